@@ -1,0 +1,75 @@
+"""EIP-712: struct hashes and digests for the few flat structs that Poolhand signs.
+
+Source: EIP-712, "Definition of encodeData".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
+from poolhand.domain.ids import Address
+
+
+@dataclass(frozen=True)
+class StructType:
+    """A named struct of atomic members: ``(solidity type, member name)`` in order."""
+
+    name: str
+    members: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def type_hash(self) -> bytes:
+        """keccak of ``Name(type name,…)``."""
+        inner = ",".join(f"{kind} {name}" for kind, name in self.members)
+        return keccak(f"{self.name}({inner})".encode())
+
+    def hash(self, values: Sequence[Any]) -> bytes:
+        """Return the struct hash of member values in order (addresses and words as bytes)."""
+        kinds, words = ["bytes32"], [self.type_hash]
+        for (kind, _), value in zip(self.members, values, strict=True):
+            dynamic = kind in ("string", "bytes")
+            kinds.append("bytes32" if dynamic else kind)
+            raw = value.encode() if isinstance(value, str) else value
+            words.append(keccak(raw) if dynamic else raw)
+        return keccak(encode(kinds, words))
+
+
+_DOMAIN = StructType(
+    "EIP712Domain",
+    (
+        ("string", "name"),
+        ("string", "version"),
+        ("uint256", "chainId"),
+        ("address", "verifyingContract"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Whom a signature is for: a protocol, its version, a chain and a contract."""
+
+    name: str
+    version: str
+    chain_id: int
+    contract: Address
+
+    @property
+    def separator(self) -> bytes:
+        """The domain separator."""
+        return _DOMAIN.hash((self.name, self.version, self.chain_id, self.contract))
+
+    def digest(self, struct_hash: bytes) -> bytes:
+        """Return the 32 bytes that are signed."""
+        return keccak(b"\x19\x01" + self.separator + struct_hash)
+
+
+def order_domain(chain_id: int, hub: Address) -> Domain:
+    """Return the domain of iExec orders on a hub."""
+    return Domain("iExecODB", "5.0.0", chain_id, hub)

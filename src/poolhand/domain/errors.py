@@ -1,0 +1,127 @@
+"""Every error Poolhand raises on purpose, by who must act.
+
+::
+
+    PoolhandError
+    ├─ Refused      the caller asked wrongly        -> exit 2 / HTTP 4xx, do not retry
+    ├─ PeerFault    the other side broke protocol   -> exit 3 / HTTP 400, log, maybe blame
+    ├─ Unavailable  the world is out of reach       -> exit 4 / HTTP 503, retry with backoff
+    ├─ Raced        the chain moved under us        -> exit 5 / HTTP 409, re-read, decide again
+    └─ Bug          an invariant of ours is broken  -> exit 70, crash, never catch
+
+A leaf has a stable ``code`` (its wire name) and a message that says what happened, who must act
+and how. Leaves that belong to one module only (orders, wire, chain) are declared there, under one
+of these five.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PoolhandError(Exception):
+    """Root of the tree; ``str()`` is a sentence fit for a person."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+    @property
+    def code(self) -> str:
+        """The stable wire name: the class name in kebab case."""
+        name = type(self).__name__
+        return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
+
+
+class Refused(PoolhandError):
+    """The caller asked wrongly; the same request will be refused again."""
+
+    exit_code = 2
+    http_status = 400
+
+
+class PeerFault(PoolhandError):
+    """The other side broke the protocol."""
+
+    exit_code = 3
+    http_status = 400
+
+
+class Unavailable(PoolhandError):
+    """Something out there does not answer; trying later may help."""
+
+    exit_code = 4
+    http_status = 503
+
+
+class Raced(PoolhandError):
+    """The chain moved between our look and our act."""
+
+    exit_code = 5
+    http_status = 409
+
+
+class Bug(PoolhandError):
+    """An invariant of ours is broken; nobody catches this."""
+
+    exit_code = 70
+    http_status = 500
+
+
+class BadAmount(Refused):
+    """An amount could not be read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"'{text}' is not an amount: write RLC with at most 9 decimals ('1.5'), or '1500 nRLC'"
+        )
+
+
+class BadHex(Refused):
+    """A hexadecimal value has the wrong length or alphabet."""
+
+    def __init__(self, what: str, text: str, size: int) -> None:
+        super().__init__(f"'{text}' is not {what}: expected 0x and {2 * size} hexadecimal digits")
+
+
+class Malformed(PeerFault):
+    """Bytes from a peer do not decode into what the protocol says."""
+
+
+class IllegalTransition(PeerFault):
+    """A status was reported that cannot follow the current one."""
+
+    def __init__(self, start: object, finish: object) -> None:
+        super().__init__(f"{finish} cannot follow {start}")
+        self.start, self.finish = start, finish
+
+
+class ChainUnreachable(Unavailable):
+    """No RPC endpoint answered."""
+
+
+class RuntimeDown(Unavailable):
+    """The container engine does not answer."""
+
+
+class StakeTooLow(Refused):
+    """The account's free stake is under what the deal locks."""
+
+
+class TaskNotActive(Raced):
+    """The task left ACTIVE before our transaction."""
+
+
+class DeadlineReached(Raced):
+    """Block time passed the deadline of the action."""
+
+
+class AlreadyContributed(Raced):
+    """This worker's contribution is already on chain."""
+
+
+class OutOfGas(Refused):
+    """The wallet cannot pay for the transaction."""
+
+
+class BrokenPrecondition(Bug):
+    """Code of ours was called in a state that its caller had to exclude."""

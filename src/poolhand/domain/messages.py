@@ -1,0 +1,115 @@
+"""Poolhand's own signed messages: who says what to whom, until when.
+
+Each is an EIP-712 struct under the domain ``Poolhand`` version ``1``, the chain id and the
+workerpool contract, so that a signature means one thing on one chain to one pool. See
+``docs/protocol``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeAlias
+
+from poolhand.domain.eip712 import Domain, StructType
+from poolhand.domain.ids import Address, FixedBytes, TaskId
+from poolhand.domain.units import UnixSeconds
+
+
+class Nonce(FixedBytes):
+    """Thirty-two random bytes, used once."""
+
+    what = "a nonce"
+
+
+def pool_domain(chain_id: int, workerpool: Address) -> Domain:
+    """Return the domain of Poolhand messages of one pool."""
+    return Domain("Poolhand", "1", chain_id, workerpool)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLogin:
+    """A worker proves its wallet to the pool reached at ``url``; answers the pool's ``nonce``."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "WorkerLogin",
+        (
+            ("address", "worker"),
+            ("string", "url"),
+            ("bytes32", "nonce"),
+            ("bytes32", "challenge"),
+            ("uint256", "expiry"),
+        ),
+    )
+    domain: Domain
+    worker: Address
+    url: str
+    nonce: Nonce
+    challenge: Nonce
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        return self.domain.digest(
+            self.TYPE.hash((self.worker, self.url, self.nonce, self.challenge, self.expiry))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolProof:
+    """The pool owner answers the worker's ``challenge``; binds both nonces and the worker."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "PoolProof",
+        (
+            ("address", "worker"),
+            ("bytes32", "nonce"),
+            ("bytes32", "challenge"),
+            ("uint256", "expiry"),
+        ),
+    )
+    domain: Domain
+    worker: Address
+    nonce: Nonce
+    challenge: Nonce
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        return self.domain.digest(
+            self.TYPE.hash((self.worker, self.nonce, self.challenge, self.expiry))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultUpload:
+    """A worker hands in one archive (its sha256) for one task, until ``expiry``."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "ResultUpload",
+        (
+            ("address", "worker"),
+            ("bytes32", "taskId"),
+            ("bytes32", "archive"),
+            ("uint256", "expiry"),
+        ),
+    )
+    domain: Domain
+    worker: Address
+    task_id: TaskId
+    archive: bytes
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        return self.domain.digest(
+            self.TYPE.hash((self.worker, self.task_id, self.archive, self.expiry))
+        )
+
+
+TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload
+
+LOGIN_LIFETIME: Final = 60
+"""Seconds a login or proof stays acceptable."""

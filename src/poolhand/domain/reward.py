@@ -1,0 +1,64 @@
+"""Stakes, rewards and the kitty, per task, with the contract's floor divisions.
+
+Source: PoCo 6.x, IexecPoco1Facet.matchOrders, IexecPoco2Facet.distributeRewards and ``claim``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.trust import Weight
+from poolhand.domain.units import NANO_PER_RLC, NanoRlc
+
+SCHEDULER_STAKE_PERCENT: Final = 30
+KITTY_PERCENT: Final = 10
+KITTY_MINIMUM: Final = NanoRlc(NANO_PER_RLC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What one successful task pays, stakes returned not counted (nRLC)."""
+
+    workers: Mapping[Address, NanoRlc]
+    scheduler: NanoRlc
+    kitty: NanoRlc
+
+
+def scheduler_stake(pool_price: NanoRlc) -> NanoRlc:
+    """Return what the pool owner locks per task: 30 % of the price, floored."""
+    return NanoRlc(pool_price * SCHEDULER_STAKE_PERCENT // 100)
+
+
+def kitty_share(kitty: NanoRlc) -> NanoRlc:
+    """Return what a successful task takes from the kitty: 10 %, at least 1 RLC, at most all."""
+    return NanoRlc(min(max(kitty * KITTY_PERCENT // 100, KITTY_MINIMUM), kitty))
+
+
+def finalize_shares(
+    pool_price: NanoRlc,
+    worker_stake: NanoRlc,
+    scheduler_percent: int,
+    proved: Mapping[Address, Weight],
+    losers: int,
+    kitty: NanoRlc = NanoRlc(0),
+) -> Shares:
+    """Split a finalized task's pot.
+
+    Args:
+        pool_price: Price of the workerpool order.
+        worker_stake: Lost by each of ``losers`` and added to the pot.
+        scheduler_percent: The pool's reward ratio.
+        proved: Revealed winners and the weights of their contributions.
+        losers: Contributors that did not prove.
+        kitty: Before the task.
+    """
+    pot = pool_price + worker_stake * losers
+    quota = pot * (100 - scheduler_percent) // 100
+    logs = {worker: weight.bit_length() - 1 for worker, weight in proved.items()}
+    total = sum(logs.values())
+    workers = {worker: NanoRlc(quota * log // total) for worker, log in logs.items()}
+    from_kitty = kitty_share(kitty)
+    return Shares(workers, NanoRlc(pot - sum(workers.values()) + from_kitty), from_kitty)

@@ -1,0 +1,123 @@
+"""The chain: reading the hub, following it, and sending transactions to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from poolhand.domain.category import Category
+from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.ids import Address, DealId, OrderHash, TaskId
+from poolhand.domain.onchain import Call, Head, HubEvent, Receipt, TaskView
+from poolhand.domain.trust import Score
+from poolhand.domain.units import BlockNumber, NanoRlc, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class HubFacts:
+    """What is fixed about a hub; ``rlc`` is None in native mode."""
+
+    chain_id: int
+    hub: Address
+    rlc: Address | None
+    app_registry: Address
+    dataset_registry: Address
+    workerpool_registry: Address
+    callback_gas: int
+
+
+class Hub(Protocol):
+    """Reads of the PoCo hub at the newest block of the freshest endpoint; all repeatable.
+
+    Every method raises ChainUnreachable when no endpoint answers. Unknown ids give None, never a
+    zeroed record.
+    """
+
+    @property
+    def facts(self) -> HubFacts:
+        """Facts read once at connection."""
+
+    async def head(self) -> Head:
+        """Return the newest block."""
+
+    async def deal(self, deal_id: DealId) -> Deal | None:
+        """Return what a match fixed."""
+
+    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
+        """Snapshot tasks and, of each, the named workers' contributions, in one batch."""
+
+    async def categories(self) -> Mapping[int, Category]:
+        """Return every category by index."""
+
+    async def app(self, address: Address) -> App | None:
+        """Return a registered app."""
+
+    async def dataset(self, address: Address) -> Dataset | None:
+        """Return a registered dataset."""
+
+    async def workerpool(self, address: Address) -> Workerpool | None:
+        """Return a registered workerpool."""
+
+    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC)."""
+
+    async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
+        """Return worker scores."""
+
+    async def coin_balances(self, owners: Iterable[Address]) -> Mapping[Address, Wei]:
+        """Return balances of the chain's coin (wei)."""
+
+    async def rlc_balances(self, owners: Iterable[Address]) -> Mapping[Address, NanoRlc]:
+        """Return RLC held outside the hub (nRLC)."""
+
+    async def kitty(self) -> NanoRlc:
+        """Return what failed tasks left in the kitty (nRLC)."""
+
+    async def consumed(self, orders: Iterable[OrderHash]) -> Mapping[OrderHash, int]:
+        """Return how much of each order is used up."""
+
+    async def deals_of(
+        self, workerpool: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return SchedulerNotice events of a workerpool in a block range, in chunks, in order."""
+
+    async def task_events(self, task_id: TaskId, first: BlockNumber) -> tuple[HubEvent, ...]:
+        """Return the events of one task from a block on, in order."""
+
+
+class Watcher(Protocol):
+    """Follows heads and hub logs, whatever happens to nodes and blocks."""
+
+    def heads(self) -> AsyncIterator[Head]:
+        """Yield each new head once; skips are allowed, going back is not."""
+
+    def events(self, workerpool: Address | None, first: BlockNumber) -> AsyncIterator[HubEvent]:
+        """Yield hub events from ``first`` on, at least once, ordered, for ever.
+
+        With a ``workerpool``, SchedulerNotice is limited to it; task events are never filtered.
+        A log taken back by a re-organisation is yielded again with ``removed=True``.
+        """
+
+
+class TransactionSender(Protocol):
+    """Sends the transactions of one wallet."""
+
+    @property
+    def address(self) -> Address:
+        """The wallet."""
+
+    async def send(self, purpose: str, call: Call) -> Receipt:
+        """Send a call and wait until it is mined and succeeded.
+
+        Repeat-safe: ``purpose`` names the intention (``"contribute:0x…"``). One that was
+        broadcast before, even by an earlier run of the program, is waited for, rebroadcast as
+        signed or replaced at the same nonce, never sent twice. A purpose that failed on chain may
+        be sent anew.
+
+        Raises:
+            Reverted: Refused by the contract, before broadcast or on chain, diagnosed into its
+                leaves (TaskNotActive, DeadlineReached, StakeTooLow, AlreadyContributed, …).
+            OutOfGas: The wallet cannot pay; the message says how much to add.
+            ChainUnreachable: No endpoint took it; whether it was mined is unknown.
+        """

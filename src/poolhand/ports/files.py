@@ -1,0 +1,40 @@
+"""Downloads from, and uploads to, places that nobody vouches for."""
+
+from __future__ import annotations
+
+
+from typing import Protocol
+
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.units import Seconds
+
+
+class Fetcher(Protocol):
+    """Downloads a URI that an untrusted order names."""
+
+    async def fetch(self, uri: str, target: str, limit: int, timeout: Seconds) -> str:
+        """Stream a file to ``target`` and return its sha256 (64 hexadecimal digits).
+
+        Repeatable: ``target`` appears whole or not at all.
+
+        Raises:
+            ForbiddenUri: Scheme or resolved address is not allowed here.
+            DownloadTooLarge: More than ``limit`` bytes.
+            DownloadFailed: Not found, refused, broken off, or longer than ``timeout``.
+        """
+
+
+class ResultsClient(Protocol):
+    """A worker's view of the results service."""
+
+    async def upload(
+        self, task_id: TaskId, worker: Address, authorization: bytes, archive: str
+    ) -> str:
+        """Store a result archive and return the result link to put on chain (JSON text).
+
+        Repeatable: the same archive again gives the same link.
+
+        Raises:
+            UploadRefused: Not authorized, digest differs from the chain, too large, unsafe.
+            Unavailable: The service does not answer.
+        """

@@ -1,0 +1,88 @@
+"""Container engines: pull an image by digest, run it in a sandbox, tell how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from typing import Protocol
+
+from poolhand.domain.units import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one container may use: bytes, CPUs (fractions allowed), processes."""
+
+    memory: int
+    cpus: float
+    pids: int
+    tmp: int
+    log: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A host folder inside the container."""
+
+    source: str
+    target: str
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """One run. ``image`` names a digest; ``command`` empty means the image's own."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    mounts: tuple[Mount, ...]
+    limits: Limits
+    timeout: Seconds
+    network: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerOutcome:
+    """How a run ended. ``exit_code`` is None when it never started."""
+
+    exit_code: int | None
+    timed_out: bool
+    out_of_memory: bool
+    output_too_large: bool
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+
+
+class ContainerRuntime(Protocol):
+    """A container engine; every method raises RuntimeDown when it does not answer."""
+
+    async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
+        """Make an image present and return the reference to run.
+
+        Args:
+            image: As on chain, e.g. ``docker.io/owner/app:1.0`` (a tag or nothing behind it).
+            digest: 64 hexadecimal digits; the image is pulled by it, and not at all when present.
+            timeout: For the whole pull.
+
+        Raises:
+            ImageNotFound: The registry knows no such image or digest.
+            ImagePullFailed: The registry did not deliver within ``timeout``.
+        """
+
+    async def run(self, spec: ContainerSpec) -> ContainerOutcome:
+        """Run to the end and remove the container.
+
+        Repeat-safe: a container of this name that still runs is joined, one that ended is read.
+
+        Raises:
+            ContainerRefused: The engine would not start it (bad command, bad option).
+        """
+
+    async def kill(self, name: str) -> None:
+        """Stop and remove a container; none of this name is fine."""
