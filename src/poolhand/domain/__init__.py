@@ -1,1 +1,1 @@
-"""The pure core: facts and decisions of the iExec protocol, without clock, disk, socket or thread."""
+"""The pure core: facts and decisions of the iExec protocol; no clock, disk, socket or thread."""

@@ -25,7 +25,7 @@ class StructType:
 
     @cached_property
     def type_hash(self) -> bytes:
-        """keccak of ``Name(type name,…)``."""
+        """Keccak of ``Name(type name,…)``."""
         inner = ",".join(f"{kind} {name}" for kind, name in self.members)
         return keccak(f"{self.name}({inner})".encode())
 

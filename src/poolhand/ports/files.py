@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Protocol
 
 from poolhand.domain.ids import Address, TaskId

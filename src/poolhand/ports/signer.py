@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from poolhand.domain.eip712 import Domain
 from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import TypedMessage
-from poolhand.domain.eip712 import Domain
 from poolhand.domain.orders.model import Order
 from poolhand.domain.units import Gas, Wei
 

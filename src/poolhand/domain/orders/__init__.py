@@ -1,1 +1,1 @@
-"""The four orders: their facts (``model``), hashes (``eip712``), and who can match whom (``matching``)."""
+"""The four orders: facts (``model``), hashes (``eip712``), who can match whom (``matching``)."""
