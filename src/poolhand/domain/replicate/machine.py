@@ -1,0 +1,424 @@
+"""The worker's view of one replicate, as data and pure functions.
+
+Events are what happened, effects are what to do about it. ``outstanding`` derives from the state
+alone every effect whose outcome no event has told yet; ``step`` returns those that an event has
+newly made outstanding. So recovery is: replay the journal, feed ``Recovered``, do what is
+outstanding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import reduce
+from typing import Final, TypeAlias, assert_never
+
+from poolhand.domain.errors import IllegalTransition
+from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.replicate.status import EDGES, FAILURES, FINAL, Status
+from poolhand.domain.units import UnixSeconds
+
+
+class Flow(StrEnum):
+    """How a task is settled on chain."""
+
+    STANDARD = "standard"
+    CONTRIBUTE_AND_FINALIZE = "contribute-and-finalize"
+
+
+class Action(StrEnum):
+    """One stage of work, carried out by one of the worker's hands."""
+
+    DOWNLOAD_APP = "download-app"
+    DOWNLOAD_DATA = "download-data"
+    COMPUTE = "compute"
+    CHECK = "check"
+    CONTRIBUTE = "contribute"
+    REVEAL = "reveal"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a stage reports: while it runs (None: nothing), and how it may end."""
+
+    ongoing: Status | None
+    outcomes: frozenset[Status]
+
+
+S = Status
+_CANT_CONTRIBUTE: Final = frozenset(
+    {
+        S.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW,
+        S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
+        S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE,
+        S.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET,
+    }
+)
+STEPS: Final[Mapping[Action, Step]] = {
+    Action.DOWNLOAD_APP: Step(
+        S.APP_DOWNLOADING, frozenset({S.APP_DOWNLOADED, S.APP_DOWNLOAD_FAILED})
+    ),
+    Action.DOWNLOAD_DATA: Step(
+        S.DATA_DOWNLOADING, frozenset({S.DATA_DOWNLOADED, S.DATA_DOWNLOAD_FAILED})
+    ),
+    Action.COMPUTE: Step(S.COMPUTING, frozenset({S.COMPUTED, S.COMPUTE_FAILED})),
+    Action.CHECK: Step(None, frozenset({S.CAN_CONTRIBUTE}) | _CANT_CONTRIBUTE),
+    Action.CONTRIBUTE: Step(
+        S.CONTRIBUTING,
+        frozenset({S.CONTRIBUTED, S.CONTRIBUTE_FAILED, S.OUT_OF_GAS}) | _CANT_CONTRIBUTE,
+    ),
+    Action.REVEAL: Step(
+        S.REVEALING, frozenset({S.REVEALED, S.REVEAL_FAILED, S.CANT_REVEAL, S.OUT_OF_GAS})
+    ),
+    Action.UPLOAD: Step(S.RESULT_UPLOADING, frozenset({S.RESULT_UPLOADED, S.RESULT_UPLOAD_FAILED})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A task as the scheduler offers it: names and the pool owner's authorization, no more.
+
+    Everything else (prices, app, deadlines) the worker reads from the chain itself.
+    """
+
+    task_id: TaskId
+    deal_id: DealId
+    index: int
+    flow: Flow
+    authorization: bytes
+
+
+# ------------------------------------------------------------------------------------------ events
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The worker took the offer."""
+
+    at: UnixSeconds
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The task is initialized on chain."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A stage ended; ``outcome`` is one of its step's outcomes, the rest is what it found out."""
+
+    at: UnixSeconds
+    action: Action
+    outcome: Status
+    detail: str | None = None
+    tx: TxHash | None = None
+    digest: ResultDigest | None = None
+    callback_data: bytes | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevealAsked:
+    """The consensus on chain is this worker's result."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAsked:
+    """The scheduler wants the result; ``ready`` tells whether it is still on disk."""
+
+    at: UnixSeconds
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The task is over for this worker: COMPLETED, or aborted, timed out or failed."""
+
+    at: UnixSeconds
+    status: Status
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The scheduler has stored the first ``count`` reports of this replicate."""
+
+    at: UnixSeconds
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The worker program was started again."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Refilled:
+    """The wallet can pay again."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """Container and files of the ended replicate are gone."""
+
+    at: UnixSeconds
+
+
+_LiveEvent: TypeAlias = (
+    Activated | Finished | RevealAsked | UploadAsked | Ended | Recovered | Refilled
+)
+Event: TypeAlias = Accepted | _LiveEvent | Acknowledged | Cleaned
+
+# ----------------------------------------------------------------------------------------- effects
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a replicate's history. ``tx`` and ``detail`` where there are any."""
+
+    status: Status
+    at: UnixSeconds
+    detail: str | None = None
+    tx: TxHash | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the scheduler entry number ``index`` of the history."""
+
+    index: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Carry out a stage; its outcome comes back as ``Finished``."""
+
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Stop what runs, remove container and files; comes back as ``Cleaned``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop the replicate and its journal: its story is over and told."""
+
+
+Effect: TypeAlias = Report | Run | Clean | Forget
+
+# ------------------------------------------------------------------------------------------- state
+
+
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """All that the worker knows of its attempt.
+
+    Attributes:
+        offer: What was accepted.
+        history: Every status so far, oldest first; CREATED (the scheduler's) not included.
+        acknowledged: How many of them the scheduler has stored.
+        running: The stage under way.
+        parked: The stage that waits for gas.
+        active, reveal_asked: What was heard of the chain.
+        digest, callback_data, link: What stages found out.
+        cleaned: Container and files are gone.
+    """
+
+    offer: Offer
+    history: tuple[Entry, ...] = ()
+    acknowledged: int = 0
+    running: Action | None = None
+    parked: Action | None = None
+    active: bool = False
+    reveal_asked: bool = False
+    digest: ResultDigest | None = None
+    callback_data: bytes | None = None
+    link: str | None = None
+    cleaned: bool = False
+
+    @property
+    def status(self) -> Status:
+        """The newest status."""
+        return self.history[-1].status if self.history else Status.CREATED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing but telling and cleaning is left."""
+        return self.status in FINAL
+
+    @property
+    def has_contributed(self) -> bool:
+        """Whether a contribution may be on chain, so that stake may be at risk."""
+        return any(entry.status is S.CONTRIBUTING for entry in self.history)
+
+
+def accept(event: Accepted) -> Replicate:
+    """Begin a replicate."""
+    return _advance(_enter(Replicate(event.offer), Entry(S.RUNNING, event.at)), event.at)
+
+
+def step(replicate: Replicate, event: Event) -> tuple[Replicate, tuple[Effect, ...]]:
+    """Apply one event; return the next replicate and the effects that it newly calls for.
+
+    Duplicates and late echoes change nothing.
+
+    Raises:
+        IllegalTransition: The event demands a move that ``EDGES`` does not have.
+    """
+    after = _apply(replicate, event)
+    before = outstanding(replicate)
+    return after, tuple(effect for effect in outstanding(after) if effect not in before)
+
+
+def outstanding(replicate: Replicate) -> tuple[Effect, ...]:
+    """Return every effect asked for whose outcome no event has told yet."""
+    unsent = enumerate(replicate.history[replicate.acknowledged :], replicate.acknowledged)
+    effects: list[Effect] = [Report(index, entry) for index, entry in unsent]
+    if replicate.running is not None:
+        effects.append(Run(replicate.running))
+    if replicate.is_over and not replicate.cleaned:
+        effects.append(Clean())
+    if replicate.is_over and replicate.cleaned and not effects:
+        effects.append(Forget())
+    return tuple(effects)
+
+
+def replay(journal: Iterable[Event]) -> Replicate:
+    """Fold a journal that begins with ``Accepted``; ``outstanding`` tells what remains to do."""
+    events = iter(journal)
+    first = next(events)
+    assert isinstance(first, Accepted)
+    return reduce(_apply, events, accept(first))
+
+
+def _apply(replicate: Replicate, event: Event) -> Replicate:
+    match event:
+        case Acknowledged(_, count):
+            known = min(max(count, replicate.acknowledged), len(replicate.history))
+            return replace(replicate, acknowledged=known)
+        case Cleaned():
+            return replace(replicate, cleaned=replicate.is_over)
+        case Accepted():
+            return replicate
+    return replicate if replicate.is_over else _live(replicate, event)
+
+
+def _live(replicate: Replicate, event: _LiveEvent) -> Replicate:
+    match event:
+        case Finished():
+            return _finish(replicate, event)
+        case Ended(at, status, detail):
+            over = _enter(replicate, Entry(status, at, detail))
+            return replace(over, running=None, parked=None)
+        case Recovered(at):
+            resumed = _enter(replicate, Entry(S.RECOVERING, at))
+            return _advance(_enter(resumed, Entry(replicate.status, at)), at)
+        case Activated() | RevealAsked() | UploadAsked() | Refilled():
+            return _advance(_note(replicate, event), event.at)
+    assert_never(event)
+
+
+def _note(
+    replicate: Replicate, event: Activated | RevealAsked | UploadAsked | Refilled
+) -> Replicate:
+    match event:
+        case Activated():
+            return replace(replicate, active=True)
+        case RevealAsked():
+            return replace(replicate, reveal_asked=True)
+        case UploadAsked(at, ready):
+            return _take_upload(replicate, at, ready=ready)
+        case Refilled(at):
+            return _resume(replicate, at)
+    assert_never(event)
+
+
+def _take_upload(replicate: Replicate, at: UnixSeconds, *, ready: bool) -> Replicate:
+    idle = replicate.running is None
+    if not idle or S.RESULT_UPLOAD_REQUESTED not in EDGES[replicate.status]:
+        return replicate
+    if replicate.offer.flow is not Flow.STANDARD:
+        return replicate
+    asked = _enter(replicate, Entry(S.RESULT_UPLOAD_REQUESTED, at))
+    if ready:
+        return asked
+    return _enter(asked, Entry(S.RESULT_UPLOAD_REQUEST_FAILED, at, "the result is not on disk"))
+
+
+def _resume(replicate: Replicate, at: UnixSeconds) -> Replicate:
+    if replicate.parked is None:
+        return replicate
+    return _start(replace(replicate, parked=None), replicate.parked, at)
+
+
+def _finish(replicate: Replicate, event: Finished) -> Replicate:
+    if event.action is not replicate.running:
+        return replicate
+    if event.outcome not in STEPS[event.action].outcomes:
+        raise IllegalTransition(event.action, event.outcome)
+    entry = Entry(event.outcome, event.at, event.detail, event.tx)
+    ended = replace(
+        _enter(replicate, entry),
+        running=None,
+        parked=event.action if event.outcome is S.OUT_OF_GAS else None,
+        digest=event.digest or replicate.digest,
+        callback_data=event.callback_data or replicate.callback_data,
+        link=event.link or replicate.link,
+    )
+    gives_up = event.outcome in FAILURES or (
+        event.outcome is S.RESULT_UPLOAD_FAILED and not replicate.has_contributed
+    )
+    if gives_up:
+        return _enter(ended, Entry(S.FAILED, event.at))
+    return _advance(ended, event.at)
+
+
+def _advance(replicate: Replicate, at: UnixSeconds) -> Replicate:
+    if replicate.is_over or replicate.running is not None:
+        return replicate
+    action = _next_action(replicate)
+    return replicate if action is None else _start(replicate, action, at)
+
+
+def _start(replicate: Replicate, action: Action, at: UnixSeconds) -> Replicate:
+    ongoing = STEPS[action].ongoing
+    moved = replicate if ongoing is None else _enter(replicate, Entry(ongoing, at))
+    return replace(moved, running=action)
+
+
+def _next_action(replicate: Replicate) -> Action | None:
+    """Choose the stage that follows; None while the chain or the scheduler must speak first."""
+    early = not replicate.has_contributed
+    pays_at_once = replicate.offer.flow is Flow.CONTRIBUTE_AND_FINALIZE
+    may_check = replicate.active and early
+    choice: dict[Status, Action | None] = {
+        S.RUNNING: Action.DOWNLOAD_APP,
+        S.APP_DOWNLOADED: Action.DOWNLOAD_DATA,
+        S.DATA_DOWNLOADED: Action.COMPUTE,
+        S.COMPUTED: Action.UPLOAD if pays_at_once else (Action.CHECK if may_check else None),
+        S.RESULT_UPLOADED: Action.CHECK if pays_at_once and may_check else None,
+        S.CAN_CONTRIBUTE: Action.CONTRIBUTE,
+        S.CONTRIBUTED: Action.REVEAL if replicate.reveal_asked and not pays_at_once else None,
+        S.RESULT_UPLOAD_REQUESTED: Action.UPLOAD,
+    }
+    return choice.get(replicate.status)
+
+
+def _enter(replicate: Replicate, entry: Entry) -> Replicate:
+    if entry.status not in EDGES[replicate.status]:
+        raise IllegalTransition(replicate.status, entry.status)
+    return replace(replicate, history=(*replicate.history, entry))

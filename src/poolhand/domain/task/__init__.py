@@ -1,0 +1,1 @@
+"""A task as the scheduler sees it: what is wanted, what the chain and the workers say."""

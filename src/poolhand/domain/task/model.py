@@ -1,0 +1,137 @@
+"""What the scheduler knows of a task: its facts, its attempts, and what was heard of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
+from poolhand.domain.replicate.machine import Entry, Flow
+from poolhand.domain.replicate.status import FINAL, Status
+from poolhand.domain.tag import Tag
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.trust import Trust, Weight
+from poolhand.domain.units import UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """What matching fixed; never changes. Deadlines are block times."""
+
+    task_id: TaskId
+    deal_id: DealId
+    index: int
+    trust: Trust
+    flow: Flow
+    tag: Tag
+    contribution_deadline: UnixSeconds
+    final_deadline: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A result that the results service keeps."""
+
+    worker: Address
+    link: str
+    digest: ResultDigest
+    callback_data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One worker's replicate, as reported and as overruled.
+
+    ``log`` begins with CREATED; ``reports`` counts the worker's own entries stored so far;
+    ``live`` tells whether the worker's lease holds.
+    """
+
+    worker: Address
+    weight: Weight
+    log: tuple[Entry, ...]
+    reports: int = 0
+    live: bool = True
+
+    @property
+    def status(self) -> Status:
+        """The newest status, whoever set it."""
+        return self.log[-1].status
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows."""
+        return self.status in FINAL
+
+    def count(self, *statuses: Status) -> int:
+        """Count entries with one of these statuses."""
+        return sum(entry.status in statuses for entry in self.log)
+
+    def enter(self, entry: Entry) -> Attempt:
+        """Return the attempt with one more entry."""
+        return replace(self, log=(*self.log, entry))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A transaction of ours that the contract refused: how often, and when to try again."""
+
+    kind: str
+    times: int
+    not_before: UnixSeconds
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """State of the scheduler's machine.
+
+    ``now`` is the newest block time heard of; ``view`` None until the chain was looked at.
+    """
+
+    facts: TaskFacts
+    now: UnixSeconds
+    view: TaskView | None = None
+    attempts: tuple[Attempt, ...] = ()
+    stored: Stored | None = None
+    refusals: tuple[Refusal, ...] = ()
+    history: tuple[tuple[TaskStatus, UnixSeconds], ...] = ()
+
+    @property
+    def status(self) -> TaskStatus:
+        """The newest status."""
+        return self.history[-1][0] if self.history else TaskStatus.RECEIVED
+
+    @property
+    def chain_status(self) -> ChainTaskStatus:
+        """The hub's status, UNSET while unknown."""
+        return self.view.status if self.view else ChainTaskStatus.UNSET
+
+    def attempt(self, worker: Address) -> Attempt | None:
+        """Return a worker's attempt."""
+        return next((each for each in self.attempts if each.worker == worker), None)
+
+    def with_attempt(self, changed: Attempt) -> Task:
+        """Replace one attempt, or add it."""
+        if self.attempt(changed.worker) is None:
+            return replace(self, attempts=(*self.attempts, changed))
+        same = (changed if a.worker == changed.worker else a for a in self.attempts)
+        return replace(self, attempts=tuple(same))
+
+    def contribution(self, worker: Address) -> ContributionStatus:
+        """Return what the chain says of a worker's contribution."""
+        known = self.view.contributions.get(worker) if self.view else None
+        return known.status if known else ContributionStatus.UNSET
+
+    def agrees(self, worker: Address) -> bool:
+        """Whether a worker contributed the consensus of the chain."""
+        known = self.view.contributions.get(worker) if self.view else None
+        return bool(
+            known
+            and self.view
+            and known.status is not ContributionStatus.UNSET
+            and known.result_hash == self.view.consensus
+        )
+
+    def refusal(self, kind: str) -> Refusal | None:
+        """Return what is known of refused calls of a kind."""
+        return next((each for each in self.refusals if each.kind == kind), None)

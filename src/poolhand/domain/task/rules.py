@@ -1,0 +1,175 @@
+"""Decisions about a task, as pure functions of its state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.model import Attempt, Task
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.trust import Weight, contributions_needed, group_weight, newcomers_needed
+
+SPARE_FAILURES: Final = 3
+"""Failed attempts, beyond the replicates that the trust needs, before a task is given up."""
+UPLOAD_PAUSE: Final = 5
+"""Seconds between two upload requests to one worker, times its failures."""
+
+_FAILED_UPLOADS: Final = (Status.RESULT_UPLOAD_FAILED, Status.RESULT_UPLOAD_REQUEST_FAILED)
+_UPLOADING: Final = (Status.RESULT_UPLOAD_REQUESTED, Status.RESULT_UPLOADING)
+
+
+def verdict(task: Task, attempt: Attempt) -> Status | None:
+    """Tell how the chain has ended a replicate; None while it is open."""
+    contribution = task.contribution(attempt.worker)
+    match task.chain_status:
+        case ChainTaskStatus.FAILED:
+            return Status.FAILED
+        case ChainTaskStatus.COMPLETED:
+            return _verdict_of_completed(contribution, agrees=task.agrees(attempt.worker))
+        case ChainTaskStatus.REVEALING:
+            return _verdict_while_revealing(task, contribution, agrees=task.agrees(attempt.worker))
+        case _:
+            return _verdict_while_contributing(task, contribution)
+
+
+def _verdict_of_completed(contribution: ContributionStatus, *, agrees: bool) -> Status:
+    if contribution is ContributionStatus.PROVED:
+        return Status.COMPLETED
+    return Status.REVEAL_TIMEOUT if agrees else Status.ABORTED_ON_CONSENSUS_REACHED
+
+
+def _verdict_while_contributing(task: Task, contribution: ContributionStatus) -> Status | None:
+    if contribution is ContributionStatus.REJECTED:
+        return Status.REVEAL_TIMEOUT
+    late = task.now >= task.facts.contribution_deadline
+    if late and contribution is ContributionStatus.UNSET:
+        return Status.ABORTED_ON_CONTRIBUTION_TIMEOUT
+    return None
+
+
+def _verdict_while_revealing(
+    task: Task, contribution: ContributionStatus, *, agrees: bool
+) -> Status | None:
+    if not agrees:
+        return Status.ABORTED_ON_CONSENSUS_REACHED
+    late = task.view is not None and task.now >= task.view.reveal_deadline
+    if late and contribution is ContributionStatus.CONTRIBUTED:
+        return Status.REVEAL_TIMEOUT
+    return None
+
+
+def is_working(task: Task, attempt: Attempt) -> bool:
+    """Whether a replicate may still contribute: it counts as pending weight and fills a slot."""
+    return (
+        attempt.live
+        and not attempt.is_over
+        and task.contribution(attempt.worker) is ContributionStatus.UNSET
+        and verdict(task, attempt) is None
+    )
+
+
+def replicates_needed(task: Task, newcomer: Weight) -> int:
+    """Count further workers of a weight that can still matter to this task; 0 when it is closed."""
+    if task.chain_status not in (ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE):
+        return 0
+    if task.now >= task.facts.contribution_deadline or is_given_up(task):
+        return 0
+    pending = [a.weight for a in task.attempts if is_working(task, a)]
+    if task.facts.flow is Flow.CONTRIBUTE_AND_FINALIZE:
+        return 0 if pending else 1
+    return contributions_needed(task.facts.trust, _groups(task), pending, newcomer)
+
+
+def _groups(task: Task) -> dict[bytes, int]:
+    """Weigh the contributions that count on chain, by result hash."""
+    members: defaultdict[bytes, list[Weight]] = defaultdict(list)
+    for attempt in task.attempts:
+        if task.contribution(attempt.worker) is ContributionStatus.CONTRIBUTED and task.view:
+            members[task.view.contributions[attempt.worker].result_hash].append(attempt.weight)
+    return {value: group_weight(weights) for value, weights in members.items()}
+
+
+def is_given_up(task: Task) -> bool:
+    """Whether so many workers failed that trying more would only burn them."""
+    failed = sum(a.status is Status.FAILED for a in task.attempts)
+    return failed >= newcomers_needed(task.facts.trust) + SPARE_FAILURES
+
+
+def uploader(task: Task) -> Address | None:
+    """Choose who should upload: a present worker that proved, with the fewest failed uploads."""
+    if task.stored is not None or task.facts.flow is not Flow.STANDARD or task.view is None:
+        return None
+    proved = [
+        a
+        for a in task.attempts
+        if a.live
+        and not a.is_over
+        and a.count(Status.REVEALED)
+        and task.contribution(a.worker) is ContributionStatus.PROVED
+    ]
+    busy = next((a for a in proved if a.status in _UPLOADING), None)
+    if busy is not None:
+        return busy.worker
+    best = min(proved, key=lambda a: a.count(*_FAILED_UPLOADS), default=None)
+    if best is None:
+        return None
+    failures = best.count(*_FAILED_UPLOADS)
+    ready = not failures or task.now >= best.log[-1].at + UPLOAD_PAUSE * failures
+    return best.worker if ready else None
+
+
+def can_finalize(task: Task) -> bool:
+    """Apply the contract's guard of ``finalize`` (PoCo 6.x, IexecPoco2Facet.finalize)."""
+    view = task.view
+    if view is None or task.now >= task.facts.final_deadline or view.reveal_counter == 0:
+        return False
+    return view.reveal_counter == view.winner_counter or task.now >= view.reveal_deadline
+
+
+def must_reopen(task: Task) -> bool:
+    """Apply the contract's guard of ``reopen``: consensus, but nobody revealed in time."""
+    view = task.view
+    return (
+        view is not None
+        and view.status is ChainTaskStatus.REVEALING
+        and view.reveal_counter == 0
+        and view.reveal_deadline <= task.now < task.facts.final_deadline
+    )
+
+
+def phase(task: Task) -> TaskStatus:
+    """Name where the task stands."""
+    chain = task.chain_status
+    if chain is ChainTaskStatus.COMPLETED:
+        return TaskStatus.COMPLETED
+    if chain is ChainTaskStatus.FAILED:
+        return TaskStatus.FAILED
+    if task.now >= task.facts.final_deadline:
+        return TaskStatus.FINAL_DEADLINE_REACHED
+    return _revealing(task) if chain is ChainTaskStatus.REVEALING else _computing(task)
+
+
+def _computing(task: Task) -> TaskStatus:
+    if task.now >= task.facts.contribution_deadline:
+        return TaskStatus.CONTRIBUTION_TIMEOUT
+    if is_given_up(task):
+        return TaskStatus.RUNNING_FAILED
+    if task.chain_status is ChainTaskStatus.UNSET:
+        return TaskStatus.INITIALIZING if task.attempts else TaskStatus.RECEIVED
+    return TaskStatus.RUNNING if task.attempts else TaskStatus.INITIALIZED
+
+
+def _revealing(task: Task) -> TaskStatus:
+    if must_reopen(task):
+        return TaskStatus.REOPENING
+    assert task.view is not None
+    if task.view.reveal_counter == 0:
+        return TaskStatus.CONSENSUS_REACHED
+    if task.stored is not None:
+        return TaskStatus.FINALIZING if can_finalize(task) else TaskStatus.RESULT_UPLOADED
+    uploading = any(a.status in _UPLOADING for a in task.attempts)
+    return TaskStatus.RESULT_UPLOADING if uploading else TaskStatus.AT_LEAST_ONE_REVEALED
