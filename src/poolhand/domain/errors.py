@@ -103,19 +103,27 @@ class RuntimeDown(Unavailable):
     """The container engine does not answer."""
 
 
-class StakeTooLow(Refused):
+class Reverted(PoolhandError):
+    """Mixed into every leaf that says why the contracts refuse a transaction.
+
+    Who must act differs from revert to revert, so a leaf is a ``Reverted`` and one of the five:
+    ``except Reverted`` takes any, ``except Raced`` those where the chain moved.
+    """
+
+
+class StakeTooLow(Reverted, Refused):
     """The account's free stake is under what the deal locks."""
 
 
-class TaskNotActive(Raced):
+class TaskNotActive(Reverted, Raced):
     """The task left ACTIVE before our transaction."""
 
 
-class DeadlineReached(Raced):
+class DeadlineReached(Reverted, Raced):
     """Block time passed the deadline of the action."""
 
 
-class AlreadyContributed(Raced):
+class AlreadyContributed(Reverted, Raced):
     """This worker's contribution is already on chain."""
 
 

@@ -249,7 +249,7 @@ ROWS: Final[tuple[Row, ...]] = (
         frozenset({S.CONTRIBUTED, S.REVEALING, S.OUT_OF_GAS}) | _INTERRUPTED, P,
         "2 periods of the category have passed since the consensus", H,
         "the stake is lost when the task is finalized; keep the worker connected"),
-    Row(S.WORKER_LOST, "the worker has not been heard of", _ALIVE | {S.RECOVERING}, P,
+    Row(S.WORKER_LOST, "the worker has not been heard of", _ALIVE | FAILURES | {S.RECOVERING}, P,
         "the lease of its connection ran out", H,
         "start the worker again: it goes on where it stopped"),
     Row(S.ABORTED_ON_CONSENSUS_REACHED, "the consensus was reached without this worker",

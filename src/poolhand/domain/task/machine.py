@@ -296,12 +296,17 @@ def _follow(attempt: Attempt, event: Reported | Lost | Found | Misbehaved) -> At
             return _record(attempt, event)
         case Lost(at):
             lost = replace(attempt, live=False)
-            return lost if lost.is_over else lost.enter(Entry(Status.WORKER_LOST, at))
+            known = Status.WORKER_LOST not in EDGES[lost.status]
+            return lost if known else lost.enter(Entry(Status.WORKER_LOST, at))
         case Found():
             return replace(attempt, live=True)
         case Misbehaved(at, _, cause):
             return attempt if attempt.is_over else attempt.enter(Entry(Status.FAILED, at, cause))
     assert_never(event)
+
+
+_NOT_A_WORKERS: Final = frozenset({Status.CREATED, Status.WORKER_LOST})
+"""Statuses that only the scheduler can know."""
 
 
 def _record(attempt: Attempt, event: Reported) -> Attempt:
@@ -311,7 +316,7 @@ def _record(attempt: Attempt, event: Reported) -> Attempt:
     fresh = event.entries[attempt.reports - event.first :]
     for entry in fresh:
         if not attempt.is_over:
-            if entry.status not in EDGES[attempt.status]:
+            if entry.status not in EDGES[attempt.status] - _NOT_A_WORKERS:
                 raise IllegalTransition(attempt.status, entry.status)
             attempt = attempt.enter(entry)
     return replace(attempt, reports=attempt.reports + len(fresh), live=True)

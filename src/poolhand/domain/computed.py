@@ -1,0 +1,110 @@
+"""What an app's output comes to: ``computed.json`` and the digest that goes on chain.
+
+Both the worker (from a folder) and the results service (from an archive) name every file below
+``/iexec_out`` by its relative path and sha256, and get the same digest from ``result_digest``.
+
+Source: iExec worker 9.x, ``ResultUtils`` and ``ComputedFile``.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from eth_hash.auto import keccak
+
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import ResultDigest
+
+COMPUTED_FILE: Final = "computed.json"
+OUT: Final = "/iexec_out"
+MAX_COMPUTED: Final = 262_144
+"""Bytes of ``computed.json``."""
+_KEYS: Final = frozenset(
+    {
+        "deterministic-output-path",
+        "callback-data",
+        "task-id",
+        "result-digest",
+        "enclave-signature",
+        "error-message",
+    }
+)
+
+
+class NoResult(Refused):
+    """The app ended, but what it left in ``/iexec_out`` is no result; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """``path`` of the deterministic output inside the container; bytes for a callback contract."""
+
+    path: str | None
+    callback_data: bytes | None
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Read ``computed.json``.
+
+        Raises:
+            NoResult: Not JSON, an unknown member, or a member of the wrong form.
+        """
+        try:
+            members = json.loads(raw) if len(raw) <= MAX_COMPUTED else None
+        except (ValueError, RecursionError):
+            members = None
+        if not isinstance(members, dict):
+            raise NoResult("computed.json is not a JSON object: correct the app")
+        unknown = members.keys() - _KEYS
+        if unknown:
+            raise NoResult(f"computed.json has the unknown member {sorted(unknown)[0]!r}")
+        path, data = members.get("deterministic-output-path"), members.get("callback-data")
+        if not isinstance(path, str | None) or not isinstance(data, str | None):
+            raise NoResult("a member of computed.json is not a text: correct the app")
+        try:
+            callback = bytes.fromhex(data.removeprefix("0x")) if data else None
+        except ValueError as fault:
+            raise NoResult("callback-data of computed.json is not hexadecimal") from fault
+        return cls(path or None, callback)
+
+
+def result_digest(
+    computed: Computed, files: Mapping[str, bytes], *, with_callback: bool
+) -> ResultDigest:
+    """Return what goes on chain.
+
+    Args:
+        computed: What the app says of its output.
+        files: Relative path below ``/iexec_out`` (``/`` between parts) to sha256 (32 bytes).
+        with_callback: Whether the deal has a callback contract: then its bytes decide.
+
+    Returns:
+        keccak of the callback data, sha256 of the file, or keccak of the joined sha256 of the
+        direct children of the folder, sorted by path.
+
+    Raises:
+        NoResult: The named path is missing, outside of ``/iexec_out``, or there are no callback
+            data.
+    """
+    if with_callback:
+        if computed.callback_data is None:
+            raise NoResult("the deal has a callback but computed.json has no callback-data")
+        return ResultDigest(keccak(computed.callback_data))
+    if computed.path is None:
+        raise NoResult("computed.json names no deterministic-output-path")
+    path = posixpath.normpath(computed.path)
+    if path != OUT and not path.startswith(OUT + "/"):
+        raise NoResult(f"deterministic-output-path {computed.path!r} is not below {OUT}")
+    inside = path.removeprefix(OUT).removeprefix("/")
+    if inside in files:
+        return ResultDigest(files[inside])
+    folder = inside + "/" if inside else ""
+    below = [name for name in files if name.startswith(folder)]
+    if not below:
+        raise NoResult(f"the app did not write {computed.path}")
+    children = sorted(name for name in below if "/" not in name[len(folder) :])
+    return ResultDigest(keccak(b"".join(files[name] for name in children)))

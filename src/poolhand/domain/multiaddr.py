@@ -1,0 +1,74 @@
+"""Where an app or dataset is: the bytes ``multiaddr`` of its contract.
+
+Writers store ``/ipfs/…`` in binary form and everything else as UTF-8 text; readers take both.
+
+Source: iExec SDK (``multiaddr`` npm module) and its vectors in the specification, section 8.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from poolhand.domain.errors import Refused
+
+_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_P2P: Final = bytes.fromhex("a503")
+"""Varint of protocol 421 (p2p, formerly ipfs)."""
+_SHA256: Final = bytes.fromhex("1220")
+
+
+class UnreadableLocation(Refused):
+    """The bytes of a contract's location are neither text nor an IPFS address."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(
+            f"location 0x{raw[:40].hex()} is neither text nor an IPFS address: the owner of the "
+            "app or dataset must deploy it again"
+        )
+
+
+def decode(raw: bytes) -> str:
+    """Return an image reference, a URL, or ``/ipfs/Qm…``.
+
+    Raises:
+        UnreadableLocation: Neither text nor a binary IPFS address.
+    """
+    if raw.startswith(_P2P) and len(raw) == 3 + raw[2] and raw[3:].startswith(_SHA256):
+        return "/ipfs/" + base58(raw[3:])
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as fault:
+        raise UnreadableLocation(raw) from fault
+    if not text.isprintable():
+        raise UnreadableLocation(raw)
+    return "/ipfs/" + text.removeprefix("/p2p/") if text.startswith("/p2p/") else text
+
+
+def encode(text: str) -> bytes:
+    """Return the bytes to store: binary for ``/ipfs/Qm…``, else UTF-8."""
+    prefix, _, cid = text.strip().rpartition("/")
+    if prefix in ("/ipfs", "/p2p") and cid.startswith("Qm"):
+        try:
+            multihash = unbase58(cid)
+        except ValueError:
+            return text.strip().encode()
+        return _P2P + bytes([len(multihash)]) + multihash
+    return text.strip().encode()
+
+
+def base58(raw: bytes) -> str:
+    """Write bytes in Bitcoin's base 58."""
+    number, digits = int.from_bytes(raw, "big"), ""
+    while number:
+        number, rest = divmod(number, 58)
+        digits = _ALPHABET[rest] + digits
+    return "1" * (len(raw) - len(raw.lstrip(b"\0"))) + digits
+
+
+def unbase58(text: str) -> bytes:
+    """Read Bitcoin's base 58; raises ValueError on a foreign character."""
+    number = 0
+    for char in text:
+        number = number * 58 + _ALPHABET.index(char)
+    body = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return b"\0" * (len(text) - len(text.lstrip("1"))) + body

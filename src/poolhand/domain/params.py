@@ -1,0 +1,125 @@
+"""What a request order tells the app: the JSON text ``params`` of a deal.
+
+Source: iExec SDK 8 and 9 (writer), iExec worker 9.x (reader, argument splitting).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+_KEYS: Final = frozenset(
+    {
+        "iexec_args",
+        "iexec_input_files",
+        "iexec_result_encryption",
+        "iexec_result_storage_provider",
+        "iexec_result_storage_proxy",
+        "iexec_secrets",
+        "bulk_cid",
+    }
+)
+_LEGACY: Final = frozenset(
+    {
+        "iexec_developer_logger",
+        "iexec_tee_post_compute_image",
+        "iexec_tee_post_compute_fingerprint",
+    }
+)
+"""Written by older SDKs and without meaning now; they change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DealParams:
+    """The known members of ``params``; None and empty where absent."""
+
+    args: str | None = None
+    input_files: tuple[str, ...] = ()
+    result_encryption: bool = False
+    storage_provider: str | None = None
+    storage_proxy: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    bulk_cid: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text of a deal; what is not such a JSON object is taken whole as arguments."""
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError):
+            return cls(args=text or None)
+        if not isinstance(raw, dict) or not raw.keys() <= _KEYS | _LEGACY:
+            return cls(args=text or None)
+        try:
+            return cls._read(raw)
+        except TypeError:
+            return cls(args=text or None)
+
+    @classmethod
+    def _read(cls, raw: Mapping[str, Any]) -> Self:
+        secrets = _typed(raw, "iexec_secrets", dict) or {}
+        return cls(
+            args=_typed(raw, "iexec_args", str),
+            input_files=_files(raw.get("iexec_input_files")),
+            result_encryption=_typed(raw, "iexec_result_encryption", bool) or False,
+            storage_provider=_typed(raw, "iexec_result_storage_provider", str),
+            storage_proxy=_typed(raw, "iexec_result_storage_proxy", str),
+            secrets={str(key): str(value) for key, value in secrets.items()},
+            bulk_cid=_typed(raw, "bulk_cid", str) or "",
+        )
+
+    def dump(self) -> str:
+        """Write compact JSON with the members that say something, as the SDK does."""
+        members: dict[str, Any] = {
+            "iexec_args": self.args,
+            "iexec_input_files": list(self.input_files),
+            "iexec_result_encryption": self.result_encryption,
+            "iexec_result_storage_provider": self.storage_provider,
+            "iexec_result_storage_proxy": self.storage_proxy,
+            "iexec_secrets": dict(self.secrets),
+            "bulk_cid": self.bulk_cid,
+        }
+        told = {name: value for name, value in members.items() if value}
+        return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+
+
+def _typed(raw: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = raw.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(name)
+    return value
+
+
+def _files(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError("iexec_input_files")
+    return tuple(value)
+
+
+def split_arguments(text: str) -> tuple[str, ...]:
+    """Split a command line as iExec's worker does.
+
+    Only the space separates; ``'…'`` and ``"…"`` group and are removed; there are no escapes;
+    unbalanced quotes give no arguments at all.
+    """
+    words: list[str] = []
+    word, quote = "", ""
+    for char in text:
+        if quote:
+            word, quote = (word, "") if char == quote else (word + char, quote)
+        elif char in "'\"":
+            quote = char
+        elif char == " ":
+            words.append(word)
+            word = ""
+        else:
+            word += char
+    if quote:
+        return ()
+    return tuple(each for each in (*words, word) if each)
