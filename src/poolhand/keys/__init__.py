@@ -1,0 +1,39 @@
+"""Keys: wallets that sign typed messages and our own transactions, and their encrypted files."""
+
+from __future__ import annotations
+
+from poolhand.keys.errors import (
+    KeystoreUnreadable,
+    NotAKey,
+    WalletExists,
+    WalletInUse,
+    WalletNotFound,
+    WrongPassword,
+)
+from poolhand.keys.keystore import (
+    DEFAULT_FOLDER,
+    StoredWallet,
+    create_wallet,
+    import_wallet,
+    list_wallets,
+    open_wallet,
+)
+from poolhand.keys.lock import WalletLock
+from poolhand.keys.wallet import Wallet
+
+__all__ = [
+    "DEFAULT_FOLDER",
+    "KeystoreUnreadable",
+    "NotAKey",
+    "StoredWallet",
+    "Wallet",
+    "WalletExists",
+    "WalletInUse",
+    "WalletLock",
+    "WalletNotFound",
+    "WrongPassword",
+    "create_wallet",
+    "import_wallet",
+    "list_wallets",
+    "open_wallet",
+]

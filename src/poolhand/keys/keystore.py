@@ -1,0 +1,181 @@
+"""Encrypted wallet files: Ethereum keystore version 3, in the folder the iExec SDK uses.
+
+Source: Web3 Secret Storage Definition; SDK `wallet create` (names and scrypt parameters).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from unicodedata import normalize
+
+from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
+
+from poolhand.domain.errors import BadHex
+from poolhand.domain.ids import Address
+from poolhand.keys.errors import (
+    KeystoreUnreadable,
+    NotAKey,
+    WalletExists,
+    WalletNotFound,
+    WrongPassword,
+)
+from poolhand.keys.wallet import Wallet, encrypted
+
+DEFAULT_FOLDER: Final = Path("~/.ethereum/keystore")
+SCRYPT_COST: Final = 131_072
+"""n of scrypt (r 8, p 1): about half a second and 128 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWallet:
+    """A keystore file and the address it claims to hold."""
+
+    address: Address
+    path: Path
+
+
+def create_wallet(folder: Path, password: str, *, cost: int = SCRYPT_COST) -> StoredWallet:
+    """Write a fresh wallet into ``folder`` (made when missing), readable by its owner alone.
+
+    Args:
+        folder: Where, ``~`` allowed; ``DEFAULT_FOLDER`` is the SDK's.
+        password: Normalised (NFKC) and encoded in UTF-8, as ethers does.
+        cost: n of scrypt, a power of 2; less than the default is for tests.
+    """
+    return _store(Wallet.random(), folder, password, cost)
+
+
+def import_wallet(
+    folder: Path, key_hex: str, password: str, *, cost: int = SCRYPT_COST
+) -> StoredWallet:
+    """Write the wallet of a private key (64 hexadecimal digits).
+
+    Raises:
+        NotAKey: The text is no key; the message does not repeat it.
+        WalletExists: The folder holds that address already.
+    """
+    return _store(Wallet.parse(key_hex), folder, password, cost)
+
+
+def list_wallets(folder: Path) -> tuple[StoredWallet, ...]:
+    """Return the wallets of a folder, oldest first; a missing folder has none.
+
+    Files that are no keystores are passed over.
+    """
+    paths = sorted(folder.expanduser().glob("UTC--*"))
+    found = ((_address_in(path), path) for path in paths)
+    return tuple(StoredWallet(address, path) for address, path in found if address is not None)
+
+
+def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wallet:
+    """Decrypt a wallet, by path or by address.
+
+    Args:
+        which: A keystore file, or the address of one in ``folder`` (the newest, if several).
+        folder: Where addresses are looked up.
+        password: As given at creation.
+
+    Raises:
+        WalletNotFound: No such file, and no wallet of that address.
+        KeystoreUnreadable: The file is no version 3 keystore.
+        WrongPassword: It does not decrypt.
+    """
+    path = _locate(which, folder.expanduser())
+    content = _content(path)
+    try:
+        key = decode_keyfile_json(content, _bytes(password))
+    except ValueError as fault:
+        if "MAC mismatch" in str(fault):
+            raise WrongPassword(path) from None
+        raise KeystoreUnreadable(path, str(fault)) from fault
+    except (KeyError, TypeError, AttributeError, NotImplementedError) as fault:
+        raise KeystoreUnreadable(path, f"{type(fault).__name__}: {fault}") from fault
+    try:
+        wallet = Wallet.from_key(key)
+    except NotAKey:
+        raise KeystoreUnreadable(path, "what it holds is no key") from None
+    if _claimed(content) not in (None, wallet.address):
+        raise KeystoreUnreadable(path, "its address is not that of its key")
+    return wallet
+
+
+def _store(wallet: Wallet, folder: Path, password: str, cost: int) -> StoredWallet:
+    root = folder.expanduser()
+    for found in list_wallets(root):
+        if found.address == wallet.address:
+            raise WalletExists(wallet.address, found.path)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    content = encrypted(
+        wallet, lambda key: create_keyfile_json(key, _bytes(password), 3, "scrypt", cost, 32)
+    )
+    path = root / _file_name(wallet.address, datetime.now(UTC))
+    _write_privately(path, json.dumps({**content, "address": wallet.address.hex()}))
+    return StoredWallet(wallet.address, path)
+
+
+def _write_privately(path: Path, text: str) -> None:
+    """Write and sync a new file of mode 0600, whole or not at all."""
+    draft = path.with_name(f".{path.name}.part")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _file_name(address: Address, now: datetime) -> str:
+    moment = now.isoformat(timespec="milliseconds").removesuffix("+00:00")
+    stamp = moment.replace(":", "-").replace(".", "-")
+    return f"UTC--{stamp}.000000000Z--{str(address)[2:]}"
+
+
+def _locate(which: str | Path | Address, folder: Path) -> Path:
+    if not isinstance(which, Address):
+        path = Path(which).expanduser()
+        if path.is_file():
+            return path
+        try:
+            which = Address.parse(str(which))
+        except BadHex:
+            raise WalletNotFound(str(which), folder) from None
+    found = [stored.path for stored in list_wallets(folder) if stored.address == which]
+    if not found:
+        raise WalletNotFound(str(which), folder)
+    return found[-1]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise KeystoreUnreadable(path, str(fault)) from fault
+    if not isinstance(content, dict) or content.get("version") != 3:
+        raise KeystoreUnreadable(path, "no version 3 object")
+    return content
+
+
+def _claimed(content: dict[str, Any]) -> Address | None:
+    text = content.get("address")
+    if not isinstance(text, str):
+        return None
+    try:
+        return Address.parse("0x" + text.lower().removeprefix("0x"))
+    except BadHex:
+        return None
+
+
+def _address_in(path: Path) -> Address | None:
+    try:
+        return _claimed(_content(path))
+    except KeystoreUnreadable:
+        return None
+
+
+def _bytes(password: str) -> bytes:
+    return normalize("NFKC", password).encode()

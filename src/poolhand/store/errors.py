@@ -1,0 +1,53 @@
+"""What can go wrong with a journal, and who mends it."""
+
+from __future__ import annotations
+
+from poolhand.domain.errors import Refused, Unavailable
+
+
+class JournalLocked(Refused):
+    """Another process has the journal open."""
+
+    def __init__(self, where: str, holder: str) -> None:
+        super().__init__(
+            f"journal {where} is open in process {holder}: stop that process, "
+            "or give this program another data folder"
+        )
+
+
+class JournalCorrupt(Refused):
+    """A record in the middle was altered after it was written."""
+
+    def __init__(self, where: str, line: int, why: str) -> None:
+        super().__init__(
+            f"journal {where} is damaged at line {line} ({why}): check the disk, then run "
+            f"`poolhand worker journal repair {where}`, which keeps every good line and saves "
+            "the original beside it"
+        )
+        self.where, self.line = where, line
+
+
+class JournalTooNew(Refused):
+    """A later version of Poolhand wrote it."""
+
+    def __init__(self, where: str, found: int, known: int) -> None:
+        super().__init__(
+            f"journal {where} holds records of version {found}, this Poolhand knows {known}: "
+            "install the version that wrote it, or a later one"
+        )
+
+
+class JournalFull(Unavailable):
+    """The disk has no room; nothing was recorded and the journal is as before."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"no room to write journal {where}: free disk space, then try again")
+
+
+class JournalUnwritable(Unavailable):
+    """The disk or the database refused a write; nothing was recorded."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"cannot write journal {where} ({why}): check the disk or the database, then try again"
+        )

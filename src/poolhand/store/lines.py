@@ -1,0 +1,60 @@
+"""The files under a file journal: locking, syncing, replacing, walking through lines."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from poolhand.store.errors import JournalLocked
+
+
+def lock(path: Path) -> int:
+    """Hold ``<path>.lock`` and return its handle; closing that lets go.
+
+    Raises:
+        JournalLocked: Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise JournalLocked(str(path), holder) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a creation or renaming in ``folder`` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace(path: Path, lines: Iterator[bytes]) -> int:
+    """Put a file of ``lines`` in the place of ``path``, whole or not at all; return its size."""
+    draft = path.with_name(path.name + ".new")
+    try:
+        with draft.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return size
+
+
+def numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, bytes with their newline, if any)."""
+    yield from enumerate(iter(file.readline, b""), start=1)

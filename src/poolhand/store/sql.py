@@ -1,0 +1,183 @@
+"""A journal in an SQL database: SQLite by file, PostgreSQL by URL, with the same code."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    insert,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+
+from poolhand.domain.errors import BrokenPrecondition
+from poolhand.store.errors import (
+    JournalCorrupt,
+    JournalFull,
+    JournalLocked,
+    JournalTooNew,
+    JournalUnwritable,
+)
+from poolhand.store.record import Codec, TooNewRecord
+
+_METADATA: Final = MetaData()
+_TABLE: Final = Table(
+    "journal",
+    _METADATA,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("v", Integer, nullable=False),
+    Column("s", Text, nullable=False, index=True),
+    Column("e", Text, nullable=False),
+    Column("c", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+_ADVISORY: Final = 0x706F6F6C
+"""Key of PostgreSQL's advisory lock: one journal per database."""
+
+
+class SqlJournal:
+    """Implements ``ports.journal.Journal`` over one table ``journal`` of one database.
+
+    SQLite runs in WAL mode with ``synchronous=FULL``, so that a commit survives a power cut, and
+    with an exclusive lock; PostgreSQL with an advisory lock.
+
+    Args:
+        url: As SQLAlchemy has it, e.g. ``sqlite:///data/journal.db``.
+        codec: Record version and the ways up from older ones.
+
+    Raises:
+        JournalLocked: Another process has it open.
+        JournalUnwritable: The database does not open.
+    """
+
+    def __init__(self, url: str, codec: Codec | None = None) -> None:
+        self._where = make_url(url).render_as_string(hide_password=True)
+        self._codec = codec or Codec()
+        self._mutex = threading.RLock()
+        self._engine = _engine(url)
+        self._connection: Connection | None = None
+        try:
+            self._connection = self._engine.connect()
+            self._hold(self._connection)
+        except DBAPIError as fault:
+            self.close()
+            if "locked" in str(fault.orig):
+                raise JournalLocked(self._where, "unknown") from None
+            raise JournalUnwritable(self._where, str(fault.orig)) from fault
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, stream: str, event: Mapping[str, Any]) -> None:
+        """Record one event; it survives a power cut once this returns.
+
+        Raises:
+            JournalFull: No room; nothing was recorded.
+            JournalUnwritable: Any other refusal; nothing was recorded.
+        """
+        written = self._codec.event_text(event)
+        row = {"v": self._codec.version, "s": stream, "e": written, "c": _crc(stream, written)}
+        self._change(insert(_TABLE).values(row))
+
+    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield every (stream, event) in order of writing.
+
+        Raises:
+            JournalCorrupt: A row was altered; its number is named.
+            JournalTooNew: A later version wrote it.
+        """
+        last = 0
+        while rows := self._page(last):
+            for number, version, stream, written, checksum in rows:
+                yield stream, self._decode(number, version, stream, written, checksum)
+            last = rows[-1][0]
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream whose story is over; repeatable."""
+        self._change(delete(_TABLE).where(_TABLE.c.s == stream))
+
+    def close(self) -> None:
+        """Release database and lock; repeatable."""
+        with self._mutex:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            self._engine.dispose()
+
+    def _page(self, last: int) -> list[tuple[int, int, str, str, int]]:
+        with self._mutex:
+            query = select(_TABLE).where(_TABLE.c.n > last).order_by(_TABLE.c.n).limit(1000)
+            rows = [tuple(row) for row in self._open().execute(query)]
+            self._open().rollback()
+        return rows
+
+    def _decode(
+        self, number: int, version: int, stream: str, written: str, checksum: int
+    ) -> dict[str, Any]:
+        if checksum != _crc(stream, written):
+            raise JournalCorrupt(self._where, number, "checksum does not match")
+        try:
+            event = self._codec.upcast(version, stream, json.loads(written))
+        except TooNewRecord as fault:
+            raise JournalTooNew(self._where, version, self._codec.version) from fault
+        assert event is not None
+        return event
+
+    def _change(self, statement: Any) -> None:
+        with self._mutex:
+            connection = self._open()
+            try:
+                connection.execute(statement)
+                connection.commit()
+            except DBAPIError as fault:
+                connection.rollback()
+                if "full" in str(fault.orig) or "No space" in str(fault.orig):
+                    raise JournalFull(self._where) from fault
+                raise JournalUnwritable(self._where, str(fault.orig)) from fault
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise BrokenPrecondition(f"journal {self._where} is closed")
+        return self._connection
+
+    def _hold(self, connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            free = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY})
+            if not free:
+                raise JournalLocked(self._where, "unknown")
+        _METADATA.create_all(connection)
+        connection.execute(delete(_TABLE).where(_TABLE.c.n < 0))  # takes SQLite's write lock
+        connection.commit()
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _crc(stream: str, written: str) -> int:
+    return zlib.crc32(f"{stream}\n{written}".encode())
