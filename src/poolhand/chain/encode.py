@@ -1,0 +1,283 @@
+"""Calls to calldata, mined receipts to ours.
+
+Source: PoCo 6.x ABI; selectors are computed from the signatures and checked in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from eth_abi.abi import encode as abi_encode
+from eth_hash.auto import keccak
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TxHash
+from poolhand.domain.onchain import (
+    Call,
+    ChangePolicy,
+    Claim,
+    Contribute,
+    ContributeAndFinalize,
+    CreateApp,
+    CreateDataset,
+    CreateWorkerpool,
+    Deposit,
+    Finalize,
+    Initialize,
+    Receipt,
+    Reopen,
+    Reveal,
+    TransferCoin,
+    TransferRlc,
+    Withdraw,
+)
+from poolhand.domain.orders.model import (
+    AppOrder,
+    DatasetOrder,
+    MatchOrders,
+    RequestOrder,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.units import BlockNumber, Gas, Wei
+from poolhand.ports.chain import HubFacts
+
+WEI_PER_NANO_RLC: Final = 10**9
+"""On native chains 1 nRLC is 10⁹ wei."""
+_ASSET_ORDER: Final = "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)"
+_POOL_ORDER: Final = (
+    "(address,uint256,uint256,bytes32,uint256,uint256,address,address,address,bytes32,bytes)"
+)
+_REQUEST_ORDER: Final = (
+    "(address,uint256,address,uint256,address,uint256,address,uint256,bytes32,uint256,uint256,"
+    "address,address,string,bytes32,bytes)"
+)
+_MATCHED: Final = keccak(b"OrdersMatched(bytes32,bytes32,bytes32,bytes32,bytes32,uint256)")
+_TRANSFER: Final = keccak(b"Transfer(address,address,uint256)")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Where a transaction goes, what it carries and says (wei)."""
+
+    to: Address
+    value: Wei
+    data: bytes
+
+
+@cache
+def selector(name: str, types: tuple[str, ...]) -> bytes:
+    """Return the 4 bytes that name a function."""
+    return keccak(f"{name}({','.join(types)})".encode())[:4]
+
+
+def function(name: str, types: tuple[str, ...], values: Sequence[Any]) -> bytes:
+    """Return calldata."""
+    return selector(name, types) + abi_encode(types, values)
+
+
+def encode(call: Call, facts: HubFacts) -> Encoded:
+    """Return the transaction that makes a call on the hub that ``facts`` describe."""
+    return _ENCODERS[type(call)](call, facts)
+
+
+def _hub(name: str, *types: str) -> Callable[[HubFacts, Sequence[Any]], Encoded]:
+    def build(facts: HubFacts, values: Sequence[Any]) -> Encoded:
+        return Encoded(facts.hub, Wei(0), function(name, types, values))
+
+    return build
+
+
+_initialize = _hub("initialize", "bytes32", "uint256")
+_initialize_many = _hub("initializeArray", "bytes32[]", "uint256[]")
+_contribute = _hub("contribute", "bytes32", "bytes32", "bytes32", "address", "bytes", "bytes")
+_reveal = _hub("reveal", "bytes32", "bytes32")
+_finalize = _hub("finalize", "bytes32", "bytes", "bytes")
+_both = _hub(
+    "contributeAndFinalize", "bytes32", "bytes32", "bytes", "bytes", "address", "bytes", "bytes"
+)
+_reopen = _hub("reopen", "bytes32")
+_claim = _hub("claim", "bytes32")
+_claim_many = _hub("claimArray", "bytes32[]")
+_deposit = _hub("deposit")
+_withdraw = _hub("withdraw", "uint256")
+_match = _hub("matchOrders", _ASSET_ORDER, _ASSET_ORDER, _POOL_ORDER, _REQUEST_ORDER)
+
+
+def _encode_initialize(call: Initialize, facts: HubFacts) -> Encoded:
+    if len(call.tasks) == 1:
+        return _initialize(facts, call.tasks[0])
+    return _initialize_many(facts, tuple(zip(*call.tasks, strict=True)))
+
+
+def _encode_contribute(call: Contribute, facts: HubFacts) -> Encoded:
+    enclave = call.enclave, call.enclave_sign, call.authorization
+    return _contribute(facts, (call.task_id, call.result_hash, call.seal, *enclave))
+
+
+def _encode_both(call: ContributeAndFinalize, facts: HubFacts) -> Encoded:
+    enclave = call.enclave, call.enclave_sign, call.authorization
+    return _both(facts, (call.task_id, call.digest, call.results, call.callback_data, *enclave))
+
+
+def _encode_claim(call: Claim, facts: HubFacts) -> Encoded:
+    if len(call.tasks) == 1:
+        return _claim(facts, call.tasks)
+    return _claim_many(facts, (call.tasks,))
+
+
+def _encode_deposit(call: Deposit, facts: HubFacts) -> Encoded:
+    if facts.rlc is None:
+        coin = Wei(call.amount * WEI_PER_NANO_RLC)
+        return Encoded(facts.hub, coin, _deposit(facts, ()).data)
+    types = ("address", "uint256", "bytes")
+    data = function("approveAndCall", types, (facts.hub, call.amount, b""))
+    return Encoded(facts.rlc, Wei(0), data)
+
+
+def _encode_transfer(call: TransferRlc, facts: HubFacts) -> Encoded:
+    if facts.rlc is None:
+        return Encoded(call.to, Wei(call.amount * WEI_PER_NANO_RLC), b"")
+    data = function("transfer", ("address", "uint256"), (call.to, call.amount))
+    return Encoded(facts.rlc, Wei(0), data)
+
+
+def _encode_app(call: CreateApp, facts: HubFacts) -> Encoded:
+    types = ("address", "string", "string", "bytes", "bytes32", "bytes")
+    values = (call.owner, call.name, "DOCKER", call.multiaddr, call.checksum, b"")
+    return Encoded(facts.app_registry, Wei(0), function("createApp", types, values))
+
+
+def _encode_dataset(call: CreateDataset, facts: HubFacts) -> Encoded:
+    types = ("address", "string", "bytes", "bytes32")
+    values = (call.owner, call.name, call.multiaddr, call.checksum)
+    return Encoded(facts.dataset_registry, Wei(0), function("createDataset", types, values))
+
+
+def _encode_pool(call: CreateWorkerpool, facts: HubFacts) -> Encoded:
+    data = function("createWorkerpool", ("address", "string"), (call.owner, call.description))
+    return Encoded(facts.workerpool_registry, Wei(0), data)
+
+
+def _encode_policy(call: ChangePolicy, _: HubFacts) -> Encoded:
+    values = (call.worker_stake_percent, call.scheduler_percent)
+    return Encoded(call.workerpool, Wei(0), function("changePolicy", ("uint256",) * 2, values))
+
+
+def _encode_match(call: MatchOrders, facts: HubFacts) -> Encoded:
+    return _match(
+        facts,
+        (
+            _app_tuple(call.app),
+            _dataset_tuple(call.dataset),
+            _pool_tuple(call.workerpool),
+            _request_tuple(call.request),
+        ),
+    )
+
+
+def _app_tuple(signed: Signed[AppOrder]) -> tuple[Any, ...]:
+    order = signed.order
+    restrict = order.dataset_restrict, order.workerpool_restrict, order.requester_restrict
+    head = order.app, order.price, order.volume, order.tag
+    return (*head, *restrict, order.salt, signed.signature)
+
+
+def _dataset_tuple(signed: Signed[DatasetOrder]) -> tuple[Any, ...]:
+    order = signed.order
+    restrict = order.app_restrict, order.workerpool_restrict, order.requester_restrict
+    head = order.dataset, order.price, order.volume, order.tag
+    return (*head, *restrict, order.salt, signed.signature)
+
+
+def _pool_tuple(signed: Signed[WorkerpoolOrder]) -> tuple[Any, ...]:
+    order = signed.order
+    restrict = order.app_restrict, order.dataset_restrict, order.requester_restrict
+    head = order.workerpool, order.price, order.volume, order.tag, order.category, order.trust
+    return (*head, *restrict, order.salt, signed.signature)
+
+
+def _request_tuple(signed: Signed[RequestOrder]) -> tuple[Any, ...]:
+    order = signed.order
+    return (
+        order.app,
+        order.app_max_price,
+        order.dataset,
+        order.dataset_max_price,
+        order.workerpool,
+        order.workerpool_max_price,
+        order.requester,
+        order.volume,
+        order.tag,
+        order.category,
+        order.trust,
+        order.beneficiary,
+        order.callback,
+        order.params,
+        order.salt,
+        signed.signature,
+    )
+
+
+_ENCODERS: Final[Mapping[type, Callable[[Any, HubFacts], Encoded]]] = {
+    Initialize: _encode_initialize,
+    Contribute: _encode_contribute,
+    Reveal: lambda call, facts: _reveal(facts, (call.task_id, call.digest)),
+    ContributeAndFinalize: _encode_both,
+    Finalize: lambda call, facts: _finalize(
+        facts, (call.task_id, call.results, call.callback_data)
+    ),
+    Reopen: lambda call, facts: _reopen(facts, (call.task_id,)),
+    Claim: _encode_claim,
+    Deposit: _encode_deposit,
+    Withdraw: lambda call, facts: _withdraw(facts, (call.amount,)),
+    CreateApp: _encode_app,
+    CreateDataset: _encode_dataset,
+    CreateWorkerpool: _encode_pool,
+    ChangePolicy: _encode_policy,
+    MatchOrders: _encode_match,
+    TransferRlc: _encode_transfer,
+    TransferCoin: lambda call, _: Encoded(call.to, call.amount, b""),
+}
+
+
+def decode_receipt(raw: Mapping[str, Any], facts: HubFacts, price: Wei) -> Receipt:
+    """Read the answer of ``eth_getTransactionReceipt``.
+
+    Args:
+        raw: JSON of the node, numbers and bytes in 0x-hexadecimal.
+        facts: Whose events count.
+        price: Gas price to assume where the node does not tell the effective one (wei).
+    """
+    paid = raw.get("effectiveGasPrice")
+    return Receipt(
+        tx_hash=TxHash.parse(raw["transactionHash"]),
+        block=BlockNumber(int(raw["blockNumber"], 16)),
+        succeeded=int(raw["status"], 16) == 1,
+        gas_used=Gas(int(raw["gasUsed"], 16)),
+        gas_price=price if paid is None else Wei(int(paid, 16)),
+        created=_created(raw["logs"], facts),
+        deals=_deals(raw["logs"], facts),
+    )
+
+
+def _created(logs: Sequence[Mapping[str, Any]], facts: HubFacts) -> Address | None:
+    registries = (facts.app_registry, facts.dataset_registry, facts.workerpool_registry)
+    for log in logs:
+        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        minted = len(topics) == 4 and topics[0] == _TRANSFER and topics[1][12:] == ZERO_ADDRESS
+        if minted and Address.parse(log["address"]) in registries:
+            return Address(topics[3][12:])
+    return None
+
+
+def _deals(logs: Sequence[Mapping[str, Any]], facts: HubFacts) -> tuple[DealId, ...]:
+    return tuple(
+        DealId.parse(log["data"][:66])
+        for log in logs
+        if Address.parse(log["address"]) == facts.hub
+        and log["topics"]
+        and bytes.fromhex(log["topics"][0][2:]) == _MATCHED
+    )

@@ -1,0 +1,74 @@
+"""One transaction on a state: all of it or an error and nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from poolhand.chain.fake import assets, tasks
+from poolhand.chain.fake.matching import match_orders
+from poolhand.chain.fake.state import Log, State
+from poolhand.domain.eip712 import Domain
+from poolhand.domain.ids import Address, DealId
+from poolhand.domain.onchain import (
+    Call,
+    ChangePolicy,
+    Claim,
+    Contribute,
+    ContributeAndFinalize,
+    CreateApp,
+    CreateDataset,
+    CreateWorkerpool,
+    Deposit,
+    Finalize,
+    Initialize,
+    Reopen,
+    Reveal,
+    TransferCoin,
+    TransferRlc,
+    Withdraw,
+)
+from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.units import UnixSeconds
+
+_TASKS: Final = {
+    Initialize: tasks.initialize,
+    Contribute: tasks.contribute,
+    Reveal: tasks.reveal,
+    Finalize: tasks.finalize,
+    ContributeAndFinalize: tasks.contribute_and_finalize,
+    Reopen: tasks.reopen,
+    Claim: tasks.claim,
+}
+_MONEY: Final = {
+    Deposit: assets.deposit,
+    Withdraw: assets.withdraw,
+    TransferRlc: assets.transfer_rlc,
+    TransferCoin: assets.transfer_coin,
+    ChangePolicy: assets.change_policy,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction that succeeded left behind."""
+
+    logs: list[Log] = field(default_factory=list)
+    created: Address | None = None
+
+    @property
+    def deals(self) -> tuple[DealId, ...]:
+        """Deals matched."""
+        return tuple(log.deal_id for log in self.logs if log.deal_id is not None)
+
+
+def apply(state: State, domain: Domain, sender: Address, call: Call, now: UnixSeconds) -> Outcome:
+    """Change ``state``, which the caller throws away when this raises a ``Reverted``."""
+    if isinstance(call, MatchOrders):
+        return Outcome(match_orders(state, domain, call, now))
+    if isinstance(call, CreateApp | CreateDataset | CreateWorkerpool):
+        return Outcome(created=assets.create(state, call))
+    if type(call) in _TASKS:
+        return Outcome(_TASKS[type(call)](state, sender, call, now))  # type: ignore[operator]
+    _MONEY[type(call)](state, sender, call)  # type: ignore[operator]
+    return Outcome()

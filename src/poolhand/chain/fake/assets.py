@@ -1,0 +1,88 @@
+"""Escrow, transfers and registries of the fake hub."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias
+
+from eth_hash.auto import keccak
+
+from poolhand.chain.errors import AssetExists, BadPolicy, BalanceTooLow, NotOwner
+from poolhand.chain.fake.state import State
+from poolhand.domain.deal import App, Dataset, Workerpool
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import (
+    ChangePolicy,
+    CreateApp,
+    CreateDataset,
+    CreateWorkerpool,
+    Deposit,
+    TransferCoin,
+    TransferRlc,
+    Withdraw,
+)
+from poolhand.domain.units import NanoRlc, show_coin, show_rlc
+
+Create: TypeAlias = CreateApp | CreateDataset | CreateWorkerpool
+
+
+def deposit(state: State, sender: Address, call: Deposit) -> None:
+    """Turn RLC into free stake."""
+    _demand(sender, state.rlc_of(sender), call.amount)
+    state.add_rlc(sender, -call.amount)
+    state.reward(sender, call.amount)
+
+
+def withdraw(state: State, sender: Address, call: Withdraw) -> None:
+    """Turn free stake into RLC."""
+    _demand(sender, state.stake_of(sender), call.amount)
+    state.reward(sender, -call.amount)
+    state.add_rlc(sender, call.amount)
+
+
+def transfer_rlc(state: State, sender: Address, call: TransferRlc) -> None:
+    """Move RLC."""
+    _demand(sender, state.rlc_of(sender), call.amount)
+    state.move(sender, call.to, call.amount)
+
+
+def transfer_coin(state: State, sender: Address, call: TransferCoin) -> None:
+    """Move the chain's coin."""
+    if state.coin_of(sender) < call.amount:
+        raise BalanceTooLow(f"{sender} has {show_coin(state.coin_of(sender))} coins: send it more")
+    state.add_coin(sender, -call.amount)
+    state.add_coin(call.to, call.amount)
+
+
+def change_policy(state: State, sender: Address, call: ChangePolicy) -> None:
+    """Change a workerpool's stakes and shares for deals to come."""
+    pool = state.pools.get(call.workerpool)
+    if pool is None or pool.owner != sender:
+        raise NotOwner(f"workerpool {call.workerpool} is not {sender}'s")
+    if call.scheduler_percent > 100:
+        raise BadPolicy(f"a scheduler cannot keep {call.scheduler_percent} % of the price")
+    state.pools[call.workerpool] = replace(
+        pool,
+        worker_stake_percent=call.worker_stake_percent,
+        scheduler_percent=call.scheduler_percent,
+    )
+
+
+def create(state: State, call: Create) -> Address:
+    """Register an asset; the same asset of the same owner has the same address."""
+    address = Address(keccak(f"fake registry:{call!r}".encode())[12:])
+    if address in state.apps or address in state.datasets or address in state.pools:
+        raise AssetExists(f"{address} is exactly this asset of {call.owner}: use it")
+    match call:
+        case CreateApp(owner, name, multiaddr, checksum):
+            state.apps[address] = App(address, owner, name, "DOCKER", multiaddr, checksum, b"")
+        case CreateDataset(owner, name, multiaddr, checksum):
+            state.datasets[address] = Dataset(address, owner, name, multiaddr, checksum)
+        case CreateWorkerpool(owner, description):
+            state.pools[address] = Workerpool(address, owner, description, 30, 1)
+    return address
+
+
+def _demand(sender: Address, balance: NanoRlc, amount: NanoRlc) -> None:
+    if balance < amount:
+        raise BalanceTooLow(f"{sender} has {show_rlc(balance)} RLC of {show_rlc(amount)} wanted")

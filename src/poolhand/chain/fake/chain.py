@@ -1,0 +1,307 @@
+"""A PoCo chain in memory, in token mode: exact rules, time by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from poolhand.chain.fake.apply import Outcome, apply
+from poolhand.chain.fake.bell import Bell
+from poolhand.chain.fake.hub import FakeHub
+from poolhand.chain.fake.sender import FakeSender
+from poolhand.chain.fake.state import State
+from poolhand.chain.fake.watcher import FakeWatcher
+from poolhand.domain.category import Category
+from poolhand.domain.eip712 import order_domain
+from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable, Reverted
+from poolhand.domain.ids import Address, BlockHash, TxHash
+from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
+from poolhand.domain.trust import Score
+from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Seconds, UnixSeconds, Wei
+from poolhand.ports.chain import HubFacts
+from poolhand.ports.signer import TransactionSigner
+
+CATEGORIES: Final = tuple(
+    Category(index, name, Seconds(time_ref))
+    for index, (name, time_ref) in enumerate(
+        (("XS", 300), ("S", 1200), ("M", 3600), ("L", 10800), ("XL", 36000))
+    )
+)
+_GAS: Final = Gas(300_000)
+
+
+def _named(name: str) -> Address:
+    return Address(keccak(f"fake {name}".encode())[12:])
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction: in the pool, in a block, or taken back by a re-organisation."""
+
+    sender: Address
+    nonce: int
+    call: Call
+
+    @property
+    def tx_hash(self) -> TxHash:
+        """Names sender, nonce and call."""
+        return TxHash(keccak(f"{self.sender}:{self.nonce}:{self.call!r}".encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction in a block; ``refusal`` is why it failed, None when it succeeded."""
+
+    sent: Sent
+    receipt: Receipt
+    refusal: Reverted | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block and the state it left."""
+
+    head: Head
+    mined: tuple[Mined, ...]
+    events: tuple[HubEvent, ...]
+    state: State
+
+
+class FakeChain:
+    """Implements the chain's ports as ``hub``, ``watcher`` and ``sender(address)``.
+
+    One event loop at a time may use it. Stakes start at zero: ``fund`` accounts, then send
+    ``Deposit``.
+
+    Args:
+        chain_id: Told to clients, part of order hashes.
+        automine: Mine a block per transaction; otherwise ``mine`` does.
+        start: Time of block 0 (Unix seconds).
+        categories: By index, in order.
+        gas_price: What each transaction burns of the sender's coin, per gas (300 000 gas each).
+
+    Attributes:
+        outage: While True every port raises ChainUnreachable; watchers wait silently.
+        before_send: Called with (sender, purpose, call) before a transaction enters the pool;
+            what it raises, ``send`` raises.
+        after_send: The same once it is in the pool: raise here to play a crash after broadcast.
+    """
+
+    def __init__(
+        self,
+        chain_id: int = 31337,
+        *,
+        automine: bool = True,
+        start: int = 1_700_000_000,
+        categories: Iterable[Category] = CATEGORIES,
+        gas_price: Wei = Wei(0),
+    ) -> None:
+        self.facts = HubFacts(
+            chain_id=chain_id,
+            hub=_named("hub"),
+            rlc=_named("rlc"),
+            app_registry=_named("apps"),
+            dataset_registry=_named("datasets"),
+            workerpool_registry=_named("pools"),
+            callback_gas=200_000,
+        )
+        self.domain = order_domain(chain_id, self.facts.hub)
+        self.automine, self.outage = automine, False
+        self.before_send: Callable[[Address, str, Call], None] | None = None
+        self.after_send: Callable[[Address, str, Call], None] | None = None
+        self.bell = Bell()
+        self.pool: list[Sent] = []
+        self._gas_price, self._forks = gas_price, 0
+        self._nonces: dict[Address, int] = {}
+        self._purposes: dict[tuple[Address, str], Sent] = {}
+        state = State(categories={category.index: category for category in categories})
+        self._blocks = [Block(self._head(0, BlockHash(bytes(32)), start), (), (), state)]
+        self.hub = FakeHub(self)
+        self.watcher = FakeWatcher(self)
+
+    def sender(self, wallet: Address | TransactionSigner, journal: object = None) -> FakeSender:
+        """Return a sender for a wallet; all senders of one wallet share their memory.
+
+        ``journal`` is taken for likeness with the real chain and not used: what a wallet has
+        sent outlives a crash of its program inside this object.
+        """
+        del journal
+        address = wallet if isinstance(wallet, Address) else wallet.address
+        return FakeSender(self, address, self._purposes)
+
+    # ------------------------------------------------------------------------- looking
+
+    @property
+    def head(self) -> Head:
+        """The newest block."""
+        return self._blocks[-1].head
+
+    @property
+    def state(self) -> State:
+        """What the newest block left; to be read only."""
+        return self._blocks[-1].state
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the canonical blocks, oldest first."""
+        yield from self._blocks
+
+    def mined(self) -> tuple[Mined, ...]:
+        """Return every transaction on the canonical chain, in order."""
+        return tuple(mined for block in self._blocks for mined in block.mined)
+
+    def outcome(self, sent: Sent) -> Mined | None:
+        """Return how a transaction ended, None while it waits."""
+        for block in reversed(self._blocks):
+            for mined in block.mined:
+                if mined.sent == sent:
+                    return mined
+        return None
+
+    def total_nrlc(self) -> NanoRlc:
+        """Return all RLC there is: held outside, free stakes, locked stakes and the kitty."""
+        return NanoRlc(self.state.total_nrlc)
+
+    def gas_missing(self, owner: Address) -> Wei:
+        """Return what ``owner`` lacks for one more transaction (wei)."""
+        return Wei(max(0, self._gas_price * _GAS - self.state.coin_of(owner)))
+
+    def check_up(self) -> None:
+        """Raise ChainUnreachable during an ``outage``."""
+        if self.outage:
+            raise ChainUnreachable("no RPC endpoint answers: check them, or wait")
+
+    # ------------------------------------------------------------------------- arranging
+
+    def fund(
+        self, owner: Address, rlc: NanoRlc = NanoRlc(0), coin: Wei = Wei(0), stake: int = 0
+    ) -> None:
+        """Give RLC, coin and free stake out of nothing; re-organisations do not take it back."""
+        for block in self._blocks:
+            block.state.add_rlc(owner, rlc)
+            block.state.add_coin(owner, coin)
+            block.state.reward(owner, stake)
+
+    def set_score(self, worker: Address, score: Score) -> None:
+        """Set a worker's score."""
+        for block in self._blocks:
+            block.state.scores[worker] = score
+
+    # ------------------------------------------------------------------------- acting
+
+    def check(self, sender: Address, call: Call) -> Outcome:
+        """Try a call on the newest state, as ``eth_call`` does; raises ``Reverted`` leaves."""
+        return apply(self.state.copy(), self.domain, sender, call, self.head.timestamp)
+
+    def submit(self, sender: Address, call: Call) -> Sent:
+        """Put a transaction into the pool; mine it at once under ``automine``."""
+        nonce = self._nonces.get(sender, 0)
+        self._nonces[sender] = nonce + 1
+        sent = Sent(sender, nonce, call)
+        self.pool.append(sent)
+        if self.automine:
+            self.mine()
+        return sent
+
+    def rebroadcast(self, sent: Sent) -> None:
+        """Put a transaction that the pool forgot back into it."""
+        if sent not in self.pool and self.outcome(sent) is None:
+            self.pool.append(sent)
+            if self.automine:
+                self.mine()
+
+    def mine(self, seconds: int = 1, blocks: int = 1) -> Head:
+        """Mine blocks, each ``seconds`` after the one before; the first takes the pool."""
+        for _ in range(blocks):
+            waiting, self.pool = self.pool, []
+            self._blocks.append(self._block(waiting, seconds))
+        self.bell.ring()
+        return self.head
+
+    def mine_until(self, moment: UnixSeconds) -> Head:
+        """Mine one block at ``moment`` (Unix seconds), which must not be past."""
+        return self.mine(moment - self.head.timestamp)
+
+    def reorg(self, depth: int = 1, *, forget: bool = False) -> Head:
+        """Replace the newest ``depth`` blocks by ``depth + 1`` others.
+
+        Their transactions go back into the pool: under ``automine`` the first new block takes
+        them, otherwise they wait for ``mine``.
+
+        Args:
+            depth: Blocks taken back; never block 0.
+            forget: Lose the transactions instead, as nodes do that never saw them.
+        """
+        if not 0 < depth < len(self._blocks):
+            raise BrokenPrecondition(f"cannot take back {depth} of {len(self._blocks) - 1} blocks")
+        gone, self._blocks = self._blocks[-depth:], self._blocks[:-depth]
+        self._forks += 1
+        returned = [mined.sent for block in gone for mined in block.mined]
+        waiting, self.pool = [] if forget else [*returned, *self.pool], []
+        first = waiting if self.automine else []
+        self._blocks.append(self._block(first, 1))
+        self.mine(blocks=depth)
+        self.pool = [] if self.automine else waiting
+        self.bell.ring()
+        return self.head
+
+    def _block(self, waiting: list[Sent], seconds: int) -> Block:
+        parent = self._blocks[-1]
+        head = self._head(
+            parent.head.number + 1, parent.head.block_hash, parent.head.timestamp + seconds
+        )
+        state, mined = parent.state, []
+        events: list[HubEvent] = []
+        for sent in waiting:
+            state, entry, outcome = self._run(state, sent, head)
+            mined.append(entry)
+            events += self._events(head, entry, outcome, len(events))
+        return Block(head, tuple(mined), tuple(events), state.copy())
+
+    def _run(self, before: State, sent: Sent, head: Head) -> tuple[State, Mined, Outcome]:
+        state = before.copy()
+        outcome, refusal = Outcome(), None
+        try:
+            outcome = apply(state, self.domain, sent.sender, sent.call, head.timestamp)
+        except Reverted as fault:
+            state, refusal = before.copy(), fault
+        burnt = min(self._gas_price * _GAS, state.coin_of(sent.sender))
+        state.add_coin(sent.sender, -burnt)
+        receipt = Receipt(
+            tx_hash=sent.tx_hash,
+            block=head.number,
+            succeeded=refusal is None,
+            gas_used=_GAS,
+            gas_price=self._gas_price,
+            created=outcome.created,
+            deals=outcome.deals,
+        )
+        return state, Mined(sent, receipt, refusal), outcome
+
+    @staticmethod
+    def _events(head: Head, entry: Mined, outcome: Outcome, count: int) -> list[HubEvent]:
+        return [
+            HubEvent(
+                kind=log.kind,
+                block=head.number,
+                block_hash=head.block_hash,
+                tx_hash=entry.receipt.tx_hash,
+                log_index=index,
+                deal_id=log.deal_id,
+                task_id=log.task_id,
+                worker=log.worker,
+            )
+            for index, log in enumerate(outcome.logs, start=count)
+        ]
+
+    def _head(self, number: int, parent: BlockHash, moment: int) -> Head:
+        name = f"{self.facts.chain_id}:{self._forks}:{number}:{parent}".encode()
+        return Head(
+            number=BlockNumber(number),
+            block_hash=BlockHash(keccak(name)),
+            parent_hash=parent,
+            timestamp=UnixSeconds(moment),
+            base_fee=self._gas_price,
+        )

@@ -1,0 +1,140 @@
+"""Reading a fake chain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from poolhand.chain.fake.state import KITTY, State
+from poolhand.domain.category import Category
+from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.ids import Address, DealId, OrderHash, ResultHash, ResultSeal, TaskId
+from poolhand.domain.onchain import (
+    ContributionStatus,
+    ContributionView,
+    EventKind,
+    Head,
+    HubEvent,
+    TaskView,
+)
+from poolhand.domain.trust import Score
+from poolhand.domain.units import BlockNumber, NanoRlc, Wei
+from poolhand.ports.chain import HubFacts
+
+if TYPE_CHECKING:
+    from poolhand.chain.fake.chain import FakeChain
+
+_NOTHING = ContributionView(
+    ContributionStatus.UNSET, ResultHash(bytes(32)), ResultSeal(bytes(32)), 0
+)
+
+
+class FakeHub:
+    """Implements ``ports.chain.Hub``; every read raises ChainUnreachable during an outage."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        self._chain = chain
+
+    @property
+    def facts(self) -> HubFacts:
+        """Facts fixed when the chain was made."""
+        return self._chain.facts
+
+    def _state(self) -> State:
+        self._chain.check_up()
+        return self._chain.state
+
+    async def head(self) -> Head:
+        """Return the newest block."""
+        self._chain.check_up()
+        return self._chain.head
+
+    async def deal(self, deal_id: DealId) -> Deal | None:
+        """Return what a match fixed."""
+        return self._state().deals.get(deal_id)
+
+    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
+        """Snapshot tasks and the named workers' contributions."""
+        state, head = self._state(), self._chain.head
+        return {
+            name: replace(
+                state.view(name),
+                block=head.number,
+                block_time=head.timestamp,
+                contributions={
+                    worker: state.contribution(name, worker) or _NOTHING for worker in workers
+                },
+            )
+            for name, workers in asked.items()
+        }
+
+    async def categories(self) -> Mapping[int, Category]:
+        """Return every category by index."""
+        return dict(self._state().categories)
+
+    async def app(self, address: Address) -> App | None:
+        """Return a registered app."""
+        return self._state().apps.get(address)
+
+    async def dataset(self, address: Address) -> Dataset | None:
+        """Return a registered dataset."""
+        return self._state().datasets.get(address)
+
+    async def workerpool(self, address: Address) -> Workerpool | None:
+        """Return a registered workerpool."""
+        return self._state().pools.get(address)
+
+    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC)."""
+        state = self._state()
+        return {owner: Account(state.stake_of(owner), state.locked_of(owner)) for owner in owners}
+
+    async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
+        """Return worker scores."""
+        state = self._state()
+        return {worker: state.scores.get(worker, Score(0)) for worker in workers}
+
+    async def coin_balances(self, owners: Iterable[Address]) -> Mapping[Address, Wei]:
+        """Return balances of the chain's coin (wei)."""
+        state = self._state()
+        return {owner: state.coin_of(owner) for owner in owners}
+
+    async def rlc_balances(self, owners: Iterable[Address]) -> Mapping[Address, NanoRlc]:
+        """Return RLC held outside the hub (nRLC)."""
+        state = self._state()
+        return {owner: state.rlc_of(owner) for owner in owners}
+
+    async def kitty(self) -> NanoRlc:
+        """Return what failed tasks left in the kitty (nRLC)."""
+        return self._state().locked_of(KITTY)
+
+    async def consumed(self, orders: Iterable[OrderHash]) -> Mapping[OrderHash, int]:
+        """Return how much of each order is used up."""
+        state = self._state()
+        return {order: state.consumed.get(order, 0) for order in orders}
+
+    async def deals_of(
+        self, workerpool: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return SchedulerNotice events of a workerpool in a block range, in order."""
+        return tuple(
+            event
+            for event in self._events(first)
+            if event.block <= last
+            and event.kind is EventKind.SCHEDULER_NOTICE
+            and event.worker == workerpool
+        )
+
+    async def task_events(self, task_id: TaskId, first: BlockNumber) -> tuple[HubEvent, ...]:
+        """Return the events of one task from a block on, in order."""
+        return tuple(event for event in self._events(first) if event.task_id == task_id)
+
+    def _events(self, first: BlockNumber) -> list[HubEvent]:
+        self._chain.check_up()
+        return [
+            event
+            for block in self._chain.blocks()
+            if block.head.number >= first
+            for event in block.events
+        ]

@@ -1,0 +1,67 @@
+"""Following a fake chain: each head once, each log at least once, taken back when it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.units import BlockNumber
+
+if TYPE_CHECKING:
+    from poolhand.chain.fake.chain import FakeChain
+
+
+class FakeWatcher:
+    """Implements ``ports.chain.Watcher``; during an outage it waits."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        self._chain = chain
+
+    async def heads(self) -> AsyncIterator[Head]:
+        """Yield each new head once; skips are allowed, going back is not."""
+        last = -1
+        while True:
+            head = self._chain.head
+            if head.number > last and not self._chain.outage:
+                last = head.number
+                yield head
+            else:
+                await self._chain.bell.wait()
+
+    async def events(
+        self, workerpool: Address | None, first: BlockNumber
+    ) -> AsyncIterator[HubEvent]:
+        """Yield hub events from ``first`` on, at least once, ordered, for ever."""
+        told: list[HubEvent] = []
+        while True:
+            news = [] if self._chain.outage else self._news(workerpool, first, told)
+            for event in news:
+                yield event
+            if not news:
+                await self._chain.bell.wait()
+
+    def _news(
+        self, workerpool: Address | None, first: BlockNumber, told: list[HubEvent]
+    ) -> list[HubEvent]:
+        """Bring ``told`` up to date and return what changed: removals first, newest first."""
+        wanted = [
+            event
+            for block in self._chain.blocks()
+            if block.head.number >= first
+            for event in block.events
+            if _concerns(event, workerpool)
+        ]
+        same = 0
+        while same < min(len(told), len(wanted)) and told[same] == wanted[same]:
+            same += 1
+        gone = [replace(event, removed=True) for event in reversed(told[same:])]
+        told[same:] = wanted[same:]
+        return gone + wanted[same:]
+
+
+def _concerns(event: HubEvent, workerpool: Address | None) -> bool:
+    notice = event.kind is EventKind.SCHEDULER_NOTICE
+    return not notice or workerpool is None or event.worker == workerpool

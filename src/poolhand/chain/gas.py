@@ -1,0 +1,96 @@
+"""What to pay for gas: the network's price times a factor, never above a cap.
+
+Source: iexec-commons-poco, ``Web3jAbstractService`` (price rule and enough-gas test).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from poolhand.domain.errors import Refused
+from poolhand.domain.units import Gas, Wei
+
+AFFORDABLE_GAS: Final = Gas(1_000_000)
+"""A wallet has enough gas when it can pay this much at the cap: one transaction of any kind."""
+
+
+class BadGasSettings(Refused):
+    """Gas settings under which no transaction could be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Fees of one transaction (wei per gas); ``priority_fee`` None makes it a legacy one."""
+
+    max_fee: Wei
+    priority_fee: Wei | None
+
+
+@dataclass(frozen=True, slots=True)
+class GasRule:
+    """The operator's rule.
+
+    Args:
+        multiplier: Factor on the network's price, at least 0; taken as the decimal it prints as.
+        cap: Most to pay (wei per gas).
+        native: True where gas is free (RLC is the chain's coin).
+
+    Raises:
+        BadGasSettings: A cap of 0 where gas costs, or a negative number.
+    """
+
+    multiplier: float
+    cap: Wei
+    native: bool = False
+    _factor: Fraction = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.cap <= 0 and not self.native:
+            raise BadGasSettings("a gas price cap of 0 pays for nothing: set one, e.g. 22 gwei")
+        if self.multiplier < 0 or self.cap < 0:
+            raise BadGasSettings("gas price multiplier and cap must not be negative")
+        object.__setattr__(self, "_factor", Fraction(str(self.multiplier)))
+
+    def price(self, network: Wei | None) -> Wei:
+        """Return ``min(floor(network × multiplier), cap)``; the cap when the network names none."""
+        if self.native:
+            return Wei(0)
+        if not network:
+            return self.cap
+        return Wei(min(int(network * self._factor), self.cap))
+
+    def legacy(self, gas_price: Wei | None) -> Fees:
+        """Return fees for a chain without base fee, from ``eth_gasPrice``."""
+        return Fees(self.price(gas_price), None)
+
+    def dynamic(self, base_fee: Wei, priority_fee: Wei) -> Fees:
+        """Return EIP-1559 fees; the network's price is base fee + priority fee."""
+        if self.native:
+            return Fees(Wei(0), None)
+        most = self.price(Wei(base_fee + priority_fee))
+        return Fees(most, Wei(min(priority_fee, most)))
+
+    def replacement(self, old: Fees, wanted: Fees) -> Fees | None:
+        """Return fees that nodes accept in place of ``old``, at least ``wanted``.
+
+        Both fees must rise by 12.5 % (nodes ask for 10 %); None when that would pass the cap, or
+        when gas is free.
+        """
+        most = max(raised(old.max_fee), wanted.max_fee)
+        if self.native or most > self.cap or old.max_fee == 0:
+            return None
+        if old.priority_fee is None:
+            return Fees(most, None)
+        tip = max(raised(old.priority_fee), wanted.priority_fee or 0)
+        return Fees(most, Wei(min(tip, most)))
+
+    def enough(self, balance: Wei) -> bool:
+        """Tell whether a wallet can pay for one transaction of any kind at the cap."""
+        return self.native or balance // (AFFORDABLE_GAS * self.cap) >= 1
+
+
+def raised(fee: Wei) -> Wei:
+    """Return a fee 12.5 % higher, rounded up, and higher by at least 1 wei."""
+    return Wei(-(-fee * 9 // 8) if fee else 1)
