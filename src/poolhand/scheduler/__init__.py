@@ -1,0 +1,1 @@
+"""The workerpool's scheduler: deals become tasks, tasks become replicates, results become pay."""

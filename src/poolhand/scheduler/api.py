@@ -1,0 +1,186 @@
+"""The scheduler's public read API; every page and command is a view of it.
+
+Answers are JSON; faults are ``{"code", "message"}`` with the status of their root error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from poolhand import __version__
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.replicate.status import EDGES, ROWS
+from poolhand.domain.tag import Tag
+from poolhand.domain.task.model import Task
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.trust import Trust
+from poolhand.ports.chain import HubFacts
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.lookout import Lookout
+from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.pricing import Pricing
+from poolhand.scheduler.roster import Roster
+from poolhand.scheduler.treasury import Treasury
+from poolhand.scheduler.views import show_deal, show_seat, show_task
+from poolhand.wire.order_json import encode_order
+
+
+class NotKnown(Refused):
+    """The pool has no such thing."""
+
+    http_status = 404
+
+
+class NotPublic(Refused):
+    """The pool keeps this to itself."""
+
+    http_status = 403
+
+
+@dataclass(slots=True)
+class Office:
+    """What the API shows."""
+
+    facts: HubFacts
+    workerpool: Address
+    owner: Address
+    url: str
+    results_url: str
+    engine: Engine
+    lookout: Lookout
+    roster: Roster
+    treasury: Treasury
+    pricing: Pricing
+    metrics: Metrics
+    public_logs: bool = False
+    logs: dict[TaskId, dict[Address, tuple[str, str]]] = field(default_factory=dict)
+
+
+def routes(office: Office) -> APIRouter:
+    """Return every endpoint but the workers' own."""
+    router = APIRouter()
+    _pool(router, office)
+    _tasks(router, office)
+    _health(router, office)
+    return router
+
+
+def _pool(router: APIRouter, office: Office) -> None:
+    @router.get("/v1/config")
+    async def config() -> dict[str, Any]:
+        """Tell chain, hub and pool; a client checks them against its own settings."""
+        return {
+            "version": __version__,
+            "chain_id": office.facts.chain_id,
+            "hub": str(office.facts.hub),
+            "workerpool": str(office.workerpool),
+            "owner": str(office.owner),
+            "url": office.url,
+            "results_url": office.results_url,
+            "prices": {str(k): v for k, v in office.pricing.prices.items()},
+        }
+
+    @router.get("/v1/order")
+    async def order(
+        category: Annotated[int, Query(ge=0)] = 0,
+        trust: Annotated[int, Query(ge=0)] = 1,
+        tag: Annotated[str, Query()] = "0x" + "00" * 32,
+        volume: Annotated[int, Query(ge=1)] = 1,
+    ) -> dict[str, Any]:
+        """Sell: a signed workerpool order as the iExec SDK writes it."""
+        signed = await office.pricing.order(category, Trust(trust), Tag.parse(tag), volume)
+        return encode_order(signed)
+
+    @router.get("/v1/workers")
+    async def workers() -> list[dict[str, Any]]:
+        """List connected workers."""
+        return [
+            show_seat(seat, sum(1 for _ in office.engine.tasks_of(seat.worker)))
+            for seat in office.roster.all()
+        ]
+
+    @router.get("/v1/statuses")
+    async def statuses() -> list[dict[str, Any]]:
+        """Explain every replicate status and what may follow it."""
+        return [
+            {
+                "status": row.status,
+                "meaning": row.meaning,
+                "cause": row.cause,
+                "by": row.by,
+                "acts": row.acts,
+                "next_step": row.next_step,
+                "next": sorted(EDGES[row.status]),
+            }
+            for row in ROWS
+        ]
+
+
+def _tasks(router: APIRouter, office: Office) -> None:
+    @router.get("/v1/tasks")
+    async def tasks(
+        status: TaskStatus | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> list[dict[str, Any]]:
+        """List tasks, newest first."""
+        newest = reversed(office.engine.tasks.values())
+        chosen = (task for task in newest if status in (None, task.status))
+        return [show_task(task) for task, _ in zip(chosen, range(limit), strict=False)]
+
+    @router.get("/v1/tasks/{task_id}")
+    async def task(task_id: str) -> dict[str, Any]:
+        """Show a task, its replicates with their histories, and its transactions."""
+        found = _find(office, task_id)
+        return show_task(found, office.treasury.receipts.get(found.facts.task_id))
+
+    @router.get("/v1/tasks/{task_id}/logs")
+    async def logs(task_id: str) -> dict[str, Any]:
+        """Show what the app printed on each worker."""
+        if not office.public_logs:
+            raise NotPublic("this pool does not publish logs; ask its owner")
+        found = _find(office, task_id).facts.task_id
+        return {
+            str(worker): {"stdout": out, "stderr": err}
+            for worker, (out, err) in office.logs.get(found, {}).items()
+        }
+
+    @router.get("/v1/deals/{deal_id}")
+    async def deal(deal_id: str) -> dict[str, Any]:
+        """Show a deal of this pool."""
+        found = office.lookout.deals.get(DealId.parse(deal_id))
+        if found is None:
+            raise NotKnown(f"deal {deal_id} is not one of this pool's")
+        known = office.engine.tasks
+        return show_deal(
+            found, [known[task_id] for _, task_id in found.tasks() if task_id in known]
+        )
+
+
+def _find(office: Office, text: str) -> Task:
+    found = office.engine.tasks.get(TaskId.parse(text))
+    if found is None:
+        raise NotKnown(f"task {text} is not one of this pool's")
+    return found
+
+
+def _health(router: APIRouter, office: Office) -> None:
+    @router.get("/health")
+    async def health() -> dict[str, Any]:
+        """Tell that the scheduler is up, and how far it has followed the chain."""
+        head = office.lookout.head
+        return {
+            "ok": True,
+            "block": head.number if head else None,
+            "block_time": head.timestamp if head else None,
+            "workers": len(office.roster.all()),
+            "open_tasks": sum(1 for _ in office.engine.open_tasks()),
+        }
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Serve Prometheus metrics."""
+        return Response(generate_latest(office.metrics.registry), media_type=CONTENT_TYPE_LATEST)

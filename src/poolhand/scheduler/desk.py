@@ -1,0 +1,228 @@
+"""The desk where workers come: who may, what they are told, what they tell.
+
+Messages are derived from the tasks' wanted effects, so that a worker that comes back without its
+session is simply told again whatever still holds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from poolhand.domain.errors import ChainUnreachable, IllegalTransition
+from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
+from poolhand.domain.replicate.machine import Entry
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task import machine
+from poolhand.domain.task.machine import (
+    Found,
+    Lost,
+    Misbehaved,
+    TellActivated,
+    TellEnd,
+    TellOffer,
+    TellReveal,
+    TellUpload,
+)
+from poolhand.domain.task.model import Stored, Task
+from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.ports.chain import Hub
+from poolhand.ports.signer import Signer
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.roster import Roster, Seat
+from poolhand.transport.session_hub import Arrival
+from poolhand.wire.handshake import WorkerNotAllowed
+from poolhand.wire.messages import (
+    Aborted,
+    Acknowledged,
+    Activated,
+    Capacity,
+    Completed,
+    Login,
+    Logs,
+    Offer,
+    Reported,
+    Result,
+    RevealAsked,
+    SchedulerBound,
+    UploadAsked,
+    WorkerBound,
+)
+
+KEPT_LOGS: Final = 1000
+"""Tasks whose logs are remembered."""
+
+log = structlog.get_logger()
+Tell = TellOffer | TellActivated | TellReveal | TellUpload | TellEnd
+
+
+class Desk:
+    """Speaks with workers on behalf of the engine.
+
+    Args:
+        tell: Hands a message to a worker's session; without one it is dropped, for the worker will
+            be told again when it comes back.
+        now: The chain's time.
+        allowed: Workers that may log in; empty for everybody.
+        wake: Called when somebody may have become free.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        roster: Roster,
+        hub: Hub,
+        signer: Signer,
+        now: Callable[[], UnixSeconds],
+        tell: Callable[[Address, WorkerBound], None],
+        wake: Callable[[], None],
+        allowed: frozenset[Address] = frozenset(),
+    ) -> None:
+        self._engine, self._roster, self._hub = engine, roster, hub
+        self._signer, self._now = signer, now
+        self._tell, self._wake, self._allowed = tell, wake, allowed
+        self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
+
+    # ------------------------------------------------------------------------------- out: effects
+
+    def act(self, task: Task, effect: Tell) -> None:
+        """Tell a worker what an effect asks for."""
+        self._tell(effect.worker, self._message(task, effect))
+
+    def _message(self, task: Task, effect: Tell) -> WorkerBound:
+        facts = task.facts
+        match effect:
+            case TellOffer(worker):
+                signed = self._signer.sign_authorization(worker, facts.task_id, ZERO_ADDRESS)
+                return Offer(facts.task_id, facts.deal_id, facts.index, facts.flow, signed)
+            case TellActivated():
+                block = task.view.block if task.view else BlockNumber(0)
+                return Activated(facts.task_id, block)
+            case TellReveal(_, consensus):
+                return RevealAsked(facts.task_id, consensus)
+            case TellUpload():
+                return UploadAsked(facts.task_id)
+            case TellEnd(_, status):
+                if status is Status.COMPLETED:
+                    return Completed(facts.task_id)
+                return Aborted(facts.task_id, status)
+
+    # ------------------------------------------------------------------- in: sessions of workers
+
+    async def admit(self, login: Login) -> None:
+        """Let a worker in.
+
+        Raises:
+            WorkerNotAllowed: Its wallet is not on the pool's list.
+        """
+        if self._allowed and login.worker not in self._allowed:
+            raise WorkerNotAllowed(
+                f"wallet {login.worker} is not on this pool's list: ask the pool's owner to add it"
+            )
+
+    async def connected(self, arrival: Arrival) -> None:
+        """Seat a worker, and tell it again what holds if its session is new."""
+        can, worker, resumed = arrival.capabilities, arrival.worker, arrival.resumed
+        if self._roster.get(worker) is None or not resumed:
+            seat = Seat(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
+            self._roster.seat(seat)
+            await self.appraise([worker])
+        now = self._now()
+        for task in tuple(self._engine.tasks_of(worker)):
+            self._engine.feed(task.facts.task_id, Found(now, worker))
+            if not resumed:
+                self._retell(self._engine.tasks[task.facts.task_id], worker)
+        if not resumed:
+            self._release(arrival)
+        log.info("worker_connected", worker=str(worker), slots=can.slots, resumed=resumed)
+        self._wake()
+
+    def _retell(self, task: Task, worker: Address) -> None:
+        for effect in machine.outstanding(task):
+            if isinstance(effect, Tell) and effect.worker == worker:
+                self.act(task, effect)
+
+    def _release(self, arrival: Arrival) -> None:
+        """Tell a worker to drop replicates that this pool does not know or has closed."""
+        for held in arrival.replicates:
+            task = self._engine.tasks.get(held.task_id)
+            attempt = task.attempt(arrival.worker) if task else None
+            if attempt is None:
+                self._tell(arrival.worker, Aborted(held.task_id, Status.FAILED))
+            elif attempt.is_over:
+                self._tell_end(arrival.worker, held.task_id, attempt.status)
+
+    def _tell_end(self, worker: Address, task_id: TaskId, status: Status) -> None:
+        done = status is Status.COMPLETED
+        self._tell(worker, Completed(task_id) if done else Aborted(task_id, status))
+
+    async def lost(self, worker: Address) -> None:
+        """Take a worker's lease away: its replicates no longer count."""
+        self._roster.leave(worker)
+        now = self._now()
+        for task in tuple(self._engine.tasks_of(worker)):
+            self._engine.feed(task.facts.task_id, Lost(now, worker))
+        log.warning("worker_lost", worker=str(worker))
+        self._wake()
+
+    async def received(self, worker: Address, message: SchedulerBound) -> None:
+        """Take what a worker tells."""
+        match message:
+            case Reported():
+                self._reported(worker, message)
+            case Result(task_id, link, callback_data, digest):
+                stored = Stored(worker, link, digest, callback_data or b"")
+                self._engine.feed(task_id, machine.Uploaded(self._now(), stored))
+            case Logs(task_id, stdout, stderr):
+                self._keep_logs(worker, task_id, stdout, stderr)
+            case Capacity(_, paused, reason):
+                self._roster.pause(worker, paused=paused, reason=reason)
+        self._wake()
+
+    def _reported(self, worker: Address, message: Reported) -> None:
+        task_id = message.task_id
+        task = self._engine.tasks.get(task_id)
+        if task is None or task.attempt(worker) is None:
+            self._tell(worker, Acknowledged(task_id, message.first + len(message.statuses)))
+            return
+        try:
+            entries = tuple(
+                Entry(Status(each.status), each.at, each.detail, each.tx)
+                for each in message.statuses
+            )
+            event = machine.Reported(self._now(), worker, message.first, entries)
+            self._engine.feed(task_id, event)
+        except (IllegalTransition, ValueError) as fault:
+            log.warning(
+                "report_refused", worker=str(worker), task_id=str(task_id), cause=str(fault)
+            )
+            self._engine.feed(task_id, Misbehaved(self._now(), worker, str(fault)))
+            self._tell(worker, Aborted(task_id, Status.FAILED))
+        attempt = self._engine.tasks[task_id].attempt(worker)
+        if attempt is not None:
+            last = message.first + len(message.statuses)
+            self._tell(worker, Acknowledged(task_id, max(attempt.reports, last)))
+
+    def _keep_logs(self, worker: Address, task_id: TaskId, stdout: str, stderr: str) -> None:
+        task = self._engine.tasks.get(task_id)
+        if task is None or task.attempt(worker) is None:
+            return
+        self.logs.setdefault(task_id, {})[worker] = (stdout, stderr)
+        while len(self.logs) > KEPT_LOGS:
+            self.logs.popitem(last=False)
+
+    # -------------------------------------------------------------------------------- appraisal
+
+    async def appraise(self, workers: list[Address]) -> None:
+        """Read score and stake of workers; old values stand while the chain does not answer."""
+        try:
+            scores = await self._hub.scores(workers)
+            accounts = await self._hub.accounts(workers)
+        except ChainUnreachable as fault:
+            log.warning("chain_unreachable", cause=str(fault))
+            return
+        for worker in workers:
+            self._roster.appraise(worker, scores[worker], accounts[worker].stake)

@@ -1,0 +1,181 @@
+"""The scheduler's eyes: new deals, news of tasks, and the passing of block time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import aclosing
+
+import structlog
+
+from poolhand.domain.category import Category
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.task.machine import Received, Ticked, Viewed
+from poolhand.domain.task.model import TaskFacts
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import BlockNumber
+from poolhand.ports.chain import Hub, Watcher
+from poolhand.ports.clock import Clock
+from poolhand.scheduler.engine import Engine
+
+PAUSE = 1.0
+"""Seconds between two tries to reach a chain that does not answer."""
+
+log = structlog.get_logger()
+
+
+class Lookout:
+    """Feeds the engine with what the chain says.
+
+    Args:
+        quick_finish: Whether trust-1 tasks use ``contributeAndFinalize``.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        hub: Hub,
+        watcher: Watcher,
+        workerpool: Address,
+        clock: Clock,
+        *,
+        quick_finish: bool = True,
+    ) -> None:
+        self._engine, self._hub, self._watcher = engine, hub, watcher
+        self._pool, self._clock, self._quick = workerpool, clock, quick_finish
+        self._dirty: dict[TaskId, list[asyncio.Future[None]]] = {}
+        self._wake = asyncio.Event()
+        self._categories: dict[int, Category] = {}
+        self.deals: dict[DealId, Deal] = {}
+        self.head: Head | None = None
+
+    async def prepare(self) -> None:
+        """After a restart: read again the deals and the tasks that are still open."""
+        self.head = await self._patiently_head()
+        for deal_id in {task.facts.deal_id for task in self._engine.tasks.values()}:
+            deal = await self._hub.deal(deal_id)
+            if deal is not None:
+                self.deals[deal_id] = deal
+        open_ids = [task.facts.task_id for task in self._engine.open_tasks()]
+        await self._read({task_id: [] for task_id in open_ids})
+
+    def look(self, ids: Iterable[TaskId]) -> asyncio.Future[None]:
+        """Ask for a fresh view of tasks; the future is done when the engine has it."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = [task_id for task_id in ids if task_id in self._engine.tasks]
+        for task_id in waiting:
+            self._dirty.setdefault(task_id, [])
+        if waiting:
+            self._dirty[waiting[-1]].append(done)
+            self._wake.set()
+        else:
+            done.set_result(None)
+        return done
+
+    async def follow_events(self, first: BlockNumber) -> None:
+        """Follow deals and tasks for ever."""
+        async with aclosing(self._watcher.events(self._pool, first)) as events:  # type: ignore[type-var]
+            async for event in events:
+                await self._notice(event)
+
+    async def follow_heads(self) -> None:
+        """Let block time pass in every open task, for ever."""
+        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
+            async for head in heads:
+                self.head = head
+                for task in self._engine.open_tasks():
+                    self._engine.feed(task.facts.task_id, Ticked(head.timestamp))
+
+    async def keep_looking(self) -> None:
+        """Answer every ``look``, all that are asked for at once in one batch, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            asked, self._dirty = self._dirty, {}
+            try:
+                await self._read(asked)
+            except ChainUnreachable as fault:
+                log.warning("chain_unreachable", cause=str(fault))
+                for task_id, futures in asked.items():
+                    self._dirty.setdefault(task_id, []).extend(futures)
+                await self._clock.sleep(PAUSE)
+                self._wake.set()
+
+    async def _notice(self, event: HubEvent) -> None:
+        if event.kind is EventKind.SCHEDULER_NOTICE:
+            if not event.removed and event.deal_id is not None:
+                await self._receive(event.deal_id)
+                self._engine.seen(event.block)
+        elif event.task_id in self._engine.tasks:
+            self.look([event.task_id])
+
+    async def _receive(self, deal_id: DealId) -> None:
+        """Begin the tasks of a deal."""
+        deal = await self._patiently_deal(deal_id)
+        if deal is None or deal.workerpool.address != self._pool or deal_id in self.deals:
+            return
+        category = await self._category(deal.category)
+        head = self.head or await self._patiently_head()
+        late = head.timestamp >= category.contribution_deadline(deal.start_time)
+        if late or deal.tag.needs_tee:
+            log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
+            return
+        self.deals[deal_id] = deal
+        log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
+        quick = self._quick and deal.trust <= Trust(1)
+        flow = Flow.CONTRIBUTE_AND_FINALIZE if quick else Flow.STANDARD
+        ids = []
+        for index, task_id in deal.tasks():
+            facts = TaskFacts(
+                task_id,
+                deal_id,
+                index,
+                deal.trust,
+                flow,
+                deal.tag,
+                category.contribution_deadline(deal.start_time),
+                category.final_deadline(deal.start_time),
+            )
+            self._engine.receive(Received(max(head.timestamp, deal.start_time), facts))
+            ids.append(task_id)
+        await self.look(ids)
+
+    async def _category(self, index: int) -> Category:
+        if index not in self._categories:
+            self._categories.update(await self._hub.categories())
+        return self._categories[index]
+
+    async def _read(self, asked: dict[TaskId, list[asyncio.Future[None]]]) -> None:
+        tasks = [self._engine.tasks[task_id] for task_id in asked]
+        workers = {task.facts.task_id: [a.worker for a in task.attempts] for task in tasks}
+        views = await self._hub.tasks(workers) if workers else {}
+        for task_id, view in views.items():
+            self._engine.feed(task_id, Viewed(view.block_time, view))
+        for futures in asked.values():
+            for done in futures:
+                done.set_result(None)
+
+    async def _patiently_head(self) -> Head:
+        while True:
+            try:
+                return await self._hub.head()
+            except ChainUnreachable as fault:
+                log.warning("chain_unreachable", cause=str(fault))
+                await self._clock.sleep(PAUSE)
+
+    async def _patiently_deal(self, deal_id: DealId) -> Deal | None:
+        """Read a deal; a node that lags behind the event is given a few more heads."""
+        for _ in range(10):
+            try:
+                deal = await self._hub.deal(deal_id)
+            except ChainUnreachable as fault:
+                log.warning("chain_unreachable", cause=str(fault))
+                deal = None
+            if deal is not None:
+                return deal
+            await self._clock.sleep(PAUSE)
+        return None

@@ -1,0 +1,37 @@
+"""What the scheduler measures, for Prometheus."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from poolhand.domain.task.status import TaskStatus
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.roster import Roster
+
+
+class Metrics:
+    """Gauges are read when they are asked for; nothing is counted twice."""
+
+    def __init__(self, engine: Engine, roster: Roster) -> None:
+        self.registry = CollectorRegistry()
+        self.assignments = Counter(
+            "poolhand_replicates_created_total", "Replicates created", registry=self.registry
+        )
+        self.assignment_seconds = Histogram(
+            "poolhand_assignment_seconds",
+            "From a task's arrival to its first offer",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+            registry=self.registry,
+        )
+        self._tasks = Gauge("poolhand_tasks", "Tasks by status", ["status"], registry=self.registry)
+        for status in TaskStatus:
+            self._tasks.labels(status).set_function(partial(_count, engine, status))
+        Gauge(
+            "poolhand_workers_connected", "Connected workers", registry=self.registry
+        ).set_function(lambda: len(roster.all()))
+
+
+def _count(engine: Engine, status: TaskStatus) -> float:
+    return sum(task.status is status for task in engine.tasks.values())

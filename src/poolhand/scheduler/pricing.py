@@ -1,0 +1,96 @@
+"""The pool as a seller: signed workerpool orders, made when somebody asks."""
+
+from __future__ import annotations
+
+from poolhand.domain.eip712 import Domain
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.orders.eip712 import order_hash
+from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.tag import Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Entropy
+from poolhand.ports.signer import Signer
+
+VOLUME = 1000
+"""Tasks that one order sells before a new one is signed."""
+
+
+class NotSold(Refused):
+    """The pool does not sell what was asked for."""
+
+
+class Pricing:
+    """Sells categories at fixed prices per task (nRLC).
+
+    Args:
+        prices: By category; what is missing is not sold.
+        highest_trust: Of one task.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        domain: Domain,
+        workerpool: Address,
+        hub: Hub,
+        entropy: Entropy,
+        prices: dict[int, NanoRlc],
+        highest_trust: Trust,
+    ) -> None:
+        self._signer, self._domain, self._pool = signer, domain, workerpool
+        self._hub, self._entropy = hub, entropy
+        self._prices, self._highest = prices, highest_trust
+        self._orders: dict[tuple[int, Trust, Tag], Signed[WorkerpoolOrder]] = {}
+
+    @property
+    def prices(self) -> dict[int, NanoRlc]:
+        """Price per task by category (nRLC)."""
+        return dict(self._prices)
+
+    async def order(
+        self, category: int, trust: Trust, tag: Tag, volume: int = 1
+    ) -> Signed[WorkerpoolOrder]:
+        """Return an order with at least ``volume`` tasks left.
+
+        Raises:
+            NotSold: Category, trust or tag is not offered.
+        """
+        self._check(category, trust, tag, volume)
+        key = (category, trust, tag)
+        known = self._orders.get(key)
+        if known is not None:
+            name = order_hash(self._domain, known.order)
+            used = (await self._hub.consumed([name]))[name]
+            if known.order.volume - used >= volume:
+                return known
+        self._orders[key] = self._make(category, trust, tag)
+        return self._orders[key]
+
+    def _check(self, category: int, trust: Trust, tag: Tag, volume: int) -> None:
+        if category not in self._prices:
+            sold = ", ".join(str(each) for each in sorted(self._prices))
+            raise NotSold(f"category {category} is not sold here; choose one of {sold}")
+        if trust > self._highest:
+            raise NotSold(f"trust {trust} is not sold here; the highest is {self._highest}")
+        if tag.needs_tee:
+            raise NotSold("this pool has no TEE workers; ask without the tag")
+        if volume > VOLUME:
+            raise NotSold(f"at most {VOLUME} tasks are sold in one order")
+
+    def _make(self, category: int, trust: Trust, tag: Tag) -> Signed[WorkerpoolOrder]:
+        order = WorkerpoolOrder(
+            workerpool=self._pool,
+            price=self._prices[category],
+            volume=VOLUME,
+            tag=tag,
+            category=category,
+            trust=trust,
+            app_restrict=ZERO_ADDRESS,
+            dataset_restrict=ZERO_ADDRESS,
+            requester_restrict=ZERO_ADDRESS,
+            salt=Salt(self._entropy.bytes(32)),
+        )
+        return Signed(order, self._signer.sign_order(self._domain, order))

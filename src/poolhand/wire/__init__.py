@@ -1,0 +1,1 @@
+"""Codecs between bytes and domain values; whatever is malformed raises ``Malformed``."""

@@ -1,0 +1,112 @@
+"""Frames: one message in its envelope, as the text of one WebSocket message.
+
+``{"v": 1, "type": "offer", "seq": 3, "ack": 2, "body": {…}}``; only sequenced messages have
+``seq`` (from 1) and ``ack`` (the last number received). ``v`` is the version of the envelope.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, get_args
+
+from poolhand.domain.errors import Bug, Malformed
+from poolhand.wire.fields import MAX_INT, dump_object, load_object
+from poolhand.wire.messages import VERSION, Message, SchedulerBound, WorkerBound
+
+MAX_FRAME: Final = 65_536
+"""Bytes of one frame, in UTF-8."""
+
+_BY_NAME: Final = {
+    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Message)
+}
+_NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
+_SEQUENCED: Final = (*get_args(WorkerBound), *get_args(SchedulerBound))
+
+
+class UnknownVersion(Malformed):
+    """The envelope is of a version that this code does not speak."""
+
+
+class OversizedMessage(Bug):
+    """Code of ours built a message that the protocol's limits refuse; clip before sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message with its place in the session; both numbers None for unsequenced messages."""
+
+    message: Message
+    seq: int | None = None
+    ack: int | None = None
+
+
+def encode(frame: Frame) -> str:
+    """Write a frame.
+
+    Raises:
+        OversizedMessage: A field or the frame is over its limit.
+    """
+    try:
+        body = dump_object(frame.message)
+    except Malformed as fault:
+        raise OversizedMessage(f"{type(frame.message).__name__}: {fault}") from fault
+    envelope: dict[str, Any] = {"v": VERSION, "type": _NAMES[type(frame.message)]}
+    if frame.seq is not None:
+        envelope |= {"seq": frame.seq, "ack": frame.ack}
+    text = json.dumps(envelope | {"body": body}, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > MAX_FRAME:
+        raise OversizedMessage(f"{type(frame.message).__name__} takes over {MAX_FRAME} bytes")
+    return text
+
+
+def decode(data: str | bytes) -> Frame:
+    """Read a frame.
+
+    Raises:
+        Malformed: Anything but the UTF-8 of one frame within all limits.
+        UnknownVersion: The frame is of another version.
+    """
+    envelope = _parse(data)
+    if type(envelope) is not dict:
+        raise Malformed("a frame is a JSON object")
+    version = envelope.get("v")
+    if type(version) is not int or version != VERSION:
+        raise UnknownVersion(f"frame version {str(version)[:20]}, this side speaks {VERSION}")
+    name = envelope.get("type")
+    kind = _BY_NAME.get(name) if type(name) is str else None
+    if kind is None:
+        raise Malformed(f"no message is called {str(name)[:40]!r}")
+    numbers = ("seq", "ack") if kind in _SEQUENCED else ()
+    if envelope.keys() != {"v", "type", "body", *numbers}:
+        raise Malformed(f"the envelope of {name} has other members than v, type, body, {numbers}")
+    if any(type(envelope[n]) is not int or not 0 <= envelope[n] <= MAX_INT for n in numbers):
+        raise Malformed("seq and ack are whole numbers")
+    message = load_object(kind, envelope["body"])
+    return Frame(message, envelope.get("seq"), envelope.get("ack"))
+
+
+def _parse(data: str | bytes) -> Any:
+    """Parse JSON under the frame limit; no repeated keys, NaN or floats."""
+    try:
+        raw = data.encode() if isinstance(data, str) else data
+        if len(raw) > MAX_FRAME:
+            raise Malformed(f"frame of {len(raw)} bytes, the limit is {MAX_FRAME}")
+        return json.loads(
+            raw.decode(), object_pairs_hook=_unique, parse_constant=_no, parse_float=_no
+        )
+    except (ValueError, RecursionError) as fault:
+        raise Malformed(f"frame is not JSON of this protocol: {type(fault).__name__}") from fault
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Malformed("a JSON object repeats a member")
+    return members
+
+
+def _no(text: str) -> NoReturn:
+    raise Malformed(f"{text[:20]} is not a number of this protocol")

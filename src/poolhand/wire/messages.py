@@ -1,0 +1,288 @@
+"""Messages of the worker protocol: frozen dataclasses whose annotations are their codecs.
+
+A frame is one WebSocket text message: ``{"v": 1, "type": …, "seq": …, "ack": …, "body": {…}}``,
+see ``wire.frames``. Limits stand in the annotations. Rules: ``docs/protocol/worker-protocol.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Self, TypeAlias
+
+from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.messages import Nonce
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
+from poolhand.wire.fields import (
+    FLAG,
+    blob,
+    choice,
+    clip,
+    counts,
+    fixed,
+    integer,
+    nested,
+    optional,
+    sequence,
+    text,
+)
+
+VERSION: Final = 1
+"""The version this code speaks; a changed message means the next one."""
+WORD: Final = 64
+SENTENCE: Final = 512
+DETAIL: Final = 2_048
+LOG: Final = 24_576
+CALLBACK: Final = 16_384
+MOST_HELD: Final = 256
+MOST_REPORTS: Final = 16
+
+_WORD, _SENTENCE, _DETAIL = text(WORD), text(SENTENCE), text(DETAIL)
+_COUNT, _SMALL = integer(), integer(65_535)
+_NONCE, _TASK, _SIGNATURE = fixed(Nonce), fixed(TaskId), blob(65, exact=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Scheduler, first: who it says it is, and the nonce that the login must answer."""
+
+    versions: Annotated[tuple[int, ...], sequence(_SMALL, 16, 1)]
+    chain_id: Annotated[int, _COUNT]
+    hub: Annotated[Address, fixed(Address)]
+    workerpool: Annotated[Address, fixed(Address)]
+    url: Annotated[str, _SENTENCE]
+    nonce: Annotated[Nonce, _NONCE]
+    time: Annotated[UnixSeconds, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a worker process offers; ``instance`` is random per process start, memory in bytes."""
+
+    name: Annotated[str, _WORD]
+    version: Annotated[str, _WORD]
+    cpus: Annotated[int, _SMALL]
+    slots: Annotated[int, _SMALL]
+    memory: Annotated[int, _COUNT]
+    tee: Annotated[tuple[str, ...], sequence(_WORD, 8)]
+    gpu: Annotated[bool, FLAG]
+    instance: Annotated[Nonce, _NONCE]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The session a worker still holds, and the last sequence number it received in it."""
+
+    session: Annotated[Nonce, _NONCE]
+    received: Annotated[int, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A replicate that the worker holds, and its status."""
+
+    task_id: Annotated[TaskId, _TASK]
+    status: Annotated[str, _WORD]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Worker, second: proves its wallet; ``challenge`` is for the pool to answer."""
+
+    version: Annotated[int, _SMALL]
+    worker: Annotated[Address, fixed(Address)]
+    capabilities: Annotated[Capabilities, nested(Capabilities)]
+    expiry: Annotated[UnixSeconds, _COUNT]
+    challenge: Annotated[Nonce, _NONCE]
+    signature: Annotated[bytes, _SIGNATURE]
+    resume: Annotated[Resume | None, optional(nested(Resume))]
+    replicates: Annotated[tuple[Held, ...], sequence(nested(Held), MOST_HELD)]
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Scheduler, third: the session, and the pool owner's proof (a signed ``PoolProof``)."""
+
+    session: Annotated[Nonce, _NONCE]
+    resumed: Annotated[bool, FLAG]
+    received: Annotated[int, _COUNT]
+    lease_seconds: Annotated[Seconds, _SMALL]
+    heartbeat_seconds: Annotated[Seconds, _SMALL]
+    results_url: Annotated[str, _SENTENCE]
+    expiry: Annotated[UnixSeconds, _COUNT]
+    signature: Annotated[bytes, _SIGNATURE]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Scheduler: no session; ``retry_after`` in seconds, None when only a person can help."""
+
+    code: Annotated[str, _WORD]
+    message: Annotated[str, _SENTENCE]
+    retry_after: Annotated[Seconds | None, optional(_SMALL)]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Compute task ``index`` of a deal; the authorization lets this worker contribute."""
+
+    task_id: Annotated[TaskId, _TASK]
+    deal_id: Annotated[DealId, fixed(DealId)]
+    index: Annotated[int, _COUNT]
+    flow: Annotated[Flow, choice(Flow)]
+    authorization: Annotated[bytes, _SIGNATURE]
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The task is initialized on chain, in ``block``: contributing is possible."""
+
+    task_id: Annotated[TaskId, _TASK]
+    block: Annotated[BlockNumber, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class RevealAsked:
+    """Consensus was reached on ``consensus`` (a result hash): reveal now."""
+
+    task_id: Annotated[TaskId, _TASK]
+    consensus: Annotated[bytes, blob(32, exact=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAsked:
+    """Upload the result archive."""
+
+    task_id: Annotated[TaskId, _TASK]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The task is finalized: the replicate may be forgotten."""
+
+    task_id: Annotated[TaskId, _TASK]
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """The replicate is no longer wanted."""
+
+    task_id: Annotated[TaskId, _TASK]
+    cause: Annotated[str, _WORD]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The scheduler has stored the first ``count`` reports of this replicate."""
+
+    task_id: Annotated[TaskId, _TASK]
+    count: Annotated[int, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Why nothing is offered: reasons and how many tasks each holds back."""
+
+    reasons: Annotated[Mapping[str, int], counts(_WORD, 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Finish what runs; nothing new will be offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """One status a replicate entered, when, and with which transaction."""
+
+    status: Annotated[str, _WORD]
+    cause: Annotated[str | None, optional(_WORD)]
+    at: Annotated[UnixSeconds, _COUNT]
+    tx: Annotated[TxHash | None, optional(fixed(TxHash))]
+    detail: Annotated[str | None, optional(_DETAIL)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A batch of the replicate's reports; ``first`` is the index of the first one from 0."""
+
+    task_id: Annotated[TaskId, _TASK]
+    first: Annotated[int, _COUNT]
+    statuses: Annotated[tuple[StatusReport, ...], sequence(nested(StatusReport), MOST_REPORTS, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Where the result lies, and what it came to."""
+
+    task_id: Annotated[TaskId, _TASK]
+    link: Annotated[str, _DETAIL]
+    callback_data: Annotated[bytes | None, optional(blob(CALLBACK))]
+    digest: Annotated[ResultDigest, fixed(ResultDigest)]
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The end of what the container wrote."""
+
+    task_id: Annotated[TaskId, _TASK]
+    stdout: Annotated[str, text(LOG)]
+    stderr: Annotated[str, text(LOG)]
+
+    @classmethod
+    def tail(cls, task_id: TaskId, stdout: str, stderr: str) -> Self:
+        """Keep as much of the end of each as fits (``LOG`` bytes on the wire)."""
+        return cls(task_id, clip(stdout, LOG), clip(stderr, LOG))
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many tasks the worker would take now, or why it pauses."""
+
+    slots_free: Annotated[int, _SMALL]
+    paused: Annotated[bool, FLAG]
+    reason: Annotated[str | None, optional(_SENTENCE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks for a pong; acknowledges all up to ``received``."""
+
+    received: Annotated[int, _COUNT]
+    time: Annotated[UnixSeconds, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Acknowledges all up to ``received``; answers a ping or comes by itself."""
+
+    received: Annotated[int, _COUNT]
+    time: Annotated[UnixSeconds, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The connection ends, and the session with it."""
+
+    code: Annotated[str, _WORD]
+    message: Annotated[str, _SENTENCE]
+
+
+WorkerBound: TypeAlias = (
+    Offer
+    | Activated
+    | RevealAsked
+    | UploadAsked
+    | Completed
+    | Aborted
+    | Acknowledged
+    | Idle
+    | Drain
+)
+"""Sequenced, scheduler to worker."""
+SchedulerBound: TypeAlias = Reported | Result | Logs | Capacity
+"""Sequenced, worker to scheduler."""
+Handshaking: TypeAlias = Hello | Login | Welcome | Reject
+Control: TypeAlias = Ping | Pong | Close
+Message: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Control

@@ -1,0 +1,138 @@
+"""What the worker's hands work with, and where each task's files lie."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.onchain import TaskView
+from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.units import Seconds
+from poolhand.ports.chain import Hub, TransactionSender, Watcher
+from poolhand.ports.clock import Clock
+from poolhand.ports.files import Fetcher, ResultsClient
+from poolhand.ports.runtime import ContainerRuntime, Limits
+from poolhand.worker.brief import Brief, read_brief
+
+T = TypeVar("T")
+RETRY_SECONDS = 2.0
+"""Pause between two tries to reach a chain that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Files of one task: ``input`` is mounted as /iexec_in, ``output`` as /iexec_out."""
+
+    root: Path
+
+    @property
+    def input(self) -> Path:
+        """Dataset and input files."""
+        return self.root / "input"
+
+    @property
+    def output(self) -> Path:
+        """What the app writes."""
+        return self.root / "output" / "iexec_out"
+
+    @property
+    def archive(self) -> Path:
+        """The result archive; its presence tells that the computation ended well."""
+        return self.root / "output" / "iexec_out.zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator allows a task.
+
+    Attributes:
+        limits: Of one container.
+        allow_network: Whether apps may use the network.
+        input_bytes: Largest dataset or input file (bytes).
+        download_timeout: For one file.
+        pull_timeout: For one image.
+    """
+
+    limits: Limits
+    allow_network: bool = False
+    input_bytes: int = 2 * 1024**3
+    download_timeout: Seconds = Seconds(600)
+    pull_timeout: Seconds = Seconds(1800)
+
+
+@dataclass(slots=True)
+class Bench:
+    """Ports and settings shared by the hands of one worker."""
+
+    worker: Address
+    name: str
+    pool: Address
+    hub: Hub
+    watcher: Watcher
+    sender: TransactionSender
+    runtime: ContainerRuntime
+    fetcher: Fetcher
+    results: Callable[[], ResultsClient]
+    clock: Clock
+    rules: Rules
+    base: Path
+    on_logs: Callable[[TaskId, bytes, bytes], None] = lambda _task, _out, _err: None
+    _briefs: dict[DealId, Brief] = field(default_factory=dict)
+
+    def folder(self, task_id: TaskId) -> Folder:
+        """Return the folder of a task; nothing is created."""
+        return Folder(self.base / str(task_id))
+
+    def container(self, task_id: TaskId) -> str:
+        """Name the task's container, the same after every restart."""
+        return f"{self.name}-{task_id}"
+
+    def discard(self, task_id: TaskId) -> None:
+        """Remove a task's folder; none is fine."""
+        shutil.rmtree(self.folder(task_id).root, ignore_errors=True)
+
+    async def brief(self, offer: Offer) -> Brief:
+        """Return a deal's brief, read once; waits while the chain does not answer."""
+        known = self._briefs.get(offer.deal_id)
+        if known is None:
+            known = await self.patiently(lambda: read_brief(self.hub, offer))
+            self._briefs[offer.deal_id] = known
+        return known
+
+    async def view(self, task_id: TaskId) -> TaskView:
+        """Return the chain's view of a task with this worker's contribution."""
+        asked = {task_id: (self.worker,)}
+        views = await self.patiently(lambda: self.hub.tasks(asked))
+        return views[task_id]
+
+    async def view_when(self, task_id: TaskId, met: Callable[[TaskView], bool]) -> TaskView:
+        """Return a view that meets a condition, or the last one after ten more heads.
+
+        A node may lag behind the one from which the scheduler heard the news.
+        """
+        view = await self.view(task_id)
+        if met(view):
+            return view
+        heads, seen = self.watcher.heads(), 0
+        async for _ in heads:
+            view = await self.view(task_id)
+            seen += 1
+            if met(view) or seen >= 10:
+                break
+        return view
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the chain until it answers."""
+        while True:
+            try:
+                return await ask()
+            except ChainUnreachable as fault:
+                structlog.get_logger().warning("chain_unreachable", cause=str(fault))
+                await self.clock.sleep(RETRY_SECONDS)

@@ -1,0 +1,81 @@
+"""What a worker must know of a task, read from the chain alone: the scheduler is not trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolhand.domain.category import Category
+from poolhand.domain.deal import App, Dataset, Deal
+from poolhand.domain.errors import PeerFault, Refused
+from poolhand.domain.hashes import task_id
+from poolhand.domain.ids import Address
+from poolhand.domain.params import DealParams
+from poolhand.domain.replicate.machine import Flow, Offer
+from poolhand.domain.signatures import check_authorization
+from poolhand.domain.trust import Trust
+from poolhand.ports.chain import Hub
+
+
+class BadOffer(PeerFault):
+    """The scheduler offered something that the chain contradicts."""
+
+
+class UnfitTask(Refused):
+    """The task is real, but this worker cannot or will not do it; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One deal with its app, dataset (None: none bought), parameters and category."""
+
+    deal: Deal
+    app: App
+    dataset: Dataset | None
+    params: DealParams
+    category: Category
+
+
+async def read_brief(hub: Hub, offer: Offer) -> Brief:
+    """Read a deal and what it names.
+
+    Raises:
+        BadOffer: The chain knows no such deal or task.
+        ChainUnreachable: No endpoint answers.
+    """
+    deal = await hub.deal(offer.deal_id)
+    if deal is None:
+        raise BadOffer(f"the scheduler offered deal {offer.deal_id}, which the chain does not know")
+    inside = deal.bot_first <= offer.index < deal.bot_first + deal.bot_size
+    if not inside or task_id(deal.deal_id, offer.index) != offer.task_id:
+        raise BadOffer(f"task {offer.task_id} is not task {offer.index} of deal {offer.deal_id}")
+    app = await hub.app(deal.app.address)
+    dataset = await hub.dataset(deal.dataset.address) if deal.has_dataset else None
+    categories = await hub.categories()
+    if app is None or (deal.has_dataset and dataset is None) or deal.category not in categories:
+        raise BadOffer(f"deal {offer.deal_id} names an app, dataset or category that is not there")
+    params = DealParams.parse(deal.params)
+    return Brief(deal, app, dataset, params, categories[deal.category])
+
+
+def check_offer(offer: Offer, brief: Brief, pool: Address, worker: Address) -> None:
+    """Check that the offer is ours to take and that we can do it.
+
+    Raises:
+        BadOffer: Another pool's deal, or the flow does not fit the trust.
+        BadSignature: The pool owner did not authorize this worker for this task.
+        UnfitTask: A TEE or a GPU is asked for, or the app is no Docker image.
+    """
+    deal = brief.deal
+    if deal.workerpool.address != pool:
+        raise BadOffer(f"deal {deal.deal_id} is for pool {deal.workerpool.address}, not {pool}")
+    if offer.flow is Flow.CONTRIBUTE_AND_FINALIZE and deal.trust != Trust(1):
+        raise BadOffer(f"trust {deal.trust} does not allow to contribute and finalize at once")
+    check_authorization(offer.authorization, deal.workerpool.owner, worker, offer.task_id)
+    if deal.tag.needs_tee:
+        raise UnfitTask("the task needs a TEE and this worker has none: tag of the deal")
+    if deal.tag.needs_gpu:
+        raise UnfitTask("the task needs a GPU and this worker offers none: tag of the deal")
+    if brief.app.type != "DOCKER":
+        raise UnfitTask(f"app {brief.app.address} has type {brief.app.type}, not DOCKER")
+    if brief.params.result_encryption:
+        raise UnfitTask("encrypted results need a TEE: iexec_result_encryption of the request")

@@ -1,0 +1,39 @@
+"""The worker's hands: one file per stage; each looks before it leaps and ends in ``Finished``."""
+
+from __future__ import annotations
+
+from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.worker.bench import Bench
+from poolhand.worker.hands.check import check
+from poolhand.worker.hands.compute import compute
+from poolhand.worker.hands.contribute import contribute
+from poolhand.worker.hands.download import download_app, download_data
+from poolhand.worker.hands.reveal import reveal
+from poolhand.worker.hands.upload import upload
+
+_HANDS = {
+    Action.DOWNLOAD_APP: download_app,
+    Action.DOWNLOAD_DATA: download_data,
+    Action.COMPUTE: compute,
+    Action.CHECK: check,
+    Action.CONTRIBUTE: contribute,
+    Action.REVEAL: reveal,
+    Action.UPLOAD: upload,
+}
+
+
+class BenchHands:
+    """Hands that work on a bench: real or with fakes behind its ports."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    async def perform(self, replicate: Replicate, action: Action) -> Finished:
+        """Carry out one stage; every expected failure becomes an outcome."""
+        return await _HANDS[action](self._bench, replicate)
+
+    async def clean(self, replicate: Replicate) -> None:
+        """Stop the container and remove the files; repeatable."""
+        task_id = replicate.offer.task_id
+        await self._bench.runtime.kill(self._bench.container(task_id))
+        self._bench.discard(task_id)

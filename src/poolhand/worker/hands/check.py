@@ -1,0 +1,55 @@
+"""May this worker contribute? Asked of the chain, in the order in which it would refuse."""
+
+from __future__ import annotations
+
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
+from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import NanoRlc, show_rlc
+from poolhand.worker.bench import Bench
+
+
+async def check(bench: Bench, replicate: Replicate) -> Finished:
+    """Look at task, deadline, contribution and stake."""
+    offer = replicate.offer
+    brief = await bench.brief(offer)
+    view = await bench.view_when(
+        offer.task_id, lambda seen: seen.status is not ChainTaskStatus.UNSET
+    )
+    refusal = _refuse(bench, view)
+    if refusal is None and offer.flow is Flow.STANDARD:
+        accounts = await bench.patiently(lambda: bench.hub.accounts([bench.worker]))
+        refusal = _refuse_stake(accounts[bench.worker].stake, brief.deal.worker_stake)
+    status, detail = refusal or (Status.CAN_CONTRIBUTE, None)
+    return Finished(bench.clock.now(), Action.CHECK, status, detail)
+
+
+def _refuse(bench: Bench, view: TaskView) -> tuple[Status, str] | None:
+    if view.status is not ChainTaskStatus.ACTIVE:
+        return (
+            Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
+            f"the task is {view.status.name} on chain",
+        )
+    if view.block_time >= view.contribution_deadline:
+        late = view.block_time - view.contribution_deadline
+        return (
+            Status.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE,
+            f"the deadline to contribute passed {late} s ago",
+        )
+    own = view.contributions.get(bench.worker)
+    if own is not None and own.status is not ContributionStatus.UNSET:
+        return (
+            Status.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET,
+            f"{bench.worker} has contributed {own.result_hash.short} before",
+        )
+    return None
+
+
+def _refuse_stake(free: NanoRlc, needed: NanoRlc) -> tuple[Status, str] | None:
+    if free >= needed:
+        return None
+    sentence = (
+        f"{show_rlc(free)} RLC are free, the deal locks {show_rlc(needed)} RLC: deposit "
+        f"{show_rlc(NanoRlc(needed - free))} RLC"
+    )
+    return Status.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW, sentence

@@ -1,0 +1,125 @@
+"""Running the app, and making a digest and an archive of what it wrote.
+
+Source: iExec's worker 9.x for environment, mounts, argument splitting and computed.json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.params import split_arguments
+from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.domain.replicate.status import Status
+from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
+from poolhand.worker.archive import pack
+from poolhand.worker.bench import Bench, Folder
+from poolhand.worker.brief import Brief
+from poolhand.worker.hands.download import dataset_name, image_of, input_name
+from poolhand.worker.outputs import Outputs, read_outputs
+
+IN, OUT = "/iexec_in", "/iexec_out"
+
+
+class ComputationFailed(Refused):
+    """The app ended without a result."""
+
+
+async def compute(bench: Bench, replicate: Replicate) -> Finished:
+    """Run the app to its end and read its result."""
+    brief = await bench.brief(replicate.offer)
+    folder = bench.folder(replicate.offer.task_id)
+    try:
+        image = await bench.runtime.pull(*image_of(brief), bench.rules.pull_timeout)
+        folder.output.mkdir(parents=True, exist_ok=True)
+        outcome = await bench.runtime.run(_spec(bench, replicate, brief, folder, image))
+        bench.on_logs(replicate.offer.task_id, outcome.stdout, outcome.stderr)
+        outputs = await asyncio.to_thread(_collect, folder, outcome, brief)
+    except (Refused, Unavailable, OSError) as fault:
+        return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, str(fault))
+    return Finished(
+        bench.clock.now(),
+        Action.COMPUTE,
+        Status.COMPUTED,
+        digest=outputs.digest,
+        callback_data=outputs.callback_data,
+    )
+
+
+def _collect(folder: Folder, outcome: ContainerOutcome, brief: Brief) -> Outputs:
+    check_outcome(outcome, brief)
+    for name, text in (("stdout.txt", outcome.stdout), ("stderr.txt", outcome.stderr)):
+        if text:
+            (folder.output / name).write_bytes(text)
+    outputs = read_outputs(folder.output, with_callback=brief.deal.has_callback)
+    pack(folder.output, folder.archive)
+    return outputs
+
+
+def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
+    """Tell success from failure.
+
+    Raises:
+        ComputationFailed: Time, memory, disk or exit code; the message says which.
+    """
+    if outcome.timed_out:
+        raise ComputationFailed(
+            f"the app ran longer than category {brief.category.name} allows "
+            f"({brief.category.time_ref} s): buy a larger category"
+        )
+    if outcome.output_too_large:
+        raise ComputationFailed("the app wrote more to /iexec_out than the worker allows")
+    if outcome.exit_code != 0:
+        memory = ", out of memory" if outcome.out_of_memory else ""
+        last = outcome.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise ComputationFailed(
+            f"the app exited with code {outcome.exit_code}{memory}"
+            + "".join(f": {t}" for t in last)
+        )
+
+
+def _spec(
+    bench: Bench, replicate: Replicate, brief: Brief, folder: Folder, image: str
+) -> ContainerSpec:
+    return ContainerSpec(
+        name=bench.container(replicate.offer.task_id),
+        image=image,
+        command=split_arguments(brief.params.args or ""),
+        environment=app_environment(replicate, brief),
+        mounts=(
+            Mount(str(folder.input), IN, writable=False),
+            Mount(str(folder.output), OUT, writable=True),
+        ),
+        limits=bench.rules.limits,
+        timeout=brief.category.time_ref,
+        network=bench.rules.allow_network,
+        labels={
+            "poolhand.task": str(replicate.offer.task_id),
+            "poolhand.worker": str(bench.worker),
+        },
+    )
+
+
+def app_environment(replicate: Replicate, brief: Brief) -> dict[str, str]:
+    """Return the variables that every iExec app may rely on."""
+    deal, offer = brief.deal, replicate.offer
+    dataset = dataset_name(brief)
+    names = [input_name(uri) for uri in brief.params.input_files]
+    environment = {
+        "IEXEC_DEAL_ID": str(deal.deal_id),
+        "IEXEC_TASK_ID": str(offer.task_id),
+        "IEXEC_TASK_INDEX": str(offer.index),
+        "IEXEC_IN": IN,
+        "IEXEC_OUT": OUT,
+        "IEXEC_BOT_SIZE": str(deal.bot_size),
+        "IEXEC_BOT_FIRST_INDEX": str(deal.bot_first),
+        "IEXEC_BOT_TASK_INDEX": str(offer.index),
+        "IEXEC_DATASET_ADDRESS": dataset,
+        "IEXEC_DATASET_FILENAME": dataset,
+        "IEXEC_INPUT_FILES_NUMBER": str(len(names)),
+    }
+    if names:
+        environment["IEXEC_INPUT_FILES_FOLDER"] = IN
+    for number, name in enumerate(names, 1):
+        environment[f"IEXEC_INPUT_FILE_NAME_{number}"] = name
+    return environment

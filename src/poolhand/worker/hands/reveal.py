@@ -1,0 +1,61 @@
+"""Proving the result on chain."""
+
+from __future__ import annotations
+
+from poolhand.domain.errors import OutOfGas, Raced, Refused
+from poolhand.domain.hashes import result_hash
+from poolhand.domain.ids import ResultDigest, TxHash
+from poolhand.domain.onchain import (
+    ChainTaskStatus,
+    ContributionStatus,
+    ContributionView,
+    Reveal,
+    TaskView,
+)
+from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.domain.replicate.status import Status
+from poolhand.worker.bench import Bench
+
+
+async def reveal(bench: Bench, replicate: Replicate) -> Finished:
+    """Send the reveal, once, and wait until it is mined."""
+    task_id, digest = replicate.offer.task_id, replicate.digest
+    assert digest is not None
+    view = await bench.view_when(task_id, lambda seen: seen.status >= ChainTaskStatus.REVEALING)
+    if _own(bench, view).status is ContributionStatus.PROVED:
+        return _end(bench, Status.REVEALED)
+    hindrance = _hindrance(bench, view, digest)
+    if hindrance is not None:
+        return _end(bench, Status.CANT_REVEAL, hindrance)
+    call = Reveal(task_id, digest)
+    try:
+        receipt = await bench.patiently(lambda: bench.sender.send(f"reveal:{task_id}", call))
+    except OutOfGas as fault:
+        return _end(bench, Status.OUT_OF_GAS, str(fault))
+    except (Refused, Raced) as fault:
+        proved = _own(bench, await bench.view(task_id)).status is ContributionStatus.PROVED
+        return _end(bench, Status.REVEALED if proved else Status.REVEAL_FAILED, str(fault))
+    return _end(bench, Status.REVEALED, tx=receipt.tx_hash)
+
+
+def _own(bench: Bench, view: TaskView) -> ContributionView:
+    return view.contributions[bench.worker]
+
+
+def _hindrance(bench: Bench, view: TaskView, digest: ResultDigest) -> str | None:
+    if view.status is not ChainTaskStatus.REVEALING:
+        return f"the task is {view.status.name} on chain, not REVEALING"
+    if view.block_time >= view.reveal_deadline:
+        return f"the deadline to reveal passed {view.block_time - view.reveal_deadline} s ago"
+    if view.consensus != result_hash(view.task_id, digest):
+        return f"the consensus is {view.consensus.short}, not this worker's result"
+    if _own(bench, view).status is not ContributionStatus.CONTRIBUTED:
+        return f"the contribution is {_own(bench, view).status.name} on chain"
+    return None
+
+
+def _end(
+    bench: Bench, status: Status, detail: str | None = None, tx: TxHash | None = None
+) -> Finished:
+    kept = detail if status is not Status.REVEALED else None
+    return Finished(bench.clock.now(), Action.REVEAL, status, kept, tx)

@@ -1,0 +1,234 @@
+"""Any life of a replicate: the machine against a small model, with crashes at every point."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from poolhand.domain.errors import IllegalTransition
+from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.replicate.machine import (
+    STEPS,
+    Accepted,
+    Acknowledged,
+    Action,
+    Activated,
+    Clean,
+    Cleaned,
+    Ended,
+    Finished,
+    Flow,
+    Forget,
+    Offer,
+    Recovered,
+    Refilled,
+    Report,
+    RevealAsked,
+    Run,
+    UploadAsked,
+    accept,
+    outstanding,
+    replay,
+    step,
+)
+from poolhand.domain.replicate.status import EDGES, FINAL, Status
+from poolhand.domain.units import UnixSeconds
+
+NOW = UnixSeconds(1_700_000_000)
+DIGEST = ResultDigest(b"\x07" * 32)
+ENDS = sorted(FINAL)
+
+
+class ReplicateLife(RuleBasedStateMachine):
+    @initialize(flow=st.sampled_from(Flow))
+    def begin(self, flow):
+        offer = Offer(TaskId(bytes(32)), DealId(bytes(32)), 0, flow, b"a" * 65)
+        event = Accepted(NOW, offer)
+        self.journal = [event]
+        self.replicate = accept(event)
+        self.told = [e.entry for e in outstanding(self.replicate) if isinstance(e, Report)]
+        self.runs = [e.action for e in outstanding(self.replicate) if isinstance(e, Run)]
+        self.flow = flow
+
+    def feed(self, event):
+        after, effects = step(self.replicate, event)
+        assert set(effects) <= set(outstanding(after))
+        assert not set(effects) & set(outstanding(self.replicate))
+        self.told += [e.entry for e in effects if isinstance(e, Report)]
+        self.runs += [e.action for e in effects if isinstance(e, Run)]
+        self.journal.append(event)
+        self.replicate = after
+        return effects
+
+    @precondition(lambda self: self.replicate.running)
+    @rule(data=st.data(), tx=st.booleans())
+    def stage_ends(self, data, tx):
+        action = self.replicate.running
+        outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
+        facts = {"digest": DIGEST} if outcome is Status.COMPUTED else {}
+        facts |= {"link": "x"} if outcome is Status.RESULT_UPLOADED else {}
+        before = len(self.replicate.history)
+        self.feed(Finished(NOW, action, outcome, tx=TxHash(bytes(32)) if tx else None, **facts))
+        assert self.replicate.history[before].status is outcome
+
+    @rule(action=st.sampled_from(Action), data=st.data())
+    def late_echo_is_ignored(self, action, data):
+        if action is not self.replicate.running:
+            outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
+            assert self.feed(Finished(NOW, action, outcome)) == ()
+
+    @precondition(lambda self: self.replicate.running)
+    @rule(outcome=st.sampled_from(Status))
+    def impossible_outcome_is_refused(self, outcome):
+        action = self.replicate.running
+        if outcome not in STEPS[action].outcomes:
+            with pytest.raises(IllegalTransition):
+                step(self.replicate, Finished(NOW, action, outcome))
+
+    @rule(event=st.sampled_from([Activated(NOW), RevealAsked(NOW), Refilled(NOW)]))
+    def news(self, event):
+        self.feed(event)
+
+    @rule(ready=st.booleans())
+    def upload_is_asked(self, ready):
+        self.feed(UploadAsked(NOW, ready))
+
+    @rule(end=st.sampled_from(ENDS))
+    def task_ends(self, end):
+        if self.replicate.is_over:
+            assert self.feed(Ended(NOW, end)) == ()
+        elif end in EDGES[self.replicate.status]:
+            assert Clean() in self.feed(Ended(NOW, end))
+        else:
+            with pytest.raises(IllegalTransition):
+                step(self.replicate, Ended(NOW, end))
+
+    @rule(count=st.integers(-1, 60))
+    def scheduler_acknowledges(self, count):
+        known = self.replicate.acknowledged
+        self.feed(Acknowledged(NOW, count))
+        assert known <= self.replicate.acknowledged <= len(self.replicate.history)
+
+    @rule()
+    def files_are_removed(self):
+        self.feed(Cleaned(NOW))
+
+    @rule()
+    def crash_and_recover(self):
+        assert replay(self.journal) == self.replicate
+        status, running = self.replicate.status, self.replicate.running
+        self.feed(Recovered(NOW))
+        if not self.replicate.is_over:
+            assert Status.RECOVERING in [e.status for e in self.replicate.history]
+            assert self.replicate.running is running
+        assert self.replicate.status is status
+
+    @invariant()
+    def history_moves_along_the_edges(self):
+        path = [Status.CREATED, *(entry.status for entry in self.replicate.history)]
+        for start, finish in pairwise(path):
+            assert finish in EDGES[start]
+
+    @invariant()
+    def everything_is_told_once_and_in_order(self):
+        assert tuple(self.told) == self.replicate.history
+
+    @invariant()
+    def promises(self):
+        r = self.replicate
+        assert self.runs.count(Action.CONTRIBUTE) <= 1 + self.statuses().count(Status.OUT_OF_GAS)
+        assert not (r.is_over and r.running)
+        if Status.CONTRIBUTING in self.statuses():
+            assert Status.CAN_CONTRIBUTE in self.statuses()
+            assert r.active
+        if self.flow is Flow.CONTRIBUTE_AND_FINALIZE:
+            assert Status.REVEALING not in self.statuses()
+        if Status.REVEALING in self.statuses():
+            assert r.reveal_asked
+        done = r.is_over and r.cleaned and r.acknowledged == len(r.history)
+        assert (outstanding(r) == (Forget(),)) == done
+
+    def statuses(self):
+        return [entry.status for entry in self.replicate.history]
+
+
+ReplicateLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestReplicateLife = ReplicateLife.TestCase
+
+
+def test_the_seeds_names_are_all_there():
+    assert len(Status) == 36
+    assert {s for s in Status if not EDGES[s]} == FINAL
+
+
+def test_a_standard_replicate_goes_all_the_way():
+    offer = Offer(TaskId(bytes(32)), DealId(bytes(32)), 0, Flow.STANDARD, b"a" * 65)
+    story = [
+        Accepted(NOW, offer),
+        Finished(NOW, Action.DOWNLOAD_APP, Status.APP_DOWNLOADED),
+        Finished(NOW, Action.DOWNLOAD_DATA, Status.DATA_DOWNLOADED),
+        Finished(NOW, Action.COMPUTE, Status.COMPUTED, digest=DIGEST),
+        Activated(NOW),
+        Finished(NOW, Action.CHECK, Status.CAN_CONTRIBUTE),
+        Finished(NOW, Action.CONTRIBUTE, Status.CONTRIBUTED),
+        RevealAsked(NOW),
+        Finished(NOW, Action.REVEAL, Status.REVEALED),
+        UploadAsked(NOW, ready=True),
+        Finished(NOW, Action.UPLOAD, Status.RESULT_UPLOADED, link="x"),
+        Ended(NOW, Status.COMPLETED),
+    ]
+    assert " ".join(entry.status for entry in replay(story).history) == (
+        "RUNNING APP_DOWNLOADING APP_DOWNLOADED DATA_DOWNLOADING DATA_DOWNLOADED COMPUTING COMPUTED "
+        "CAN_CONTRIBUTE CONTRIBUTING CONTRIBUTED REVEALING REVEALED RESULT_UPLOAD_REQUESTED "
+        "RESULT_UPLOADING RESULT_UPLOADED COMPLETED"
+    )
+
+
+def test_a_quick_replicate_uploads_before_it_contributes():
+    offer = Offer(TaskId(bytes(32)), DealId(bytes(32)), 0, Flow.CONTRIBUTE_AND_FINALIZE, b"a" * 65)
+    story = [
+        Accepted(NOW, offer),
+        Activated(NOW),
+        Finished(NOW, Action.DOWNLOAD_APP, Status.APP_DOWNLOADED),
+        Finished(NOW, Action.DOWNLOAD_DATA, Status.DATA_DOWNLOADED),
+        Finished(NOW, Action.COMPUTE, Status.COMPUTED, digest=DIGEST),
+        Finished(NOW, Action.UPLOAD, Status.RESULT_UPLOADED, link="x"),
+        Finished(NOW, Action.CHECK, Status.CAN_CONTRIBUTE),
+        Finished(NOW, Action.CONTRIBUTE, Status.CONTRIBUTED),
+        Ended(NOW, Status.COMPLETED),
+    ]
+    assert [entry.status for entry in replay(story).history][7:] == [
+        Status.RESULT_UPLOADING,
+        Status.RESULT_UPLOADED,
+        Status.CAN_CONTRIBUTE,
+        Status.CONTRIBUTING,
+        Status.CONTRIBUTED,
+        Status.COMPLETED,
+    ]
+
+
+def test_an_empty_wallet_waits_and_goes_on():
+    offer = Offer(TaskId(bytes(32)), DealId(bytes(32)), 0, Flow.STANDARD, b"a" * 65)
+    story = [
+        Accepted(NOW, offer),
+        Activated(NOW),
+        Finished(NOW, Action.DOWNLOAD_APP, Status.APP_DOWNLOADED),
+        Finished(NOW, Action.DOWNLOAD_DATA, Status.DATA_DOWNLOADED),
+        Finished(NOW, Action.COMPUTE, Status.COMPUTED, digest=DIGEST),
+        Finished(NOW, Action.CHECK, Status.CAN_CONTRIBUTE),
+        Finished(NOW, Action.CONTRIBUTE, Status.OUT_OF_GAS),
+    ]
+    waiting = replay(story)
+    assert waiting.status is Status.OUT_OF_GAS
+    assert Run(Action.CONTRIBUTE) not in outstanding(waiting)
+    resumed, effects = step(waiting, Refilled(NOW))
+    assert resumed.status is Status.CONTRIBUTING
+    assert Run(Action.CONTRIBUTE) in effects
