@@ -21,6 +21,7 @@ from poolhand.domain.onchain import (
     Contribute,
     ContributeAndFinalize,
     CreateApp,
+    CreateAsset,
     CreateDataset,
     CreateWorkerpool,
     Deposit,
@@ -81,6 +82,23 @@ def function(name: str, types: tuple[str, ...], values: Sequence[Any]) -> bytes:
 def encode(call: Call, facts: HubFacts) -> Encoded:
     """Return the transaction that makes a call on the hub that ``facts`` describe."""
     return _ENCODERS[type(call)](call, facts)
+
+
+def encode_prediction(asset: CreateAsset, facts: HubFacts) -> Encoded:
+    """Return the read that answers where an asset is or would be (``predictX`` of a registry).
+
+    Its arguments are those of ``createX``, so only the selector differs.
+    """
+    name, types = _PREDICTIONS[type(asset)]
+    created = encode(asset, facts)
+    return Encoded(created.to, Wei(0), selector(name, types) + created.data[4:])
+
+
+_PREDICTIONS: Final[Mapping[type, tuple[str, tuple[str, ...]]]] = {
+    CreateApp: ("predictApp", ("address", "string", "string", "bytes", "bytes32", "bytes")),
+    CreateDataset: ("predictDataset", ("address", "string", "bytes", "bytes32")),
+    CreateWorkerpool: ("predictWorkerpool", ("address", "string")),
+}
 
 
 def _hub(name: str, *types: str) -> Callable[[HubFacts, Sequence[Any]], Encoded]:

@@ -7,10 +7,9 @@ leaves that the pure layers speak of (``TaskNotActive``, ``DeadlineReached``, ``
 
 from __future__ import annotations
 
-from typing import Final
-
 from poolhand.domain.errors import Raced, Refused, Reverted
-from poolhand.domain.ids import TxHash
+from poolhand.domain.ids import Address, TxHash
+from poolhand.domain.orders.reasons import MATCH_REASONS
 
 
 class AlreadyInitialized(Reverted, Raced):
@@ -121,34 +120,39 @@ class Displaced(Raced):
         self.nonce = nonce
 
 
-MATCH_REASONS: Final = {
-    0x00: "request and workerpool order name different categories",
-    0x01: "no such category",
-    0x02: "the workerpool offers less trust than requested",
-    0x03: "the app costs more than the request pays",
-    0x04: "the dataset costs more than the request pays",
-    0x05: "the workerpool costs more than the request pays",
-    0x06: "the workerpool order lacks a demanded tag",
-    0x07: "a TEE is demanded but the app order is not for TEE",
-    0x10: "the request names another app",
-    0x11: "the request names another dataset",
-    0x12: "the request is restricted to another workerpool",
-    0x13: "the app order is restricted to another dataset",
-    0x14: "the app order is restricted to another workerpool",
-    0x15: "the app order is restricted to another requester",
-    0x16: "the dataset order is restricted to another app",
-    0x17: "the dataset order is restricted to another workerpool",
-    0x18: "the dataset order is restricted to another requester",
-    0x19: "the workerpool order is restricted to another app",
-    0x1A: "the workerpool order is restricted to another dataset",
-    0x1B: "the workerpool order is restricted to another requester",
-    0x20: "the app is not registered",
-    0x21: "the app order is not signed by the app's owner",
-    0x30: "the dataset is not registered",
-    0x31: "the dataset order is not signed by the dataset's owner",
-    0x40: "the workerpool is not registered",
-    0x41: "the workerpool order is not signed by the pool's owner",
-    0x50: "the request order is not signed by the requester",
-    0x60: "an order is used up or cancelled",
-}
-"""The codes ``iExecV5-matchOrders-0xNN`` as sentences."""
+class WrongChain(Refused):
+    """An endpoint is of another chain."""
+
+    def __init__(self, endpoint: str, wanted: int, found: int) -> None:
+        super().__init__(
+            f"RPC endpoint {endpoint} is of chain {found}, not {wanted}: name one of chain "
+            f"{wanted}, or set the chain id to {found}"
+        )
+        self.wanted, self.found = wanted, found
+
+
+class NoHub(Refused):
+    """There is no PoCo hub at the address."""
+
+    def __init__(self, hub: Address, why: str) -> None:
+        super().__init__(
+            f"there is no PoCo hub at {hub} ({why}): check the address and the chain it is of"
+        )
+
+
+class WrongMode(Refused):
+    """The hub keeps RLC as a token and the settings say native, or the other way round."""
+
+    def __init__(self, hub: Address, *, native: bool) -> None:
+        told, found = ("native", "token") if native else ("token", "native")
+        super().__init__(f"hub {hub} is in {found} mode, the settings say {told}: correct them")
+
+
+class SendRefused(Refused):
+    """A node will never take this transaction."""
+
+    def __init__(self, purpose: str, text: str) -> None:
+        super().__init__(
+            f"{purpose} was not sent, the node refuses the transaction ({text}): nothing was "
+            "spent; correct what it names"
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias
 
 from eth_hash.auto import keccak
 
@@ -14,6 +13,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.onchain import (
     ChangePolicy,
     CreateApp,
+    CreateAsset,
     CreateDataset,
     CreateWorkerpool,
     Deposit,
@@ -22,8 +22,6 @@ from poolhand.domain.onchain import (
     Withdraw,
 )
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
-
-Create: TypeAlias = CreateApp | CreateDataset | CreateWorkerpool
 
 
 def deposit(state: State, sender: Address, call: Deposit) -> None:
@@ -68,9 +66,14 @@ def change_policy(state: State, sender: Address, call: ChangePolicy) -> None:
     )
 
 
-def create(state: State, call: Create) -> Address:
+def predict(call: CreateAsset) -> Address:
+    """Return the address that an asset has or would have."""
+    return Address(keccak(f"fake registry:{call!r}".encode())[12:])
+
+
+def create(state: State, call: CreateAsset) -> Address:
     """Register an asset; the same asset of the same owner has the same address."""
-    address = Address(keccak(f"fake registry:{call!r}".encode())[12:])
+    address = predict(call)
     if address in state.apps or address in state.datasets or address in state.pools:
         raise AssetExists(f"{address} is exactly this asset of {call.owner}: use it")
     match call:

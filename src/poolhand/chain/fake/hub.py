@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from poolhand.chain.fake.assets import predict
 from poolhand.chain.fake.state import KITTY, State
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
@@ -13,6 +14,7 @@ from poolhand.domain.ids import Address, DealId, OrderHash, ResultHash, ResultSe
 from poolhand.domain.onchain import (
     ContributionStatus,
     ContributionView,
+    CreateAsset,
     EventKind,
     Head,
     HubEvent,
@@ -84,6 +86,11 @@ class FakeHub:
     async def workerpool(self, address: Address) -> Workerpool | None:
         """Return a registered workerpool."""
         return self._state().pools.get(address)
+
+    async def predict(self, asset: CreateAsset) -> Address:
+        """Return the address that this asset of this owner has, or would have."""
+        self._chain.check_up()
+        return predict(asset)
 
     async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
         """Return hub accounts (nRLC)."""

@@ -156,18 +156,6 @@ class State:
         """Return RLC outside the hub."""
         return NanoRlc(self.rlc.get(owner, 0))
 
-    def owner_of_app(self, address: Address) -> Address | None:
-        """Return an app's owner, None when not registered."""
-        return self.apps[address].owner if address in self.apps else None
-
-    def owner_of_dataset(self, address: Address) -> Address | None:
-        """Return a dataset's owner, None when not registered."""
-        return self.datasets[address].owner if address in self.datasets else None
-
-    def owner_of_pool(self, address: Address) -> Address | None:
-        """Return a workerpool's owner, None when not registered."""
-        return self.pools[address].owner if address in self.pools else None
-
     @property
     def total_nrlc(self) -> int:
         """All RLC there is; constant but for ``add_rlc``."""

@@ -1,0 +1,7 @@
+"""The chain: PoCo's contracts through web3, or played in memory (``poolhand.chain.fake``)."""
+
+from __future__ import annotations
+
+from poolhand.chain.connect import Chain, connect
+
+__all__ = ["Chain", "connect"]

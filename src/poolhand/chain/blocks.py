@@ -1,0 +1,88 @@
+"""Recent blocks as the chain stands, and where it forked: pure, fed by the watcher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from poolhand.domain.ids import BlockHash
+from poolhand.domain.onchain import Head, HubEvent
+from poolhand.domain.units import BlockNumber, UnixSeconds, Wei
+
+DEPTH: Final = 64
+"""Blocks kept, and the deepest re-organisation that is followed exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block and the hub's logs in it, in order."""
+
+    head: Head
+    events: tuple[HubEvent, ...]
+
+
+class Window:
+    """The newest blocks without gaps.
+
+    Attributes:
+        forks: Lowest number replaced by each re-organisation so far, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, Block] = {}
+        self.base = self.top = BlockNumber(-1)
+        self.forks: list[BlockNumber] = []
+
+    @property
+    def tip(self) -> Head | None:
+        """The newest block, None before the first."""
+        block = self._blocks.get(self.top)
+        return block.head if block else None
+
+    def holds(self, number: int, block_hash: BlockHash) -> bool:
+        """Whether a block is among those kept."""
+        block = self._blocks.get(number)
+        return block is not None and block.head.block_hash == block_hash
+
+    def block(self, number: int) -> Block:
+        """Return a block from ``base`` to ``top``."""
+        return self._blocks[number]
+
+    def extend(self, blocks: Sequence[Block]) -> None:
+        """Take over linked blocks, oldest first; what they contradict is dropped.
+
+        They link to a kept block, or replace everything.
+        """
+        first = blocks[0].head
+        if not self.holds(first.number - 1, first.parent_hash):
+            self._start_anew(blocks)
+        elif first.number <= self.top:
+            self.forks.append(first.number)
+            for number in range(first.number, self.top + 1):
+                del self._blocks[number]
+        for block in blocks:
+            self._blocks[block.head.number] = block
+        self.top = blocks[-1].head.number
+        for number in range(self.base, self.top - DEPTH + 1):
+            del self._blocks[number]
+            self.base = BlockNumber(number + 1)
+
+    def _start_anew(self, blocks: Sequence[Block]) -> None:
+        first = blocks[0].head.number
+        if self._blocks and first <= self.top:
+            self.forks.append(first)
+        self._blocks.clear()
+        self.base = first
+
+
+def read_head(raw: Any) -> Head:
+    """Read a block header as nodes write it; raises KeyError, TypeError or ValueError."""
+    base_fee = raw.get("baseFeePerGas")
+    return Head(
+        number=BlockNumber(int(raw["number"], 16)),
+        block_hash=BlockHash.parse(raw["hash"]),
+        parent_hash=BlockHash.parse(raw["parentHash"]),
+        timestamp=UnixSeconds(int(raw["timestamp"], 16)),
+        base_fee=None if base_fee is None else Wei(int(base_fee, 16)),
+    )

@@ -1,0 +1,172 @@
+"""Connecting to a chain: check it, read what is fixed about its hub, keep following it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from poolhand.chain import abi
+from poolhand.chain.errors import NoHub, WrongMode
+from poolhand.chain.gas import GasRule
+from poolhand.chain.heads import follow_heads
+from poolhand.chain.hub import PocoHub
+from poolhand.chain.link import Query
+from poolhand.chain.refusal import EndpointDown, NodeRefusal
+from poolhand.chain.rpc import Rpc
+from poolhand.chain.sender import WalletSender
+from poolhand.chain.watcher import ChainWatcher
+from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
+from poolhand.domain.ids import Address
+from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
+from poolhand.ports.journal import Journal
+from poolhand.ports.signer import TransactionSigner
+from poolhand.settings.chain import ChainSettings
+
+_ADDRESSES: Final = (
+    "token()",
+    "appregistry()",
+    "datasetregistry()",
+    "workerpoolregistry()",
+)
+
+
+@dataclass(slots=True)
+class _Work:
+    """Background tasks of one connection; one that breaks is told to everybody who waits."""
+
+    watcher: ChainWatcher
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            self.watcher.bell.crack(fault)
+
+    async def stop(self) -> None:
+        tasks = tuple(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.watcher.bell.crack(ChainUnreachable("the chain was disconnected: connect again"))
+
+
+@dataclass(slots=True)
+class Chain:
+    """A connected chain; ``chain.fake.FakeChain`` has the same attributes."""
+
+    facts: HubFacts
+    hub: Hub
+    watcher: Watcher
+    _make: Callable[[TransactionSigner, Journal], WalletSender] = field(repr=False)
+    _senders: dict[Address, WalletSender] = field(default_factory=dict, repr=False)
+
+    def sender(self, wallet: TransactionSigner, journal: Journal) -> TransactionSender:
+        """Return the sender of a wallet; there is one, whoever asks.
+
+        Raises:
+            BrokenPrecondition: Asked for before with another journal.
+        """
+        known = self._senders.get(wallet.address)
+        if known is None:
+            known = self._senders[wallet.address] = self._make(wallet, journal)
+        if known.journal is not journal:
+            raise BrokenPrecondition(f"wallet {wallet.address} has a sender with another journal")
+        return known
+
+
+@asynccontextmanager
+async def connect(settings: ChainSettings) -> AsyncIterator[Chain]:
+    """Connect to a chain and its hub, and follow them until the end of the context.
+
+    Raises:
+        WrongChain: An endpoint is of another chain than ``settings.chain_id``, or than the first
+            that answered.
+        NoHub: There is no PoCo hub at ``settings.hub``.
+        WrongMode: The hub is native and the settings say token, or the other way round.
+        ChainUnreachable: No endpoint answers.
+    """
+    rule = GasRule(settings.gas_price_multiplier, settings.gas_price_cap, settings.native)
+    rpc = Rpc(settings.rpc_urls, settings.chain_id)
+    try:
+        await _check_endpoints(rpc)
+        facts = await _read_facts(rpc, settings)
+        async with _follow(rpc, facts, rule, settings) as chain:
+            yield chain
+    finally:
+        await rpc.close()
+
+
+@asynccontextmanager
+async def _follow(
+    rpc: Rpc, facts: HubFacts, rule: GasRule, settings: ChainSettings
+) -> AsyncIterator[Chain]:
+    watcher = ChainWatcher(rpc, facts.hub, settings.confirmations)
+    hub = PocoHub(rpc, facts)
+    watcher.on_fork = hub.forget_deals
+    work = _Work(watcher)
+
+    def make(wallet: TransactionSigner, journal: Journal) -> WalletSender:
+        made = WalletSender(rpc, hub, watcher, wallet, journal, rule, settings.confirmations)
+        work.start(made.run())
+        return made
+
+    chain = Chain(facts, hub, watcher, make)
+    for endpoint in rpc.endpoints:
+        work.start(follow_heads(rpc, endpoint, settings.poll_seconds))
+    work.start(watcher.run())
+    try:
+        yield chain
+    finally:
+        await work.stop()
+        for sender in chain._senders.values():  # noqa: SLF001 - this module's own
+            await sender.close()
+
+
+async def _check_endpoints(rpc: Rpc) -> None:
+    """Check every endpoint that answers; at least one must."""
+    told = await asyncio.gather(*map(rpc.admit, rpc.endpoints), return_exceptions=True)
+    silent = []
+    for endpoint, fault in zip(rpc.endpoints, told, strict=True):
+        if isinstance(fault, EndpointDown):
+            rpc.fail(endpoint, fault)
+            silent.append(str(fault))
+        elif fault is not None:
+            raise fault
+    if len(silent) == len(rpc.endpoints):
+        raise ChainUnreachable("; ".join(silent) or "no RPC endpoint is named: give one")
+
+
+async def _read_facts(rpc: Rpc, settings: ChainSettings) -> HubFacts:
+    """Read what is fixed about the hub."""
+    hub = settings.hub
+    queries: list[Query[Any]] = [_view(hub, name, abi.address) for name in _ADDRESSES]
+    queries.append(_view(hub, "callbackgas()", abi.word))
+    found: list[Any] = []
+    for answer in await rpc.ask_all(queries):
+        if isinstance(answer, NodeRefusal):
+            raise NoHub(hub, f"another contract: {answer.text}")
+        if answer is None:
+            raise NoHub(hub, "no contract")
+        found.append(answer)
+    token, apps, datasets, pools, callback_gas = found
+    if apps.is_zero:
+        raise NoHub(hub, "it is not configured")
+    if token.is_zero != settings.native:
+        raise WrongMode(hub, native=settings.native)
+    assert rpc.chain_id is not None
+    rlc = None if token.is_zero else token
+    return HubFacts(rpc.chain_id, hub, rlc, apps, datasets, pools, callback_gas)
+
+
+def _view(hub: Address, signature: str, read: Any) -> Query[Any]:
+    call = {"from": str(hub), "to": str(hub), "data": abi.calldata(signature)}
+    return Query("eth_call", (call, "latest"), abi.optional(read))

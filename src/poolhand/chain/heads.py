@@ -1,0 +1,60 @@
+"""Following every endpoint's newest block: subscribed to where possible, polled elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import structlog
+
+from poolhand.chain.blocks import read_head
+from poolhand.chain.errors import WrongChain
+from poolhand.chain.logs import header
+from poolhand.chain.refusal import EndpointDown, NodeRefusal
+from poolhand.chain.rpc import NONSENSE, Endpoint, Rpc
+from poolhand.chain.socket_link import SocketLink
+
+log = structlog.get_logger()
+
+
+async def follow_heads(rpc: Rpc, endpoint: Endpoint, poll_seconds: float) -> None:
+    """Tell ``rpc`` of an endpoint's heads for ever; ends only if it is of another chain."""
+    link, loop = endpoint.link, asyncio.get_running_loop()
+    subscribes = True
+    while True:
+        try:
+            await rpc.admit(endpoint)
+            if subscribes and isinstance(link, SocketLink):
+                await _subscribe(rpc, endpoint, link)
+            else:
+                await _poll(rpc, endpoint)
+                endpoint.answered()
+                await asyncio.sleep(poll_seconds)
+        except WrongChain:
+            return
+        except NodeRefusal as fault:
+            log.warning("subscription_refused", endpoint=link.name, cause=str(fault))
+            subscribes = False
+        except EndpointDown as fault:
+            rpc.fail(endpoint, fault)
+            await asyncio.sleep(max(endpoint.rests_until - loop.time(), 0))
+
+
+async def _subscribe(rpc: Rpc, endpoint: Endpoint, link: SocketLink) -> None:
+    async with aclosing(link.heads()) as heads:  # type: ignore[type-var]
+        async for raw in heads:
+            try:
+                head = read_head(raw)
+            except NONSENSE as fault:
+                raise EndpointDown(
+                    link.name, f"tells of a block that is none ({fault!r})"
+                ) from fault
+            endpoint.answered()
+            rpc.saw(endpoint, head)
+
+
+async def _poll(rpc: Rpc, endpoint: Endpoint) -> None:
+    (head,) = await endpoint.exchange([header("latest")])
+    if head is None or isinstance(head, NodeRefusal):
+        raise EndpointDown(endpoint.link.name, f"has no newest block ({head})")
+    rpc.saw(endpoint, head)

@@ -1,0 +1,214 @@
+"""Reading the PoCo hub: many views in few round trips."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from poolhand.chain import abi
+from poolhand.chain.assets import AssetReader
+from poolhand.chain.encode import encode_prediction
+from poolhand.chain.link import Query
+from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
+from poolhand.chain.rpc import Rpc
+from poolhand.domain.category import Category
+from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId
+from poolhand.domain.onchain import (
+    ContributionView,
+    CreateAsset,
+    EventKind,
+    Head,
+    HubEvent,
+    TaskView,
+)
+from poolhand.domain.trust import Score
+from poolhand.domain.units import BlockNumber, NanoRlc, Wei
+from poolhand.ports.chain import HubFacts
+
+T = TypeVar("T")
+KeyT = TypeVar("KeyT", bound=FixedBytes)
+KITTY: Final = Address.parse("0x99c2268479b93fDe36232351229815DF80837e23")
+DEALS_KEPT: Final = 4096
+
+
+class PocoHub:
+    """Implements ``ports.chain.Hub``.
+
+    Args:
+        rpc: The endpoints.
+        facts: Of the hub; its address is also the ``from`` of reads, which Arbitrum demands.
+    """
+
+    def __init__(self, rpc: Rpc, facts: HubFacts) -> None:
+        self._rpc, self._facts = rpc, facts
+        self._assets = AssetReader(rpc, facts)
+        self._deals: OrderedDict[DealId, Deal] = OrderedDict()
+        self._categories: dict[int, Category] = {}
+
+    @property
+    def facts(self) -> HubFacts:
+        """Facts read once at connection."""
+        return self._facts
+
+    async def head(self) -> Head:
+        """Return the newest block."""
+        found = await self._rpc.ask(header("latest"))
+        if found is None:
+            raise ChainUnreachable("the endpoint has no newest block: wait until it has synced")
+        return found
+
+    async def deal(self, deal_id: DealId) -> Deal | None:
+        """Return what a match fixed."""
+        known = self._deals.get(deal_id)
+        if known is not None:
+            self._deals.move_to_end(deal_id)
+            return known
+        data = abi.calldata("viewDeal(bytes32)", deal_id)
+        found = await self._rpc.ask(self._view(data, lambda raw: abi.deal(raw, deal_id)))
+        if found is not None:
+            self._deals[deal_id] = found
+            while len(self._deals) > DEALS_KEPT:
+                self._deals.popitem(last=False)
+        return found
+
+    def forget_deals(self) -> None:
+        """After a re-organisation a deal may have been matched anew, at another time."""
+        self._deals.clear()
+
+    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
+        """Snapshot tasks and, of each, the named workers' contributions, all at one block."""
+        if not asked:
+            return {}
+        head = await self.head()
+        pairs = [(name, worker) for name, workers in asked.items() for worker in workers]
+        at = {"blockHash": str(head.block_hash)}
+        queries: list[Query[Any]] = [self._task(name, head, at) for name in asked]
+        queries += [self._contribution(name, worker, at) for name, worker in pairs]
+        answers = await self._rpc.ask_each(queries)
+        made: dict[TaskId, dict[Address, ContributionView]] = {name: {} for name in asked}
+        for (name, worker), found in zip(pairs, answers[len(asked) :], strict=True):
+            made[name][worker] = found
+        return {
+            name: replace(view, contributions=made[name])
+            for name, view in zip(asked, answers, strict=False)
+        }
+
+    def _task(self, name: TaskId, head: Head, at: Any) -> Query[TaskView]:
+        data = abi.calldata("viewTask(bytes32)", name)
+        return self._view(data, lambda raw: abi.task(raw, name, head), at)
+
+    def _contribution(self, name: TaskId, worker: Address, at: Any) -> Query[ContributionView]:
+        data = abi.calldata("viewContribution(bytes32,address)", name, worker)
+        return self._view(data, abi.contribution, at)
+
+    async def task_deal(self, task_id: TaskId) -> DealId | None:
+        """Return the deal a task belongs to, None before ``initialize``."""
+        return await self._rpc.ask(
+            self._view(abi.calldata("viewTask(bytes32)", task_id), abi.task_deal)
+        )
+
+    async def categories(self) -> Mapping[int, Category]:
+        """Return every category by index; those known are not read again, they never change."""
+        count = await self._rpc.ask(self._view(abi.calldata("countCategory()"), abi.word))
+        new = [index for index in range(count) if index not in self._categories]
+        found = await self._rpc.ask_each([self._category(index) for index in new])
+        self._categories.update(zip(new, found, strict=True))
+        return dict(self._categories)
+
+    def _category(self, index: int) -> Query[Category]:
+        data = abi.calldata("viewCategory(uint256)", index)
+        return self._view(data, lambda raw: abi.category(raw, index))
+
+    async def app(self, address: Address) -> App | None:
+        """Return a registered app."""
+        return await self._assets.app(address)
+
+    async def dataset(self, address: Address) -> Dataset | None:
+        """Return a registered dataset."""
+        return await self._assets.dataset(address)
+
+    async def workerpool(self, address: Address) -> Workerpool | None:
+        """Return a registered workerpool."""
+        return await self._assets.workerpool(address)
+
+    async def predict(self, asset: CreateAsset) -> Address:
+        """Return the address that this asset of this owner has, or would have (CREATE2)."""
+        asked = encode_prediction(asset, self._facts)
+        return await self._rpc.ask(self._view("0x" + asked.data.hex(), abi.address, to=asked.to))
+
+    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC)."""
+        return await self._each(owners, "viewAccount(address)", abi.account)
+
+    async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
+        """Return worker scores."""
+        return await self._each(workers, "viewScore(address)", lambda raw: Score(abi.word(raw)))
+
+    async def consumed(self, orders: Iterable[OrderHash]) -> Mapping[OrderHash, int]:
+        """Return how much of each order is used up."""
+        return await self._each(orders, "viewConsumed(bytes32)", abi.word)
+
+    async def kitty(self) -> NanoRlc:
+        """Return what failed tasks left in the kitty (nRLC)."""
+        return NanoRlc(
+            await self._rpc.ask(self._view(abi.calldata("frozenOf(address)", KITTY), abi.word))
+        )
+
+    async def coin_balances(self, owners: Iterable[Address]) -> Mapping[Address, Wei]:
+        """Return balances of the chain's coin (wei)."""
+        names = tuple(owners)
+        queries = [
+            Query("eth_getBalance", (str(name), "latest"), lambda raw: Wei(abi.quantity(raw)))
+            for name in names
+        ]
+        return dict(zip(names, await self._rpc.ask_each(queries), strict=True))
+
+    async def rlc_balances(self, owners: Iterable[Address]) -> Mapping[Address, NanoRlc]:
+        """Return RLC held outside the hub (nRLC); on native chains whole nRLC of coin."""
+        if self._facts.rlc is None:
+            coins = await self.coin_balances(owners)
+            return {owner: NanoRlc(coin // 10**9) for owner, coin in coins.items()}
+        return await self._each(
+            owners, "balanceOf(address)", lambda raw: NanoRlc(abi.word(raw)), self._facts.rlc
+        )
+
+    async def deals_of(
+        self, workerpool: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return SchedulerNotice events of a workerpool in a block range, in chunks, in order."""
+        topics = ([TOPICS[EventKind.SCHEDULER_NOTICE]], topic(workerpool))
+        return await self._scan(LogFilter(self._facts.hub, topics), first, last)
+
+    async def task_events(self, task_id: TaskId, first: BlockNumber) -> tuple[HubEvent, ...]:
+        """Return the events of one task from a block on, in order."""
+        wanted = LogFilter.every_kind(self._facts.hub, topic(task_id))
+        return await self._scan(wanted, first, (await self.head()).number)
+
+    async def _scan(self, wanted: LogFilter, first: int, last: int) -> tuple[HubEvent, ...]:
+        found: list[HubEvent] = []
+        async for _, events in scan(self._rpc, wanted, first, last):
+            found += events
+        return tuple(found)
+
+    async def _each(
+        self,
+        names: Iterable[KeyT],
+        signature: str,
+        read: Callable[[Any], T],
+        to: Address | None = None,
+    ) -> dict[KeyT, T]:
+        """Read one view of many names in one batch."""
+        asked = tuple(names)
+        queries = [self._view(abi.calldata(signature, name), read, "latest", to) for name in asked]
+        return dict(zip(asked, await self._rpc.ask_each(queries), strict=True))
+
+    def _view(
+        self, data: str, read: Callable[[Any], T], at: Any = "latest", to: Address | None = None
+    ) -> Query[T]:
+        hub = str(self._facts.hub)
+        asked = {"from": hub, "to": hub if to is None else str(to), "data": data}
+        return Query("eth_call", (asked, at), read)

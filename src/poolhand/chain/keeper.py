@@ -1,0 +1,296 @@
+"""What becomes of a wallet's transactions: looked after at every new block.
+
+Mined ones are settled, forgotten ones broadcast again as they were signed, stuck ones replaced at
+the same nonce, those that a re-organisation took back sent to the pool again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from poolhand.chain import abi
+from poolhand.chain.broadcast import broadcast
+from poolhand.chain.encode import decode_receipt
+from poolhand.chain.errors import Displaced
+from poolhand.chain.ledger import Ledger, Signed
+from poolhand.chain.link import Query
+from poolhand.chain.quote import Quotes
+from poolhand.chain.rpc import Rpc
+from poolhand.chain.watcher import ChainWatcher
+from poolhand.domain.ids import Address, BlockHash, TxHash
+from poolhand.domain.onchain import Receipt
+from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
+
+REPEAT: Final = 3
+"""Blocks without progress after which everything unmined is broadcast again."""
+REPLACE: Final = 6
+"""Blocks without progress after which the next one to be mined gets a higher price."""
+DOUBTS: Final = 2
+"""Looks that find the nonce used by none of ours before we say so."""
+JOURNALED: Final = 256
+"""Finished purposes that stay in the journal."""
+REMEMBERED: Final = 10_000
+"""Receipts kept in memory for repeats."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A purpose whose transaction is signed and not settled.
+
+    Attributes:
+        versions: All at one nonce, oldest first.
+        ended: The receipt, of success or failure; or Displaced.
+        quiet: Blocks since it became the next to be mined.
+        doubts: How often its nonce was found used without a receipt.
+    """
+
+    versions: list[Signed]
+    ended: asyncio.Future[Receipt] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    quiet: int = 0
+    doubts: int = 0
+
+    @property
+    def last(self) -> Signed:
+        """The version in force."""
+        return self.versions[-1]
+
+    @property
+    def nonce(self) -> int:
+        """Of all versions."""
+        return self.versions[0].nonce
+
+
+@dataclass(slots=True)
+class Pen:
+    """Signs for one wallet and writes down what it signed, in that order, before anyone sees it.
+
+    Attributes:
+        lock: Held from the choice of a nonce to its first broadcast.
+    """
+
+    wallet: TransactionSigner
+    ledger: Ledger
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def sign(self, purpose: str, transaction: UnsignedTransaction) -> Signed:
+        """Sign and journal; raises what the journal raises, and then nothing was sent."""
+        raw, tx_hash = self.wallet.sign_transaction(transaction)
+        signed = Signed(self.wallet.address, purpose, transaction, raw, tx_hash)
+        self.ledger.record(signed)
+        return signed
+
+
+class Keeper:
+    """Looks after one wallet's transactions.
+
+    Args:
+        confirmations: Blocks, its own included, before a transaction counts as mined.
+        passed: Told the number of the wallet's mined transactions at each look.
+
+    Attributes:
+        open: By purpose, not settled.
+        done: By purpose, succeeded.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        watcher: ChainWatcher,
+        quotes: Quotes,
+        pen: Pen,
+        confirmations: int,
+        passed: Callable[[int], None],
+    ) -> None:
+        self._rpc, self._watcher, self._quotes, self._pen = rpc, watcher, quotes, pen
+        self._behind, self._passed = max(confirmations, 1) - 1, passed
+        self._looking = asyncio.Lock()
+        self._forks = len(watcher.window.forks)
+        self._seen: BlockHash | None = None
+        self._recent: OrderedDict[str, list[Signed]] = OrderedDict()
+        self.open: dict[str, Pending] = {}
+        self.done: OrderedDict[str, Receipt] = OrderedDict()
+
+    def take(self, versions: list[Signed]) -> Pending:
+        """Take up a transaction."""
+        pending = Pending(versions)
+        self.open[pending.last.purpose] = pending
+        return pending
+
+    def drop(self, pending: Pending) -> None:
+        """Forget a transaction that nobody has."""
+        self.open.pop(pending.last.purpose, None)
+        self._pen.ledger.forget(pending.last.purpose)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether another look is due, block or no block."""
+        return any(pending.doubts for pending in self.open.values())
+
+    async def look(self) -> None:
+        """Look after everything once; raises ChainUnreachable."""
+        async with self._looking:
+            await self._take_back()
+            if not self.open:
+                return
+            count = await self._rpc.ask(nonce_at(self._quotes.sender, "latest"))
+            self._passed(count)
+            everything = sorted(self.open.values(), key=lambda pending: pending.nonce)
+            await self._settle([pending for pending in everything if pending.nonce < count])
+            await self._urge([pending for pending in everything if pending.nonce >= count])
+
+    async def again(self, pending: Iterable[Pending]) -> None:
+        """Broadcast the journaled bytes once more."""
+        for each in pending:
+            verdict, said = await broadcast(self._rpc, each.last)
+            log.info(
+                "transaction_rebroadcast",
+                purpose=each.last.purpose,
+                tx=str(each.last.tx_hash),
+                verdict=verdict.name.lower(),
+                said=said,
+            )
+
+    async def _settle(self, passed: Sequence[Pending]) -> None:
+        """End what is mined, and deep enough."""
+        versions = [version for pending in passed for version in pending.versions]
+        told = await self._receipts(versions)
+        tip = self._watcher.window.tip
+        for pending in passed:
+            found = _first(told, pending.versions)
+            if found is None:
+                self._doubt(pending)
+                continue
+            pending.doubts = 0
+            if tip is not None and found.block + self._behind <= max(tip.number, found.block):
+                self._end(pending, found)
+
+    async def _receipts(self, versions: Sequence[Signed]) -> dict[TxHash, Receipt]:
+        """Read the receipts of those that are mined."""
+        facts = self._quotes.hub.facts
+
+        def query(signed: Signed) -> Query[Receipt | None]:
+            price = signed.transaction.max_fee
+            return Query(
+                "eth_getTransactionReceipt",
+                (str(signed.tx_hash),),
+                lambda raw: None if raw is None else decode_receipt(raw, facts, price),
+            )
+
+        answers = await self._rpc.ask_all([query(version) for version in versions])
+        return {
+            version.tx_hash: answer
+            for version, answer in zip(versions, answers, strict=True)
+            if isinstance(answer, Receipt)
+        }
+
+    def _doubt(self, pending: Pending) -> None:
+        """The nonce is used and none of ours is mined: the node lags, or it was another's."""
+        pending.doubts += 1
+        if pending.doubts < DOUBTS:
+            return
+        self.drop(pending)
+        fault = Displaced(pending.last.purpose, pending.nonce, pending.last.tx_hash)
+        log.warning("transaction_displaced", cause=str(fault))
+        if not pending.ended.done():
+            pending.ended.set_exception(fault)
+            pending.ended.exception()  # nobody need be waiting
+
+    def _end(self, pending: Pending, receipt: Receipt) -> None:
+        purpose = pending.last.purpose
+        del self.open[purpose]
+        if receipt.succeeded:
+            self.done[purpose] = receipt
+            self._recent[purpose] = pending.versions
+            self._tidy()
+        else:
+            self._pen.ledger.forget(purpose)
+        if not pending.ended.done():
+            pending.ended.set_result(receipt)
+
+    def _tidy(self) -> None:
+        """Keep journal and memory bounded."""
+        while len(self._recent) > JOURNALED:
+            oldest, _ = self._recent.popitem(last=False)
+            self._pen.ledger.forget(oldest)
+        while len(self.done) > REMEMBERED:
+            self.done.popitem(last=False)
+
+    async def _take_back(self) -> None:
+        """After a re-organisation: reopen what is no longer on chain."""
+        forks = self._watcher.window.forks[self._forks :]
+        if not forks:
+            return
+        shaken = {
+            purpose: versions
+            for purpose, versions in self._recent.items()
+            if self.done[purpose].block >= min(forks)
+        }
+        told = await self._receipts([each for versions in shaken.values() for each in versions])
+        self._forks += len(forks)
+        for purpose, versions in shaken.items():
+            found = _first(told, versions)
+            if found is not None and found.succeeded:
+                self.done[purpose] = found
+                continue
+            del self._recent[purpose], self.done[purpose]
+            log.warning("transaction_taken_back", purpose=purpose, tx=str(versions[-1].tx_hash))
+            await self.again([self.take(versions)])
+
+    async def _urge(self, waiting: Sequence[Pending]) -> None:
+        """Count quiet blocks of the next one to be mined, and do something about too many."""
+        tip = self._watcher.window.tip
+        if not waiting or tip is None or tip.block_hash == self._seen:
+            return
+        self._seen, first = tip.block_hash, waiting[0]
+        first.quiet += 1
+        if first.quiet % REPLACE == 0:
+            fees = await self._quotes.fees(tip)
+            for pending in waiting:
+                if pending is first or pending.last.fees.max_fee < fees.max_fee:
+                    await self._replace(pending)
+        elif first.quiet % REPEAT == 0:
+            await self.again(waiting)
+
+    async def _replace(self, pending: Pending) -> None:
+        """Offer more for a transaction, at its nonce; where that may not be, repeat it."""
+        tip = self._watcher.window.tip
+        assert tip is not None
+        wanted = await self._quotes.fees(tip)
+        fees = self._quotes.rule.replacement(pending.last.fees, wanted)
+        if fees is None:
+            log.warning("transaction_stuck_at_cap", purpose=pending.last.purpose)
+            await self.again([pending])
+            return
+        raised = replace(
+            pending.last.transaction, max_fee=fees.max_fee, priority_fee=fees.priority_fee
+        )
+        async with self._pen.lock:
+            pending.versions.append(self._pen.sign(pending.last.purpose, raised))
+            verdict, said = await broadcast(self._rpc, pending.last)
+        log.info(
+            "transaction_replaced",
+            purpose=pending.last.purpose,
+            tx=str(pending.last.tx_hash),
+            max_fee=fees.max_fee,
+            verdict=verdict.name.lower(),
+            said=said,
+        )
+
+
+def _first(told: Mapping[TxHash, Receipt], versions: Sequence[Signed]) -> Receipt | None:
+    return next((told[each.tx_hash] for each in versions if each.tx_hash in told), None)
+
+
+def nonce_at(owner: Address, block: str) -> Query[int]:
+    """Ask how many transactions of a wallet are mined (``latest``) or known (``pending``)."""
+    return Query("eth_getTransactionCount", (str(owner), block), abi.quantity)

@@ -1,0 +1,201 @@
+"""Sending the transactions of one wallet: each intention once, whatever crashes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from poolhand.chain.broadcast import Verdict, broadcast
+from poolhand.chain.errors import SendRefused
+from poolhand.chain.gas import GasRule
+from poolhand.chain.hub import PocoHub
+from poolhand.chain.keeper import Keeper, Pen, Pending, nonce_at
+from poolhand.chain.ledger import Ledger
+from poolhand.chain.quote import Quote, Quotes, out_of_gas
+from poolhand.chain.rpc import Rpc
+from poolhand.chain.watcher import ChainWatcher
+from poolhand.domain.errors import ChainUnreachable, Unavailable
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import Call, Receipt
+from poolhand.domain.units import Wei
+from poolhand.ports.journal import Journal
+from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
+
+PAUSE: Final = 0.2
+"""Seconds before a look is repeated that failed or left a doubt."""
+
+log = structlog.get_logger()
+
+
+class WalletSender:
+    """Implements ``ports.chain.TransactionSender``; ``run`` must be running.
+
+    A transaction is journaled before it is broadcast; once it may be out, only its own bytes or a
+    replacement at its nonce ever follow. One wallet has one sender.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        hub: PocoHub,
+        watcher: ChainWatcher,
+        wallet: TransactionSigner,
+        journal: Journal,
+        rule: GasRule,
+        confirmations: int = 1,
+    ) -> None:
+        self._rpc, self._hub, self._watcher, self._wallet = rpc, hub, watcher, wallet
+        ledger = Ledger(journal, wallet.address, hub.facts.chain_id)
+        self._pen = Pen(wallet, ledger)
+        self._quotes = Quotes(rpc, hub, rule, wallet.address, lambda: watcher.window.tip)
+        self._keeper = Keeper(rpc, watcher, self._quotes, self._pen, confirmations, self._passed)
+        self._attempts: dict[str, asyncio.Task[Receipt]] = {}
+        self._next_nonce = 0
+        self._recovered = False
+        self._recovering = asyncio.Lock()
+
+    @property
+    def address(self) -> Address:
+        """The wallet."""
+        return self._wallet.address
+
+    @property
+    def journal(self) -> Journal:
+        """Where it writes down what it signs."""
+        return self._pen.ledger.journal
+
+    async def send(self, purpose: str, call: Call) -> Receipt:
+        """Send a call and wait until it is mined and succeeded; repeat-safe by ``purpose``.
+
+        Who stops waiting stops nothing: the next ``send`` of the purpose finds it.
+
+        Raises:
+            Reverted: Refused by the contract, before broadcast or on chain.
+            OutOfGas: The wallet cannot pay; the message says how much to add.
+            SendRefused: The node will never take it.
+            Displaced: Another program used the nonce.
+            ChainUnreachable: No endpoint took it; whether it was mined is unknown.
+        """
+        attempt = self._attempts.get(purpose)
+        if attempt is None:
+            attempt = asyncio.create_task(self._attempt(purpose, call))
+            self._attempts[purpose] = attempt
+            attempt.add_done_callback(lambda ended: self._attempted(purpose, ended))
+        try:
+            return await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            if attempt.cancelled():
+                raise ChainUnreachable(
+                    f"the chain was disconnected while {purpose} was under way: connect again "
+                    "and repeat it"
+                ) from None
+            raise
+
+    async def run(self) -> None:
+        """Look after what is under way, for ever."""
+        heard, bell = -1, self._watcher.bell
+        while True:
+            try:
+                await self._recover()
+                if self._keeper.doubtful:
+                    heard = await self._soon(heard)
+                else:
+                    heard = await bell.wait(heard)
+                await self._keeper.look()
+            except Unavailable as fault:
+                log.warning("transactions_unwatched", wallet=str(self.address), cause=str(fault))
+                await self._soon(bell.rings)
+                heard = -1
+
+    async def close(self) -> None:
+        """Stop; what is under way is journaled and found again."""
+        attempts = tuple(self._attempts.values())
+        for attempt in attempts:
+            attempt.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+
+    def _attempted(self, purpose: str, ended: asyncio.Task[Receipt]) -> None:
+        self._attempts.pop(purpose, None)
+        if not ended.cancelled():
+            ended.exception()  # the waiters were told, if any are left
+
+    async def _attempt(self, purpose: str, call: Call) -> Receipt:
+        await self._recover()
+        known = self._keeper.done.get(purpose)
+        if known is not None:
+            return known
+        pending = self._keeper.open.get(purpose)
+        if pending is None:
+            pending = await self._launch(purpose, await self._quotes.quote(purpose, call))
+        receipt = await asyncio.shield(pending.ended)
+        if not receipt.succeeded:
+            raise await self._quotes.why(purpose, call, receipt.block)
+        return receipt
+
+    async def _launch(self, purpose: str, quote: Quote) -> Pending:
+        """Give a transaction its nonce, sign, journal and broadcast it."""
+        async with self._pen.lock:
+            transaction = self._transaction(quote)
+            pending = self._keeper.take([self._pen.sign(purpose, transaction)])
+            self._next_nonce = transaction.nonce + 1
+            verdict, said = await broadcast(self._rpc, pending.last)
+            if verdict in (Verdict.NO_FUNDS, Verdict.REFUSED):
+                self._keeper.drop(pending)
+                self._give_back(transaction.nonce)
+        if verdict is Verdict.NO_FUNDS:
+            raise out_of_gas(self.address, purpose, Wei(quote.cost))
+        if verdict is Verdict.REFUSED:
+            raise SendRefused(purpose, said)
+        if verdict is Verdict.UNKNOWN:
+            raise ChainUnreachable(f"whether {purpose} was sent is unknown: {said}")
+        if verdict is Verdict.NONCE_USED:
+            pending.doubts = 1
+            self._watcher.bell.ring()
+        log.info("transaction_sent", purpose=purpose, tx=str(pending.last.tx_hash))
+        return pending
+
+    def _give_back(self, nonce: int) -> None:
+        if self._next_nonce == nonce + 1:
+            self._next_nonce = nonce
+
+    def _transaction(self, quote: Quote) -> UnsignedTransaction:
+        return UnsignedTransaction(
+            chain_id=self._hub.facts.chain_id,
+            nonce=self._next_nonce,
+            to=quote.encoded.to,
+            value=quote.encoded.value,
+            data=quote.encoded.data,
+            gas=quote.gas,
+            max_fee=quote.fees.max_fee,
+            priority_fee=quote.fees.priority_fee,
+        )
+
+    async def _recover(self) -> None:
+        """Once: take up what an earlier run signed, broadcast what is unmined, settle the rest."""
+        async with self._recovering:
+            if self._recovered:
+                return
+            counts = [nonce_at(self.address, block) for block in ("latest", "pending")]
+            mined, known = [await self._rpc.ask(count) for count in counts]
+            found = self._pen.ledger.read().values()
+            kept = sorted(found, key=lambda versions: versions[0].nonce)
+            self._next_nonce = max(known, *(each[0].nonce + 1 for each in kept), 0)
+            taken = [self._keeper.take(versions) for versions in kept]
+            await self._keeper.again(each for each in taken if each.nonce >= mined)
+            await self._keeper.look()
+            self._recovered = True
+            log.info("transactions_recovered", wallet=str(self.address), found=len(kept))
+
+    def _passed(self, count: int) -> None:
+        """Keep up with a wallet that another program uses, too."""
+        self._next_nonce = max(self._next_nonce, count)
+
+    async def _soon(self, heard: int) -> int:
+        """Wait for news, but not long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE):
+                await self._watcher.bell.wait(heard)
+        return self._watcher.bell.rings

@@ -1,0 +1,195 @@
+"""One pair of eyes on the hub's logs, shared by everybody who follows them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import structlog
+
+from poolhand.chain.bell import Bell
+from poolhand.chain.blocks import DEPTH, Block, Window
+from poolhand.chain.link import Query
+from poolhand.chain.logs import LogFilter, header, scan
+from poolhand.chain.refusal import NodeRefusal
+from poolhand.chain.rpc import Rpc
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.units import BlockNumber
+
+STEP: Final = 16
+"""Missing headers asked for at once."""
+PAUSE: Final = 0.2
+"""Seconds before a try that failed is repeated without a new head."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far one consumer has been told, and what could still be taken back."""
+
+    next: BlockNumber
+    forks: int
+    told: list[HubEvent] = field(default_factory=list)
+
+    def turn_back(self, window: Window) -> list[HubEvent]:
+        """Go back to where the chain forked; returns what is to be taken back, newest first."""
+        fresh, self.forks = window.forks[self.forks :], len(window.forks)
+        for fork in fresh:
+            self.next = min(self.next, fork)
+        gone = [event for event in self.told if event.block >= self.next]
+        kept = window.top - DEPTH
+        self.told = [event for event in self.told if kept < event.block < self.next]
+        return [replace(event, removed=True) for event in reversed(gone)]
+
+
+class ChainWatcher:
+    """Implements ``ports.chain.Watcher``; ``run`` must be running.
+
+    Args:
+        confirmations: Blocks, the log's own included, before an event is told.
+
+    Attributes:
+        bell: Rung when ``window`` has changed.
+        on_fork: Called when the chain was re-organised.
+    """
+
+    def __init__(self, rpc: Rpc, hub: Address, confirmations: int = 1) -> None:
+        self._rpc, self._logs = rpc, LogFilter.every_kind(hub)
+        self._behind = max(confirmations, 1) - 1
+        self.window, self.bell = Window(), Bell()
+        self.on_fork: Callable[[], None] = lambda: None
+
+    async def heads(self) -> AsyncIterator[Head]:
+        """Yield each new head once; skips are allowed, going back is not."""
+        last = heard = -1
+        while True:
+            heard = await self.bell.wait(heard)
+            tip = self.window.tip
+            if tip is not None and tip.number > last:
+                last = tip.number
+                yield tip
+
+    async def events(
+        self, workerpool: Address | None, first: BlockNumber
+    ) -> AsyncIterator[HubEvent]:
+        """Yield hub events from ``first`` on, at least once, ordered, for ever."""
+        place, heard = _Place(first, len(self.window.forks)), -1
+        while True:
+            heard = await self.bell.wait(heard)
+            try:
+                async for event in self._news(place):
+                    if _concerns(event, workerpool):
+                        yield event
+            except ChainUnreachable as fault:
+                log.warning("logs_unreadable", cause=str(fault))
+                await _patiently(self.bell, heard)
+                heard -= 1
+
+    async def _news(self, place: _Place) -> AsyncIterator[HubEvent]:
+        """Bring one consumer up to date; what was yielded is noted first."""
+        window = self.window
+        while True:
+            for event in place.turn_back(window):
+                yield event
+            limit = window.top - self._behind
+            if place.next > limit:
+                return
+            if place.next < window.base:
+                async for event in self._history(place, min(limit, window.base - 1)):
+                    yield event
+                continue
+            events = window.block(place.next).events
+            place.next = BlockNumber(place.next + 1)
+            place.told += events
+            for event in events:
+                yield event
+
+    async def _history(self, place: _Place, last: int) -> AsyncIterator[HubEvent]:
+        """Read what is older than the window."""
+        async for end, events in scan(self._rpc, self._logs, place.next, last):
+            place.next = BlockNumber(end + 1)
+            place.told += events
+            for event in events:
+                yield event
+
+    async def run(self) -> None:
+        """Follow the chain for ever."""
+        bell = self._rpc.bell
+        while True:
+            rings, head = bell.rings, self._rpc.newest
+            try:
+                if head is not None:
+                    await self.advance(head)
+                await bell.wait(rings)
+            except ChainUnreachable as fault:
+                log.warning("head_not_followed", cause=str(fault))
+                await _patiently(bell, rings)
+
+    async def advance(self, head: Head) -> None:
+        """Take over a head, its missing ancestors and their logs.
+
+        A head that is the tip's ancestor, or older than all we know, changes nothing: its
+        endpoint lags.
+
+        Raises:
+            ChainUnreachable: No endpoint has it all; or the chain moved meanwhile.
+        """
+        if self.window.holds(head.number, head.block_hash) or head.number < self.window.base:
+            return
+        chain = await self._ancestry(head)
+        queries = [self._logs.in_block(each.block_hash) for each in chain]
+        logs = await self._rpc.ask_all(queries, _all_told)
+        forks = len(self.window.forks)
+        self.window.extend(
+            [
+                Block(each, events)
+                for each, events in zip(chain, logs, strict=True)
+                if not isinstance(events, NodeRefusal)
+            ]
+        )
+        if len(self.window.forks) > forks:
+            log.warning("chain_reorganised", first=chain[0].number, head=head.number)
+            self.on_fork()
+        self.bell.ring()
+
+    async def _ancestry(self, head: Head) -> list[Head]:
+        """Return the blocks from the first unknown one to ``head``, about ``DEPTH`` at most."""
+        chain, window = [head], self.window
+        most = STEP if window.tip is None else DEPTH
+        while not self._starts(chain[0]) and len(chain) < most:
+            below = chain[0].number
+            low = max(below - STEP, 0, window.top + 1 if window.top < below - 1 else 0)
+            queries: list[Query[Head | None]] = [header(number) for number in range(low, below)]
+            for found in reversed(await self._rpc.ask_all(queries)):
+                if not isinstance(found, Head) or found.block_hash != chain[0].parent_hash:
+                    raise ChainUnreachable(f"block {below - 1} was replaced while we read it")
+                chain.insert(0, found)
+                if self._starts(found):
+                    break
+        return chain
+
+    def _starts(self, head: Head) -> bool:
+        """Whether a block's parent is known, or there is none."""
+        return head.number == 0 or self.window.holds(head.number - 1, head.parent_hash)
+
+
+async def _patiently(bell: Bell, heard: int) -> None:
+    """Wait for news, but not long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PAUSE):
+            await bell.wait(heard)
+
+
+def _all_told(answers: Sequence[Any]) -> bool:
+    return not any(isinstance(answer, NodeRefusal) for answer in answers)
+
+
+def _concerns(event: HubEvent, workerpool: Address | None) -> bool:
+    notice = event.kind is EventKind.SCHEDULER_NOTICE
+    return not notice or workerpool is None or event.worker == workerpool

@@ -1,0 +1,143 @@
+"""Anvil with the PoCo contracts: deployed once per session, a fresh copy for every test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from poolhand.chain import Chain, connect
+from poolhand.devnet.abi import call_data
+from poolhand.devnet.accounts import DEPLOYER, derive
+from poolhand.devnet.artifacts import DEFAULT_CACHE, Artifacts, ensure
+from poolhand.devnet.contracts import Deployed, deploy
+from poolhand.devnet.node import Anvil
+from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.transactions import Step, next_nonce, settle, sign
+from poolhand.domain.units import NANO_PER_RLC
+from poolhand.keys import Wallet
+from poolhand.settings.chain import ChainSettings
+from poolhand.store import MemoryJournal
+
+WALLETS = [Wallet.from_key(bytes([number] * 32)) for number in range(1, 8)]
+COIN = 10**18
+FUNDS = 10_000 * NANO_PER_RLC
+
+
+@dataclass
+class DeployedChain:
+    """A saved chain on which the contracts are and every wallet has RLC and coin."""
+
+    artifacts: Artifacts
+    contracts: Deployed
+    state: Path
+
+
+@dataclass
+class Node:
+    """A fresh copy of the deployed chain."""
+
+    anvil: Anvil
+    contracts: Deployed
+    journals: dict = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.anvil.url
+
+    @property
+    def ws_url(self) -> str:
+        return self.anvil.ws_url
+
+    async def rpc(self, method: str, *params):
+        return await self.anvil.rpc(method, *params)
+
+    def settings(self, *urls: str, **changes) -> ChainSettings:
+        known = {"chain_id": 31337, "poll_seconds": 0.05, **changes}
+        return ChainSettings(urls or (self.ws_url,), self.contracts.hub, **known)
+
+    def sender(self, chain: Chain, wallet: Wallet):
+        return chain.sender(wallet, self.journals.setdefault(wallet.address, MemoryJournal()))
+
+    async def advance(self, seconds: int) -> None:
+        """Mine a block that many seconds after the newest one."""
+        if seconds > 0:
+            head = await self.rpc("eth_getBlockByNumber", "latest", False)
+            await self.rpc("evm_setNextBlockTimestamp", int(head["timestamp"], 16) + seconds)
+        await self.rpc("evm_mine")
+
+
+@pytest.fixture(scope="session")
+def deployed_chain(tmp_path_factory) -> DeployedChain:
+    folder = tmp_path_factory.mktemp("deployed")
+    with ThreadPoolExecutor(1) as thread:  # a test's event loop may be running here
+        return thread.submit(lambda: asyncio.run(_deploy(folder))).result()
+
+
+async def _deploy(folder: Path) -> DeployedChain:
+    artifacts = ensure(DEFAULT_CACHE)
+    async with Anvil(artifacts.anvil, folder, save_seconds=3600) as node:
+        deployer = derive(DEPLOYER)
+        contracts = await deploy(node.url, artifacts, deployer)
+        token = artifacts.token()
+        async with Rpc(node.url) as rpc:
+            steps = [
+                Step("fund", contracts.rlc, call_data(token, "transfer", wallet.address, FUNDS))
+                for wallet in WALLETS
+            ]
+            nonce = await next_nonce(rpc, deployer)
+            await settle(rpc, steps, sign(deployer, steps, nonce, contracts.chain_id))
+            for wallet in WALLETS:
+                await rpc.call("anvil_setBalance", str(wallet.address), hex(100 * COIN))
+    return DeployedChain(artifacts, contracts, folder / "state.json")
+
+
+def _copy(state: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(state, folder / "state.json")
+
+
+@asynccontextmanager
+async def fresh_node(deployed: DeployedChain, folder: Path, **options) -> AsyncIterator[Node]:
+    await asyncio.to_thread(_copy, deployed.state, folder)
+    options = {"save_seconds": 3600, **options}
+    async with Anvil(deployed.artifacts.anvil, folder, **options) as node:
+        yield Node(node, deployed.contracts)
+
+
+@pytest.fixture
+async def anvil(deployed_chain, tmp_path):
+    async with fresh_node(deployed_chain, tmp_path / "anvil") as node:
+        yield node
+
+
+@pytest.fixture
+def anvil_world(deployed_chain, tmp_path):
+    @asynccontextmanager
+    async def make():
+        from hub_world import World
+
+        async with (
+            fresh_node(deployed_chain, tmp_path / "anvil") as node,
+            connect(node.settings()) as chain,
+        ):
+
+            async def total() -> int:
+                owners = [wallet.address for wallet in WALLETS]
+                accounts = await chain.hub.accounts(owners)
+                inside = sum(account.stake + account.locked for account in accounts.values())
+                outside = await chain.hub.rlc_balances(owners)
+                return inside + sum(outside.values()) + await chain.hub.kitty()
+
+            def sender(wallet: Wallet):
+                return node.sender(chain, wallet)
+
+            yield World(chain.hub, chain.watcher, list(WALLETS), sender, node.advance, total)
+
+    return make
