@@ -1,0 +1,258 @@
+"""Anvil, the development node: started on a free port, its chain kept on disk, stopped for sure.
+
+Source: local-chain.md §5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from poolhand.devnet.ports import LOOPBACK, free_port
+from poolhand.devnet.rpc import Rpc
+from poolhand.domain.errors import ChainUnreachable, Unavailable
+
+CHAIN_ID: Final = 31337
+TEST_MNEMONIC: Final = "test test test test test test test test test test test junk"
+"""Public: Anvil's and Hardhat's default. Whoever holds coin under it has given it away."""
+READY_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
+PORT_TRIES: Final = 5
+SAVE_SECONDS: Final = 10.0
+
+
+class NodeDied(Unavailable):
+    """Anvil ended, or did not become ready."""
+
+    def __init__(self, why: str, log: Path) -> None:
+        super().__init__(f"Anvil does not run: {why}. Its log is {log}; start the devnet again")
+
+
+class Anvil:
+    """One Anvil process; an async context manager.
+
+    The chain is saved every ``save_seconds`` and at the end, each time whole or not at all, and a
+    new Anvil on the same folder goes on from there. The process ends with the context, and (on
+    Linux) with the program that started it, however that ends.
+
+    Attributes:
+        port: Where it listens, on the loopback interface alone.
+        url: For HTTP. ``ws_url``: for subscriptions.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        *,
+        block_time: float | None = None,
+        accounts: int = 20,
+        mnemonic: str = TEST_MNEMONIC,
+        chain_id: int = CHAIN_ID,
+        port: int = 0,
+        save_seconds: float = SAVE_SECONDS,
+    ) -> None:
+        """Describe a node; nothing starts before the context is entered.
+
+        Args:
+            program: The Anvil binary.
+            folder: For its state and log; made when missing.
+            block_time: Seconds between blocks; None mines a block per transaction, at once.
+            accounts: How many accounts of the mnemonic start with 10 000 coins each.
+            mnemonic: Whose accounts.
+            chain_id: Of the chain.
+            port: Wished for; another is taken when it is in use. 0: any.
+            save_seconds: How often the chain is saved.
+        """
+        self._program, self._folder, self._wished = program, folder, port
+        self._save_seconds = save_seconds
+        self._arguments = [
+            *("--host", LOOPBACK, "--chain-id", str(chain_id), "--accounts", str(accounts)),
+            *("--mnemonic", mnemonic, "--no-cors"),
+            *(() if block_time is None else ("--block-time", f"{block_time:g}")),
+            *("--dump-state", str(folder / "exit.json")),
+            *("--cache-path", str(folder / "states")),
+        ]
+        self._process: asyncio.subprocess.Process | None = None
+        self._rpc: Rpc | None = None
+        self._saver: asyncio.Task[None] | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """The HTTP endpoint."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The WebSocket endpoint."""
+        return f"ws://{LOOPBACK}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What Anvil prints (readable by the owner alone: it prints the mnemonic's keys)."""
+        return self._folder / "anvil.log"
+
+    @property
+    def state(self) -> Path:
+        """The saved chain."""
+        return self._folder / "state.json"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while it runs."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
+    async def rpc(self, method: str, *params: Any) -> Any:
+        """Make one JSON-RPC call; see ``devnet.rpc.Rpc.call`` for its errors."""
+        if self._rpc is None:
+            raise ChainUnreachable("Anvil is not started: enter its context first")
+        return await self._rpc.call(method, *params)
+
+    async def save(self) -> None:
+        """Write the chain to disk now."""
+        packed = bytes.fromhex((await self.rpc("anvil_dumpState")).removeprefix("0x"))
+        await asyncio.to_thread(_write_whole, self.state, gzip.decompress(packed))
+
+    async def __aenter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self._adopt_exit_state)
+        for _ in range(PORT_TRIES):
+            self.port = free_port(self._wished)
+            if await self._start():
+                self._saver = asyncio.create_task(self._keep_saving())
+                return self
+        raise NodeDied("every port that was free a moment ago was taken", self.log)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.wait([self._saver])
+        if self.pid is not None:
+            with contextlib.suppress(ChainUnreachable):
+                await self.save()
+        await self._stop()
+
+    async def _start(self) -> bool:
+        """Start the process and wait until it answers; False when its port was taken."""
+        load = ("--load-state", str(self.state)) if self.state.exists() else ()
+        handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *_tied_to_us(),
+                str(self._program),
+                *("--port", str(self.port)),
+                *self._arguments,
+                *load,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                start_new_session=True,  # a terminal's Ctrl-C must not outrun our own stop
+            )
+        except OSError as fault:
+            raise NodeDied(f"{self._program} cannot be started ({fault})", self.log) from fault
+        finally:
+            os.close(handle)
+        self._rpc = Rpc(self.url)
+        try:
+            return await self._ready(self._process, self._rpc)
+        except BaseException:
+            await self._stop()
+            raise
+
+    async def _ready(self, process: asyncio.subprocess.Process, rpc: Rpc) -> bool:
+        ended = asyncio.create_task(process.wait())
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while not ended.done():
+                    with contextlib.suppress(ChainUnreachable):
+                        await rpc.call("eth_chainId")
+                        return True
+                    await asyncio.wait([ended], timeout=0.02)
+        except TimeoutError:
+            raise NodeDied(f"no answer within {READY_SECONDS:g} s", self.log) from None
+        finally:
+            ended.cancel()
+        await self._stop()
+        last = self._last_line()
+        if "already in use" in last:
+            return False
+        raise NodeDied(f"it ended with code {process.returncode} ({last})", self.log)
+
+    async def _stop(self) -> None:
+        rpc, self._rpc = self._rpc, None
+        if rpc is not None:
+            await rpc.close()
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        _signal(process.terminate)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            _signal(process.kill)
+            await process.wait()
+
+    async def _keep_saving(self) -> None:
+        while self.pid is not None:
+            await asyncio.sleep(self._save_seconds)
+            with contextlib.suppress(ChainUnreachable):
+                await self.save()
+
+    def _adopt_exit_state(self) -> None:
+        """Take over what Anvil wrote when it ended without us, if that is newer and complete."""
+        left = self._folder / "exit.json"
+        if not left.exists():
+            return
+        newer = not self.state.exists() or left.stat().st_mtime > self.state.stat().st_mtime
+        if newer and _is_complete(left):
+            left.replace(self.state)
+        else:
+            left.unlink()
+
+    def _last_line(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        errors = [line.strip() for line in lines if line.startswith("Error")]
+        return errors[-1] if errors else "it gave no reason"
+
+
+def _tied_to_us() -> tuple[str, ...]:
+    """Return the words that make Linux end the process when ours ends, by SIGTERM."""
+    setpriv = shutil.which("setpriv")
+    return () if setpriv is None else (setpriv, "--pdeathsig", signal.Signals.SIGTERM.name[3:])
+
+
+def _is_complete(state: Path) -> bool:
+    try:
+        return isinstance(json.loads(state.read_bytes()), dict)
+    except ValueError:
+        return False
+
+
+def _signal(send: Callable[[], None]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        send()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
