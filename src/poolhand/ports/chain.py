@@ -9,7 +9,7 @@ from typing import Protocol
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId
-from poolhand.domain.onchain import Call, Head, HubEvent, Receipt, TaskView
+from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 
@@ -58,6 +58,9 @@ class Hub(Protocol):
 
     async def workerpool(self, address: Address) -> Workerpool | None:
         """Return a registered workerpool."""
+
+    async def predict(self, asset: CreateAsset) -> Address:
+        """Return the address that this asset of this owner has, or would have (CREATE2)."""
 
     async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
         """Return hub accounts (nRLC)."""

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.errors import Refused
+from poolhand.domain.replicate.machine import Offer
 from poolhand.domain.units import Seconds
+
+
+class UploadRefused(Refused):
+    """The results service does not take an archive; the message says why."""
+
+    http_status = 403
 
 
 class Fetcher(Protocol):
@@ -26,14 +33,12 @@ class Fetcher(Protocol):
 class ResultsClient(Protocol):
     """A worker's view of the results service."""
 
-    async def upload(
-        self, task_id: TaskId, worker: Address, authorization: bytes, archive: str
-    ) -> str:
-        """Store a result archive and return the result link to put on chain (JSON text).
+    async def upload(self, offer: Offer, archive: str) -> str:
+        """Store a result archive (a local file) and return the link to put on chain (JSON text).
 
         Repeatable: the same archive again gives the same link.
 
         Raises:
             UploadRefused: Not authorized, digest differs from the chain, too large, unsafe.
-            Unavailable: The service does not answer.
+            Unavailable: The service does not answer, or has not yet seen our reveal.
         """

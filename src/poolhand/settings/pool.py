@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.domain.units import BlockNumber, NanoRlc, parse_rlc
 from poolhand.settings.chain import ChainSettings
+from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.load import Option, Settings, flag, whole, words
+from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class PoolSettings:
         wallet: Keystore file of the pool's owner.
         password: Of the keystore; never shown.
         host, port: Where to listen.
-        public_url: Under which workers and requesters reach it; signed into every login.
+        public_url: Under which workers and requesters reach it; signed into every login; empty:
+            where it listens.
         results_url: Under which the results service is reached.
         database: Where the state is kept: an SQLAlchemy URL.
         start_block: From which deals are looked for the first time; None: the newest block.
@@ -30,6 +35,7 @@ class PoolSettings:
         highest_trust: Sold for one task.
         quick_finish: Settle trust-1 tasks by ``contributeAndFinalize``.
         public_logs: Publish what apps print.
+        locks: Folder of this machine's wallet locks.
     """
 
     chain: ChainSettings
@@ -38,7 +44,7 @@ class PoolSettings:
     password: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 13000
-    public_url: str = "http://127.0.0.1:13000"
+    public_url: str = ""
     results_url: str = "http://127.0.0.1:13200"
     database: str = "sqlite:///pool.db"
     start_block: BlockNumber | None = None
@@ -47,3 +53,85 @@ class PoolSettings:
     highest_trust: Trust = Trust(1000)
     quick_finish: bool = True
     public_logs: bool = False
+    locks: Path = DEFAULT_LOCKS
+
+
+def _address(text: str) -> Address:
+    address = Address.parse(text)
+    if address.is_zero:
+        raise ValueError("it must not be the zero address")
+    return address
+
+
+def _start_block(text: str) -> BlockNumber | None:
+    return BlockNumber(whole()(text)) if text else None
+
+
+def _prices(text: str) -> dict[int, NanoRlc]:
+    """Read ``0=1.5,1=5``: RLC per task by category."""
+    prices: dict[int, NanoRlc] = {}
+    for part in words(text):
+        category, found, price = part.partition("=")
+        if not found:
+            raise ValueError("write category=RLC pairs such as 0=1.5,1=5")
+        prices[whole()(category)] = parse_rlc(price)
+    return prices
+
+
+def _workers(text: str) -> frozenset[Address]:
+    return frozenset(Address.parse(each) for each in words(text))
+
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("pool-address", "POOL_ADDRESS", _address, None, "address of the workerpool contract"),
+    Option("wallet", "IEXEC_CORE_WALLET_PATH", Path, None, "keystore file of the pool's owner"),
+    Option("wallet-password", "IEXEC_CORE_WALLET_PASSWORD", str, "",
+           "password of the keystore file", secret=True),
+    Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
+    Option("port", "IEXEC_CORE_PORT", whole(0), "13000", "port to listen on; 0: any free one"),
+    Option("public-url", "POOLHAND_PUBLIC_URL", str, "",
+           "URL under which workers and requesters reach the pool; empty: where it listens"),
+    Option("results-url", "IEXEC_RESULT_REPOSITORY_URL", str, "http://127.0.0.1:13200",
+           "URL of the results service"),
+    Option("database", "POOLHAND_DATABASE", str, "sqlite:///pool.db",
+           "where the state is kept (SQLAlchemy URL)"),
+    Option("start-block", "IEXEC_START_BLOCK_NUMBER", _start_block, "",
+           "block from which deals are looked for the first time; empty: the newest"),
+    Option("workers", "IEXEC_WORKERS_WHITELIST", _workers, "",
+           "workers that may join, separated by commas; empty: everybody"),
+    Option("prices", "POOLHAND_PRICES", _prices, "0=1,1=4,2=12,3=36,4=120",
+           "RLC per task by category; what is missing is not sold"),
+    Option("highest-trust", "POOLHAND_HIGHEST_TRUST", whole(1), "1000", "highest trust sold"),
+    Option("quick-finish", "POOLHAND_QUICK_FINISH", flag, "true",
+           "settle trust-1 tasks by contributeAndFinalize: two transactions instead of four"),
+    Option("public-logs", "POOLHAND_PUBLIC_LOGS", flag, "false", "publish what apps print"),
+    LOCKS,
+    *chain_options(),
+)  # fmt: skip
+"""Every setting of a pool."""
+
+
+def pool_settings(found: Settings) -> PoolSettings:
+    """Return the typed settings from values of ``OPTIONS``.
+
+    Raises:
+        BadSetting: Something that does not fit together.
+    """
+    return PoolSettings(
+        chain=chain_settings(found),
+        workerpool=found["pool-address"],
+        wallet=found["wallet"],
+        password=found["wallet-password"],
+        host=found["host"],
+        port=found["port"],
+        public_url=found["public-url"],
+        results_url=found["results-url"],
+        database=found["database"],
+        start_block=found["start-block"],
+        allowed=found["workers"],
+        prices=found["prices"],
+        highest_trust=Trust(found["highest-trust"]),
+        quick_finish=found["quick-finish"],
+        public_logs=found["public-logs"],
+        locks=found["locks"],
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, get_args
 
 from poolhand.domain.errors import Bug, Malformed
+from poolhand.domain.json_text import parse_json
 from poolhand.wire.fields import MAX_INT, dump_object, load_object
 from poolhand.wire.messages import VERSION, Message, SchedulerBound, WorkerBound
 
@@ -94,10 +95,8 @@ def _parse(data: str | bytes) -> Any:
         raw = data.encode() if isinstance(data, str) else data
         if len(raw) > MAX_FRAME:
             raise Malformed(f"frame of {len(raw)} bytes, the limit is {MAX_FRAME}")
-        return json.loads(
-            raw.decode(), object_pairs_hook=_unique, parse_constant=_no, parse_float=_no
-        )
-    except (ValueError, RecursionError) as fault:
+        return parse_json(raw, object_pairs_hook=_unique, parse_constant=_no, parse_float=_no)
+    except ValueError as fault:
         raise Malformed(f"frame is not JSON of this protocol: {type(fault).__name__}") from fault
 
 

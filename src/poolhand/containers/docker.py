@@ -1,0 +1,278 @@
+"""The Docker engine as a ``ContainerRuntime``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+from aiodocker import Docker, DockerError
+
+from poolhand.containers.engine import (
+    CONFLICT,
+    DEFAULT_URL,
+    GONE,
+    answering,
+    connect,
+    inspect,
+    read_logs,
+    removal,
+    remove,
+    stop,
+    working,
+)
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved
+from poolhand.containers.folders import empty, exceeds
+from poolhand.containers.pulls import Puller
+from poolhand.containers.sandbox import ImageUser, container_config, user_for
+from poolhand.domain.units import Seconds
+from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
+from poolhand.settings.worker import RegistryLogin
+
+LOOK_SECONDS: Final = 0.25
+"""Pause between two looks at the size of what a container writes."""
+REMOVED: Final = ("removing", "dead")
+"""States of a container that is about to vanish."""
+
+log = structlog.get_logger()
+
+
+class DockerRuntime:
+    """Runs containers in the sandbox of ``sandbox``; made by ``open``.
+
+    What a run writes into its folders is measured every ``LOOK_SECONDS``, and each file is bounded
+    by a ulimit; between two looks, and through files that were deleted while open, an app can
+    write more than its limit for as long as it runs. A disk of its own for the worker's folder
+    keeps that from the rest of the machine.
+    """
+
+    def __init__(
+        self,
+        docker: Docker,
+        url: str,
+        logins: Iterable[RegistryLogin],
+        seccomp: str | None,
+        now: Callable[[], float],
+    ) -> None:
+        self._docker, self._url = docker, url
+        self._seccomp, self._now = seccomp, now
+        self._puller = Puller(docker, url, {login.address: login for login in logins})
+        self._users: dict[str, str | None] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str | None = None,
+        *,
+        logins: Iterable[RegistryLogin] = (),
+        seccomp: str | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> AsyncIterator[Self]:
+        """Connect to an engine, and disconnect at the end; containers stay.
+
+        Args:
+            url: ``unix://`` or ``tcp://``; None for the usual socket.
+            logins: For private registries.
+            seccomp: Profile (JSON text) for every container; None for the engine's own.
+            now: Seconds since 1970.
+
+        Raises:
+            RuntimeDown: No engine answers.
+        """
+        where = url or DEFAULT_URL
+        with answering(where):
+            docker = connect(where)
+        try:
+            with answering(where):
+                version = await docker.version()
+            log.info("engine_found", url=where, version=version.get("Version"))
+            yield cls(docker, where, logins, seccomp, now)
+        finally:
+            await docker.close()
+
+    async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
+        """Make an image present; see ``ContainerRuntime.pull``."""
+        return await self._puller.pull(image, digest, timeout)
+
+    async def run(self, spec: ContainerSpec) -> ContainerOutcome:
+        """Run to the end and remove the container; see ``ContainerRuntime.run``.
+
+        A run that is cancelled leaves its container alone: the next run of the name joins it, and
+        it gets no more time, for the clock counts from the container's own start.
+
+        Raises:
+            ContainerRefused: As the port says; also when a stranger's container has this name.
+            ContainerRemoved: Somebody else removed it meanwhile.
+            RuntimeDown: The engine does not answer.
+        """
+        with working(self._url):
+            container, started = await self._begin(spec)
+            late = started is not None and await self._follow(container, spec, started)
+            outcome = await self._outcome(container, spec, late)
+            await remove(self._docker, container)
+        return outcome
+
+    async def kill(self, name: str) -> None:
+        """Stop and remove a container; none of this name is fine."""
+        with working(self._url):
+            await remove(self._docker, name)
+
+    async def orphans(self, label: str) -> tuple[str, ...]:
+        """Return the names of all containers, running or not, with a label ``key=value``."""
+        with working(self._url):
+            found = await self._docker.containers.list(all=True, filters={"label": [label]})
+        return tuple(sorted(each["Names"][0].removeprefix("/") for each in found))
+
+    async def sweep(self, label: str, keep: Collection[str] = ()) -> tuple[str, ...]:
+        """Remove the containers with a label that are not to be kept; return their names."""
+        removed = tuple(name for name in await self.orphans(label) if name not in keep)
+        for name in removed:
+            await self.kill(name)
+            log.info("orphan_removed", container=name)
+        return removed
+
+    async def _begin(self, spec: ContainerSpec) -> tuple[str, float | None]:
+        """Return the id of this run's container and when it started (Unix time; None: it ended)."""
+        container = await self._create(spec)
+        if container is not None:
+            return container, await self._start(container, spec)
+        found = await self._found(spec)
+        if found is None:
+            return await self._begin(spec)
+        container, state = str(found["Id"]), found["State"]
+        if state["Status"] == "created":
+            return container, await self._start(container, spec)
+        log.info("container_joined", container=spec.name, status=state["Status"])
+        return container, None if state["Status"] == "exited" else _moment(state["StartedAt"])
+
+    async def _create(self, spec: ContainerSpec) -> str | None:
+        """Create the container; None when the name is taken."""
+        config = container_config(spec, await self._user(spec), self._seccomp)
+        try:
+            container = await self._docker.containers.create(config, name=spec.name)
+        except DockerError as fault:
+            if fault.status == CONFLICT:
+                return None
+            raise ContainerRefused(spec.name, fault.message) from fault
+        return container.id
+
+    async def _start(self, container: str, spec: ContainerSpec) -> float:
+        try:
+            await asyncio.to_thread(_prepare, spec)
+            await self._docker.containers.container(container).start()
+        except DockerError as fault:
+            await remove(self._docker, container)
+            raise ContainerRefused(spec.name, fault.message) from fault
+        except ContainerRefused:
+            await remove(self._docker, container)
+            raise
+        return self._now()
+
+    async def _user(self, spec: ContainerSpec) -> str | None:
+        if spec.image not in self._users:
+            try:
+                image = await self._docker.images.inspect(spec.image)
+            except DockerError as fault:
+                raise ContainerRefused(spec.name, fault.message) from fault
+            self._users[spec.image] = user_for(ImageUser.of(image), os.getuid())
+        return self._users[spec.image]
+
+    async def _found(self, spec: ContainerSpec) -> dict[str, Any] | None:
+        """Return the engine's account of the container of this name; None: it is gone now."""
+        found = await inspect(self._docker, spec.name)
+        if found is None:
+            return None
+        if found["State"]["Status"] in REMOVED:
+            await remove(self._docker, found["Id"])
+            await removal(self._docker, found["Id"])
+            return None
+        labels = found["Config"]["Labels"] or {}
+        if any(labels.get(key) != value for key, value in spec.labels.items()):
+            raise ContainerRefused(spec.name, "somebody else's container has this name: rename it")
+        return found
+
+    async def _follow(self, container: str, spec: ContainerSpec, started: float) -> bool:
+        """Wait for the end, or bring it about; return whether time was up."""
+        spent = max(self._now() - started, 0.0)
+        watch = asyncio.create_task(self._watch(container, spec))
+        try:
+            async with asyncio.timeout(max(spec.timeout - spent, 0.0)):
+                await self._wait(container, spec)
+        except TimeoutError:
+            await stop(self._docker, container)
+            await self._wait(container, spec)
+            return True
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+        return False
+
+    async def _watch(self, container: str, spec: ContainerSpec) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if await asyncio.to_thread(_is_too_large, spec):
+                await stop(self._docker, container)
+                return
+
+    async def _wait(self, container: str, spec: ContainerSpec) -> None:
+        try:
+            await self._docker.containers.container(container).wait()
+        except DockerError as fault:
+            if fault.status != GONE:
+                raise
+            raise ContainerRemoved(spec.name) from fault
+
+    async def _outcome(self, container: str, spec: ContainerSpec, late: bool) -> ContainerOutcome:
+        """Read how it ended, from what is left of it alone: a joined run tells the same."""
+        found = await inspect(self._docker, container)
+        if found is None or found["State"]["Status"] in REMOVED:
+            raise ContainerRemoved(spec.name)
+        try:
+            out, err = await read_logs(self._docker, container, spec.limits.log)
+        except DockerError as fault:
+            if fault.status not in (GONE, CONFLICT):
+                raise
+            raise ContainerRemoved(spec.name) from fault
+        state = found["State"]
+        seconds = _moment(state["FinishedAt"]) - _moment(state["StartedAt"])
+        return ContainerOutcome(
+            exit_code=state["ExitCode"],
+            timed_out=late or seconds >= spec.timeout,
+            out_of_memory=state["OOMKilled"],
+            output_too_large=await asyncio.to_thread(_is_too_large, spec),
+            stdout=out,
+            stderr=err,
+            seconds=seconds,
+        )
+
+
+def _prepare(spec: ContainerSpec) -> None:
+    """Empty what a new container may write to, and open it to whatever uid the image has."""
+    for mount in spec.mounts:
+        folder = Path(mount.source)
+        if not folder.is_dir():
+            raise ContainerRefused(spec.name, f"{folder}, to be mounted, is no folder")
+        if mount.writable:
+            try:
+                empty(folder)
+            except OSError as fault:
+                why = f"{folder} cannot be emptied: {fault}"
+                raise ContainerRefused(spec.name, why) from fault
+            folder.chmod(0o777)
+
+
+def _is_too_large(spec: ContainerSpec) -> bool:
+    folders = (Path(mount.source) for mount in spec.mounts if mount.writable)
+    return any(exceeds(folder, spec.limits.output) for folder in folders)
+
+
+def _moment(text: str) -> float:
+    """Read the engine's time stamp (nanoseconds, ``Z``)."""
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,160 @@
+"""A connection to a Docker engine, and what its silence means."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import aiohttp
+from aiodocker import Docker, DockerError
+
+from poolhand.domain.errors import RuntimeDown
+
+DEFAULT_URL: Final = "unix:///var/run/docker.sock"
+NO_ANSWER: Final = 900
+"""The status under which aiodocker reports that it could not connect."""
+GONE: Final = 404
+CONFLICT: Final = 409
+"""A name that is taken, or a container in another state than asked for."""
+ANSWER_SECONDS: Final = 120.0
+"""For one request, except those that last as long as a pull or a computation."""
+_FRAME: Final = struct.Struct(">BxxxL")
+_STDOUT: Final = 1
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Turn an engine's silence into RuntimeDown; what it answers passes.
+
+    Raises:
+        RuntimeDown: No connection, a broken one, or no answer in time.
+    """
+    try:
+        yield
+    except DockerError as fault:
+        if fault.status != NO_ANSWER:
+            raise
+        raise _down(url, fault.message) from fault
+    except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as fault:
+        raise _down(url, str(fault) or type(fault).__name__) from fault
+
+
+@contextmanager
+def working(url: str) -> Iterator[None]:
+    """As ``answering``, and an engine that cannot do what it always can is as good as down.
+
+    Raises:
+        RuntimeDown: No answer, or one that tells of a fault of the engine's own.
+    """
+    try:
+        with answering(url):
+            yield
+    except DockerError as fault:
+        raise _down(url, fault.message) from fault
+
+
+def _down(url: str, why: str) -> RuntimeDown:
+    return RuntimeDown(
+        f"no container engine works at {url} ({why}): start Docker on this machine, let this "
+        "user use its socket, or name another engine with DOCKER_HOST"
+    )
+
+
+def connect(url: str) -> Docker:
+    """Return a client; nothing is sent yet.
+
+    Raises:
+        RuntimeDown: ``url`` is of a kind that no engine has.
+    """
+    try:
+        return Docker(url, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=10))
+    except ValueError as fault:
+        raise _down(url, str(fault)) from fault
+
+
+class Tail:
+    """The last ``most`` bytes of a stream."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Append, forgetting what is too old."""
+        self._kept += data
+        if len(self._kept) > 2 * self._most:
+            self._cut()
+
+    def _cut(self) -> None:
+        del self._kept[: max(len(self._kept) - self._most, 0)]
+
+    def __bytes__(self) -> bytes:
+        self._cut()
+        return bytes(self._kept)
+
+
+async def read_logs(docker: Docker, container: str, most: int) -> tuple[bytes, bytes]:
+    """Return the last ``most`` bytes of each of stdout and stderr, as they were written.
+
+    The client library decodes text, which would alter the bytes of ``stdout.txt`` and so the
+    digest of a result; hence its session is used directly. (Docker 20.10 itself loses the newline
+    behind a line of more than 16 KiB.)
+
+    Raises:
+        DockerError: The engine knows no such container.
+    """
+    out, err = Tail(most), Tail(most)
+    url = f"{docker.docker_host}/{docker.api_version}/containers/{container}/logs"
+    async with docker.session.get(url, params={"stdout": "1", "stderr": "1"}) as answer:
+        if answer.status != 200:
+            raise DockerError(answer.status, await answer.text())
+        async for stream, data in _frames(answer.content):
+            (out if stream == _STDOUT else err).add(data)
+    return bytes(out), bytes(err)
+
+
+async def _frames(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+    with suppress(asyncio.IncompleteReadError):  # the end, or a line cut by the log's rotation
+        while True:
+            stream, length = _FRAME.unpack(await content.readexactly(_FRAME.size))
+            yield stream, await content.readexactly(length)
+
+
+async def remove(docker: Docker, container: str) -> None:
+    """Kill and remove a container; none is fine, and so is one that is being removed."""
+    try:
+        await docker.containers.container(container).delete(force=True, v=True)
+    except DockerError as fault:
+        if fault.status not in (GONE, CONFLICT):
+            raise
+
+
+async def removal(docker: Docker, container: str) -> None:
+    """Wait until a container that is being removed is gone."""
+    try:
+        await docker.containers.container(container).wait(condition="removed")
+    except DockerError as fault:
+        if fault.status != GONE:
+            raise
+
+
+async def stop(docker: Docker, container: str) -> None:
+    """Kill a container; one that is gone or has ended is fine."""
+    try:
+        await docker.containers.container(container).kill()
+    except DockerError as fault:
+        if fault.status not in (GONE, CONFLICT):
+            raise
+
+
+async def inspect(docker: Docker, container: str) -> dict[str, Any] | None:
+    """Return the engine's account of a container; None: there is no such."""
+    try:
+        return await docker.containers.container(container).show()
+    except DockerError as fault:
+        if fault.status != GONE:
+            raise
+        return None

@@ -1,0 +1,49 @@
+"""What can go wrong with images and containers, and who mends it."""
+
+from __future__ import annotations
+
+from poolhand.domain.errors import Refused, Unavailable
+
+
+class ImageNotFound(Refused):
+    """No registry holds the image, or its name is none; whoever deployed the app must act."""
+
+    def __init__(self, image: str, why: str) -> None:
+        super().__init__(
+            f"image {image} cannot be found ({why}): the app's owner must push it and deploy the "
+            "app again with the right name and digest"
+        )
+        self.image = image
+
+
+class ImagePullFailed(Unavailable):
+    """The registry did not deliver; the image may well exist."""
+
+    def __init__(self, image: str, why: str) -> None:
+        super().__init__(
+            f"image {image} could not be pulled ({why}): check that this machine reaches the "
+            "registry and, for a private one, give the worker its login, then try again"
+        )
+        self.image = image
+
+
+class ContainerRefused(Refused):
+    """The engine would not create or start the container."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"container {name} was not started ({why}): correct the image, its command or the "
+            "worker's limits"
+        )
+        self.name = name
+
+
+class ContainerRemoved(Unavailable):
+    """Somebody removed the container while it ran; its outcome is lost."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"container {name} was removed while it ran: leave the worker's containers alone, "
+            "then run the task again"
+        )
+        self.name = name

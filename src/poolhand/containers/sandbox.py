@@ -1,0 +1,151 @@
+"""The sandbox: what the engine is told about one container. Pure but for this machine's limits.
+
+Source: spec/peers.md §4.3; options verified on Docker 20.10 in spec/systems-lab.md §1.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from poolhand.ports.runtime import ContainerSpec, Mount
+
+NOBODY: Final = 65534
+OPEN_FILES: Final = 16_384
+SHARED_MEMORY: Final = 64 * 1024**2
+TMP_FILES: Final = 100_000
+LEAST_LOG: Final = 64 * 1024
+"""Bytes of the engine's log file; less would be rotated away while it is written."""
+_ROOT: Final = frozenset({"root", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUser:
+    """Whom an image wants to be run as; ``folder`` is its working directory."""
+
+    name: str
+    folder: str
+
+    @classmethod
+    def of(cls, image: dict[str, Any]) -> Self:
+        """Read the answer of the engine's ``GET /images/{name}/json``."""
+        config = image.get("Config") or {}
+        return cls(config.get("User") or "", config.get("WorkingDir") or "")
+
+    @property
+    def wants_root(self) -> bool:
+        """Whether the image says that it needs uid 0: by ``USER root``, or by living in /root."""
+        in_home = self.folder == "/root" or self.folder.startswith("/root/")
+        return self.name.partition(":")[0] in _ROOT or (not self.name and in_home)
+
+
+def user_for(image: ImageUser, worker: int) -> str | None:
+    """Choose the user of a container; None leaves it to the image.
+
+    Most iExec apps are built ``FROM python`` or ``FROM node`` with no USER, and would run as root.
+    They need nothing of root: they read world-readable code and write ``/iexec_out``, which the
+    runtime makes writable for everybody (below a folder that is not). So:
+
+    - an image with a USER of its own that is not root keeps it;
+    - an image that asks for root (``USER root``, or a working directory in /root, which is closed
+      to others) gets uid 0, yet without a single capability: it may not even pass over file
+      permissions, which is why ``/iexec_out`` is open to all;
+    - every other image runs as nobody: a hole in the kernel or in runc then yields nothing.
+
+    A worker that is not root itself gives its own uid to all: it could otherwise neither read nor
+    remove what apps leave behind.
+
+    Args:
+        image: Of the image's configuration.
+        worker: Uid of this process.
+    """
+    if worker:
+        return f"{worker}:{os.getgid()}"
+    if image.wants_root or image.name:
+        return None
+    return f"{NOBODY}:{NOBODY}"
+
+
+def container_config(spec: ContainerSpec, user: str | None, seccomp: str | None) -> dict[str, Any]:
+    """Return the body of ``POST /containers/create``.
+
+    Args:
+        spec: What to run.
+        user: From ``user_for``.
+        seccomp: Profile (JSON text); None for the engine's own. Engines before 25 allow io_uring
+            in theirs.
+    """
+    environment = dict(spec.environment)
+    if user is not None:
+        environment.setdefault("HOME", "/tmp")  # noqa: S108  (inside, a tmpfs of its own)
+    config: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{key}={value}" for key, value in environment.items()],
+        "Labels": dict(spec.labels),
+        "HostConfig": _host_config(spec, seccomp),
+        "NetworkDisabled": not spec.network,
+    }
+    if spec.command:
+        config["Cmd"] = list(spec.command)
+    if user is not None:
+        config["User"] = user
+    return config
+
+
+def _host_config(spec: ContainerSpec, seccomp: str | None) -> dict[str, Any]:
+    limits = spec.limits
+    options = f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp},nr_inodes={TMP_FILES}"
+    return {
+        "NetworkMode": "bridge" if spec.network else "none",
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"] + ([f"seccomp={seccomp}"] if seccomp else []),
+        "Privileged": False,
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/tmp": options},  # noqa: S108
+        "Mounts": [_mount(mount) for mount in spec.mounts],
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory,
+        "NanoCpus": int(limits.cpus * 10**9),
+        "PidsLimit": limits.pids,
+        "ShmSize": min(SHARED_MEMORY, limits.tmp),
+        "Ulimits": _ulimits(max(limits.output, limits.tmp)),
+        "OomScoreAdj": 500,
+        "Init": True,
+        "IpcMode": "private",
+        "LogConfig": {
+            "Type": "local",  # keeps every byte; json-file replaces what is no UTF-8
+            "Config": {
+                "max-size": str(_log_file(limits.log)),
+                "max-file": "2",
+                "compress": "false",
+            },
+        },
+    }
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": not mount.writable,
+        "BindOptions": {"Propagation": "rprivate"},
+    }
+
+
+def _log_file(tail: int) -> int:
+    """Return the size of one log file: two of them hold the tails of both streams."""
+    return max(2 * tail, LEAST_LOG)
+
+
+def _ulimits(largest: int) -> list[dict[str, Any]]:
+    """Return limits no higher than ours: the engine may lack the right to raise them.
+
+    One file may outgrow the output by a byte, whereby ``exceeds`` sees that it was cut.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    wanted = {"nofile": files, "core": 0, "fsize": largest + 1}
+    return [{"Name": name, "Soft": most, "Hard": most} for name, most in wanted.items()]

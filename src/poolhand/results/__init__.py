@@ -1,0 +1,1 @@
+"""The results service: takes archives from authorized workers, checks and serves them."""

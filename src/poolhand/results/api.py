@@ -1,0 +1,149 @@
+"""The HTTP face of the results service: upload, download, what is in an archive, health."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import FileResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import ClientDisconnect
+
+from poolhand import __version__
+from poolhand.domain.errors import PoolhandError, Refused
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.units import UnixSeconds
+from poolhand.ports.chain import HubFacts
+from poolhand.results.intake import Intake
+from poolhand.results.metrics import Metrics
+from poolhand.results.rules import Claim
+
+DRAINED: Final = 16 * 1024**2
+"""Bytes of an unwanted body that are read all the same: who is cut off misses the answer."""
+_HEX32 = r"^0x[0-9a-fA-F]{64}$"
+_HEX65 = r"^0x[0-9a-fA-F]{130}$"
+
+
+class BrokenOff(Refused):
+    """The worker left in the middle of its upload."""
+
+
+def routes(intake: Intake, metrics: Metrics, facts: HubFacts) -> APIRouter:
+    """Return every endpoint."""
+    router = APIRouter()
+    _uploads(router, intake, metrics)
+    _downloads(router, intake, metrics)
+    _health(router, metrics, facts)
+    return router
+
+
+def _uploads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
+    @router.put("/v1/results/{task_id}")
+    async def put_result(
+        request: Request,
+        task_id: str,
+        deal_id: Annotated[str, Query(pattern=_HEX32)],
+        index: Annotated[int, Query(ge=0, lt=2**63)],
+        worker: str,
+        expiry: Annotated[int, Query(ge=0, lt=2**63)],
+        poolhand_authorization: Annotated[str, Header(pattern=_HEX65)],
+        poolhand_archive: Annotated[str, Header(pattern=_HEX32)],
+        poolhand_signature: Annotated[str, Header(pattern=_HEX65)],
+    ) -> dict[str, str]:
+        """Take the result archive (a zip) of a task from a worker that its pool authorized.
+
+        ``Poolhand-Archive`` is the sha256 of the body, ``Poolhand-Authorization`` the pool owner's
+        signature, ``Poolhand-Signature`` the worker's EIP-712 ``ResultUpload``. Answers the link
+        to put on chain.
+        """
+        claim = Claim(
+            task_id=TaskId.parse(task_id),
+            deal_id=DealId.parse(deal_id),
+            index=index,
+            worker=Address.parse(worker),
+            authorization=_unhex(poolhand_authorization),
+            archive=_unhex(poolhand_archive),
+            expiry=UnixSeconds(expiry),
+            signature=_unhex(poolhand_signature),
+        )
+        body = _body(request)
+        try:
+            link = await intake.upload(claim, body)
+        except PoolhandError as fault:
+            metrics.uploads.labels(fault.code).inc()
+            raise
+        finally:
+            await _drain(body)
+        metrics.uploads.labels("stored").inc()
+        return {"link": link}
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            if chunk:
+                yield chunk
+    except ClientDisconnect as fault:
+        raise BrokenOff("the upload broke off: send the archive again") from fault
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    left = DRAINED
+    try:
+        async for chunk in body:
+            left -= len(chunk)
+            if left < 0:
+                return
+    except Refused:
+        return  # larger than any body may be, or gone: the answer itself says why
+
+
+def _downloads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
+    @router.head("/results/{task_id}", include_in_schema=False)
+    @router.get("/results/{task_id}", include_in_schema=False)
+    @router.head("/v1/results/{task_id}")
+    @router.get("/v1/results/{task_id}")
+    async def get_result(task_id: str) -> FileResponse:
+        """Give the archive that the chain made the task's result; ranges are served."""
+        archive, path = await intake.result(TaskId.parse(task_id))
+        metrics.downloads.inc()
+        headers = {
+            "ETag": f'"{archive.sha256.hex()}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-cache",
+        }
+        return FileResponse(
+            path, media_type="application/zip", filename=f"{archive.task_id}.zip", headers=headers
+        )
+
+    @router.get("/v1/results/{task_id}/info")
+    async def get_info(task_id: str) -> dict[str, Any]:
+        """Tell what the archive is and holds (sizes in bytes)."""
+        archive, _ = await intake.result(TaskId.parse(task_id))
+        return {
+            "task_id": str(archive.task_id),
+            "worker": str(archive.worker),
+            "digest": str(archive.digest),
+            "size": archive.size,
+            "sha256": archive.sha256.hex(),
+            "stored_at": archive.stored_at,
+            "files": [{"name": each.name, "size": each.size} for each in archive.files],
+        }
+
+
+def _health(router: APIRouter, metrics: Metrics, facts: HubFacts) -> None:
+    @router.get("/health")
+    async def health() -> dict[str, Any]:
+        """Tell that the service is up, and of which chain."""
+        chain = {"chain_id": facts.chain_id, "hub": str(facts.hub)}
+        return {"ok": True, "version": __version__, **chain}
+
+    @router.get("/metrics")
+    async def show_metrics() -> Response:
+        """Serve Prometheus metrics."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _unhex(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

@@ -1,0 +1,43 @@
+"""The results service put together, on a real chain and disk or on fakes."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock
+from poolhand.ports.vault import Vault
+from poolhand.results.api import routes
+from poolhand.results.inspect import ArchiveLimits
+from poolhand.results.intake import Intake, Terms
+from poolhand.results.metrics import Metrics
+from poolhand.settings.results import ResultsSettings
+from poolhand.transport.asgi import application, hosts_of
+
+
+def public_url(settings: ResultsSettings, port: int) -> str:
+    """Return under which URL requesters reach the service."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return (settings.public_url or f"http://{host}:{port}").rstrip("/")
+
+
+def assemble(
+    hub: Hub, vault: Vault, clock: Clock, settings: ResultsSettings, url: str
+) -> tuple[FastAPI, Intake]:
+    """Build the service on any hub, vault and clock, with the intake that keeps it tidy."""
+    terms = Terms(
+        public_url=url,
+        limits=ArchiveLimits(settings.max_expanded, settings.max_files, settings.max_ratio),
+        max_archive=settings.max_archive,
+        max_provisional=settings.max_provisional,
+        workerpool=settings.workerpool,
+        keep=settings.keep,
+    )
+    intake = Intake(hub, vault, clock, terms)
+    app = application(
+        "Poolhand results",
+        [routes(intake, Metrics(), hub.facts)],
+        max_body=settings.max_archive,
+        hosts=hosts_of(settings.host, url),
+    )
+    return app, intake

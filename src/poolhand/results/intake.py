@@ -1,0 +1,212 @@
+"""Taking archives in, giving them out, and clearing away what lost."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import structlog
+
+from poolhand.domain.computed import COMPUTED_FILE, Computed, NoResult, result_digest
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import Address, ResultDigest, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, TaskView
+from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock
+from poolhand.ports.vault import Archive, Vault
+from poolhand.results import rules
+from poolhand.results.errors import ArchiveTooLarge, DigestDiffers, NotYetOnChain, UnsafeArchive
+from poolhand.results.inspect import ArchiveLimits, Contents, inspect
+from poolhand.results.rules import Claim
+
+INSPECTIONS: Final = 2
+"""Archives looked into at a time: it takes a processor each."""
+BATCH: Final = 100
+"""Tasks asked of the chain at a time."""
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator decides; see ``settings.results``."""
+
+    public_url: str
+    limits: ArchiveLimits
+    max_archive: int
+    max_provisional: int
+    workerpool: Address | None = None
+    keep: Seconds | None = None
+
+
+class Intake:
+    """Judges uploads by the chain and keeps what passes."""
+
+    def __init__(self, hub: Hub, vault: Vault, clock: Clock, terms: Terms) -> None:
+        self._hub, self._vault, self._clock, self._terms = hub, vault, clock, terms
+        self._turns = asyncio.Semaphore(INSPECTIONS)
+        self._shelving = asyncio.Lock()
+
+    # ------------------------------------------------------------------------------------ in
+
+    async def upload(self, claim: Claim, body: AsyncIterator[bytes]) -> str:
+        """Take an archive and return the link to put on chain (JSON text).
+
+        The body is not read before the claim holds, nor when the result is here already.
+
+        Raises:
+            UploadRefused: A leaf of ``results.errors`` says why.
+            NotYetOnChain, ChainUnreachable, VaultFull, VaultDown: Trying later may help.
+        """
+        deal = await self._hub.deal(claim.deal_id)
+        if deal is None:
+            raise NotYetOnChain(f"deal {claim.deal_id} is not on chain, as this service sees it")
+        now, chain_id = self._clock.now(), self._hub.facts.chain_id
+        rules.check_claim(claim, deal, chain_id, self._terms.workerpool, now)
+        link = result_link(self._terms.public_url, claim.task_id, deal)
+        known = await asyncio.to_thread(self._vault.of_task, claim.task_id)
+        if any((each.worker, each.sha256) == (claim.worker, claim.archive) for each in known):
+            return link
+        view, final_deadline = await self._view(claim, deal)
+        due = rules.due_digest(view, claim.worker, trust=deal.trust, final_deadline=final_deadline)
+        if any(rules.is_result(each, view) for each in known):
+            return link
+        with self._vault.incoming() as path:
+            size = await self._receive(claim, body, path)
+            async with self._turns:
+                found = await asyncio.to_thread(inspect, path, self._terms.limits)
+            digest = digest_of(found, deal)
+            rules.check_digest(digest, due)
+            archive = Archive(
+                task_id=claim.task_id,
+                worker=claim.worker,
+                digest=digest,
+                sha256=claim.archive,
+                size=size,
+                files=found.files,
+                stored_at=self._clock.now(),
+                final_deadline=final_deadline,
+            )
+            await self._keep(archive, path)
+        _log.info("result_stored", task_id=str(claim.task_id), worker=str(claim.worker), size=size)
+        return link
+
+    async def _view(self, claim: Claim, deal: Deal) -> tuple[TaskView, UnixSeconds]:
+        """Return the task with the worker's contribution, and its final deadline."""
+        view = (await self._hub.tasks({claim.task_id: (claim.worker,)}))[claim.task_id]
+        if view.status is not ChainTaskStatus.UNSET:
+            return view, view.final_deadline
+        category = (await self._hub.categories())[deal.category]
+        return view, category.final_deadline(deal.start_time)
+
+    async def _receive(self, claim: Claim, body: AsyncIterator[bytes], path: str) -> int:
+        """Write the body down; return its bytes."""
+        checksum, size = hashlib.sha256(), 0
+        with Path(path).open("wb") as file:  # noqa: ASYNC230 - writes go to a thread
+            async for chunk in body:
+                size += len(chunk)
+                if size > self._terms.max_archive:
+                    raise ArchiveTooLarge(f"over {self._terms.max_archive} bytes")
+                await asyncio.to_thread(_write, file, checksum, chunk)
+        if checksum.digest() != claim.archive:
+            raise DigestDiffers("the body is not the archive that the worker signed")
+        return size
+
+    async def _keep(self, archive: Archive, path: str) -> None:
+        """Keep an archive unless too many of its task wait; one at a time, to count them right."""
+        async with self._shelving:
+            known = await asyncio.to_thread(self._vault.of_task, archive.task_id)
+            others = [each for each in known if not _same(each, archive)]
+            rules.check_room(archive.worker, others, self._terms.max_provisional)
+            await asyncio.to_thread(self._vault.keep, archive, path)
+
+    # ----------------------------------------------------------------------------------- out
+
+    async def result(self, task_id: TaskId) -> tuple[Archive, str]:
+        """Return the archive that is a task's result, and the file to read it from.
+
+        Raises:
+            NoResultHere, ResultPending, TaskFailed: There is none, yet or for good.
+        """
+        archives = await asyncio.to_thread(self._vault.of_task, task_id)
+        view = (await self._hub.tasks({task_id: ()}))[task_id]
+        chosen = rules.choose(view, archives)
+        return chosen, self._vault.path(chosen)
+
+    # ---------------------------------------------------------------------------------- tidy
+
+    async def tidy_up(self) -> int:
+        """Remove every archive that lost, failed or was kept long enough; return how many."""
+        removed = 0
+        tasks = await asyncio.to_thread(lambda: tuple(self._vault.tasks()))
+        for some in _batches(tasks):
+            views = await self._hub.tasks(dict.fromkeys(some, ()))
+            for task_id in some:
+                removed += await asyncio.to_thread(self._clear, views[task_id])
+        return removed
+
+    def _clear(self, view: TaskView) -> int:
+        now, keep = self._clock.now(), self._terms.keep
+        waste = [
+            each
+            for each in self._vault.of_task(view.task_id)
+            if rules.is_waste(each, view, now, keep)
+        ]
+        for archive in waste:
+            self._vault.remove(archive)
+            _log.info("result_removed", task_id=str(view.task_id), worker=str(archive.worker))
+        return len(waste)
+
+    async def keep_tidy(self, pause: Seconds) -> None:
+        """Tidy up now and again until cancelled."""
+        while True:
+            try:
+                await self.tidy_up()
+            except ChainUnreachable as fault:
+                _log.warning("chain_unreachable", cause=str(fault))
+            await self._clock.sleep(pause)
+
+
+def result_link(public_url: str, task_id: TaskId, deal: Deal) -> str:
+    """Return the JSON text that goes on chain as the task's result.
+
+    ``storage`` is "ipfs" although nothing lies there: the iExec SDK downloads only that storage,
+    and for it any absolute URL in ``location``, so that an unmodified SDK finds the archive here.
+    """
+    if deal.has_callback:
+        return f'{{ "storage": "ethereum", "location": "{deal.callback}" }}'
+    return f'{{ "storage": "ipfs", "location": "{public_url}/v1/results/{task_id}" }}'
+
+
+def digest_of(found: Contents, deal: Deal) -> ResultDigest:
+    """Return what the contents of an archive come to.
+
+    Raises:
+        UnsafeArchive: ``computed.json`` is missing or names no result.
+    """
+    if found.computed is None:
+        raise UnsafeArchive(f"the archive has no {COMPUTED_FILE}")
+    try:
+        computed = Computed.parse(found.computed)
+        return result_digest(computed, found.digests, with_callback=deal.has_callback)
+    except NoResult as fault:
+        raise UnsafeArchive(str(fault)) from fault
+
+
+def _same(one: Archive, other: Archive) -> bool:
+    return (one.worker, one.digest) == (other.worker, other.digest)
+
+
+def _write(file: BinaryIO, checksum: hashlib._Hash, chunk: bytes) -> None:
+    file.write(chunk)
+    checksum.update(chunk)
+
+
+def _batches(tasks: tuple[TaskId, ...]) -> Iterator[tuple[TaskId, ...]]:
+    for start in range(0, len(tasks), BATCH):
+        yield tasks[start : start + BATCH]

@@ -1,0 +1,44 @@
+"""The results service's composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from poolhand.chain import connect
+from poolhand.results.assembly import assemble, public_url
+from poolhand.settings.results import ResultsSettings
+from poolhand.store.vault_disk import DiskVault
+from poolhand.transport.asgi import bind, port_of, serve_on
+from poolhand.transport.clock import SystemClock
+from poolhand.transport.plumbing import first_of
+
+_log = structlog.get_logger()
+
+
+async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None = None) -> None:
+    """Run the results service until cancelled.
+
+    Args:
+        settings: Of the operator.
+        ready: Told the public URL once requests are answered.
+
+    Raises:
+        PortBusy, CannotListen: The port cannot be had.
+        VaultDown: The folder cannot be used.
+        ChainUnreachable: No endpoint answers at the start.
+    """
+    vault = DiskVault(settings.folder)
+    listener = bind(settings.host, settings.port)
+    with listener:
+        url = public_url(settings, port_of(listener))
+        async with connect(settings.chain) as chain:
+            app, intake = assemble(chain.hub, vault, SystemClock(), settings, url)
+
+            def announce(_port: int) -> None:
+                _log.info("results_serving", url=url, folder=str(settings.folder))
+                if ready is not None:
+                    ready(url)
+
+            await first_of(serve_on(app, listener, announce), intake.keep_tidy(settings.sweep))

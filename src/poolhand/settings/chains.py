@@ -1,0 +1,93 @@
+"""Chains by name, and the options that every program has for reaching one.
+
+Source: iExec SDK 9 (addresses and public endpoints), read 2026-11-23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.units import WEI_PER_GWEI, Wei
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.load import BadSetting, Option, Settings, fraction, whole, words
+
+KNOWN_CHAINS: Final[Mapping[str, ChainSettings]] = {
+    "arbitrum": ChainSettings(
+        rpc_urls=("https://arb1.arbitrum.io/rpc",),
+        hub=Address.parse("0x098bFCb1E50ebcA0BaA92C12eA0c3F045A1aD9f0"),
+        chain_id=42161,
+    ),
+    "arbitrum-sepolia": ChainSettings(
+        rpc_urls=("https://sepolia-rollup.arbitrum.io/rpc",),
+        hub=Address.parse("0xB2157BF2fAb286b2A4170E3491Ac39770111Da3E"),
+        chain_id=421614,
+    ),
+    "bellecour": ChainSettings(
+        rpc_urls=("https://bellecour.iex.ec",),
+        hub=Address.parse("0x3eca1B216A7DF1C7689aEb259fFB83ADFB894E7f"),
+        chain_id=134,
+        native=True,
+    ),
+}
+"""Public chains on which iExec's contracts run."""
+
+_NODE: Final = "IEXEC_BLOCKCHAIN_NODE_ADDRESS"
+
+
+def chain_options(node_variable: str = _NODE) -> tuple[Option, ...]:
+    """Return the options of a chain; workers know the node under another name."""
+    return (
+        Option("chain", "POOLHAND_CHAIN", _chain_name, "",
+               "name of a public chain: " + ", ".join(KNOWN_CHAINS)),
+        Option("rpc", node_variable, words, "",
+               "RPC endpoints, separated by commas, the preferred one first"),
+        Option("hub", "POOLHAND_HUB", _address, "", "address of the PoCo hub"),
+        Option("chain-id", "POOLHAND_CHAIN_ID", whole(0), "0",
+               "chain id that endpoints must answer; 0: any"),
+        Option("confirmations", "POOLHAND_CONFIRMATIONS", whole(1), "1",
+               "blocks, its own included, before an event counts"),
+        Option("gas-price-multiplier", "IEXEC_GAS_PRICE_MULTIPLIER", fraction, "1.3",
+               "factor on the network's gas price"),
+        Option("gas-price-cap", "IEXEC_GAS_PRICE_CAP", whole(0), str(22 * WEI_PER_GWEI),
+               "most to pay for gas (wei per unit of gas)"),
+        Option("poll-seconds", "POOLHAND_POLL_SECONDS", fraction, "0.5",
+               "how often an endpoint without subscriptions is asked (seconds)"),
+    )  # fmt: skip
+
+
+def _chain_name(text: str) -> str:
+    if text and text not in KNOWN_CHAINS:
+        raise ValueError("known are " + ", ".join(KNOWN_CHAINS))
+    return text
+
+
+def _address(text: str) -> Address | None:
+    return Address.parse(text) if text else None
+
+
+def chain_settings(found: Settings) -> ChainSettings:
+    """Return how to reach the chain that the settings name.
+
+    Raises:
+        BadSetting: Neither a known chain nor both endpoint and hub.
+    """
+    known = KNOWN_CHAINS.get(found["chain"])
+    urls = found["rpc"] or (known.rpc_urls if known else ())
+    hub = found["hub"] or (known.hub if known else None)
+    if not urls or hub is None:
+        raise BadSetting(
+            "no chain to work on: name one with POOLHAND_CHAIN "
+            f"({', '.join(KNOWN_CHAINS)}), or give RPC endpoint (--rpc) and hub (--hub)"
+        )
+    return ChainSettings(
+        rpc_urls=urls,
+        hub=hub,
+        chain_id=found["chain-id"] or (known.chain_id if known else None),
+        native=known.native if known else False,
+        confirmations=found["confirmations"],
+        gas_price_multiplier=found["gas-price-multiplier"],
+        gas_price_cap=Wei(found["gas-price-cap"]),
+        poll_seconds=found["poll-seconds"],
+    )

@@ -1,0 +1,205 @@
+"""Reading settings: flags, then the environment, then a file, then defaults, each with its origin.
+
+A program declares its ``Option`` rows once; from them come the values, the messages about bad
+ones, the printed configuration and the table in ``docs/settings.md``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from poolhand.domain.errors import PoolhandError, Refused
+
+MASK: Final = "***"
+
+
+class BadSetting(Refused):
+    """A setting is missing or cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting.
+
+    Attributes:
+        key: Name in the file, and of the flag (``--core-url``).
+        variable: Name in the environment.
+        parse: Turns text into the value; raises ValueError or ``Refused``.
+        default: As text; None when it must be given.
+        meaning: For a person, with unit.
+        secret: Never shown.
+    """
+
+    key: str
+    variable: str
+    parse: Callable[[str], Any]
+    default: str | None
+    meaning: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value in force and where it comes from; ``shown`` is fit for logs."""
+
+    option: Option
+    value: Any
+    shown: str
+    origin: str
+
+
+class Settings(Mapping[str, Any]):
+    """Values in force by key; ``rows`` tells their origins."""
+
+    def __init__(self, found: Iterable[Setting]) -> None:
+        self._found = {setting.option.key: setting for setting in found}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._found[key].value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def rows(self) -> tuple[Setting, ...]:
+        """Return every setting in order of declaration."""
+        return tuple(self._found.values())
+
+
+def load(
+    options: Iterable[Option],
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    file: Path | None = None,
+) -> Settings:
+    """Find every option's value.
+
+    Args:
+        options: What the program understands.
+        flags: By key; None where the flag was not given.
+        environ: By variable; an empty text counts as not given.
+        file: TOML with the keys at the top level.
+
+    Raises:
+        BadSetting: A value is missing or unreadable, or the file is, or names an unknown key.
+    """
+    known = tuple(options)
+    written = _read(file, {option.key for option in known}) if file else {}
+    return Settings(_find(option, flags, environ, written, str(file)) for option in known)
+
+
+def _read(file: Path, keys: set[str]) -> Mapping[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise BadSetting(f"cannot read {file}: {fault.strerror}") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise BadSetting(f"{file} is not TOML: {fault}") from fault
+    unknown = sorted(content.keys() - keys)
+    if unknown:
+        raise BadSetting(f"{file} has the unknown setting '{unknown[0]}': remove or correct it")
+    return content
+
+
+def _find(
+    option: Option,
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    written: Mapping[str, Any],
+    file: str,
+) -> Setting:
+    flag = flags.get(option.key)
+    if flag is not None:
+        return _made(option, flag, f"flag --{option.key}")
+    if environ.get(option.variable):
+        return _made(option, environ[option.variable], f"environment {option.variable}")
+    if option.key in written:
+        return _made(option, _text(written[option.key]), file)
+    if option.default is None:
+        raise BadSetting(
+            f"{option.meaning} is missing: set {option.variable} or give --{option.key}"
+        )
+    return _made(option, option.default, "default")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _made(option: Option, text: str, origin: str) -> Setting:
+    try:
+        value = option.parse(text)
+    except (ValueError, PoolhandError) as fault:
+        told = "the given value" if option.secret else f"'{text}'"
+        raise BadSetting(f"{option.key} ({origin}): {told} is not valid: {fault}") from None
+    return Setting(option, value, _shown(option, text), origin)
+
+
+def _shown(option: Option, text: str) -> str:
+    if option.secret:
+        return MASK if text else ""
+    return ",".join(_without_credentials(part) for part in text.split(","))
+
+
+def _without_credentials(text: str) -> str:
+    """Mask user, password and query of a URL: RPC endpoints carry keys there."""
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{MASK}@{host}" if "@" in parts.netloc else host
+    return urlunsplit((parts.scheme, netloc, parts.path, MASK if parts.query else "", ""))
+
+
+# --------------------------------------------------------------------------------- readers of text
+
+
+def whole(least: int = 0) -> Callable[[str], int]:
+    """Return a reader of whole numbers."""
+
+    def read(text: str) -> int:
+        value = int(text.replace("_", ""))
+        if value < least:
+            raise ValueError(f"it must be at least {least}")
+        return value
+
+    return read
+
+
+def fraction(text: str) -> float:
+    """Read a number that is not negative."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError("it must not be negative")
+    return value
+
+
+def flag(text: str) -> bool:
+    """Read true or false (also yes, no, 1, 0)."""
+    word = text.strip().lower()
+    if word not in ("true", "yes", "1", "on", "false", "no", "0", "off"):
+        raise ValueError("write true or false")
+    return word in ("true", "yes", "1", "on")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read a list separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def size(text: str) -> int:
+    """Read bytes: ``512m``, ``2g``, or a whole number."""
+    units = {"k": 1024, "m": 1024**2, "g": 1024**3}
+    lower = text.strip().lower().removesuffix("b").removesuffix("i")
+    if lower[-1:] in units:
+        return int(float(lower[:-1]) * units[lower[-1]])
+    return whole()(lower)

@@ -1,0 +1,56 @@
+"""What a requester's programs need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.chains import chain_options
+from poolhand.settings.load import Option
+from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
+
+DEFAULT_KEYSTORE: Final = Path("~/.ethereum/keystore")
+"""Where the iExec SDK keeps wallets."""
+DEFAULT_STATE: Final = Path("~/.poolhand/requester")
+
+
+@dataclass(frozen=True, slots=True)
+class RequesterSettings:
+    """One buyer of computation.
+
+    Attributes:
+        chain: Where the hub is.
+        wallet: Keystore file, or the address of one in ``keystore``; None only reads the chain.
+        password: Of the keystore; never shown.
+        keystore: Folder in which addresses are looked up.
+        pool_url: Where the workerpool sells its orders; None when orders come from files.
+        results_url: Where results are downloaded; None asks the pool.
+        state: Folder of the journals: what was signed and sent survives a crash there.
+        locks: Where this machine's programs lock the wallets they use.
+    """
+
+    chain: ChainSettings
+    wallet: str | None = None
+    password: str | None = field(default=None, repr=False)
+    keystore: Path = DEFAULT_KEYSTORE
+    pool_url: str | None = None
+    results_url: str | None = None
+    state: Path = DEFAULT_STATE
+    locks: Path = DEFAULT_LOCKS
+
+
+REQUESTER_OPTIONS: Final = (
+    *chain_options("POOLHAND_RPC"),
+    Option("pool-url", "POOLHAND_POOL_URL", str, "", "URL of the workerpool to buy from"),
+    Option("results-url", "POOLHAND_RESULTS_URL", str, "", "URL of the results service"),
+    Option("wallet", "POOLHAND_WALLET", str, "", "keystore file, or address in the keystore"),
+    Option("keystore", "POOLHAND_KEYSTORE", Path, str(DEFAULT_KEYSTORE), "folder of wallets"),
+    Option("password-file", "POOLHAND_WALLET_PASSWORD_FILE", str, "",
+           "file whose first line is the wallet's password"),
+    Option("password", "POOLHAND_WALLET_PASSWORD", str, "", "the wallet's password", secret=True),
+    Option("state", "POOLHAND_STATE", Path, str(DEFAULT_STATE), "folder of the journals"),
+    LOCKS,
+)  # fmt: skip
+"""What the requester's commands understand, from flags, environment or file."""

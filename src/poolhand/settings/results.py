@@ -1,0 +1,92 @@
+"""What the operator of a results service decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.units import Seconds
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.load import Option, Settings, size, whole
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsSettings:
+    """One results service.
+
+    Attributes:
+        chain: Where the hub is.
+        workerpool: Whose results are taken; None: any pool's.
+        host, port: Where to listen; port 0: any free one.
+        public_url: Under which requesters reach it, written into result links; None: host and
+            port.
+        folder: Where archives are kept.
+        max_archive: Bytes of one archive.
+        max_expanded: Bytes of all its files together.
+        max_files: Files in one archive.
+        max_ratio: How many times larger than the archive its files may be; the first 16 MiB of
+            them are free.
+        max_provisional: Archives kept for one task before the chain has decided.
+        keep: How long a finalized result stays; None: for ever.
+        sweep: Between two rounds of tidying up.
+    """
+
+    chain: ChainSettings
+    workerpool: Address | None = None
+    host: str = "127.0.0.1"
+    port: int = 13200
+    public_url: str | None = None
+    folder: Path = Path("results")
+    max_archive: int = 1024**3
+    max_expanded: int = 4 * 1024**3
+    max_files: int = 10_000
+    max_ratio: int = 200
+    max_provisional: int = 8
+    keep: Seconds | None = None
+    sweep: Seconds = Seconds(600)
+
+
+def _pool(text: str) -> Address | None:
+    return Address.parse(text) if text else None
+
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("pool-address", "POOL_ADDRESS", _pool, "",
+           "workerpool whose results are taken; empty: any pool's"),
+    Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
+    Option("port", "POOLHAND_RESULTS_PORT", whole(0), "13200",
+           "port to listen on; 0: any free one"),
+    Option("public-url", "POOLHAND_RESULTS_URL", str, "",
+           "URL under which requesters reach it, written on chain; empty: where it listens"),
+    Option("folder", "POOLHAND_RESULTS_FOLDER", Path, "results", "where archives are kept"),
+    Option("max-archive", "POOLHAND_MAX_ARCHIVE", size, "1g", "largest archive"),
+    Option("max-expanded", "POOLHAND_MAX_EXPANDED", size, "4g", "largest archive, unpacked"),
+    Option("max-files", "POOLHAND_MAX_FILES", whole(1), "10000", "files in one archive"),
+    Option("keep", "POOLHAND_KEEP_RESULTS", whole(0), "0",
+           "seconds that a finalized result is kept; 0: for ever"),
+    *chain_options(),
+)  # fmt: skip
+"""Every setting of a results service."""
+
+
+def results_settings(found: Settings) -> ResultsSettings:
+    """Return the typed settings from values of ``OPTIONS``.
+
+    Raises:
+        BadSetting: Something that does not fit together.
+    """
+    return ResultsSettings(
+        chain=chain_settings(found),
+        workerpool=found["pool-address"],
+        host=found["host"],
+        port=found["port"],
+        public_url=found["public-url"] or None,
+        folder=found["folder"],
+        max_archive=found["max-archive"],
+        max_expanded=found["max-expanded"],
+        max_files=found["max-files"],
+        keep=Seconds(found["keep"]) or None,
+    )

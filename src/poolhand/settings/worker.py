@@ -1,0 +1,217 @@
+"""What a worker's operator decides, under the environment names of iExec's worker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.units import Seconds
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.load import BadSetting, Option, Settings, flag, size, whole, words
+from poolhand.settings.locks import LOCKS
+
+LEAST_CPUS: Final = 2
+"""The seed: a worker's computer needs at least 2 CPUs."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLogin:
+    """Credentials for one image registry (``docker.io``, ``host:port``)."""
+
+    address: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """One worker.
+
+    Attributes:
+        chain: Where the hub is.
+        pool: The workerpool's contract.
+        pool_url: Where its scheduler is reached.
+        name: Part of folder and container names.
+        base: Folder of journal and task files.
+        wallet, password: Keystore file and its password.
+        cpus: Tasks computed at once (one CPU each).
+        gpu: Whether a GPU is offered: then one task at a time.
+        memory: For one container (bytes).
+        tmp, output: Largest /tmp and /iexec_out of a container (bytes).
+        pids: Processes of one container.
+        input_bytes: Largest dataset or input file (bytes).
+        pull_timeout, download_timeout: For one image, one file (seconds).
+        allow_network: Whether apps may use the network.
+        allow_private: Whether downloads from private addresses, and by plain http, are allowed.
+        folders: Below which ``file:`` data may be read; none by default.
+        ipfs_gateways: Tried in order for ``/ipfs/…``.
+        docker: Engine to use; None: the usual socket or ``DOCKER_HOST``.
+        registries: Credentials.
+        status_port: Of the local status page, on loopback; 0 chooses one.
+        locks: Folder of this machine's wallet locks.
+    """
+
+    chain: ChainSettings
+    pool: Address
+    pool_url: str
+    name: str
+    base: Path
+    wallet: Path
+    password: str = field(repr=False)
+    cpus: int
+    gpu: bool
+    memory: int
+    tmp: int
+    output: int
+    pids: int
+    input_bytes: int
+    pull_timeout: Seconds
+    download_timeout: Seconds
+    allow_network: bool
+    allow_private: bool
+    folders: tuple[Path, ...]
+    ipfs_gateways: tuple[str, ...]
+    docker: str | None
+    registries: tuple[RegistryLogin, ...]
+    status_port: int
+    locks: Path
+
+
+def _pool(text: str) -> Address:
+    address = Address.parse(text)
+    if address.is_zero:
+        raise ValueError("it must not be the zero address")
+    return address
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("letters, digits, '_', '.', '-' only, at most 40")
+    return text
+
+
+def _count(text: str) -> int:
+    return whole(1)(text) if text else 0
+
+
+def _duration(text: str) -> Seconds:
+    """Read ISO 8601 (``PT30M``, as iExec's worker has it) or seconds."""
+    found = _DURATION.fullmatch(text.strip().upper())
+    if found and any(found.groups()):
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return Seconds(hours * 3600 + minutes * 60 + seconds)
+    return Seconds(whole(1)(text))
+
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("core-url", "IEXEC_CORE_URL", str, "http://localhost:13000", "URL of the pool"),
+    Option("pool-address", "POOL_ADDRESS", _pool, None, "address of the workerpool contract"),
+    Option("name", "IEXEC_WORKER_NAME", _name, "worker",
+           "name of this worker, part of folder and container names"),
+    Option("base-dir", "IEXEC_WORKER_BASE_DIR", Path, "~/.poolhand/workers",
+           "folder of journal and task files; it must survive a restart"),
+    Option("wallet", "IEXEC_WORKER_WALLET_PATH", Path, None, "keystore file of the wallet"),
+    Option("wallet-password", "IEXEC_WORKER_WALLET_PASSWORD", str, "",
+           "password of the keystore file", secret=True),
+    Option("cpus", "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT", _count, "",
+           "tasks computed at once, a CPU each; empty: all CPUs but one"),
+    Option("gpu", "IEXEC_WORKER_GPU_ENABLED", flag, "false", "offer a GPU, one task at a time"),
+    Option("memory", "POOLHAND_TASK_MEMORY", size, "1g", "memory of one task"),
+    Option("tmp", "POOLHAND_TASK_TMP", size, "256m", "size of a task's /tmp"),
+    Option("output", "POOLHAND_TASK_OUTPUT", size, "1g", "largest result of a task"),
+    Option("pids", "POOLHAND_TASK_PIDS", whole(16), "256", "processes of one task"),
+    Option("input", "POOLHAND_TASK_INPUT", size, "2g", "largest dataset or input file"),
+    Option("pull-timeout", "IEXEC_WORKER_DOCKER_IMAGE_MAX_PULL_TIMEOUT", _duration, "PT30M",
+           "longest pull of an image (ISO 8601 or seconds)"),
+    Option("download-timeout", "POOLHAND_DOWNLOAD_TIMEOUT", _duration, "PT10M",
+           "longest download of a file (ISO 8601 or seconds)"),
+    Option("allow-network", "POOLHAND_ALLOW_NETWORK", flag, "false",
+           "let apps use the network"),
+    Option("allow-private", "POOLHAND_ALLOW_PRIVATE", flag, "false",
+           "download data from private addresses and by plain http too"),
+    Option("folders", "POOLHAND_DATA_FOLDERS", words, "",
+           "folders below which file: data may be read, separated by commas"),
+    Option("ipfs-gateways", "POOLHAND_IPFS_GATEWAYS", words,
+           "https://ipfs-gateway.v8-bellecour.iex.ec,https://gateway.ipfs.io",
+           "gateways for /ipfs/ data, separated by commas"),
+    Option("docker", "DOCKER_HOST", str, "", "Docker engine; empty: the usual socket"),
+    Option("status-port", "IEXEC_WORKER_PORT", whole(0), "13100",
+           "port of the local status page; 0: any free one"),
+    LOCKS,
+    *chain_options("IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"),
+)  # fmt: skip
+"""Every setting of a worker."""
+
+
+def worker_settings(
+    found: Settings, environ: Mapping[str, str], machine_cpus: int
+) -> WorkerSettings:
+    """Return the typed settings.
+
+    Args:
+        found: Values of ``OPTIONS``.
+        environ: For the numbered registry credentials.
+        machine_cpus: CPUs that this process may use.
+
+    Raises:
+        BadSetting: Fewer than 2 CPUs, or something that does not fit together.
+    """
+    if machine_cpus < LEAST_CPUS:
+        raise BadSetting(
+            f"this computer has {machine_cpus} CPU and a worker needs at least {LEAST_CPUS}: "
+            "use another computer, or give the virtual machine more"
+        )
+    slots = found["cpus"] or max(machine_cpus - 1, 1)
+    name: str = found["name"]
+    return WorkerSettings(
+        chain=chain_settings(found),
+        pool=found["pool-address"],
+        pool_url=found["core-url"],
+        name=name,
+        base=found["base-dir"].expanduser() / name,
+        wallet=found["wallet"],
+        password=found["wallet-password"],
+        cpus=1 if found["gpu"] else slots,
+        gpu=found["gpu"],
+        memory=found["memory"],
+        tmp=found["tmp"],
+        output=found["output"],
+        pids=found["pids"],
+        input_bytes=found["input"],
+        pull_timeout=found["pull-timeout"],
+        download_timeout=found["download-timeout"],
+        allow_network=found["allow-network"],
+        allow_private=found["allow-private"],
+        folders=tuple(Path(each).expanduser() for each in found["folders"]),
+        ipfs_gateways=found["ipfs-gateways"],
+        docker=found["docker"] or None,
+        registries=_logins(environ),
+        status_port=found["status-port"],
+        locks=found["locks"],
+    )
+
+
+def _logins(environ: Mapping[str, str]) -> tuple[RegistryLogin, ...]:
+    """Read ``IEXEC_WORKER_DOCKER_REGISTRY_{ADDRESS,USERNAME,PASSWORD}_n``; 0 is docker.io."""
+    logins = []
+    for number in range(10):
+        prefix = "IEXEC_WORKER_DOCKER_REGISTRY"
+        username = environ.get(f"{prefix}_USERNAME_{number}", "")
+        password = environ.get(f"{prefix}_PASSWORD_{number}", "")
+        address = environ.get(f"{prefix}_ADDRESS_{number}", "") or ("" if number else "docker.io")
+        if not username:
+            continue
+        if not password or not address:
+            raise BadSetting(
+                f"{prefix}_USERNAME_{number} is set without its "
+                f"{'PASSWORD' if not password else 'ADDRESS'}: give both, or neither"
+            )
+        logins.append(RegistryLogin(address, username, password))
+    return tuple(logins)

@@ -1,0 +1,205 @@
+"""What every HTTP service of Poolhand shares: errors as JSON, limits, and a server without signals.
+
+Faults leave as ``{"code", "message"}`` with the status of their kind; bodies over the limit and,
+on loopback binds, requests under a foreign name (DNS rebinding) are refused before any handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from poolhand import __version__
+from poolhand.domain.errors import Bug, PoolhandError, Refused, Unavailable
+from poolhand.transport.listen import bind, port_of, serve, serve_on
+from poolhand.transport.plumbing import is_loopback
+
+__all__ = ["application", "bind", "hosts_of", "port_of", "serve", "serve_on"]
+
+_log = structlog.get_logger()
+
+MAX_BODY: Final = 65_536
+"""Bytes of a request body, where a service does not say otherwise."""
+RETRY_AFTER: Final = "5"
+"""Seconds that a client of an unavailable service is asked to wait."""
+
+Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class BodyTooLarge(Refused):
+    """The request carries more than the service takes."""
+
+    http_status = 413
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the request body is over {most} bytes, the most that is taken here")
+
+
+class ForeignHost(Refused):
+    """A browser was led here under another name."""
+
+    http_status = 403
+
+
+def application(
+    title: str,
+    routes: Iterable[APIRouter | BaseRoute],
+    *,
+    max_body: int = MAX_BODY,
+    hosts: frozenset[str] | None = None,
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """Build a service.
+
+    Args:
+        title: Shown in its OpenAPI document (``/openapi.json``, ``/docs``).
+        routes: Routers and, for WebSockets, plain routes.
+        max_body: Bytes of a request body.
+        hosts: Names under which it may be asked, see ``hosts_of``; None: any.
+        lifespan: Runs around the service.
+    """
+    app = FastAPI(title=title, version=__version__, lifespan=lifespan, redoc_url=None)
+    for route in routes:
+        if isinstance(route, APIRouter):
+            app.include_router(route)
+        else:
+            app.router.routes.append(route)
+    app.add_exception_handler(PoolhandError, _tell_fault)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(Exception, _tell_crash)
+    app.add_middleware(BodyLimit, most=max_body)
+    app.add_middleware(HostGuard, hosts=hosts)
+    return app
+
+
+def hosts_of(bind: str, *public_urls: str) -> frozenset[str] | None:
+    """Return the names under which a service bound to ``bind`` may be asked; None: any.
+
+    Only loopback binds are guarded: what listens to the world has no secret behind its address.
+    """
+    if not is_loopback(bind):
+        return None
+    names = {urlsplit(url).hostname for url in public_urls}
+    return frozenset({"localhost", "127.0.0.1", "::1", bind, *(name for name in names if name)})
+
+
+# ------------------------------------------------------------------------------------------- errors
+
+
+def fault_response(fault: PoolhandError) -> JSONResponse:
+    """Write an error as JSON; an invariant of ours that broke is not explained to strangers."""
+    headers = {"Retry-After": RETRY_AFTER} if isinstance(fault, Unavailable) else None
+    told = "the service has a fault of its own" if isinstance(fault, Bug) else str(fault)
+    return _body(fault.http_status, fault.code, told, headers)
+
+
+def _body(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    return JSONResponse({"code": code, "message": message}, status, headers)
+
+
+async def _tell_fault(request: Request, fault: Exception) -> JSONResponse:
+    assert isinstance(fault, PoolhandError)
+    if isinstance(fault, Bug):
+        _log.error("request_crashed", path=request.url.path, exc_info=fault)
+    return fault_response(fault)
+
+
+async def _tell_invalid(_: Request, fault: Exception) -> JSONResponse:
+    assert isinstance(fault, RequestValidationError)
+    told = "; ".join(
+        f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+        for error in fault.errors()[:5]
+    )
+    return _body(400, "invalid-request", told)
+
+
+async def _tell_http(_: Request, fault: Exception) -> JSONResponse:
+    assert isinstance(fault, HTTPException)
+    code = "-".join(str(fault.detail).lower().split()) or "http"
+    headers = dict(fault.headers) if fault.headers else None
+    return _body(fault.status_code, code, str(fault.detail), headers)
+
+
+async def _tell_crash(request: Request, fault: Exception) -> JSONResponse:
+    _log.error("request_crashed", path=request.url.path, exc_info=fault)
+    return _body(500, "internal", "the service has a fault of its own")
+
+
+# --------------------------------------------------------------------------------------- middleware
+
+
+class BodyLimit:
+    """Refuses bodies over ``most`` bytes, announced or not."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app, self._most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = HTTPConnection(scope).headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > self._most:
+            await fault_response(BodyTooLarge(self._most))(scope, receive, send)
+            return
+        left = self._most
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise BodyTooLarge(self._most)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+class HostGuard:
+    """Refuses requests under a name or from a web page that is not ours.
+
+    WebSockets with a foreign ``Origin`` are refused on every bind: workers send none.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan" or self._is_ours(HTTPConnection(scope), scope["type"]):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            fault = ForeignHost("ask this service under its own address: 127.0.0.1 or localhost")
+            await fault_response(fault)(scope, receive, send)
+
+    def _is_ours(self, connection: HTTPConnection, kind: str) -> bool:
+        headers = connection.headers
+        host, origin = _name("//" + headers.get("host", "")), headers.get("origin")
+        if self._hosts is not None:
+            return host in self._hosts and (origin is None or _name(origin) in self._hosts)
+        return kind == "http" or origin is None or _name(origin) == host
+
+
+def _name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

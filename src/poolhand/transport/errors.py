@@ -1,0 +1,44 @@
+"""What can go wrong with a download, and who mends it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from poolhand.domain.errors import Refused, Unavailable
+
+MAX_SHOWN: Final = 300
+
+
+def shown(text: str) -> str:
+    """Return a stranger's text fit for a message: short, and ASCII without control characters."""
+    return ascii(text[:MAX_SHOWN])[1:-1] + "..." * (len(text) > MAX_SHOWN)
+
+
+class ForbiddenUri(Refused):
+    """This worker downloads nothing from there."""
+
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(
+            f"{shown(uri)} is not downloaded ({shown(why)}): publish the file under a public https or "
+            "/ipfs/ address, or let the worker's operator allow this one"
+        )
+
+
+class DownloadTooLarge(Refused):
+    """The file is larger than the operator allows."""
+
+    def __init__(self, uri: str, limit: int) -> None:
+        super().__init__(
+            f"{shown(uri)} has more than {limit} bytes: use a smaller file, or let the worker's "
+            "operator raise the limit"
+        )
+
+
+class DownloadFailed(Unavailable):
+    """The file did not arrive; it may another time."""
+
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(
+            f"{shown(uri)} was not downloaded ({shown(why)}): check that its owner still publishes it "
+            "and that this machine reaches the server"
+        )

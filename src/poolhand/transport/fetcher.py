@@ -1,0 +1,164 @@
+"""Downloads from places that an untrusted order names.
+
+A URI on chain is a stranger's wish to make this machine connect somewhere and keep what comes
+back. So: https and IPFS only, unless the operator allows more; every name is resolved once, each
+of its addresses must be public, and the connection goes to the very address that was checked (no
+second look-up that could answer differently); redirects are followed by hand under the same rules;
+nothing of ours is sent along, no proxy or password of the environment is used; bodies are neither
+decompressed nor held in memory, and size and time are bounded as a whole.
+
+Source: spec/peers.md §4.2, attack 8; iExec's gateways and file names: scheduler-protocol.md §6.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import ssl
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from poolhand.domain.units import Seconds
+from poolhand.transport.addresses import Resolver, resolve
+from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
+from poolhand.transport.hop import HopRules, visit
+from poolhand.transport.sink import Sink, TooMuch
+
+MAX_REDIRECTS: Final = 5
+CHUNK: Final = 256 * 1024
+_IPFS: Final = re.compile(r"(?:ipfs://|/ipfs/)([A-Za-z0-9]{10,128}(?:/[^\s?#\\]*)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRules:
+    """What the operator allows.
+
+    Attributes:
+        allow_http: Plain http, by which anybody on the way can alter an unchecked file.
+        allow_private: Addresses that are not public.
+        allow_files: Folders below which ``file:`` URIs may read.
+        ipfs_gateways: Tried in order for IPFS; the operator's own choice, so that a gateway (but
+            not what it redirects to) may be private and without TLS.
+    """
+
+    allow_http: bool = False
+    allow_private: bool = False
+    allow_files: tuple[Path, ...] = ()
+    ipfs_gateways: tuple[str, ...] = ()
+
+
+class SafeFetcher:
+    """Implements ``ports.files.Fetcher``.
+
+    Args:
+        rules: What is allowed.
+        resolver: Asked once per connection.
+        trust: Whose certificates count; None for the usual authorities.
+    """
+
+    def __init__(
+        self, rules: FetchRules, resolver: Resolver = resolve, trust: ssl.SSLContext | None = None
+    ) -> None:
+        self._rules, self._resolver = rules, resolver
+        self._tls = trust or httpx.create_ssl_context(trust_env=False)
+
+    async def fetch(self, uri: str, target: str, limit: int, timeout: Seconds) -> str:
+        """Stream a file to ``target`` and return its sha256; see ``Fetcher.fetch``."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._fetch(uri, Path(target), limit, timeout)
+        except TimeoutError as fault:
+            raise DownloadFailed(uri, f"not complete after {timeout} s") from fault
+        except TooMuch as fault:
+            raise DownloadTooLarge(uri, limit) from fault
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as fault:
+            raise DownloadFailed(uri, str(fault) or type(fault).__name__) from fault
+
+    async def _fetch(self, uri: str, target: Path, limit: int, timeout: float) -> str:
+        content = _IPFS.fullmatch(uri)
+        if content is not None:
+            return await self._ipfs(uri, content[1], target, limit, timeout)
+        if uri.lower().startswith("file:"):
+            return await self._file(uri, target, limit)
+        rules = HopRules(self._rules.allow_http, self._rules.allow_private)
+        return await self._web(uri, uri, rules, target, limit)
+
+    async def _ipfs(self, uri: str, content: str, target: Path, limit: int, timeout: float) -> str:
+        if ".." in content.split("/"):
+            raise ForbiddenUri(uri, "its path leads out of the IPFS content")
+        failures = ["no IPFS gateway is configured"][: not self._rules.ipfs_gateways]
+        for gateway in self._rules.ipfs_gateways:
+            url = f"{gateway.rstrip('/')}/ipfs/{content}"
+            try:
+                async with asyncio.timeout(timeout / len(self._rules.ipfs_gateways)):
+                    return await self._web(uri, url, HopRules(True, True), target, limit)
+            except (DownloadFailed, httpx.HTTPError, OSError, TimeoutError) as fault:
+                failures.append(f"{gateway}: {fault or type(fault).__name__}")
+        raise DownloadFailed(uri, "; ".join(failures))
+
+    async def _web(self, uri: str, url: str, first: HopRules, target: Path, limit: int) -> str:
+        """Follow redirects from ``url`` to a body; ``first`` is for the first hop alone."""
+        rules, here = first, url
+        for _ in range(MAX_REDIRECTS + 1):
+            async with visit(uri, here, rules, self._resolver, self._tls) as answer:
+                if answer.status_code == httpx.codes.OK:
+                    return await _save(uri, answer, target, limit)
+                if not answer.has_redirect_location:
+                    raise DownloadFailed(uri, f"the server answered {answer.status_code}")
+                here = str(httpx.URL(here).join(answer.headers["location"]))
+            rules = HopRules(self._rules.allow_http, self._rules.allow_private)
+        raise DownloadFailed(uri, f"more than {MAX_REDIRECTS} redirects")
+
+    async def _file(self, uri: str, target: Path, limit: int) -> str:
+        descriptor = await asyncio.to_thread(_open_allowed, uri, self._rules.allow_files)
+        with os.fdopen(descriptor, "rb") as source:
+            async with Sink(target, limit) as sink:
+                while data := await asyncio.to_thread(source.read, CHUNK):
+                    await sink.write(data)
+                return await _kept(uri, sink)
+
+
+async def _save(uri: str, answer: httpx.Response, target: Path, limit: int) -> str:
+    """Store a body as it comes: raw, whatever encoding the server claims."""
+    length = answer.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise TooMuch
+    async with Sink(target, limit) as sink:
+        async for data in answer.aiter_raw(CHUNK):
+            await sink.write(data)
+        return await _kept(uri, sink)
+
+
+async def _kept(uri: str, sink: Sink) -> str:
+    if not sink.size:
+        raise DownloadFailed(uri, "the file is empty")
+    return await sink.keep()
+
+
+def _open_allowed(uri: str, folders: tuple[Path, ...]) -> int:
+    """Open a regular file below one of ``folders`` and return its descriptor.
+
+    Raises:
+        ForbiddenUri: It lies elsewhere, wherever its symbolic links lead.
+        OSError: It cannot be read.
+    """
+    try:
+        parts = urlsplit(uri)
+        real = Path(os.path.realpath(unquote(parts.path)))
+    except ValueError as fault:
+        raise ForbiddenUri(uri, "it names no file") from fault
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise ForbiddenUri(uri, "it names no file of this machine")
+    if not any(real.is_relative_to(os.path.realpath(folder)) for folder in folders):
+        raise ForbiddenUri(uri, "files of this machine are private")
+    descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ForbiddenUri(uri, "it is no regular file")
+    return descriptor

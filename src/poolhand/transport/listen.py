@@ -1,0 +1,125 @@
+"""Listening: a port that is ours or a clear refusal, and a server inside the caller's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from poolhand.domain.errors import Bug, Refused
+from poolhand.wire.frames import MAX_FRAME
+
+UVICORN_OPTIONS: Final[dict[str, Any]] = {
+    "ws": "websockets-sansio",
+    "ws_max_size": MAX_FRAME,
+    "ws_ping_interval": None,
+    "ws_per_message_deflate": False,
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_keep_alive": 30,
+    "timeout_graceful_shutdown": 3,
+}
+"""Oversized frames die in the WebSocket layer, nothing inflates, the heartbeat is the protocol's
+own; requests under way get three seconds to end. ``X-Forwarded-For`` is believed from 127.0.0.1."""
+
+
+class PortBusy(Refused):
+    """Another program listens there."""
+
+
+class CannotListen(Refused):
+    """The address is not this machine's, or the port needs rights that we do not have."""
+
+
+class ServiceFailed(Bug):
+    """The server ended while it was starting."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port; 0 lets the system choose.
+
+    Raises:
+        PortBusy: Another program has it.
+        CannotListen: No such address here, or no right to it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as fault:
+        if isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE:
+            raise PortBusy(
+                f"port {port} is taken by another program: choose another with --port, "
+                "or stop that program"
+            ) from fault
+        raise CannotListen(f"cannot listen at {host}, port {port}: {fault}") from fault
+
+
+def port_of(listener: socket.socket) -> int:
+    """Return the real port."""
+    return int(listener.getsockname()[1])
+
+
+async def serve(
+    app: ASGIApp, host: str, port: int, ready: Callable[[int], None] | None = None
+) -> None:
+    """Serve until cancelled, then let requests under way end.
+
+    Args:
+        app: The service.
+        host: Address to listen at.
+        port: 0: any free one.
+        ready: Told the real port once requests are answered.
+
+    Raises:
+        PortBusy, CannotListen: As ``bind``.
+    """
+    await serve_on(app, bind(host, port), ready)
+
+
+async def serve_on(
+    app: ASGIApp, listener: socket.socket, ready: Callable[[int], None] | None = None
+) -> None:
+    """As ``serve``, on a port taken before with ``bind``; closes it in the end."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    port = port_of(listener)
+    server = _Server(
+        uvicorn.Config(app, **UVICORN_OPTIONS), (lambda: ready(port)) if ready else None
+    )
+    with listener:
+        running = asyncio.ensure_future(server.serve(sockets=[listener]))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await running
+            raise
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program, and tells when it is up."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell; uvicorn's way to give up would end the whole program."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as fault:
+            raise ServiceFailed("the service could not start: see its log") from fault
+        if self.started and self._ready is not None:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield

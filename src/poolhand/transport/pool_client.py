@@ -1,0 +1,231 @@
+"""The client of a workerpool's public API: what it sells, and how its tasks stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from poolhand.domain.errors import Malformed, PoolhandError, Refused, Unavailable
+from poolhand.domain.ids import Address, DealId, TaskId, TxHash
+from poolhand.domain.orders.model import Signed, WorkerpoolOrder
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.tag import Tag
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import BlockNumber, Gas, UnixSeconds, Wei
+from poolhand.wire.order_json import decode_order
+
+MAX_ANSWER: Final = 16 * 1024 * 1024
+"""Bytes of one answer."""
+
+T = TypeVar("T")
+
+
+class PoolDown(Unavailable):
+    """The workerpool does not answer."""
+
+
+class PoolRefused(Refused):
+    """The workerpool does not do what was asked; ``pool_code`` is its word for why."""
+
+    def __init__(self, pool_code: str, message: str) -> None:
+        super().__init__(message)
+        self.pool_code = pool_code
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """Which pool answers, on which chain, and where its results are."""
+
+    chain_id: int
+    hub: Address
+    workerpool: Address
+    owner: Address
+    results_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A line of a history; ``tx`` where a transaction made it."""
+
+    status: str
+    at: UnixSeconds
+    detail: str = ""
+    tx: TxHash | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicateNews:
+    """One worker's attempt, as the pool knows it; ``live`` tells whether its lease holds."""
+
+    worker: Address
+    status: Status
+    live: bool
+    history: tuple[Moment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTransaction:
+    """A transaction of the pool's (``gas_price`` in wei per gas)."""
+
+    call: str
+    tx: TxHash
+    block: BlockNumber
+    gas: Gas
+    gas_price: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNews:
+    """A task as its pool knows it."""
+
+    task_id: TaskId
+    deal_id: DealId
+    index: int
+    status: TaskStatus
+    meaning: str
+    flow: str
+    history: tuple[Moment, ...]
+    replicates: tuple[ReplicateNews, ...]
+    transactions: tuple[PoolTransaction, ...]
+
+
+class PoolClient:
+    """Asks one workerpool; every method is a read and repeatable.
+
+    Every method raises PoolDown when nobody answers, PoolRefused when the pool says no, and
+    Malformed when the answer is not what the protocol says.
+
+    Args:
+        http: Whose timeouts and connections are used.
+        url: Of the pool, ``http://host:port``.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self._http, self.url = http, url.rstrip("/")
+
+    async def config(self) -> PoolConfig:
+        """Return which pool this is."""
+        return _read(_config, await self._get("/v1/config"), self.url)
+
+    async def order(
+        self, category: int, trust: Trust, tag: Tag, volume: int
+    ) -> Signed[WorkerpoolOrder]:
+        """Return a signed order of at least ``volume`` tasks."""
+        asked = {
+            "category": str(category),
+            "trust": str(trust),
+            "tag": str(tag),
+            "volume": str(volume),
+        }
+        answer = await self._get("/v1/order", asked)
+        return _read(lambda raw: decode_order(WorkerpoolOrder, raw), answer, self.url)
+
+    async def task(self, task_id: TaskId) -> TaskNews | None:
+        """Return a task with its replicates; None when the pool does not know it (yet)."""
+        try:
+            answer = await self._get(f"/v1/tasks/{task_id}")
+        except PoolRefused as fault:
+            if fault.pool_code == "not-known":
+                return None
+            raise
+        return _read(_task, answer, self.url)
+
+    async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
+        try:
+            answer = await self._http.get(self.url + path, params=asked)
+        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+            raise PoolDown(
+                f"the workerpool at {self.url} does not answer ({fault or type(fault).__name__}): "
+                "check --pool-url, or wait until its owner has started it"
+            ) from fault
+        if len(answer.content) > MAX_ANSWER:
+            raise Malformed(f"the workerpool at {self.url} sent {len(answer.content)} bytes")
+        if answer.is_success:
+            return _json(answer, self.url)
+        raise _refusal(answer, self.url)
+
+
+def _json(answer: httpx.Response, url: str) -> Any:
+    try:
+        return answer.json()
+    except ValueError as fault:
+        raise Malformed(f"{url} does not speak JSON: is it really a workerpool's URL?") from fault
+
+
+def _refusal(answer: httpx.Response, url: str) -> PoolhandError:
+    """Turn an answer that is no success into an error."""
+    if answer.status_code >= 500:
+        return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status_code}): wait")
+    try:
+        members = answer.json()
+        code, message = str(members["code"]), str(members["message"])
+    except (ValueError, KeyError, TypeError):
+        code = f"http-{answer.status_code}"
+        message = f"HTTP {answer.status_code}; is {url} really a workerpool's URL?"
+    return PoolRefused(code, f"the workerpool refused: {message[:500]}")
+
+
+def _read(read: Callable[[Any], T], members: Any, url: str) -> T:
+    try:
+        return read(members)
+    except (KeyError, TypeError, ValueError, AttributeError, Refused, Malformed) as fault:
+        raise Malformed(f"the workerpool at {url} answered in a form unknown here: {fault}") from (
+            fault
+        )
+
+
+def _config(members: Any) -> PoolConfig:
+    return PoolConfig(
+        chain_id=int(members["chain_id"]),
+        hub=Address.parse(members["hub"]),
+        workerpool=Address.parse(members["workerpool"]),
+        owner=Address.parse(members["owner"]),
+        results_url=str(members["results_url"]),
+    )
+
+
+def _task(members: Any) -> TaskNews:
+    return TaskNews(
+        task_id=TaskId.parse(members["task_id"]),
+        deal_id=DealId.parse(members["deal_id"]),
+        index=int(members["index"]),
+        status=TaskStatus(members["status"]),
+        meaning=str(members["meaning"]),
+        flow=str(members["flow"]),
+        history=tuple(_moment(each) for each in members["history"]),
+        replicates=tuple(_replicate(each) for each in members["replicates"]),
+        transactions=tuple(_transaction(each) for each in members["transactions"]),
+    )
+
+
+def _moment(members: Any) -> Moment:
+    tx = members.get("tx")
+    return Moment(
+        status=str(members["status"]),
+        at=UnixSeconds(int(members["at"])),
+        detail=str(members.get("detail") or ""),
+        tx=TxHash.parse(tx) if tx else None,
+    )
+
+
+def _replicate(members: Any) -> ReplicateNews:
+    return ReplicateNews(
+        worker=Address.parse(members["worker"]),
+        status=Status(members["status"]),
+        live=bool(members["live"]),
+        history=tuple(_moment(each) for each in members["history"]),
+    )
+
+
+def _transaction(members: Any) -> PoolTransaction:
+    return PoolTransaction(
+        call=str(members["call"]),
+        tx=TxHash.parse(members["tx"]),
+        block=BlockNumber(int(members["block"])),
+        gas=Gas(int(members["gas"])),
+        gas_price=Wei(int(members["gas_price"])),
+    )

@@ -1,0 +1,71 @@
+"""Engines for the suites: the simulated one, and Docker with a tiny image."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from aiodocker import Docker
+from container_world import DockerWorld, NoopWorld
+from tiny_image import NAME, archive
+
+from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.engine import DEFAULT_URL
+
+VARIANTS = {
+    "plain": {},
+    "own-user": {"User": "1000:1000"},
+    "root-user": {"User": "root"},
+    "root-home": {"WorkingDir": "/root/app"},
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_image():
+    """Load the image into the engine once, whether an event loop runs here or not."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _load()).result()
+        yield NAME
+        thread.submit(asyncio.run, _forget()).result()
+
+
+async def _load():
+    async with Docker(DEFAULT_URL) as docker:
+        async for _ in docker.images.import_image(archive(VARIANTS), stream=True):
+            pass
+
+
+async def _forget():
+    async with Docker(DEFAULT_URL) as docker:
+        for tag in VARIANTS:
+            await docker.images.delete(f"{NAME}:{tag}", force=True)
+
+
+@asynccontextmanager
+async def _docker_world(folder):
+    label = f"poolhand.test={uuid4().hex}"
+    async with DockerRuntime.open() as runtime:
+        yield DockerWorld(runtime, label, folder)
+        await runtime.sweep(label)
+
+
+@pytest.fixture
+async def docker_world(tiny_image, tmp_path):
+    async with _docker_world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=["noop", pytest.param("docker", marks=pytest.mark.docker)])
+async def world(request, tmp_path):
+    """One of each engine."""
+    if request.param == "docker":
+        request.getfixturevalue("tiny_image")
+        async with _docker_world(tmp_path) as made:
+            yield made
+        return
+    simulated = NoopWorld(tmp_path)
+    yield simulated
+    await simulated.runtime.close()

@@ -1,0 +1,127 @@
+"""What a test needs of an engine, simulated or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+from tiny_image import NAME
+
+from poolhand.containers.noop import NoopRuntime, ended, folder_of
+from poolhand.ports.runtime import ContainerSpec, Limits, Mount
+
+MIB = 1024**2
+LIMITS = Limits(memory=64 * MIB, cpus=1.0, pids=32, tmp=8 * MIB, log=10_000, output=4 * MIB)
+DIGEST = "ab" * 32
+
+
+@dataclass(frozen=True)
+class Program:
+    """One app, for a real container (``code``) and for the simulated one (``act``)."""
+
+    code: str
+    act: Callable[[ContainerSpec], object]
+
+
+def _token(spec):
+    (folder_of(spec, "/iexec_out") / "token").write_text(uuid4().hex)
+    return ended()
+
+
+PROGRAMS = {
+    "hello": Program(
+        "import sys; print('hello'); print('oh', file=sys.stderr); sys.exit(3)",
+        lambda _: ended(3, stdout=b"hello\n", stderr=b"oh\n"),
+    ),
+    "token": Program(
+        "import os, time, uuid; open('/iexec_out/new','w').write(uuid.uuid4().hex)\n"
+        "os.rename('/iexec_out/new', '/iexec_out/token')\n"
+        "while not os.path.exists('/iexec_in/go'): time.sleep(0.01)",
+        _token,
+    ),
+}
+
+
+async def until(condition, seconds=20.0):
+    """Wait for a condition."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - a file of another process sets no Event
+            await asyncio.sleep(0.005)
+
+
+class World:
+    """Folders and specs."""
+
+    image: str
+
+    def __init__(self, folder: Path) -> None:
+        self.input, self.output = folder / "in", folder / "out"
+        self.input.mkdir()
+        self.output.mkdir()
+        self.name = f"poolhand-test-{uuid4().hex}"
+        self.labels = {"poolhand.worker": uuid4().hex}
+
+    def spec(
+        self, *command, image=None, timeout=60, limits=LIMITS, network=False, environment=None
+    ):
+        mounts = (
+            Mount(str(self.input), "/iexec_in", writable=False),
+            Mount(str(self.output), "/iexec_out", writable=True),
+        )
+        image = image or self.image
+        return ContainerSpec(self.name, image, command, environment or {}, mounts, limits, timeout,
+                             network, self.labels)  # fmt: skip
+
+    def program(self, name, **changes):
+        return self.spec("python3", "-c", PROGRAMS[name].code, **changes)
+
+    def token(self):
+        path = self.output / "token"
+        return path.read_text() if path.exists() else None
+
+
+class DockerWorld(World):
+    """Docker, with the tiny image."""
+
+    image = f"{NAME}:plain"
+
+    def __init__(self, runtime, label: str, folder: Path) -> None:
+        super().__init__(folder)
+        self.runtime = runtime
+        key, _, value = label.partition("=")
+        self.labels |= {key: value}
+
+    def hold(self):
+        (self.input / "go").unlink(missing_ok=True)
+
+    def release(self):
+        (self.input / "go").touch()
+
+    async def python(self, code, **changes):
+        return await self.runtime.run(self.spec("python3", "-c", code, **changes))
+
+
+class NoopWorld(World):
+    """The simulated engine, with the same programs."""
+
+    image = f"docker.io/{NAME}@sha256:{DIGEST}"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        acts = {program.code: program.act for program in PROGRAMS.values()}
+        self.runtime = NoopRuntime({NAME: lambda spec: acts[spec.command[-1]](spec)})
+        self.runtime.pulled.append(self.image)
+
+    def hold(self):
+        self.runtime.gate.clear()
+
+    def release(self):
+        self.runtime.gate.set()
+
+
+def shrink(**changes):
+    """Return the usual limits, changed."""
+    return replace(LIMITS, **changes)

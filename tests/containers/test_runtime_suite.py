@@ -1,0 +1,108 @@
+"""What every engine promises."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from container_world import until
+
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved, ImageNotFound
+
+
+async def test_exit_code_and_both_streams_are_told(world):
+    outcome = await world.runtime.run(world.program("hello"))
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (3, b"hello\n", b"oh\n")
+    assert (outcome.timed_out, outcome.out_of_memory, outcome.output_too_large) == (False,) * 3
+    assert outcome.seconds >= 0
+
+
+async def test_nothing_is_left_after_a_run(world):
+    await world.runtime.run(world.program("hello"))
+    key, value = next(iter(world.labels.items()))
+    assert await world.runtime.orphans(f"{key}={value}") == ()
+
+
+async def test_a_cancelled_run_is_joined_and_computed_once(world):
+    world.hold()
+    first = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    token = world.token()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    second = asyncio.create_task(world.runtime.run(world.program("token")))
+    await asyncio.sleep(0)
+    world.release()
+    outcome = await second
+    assert outcome.exit_code == 0
+    assert world.token() == token
+
+
+async def test_two_runs_of_one_name_are_one_computation(world):
+    world.hold()
+    first = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    token = world.token()
+    first.cancel()
+    world.release()
+    assert (await world.runtime.run(world.program("token"))).exit_code == 0
+    assert world.token() == token
+
+
+async def test_a_new_computation_starts_with_an_empty_output_folder(world):
+    deep = world.output / "left" / "over"
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    (world.output / "link").symlink_to(world.input)
+    (world.input / "kept").touch()
+    world.release()
+    await world.runtime.run(world.program("token"))
+    assert [path.name for path in world.output.iterdir()] == ["token"]
+    assert (world.input / "kept").exists()
+
+
+async def test_a_killed_run_says_that_its_container_was_removed(world):
+    world.hold()
+    running = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    await world.runtime.kill(world.name)
+    with pytest.raises(ContainerRemoved):
+        await running
+
+
+async def test_killing_what_is_not_there_is_fine(world):
+    await world.runtime.kill(world.name)
+    await world.runtime.kill(world.name)
+
+
+async def test_orphans_are_swept_but_for_those_to_be_kept(world):
+    world.hold()
+    running = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    label = f"poolhand.worker={world.labels['poolhand.worker']}"
+    assert await world.runtime.orphans(label) == (world.name,)
+    assert await world.runtime.sweep("poolhand.worker=somebody-else") == ()
+    assert await world.runtime.sweep(label, keep={world.name}) == ()
+    assert await world.runtime.sweep(label) == (world.name,)
+    assert await world.runtime.orphans(label) == ()
+
+
+async def test_an_image_that_is_absent_does_not_start(world):
+    spec = replace(world.program("hello"), image="docker.io/nobody/nothing@sha256:" + "12" * 32)
+    with pytest.raises(ContainerRefused, match=world.name):
+        await world.runtime.run(spec)
+
+
+@pytest.mark.parametrize("image", ["", "UPPER/case", "a b", "x/../y", "-x/y:1", "host:port:x/y"])
+async def test_a_name_that_no_image_can_have_is_refused(world, image):
+    with pytest.raises(ImageNotFound, match="no image name"):
+        await world.runtime.pull(image, "ab" * 32, 5)
+
+
+@pytest.mark.parametrize("digest", ["0" * 64, "ab", "AB" * 32, ""])
+async def test_a_checksum_that_is_no_digest_is_refused(world, digest):
+    with pytest.raises(ImageNotFound, match="no image digest"):
+        await world.runtime.pull("docker.io/owner/app:1", digest, 5)
