@@ -8,7 +8,6 @@ Source: iExec worker 9.x, ``ResultUtils`` and ``ComputedFile``.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from eth_hash.auto import keccak
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ResultDigest
+from poolhand.domain.json_text import parse_json
 
 COMPUTED_FILE: Final = "computed.json"
 OUT: Final = "/iexec_out"
@@ -54,14 +54,14 @@ class Computed:
             NoResult: Not JSON, an unknown member, or a member of the wrong form.
         """
         try:
-            members = json.loads(raw) if len(raw) <= MAX_COMPUTED else None
-        except (ValueError, RecursionError):
+            members = parse_json(raw) if len(raw) <= MAX_COMPUTED else None
+        except ValueError:
             members = None
         if not isinstance(members, dict):
             raise NoResult("computed.json is not a JSON object: correct the app")
         unknown = members.keys() - _KEYS
         if unknown:
-            raise NoResult(f"computed.json has the unknown member {sorted(unknown)[0]!r}")
+            raise NoResult(f"computed.json has the unknown member {min(unknown)!r}")
         path, data = members.get("deterministic-output-path"), members.get("callback-data")
         if not isinstance(path, str | None) or not isinstance(data, str | None):
             raise NoResult("a member of computed.json is not a text: correct the app")
@@ -84,7 +84,7 @@ def result_digest(
 
     Returns:
         keccak of the callback data, sha256 of the file, or keccak of the joined sha256 of the
-        direct children of the folder, sorted by path.
+        direct children of the folder, sorted by path (UTF-16).
 
     Raises:
         NoResult: The named path is missing, outside of ``/iexec_out``, or there are no callback
@@ -106,5 +106,10 @@ def result_digest(
     below = [name for name in files if name.startswith(folder)]
     if not below:
         raise NoResult(f"the app did not write {computed.path}")
-    children = sorted(name for name in below if "/" not in name[len(folder) :])
+    children = sorted((name for name in below if "/" not in name[len(folder) :]), key=_as_java)
     return ResultDigest(keccak(b"".join(files[name] for name in children)))
+
+
+def _as_java(name: str) -> bytes:
+    """Give the order of UTF-16 code units, in which Java compares texts."""
+    return name.encode("utf-16-be", "surrogatepass")

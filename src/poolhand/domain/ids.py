@@ -32,8 +32,9 @@ class FixedBytes(bytes):
         Raises:
             BadHex: Wrong prefix, alphabet or length.
         """
+        shaped = text[:2] in ("0x", "0X") and len(text) == 2 + 2 * cls.size
         try:
-            raw = bytes.fromhex(text[2:]) if text[:2] in ("0x", "0X") else b""
+            raw = bytes.fromhex(text[2:]) if shaped else b""
         except ValueError:
             raw = b""
         if len(raw) != cls.size:

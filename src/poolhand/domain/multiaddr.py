@@ -12,9 +12,11 @@ from typing import Final
 from poolhand.domain.errors import Refused
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_P2P: Final = bytes.fromhex("a503")
-"""Varint of protocol 421 (p2p, formerly ipfs)."""
 _SHA256: Final = bytes.fromhex("1220")
+"""Multihash: sha2-256, 32 bytes; its base 58 begins with Qm."""
+_P2P: Final = bytes.fromhex("a50322")
+"""Varint of protocol 421 (p2p, formerly ipfs), then the length of a multihash."""
+_SIZE: Final = 37
 
 
 class UnreadableLocation(Refused):
@@ -33,7 +35,7 @@ def decode(raw: bytes) -> str:
     Raises:
         UnreadableLocation: Neither text nor a binary IPFS address.
     """
-    if raw.startswith(_P2P) and len(raw) == 3 + raw[2] and raw[3:].startswith(_SHA256):
+    if _is_ipfs(raw):
         return "/ipfs/" + base58(raw[3:])
     try:
         text = raw.decode()
@@ -49,11 +51,16 @@ def encode(text: str) -> bytes:
     prefix, _, cid = text.strip().rpartition("/")
     if prefix in ("/ipfs", "/p2p") and cid.startswith("Qm"):
         try:
-            multihash = unbase58(cid)
+            binary = _P2P + unbase58(cid)
         except ValueError:
-            return text.strip().encode()
-        return _P2P + bytes([len(multihash)]) + multihash
+            binary = b""
+        if _is_ipfs(binary):
+            return binary
     return text.strip().encode()
+
+
+def _is_ipfs(raw: bytes) -> bool:
+    return raw.startswith(_P2P + _SHA256) and len(raw) == _SIZE
 
 
 def base58(raw: bytes) -> str:

@@ -226,6 +226,10 @@ class CreateWorkerpool:
     description: str
 
 
+CreateAsset: TypeAlias = CreateApp | CreateDataset | CreateWorkerpool
+"""Registers an asset; the same asset of the same owner exists once."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangePolicy:
     """``changePolicy`` on a workerpool contract (percent)."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from poolhand.domain.json_text import parse_json
+
 _KEYS: Final = frozenset(
     {
         "iexec_args",
@@ -47,8 +49,8 @@ class DealParams:
     def parse(cls, text: str) -> Self:
         """Read the text of a deal; what is not such a JSON object is taken whole as arguments."""
         try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError):
+            raw = parse_json(text)
+        except ValueError:
             return cls(args=text or None)
         if not isinstance(raw, dict) or not raw.keys() <= _KEYS | _LEGACY:
             return cls(args=text or None)

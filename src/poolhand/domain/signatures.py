@@ -40,6 +40,14 @@ def recover(digest: bytes, signature: bytes) -> Address:
     return Address(keccak(key.format(compressed=False)[1:])[12:])
 
 
+def widen(signature: bytes) -> bytes:
+    """Return r ‖ s ‖ v for a compact signature (EIP-2098, 64 bytes), any other unchanged."""
+    if len(signature) != 64:
+        return signature
+    parity = signature[32] >> 7
+    return signature[:32] + bytes([signature[32] & 0x7F]) + signature[33:] + bytes([27 + parity])
+
+
 def check_authorization(
     signature: bytes,
     owner: Address,

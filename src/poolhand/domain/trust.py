@@ -47,21 +47,28 @@ def contributions_needed(
     """Count the further workers of weight ``newcomer`` that can still matter.
 
     Assumes that all pending and new workers agree with the strongest group: the fewest replicates
-    that can reach the trust, so a replicate beyond them could not matter.
+    that can reach the trust, so a replicate beyond them could not matter. Somebody must be pending
+    in any case: the hub declares a consensus only when a contribution arrives, even where the
+    groups that a reopened task kept would suffice.
+
+    Args:
+        trust: Of the deal, whose task has no consensus yet.
+        groups: Result hash to group weight, of the contributions on chain.
+        pending: Weights of those at work.
+        newcomer: Weight of those to come, at least 2.
 
     Returns:
         0 when those already at work suffice.
     """
+    at_work = tuple(pending)
     best = max(groups, key=lambda value: groups[value], default=b"")
     others = sum(weight for value, weight in groups.items() if value != best)
-    strength = max(groups.get(best, 0), 1) * prod(pending)
+    strength = max(groups.get(best, 0), 1) * prod(at_work)
     asked = max(trust, 1)
-    untouched = not groups and strength == 1
     count = 0
-    while untouched or strength * asked <= (1 + others + strength) * (asked - 1):
+    while not (at_work or count) or strength * asked <= (1 + others + strength) * (asked - 1):
         strength *= newcomer
         count += 1
-        untouched = False
     return count
 
 

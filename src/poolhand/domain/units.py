@@ -6,7 +6,7 @@ units live here and nowhere else.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 from typing import Final, NewType
 
 from poolhand.domain.errors import BadAmount
@@ -29,22 +29,23 @@ WEI_PER_COIN: Final = 10**18
 WEI_PER_GWEI: Final = 10**9
 
 
+_AMOUNT: Final = re.compile(r"([0-9]{0,30})(?:\.([0-9]{1,9}))?(?: +(rlc|nrlc))?", re.IGNORECASE)
+
+
 def parse_rlc(text: str) -> NanoRlc:
     """Read an amount such as ``"1.5"`` (RLC) or ``"1500 nRLC"``.
 
     Raises:
         BadAmount: Not a number, negative, or finer than one nRLC.
     """
-    number, _, unit = text.strip().partition(" ")
-    try:
-        value = Decimal(number)
-        scaled = value if unit.strip().lower() == "nrlc" else value * NANO_PER_RLC
-        exact = scaled == scaled.to_integral_value()
-    except (InvalidOperation, ValueError) as fault:
-        raise BadAmount(text) from fault
-    if unit.strip().lower() not in ("", "rlc", "nrlc") or not exact or scaled < 0:
+    found = _AMOUNT.fullmatch(text.strip())
+    whole, fraction, unit = found.groups(default="") if found else ("", "", "")
+    in_nano = unit.lower() == "nrlc"
+    if not whole + fraction or (in_nano and fraction):
         raise BadAmount(text)
-    return NanoRlc(int(scaled))
+    if in_nano:
+        return NanoRlc(int(whole))
+    return NanoRlc(int(whole + fraction.ljust(9, "0")))
 
 
 def show_rlc(amount: NanoRlc) -> str:

@@ -72,6 +72,20 @@ def list_wallets(folder: Path) -> tuple[StoredWallet, ...]:
     return tuple(StoredWallet(address, path) for address, path in found if address is not None)
 
 
+def find_wallet(which: str | Path | Address, folder: Path) -> StoredWallet:
+    """Find a wallet without opening it, by path or by address as ``open_wallet`` does.
+
+    Raises:
+        WalletNotFound: No such file, and no wallet of that address.
+        KeystoreUnreadable: The file is no version 3 keystore, or does not tell its address.
+    """
+    path = _locate(which, folder.expanduser())
+    address = _claimed(_content(path))
+    if address is None:
+        raise KeystoreUnreadable(path, "it does not tell its address")
+    return StoredWallet(address, path)
+
+
 def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wallet:
     """Decrypt a wallet, by path or by address.
 

@@ -1,226 +1,83 @@
 """The worker's view of one replicate, as data and pure functions.
 
-Events are what happened, effects are what to do about it. ``outstanding`` derives from the state
-alone every effect whose outcome no event has told yet; ``step`` returns those that an event has
-newly made outstanding. So recovery is: replay the journal, feed ``Recovered``, do what is
+Events are what happened, effects are what to do about it (``events``). ``outstanding`` derives from
+the state alone every effect whose outcome no event has told yet; ``step`` returns those that an
+event has newly made outstanding. So recovery is: replay the journal, feed ``Recovered``, do what is
 outstanding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import reduce
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from poolhand.domain.errors import IllegalTransition
-from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.ids import ResultDigest
+from poolhand.domain.replicate.events import (
+    STEPS,
+    Accepted,
+    Acknowledged,
+    Action,
+    Activated,
+    Clean,
+    Cleaned,
+    Effect,
+    Ended,
+    Entry,
+    Event,
+    Finished,
+    Flow,
+    Forget,
+    LiveEvent,
+    Offer,
+    Recovered,
+    Refilled,
+    Report,
+    RevealAsked,
+    Run,
+    Step,
+    UploadAsked,
+)
 from poolhand.domain.replicate.status import EDGES, FAILURES, FINAL, Status
 from poolhand.domain.units import UnixSeconds
 
+__all__ = [
+    "REVEAL_TRIES",
+    "STEPS",
+    "Accepted",
+    "Acknowledged",
+    "Action",
+    "Activated",
+    "Clean",
+    "Cleaned",
+    "Effect",
+    "Ended",
+    "Entry",
+    "Event",
+    "Finished",
+    "Flow",
+    "Forget",
+    "Offer",
+    "Recovered",
+    "Refilled",
+    "Replicate",
+    "Report",
+    "RevealAsked",
+    "Run",
+    "Step",
+    "UploadAsked",
+    "accept",
+    "outstanding",
+    "replay",
+    "step",
+]
 
-class Flow(StrEnum):
-    """How a task is settled on chain."""
-
-    STANDARD = "standard"
-    CONTRIBUTE_AND_FINALIZE = "contribute-and-finalize"
-
-
-class Action(StrEnum):
-    """One stage of work, carried out by one of the worker's hands."""
-
-    DOWNLOAD_APP = "download-app"
-    DOWNLOAD_DATA = "download-data"
-    COMPUTE = "compute"
-    CHECK = "check"
-    CONTRIBUTE = "contribute"
-    REVEAL = "reveal"
-    UPLOAD = "upload"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a stage reports: while it runs (None: nothing), and how it may end."""
-
-    ongoing: Status | None
-    outcomes: frozenset[Status]
-
+REVEAL_TRIES: Final = 3
+"""Refused reveals after which a replicate is given up; until then its stake is worth another."""
 
 S = Status
-_CANT_CONTRIBUTE: Final = frozenset(
-    {
-        S.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW,
-        S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
-        S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE,
-        S.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET,
-    }
-)
-STEPS: Final[Mapping[Action, Step]] = {
-    Action.DOWNLOAD_APP: Step(
-        S.APP_DOWNLOADING, frozenset({S.APP_DOWNLOADED, S.APP_DOWNLOAD_FAILED})
-    ),
-    Action.DOWNLOAD_DATA: Step(
-        S.DATA_DOWNLOADING, frozenset({S.DATA_DOWNLOADED, S.DATA_DOWNLOAD_FAILED})
-    ),
-    Action.COMPUTE: Step(S.COMPUTING, frozenset({S.COMPUTED, S.COMPUTE_FAILED})),
-    Action.CHECK: Step(None, frozenset({S.CAN_CONTRIBUTE}) | _CANT_CONTRIBUTE),
-    Action.CONTRIBUTE: Step(
-        S.CONTRIBUTING,
-        frozenset({S.CONTRIBUTED, S.CONTRIBUTE_FAILED, S.OUT_OF_GAS}) | _CANT_CONTRIBUTE,
-    ),
-    Action.REVEAL: Step(
-        S.REVEALING, frozenset({S.REVEALED, S.REVEAL_FAILED, S.CANT_REVEAL, S.OUT_OF_GAS})
-    ),
-    Action.UPLOAD: Step(S.RESULT_UPLOADING, frozenset({S.RESULT_UPLOADED, S.RESULT_UPLOAD_FAILED})),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A task as the scheduler offers it: names and the pool owner's authorization, no more.
-
-    Everything else (prices, app, deadlines) the worker reads from the chain itself.
-    """
-
-    task_id: TaskId
-    deal_id: DealId
-    index: int
-    flow: Flow
-    authorization: bytes
-
-
-# ------------------------------------------------------------------------------------------ events
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The worker took the offer."""
-
-    at: UnixSeconds
-    offer: Offer
-
-
-@dataclass(frozen=True, slots=True)
-class Activated:
-    """The task is initialized on chain."""
-
-    at: UnixSeconds
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A stage ended; ``outcome`` is one of its step's outcomes, the rest is what it found out."""
-
-    at: UnixSeconds
-    action: Action
-    outcome: Status
-    detail: str | None = None
-    tx: TxHash | None = None
-    digest: ResultDigest | None = None
-    callback_data: bytes | None = None
-    link: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RevealAsked:
-    """The consensus on chain is this worker's result."""
-
-    at: UnixSeconds
-
-
-@dataclass(frozen=True, slots=True)
-class UploadAsked:
-    """The scheduler wants the result; ``ready`` tells whether it is still on disk."""
-
-    at: UnixSeconds
-    ready: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The task is over for this worker: COMPLETED, or aborted, timed out or failed."""
-
-    at: UnixSeconds
-    status: Status
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The scheduler has stored the first ``count`` reports of this replicate."""
-
-    at: UnixSeconds
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """The worker program was started again."""
-
-    at: UnixSeconds
-
-
-@dataclass(frozen=True, slots=True)
-class Refilled:
-    """The wallet can pay again."""
-
-    at: UnixSeconds
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """Container and files of the ended replicate are gone."""
-
-    at: UnixSeconds
-
-
-_LiveEvent: TypeAlias = (
-    Activated | Finished | RevealAsked | UploadAsked | Ended | Recovered | Refilled
-)
-Event: TypeAlias = Accepted | _LiveEvent | Acknowledged | Cleaned
-
-# ----------------------------------------------------------------------------------------- effects
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a replicate's history. ``tx`` and ``detail`` where there are any."""
-
-    status: Status
-    at: UnixSeconds
-    detail: str | None = None
-    tx: TxHash | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Tell the scheduler entry number ``index`` of the history."""
-
-    index: int
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Carry out a stage; its outcome comes back as ``Finished``."""
-
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class Clean:
-    """Stop what runs, remove container and files; comes back as ``Cleaned``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Drop the replicate and its journal: its story is over and told."""
-
-
-Effect: TypeAlias = Report | Run | Clean | Forget
-
-# ------------------------------------------------------------------------------------------- state
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +120,11 @@ class Replicate:
     @property
     def has_contributed(self) -> bool:
         """Whether a contribution may be on chain, so that stake may be at risk."""
-        return any(entry.status is S.CONTRIBUTING for entry in self.history)
+        return self.count(S.CONTRIBUTING) > 0
+
+    def count(self, status: Status) -> int:
+        """Count entries with a status."""
+        return sum(entry.status is status for entry in self.history)
 
 
 def accept(event: Accepted) -> Replicate:
@@ -317,7 +178,7 @@ def _apply(replicate: Replicate, event: Event) -> Replicate:
     return replicate if replicate.is_over else _live(replicate, event)
 
 
-def _live(replicate: Replicate, event: _LiveEvent) -> Replicate:
+def _live(replicate: Replicate, event: LiveEvent) -> Replicate:
     match event:
         case Finished():
             return _finish(replicate, event)
@@ -326,7 +187,7 @@ def _live(replicate: Replicate, event: _LiveEvent) -> Replicate:
             return replace(over, running=None, parked=None)
         case Recovered(at):
             resumed = _enter(replicate, Entry(S.RECOVERING, at))
-            return _advance(_enter(resumed, Entry(replicate.status, at)), at)
+            return _advance(_resume(_enter(resumed, Entry(replicate.status, at)), at), at)
         case Activated() | RevealAsked() | UploadAsked() | Refilled():
             return _advance(_note(replicate, event), event.at)
     assert_never(event)
@@ -379,12 +240,22 @@ def _finish(replicate: Replicate, event: Finished) -> Replicate:
         callback_data=event.callback_data or replicate.callback_data,
         link=event.link or replicate.link,
     )
-    gives_up = event.outcome in FAILURES or (
-        event.outcome is S.RESULT_UPLOAD_FAILED and not replicate.has_contributed
-    )
-    if gives_up:
+    if _gives_up(ended):
         return _enter(ended, Entry(S.FAILED, event.at))
+    if event.outcome is S.REVEAL_FAILED:
+        return replace(ended, reveal_asked=False)
     return _advance(ended, event.at)
+
+
+def _gives_up(replicate: Replicate) -> bool:
+    """Whether the stage that just ended leaves nothing to hope or to lose."""
+    match replicate.status:
+        case S.RESULT_UPLOAD_FAILED:
+            return not replicate.has_contributed
+        case S.REVEAL_FAILED:
+            return replicate.count(S.REVEAL_FAILED) >= REVEAL_TRIES
+        case status:
+            return status in FAILURES
 
 
 def _advance(replicate: Replicate, at: UnixSeconds) -> Replicate:
@@ -402,9 +273,9 @@ def _start(replicate: Replicate, action: Action, at: UnixSeconds) -> Replicate:
 
 def _next_action(replicate: Replicate) -> Action | None:
     """Choose the stage that follows; None while the chain or the scheduler must speak first."""
-    early = not replicate.has_contributed
     pays_at_once = replicate.offer.flow is Flow.CONTRIBUTE_AND_FINALIZE
-    may_check = replicate.active and early
+    may_check = replicate.active and not replicate.has_contributed
+    may_reveal = replicate.reveal_asked and not pays_at_once
     choice: dict[Status, Action | None] = {
         S.RUNNING: Action.DOWNLOAD_APP,
         S.APP_DOWNLOADED: Action.DOWNLOAD_DATA,
@@ -412,7 +283,8 @@ def _next_action(replicate: Replicate) -> Action | None:
         S.COMPUTED: Action.UPLOAD if pays_at_once else (Action.CHECK if may_check else None),
         S.RESULT_UPLOADED: Action.CHECK if pays_at_once and may_check else None,
         S.CAN_CONTRIBUTE: Action.CONTRIBUTE,
-        S.CONTRIBUTED: Action.REVEAL if replicate.reveal_asked and not pays_at_once else None,
+        S.CONTRIBUTED: Action.REVEAL if may_reveal else None,
+        S.REVEAL_FAILED: Action.REVEAL if may_reveal else None,
         S.RESULT_UPLOAD_REQUESTED: Action.UPLOAD,
     }
     return choice.get(replicate.status)

@@ -92,7 +92,6 @@ FAILURES: Final = frozenset(
         S.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET,
         S.CONTRIBUTE_FAILED,
         S.CANT_REVEAL,
-        S.REVEAL_FAILED,
     }
 )
 """Outcomes after which the worker gives the replicate up (FAILED follows)."""
@@ -120,9 +119,14 @@ _UPLOAD: Final = frozenset(
         S.RESULT_UPLOAD_FAILED,
     }
 )
-_AFTER_CONTRIBUTION: Final = frozenset({S.CONTRIBUTED, S.REVEALING, S.REVEALED}) | _UPLOAD
+_AFTER_CONTRIBUTION: Final = (
+    frozenset({S.CONTRIBUTED, S.REVEALING, S.REVEALED, S.REVEAL_FAILED}) | _UPLOAD
+)
 _ALIVE: Final = _BEFORE_CONTRIBUTION | _AFTER_CONTRIBUTION | {S.OUT_OF_GAS}
 _INTERRUPTED: Final = frozenset({S.RECOVERING, S.WORKER_LOST})
+_ANYWHERE: Final = _ALIVE | _INTERRUPTED
+"""The chain has the last word wherever a replicate stands: a re-organisation, or a journal that
+lost its last lines, may leave the replicate behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +225,14 @@ ROWS: Final[tuple[Row, ...]] = (
         "the reveal deadline passed, the consensus differs, or the result is gone",
         H, "the stake is lost when the task is finalized; keep the worker's folder on a safe disk"),
     Row(S.REVEALING, "the reveal is on its way to the chain",
-        _from(S.CONTRIBUTED, S.OUT_OF_GAS), W, "the consensus is this worker's result",
+        _from(S.CONTRIBUTED, S.REVEAL_FAILED, S.OUT_OF_GAS), W,
+        "the consensus is this worker's result",
         W, "wait for a block"),
     Row(S.REVEALED, "the result is proved on chain", _from(S.REVEALING), W,
         "the transaction was mined", P, "one worker is asked for the result"),
     Row(S.REVEAL_FAILED, "the reveal was not accepted", _from(S.REVEALING), W,
-        "the contract refused the transaction", H, "read the cause"),
+        "the contract refused the transaction", W,
+        "the worker looks at the chain and tries again, a few times, while its stake is at risk"),
     Row(S.RESULT_UPLOAD_REQUESTED, "the worker is asked to upload the result",
         _from(S.REVEALED, S.RESULT_UPLOAD_FAILED, S.RESULT_UPLOAD_REQUEST_FAILED,
               S.RESULT_UPLOADED), P,
@@ -243,26 +249,24 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(S.RESULT_UPLOAD_FAILED, "the result could not be uploaded", _from(S.RESULT_UPLOADING), W,
         "the results service was down or refused it", P, "another worker is asked"),
     Row(S.COMPLETED, "the task is finalized; who was part of the consensus is paid",
-        frozenset({S.CONTRIBUTED, S.REVEALED, S.REVEALING, S.CONTRIBUTING}) | _UPLOAD
-        | _INTERRUPTED, P, "the finalization was mined", Party.NOBODY, "stake and reward are free"),
+        _ANYWHERE, P, "the finalization was mined", Party.NOBODY, "stake and reward are free"),
     Row(S.REVEAL_TIMEOUT, "the worker did not reveal in time",
-        frozenset({S.CONTRIBUTED, S.REVEALING, S.OUT_OF_GAS}) | _INTERRUPTED, P,
+        _ANYWHERE, P,
         "2 periods of the category have passed since the consensus", H,
         "the stake is lost when the task is finalized; keep the worker connected"),
     Row(S.WORKER_LOST, "the worker has not been heard of", _ALIVE | FAILURES | {S.RECOVERING}, P,
         "the lease of its connection ran out", H,
         "start the worker again: it goes on where it stopped"),
     Row(S.ABORTED_ON_CONSENSUS_REACHED, "the consensus was reached without this worker",
-        _ALIVE | _INTERRUPTED | {S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE}, P,
+        _ANYWHERE | {S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE}, P,
         "other workers agreed first, or on another result", Party.NOBODY,
         "an earlier contribution to another result loses its stake"),
     Row(S.ABORTED_ON_CONTRIBUTION_TIMEOUT, "the worker did not contribute in time",
-        _BEFORE_CONTRIBUTION | _INTERRUPTED | {S.OUT_OF_GAS, S.RESULT_UPLOADING, S.RESULT_UPLOADED,
-        S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE}, P,
+        _ANYWHERE | {S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE}, P,
         "7 periods of the category have passed since the purchase", Party.NOBODY,
         "nothing was staked"),
     Row(S.FAILED, "the worker's part in the task is over without success",
-        _ALIVE | FAILURES | _INTERRUPTED, W, "an earlier status says why", P,
+        _ANYWHERE | FAILURES, W, "an earlier status says why", P,
         "the task is given to another worker"),
     Row(S.OUT_OF_GAS, "the wallet cannot pay for a transaction",
         _from(S.CONTRIBUTING, S.REVEALING), W, "the coin balance is under the transaction's cost",

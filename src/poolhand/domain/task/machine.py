@@ -8,206 +8,81 @@ harm: hands look at the chain before they act, workers ignore what they have don
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from poolhand.domain.errors import IllegalTransition
-from poolhand.domain.ids import Address, ResultHash
-from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
-from poolhand.domain.replicate.machine import Entry
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
+from poolhand.domain.replicate.events import Entry
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
-from poolhand.domain.task.model import Attempt, Refusal, Stored, Task, TaskFacts
-from poolhand.domain.task.rules import can_finalize, must_reopen, phase, uploader, verdict
+from poolhand.domain.task.events import (
+    Assigned,
+    CallRefused,
+    Effect,
+    Event,
+    Found,
+    Lost,
+    Misbehaved,
+    Received,
+    Reported,
+    SendClaim,
+    SendFinalize,
+    SendInitialize,
+    SendReopen,
+    TellActivated,
+    TellEnd,
+    TellOffer,
+    TellReveal,
+    TellUpload,
+    Ticked,
+    Uploaded,
+    Viewed,
+)
+from poolhand.domain.task.model import Attempt, Refusal, Task
+from poolhand.domain.task.rules import (
+    can_finalize,
+    is_proved_result,
+    must_reopen,
+    phase,
+    uploader,
+    verdict,
+)
 from poolhand.domain.task.status import FINAL_TASK, TASK_EDGES
-from poolhand.domain.trust import Weight
 from poolhand.domain.units import UnixSeconds
+
+__all__ = [
+    "RETRY_SECONDS",
+    "Assigned",
+    "CallRefused",
+    "Effect",
+    "Event",
+    "Found",
+    "Lost",
+    "Misbehaved",
+    "Received",
+    "Reported",
+    "SendClaim",
+    "SendFinalize",
+    "SendInitialize",
+    "SendReopen",
+    "TellActivated",
+    "TellEnd",
+    "TellOffer",
+    "TellReveal",
+    "TellUpload",
+    "Ticked",
+    "Uploaded",
+    "Viewed",
+    "is_settled",
+    "outstanding",
+    "receive",
+    "replay",
+    "step",
+]
 
 RETRY_SECONDS: Final = 5
 """Pause after a refused transaction, times the number of refusals."""
-
-
-# ------------------------------------------------------------------------------------------ events
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A deal of ours holds this task."""
-
-    at: UnixSeconds
-    facts: TaskFacts
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A worker gets a replicate; ``weight`` is from its score on chain."""
-
-    at: UnixSeconds
-    worker: Address
-    weight: Weight
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """A worker tells entries of its history, the first of which has number ``first``."""
-
-    at: UnixSeconds
-    worker: Address
-    first: int
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """A worker tells where the result is stored."""
-
-    at: UnixSeconds
-    stored: Stored
-
-
-@dataclass(frozen=True, slots=True)
-class Viewed:
-    """The chain as it stood at a block; replaces what was known before."""
-
-    at: UnixSeconds
-    view: TaskView
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A worker's lease ran out."""
-
-    at: UnixSeconds
-    worker: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A worker is back."""
-
-    at: UnixSeconds
-    worker: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Misbehaved:
-    """A worker broke the protocol: its attempt is over."""
-
-    at: UnixSeconds
-    worker: Address
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallRefused:
-    """A transaction of ours (``initialize``, ``finalize``, ``reopen``, ``claim``) was refused."""
-
-    at: UnixSeconds
-    kind: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ticked:
-    """Block time went on."""
-
-    at: UnixSeconds
-
-
-Event: TypeAlias = (
-    Received
-    | Assigned
-    | Reported
-    | Uploaded
-    | Viewed
-    | Lost
-    | Found
-    | Misbehaved
-    | CallRefused
-    | Ticked
-)
-
-# ----------------------------------------------------------------------------------------- effects
-
-
-@dataclass(frozen=True, slots=True)
-class SendInitialize:
-    """Initialize the task on chain. ``tried`` counts refusals before."""
-
-    tried: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendFinalize:
-    """Finalize the task on chain with the stored result."""
-
-    stored: Stored
-    tried: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendReopen:
-    """Reopen the task on chain."""
-
-    tried: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendClaim:
-    """Claim the task on chain: everybody is refunded."""
-
-    tried: int
-
-
-@dataclass(frozen=True, slots=True)
-class TellOffer:
-    """Offer the task to a worker."""
-
-    worker: Address
-
-
-@dataclass(frozen=True, slots=True)
-class TellActivated:
-    """Tell a worker that the task is initialized."""
-
-    worker: Address
-
-
-@dataclass(frozen=True, slots=True)
-class TellReveal:
-    """Ask a worker to reveal."""
-
-    worker: Address
-    consensus: ResultHash
-
-
-@dataclass(frozen=True, slots=True)
-class TellUpload:
-    """Ask a worker for the result. ``tried`` counts its failures before."""
-
-    worker: Address
-    tried: int
-
-
-@dataclass(frozen=True, slots=True)
-class TellEnd:
-    """Tell a worker how its replicate ended."""
-
-    worker: Address
-    status: Status
-
-
-Effect: TypeAlias = (
-    SendInitialize
-    | SendFinalize
-    | SendReopen
-    | SendClaim
-    | TellOffer
-    | TellActivated
-    | TellReveal
-    | TellUpload
-    | TellEnd
-)
 
 
 def receive(event: Received) -> Task:
@@ -257,7 +132,8 @@ def _change(task: Task, event: Event) -> Task:
         case Assigned(at, worker, weight):
             if task.attempt(worker) is not None:
                 return task
-            return task.with_attempt(Attempt(worker, weight, (Entry(Status.CREATED, at),)))
+            created = (Entry(Status.CREATED, at),)
+            return task.with_attempt(Attempt(worker, weight, created, heard_at=at))
         case Reported() | Lost() | Found() | Misbehaved():
             attempt = task.attempt(event.worker)
             return task if attempt is None else task.with_attempt(_follow(attempt, event))
@@ -275,8 +151,8 @@ def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused) -> Task:
         case Ticked():
             return task
         case Uploaded(_, stored):
-            known = task.attempt(stored.worker) is not None and task.stored is None
-            return replace(task, stored=stored) if known else task
+            counts = task.stored is None and is_proved_result(task, stored)
+            return replace(task, stored=stored) if counts else task
         case CallRefused(at, kind, cause):
             return _refuse(task, kind, at, cause)
     assert_never(event)
@@ -298,11 +174,22 @@ def _follow(attempt: Attempt, event: Reported | Lost | Found | Misbehaved) -> At
             lost = replace(attempt, live=False)
             known = Status.WORKER_LOST not in EDGES[lost.status]
             return lost if known else lost.enter(Entry(Status.WORKER_LOST, at))
-        case Found():
-            return replace(attempt, live=True)
+        case Found(at):
+            return _welcome_back(replace(attempt, live=True), at)
         case Misbehaved(at, _, cause):
             return attempt if attempt.is_over else attempt.enter(Entry(Status.FAILED, at, cause))
     assert_never(event)
+
+
+def _welcome_back(attempt: Attempt, at: UnixSeconds) -> Attempt:
+    """Let a worker stand where it stood before it was lost; it need not tell that again."""
+    if attempt.status is not Status.WORKER_LOST:
+        return attempt
+    former = attempt.log[-2].status
+    if former not in EDGES[Status.WORKER_LOST]:
+        return attempt
+    back = attempt.enter(Entry(former, at, "the worker is back"))
+    return replace(back, heard_at=at)
 
 
 _NOT_A_WORKERS: Final = frozenset({Status.CREATED, Status.WORKER_LOST})
@@ -319,7 +206,8 @@ def _record(attempt: Attempt, event: Reported) -> Attempt:
             if entry.status not in EDGES[attempt.status] - _NOT_A_WORKERS:
                 raise IllegalTransition(attempt.status, entry.status)
             attempt = attempt.enter(entry)
-    return replace(attempt, reports=attempt.reports + len(fresh), live=True)
+    heard_at = event.at if fresh else attempt.heard_at
+    return replace(attempt, reports=attempt.reports + len(fresh), live=True, heard_at=heard_at)
 
 
 def _settle(task: Task) -> Task:
@@ -346,8 +234,8 @@ def _transactions(task: Task) -> Iterator[Effect]:
 
 def _wanted_calls(task: Task) -> Iterator[tuple[str, Callable[[int], Effect]]]:
     chain, facts = task.chain_status, task.facts
-    if chain is ChainTaskStatus.UNSET and task.attempts and task.view is not None:
-        if task.now < facts.contribution_deadline:
+    if chain is ChainTaskStatus.UNSET:
+        if task.view is not None and _must_initialize(task):
             yield "initialize", SendInitialize
         return
     stored = task.stored
@@ -358,6 +246,12 @@ def _wanted_calls(task: Task) -> Iterator[tuple[str, Callable[[int], Effect]]]:
     is_open = chain in (ChainTaskStatus.ACTIVE, ChainTaskStatus.REVEALING)
     if is_open and task.now >= facts.final_deadline:
         yield "claim", SendClaim
+
+
+def _must_initialize(task: Task) -> bool:
+    """Whether workers are at it in time, or there is nothing left to do but to claim."""
+    in_time = task.now < task.facts.contribution_deadline
+    return (in_time and bool(task.attempts)) or task.now >= task.facts.final_deadline
 
 
 _BEFORE_CHECK: Final = frozenset(
@@ -397,12 +291,16 @@ def _messages(task: Task, attempt: Attempt) -> Iterator[Effect]:
         yield TellOffer(worker)
     if task.chain_status is ChainTaskStatus.ACTIVE and status in _BEFORE_CHECK:
         yield TellActivated(worker)
-    contributed = task.contribution(worker) is ContributionStatus.CONTRIBUTED
-    if task.chain_status is ChainTaskStatus.REVEALING and contributed and task.view:
+    unproved = task.contribution(worker) is ContributionStatus.CONTRIBUTED
+    if task.view and _is_revealing(task) and unproved and task.agrees(worker):
         yield TellReveal(worker, task.view.consensus)
     if status in _MAY_UPLOAD and uploader(task) == worker:
         failures = (Status.RESULT_UPLOAD_FAILED, Status.RESULT_UPLOAD_REQUEST_FAILED)
         yield TellUpload(worker, attempt.count(*failures))
+
+
+def _is_revealing(task: Task) -> bool:
+    return task.chain_status is ChainTaskStatus.REVEALING
 
 
 def is_settled(task: Task) -> bool:

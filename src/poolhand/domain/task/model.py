@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
+from poolhand.domain.category import CONTRIBUTION_RATIO, FINAL_RATIO
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
-from poolhand.domain.replicate.machine import Entry, Flow
+from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import FINAL, Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust, Weight
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import Seconds, UnixSeconds
+
+_PERIODS_BETWEEN: Final = FINAL_RATIO - CONTRIBUTION_RATIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,11 @@ class TaskFacts:
     tag: Tag
     contribution_deadline: UnixSeconds
     final_deadline: UnixSeconds
+
+    @property
+    def period(self) -> Seconds:
+        """The category's time: the deadlines are 7 and 10 of it after the purchase."""
+        return Seconds((self.final_deadline - self.contribution_deadline) // _PERIODS_BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +51,9 @@ class Stored:
 class Attempt:
     """One worker's replicate, as reported and as overruled.
 
-    ``log`` begins with CREATED; ``reports`` counts the worker's own entries stored so far;
-    ``live`` tells whether the worker's lease holds.
+    ``log`` begins with CREATED, at our time; later entries have the worker's clock, which decides
+    nothing: ``heard_at`` is our time of the newest. ``reports`` counts the worker's own entries
+    stored so far; ``live`` tells whether the worker's lease holds.
     """
 
     worker: Address
@@ -51,6 +61,7 @@ class Attempt:
     log: tuple[Entry, ...]
     reports: int = 0
     live: bool = True
+    heard_at: UnixSeconds = UnixSeconds(0)
 
     @property
     def status(self) -> Status:

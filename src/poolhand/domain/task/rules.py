@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Final
 
+from eth_hash.auto import keccak
+
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
-from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.replicate.events import Flow
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.task.model import Attempt, Task
+from poolhand.domain.task.model import Attempt, Stored, Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Weight, contributions_needed, group_weight, newcomers_needed
 
@@ -17,9 +19,16 @@ SPARE_FAILURES: Final = 3
 """Failed attempts, beyond the replicates that the trust needs, before a task is given up."""
 UPLOAD_PAUSE: Final = 5
 """Seconds between two upload requests to one worker, times its failures."""
+UPLOAD_PATIENCE: Final = 120
+"""Seconds that a worker may be silent over the upload before another is asked too."""
 
 _FAILED_UPLOADS: Final = (Status.RESULT_UPLOAD_FAILED, Status.RESULT_UPLOAD_REQUEST_FAILED)
 _UPLOADING: Final = (Status.RESULT_UPLOAD_REQUESTED, Status.RESULT_UPLOADING)
+_TASKS_FAULT: Final = (
+    Status.APP_DOWNLOAD_FAILED,
+    Status.DATA_DOWNLOAD_FAILED,
+    Status.COMPUTE_FAILED,
+)
 
 
 def verdict(task: Task, attempt: Attempt) -> Status | None:
@@ -54,8 +63,9 @@ def _verdict_while_contributing(task: Task, contribution: ContributionStatus) ->
 def _verdict_while_revealing(
     task: Task, contribution: ContributionStatus, *, agrees: bool
 ) -> Status | None:
-    if not agrees:
-        return Status.ABORTED_ON_CONSENSUS_REACHED
+    if not agrees:  # who has staked on another result stays: after a reopening it may win
+        at_stake = contribution is ContributionStatus.CONTRIBUTED
+        return None if at_stake else Status.ABORTED_ON_CONSENSUS_REACHED
     late = task.view is not None and task.now >= task.view.reveal_deadline
     if late and contribution is ContributionStatus.CONTRIBUTED:
         return Status.REVEAL_TIMEOUT
@@ -73,12 +83,16 @@ def is_working(task: Task, attempt: Attempt) -> bool:
 
 
 def replicates_needed(task: Task, newcomer: Weight) -> int:
-    """Count further workers of a weight that can still matter to this task; 0 when it is closed."""
+    """Count further workers of a weight that can still matter to this task; 0 when it is closed.
+
+    Who has been at it for longer than a period of the category is no longer counted on.
+    """
     if task.chain_status not in (ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE):
         return 0
     if task.now >= task.facts.contribution_deadline or is_given_up(task):
         return 0
-    pending = [a.weight for a in task.attempts if is_working(task, a)]
+    since = task.now - task.facts.period
+    pending = [a.weight for a in task.attempts if is_working(task, a) and a.log[0].at > since]
     if task.facts.flow is Flow.CONTRIBUTE_AND_FINALIZE:
         return 0 if pending else 1
     return contributions_needed(task.facts.trust, _groups(task), pending, newcomer)
@@ -94,13 +108,16 @@ def _groups(task: Task) -> dict[bytes, int]:
 
 
 def is_given_up(task: Task) -> bool:
-    """Whether so many workers failed that trying more would only burn them."""
-    failed = sum(a.status is Status.FAILED for a in task.attempts)
+    """Whether the task failed on so many workers that trying more would only burn them."""
+    failed = sum(a.count(*_TASKS_FAULT) > 0 for a in task.attempts)
     return failed >= newcomers_needed(task.facts.trust) + SPARE_FAILURES
 
 
 def uploader(task: Task) -> Address | None:
-    """Choose who should upload: a present worker that proved, with the fewest failed uploads."""
+    """Choose who should upload: a present worker that proved, with the fewest failed uploads.
+
+    Silence counts like a failure; of equals, another has its turn each time.
+    """
     if task.stored is not None or task.facts.flow is not Flow.STANDARD or task.view is None:
         return None
     proved = [
@@ -111,15 +128,40 @@ def uploader(task: Task) -> Address | None:
         and a.count(Status.REVEALED)
         and task.contribution(a.worker) is ContributionStatus.PROVED
     ]
-    busy = next((a for a in proved if a.status in _UPLOADING), None)
-    if busy is not None:
-        return busy.worker
-    best = min(proved, key=lambda a: a.count(*_FAILED_UPLOADS), default=None)
-    if best is None:
-        return None
-    failures = best.count(*_FAILED_UPLOADS)
-    ready = not failures or task.now >= best.log[-1].at + UPLOAD_PAUSE * failures
-    return best.worker if ready else None
+    busy = next((a for a in proved if a.status in _UPLOADING and not _silence(task, a)), None)
+    if busy is not None or not proved:
+        return busy.worker if busy else None
+    ranks = {a.worker: _reluctance(task, a) for a in proved}
+    least = min(ranks.values())
+    equals = [a for a in proved if ranks[a.worker] == least]
+    best = equals[least % len(equals)]
+    pause = UPLOAD_PAUSE * best.count(*_FAILED_UPLOADS)
+    return best.worker if task.now >= best.heard_at + pause else None
+
+
+def _reluctance(task: Task, attempt: Attempt) -> int:
+    failures, silence = attempt.count(*_FAILED_UPLOADS), _silence(task, attempt)
+    return failures + silence + (attempt.status in _UPLOADING)
+
+
+def _silence(task: Task, attempt: Attempt) -> int:
+    """Count how often our patience has run out since a worker was heard."""
+    return (task.now - attempt.heard_at) // UPLOAD_PATIENCE
+
+
+def is_proved_result(task: Task, stored: Stored) -> bool:
+    """Whether a result that a worker told of is the one that the chain will pay for.
+
+    Its teller must have proved it; else any worker could put a false link on chain, or callback
+    data with which ``finalize`` fails for ever. In the quick flow the worker itself puts the link
+    on chain, so there the telling only serves the display.
+    """
+    if task.facts.flow is not Flow.STANDARD:
+        return task.attempt(stored.worker) is not None
+    proved = task.contribution(stored.worker) is ContributionStatus.PROVED
+    known = task.view is not None and task.view.digest == stored.digest
+    data = stored.callback_data
+    return proved and known and (not data or keccak(data) == stored.digest)
 
 
 def can_finalize(task: Task) -> bool:
@@ -131,13 +173,20 @@ def can_finalize(task: Task) -> bool:
 
 
 def must_reopen(task: Task) -> bool:
-    """Apply the contract's guard of ``reopen``: consensus, but nobody revealed in time."""
+    """Apply the contract's guard of ``reopen``: consensus, but nobody revealed in time.
+
+    Past the deadline to contribute a reopened task could only wait to be claimed, so it is left.
+    """
+    return _is_unrevealed(task) and task.now < task.facts.contribution_deadline
+
+
+def _is_unrevealed(task: Task) -> bool:
     view = task.view
     return (
         view is not None
         and view.status is ChainTaskStatus.REVEALING
         and view.reveal_counter == 0
-        and view.reveal_deadline <= task.now < task.facts.final_deadline
+        and task.now >= view.reveal_deadline
     )
 
 
@@ -166,6 +215,8 @@ def _computing(task: Task) -> TaskStatus:
 def _revealing(task: Task) -> TaskStatus:
     if must_reopen(task):
         return TaskStatus.REOPENING
+    if _is_unrevealed(task):
+        return TaskStatus.CONTRIBUTION_TIMEOUT
     assert task.view is not None
     if task.view.reveal_counter == 0:
         return TaskStatus.CONSENSUS_REACHED

@@ -38,7 +38,7 @@ MEANINGS: Final[Mapping[TaskStatus, str]] = {
     T.INITIALIZED: "the task is active on chain; no worker is at it",
     T.RUNNING: "the task is active on chain and workers are at it",
     T.RUNNING_FAILED: "too many workers failed at it; no further ones are tried",
-    T.CONTRIBUTION_TIMEOUT: "7 periods passed without a consensus; it can be claimed after 10",
+    T.CONTRIBUTION_TIMEOUT: "7 periods passed without a proof; it can be claimed after 10",
     T.CONSENSUS_REACHED: "enough workers agree; they are asked to reveal",
     T.REOPENING: "nobody revealed in time; the task is given out anew",
     T.AT_LEAST_ONE_REVEALED: "a result is proved; one worker is asked to upload it",
@@ -66,7 +66,7 @@ _REVEALING = frozenset(
 )
 _LATE = frozenset({T.CONTRIBUTION_TIMEOUT, T.REOPENING, T.FINAL_DEADLINE_REACHED})
 
-TASK_EDGES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
+_FOLLOWERS: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     # A scheduler that was away meets any later status; a re-organised chain goes back.
     **dict.fromkeys(_COMPUTING, _COMPUTING | _REVEALING | _LATE | FINAL_TASK),
     **dict.fromkeys(_REVEALING, _REVEALING | _LATE | FINAL_TASK | _COMPUTING),
@@ -75,5 +75,8 @@ TASK_EDGES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     T.FINAL_DEADLINE_REACHED: FINAL_TASK,
     T.COMPLETED: frozenset(),
     T.FAILED: frozenset(),
+}
+TASK_EDGES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
+    status: following - {status} for status, following in _FOLLOWERS.items()
 }
 """Status to what may follow; nothing follows COMPLETED and FAILED."""

@@ -1,0 +1,196 @@
+"""What a task hears of, and what it may want done: the words of the scheduler's machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from poolhand.domain.ids import Address, ResultHash
+from poolhand.domain.onchain import TaskView
+from poolhand.domain.replicate.events import Entry
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.model import Stored, TaskFacts
+from poolhand.domain.trust import Weight
+from poolhand.domain.units import UnixSeconds
+
+# ------------------------------------------------------------------------------------------ events
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A deal of ours holds this task."""
+
+    at: UnixSeconds
+    facts: TaskFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A worker gets a replicate; ``weight`` is from its score on chain."""
+
+    at: UnixSeconds
+    worker: Address
+    weight: Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A worker tells entries of its history, the first of which has number ``first``."""
+
+    at: UnixSeconds
+    worker: Address
+    first: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A worker tells where the result is stored."""
+
+    at: UnixSeconds
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """The chain as it stood at a block; replaces what was known before."""
+
+    at: UnixSeconds
+    view: TaskView
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker's lease ran out."""
+
+    at: UnixSeconds
+    worker: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A worker is back."""
+
+    at: UnixSeconds
+    worker: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """A worker broke the protocol: its attempt is over."""
+
+    at: UnixSeconds
+    worker: Address
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A transaction of ours (``initialize``, ``finalize``, ``reopen``, ``claim``) was refused."""
+
+    at: UnixSeconds
+    kind: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Block time went on."""
+
+    at: UnixSeconds
+
+
+Event: TypeAlias = (
+    Received
+    | Assigned
+    | Reported
+    | Uploaded
+    | Viewed
+    | Lost
+    | Found
+    | Misbehaved
+    | CallRefused
+    | Ticked
+)
+
+# ----------------------------------------------------------------------------------------- effects
+
+
+@dataclass(frozen=True, slots=True)
+class SendInitialize:
+    """Initialize the task on chain. ``tried`` counts refusals before."""
+
+    tried: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendFinalize:
+    """Finalize the task on chain with the stored result."""
+
+    stored: Stored
+    tried: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendReopen:
+    """Reopen the task on chain."""
+
+    tried: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendClaim:
+    """Claim the task on chain: everybody is refunded."""
+
+    tried: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellOffer:
+    """Offer the task to a worker."""
+
+    worker: Address
+
+
+@dataclass(frozen=True, slots=True)
+class TellActivated:
+    """Tell a worker that the task is initialized."""
+
+    worker: Address
+
+
+@dataclass(frozen=True, slots=True)
+class TellReveal:
+    """Ask a worker to reveal."""
+
+    worker: Address
+    consensus: ResultHash
+
+
+@dataclass(frozen=True, slots=True)
+class TellUpload:
+    """Ask a worker for the result. ``tried`` counts its failures before."""
+
+    worker: Address
+    tried: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellEnd:
+    """Tell a worker how its replicate ended."""
+
+    worker: Address
+    status: Status
+
+
+Effect: TypeAlias = (
+    SendInitialize
+    | SendFinalize
+    | SendReopen
+    | SendClaim
+    | TellOffer
+    | TellActivated
+    | TellReveal
+    | TellUpload
+    | TellEnd
+)

@@ -1,0 +1,55 @@
+"""JSON of strangers: parsed as usual, or refused before it can harm."""
+
+import json
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poolhand.domain.json_text import MAX_DEPTH, parse_json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50)
+@given(JSON)
+def test_ordinary_json_is_read_as_ever(value):
+    assert parse_json(json.dumps(value)) == parse_json(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize("opener", ["[", '{"a":', '[{"a":['])
+def test_a_pit_of_brackets_is_refused_whatever_the_recursion_limit(opener):
+    assert sys.getrecursionlimit() > 50_000, "eth_account no longer raises it: simplify json_text"
+    for text in (opener * 100_000, opener * (MAX_DEPTH + 1)):
+        with pytest.raises(ValueError, match="nested deeper"):
+            parse_json(text)
+
+
+def test_depth_is_measured_not_counted():
+    wide = json.dumps([[[]]] * 1000)
+    assert parse_json(wide) == [[[]]] * 1000
+    deepest = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    assert json.dumps(parse_json(deepest)) == deepest
+
+
+def test_brackets_inside_of_texts_do_not_count():
+    value = {"a": "[" * 1000, 'b"\\': '{"' * 1000}
+    assert parse_json(json.dumps(value)) == value
+
+
+def test_unclosed_texts_cost_linear_time():
+    with pytest.raises(ValueError, match="Unterminated"):
+        parse_json("[" * MAX_DEPTH + '"' + '\\"[' * 300_000)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_a_value_error(raw):
+    try:
+        parse_json(raw)
+    except ValueError as fault:
+        assert str(fault)

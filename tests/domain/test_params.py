@@ -1,0 +1,120 @@
+"""Deal params and argument splitting (specification: scheduler-protocol 6.2 and 6.6)."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vectors import PARAMS
+
+from poolhand.domain.params import DealParams, split_arguments
+
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+PARAMETERS = st.builds(
+    DealParams,
+    args=st.none() | TEXTS,
+    input_files=st.lists(TEXTS, max_size=3).map(tuple),
+    result_encryption=st.booleans(),
+    storage_provider=st.none() | TEXTS,
+    storage_proxy=st.none() | TEXTS,
+    secrets=st.dictionaries(st.integers(1, 9).map(str), TEXTS, max_size=3),
+    bulk_cid=st.just("") | TEXTS,
+)
+
+
+def test_the_sdks_text_is_read_and_written_the_same():
+    read = DealParams.parse(PARAMS)
+    assert read == DealParams(args="hello", storage_provider="ipfs")
+    assert read.dump() == PARAMS
+
+
+@given(PARAMETERS)
+def test_what_is_written_is_read(params):
+    assert DealParams.parse(params.dump()) == params
+
+
+def test_every_member_is_read():
+    text = json.dumps(
+        {
+            "iexec_args": "a b",
+            "iexec_input_files": ["https://x/1", "https://x/2"],
+            "iexec_result_encryption": True,
+            "iexec_result_storage_provider": "dropbox",
+            "iexec_result_storage_proxy": "https://proxy",
+            "iexec_secrets": {"1": "name"},
+            "bulk_cid": "Qm",
+        }
+    )
+    assert DealParams.parse(text) == DealParams(
+        "a b", ("https://x/1", "https://x/2"), True, "dropbox", "https://proxy", {"1": "name"}, "Qm"
+    )
+
+
+def test_input_files_may_be_one_text():
+    read = DealParams.parse('{"iexec_input_files":"https://x/1, https://x/2,"}')
+    assert read.input_files == ("https://x/1", "https://x/2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello world",
+        '"hello"',
+        "[1]",
+        "12",
+        "null",
+        "{",
+        '{"iexec_args":"x","surprise":1}',
+        '{"iexec_args":1}',
+        '{"iexec_input_files":[1]}',
+        '{"iexec_input_files":{}}',
+        '{"iexec_result_encryption":"yes"}',
+        '{"iexec_secrets":[]}',
+        "[" * 100_000,
+    ],
+)
+def test_any_other_text_is_taken_whole_as_arguments(text):
+    assert DealParams.parse(text) == DealParams(args=text)
+
+
+def test_no_text_is_no_arguments():
+    assert DealParams.parse("") == DealParams.parse("{}") == DealParams()
+    assert DealParams().dump() == "{}"
+
+
+def test_members_of_older_sdks_change_nothing():
+    text = '{"iexec_args":"x","iexec_developer_logger":true,"iexec_tee_post_compute_image":"i"}'
+    assert DealParams.parse(text) == DealParams(args="x")
+
+
+@given(st.text())
+def test_no_text_is_refused(text):
+    assert isinstance(DealParams.parse(text), DealParams)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", ()),
+        ("   ", ()),
+        ("a b  c", ("a", "b", "c")),
+        ("'a b' c", ("a b", "c")),
+        ('"a b" c', ("a b", "c")),
+        ("""'say "hi"' "it's" """, ('say "hi"', "it's")),
+        ("a'b c'd", ("ab cd",)),
+        ("'' x \"\"", ("x",)),
+        ("' '", (" ",)),
+        (r"a\ b", ("a\\", "b")),
+        ("a\tb\nc", ("a\tb\nc",)),
+        ("it's", ()),
+        ('a "b', ()),
+        ("--flag='x y' --z", ("--flag=x y", "--z")),
+    ],
+)
+def test_arguments_split_as_the_java_worker_does(line, words):
+    assert split_arguments(line) == words
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="'\""), min_size=1), max_size=5))
+def test_quoted_words_come_back(words):
+    assert split_arguments(" ".join(f"'{word}'" for word in words)) == tuple(words)

@@ -1,0 +1,91 @@
+"""Amounts are read and written exactly, or refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolhand.domain.errors import BadAmount
+from poolhand.domain.units import NanoRlc, Wei, parse_rlc, show_coin, show_rlc
+
+
+@given(st.integers(0, 10**27))
+def test_what_is_shown_is_read(amount):
+    assert parse_rlc(show_rlc(NanoRlc(amount))) == amount
+    assert parse_rlc(f"{amount} nRLC") == amount
+
+
+@given(st.decimals(0, 10**12, places=9, allow_nan=False))
+def test_nine_decimals_are_exact(value):
+    assert parse_rlc(f"{value:f} RLC") == int(value.scaleb(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1.5", 1_500_000_000),
+        (" 1.5 RLC ", 1_500_000_000),
+        ("0", 0),
+        ("0.000000001", 1),
+        (".5", 500_000_000),
+        ("1500 nrlc", 1500),
+        ("87000000", 87_000_000 * 10**9),
+    ],
+)
+def test_amounts_are_read(text, amount):
+    assert parse_rlc(text) == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "RLC",
+        ".",
+        "1.",
+        "-1",
+        "+1",
+        "1,5",
+        "1_000",
+        "1e3",
+        "1e999999999",
+        "NaN",
+        "sNaN",
+        "Infinity",
+        "0x10",
+        "١",
+        "0.0000000001",
+        "1.0000000000000000000000000001",
+        "1.5 nRLC",
+        "1 ETH",
+        "1 RLC RLC",
+        "9" * 100,
+    ],
+)
+def test_everything_else_is_refused_with_advice(text):
+    with pytest.raises(BadAmount, match="write RLC"):
+        parse_rlc(text)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_an_amount_or_refused(text):
+    try:
+        assert parse_rlc(text) >= 0
+    except BadAmount:
+        assert text is not None
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0"), (1, "0.000000001"), (-1_500_000_000, "-1.5"), (10**10, "10")],
+)
+def test_rlc_is_shown_without_trailing_zeros(amount, text):
+    assert show_rlc(NanoRlc(amount)) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0"), (1, "0." + "0" * 17 + "1"), (10**18, "1"), (15 * 10**17, "1.5"), (10**20, "100")],
+)
+def test_coin_is_shown_without_trailing_zeros(amount, text):
+    assert show_coin(Wei(amount)) == text

@@ -1,0 +1,231 @@
+"""Hard cases of a worker's replicate: crashes, races, empty wallets, ends of every kind."""
+
+import pytest
+from stories import (
+    ANN,
+    RIGHT,
+    START,
+    WRONG,
+    A,
+    C,
+    S,
+    contributed,
+    path,
+    replicate_at,
+    view,
+)
+
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.replicate.machine import (
+    Acknowledged,
+    Activated,
+    Clean,
+    Cleaned,
+    Ended,
+    Finished,
+    Flow,
+    Forget,
+    Recovered,
+    Refilled,
+    RevealAsked,
+    Run,
+    UploadAsked,
+    outstanding,
+    step,
+)
+from poolhand.domain.replicate.news import news_of
+from poolhand.domain.replicate.status import EDGES, FINAL, Status
+from poolhand.domain.units import UnixSeconds
+
+LATER = UnixSeconds(START + 10)
+MAIN_PATH = [S.APP_DOWNLOADING, S.DATA_DOWNLOADING, S.COMPUTING, S.COMPUTED, S.CONTRIBUTING,
+             S.CONTRIBUTED, S.REVEALING, S.REVEALED]  # fmt: skip
+
+
+def after(replicate, *events):
+    for event in events:
+        replicate, _ = step(replicate, event)
+    return replicate
+
+
+def news(replicate, status, own=None, **kwargs):
+    known = {} if own is None else {ANN: own}
+    return news_of(view(status, known, **kwargs), replicate, ANN, LATER)
+
+
+@pytest.mark.parametrize("status", MAIN_PATH)
+def test_a_restarted_worker_goes_on_where_it_was(status):
+    before = replicate_at(status)
+    back = after(before, Recovered(LATER))
+    assert path(back)[-2:] == [S.RECOVERING, status]
+    assert back.running is before.running
+    asked = {effect for effect in outstanding(back) if isinstance(effect, Run)}
+    assert asked == {effect for effect in outstanding(before) if isinstance(effect, Run)}
+
+
+def test_a_contribution_mined_during_a_crash_is_not_lost():
+    back = after(replicate_at(S.CONTRIBUTING), Recovered(LATER))
+    done, effects = step(back, Finished(LATER, A.CONTRIBUTE, S.CONTRIBUTED))
+    assert done.status is S.CONTRIBUTED
+    assert not any(isinstance(effect, Run) for effect in effects)
+
+
+def test_activation_before_the_end_of_the_computation_is_remembered():
+    early = after(replicate_at(S.COMPUTING), Activated(START))
+    assert early.status is S.COMPUTING
+    done = after(early, Finished(LATER, A.COMPUTE, S.COMPUTED, digest=RIGHT))
+    assert done.running is A.CHECK
+
+
+def test_a_reveal_asked_before_the_receipt_is_remembered():
+    early = after(replicate_at(S.CONTRIBUTING), RevealAsked(START))
+    assert early.running is A.CONTRIBUTE
+    done = after(early, Finished(LATER, A.CONTRIBUTE, S.CONTRIBUTED))
+    assert (done.status, done.running) == (S.REVEALING, A.REVEAL)
+
+
+@pytest.mark.parametrize("digest", [RIGHT, WRONG])
+def test_a_consensus_during_the_contribution_waits_for_its_outcome(digest):
+    working = replicate_at(S.CONTRIBUTING)
+    assert news(working, ChainTaskStatus.REVEALING, consensus=digest) is None
+    refused = Finished(LATER, A.CONTRIBUTE, S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE)
+    assert path(after(working, refused))[-2:] == [refused.outcome, S.FAILED]
+
+
+def test_a_contribution_to_another_result_is_kept_until_the_end():
+    """Its group may win after a reopen; who has forgotten it then loses the stake."""
+    loser = replicate_at(S.CONTRIBUTED)
+    own = contributed(ANN)
+    kwargs = {"consensus": WRONG, "reveal_deadline": START + 600}
+    assert news(loser, ChainTaskStatus.REVEALING, own, **kwargs) is None
+    assert news(loser, ChainTaskStatus.ACTIVE, own) is None
+    won = news(loser, ChainTaskStatus.REVEALING, own, consensus=RIGHT, reveal_deadline=START + 900)
+    assert after(loser, won).status is S.REVEALING
+    end = news(loser, ChainTaskStatus.COMPLETED, own, consensus=WRONG)
+    assert after(loser, end).status is S.ABORTED_ON_CONSENSUS_REACHED
+
+
+def test_a_task_completed_during_the_reveal_waits_for_the_receipt():
+    working = replicate_at(S.REVEALING)
+    proved = contributed(ANN, status=C.PROVED)
+    assert news(working, ChainTaskStatus.COMPLETED, proved, consensus=RIGHT) is None
+    done = after(working, Finished(LATER, A.REVEAL, S.REVEALED))
+    end = news(done, ChainTaskStatus.COMPLETED, proved, consensus=RIGHT)
+    assert after(done, end).status is S.COMPLETED
+
+
+def test_a_refused_reveal_is_tried_again_while_stake_is_at_risk():
+    refused = after(replicate_at(S.REVEALING), Finished(START, A.REVEAL, S.REVEAL_FAILED))
+    assert (refused.status, refused.running) == (S.REVEAL_FAILED, None)
+    again = news(
+        refused,
+        ChainTaskStatus.REVEALING,
+        contributed(ANN),
+        consensus=RIGHT,
+        reveal_deadline=START + 600,
+    )
+    assert again == RevealAsked(LATER)
+    retried = after(refused, again)
+    assert (retried.status, retried.running) == (S.REVEALING, A.REVEAL)
+
+
+def test_a_refused_reveal_that_was_mined_after_all_is_found_out():
+    refused = after(replicate_at(S.REVEALING), Finished(START, A.REVEAL, S.REVEAL_FAILED))
+    proved = contributed(ANN, status=C.PROVED)
+    seen = news(refused, ChainTaskStatus.REVEALING, proved, consensus=RIGHT)
+    found = after(refused, seen, Finished(LATER, A.REVEAL, S.REVEALED))
+    assert found.status is S.REVEALED
+
+
+def test_a_reveal_is_given_up_after_some_refusals():
+    refused = replicate_at(S.REVEALING)
+    for _ in range(5):
+        refused = after(refused, Finished(START, A.REVEAL, S.REVEAL_FAILED), RevealAsked(START))
+    assert refused.status is S.FAILED
+    assert path(refused).count(S.REVEAL_FAILED) == 3
+
+
+def test_an_upload_asked_twice_is_done_once_at_a_time():
+    asked = after(replicate_at(S.REVEALED), UploadAsked(START, ready=True))
+    assert asked.running is A.UPLOAD
+    twice, effects = step(asked, UploadAsked(START, ready=True))
+    assert (twice, effects) == (asked, ())
+    stored = after(asked, Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"))
+    assert after(stored, UploadAsked(START, ready=True)).running is A.UPLOAD
+
+
+def test_a_lost_result_is_told_and_may_be_asked_for_again():
+    gone = after(replicate_at(S.REVEALED), UploadAsked(START, ready=False))
+    assert path(gone)[-2:] == [S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOAD_REQUEST_FAILED]
+    assert gone.running is None
+    assert after(gone, UploadAsked(START, ready=True)).running is A.UPLOAD
+
+
+def quick(*events):
+    made = replicate_at(S.COMPUTING, Flow.CONTRIBUTE_AND_FINALIZE)
+    computed = Finished(START, A.COMPUTE, S.COMPUTED, digest=RIGHT)
+    return after(made, computed, *events)
+
+
+def test_a_lost_race_after_the_upload_costs_nothing_but_work():
+    lost = quick(
+        Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"),
+        Activated(START),
+        Finished(START, A.CHECK, S.CAN_CONTRIBUTE),
+        Finished(START, A.CONTRIBUTE, S.CONTRIBUTE_FAILED),
+    )
+    assert path(lost)[-2:] == [S.CONTRIBUTE_FAILED, S.FAILED]
+
+
+def test_a_quick_task_without_a_stored_result_is_never_contributed():
+    failed = quick(Activated(START), Finished(START, A.UPLOAD, S.RESULT_UPLOAD_FAILED))
+    assert path(failed)[-2:] == [S.RESULT_UPLOAD_FAILED, S.FAILED]
+    waiting = quick(Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"))
+    assert waiting.running is None
+    assert after(waiting, UploadAsked(START, ready=True)) == waiting
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [(A.CONTRIBUTE, S.CONTRIBUTING), (A.REVEAL, S.REVEALING)]
+)
+def test_an_empty_wallet_goes_on_when_refilled_or_restarted(action, status):
+    """The wallet may have been refilled while the worker was down, and nobody else would tell."""
+    dry = after(replicate_at(status), Finished(START, action, S.OUT_OF_GAS))
+    assert (dry.status, dry.running) == (S.OUT_OF_GAS, None)
+    for event in (Refilled(LATER), Recovered(LATER)):
+        back, effects = step(dry, event)
+        assert (back.status, back.running, back.parked) == (status, action, None)
+        assert Run(action) in effects
+
+
+LIVE = [status for status in Status if status not in FINAL and status is not S.CREATED]
+BY_CHAIN = sorted(FINAL)
+
+
+@pytest.mark.parametrize("end", BY_CHAIN)
+@pytest.mark.parametrize("status", [*MAIN_PATH, S.OUT_OF_GAS, S.REVEAL_FAILED])
+def test_the_chain_can_end_a_replicate_wherever_it_stands(status, end):
+    """Even after a re-organisation or the loss of the journal's last lines."""
+    if status is S.OUT_OF_GAS:
+        here = after(replicate_at(S.CONTRIBUTING), Finished(START, A.CONTRIBUTE, status))
+    elif status is S.REVEAL_FAILED:
+        here = after(replicate_at(S.REVEALING), Finished(START, A.REVEAL, status))
+    else:
+        here = replicate_at(status)
+    over = after(here, Ended(LATER, end))
+    assert (over.status, over.running, over.parked) == (end, None, None)
+    assert Clean() in outstanding(over)
+
+
+def test_the_end_is_told_cleaned_and_forgotten():
+    over = after(replicate_at(S.CONTRIBUTED), Ended(LATER, S.COMPLETED))
+    cleaned = after(over, Cleaned(LATER))
+    told = after(cleaned, Acknowledged(LATER, len(cleaned.history)))
+    assert outstanding(told) == (Forget(),)
+
+
+@pytest.mark.parametrize("status", LIVE)
+def test_every_live_status_survives_an_interruption(status):
+    assert S.WORKER_LOST in EDGES[status] or status is S.WORKER_LOST
+    assert status in EDGES[S.WORKER_LOST] | {S.WORKER_LOST}
+    assert status in EDGES[S.RECOVERING] | {S.RECOVERING}
