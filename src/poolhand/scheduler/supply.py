@@ -20,7 +20,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_working, replicates_needed
 from poolhand.domain.trust import Weight
-from poolhand.domain.units import NanoRlc, UnixSeconds
+from poolhand.domain.units import NanoRlc
 from poolhand.scheduler.roster import Seat
 
 WAITING_PER_SLOT: Final = 8
@@ -38,9 +38,6 @@ _COMPUTING: Final = frozenset(
         Status.RECOVERING,
     }
 )
-
-
-_CREATED: Final = (Entry(Status.CREATED, UnixSeconds(0)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,8 @@ def _staff(
 
 def _with(task: Task, made: Iterable[Assignment]) -> Task:
     for each in made:
-        task = task.with_attempt(Attempt(each.worker, each.weight, _CREATED))
+        created = (Entry(Status.CREATED, task.now),)
+        task = task.with_attempt(Attempt(each.worker, each.weight, created))
     return task
 
 

@@ -79,7 +79,7 @@ class Bench:
     sender: TransactionSender
     runtime: ContainerRuntime
     fetcher: Fetcher
-    results: Callable[[], ResultsClient]
+    results: Callable[[], Awaitable[ResultsClient]]
     clock: Clock
     rules: Rules
     base: Path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.worker.bench import Bench
 from poolhand.worker.hands.check import check
@@ -23,14 +25,22 @@ _HANDS = {
 
 
 class BenchHands:
-    """Hands that work on a bench: real or with fakes behind its ports."""
+    """Hands that work on a bench: real or with fakes behind its ports.
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    Args:
+        bench: What they work with.
+        slots: Apps that run at once; further ones wait.
+    """
+
+    def __init__(self, bench: Bench, slots: int) -> None:
+        self._bench, self._slots = bench, asyncio.Semaphore(slots)
 
     async def perform(self, replicate: Replicate, action: Action) -> Finished:
         """Carry out one stage; every expected failure becomes an outcome."""
-        return await _HANDS[action](self._bench, replicate)
+        if action is not Action.COMPUTE:
+            return await _HANDS[action](self._bench, replicate)
+        async with self._slots:
+            return await compute(self._bench, replicate)
 
     async def clean(self, replicate: Replicate) -> None:
         """Stop the container and remove the files; repeatable."""

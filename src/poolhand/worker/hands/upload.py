@@ -20,9 +20,7 @@ async def upload(bench: Bench, replicate: Replicate) -> Finished:
     failure = ""
     for pause in (*PAUSES, None):
         try:
-            link = await bench.results().upload(
-                offer.task_id, bench.worker, offer.authorization, archive
-            )
+            link = await (await bench.results()).upload(offer, archive)
         except Unavailable as fault:
             failure = str(fault)
         except (Refused, OSError) as fault:

@@ -1,0 +1,69 @@
+"""``poolhand account``: stake in the hub, RLC outside it, coin for gas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from poolhand.cli.desk import Desk
+from poolhand.cli.parts import AmountArgument
+from poolhand.cli.render import coin, pairs, receipt_members, receipt_row, rlc
+from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.ids import Address
+from poolhand.domain.units import NanoRlc
+
+if TYPE_CHECKING:
+    from poolhand.domain.onchain import Receipt
+    from poolhand.requester.requester import Balances
+
+app = noun("Look at a stake, deposit RLC, withdraw it.")
+
+OwnerArgument = Annotated[
+    str, typer.Argument(metavar="[ADDRESS]", help="Whose account; the wallet's if left out.")
+]
+
+
+@verb(app, "show", example="poolhand account show")
+async def show(desk: Desk, owner: OwnerArgument = "") -> Answer:
+    """Show free and locked stake, RLC outside the hub, and coin."""
+    who = Address.parse(owner) if owner else desk.address
+    async with desk.requester() as requester:
+        return _answer(await requester.balances(who))
+
+
+@verb(app, "deposit", example="poolhand account deposit 25")
+async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
+    """Turn RLC into stake, which purchases and contributions lock."""
+    async with desk.requester(signing=True) as requester:
+        receipt = await requester.deposit(NanoRlc(amount))
+        return _answer(await requester.balances(), receipt)
+
+
+@verb(app, "withdraw", example="poolhand account withdraw 1.5")
+async def withdraw(desk: Desk, amount: AmountArgument) -> Answer:
+    """Turn free stake back into RLC."""
+    async with desk.requester(signing=True) as requester:
+        receipt = await requester.withdraw(NanoRlc(amount))
+        return _answer(await requester.balances(), receipt)
+
+
+def _answer(balances: Balances, receipt: Receipt | None = None) -> Answer:
+    account = balances.account
+    members: dict[str, Any] = {
+        "address": str(balances.owner),
+        "stake_nrlc": account.stake,
+        "locked_nrlc": account.locked,
+        "rlc_nrlc": balances.rlc,
+        "coin_wei": balances.coin,
+        "transaction": receipt_members(receipt),
+    }
+    rows = (
+        ("address", balances.owner),
+        ("free stake", rlc(account.stake)),
+        ("locked stake", rlc(account.locked)),
+        ("outside the hub", rlc(balances.rlc)),
+        ("coin for gas", coin(balances.coin)),
+        ("transaction", receipt_row(receipt)),
+    )
+    return Answer(members, lambda: pairs(rows))

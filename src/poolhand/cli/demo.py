@@ -1,0 +1,190 @@
+"""``poolhand demo``: watch two real computations travel a whole network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from poolhand import observe
+from poolhand.cli.devnet import start_in_background, stop
+from poolhand.devnet.demo import DemoReport, demonstrate
+from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
+from poolhand.domain.units import WEI_PER_GWEI, NanoRlc, Wei, show_coin, show_rlc
+from poolhand.requester.watching import Progress
+
+app = typer.Typer()
+
+MARKS = {"COMPLETED": "green", "FAILED": "red"}
+
+
+@app.command("demo")
+def demo(
+    workers: Annotated[int, typer.Option(min=4, max=16, help="Workers of the devnet.")] = 4,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the devnet running afterwards.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run a task with trust 10 (4 replicates) and one with trust 1, and show what came of them.
+
+    Uses the running devnet, or starts one and stops it at the end; its state is kept in
+    $POOLHAND_HOME (or ./.poolhand), so that `poolhand devnet up` shows the same chain again.
+
+    Example: poolhand demo --json
+
+    Exit codes: 0 both tasks completed, 4 something is missing or did not start, 1 a task failed.
+    """
+    observe.configure(level="warning")
+    home, console = devnet_home(), Console(stderr=True)
+    started = time.monotonic()
+    was_running = _is_running(home)
+    if not was_running:
+        console.print("· starting a devnet: Anvil, the PoCo contracts, registry, results, pool")
+        start_in_background(home, workers, 1)
+    try:
+        report = asyncio.run(_run(home, console))
+    finally:
+        if not was_running and not keep:
+            console.print("· stopping the devnet (its state is kept)")
+            stop(home)
+    if as_json:
+        print(json.dumps(report.dump(), indent=2))
+    else:
+        _print(report, Console(), time.monotonic() - started)
+    if not all(task.members["status"] == "COMPLETED" for task in report.tasks):
+        raise typer.Exit(1)
+
+
+def _is_running(home: Path) -> bool:
+    try:
+        DevnetInfo.read(home)
+    except NoDevnet:
+        return False
+    return True
+
+
+async def _run(home: Path, console: Console) -> DemoReport:
+    board = _Board()
+    with Live(board.picture(), console=console, refresh_per_second=8) as live:
+
+        def show(name: str, progress: Progress) -> None:
+            board.tasks[name] = progress
+            live.update(board.picture())
+
+        def step(line: str) -> None:
+            live.console.print(f"· {line}")
+
+        return await demonstrate(DevnetInfo.read(home), home, step, show)
+
+
+class _Board:
+    """The live view: a row per task, a column per replicate."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, Progress] = {}
+
+    def picture(self) -> Table:
+        """Draw what is known now."""
+        table = Table("task", "trust", "status", "replicates", title="Tasks under way")
+        for name, progress in self.tasks.items():
+            task = progress.tasks[0]
+            replicates = task.news.replicates if task.news else ()
+            lines = [Text(f"{_short(str(r.worker))} {r.status}") for r in replicates]
+            trust = "10" if len(lines) > 1 else "1"
+            table.add_row(name, trust, _coloured(str(task.status)), Group(*lines))
+        return table
+
+
+def _coloured(status: str) -> str:
+    colour = MARKS.get(status, "yellow")
+    return f"[{colour}]{status}[/{colour}]"
+
+
+def _short(address: str) -> str:
+    return address[:8] + "…"
+
+
+def _print(report: DemoReport, console: Console, seconds: float) -> None:
+    names = {each.address: name for name, each in report.info.accounts.items()}
+    lower = {address.lower(): name for address, name in names.items()}
+    for task in report.tasks:
+        console.rule(f"[bold]{task.name}[/bold]  trust {task.members['trust']}")
+        console.print(_facts(task.members))
+        console.print(_replicates(task.members, lower))
+        console.print(_transactions(task.transactions, lower))
+        _show_result(Path(task.members["result_folder"]), console)
+    console.rule("[bold]Money[/bold]")
+    console.print(_balances(report))
+    total = "not one nRLC was made or lost" if report.conserved else "[red]NOT CONSERVED[/red]"
+    console.print(f"kitty {show_rlc(report.kitty)} RLC; {total}")
+    console.print(f"all in {seconds:.0f} s, devnet included")
+
+
+def _facts(members: Any) -> Table:
+    table = Table(show_header=False, box=None)
+    timeline = members["timeline"]
+    rows = {
+        "status": _coloured(members["status"]),
+        "flow": members["flow"],
+        "task": members["task_id"],
+        "deal": members["deal_id"],
+        "consensus": members["consensus"],
+        "digest": members["result_digest"],
+        "from deal to end": f"{timeline['seconds']} s of chain time",
+    }
+    for what, value in rows.items():
+        table.add_row(f"[dim]{what}[/dim]", str(value))
+    return table
+
+
+def _replicates(members: Any, names: dict[str, str]) -> Table:
+    table = Table("replicate of", "address", "status", title="Replicates")
+    for each in members["replicates"]:
+        name = names.get(each["worker"].lower(), "?")
+        table.add_row(name, each["worker"], _coloured(each["status"]))
+    return table
+
+
+def _transactions(transactions: Any, names: dict[str, str]) -> Table:
+    table = Table("transaction", "from", "block", "gas", "gwei", "paid (ETH)", title="Transactions")
+    for each in transactions:
+        paid = show_coin(Wei(each.gas * each.gas_price))
+        price = f"{each.gas_price / WEI_PER_GWEI:.2f}"
+        who = names.get(each.sender.lower(), _short(each.sender))
+        table.add_row(each.what, who, str(each.block), f"{each.gas:,}", price, paid)
+    return table
+
+
+def _balances(report: DemoReport) -> Table:
+    table = Table("account", "free stake", "locked", "wallet", "change", title="RLC")
+    for name, money in report.after.items():
+        change = NanoRlc(money.total - report.before[name].total)
+        colour = "green" if change > 0 else "red" if change < 0 else "dim"
+        table.add_row(
+            name,
+            show_rlc(money.stake),
+            show_rlc(money.locked),
+            show_rlc(money.wallet),
+            f"[{colour}]{'+' if change > 0 else ''}{show_rlc(change)}[/{colour}]",
+        )
+    return table
+
+
+def _show_result(folder: Path, console: Console) -> None:
+    texts = sorted(folder.glob("*.txt"))
+    shown = [file for file in texts if file.name not in ("stdout.txt", "stderr.txt")]
+    for file in shown:
+        content = file.read_text(encoding="utf-8", errors="replace")
+        console.print(Panel(Text(content.strip()), title=f"result: {file}"))
+    for file in sorted(folder.glob("*.png")):
+        console.print(Panel(Text(f"{file} ({file.stat().st_size:,} bytes)"), title="result"))

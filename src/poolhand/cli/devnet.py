@@ -1,0 +1,207 @@
+"""``poolhand devnet``: a whole network on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from poolhand import observe
+from poolhand.cli.programs import until_stopped
+from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
+from poolhand.domain.errors import Unavailable
+
+app = typer.Typer(no_args_is_help=True, help="Run a whole network on this machine.")
+
+PID_FILE: Final = "devnet.pid"
+LOG_FILE: Final = "devnet.log"
+UP_SECONDS: Final = 180
+DOWN_SECONDS: Final = 60
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class DevnetFailed(Unavailable):
+    """The devnet in the background did not become ready, or did not stop."""
+
+
+@app.command("up")
+def up(
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Workers to run.")] = 4,
+    block_time: Annotated[int, typer.Option(min=1, help="Seconds between blocks.")] = 1,
+    detach: Annotated[bool, typer.Option("--detach", help="Run in the background.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start Anvil, the real PoCo contracts, a registry, results, a pool and workers.
+
+    State is kept in $POOLHAND_HOME (or ./.poolhand) and resumed. Ctrl-C stops everything.
+
+    Example: poolhand devnet up --workers 4 --detach
+
+    Exit codes: 0 stopped (or, detached, ready), 2 already running, 4 something did not start.
+    """
+    if detach:
+        start_in_background(devnet_home(), workers, block_time)
+        info(as_json)
+        return
+    observe.configure(level="warning")
+    asyncio.run(until_stopped(_up(workers, block_time, as_json)))
+
+
+async def _up(workers: int, block_time: int, as_json: bool) -> None:
+    from poolhand.devnet.up import DevnetPlan, devnet
+
+    home, console = devnet_home(), Console(stderr=True)
+    plan = DevnetPlan(home, workers, block_time)
+    async with devnet(plan, lambda line: console.print(f"· {line}")) as running:
+        pid = home / PID_FILE
+        pid.write_text(str(os.getpid()), encoding="utf-8")
+        try:
+            if as_json:
+                print(json.dumps(running.info.dump()), flush=True)
+            else:
+                _print(running.info, Console())
+                console.print("running; Ctrl-C stops everything and keeps the state")
+            await asyncio.get_running_loop().create_future()
+        finally:
+            pid.unlink(missing_ok=True)
+
+
+def start_in_background(home: Path, workers: int, block_time: int) -> None:
+    """Start a devnet that outlives this command, and wait until it is ready.
+
+    Raises:
+        DevnetFailed: It did not start; the message has the end of its log.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / LOG_FILE
+    command = (sys.executable, "-m", "poolhand", "devnet", "up")
+    arguments = ("--workers", str(workers), "--block-time", str(block_time))
+    with log.open("wb") as file:
+        process = subprocess.Popen(  # noqa: S603 - ourselves
+            (*command, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            env={**os.environ, "POOLHAND_HOME": str(home)},
+        )
+    until = time.monotonic() + UP_SECONDS
+    while not (home / INFO_FILE).exists() or not (home / PID_FILE).exists():
+        if process.poll() is not None or time.monotonic() > until:
+            last = log.read_text(encoding="utf-8", errors="replace").strip().split("\n")[-3:]
+            raise DevnetFailed("the devnet did not start: " + " / ".join(last))
+        time.sleep(0.1)
+
+
+@app.command("down")
+def down(as_json: Json = False) -> None:
+    """Stop the devnet in the background; its state is kept.
+
+    Example: poolhand devnet down
+
+    Exit codes: 0 stopped, 2 none runs, 4 it did not stop.
+    """
+    stop(devnet_home())
+    print(json.dumps({"stopped": True}) if as_json else "stopped; its state is kept")
+
+
+def stop(home: Path) -> None:
+    """Stop the devnet of a folder and wait until it is gone.
+
+    Raises:
+        NoDevnet: None runs.
+        DevnetFailed: It does not stop.
+    """
+    pid = _pid(home)
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + DOWN_SECONDS
+    while _is_alive(pid):
+        if time.monotonic() > until:
+            raise DevnetFailed(f"the devnet (process {pid}) does not stop: see {home / LOG_FILE}")
+        time.sleep(0.1)
+
+
+@app.command("info")
+def info(as_json: Json = False) -> None:
+    """Show addresses, URLs and accounts of the running devnet.
+
+    Example: poolhand devnet info --json
+
+    Exit codes: 0 shown, 2 none runs.
+    """
+    found = DevnetInfo.read(devnet_home())
+    if as_json:
+        print(json.dumps(found.dump(), indent=2))
+    else:
+        _print(found, Console())
+
+
+@app.command("status")
+def status(as_json: Json = False) -> None:
+    """Ask every program of the running devnet how it is.
+
+    Example: poolhand devnet status
+
+    Exit codes: 0 all answer, 2 none runs, 4 something does not answer.
+    """
+    from poolhand.devnet.health import Health, ask_all
+
+    answers: list[Health] = asyncio.run(ask_all(DevnetInfo.read(devnet_home())))
+    if as_json:
+        print(json.dumps({each.name: each.dump() for each in answers}, indent=2))
+    else:
+        table = Table("program", "state", "detail", title="Devnet")
+        for each in answers:
+            table.add_row(each.name, "up" if each.ok else "[red]down[/red]", each.detail)
+        Console().print(table)
+    if not all(each.ok for each in answers):
+        raise DevnetFailed(
+            "a program of the devnet does not answer: see its log in the logs folder"
+        )
+
+
+def _pid(home: Path) -> int:
+    try:
+        return int((home / PID_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise NoDevnet(home) from fault
+
+
+def _is_alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # ours, if this command started it: nobody else reaps it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _print(info: DevnetInfo, console: Console) -> None:
+    table = Table("what", "where", title="Devnet")
+    rows: tuple[tuple[str, Any], ...] = (
+        ("chain", f"{info.rpc_url} (id {info.chain_id})"),
+        ("hub", info.hub),
+        ("RLC", info.rlc),
+        ("workerpool", info.workerpool),
+        ("pool", info.pool_url),
+        ("results", info.results_url),
+        ("image registry", info.registry),
+        ("files", f"{info.files_url} serves {info.files}"),
+        *((name, account.address) for name, account in info.accounts.items()),
+    )
+    for what, where in rows:
+        table.add_row(what, str(where))
+    console.print(table)

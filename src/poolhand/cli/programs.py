@@ -1,0 +1,139 @@
+"""Long-running programs as commands: flags from their options, logs, signals, one ready line."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from poolhand import observe
+from poolhand.settings.load import Option, Settings, load
+
+Ready: TypeAlias = Callable[[str], None]
+Start: TypeAlias = Callable[[Settings, Ready], Coroutine[Any, Any, None]]
+
+
+def add_program(
+    app: typer.Typer, name: str, options: Iterable[Option], start: Start, doc: str
+) -> None:
+    """Add a command that runs a program until it is stopped.
+
+    Args:
+        app: The group.
+        name: Of the command.
+        options: Of the program; each becomes a flag.
+        start: Given the settings and what to call when the program is ready.
+        doc: Help text, its example included.
+    """
+    known = tuple(options)
+
+    def command(**given: Any) -> None:
+        flags = {option.key: given[_name(option)] for option in known}
+        settings = load(known, flags, os.environ, given["config"])
+        if given["show_config"]:
+            _show(settings, as_json=given["as_json"])
+            return
+        observe.configure(json=given["log_json"], level=given["log_level"])
+        asyncio.run(until_stopped(start(settings, _ready_line(given["as_json"]))))
+
+    parameters = [_parameter(option) for option in known] + _COMMON
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    app.command(name, help=doc)(command)
+
+
+async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, or until SIGINT or SIGTERM: then cancel, and return as if it were done."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+
+
+def _name(option: Option) -> str:
+    return option.key.replace("-", "_")
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    default = option.default or ("required" if option.default is None else "none")
+    told = f"{option.meaning} [{option.variable}; default: {default}]"
+    kind = Annotated[str | None, typer.Option(f"--{option.key}", help=told, show_default=False)]
+    return inspect.Parameter(
+        _name(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+    )
+
+
+def _common(name: str, default: Any, kind: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+_COMMON = [
+    _common(
+        "config",
+        None,
+        Annotated[Path | None, typer.Option("--config", help="TOML file with these settings.")],
+    ),
+    _common(
+        "show_config",
+        False,
+        Annotated[
+            bool,
+            typer.Option("--show-config", help="Print the settings in force and their origins."),
+        ],
+    ),
+    _common(
+        "as_json",
+        False,
+        Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")],
+    ),
+    _common(
+        "log_json", False, Annotated[bool, typer.Option("--log-json", help="Write logs as JSON.")]
+    ),
+    _common(
+        "log_level",
+        "info",
+        Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")],
+    ),
+]
+
+
+def _ready_line(as_json: bool) -> Ready:
+    def ready(url: str) -> None:
+        if as_json:
+            print(json.dumps({"url": url}), flush=True)
+        else:
+            Console(stderr=True).print(f"[green]ready[/green] at {url} (Ctrl-C stops)")
+
+    return ready
+
+
+def _show(settings: Settings, *, as_json: bool) -> None:
+    if as_json:
+        rows = settings.rows()
+        told = {row.option.key: {"value": row.shown, "origin": row.origin} for row in rows}
+        print(json.dumps(told, indent=2))
+        return
+    table = Table("setting", "value", "origin", title="Settings in force")
+    for row in settings.rows():
+        table.add_row(row.option.key, row.shown, row.origin)
+    Console().print(table)

@@ -1,0 +1,238 @@
+"""Members for programs and tables for people, of what several verbs show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from poolhand.domain.units import NanoRlc, show_coin, show_rlc
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from poolhand.domain.deal import Deal
+    from poolhand.domain.onchain import Receipt
+    from poolhand.requester.watching import Progress, TaskProgress
+    from poolhand.transport.pool_client import Moment, PoolTransaction, ReplicateNews
+
+COLOURS = {
+    "COMPLETED": "green",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "WORKER_LOST": "yellow",
+    "OUT_OF_GAS": "yellow",
+}
+
+
+def pairs(rows: Iterable[tuple[str, Any]], title: str | None = None) -> Table:
+    """Return a table of names and values; None values are left out."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    for name, value in rows:
+        if value is not None:
+            table.add_row(Text(name, style="bold"), Text(str(value), overflow="fold"))
+    return table
+
+
+def grid(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> Table:
+    """Return a table with headings; values are shown as they are, whole."""
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(each if isinstance(each, Text) else Text(str(each)) for each in row))
+    return table
+
+
+def coloured(status: str) -> Text:
+    """Return a status in its colour."""
+    return Text(status, style=COLOURS.get(status, ""))
+
+
+def moment(seconds: int) -> str:
+    """Write Unix seconds for a person (UTC)."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def rlc(amount: int) -> str:
+    """Write an amount with its unit."""
+    return f"{show_rlc(NanoRlc(amount))} RLC"
+
+
+def coin(amount: Any) -> str:
+    """Write an amount of the chain's coin with its unit."""
+    return f"{show_coin(amount)} ETH"
+
+
+def receipt_members(receipt: Receipt | None) -> dict[str, Any] | None:
+    """Return a transaction's members (price in wei per gas)."""
+    if receipt is None:
+        return None
+    return {
+        "tx": str(receipt.tx_hash),
+        "block": receipt.block,
+        "gas": receipt.gas_used,
+        "gas_price_wei": receipt.gas_price,
+    }
+
+
+def receipt_row(receipt: Receipt | None) -> str | None:
+    """Return a transaction in one line."""
+    if receipt is None:
+        return None
+    return f"{receipt.tx_hash} (block {receipt.block}, {receipt.gas_used} gas)"
+
+
+def deal_members(deal: Deal) -> dict[str, Any]:
+    """Return a deal's members (amounts in nRLC, times in Unix seconds)."""
+    return {
+        "deal_id": str(deal.deal_id),
+        "app": str(deal.app.address),
+        "dataset": str(deal.dataset.address) if deal.has_dataset else None,
+        "workerpool": str(deal.workerpool.address),
+        "workerpool_owner": str(deal.workerpool.owner),
+        "requester": str(deal.requester),
+        "beneficiary": str(deal.beneficiary),
+        "callback": str(deal.callback) if deal.has_callback else None,
+        "params": deal.params,
+        "trust": deal.trust,
+        "category": deal.category,
+        "tag": list(deal.tag.names),
+        "price_nrlc": deal.price,
+        "cost_nrlc": deal.price * deal.bot_size,
+        "worker_stake_nrlc": deal.worker_stake,
+        "start_time": deal.start_time,
+        "bot_first": deal.bot_first,
+        "bot_size": deal.bot_size,
+        "task_ids": [str(task_id) for _, task_id in deal.tasks()],
+    }
+
+
+def deal_table(deal: Deal) -> Table:
+    """Return a deal for a person."""
+    return pairs(
+        (
+            ("deal", deal.deal_id),
+            ("app", deal.app.address),
+            ("dataset", deal.dataset.address if deal.has_dataset else None),
+            ("workerpool", deal.workerpool.address),
+            ("requester", deal.requester),
+            ("params", deal.params),
+            ("trust", deal.trust),
+            ("category", deal.category),
+            ("tag", ", ".join(deal.tag.names) or None),
+            ("price of a task", rlc(deal.price)),
+            ("cost", f"{rlc(deal.price * deal.bot_size)} for {deal.bot_size} task(s)"),
+            ("matched", moment(deal.start_time)),
+        )
+    )
+
+
+def _moment_members(each: Moment) -> dict[str, Any]:
+    return {
+        "status": each.status,
+        "at": each.at,
+        "detail": each.detail,
+        "tx": str(each.tx) if each.tx else None,
+    }
+
+
+def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
+    return {
+        "worker": str(each.worker),
+        "status": each.status,
+        "live": each.live,
+        "history": [_moment_members(line) for line in each.history],
+    }
+
+
+def _transaction_members(each: PoolTransaction) -> dict[str, Any]:
+    return {
+        "call": each.call,
+        "tx": str(each.tx),
+        "block": each.block,
+        "gas": each.gas,
+        "gas_price_wei": each.gas_price,
+    }
+
+
+def task_members(task: TaskProgress) -> dict[str, Any]:
+    """Return a task's members: the chain's view, and the pool's where it speaks."""
+    view, news = task.view, task.news
+    return {
+        "task_id": str(task.task_id),
+        "deal_id": str(news.deal_id) if news else None,
+        "index": task.index,
+        "status": task.status,
+        "outcome": task.outcome,
+        "chain_status": view.status.name,
+        "flow": news.flow if news else None,
+        "contribution_deadline": view.contribution_deadline,
+        "reveal_deadline": view.reveal_deadline,
+        "final_deadline": view.final_deadline or task.deadline,
+        "contributors": [str(each) for each in view.contributors],
+        "consensus": str(view.consensus) if any(view.consensus) else None,
+        "result_digest": str(view.digest) if any(view.digest) else None,
+        "link": link_members(view.results),
+        "history": [_moment_members(line) for line in news.history] if news else [],
+        "replicates": [_replicate_members(each) for each in news.replicates] if news else [],
+        "transactions": [_transaction_members(each) for each in news.transactions] if news else [],
+    }
+
+
+def link_members(results: bytes) -> Mapping[str, Any] | None:
+    """Return the result link on chain as an object."""
+    if not results:
+        return None
+    text = results.decode(errors="replace")
+    try:
+        members = json.loads(text)
+    except ValueError:
+        members = None
+    return members if isinstance(members, dict) else {"storage": "none", "location": text}
+
+
+def replicates_table(progress: Progress) -> Table:
+    """Return tasks and their replicates, one line each."""
+    rows: list[tuple[Any, ...]] = []
+    for task in progress.tasks:
+        meaning = task.news.meaning if task.news and task.outcome is None else ""
+        rows.append((task.index, task.task_id.short, coloured(task.status), meaning))
+        rows += [
+            ("", f"  {each.worker.short}", coloured(each.status), "" if each.live else "silent")
+            for each in (task.news.replicates if task.news else ())
+        ]
+    return grid(("#", "task / worker", "status", ""), rows)
+
+
+def task_report(task: TaskProgress) -> RenderableType:
+    """Return everything known of one task."""
+    view, news = task.view, task.news
+    parts: list[RenderableType] = [
+        pairs(
+            (
+                ("task", task.task_id),
+                ("deal", news.deal_id if news else None),
+                ("status", f"{task.status} (on chain: {view.status.name})"),
+                ("meaning", news.meaning if news else None),
+                ("final deadline", moment(task.deadline) if task.deadline else None),
+                ("digest", view.digest if any(view.digest) else None),
+                ("result", view.results.decode(errors="replace") or None),
+            )
+        )
+    ]
+    if news:
+        steps = (
+            (each.worker.short, line.status, moment(line.at), line.tx or line.detail)
+            for each in news.replicates
+            for line in each.history
+        )
+        parts.append(grid(("worker", "status", "at", ""), steps, "\nreplicates"))
+        sent = ((each.call, each.tx, each.block, each.gas) for each in news.transactions)
+        parts.append(grid(("call", "transaction", "block", "gas"), sent, "\npool's transactions"))
+    return Group(*parts)

@@ -1,0 +1,1 @@
+"""Buying computation: image to app, wish to deal, deal to result."""

@@ -1,0 +1,105 @@
+"""Result archives: ZIP files from strangers, read with limits and unpacked with care."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from poolhand.domain.computed import COMPUTED_FILE, MAX_COMPUTED, Computed
+from poolhand.domain.errors import PeerFault, Refused
+
+MAX_FILES: Final = 100_000
+MAX_BYTES: Final = 32 * 1024**3
+"""Unpacked, all files together."""
+_BLOCK: Final = 1024 * 1024
+_ENCRYPTED: Final = 0x1
+
+
+class BadArchive(PeerFault):
+    """A result archive is damaged or made to harm."""
+
+
+class TargetExists(Refused):
+    """What would be written is there already."""
+
+
+def digests(archive: Path) -> tuple[Computed, dict[str, bytes]]:
+    """Read ``computed.json`` and the sha256 of every file by its path in the archive.
+
+    Raises:
+        BadArchive: Not a ZIP file, damaged, oversized, or with names that leave the folder.
+        NoResult: ``computed.json`` is not what it should be.
+    """
+    files: dict[str, bytes] = {}
+    computed = b""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            budget = MAX_BYTES
+            for entry in _entries(opened):
+                digest = sha256()
+                for block in _blocks(opened, entry):
+                    budget -= len(block)
+                    _demand(budget >= 0, f"it unpacks to more than {MAX_BYTES} bytes")
+                    digest.update(block)
+                    if entry.filename == COMPUTED_FILE and len(computed) <= MAX_COMPUTED:
+                        computed += block
+                files[entry.filename] = digest.digest()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, ValueError) as fault:
+        raise BadArchive(f"result archive {archive.name} is damaged: {fault}") from fault
+    _demand(COMPUTED_FILE in files, f"it has no {COMPUTED_FILE}")
+    return Computed.parse(computed), files
+
+
+def extract(archive: Path, target: Path) -> None:
+    """Unpack an archive that ``digests`` has passed into a folder that does not exist yet.
+
+    Raises:
+        TargetExists: The folder is there; nothing was written.
+        BadArchive: As ``digests``.
+    """
+    try:
+        target.mkdir(parents=True)
+    except FileExistsError as fault:
+        raise TargetExists(f"{target} is there already: move it away, or choose a folder") from (
+            fault
+        )
+    with zipfile.ZipFile(archive) as opened:
+        for entry in _entries(opened):
+            path = target / entry.filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                for block in _blocks(opened, entry):
+                    file.write(block)
+
+
+def _entries(opened: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    """Yield regular files with harmless names, each name once."""
+    entries = opened.infolist()
+    _demand(len(entries) <= MAX_FILES, f"it has more than {MAX_FILES} files")
+    seen: set[str] = set()
+    for entry in entries:
+        name = PurePosixPath(entry.filename)
+        harmless = not name.is_absolute() and ".." not in name.parts and "\\" not in entry.filename
+        _demand(harmless and entry.filename.isprintable(), f"it has the name {entry.filename!r}")
+        mode = stat.S_IFMT(entry.external_attr >> 16)
+        _demand(mode in (0, stat.S_IFREG, stat.S_IFDIR), f"{entry.filename!r} is no plain file")
+        _demand(not entry.flag_bits & _ENCRYPTED, f"{entry.filename!r} is encrypted")
+        _demand(entry.filename not in seen, f"it has {entry.filename!r} twice")
+        seen.add(entry.filename)
+        if not entry.is_dir():
+            yield entry
+
+
+def _blocks(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    with opened.open(entry) as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def _demand(holds: bool, why: str) -> None:
+    if not holds:
+        raise BadArchive(f"the result archive is refused: {why}")

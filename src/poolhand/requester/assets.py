@@ -1,0 +1,162 @@
+"""Registering apps, datasets and workerpools, each once: the chain itself remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from poolhand.chain.errors import AssetExists
+from poolhand.domain import multiaddr
+from poolhand.domain.errors import BrokenPrecondition, Refused, Unavailable
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import (
+    CreateApp,
+    CreateAsset,
+    CreateDataset,
+    CreateWorkerpool,
+    Receipt,
+)
+from poolhand.ports.chain import Hub
+from poolhand.requester.images import Image, resolve
+from poolhand.requester.purse import Purse
+
+MAX_DATASET: Final = 16 * 1024**3
+"""Bytes read to compute a checksum."""
+_BLOCK: Final = 1024 * 1024
+_AS_IS: Final = {"Accept-Encoding": "identity"}
+
+
+class NoSuchDataset(Refused):
+    """The dataset's file or URL is not there."""
+
+
+class DatasetTooLarge(Refused):
+    """The dataset is larger than we read for a checksum."""
+
+
+class DatasetUnreachable(Unavailable):
+    """The dataset's server does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """An asset on chain; ``receipt`` None when it was there before."""
+
+    address: Address
+    receipt: Receipt | None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this call registered it."""
+        return self.receipt is not None
+
+
+async def deploy(purse: Purse, asset: CreateAsset) -> Deployed:
+    """Register an asset, or return the same one registered before; repeatable.
+
+    Raises:
+        OutOfGas: The wallet cannot pay.
+        ChainUnreachable: No endpoint answers.
+    """
+    async with purse.open() as hand:
+        address = await hand.hub.predict(asset)
+        if await exists(hand.hub, asset, address):
+            return Deployed(address, None)
+        try:
+            receipt = await hand.sender.send(f"create:{address}", asset)
+        except AssetExists:  # somebody was faster
+            return Deployed(address, None)
+    if receipt.created is None:
+        raise BrokenPrecondition(f"transaction {receipt.tx_hash} created no asset")
+    return Deployed(receipt.created, receipt)
+
+
+async def exists(hub: Hub, asset: CreateAsset, address: Address) -> bool:
+    """Tell whether an asset is registered."""
+    match asset:
+        case CreateApp():
+            return await hub.app(address) is not None
+        case CreateDataset():
+            return await hub.dataset(address) is not None
+        case CreateWorkerpool():
+            return await hub.workerpool(address) is not None
+
+
+async def app_of(http: httpx.AsyncClient, owner: Address, image: str, name: str) -> CreateApp:
+    """Describe the app of an image; ``name`` empty takes the image's.
+
+    Raises:
+        BadImageName, NoSuchImage, RegistryDown: The image cannot be resolved.
+    """
+    found: Image = await resolve(http, image)
+    chosen = name or found.name.rpartition("/")[2].partition(":")[0]
+    return CreateApp(owner, chosen, multiaddr.encode(found.name), found.digest)
+
+
+async def dataset_of(
+    http: httpx.AsyncClient,
+    owner: Address,
+    location: str,
+    name: str,
+    *,
+    file: Path | None = None,
+    checksum: bytes | None = None,
+) -> CreateDataset:
+    """Describe the dataset at a URL (or ``/ipfs/…``).
+
+    The checksum (sha256) is the given one, that of a local copy, or computed by downloading.
+
+    Raises:
+        NoSuchDataset, DatasetTooLarge, DatasetUnreachable: It cannot be read.
+    """
+    if checksum is None:
+        checksum = _of_file(file) if file else await _of_url(http, location)
+    chosen = name or location.rstrip("/").rpartition("/")[2]
+    return CreateDataset(owner, chosen, multiaddr.encode(location), checksum)
+
+
+def _of_file(file: Path) -> bytes:
+    digest = sha256()
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except OSError as fault:
+        raise NoSuchDataset(f"cannot read {file} ({fault.strerror}): correct --file") from fault
+    return digest.digest()
+
+
+async def _of_url(http: httpx.AsyncClient, location: str) -> bytes:
+    if not location.startswith(("http://", "https://")):
+        raise NoSuchDataset(
+            f"{location} cannot be downloaded from here: give --checksum, or --file with a "
+            "local copy"
+        )
+    digest, size = sha256(), 0
+    try:
+        async with http.stream("GET", location, headers=_AS_IS, follow_redirects=True) as answer:
+            _check(answer, location)
+            async for block in answer.aiter_raw():
+                digest.update(block)
+                size += len(block)
+                if size > MAX_DATASET:
+                    raise DatasetTooLarge(f"{location} is over {MAX_DATASET} bytes: use --checksum")
+    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        raise DatasetUnreachable(
+            f"{location} does not answer ({fault or type(fault).__name__}): correct the URL, or "
+            "start its server"
+        ) from fault
+    return digest.digest()
+
+
+def _check(answer: httpx.Response, location: str) -> None:
+    if answer.is_success:
+        return
+    status = answer.status_code
+    if status >= 500 or status == 429:
+        raise DatasetUnreachable(f"{location} answers HTTP {status}: try again later")
+    raise NoSuchDataset(f"{location} answers HTTP {status}: correct the URL")

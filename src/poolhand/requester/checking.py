@@ -1,0 +1,194 @@
+"""Judging orders before money moves: what the matcher and the wish say of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from poolhand.domain.deal import App, Dataset, Workerpool
+from poolhand.domain.eip712 import Domain, order_domain
+from poolhand.domain.errors import Refused, StakeTooLow
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.orders.eip712 import order_hash
+from poolhand.domain.orders.matching import Facts, Match, Mismatch, match_orders
+from poolhand.domain.orders.model import (
+    AppOrder,
+    DatasetOrder,
+    MatchOrders,
+    Order,
+    RequestOrder,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.orders.reasons import Reason
+from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.signatures import BadSignature, recover, widen
+from poolhand.domain.units import NanoRlc, show_rlc
+from poolhand.ports.chain import Hub
+from poolhand.requester.wish import Wish
+
+
+class OrdersUnfit(Refused):
+    """The orders do not make a deal; ``mismatches`` has each reason."""
+
+    def __init__(self, mismatches: tuple[Mismatch, ...]) -> None:
+        super().__init__("; ".join(mismatch.sentence for mismatch in mismatches))
+        self.mismatches = mismatches
+
+
+class PriceTooHigh(Refused):
+    """One task costs more than the wish allows."""
+
+
+class VolumeTooSmall(Refused):
+    """The orders have fewer tasks left than are wanted."""
+
+
+def hub_domain(hub: Hub) -> Domain:
+    """Return the domain under which a hub's orders are signed."""
+    return order_domain(hub.facts.chain_id, hub.facts.hub)
+
+
+async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
+    """Gather what the chain knows of four orders."""
+    domain, dataset = hub_domain(hub), orders.dataset.order.dataset
+    signed = (orders.app, orders.dataset, orders.workerpool, orders.request)
+    categories, app, data, pool, consumed = await asyncio.gather(
+        hub.categories(),
+        hub.app(orders.app.order.app),
+        _nothing() if dataset.is_zero else hub.dataset(dataset),
+        hub.workerpool(orders.workerpool.order.workerpool),
+        hub.consumed([order_hash(domain, each.order) for each in signed]),
+    )
+    requester = orders.request.order.requester
+    accounts = await hub.accounts({requester, pool.owner} if pool else {requester})
+    return Facts(
+        domain=domain,
+        categories=len(categories),
+        app=app,
+        dataset=data,
+        workerpool=pool,
+        consumed=consumed,
+        free_stake={owner: account.stake for owner, account in accounts.items()},
+    )
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool) -> None:
+    """Check that orders make the deal that is wished.
+
+    Args:
+        hub: Asked for the facts.
+        wish: What is wanted.
+        orders: Signed and complete.
+        ignore_stake: The payer's stake is about to be topped up.
+
+    Raises:
+        StakeTooLow: Only the payer's stake is missing; says how much to deposit.
+        OrdersUnfit: Anything else does not fit.
+        PriceTooHigh, VolumeTooSmall: The deal would not be what is wished.
+    """
+    check_price(wish, orders)
+    found = match_orders(orders, await facts_of(hub, orders))
+    if isinstance(found, Match):
+        check_volume(wish, found.volume)
+        return
+    stake = tuple(each for each in found if each.reason is Reason.PAYER_STAKE_TOO_LOW)
+    if len(stake) < len(found):
+        raise OrdersUnfit(tuple(each for each in found if not ignore_stake or each not in stake))
+    if not ignore_stake:
+        raise await _stake_too_low(hub, orders)
+
+
+def check_price(wish: Wish, orders: MatchOrders) -> None:
+    """Check the price of one task against the wish; raises PriceTooHigh."""
+    price = price_of(orders)
+    if wish.max_price is not None and price > wish.max_price:
+        raise PriceTooHigh(
+            f"one task costs {show_rlc(price)} RLC, over the limit of "
+            f"{show_rlc(wish.max_price)}: raise --max-price, or take a smaller category"
+        )
+
+
+def check_volume(wish: Wish, volume: int) -> None:
+    """Check that the deal would have every task; raises VolumeTooSmall."""
+    if volume < wish.tasks:
+        raise VolumeTooSmall(
+            f"the orders have {volume} tasks left of the {wish.tasks} wanted: ask for fewer "
+            "--tasks, or for newer orders"
+        )
+
+
+def price_of(orders: MatchOrders) -> NanoRlc:
+    """Return what one task costs (nRLC)."""
+    parts = (orders.app.order, orders.dataset.order, orders.workerpool.order)
+    return NanoRlc(sum(order.price for order in parts))
+
+
+async def shortfall(hub: Hub, orders: MatchOrders) -> NanoRlc:
+    """Return what the requester's free stake lacks for all tasks (nRLC, 0 when it suffices)."""
+    request = orders.request.order
+    needed = price_of(orders) * request.volume
+    pool = await hub.workerpool(orders.workerpool.order.workerpool)
+    if pool is not None and pool.owner == request.requester:
+        needed += scheduler_stake(orders.workerpool.order.price) * request.volume
+    return NanoRlc(max(0, needed - await _free(hub, request.requester)))
+
+
+async def _free(hub: Hub, owner: Address) -> NanoRlc:
+    return (await hub.accounts([owner]))[owner].stake
+
+
+async def _stake_too_low(hub: Hub, orders: MatchOrders) -> StakeTooLow:
+    owner = orders.request.order.requester
+    missing = show_rlc(await shortfall(hub, orders))
+    return StakeTooLow(
+        f"{owner} has {show_rlc(await _free(hub, owner))} RLC of free stake and lacks {missing} "
+        f"for this purchase: run `poolhand account deposit {missing}`, or buy with --deposit"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """What the chain says of one order; ``owner`` is None when its asset is not registered."""
+
+    order_hash: OrderHash
+    owner: Address | None
+    signed_by_owner: bool
+    left: int
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can still be matched."""
+        return self.signed_by_owner and self.left > 0
+
+
+async def order_state(hub: Hub, signed: Signed[Any]) -> OrderState:
+    """Look up who may sign an order, and how much of it is left."""
+    name = order_hash(hub_domain(hub), signed.order)
+    owner = await _owner_of(hub, signed.order)
+    used = (await hub.consumed([name]))[name]
+    try:
+        signer: Address | None = recover(name, widen(signed.signature))
+    except BadSignature:
+        signer = None
+    good = owner is not None and signer == owner
+    return OrderState(name, owner, good, max(0, signed.order.volume - used))
+
+
+async def _owner_of(hub: Hub, order: Order) -> Address | None:
+    found: App | Dataset | Workerpool | None
+    match order:
+        case RequestOrder():
+            return order.requester
+        case AppOrder():
+            found = await hub.app(order.app)
+        case DatasetOrder():
+            found = await hub.dataset(order.dataset)
+        case WorkerpoolOrder():
+            found = await hub.workerpool(order.workerpool)
+    return found.owner if found else None

@@ -1,0 +1,58 @@
+"""The requester's composition root: settings in, a ``Requester`` out.
+
+>>> async with open_requester(settings) as requester:
+...     app = await requester.deploy_app("docker.io/owner/app:1.0")
+...     bought = await requester.buy(Wish(app.address, args="--top 5", trust=Trust(10)))
+...     async for progress in requester.watch.follow_deal(bought.deal):
+...         print([task.status for task in progress.tasks])
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import httpx
+
+from poolhand.chain import connect
+from poolhand.keys import Wallet, open_wallet
+from poolhand.requester.requester import Requester
+from poolhand.settings.requester import RequesterSettings
+from poolhand.transport.clock import SystemClock, SystemEntropy
+from poolhand.transport.results_client import ResultsReader
+
+TIMEOUT: Final = 30.0
+"""Seconds for one HTTP answer to begin."""
+
+
+@asynccontextmanager
+async def open_requester(settings: RequesterSettings) -> AsyncIterator[Requester]:
+    """Connect to a chain and open the wallet.
+
+    Raises:
+        ChainUnreachable: No endpoint answers, or none is on the right chain.
+        WrongPassword, WalletNotFound, KeystoreUnreadable: The wallet does not open.
+    """
+    wallet = await asyncio.to_thread(_wallet, settings)
+    async with (
+        connect(settings.chain) as chain,
+        httpx.AsyncClient(timeout=TIMEOUT) as http,
+    ):
+        yield Requester(
+            chain,
+            lambda: connect(settings.chain),
+            http,
+            settings,
+            wallet,
+            SystemClock(),
+            SystemEntropy(),
+            lambda url: ResultsReader(http, url),
+        )
+
+
+def _wallet(settings: RequesterSettings) -> Wallet | None:
+    if settings.wallet is None or settings.password is None:
+        return None
+    return open_wallet(settings.wallet, settings.keystore, settings.password)

@@ -1,0 +1,207 @@
+"""A wallet that spends: its sender, and a memory of purchases that were begun.
+
+One program at a time spends from a wallet on this machine. What it signed and sent is in journals,
+so that a crash loses nothing and buys nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    suppress,
+)
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from poolhand.domain.errors import Malformed
+from poolhand.domain.ids import Address, FixedBytes
+from poolhand.domain.orders.model import (
+    NO_DATASET_ORDER,
+    AppOrder,
+    DatasetOrder,
+    MatchOrders,
+    RequestOrder,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.keys import Wallet, WalletInUse, WalletLock
+from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
+from poolhand.ports.clock import Clock
+from poolhand.ports.journal import Journal
+from poolhand.store import FileJournal, JournalCorrupt
+from poolhand.store.section import Section
+from poolhand.wire.order_json import decode_order, encode_order
+
+PATIENCE: Final = 20.0
+"""Seconds to wait for another program that spends from the same wallet."""
+_PAUSE: Final = 0.1
+
+
+class ChainAccess(Protocol):
+    """What a requester needs of ``poolhand.chain.connect``; ``FakeChain`` has the same shape."""
+
+    @property
+    def hub(self) -> Hub:
+        """Reads."""
+
+    @property
+    def watcher(self) -> Watcher:
+        """Follows."""
+
+    def sender(self, wallet: Wallet, journal: Journal, /) -> TransactionSender:
+        """Spends."""
+
+
+Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[ChainAccess]]
+
+
+class Fingerprint(FixedBytes):
+    """Names a wish: the same wish has the same one."""
+
+    what = "a fingerprint"
+
+
+class Purchases:
+    """Orders that were signed and are about to be matched; forgotten once the deal is known."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def begin(self, wish: Fingerprint, orders: MatchOrders) -> None:
+        """Remember orders before they are sent."""
+        self._journal.append(str(wish), _dump(orders))
+
+    def pending(self, wish: Fingerprint) -> MatchOrders | None:
+        """Return orders that an earlier run began to match, None when there are none."""
+        found = [event for stream, event in self._journal.read() if stream == str(wish)]
+        return _load(found[-1]) if found else None
+
+    def end(self, wish: Fingerprint) -> None:
+        """Forget: the deal is known, or the orders were refused; repeatable."""
+        self._journal.forget(str(wish))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPurse:
+    """A purse in hand: its sender, and a hub that has seen what the sender saw mined."""
+
+    hub: Hub
+    sender: TransactionSender
+    purchases: Purchases
+
+
+class Purse:
+    """Opens a wallet for as long as something is sent, on a connection of its own.
+
+    So another program may spend from the wallet while this one only watches.
+
+    Args:
+        connect: Connects to the chain; of ``poolhand.chain``, or yielding a ``FakeChain``.
+        wallet: The key.
+        folder: Of the journals, one for each chain and wallet.
+        locks: Where this machine's programs lock the wallets they use.
+        clock: Waits while another program spends.
+        patience: Seconds to wait for it.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        wallet: Wallet,
+        folder: Path,
+        locks: Path,
+        clock: Clock,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._connect, self.wallet, self._clock, self._patience = connect, wallet, clock, patience
+        self._folder, self._locks = folder.expanduser(), locks
+        self._hand: OpenPurse | None = None
+
+    @property
+    def address(self) -> Address:
+        """Whose purse it is."""
+        return self.wallet.address
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[OpenPurse]:
+        """Take the wallet, waiting for another program that has it; put it back at the end.
+
+        May be nested: the inner one is the outer one's.
+
+        Raises:
+            WalletInUse: The other program did not let go in time.
+            JournalCorrupt: A journal was altered; its message says what to do.
+            ChainUnreachable: No endpoint answers.
+        """
+        if self._hand is not None:
+            yield self._hand
+            return
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_held(await self._acquire()))
+            after = stack.enter_context(ExitStack())  # the journal outlives the connection
+            chain = await stack.enter_async_context(self._connect())
+            journal = after.enter_context(closing(self._opened(chain.hub.facts)))
+            sender = chain.sender(self.wallet, Section(journal, "tx"))
+            purchases = Purchases(Section(journal, "purchase"))
+            self._hand = OpenPurse(chain.hub, sender, purchases)
+            try:
+                yield self._hand
+            finally:
+                self._hand = None
+
+    def _opened(self, facts: HubFacts) -> FileJournal:
+        home = self._folder / f"{facts.chain_id}-{facts.hub}"
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return FileJournal(home / f"{self.address}.journal")
+
+    async def _acquire(self) -> WalletLock:
+        lock, waited = WalletLock(self._locks, self.address), 0.0
+        while waited < self._patience:
+            with suppress(WalletInUse):
+                lock.acquire()
+                return lock
+            await self._clock.sleep(_PAUSE)
+            waited += _PAUSE
+        lock.acquire()
+        return lock
+
+
+@contextmanager
+def _held(lock: WalletLock) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _dump(orders: MatchOrders) -> dict[str, Any]:
+    return {
+        "app": encode_order(orders.app),
+        "dataset": encode_order(orders.dataset),
+        "workerpool": encode_order(orders.workerpool),
+        "request": encode_order(orders.request),
+    }
+
+
+def _load(event: dict[str, Any]) -> MatchOrders:
+    try:
+        dataset = decode_order(DatasetOrder, event["dataset"])
+        return MatchOrders(
+            app=decode_order(AppOrder, event["app"]),
+            dataset=NOTHING if dataset.order == NO_DATASET_ORDER else dataset,
+            workerpool=decode_order(WorkerpoolOrder, event["workerpool"]),
+            request=decode_order(RequestOrder, event["request"]),
+        )
+    except (KeyError, Malformed) as fault:
+        raise JournalCorrupt("the journal of purchases", 0, str(fault)) from fault
+
+
+NOTHING: Final = Signed(NO_DATASET_ORDER, b"")
+"""No dataset is bought."""

@@ -1,0 +1,250 @@
+"""A requester: everything one buys computation with, over ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.onchain import (
+    Call,
+    ChainTaskStatus,
+    ChangePolicy,
+    CreateWorkerpool,
+    Deposit,
+    Receipt,
+    Withdraw,
+)
+from poolhand.domain.orders.model import Signed
+from poolhand.domain.units import NanoRlc, Wei
+from poolhand.keys import Wallet
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock, Entropy
+from poolhand.requester import results
+from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
+from poolhand.requester.buying import Buyer, NoSuchAsset, Purchase
+from poolhand.requester.checking import OrderState, order_state
+from poolhand.requester.purse import ChainAccess, Connect, Purse
+from poolhand.requester.results import Result, ResultsSource
+from poolhand.requester.watching import Progress, Watch
+from poolhand.requester.wish import Wish
+from poolhand.settings.requester import RequesterSettings
+from poolhand.transport.pool_client import PoolClient
+
+
+class NoWallet(Refused):
+    """Something has to be signed, and no wallet was named."""
+
+
+class NoSuchDeal(Refused):
+    """The hub has no such deal."""
+
+
+class NoSuchTask(Refused):
+    """Nobody knows this task."""
+
+
+class NoResultsService(Refused):
+    """Nobody said where results are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """What an account has: stake in the hub, RLC outside, coin for gas."""
+
+    owner: Address
+    account: Account
+    rlc: NanoRlc
+    coin: Wei
+
+
+class Requester:
+    """Buys computation for one wallet; without a wallet it only reads.
+
+    Args:
+        chain: For reading and watching.
+        connect: Connects anew, to spend.
+        http: For registries, pools and results.
+        settings: As given.
+        wallet: Signs and pays; None to read only.
+        clock, entropy: Time and chance.
+        open_results: Makes a reader of the results service at a URL.
+    """
+
+    def __init__(
+        self,
+        chain: ChainAccess,
+        connect: Connect,
+        http: httpx.AsyncClient,
+        settings: RequesterSettings,
+        wallet: Wallet | None,
+        clock: Clock,
+        entropy: Entropy,
+        open_results: Callable[[str], ResultsSource],
+    ) -> None:
+        self._chain, self._http, self._settings = chain, http, settings
+        self._clock, self._entropy, self._open_results = clock, entropy, open_results
+        self._purse = (
+            Purse(connect, wallet, settings.state, settings.locks, clock) if wallet else None
+        )
+        self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
+
+    @property
+    def hub(self) -> Hub:
+        """The chain's reads."""
+        return self._chain.hub
+
+    @property
+    def purse(self) -> Purse:
+        """The wallet; raises NoWallet."""
+        if self._purse is None:
+            raise NoWallet("this must be signed: name a wallet with --wallet (or $POOLHAND_WALLET)")
+        return self._purse
+
+    @property
+    def watch(self) -> Watch:
+        """Follows tasks; a new one each time."""
+        return Watch(self.hub, self._chain.watcher, self._clock, self.pool)
+
+    async def balances(self, owner: Address | None = None) -> Balances:
+        """Return what an account has, ours when None."""
+        who = owner or self.purse.address
+        accounts = await self.hub.accounts([who])
+        rlc, coin = await self.hub.rlc_balances([who]), await self.hub.coin_balances([who])
+        return Balances(who, accounts[who], rlc[who], coin[who])
+
+    async def deposit(self, amount: NanoRlc) -> Receipt:
+        """Turn RLC into stake; raises BalanceTooLow."""
+        return await self._send("deposit", Deposit(amount))
+
+    async def withdraw(self, amount: NanoRlc) -> Receipt:
+        """Turn free stake into RLC; raises BalanceTooLow."""
+        return await self._send("withdraw", Withdraw(amount))
+
+    async def _send(self, kind: str, call: Call) -> Receipt:
+        """Send something that is meant each time it is asked for."""
+        async with self.purse.open() as hand:
+            return await hand.sender.send(f"{kind}:{self._entropy.bytes(8).hex()}", call)
+
+    def spending(self) -> AbstractAsyncContextManager[object]:
+        """Hold the wallet over several steps, so that each sees what the last one did."""
+        return self.purse.open()
+
+    async def deploy_app(self, image: str, name: str = "") -> Deployed:
+        """Register the app of an image, once."""
+        purse = self.purse
+        asset = await app_of(self._http, purse.address, image, name)
+        return await deploy(purse, asset)
+
+    async def deploy_dataset(
+        self,
+        location: str,
+        name: str = "",
+        *,
+        file: Path | None = None,
+        checksum: bytes | None = None,
+    ) -> Deployed:
+        """Register a dataset, once."""
+        purse = self.purse
+        asset = await dataset_of(
+            self._http, purse.address, location, name, file=file, checksum=checksum
+        )
+        return await deploy(purse, asset)
+
+    async def create_pool(
+        self, description: str, worker_stake: int | None = None, scheduler_share: int | None = None
+    ) -> Deployed:
+        """Register a workerpool, once, and set what is given of its policy (percent)."""
+        purse = self.purse
+        async with purse.open() as hand:
+            deployed = await deploy(purse, CreateWorkerpool(purse.address, description))
+            pool = _found(await hand.hub.workerpool(deployed.address), "pool", deployed.address)
+            wanted = (
+                pool.worker_stake_percent if worker_stake is None else worker_stake,
+                pool.scheduler_percent if scheduler_share is None else scheduler_share,
+            )
+            if wanted != (pool.worker_stake_percent, pool.scheduler_percent):
+                await self._send("policy", ChangePolicy(pool.address, *wanted))
+        return deployed
+
+    async def buy(self, wish: Wish, *, deposit: bool = False) -> Purchase:
+        """Buy computation; see ``Buyer.buy``."""
+        buyer = Buyer(self.purse, self._entropy, self.pool)
+        return await buyer.buy(wish, deposit=deposit)
+
+    async def deal(self, deal_id: DealId) -> Deal:
+        """Return a deal; raises NoSuchDeal."""
+        found = await self.hub.deal(deal_id)
+        if found is None:
+            raise NoSuchDeal(f"hub {self.hub.facts.hub} has no deal {deal_id}: correct the id")
+        return found
+
+    async def look(self, deal: Deal) -> Progress:
+        """Return how a deal's tasks stand now."""
+        category = (await self.hub.categories())[deal.category]
+        tasks = {task_id: index for index, task_id in deal.tasks()}
+        return await self.watch.look(tasks, category.final_deadline(deal.start_time))
+
+    async def look_at_task(self, task_id: TaskId) -> Progress:
+        """Return how one task stands now; raises NoSuchTask if neither chain nor pool knows it."""
+        progress = await self.watch.look({task_id: 0})
+        task = progress.tasks[0]
+        if task.news is None and task.view.status is ChainTaskStatus.UNSET:
+            raise NoSuchTask(
+                f"task {task_id} is not on chain, and no pool knows it: correct the id, or look "
+                "at its deal with `poolhand deal show`"
+            )
+        return progress
+
+    async def app(self, address: Address) -> App:
+        """Return a registered app; raises NoSuchAsset."""
+        return _found(await self.hub.app(address), "app", address)
+
+    async def dataset(self, address: Address) -> Dataset:
+        """Return a registered dataset; raises NoSuchAsset."""
+        return _found(await self.hub.dataset(address), "dataset", address)
+
+    async def workerpool(self, address: Address) -> Workerpool:
+        """Return a registered workerpool; raises NoSuchAsset."""
+        return _found(await self.hub.workerpool(address), "workerpool", address)
+
+    async def order_state(self, signed: Signed[Any]) -> OrderState:
+        """Check one order against the chain."""
+        return await order_state(self.hub, signed)
+
+    async def download(self, task_id: TaskId, folder: Path, *, unpack: bool = False) -> Result:
+        """Fetch and check a result; see ``results.download``."""
+        await results.completed(self.hub, task_id)
+        source = self._open_results(await self._results_url())
+        return await results.download(self.hub, source, task_id, folder, unpack=unpack)
+
+    async def claim_task(self, task_id: TaskId) -> Receipt:
+        """Get the price of an unfinished task back."""
+        return await results.claim_task(self.purse, task_id)
+
+    async def claim_deal(self, deal_id: DealId) -> tuple[Receipt, ...]:
+        """Get the price of every unfinished task of a deal back."""
+        return await results.claim_deal(self.purse, await self.deal(deal_id))
+
+    async def _results_url(self) -> str:
+        if self._settings.results_url:
+            return self._settings.results_url
+        if self.pool is None:
+            raise NoResultsService("where are the results? Give --results-url, or --pool-url")
+        return (await self.pool.config()).results_url
+
+
+_Asset = TypeVar("_Asset", App, Dataset, Workerpool)
+
+
+def _found(asset: _Asset | None, what: str, address: Address) -> _Asset:
+    if asset is None:
+        raise NoSuchAsset(f"no {what} is registered at {address}: correct the address")
+    return asset

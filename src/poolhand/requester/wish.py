@@ -1,0 +1,137 @@
+"""What somebody wants computed, and the four orders that this comes to."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+
+from eth_hash.auto import keccak
+
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.orders.model import (
+    AppOrder,
+    DatasetOrder,
+    RequestOrder,
+    Salt,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.params import DealParams
+from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc
+from poolhand.requester.purse import Fingerprint
+
+
+class BadWish(Refused):
+    """What is wanted contradicts itself or the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A bag of equal tasks.
+
+    Attributes:
+        app, dataset: Contracts; the zero address is no dataset.
+        args: Command line of the app.
+        inputs: URLs that the workers download.
+        trust: Wanted confidence, 1 − 1/trust.
+        tasks: How many.
+        category: Of running time, an index of the hub's.
+        tag: Demands on the workers.
+        callback: Contract that gets the result; zero for none.
+        beneficiary: Whose the result is; the requester's when None.
+        max_price: Most to pay for one task, all included (nRLC); None accepts any.
+        app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours;
+            without a workerpool order the pool is asked for one.
+    """
+
+    app: Address
+    _: KW_ONLY
+    dataset: Address = ZERO_ADDRESS
+    args: str = ""
+    inputs: tuple[str, ...] = ()
+    trust: Trust = Trust(1)
+    tasks: int = 1
+    category: int = 0
+    tag: Tag = NO_TAG
+    callback: Address = ZERO_ADDRESS
+    beneficiary: Address | None = None
+    max_price: NanoRlc | None = None
+    app_order: Signed[AppOrder] | None = None
+    dataset_order: Signed[DatasetOrder] | None = None
+    workerpool_order: Signed[WorkerpoolOrder] | None = None
+
+    def __post_init__(self) -> None:
+        if self.tasks < 1:
+            raise BadWish(f"{self.tasks} tasks cannot be bought: ask for one at least")
+        if self.trust < 0 or self.category < 0:
+            raise BadWish("trust and category are whole numbers from 0 on")
+        if self.tag.needs_tee and self.trust > 1:
+            raise BadWish("TEE tasks are computed once: ask for trust 1")
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Name this wish: equal wishes have equal names."""
+        return Fingerprint(keccak(repr(self).encode()))
+
+    @property
+    def params(self) -> str:
+        """The text of the request order that the workers read."""
+        return DealParams(args=self.args or None, input_files=self.inputs).dump()
+
+
+def own_app_order(wish: Wish, owner: Address, salt: Salt) -> AppOrder:
+    """Sell ourselves our own app, for nothing."""
+    return AppOrder(
+        app=wish.app,
+        price=NanoRlc(0),
+        volume=wish.tasks,
+        tag=wish.tag,
+        dataset_restrict=ZERO_ADDRESS,
+        workerpool_restrict=ZERO_ADDRESS,
+        requester_restrict=owner,
+        salt=salt,
+    )
+
+
+def own_dataset_order(wish: Wish, owner: Address, salt: Salt) -> DatasetOrder:
+    """Sell ourselves our own dataset, for nothing."""
+    return DatasetOrder(
+        dataset=wish.dataset,
+        price=NanoRlc(0),
+        volume=wish.tasks,
+        tag=NO_TAG,
+        app_restrict=wish.app,
+        workerpool_restrict=ZERO_ADDRESS,
+        requester_restrict=owner,
+        salt=salt,
+    )
+
+
+def request_order(
+    wish: Wish,
+    requester: Address,
+    salt: Salt,
+    app: AppOrder,
+    dataset: DatasetOrder,
+    pool: WorkerpoolOrder,
+) -> RequestOrder:
+    """Ask for the wish at exactly the prices of the other orders, from exactly this pool."""
+    return RequestOrder(
+        app=wish.app,
+        app_max_price=app.price,
+        dataset=wish.dataset,
+        dataset_max_price=dataset.price,
+        workerpool=pool.workerpool,
+        workerpool_max_price=pool.price,
+        requester=requester,
+        volume=wish.tasks,
+        tag=wish.tag,
+        category=wish.category,
+        trust=wish.trust,
+        beneficiary=requester if wish.beneficiary is None else wish.beneficiary,
+        callback=wish.callback,
+        params=wish.params,
+        salt=salt,
+    )

@@ -1,0 +1,111 @@
+"""Composition root of the scheduler: the one place that joins its decisions to the world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from socket import socket
+
+import structlog
+
+from poolhand.chain import connect
+from poolhand.domain.errors import Refused
+from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
+from poolhand.observe.groups import unwrapped
+from poolhand.ports.chain import Hub
+from poolhand.scheduler.api import routes
+from poolhand.scheduler.scheduler import Scheduler
+from poolhand.settings.pool import PoolSettings
+from poolhand.store import SqlJournal
+from poolhand.store.section import Section
+from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
+from poolhand.transport.clock import SystemClock, SystemEntropy
+from poolhand.transport.session_server import worker_endpoint
+from poolhand.wire.handshake import PoolFacts
+
+log = structlog.get_logger()
+
+
+class NotThePoolsOwner(Refused):
+    """The wallet does not own the workerpool, or there is no such pool."""
+
+
+async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None) -> None:
+    """Serve a pool until cancelled.
+
+    Args:
+        settings: The pool owner's.
+        ready: Called with the pool's URL once workers and requesters may come.
+
+    Raises:
+        NotThePoolsOwner, WrongPassword, PortBusy, …: What the owner must change.
+        ChainUnreachable: No RPC endpoint answers.
+    """
+    wallet = await asyncio.to_thread(
+        open_wallet, settings.wallet, DEFAULT_FOLDER, settings.password
+    )
+    async with AsyncExitStack() as stack:
+        stack.enter_context(unwrapped())
+        stack.enter_context(WalletLock(settings.locks, wallet.address))
+        journal = SqlJournal(settings.database)
+        stack.callback(journal.close)
+        chain = await stack.enter_async_context(connect(settings.chain))
+        await _check_owner(chain.hub, settings, wallet)
+        listener = stack.enter_context(bind(settings.host, settings.port))
+        url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
+        scheduler = Scheduler(
+            settings,
+            chain.hub,
+            chain.watcher,
+            chain.sender(wallet, Section(journal, "tx")),
+            wallet,
+            Section(journal, "task"),
+            SystemClock(),
+            SystemEntropy(),
+        )
+        facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
+        await _serve(scheduler, wallet, facts, listener, ready)
+
+
+async def _serve(
+    scheduler: Scheduler,
+    wallet: Wallet,
+    facts: PoolFacts,
+    listener: socket,
+    ready: Callable[[str], None] | None,
+) -> None:
+    """Catch up with the chain, then open the doors."""
+    async with asyncio.TaskGroup() as tasks:
+        caught_up = asyncio.Event()
+        tasks.create_task(scheduler.run(caught_up.set))
+        await caught_up.wait()
+        app = application(
+            "Poolhand pool",
+            [
+                routes(scheduler.office(facts.url)),
+                worker_endpoint(scheduler.sessions, wallet, facts),
+            ],
+            hosts=hosts_of(listener.getsockname()[0], facts.url),
+        )
+
+        def told(_port: int) -> None:
+            log.info("pool_started", url=facts.url, workerpool=str(facts.workerpool))
+            if ready is not None:
+                ready(facts.url)
+
+        await serve_on(app, listener, told)
+
+
+async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> None:
+    pool = await hub.workerpool(settings.workerpool)
+    if pool is None:
+        raise NotThePoolsOwner(
+            f"no workerpool {settings.workerpool} on chain {hub.facts.chain_id}: check "
+            "POOL_ADDRESS and the chain, or make one with `poolhand pool create`"
+        )
+    if pool.owner != wallet.address:
+        raise NotThePoolsOwner(
+            f"workerpool {pool.address} belongs to {pool.owner}, the wallet is {wallet.address}: "
+            "give the keystore of the pool's owner"
+        )

@@ -1,0 +1,187 @@
+"""The scheduler put together: what wakes whom.
+
+::
+
+    chain ──events──> lookout ──views──> engine ──effects──> treasury ──transactions──> chain
+                                          ▲   └────effects──> desk ──messages──> workers
+                        supplier ──plan───┘                    ▲
+                                          workers ──reports────┘
+
+Start-up order: replay the journal, catch up with the chain, resume what is outstanding, and only
+then let workers in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+import structlog
+
+from poolhand.domain.eip712 import order_domain
+from poolhand.domain.ids import Address
+from poolhand.domain.task.machine import (
+    Effect,
+    SendClaim,
+    SendFinalize,
+    SendInitialize,
+    SendReopen,
+)
+from poolhand.domain.task.model import Task
+from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.ports.chain import Hub, TransactionSender, Watcher
+from poolhand.ports.clock import Clock, Entropy
+from poolhand.ports.journal import Journal
+from poolhand.ports.signer import Signer
+from poolhand.scheduler.api import Office
+from poolhand.scheduler.desk import Desk
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.lookout import Lookout
+from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.pricing import Pricing
+from poolhand.scheduler.roster import Roster
+from poolhand.scheduler.supplier import Supplier
+from poolhand.scheduler.treasury import Treasury
+from poolhand.settings.pool import PoolSettings
+from poolhand.transport.session_hub import SessionHub, WorkerAway
+from poolhand.wire.messages import WorkerBound
+
+log = structlog.get_logger()
+
+
+class Scheduler:
+    """One pool's scheduler over its ports; ``run`` owns every task it starts.
+
+    Args:
+        journal: Of tasks (the sender keeps its own).
+        owner: The pool owner's key and wallet.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        hub: Hub,
+        watcher: Watcher,
+        sender: TransactionSender,
+        owner: Signer,
+        journal: Journal,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._settings, self._hub, self._watcher = settings, hub, watcher
+        self._sender, self._clock = sender, clock
+        self.engine, self.roster = Engine(journal), Roster()
+        self.metrics = Metrics(self.engine, self.roster)
+        self.lookout = Lookout(
+            self.engine,
+            hub,
+            watcher,
+            settings.workerpool,
+            clock,
+            quick_finish=settings.quick_finish,
+        )
+        self.supplier = Supplier(
+            self.engine, self.lookout, self.roster, self.metrics, self._now, self._tell
+        )
+        self.desk = Desk(
+            self.engine,
+            self.roster,
+            hub,
+            owner,
+            self._now,
+            self._tell,
+            self.supplier.wake,
+            settings.allowed,
+        )
+        self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url)
+        facts = hub.facts
+        self.pricing = Pricing(
+            owner,
+            order_domain(facts.chain_id, facts.hub),
+            settings.workerpool,
+            hub,
+            entropy,
+            settings.prices,
+            settings.highest_trust,
+        )
+        self._treasury: Treasury | None = None
+        self._owner = owner
+
+    def office(self, url: str) -> Office:
+        """Return what the public API shows; ``run`` must have called back."""
+        assert self._treasury is not None
+        return Office(
+            facts=self._hub.facts,
+            workerpool=self._settings.workerpool,
+            owner=self._owner.address,
+            url=url,
+            results_url=self._settings.results_url,
+            engine=self.engine,
+            lookout=self.lookout,
+            roster=self.roster,
+            treasury=self._treasury,
+            pricing=self.pricing,
+            metrics=self.metrics,
+            public_logs=self._settings.public_logs,
+            logs=self.desk.logs,
+        )
+
+    async def run(self, caught_up: Callable[[], None]) -> None:
+        """Serve until cancelled.
+
+        Args:
+            caught_up: Called once, when workers may be let in.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            self._treasury = Treasury(
+                self.engine, self._sender, self._clock, tasks, self.lookout.look
+            )
+            self.engine.recover()
+            await self.lookout.prepare()
+            self.engine.act, self.engine.changed = self._act, self.supplier.changed
+            tasks.create_task(self.lookout.keep_looking())
+            self.engine.resume()
+            tasks.create_task(self.lookout.follow_events(self._first_block()))
+            tasks.create_task(self.lookout.follow_heads())
+            tasks.create_task(self._follow_stakes())
+            tasks.create_task(self.sessions.run())
+            self.supplier.open()
+            caught_up()
+
+    def _first_block(self) -> BlockNumber:
+        """Return where to look for deals: where we stopped, else where the owner says, else now."""
+        if self.engine.cursor is None:
+            head = self.lookout.head
+            newest = head.number if head else BlockNumber(0)
+            start = self._settings.start_block
+            self.engine.seen(newest if start is None else start)
+        return self.engine.cursor or BlockNumber(0)
+
+    async def _follow_stakes(self) -> None:
+        """Read scores and stakes of all workers again with every block while there is work."""
+        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                workers = [seat.worker for seat in self.roster.all()]
+                if workers and any(True for _ in self.engine.open_tasks()):
+                    await self.desk.appraise(workers)
+                    self.supplier.wake()
+
+    def _act(self, task: Task, effect: Effect) -> None:
+        match effect:
+            case SendInitialize() | SendFinalize() | SendReopen() | SendClaim():
+                assert self._treasury is not None
+                self._treasury.act(task, effect)
+            case _:
+                self.desk.act(task, effect)
+
+    def _tell(self, worker: Address, message: WorkerBound) -> None:
+        """Hand a message over; a worker that is away is told again when it is back."""
+        try:
+            self.sessions.tell(worker, message)
+        except WorkerAway as fault:
+            log.debug("worker_away", worker=str(worker), cause=str(fault))
+
+    def _now(self) -> UnixSeconds:
+        head = self.lookout.head
+        return head.timestamp if head else self._clock.now()

@@ -1,0 +1,88 @@
+"""Carries out the plan: replicates are created as soon as somebody is free for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.task.machine import Assigned
+from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.lookout import Lookout
+from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.roster import Roster
+from poolhand.scheduler.supply import plan
+from poolhand.wire.messages import Idle, WorkerBound
+
+log = structlog.get_logger()
+
+
+class Supplier:
+    """Plans once per turn of the event loop, however often it is woken.
+
+    Args:
+        now: The chain's time.
+        tell: Hands a message to a worker's session.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        lookout: Lookout,
+        roster: Roster,
+        metrics: Metrics,
+        now: Callable[[], UnixSeconds],
+        tell: Callable[[Address, WorkerBound], None],
+    ) -> None:
+        self._engine, self._lookout, self._roster = engine, lookout, roster
+        self._metrics, self._now, self._tell = metrics, now, tell
+        self._is_due = self._is_open = False
+        self._told: dict[Address, Mapping[str, int]] = {}
+        self._waiting_since: dict[TaskId, float] = {}
+
+    def open(self) -> None:
+        """Begin to create replicates: the scheduler has caught up with the chain."""
+        self._is_open = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Plan in the next turn of the loop."""
+        if self._is_open and not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._supply)
+
+    def changed(self, task_id: TaskId) -> None:
+        """Plan again because a task changed."""
+        task = self._engine.tasks[task_id]
+        if not task.attempts:
+            self._waiting_since.setdefault(task_id, asyncio.get_running_loop().time())
+        self.wake()
+
+    def _supply(self) -> None:
+        self._is_due = False
+        seats = self._roster.all()
+        made, idle = plan(self._engine.open_tasks(), self._lookout.deals, seats)
+        for each in made:
+            self._engine.feed(each.task_id, Assigned(self._now(), each.worker, each.weight))
+            self._measure(each.task_id)
+            log.info("replicate_created", task_id=str(each.task_id), worker=str(each.worker))
+        for worker, reasons in idle.items():
+            self._explain(worker, reasons)
+
+    def _measure(self, task_id: TaskId) -> None:
+        self._metrics.assignments.inc()
+        since = self._waiting_since.pop(task_id, None)
+        if since is not None:
+            waited = asyncio.get_running_loop().time() - since
+            self._metrics.assignment_seconds.observe(waited)
+
+    def _explain(self, worker: Address, reasons: Counter[str]) -> None:
+        """Tell a worker why it gets nothing, when the reasons have changed."""
+        told = dict(reasons.most_common(32))
+        if self._told.get(worker) != told:
+            self._told[worker] = told
+            self._tell(worker, Idle(told))

@@ -1,0 +1,253 @@
+"""The worker's dealings with its pool: offers in, reports out.
+
+The agent listens to a session (``transport.session_client.Listener``). It believes the pool in one
+thing only: that a task is offered. All else it hears makes it look at the chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from poolhand.domain.errors import IllegalTransition, PeerFault, Refused
+from poolhand.domain.ids import TaskId
+from poolhand.domain.replicate import machine
+from poolhand.domain.replicate.machine import Accepted, Replicate, Report
+from poolhand.domain.replicate.status import FINAL, Status
+from poolhand.ports.journal import Journal
+from poolhand.wire import messages
+from poolhand.wire.fields import clip
+from poolhand.wire.messages import (
+    DETAIL,
+    MOST_REPORTS,
+    Capacity,
+    Held,
+    Logs,
+    Reported,
+    Result,
+    SchedulerBound,
+    StatusReport,
+    Welcome,
+    WorkerBound,
+)
+from poolhand.worker.bench import Bench
+from poolhand.worker.brief import check_offer
+from poolhand.worker.eyes import Eyes
+from poolhand.worker.shell import Hands, ReplicateShell
+
+MOST_HELD_PER_SLOT: Final = 16
+"""Replicates that the worker holds at once, per slot; more are declined."""
+_TELLING: Final = (Status.CONTRIBUTED, Status.REVEALED, Status.CONTRIBUTE_FAILED)
+"""Statuses after which a look at the chain may bring news at once."""
+
+log = structlog.get_logger()
+
+
+class Link(Protocol):
+    """The session to the pool."""
+
+    def send(self, message: SchedulerBound) -> None:
+        """Send, now or when the connection is back; never blocks."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How the worker stands with its pool, for the status page."""
+
+    connected: bool = False
+    problem: str | None = "not connected yet"
+    idle: Mapping[str, int] = field(default_factory=dict)
+    paused: str | None = None
+
+
+class Agent:
+    """One worker in one pool.
+
+    Args:
+        bench: Ports and settings of the hands.
+        hands: What carries out the stages (``BenchHands`` over the bench).
+        journal: Of the replicates.
+        tasks: Owns whatever runs.
+        slots: Tasks that are computed at once.
+    """
+
+    def __init__(
+        self, bench: Bench, hands: Hands, journal: Journal, tasks: asyncio.TaskGroup, slots: int
+    ) -> None:
+        self._bench, self._tasks, self._slots = bench, tasks, slots
+        self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks)
+        self.eyes = Eyes(bench, self.shell)
+        self.standing = Standing()
+        self.link: Link | None = None
+        self.results_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._taking: set[TaskId] = set()
+        bench.on_logs = self._tell_logs
+
+    # ---------------------------------------------------------------------------------- listening
+
+    def held(self) -> tuple[Held, ...]:
+        """Return what the pool should know of at login."""
+        return tuple(
+            Held(task_id, replicate.status)
+            for task_id, replicate in self.shell.replicates.items()
+            if not replicate.is_over
+        )
+
+    async def connected(self, welcome: Welcome) -> None:
+        """Take up work with the pool; a new session is told everything again."""
+        self.standing.connected, self.standing.problem = True, None
+        if self.results_url.done() and self.results_url.result() != welcome.results_url:
+            self.results_url = asyncio.get_running_loop().create_future()
+        if not self.results_url.done():
+            self.results_url.set_result(welcome.results_url)
+        log.info("pool_joined", resumed=welcome.resumed)
+        if not welcome.resumed:
+            self.shell.unreported()
+            for task_id, replicate in self.shell.replicates.items():
+                self._tell_result(task_id, replicate)
+        self._tell_capacity()
+        self.eyes.look_at_all()
+
+    async def disconnected(self, reason: str, retry_in: float | None) -> None:
+        """Go on with what is held: the chain does not need the pool."""
+        self.standing.connected, self.standing.problem = False, reason
+        log.warning("pool_left", cause=reason, retry_in=retry_in)
+
+    async def received(self, message: WorkerBound) -> None:
+        """Take one message of the pool."""
+        now = self._bench.clock.now()
+        match message:
+            case messages.Offer():
+                self._tasks.create_task(self._take(message))
+            case messages.Activated() | messages.RevealAsked() | messages.Completed():
+                self.eyes.look(message.task_id)
+            case messages.UploadAsked(task_id):
+                ready = await asyncio.to_thread(self._archive(task_id).exists)
+                self._feed(task_id, machine.UploadAsked(now, ready))
+            case messages.Aborted(task_id, cause):
+                self._abort(task_id, cause)
+            case messages.Acknowledged(task_id, count):
+                self._feed(task_id, machine.Acknowledged(now, count))
+            case messages.Idle() | messages.Drain():
+                self._hear_of_work(message)
+
+    def _hear_of_work(self, message: messages.Idle | messages.Drain) -> None:
+        if isinstance(message, messages.Idle):
+            self.standing.idle = message.reasons
+        else:
+            self.pause("the pool is draining")
+
+    def pause(self, reason: str | None) -> None:
+        """Take nothing new (None: take again); what is held goes on."""
+        self.standing.paused = reason
+        self._tell_capacity()
+
+    # ------------------------------------------------------------------------------------- offers
+
+    async def _take(self, message: messages.Offer) -> None:
+        """Accept an offer that the chain confirms; decline any other, with the reason."""
+        task_id = message.task_id
+        if task_id in self._taking:
+            return
+        self._taking.add(task_id)
+        try:
+            offer = machine.Offer(
+                task_id, message.deal_id, message.index, message.flow, message.authorization
+            )
+            if task_id in self.shell.replicates:
+                self.shell.unreported()
+                return
+            self._check_room()
+            brief = await self._bench.brief(offer)
+            check_offer(offer, brief, self._bench.pool, self._bench.worker)
+            self.shell.accept(Accepted(self._bench.clock.now(), offer))
+            self.standing.idle = {}
+            self.eyes.look(task_id)
+        except (PeerFault, Refused) as fault:
+            self._decline(task_id, fault)
+        finally:
+            self._taking.discard(task_id)
+
+    def _check_room(self) -> None:
+        if len(self.held()) >= self._slots * MOST_HELD_PER_SLOT:
+            raise Overloaded(len(self.held()))
+
+    def _decline(self, task_id: TaskId, fault: PeerFault | Refused) -> None:
+        log.warning("offer_declined", task_id=str(task_id), cause=str(fault))
+        detail = clip(str(fault), DETAIL)
+        entry = StatusReport(Status.FAILED, fault.code, self._bench.clock.now(), None, detail)
+        self._send(Reported(task_id, 0, (entry,)))
+
+    def _abort(self, task_id: TaskId, cause: str) -> None:
+        """Stop what has not touched the chain; of anything else the chain has the word."""
+        replicate = self.shell.replicates.get(task_id)
+        if replicate is None or replicate.has_contributed:
+            self.eyes.look(task_id)
+            return
+        ends = {str(each): each for each in FINAL - {Status.COMPLETED}}
+        status = ends.get(cause, Status.FAILED)
+        self._feed(task_id, machine.Ended(self._bench.clock.now(), status, "told by the pool"))
+
+    def _feed(self, task_id: TaskId, event: machine.Event) -> None:
+        """Feed what a peer asked for; what cannot be is logged and left."""
+        try:
+            self.shell.feed(task_id, event)
+        except IllegalTransition as fault:
+            log.warning("message_refused", task_id=str(task_id), cause=str(fault))
+
+    # ------------------------------------------------------------------------------------ telling
+
+    def _tell(self, task_id: TaskId, replicate: Replicate, reports: tuple[Report, ...]) -> None:
+        for start in range(0, len(reports), MOST_REPORTS):
+            batch = reports[start : start + MOST_REPORTS]
+            entries = tuple(_report(each) for each in batch)
+            self._send(Reported(task_id, batch[0].index, entries))
+        new = {each.entry.status for each in reports}
+        if Status.RESULT_UPLOADED in new:
+            self._tell_result(task_id, replicate)
+        if new.intersection(_TELLING):
+            self.eyes.look(task_id)
+        log.info(
+            "replicate_moved",
+            task_id=str(task_id),
+            status=reports[-1].entry.status,
+            detail=reports[-1].entry.detail,
+        )
+
+    def _tell_result(self, task_id: TaskId, replicate: Replicate) -> None:
+        link, digest = replicate.link, replicate.digest
+        if link is not None and digest is not None:
+            self._send(Result(task_id, link, replicate.callback_data, digest))
+
+    def _tell_logs(self, task_id: TaskId, stdout: bytes, stderr: bytes) -> None:
+        out, err = stdout.decode(errors="replace"), stderr.decode(errors="replace")
+        self._send(Logs.tail(task_id, out, err))
+
+    def _tell_capacity(self) -> None:
+        paused = self.standing.paused
+        self._send(Capacity(self._slots, paused is not None, paused))
+
+    def _send(self, message: SchedulerBound) -> None:
+        if self.link is not None:
+            self.link.send(message)
+
+    def _archive(self, task_id: TaskId) -> Path:
+        return self._bench.folder(task_id).archive
+
+
+class Overloaded(Refused):
+    """The pool offers more than this worker takes at once."""
+
+    def __init__(self, held: int) -> None:
+        super().__init__(f"the worker holds {held} replicates and takes no more for now")
+
+
+def _report(report: Report) -> StatusReport:
+    entry = report.entry
+    detail = None if entry.detail is None else clip(entry.detail, DETAIL)
+    return StatusReport(entry.status, None, entry.at, entry.tx, detail)

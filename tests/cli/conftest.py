@@ -1,0 +1,29 @@
+"""A devnet's folder and a command line in it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from cli_world import Cli, write_devnet
+
+from requester_market import open_market
+
+VARIABLES = (
+    "POOLHAND_CHAIN POOLHAND_RPC POOLHAND_HUB POOLHAND_POOL_URL POOLHAND_WALLET "
+    "POOLHAND_WALLET_PASSWORD POOLHAND_WALLET_PASSWORD_FILE POOLHAND_CONFIG POOLHAND_RESULTS_URL"
+)
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    for name in VARIABLES.split():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("POOLHAND_HOME", str(tmp_path))
+    monkeypatch.setenv("POOLHAND_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("POOLHAND_KEYSTORE", str(tmp_path / "keystore"))
+    market = asyncio.run(open_market(tmp_path))
+    write_devnet(tmp_path, market, bytes([1] * 32))
+    yield Cli(capsys, market, tmp_path)
+    asyncio.run(market.http.aclose())

@@ -1,0 +1,350 @@
+"""Verbs on a fake chain: what they do, what they print, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from cli_world import PASSWORD
+
+from poolhand.domain.ids import ZERO_ADDRESS, DealId
+from poolhand.domain.onchain import CreateApp
+from poolhand.domain.orders.model import AppOrder, Salt, Signed
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.tag import NO_TAG
+from poolhand.domain.units import NanoRlc
+from poolhand.wire.order_json import encode_order
+from requester_market import IMAGE, MANIFEST, RLC
+
+KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
+
+
+def test_run_buys_with_nothing_but_an_image_inside_a_devnet(cli):
+    ran = cli("run", IMAGE, "--args", "--top 5", "--trust", "10", "--no-wait", "--json")
+    assert ran.code == 0
+    found = ran.json
+    deal = cli.market.chain.state.deals[DealId.parse(found["deal_id"])]
+    assert (deal.trust, deal.params) == (10, '{"iexec_args":"--top 5"}')
+    assert found["cost_nrlc"] == 2 * RLC
+    assert [task["status"] for task in found["tasks"]] == ["UNSET"]
+    assert found["transaction"]["gas"] > 0
+    settings = cli.settings[-1]
+    assert (settings.chain.rpc_urls, settings.pool_url) == (
+        ("http://chain.test",),
+        "http://pool.test",
+    )
+
+
+def test_run_shows_a_person_what_was_bought(cli):
+    ran = cli("run", IMAGE, "--no-wait", "--tasks", "2")
+    assert ran.code == 0
+    assert "4 RLC for 2 task(s)" in ran.out
+    assert "registered" in ran.err
+    assert "bought deal 0x" in ran.err
+
+
+def test_run_that_waits_ends_with_1_when_time_runs_out(cli):
+    cli.market.clock = _Hurrying(cli.market.chain)
+    ran = cli("run", IMAGE, "--json")
+    assert ran.code == 1
+    assert ran.json["tasks"][0]["outcome"] == "TIMED_OUT"
+    assert "task 0: TIMED_OUT" in ran.err
+
+
+class _Hurrying:
+    """Every wait takes a chain's hour."""
+
+    def __init__(self, chain):
+        self.chain = chain
+
+    def now(self):
+        return self.chain.head.timestamp
+
+    async def sleep(self, _seconds):
+        self.chain.mine(3600)
+        await asyncio.sleep(0)
+
+
+def test_an_app_by_address_and_orders_from_files(cli, tmp_path):
+    market, owner = cli.market, cli.market.pool.owner
+    create = CreateApp(owner.address, "a", b"docker.io/a/b:1", bytes(32))
+    asyncio.run(market.chain.sender(owner).send("app", create))
+    app = asyncio.run(market.chain.hub.predict(create))
+    refused = cli("run", str(app), "--no-wait", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "no-order")
+    z = ZERO_ADDRESS
+    order = AppOrder(app, NanoRlc(RLC), 1, NO_TAG, z, z, z, Salt(bytes(32)))
+    file = tmp_path / "app-order.json"
+    file.write_text(
+        json.dumps(encode_order(Signed(order, owner.sign_order(market.chain.domain, order))))
+    )
+    assert cli("order", "show", str(file), "--json").json["kind"] == "AppOrder"
+    assert cli("order", "check", str(file), "--json").json["usable"] is True
+    bought = cli("run", str(app), "--app-order", str(file), "--no-wait", "--json")
+    assert bought.json["price_nrlc"] == 3 * RLC
+    assert cli("order", "check", str(file), "--json").json["left"] == 0
+    again = cli("run", str(app), "--app-order", str(file), "--no-wait", "--json")
+    assert again.code == 2
+    assert "used up or cancelled (app order)" in again.error["message"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"app": 1}', "nonsense"])
+def test_a_file_that_holds_no_order_is_named(cli, tmp_path, content):
+    file = tmp_path / "order.json"
+    file.write_text(content)
+    for words in (("order", "show", str(file)), ("run", IMAGE, "--app-order", str(file))):
+        ran = cli(*words, "--json")
+        assert (ran.code, ran.error["code"]) == (2, "bad-order-file")
+
+
+def test_too_little_stake_is_told_with_the_command_that_helps(cli):
+    ran = cli("run", IMAGE, "--tasks", "60", "--no-wait")
+    assert ran.code == 2
+    assert "poolhand account deposit 20" in ran.err
+    assert cli("account", "deposit", "20", "--json").json["stake_nrlc"] == 120 * RLC
+    assert cli("run", IMAGE, "--tasks", "60", "--no-wait").code == 0
+    account = cli("account", "show", "--json").json
+    assert (account["stake_nrlc"], account["locked_nrlc"]) == (0, 120 * RLC)
+
+
+def test_a_deposit_on_demand(cli):
+    assert cli("run", IMAGE, "--tasks", "60", "--no-wait", "--deposit").code == 0
+
+
+def test_a_withdrawal_returns_what_is_free_and_no_more(cli):
+    assert cli("account", "withdraw", "1.5", "--json").json["rlc_nrlc"] == 1001.5 * RLC
+    assert "free stake" in cli("account", "show").out
+    ran = cli("account", "withdraw", "1000", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "balance-too-low")
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "said"),
+    [
+        ("127.0.0.1:5000/poolhand/words:9", 2, "does not exist in the registry"),
+        ("nowhere.test/a:1", 4, "does not answer"),
+        ("Not An Image", 2, "is not an image name"),
+    ],
+)
+def test_a_wrong_image_is_told_and_nothing_is_bought(cli, image, code, said):
+    ran = cli("run", image, "--no-wait")
+    assert ran.code == code
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+    assert cli.market.deals == 0
+
+
+def test_assets_are_deployed_once_and_shown(cli):
+    first = cli("app", "deploy", IMAGE, "--json").json
+    assert (first["new"], cli("app", "deploy", IMAGE, "--json").json["new"]) == (True, False)
+    app = cli("app", "show", first["address"], "--json").json
+    assert (app["image"], app["checksum"]) == (IMAGE, "0x" + sha256(MANIFEST).hexdigest())
+    data = cli("dataset", "deploy", "/ipfs/QmX", "--checksum", "ab" * 32, "--json").json
+    assert cli("dataset", "show", data["address"], "--json").json["checksum"] == "0x" + "ab" * 32
+    pool = cli("pool", "create", "mine", "--worker-stake", "20", "--json").json
+    assert cli("pool", "show", pool["address"], "--json").json["worker_stake_percent"] == 20
+    assert cli("pool", "show", first["address"]).code == 2
+
+
+def test_deals_and_tasks_are_shown_and_claimed(cli):
+    bought = cli("run", IMAGE, "--no-wait", "--json").json
+    deal_id, task_id = bought["deal_id"], bought["task_ids"][0]
+    assert "1 task(s)" in cli("deal", "show", deal_id).out
+    unknown = cli("task", "show", task_id, "--json")
+    assert (unknown.code, unknown.error["code"]) == (2, "no-such-task")
+    early = cli("deal", "claim", deal_id, "--json")
+    assert (early.code, early.error["code"]) == (5, "not-yet-claimable")
+    assert cli("task", "download", task_id, "--json").error["code"] == "not-finished"
+    cli.market.chain.mine(3000)
+    assert len(cli("deal", "claim", deal_id, "--json").json["transactions"]) == 2
+    assert cli("task", "show", task_id, "--json").json["status"] == "FAILED"
+    watched = cli("task", "watch", task_id, "--json")
+    assert (watched.code, watched.json["outcome"]) == (1, "FAILED")
+    assert cli("task", "show", task_id).code == 0
+    assert cli("task", "claim", task_id, "--json").error["code"] == "nothing-to-claim"
+
+
+@pytest.mark.parametrize("name", list(Status))
+def test_every_status_is_explained(cli, name):
+    found = cli("statuses", name.lower(), "--json").json
+    assert found["status"] == name
+    assert all(found[each] for each in ("meaning", "cause", "acts", "next_step"))
+    assert name in cli("statuses").out
+
+
+# -------------------------------------------------------------------------------- wallets
+
+
+def test_a_wallet_is_created_imported_listed_and_used(cli, tmp_path):
+    secret, key = tmp_path / "secret", tmp_path / "key"
+    secret.write_text("my password\n")
+    key.write_text("0x" + KEY + "\n")
+    made = cli("wallet", "create", "--password-file", str(secret), "--json").json
+    known = cli(
+        "wallet", "import", "--key-file", str(key), "--password-file", str(secret), "--json"
+    ).json
+    assert known["address"].lower() == "0x008aeeda4d805471df9b2a5b0f38a0c3bcba786b"
+    listed = cli("wallet", "list", "--json").json
+    assert {each["address"] for each in listed} == {made["address"], known["address"]}
+    shown = cli("wallet", "show", "--wallet", known["address"], "--json").json
+    assert shown["keystore"] == known["keystore"]
+    again = cli("wallet", "import", "--key-file", str(key), "--password-file", str(secret))
+    assert again.code == 2
+    assert KEY not in again.err
+
+
+def test_a_bad_key_is_not_repeated(cli, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("deadbeef")
+    ran = cli("wallet", "import", "--key-file", str(key), "--password-file", str(key), "--json")
+    assert (ran.code, ran.error["code"]) == (2, "not-a-key")
+    assert "deadbeef" not in ran.out
+
+
+def test_a_wrong_password_is_told(cli, tmp_path):
+    wrong = tmp_path / "wrong"
+    wrong.write_text("nope")
+    ran = cli("account", "deposit", "1", "--password-file", str(wrong), "--json")
+    assert (ran.code, ran.error["code"]) == (2, "wrong-password")
+    assert PASSWORD not in ran.out
+
+
+def test_the_environment_knows_the_password_and_a_flag_overrides_it(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("POOLHAND_WALLET_PASSWORD", "nope")
+    assert cli("account", "deposit", "1").code == 2
+    good = tmp_path / "password"
+    assert cli("account", "deposit", "1", "--password-file", str(good)).code == 0
+
+
+def test_no_password_anywhere_is_told(cli, tmp_path):
+    stored = cli("wallet", "show", "--json").json["keystore"]
+    ran = cli("account", "deposit", "1", "--wallet", stored, "--json")
+    assert (ran.code, ran.error["code"]) == (2, "password-missing")
+    ran = cli("account", "deposit", "1", "--password-file", str(tmp_path / "no"), "--json")
+    assert (ran.code, ran.error["code"]) == (2, "password-unreadable")
+
+
+def test_an_account_of_the_devnet_by_name(cli):
+    assert cli("wallet", "show", "--as", "requester").code == 0
+    ran = cli("wallet", "show", "--as", "nobody", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "unknown-account")
+    assert "requester" in ran.error["message"]
+
+
+def test_a_wallet_that_is_not_there_is_named(cli):
+    ran = cli("account", "show", "--wallet", "/no/such/file", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "wallet-not-found")
+
+
+# -------------------------------------------------------------------------------- bad input
+
+
+def test_no_devnet_is_told_with_what_to_do(cli, monkeypatch):
+    monkeypatch.setenv("POOLHAND_HOME", "/nonexistent")
+    ran = cli("account", "show")
+    assert ran.code == 2
+    assert "poolhand devnet up" in ran.err
+    assert cli("account", "show", "--json").error["code"] == "no-devnet"
+
+
+def test_a_chain_that_is_named_needs_no_devnet(cli, monkeypatch):
+    monkeypatch.setenv("POOLHAND_HOME", "/nonexistent")
+    hub, who = str(cli.market.chain.facts.hub), str(cli.market.wallet.address)
+    ran = cli("account", "show", who, "--rpc", "http://a", "--rpc", "http://b", "--hub", hub)
+    assert ran.code == 0
+    assert cli.settings[-1].chain.rpc_urls == ("http://a", "http://b")
+    missing = cli("account", "show", who, "--rpc", "http://a", "--json")
+    assert (missing.code, missing.error["code"]) == (2, "bad-setting")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("account", "show", "0x12"),
+        ("account", "deposit", "lots"),
+        ("account", "deposit", "0.0000000001"),
+        ("deal", "show", "0x" + "zz" * 32),
+        ("task", "show", "123"),
+        ("app", "show", "0x" + "00" * 20),
+        ("deal", "show", "0x" + "00" * 32),
+        ("run", IMAGE, "--tag", "fast"),
+        ("run", IMAGE, "--dataset", "0x1"),
+        ("run", IMAGE, "--trust", "5", "--tag", "tee"),
+        ("run", IMAGE, "--max-price", "cheap"),
+        ("run", IMAGE, "--tasks", "0"),
+        ("run",),
+        ("nonsense",),
+        ("wallet",),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(cli, words):
+    ran = cli(*words)
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+    told = cli(*words, "--json")
+    assert (told.code, set(told.error)) == (2, {"code", "message"})
+    assert told.err == ""
+
+
+def test_a_chain_that_is_away_is_exit_4(cli):
+    cli.market.chain.outage = True
+    ran = cli("account", "show", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "chain-unreachable")
+
+
+def test_a_bug_is_exit_70_with_a_trace_file_and_no_stack_trace(cli):
+    cli.market.chain.hub = None
+    ran = cli("account", "show")
+    assert ran.code == 70
+    assert ran.err.count("\n") == 1
+    trace = Path(ran.err.split()[-1])
+    assert trace.name.startswith("poolhand-")
+    assert "Traceback" in trace.read_text()
+    assert trace.stat().st_mode & 0o777 == 0o600
+    trace.unlink()
+
+
+def test_what_a_devnet_was_told_is_forgotten_with_its_folder(cli):
+    assert cli("account", "deposit", "1").code == 0
+    assert cli.settings[-1].state == cli.home.resolve() / "requester"
+
+
+def test_logs_never_mix_with_the_answer(cli):
+    assert cli("account", "deposit", "1").code == 0
+    [journal] = (cli.home / "requester").glob("*/*.journal")
+    torn = '{"half a line of a crash'
+    journal.write_text(journal.read_text() + torn)
+    ran = cli("account", "deposit", "1", "--json")
+    assert ran.json["stake_nrlc"] == 102 * RLC
+    assert "journal_tail_cut" in ran.err
+
+
+def test_a_corrupt_journal_line_is_told_with_file_and_line(cli):
+    assert cli("run", IMAGE, "--no-wait").code == 0
+    [journal] = (cli.home / "requester").glob("*/*.journal")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([lines[0].replace("order", "0rder", 1), *lines[1:]]))
+    ran = cli("account", "deposit", "1", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "journal-corrupt")
+    assert str(journal) in ran.error["message"]
+
+
+def test_an_interrupt_is_exit_130_and_says_how_to_go_on(cli):
+    bought = cli("run", IMAGE, "--no-wait", "--json").json
+    cli.market.clock = _Interrupted()
+    ran = cli("task", "watch", bought["task_ids"][0])
+    assert ran.code == 130
+    assert f"poolhand task watch {bought['task_ids'][0]}" in ran.err
+
+
+class _Interrupted:
+    def now(self):
+        return 0
+
+    async def sleep(self, _seconds):
+        raise KeyboardInterrupt

@@ -1,0 +1,203 @@
+"""A market in one process: the fake chain, a pool's API on ASGI, a registry on ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+
+from poolhand.chain.fake import FakeChain
+from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
+from poolhand.domain.onchain import CreateWorkerpool, Deposit
+from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.tag import Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NANO_PER_RLC, NanoRlc
+from poolhand.keys import Wallet
+from poolhand.requester.requester import Requester
+from poolhand.requester.wish import Wish
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.requester import RequesterSettings
+from poolhand.transport.clock import ManualClock, SeededEntropy, SystemClock
+from poolhand.wire.order_json import encode_order
+
+RLC = NANO_PER_RLC
+POOL_URL = "http://pool.test"
+IMAGE = "127.0.0.1:5000/poolhand/words:1.0"
+MANIFEST = b'{"schemaVersion": 2}'
+
+
+@dataclass
+class FakePool:
+    """Sells orders at a price and tells of tasks, as the scheduler's API does."""
+
+    chain: FakeChain
+    owner: Wallet
+    workerpool: Address
+    price: int = 2 * RLC
+    volume: int = 1000
+    tag: Tag | None = None
+    refuses: tuple[int, str, str] | None = None
+    garbage: bytes | None = None
+    hub: Address | None = None
+    tasks: dict[TaskId, dict[str, Any]] = field(default_factory=dict)
+    sold: list[Signed[WorkerpoolOrder]] = field(default_factory=list)
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/v1/config")
+        async def config() -> dict[str, Any]:
+            return {
+                "chain_id": self.chain.facts.chain_id,
+                "hub": str(self.hub or self.chain.facts.hub),
+                "workerpool": str(self.workerpool),
+                "owner": str(self.owner.address),
+                "results_url": "http://results.test",
+            }
+
+        @app.get("/v1/order")
+        async def order(category: int, trust: int, tag: str, volume: int) -> Response:
+            if self.garbage is not None:
+                return Response(self.garbage, media_type="application/json")
+            if self.refuses:
+                status, code, message = self.refuses
+                return JSONResponse({"code": code, "message": message}, status)
+            return JSONResponse(encode_order(self.sell(category, trust, tag)))
+
+        @app.get("/v1/tasks/{task_id}")
+        async def task(task_id: str) -> Response:
+            found = self.tasks.get(TaskId.parse(task_id))
+            if found is None:
+                return JSONResponse({"code": "not-known", "message": "no such task"}, 404)
+            return JSONResponse(found)
+
+        return app
+
+    def sell(self, category: int, trust: int, tag: str) -> Signed[WorkerpoolOrder]:
+        z = ZERO_ADDRESS
+        order = WorkerpoolOrder(
+            self.workerpool,
+            NanoRlc(self.price),
+            self.volume,
+            self.tag or Tag.parse(tag),
+            category,
+            Trust(trust),
+            z,
+            z,
+            z,
+            Salt(sha256(f"pool {len(self.sold)}".encode()).digest()),
+        )
+        signed = Signed(order, self.owner.sign_order(self.chain.domain, order))
+        self.sold.append(signed)
+        return signed
+
+
+@dataclass
+class FakeResults:
+    """Hands out archives by task."""
+
+    archives: dict[TaskId, bytes] = field(default_factory=dict)
+
+    async def download(self, task_id: TaskId, target: str) -> str:
+        await asyncio.to_thread(Path(target).write_bytes, self.archives[task_id])
+        return ""
+
+
+@dataclass
+class Market:
+    chain: FakeChain
+    pool: FakePool
+    wallet: Wallet
+    http: httpx.AsyncClient
+    settings: RequesterSettings
+    results: FakeResults
+    clock: ManualClock | SystemClock = field(default_factory=ManualClock)
+    seed: int = 0
+
+    def requester(
+        self, wallet: Wallet | bool | None = None, settings: RequesterSettings | None = None
+    ) -> Requester:
+        """Start the program anew: another run has other salts. False is no wallet."""
+        self.seed += 1
+        return Requester(
+            self.chain,
+            self.connect,
+            self.http,
+            settings or self.settings,
+            self.wallet if wallet is None else wallet or None,
+            self.clock,
+            SeededEntropy(self.seed),
+            lambda _url: self.results,
+        )
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[FakeChain]:
+        yield self.chain
+
+    async def app(self) -> Address:
+        return (await self.requester().deploy_app(IMAGE)).address
+
+    async def wish(self, **terms: Any) -> Wish:
+        return Wish(await self.app(), **terms)
+
+    @property
+    def deals(self) -> int:
+        return len(self.chain.state.deals)
+
+
+def registry() -> FastAPI:
+    """A registry with one image, which does not know HEAD's digest header for tag ``bare``."""
+    app = FastAPI()
+    digest = "sha256:" + sha256(MANIFEST).hexdigest()
+
+    @app.api_route("/v2/poolhand/words/manifests/{tag}", methods=["GET", "HEAD"])
+    async def manifest(tag: str) -> Response:
+        if tag not in ("1.0", "bare"):
+            return JSONResponse({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, 404)
+        headers = {} if tag == "bare" else {"Docker-Content-Digest": digest}
+        return Response(MANIFEST, headers=headers)
+
+    return app
+
+
+def client(**apps: FastAPI) -> httpx.AsyncClient:
+    """Return a client that reaches the given apps by host name and nothing else."""
+    mounts = {
+        f"all://{host.replace('_', '.')}": httpx.ASGITransport(app=app)
+        for host, app in apps.items()
+    }
+    nowhere = httpx.MockTransport(_refuse)
+    return httpx.AsyncClient(mounts={**mounts}, transport=nowhere)
+
+
+def _refuse(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("connection refused", request=request)
+
+
+async def open_market(folder: Path) -> Market:
+    """A requester with RLC, a pool with stake, an image in a registry."""
+    chain = FakeChain()
+    wallet, owner = Wallet.from_key(bytes([1] * 32)), Wallet.from_key(bytes([2] * 32))
+    chain.fund(wallet.address, rlc=NanoRlc(1000 * RLC), stake=100 * RLC)
+    chain.fund(owner.address, rlc=NanoRlc(1000 * RLC))
+    await chain.sender(owner).send("deposit", Deposit(NanoRlc(100 * RLC)))
+    created = await chain.sender(owner).send("pool", CreateWorkerpool(owner.address, "pool"))
+    assert created.created
+    pool = FakePool(chain, owner, created.created)
+    settings = RequesterSettings(
+        ChainSettings(("http://chain.test",), chain.facts.hub),
+        pool_url=POOL_URL,
+        state=folder / "state",
+        locks=folder / "locks",
+    )
+    http = client(**{"pool_test": pool.app(), "127_0_0_1": registry()})
+    return Market(chain, pool, wallet, http, settings, FakeResults())
