@@ -1,0 +1,37 @@
+# The menu of commands: `make` lists it. Logic lives in scripts/; a recipe is one line.
+PYTHON ?= python3
+export PYTHON
+with_engine = scripts/with-engine
+
+.NOTPARALLEL:
+.PHONY: help setup demo test check e2e bench docs lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing; leaves the command at .venv/bin/poolhand
+	@scripts/setup
+
+demo: setup ## watch a computation travel the whole network, on real contracts and containers
+	@$(with_engine) .venv/bin/poolhand demo
+
+test: setup ## every test: domain, chain, containers, the whole network
+	@$(with_engine) .venv/bin/pytest
+
+check: setup ## format, lint, types, layers and domain tests, in under 30 s
+	@scripts/check
+
+e2e: setup ## only the tests of the whole network
+	@$(with_engine) .venv/bin/pytest -m e2e
+
+bench: setup ## overhead, latency and memory; writes bench/latest.json
+	@$(with_engine) .venv/bin/python -m bench
+
+docs: setup ## write the generated pages of docs/ anew
+	@.venv/bin/python docs/generate.py
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	@scripts/lock
+
+clean: ## remove what the commands above have made, .venv and .poolhand too
+	@scripts/clean
