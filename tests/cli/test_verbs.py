@@ -16,6 +16,7 @@ from poolhand.domain.orders.model import AppOrder, Salt, Signed
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.units import NanoRlc
+from poolhand.keys import WalletLock
 from poolhand.wire.order_json import encode_order
 from requester_market import IMAGE, MANIFEST, RLC
 
@@ -309,6 +310,31 @@ def test_a_bug_is_exit_70_with_a_trace_file_and_no_stack_trace(cli):
     trace.unlink()
 
 
+def test_a_wallet_that_a_program_of_the_devnet_uses_is_not_spent_from(cli, monkeypatch):
+    monkeypatch.delenv("POOLHAND_LOCKS")
+    cli.market.clock = _Skipping()
+    with WalletLock(cli.home / "locks", cli.market.wallet.address):
+        ran = cli("account", "deposit", "1", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "wallet-in-use")
+
+
+class _Skipping:
+    """Waiting costs nothing."""
+
+    def now(self):
+        return 0
+
+    async def sleep(self, _seconds):
+        await asyncio.sleep(0)
+
+
+def test_ids_stay_whole_for_a_pipe(cli, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    bought = cli("run", IMAGE, "--no-wait", "--json").json
+    told = cli("deal", "show", bought["deal_id"]).out
+    assert bought["deal_id"] in told
+
+
 def test_what_a_devnet_was_told_is_forgotten_with_its_folder(cli):
     assert cli("account", "deposit", "1").code == 0
     assert cli.settings[-1].state == cli.home.resolve() / "requester"
@@ -328,7 +354,7 @@ def test_a_corrupt_journal_line_is_told_with_file_and_line(cli):
     assert cli("run", IMAGE, "--no-wait").code == 0
     [journal] = (cli.home / "requester").glob("*/*.journal")
     lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join([lines[0].replace("order", "0rder", 1), *lines[1:]]))
+    journal.write_text("".join([lines[0].replace("salt", "sa1t", 1), *lines[1:]]))
     ran = cli("account", "deposit", "1", "--json")
     assert (ran.code, ran.error["code"]) == (2, "journal-corrupt")
     assert str(journal) in ran.error["message"]

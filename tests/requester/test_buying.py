@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from requester_market import RLC
 
 from poolhand.domain.errors import Malformed, StakeTooLow
 from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
@@ -22,6 +22,7 @@ from poolhand.requester.checking import OrdersUnfit, PriceTooHigh, VolumeTooSmal
 from poolhand.requester.wish import BadWish, Wish
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.pool_client import PoolDown, PoolRefused
+from requester_market import RLC
 
 STRANGER = Wallet.from_key(bytes([9] * 32))
 
@@ -105,6 +106,20 @@ async def test_a_deposit_interrupted_by_a_crash_is_made_once(market):
     assert market.deals == 1
     assert market.chain.state.rlc_of(market.wallet.address) == 980 * RLC
     assert market.chain.state.stake_of(market.wallet.address) == 0
+
+
+async def test_a_deposit_still_on_its_way_at_the_crash_is_not_made_again(market):
+    wish = await market.wish(tasks=60)
+    market.chain.automine, market.chain.after_send = False, die
+    with pytest.raises(Crash):
+        await market.requester().buy(wish, deposit=True)
+    market.chain.automine, market.chain.after_send = True, None
+    buying = asyncio.create_task(market.requester().buy(wish, deposit=True))
+    while not buying.done():
+        await asyncio.sleep(0.01)
+        market.chain.mine()
+    assert (await buying).resumed
+    assert market.chain.state.rlc_of(market.wallet.address) == 980 * RLC
 
 
 async def test_orders_gone_stale_since_a_crash_are_replaced(market):

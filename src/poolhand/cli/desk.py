@@ -14,12 +14,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.devnet.info import DevnetAccount, DevnetInfo, devnet_home
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.settings.load import Settings, load
+from poolhand.settings.locks import DEFAULT_LOCKS
 from poolhand.settings.requester import DEFAULT_STATE, REQUESTER_OPTIONS
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from poolhand.settings.requester import RequesterSettings
 
     Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
+
+
+PIPE_WIDTH: Final = 240
+"""Columns of what is read by a program or a file."""
 
 
 class UnknownAccount(Refused):
@@ -81,7 +86,9 @@ class Desk:
         """Standard output, for people."""
         from rich.console import Console
 
-        return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+            return Console(highlight=False)
+        return Console(highlight=False, width=PIPE_WIDTH)  # ids stay whole for grep
 
     def note(self, text: str) -> None:
         """Say something on standard error that is no part of the answer."""
@@ -166,12 +173,14 @@ class Desk:
         from poolhand.settings.chains import chain_settings
         from poolhand.settings.requester import RequesterSettings
 
-        found, devnet, state = self.found, self.devnet, self.found["state"]
+        found, devnet = self.found, self.devnet
+        state, locks = found["state"], found["locks"]
         if devnet is None:
             chain, pool_url, results_url = chain_settings(found), "", ""
         else:
             # A devnet made anew has the old one's chain id and addresses, not its transactions.
             state = devnet_home() / "requester" if state == DEFAULT_STATE else state
+            locks = devnet_home() / "locks" if locks == DEFAULT_LOCKS else locks  # as its programs
             pool_url, results_url = devnet.pool_url, devnet.results_url
             chain = ChainSettings(
                 (devnet.rpc_url,), Address.parse(devnet.hub), devnet.chain_id, poll_seconds=0.2
@@ -182,7 +191,7 @@ class Desk:
             pool_url=found["pool-url"] or pool_url or None,
             results_url=found["results-url"] or results_url or None,
             state=state,
-            locks=found["locks"],
+            locks=locks,
         )
         if not signing:
             return settings
