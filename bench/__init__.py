@@ -1,0 +1,1 @@
+"""Measurements, not tests: ``make bench`` prints ratios and writes ``bench/latest.json``."""

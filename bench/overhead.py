@@ -1,0 +1,129 @@
+"""How long the network itself takes: from the block of the deal to the block of the end.
+
+The app computes nothing, so nothing is subtracted: its container counts as overhead, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench.figures import Sample, read_log
+from poolhand.devnet.demo import requester_settings
+from poolhand.devnet.images import publish
+from poolhand.devnet.up import Devnet, DevnetPlan, devnet
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import TaskId
+from poolhand.domain.onchain import EventKind
+from poolhand.domain.trust import Trust
+from poolhand.requester.main import open_requester
+from poolhand.requester.requester import Requester
+from poolhand.requester.wish import Wish
+
+NOOP = Path(__file__).parent / "noop"
+WORKERS = 7
+"""As many as trust 100 needs of newcomers."""
+
+
+@dataclass
+class Found:
+    """What one devnet taught."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    assignment_ms: list[float] = field(default_factory=list)
+    worker_rss_mb: list[float] = field(default_factory=list)
+
+
+async def measure(
+    home: Path, block_time: int, kinds: dict[str, int], rounds: int, say: Callable[[str], None]
+) -> Found:
+    """Run ``rounds`` tasks of each kind (name to trust) one after the other on a fresh devnet.
+
+    A kind named ``standard`` wants the slow flow for trust 1, so it needs a devnet of its own.
+    """
+    quick = "standard" not in kinds
+    plan = DevnetPlan(
+        home, WORKERS, block_time, environment={"POOLHAND_QUICK_FINISH": str(quick).lower()}
+    )
+    found = Found({kind: [] for kind in kinds})
+    async with devnet(plan, lambda _: None) as running:
+        await publish(NOOP, "poolhand/noop:1.0", running.info.registry)
+        async with open_requester(requester_settings(running.info, home)) as requester:
+            image = f"{running.info.registry}/poolhand/noop:1.0"
+            app = (await requester.deploy_app(image, "noop")).address
+            await _once(requester, Wish(app, trust=Trust(100), args="warm-up"))
+            for turn in range(rounds):
+                for kind, trust in kinds.items():
+                    wish = Wish(app, trust=Trust(trust), args=f"{kind} {turn}")
+                    taken = await _once(requester, wish)
+                    found.seconds[kind].append(taken)
+                    say(f"{block_time} s blocks, {kind:>8}: {taken:.2f} s")
+        found.worker_rss_mb = [_rss(running, name) for name in running.children if "worker" in name]
+    found.assignment_ms = _assignments(home / "logs")
+    return found
+
+
+async def _once(requester: Requester, wish: Wish) -> float:
+    """Buy one task; return seconds from seeing its deal mined to seeing it finalized."""
+    loop = asyncio.get_running_loop()
+    watcher, head = requester.watch.watcher, await requester.hub.head()
+    ends: dict[TaskId, asyncio.Future[float]] = {}
+    seen: dict[TaskId, float] = {}
+
+    async def follow() -> None:
+        async with aclosing(watcher.events(None, head.number)) as events:
+            async for event in events:
+                if event.kind is EventKind.SCHEDULER_NOTICE and event.deal_id:
+                    seen[event.deal_id] = loop.time()
+                if event.kind is EventKind.TASK_FINALIZE and event.task_id:
+                    ends.setdefault(event.task_id, loop.create_future()).set_result(loop.time())
+
+    following = asyncio.create_task(follow())
+    try:
+        deal: Deal = (await requester.buy(wish)).deal
+        (_, task_id) = next(deal.tasks())
+        end = await asyncio.wait_for(ends.setdefault(task_id, loop.create_future()), 120)
+        return end - seen[deal.deal_id]
+    finally:
+        following.cancel()
+
+
+def _rss(running: Devnet, name: str) -> float:
+    pid = running.children[name].pid
+    return psutil.Process(pid).memory_info().rss / 2**20 if pid else 0.0
+
+
+def _assignments(logs: Path) -> list[float]:
+    """Return milliseconds from the pool's hearing of a deal to a worker's having begun with it."""
+    pool = read_log(logs / "pool.log")
+    first: dict[str, float] = {}
+    for file in logs.glob("worker-*.log"):
+        for line in read_log(file):
+            if line.event == "replicate_moved":
+                task = _member(line.rest, "task_id")
+                first[task] = min(line.at, first.get(task, line.at))
+    created = {
+        _member(line.rest, "task_id"): line.at
+        for line in reversed(pool)
+        if line.event == "replicate_created"
+    }
+    deals = [line.at for line in pool if line.event == "deal_received"]
+    found = []
+    for task, at in created.items():
+        deal = max((moment for moment in deals if moment <= at), default=None)
+        if deal is not None and task in first:
+            found.append((first[task] - deal) * 1000)
+    return found
+
+
+def _member(rest: str, name: str) -> str:
+    return next(part.partition("=")[2] for part in rest.split() if part.startswith(f"{name}="))
+
+
+def sample(values: list[float]) -> Sample:
+    return Sample.of(values)
