@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.figures import Sample, read_log
+from bench.figures import read_log
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
 from poolhand.devnet.up import Devnet, DevnetPlan, devnet
@@ -123,7 +123,3 @@ def _assignments(logs: Path) -> list[float]:
 
 def _member(rest: str, name: str) -> str:
     return next(part.partition("=")[2] for part in rest.split() if part.startswith(f"{name}="))
-
-
-def sample(values: list[float]) -> Sample:
-    return Sample.of(values)

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from poolhand import observe
 from poolhand.cli.devnet import start_in_background, stop
+from poolhand.cli.picture import draw
 from poolhand.devnet.demo import DemoReport, demonstrate
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
-from poolhand.domain.units import WEI_PER_GWEI, NanoRlc, Wei, show_coin, show_rlc
+from poolhand.domain.units import WEI_PER_COIN, WEI_PER_GWEI, NanoRlc, show_rlc
 from poolhand.requester.watching import Progress
 
 app = typer.Typer()
@@ -131,7 +132,9 @@ def _print(report: DemoReport, console: Console, seconds: float) -> None:
 
 
 def _facts(members: Any) -> Table:
-    table = Table(show_header=False, box=None)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     timeline = members["timeline"]
     rows = {
         "status": _coloured(members["status"]),
@@ -158,7 +161,7 @@ def _replicates(members: Any, names: dict[str, str]) -> Table:
 def _transactions(transactions: Any, names: dict[str, str]) -> Table:
     table = Table("transaction", "from", "block", "gas", "gwei", "paid (ETH)", title="Transactions")
     for each in transactions:
-        paid = show_coin(Wei(each.gas * each.gas_price))
+        paid = f"{each.gas * each.gas_price / WEI_PER_COIN:.6f}"
         price = f"{each.gas_price / WEI_PER_GWEI:.2f}"
         who = names.get(each.sender.lower(), _short(each.sender))
         table.add_row(each.what, who, str(each.block), f"{each.gas:,}", price, paid)
@@ -185,6 +188,8 @@ def _show_result(folder: Path, console: Console) -> None:
     shown = [file for file in texts if file.name not in ("stdout.txt", "stderr.txt")]
     for file in shown:
         content = file.read_text(encoding="utf-8", errors="replace")
-        console.print(Panel(Text(content.strip()), title=f"result: {file}"))
+        console.print(Panel(Text(content.strip()), title="result", subtitle=file.name))
     for file in sorted(folder.glob("*.png")):
-        console.print(Panel(Text(f"{file} ({file.stat().st_size:,} bytes)"), title="result"))
+        told = f"{file} ({file.stat().st_size:,} bytes)"
+        picture = draw(file, min(console.width - 4, 72)) if console.color_system else Text()
+        console.print(Panel(Group(picture, Text(told, style="dim")), title="result"))

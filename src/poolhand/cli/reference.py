@@ -30,12 +30,16 @@ def commands() -> Iterator[tuple[str, Any]]:
     root: Any = typer.main.get_command(app)
     context = typer.Context(root, info_name="poolhand")
     for noun in root.list_commands(context):
-        found: Any = root.get_command(context, noun)
-        if hasattr(found, "commands"):
-            for name, each in found.commands.items():
-                yield f"{noun} {name}", each
-        else:
-            yield noun, found
+        yield from _verbs(noun, root.get_command(context, noun))
+
+
+def _verbs(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a verb, or the verbs of a group."""
+    if not hasattr(command, "commands"):
+        yield words, command
+        return
+    for name, each in command.commands.items():
+        yield from _verbs(f"{words} {name}", each)
 
 
 def reference() -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from poolhand.cli.programs import Ready, add_program
-from poolhand.domain.errors import Unavailable
+from poolhand.domain.errors import Refused, Unavailable
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, worker_settings
 
@@ -82,6 +82,51 @@ def status(
         print(json.dumps(told, indent=2))
     else:
         _print(told)
+
+
+journal = typer.Typer(no_args_is_help=True, help="Mend a worker's journal.")
+app.add_typer(journal, name="journal")
+
+
+@journal.callback()
+def about_journals() -> None:
+    """Mend what a broken disk left of a journal."""
+
+
+@journal.command("repair")
+def repair_journal(
+    path: Annotated[Path, typer.Argument(help="The journal, as the error message names it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Keep every good line of a damaged journal; the original is saved beside it.
+
+    Example: poolhand worker journal repair ~/.poolhand/workers/worker/journal
+
+    Exit codes: 0 mended (or nothing was wrong), 2 no such file, or a worker has it open.
+    """
+    from poolhand.store import repair
+
+    if not path.is_file():
+        raise NoJournal(path)
+    report = repair(path)
+    told = {
+        "path": str(report.path),
+        "saved": str(report.saved),
+        "kept": report.kept,
+        "dropped": list(report.dropped),
+    }
+    if as_json:
+        print(json.dumps(told))
+        return
+    lost = ", ".join(map(str, report.dropped)) or "none"
+    print(f"kept {report.kept} lines, dropped lines: {lost}; the original is {report.saved}")
+
+
+class NoJournal(Refused):
+    """The named journal is not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"there is no journal {path}: give the path that the error message named")
 
 
 def _page(base: Path) -> str:

@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import poolhand
-from poolhand.devnet.images import publish
+from poolhand.devnet.examples import FRACTAL, WORDS, example_apps, example_image
 from poolhand.devnet.info import DevnetInfo
 from poolhand.devnet.rpc import Rpc
 from poolhand.domain.deal import Deal
@@ -28,10 +27,6 @@ from poolhand.requester.watching import Progress
 from poolhand.requester.wish import Wish
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.requester import RequesterSettings
-
-WORDS: Final = "word-statistics"
-FRACTAL: Final = "fractal"
-VERSION: Final = "1.0"
 
 Show = Callable[[str, Progress], None]
 
@@ -122,6 +117,7 @@ def requester_settings(
         pool_url=info.pool_url,
         results_url=info.results_url,
         state=home / "requester",
+        locks=home / "locks",
     )
 
 
@@ -136,9 +132,6 @@ async def demonstrate(
         progress: Called with a line for people at every step.
         show: Called with a name and a snapshot whenever a task moves.
     """
-    progress("building the example apps into images and pushing them to the registry")
-    for name in (WORDS, FRACTAL):
-        await publish(_apps() / name, f"poolhand/{name}:{VERSION}", info.registry)
     async with open_requester(requester_settings(info, home)) as requester:
         before = await _money(requester, info)
         progress("registering apps and dataset on chain, signing and matching orders")
@@ -159,7 +152,7 @@ async def demonstrate(
 
 
 async def _words(requester: Requester, info: DevnetInfo) -> Wish:
-    source = next((_apps() / WORDS / "data").glob("*.txt"))
+    source = next((example_apps() / WORDS / "data").glob("*.txt"))
     file = Path(info.files) / source.name
     shutil.copyfile(source, file)
     url = f"{info.files_url}/{source.name}"
@@ -169,8 +162,8 @@ async def _words(requester: Requester, info: DevnetInfo) -> Wish:
 
 
 async def _app(requester: Requester, info: DevnetInfo, name: str) -> Address:
-    image = f"{info.registry}/poolhand/{name}:{VERSION}"
-    return (await requester.deploy_app(image, name)).address
+    deployed = await requester.deploy_app(example_image(info.registry, name), name)
+    return deployed.address
 
 
 async def _follow(requester: Requester, name: str, deal: Deal, show: Show) -> Progress:
@@ -257,10 +250,3 @@ async def _money(requester: Requester, info: DevnetInfo) -> dict[str, Money]:
 
 def _sum(money: Mapping[str, Money]) -> int:
     return sum(each.total for each in money.values())
-
-
-def _apps() -> Path:
-    """Return the folder of the example apps: in the package, or beside it in the repository."""
-    package = Path(poolhand.__file__).parent
-    inside = package / "_apps"
-    return inside if inside.exists() else package.parents[1] / "apps"

@@ -23,6 +23,7 @@ from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.children import Child
 from poolhand.devnet.contracts import Deployed, deploy
+from poolhand.devnet.examples import publish_examples
 from poolhand.devnet.info import INFO_FILE, DevnetAccount, DevnetInfo
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.ports import LOOPBACK, free_port
@@ -104,8 +105,8 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         await _serve_files(files, ports["files"], stack)
         info = _info(deployed, funded, node, registry, ports, files)
         children = _programs(plan, info, node)
-        progress(f"starting results, pool and {plan.workers} workers")
-        await _start(children, stack)
+        progress(f"starting results, pool and {plan.workers} workers; pushing the example apps")
+        await asyncio.gather(_start(children, stack), publish_examples(registry.host))
         target = plan.home / INFO_FILE
         _write(target, info.dump())
         stack.callback(target.unlink, missing_ok=True)

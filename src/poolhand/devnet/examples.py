@@ -1,0 +1,34 @@
+"""The example apps that ship with Poolhand, as images in a devnet's registry."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import poolhand
+from poolhand.devnet.images import PublishedImage, publish
+
+WORDS: Final = "word-statistics"
+FRACTAL: Final = "fractal"
+VERSION: Final = "1.0"
+
+
+def example_apps() -> Path:
+    """Return the folder of the example apps: in the package, or beside it in the repository."""
+    package = Path(poolhand.__file__).parent
+    inside = package / "_apps"
+    return inside if inside.exists() else package.parents[1] / "apps"
+
+
+def example_image(registry: str, name: str) -> str:
+    """Return the reference of an example's image in a registry."""
+    return f"{registry}/poolhand/{name}:{VERSION}"
+
+
+async def publish_examples(registry: str) -> tuple[PublishedImage, ...]:
+    """Build and push every example; the same files give the same digests."""
+    apps = example_apps()
+    pushed = (publish(apps / name, f"poolhand/{name}:{VERSION}", registry) for name in
+              (WORDS, FRACTAL))  # fmt: skip
+    return tuple(await asyncio.gather(*pushed))
