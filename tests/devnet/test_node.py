@@ -77,7 +77,11 @@ async def test_it_ends_and_saves_when_its_program_is_killed(found, tmp_path):
     pid = int(await program.stdout.readline())
     program.kill()
     await program.communicate()
-    await gone(pid)
+    try:
+        await gone(pid)
+    except TimeoutError:
+        os.kill(pid, signal.SIGKILL)  # a failure here leaves no process either
+        raise
     async with Anvil(found.anvil, tmp_path) as node:
         assert await node.rpc("eth_getBalance", "0x" + "11" * 20, "latest") == "0x7"
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolhand.devnet.registry import Registry, registry_app
-from poolhand.devnet.registry_store import ImageStore
+from poolhand.devnet.registry_store import ImageStore, RegistryRefused
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 SECRET = b"outside of the registry"
@@ -146,11 +146,11 @@ async def test_images_outlive_the_registry(tmp_path):
     assert got.content == content
 
 
-parts = st.sampled_from(
-    ["..", ".", "", "a", "blobs", "uploads", "manifests", "_tags", "%2e%2e", "\0"]
-)
+parts = st.sampled_from(["..", ".", "", "a", "blobs", "uploads", "_tags", "%2e%2e", "\0", "secret"])
 words = st.one_of(parts, st.text(max_size=12))
-paths = st.lists(words, max_size=9).map("/".join)
+names = st.lists(words, min_size=1, max_size=5).map("/".join)
+tails = st.sampled_from(["manifests/{}", "blobs/{}", "blobs/uploads/{}", "tags/list", "{}"])
+paths = st.builds(lambda name, tail, word: f"{name}/{tail.format(word)}", names, tails, words)
 methods = st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
 
 
@@ -164,12 +164,47 @@ async def test_no_request_leaves_the_folder_or_breaks_the_registry(
     raw = ("/v2/" + (quote(path, safe="") if encode else quote(path))).encode()
     url = httpx.URL("http://registry", raw_path=raw + b"?digest=" + quote(query).encode())
     async with client_of(folder) as http:
-        answer = await http.request(method, url, content=b"content")
+        answer = await http.request(method, url, content=b"{}")
     assert answer.status_code < 500
     assert SECRET not in answer.content
     assert {each.name for each in tmp_path.iterdir()} == {"registry", "secret"}
     assert {each.name for each in folder.iterdir()} == {"blobs", "uploads", "repositories"}
     assert (tmp_path / "secret").read_bytes() == SECRET
+
+
+@pytest.mark.parametrize(
+    "word", ["..", "../../secret", "a/../../b", "/etc/passwd", "A", "a//b", "a\n", ""]
+)
+def test_no_word_reaches_a_path_unchecked(tmp_path, word):
+    store = ImageStore(tmp_path / "registry")
+    upload = store.start_upload("a")
+    digest = digest_of(b"")
+    attempts = [
+        lambda: store.blob(word, digest),
+        lambda: store.blob("a", word),
+        lambda: store.finish_upload("a", upload, word),
+        lambda: store.upload_size(word, upload),
+        lambda: store.upload_size("a", word),
+        lambda: store.put_manifest(word, "1", MANIFEST, b"{}"),
+        lambda: store.manifest(word, "1"),
+        lambda: store.tags(word),
+    ]
+    for attempt in attempts:
+        with pytest.raises(RegistryRefused) as caught:
+            attempt()
+        assert caught.value.kind.endswith("_INVALID")
+        assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("tag", ["..", "../x", "a/b", "", "-a", "a" * 129])
+def test_no_tag_reaches_a_path_unchecked(tmp_path, tag):
+    store = ImageStore(tmp_path / "registry")
+    for attempt in (
+        lambda: store.put_manifest("a", tag, MANIFEST, b"{}"),
+        lambda: store.manifest("a", tag),
+    ):
+        with pytest.raises(RegistryRefused, match="not what the registry takes"):
+            attempt()
 
 
 async def docker(*words, stdin=None):
