@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from poolhand.domain.errors import Refused
+from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.machine import Offer
 from poolhand.domain.units import Seconds
 
@@ -41,4 +42,15 @@ class ResultsClient(Protocol):
         Raises:
             UploadRefused: Not authorized, digest differs from the chain, too large, unsafe.
             Unavailable: The service does not answer, or has not yet seen our reveal.
+        """
+
+
+class ResultsShelf(Protocol):
+    """The pool's view of the results service."""
+
+    async def holds(self, task_id: TaskId) -> bool:
+        """Tell whether the archive that the chain has proved is stored.
+
+        Raises:
+            Unavailable: The service does not answer.
         """

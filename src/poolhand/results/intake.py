@@ -16,6 +16,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
+from poolhand.domain.result_link import result_link
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
@@ -68,7 +69,7 @@ class Intake:
             raise NotYetOnChain(f"deal {claim.deal_id} is not on chain, as this service sees it")
         now, chain_id = self._clock.now(), self._hub.facts.chain_id
         rules.check_claim(claim, deal, chain_id, self._terms.workerpool, now)
-        link = result_link(self._terms.public_url, claim.task_id, deal)
+        link = result_link(self._terms.public_url, claim.task_id, deal.callback)
         known = await asyncio.to_thread(self._vault.of_task, claim.task_id)
         if any((each.worker, each.sha256) == (claim.worker, claim.archive) for each in known):
             return link
@@ -170,17 +171,6 @@ class Intake:
             except ChainUnreachable as fault:
                 _log.warning("chain_unreachable", cause=str(fault))
             await self._clock.sleep(pause)
-
-
-def result_link(public_url: str, task_id: TaskId, deal: Deal) -> str:
-    """Return the JSON text that goes on chain as the task's result.
-
-    ``storage`` is "ipfs" although nothing lies there: the iExec SDK downloads only that storage,
-    and for it any absolute URL in ``location``, so that an unmodified SDK finds the archive here.
-    """
-    if deal.has_callback:
-        return f'{{ "storage": "ethereum", "location": "{deal.callback}" }}'
-    return f'{{ "storage": "ipfs", "location": "{public_url}/v1/results/{task_id}" }}'
 
 
 def digest_of(found: Contents, deal: Deal) -> ResultDigest:

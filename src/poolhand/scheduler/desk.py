@@ -27,10 +27,11 @@ from poolhand.domain.task.machine import (
     TellReveal,
     TellUpload,
 )
-from poolhand.domain.task.model import Stored, Task
+from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.roster import Roster, Seat
 from poolhand.transport.session_hub import Arrival
@@ -63,6 +64,7 @@ class Desk:
     """Speaks with workers on behalf of the engine.
 
     Args:
+        clerk: Checks claimed results.
         tell: Hands a message to a worker's session; without one it is dropped, for the worker will
             be told again when it comes back.
         now: The chain's time.
@@ -76,13 +78,14 @@ class Desk:
         roster: Roster,
         hub: Hub,
         signer: Signer,
+        clerk: Clerk,
         now: Callable[[], UnixSeconds],
         tell: Callable[[Address, WorkerBound], None],
         wake: Callable[[], None],
         allowed: frozenset[Address] = frozenset(),
     ) -> None:
         self._engine, self._roster, self._hub = engine, roster, hub
-        self._signer, self._now = signer, now
+        self._signer, self._clerk, self._now = signer, clerk, now
         self._tell, self._wake, self._allowed = tell, wake, allowed
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
 
@@ -173,14 +176,19 @@ class Desk:
         match message:
             case Reported():
                 self._reported(worker, message)
-            case Result(task_id, link, callback_data, digest):
-                stored = Stored(worker, link, digest, callback_data or b"")
-                self._engine.feed(task_id, machine.Uploaded(self._now(), stored))
+            case Result():
+                await self._stored(worker, message)
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
             case Capacity(_, paused, reason):
                 self._roster.pause(worker, paused=paused, reason=reason)
         self._wake()
+
+    async def _stored(self, worker: Address, claim: Result) -> None:
+        task = self._engine.tasks.get(claim.task_id)
+        stored = await self._clerk.check(task, worker, claim) if task else None
+        if stored is not None:
+            self._engine.feed(claim.task_id, machine.Uploaded(self._now(), stored))
 
     def _reported(self, worker: Address, message: Reported) -> None:
         task_id = message.task_id

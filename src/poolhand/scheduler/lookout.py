@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -22,6 +24,7 @@ from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.engine import Engine
 
+T = TypeVar("T")
 PAUSE = 1.0
 """Seconds between two tries to reach a chain that does not answer."""
 
@@ -55,9 +58,9 @@ class Lookout:
 
     async def prepare(self) -> None:
         """After a restart: read again the deals and the tasks that are still open."""
-        self.head = await self._patiently_head()
+        self.head = await self._patiently(self._hub.head)
         for deal_id in {task.facts.deal_id for task in self._engine.tasks.values()}:
-            deal = await self._hub.deal(deal_id)
+            deal = await self._patiently(partial(self._hub.deal, deal_id))
             if deal is not None:
                 self.deals[deal_id] = deal
         open_ids = [task.facts.task_id for task in self._engine.open_tasks()]
@@ -116,10 +119,10 @@ class Lookout:
     async def _receive(self, deal_id: DealId) -> None:
         """Begin the tasks of a deal."""
         deal = await self._patiently_deal(deal_id)
-        if deal is None or deal.workerpool.address != self._pool or deal_id in self.deals:
+        if deal is None or deal.workerpool.address != self._pool or self._has_whole(deal):
             return
         category = await self._category(deal.category)
-        head = self.head or await self._patiently_head()
+        head = self.head or await self._patiently(self._hub.head)
         late = head.timestamp >= category.contribution_deadline(deal.start_time)
         if late or deal.tag.needs_tee:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
@@ -144,9 +147,13 @@ class Lookout:
             ids.append(task_id)
         await self.look(ids)
 
+    def _has_whole(self, deal: Deal) -> bool:
+        """Whether every task of a deal is known; a crash may have come between two of them."""
+        return all(task_id in self._engine.tasks for _, task_id in deal.tasks())
+
     async def _category(self, index: int) -> Category:
         if index not in self._categories:
-            self._categories.update(await self._hub.categories())
+            self._categories.update(await self._patiently(self._hub.categories))
         return self._categories[index]
 
     async def _read(self, asked: dict[TaskId, list[asyncio.Future[None]]]) -> None:
@@ -159,23 +166,20 @@ class Lookout:
             for done in futures:
                 done.set_result(None)
 
-    async def _patiently_head(self) -> Head:
-        while True:
-            try:
-                return await self._hub.head()
-            except ChainUnreachable as fault:
-                log.warning("chain_unreachable", cause=str(fault))
-                await self._clock.sleep(PAUSE)
-
     async def _patiently_deal(self, deal_id: DealId) -> Deal | None:
         """Read a deal; a node that lags behind the event is given a few more heads."""
         for _ in range(10):
-            try:
-                deal = await self._hub.deal(deal_id)
-            except ChainUnreachable as fault:
-                log.warning("chain_unreachable", cause=str(fault))
-                deal = None
+            deal = await self._patiently(lambda: self._hub.deal(deal_id))
             if deal is not None:
                 return deal
             await self._clock.sleep(PAUSE)
         return None
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the chain until it answers."""
+        while True:
+            try:
+                return await ask()
+            except ChainUnreachable as fault:
+                log.warning("chain_unreachable", cause=str(fault))
+                await self._clock.sleep(PAUSE)

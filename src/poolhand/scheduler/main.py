@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from socket import socket
+from typing import Final
 
+import httpx
 import structlog
 
 from poolhand.chain import connect
@@ -21,8 +23,12 @@ from poolhand.store import SqlJournal
 from poolhand.store.section import Section
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock, SystemEntropy
+from poolhand.transport.results_client import ResultsReader
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.handshake import PoolFacts
+
+RESULTS_TIMEOUT: Final = 10.0
+"""Seconds for an answer of the results service."""
 
 log = structlog.get_logger()
 
@@ -52,6 +58,7 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
         stack.callback(journal.close)
         chain = await stack.enter_async_context(connect(settings.chain))
         await _check_owner(chain.hub, settings, wallet)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))
         url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
         scheduler = Scheduler(
@@ -63,6 +70,7 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
             Section(journal, "task"),
             SystemClock(),
             SystemEntropy(),
+            ResultsReader(http, settings.results_url),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, facts, listener, ready)

@@ -32,9 +32,11 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
+from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.api import Office
+from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.desk import Desk
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
@@ -56,6 +58,8 @@ class Scheduler:
     Args:
         journal: Of tasks (the sender keeps its own).
         owner: The pool owner's key and wallet.
+        shelf: The results service's word on what is stored; None believes workers (simulations).
+        tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
     """
 
     def __init__(
@@ -68,6 +72,8 @@ class Scheduler:
         journal: Journal,
         clock: Clock,
         entropy: Entropy,
+        shelf: ResultsShelf | None = None,
+        tell: Callable[[Address, WorkerBound], None] | None = None,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
@@ -89,12 +95,14 @@ class Scheduler:
             self.roster,
             hub,
             owner,
+            Clerk(self.lookout.deals, settings.results_url, shelf, clock),
             self._now,
             self._tell,
             self.supplier.wake,
             settings.allowed,
         )
         self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url)
+        self._hand_over = tell or self.sessions.tell
         facts = hub.facts
         self.pricing = Pricing(
             owner,
@@ -146,6 +154,7 @@ class Scheduler:
             tasks.create_task(self.lookout.follow_heads())
             tasks.create_task(self._follow_stakes())
             tasks.create_task(self.sessions.run())
+            tasks.create_task(self.supplier.keep_supplying())
             self.supplier.open()
             caught_up()
 
@@ -178,7 +187,7 @@ class Scheduler:
     def _tell(self, worker: Address, message: WorkerBound) -> None:
         """Hand a message over; a worker that is away is told again when it is back."""
         try:
-            self.sessions.tell(worker, message)
+            self._hand_over(worker, message)
         except WorkerAway as fault:
             log.debug("worker_away", worker=str(worker), cause=str(fault))
 

@@ -40,7 +40,7 @@ class Supplier:
     ) -> None:
         self._engine, self._lookout, self._roster = engine, lookout, roster
         self._metrics, self._now, self._tell = metrics, now, tell
-        self._is_due = self._is_open = False
+        self._is_open, self._due = False, asyncio.Event()
         self._told: dict[Address, Mapping[str, int]] = {}
         self._waiting_since: dict[TaskId, float] = {}
 
@@ -51,9 +51,15 @@ class Supplier:
 
     def wake(self) -> None:
         """Plan in the next turn of the loop."""
-        if self._is_open and not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_soon(self._supply)
+        if self._is_open:
+            self._due.set()
+
+    async def keep_supplying(self) -> None:
+        """Plan whenever woken, for ever; what breaks in it ends the scheduler."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            self._supply()
 
     def changed(self, task_id: TaskId) -> None:
         """Plan again because a task changed."""
@@ -63,7 +69,6 @@ class Supplier:
         self.wake()
 
     def _supply(self) -> None:
-        self._is_due = False
         seats = self._roster.all()
         made, idle = plan(self._engine.open_tasks(), self._lookout.deals, seats)
         for each in made:

@@ -66,7 +66,7 @@ class Treasury:
         match effect:
             case SendInitialize(tried):
                 if not self._queue:
-                    asyncio.get_running_loop().call_soon(self._flush)
+                    self._tasks.create_task(self._flush())
                 self._queue.append((task, tried))
             case SendFinalize(stored, tried):
                 call = Finalize(task.facts.task_id, stored.link.encode(), stored.callback_data)
@@ -76,7 +76,7 @@ class Treasury:
             case SendClaim(tried):
                 self._spawn("claim", [task], tried, Claim((task.facts.task_id,)))
 
-    def _flush(self) -> None:
+    async def _flush(self) -> None:
         """Send all initializations asked for in this turn of the loop, a batch per transaction."""
         queued, self._queue = self._queue, []
         groups: dict[tuple[DealId, int], list[Task]] = defaultdict(list)

@@ -149,6 +149,20 @@ class ResultsReader:
             await asyncio.to_thread(part.unlink, missing_ok=True)
         return sha256
 
+    async def holds(self, task_id: TaskId) -> bool:
+        """Tell whether there is a result to download (``ports.files.ResultsShelf``).
+
+        Raises:
+            ResultsDown: The service does not answer.
+        """
+        try:
+            answer = await self._http.head(f"{self._url}/v1/results/{task_id}")
+        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+            raise _down(self._url, fault) from fault
+        if answer.status_code >= 500:
+            raise ResultsDown(f"the results service at {self._url} asks to wait")
+        return answer.status_code == 200
+
     async def _check(self, answer: httpx.Response) -> None:
         if answer.status_code == 200:
             return

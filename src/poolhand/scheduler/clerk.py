@@ -1,0 +1,72 @@
+"""Checks what workers claim to have stored, before it goes on chain for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from eth_hash.auto import keccak
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import Unavailable
+from poolhand.domain.ids import Address, DealId
+from poolhand.domain.result_link import result_link
+from poolhand.domain.task.model import Stored, Task
+from poolhand.ports.clock import Clock
+from poolhand.ports.files import ResultsShelf
+from poolhand.wire.messages import Result
+
+TRIES: Final = 5
+PAUSE: Final = 1.0
+"""Seconds between two looks at the shelf: it may lag behind the chain, or be restarting."""
+
+log = structlog.get_logger()
+
+
+class Clerk:
+    """Believes the results service and the chain, not the worker.
+
+    Args:
+        deals: Of this pool.
+        results_url: Of the service, without a final slash.
+        shelf: The service's own word; None believes workers, for simulations.
+    """
+
+    def __init__(
+        self,
+        deals: Mapping[DealId, Deal],
+        results_url: str,
+        shelf: ResultsShelf | None,
+        clock: Clock,
+    ) -> None:
+        self._deals, self._url = deals, results_url.rstrip("/")
+        self._shelf, self._clock = shelf, clock
+
+    async def check(self, task: Task, worker: Address, claim: Result) -> Stored | None:
+        """Return what is stored, None when the claim does not hold: the worker is asked again."""
+        deal = self._deals.get(task.facts.deal_id)
+        if deal is None or task.attempt(worker) is None:
+            return None
+        data = claim.callback_data or b""
+        link, why = claim.link, None
+        if deal.has_callback and keccak(data) != claim.digest:
+            why = "the callback data do not hash to the digest"
+        elif self._shelf is not None:
+            link = result_link(self._url, task.facts.task_id, deal.callback)
+            why = None if await self._is_there(task, self._shelf) else "the archive is not there"
+        if why is not None:
+            log.warning("result_doubted", task_id=str(claim.task_id), worker=str(worker), cause=why)
+            return None
+        return Stored(worker, link, claim.digest, data if deal.has_callback else b"")
+
+    async def _is_there(self, task: Task, shelf: ResultsShelf) -> bool:
+        for left in reversed(range(TRIES)):
+            try:
+                if await shelf.holds(task.facts.task_id):
+                    return True
+            except Unavailable as fault:
+                log.warning("results_unreachable", cause=str(fault))
+            if left:
+                await self._clock.sleep(PAUSE)
+        return False
