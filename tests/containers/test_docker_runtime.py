@@ -229,3 +229,45 @@ async def _pump(reader, writer):
         pass
     finally:
         writer.close()
+
+
+async def test_a_kill_waits_for_a_creation_under_way(docker_world, tmp_path):
+    """The engine gets the request to create only after the run was cancelled."""
+    asked, go, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    pumps = set()
+
+    async def forward(reader, writer):
+        inner_reader, inner_writer = await asyncio.open_unix_connection("/var/run/docker.sock")
+        pumps.add(asyncio.create_task(_back(inner_reader, writer, asked, answered)))
+        while data := await reader.read(65536):
+            if b"/containers/create" in data:
+                asked.set()
+                await go.wait()
+            inner_writer.write(data)
+        await answered.wait()
+        inner_writer.close()
+        writer.close()
+
+    path = tmp_path / "engine.sock"
+    server = await asyncio.start_unix_server(forward, path)
+    async with DockerRuntime.open(f"unix://{path}") as runtime:
+        run = asyncio.create_task(runtime.run(docker_world.program("token")))
+        await asked.wait()
+        run.cancel()
+        kill = asyncio.create_task(runtime.kill(docker_world.name))
+        await asyncio.sleep(0)
+        go.set()
+        await kill
+        await answered.wait()
+        label = f"poolhand.worker={docker_world.labels['poolhand.worker']}"
+        assert await runtime.orphans(label) == ()
+    server.close()
+    await asyncio.gather(run, *pumps, return_exceptions=True)
+
+
+async def _back(reader, writer, asked, answered):
+    while data := await reader.read(65536):
+        if asked.is_set() and b"201 Created" in data:
+            answered.set()
+        if not writer.is_closing():
+            writer.write(data)

@@ -64,6 +64,7 @@ class DockerRuntime:
         self._seccomp, self._now = seccomp, now
         self._puller = Puller(docker, url, {login.address: login for login in logins})
         self._users: dict[str, str | None] = {}
+        self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -89,12 +90,14 @@ class DockerRuntime:
         where = url or DEFAULT_URL
         with answering(where):
             docker = connect(where)
+        runtime = cls(docker, where, logins, seccomp, now)
         try:
             with answering(where):
                 version = await docker.version()
             log.info("engine_found", url=where, version=version.get("Version"))
-            yield cls(docker, where, logins, seccomp, now)
+            yield runtime
         finally:
+            await asyncio.gather(*runtime._births.values(), return_exceptions=True)
             await docker.close()
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
@@ -113,7 +116,7 @@ class DockerRuntime:
             RuntimeDown: The engine does not answer.
         """
         with working(self._url):
-            container, started = await self._begin(spec)
+            container, started = await self._born(spec)
             late = started is not None and await self._follow(container, spec, started)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
@@ -121,6 +124,8 @@ class DockerRuntime:
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
+        if name in self._births:
+            await asyncio.wait([self._births[name]])
         with working(self._url):
             await remove(self._docker, name)
 
@@ -137,6 +142,22 @@ class DockerRuntime:
             await self.kill(name)
             log.info("orphan_removed", container=name)
         return removed
+
+    async def _born(self, spec: ContainerSpec) -> tuple[str, float | None]:
+        """Begin a run, to the end even if the caller is cancelled meanwhile.
+
+        The engine carries out a request whose sender has hung up; ``kill`` must not overtake it.
+        """
+        birth = self._births.get(spec.name)
+        if birth is None:
+            birth = self._births[spec.name] = asyncio.create_task(self._begin(spec))
+            birth.add_done_callback(lambda done: self._forget(spec.name, done))
+        return await asyncio.shield(birth)
+
+    def _forget(self, name: str, birth: asyncio.Task[tuple[str, float | None]]) -> None:
+        del self._births[name]
+        if not birth.cancelled() and birth.exception() is not None:
+            log.info("container_not_begun", container=name, cause=str(birth.exception()))
 
     async def _begin(self, spec: ContainerSpec) -> tuple[str, float | None]:
         """Return the id of this run's container and when it started (Unix time; None: it ended)."""

@@ -78,6 +78,7 @@ class ContainerRuntime(Protocol):
         """Run to the end and remove the container.
 
         Repeat-safe: a container of this name that still runs is joined, one that ended is read.
+        When it is started anew, its writable mounts are emptied first.
 
         Raises:
             ContainerRefused: The engine would not start it (bad command, bad option).

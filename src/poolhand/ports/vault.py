@@ -44,7 +44,10 @@ class Vault(Protocol):
     """
 
     def incoming(self) -> AbstractContextManager[str]:
-        """Lend a new empty file for an upload under way; it is removed in the end."""
+        """Lend a new empty file for an upload under way; it is removed in the end.
+
+        An OSError inside, from writing or reading the file, leaves as VaultFull or VaultDown.
+        """
 
     def keep(self, archive: Archive, source: str) -> None:
         """Move an ``incoming`` file into the vault for good; it survives a power cut.

@@ -19,8 +19,8 @@ class ForbiddenUri(Refused):
 
     def __init__(self, uri: str, why: str) -> None:
         super().__init__(
-            f"{shown(uri)} is not downloaded ({shown(why)}): publish the file under a public https or "
-            "/ipfs/ address, or let the worker's operator allow this one"
+            f"{shown(uri)} is not downloaded ({shown(why)}): publish the file under a public https "
+            "or /ipfs/ address, or let the worker's operator allow this one"
         )
 
 
@@ -39,6 +39,6 @@ class DownloadFailed(Unavailable):
 
     def __init__(self, uri: str, why: str) -> None:
         super().__init__(
-            f"{shown(uri)} was not downloaded ({shown(why)}): check that its owner still publishes it "
-            "and that this machine reaches the server"
+            f"{shown(uri)} was not downloaded ({shown(why)}): check that its owner still publishes "
+            "it and that this machine reaches the server"
         )

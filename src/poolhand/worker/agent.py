@@ -124,8 +124,10 @@ class Agent:
         match message:
             case messages.Offer():
                 self._tasks.create_task(self._take(message))
-            case messages.Activated() | messages.RevealAsked() | messages.Completed():
+            case messages.Activated() | messages.RevealAsked():
                 self.eyes.look(message.task_id)
+            case messages.Completed(task_id):
+                self._hear_of_end(task_id)
             case messages.UploadAsked(task_id):
                 ready = await asyncio.to_thread(self._archive(task_id).exists)
                 self._feed(task_id, machine.UploadAsked(now, ready))
@@ -165,6 +167,8 @@ class Agent:
             self._check_room()
             brief = await self._bench.brief(offer)
             check_offer(offer, brief, self._bench.pool, self._bench.worker)
+            if task_id not in self._taking:
+                return  # the pool has taken the offer back meanwhile
             self.shell.accept(Accepted(self._bench.clock.now(), offer))
             self.standing.idle = {}
             self.eyes.look(task_id)
@@ -187,11 +191,20 @@ class Agent:
         """Stop what has not touched the chain; of anything else the chain has the word."""
         replicate = self.shell.replicates.get(task_id)
         if replicate is None or replicate.has_contributed:
-            self.eyes.look(task_id)
+            self._hear_of_end(task_id)
             return
         ends = {str(each): each for each in FINAL - {Status.COMPLETED}}
         status = ends.get(cause, Status.FAILED)
         self._feed(task_id, machine.Ended(self._bench.clock.now(), status, "told by the pool"))
+
+    def _hear_of_end(self, task_id: TaskId) -> None:
+        """Look at the chain; of what is not held, say so, for the pool waits to hear of its end."""
+        if task_id in self.shell.replicates:
+            self.eyes.look(task_id)
+            return
+        self._taking.discard(task_id)
+        at, detail = self._bench.clock.now(), "this worker holds no such replicate"
+        self._send(Reported(task_id, 0, (StatusReport(Status.FAILED, None, at, None, detail),)))
 
     def _feed(self, task_id: TaskId, event: machine.Event) -> None:
         """Feed what a peer asked for; what cannot be is logged and left."""
@@ -203,13 +216,14 @@ class Agent:
     # ------------------------------------------------------------------------------------ telling
 
     def _tell(self, task_id: TaskId, replicate: Replicate, reports: tuple[Report, ...]) -> None:
+        new = {each.entry.status for each in reports}
+        if Status.RESULT_UPLOADED in new:
+            # Before the report: a pool that hears of an upload without its link asks for another.
+            self._tell_result(task_id, replicate)
         for start in range(0, len(reports), MOST_REPORTS):
             batch = reports[start : start + MOST_REPORTS]
             entries = tuple(_report(each) for each in batch)
             self._send(Reported(task_id, batch[0].index, entries))
-        new = {each.entry.status for each in reports}
-        if Status.RESULT_UPLOADED in new:
-            self._tell_result(task_id, replicate)
         if new.intersection(_TELLING):
             self.eyes.look(task_id)
         log.info(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from poolhand.containers.folders import remove
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import TaskView
@@ -22,6 +22,7 @@ from poolhand.ports.runtime import ContainerRuntime, Limits
 from poolhand.worker.brief import Brief, read_brief
 
 T = TypeVar("T")
+log = structlog.get_logger()
 RETRY_SECONDS = 2.0
 """Pause between two tries to reach a chain that does not answer."""
 
@@ -46,6 +47,17 @@ class Folder:
     def archive(self) -> Path:
         """The result archive; its presence tells that the computation ended well."""
         return self.root / "output" / "iexec_out.zip"
+
+    def create(self) -> None:
+        """Make the folders; those that exist are left as they are.
+
+        Containers read and write the inner ones under other uids; the outer one keeps the rest of
+        this machine from what they leave there.
+        """
+        for each in (self.input, self.output):
+            each.mkdir(parents=True, exist_ok=True)
+        self.input.chmod(0o755)
+        self.root.chmod(0o700)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,11 @@ class Bench:
         return f"{self.name}-{task_id}"
 
     def discard(self, task_id: TaskId) -> None:
-        """Remove a task's folder; none is fine."""
-        shutil.rmtree(self.folder(task_id).root, ignore_errors=True)
+        """Remove a task's folder, whatever an app has built there; none is fine."""
+        try:
+            remove(self.folder(task_id).root)
+        except OSError as fault:
+            log.warning("task_folder_left", task_id=str(task_id), cause=str(fault))
 
     async def brief(self, offer: Offer) -> Brief:
         """Return a deal's brief, read once; waits while the chain does not answer."""
@@ -134,5 +149,5 @@ class Bench:
             try:
                 return await ask()
             except ChainUnreachable as fault:
-                structlog.get_logger().warning("chain_unreachable", cause=str(fault))
+                log.warning("chain_unreachable", cause=str(fault))
                 await self.clock.sleep(RETRY_SECONDS)

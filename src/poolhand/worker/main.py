@@ -122,6 +122,8 @@ async def _work(
         agent.link = client
         head = await world.chain.hub.head()
         agent.shell.recover()
+        live = [bench.container(held.task_id) for held in agent.held()]
+        await world.runtime.sweep(f"poolhand.worker={bench.worker}", keep=live)
         agent.eyes.look_at_all()
         tasks.create_task(agent.eyes.keep_looking())
         tasks.create_task(agent.eyes.follow_events(head.number))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
+from poolhand.domain.errors import Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
-from poolhand.worker.bench import Bench
+from poolhand.worker.bench import RETRY_SECONDS, Bench
 from poolhand.worker.hands.check import check
 from poolhand.worker.hands.compute import compute
 from poolhand.worker.hands.contribute import contribute
@@ -13,6 +16,7 @@ from poolhand.worker.hands.download import download_app, download_data
 from poolhand.worker.hands.reveal import reveal
 from poolhand.worker.hands.upload import upload
 
+log = structlog.get_logger()
 _HANDS = {
     Action.DOWNLOAD_APP: download_app,
     Action.DOWNLOAD_DATA: download_data,
@@ -43,7 +47,13 @@ class BenchHands:
             return await compute(self._bench, replicate)
 
     async def clean(self, replicate: Replicate) -> None:
-        """Stop the container and remove the files; repeatable."""
+        """Stop the container and remove the files; waits while the engine is down; repeatable."""
         task_id = replicate.offer.task_id
-        await self._bench.runtime.kill(self._bench.container(task_id))
-        self._bench.discard(task_id)
+        while True:
+            try:
+                await self._bench.runtime.kill(self._bench.container(task_id))
+                break
+            except Unavailable as fault:
+                log.warning("engine_unreachable", task_id=str(task_id), cause=str(fault))
+                await self._bench.clock.sleep(RETRY_SECONDS)
+        await asyncio.to_thread(self._bench.discard, task_id)

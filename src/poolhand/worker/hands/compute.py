@@ -17,6 +17,7 @@ from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
 from poolhand.worker.hands.download import dataset_name, image_of, input_name
 from poolhand.worker.outputs import Outputs, read_outputs
+from poolhand.worker.result_files import add_file
 
 IN, OUT = "/iexec_in", "/iexec_out"
 
@@ -31,7 +32,7 @@ async def compute(bench: Bench, replicate: Replicate) -> Finished:
     folder = bench.folder(replicate.offer.task_id)
     try:
         image = await bench.runtime.pull(*image_of(brief), bench.rules.pull_timeout)
-        folder.output.mkdir(parents=True, exist_ok=True)
+        folder.create()
         outcome = await bench.runtime.run(_spec(bench, replicate, brief, folder, image))
         bench.on_logs(replicate.offer.task_id, outcome.stdout, outcome.stderr)
         outputs = await asyncio.to_thread(_collect, folder, outcome, brief)
@@ -50,7 +51,7 @@ def _collect(folder: Folder, outcome: ContainerOutcome, brief: Brief) -> Outputs
     check_outcome(outcome, brief)
     for name, text in (("stdout.txt", outcome.stdout), ("stderr.txt", outcome.stderr)):
         if text:
-            (folder.output / name).write_bytes(text)
+            add_file(folder.output, name, text)
     outputs = read_outputs(folder.output, with_callback=brief.deal.has_callback)
     pack(folder.output, folder.archive)
     return outputs

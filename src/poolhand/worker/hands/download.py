@@ -42,7 +42,7 @@ async def download_data(bench: Bench, replicate: Replicate) -> Finished:
     """Download the dataset, checked, and the input files."""
     brief = await bench.brief(replicate.offer)
     folder = bench.folder(replicate.offer.task_id)
-    folder.input.mkdir(parents=True, exist_ok=True)
+    folder.create()
     outcome, detail = Status.DATA_DOWNLOADED, None
     try:
         await _dataset(bench, brief, folder)
