@@ -86,7 +86,7 @@ def show(
     console.print(table)
     ratio = ours.p50 / bare.p50
     console.print(
-        f"container: ours {ours.p50:.0f} ms, bare docker run {bare.p50:.0f} ms, "
+        f"container: ours {ours.p50:.0f} ms, bare run of the same sandbox {bare.p50:.0f} ms, "
         f"ratio {ratio:.2f}, overhead {ours.p50 - bare.p50:+.0f} ms (goal under 50)"
     )
     console.print(
