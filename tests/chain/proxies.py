@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
 from aiohttp import web
 
+BROADCAST = "eth_sendRawTransaction"
+
 
 @dataclass
 class Proxy:
     """An endpoint that forwards to a node, or does what a test tells it to."""
 
+    target: str
+    client: httpx.AsyncClient
     url: str = ""
     requests: int = 0
     methods: list[str] = field(default_factory=list)
@@ -24,10 +28,14 @@ class Proxy:
     stop_at: str = ""
     stop_after: bool = False
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     replies: dict[str, object] = field(default_factory=dict)
     widest_logs: int | None = None
     largest_batch: int = 10**6
     lose_answer_of: str = ""
+    taken: list | None = None
+    """Shared by proxies: the first broadcast is taken unanswered, further ones are refused."""
+    meanwhile: Callable[[], Awaitable[None]] | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self, method: str, *, after: bool) -> None:
@@ -42,55 +50,74 @@ class Proxy:
                 self.news.clear()
                 await self.news.wait()
 
-    def handle(self, asked: list[dict]) -> list[dict]:
+    async def serve(self, request: web.Request) -> web.Response:
+        raw = await request.json()
+        asked = raw if isinstance(raw, list) else [raw]
+        methods = [each["method"] for each in asked]
+        self.requests += 1
+        self.methods += methods
+        self.news.set()
+        refused = self._refused(asked, methods)
+        if refused is not None:
+            return refused
+        if self.meanwhile is not None and "eth_call" in methods:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
+        await self._stop(methods, after=False)
+        answer = await self.client.post(self.target, json=self._asked(asked))
+        await self._stop(methods, after=True)
+        if self._lost(methods):
+            return web.Response(status=504)
+        found = [_replied(self, q, a) for q, a in zip(asked, answer.json(), strict=True)]
+        return web.json_response(found if isinstance(raw, list) else found[0])
+
+    def _asked(self, asked: list[dict]) -> list[dict]:
         if self.frozen_at is not None:
             asked = json.loads(json.dumps(asked).replace('"latest"', f'"{hex(self.frozen_at)}"'))
         return asked
 
+    def _refused(self, asked: list[dict], methods: list[str]) -> web.Response | None:
+        if self.fault is not None:
+            return self.fault()
+        if len(asked) > self.largest_batch:
+            return _refusal(None, -32600, "batch too large")
+        if self.taken and BROADCAST in methods:
+            self.taken.append(methods)
+            return _refusal(asked[0]["id"], -32000, "insufficient funds for gas * price + value")
+        return None
+
+    def _lost(self, methods: list[str]) -> bool:
+        if self.taken is not None and BROADCAST in methods:
+            self.taken.append(methods)
+            return True
+        return self.lose_answer_of in methods
+
+    async def _stop(self, methods: list[str], *, after: bool) -> None:
+        if self.stop_at in methods and self.stop_after is after:
+            self.stopped.set()
+            await self.ended.wait()
+
 
 @asynccontextmanager
 async def http_proxy(target: str) -> AsyncIterator[Proxy]:
-    proxy = Proxy()
-    ended = asyncio.Event()
-
-    async def serve(request: web.Request) -> web.Response:
-        raw = await request.json()
-        asked = raw if isinstance(raw, list) else [raw]
-        methods = [each["method"] for each in asked]
-        proxy.requests += 1
-        proxy.methods += methods
-        proxy.news.set()
-        if proxy.fault is not None:
-            return proxy.fault()
-        if len(asked) > proxy.largest_batch:
-            refusal = {"code": -32600, "message": "batch too large"}
-            return web.json_response({"jsonrpc": "2.0", "id": None, "error": refusal})
-        stops = proxy.stop_at in methods
-        if stops and not proxy.stop_after:
-            proxy.stopped.set()
-            await ended.wait()
-        answer = await client.post(target, json=proxy.handle(asked))
-        if stops:
-            proxy.stopped.set()
-            await ended.wait()
-        if proxy.lose_answer_of in methods:
-            return web.Response(status=504)
-        found = [_replied(proxy, q, a) for q, a in zip(asked, answer.json(), strict=True)]
-        return web.json_response(found if isinstance(raw, list) else found[0])
-
-    app = web.Application(client_max_size=10**8)
-    app.router.add_post("/", serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     async with httpx.AsyncClient(trust_env=False) as client:
+        proxy = Proxy(target, client)
+        app = web.Application(client_max_size=10**8)
+        app.router.add_post("/", proxy.serve)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield proxy
         finally:
-            ended.set()
+            proxy.ended.set()
             await runner.cleanup()
+
+
+def _refusal(number: int | None, code: int, message: str) -> web.Response:
+    error = {"code": code, "message": message}
+    return web.json_response({"jsonrpc": "2.0", "id": number, "error": error})
 
 
 def _replied(proxy: Proxy, asked: dict, answer: dict) -> dict:

@@ -11,6 +11,7 @@ from proxies import http_proxy
 
 from poolhand.chain import connect
 from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.onchain import ChainTaskStatus, Initialize
 
 pytestmark = pytest.mark.chain
 
@@ -109,3 +110,26 @@ async def test_a_dead_socket_is_opened_again_for_the_next_question(anvil):
                 except ChainUnreachable:
                     continue
         assert await chain.hub.kitty() == 0
+
+
+async def test_a_snapshot_is_of_the_block_that_it_names(anvil):
+    """The chain moves on between the request for the head and that for the tasks."""
+    async with (
+        connect(anvil.settings()) as direct,
+        http_proxy(anvil.url) as proxy,
+        connect(anvil.settings(proxy.url, poll_seconds=3600)) as chain,
+    ):
+        market = await market_on(anvil, direct)
+        deal = await market.deal()
+        ((index, name),) = deal.tasks()
+        head = await chain.hub.head()
+
+        async def initialize() -> None:
+            await market.world.send(market.world.owner, Initialize(((deal.deal_id, index),)))
+
+        proxy.meanwhile = initialize
+        view = (await chain.hub.tasks({name: ()}))[name]
+        assert (view.status, view.block) == (ChainTaskStatus.UNSET, head.number)
+        assert view.block_time == head.timestamp
+        view = (await chain.hub.tasks({name: ()}))[name]
+        assert (view.status, view.block) == (ChainTaskStatus.ACTIVE, head.number + 1)

@@ -277,6 +277,26 @@ async def test_an_unanswered_broadcast_is_found_again(anvil, wallet):
         assert await mined(anvil, wallet) == 2
 
 
+async def test_a_refusal_after_a_lost_answer_proves_nothing(anvil, wallet):
+    """The first endpoint has taken it, whatever the second says of the wallet's funds."""
+    journal = MemoryJournal()
+    async with (
+        http_proxy(anvil.url) as one,
+        http_proxy(anvil.url) as two,
+        connect(anvil.settings(one.url, two.url)) as chain,
+    ):
+        sender = chain.sender(wallet, journal)
+        await sender.send("deposit:0", CALL)
+        one.taken = two.taken = []
+        with pytest.raises(ChainUnreachable):
+            await sender.send("deposit:1", CALL)
+        assert len(one.taken) == 2
+        one.taken = two.taken = None
+        receipt = await sender.send("deposit:1", CALL)
+        assert receipt.tx_hash == versions(journal)[0].tx_hash
+        assert await mined(anvil, wallet) == 2
+
+
 # -------------------------------------------------------------------- another program, other blocks
 
 

@@ -39,6 +39,7 @@ class _Work:
 
     watcher: ChainWatcher
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    stopping: bool = False
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -47,16 +48,23 @@ class _Work:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        fault = None if task.cancelled() else task.exception()
-        if fault is not None:
+        fault = _fault(task)
+        if fault is not None and not self.stopping:
             self.watcher.bell.crack(fault)
 
     async def stop(self) -> None:
+        self.stopping = True
         tasks = tuple(self.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.watcher.bell.crack(ChainUnreachable("the chain was disconnected: connect again"))
+
+
+def _fault(task: asyncio.Task[None]) -> BaseException | None:
+    if task.cancelled():
+        return BrokenPrecondition(f"{task.get_coro()} was cancelled while the chain is followed")
+    return task.exception()
 
 
 @dataclass(slots=True)

@@ -69,6 +69,7 @@ class SocketLink:
             NodeRefusal: The endpoint has no subscriptions.
         """
         found = await self._one("eth_subscribe", "newHeads")
+        socket = self._socket  # the subscription lives and ends with this connection
         news = self._news.setdefault(str(found), asyncio.Queue())
         try:
             yield await self._one("eth_getBlockByNumber", "latest", False)
@@ -83,7 +84,8 @@ class SocketLink:
                 yield head
         finally:
             self._news.pop(str(found), None)
-            await self.close()  # with it the subscription ends
+            if socket is not None and self._socket is socket:
+                await self.close()
 
     async def close(self) -> None:
         """Close the connection; repeatable."""
@@ -105,7 +107,11 @@ class SocketLink:
             return self._socket
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        await asyncio.wait([opening])  # its end by ``close`` must not look like ours
+        if opening.cancelled():
+            raise EndpointDown(self.name, "was closed", reached=False)
+        return opening.result()
 
     async def _open(self) -> ClientConnection:
         try:
