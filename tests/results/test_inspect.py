@@ -265,42 +265,28 @@ def test_a_directory_that_hides_its_number_of_entries_is_refused():
         look(bytes(raw))
 
 
+def deflated(content: bytes, *, size: int, crc: int) -> bytes:
+    """Pack one entry whose size and checksum are as told."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    stream = packer.compress(content) + packer.flush()
+    told = (33, crc, len(stream), size, 1, 0)
+    body = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, *told) + b"a" + stream
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, 0, 0, 8, 0, *told, 0, 0, 0, 0, 0)
+    entry += b"a"
+    return body + entry + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(body), 0)
+
+
 def test_an_entry_that_inflates_beyond_its_size_is_refused():
     """Python's own zipfile stops at the size and sees nothing wrong."""
-    deflated = zlib.compressobj(9, zlib.DEFLATED, -15)
-    stream = deflated.compress(b"harmless" + b"evil" * 1000) + deflated.flush()
-    crc = zlib.crc32(b"harmless")
-    local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 33, crc, len(stream), 8, 1, 0) + b"a"
-    entry = (
-        struct.pack(
-            "<4s4B4HL2L5H2L",
-            b"PK\1\2",
-            20,
-            3,
-            20,
-            0,
-            0,
-            8,
-            0,
-            33,
-            crc,
-            len(stream),
-            8,
-            1,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-        )
-        + b"a"
-    )
-    body = local + stream
-    raw = body + entry + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(body), 0)
+    raw = deflated(b"harmless" + b"evil" * 1000, size=8, crc=zlib.crc32(b"harmless"))
     assert zipfile.ZipFile(io.BytesIO(raw)).read("a") == b"harmless"
     with pytest.raises(UnsafeArchive, match="longer than it says"):
         look(raw)
+
+
+def test_an_entry_that_holds_less_than_its_size_is_refused():
+    with pytest.raises(UnsafeArchive, match="damaged"):
+        look(deflated(b"short", size=9, crc=zlib.crc32(b"short")))
 
 
 # ----------------------------------------------------------------------------------------- overlaps
@@ -313,6 +299,34 @@ def test_entries_that_share_their_data_are_refused():
     raw[at + 42 : at + 46] = struct.pack("<L", 0)
     with pytest.raises(UnsafeArchive, match="overlaps"):
         look(bytes(raw))
+
+
+def test_something_between_two_entries_alone_is_refused():
+    raw = raw_zip((b"a", b"x"), (b"b", b"y"))
+    at, junk = 30 + 1 + 1, bytes(60)
+    directory = raw.index(b"PK\1\2") + len(junk)
+    raw = raw[:at] + junk + raw[at:]
+    second = raw.rindex(b"PK\1\2")
+    raw[second + 42 : second + 46] = struct.pack("<L", at + len(junk))
+    raw[-6:-2] = struct.pack("<L", directory)
+    assert zipfile.ZipFile(io.BytesIO(bytes(raw))).read("b") == b"y"
+    with pytest.raises(UnsafeArchive, match="lies before it"):
+        look(bytes(raw))
+
+
+def test_something_between_the_last_entry_and_the_directory_is_refused():
+    with pytest.raises(UnsafeArchive, match="between the entries"):
+        look(bytes(raw_zip((b"a", b"x"), between=b"hidden")))
+
+
+def test_a_second_end_record_hidden_in_a_comment_is_refused():
+    """Python would believe the zip64 record that the comment of the last entry points to."""
+    raw = raw_zip((b"a", b"x"))
+    entry, locator = raw.index(b"PK\1\2"), b"PK\6\7" + bytes(16)
+    raw[entry + 32 : entry + 34] = struct.pack("<H", len(locator))
+    raw[-10:-6] = struct.pack("<L", 46 + 1 + len(locator))
+    with pytest.raises(UnsafeArchive, match="zip64 kind"):
+        look(bytes(raw[:-22] + locator + raw[-22:]))
 
 
 @pytest.mark.parametrize("junk", [b"PK\3\4" + bytes(60), b"hidden"])

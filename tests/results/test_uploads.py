@@ -14,6 +14,11 @@ from poolhand.domain.onchain import Reopen
 from poolhand.domain.replicate.machine import Offer
 from poolhand.keys import Wallet
 from poolhand.ports.files import UploadRefused
+from poolhand.results.main import serve
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.results import ResultsSettings
+from poolhand.transport.asgi import bind, port_of
+from poolhand.transport.listen import PortBusy
 from poolhand.transport.results_client import NoResult, ResultsDown, ResultTooLarge
 
 
@@ -156,6 +161,17 @@ async def test_the_archive_that_the_chain_did_not_choose_is_never_served(scene):
     assert (await scene.get(offer.task_id)).content == archive()
 
 
+async def test_of_one_workers_archives_the_one_it_settled_with_is_served(scene):
+    worker = scene.workers[0]
+    offer = await scene.offer(worker)
+    for text in ("1", "2"):
+        await scene.put(worker, offer, archive(text))
+    await scene.settle(worker, offer, digest_of("2"))
+    assert (await scene.get(offer.task_id)).content == archive("2")
+    assert await scene.intake.tidy_up() == 1
+    assert (await scene.get(offer.task_id)).content == archive("2")
+
+
 async def test_who_left_the_same_digest_but_did_not_settle_is_not_served(scene):
     worker, other = scene.workers[:2]
     offer = await scene.offer(worker)
@@ -227,6 +243,11 @@ async def test_a_deal_that_is_not_on_chain_may_only_be_late(scene):
 async def test_a_task_outside_of_the_deal_is_refused(scene, index):
     offer = await scene.revealed(scene.workers[0])
     refused(await scene.put(scene.workers[0], offer, index=index), 403, "not-authorized")
+
+
+async def test_another_task_of_the_same_deal_is_refused(scene):
+    offer = await scene.revealed(scene.workers[0], tasks=2)
+    refused(await scene.put(scene.workers[0], offer, index="1"), 403, "not-authorized")
 
 
 async def test_an_authorization_signed_by_a_stranger_is_refused(scene):
@@ -453,3 +474,11 @@ async def test_the_requesters_client_leaves_nothing_behind_when_it_fails(scene, 
     with pytest.raises(ResultsDown):
         await scene.reader().download(offer.task_id, target)
     assert [p.name for p in tmp_path.iterdir()] == ["vault"]
+
+
+async def test_a_busy_port_is_told_before_the_chain_is_asked(tmp_path):
+    chain = ChainSettings(("http://127.0.0.1:9",), Address(bytes([7] * 20)))
+    with bind("127.0.0.1", 0) as taken:
+        settings = ResultsSettings(chain, port=port_of(taken), folder=tmp_path)
+        with pytest.raises(PortBusy):
+            await serve(settings)

@@ -61,14 +61,17 @@ class DiskVault:
 
     @contextmanager
     def incoming(self) -> Iterator[str]:
-        """Lend a new empty file for an upload under way; it is removed in the end."""
+        """Lend a new empty file for an upload under way; it is removed in the end.
+
+        What the disk refuses to who writes there is named too.
+        """
         with _disk(self._folder):
             handle, name = tempfile.mkstemp(dir=self._incoming)
             os.close(handle)
-        try:
-            yield name
-        finally:
-            Path(name).unlink(missing_ok=True)
+            try:
+                yield name
+            finally:
+                Path(name).unlink(missing_ok=True)
 
     def keep(self, archive: Archive, source: str) -> None:
         """Move an ``incoming`` file into the vault for good; it survives a power cut."""

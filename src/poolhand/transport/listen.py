@@ -50,11 +50,13 @@ def bind(host: str, port: int) -> socket.socket:
         PortBusy: Another program has it.
         CannotListen: No such address here, or no right to it.
     """
+    if not 0 <= port <= 65_535:
+        raise CannotListen(f"cannot listen at port {port}: ports go from 1 to 65535, 0 is any free")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as fault:
-        if isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE:
+    except OSError as fault:
+        if fault.errno == errno.EADDRINUSE:
             raise PortBusy(
                 f"port {port} is taken by another program: choose another with --port, "
                 "or stop that program"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeAlias, get_args
+from typing import Final, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import structlog
@@ -26,6 +26,7 @@ from poolhand.domain.signatures import BadSignature
 from poolhand.domain.units import Seconds
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.signer import Signer
+from poolhand.transport.listener import ClientRules, Listener
 from poolhand.transport.plumbing import Mailbox, Outbox, attempt, first_of, is_loopback
 from poolhand.wire.fields import MAX_INT, clip
 from poolhand.wire.frames import MAX_FRAME, Frame, decode, encode
@@ -35,7 +36,6 @@ from poolhand.wire.messages import (
     WORD,
     Capabilities,
     Close,
-    Held,
     Message,
     Resume,
     SchedulerBound,
@@ -43,7 +43,6 @@ from poolhand.wire.messages import (
     WorkerBound,
 )
 from poolhand.wire.session import (
-    WORKER_LIMITS,
     Inbound,
     Limits,
     Session,
@@ -61,44 +60,6 @@ class PoolSilent(Unavailable):
 
 class PoolLeft(Unavailable):
     """The pool ended the session, or the connection broke."""
-
-
-class Listener(Protocol):
-    """The worker behind the session; its methods are called one at a time, in order."""
-
-    async def connected(self, welcome: Welcome) -> None:
-        """Learn of a connection. ``welcome.resumed`` False: tell the pool everything again."""
-
-    async def received(self, message: WorkerBound) -> None:
-        """Take one message, exactly once per session."""
-
-    async def disconnected(self, reason: str, retry_in: float | None) -> None:
-        """Learn that the connection is gone; ``retry_in`` seconds, None: for good."""
-
-    def held(self) -> tuple[Held, ...]:
-        """Return the replicates to tell at login."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientRules:
-    """Limits of the worker's side: times in seconds, counts of messages.
-
-    ``first_pause`` doubles with each failed try up to ``last_pause``, each shortened by chance to
-    no less than half; a connection that lasted ``settled`` starts over. More than ``queue``
-    messages waiting for an absent pool give the session up: the journal has them all.
-    """
-
-    limits: Limits = WORKER_LIMITS
-    connect_timeout: float = 10
-    handshake_timeout: float = 20
-    write_timeout: float = 10
-    close_timeout: float = 2
-    first_pause: float = 0.5
-    last_pause: float = 30
-    settled: Seconds = Seconds(10)
-    queue: int = 4_096
-    outbox: int = 1_024
-    mailbox: int = 64
 
 
 @dataclass(frozen=True, slots=True)

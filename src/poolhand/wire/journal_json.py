@@ -110,9 +110,15 @@ def _decode_plain(kind: Any, raw: Any) -> Any:
         return make(**present)
     if issubclass(kind, bytes):
         parse = getattr(kind, "parse", None)
-        return parse(raw) if parse else bytes.fromhex(str(raw).removeprefix("0x"))
+        return parse(raw) if parse else _unhex(raw)
     if issubclass(kind, Enum):
         return kind(raw)
     if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
         raise TypeError(f"expected {kind.__name__}")
     return raw
+
+
+def _unhex(raw: Any) -> bytes:
+    if not isinstance(raw, str) or not raw.startswith("0x"):
+        raise TypeError("expected bytes as 0x-hexadecimal")
+    return bytes.fromhex(raw[2:])

@@ -1,6 +1,6 @@
 """The worker's dealings with its pool: offers in, reports out.
 
-The agent listens to a session (``transport.session_client.Listener``). It believes the pool in one
+The agent listens to a session (``transport.listener.Listener``). It believes the pool in one
 thing only: that a task is offered. All else it hears makes it look at the chain.
 """
 

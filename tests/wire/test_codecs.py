@@ -1,0 +1,271 @@
+"""Frames and their fields: what is written is read back, anything else is ``Malformed``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poolhand.domain.errors import Malformed
+from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.messages import Nonce
+from poolhand.domain.replicate.machine import Flow
+from poolhand.wire.fields import MAX_INT, clip, cost
+from poolhand.wire.frames import MAX_FRAME, Frame, OversizedMessage, UnknownVersion, decode, encode
+from poolhand.wire.messages import (
+    CALLBACK,
+    DETAIL,
+    LOG,
+    MOST_HELD,
+    MOST_REPORTS,
+    SENTENCE,
+    WORD,
+    Aborted,
+    Acknowledged,
+    Activated,
+    Capabilities,
+    Capacity,
+    Close,
+    Completed,
+    Drain,
+    Held,
+    Hello,
+    Idle,
+    Login,
+    Logs,
+    Message,
+    Offer,
+    Ping,
+    Pong,
+    Reject,
+    Reported,
+    Result,
+    Resume,
+    RevealAsked,
+    SchedulerBound,
+    StatusReport,
+    UploadAsked,
+    Welcome,
+    WorkerBound,
+)
+
+NUMBERED = (*get_args(WorkerBound), *get_args(SchedulerBound))
+
+
+def texts(limit: int):
+    plain = st.characters(exclude_categories=("Cs",))
+    return st.text(plain, max_size=limit).map(lambda value: clip(value, limit))
+
+
+def sized(kind, size=32):
+    return st.binary(min_size=size, max_size=size).map(kind)
+
+
+word, sentence, detail = texts(WORD), texts(SENTENCE), texts(DETAIL)
+count, small = st.integers(0, MAX_INT), st.integers(0, 65_535)
+task, nonce, address = sized(TaskId), sized(Nonce), sized(Address, 20)
+signature = st.binary(min_size=65, max_size=65)
+
+
+def some(item, most, least=0):
+    return st.lists(item, min_size=least, max_size=min(most, 4)).map(tuple)
+
+
+held = st.builds(Held, task, word)
+abilities = st.builds(
+    Capabilities, word, word, small, small, count, some(word, 8), st.booleans(), nonce
+)
+report = st.builds(
+    StatusReport, word, st.none() | word, count, st.none() | sized(TxHash), st.none() | detail
+)
+MESSAGES = {
+    Hello: st.builds(Hello, some(small, 16, 1), count, address, address, sentence, nonce, count),
+    Login: st.builds(
+        Login,
+        small,
+        address,
+        abilities,
+        count,
+        nonce,
+        signature,
+        st.none() | st.builds(Resume, nonce, count),
+        some(held, MOST_HELD),
+    ),
+    Welcome: st.builds(
+        Welcome, nonce, st.booleans(), count, small, small, sentence, count, signature
+    ),
+    Reject: st.builds(Reject, word, sentence, st.none() | small),
+    Offer: st.builds(Offer, task, sized(DealId), count, st.sampled_from(Flow), signature),
+    Activated: st.builds(Activated, task, count),
+    RevealAsked: st.builds(RevealAsked, task, sized(bytes)),
+    UploadAsked: st.builds(UploadAsked, task),
+    Completed: st.builds(Completed, task),
+    Aborted: st.builds(Aborted, task, word),
+    Acknowledged: st.builds(Acknowledged, task, count),
+    Idle: st.builds(Idle, st.dictionaries(word, count, max_size=5)),
+    Drain: st.builds(Drain),
+    Reported: st.builds(Reported, task, count, some(report, MOST_REPORTS, 1)),
+    Result: st.builds(
+        Result, task, detail, st.none() | st.binary(max_size=CALLBACK), sized(ResultDigest)
+    ),
+    Logs: st.builds(Logs.tail, task, texts(LOG), texts(LOG)),
+    Capacity: st.builds(Capacity, small, st.booleans(), st.none() | sentence),
+    Ping: st.builds(Ping, count, count),
+    Pong: st.builds(Pong, count, count),
+    Close: st.builds(Close, word, sentence),
+}
+frames = st.one_of(*MESSAGES.values()).flatmap(
+    lambda message: (
+        st.builds(Frame, st.just(message), count, count)
+        if isinstance(message, NUMBERED)
+        else st.just(Frame(message))
+    )
+)
+NO_OBJECT = {None, 0, ""}
+
+
+def test_every_message_of_the_protocol_is_generated_here():
+    assert MESSAGES.keys() == set(get_args(Message))
+
+
+def test_every_member_of_every_message_has_a_limit():
+    for kind in get_args(Message):
+        hints = get_type_hints(kind, include_extras=True)
+        assert all(get_origin(hint) is Annotated for hint in hints.values()), kind
+
+
+@settings(deadline=None, max_examples=400)
+@given(frames)
+def test_what_is_written_is_read_back(frame):
+    text = encode(frame)
+    assert decode(text) == frame
+    assert decode(text.encode()) == frame
+    assert len(text.encode()) <= MAX_FRAME
+
+
+def read(raw):
+    """Decode; anything but a frame or ``Malformed`` fails the test by itself."""
+    try:
+        return decode(raw)
+    except Malformed as fault:
+        return fault
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.binary(max_size=300) | st.text(max_size=300))
+def test_any_bytes_are_a_frame_or_malformed(raw):
+    assert isinstance(read(raw), Frame | Malformed)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(frames, st.data())
+def test_a_frame_with_one_member_changed_is_a_frame_or_malformed(frame, data):
+    envelope = json.loads(encode(frame))
+    target = data.draw(st.sampled_from([envelope, envelope["body"]]), "where")
+    keys = sorted(target) or ["x"]
+    target[data.draw(st.sampled_from([*keys, "extra"]), "member")] = data.draw(values, "value")
+    found = read(json.dumps(envelope))
+    if isinstance(found, Frame):
+        assert decode(encode(found)) == found
+
+
+@settings(deadline=None)
+@given(frames, st.data())
+def test_a_frame_without_one_member_is_malformed(frame, data):
+    envelope = json.loads(encode(frame))
+    target = data.draw(st.sampled_from([envelope, envelope["body"] or envelope]))
+    del target[data.draw(st.sampled_from(sorted(target)))]
+    assert isinstance(read(json.dumps(envelope)), Malformed)
+
+
+@settings(deadline=None)
+@given(frames, st.data())
+def test_a_frame_with_one_member_more_is_malformed(frame, data):
+    envelope = json.loads(encode(frame))
+    data.draw(st.sampled_from([envelope, envelope["body"]]))["extra"] = data.draw(values)
+    assert isinstance(read(json.dumps(envelope)), Malformed)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "\ud800",
+        b"\xff",
+        "[" * 30_000,
+        '{"v":1,"v":1,"type":"drain","seq":1,"ack":0,"body":{}}',
+        '{"v":true,"type":"drain","seq":1,"ack":0,"body":{}}',
+        '{"v":1,"type":"drain","seq":-1,"ack":0,"body":{}}',
+        '{"v":1,"type":"drain","seq":1.0,"ack":0,"body":{}}',
+        '{"v":1,"type":"drain","seq":NaN,"ack":0,"body":{}}',
+        '{"v":1,"type":"drain","seq":9223372036854775808,"ack":0,"body":{}}',
+        '{"v":1,"type":"drain","body":{}}',
+        '{"v":1,"type":["drain"],"body":{}}',
+        '{"v":1,"type":"fire","body":{}}',
+        '{"v":1,"type":"ping","seq":1,"ack":0,"body":{"received":0,"time":0}}',
+        '{"v":1,"type":"ping","body":{"received":' + "9" * 5000 + ',"time":0}}',
+    ],
+)
+def test_a_frame_that_is_nearly_right_is_malformed(raw):
+    assert isinstance(read(raw), Malformed)
+
+
+def test_the_nearly_right_frames_of_these_tests_are_wrong_in_one_thing_only():
+    assert read('{"v":1,"type":"drain","seq":1,"ack":0,"body":{}}') == Frame(Drain(), 1, 0)
+
+
+def test_a_frame_of_another_version_is_named_so():
+    with pytest.raises(UnknownVersion, match="speaks 1"):
+        decode('{"v":2,"type":"drain","seq":1,"ack":0,"body":{}}')
+
+
+def test_the_largest_messages_of_a_worker_fit_a_frame():
+    word = "w" * WORD
+    reports = (StatusReport("S" * WORD, "c" * WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
+    everything = [
+        Reported(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS),
+        Logs.tail(TaskId(bytes(32)), "\x01" * 100_000, "é" * 100_000),
+        Result(TaskId(bytes(32)), "l" * DETAIL, bytes(CALLBACK), ResultDigest(bytes(32))),
+    ]
+    for message in everything:
+        assert len(encode(Frame(message, MAX_INT, MAX_INT)).encode()) <= MAX_FRAME
+    login = Login(
+        1,
+        Address(bytes(20)),
+        Capabilities(word, word, 9, 9, MAX_INT, (word,) * 8, True, Nonce(bytes(32))),
+        MAX_INT,
+        Nonce(bytes(32)),
+        bytes(65),
+        Resume(Nonce(bytes(32)), MAX_INT),
+        (Held(TaskId(bytes(32)), word),) * MOST_HELD,
+    )
+    assert len(encode(Frame(login)).encode()) <= MAX_FRAME
+
+
+def test_a_frame_over_the_limit_is_refused_on_both_sides():
+    with pytest.raises(Malformed, match="the limit is"):
+        decode(" " * (MAX_FRAME + 1))
+    with pytest.raises(OversizedMessage):
+        encode(Frame(Close("x" * 65, "")))
+
+
+@given(st.text(max_size=200), st.integers(0, 120))
+def test_clipping_keeps_the_end_and_never_goes_over(text, limit):
+    kept = clip(text, limit)
+    assert cost(kept) <= limit
+    assert text.encode("utf-8", "replace").decode().endswith(kept)
