@@ -18,7 +18,7 @@ from poolhand.domain.task import machine
 from poolhand.domain.task.machine import Effect, Event, Received, Ticked, Viewed
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
-from poolhand.domain.units import BlockNumber
+from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.journal import Journal
 from poolhand.wire.journal_json import EventCodec
 
@@ -40,6 +40,7 @@ class Engine:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._open: set[TaskId] = set()
+        self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.cursor: BlockNumber | None = None
         self.act: Callable[[Task, Effect], None] = lambda _task, _effect: None
@@ -54,7 +55,9 @@ class Engine:
             else:
                 stories[TaskId.parse(stream)].append(CODEC.decode(record))
         for task_id, events in stories.items():
-            self._swap(task_id, machine.replay(events))
+            task = machine.replay(events)
+            self._swap(task_id, task)
+            self._written[task_id] = task.now
         log.info("tasks_recovered", tasks=len(self.tasks), open=len(self._open))
 
     def resume(self) -> None:
@@ -75,7 +78,7 @@ class Engine:
         task_id = event.facts.task_id
         if task_id in self.tasks:
             return
-        self._journal.append(str(task_id), CODEC.encode(event))
+        self._write(task_id, event)
         self._swap(task_id, machine.receive(event))
         self.changed(task_id)
 
@@ -96,12 +99,18 @@ class Engine:
             isinstance(event, Ticked) and not effects and after == replace(before, now=after.now)
         )
         if not silent:
-            self._journal.append(str(task_id), CODEC.encode(event))
+            if event.at < before.now > self._written.get(task_id, before.now):
+                self._write(task_id, Ticked(before.now))  # passed in silence, and decided by
+            self._write(task_id, event)
         self._swap(task_id, after)
         for effect in effects:
             self.act(after, effect)
         if not silent:
             self.changed(task_id)
+
+    def _write(self, task_id: TaskId, event: Event) -> None:
+        self._journal.append(str(task_id), CODEC.encode(event))
+        self._written[task_id] = max(event.at, self._written.get(task_id, event.at))
 
     def open_tasks(self) -> Iterator[Task]:
         """Yield tasks whose story is not over."""

@@ -58,13 +58,13 @@ class Lookout:
 
     async def prepare(self) -> None:
         """After a restart: read again the deals and the tasks that are still open."""
-        self.head = await self._patiently(self._hub.head)
+        self.head = await self._newest()
         for deal_id in {task.facts.deal_id for task in self._engine.tasks.values()}:
             deal = await self._patiently(partial(self._hub.deal, deal_id))
             if deal is not None:
                 self.deals[deal_id] = deal
         open_ids = [task.facts.task_id for task in self._engine.open_tasks()]
-        await self._read({task_id: [] for task_id in open_ids})
+        await self._patiently(lambda: self._read({task_id: [] for task_id in open_ids}))
 
     def look(self, ids: Iterable[TaskId]) -> asyncio.Future[None]:
         """Ask for a fresh view of tasks; the future is done when the engine has it."""
@@ -122,7 +122,7 @@ class Lookout:
         if deal is None or deal.workerpool.address != self._pool or self._has_whole(deal):
             return
         category = await self._category(deal.category)
-        head = self.head or await self._patiently(self._hub.head)
+        head = self.head or await self._newest()
         late = head.timestamp >= category.contribution_deadline(deal.start_time)
         if late or deal.tag.needs_tee:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
@@ -173,7 +173,11 @@ class Lookout:
             if deal is not None:
                 return deal
             await self._clock.sleep(PAUSE)
+        log.warning("deal_not_found", deal_id=str(deal_id))
         return None
+
+    async def _newest(self) -> Head:
+        return await self._patiently(self._hub.head)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the chain until it answers."""

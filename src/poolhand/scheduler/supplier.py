@@ -10,6 +10,8 @@ import structlog
 
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.task.machine import Assigned
+from poolhand.domain.task.model import Task
+from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
@@ -42,6 +44,8 @@ class Supplier:
         self._metrics, self._now, self._tell = metrics, now, tell
         self._is_open, self._due = False, asyncio.Event()
         self._told: dict[Address, Mapping[str, int]] = {}
+        self._ended: dict[TaskId, int] = {}
+        self._looking: set[TaskId] = set()
         self._waiting_since: dict[TaskId, float] = {}
 
     def open(self) -> None:
@@ -64,13 +68,28 @@ class Supplier:
     def changed(self, task_id: TaskId) -> None:
         """Plan again because a task changed."""
         task = self._engine.tasks[task_id]
+        self._verify_ends(task)
         if not task.attempts:
             self._waiting_since.setdefault(task_id, asyncio.get_running_loop().time())
         self.wake()
 
+    def _verify_ends(self, task: Task) -> None:
+        """Look at the chain before an ended replicate is replaced: its worker may know more."""
+        task_id, ended = task.facts.task_id, sum(attempt.is_over for attempt in task.attempts)
+        if task.status in FINAL_TASK:
+            self._ended.pop(task_id, None)
+        elif ended > self._ended.get(task_id, 0):
+            self._ended[task_id] = ended
+            self._looking.add(task_id)
+            self._lookout.look([task_id]).add_done_callback(lambda _: self._verified(task_id))
+
+    def _verified(self, task_id: TaskId) -> None:
+        self._looking.discard(task_id)
+        self.wake()
+
     def _supply(self) -> None:
         seats = self._roster.all()
-        made, idle = plan(self._engine.open_tasks(), self._lookout.deals, seats)
+        made, idle = plan(self._engine.open_tasks(), self._lookout.deals, seats, self._looking)
         for each in made:
             self._engine.feed(each.task_id, Assigned(self._now(), each.worker, each.weight))
             self._measure(each.task_id)

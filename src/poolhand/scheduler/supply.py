@@ -8,7 +8,7 @@ those whose deadline is nearest; among workers, the one with the most free slots
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,9 +60,18 @@ class _Room:
 
 
 def plan(
-    tasks: Iterable[Task], deals: Mapping[DealId, Deal], seats: Iterable[Seat]
+    tasks: Iterable[Task],
+    deals: Mapping[DealId, Deal],
+    seats: Iterable[Seat],
+    unsure: Collection[TaskId] = (),
 ) -> tuple[tuple[Assignment, ...], Mapping[Address, Counter[str]]]:
     """Choose replicates to create.
+
+    Args:
+        tasks: All that are open.
+        deals: Of the tasks.
+        seats: Workers that are there.
+        unsure: Tasks of which the chain is being asked: nobody is given them now.
 
     Returns:
         The assignments, and for every worker that got none the reasons, counted by task.
@@ -73,7 +82,9 @@ def plan(
     reasons: dict[Address, Counter[str]] = {worker: Counter() for worker in rooms}
     for task in open_tasks:
         deal = deals.get(task.facts.deal_id)
-        if deal is not None and replicates_needed(task, Weight(2)):
+        if deal is None or task.facts.task_id in unsure:
+            continue
+        if replicates_needed(task, Weight(2)):
             made += _staff(task, deal, rooms, reasons)
     busy = {assignment.worker for assignment in made}
     return tuple(made), {w: r for w, r in reasons.items() if w not in busy}

@@ -1,0 +1,242 @@
+"""A pool and workers as programs that can be killed: everything in them is made anew at a start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from network.fuses import (
+    TRANSACTIONS,
+    Crash,
+    Fuse,
+    Fused,
+    FusedHands,
+    FusedJournal,
+    check_acknowledged_by_pool,
+    check_acted_by_pool,
+    check_told_by_worker,
+)
+from network.links import LOST, RESULTS
+from poolhand.containers.noop import NoopRuntime
+from poolhand.domain.ids import Address
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
+from poolhand.ports.runtime import Limits
+from poolhand.scheduler.scheduler import Scheduler
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.pool import PoolSettings
+from poolhand.transport.clock import SeededEntropy
+from poolhand.transport.fake import TableFetcher
+from poolhand.wire.messages import Acknowledged, Reported, Welcome
+from poolhand.worker.agent import Agent
+from poolhand.worker.bench import Bench, Rules
+from poolhand.worker.hands import BenchHands
+
+LIMITS = Limits(memory=2**30, cpus=1.0, pids=64, tmp=2**20, log=2**16, output=2**24)
+
+
+class Program:
+    """Something that runs until it is killed, and can be started again on its journal."""
+
+    new_journal: Callable[[Fuse], FusedJournal]
+
+    def __init__(self, world) -> None:
+        self.world, self.fuse = world, Fuse()
+        self.journal = self.new_journal(self.fuse)
+        self.task: asyncio.Task | None = None
+        self.tasks: asyncio.TaskGroup | None = None
+        self.starts = 0
+
+    @property
+    def is_up(self) -> bool:
+        return self.task is not None and not self.task.done() and not self.fuse.is_blown
+
+    def start(self) -> None:
+        assert self.task is None, "it runs already"
+        self.starts += 1
+        self.task = asyncio.get_running_loop().create_task(self._main())
+
+    async def kill(self) -> None:
+        """End the program between two of its steps, and keep what a disk would keep."""
+        self.fuse.is_blown = True
+        await self.bury()
+
+    async def bury(self) -> None:
+        """Take leave of a dead program; anything but the planned crash is a failure."""
+        task, self.task = self.task, None
+        task.cancel()
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        for leaf in leaves(outcome):
+            if not isinstance(leaf, Crash | asyncio.CancelledError):
+                raise leaf
+        self.fuse.is_blown = False
+        self.journal = self.journal.reopened()
+        self.gone()
+
+
+def leaves(outcome):
+    if isinstance(outcome, BaseExceptionGroup):
+        return [leaf for each in outcome.exceptions for leaf in leaves(each)]
+    return [] if outcome is None else [outcome]
+
+
+class Pool(Program):
+    """The scheduler. ``quick`` is whether trust-1 tasks are settled at once."""
+
+    new_journal = FusedJournal.of_pool
+
+    def __init__(self, world, wallet, workerpool: Address, *, quick: bool) -> None:
+        super().__init__(world)
+        self.wallet, self.quick, self.is_open = wallet, quick, False
+        self.settings = PoolSettings(
+            chain=ChainSettings(("http://rpc.test",), world.chain.facts.hub),
+            workerpool=workerpool,
+            wallet=Path("wallet"),
+            password="",
+            results_url=RESULTS,
+            prices={0: NanoRlc(10**9)},
+            quick_finish=quick,
+            public_logs=True,
+        )
+
+    async def _main(self) -> None:
+        chain, fuse = self.world.chain, self.fuse
+        self.scheduler = Scheduler(
+            self.settings,
+            chain.hub,
+            chain.watcher,
+            Fused(chain.sender(self.wallet), fuse, "send"),
+            self.wallet,
+            self.journal,
+            self.world.clock,
+            SeededEntropy(),
+            tell=self._tell,
+        )
+        async with asyncio.TaskGroup() as self.tasks:
+            self.tasks.create_task(self.scheduler.run(self._opened))
+
+    def _opened(self) -> None:
+        act = self.scheduler.engine.act
+
+        def checked(task, effect):
+            check_acted_by_pool(task, effect, self.journal)
+            name = type(effect).__name__
+            self.fuse.point(f"before {name}")
+            act(task, effect)
+            if isinstance(effect, TRANSACTIONS):
+                self.fuse.point(f"after {name}")
+
+        self.scheduler.engine.act = checked
+        self.is_open = True
+        for node in self.world.nodes:
+            self.world.exchange.dial(node)
+
+    def attend(self, session) -> None:
+        self.tasks.create_task(self._attend(session))
+
+    async def _attend(self, session) -> None:
+        desk, worker = self.scheduler.desk, session.node.address
+        while True:
+            item = await session.to_pool.take()
+            if item is LOST:
+                await desk.lost(worker)
+                return
+            if not session.is_open:
+                continue
+            self.fuse.point("before hearing")
+            if isinstance(item, Reported) or hasattr(item, "task_id") or hasattr(item, "paused"):
+                await desk.received(worker, item)
+            else:
+                await desk.connected(item)
+
+    def _tell(self, worker, message) -> None:
+        if isinstance(message, Acknowledged):
+            check_acknowledged_by_pool(message, worker, self.journal)
+        self.fuse.point(f"before telling {type(message).__name__}")
+        self.world.exchange.tell(worker, message)
+        self.fuse.point(f"after telling {type(message).__name__}")
+
+    def gone(self) -> None:
+        self.is_open = False
+        self.world.exchange.pool_died()
+
+    def tasks_known(self):
+        return self.scheduler.engine.tasks
+
+
+class Node(Program):
+    """A worker. ``is_cut`` keeps it from reaching the pool."""
+
+    new_journal = FusedJournal.of_worker
+
+    def __init__(self, world, wallet, app, folder: Path, *, slots: int = 1) -> None:
+        super().__init__(world)
+        self.wallet, self.address, self.slots = wallet, wallet.address, slots
+        self.name, self.gpu, self.is_cut = f"w{len(world.nodes)}", False, False
+        self.runtime = NoopRuntime({world.image: app})
+        self.fetcher, self.folder = TableFetcher(), folder
+
+    def bench(self) -> Bench:
+        chain, fuse = self.world.chain, self.fuse
+        results = Fused(self.world.results.client(self.address), fuse, "upload")
+
+        async def at_results():
+            return results
+
+        return Bench(
+            worker=self.address,
+            name=self.name,
+            pool=self.world.workerpool,
+            hub=chain.hub,
+            watcher=chain.watcher,
+            sender=Fused(chain.sender(self.wallet), fuse, "send"),
+            runtime=Fused(self.runtime, fuse, "pull", "run", "kill"),
+            fetcher=Fused(self.fetcher, fuse, "fetch"),
+            results=at_results,
+            clock=self.world.clock,
+            rules=Rules(LIMITS, download_timeout=Seconds(60), pull_timeout=Seconds(60)),
+            base=self.folder,
+        )
+
+    async def _main(self) -> None:
+        async with asyncio.TaskGroup() as self.tasks:
+            bench = self.bench()
+            hands = FusedHands(BenchHands(bench, self.slots), self.fuse, self.journal)
+            self.agent = Agent(bench, hands, self.journal, self.tasks, self.slots)
+            self.agent.link = self
+            first: BlockNumber = (await bench.patiently(bench.hub.head)).number
+            self.agent.shell.recover()
+            self.agent.eyes.look_at_all()
+            self.tasks.create_task(self.agent.eyes.keep_looking())
+            self.tasks.create_task(self.agent.eyes.follow_events(first))
+            self.tasks.create_task(self.agent.eyes.follow_heads())
+            self.world.exchange.dial(self)
+
+    def send(self, message) -> None:
+        """Implement ``worker.agent.Link``."""
+        if isinstance(message, Reported):
+            check_told_by_worker(message, self.journal)
+        self.fuse.point(f"before sending {type(message).__name__}")
+        self.world.exchange.send(self, message)
+        self.fuse.point(f"after sending {type(message).__name__}")
+
+    def listen(self, session) -> None:
+        self.tasks.create_task(self._listen(session))
+
+    async def _listen(self, session) -> None:
+        while True:
+            item = await session.to_node.take()
+            if item is LOST:
+                await self.agent.disconnected("the session is gone", 1.0)
+                return
+            if not session.is_open:
+                continue
+            self.fuse.point("before listening")
+            if isinstance(item, Welcome):
+                session.is_ready = True
+                await self.agent.connected(item)
+            else:
+                await self.agent.received(item)
+
+    def gone(self) -> None:
+        self.world.exchange.lose(self)

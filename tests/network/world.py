@@ -1,0 +1,281 @@
+"""A whole network in one process, deterministic: a fake chain, a pool, workers, results."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+from network.links import Exchange
+from network.programs import Node, Pool
+from poolhand.chain.fake import FakeChain
+from poolhand.chain.fake.assets import predict
+from poolhand.containers.noop import ended, folder_of
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.onchain import ChainTaskStatus, CreateApp, CreateWorkerpool
+from poolhand.domain.orders.model import (
+    NO_DATASET_ORDER,
+    AppOrder,
+    MatchOrders,
+    RequestOrder,
+    Salt,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.replicate.status import FINAL
+from poolhand.domain.tag import NO_TAG
+from poolhand.domain.task.machine import is_settled
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NANO_PER_RLC, NanoRlc
+from poolhand.keys import Wallet
+from poolhand.transport.clock import ManualClock
+from poolhand.transport.fake import MemoryResults
+
+RLC = NANO_PER_RLC
+IMAGE = "registry.test/words:1"
+PRICE, APP_PRICE = 100 * RLC, 3 * RLC
+
+
+class InlineExecutor(ThreadPoolExecutor):
+    """Runs "threads" at once in the loop: the same order every time."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        done = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as fault:  # noqa: BLE001 - handed to who waits
+            done.set_exception(fault)
+        return done
+
+
+def writes(text: str):
+    """Return an app that writes a text."""
+
+    def app(spec):
+        out = folder_of(spec, "/iexec_out")
+        (out / "result.txt").write_text(text)
+        (out / "computed.json").write_text('{"deterministic-output-path": "/iexec_out/result.txt"}')
+        return ended(stdout=text.encode())
+
+    return app
+
+
+def fails(spec):
+    """An app that ends with exit code 1."""
+    return ended(1, stderr=b"no luck")
+
+
+class SimulatedNetwork:
+    """Wire it, make deals, let time pass, look at what became of it.
+
+    Args:
+        folder: Of the workers' files.
+        workers: Honest workers.
+        slots: Of each.
+        quick: Whether trust-1 tasks are settled at once.
+        stake: Free stake of each worker (nRLC).
+    """
+
+    image = IMAGE
+
+    def __init__(self, folder: Path, workers: int = 1, *, slots: int = 1, quick: bool = True,
+                 stake: int = 10_000 * RLC) -> None:  # fmt: skip
+        asyncio.get_running_loop().set_default_executor(InlineExecutor())
+        self.chain = FakeChain(automine=False)
+        self.clock = ManualClock(self.chain.head.timestamp)
+        self.results = MemoryResults(self.chain.hub)
+        self.exchange = Exchange(self)
+        self._folder, self._keys, self._salts, self._slots = folder, count(1), count(1), slots
+        self._stake = stake
+        self.requester, self.owner = self._wallet(), self._wallet()
+        for wallet in (self.requester, self.owner):
+            self.chain.fund(wallet.address, stake=100_000 * RLC)
+        self.workerpool = self._create(CreateWorkerpool(self.owner.address, "pool"))
+        self.app = self._create(
+            CreateApp(self.owner.address, "words", IMAGE.encode(), bytes([7] * 32))
+        )
+        self.chain.mine()
+        self.chain.after_send = self._sent
+        self.nodes: list[Node] = []
+        self.pool = Pool(self, self.owner, self.workerpool, quick=quick)
+        for _ in range(workers):
+            self.add()
+        self.deals: list[Deal] = []
+        self.total = 0
+
+    def _wallet(self) -> Wallet:
+        return Wallet.from_key(bytes([next(self._keys)] * 32))
+
+    def _create(self, asset) -> Address:
+        self.chain.submit(self.owner.address, asset)
+        return predict(asset)
+
+    def add(self, app=None, *, slots: int | None = None) -> Node:
+        """Add a worker; by default an honest one."""
+        wallet = self._wallet()
+        self.chain.fund(wallet.address, stake=self._stake)
+        folder = self._folder / f"worker{len(self.nodes)}"
+        node = Node(self, wallet, app or writes("the right result"), folder,
+                    slots=slots or self._slots)  # fmt: skip
+        self.nodes.append(node)
+        return node
+
+    def _sent(self, address, purpose, call) -> None:
+        """Let a program die between broadcast and receipt."""
+        for program in (self.pool, *self.nodes):
+            if program.wallet.address == address:
+                program.fuse.point(f"broadcast {type(call).__name__}")
+
+    # ------------------------------------------------------------------------------------ time
+
+    async def start(self) -> None:
+        """Start everybody; from here on no money may come or go."""
+        self.total = self.chain.total_nrlc()
+        for program in (self.pool, *self.nodes):
+            program.start()
+        await self.settle()
+
+    async def stop(self) -> None:
+        """End everybody, in peace."""
+        for program in (*self.nodes, self.pool):
+            if program.task is not None:
+                await program.kill()
+        for node in self.nodes:
+            await node.runtime.close()
+
+    async def settle(self) -> None:
+        """Let everybody do what can be done before time passes."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        while loop._ready:  # noqa: ASYNC110 - nothing here waits for sockets or threads
+            await asyncio.sleep(0)
+        for program in (self.pool, *self.nodes):
+            if program.task is not None and program.task.done():
+                await program.bury()
+                await self.settle()
+
+    async def step(self, seconds: int = 1) -> None:
+        """Mine a block."""
+        self.clock.advance(seconds)
+        self.chain.mine(seconds)
+        await self.settle()
+
+    async def until(self, met, steps: int = 60, seconds: int = 1) -> None:
+        """Let blocks pass until a condition holds; AssertionError when it does not."""
+        for _ in range(steps):
+            if met():
+                return
+            await self.step(seconds)
+        assert met(), self.story()
+
+    async def pass_to(self, moment: int) -> None:
+        """Mine a block at a block time."""
+        await self.step(moment - self.chain.head.timestamp)
+
+    async def done(self, steps: int = 60, seconds: int = 1) -> None:
+        """Let blocks pass until every task is settled for the pool and for every worker."""
+        await self.until(self.is_done, steps, seconds)
+
+    def is_done(self) -> bool:
+        known = self.pool.tasks_known().values()
+        names = [name for deal in self.deals for _, name in deal.tasks()]
+        return (
+            all(self.chain.state.view(name).status >= ChainTaskStatus.COMPLETED for name in names)
+            and all(map(is_settled, known))
+            and not any(node.agent.shell.replicates for node in self.nodes if node.is_up)
+        )
+
+    # ----------------------------------------------------------------------------------- deals
+
+    async def deal(self, *, trust: int = 1, tasks: int = 1, settle: bool = True) -> Deal:
+        """Match orders and mine them; the deal is on chain and told of."""
+        orders = self.orders(trust, tasks)
+        self.chain.submit(self.requester.address, orders)
+        before = set(self.chain.state.deals)
+        self.clock.advance(1)
+        self.chain.mine()
+        (deal_id,) = set(self.chain.state.deals) - before
+        self.deals.append(self.chain.state.deals[deal_id])
+        if settle:
+            await self.settle()
+        return self.deals[-1]
+
+    def orders(self, trust: int, tasks: int, tag=NO_TAG) -> MatchOrders:
+        z, salt = ZERO_ADDRESS, Salt(next(self._salts).to_bytes(32, "big"))
+        requester, owner, domain = self.requester, self.owner, self.chain.domain
+        app = AppOrder(self.app, NanoRlc(APP_PRICE), tasks, NO_TAG, z, z, z, salt)
+        pool = WorkerpoolOrder(
+            self.workerpool, NanoRlc(PRICE), tasks, tag, 0, Trust(trust), z, z, z, salt
+        )
+        request = RequestOrder(
+            self.app,
+            NanoRlc(APP_PRICE),
+            z,
+            NanoRlc(0),
+            self.workerpool,
+            NanoRlc(PRICE),
+            requester.address,
+            tasks,
+            tag,
+            0,
+            Trust(trust),
+            requester.address,
+            z,
+            '{"iexec_args":"hello"}',
+            salt,
+        )
+        return MatchOrders(
+            app=Signed(app, owner.sign_order(domain, app)),
+            dataset=Signed(NO_DATASET_ORDER, b""),
+            workerpool=Signed(pool, owner.sign_order(domain, pool)),
+            request=Signed(request, requester.sign_order(domain, request)),
+        )
+
+    # ----------------------------------------------------------------------------------- looking
+
+    def stake(self, who) -> int:
+        """Free and locked stake together (nRLC)."""
+        state = self.chain.state
+        return state.stake_of(who.address) + state.locked_of(who.address)
+
+    def locked(self, who) -> int:
+        return self.chain.state.locked_of(who.address)
+
+    def view(self, task_id):
+        return self.chain.state.view(task_id)
+
+    def task(self, task_id):
+        return self.pool.tasks_known()[task_id]
+
+    def status(self, task_id, node):
+        """Return a worker's replicate as the pool has it."""
+        attempt = self.task(task_id).attempt(node.address)
+        return attempt.status if attempt else None
+
+    def calls(self):
+        """Return every mined call that succeeded."""
+        return [mined.sent.call for mined in self.chain.mined() if mined.refusal is None]
+
+    def refused(self):
+        return [mined for mined in self.chain.mined() if mined.refusal is not None]
+
+    def story(self) -> str:
+        """Return what happened, for a person who looks at a failed test."""
+        lines = [f"block time {self.chain.head.timestamp}"]
+        for name, task in self.pool.tasks_known().items():
+            lines.append(f"{name.short} {task.status} chain {self.view(name).status.name}")
+            lines += [f"  refused {each}" for each in task.refusals]
+            for attempt in task.attempts:
+                log = " ".join(
+                    str(e.status) + (f"({e.detail})" if e.detail else "") for e in attempt.log
+                )
+                lines.append(f"  {attempt.worker} live={attempt.live} {log}")
+        for node in self.nodes:
+            held = node.agent.shell.replicates.items() if node.task else ()
+            lines += [f"{node.name} {name.short} {r.status} run={r.running}" for name, r in held]
+        return "\n".join(lines)
+
+    def is_over(self, task_id) -> bool:
+        return all(attempt.status in FINAL for attempt in self.task(task_id).attempts)
