@@ -1,5 +1,7 @@
 """Ids, results, seals and authorizations (specification, sections 13 and 26)."""
 
+from contextlib import suppress
+
 import pytest
 from eth_hash.auto import keccak
 from hypothesis import given
@@ -36,14 +38,18 @@ AUTHORIZATIONS = [
     (
         ZERO_ADDRESS,
         "0b90e8c34c056ff59227020a318deea0132695f0aec2e984e3273788889467cd",
-        "5a113837a85872867738e07f4b1154f5d7505b3878eff07098edaadef1962e04"
-        "24cddfe165062e874722013a0a47c1dbc812121e07f36a48f318263b100198b21c",
+        (
+            "5a113837a85872867738e07f4b1154f5d7505b3878eff07098edaadef1962e04"
+            "24cddfe165062e874722013a0a47c1dbc812121e07f36a48f318263b100198b21c"
+        ),
     ),
     (
         ENCLAVE,
         "15c0526aea9ee0db8fc94e736f713b218b5567a4e7dde91c0596756321c62e12",
-        "5a9cff440ed27b002b825c4cfe22a296a296175b6b6efb47af4838e1b0aca036"
-        "5173042c19e9634452fb8f45f0cee2d1d81e8e3cafeaf1afce5c9671ea04b99b1c",
+        (
+            "5a9cff440ed27b002b825c4cfe22a296a296175b6b6efb47af4838e1b0aca036"
+            "5173042c19e9634452fb8f45f0cee2d1d81e8e3cafeaf1afce5c9671ea04b99b1c"
+        ),
     ),
 ]
 ENCLAVE_SIGNATURE = (
@@ -132,10 +138,8 @@ def test_a_compact_signature_widens_to_the_long_one(deal):
 
 @given(st.binary(max_size=70), st.binary(min_size=32, max_size=32))
 def test_no_bytes_make_recovery_fail_otherwise(signature, digest):
-    try:
+    with suppress(BadSignature):
         assert isinstance(recover(digest, signature), Address)
-    except BadSignature:
-        pass
 
 
 def test_messages_bind_every_member_and_the_pool():

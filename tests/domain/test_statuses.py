@@ -20,7 +20,7 @@ from poolhand.domain.task.status import FINAL_TASK, MEANINGS, TASK_EDGES, TaskSt
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "replicate_edges.json"
-SEED = """
+GUIDE = """
     CREATED RUNNING
     APP_DOWNLOADING APP_DOWNLOADED APP_DOWNLOAD_FAILED
     DATA_DOWNLOADING DATA_DOWNLOADED DATA_DOWNLOAD_FAILED
@@ -34,7 +34,8 @@ SEED = """
     COMPLETED REVEAL_TIMEOUT WORKER_LOST
     ABORTED_ON_CONSENSUS_REACHED ABORTED_ON_CONTRIBUTION_TIMEOUT
     FAILED OUT_OF_GAS RECOVERING
-""".split()
+"""
+SEED = GUIDE.split()
 """The names of the seed's worker guide, in its order."""
 
 

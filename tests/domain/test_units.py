@@ -1,5 +1,7 @@
 """Amounts are read and written exactly, or refused."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,10 +71,8 @@ def test_everything_else_is_refused_with_advice(text):
 
 @given(st.text(max_size=12))
 def test_any_text_is_an_amount_or_refused(text):
-    try:
+    with suppress(BadAmount):
         assert parse_rlc(text) >= 0
-    except BadAmount:
-        assert text is not None
 
 
 @pytest.mark.parametrize(

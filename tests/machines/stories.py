@@ -21,10 +21,17 @@ from poolhand.domain.replicate.machine import (
 from poolhand.domain.replicate.machine import replay as replay_replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import NO_TAG
-from poolhand.domain.task.machine import Assigned, Received, Reported, Viewed
+from poolhand.domain.task.machine import (
+    Assigned,
+    Received,
+    Reported,
+    Uploaded,
+    Viewed,
+    outstanding,
+)
 from poolhand.domain.task.machine import replay as replay_task
 from poolhand.domain.task.machine import step as step_task
-from poolhand.domain.task.model import TaskFacts
+from poolhand.domain.task.model import Stored, TaskFacts
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 
@@ -170,3 +177,31 @@ def also(task, *events):
     for event in events:
         task, _ = step_task(task, event)
     return task
+
+
+NEWCOMER = Weight(2)
+
+
+def at(seconds):
+    return UnixSeconds(START + seconds)
+
+
+def told(task, kind):
+    return [effect for effect in outstanding(task) if isinstance(effect, kind)]
+
+
+def stored(worker=ANN, digest=RIGHT, data=b""):
+    return Uploaded(START, Stored(worker, "link", digest, data))
+
+
+def revealing(proved, silent, *, now=START):
+    known = {worker: contributed(worker, status=C.PROVED) for worker in proved}
+    known |= {worker: contributed(worker) for worker in silent}
+    return viewed(
+        ChainTaskStatus.REVEALING,
+        known,
+        now=now,
+        consensus=RIGHT,
+        reveal_deadline=at(2 * PERIOD),
+        block=8,
+    )

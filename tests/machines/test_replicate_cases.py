@@ -77,6 +77,21 @@ def test_activation_before_the_end_of_the_computation_is_remembered():
     assert done.running is A.CHECK
 
 
+@pytest.mark.parametrize("flow", Flow)
+def test_a_result_waits_until_the_task_is_active(flow):
+    done = [Finished(START, A.COMPUTE, S.COMPUTED, digest=RIGHT)]
+    if flow is Flow.CONTRIBUTE_AND_FINALIZE:
+        done.append(Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"))
+    waiting = after(replicate_at(S.COMPUTING, flow), *done)
+    assert waiting.running is None
+    assert after(waiting, Activated(LATER)).running is A.CHECK
+
+
+def test_only_the_end_is_cleaned_up_after():
+    working = replicate_at(S.COMPUTING)
+    assert after(working, Cleaned(START)) == working
+
+
 def test_a_reveal_asked_before_the_receipt_is_remembered():
     early = after(replicate_at(S.CONTRIBUTING), RevealAsked(START))
     assert early.running is A.CONTRIBUTE
@@ -196,6 +211,112 @@ def test_an_empty_wallet_goes_on_when_refilled_or_restarted(action, status):
         back, effects = step(dry, event)
         assert (back.status, back.running, back.parked) == (status, action, None)
         assert Run(action) in effects
+
+
+QUICK_CONTRIBUTED = [
+    Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"),
+    Activated(START),
+    Finished(START, A.CHECK, S.CAN_CONTRIBUTE),
+    Finished(START, A.CONTRIBUTE, S.CONTRIBUTED),
+]
+
+
+def test_a_quick_task_is_never_revealed():
+    assert after(quick(*QUICK_CONTRIBUTED), RevealAsked(START)).running is None
+
+
+def test_a_standard_upload_ends_the_work_though_the_task_is_active():
+    asked = after(replicate_at(S.REVEALED), UploadAsked(START, ready=True))
+    assert asked.active
+    stored = after(asked, Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"))
+    assert (stored.status, stored.running) == (S.RESULT_UPLOADED, None)
+
+
+def test_a_failed_upload_is_no_failure_once_stake_is_at_risk():
+    asked = after(replicate_at(S.REVEALED), UploadAsked(START, ready=True))
+    failed = after(asked, Finished(START, A.UPLOAD, S.RESULT_UPLOAD_FAILED))
+    assert (failed.status, failed.running) == (S.RESULT_UPLOAD_FAILED, None)
+    assert after(failed, UploadAsked(START, ready=True)).running is A.UPLOAD
+
+
+def test_what_stages_found_out_is_kept_for_later_stages():
+    computed = Finished(START, A.COMPUTE, S.COMPUTED, digest=RIGHT, callback_data=b"call")
+    made = after(replicate_at(S.COMPUTING, Flow.CONTRIBUTE_AND_FINALIZE), computed)
+    late = after(made, *QUICK_CONTRIBUTED)
+    assert (late.digest, late.callback_data, late.link) == (RIGHT, b"call", "x")
+
+
+def test_nothing_is_forgotten_before_it_is_told():
+    over = after(replicate_at(S.CONTRIBUTED), Ended(LATER, S.COMPLETED), Cleaned(LATER))
+    assert Forget() not in outstanding(over)
+    assert {type(effect).__name__ for effect in outstanding(over)} == {"Report"}
+
+
+# ------------------------------------------------------------------------------ news of the chain
+
+
+def test_news_is_told_once():
+    waiting = replicate_at(S.COMPUTED)
+    assert news(waiting, ChainTaskStatus.UNSET) is None
+    active = news(waiting, ChainTaskStatus.ACTIVE)
+    assert active == Activated(LATER)
+    assert news(after(waiting, active), ChainTaskStatus.ACTIVE) is None
+    contributed_ = replicate_at(S.CONTRIBUTED)
+    revealing = {"consensus": RIGHT, "reveal_deadline": START + 600}
+    ask = news(contributed_, ChainTaskStatus.REVEALING, contributed(ANN), **revealing)
+    assert ask == RevealAsked(LATER)
+    asked = after(contributed_, ask)
+    assert news(asked, ChainTaskStatus.REVEALING, contributed(ANN), **revealing) is None
+
+
+def test_a_late_reveal_under_way_is_waited_for_any_other_is_over():
+    late = {"consensus": RIGHT, "reveal_deadline": START + 5, "now": START + 5}
+    own = contributed(ANN)
+    assert news(replicate_at(S.REVEALING), ChainTaskStatus.REVEALING, own, **late) is None
+    missed = news(replicate_at(S.CONTRIBUTED), ChainTaskStatus.REVEALING, own, **late)
+    assert missed == Ended(LATER, S.REVEAL_TIMEOUT)
+
+
+def test_a_late_contribution_under_way_is_waited_for_any_other_is_over():
+    late = {"now": START + 7 * 300}
+    end = Ended(LATER, S.ABORTED_ON_CONTRIBUTION_TIMEOUT)
+    assert news(replicate_at(S.COMPUTED), ChainTaskStatus.ACTIVE, **late) == end
+    assert news(replicate_at(S.CONTRIBUTING), ChainTaskStatus.ACTIVE, **late) is None
+    assert (
+        news(replicate_at(S.CONTRIBUTED), ChainTaskStatus.ACTIVE, contributed(ANN), **late) is None
+    )
+
+
+def test_a_contribution_under_way_outlives_the_task():
+    working = replicate_at(S.CONTRIBUTING)
+    assert news(working, ChainTaskStatus.COMPLETED, consensus=WRONG) is None
+    proved = contributed(ANN, status=C.PROVED)
+    assert news(working, ChainTaskStatus.COMPLETED, proved, consensus=RIGHT) is None
+
+
+def test_another_digest_under_our_name_is_not_ours_to_reveal():
+    """The wallet was used elsewhere: the journal cannot prove what is on chain."""
+    here = replicate_at(S.CONTRIBUTED)
+    foreign = contributed(ANN, WRONG)
+    kwargs = {"consensus": WRONG, "reveal_deadline": START + 600}
+    assert news(here, ChainTaskStatus.REVEALING, foreign, **kwargs) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "end"),
+    [
+        (ChainTaskStatus.COMPLETED, contributed(ANN, status=C.PROVED), S.COMPLETED),
+        (ChainTaskStatus.COMPLETED, contributed(ANN), S.REVEAL_TIMEOUT),
+        (ChainTaskStatus.COMPLETED, contributed(ANN, WRONG), S.ABORTED_ON_CONSENSUS_REACHED),
+        (ChainTaskStatus.COMPLETED, None, S.ABORTED_ON_CONSENSUS_REACHED),
+        (ChainTaskStatus.REVEALING, None, S.ABORTED_ON_CONSENSUS_REACHED),
+        (ChainTaskStatus.ACTIVE, contributed(ANN, status=C.REJECTED), S.REVEAL_TIMEOUT),
+        (ChainTaskStatus.FAILED, contributed(ANN), S.FAILED),
+    ],
+)
+def test_the_chain_says_how_it_ends(status, own, end):
+    seen = news(replicate_at(S.CONTRIBUTED), status, own, consensus=RIGHT)
+    assert (type(seen), seen.status) == (Ended, end)
 
 
 LIVE = [status for status in Status if status not in FINAL and status is not S.CREATED]

@@ -8,6 +8,7 @@ from stories import (
     ANN,
     BOB,
     EVE,
+    NEWCOMER,
     PERIOD,
     RIGHT,
     START,
@@ -17,10 +18,13 @@ from stories import (
     S,
     also,
     assigned,
+    at,
     contributed,
     reported,
     revealed,
+    stored,
     task_after,
+    told,
     viewed,
 )
 
@@ -41,30 +45,15 @@ from poolhand.domain.task.machine import (
     TellReveal,
     TellUpload,
     Ticked,
-    Uploaded,
     is_settled,
     outstanding,
 )
-from poolhand.domain.task.model import Stored
-from poolhand.domain.task.rules import UPLOAD_PATIENCE, is_given_up, replicates_needed
+from poolhand.domain.task.rules import (
+    UPLOAD_PATIENCE,
+    is_given_up,
+    replicates_needed,
+)
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.trust import Weight
-from poolhand.domain.units import UnixSeconds
-
-NEWCOMER = Weight(2)
-
-
-def at(seconds):
-    return UnixSeconds(START + seconds)
-
-
-def told(task, kind):
-    return [effect for effect in outstanding(task) if isinstance(effect, kind)]
-
-
-def stored(worker=ANN, digest=RIGHT, data=b""):
-    return Uploaded(START, Stored(worker, "link", digest, data))
-
 
 # -------------------------------------------------------------------------------- lost and found
 

@@ -39,6 +39,7 @@ from poolhand.domain.task.machine import (
     Ticked,
     Uploaded,
     Viewed,
+    is_settled,
     outstanding,
     receive,
     replay,
@@ -55,6 +56,11 @@ TASK, DEAL = TaskId(b"\x01" * 32), DealId(b"\x02" * 32)
 WORKERS = [Address(bytes([n]) * 20) for n in range(1, 6)]
 RIGHT, WRONG = ResultDigest(b"\x0a" * 32), ResultDigest(b"\x0b" * 32)
 T = 60
+S = Status
+ABORTS = (S.ABORTED_ON_CONSENSUS_REACHED, S.ABORTED_ON_CONTRIBUTION_TIMEOUT)
+USUAL = [S.CREATED, S.RUNNING, S.APP_DOWNLOADING, S.APP_DOWNLOADED, S.DATA_DOWNLOADING,
+         S.DATA_DOWNLOADED, S.COMPUTING, S.COMPUTED, S.CAN_CONTRIBUTE, S.CONTRIBUTING,
+         S.CONTRIBUTED, S.REVEALING, S.REVEALED]  # fmt: skip
 
 
 def facts(trust, flow):
@@ -127,7 +133,8 @@ class TaskLife(RuleBasedStateMachine):
     def a_worker_is_assigned_when_it_matters(self, worker):
         if replicates_needed(self.task, Weight(2)) and self.task.attempt(worker) is None:
             self.feed(Assigned(UnixSeconds(self.now), worker, Weight(2)))
-            working = [a for a in self.task.attempts if is_working(self.task, a)]
+            fresh = [a for a in self.task.attempts if a.log[0].at > self.now - T]
+            working = [a for a in fresh if is_working(self.task, a)]
             assert len(working) <= {1: 1, 2: 1, 5: 3, 10: 4}[self.task.facts.trust] + len(
                 self.contributions
             )
@@ -146,6 +153,19 @@ class TaskLife(RuleBasedStateMachine):
         after = self.task.attempt(attempt.worker)
         assert after.reports == attempt.reports + 1
         assert len(after.log) >= before
+
+    @precondition(lambda self: self.task.attempts)
+    @rule(data=st.data(), steps=st.integers(1, 12))
+    def a_worker_goes_the_usual_way(self, data, steps):
+        """Without this rule hardly a life would come to its reveals."""
+        attempt = data.draw(st.sampled_from(self.task.attempts))
+        if attempt.status in USUAL[:-1]:
+            start = USUAL.index(attempt.status) + 1
+            entries = [Entry(s, UnixSeconds(self.now)) for s in USUAL[start : start + steps]]
+            event = Reported(UnixSeconds(self.now), attempt.worker, attempt.reports, tuple(entries))
+            self.feed(event)
+            assert self.task.attempt(attempt.worker).status is entries[-1].status
+            assert self.feed(event) == ()
 
     @precondition(lambda self: self.task.attempts)
     @rule(data=st.data(), status=st.sampled_from(Status))
@@ -179,8 +199,7 @@ class TaskLife(RuleBasedStateMachine):
 
     @rule()
     def initialization_is_mined(self):
-        if SendInitialize(0) in outstanding(self.task) and self.chain is ChainTaskStatus.UNSET:
-            self.chain, self.block = ChainTaskStatus.ACTIVE, self.block + 1
+        self.initialize_or_not()
 
     @rule(worker=st.sampled_from(WORKERS), right=st.booleans())
     def a_contribution_is_mined(self, worker, right):
@@ -292,6 +311,67 @@ class TaskLife(RuleBasedStateMachine):
                     view.reveal_counter == view.winner_counter
                     or self.task.now >= view.reveal_deadline
                 )
+
+    @invariant()
+    def only_who_staked_on_the_consensus_is_asked_to_reveal(self):
+        view = self.task.view
+        for effect in outstanding(self.task):
+            if isinstance(effect, TellReveal):
+                own = view.contributions[effect.worker]
+                assert own.status is ContributionStatus.CONTRIBUTED
+                assert own.result_hash == view.consensus == effect.consensus
+
+    @invariant()
+    def one_winner_at_a_time_is_asked_for_the_result(self):
+        asked = [e.worker for e in outstanding(self.task) if isinstance(e, TellUpload)]
+        assert len(asked) <= 1
+        for worker in asked:
+            assert self.task.contribution(worker) is ContributionStatus.PROVED
+            assert self.task.stored is None
+
+    @invariant()
+    def absent_and_ended_workers_are_told_nothing(self):
+        for effect in outstanding(self.task):
+            worker = getattr(effect, "worker", None)
+            if worker is not None:
+                attempt = self.task.attempt(worker)
+                assert attempt.live
+                assert not attempt.is_over
+
+    @invariant()
+    def who_has_staked_is_not_sent_away_before_the_chain_ends_it(self):
+        view = self.task.view
+        for effect in outstanding(self.task):
+            if isinstance(effect, TellEnd) and effect.status in ABORTS and view:
+                own = self.task.contribution(effect.worker)
+                done = view.status is ChainTaskStatus.COMPLETED
+                assert done or own is not ContributionStatus.CONTRIBUTED
+
+    def teardown(self):
+        """Whatever has happened: when time passes and what is wanted is done, the task settles."""
+        if not hasattr(self, "task"):
+            return
+        for _ in range(60):
+            if is_settled(self.task):
+                return
+            self.time_passes(130)
+            self.initialize_or_not()
+            self.the_wanted_transaction_is_mined()
+            self.look_at_the_chain()
+            for effect in outstanding(self.task):
+                if isinstance(effect, TellEnd):
+                    self.obey(effect)
+        raise AssertionError(f"stuck: {self.task}")
+
+    def initialize_or_not(self):
+        wanted = any(isinstance(e, SendInitialize) for e in outstanding(self.task))
+        if wanted and self.chain is ChainTaskStatus.UNSET:
+            self.chain, self.block = ChainTaskStatus.ACTIVE, self.block + 1
+
+    def obey(self, told):
+        now = UnixSeconds(self.now)
+        reports = self.task.attempt(told.worker).reports
+        self.feed(Reported(now, told.worker, reports, (Entry(told.status, now),)))
 
 
 TaskLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

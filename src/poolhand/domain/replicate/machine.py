@@ -274,14 +274,13 @@ def _start(replicate: Replicate, action: Action, at: UnixSeconds) -> Replicate:
 def _next_action(replicate: Replicate) -> Action | None:
     """Choose the stage that follows; None while the chain or the scheduler must speak first."""
     pays_at_once = replicate.offer.flow is Flow.CONTRIBUTE_AND_FINALIZE
-    may_check = replicate.active and not replicate.has_contributed
     may_reveal = replicate.reveal_asked and not pays_at_once
     choice: dict[Status, Action | None] = {
         S.RUNNING: Action.DOWNLOAD_APP,
         S.APP_DOWNLOADED: Action.DOWNLOAD_DATA,
         S.DATA_DOWNLOADED: Action.COMPUTE,
-        S.COMPUTED: Action.UPLOAD if pays_at_once else (Action.CHECK if may_check else None),
-        S.RESULT_UPLOADED: Action.CHECK if pays_at_once and may_check else None,
+        S.COMPUTED: Action.UPLOAD if pays_at_once else (Action.CHECK if replicate.active else None),
+        S.RESULT_UPLOADED: Action.CHECK if pays_at_once and replicate.active else None,
         S.CAN_CONTRIBUTE: Action.CONTRIBUTE,
         S.CONTRIBUTED: Action.REVEAL if may_reveal else None,
         S.REVEAL_FAILED: Action.REVEAL if may_reveal else None,

@@ -123,10 +123,7 @@ def uploader(task: Task) -> Address | None:
     proved = [
         a
         for a in task.attempts
-        if a.live
-        and not a.is_over
-        and a.count(Status.REVEALED)
-        and task.contribution(a.worker) is ContributionStatus.PROVED
+        if a.live and not a.is_over and task.contribution(a.worker) is ContributionStatus.PROVED
     ]
     busy = next((a for a in proved if a.status in _UPLOADING and not _silence(task, a)), None)
     if busy is not None or not proved:
