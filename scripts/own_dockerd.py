@@ -122,13 +122,12 @@ class Place:
         return lock
 
     def furnish(self) -> None:
-        """Make settings, socket folder and bridge.
+        """Make settings, bridge and socket folder.
 
         Raises:
             EngineFailed: root may not make a bridge here, as in most containers.
         """
         self.config.write_text(json.dumps(self.settings(), indent=1))
-        self.sockets.mkdir(mode=0o700)
         try:
             bridge_call(SIOCBRADDBR, self.bridge.encode() + b"\0")
         except OSError as error:
@@ -136,6 +135,7 @@ class Place:
                 f"no Docker engine can be started here (making a bridge: {error.strerror}). "
                 "Start one outside of this container and set DOCKER_HOST to it"
             ) from None
+        self.sockets.mkdir(mode=0o700)
 
     def remove(self) -> None:
         """Remove all that we and the engine left; no mount inside is followed."""

@@ -118,7 +118,9 @@ class Market:
             owner, CreateDataset(owner.address, name, b"https://example.com/d", bytes([2] * 32))
         )
         pool = await world.send(owner, CreateWorkerpool(owner.address, name))
-        assert app.created and dataset.created and pool.created
+        assert app.created
+        assert dataset.created
+        assert pool.created
         await world.send(owner, ChangePolicy(pool.created, stake_percent, share))
         return cls(world, app.created, dataset.created, pool.created)
 

@@ -1,0 +1,55 @@
+"""Write the generated pages of docs/ anew; a test compares them with what is committed."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from poolhand.cli.reference import reference
+from poolhand.settings import pool, results, worker
+from poolhand.settings.load import Option
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+HEAD = """# Settings
+<!-- Made by `make docs`; do not edit. -->
+
+Flags come before the environment, the environment before a TOML file (`--config`, keys as below),
+the file before defaults. `--show-config` prints what is in force and where it comes from, secrets
+masked. Names in the environment are those of iExec's own worker and scheduler where they have one.
+"""
+
+
+def settings_page() -> str:
+    """Return docs/settings.md."""
+    programs = (
+        ("worker", "poolhand worker start", worker.OPTIONS),
+        ("pool", "poolhand pool serve", pool.OPTIONS),
+        ("results service", "poolhand results serve", results.OPTIONS),
+    )
+    parts = [HEAD]
+    for title, command, options in programs:
+        parts += [f"\n## The {title}\n", f"`{command}`\n"]
+        parts += ["| setting | environment | default | meaning |", "|---|---|---|---|"]
+        parts += _rows(options)
+    return "\n".join(parts) + "\n"
+
+
+def _rows(options: tuple[Option, ...]) -> Iterator[str]:
+    for option in options:
+        default = "**must be given**" if option.default is None else f"`{option.default}`"
+        shown = "" if option.default == "" else default
+        yield f"| `{option.key}` | `{option.variable}` | {shown} | {option.meaning} |"
+
+
+def main() -> None:
+    """Write every page."""
+    runpy.run_path(str(DOCS / "generate.py"), run_name="__main__")
+    (DOCS / "cli.md").write_text(reference(), encoding="utf-8")
+    (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
+    print("written: docs/statuses.md, docs/cli.md, docs/settings.md", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

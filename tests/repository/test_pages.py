@@ -1,0 +1,37 @@
+"""Pages that people read are what the code says; the layers on paper are those on disk."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import docs as pages
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "poolhand"
+
+
+def test_the_settings_page_is_fresh():
+    committed = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert committed == pages.settings_page(), "run `make docs`"
+
+
+def test_the_architecture_page_names_every_package_and_no_other():
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = page.split("## Layers", 1)[1].split("| a thing that", 1)[0]
+    cells = [line.split("|")[2] for line in table.splitlines() if line.count("|") > 3]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    on_disk = {each.name for each in PACKAGE.iterdir() if (each / "__init__.py").exists()}
+    assert named == on_disk | {"__main__"}
+
+
+def test_no_file_is_long_without_a_reason():
+    for file in PACKAGE.rglob("*.py"):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 430, f"{file.name} has {len(lines)} lines: split it"
+
+
+def test_nothing_is_left_for_later_in_the_product():
+    marks = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "raise NotImplemented" + "Error")))
+    for file in PACKAGE.rglob("*.py"):
+        assert not marks.search(file.read_text(encoding="utf-8")), file
