@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from poolhand.domain.replicate.status import STATUSES, Row, Status
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 
 if TYPE_CHECKING:
@@ -142,11 +143,24 @@ def _moment_members(each: Moment) -> dict[str, Any]:
     }
 
 
+def _telling(each: ReplicateNews) -> tuple[Row, str]:
+    """Return what a replicate's status means, and why it came; FAILED: of the status before it."""
+    lines = [line for line in each.history if line.status != Status.FAILED] or each.history
+    if each.status is not Status.FAILED or not lines:
+        last = each.history[-1].detail if each.history else ""
+        return STATUSES[each.status], last
+    return STATUSES[Status(lines[-1].status)], lines[-1].detail
+
+
 def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
+    row, cause = _telling(each)
     return {
         "worker": str(each.worker),
         "status": each.status,
         "live": each.live,
+        "cause": cause or None,
+        "acts": row.acts,
+        "next_step": row.next_step,
         "history": [_moment_members(line) for line in each.history],
     }
 
@@ -233,6 +247,9 @@ def task_report(task: TaskProgress) -> RenderableType:
             for line in each.history
         )
         parts.append(grid(("worker", "status", "at", ""), steps, "\nreplicates"))
+        rows = ((each, _telling(each)[0]) for each in news.replicates)
+        next_ = ((e.worker.short, e.status, row.acts, row.next_step) for e, row in rows)
+        parts.append(grid(("worker", "status", "who acts next", "how"), next_, "\nnext steps"))
         sent = ((each.call, each.tx, each.block, each.gas) for each in news.transactions)
         parts.append(grid(("call", "transaction", "block", "gas"), sent, "\npool's transactions"))
     return Group(*parts)

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-_ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]{40}")
+_ADDRESS: Final = re.compile(r"0[xX][^/:]*")
+"""Also one that is mistyped: no image of anybody's is called so."""
 
 Target = Annotated[
     str,

@@ -1,0 +1,32 @@
+"""One devnet for all end-to-end tests, started and stopped as a user does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from e2e_world import Network
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def devnet_folder(tmp_path_factory):
+    """The devnet's folder; whatever runs from it is stopped in the end."""
+    network = Network(tmp_path_factory.mktemp("devnet"))
+    yield network
+    network.stop()
+
+
+@pytest.fixture
+def network(devnet_folder) -> Network:
+    """A devnet that runs, with four workers."""
+    if not devnet_folder.runs:
+        devnet_folder.ok("devnet", "up", "--detach", "--workers", "4")
+    return devnet_folder
