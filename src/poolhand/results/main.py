@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from poolhand.chain import connect
+from poolhand.observe.recursion import guard_recursion
 from poolhand.results.assembly import assemble, public_url
 from poolhand.settings.results import ResultsSettings
 from poolhand.store.vault_disk import DiskVault
@@ -29,6 +30,7 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
         VaultDown: The folder cannot be used.
         ChainUnreachable: No endpoint answers at the start.
     """
+    guard_recursion()
     vault = DiskVault(settings.folder)
     listener = bind(settings.host, settings.port)
     with listener:

@@ -15,6 +15,7 @@ from poolhand.chain import connect
 from poolhand.domain.errors import Refused
 from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
+from poolhand.observe.recursion import guard_recursion
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.api import routes
 from poolhand.scheduler.scheduler import Scheduler
@@ -48,6 +49,7 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
         NotThePoolsOwner, WrongPassword, PortBusy, …: What the owner must change.
         ChainUnreachable: No RPC endpoint answers.
     """
+    guard_recursion()
     wallet = await asyncio.to_thread(
         open_wallet, settings.wallet, DEFAULT_FOLDER, settings.password
     )

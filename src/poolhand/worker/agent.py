@@ -178,8 +178,9 @@ class Agent:
             self._taking.discard(task_id)
 
     def _check_room(self) -> None:
-        if len(self.held()) >= self._slots * MOST_HELD_PER_SLOT:
-            raise Overloaded(len(self.held()))
+        count = len(self.held()) + len(self._taking)
+        if count > self._slots * MOST_HELD_PER_SLOT:
+            raise Overloaded(count - 1)
 
     def _decline(self, task_id: TaskId, fault: PeerFault | Refused) -> None:
         log.warning("offer_declined", task_id=str(task_id), cause=str(fault))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from poolhand.containers.folders import remove
-from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import TaskView
 from poolhand.domain.replicate.machine import Offer
@@ -19,7 +20,10 @@ from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.runtime import ContainerRuntime, Limits
-from poolhand.worker.brief import Brief, read_brief
+from poolhand.worker.brief import Brief, DealMissing, read_brief
+
+MOST_LAG: Final = 10
+"""Heads after which a node no longer counts as late."""
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -114,12 +118,30 @@ class Bench:
             log.warning("task_folder_left", task_id=str(task_id), cause=str(fault))
 
     async def brief(self, offer: Offer) -> Brief:
-        """Return a deal's brief, read once; waits while the chain does not answer."""
+        """Return a deal's brief, read once; waits while the chain does not answer.
+
+        A node may lag behind the scheduler's: a deal that is missing is looked for in a few more
+        heads.
+
+        Raises:
+            BadOffer: The chain knows no such deal, or not what it names.
+        """
         known = self._briefs.get(offer.deal_id)
         if known is None:
-            known = await self.patiently(lambda: read_brief(self.hub, offer))
-            self._briefs[offer.deal_id] = known
+            known = self._briefs[offer.deal_id] = await self._read(offer)
         return known
+
+    async def _read(self, offer: Offer) -> Brief:
+        seen = 0
+        async with aclosing(self.watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                try:
+                    return await self.patiently(lambda: read_brief(self.hub, offer))
+                except DealMissing:
+                    seen += 1
+                    if seen > MOST_LAG:
+                        raise
+        raise BrokenPrecondition("the watcher of heads has ended")
 
     async def view(self, task_id: TaskId) -> TaskView:
         """Return the chain's view of a task with this worker's contribution."""
@@ -135,12 +157,13 @@ class Bench:
         view = await self.view(task_id)
         if met(view):
             return view
-        heads, seen = self.watcher.heads(), 0
-        async for _ in heads:
-            view = await self.view(task_id)
-            seen += 1
-            if met(view) or seen >= 10:
-                break
+        seen = 0
+        async with aclosing(self.watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                view = await self.view(task_id)
+                seen += 1
+                if met(view) or seen >= MOST_LAG:
+                    break
         return view
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:

@@ -20,6 +20,10 @@ class BadOffer(PeerFault):
     """The scheduler offered something that the chain contradicts."""
 
 
+class DealMissing(BadOffer):
+    """The chain, as our node sees it, knows no such deal: a lie, a re-organisation, or a lag."""
+
+
 class UnfitTask(Refused):
     """The task is real, but this worker cannot or will not do it; the message says why."""
 
@@ -39,15 +43,15 @@ async def read_brief(hub: Hub, offer: Offer) -> Brief:
     """Read a deal and what it names.
 
     Raises:
-        BadOffer: The chain knows no such deal or task.
+        DealMissing: The chain knows no such deal.
+        BadOffer: The deal names what is not there.
         ChainUnreachable: No endpoint answers.
     """
     deal = await hub.deal(offer.deal_id)
     if deal is None:
-        raise BadOffer(f"the scheduler offered deal {offer.deal_id}, which the chain does not know")
-    inside = deal.bot_first <= offer.index < deal.bot_first + deal.bot_size
-    if not inside or task_id(deal.deal_id, offer.index) != offer.task_id:
-        raise BadOffer(f"task {offer.task_id} is not task {offer.index} of deal {offer.deal_id}")
+        raise DealMissing(
+            f"the scheduler offered deal {offer.deal_id}, which the chain does not know"
+        )
     app = await hub.app(deal.app.address)
     dataset = await hub.dataset(deal.dataset.address) if deal.has_dataset else None
     categories = await hub.categories()
@@ -61,11 +65,15 @@ def check_offer(offer: Offer, brief: Brief, pool: Address, worker: Address) -> N
     """Check that the offer is ours to take and that we can do it.
 
     Raises:
-        BadOffer: Another pool's deal, or the flow does not fit the trust.
+        BadOffer: Another pool's deal, a task that is not the deal's, or the flow does not fit the
+            trust.
         BadSignature: The pool owner did not authorize this worker for this task.
         UnfitTask: A TEE or a GPU is asked for, or the app is no Docker image.
     """
     deal = brief.deal
+    inside = deal.bot_first <= offer.index < deal.bot_first + deal.bot_size
+    if not inside or task_id(deal.deal_id, offer.index) != offer.task_id:
+        raise BadOffer(f"task {offer.task_id} is not task {offer.index} of deal {offer.deal_id}")
     if deal.workerpool.address != pool:
         raise BadOffer(f"deal {deal.deal_id} is for pool {deal.workerpool.address}, not {pool}")
     if offer.flow is Flow.CONTRIBUTE_AND_FINALIZE and deal.trust != Trust(1):

@@ -20,6 +20,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.messages import Nonce
 from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
+from poolhand.observe.recursion import guard_recursion
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.runtime import Limits
 from poolhand.settings.worker import WorkerSettings
@@ -72,6 +73,7 @@ async def run(settings: WorkerSettings, ready: Callable[[str], None] | None = No
         RuntimeDown: There is no container engine.
         ChainUnreachable: No RPC endpoint answers.
     """
+    guard_recursion()
     wallet = await asyncio.to_thread(
         open_wallet, settings.wallet, DEFAULT_FOLDER, settings.password
     )

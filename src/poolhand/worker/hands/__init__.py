@@ -8,7 +8,9 @@ import structlog
 
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.domain.replicate.status import Status
 from poolhand.worker.bench import RETRY_SECONDS, Bench
+from poolhand.worker.brief import BadOffer
 from poolhand.worker.hands.check import check
 from poolhand.worker.hands.compute import compute
 from poolhand.worker.hands.contribute import contribute
@@ -26,6 +28,13 @@ _HANDS = {
     Action.REVEAL: reveal,
     Action.UPLOAD: upload,
 }
+_GONE = {
+    Action.DOWNLOAD_APP: Status.APP_DOWNLOAD_FAILED,
+    Action.DOWNLOAD_DATA: Status.DATA_DOWNLOAD_FAILED,
+    Action.COMPUTE: Status.COMPUTE_FAILED,
+    Action.CHECK: Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
+}
+"""How the stages that need the deal end when there is no such deal any more."""
 
 
 class BenchHands:
@@ -41,6 +50,13 @@ class BenchHands:
 
     async def perform(self, replicate: Replicate, action: Action) -> Finished:
         """Carry out one stage; every expected failure becomes an outcome."""
+        try:
+            return await self._perform(replicate, action)
+        except BadOffer as fault:
+            # The chain has taken back the deal of a replicate that was accepted.
+            return Finished(self._bench.clock.now(), action, _GONE[action], str(fault))
+
+    async def _perform(self, replicate: Replicate, action: Action) -> Finished:
         if action is not Action.COMPUTE:
             return await _HANDS[action](self._bench, replicate)
         async with self._slots:

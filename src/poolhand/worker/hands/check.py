@@ -7,6 +7,7 @@ from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import NanoRlc, show_rlc
 from poolhand.worker.bench import Bench
+from poolhand.worker.hands.contribute import is_ours
 
 
 async def check(bench: Bench, replicate: Replicate) -> Finished:
@@ -16,6 +17,10 @@ async def check(bench: Bench, replicate: Replicate) -> Finished:
     view = await bench.view_when(
         offer.task_id, lambda seen: seen.status is not ChainTaskStatus.UNSET
     )
+    digest = replicate.digest
+    if digest is not None and is_ours(bench, view, digest):
+        # Sent before a crash whose journal's tail is lost: CONTRIBUTE will find it there.
+        return Finished(bench.clock.now(), Action.CHECK, Status.CAN_CONTRIBUTE)
     refusal = _refuse(bench, view)
     if refusal is None and offer.flow is Flow.STANDARD:
         accounts = await bench.patiently(lambda: bench.hub.accounts([bench.worker]))

@@ -44,7 +44,7 @@ async def contribute(bench: Bench, replicate: Replicate) -> Finished:
         receipt = await bench.patiently(lambda: bench.sender.send(purpose, call))
     except (Refused, Raced) as fault:
         view = await bench.view(replicate.offer.task_id)
-        if _is_ours(bench, view, digest):
+        if is_ours(bench, view, digest):
             return Finished(bench.clock.now(), Action.CONTRIBUTE, Status.CONTRIBUTED)
         status = next((s for kind, s in _OUTCOMES if isinstance(fault, kind)), None)
         return Finished(
@@ -71,7 +71,7 @@ def _call(bench: Bench, replicate: Replicate, digest: ResultDigest) -> Call:
     )
 
 
-def _is_ours(bench: Bench, view: TaskView, digest: ResultDigest) -> bool:
+def is_ours(bench: Bench, view: TaskView, digest: ResultDigest) -> bool:
     """Whether this very contribution is on chain already, from before a crash."""
     own = view.contributions.get(bench.worker)
     return (
