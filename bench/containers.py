@@ -7,6 +7,7 @@ size, reading logs and the end. The two take turns, each first in half of the ro
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -34,7 +35,10 @@ async def measure() -> tuple[Sample, Sample]:
     """Return milliseconds of our runs and of the bare ones."""
     found: dict[str, list[float]] = {"ours": [], "bare": []}
     with tempfile.TemporaryDirectory() as folder:
-        async with Registry(Path(folder) / "registry") as registry, DockerRuntime.open() as runtime:
+        async with (
+            Registry(Path(folder) / "registry") as registry,
+            DockerRuntime.open(os.environ.get("DOCKER_HOST")) as runtime,
+        ):
             image = await publish(NOOP, "poolhand/noop:1.0", registry.host)
             pinned = await runtime.pull(image.reference, image.digest, Seconds(60))
             docker = Docker()

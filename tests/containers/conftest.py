@@ -9,11 +9,10 @@ from uuid import uuid4
 
 import pytest
 from aiodocker import Docker
-from container_world import DockerWorld, NoopWorld
+from container_world import ENGINE, DockerWorld, NoopWorld
 from tiny_image import NAME, archive
 
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.engine import DEFAULT_URL
 
 VARIANTS = {
     "plain": {},
@@ -33,13 +32,13 @@ def tiny_image():
 
 
 async def _load():
-    async with Docker(DEFAULT_URL) as docker:
+    async with Docker(ENGINE) as docker:
         async for _ in docker.images.import_image(archive(VARIANTS), stream=True):
             pass
 
 
 async def _forget():
-    async with Docker(DEFAULT_URL) as docker:
+    async with Docker(ENGINE) as docker:
         for tag in VARIANTS:
             await docker.images.delete(f"{NAME}:{tag}", force=True)
 
@@ -47,7 +46,7 @@ async def _forget():
 @asynccontextmanager
 async def _docker_world(folder):
     label = f"poolhand.test={uuid4().hex}"
-    async with DockerRuntime.open() as runtime:
+    async with DockerRuntime.open(ENGINE) as runtime:
         yield DockerWorld(runtime, label, folder)
         await runtime.sweep(label)
 

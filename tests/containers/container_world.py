@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +11,12 @@ from uuid import uuid4
 
 from tiny_image import NAME
 
+from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.noop import NoopRuntime, ended, folder_of
 from poolhand.ports.runtime import ContainerSpec, Limits, Mount
 
+ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
+"""The Docker engine that the suite is given."""
 MIB = 1024**2
 LIMITS = Limits(memory=64 * MIB, cpus=1.0, pids=32, tmp=8 * MIB, log=10_000, output=4 * MIB)
 DIGEST = "ab" * 32

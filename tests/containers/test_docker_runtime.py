@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from aiodocker import Docker, DockerError
-from container_world import shrink, until
+from container_world import ENGINE, shrink, until
 from tiny_image import NAME
 
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.errors import ContainerRefused, ImageNotFound, ImagePullFailed
 from poolhand.devnet.registry import Registry
 from poolhand.domain.errors import RuntimeDown
@@ -27,7 +26,7 @@ REPOSITORY = "owner/app"
 @asynccontextmanager
 async def pushed(folder: Path):
     """A registry with one image in it, absent from the engine: (registry, image name, digest)."""
-    async with Registry(folder) as registry, Docker(DEFAULT_URL) as docker:
+    async with Registry(folder) as registry, Docker(ENGINE) as docker:
         image = f"{registry.host}/{REPOSITORY}"
         await docker.images.tag(f"{NAME}:plain", image, tag="1.0")
         told = await docker.images.push(f"{image}:1.0")
@@ -144,9 +143,9 @@ async def test_a_container_that_ended_while_the_worker_was_away_is_read(docker_w
     token = docker_world.token()
     first.cancel()
     docker_world.release()
-    async with Docker(DEFAULT_URL) as docker:
+    async with Docker(ENGINE) as docker:
         await docker.containers.container(docker_world.name).wait()
-    later = DockerRuntime.open(now=lambda: 10.0**12)
+    later = DockerRuntime.open(ENGINE, now=lambda: 10.0**12)
     async with later as runtime:
         outcome = await runtime.run(docker_world.program("token"))
     assert (outcome.exit_code, outcome.timed_out) == (0, False)
@@ -157,13 +156,13 @@ async def test_a_restarted_worker_grants_no_more_time(docker_world):
     first = asyncio.create_task(docker_world.runtime.run(docker_world.program("token")))
     await until(docker_world.token)
     first.cancel()
-    async with DockerRuntime.open(now=lambda: 10.0**12) as runtime:
+    async with DockerRuntime.open(ENGINE, now=lambda: 10.0**12) as runtime:
         outcome = await runtime.run(docker_world.program("token", timeout=3600))
     assert (outcome.exit_code, outcome.timed_out) == (137, True)
 
 
 async def test_a_container_that_was_created_but_not_started_is_started(docker_world):
-    async with Docker(DEFAULT_URL) as docker:
+    async with Docker(ENGINE) as docker:
         spec = docker_world.program("hello")
         config = {"Image": spec.image, "Cmd": list(spec.command), "Labels": dict(spec.labels)}
         await docker.containers.create(config, name=spec.name)
@@ -171,7 +170,7 @@ async def test_a_container_that_was_created_but_not_started_is_started(docker_wo
 
 
 async def test_a_strangers_container_of_the_same_name_is_left_alone(docker_world):
-    async with Docker(DEFAULT_URL) as docker:
+    async with Docker(ENGINE) as docker:
         stranger = await docker.containers.create(
             {"Image": docker_world.image, "Cmd": ["python3"]}, name=docker_world.name
         )
@@ -185,7 +184,7 @@ async def test_a_seccomp_profile_of_the_operator_is_applied(docker_world):
         "defaultAction": "SCMP_ACT_ALLOW",
         "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
     })  # fmt: skip
-    async with DockerRuntime.open(seccomp=profile) as runtime:
+    async with DockerRuntime.open(ENGINE, seccomp=profile) as runtime:
         outcome = await runtime.run(
             docker_world.spec("python3", "-c", "import os; os.mkdir('/tmp/x')")
         )
@@ -204,7 +203,9 @@ async def test_an_engine_that_dies_during_a_run_is_told_as_such(docker_world, tm
     connections = []
 
     async def forward(reader, writer):
-        inner_reader, inner_writer = await asyncio.open_unix_connection("/var/run/docker.sock")
+        inner_reader, inner_writer = await asyncio.open_unix_connection(
+            ENGINE.removeprefix("unix://")
+        )
         connections.extend((writer, inner_writer))
         await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
 
@@ -237,7 +238,9 @@ async def test_a_kill_waits_for_a_creation_under_way(docker_world, tmp_path):
     pumps = set()
 
     async def forward(reader, writer):
-        inner_reader, inner_writer = await asyncio.open_unix_connection("/var/run/docker.sock")
+        inner_reader, inner_writer = await asyncio.open_unix_connection(
+            ENGINE.removeprefix("unix://")
+        )
         pumps.add(asyncio.create_task(_back(inner_reader, writer, asked, answered)))
         while data := await reader.read(65536):
             if b"/containers/create" in data:
