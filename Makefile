@@ -28,7 +28,7 @@ bench: setup ## overhead, latency and memory; writes bench/latest.json
 	@$(with_engine) .venv/bin/python -m bench
 
 docs: setup ## write the generated pages of docs/ anew
-	@.venv/bin/python docs/generate.py
+	@.venv/bin/python scripts/docs.py
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	@scripts/lock
