@@ -139,8 +139,10 @@ def _made(option: Option, text: str, origin: str) -> Setting:
     try:
         value = option.parse(text)
     except (ValueError, PoolhandError) as fault:
-        told = "the given value" if option.secret else f"'{text}'"
-        raise BadSetting(f"{option.key} ({origin}): {told} is not valid: {fault}") from None
+        told = (
+            "the given value is not valid" if option.secret else f"'{text}' is not valid: {fault}"
+        )
+        raise BadSetting(f"{option.key} ({origin}): {told}") from None
     return Setting(option, value, _shown(option, text), origin)
 
 
@@ -167,7 +169,10 @@ def whole(least: int = 0) -> Callable[[str], int]:
     """Return a reader of whole numbers."""
 
     def read(text: str) -> int:
-        value = int(text.replace("_", ""))
+        digits = text.strip().replace("_", "")
+        if not digits.removeprefix("-").isdecimal():
+            raise ValueError("it must be a whole number")
+        value = int(digits)
         if value < least:
             raise ValueError(f"it must be at least {least}")
         return value

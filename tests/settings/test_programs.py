@@ -1,0 +1,106 @@
+"""What operators may set, under the names they know."""
+
+import pytest
+
+from poolhand.domain.ids import Address
+from poolhand.domain.units import NanoRlc
+from poolhand.settings import pool, worker
+from poolhand.settings.load import BadSetting, load
+
+POOL = "0x" + "b3" * 20
+HUB = "0x" + "5f" * 20
+ENVIRON = {
+    "POOL_ADDRESS": POOL,
+    "IEXEC_WORKER_WALLET_PATH": "/keys/w.json",
+    "IEXEC_WORKER_WALLET_PASSWORD": "whatever",
+    "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS": "ws://127.0.0.1:8545",
+    "POOLHAND_HUB": HUB,
+}
+
+
+def made(cpus=4, **environ):
+    values = {**ENVIRON, **environ}
+    return worker.worker_settings(load(worker.OPTIONS, {}, values), values, cpus)
+
+
+def test_a_worker_reads_the_names_of_iexecs_worker():
+    settings = made(IEXEC_CORE_URL="https://pool.example", IEXEC_WORKER_NAME="w7")
+    assert settings.pool == Address.parse(POOL)
+    assert settings.pool_url == "https://pool.example"
+    assert settings.name == settings.base.name == "w7"
+    assert settings.chain.rpc_urls == ("ws://127.0.0.1:8545",)
+    assert settings.chain.gas_price_multiplier == 1.3
+    assert settings.chain.gas_price_cap == 22 * 10**9
+    assert "whatever" not in repr(settings)
+
+
+@pytest.mark.parametrize("cpus", [0, 1])
+def test_fewer_than_two_cpus_are_refused(cpus):
+    with pytest.raises(BadSetting, match="needs at least 2"):
+        made(cpus)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "override", "gpu", "slots"),
+    [(2, "", "false", 1), (8, "", "false", 7), (8, "3", "false", 3), (8, "3", "true", 1)],
+)
+def test_tasks_at_once_are_cpus_less_one_or_what_the_operator_says(cpus, override, gpu, slots):
+    settings = made(
+        cpus, IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT=override, IEXEC_WORKER_GPU_ENABLED=gpu
+    )
+    assert settings.cpus == slots
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("POOL_ADDRESS", "0x" + "00" * 20),
+        ("POOL_ADDRESS", "0x12"),
+        ("IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT", "0"),
+        ("IEXEC_WORKER_NAME", "../elsewhere"),
+        ("IEXEC_GAS_PRICE_MULTIPLIER", "-1"),
+        ("IEXEC_WORKER_DOCKER_IMAGE_MAX_PULL_TIMEOUT", "soon"),
+        ("POOLHAND_CHAIN", "moonbase"),
+    ],
+)
+def test_a_bad_value_is_refused_at_the_edge(variable, value):
+    with pytest.raises(BadSetting, match=variable):
+        made(**{variable: value})
+
+
+def test_a_pull_time_is_iso_8601_or_seconds():
+    name = "IEXEC_WORKER_DOCKER_IMAGE_MAX_PULL_TIMEOUT"
+    assert made(**{name: "PT1H2M3S"}).pull_timeout == 3723
+    assert made(**{name: "90"}).pull_timeout == 90
+
+
+def test_registry_logins_need_all_three_parts():
+    prefix = "IEXEC_WORKER_DOCKER_REGISTRY"
+    settings = made(**{f"{prefix}_USERNAME_0": "me", f"{prefix}_PASSWORD_0": "pw"})
+    (login,) = settings.registries
+    assert (login.address, login.username, login.password) == ("docker.io", "me", "pw")
+    assert "pw" not in repr(login)
+    for missing in (
+        {f"{prefix}_USERNAME_1": "me"},
+        {f"{prefix}_USERNAME_1": "me", f"{prefix}_PASSWORD_1": "pw"},
+    ):
+        with pytest.raises(BadSetting, match=f"{prefix}_USERNAME_1"):
+            made(**missing)
+
+
+def test_a_known_chain_needs_no_addresses():
+    values = {**ENVIRON, "POOLHAND_CHAIN": "arbitrum", "POOLHAND_HUB": ""}
+    del values["IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"]
+    settings = worker.worker_settings(load(worker.OPTIONS, {}, values), values, 2)
+    assert settings.chain.chain_id == 42161
+    values["POOLHAND_CHAIN"] = ""
+    with pytest.raises(BadSetting, match="no chain to work on"):
+        worker.worker_settings(load(worker.OPTIONS, {}, values), values, 2)
+
+
+def test_prices_are_rlc_by_category():
+    values = {"POOL_ADDRESS": POOL, "IEXEC_CORE_WALLET_PATH": "/k", "POOLHAND_CHAIN": "arbitrum"}
+    settings = pool.pool_settings(load(pool.OPTIONS, {"prices": "0=1.5,3=0"}, values))
+    assert settings.prices == {0: NanoRlc(1_500_000_000), 3: NanoRlc(0)}
+    with pytest.raises(BadSetting, match="category=RLC"):
+        load(pool.OPTIONS, {"prices": "1.5"}, values)
