@@ -11,6 +11,7 @@ from eth_hash.auto import keccak
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.ids import Address, DealId
+from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.result_link import result_link
 from poolhand.domain.task.model import Stored, Task
 from poolhand.ports.clock import Clock
@@ -44,9 +45,12 @@ class Clerk:
         self._shelf, self._clock = shelf, clock
 
     async def check(self, task: Task, worker: Address, claim: Result) -> Stored | None:
-        """Return what is stored, None when the claim does not hold: the worker is asked again."""
+        """Return what is stored, None when the claim does not hold: the worker is asked again.
+
+        A worker that settles its task itself puts the link on chain itself: nothing to check.
+        """
         deal = self._deals.get(task.facts.deal_id)
-        if deal is None or task.attempt(worker) is None:
+        if deal is None or task.attempt(worker) is None or task.facts.flow is not Flow.STANDARD:
             return None
         data = claim.callback_data or b""
         link, why = claim.link, None
