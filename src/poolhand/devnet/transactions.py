@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 
-from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.rpc import NodeRefused, Rpc
 from poolhand.domain.errors import Bug
 from poolhand.domain.ids import Address
 
@@ -92,10 +92,19 @@ async def _send_again(rpc: Rpc, raw: Sequence[str], hashes: Sequence[str]) -> No
     Anvil 1.7 reads the account's nonce and then queues; a block in between leaves the transaction
     waiting for its predecessor for ever, and only emptying the pool lets it be sent again.
     """
+    await rpc.call("anvil_dropAllTransactions")
     receipts = await rpc.batch([("eth_getTransactionReceipt", (each,)) for each in hashes])
     left = [at for at, receipt in enumerate(receipts) if receipt is None]
-    await rpc.call("anvil_dropAllTransactions")
-    await rpc.batch([("eth_sendRawTransaction", (raw[at],)) for at in left])
+    for at in left:
+        try:
+            await rpc.call("eth_sendRawTransaction", raw[at])
+        except NodeRefused as fault:
+            if MINED_MEANWHILE not in str(fault):
+                raise
+
+
+MINED_MEANWHILE: Final = "nonce too low"
+"""What Anvil says of a transaction whose receipt was not yet there when we looked."""
 
 
 def _fields(step: Step, nonce: int, chain_id: int) -> dict[str, Any]:
