@@ -1,7 +1,1 @@
-"""Fixtures that several folders share."""
-
-from __future__ import annotations
-
-from chain_fixtures import anvil, anvil_world, deployed_chain
-
-__all__ = ["anvil", "anvil_world", "deployed_chain"]
+"""Puts this folder on the path of every test; what needs a chain asks ``chain_fixtures`` for it."""

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from following import Followed
 
-from chain_fixtures import WALLETS
+from chain_fixtures import WALLETS, anvil, anvil_world, deployed_chain  # noqa: F401 - fixtures
 
 
 @pytest.fixture

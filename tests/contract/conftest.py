@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hub_world import RLC, World
 
+from chain_fixtures import anvil, anvil_world, deployed_chain  # noqa: F401 - fixtures
 from poolhand.chain.fake import FakeChain
 from poolhand.domain.units import NanoRlc
 from poolhand.keys import Wallet

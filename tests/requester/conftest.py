@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chain_fixtures import anvil, anvil_world, deployed_chain  # noqa: F401 - fixtures
 from requester_market import open_market
 
 
