@@ -137,19 +137,19 @@ class FusedHands:
         self._hands, self._fuse, self._journal = hands, fuse, journal
 
     async def perform(self, replicate, action):
+        self._fuse.point(f"before {action}")
         known = self._journal.state(replicate.offer.task_id)
         assert known is not None, f"{action} of a replicate that is not in the journal"
         assert replicate_machine.Run(action) in replicate_machine.outstanding(known)
-        self._fuse.point(f"before {action}")
         finished = await self._hands.perform(replicate, action)
         self._fuse.point(f"after {action}")
         return finished
 
     async def clean(self, replicate):
+        self._fuse.point("before clean")
         known = self._journal.state(replicate.offer.task_id)
         assert known is not None
         assert replicate_machine.Clean() in replicate_machine.outstanding(known)
-        self._fuse.point("before clean")
         await self._hands.clean(replicate)
         self._fuse.point("after clean")
 

@@ -66,7 +66,8 @@ class Exchange:
     """All sessions."""
 
     def __init__(self, world) -> None:
-        self._world, self._sessions = world, {}
+        self._world, self._sessions, self.puppets = world, {}, {}
+        self.heard = []
 
     def session(self, node) -> Session | None:
         return self._sessions.get(node.address)
@@ -114,12 +115,18 @@ class Exchange:
     # -------------------------------------------------------------------------------------- talking
 
     def tell(self, worker, message) -> None:
+        """Hand a message of the pool's over; puppets are workers that a test plays by hand."""
+        if worker in self.puppets:
+            self.puppets[worker].append(passed(message))
+            return
         session = self._sessions.get(worker)
         if session is None:
             raise WorkerAway(f"worker {worker} has no session")
         session.to_node.put(passed(message))
 
     def send(self, node, message) -> None:
+        """Hand a message of a worker's over; ``heard`` has all, whether there was a session."""
+        self.heard.append((node, passed(message)))
         session = self._sessions.get(node.address)
         if session is not None and session.is_ready:
             session.to_pool.put(passed(message))

@@ -44,16 +44,19 @@ class Program:
         self.world, self.fuse = world, Fuse()
         self.journal = self.new_journal(self.fuse)
         self.task: asyncio.Task | None = None
+        self.has_recovered = False
         self.tasks: asyncio.TaskGroup | None = None
         self.starts = 0
 
     @property
     def is_up(self) -> bool:
-        return self.task is not None and not self.task.done() and not self.fuse.is_blown
+        """Whether it has recovered and lives."""
+        alive = self.task is not None and not self.task.done() and not self.fuse.is_blown
+        return alive and self.has_recovered
 
     def start(self) -> None:
         assert self.task is None, "it runs already"
-        self.starts += 1
+        self.starts, self.has_recovered = self.starts + 1, False
         self.task = asyncio.get_running_loop().create_task(self._main())
 
     async def kill(self) -> None:
@@ -119,15 +122,15 @@ class Pool(Program):
         act = self.scheduler.engine.act
 
         def checked(task, effect):
-            check_acted_by_pool(task, effect, self.journal)
             name = type(effect).__name__
             self.fuse.point(f"before {name}")
+            check_acted_by_pool(task, effect, self.journal)
             act(task, effect)
             if isinstance(effect, TRANSACTIONS):
                 self.fuse.point(f"after {name}")
 
         self.scheduler.engine.act = checked
-        self.is_open = True
+        self.is_open = self.has_recovered = True
         for node in self.world.nodes:
             self.world.exchange.dial(node)
 
@@ -150,9 +153,9 @@ class Pool(Program):
                 await desk.connected(item)
 
     def _tell(self, worker, message) -> None:
+        self.fuse.point(f"before telling {type(message).__name__}")
         if isinstance(message, Acknowledged):
             check_acknowledged_by_pool(message, worker, self.journal)
-        self.fuse.point(f"before telling {type(message).__name__}")
         self.world.exchange.tell(worker, message)
         self.fuse.point(f"after telling {type(message).__name__}")
 
@@ -175,6 +178,7 @@ class Node(Program):
         self.name, self.gpu, self.is_cut = f"w{len(world.nodes)}", False, False
         self.runtime = NoopRuntime({world.image: app})
         self.fetcher, self.folder = TableFetcher(), folder
+        self.watcher = world.chain.watcher
 
     def bench(self) -> Bench:
         chain, fuse = self.world.chain, self.fuse
@@ -188,7 +192,7 @@ class Node(Program):
             name=self.name,
             pool=self.world.workerpool,
             hub=chain.hub,
-            watcher=chain.watcher,
+            watcher=self.watcher,
             sender=Fused(chain.sender(self.wallet), fuse, "send"),
             runtime=Fused(self.runtime, fuse, "pull", "run", "kill"),
             fetcher=Fused(self.fetcher, fuse, "fetch"),
@@ -206,6 +210,7 @@ class Node(Program):
             self.agent.link = self
             first: BlockNumber = (await bench.patiently(bench.hub.head)).number
             self.agent.shell.recover()
+            self.has_recovered = True
             self.agent.eyes.look_at_all()
             self.tasks.create_task(self.agent.eyes.keep_looking())
             self.tasks.create_task(self.agent.eyes.follow_events(first))
@@ -214,9 +219,9 @@ class Node(Program):
 
     def send(self, message) -> None:
         """Implement ``worker.agent.Link``."""
+        self.fuse.point(f"before sending {type(message).__name__}")
         if isinstance(message, Reported):
             check_told_by_worker(message, self.journal)
-        self.fuse.point(f"before sending {type(message).__name__}")
         self.world.exchange.send(self, message)
         self.fuse.point(f"after sending {type(message).__name__}")
 

@@ -193,10 +193,10 @@ class SimulatedNetwork:
         """Match orders and mine them; the deal is on chain and told of."""
         orders = self.orders(trust, tasks)
         self.chain.submit(self.requester.address, orders)
-        before = set(self.chain.state.deals)
+        known = {deal.deal_id for deal in self.deals}
         self.clock.advance(1)
         self.chain.mine()
-        (deal_id,) = set(self.chain.state.deals) - before
+        (deal_id,) = set(self.chain.state.deals) - known
         self.deals.append(self.chain.state.deals[deal_id])
         if settle:
             await self.settle()

@@ -94,6 +94,8 @@ class Supplier:
             self._engine.feed(each.task_id, Assigned(self._now(), each.worker, each.weight))
             self._measure(each.task_id)
             log.info("replicate_created", task_id=str(each.task_id), worker=str(each.worker))
+        there = {seat.worker for seat in seats}
+        self._told = {worker: why for worker, why in self._told.items() if worker in there}
         for worker, reasons in idle.items():
             self._explain(worker, reasons)
 

@@ -1,0 +1,127 @@
+"""A scheduler over a fake chain, with workers that the test plays by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from network.links import capabilities
+from network.world import RLC, SimulatedNetwork
+from poolhand.domain.hashes import result_hash, result_seal
+from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
+from poolhand.domain.messages import Nonce
+from poolhand.domain.onchain import Contribute, Reveal
+from poolhand.domain.replicate.status import Status
+from poolhand.transport.session_hub import Arrival
+from poolhand.wire.messages import Capacity, Reported, Result, StatusReport
+
+RIGHT = ResultDigest(bytes([9] * 32))
+S = Status
+TO_COMPUTED = (
+    S.RUNNING,
+    S.APP_DOWNLOADING,
+    S.APP_DOWNLOADED,
+    S.DATA_DOWNLOADING,
+    S.DATA_DOWNLOADED,
+    S.COMPUTING,
+    S.COMPUTED,
+)
+TO_CONTRIBUTED = (*TO_COMPUTED, S.CAN_CONTRIBUTE, S.CONTRIBUTING, S.CONTRIBUTED)
+
+
+class PoolWorld(SimulatedNetwork):
+    """A network without nodes; ``hire`` adds puppets."""
+
+    def __init__(self, folder, *, quick: bool = False, **changes) -> None:
+        super().__init__(folder, 0, quick=quick)
+        self.pool.settings = replace(self.pool.settings, **changes)
+
+    @property
+    def scheduler(self):
+        return self.pool.scheduler
+
+    def hire(self, stake: int = 1000 * RLC, *, slots: int = 1, gpu: bool = False):
+        wallet = self._wallet()
+        self.chain.fund(wallet.address, stake=stake)
+        self.total = self.chain.total_nrlc()
+        return Puppet(self, wallet, slots, gpu)
+
+    async def hired(self, **terms):
+        puppet = self.hire(**terms)
+        await puppet.arrives()
+        return puppet
+
+    def offered(self, task_id):
+        return self.task(task_id).attempts
+
+
+class Puppet:
+    """A worker played by hand: what it is told is in ``told``."""
+
+    def __init__(self, world, wallet, slots, gpu) -> None:
+        self.world, self.wallet, self.address = world, wallet, wallet.address
+        self.slots, self.gpu, self.name, self.count = slots, gpu, "puppet", {}
+        self.told = world.exchange.puppets[self.address] = []
+
+    async def arrives(self, *, resumed=False, held=()):
+        can = capabilities(self)
+        arrival = Arrival(self.address, Nonce(bytes(32)), resumed, can, held, "memory", 0)
+        await self.world.scheduler.desk.connected(arrival)
+        await self.world.settle()
+
+    async def leaves(self):
+        await self.world.scheduler.desk.lost(self.address)
+        await self.world.settle()
+
+    async def says(self, message):
+        await self.world.scheduler.desk.received(self.address, message)
+        await self.world.settle()
+
+    async def pauses(self, reason):
+        await self.says(Capacity(self.slots, reason is not None, reason))
+
+    async def reports(self, task_id, *statuses, first=None):
+        start = self.count.get(task_id, 0) if first is None else first
+        now = self.world.clock.now()
+        entries = tuple(StatusReport(each, None, now, None, None) for each in statuses)
+        self.count[task_id] = max(self.count.get(task_id, 0), start + len(entries))
+        await self.says(Reported(task_id, start, entries))
+
+    async def has_stored(self, task_id, digest=RIGHT):
+        await self.says(Result(task_id, '{"location": "there"}', None, digest))
+
+    def sends(self, call):
+        self.world.chain.submit(self.address, call)
+
+    def contributes(self, task_id, digest=RIGHT):
+        signed = self.world.owner.sign_authorization(self.address, task_id, ZERO_ADDRESS)
+        seal = result_seal(self.address, task_id, digest)
+        self.sends(Contribute(task_id, result_hash(task_id, digest), seal, signed))
+
+    def reveals(self, task_id, digest=RIGHT):
+        self.sends(Reveal(task_id, digest))
+
+    def kinds(self):
+        return [type(message).__name__ for message in self.told]
+
+    def last(self, kind):
+        return next(m for m in reversed(self.told) if isinstance(m, kind))
+
+
+def first_task(deal):
+    """Return the id of a deal's first task."""
+    return next(deal.tasks())[1]
+
+
+def with_tag(orders, owner, requester, domain, tag):
+    """Return orders for a tag, signed again."""
+    pool = replace(orders.workerpool.order, tag=tag)
+    request = replace(orders.request.order, tag=tag)
+    app = replace(orders.app.order, tag=tag)
+    return replace(
+        orders,
+        app=replace(orders.app, order=app, signature=owner.sign_order(domain, app)),
+        workerpool=replace(orders.workerpool, order=pool, signature=owner.sign_order(domain, pool)),
+        request=replace(
+            orders.request, order=request, signature=requester.sign_order(domain, request)
+        ),
+    )

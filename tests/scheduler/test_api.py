@@ -1,0 +1,262 @@
+"""The pool's public API: every page, every refusal, and a document that describes them."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from pool_world import TO_CONTRIBUTED, S, first_task
+
+from poolhand import __version__
+from poolhand.domain.ids import Address
+from poolhand.domain.tag import Tag
+from poolhand.scheduler.api import routes
+from poolhand.transport.asgi import application
+from poolhand.wire.messages import Logs
+from poolhand.wire.order_json import decode_order
+
+URL = "http://pool.test"
+UNKNOWN = "0x" + "77" * 32
+
+
+@pytest.fixture
+async def office(pool):
+    """Return a pool at work and a client of its API."""
+    world = await pool()
+    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+        yield world, client
+
+
+async def got(client, path, **query):
+    answer = await client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def refused(client, path, **query):
+    answer = await client.get(path, params=query)
+    body = answer.json()
+    assert set(body) == {"code", "message"}, body
+    return answer.status_code, body["code"], body["message"]
+
+
+async def test_config_tells_chain_hub_and_pool(office):
+    world, client = office
+    assert await got(client, "/v1/config") == {
+        "version": __version__,
+        "chain_id": 31337,
+        "hub": str(world.chain.facts.hub),
+        "workerpool": str(world.workerpool),
+        "owner": str(world.owner.address),
+        "url": URL,
+        "results_url": "http://results.test",
+        "prices": {"0": 10**9},
+    }
+
+
+async def test_an_order_is_sold_in_the_iexec_sdks_form(office):
+    world, client = office
+    body = await got(client, "/v1/order", category=0, trust=5, volume=3)
+    assert body["workerpool"] == str(world.workerpool)
+    signed = decode_order(type(world.orders(1, 1).workerpool.order), body)
+    assert signed.order.trust == 5
+    assert re.fullmatch(r"0x[0-9a-f]{130}", body["sign"])
+
+
+async def test_what_is_not_sold_is_refused(office):
+    _, client = office
+    status, code, message = await refused(client, "/v1/order", category=4)
+    assert (status, code) == (400, "not-sold")
+    assert "choose one of 0" in message
+    tee = str(Tag.of(["tee", "scone"]))
+    assert (await refused(client, "/v1/order", tag=tee))[:2] == (400, "not-sold")
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/order", {"category": "x"}),
+        ("/v1/order", {"category": -1}),
+        ("/v1/order", {"volume": 0}),
+        ("/v1/order", {"tag": "0x12"}),
+        ("/v1/tasks", {"status": "NO_SUCH"}),
+        ("/v1/tasks", {"limit": 0}),
+        ("/v1/tasks", {"limit": 1001}),
+        ("/v1/tasks/0x12", {}),
+        ("/v1/tasks/nonsense", {}),
+        ("/v1/tasks/nonsense/logs", {}),
+        ("/v1/deals/0xzz", {}),
+    ],
+)
+async def test_a_malformed_request_is_refused_with_the_reason(office, path, query):
+    _, client = office
+    status, code, message = await refused(client, path, **query)
+    assert status == 400
+    assert code
+    assert message
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks/{}", "/v1/tasks/{}/logs", "/v1/deals/{}"])
+async def test_what_is_not_this_pools_is_not_found(office, path):
+    _, client = office
+    status, code, message = await refused(client, path.format(UNKNOWN))
+    assert (status, code) == (404, "not-known")
+    assert UNKNOWN in message
+
+
+async def test_a_path_that_does_not_exist_answers_in_the_same_shape(office):
+    _, client = office
+    assert (await refused(client, "/v2/tasks"))[0] == 404
+
+
+async def test_a_task_is_shown_with_its_replicates_histories_and_transactions(office):
+    world, client = office
+    worker = await world.hired()
+    deal = await world.deal()
+    task = first_task(deal)
+    await world.step()
+    await worker.reports(task, *TO_CONTRIBUTED)
+    worker.contributes(task)
+    await world.step()
+    body = await got(client, f"/v1/tasks/{task}")
+    assert body["status"] == "CONSENSUS_REACHED"
+    assert body["chain_status"] == "REVEALING"
+    assert body["consensus"] == str(world.view(task).consensus)
+    assert body["reveal_deadline"] == world.view(task).reveal_deadline
+    assert body["digest"] is None
+    assert body["result_link"] is None
+    (replicate,) = body["replicates"]
+    assert replicate["worker"] == str(worker.address)
+    assert [e["status"] for e in replicate["history"]] == ["CREATED", *TO_CONTRIBUTED]
+    assert replicate["meaning"]
+    assert replicate["next_step"]
+    assert replicate["acts"] == "scheduler"
+    (sent,) = body["transactions"]
+    assert sent["call"] == "initialize"
+    assert sent["gas"] == 300_000
+    assert next(each["status"] for each in body["history"]) == "RECEIVED"
+
+
+async def test_tasks_are_listed_newest_first_by_status_and_number(office):
+    world, client = office
+    await world.hired()
+    first, second = await world.deal(), await world.deal(tasks=2)
+    names = [str(name) for deal in (first, second) for _, name in deal.tasks()]
+    listed = await got(client, "/v1/tasks")
+    assert [each["task_id"] for each in listed] == names[::-1]
+    assert [t["task_id"] for t in await got(client, "/v1/tasks", limit=1)] == names[2:]
+    begun = await got(client, "/v1/tasks", status="RUNNING")
+    assert [each["task_id"] for each in begun] == names[:1]
+    assert len(await got(client, "/v1/tasks", status="RECEIVED")) == 2
+
+
+async def test_a_deal_is_shown_with_its_tasks(office):
+    world, client = office
+    deal = await world.deal(trust=5, tasks=2)
+    body = await got(client, f"/v1/deals/{deal.deal_id}")
+    assert body["deal_id"] == str(deal.deal_id)
+    assert body["trust"] == 5
+    assert body["price"] == 103 * 10**9
+    assert body["dataset"] is None
+    assert [(t["index"], t["status"]) for t in body["tasks"]] == [(0, "RECEIVED"), (1, "RECEIVED")]
+
+
+async def test_workers_are_listed_with_what_they_can_take(office):
+    world, client = office
+    worker = await world.hired(slots=2, gpu=False)
+    await worker.pauses("lunch")
+    (seat,) = await got(client, "/v1/workers")
+    assert Address.parse(seat["worker"]) == worker.address
+    assert (seat["slots"], seat["replicates"], seat["paused"], seat["reason"]) == (
+        2,
+        0,
+        True,
+        "lunch",
+    )
+    assert seat["stake"] == 1000 * 10**9
+
+
+async def test_all_36_statuses_are_explained(office):
+    _, client = office
+    rows = await got(client, "/v1/statuses")
+    assert {row["status"] for row in rows} == set(S)
+    assert all(row["meaning"] and row["cause"] and row["next_step"] for row in rows)
+    assert all(set(row["next"]) <= set(S) for row in rows)
+
+
+async def test_logs_are_shown_if_the_owner_publishes_them(office):
+    world, client = office
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    assert await got(client, f"/v1/tasks/{task}/logs") == {}
+    await worker.says(Logs(task, "hello", "oh"))
+    assert await got(client, f"/v1/tasks/{task}/logs") == {
+        str(worker.address): {"stdout": "hello", "stderr": "oh"}
+    }
+
+
+async def test_logs_are_not_shown_otherwise(pool):
+    world = await pool(public_logs=False)
+    task = first_task(await world.deal())
+    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
+        assert (await refused(client, f"/v1/tasks/{task}/logs"))[:2] == (403, "not-public")
+
+
+async def test_health_tells_block_workers_and_work(office):
+    world, client = office
+    await world.hired()
+    await world.deal()
+    assert await got(client, "/health") == {
+        "ok": True,
+        "block": world.chain.head.number,
+        "block_time": world.chain.head.timestamp,
+        "workers": 1,
+        "open_tasks": 1,
+    }
+
+
+async def test_metrics_are_in_prometheus_form(office):
+    world, client = office
+    await world.hired()
+    await world.deal(tasks=2)
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert 'poolhand_tasks{status="INITIALIZING"} 1.0' in lines
+    assert 'poolhand_tasks{status="RECEIVED"} 1.0' in lines
+    assert "poolhand_workers_connected 1.0" in lines
+    assert "poolhand_replicates_created_total 1.0" in lines
+    assert "poolhand_assignment_seconds_count 1.0" in lines
+
+
+async def test_the_openapi_document_describes_every_page(office):
+    _, client = office
+    document = await got(client, "/openapi.json")
+    assert document["openapi"].startswith("3.")
+    assert set(document["paths"]) == {
+        "/v1/config",
+        "/v1/order",
+        "/v1/workers",
+        "/v1/statuses",
+        "/v1/tasks",
+        "/v1/tasks/{task_id}",
+        "/v1/tasks/{task_id}/logs",
+        "/v1/deals/{deal_id}",
+        "/health",
+        "/metrics",
+    }
+    for path, methods in document["paths"].items():
+        assert set(methods) == {"get"}, path
+        assert methods["get"]["description"], path
+        assert methods["get"]["responses"]["200"], path
+        named = {p["name"] for p in methods["get"].get("parameters", []) if p["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+    references = re.findall(r'"\$ref": ?"#/([^"]+)"', str(document).replace("'", '"'))
+    for each in references:
+        found = document
+        for part in each.split("/"):
+            found = found[part]

@@ -1,0 +1,324 @@
+"""Workers at the desk: who may come, what they are told, and what is believed of what they say."""
+
+from __future__ import annotations
+
+import pytest
+from pool_world import RIGHT, TO_COMPUTED, TO_CONTRIBUTED, S, first_task
+
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import TaskId
+from poolhand.domain.messages import Nonce
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.signatures import check_authorization
+from poolhand.domain.units import UnixSeconds
+from poolhand.wire.handshake import WorkerNotAllowed
+from poolhand.wire.messages import (
+    Aborted,
+    Acknowledged,
+    Activated,
+    Capabilities,
+    Completed,
+    Held,
+    Idle,
+    Login,
+    Logs,
+    Offer,
+    Result,
+    RevealAsked,
+)
+
+UNKNOWN = TaskId(bytes([77] * 32))
+
+
+def login(worker) -> Login:
+    can = Capabilities("w", "0", 4, 1, 2**30, (), gpu=False, instance=Nonce(bytes(32)))
+    nonce = Nonce(bytes(32))
+    return Login(1, worker.address, can, UnixSeconds(0), nonce, bytes(65), None, ())
+
+
+async def test_everybody_may_join_a_pool_without_a_list(pool):
+    world = await pool()
+    await world.scheduler.desk.admit(login(world.hire()))
+
+
+async def test_only_listed_workers_may_join_a_pool_with_a_list(pool):
+    world = await pool(allowed=frozenset({bytes(20)}))
+    with pytest.raises(WorkerNotAllowed, match="ask the pool's owner"):
+        await world.scheduler.desk.admit(login(world.hire()))
+    listed = world.hire()
+    world.scheduler.desk._allowed = frozenset({listed.address})
+    await world.scheduler.desk.admit(login(listed))
+
+
+async def test_an_offer_carries_the_owners_authorization_for_this_worker_and_task(pool):
+    world = await pool()
+    worker = await world.hired()
+    deal = await world.deal()
+    offer = worker.last(Offer)
+    assert (offer.task_id, offer.deal_id, offer.index) == (first_task(deal), deal.deal_id, 0)
+    check_authorization(offer.authorization, world.owner.address, worker.address, offer.task_id)
+
+
+async def test_score_and_stake_are_read_when_a_worker_comes(pool):
+    world = await pool()
+    worker = world.hire(stake=123)
+    world.chain.set_score(worker.address, 30)
+    await worker.arrives()
+    seat = world.scheduler.roster.get(worker.address)
+    assert (seat.stake, seat.weight) == (123, 9)
+
+
+async def test_a_stake_deposited_later_is_noticed_with_the_next_block(pool):
+    world = await pool()
+    worker = await world.hired(stake=0)
+    deal = await world.deal()
+    assert not world.offered(first_task(deal))
+    assert worker.last(Idle).reasons == {"stake too low": 1}
+    world.chain.fund(worker.address, stake=deal.worker_stake)
+    world.total = world.chain.total_nrlc()
+    await world.step()
+    assert world.offered(first_task(deal))
+
+
+async def test_reports_are_stored_in_order_and_acknowledged(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await worker.reports(task, *TO_COMPUTED)
+    assert worker.last(Acknowledged) == Acknowledged(task, 7)
+    assert [e.status for e in world.task(task).attempts[0].log] == [S.CREATED, *TO_COMPUTED]
+
+
+async def test_a_repeated_report_changes_nothing_and_is_acknowledged_again(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await worker.reports(task, *TO_COMPUTED[:4])
+    before = world.task(task).attempts
+    await worker.reports(task, *TO_COMPUTED[:2], first=0)
+    assert world.task(task).attempts == before
+    assert worker.last(Acknowledged) == Acknowledged(task, 4)
+    await worker.reports(task, *TO_COMPUTED[2:6], first=2)
+    assert world.status(task, worker) is S.COMPUTING
+
+
+@pytest.mark.parametrize(
+    ("statuses", "first"),
+    [
+        ((S.COMPUTED,), 0),  # not after CREATED
+        ((S.RUNNING, S.CONTRIBUTED), 0),
+        ((S.RUNNING,), 3),  # a gap
+        (("NO_SUCH_STATUS",), 0),
+        ((S.WORKER_LOST,), 0),  # only the pool can know
+        ((S.CREATED,), 0),
+    ],
+)
+async def test_an_impossible_report_ends_the_replicate_and_another_worker_is_tried(
+    pool, statuses, first
+):
+    world = await pool()
+    liar = await world.hired()
+    task = first_task(await world.deal())
+    await liar.reports(task, *statuses, first=first)
+    attempt = world.task(task).attempt(liar.address)
+    assert attempt.status is S.FAILED
+    assert attempt.log[-1].detail
+    assert Aborted(task, S.FAILED) in liar.told
+    assert liar.last(Acknowledged).count >= first + len(statuses)
+    honest = await world.hired()
+    assert world.status(task, honest) is S.CREATED
+
+
+async def test_a_report_of_an_unknown_task_is_acknowledged_so_that_it_is_not_told_for_ever(pool):
+    world = await pool()
+    worker = await world.hired()
+    await worker.reports(UNKNOWN, S.RUNNING, S.APP_DOWNLOADING)
+    assert worker.last(Acknowledged) == Acknowledged(UNKNOWN, 2)
+    assert UNKNOWN not in world.pool.tasks_known()
+
+
+async def test_a_worker_cannot_report_on_another_workers_replicate(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    other = await world.hired()
+    await other.reports(task, S.RUNNING)
+    await other.has_stored(task)
+    await other.says(Logs(task, "out", "err"))
+    assert world.task(task).attempt(other.address) is None
+    assert world.status(task, worker) is S.CREATED
+    assert world.task(task).stored is None
+    assert not world.scheduler.desk.logs
+
+
+async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    worker.told.clear()
+    await worker.arrives()
+    assert worker.last(Offer).task_id == task
+    await worker.reports(task, S.RUNNING)
+    await world.step()
+    assert world.view(task).status is ChainTaskStatus.ACTIVE
+    worker.told.clear()
+    await worker.arrives(held=(Held(task, S.RUNNING),))
+    assert worker.kinds() == ["Activated", "Idle"] or worker.kinds() == ["Activated"]
+
+
+async def test_a_worker_that_resumes_its_session_is_not_told_again(pool):
+    world = await pool()
+    worker = await world.hired()
+    await world.deal()
+    worker.told.clear()
+    await worker.arrives(resumed=True)
+    assert not worker.told
+
+
+async def test_a_worker_that_holds_what_the_pool_does_not_know_is_told_to_drop_it(pool):
+    world = await pool()
+    worker = await world.hired()
+    await worker.arrives(held=(Held(UNKNOWN, S.COMPUTING),))
+    assert worker.last(Aborted).task_id == UNKNOWN
+
+
+async def test_a_lost_worker_is_replaced_and_welcome_again(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await worker.reports(task, *TO_COMPUTED)
+    await worker.leaves()
+    assert world.status(task, worker) is S.WORKER_LOST
+    other = await world.hired()
+    assert world.status(task, other) is S.CREATED
+    await worker.arrives(held=(Held(task, S.COMPUTED),))
+    await worker.reports(task, S.RECOVERING, S.COMPUTED)
+    assert world.status(task, worker) is S.COMPUTED
+    assert world.task(task).attempt(worker.address).live
+
+
+async def test_activation_reveal_and_upload_are_asked_for_in_their_time(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await worker.reports(task, *TO_COMPUTED)
+    assert "Activated" not in worker.kinds()
+    await world.step()
+    assert worker.last(Activated).task_id == task
+    await worker.reports(task, S.CAN_CONTRIBUTE, S.CONTRIBUTING)
+    worker.contributes(task)
+    await world.step()
+    consensus = world.view(task).consensus
+    assert worker.last(RevealAsked) == RevealAsked(task, consensus)
+    await worker.reports(task, S.CONTRIBUTED, S.REVEALING)
+    assert "UploadAsked" not in worker.kinds()
+    worker.reveals(task)
+    await world.step()
+    await worker.reports(task, S.REVEALED)
+    assert worker.kinds().count("UploadAsked") == 1
+    await worker.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING)
+    await worker.has_stored(task)
+    await worker.reports(task, S.RESULT_UPLOADED)
+    assert worker.kinds().count("UploadAsked") == 1
+    await world.step()
+    assert world.view(task).status is ChainTaskStatus.COMPLETED
+    await world.step()
+    assert worker.last(Completed) == Completed(task)
+    await worker.reports(task, S.COMPLETED)
+    assert world.is_over(task)
+
+
+async def test_a_report_counts_only_with_the_chain_behind_it(pool):
+    world = await pool()
+    liar = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    await liar.reports(task, *TO_CONTRIBUTED, S.REVEALING, S.REVEALED)
+    assert "RevealAsked" not in liar.kinds()
+    assert "UploadAsked" not in liar.kinds()
+    await liar.says(Result(task, "a lie", None, RIGHT))
+    await world.step()
+    assert world.view(task).status is ChainTaskStatus.ACTIVE
+
+
+async def test_an_end_that_a_worker_reports_is_looked_up_before_another_is_given_the_task(pool):
+    world = await pool(quick=True)
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    other = await world.hired()
+    hub = world.scheduler.lookout._hub
+    world.scheduler.lookout._hub = blind = Blind(hub)
+    await worker.reports(task, *TO_COMPUTED, S.RESULT_UPLOADING, S.RESULT_UPLOADED,
+                         S.CAN_CONTRIBUTE, S.CONTRIBUTING, S.CONTRIBUTED, S.COMPLETED)  # fmt: skip
+    assert "Offer" not in other.kinds()
+    blind.is_blind = False
+    await world.step()
+    await world.step()
+    assert "Offer" in other.kinds()  # it was a lie
+
+
+class Blind:
+    """A hub that does not answer for tasks."""
+
+    def __init__(self, hub):
+        self._hub, self.is_blind = hub, True
+
+    async def tasks(self, asked):
+        if self.is_blind:
+            raise ChainUnreachable("no endpoint answers")
+        return await self._hub.tasks(asked)
+
+    def __getattr__(self, name):
+        return getattr(self._hub, name)
+
+
+async def test_a_paused_worker_gets_nothing_until_it_goes_on(pool):
+    world = await pool()
+    worker = await world.hired()
+    await worker.pauses("lunch")
+    task = first_task(await world.deal())
+    assert not world.offered(task)
+    assert worker.last(Idle).reasons == {"lunch": 1}
+    await worker.pauses(None)
+    assert world.status(task, worker) is S.CREATED
+
+
+async def test_a_worker_is_told_why_it_is_idle_once_and_not_with_every_block(pool):
+    world = await pool()
+    worker = await world.hired(stake=0)
+    await world.deal()
+    for _ in range(5):
+        await world.step()
+    assert [m.reasons for m in worker.told if isinstance(m, Idle)].count({"stake too low": 1}) == 1
+
+
+async def test_a_worker_that_came_anew_is_told_again_why_it_is_idle(pool):
+    world = await pool()
+    worker = await world.hired(stake=0)
+    await world.deal()
+    worker.told.clear()
+    await worker.leaves()
+    await worker.arrives()
+    assert worker.last(Idle).reasons == {"stake too low": 1}
+
+
+async def test_the_logs_of_a_thousand_tasks_are_kept_and_no_more(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await worker.says(Logs(task, "hello", "oh"))
+    assert world.scheduler.desk.logs == {task: {worker.address: ("hello", "oh")}}
+    for number in range(1000):
+        world.scheduler.desk.logs[TaskId(number.to_bytes(32, "big"))] = {}
+    await worker.says(Logs(task, "hello", "oh"))
+    assert len(world.scheduler.desk.logs) == 1000
+
+
+async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):
+    world = await pool()
+    worker = await world.hired(stake=500)
+    world.chain.outage = True
+    await world.scheduler.desk.appraise([worker.address])
+    assert world.scheduler.roster.get(worker.address).stake == 500
+    world.chain.outage = False

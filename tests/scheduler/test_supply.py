@@ -1,0 +1,286 @@
+"""The plan: nobody computes what cannot matter, nobody gets more than it can take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolhand.domain.deal import Deal, Resource
+from poolhand.domain.hashes import result_hash, result_seal
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, ResultDigest, ResultHash
+from poolhand.domain.onchain import (
+    ChainTaskStatus,
+    ContributionStatus,
+    ContributionView,
+    TaskView,
+)
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.task import machine
+from poolhand.domain.task.machine import Assigned, Lost, Received, Viewed
+from poolhand.domain.task.model import TaskFacts
+from poolhand.domain.trust import Score, Trust, Weight
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
+from poolhand.scheduler.roster import Seat
+from poolhand.scheduler.supply import WAITING_PER_SLOT, plan
+
+NOW, T = UnixSeconds(1_700_000_000), 300
+STAKE = NanoRlc(30)
+RIGHT = ResultDigest(bytes([9] * 32))
+
+
+def deal_of(number=1, *, trust=1, size=1, tag=NO_TAG, stake=STAKE) -> Deal:
+    nobody = Resource(ZERO_ADDRESS, ZERO_ADDRESS, NanoRlc(0))
+    a = ZERO_ADDRESS
+    return Deal(
+        DealId(bytes([number] * 32)), nobody, nobody, nobody, Trust(trust), 0, tag, a, a, a, "",
+        NOW, 0, size, stake, 1, a,
+    )  # fmt: skip
+
+
+def tasks_of(deal, flow=None, deadline=NOW + 7 * T):
+    quick = deal.trust == 1 if flow is None else flow is Flow.CONTRIBUTE_AND_FINALIZE
+    way = Flow.CONTRIBUTE_AND_FINALIZE if quick else Flow.STANDARD
+    final = UnixSeconds(deadline + 3 * T)
+    return [
+        machine.receive(
+            Received(
+                NOW,
+                TaskFacts(
+                    name,
+                    deal.deal_id,
+                    index,
+                    deal.trust,
+                    way,
+                    deal.tag,
+                    UnixSeconds(deadline),
+                    final,
+                ),
+            )
+        )
+        for index, name in deal.tasks()
+    ]
+
+
+def seat(number, *, slots=1, stake=1000, score=0, **changes) -> Seat:
+    made = Seat(Address(bytes([number] * 20)), f"w{number}", "1", 4, slots, False, ())
+    return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
+
+
+def planned(tasks, deals, seats, unsure=()):
+    made, idle = plan(tasks, {deal.deal_id: deal for deal in deals}, seats, unsure)
+    return made, idle
+
+
+def assigned(task, *seats):
+    for each in seats:
+        task, _ = machine.step(task, Assigned(NOW, each.worker, each.weight))
+    return task
+
+
+def viewed(task, contributions, status=ChainTaskStatus.ACTIVE, now=NOW):
+    view = TaskView(
+        task.facts.task_id, BlockNumber(1), now, status, Seconds(T),
+        task.facts.contribution_deadline, UnixSeconds(0), task.facts.final_deadline,
+        ResultHash(bytes(32)), 0, 0, tuple(contributions), ResultDigest(bytes(32)), b"",
+        contributions,
+    )  # fmt: skip
+    return machine.step(task, Viewed(now, view))[0]
+
+
+def contribution(task, worker, digest=RIGHT):
+    name = task.facts.task_id
+    return ContributionView(
+        ContributionStatus.CONTRIBUTED,
+        result_hash(name, digest),
+        result_seal(worker, name, digest),
+        1,
+    )
+
+
+@pytest.mark.parametrize(("trust", "count"), [(1, 1), (3, 2), (5, 3), (10, 4), (50, 6), (100, 7)])
+def test_as_many_newcomers_as_the_contracts_formula_asks_and_not_one_more(trust, count):
+    deal = deal_of(trust=trust)
+    made, _ = planned(tasks_of(deal), [deal], [seat(n) for n in range(1, 12)])
+    assert len(made) == count
+
+
+def test_workers_with_a_score_are_fewer():
+    deal = deal_of(trust=10)
+    made, _ = planned(tasks_of(deal), [deal], [seat(n, score=30) for n in range(1, 9)])
+    assert len(made) == 2  # weight 9 each: 81 × 10 > 82 × 9
+
+
+def test_those_at_work_count_and_those_that_are_lost_do_not():
+    deal, seats = deal_of(trust=10), [seat(n) for n in range(1, 9)]
+    (task,) = tasks_of(deal)
+    task = assigned(task, *seats[:3])
+    assert len(planned([task], [deal], seats)[0]) == 1
+    task, _ = machine.step(task, Lost(NOW, seats[0].worker))
+    assert len(planned([task], [deal], seats)[0]) == 2
+
+
+def test_a_contribution_that_disagrees_asks_for_more():
+    deal, seats = deal_of(trust=5), [seat(n) for n in range(1, 12)]
+    (task,) = tasks_of(deal)
+    task = assigned(task, *seats[:3])
+    agreed = {s.worker: contribution(task, s.worker) for s in seats[:2]}
+    liar = seats[2].worker
+    split = viewed(task, {**agreed, liar: contribution(task, liar, ResultDigest(bytes(32)))})
+    more = len(planned([split], [deal], seats)[0])
+    total, strength = 1 + 2 + 4 * 2**more, 4 * 2**more
+    assert strength * 5 > total * 4
+    assert 4 * 2 ** (more - 1) * 5 <= (1 + 2 + 4 * 2 ** (more - 1)) * 4
+
+
+def test_a_task_is_given_once_to_a_worker():
+    deal, only = deal_of(trust=10), seat(1, slots=9)
+    made, _ = planned(tasks_of(deal), [deal], [only])
+    assert len(made) == 1
+    task = assigned(tasks_of(deal)[0], only)
+    lost, _ = machine.step(task, Lost(NOW, only.worker))
+    made, idle = planned([lost], [deal], [only])
+    assert not made
+    assert idle[only.worker] == Counter({"has had a replicate of this task": 1})
+
+
+def test_nobody_gets_more_than_it_has_slots():
+    deal = deal_of(size=10)
+    made, _ = planned(tasks_of(deal), [deal], [seat(1, slots=3), seat(2, slots=2)])
+    assert Counter(each.worker for each in made) == {seat(1).worker: 3, seat(2).worker: 2}
+
+
+def test_work_is_spread_over_the_workers():
+    deal = deal_of(size=4)
+    made, _ = planned(tasks_of(deal), [deal], [seat(n, slots=4) for n in range(1, 5)])
+    assert set(Counter(each.worker for each in made).values()) == {1}
+
+
+def test_stake_limits_what_a_worker_gets_in_the_standard_flow_alone():
+    deal, poor = deal_of(size=5), seat(1, slots=5, stake=70)
+    standard, idle = planned(tasks_of(deal, Flow.STANDARD), [deal], [poor])
+    quick, _ = planned(tasks_of(deal), [deal], [poor])
+    assert (len(standard), len(quick)) == (2, 5)
+    broke = seat(2, slots=5, stake=29)
+    _, idle = planned(tasks_of(deal, Flow.STANDARD), [deal], [broke])
+    assert idle[broke.worker] == Counter({"stake too low": 5})
+
+
+def test_results_that_wait_for_the_chain_are_not_piled_up_without_end():
+    deal, only = deal_of(size=100), seat(1, slots=1)
+    tasks = tasks_of(deal)
+    done = [machine.step(assigned(t, only), _computed(only))[0] for t in tasks[:WAITING_PER_SLOT]]
+    made, idle = planned([*done, *tasks[WAITING_PER_SLOT:]], [deal], [only])
+    assert not made
+    assert "too many results wait for the chain" in idle[only.worker]
+    made, _ = planned([*done[:-1], *tasks[WAITING_PER_SLOT:]], [deal], [only])
+    assert len(made) == 1
+
+
+def _computed(who):
+    from poolhand.domain.replicate.machine import Entry
+    from poolhand.domain.replicate.status import Status
+
+    S = Status  # noqa: N806
+
+    path = (S.RUNNING, S.APP_DOWNLOADING, S.APP_DOWNLOADED, S.DATA_DOWNLOADING,
+            S.DATA_DOWNLOADED, S.COMPUTING, S.COMPUTED)  # fmt: skip
+    return machine.Reported(NOW, who.worker, 0, tuple(Entry(s, NOW) for s in path))
+
+
+def test_tags_are_respected():
+    gpu, tee = deal_of(1, tag=Tag.of(["gpu"])), deal_of(2, tag=Tag.of(["tee", "scone"]))
+    tasks = [*tasks_of(gpu), *tasks_of(tee)]
+    plain, able = seat(1, slots=4), seat(2, slots=4, gpu=True)
+    made, idle = planned(tasks, [gpu, tee], [plain])
+    assert not made
+    assert idle[plain.worker] == Counter({"task needs a GPU": 1, "task needs a TEE": 1})
+    made, _ = planned(tasks, [gpu, tee], [plain, able])
+    assert [(each.task_id, each.worker) for each in made] == [(tasks[0].facts.task_id, able.worker)]
+
+
+def test_a_paused_worker_gets_nothing_and_is_told_its_own_reason():
+    deal = deal_of()
+    made, idle = planned(tasks_of(deal), [deal], [seat(1, paused=True, reason="the pool drains")])
+    assert not made
+    assert idle[seat(1).worker] == Counter({"the pool drains": 1})
+
+
+def test_what_has_begun_comes_first_then_the_nearest_deadline():
+    late, soon = deal_of(1), deal_of(2)
+    begun = deal_of(3, trust=5)
+    started = assigned(tasks_of(begun)[0], seat(7))
+    tasks = [*tasks_of(late), *tasks_of(soon, deadline=NOW + 2 * T), started]
+    made, _ = planned(tasks, [late, soon, begun], [seat(1)])
+    assert made[0].task_id == started.facts.task_id
+    made, _ = planned(tasks[:2], [late, soon], [seat(1)])
+    assert made[0].task_id == tasks[1].facts.task_id
+
+
+@pytest.mark.parametrize("status", [ChainTaskStatus.REVEALING, ChainTaskStatus.COMPLETED])
+def test_a_task_that_takes_no_contribution_is_given_to_nobody(status):
+    deal = deal_of(trust=5)
+    task = viewed(tasks_of(deal)[0], {}, status)
+    assert not planned([task], [deal], [seat(1)])[0]
+
+
+def test_a_task_past_its_contribution_deadline_is_given_to_nobody():
+    deal = deal_of(trust=5)
+    task = viewed(tasks_of(deal)[0], {}, now=UnixSeconds(NOW + 7 * T))
+    assert not planned([task], [deal], [seat(1)])[0]
+
+
+def test_a_task_whose_deal_the_chain_does_not_hold_is_given_to_nobody():
+    assert not planned(tasks_of(deal_of()), [], [seat(1)])[0]
+
+
+def test_a_task_of_which_the_chain_is_being_asked_is_given_to_nobody_but_fills_its_slots():
+    deal, other = deal_of(1), deal_of(2)
+    busy = assigned(tasks_of(deal)[0], seat(1))
+    tasks = [busy, *tasks_of(other)]
+    made, _ = planned(tasks, [deal, other], [seat(1)], {busy.facts.task_id})
+    assert not made
+    assert not planned(tasks_of(other), [other], [seat(1)], {tasks[1].facts.task_id})[0]
+
+
+@given(
+    trusts=st.lists(st.sampled_from([1, 2, 5, 10, 50]), min_size=1, max_size=6),
+    slots=st.lists(st.integers(0, 4), max_size=6),
+    stakes=st.lists(st.integers(0, 200), min_size=6, max_size=6),
+    scores=st.lists(st.integers(0, 40), min_size=6, max_size=6),
+)
+def test_any_plan_keeps_to_slots_stakes_and_need(trusts, slots, stakes, scores):
+    deals = [deal_of(n, trust=trust) for n, trust in enumerate(trusts, 1)]
+    tasks = [task for deal in deals for task in tasks_of(deal, Flow.STANDARD)]
+    seats = [
+        seat(n, slots=slot, stake=stakes[n - 1], score=scores[n - 1])
+        for n, slot in enumerate(slots, 1)
+    ]
+    made, idle = planned(tasks, deals, seats)
+    assert len({(each.task_id, each.worker) for each in made}) == len(made)
+    per_worker = Counter(each.worker for each in made)
+    for each in seats:
+        assert per_worker[each.worker] <= each.slots
+        assert per_worker[each.worker] * STAKE <= each.stake
+    assert set(idle) == {s.worker for s in seats} - set(per_worker)
+    for task, trust in zip(tasks, trusts, strict=True):
+        weights = [each.weight for each in made if each.task_id == task.facts.task_id]
+        assert _useful(trust, weights)
+
+
+def _useful(trust, weights):
+    """Whether all but the last could not have reached the trust, by the contract's formula."""
+    strength = 1
+    for weight in weights[:-1]:
+        strength *= weight
+    return not weights[1:] or strength * trust <= (1 + strength) * (trust - 1)
+
+
+def test_weights_are_the_chains():
+    deal = deal_of()
+    made, _ = planned(tasks_of(deal), [deal], [seat(1, score=30)])
+    assert made[0].weight == Weight(9)

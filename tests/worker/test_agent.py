@@ -1,0 +1,379 @@
+"""A worker and its pool: what is told, what is believed, and what only the chain may end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from scripted_pool import ScriptedPool, ends
+
+from poolhand.domain.hashes import result_hash, result_seal
+from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, Claim, Contribute, ContributionStatus
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.replicate.status import Status as S  # noqa: N817
+from poolhand.transport.asgi import application
+from poolhand.wire.messages import (
+    Aborted,
+    Acknowledged,
+    Activated,
+    Capacity,
+    Completed,
+    Drain,
+    Idle,
+    Logs,
+    Reported,
+    Result,
+    RevealAsked,
+    UploadAsked,
+)
+from poolhand.worker.agent import MOST_HELD_PER_SLOT
+from poolhand.worker.status import routes
+
+UNKNOWN = TaskId(bytes([77] * 32))
+EARLY = ["RUNNING", "APP_DOWNLOADING", "APP_DOWNLOADED", "DATA_DOWNLOADING", "DATA_DOWNLOADED",
+         "COMPUTING", "COMPUTED"]  # fmt: skip
+LATE = ["CAN_CONTRIBUTE", "CONTRIBUTING", "CONTRIBUTED"]
+
+
+@pytest.fixture
+async def pool(tmp_path):
+    """Return a scripted pool with its one worker running."""
+    made = ScriptedPool(tmp_path)
+    await made.opens()
+    await made.greets()
+    yield made
+    await made.world.stop()
+
+
+# -------------------------------------------------------------------------------------- offers
+
+
+async def test_an_offered_task_is_computed_before_it_is_initialized_and_then_contributed(pool):
+    task = await pool.offered(active=False, trust=10)
+    assert pool.path(task) == EARLY
+    pool.initialize(pool.world.deals[0])
+    await pool.blocks(2)
+    assert pool.path(task) == [*EARLY, *LATE]
+
+
+async def test_the_same_offer_twice_is_one_replicate_told_twice(pool):
+    task = await pool.offered(active=False)
+    pool.forgets()
+    await pool.says(pool.offer(pool.world.deals[0]))
+    assert len(pool.agent.shell.replicates) == 1
+    assert pool.path(task) == EARLY
+    assert sum(pool.node.runtime.computations.values()) == 1
+
+
+async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool):
+    deal = await pool.world.deal(trust=5, settle=False)
+    bad = pool.offer(deal, Flow.CONTRIBUTE_AND_FINALIZE)
+    await pool.says(bad)
+    (report,) = pool.heard(Reported)
+    (entry,) = report.statuses
+    assert (report.first, entry.status, entry.cause) == (0, S.FAILED, "bad-offer")
+    assert "trust 5" in entry.detail
+    assert not pool.agent.shell.replicates
+    assert not list(pool.node.journal.read())
+
+
+async def test_an_offer_for_another_worker_is_declined(pool):
+    deal = await pool.world.deal(settle=False)
+    await pool.says(pool.offer(deal, worker=pool.owner.address))
+    assert pool.heard(Reported)[0].statuses[0].cause == "bad-signature"
+
+
+async def test_more_offers_than_the_worker_can_hold_are_declined(pool):
+    pool.node.runtime.gate.clear()
+    deal = await pool.world.deal(tasks=MOST_HELD_PER_SLOT + 2, settle=False)
+    for index, task in deal.tasks():
+        signed = pool.owner.sign_authorization(pool.node.address, task, bytes(20))
+        offer = pool.offer(deal)
+        await pool.says(type(offer)(task, deal.deal_id, index, offer.flow, signed))
+    assert len(pool.agent.shell.replicates) == MOST_HELD_PER_SLOT
+    declined = [r for r in pool.heard(Reported) if r.statuses[0].cause == "overloaded"]
+    assert len(declined) == 2
+    pool.node.runtime.gate.set()
+
+
+async def test_an_offer_taken_back_while_it_is_being_checked_is_not_begun(pool):
+    deal = await pool.world.deal(settle=False)
+    task = pool.offer(deal).task_id
+    pool.chain.outage = True
+    await pool.says(pool.offer(deal))
+    await pool.says(Aborted(task, "FAILED"))
+    pool.chain.outage = False
+    await pool.blocks(5)
+    assert not pool.agent.shell.replicates
+    assert pool.path(task) == ["FAILED"]
+
+
+# ------------------------------------------------------------------ whom the worker believes
+
+
+@pytest.mark.parametrize("number", range(7))
+async def test_whatever_the_pool_says_a_contribution_is_held_until_the_chain_ends_it(pool, number):
+    task = await pool.contributed(trust=1)
+    archive = pool.agent._archive(task)
+    pool.chain.outage = True  # the worker cannot even look
+    await pool.says(ends(task)[number])
+    assert archive.exists()
+    assert not pool.replicate(task).is_over
+    pool.chain.outage = False
+    await pool.restarts_worker()
+    await pool.says(ends(task)[number])
+    await pool.blocks(2)
+    assert archive.exists()
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+    assert not pool.replicate(task).is_over
+    pool.finalize(task)
+    await pool.blocks(1)
+    assert pool.path(task)[-1] == "COMPLETED"
+    assert not pool.files(task).exists()
+
+
+@pytest.mark.parametrize("number", range(7))
+async def test_a_contribution_on_its_way_is_not_dropped_either(pool, number):
+    task = await pool.offered()
+    assert pool.replicate(task).status is S.CONTRIBUTING
+    await pool.says(ends(task)[number])
+    await pool.blocks(2)
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+
+
+async def test_what_has_not_touched_the_chain_is_stopped_when_the_pool_says_so(pool):
+    pool.node.runtime.gate.clear()
+    task = await pool.offered(active=False)
+    assert pool.files(task).exists()
+    await pool.says(Aborted(task, "ABORTED_ON_CONSENSUS_REACHED"))
+    assert pool.path(task)[-1] == "ABORTED_ON_CONSENSUS_REACHED"
+    assert not pool.files(task).exists()
+    assert not await pool.node.runtime.orphans(f"poolhand.worker={pool.node.address}")
+    await pool.acknowledges(task)
+    assert not pool.agent.shell.replicates
+    assert not list(pool.node.journal.read())
+
+
+async def test_a_worker_told_to_drop_what_it_does_not_hold_says_so(pool):
+    for message in (Aborted(UNKNOWN, "FAILED"), Completed(UNKNOWN)):
+        pool.forgets()
+        await pool.says(message)
+        assert pool.path(UNKNOWN) == ["FAILED"]
+
+
+async def test_activation_is_believed_only_if_the_chain_says_so(pool):
+    task = await pool.offered(active=False)
+    await pool.says(Activated(task, 1))
+    assert pool.path(task) == EARLY
+
+
+async def test_a_reveal_is_made_only_if_the_chain_agrees(pool):
+    task = await pool.contributed(trust=10)
+    await pool.says(RevealAsked(task, bytes(32)))
+    await pool.blocks(3)
+    assert pool.path(task)[-1] == "CONTRIBUTED"
+
+
+@pytest.mark.parametrize("message", [Activated(UNKNOWN, 1), RevealAsked(UNKNOWN, bytes(32)),
+                                     UploadAsked(UNKNOWN), Acknowledged(UNKNOWN, 3)])  # fmt: skip
+async def test_messages_about_unknown_tasks_are_harmless(pool, message):
+    await pool.says(message)
+    assert not pool.heard(Reported)
+
+
+# ------------------------------------------------------------------------------- without a pool
+
+
+async def test_a_worker_reveals_and_is_paid_though_its_pool_is_dead(pool):
+    task = await pool.contributed(trust=1)
+    await pool.agent.disconnected("the pool is dead", 30.0)
+    await pool.blocks(2)
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+    assert pool.replicate(task).status is S.REVEALED
+    pool.finalize(task)
+    await pool.blocks(1)
+    assert pool.path(task)[-1] == "COMPLETED"
+    assert not pool.files(task).exists()
+    assert pool.replicate(task) is not None  # its end is yet to be told
+    await pool.acknowledges(task)
+    assert pool.replicate(task) is None
+
+
+async def test_events_that_get_lost_are_made_up_for_by_a_patrol(pool):
+    class Deaf:
+        heads = pool.chain.watcher.heads
+
+        async def events(self, *_):
+            await asyncio.Event().wait()
+            yield
+
+    pool.node.watcher = Deaf()
+    await pool.restarts_worker()
+    await pool.greets()
+    task = await pool.offered()
+    await pool.blocks(30)
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+
+
+async def test_a_task_that_is_claimed_ends_the_replicate(pool):
+    task = await pool.contributed(trust=10)
+    await pool.blocks(1, seconds=3000)
+    pool.chain.submit(pool.owner.address, Claim((task,)))
+    await pool.blocks(1)
+    assert pool.path(task)[-1] == "FAILED"
+    assert not pool.files(task).exists()
+
+
+async def test_a_consensus_on_another_result_ends_the_replicate(pool):
+    pool.node.runtime.gate.clear()
+    task = await pool.offered()
+    rival, other = pool.world.requester, ResultDigest(bytes([9] * 32))
+    signed = pool.owner.sign_authorization(rival.address, task, ZERO_ADDRESS)
+    seal = result_seal(rival.address, task, other)
+    pool.chain.submit(rival.address, Contribute(task, result_hash(task, other), seal, signed))
+    await pool.blocks(1)
+    assert pool.path(task)[-1] == "ABORTED_ON_CONSENSUS_REACHED"
+    assert pool.chain_status(task) is ChainTaskStatus.REVEALING
+
+
+async def test_an_empty_wallet_parks_the_stage_until_it_is_refilled(tmp_path):
+    pool = ScriptedPool(tmp_path)
+    await pool.opens()
+    pool.chain._gas_price = 10
+    task = await pool.offered()
+    await pool.blocks(15)
+    assert pool.path(task)[-1] == "OUT_OF_GAS"
+    before = len(pool.path(task))
+    pool.chain.fund(pool.node.address, coin=10 * 300_000)
+    await pool.blocks(3)
+    assert pool.path(task)[before:][:2] == ["CONTRIBUTING", "CONTRIBUTED"]
+    assert pool.path(task)[-1] == "OUT_OF_GAS"  # for the reveal now
+    pool.chain.fund(pool.node.address, coin=10 * 300_000)
+    await pool.blocks(3)
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+    await pool.world.stop()
+
+
+async def test_a_wallet_refilled_while_the_worker_was_stopped_goes_on_too(tmp_path):
+    pool = ScriptedPool(tmp_path)
+    await pool.opens()
+    pool.chain._gas_price = 10
+    task = await pool.offered()
+    await pool.blocks(1)
+    assert pool.path(task)[-1] == "OUT_OF_GAS"
+    await pool.node.kill()
+    pool.chain.fund(pool.node.address, coin=20 * 300_000)
+    pool.node.start()
+    await pool.blocks(4)
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+    await pool.world.stop()
+
+
+# --------------------------------------------------------------------------------------- telling
+
+
+async def test_a_new_session_is_told_everything_again_and_a_resumed_one_nothing(pool):
+    task = await pool.contributed(trust=10)
+    pool.forgets()
+    await pool.greets(resumed=True)
+    assert not pool.heard(Reported)
+    assert pool.heard(Capacity) == [Capacity(1, paused=False, reason=None)]
+    await pool.says(Acknowledged(task, 3))
+    await pool.greets()
+    assert [r.first for r in pool.heard(Reported)] == [3]
+    assert pool.path(task) == [*EARLY, *LATE][3:]
+
+
+async def test_acknowledged_reports_are_not_told_again_and_no_more_than_told_is_believed(pool):
+    task = await pool.contributed(trust=10)
+    await pool.says(Acknowledged(task, 10_000), Acknowledged(task, 2))
+    pool.forgets()
+    await pool.greets()
+    assert not pool.heard(Reported)
+    assert pool.replicate(task) is not None
+
+
+async def test_a_long_history_is_told_in_batches_that_the_protocol_admits(pool):
+    task = await pool.contributed(trust=10)
+    for _ in range(10):
+        await pool.restarts_worker()
+    pool.forgets()
+    await pool.greets()
+    assert all(len(each.statuses) <= 16 for each in pool.heard(Reported))
+    assert len(pool.path(task)) == len(pool.replicate(task).history) > 16
+
+
+async def test_a_result_is_told_before_its_report_and_again_to_a_new_session(pool):
+    task = await pool.contributed(trust=1)
+    await pool.blocks(2)
+    pool.forgets()
+    await pool.says(UploadAsked(task))
+    kinds = [type(each) for _, each in pool.world.exchange.heard]
+    assert kinds.index(Result) < len(kinds) - 1
+    assert pool.path(task)[-1] == "RESULT_UPLOADED"
+    (result,) = pool.heard(Result)
+    assert str(task) in result.link
+    pool.forgets()
+    await pool.greets()
+    assert set(pool.heard(Result)) == {result}
+
+
+async def test_an_upload_of_a_result_that_is_gone_is_declined(pool):
+    task = await pool.contributed(trust=1)
+    await pool.blocks(2)
+    pool.agent._archive(task).unlink()
+    await pool.says(UploadAsked(task))
+    assert pool.path(task)[-1] == "RESULT_UPLOAD_REQUEST_FAILED"
+
+
+async def test_an_upload_asked_for_too_early_is_not_made(pool):
+    task = await pool.contributed(trust=10)
+    await pool.says(UploadAsked(task))
+    assert pool.path(task)[-1] == "CONTRIBUTED"
+    assert not pool.world.results.uploads
+
+
+async def test_what_the_app_prints_is_told_and_long_prints_keep_their_end(pool):
+    pool.agent._tell_logs(UNKNOWN, b"x" * 100_000 + b"the end", b"\xff oh")
+    (logs,) = pool.heard(Logs)
+    assert logs.stdout.endswith("the end")
+    assert len(logs.stdout.encode()) <= 24_576
+    assert "oh" in logs.stderr
+
+
+async def test_a_worker_says_what_it_holds_at_login(pool):
+    task = await pool.contributed(trust=10)
+    assert [(h.task_id, h.status) for h in pool.agent.held()] == [(task, "CONTRIBUTED")]
+
+
+async def test_a_draining_pool_pauses_the_worker(pool):
+    await pool.says(Drain())
+    assert pool.heard(Capacity)[-1].paused
+    pool.agent.pause(None)
+    assert not pool.heard(Capacity)[-1].paused
+
+
+# ----------------------------------------------------------------------------------- status page
+
+
+async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
+    app = application("w", [routes(pool.agent, pool.node.address, pool.world.workerpool, 1)])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        await pool.says(Idle({"stake too low": 2}))
+        body = (await client.get("/v1/status")).json()
+        assert (body["connected"], body["idle"]) == (True, {"stake too low": 2})
+        task = await pool.contributed(trust=10)
+        body = (await client.get("/v1/status")).json()
+        assert body["idle"] == {}
+        (replicate,) = body["replicates"]
+        assert (replicate["task_id"], replicate["status"]) == (str(task), "CONTRIBUTED")
+        assert [each["status"] for each in replicate["history"]] == [*EARLY, *LATE]
+        assert replicate["history"][-1]["tx"].startswith("0x")
+        await pool.agent.disconnected("the connection broke", 1.0)
+        health = (await client.get("/health")).json()
+        assert health == {"ok": True, "connected": False}
+        assert "poolhand_worker_replicates 1.0" in (await client.get("/metrics")).text
+        assert (await client.get("/version")).text.count(".") == 2

@@ -1,0 +1,114 @@
+"""What a worker believes of an offer: nothing that the chain does not say."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from worker_world import Workshop, refusal_of
+
+from poolhand.domain.ids import ZERO_ADDRESS, DealId
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.signatures import BadSignature
+from poolhand.domain.tag import Tag
+from poolhand.worker.brief import BadOffer, UnfitTask, check_offer
+
+
+@pytest.fixture
+async def shop(tmp_path):
+    return Workshop(tmp_path)
+
+
+async def checked(shop, offer, brief=None, pool=None):
+    brief = brief or await shop.bench.brief(offer)
+    check_offer(offer, brief, pool or shop.bench.pool, shop.bench.worker)
+    return brief
+
+
+async def test_an_honest_offer_is_taken_with_everything_read_from_the_chain(shop):
+    deal = await shop.deal()
+    brief = await checked(shop, shop.offer(deal))
+    assert brief.deal == deal
+    assert brief.app.address == shop.world.app
+    assert brief.dataset is None
+    assert brief.params.args == "hello"
+    assert brief.category.time_ref == 300
+
+
+async def test_a_deal_that_is_not_on_chain_is_refused_after_a_few_blocks(shop):
+    offer = replace(shop.offer(await shop.deal()), deal_id=DealId(bytes(32)))
+    asked = asyncio.create_task(refusal_of(BadOffer, shop.bench.brief(offer)))
+    await shop.blocks(4)
+    assert not asked.done()
+    await shop.blocks(10)
+    assert "does not know" in await asked
+
+
+async def test_a_node_that_lags_behind_the_pools_is_waited_for(shop):
+    shop.chain.automine = False
+    deal = await shop.deal()
+    offer = shop.offer(deal)
+    shop.chain.automine = False
+    shop.chain.reorg(1)
+    asked = asyncio.create_task(shop.bench.brief(offer))
+    await shop.settle()
+    assert not asked.done()
+    await shop.blocks(1)
+    assert (await asked).deal.deal_id == deal.deal_id
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+async def test_a_task_that_is_not_the_one_of_its_deal_and_index_is_refused(shop, read_before):
+    deal, other = await shop.deal(tasks=2), await shop.deal(trust=5)
+    if read_before:
+        await shop.bench.brief(shop.offer(deal))
+    _, foreign = next(other.tasks())
+    for lie in (
+        shop.offer(deal, index=1),
+        shop.offer(deal, index=7),
+        replace(shop.offer(other), deal_id=deal.deal_id),
+        shop.offer(deal, task_id=foreign),
+    ):
+        assert "is not task" in await refusal_of(BadOffer, checked(shop, lie))
+
+
+async def test_another_pools_deal_is_refused(shop):
+    offer = shop.offer(await shop.deal())
+    elsewhere = shop.world.app
+    assert "is for pool" in await refusal_of(BadOffer, checked(shop, offer, pool=elsewhere))
+
+
+@pytest.mark.parametrize("forger", ["requester", "worker"])
+async def test_an_authorization_by_anybody_but_the_pools_owner_is_refused(shop, forger):
+    wallet = shop.world.requester if forger == "requester" else shop.node.wallet
+    deal = await shop.deal()
+    _, task_id = next(deal.tasks())
+    forged = wallet.sign_authorization(shop.bench.worker, task_id, ZERO_ADDRESS)
+    await refusal_of(BadSignature, checked(shop, shop.offer(deal, authorization=forged)))
+
+
+async def test_an_authorization_for_another_worker_or_task_is_refused(shop):
+    deal, owner = await shop.deal(tasks=2), shop.world.owner
+    (_, first), (_, second) = deal.tasks()
+    for worker, task_id in ((owner.address, first), (shop.bench.worker, second)):
+        other = owner.sign_authorization(worker, task_id, ZERO_ADDRESS)
+        await refusal_of(BadSignature, checked(shop, shop.offer(deal, authorization=other)))
+
+
+async def test_a_flow_that_the_trust_does_not_allow_is_refused(shop):
+    offer = shop.offer(await shop.deal(trust=5), Flow.CONTRIBUTE_AND_FINALIZE)
+    assert "trust 5" in await refusal_of(BadOffer, checked(shop, offer))
+
+
+async def test_a_task_that_needs_what_this_worker_has_not_is_declined(shop):
+    offer = shop.offer(await shop.deal())
+    brief = await shop.bench.brief(offer)
+    unfit = {
+        "TEE": replace(brief, deal=replace(brief.deal, tag=Tag.of(["tee", "scone"]))),
+        "GPU": replace(brief, deal=replace(brief.deal, tag=Tag.of(["gpu"]))),
+        "DOCKER": replace(brief, app=replace(brief.app, type="WASM")),
+        "encrypted": replace(brief, params=replace(brief.params, result_encryption=True)),
+    }
+    for word, each in unfit.items():
+        assert word in await refusal_of(UnfitTask, checked(shop, offer, each))

@@ -1,0 +1,61 @@
+"""A worker's bench over fakes, with a deal on a fake chain: for hands, briefs and the agent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from network.world import SimulatedNetwork
+from poolhand.domain.ids import ZERO_ADDRESS
+from poolhand.domain.onchain import Initialize
+from poolhand.domain.replicate.machine import Accepted, Flow, Offer, accept
+
+
+class Workshop:
+    """One worker of a simulated network whose pool the test plays itself.
+
+    The worker's program does not run: its hands are called one by one.
+    """
+
+    def __init__(self, folder, **terms) -> None:
+        self.world = SimulatedNetwork(folder, 1, **terms)
+        (self.node,) = self.world.nodes
+        self.chain, self.clock = self.world.chain, self.world.clock
+        self.bench = self.node.bench()
+        self.chain.automine = True
+
+    async def deal(self, **terms):
+        self.chain.automine = False
+        deal = await self.world.deal(settle=False, **terms)
+        self.chain.automine = True
+        return deal
+
+    def initialize(self, deal) -> None:
+        self.chain.submit(self.world.owner.address, Initialize(((deal.deal_id, deal.bot_first),)))
+
+    def offer(self, deal, flow=Flow.STANDARD, **changes) -> Offer:
+        """Offer the first task of a deal, honestly but for ``changes``."""
+        index, task_id = next(deal.tasks())
+        signed = self.world.owner.sign_authorization(self.bench.worker, task_id, ZERO_ADDRESS)
+        return replace(Offer(task_id, deal.deal_id, index, flow, signed), **changes)
+
+    def replicate(self, offer, **changes):
+        """Return a replicate of an offer, as far along as ``changes`` say."""
+        return replace(accept(Accepted(self.clock.now(), offer)), **changes)
+
+    async def blocks(self, count: int) -> None:
+        for _ in range(count):
+            self.clock.advance(1)
+            self.chain.mine()
+            await self.settle()
+
+    async def settle(self) -> None:
+        await self.world.settle()
+
+
+async def refusal_of(kind, work):
+    """Return the message with which some work is refused."""
+    with pytest.raises(kind) as caught:
+        await work
+    return str(caught.value)
