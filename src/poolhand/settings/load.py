@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from poolhand.domain.errors import PoolhandError, Refused
 
 MASK: Final = "***"
+KEY_LENGTH: Final = 20
+"""A word of a URL's path that is so long may be a key."""
 
 
 class BadSetting(Refused):
@@ -153,13 +155,17 @@ def _shown(option: Option, text: str) -> str:
 
 
 def _without_credentials(text: str) -> str:
-    """Mask user, password and query of a URL: RPC endpoints carry keys there."""
+    """Mask user, password, query and long words of a URL's path: endpoints carry keys there."""
     if "://" not in text:
         return text
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return text.partition("://")[0] + "://" + MASK
     host = parts.netloc.rpartition("@")[2]
     netloc = f"{MASK}@{host}" if "@" in parts.netloc else host
-    return urlunsplit((parts.scheme, netloc, parts.path, MASK if parts.query else "", ""))
+    path = "/".join(MASK if len(part) >= KEY_LENGTH else part for part in parts.path.split("/"))
+    return urlunsplit((parts.scheme, netloc, path, MASK if parts.query else "", ""))
 
 
 # --------------------------------------------------------------------------------- readers of text
@@ -206,5 +212,5 @@ def size(text: str) -> int:
     units = {"k": 1024, "m": 1024**2, "g": 1024**3}
     lower = text.strip().lower().removesuffix("b").removesuffix("i")
     if lower[-1:] in units:
-        return int(float(lower[:-1]) * units[lower[-1]])
+        return int(fraction(lower[:-1]) * units[lower[-1]])
     return whole()(lower)
