@@ -7,13 +7,13 @@ from hashlib import sha256
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import Response
-from requester_market import IMAGE, MANIFEST, client
 
 from poolhand.domain import multiaddr
 from poolhand.domain.onchain import CreateApp
 from poolhand.keys import Wallet
 from poolhand.requester.assets import DatasetUnreachable, NoSuchDataset, dataset_of
 from poolhand.requester.images import NoSuchImage
+from requester_market import IMAGE, MANIFEST, client
 
 TEXT = b"Call me Ishmael."
 
