@@ -260,3 +260,20 @@ async def test_a_task_that_finds_too_few_workers_is_claimed_and_everybody_refund
     assert [world.stake(each) for each in (world.requester, *world.nodes)] == before
     assert kinds(world)[-1] == "Claim"
     assert all(world.status(name, node) is Status.FAILED for node in world.nodes)
+
+
+async def test_a_result_that_was_never_stored_is_not_put_on_chain(network):
+    world = await network(workers=2, quick=False)
+    liar, honest = world.nodes
+
+    async def pretends(offer, archive):
+        return "a link to nowhere"
+
+    liar.pretends = pretends
+    await world.start()
+    deal = await world.deal(trust=3)
+    ((_, name),) = deal.tasks()
+    await world.done(steps=200)
+    assert world.view(name).status is ChainTaskStatus.COMPLETED
+    assert world.results.uploads == {(name, honest.address): 1}
+    assert str(name).encode() in world.view(name).results

@@ -111,7 +111,7 @@ async def test_a_network_with_a_program_killed_at_any_point_completes_every_task
 ):
     undisturbed, program = await play(tmp_path / "0", victim, (), **PLAYS[name])
     points = list(program.fuse.trace)
-    for number in range(1, len(points) + 1, 7):
+    for number in range(1, len(points) + 1, 11):
         world, _ = await play(tmp_path / str(number), victim, [number], **PLAYS[name])
         views = [world.view(name) for deal in world.deals for _, name in deal.tasks()]
         assert all(view.status is ChainTaskStatus.COMPLETED for view in views), points[number - 1]

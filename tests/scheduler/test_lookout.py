@@ -242,3 +242,16 @@ class Counting:
 
     def __getattr__(self, name):
         return getattr(self._hub, name)
+
+
+async def test_time_that_passed_in_silence_and_decided_something_is_replayed_too(pool):
+    world = await pool()
+    task = first_task(await world.deal())
+    await world.step(20)
+    late = world.chain.head.timestamp
+    world.chain.reorg(1)  # block time goes back
+    await world.settle()
+    await world.hired()
+    known = world.task(task)
+    assert known.history[-1] == (TaskStatus.INITIALIZING, late)
+    assert world.pool.journal.state(task).history == known.history

@@ -1,5 +1,14 @@
 """Workers over fakes, without logs."""
 
-from network.conftest import network, quiet
+import pytest
+from worker_world import Workshop
 
-__all__ = ["network", "quiet"]
+from network.conftest import quiet
+
+__all__ = ["quiet"]
+
+
+@pytest.fixture
+async def shop(tmp_path):
+    """Return a worker's bench and hands, with a pool to be played by hand."""
+    return Workshop(tmp_path)

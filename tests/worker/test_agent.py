@@ -12,7 +12,7 @@ from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Contribute, ContributionStatus
 from poolhand.domain.replicate.machine import Flow
-from poolhand.domain.replicate.status import Status as S  # noqa: N817
+from poolhand.domain.replicate.status import Status
 from poolhand.transport.asgi import application
 from poolhand.wire.messages import (
     Aborted,
@@ -73,7 +73,7 @@ async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool)
     await pool.says(bad)
     (report,) = pool.heard(Reported)
     (entry,) = report.statuses
-    assert (report.first, entry.status, entry.cause) == (0, S.FAILED, "bad-offer")
+    assert (report.first, entry.status, entry.cause) == (0, Status.FAILED, "bad-offer")
     assert "trust 5" in entry.detail
     assert not pool.agent.shell.replicates
     assert not list(pool.node.journal.read())
@@ -137,7 +137,7 @@ async def test_whatever_the_pool_says_a_contribution_is_held_until_the_chain_end
 @pytest.mark.parametrize("number", range(7))
 async def test_a_contribution_on_its_way_is_not_dropped_either(pool, number):
     task = await pool.offered()
-    assert pool.replicate(task).status is S.CONTRIBUTING
+    assert pool.replicate(task).status is Status.CONTRIBUTING
     await pool.says(ends(task)[number])
     await pool.blocks(2)
     assert pool.contribution(task).status is ContributionStatus.PROVED
@@ -191,7 +191,7 @@ async def test_a_worker_reveals_and_is_paid_though_its_pool_is_dead(pool):
     await pool.agent.disconnected("the pool is dead", 30.0)
     await pool.blocks(2)
     assert pool.contribution(task).status is ContributionStatus.PROVED
-    assert pool.replicate(task).status is S.REVEALED
+    assert pool.replicate(task).status is Status.REVEALED
     pool.finalize(task)
     await pool.blocks(1)
     assert pool.path(task)[-1] == "COMPLETED"

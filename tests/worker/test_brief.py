@@ -6,18 +6,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from worker_world import Workshop, refusal_of
+from worker_world import refusal_of
 
 from poolhand.domain.ids import ZERO_ADDRESS, DealId
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.signatures import BadSignature
 from poolhand.domain.tag import Tag
 from poolhand.worker.brief import BadOffer, UnfitTask, check_offer
-
-
-@pytest.fixture
-async def shop(tmp_path):
-    return Workshop(tmp_path)
 
 
 async def checked(shop, offer, brief=None, pool=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from network.world import SimulatedNetwork
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, accept
+from poolhand.worker.hands import BenchHands
 
 
 class Workshop:
@@ -23,6 +25,7 @@ class Workshop:
         (self.node,) = self.world.nodes
         self.chain, self.clock = self.world.chain, self.world.clock
         self.bench = self.node.bench()
+        self.hands = BenchHands(self.bench, 1)
         self.chain.automine = True
 
     async def deal(self, **terms):
@@ -59,3 +62,14 @@ async def refusal_of(kind, work):
     with pytest.raises(kind) as caught:
         await work
     return str(caught.value)
+
+
+async def done(shop, action, replicate, blocks=0):
+    """Carry out a stage while some blocks pass."""
+    stage = asyncio.create_task(shop.hands.perform(replicate, action))
+    await shop.settle()
+    await shop.blocks(blocks)
+    assert stage.done(), f"{action} still waits"
+    finished = stage.result()
+    assert finished.action is action
+    return finished

@@ -16,9 +16,10 @@ from pathlib import Path
 import structlog
 
 from poolhand.domain.errors import PoolhandError
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_link import result_link
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import Seconds
 from poolhand.ports.chain import Hub
@@ -57,8 +58,16 @@ class MemoryResults:
         self.uploads[offer.task_id, worker] += 1
         content = await asyncio.to_thread(Path(archive).read_bytes)
         self.archives[offer.task_id, worker] = content
-        location = f"{self._url}/v1/results/{offer.task_id}"
-        return f'{{ "storage": "ipfs", "location": "{location}" }}'
+        deal = await self._hub.deal(offer.deal_id)
+        callback = deal.callback if deal else ZERO_ADDRESS
+        return result_link(self._url, offer.task_id, callback)
+
+    async def holds(self, task_id: TaskId) -> bool:
+        """Tell whether a proved archive is here; see ``ports.files.ResultsShelf``."""
+        owners = [worker for name, worker in self.archives if name == task_id]
+        view = (await self._hub.tasks({task_id: owners}))[task_id]
+        proved = ContributionStatus.PROVED
+        return any(view.contributions[worker].status is proved for worker in owners)
 
     async def _judge(self, worker: Address, offer: Offer) -> None:
         """Refuse who has not proved a result, as the real service does."""

@@ -22,7 +22,12 @@ UPLOAD_PAUSE: Final = 5
 UPLOAD_PATIENCE: Final = 120
 """Seconds that a worker may be silent over the upload before another is asked too."""
 
-_FAILED_UPLOADS: Final = (Status.RESULT_UPLOAD_FAILED, Status.RESULT_UPLOAD_REQUEST_FAILED)
+_FAILED_UPLOADS: Final = (
+    Status.RESULT_UPLOAD_FAILED,
+    Status.RESULT_UPLOAD_REQUEST_FAILED,
+    Status.RESULT_UPLOADED,
+)
+"""Ends of uploads that gave no result, as long as none is stored: claimed ones included."""
 _UPLOADING: Final = (Status.RESULT_UPLOAD_REQUESTED, Status.RESULT_UPLOADING)
 _TASKS_FAULT: Final = (
     Status.APP_DOWNLOAD_FAILED,
