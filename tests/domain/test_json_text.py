@@ -4,6 +4,7 @@ import json
 import sys
 from contextlib import suppress
 
+import eth_account  # noqa: F401 - it is what raises the recursion limit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
