@@ -92,3 +92,18 @@ def test_a_deal_knows_its_price_and_parts():
     assert not deal(0, 1, dataset=ZERO_ADDRESS).has_dataset
     assert deal(0, 1, callback=APP).has_callback
     assert not deal(0, 1).has_callback
+
+
+@pytest.mark.parametrize(
+    ("time_ref", "least", "most", "expected"),
+    [
+        (300, 300, 1800, 27 * 60),
+        (1200, 300, 1800, 1800),
+        (36_000, 300, 7200, 48 * 60),
+        (1, 300, 1800, 300),
+        (300, 900, 60, 60),
+    ],
+)
+def test_an_image_may_take_as_long_as_iexecs_worker_allows(time_ref, least, most, expected):
+    category = Category(0, "XS", Seconds(time_ref))
+    assert category.pull_timeout(Seconds(least), Seconds(most)) == expected

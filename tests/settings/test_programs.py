@@ -74,6 +74,29 @@ def test_a_pull_time_is_iso_8601_or_seconds():
     assert made(**{name: "90"}).pull_timeout == 90
 
 
+def test_every_name_of_iexecs_worker_is_known():
+    """The table of the specification (scheduler-protocol, section 8.1)."""
+    table = """IEXEC_WORKER_PORT IEXEC_CORE_URL POOL_ADDRESS IEXEC_WORKER_NAME IEXEC_WORKER_BASE_DIR
+        IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT IEXEC_WORKER_GPU_ENABLED
+        IEXEC_GAS_PRICE_MULTIPLIER IEXEC_GAS_PRICE_CAP
+        IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS IEXEC_DEVELOPER_LOGGER_ENABLED
+        IEXEC_WORKER_TEE_COMPUTE_MAX_HEAP_SIZE_GB IEXEC_WORKER_DOCKER_NETWORK_NAME
+        IEXEC_WORKER_DOCKER_IMAGE_MIN_PULL_TIMEOUT IEXEC_WORKER_DOCKER_IMAGE_MAX_PULL_TIMEOUT
+        IEXEC_WORKER_WALLET_PATH IEXEC_WORKER_WALLET_PASSWORD IEXEC_SCONE_SHOW_VERSION
+        IEXEC_SCONE_LOG_LEVEL IEXEC_WORKER_SCONTAIN_REGISTRY_NAME
+        IEXEC_WORKER_SCONTAIN_REGISTRY_USERNAME IEXEC_WORKER_SCONTAIN_REGISTRY_PASSWORD
+        IEXEC_LAS_PORT IEXEC_WORKER_SGX_DRIVER_MODE IEXEC_WORKER_METRICS_WINDOW_SIZE"""
+    known = {option.variable for option in worker.OPTIONS} | set(worker.TEE_VARIABLES)
+    assert set(table.split()) <= known
+
+
+def test_what_has_no_effect_is_told_and_sgx_is_refused():
+    assert worker.without_effect({"IEXEC_LAS_PORT": "1", "HOME": "/"}) == ("IEXEC_LAS_PORT",)
+    assert made(IEXEC_WORKER_SGX_DRIVER_MODE="NONE")
+    with pytest.raises(BadSetting, match="no TEE worker"):
+        made(IEXEC_WORKER_SGX_DRIVER_MODE="NATIVE")
+
+
 def test_registry_logins_need_all_three_parts():
     prefix = "IEXEC_WORKER_DOCKER_REGISTRY"
     settings = made(**{f"{prefix}_USERNAME_0": "me", f"{prefix}_PASSWORD_0": "pw"})

@@ -359,7 +359,7 @@ async def test_a_draining_pool_pauses_the_worker(pool):
 
 
 async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
-    app = application("w", [routes(pool.agent, pool.node.address, pool.world.workerpool, 1)])
+    app = application("w", [routes(pool.agent, pool.node.bench(), 1)])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await pool.says(Idle({"stake too low": 2}))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import httpx
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +16,7 @@ from rich.table import Table
 from poolhand.cli.programs import Ready, add_program
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.settings.load import Settings
-from poolhand.settings.worker import OPTIONS, worker_settings
+from poolhand.settings.worker import OPTIONS, without_effect, worker_settings
 
 app = typer.Typer(no_args_is_help=True, help="Run a worker and be paid for computing.")
 
@@ -36,6 +37,10 @@ async def _start(settings: Settings, ready: Ready) -> None:
     from poolhand.worker.main import run
 
     cpus = len(os.sched_getaffinity(0))
+    for name in without_effect(os.environ):
+        structlog.get_logger().warning(
+            "setting_without_effect", name=name, cause="no TEE tasks yet"
+        )
     await run(worker_settings(settings, os.environ, cpus), ready)
 
 

@@ -47,7 +47,9 @@ class WorkerSettings:
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
         pids: Processes of one container.
         input_bytes: Largest dataset or input file (bytes).
-        pull_timeout, download_timeout: For one image, one file (seconds).
+        least_pull_timeout, pull_timeout, download_timeout: For one image, one file (seconds).
+        developer_logger: Whether what apps print goes into the worker's log.
+        metrics_window: Computations that the metrics look back on.
         allow_network: Whether apps may use the network.
         allow_private: Whether downloads from private addresses, and by plain http, are allowed.
         folders: Below which ``file:`` data may be read; none by default.
@@ -72,7 +74,10 @@ class WorkerSettings:
     output: int
     pids: int
     input_bytes: int
+    least_pull_timeout: Seconds
     pull_timeout: Seconds
+    developer_logger: bool
+    metrics_window: int
     download_timeout: Seconds
     allow_network: bool
     allow_private: bool
@@ -110,6 +115,30 @@ def _duration(text: str) -> Seconds:
     return Seconds(whole(1)(text))
 
 
+def _no_sgx(text: str) -> str:
+    if text.strip().upper() != "NONE":
+        raise ValueError("this version has no TEE worker: leave it at NONE")
+    return "NONE"
+
+
+TEE_VARIABLES: Final = (
+    "IEXEC_WORKER_TEE_COMPUTE_MAX_HEAP_SIZE_GB",
+    "IEXEC_WORKER_DOCKER_NETWORK_NAME",
+    "IEXEC_SCONE_SHOW_VERSION",
+    "IEXEC_SCONE_LOG_LEVEL",
+    "IEXEC_WORKER_SCONTAIN_REGISTRY_NAME",
+    "IEXEC_WORKER_SCONTAIN_REGISTRY_USERNAME",
+    "IEXEC_WORKER_SCONTAIN_REGISTRY_PASSWORD",
+    "IEXEC_LAS_PORT",
+)
+"""Names of iExec's worker that matter to TEE tasks alone: known, told, and without effect here."""
+
+
+def without_effect(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names that the operator has set and this version does nothing with."""
+    return tuple(name for name in TEE_VARIABLES if environ.get(name))
+
+
 OPTIONS: Final[tuple[Option, ...]] = (
     Option("core-url", "IEXEC_CORE_URL", str, "http://localhost:13000", "URL of the pool"),
     Option("pool-address", "POOL_ADDRESS", _pool, None, "address of the workerpool contract"),
@@ -128,10 +157,18 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("output", "POOLHAND_TASK_OUTPUT", size, "1g", "largest result of a task"),
     Option("pids", "POOLHAND_TASK_PIDS", whole(16), "256", "processes of one task"),
     Option("input", "POOLHAND_TASK_INPUT", size, "2g", "largest dataset or input file"),
+    Option("least-pull-timeout", "IEXEC_WORKER_DOCKER_IMAGE_MIN_PULL_TIMEOUT", _duration, "PT5M",
+           "least time for the pull of an image (ISO 8601 or seconds)"),
     Option("pull-timeout", "IEXEC_WORKER_DOCKER_IMAGE_MAX_PULL_TIMEOUT", _duration, "PT30M",
            "longest pull of an image (ISO 8601 or seconds)"),
     Option("download-timeout", "POOLHAND_DOWNLOAD_TIMEOUT", _duration, "PT10M",
            "longest download of a file (ISO 8601 or seconds)"),
+    Option("developer-logger", "IEXEC_DEVELOPER_LOGGER_ENABLED", flag, "false",
+           "write what apps print into the worker's log"),
+    Option("metrics-window", "IEXEC_WORKER_METRICS_WINDOW_SIZE", whole(1), "1000",
+           "computations that the metrics look back on"),
+    Option("sgx-driver-mode", "IEXEC_WORKER_SGX_DRIVER_MODE", _no_sgx, "NONE",
+           "SGX driver; NONE: this version runs no TEE tasks"),
     Option("allow-network", "POOLHAND_ALLOW_NETWORK", flag, "false",
            "let apps use the network"),
     Option("allow-private", "POOLHAND_ALLOW_PRIVATE", flag, "false",
@@ -185,7 +222,10 @@ def worker_settings(
         output=found["output"],
         pids=found["pids"],
         input_bytes=found["input"],
+        least_pull_timeout=found["least-pull-timeout"],
         pull_timeout=found["pull-timeout"],
+        developer_logger=found["developer-logger"],
+        metrics_window=found["metrics-window"],
         download_timeout=found["download-timeout"],
         allow_network=found["allow-network"],
         allow_private=found["allow-private"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -73,14 +74,17 @@ class Rules:
         allow_network: Whether apps may use the network.
         input_bytes: Largest dataset or input file (bytes).
         download_timeout: For one file.
-        pull_timeout: For one image.
+        least_pull_timeout, pull_timeout: For one image; between them the category decides.
+        log_output: Whether what apps print goes into the worker's own log, too.
     """
 
     limits: Limits
     allow_network: bool = False
     input_bytes: int = 2 * 1024**3
     download_timeout: Seconds = Seconds(600)
+    least_pull_timeout: Seconds = Seconds(300)
     pull_timeout: Seconds = Seconds(1800)
+    log_output: bool = False
 
 
 @dataclass(slots=True)
@@ -100,6 +104,7 @@ class Bench:
     rules: Rules
     base: Path
     on_logs: Callable[[TaskId, bytes, bytes], None] = lambda _task, _out, _err: None
+    durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: dict[DealId, Brief] = field(default_factory=dict)
 
     def folder(self, task_id: TaskId) -> Folder:
@@ -109,6 +114,10 @@ class Bench:
     def container(self, task_id: TaskId) -> str:
         """Name the task's container, the same after every restart."""
         return f"{self.name}-{task_id}"
+
+    def pull_timeout(self, brief: Brief) -> Seconds:
+        """Return how long the image of a deal may take to arrive."""
+        return brief.category.pull_timeout(self.rules.least_pull_timeout, self.rules.pull_timeout)
 
     def discard(self, task_id: TaskId) -> None:
         """Remove a task's folder, whatever an app has built there; none is fine."""

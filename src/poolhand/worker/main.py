@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ async def _work(
         tasks.create_task(client.run())
         app = application(
             "Poolhand worker",
-            [routes(agent, bench.worker, bench.pool, settings.cpus)],
+            [routes(agent, bench, settings.cpus)],
             hosts=hosts_of("127.0.0.1"),
         )
 
@@ -174,7 +175,9 @@ def _bench(settings: WorkerSettings, world: _World, facts: PoolFacts, clock: Sys
         settings.allow_network,
         settings.input_bytes,
         settings.download_timeout,
+        settings.least_pull_timeout,
         settings.pull_timeout,
+        settings.developer_logger,
     )
     return Bench(
         worker=world.wallet.address,
@@ -189,6 +192,7 @@ def _bench(settings: WorkerSettings, world: _World, facts: PoolFacts, clock: Sys
         clock=clock,
         rules=rules,
         base=settings.base / "tasks",
+        durations=deque(maxlen=settings.metrics_window),
     )
 
 

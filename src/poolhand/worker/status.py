@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from poolhand import __version__
-from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.worker.agent import Agent
+from poolhand.worker.bench import Bench
 
 
-def routes(agent: Agent, worker: Address, pool: Address, slots: int) -> APIRouter:
+def routes(agent: Agent, bench: Bench, slots: int) -> APIRouter:
     """Return the endpoints; none of them changes anything."""
     router = APIRouter()
-    registry = _metrics(agent)
+    registry = _metrics(agent, bench)
 
     @router.get("/version")
     async def version() -> Response:
@@ -41,8 +42,8 @@ def routes(agent: Agent, worker: Address, pool: Address, slots: int) -> APIRoute
         standing = agent.standing
         held = agent.shell.replicates.items()
         return {
-            "worker": str(worker),
-            "workerpool": str(pool),
+            "worker": str(bench.worker),
+            "workerpool": str(bench.pool),
             "version": __version__,
             "slots": slots,
             "connected": standing.connected,
@@ -75,7 +76,7 @@ def _show(entry: Entry) -> dict[str, Any]:
     return {"status": entry.status, "at": entry.at, "detail": entry.detail, "tx": tx}
 
 
-def _metrics(agent: Agent) -> CollectorRegistry:
+def _metrics(agent: Agent, bench: Bench) -> CollectorRegistry:
     registry = CollectorRegistry()
     gauges: tuple[tuple[str, str, Callable[[], float]], ...] = (
         (
@@ -87,6 +88,21 @@ def _metrics(agent: Agent) -> CollectorRegistry:
             "poolhand_worker_replicates",
             "Replicates held",
             lambda: len(agent.shell.replicates),
+        ),
+        (
+            "poolhand_worker_compute_seconds_max",
+            "Longest of the last computations",
+            lambda: max(bench.durations, default=0.0),
+        ),
+        (
+            "poolhand_worker_compute_seconds_mean",
+            "Mean of the last computations",
+            lambda: fmean(bench.durations) if bench.durations else 0.0,
+        ),
+        (
+            "poolhand_worker_compute_seconds_count",
+            "How many computations these are of",
+            lambda: len(bench.durations),
         ),
     )
     for name, meaning, read in gauges:

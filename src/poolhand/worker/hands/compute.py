@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.params import split_arguments
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
@@ -20,6 +22,7 @@ from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
 
 IN, OUT = "/iexec_in", "/iexec_out"
+log = structlog.get_logger()
 
 
 class ComputationFailed(Refused):
@@ -31,10 +34,10 @@ async def compute(bench: Bench, replicate: Replicate) -> Finished:
     brief = await bench.brief(replicate.offer)
     folder = bench.folder(replicate.offer.task_id)
     try:
-        image = await bench.runtime.pull(*image_of(brief), bench.rules.pull_timeout)
+        image = await bench.runtime.pull(*image_of(brief), bench.pull_timeout(brief))
         folder.create()
         outcome = await bench.runtime.run(_spec(bench, replicate, brief, folder, image))
-        bench.on_logs(replicate.offer.task_id, outcome.stdout, outcome.stderr)
+        _tell_output(bench, replicate, outcome)
         outputs = await asyncio.to_thread(_collect, folder, outcome, brief)
     except (Refused, Unavailable, OSError) as fault:
         return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, str(fault))
@@ -45,6 +48,15 @@ async def compute(bench: Bench, replicate: Replicate) -> Finished:
         digest=outputs.digest,
         callback_data=outputs.callback_data,
     )
+
+
+def _tell_output(bench: Bench, replicate: Replicate, outcome: ContainerOutcome) -> None:
+    task_id = replicate.offer.task_id
+    bench.durations.append(outcome.seconds)
+    bench.on_logs(task_id, outcome.stdout, outcome.stderr)
+    if bench.rules.log_output:
+        out, err = (text.decode(errors="replace") for text in (outcome.stdout, outcome.stderr))
+        log.info("app_printed", task_id=str(task_id), stdout=out, stderr=err)
 
 
 def _collect(folder: Folder, outcome: ContainerOutcome, brief: Brief) -> Outputs:

@@ -27,7 +27,7 @@ async def download_app(bench: Bench, replicate: Replicate) -> Finished:
     brief = await bench.brief(replicate.offer)
     outcome, detail = Status.APP_DOWNLOADED, None
     try:
-        await bench.runtime.pull(*image_of(brief), bench.rules.pull_timeout)
+        await bench.runtime.pull(*image_of(brief), bench.pull_timeout(brief))
     except (Refused, Unavailable) as fault:
         outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
     return Finished(bench.clock.now(), Action.DOWNLOAD_APP, outcome, detail)
