@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE
-from poolhand.devnet.images import NoSuchApp, RegistryDown, build, publish
+from poolhand.devnet.images import NoSuchApp, PushFailed, build, publish
 from poolhand.devnet.layers import Copied, Link, Place, Text, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.devnet.registry import Registry
@@ -97,7 +97,7 @@ def test_a_folder_without_main_is_no_app(tmp_path):
 
 
 async def test_a_registry_that_is_away_is_told(app):
-    with pytest.raises(RegistryDown, match="devnet status"):
+    with pytest.raises(PushFailed, match="devnet status"):
         await publish(app, "a:1", "127.0.0.1:9", cache=DEFAULT_CACHE)
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import docs as pages
+
+import poolhand
+from poolhand.domain.errors import PoolhandError
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "poolhand"
@@ -29,6 +35,19 @@ def test_no_file_of_the_product_is_over_400_lines():
     for file in PACKAGE.rglob("*.py"):
         lines = file.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 400, f"{file.name} has {len(lines)} lines: split it"
+
+
+def test_an_error_code_means_one_thing_in_the_whole_product():
+    for found in pkgutil.walk_packages(poolhand.__path__, "poolhand."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    homes = defaultdict(set)
+    kinds = [PoolhandError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("poolhand."):
+            homes[kind.__name__].add(kind.__module__)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 def test_nothing_is_left_for_later_in_the_product():

@@ -17,7 +17,7 @@ from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.keys import Wallet, WalletInUse, WalletLock
-from poolhand.requester.buying import NoOrder, NoSuchAsset, WrongPool
+from poolhand.requester.buying import ForeignPool, NoOrder, NoSuchAsset
 from poolhand.requester.checking import OrdersUnfit, PriceTooHigh, VolumeTooSmall
 from poolhand.requester.wish import BadWish, Wish
 from poolhand.transport.clock import ManualClock
@@ -341,7 +341,7 @@ async def test_a_pool_that_talks_rubbish_is_to_blame(market, garbage):
 
 async def test_a_pool_of_another_hub_is_refused(market):
     market.pool.hub = STRANGER.address
-    with pytest.raises(WrongPool, match="--pool-url"):
+    with pytest.raises(ForeignPool, match="--pool-url"):
         await market.requester().buy(await market.wish())
 
 

@@ -19,7 +19,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.listen import PortBusy
-from poolhand.transport.results_client import NoResult, ResultsDown, ResultTooLarge
+from poolhand.transport.results_client import ResultMissing, ResultsDown, ResultTooLarge
 
 
 @pytest.fixture
@@ -465,7 +465,7 @@ async def test_the_requesters_client_leaves_nothing_behind_when_it_fails(scene, 
     worker = scene.workers[0]
     offer = await scene.revealed(worker)
     target = str(tmp_path / "in.zip")
-    with pytest.raises(NoResult, match="no result"):
+    with pytest.raises(ResultMissing, match="no result"):
         await scene.reader().download(offer.task_id, target)
     await scene.put(worker, offer)
     with pytest.raises(ResultTooLarge):

@@ -136,7 +136,7 @@ async def test_a_wallet_in_use_is_told_so_and_the_first_worker_is_not_disturbed(
         g.start(second)
         await until(lambda: second.partings)
         reason, retry_in = second.partings[0]
-        assert "wallet-in-use" in reason
+        assert "wallet-connected" in reason
         assert retry_in >= POOL_LIMITS.lease
         g.hub.tell(first.address, idle(1))
         await until(lambda: first.heard)

@@ -51,7 +51,7 @@ class NoSuchApp(Refused):
         super().__init__(f"{folder} is no app: it needs a {ENTRY}, which the container runs")
 
 
-class RegistryDown(Unavailable):
+class PushFailed(Unavailable):
     """The registry did not take an image."""
 
     def __init__(self, registry: str, why: str) -> None:
@@ -102,7 +102,7 @@ async def publish(
     Raises:
         NoSuchApp: There is no ``main.py``.
         NoImagesHere: This machine's Python cannot be packed.
-        RegistryDown: The registry does not answer, or refuses.
+        PushFailed: The registry does not answer, or refuses.
     """
     with tempfile.TemporaryDirectory() as folder:
         image = await asyncio.to_thread(build, app, Path(folder), cache=cache)
@@ -174,9 +174,9 @@ async def _push(image: Image, name: str, registry: str) -> None:
             )
             answer.raise_for_status()
         except httpx.HTTPStatusError as fault:
-            raise RegistryDown(registry, fault.response.text[:200]) from fault
+            raise PushFailed(registry, fault.response.text[:200]) from fault
         except httpx.HTTPError as fault:
-            raise RegistryDown(registry, type(fault).__name__) from fault
+            raise PushFailed(registry, type(fault).__name__) from fault
 
 
 async def _push_blob(

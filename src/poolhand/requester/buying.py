@@ -48,7 +48,7 @@ class NoOrder(Refused):
     """Something is wanted that belongs to somebody else, and no order of theirs is at hand."""
 
 
-class WrongPool(Refused):
+class ForeignPool(Refused):
     """The pool at this URL serves another chain or hub."""
 
 
@@ -85,7 +85,7 @@ class Buyer:
             StakeTooLow: The stake does not cover the price; says how much to deposit.
             BalanceTooLow: There is not enough RLC to deposit.
             PriceTooHigh, VolumeTooSmall: The offer is not good enough.
-            NoSuchAsset, NoOrder, WrongPool: The orders cannot be gathered.
+            NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
             PoolDown, PoolRefused: The pool does not sell.
         """
         async with self._purse.open() as hand:
@@ -177,7 +177,7 @@ class Buyer:
             raise NoOrder("no workerpool to buy from: give --pool-url, or --pool-order with a file")
         config, facts = await self._pool.config(), hub.facts
         if (config.chain_id, config.hub) != (facts.chain_id, facts.hub):
-            raise WrongPool(
+            raise ForeignPool(
                 f"the workerpool at {self._pool.url} serves hub {config.hub} on chain "
                 f"{config.chain_id}, not {facts.hub} on chain {facts.chain_id}: correct --pool-url"
             )

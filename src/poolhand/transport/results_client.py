@@ -37,7 +37,7 @@ class ResultsDown(Unavailable):
     """The results service does not answer, or not sensibly."""
 
 
-class NoResult(Refused):
+class ResultMissing(Refused):
     """The results service has no archive of the task; it says why."""
 
 
@@ -133,7 +133,7 @@ class ResultsReader:
         """Write a task's archive to ``target``, whole or not at all; return its sha256 (hex).
 
         Raises:
-            NoResult: There is none; the message says why.
+            ResultMissing: There is none; the message says why.
             ResultTooLarge: Over ``limit`` bytes.
             ResultsDown: The service does not answer, or broke off.
         """
@@ -169,7 +169,7 @@ class ResultsReader:
         _, message = _fault(await _text(answer), answer.status_code)
         if answer.status_code >= 500:
             raise ResultsDown(f"the results service at {self._url} asks to wait: {message}")
-        raise NoResult(f"no result at {self._url}: {message}")
+        raise ResultMissing(f"no result at {self._url}: {message}")
 
     async def _save(self, answer: httpx.Response, part: Path) -> str:
         checksum, size = hashlib.sha256(), 0

@@ -21,7 +21,7 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.transport.plumbing import Mailbox, Outbox
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import Frame, encode
-from poolhand.wire.handshake import Terms, WalletInUse
+from poolhand.wire.handshake import Terms, WalletConnected
 from poolhand.wire.messages import (
     SENTENCE,
     Capabilities,
@@ -216,7 +216,7 @@ class SessionHub:
         Nothing is queued on the link yet: the welcome goes first, then ``resend``.
 
         Raises:
-            WalletInUse: Another process of the same wallet is connected.
+            WalletConnected: Another process of the same wallet is connected.
             PoolStarting: ``run`` is not running.
         """
         if self._tasks is None:
@@ -285,14 +285,14 @@ class SessionHub:
         """Return the seat to resume; a seat in its way is vacated.
 
         Raises:
-            WalletInUse: The seat in the way is another process's, and attached.
+            WalletConnected: The seat in the way is another process's, and attached.
         """
         seat = self._seats.get(login.worker)
         if seat is None:
             return None
         if seat.arrival.capabilities.instance != login.capabilities.instance:
             if seat.link is not None:
-                raise WalletInUse(login.worker)
+                raise WalletConnected(login.worker)
         elif (
             login.resume is not None
             and login.resume.session == seat.session.nonce

@@ -53,7 +53,7 @@ class LoginRefused(Refused):
     retry_after: Seconds | None = None
 
 
-class WalletInUse(LoginRefused):
+class WalletConnected(LoginRefused):
     """Another running worker process holds a session with the same wallet."""
 
     retry_after = LEASE
