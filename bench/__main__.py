@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench import containers, overhead
 from bench.figures import Sample
@@ -70,7 +70,7 @@ def show(
     memory: float,
 ) -> None:
     table = Table(
-        "flow", "blocks", "p50", "p95", "floor", "p50 / floor", "goal", "Java (computed)",
+        Column("flow", no_wrap=True), "blocks", "p50", "p95", "floor", "p50 / floor", "goal", Column("Java, computed", overflow="fold"),
         "times faster", title="Overhead per task (s), deal mined to finalized",
     )  # fmt: skip
     for kind, by_block in seconds.items():
