@@ -70,7 +70,7 @@ def show(
     memory: float,
 ) -> None:
     table = Table(
-        Column("flow", no_wrap=True), "blocks", "p50", "p95", "floor", "p50 / floor", "goal", Column("Java, computed", overflow="fold"),
+        Column("flow", no_wrap=True), "blocks", "p50", "p95", "floor", "p50 / floor", "goal", "Java (calc.)",
         "times faster", title="Overhead per task (s), deal mined to finalized",
     )  # fmt: skip
     for kind, by_block in seconds.items():
