@@ -36,13 +36,15 @@ from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.agent import Agent
 from poolhand.worker.bench import Bench, Rules
-from poolhand.worker.hands import BenchHands
+from poolhand.worker.craft import Craft
 from poolhand.worker.status import routes
 
 STATUS_FILE: Final = "worker.json"
 """In the base folder: where the status page is."""
 TASK_LOG: Final = 1024 * 1024
 """Bytes kept of what an app prints, per stream."""
+
+HONEST: Final = Craft()
 
 log = structlog.get_logger()
 
@@ -62,12 +64,17 @@ class _World:
     runtime: DockerRuntime
 
 
-async def run(settings: WorkerSettings, ready: Callable[[str], None] | None = None) -> None:
+async def run(
+    settings: WorkerSettings,
+    ready: Callable[[str], None] | None = None,
+    craft: Craft = HONEST,
+) -> None:
     """Work until cancelled.
 
     Args:
         settings: The operator's.
         ready: Called with the URL of the status page once the pool has let the worker in.
+        craft: How the worker is put together.
 
     Raises:
         WalletInUse, WrongPassword, NoSuchPool, …: What the operator must change.
@@ -93,11 +100,14 @@ async def run(settings: WorkerSettings, ready: Callable[[str], None] | None = No
                 f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
                 "POOL_ADDRESS and the chain"
             )
-        await _work(settings, _World(chain, pool, wallet, journal, runtime), ready)
+        await _work(settings, _World(chain, pool, wallet, journal, runtime), ready, craft)
 
 
 async def _work(
-    settings: WorkerSettings, world: _World, ready: Callable[[str], None] | None
+    settings: WorkerSettings,
+    world: _World,
+    ready: Callable[[str], None] | None,
+    craft: Craft,
 ) -> None:
     facts = PoolFacts(
         world.chain.facts.chain_id, world.chain.facts.hub, settings.pool, settings.pool_url
@@ -105,8 +115,9 @@ async def _work(
     clock, entropy = SystemClock(), SystemEntropy()
     async with asyncio.TaskGroup() as tasks:
         bench = _bench(settings, world, facts, clock)
-        hands = BenchHands(bench, settings.cpus)
-        agent = Agent(bench, hands, Section(world.journal, "task"), tasks, settings.cpus)
+        hands = craft.hands(bench, settings.cpus)
+        journal = craft.journal(Section(world.journal, "task"))
+        agent = Agent(bench, hands, journal, tasks, settings.cpus)
 
         async def results() -> ResultsClient:
             url = await asyncio.shield(agent.results_url)
@@ -122,7 +133,7 @@ async def _work(
             clock,
             entropy,
         )
-        agent.link = client
+        agent.link = craft.link(client)
         head = await world.chain.hub.head()
         agent.shell.recover()
         live = [bench.container(held.task_id) for held in agent.held()]
