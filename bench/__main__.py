@@ -1,6 +1,6 @@
-"""``make bench``: overhead per task, container overhead, assignment latency, worker memory.
+"""``make bench``: overhead per task, container overhead, latencies of assignment and replacement, memory.
 
-Takes about six minutes. Floors are one block per transaction on the path; the figures of iExec's
+Takes about ten minutes. Floors are one block per transaction on the path; the figures of iExec's
 own Java stack are computed from its timers (27 s at 1 s blocks), not measured here.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from bench import containers, overhead
+from bench import containers, lost, overhead
 from bench.figures import Sample
 from poolhand import observe
 
@@ -27,6 +27,8 @@ JAVA = {
     ("caf", 1): 17.6, ("caf", 5): 25.6, ("standard", 1): 27.1, ("standard", 5): 39.8,
     ("trust100", 1): 28.1, ("trust100", 5): 41.1,
 }  # fmt: skip
+PATIENCE = 30.0
+"""Seconds within which a lost worker must be replaced."""
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -44,6 +46,8 @@ async def run() -> None:
                     seconds[kind][str(block_time)] = Sample.of(values)
                 assignment += found.assignment_ms
                 memory += found.worker_rss_mb
+        silent = await lost.measure(Path(folder) / "lost", progress)
+    replaced = Sample.of(each.replaced_s for each in silent)
     ours, bare = await containers.measure()
     report = {
         "overhead_s": {
@@ -52,10 +56,11 @@ async def run() -> None:
         },
         "container_overhead_ms": round(ours.p50 - bare.p50, 1),
         "assignment_ms": Sample.of(assignment).dump(),
+        "lost_worker_replaced_s": replaced.dump(),
         "worker_rss_mb": round(max(memory), 1),
     }
     LATEST.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    show(seconds, ours, bare, Sample.of(assignment), max(memory))
+    show(seconds, ours, bare, Sample.of(assignment), max(memory), replaced)
 
 
 def progress(line: str) -> None:
@@ -68,6 +73,7 @@ def show(
     bare: Sample,
     assignment: Sample,
     memory: float,
+    replaced: Sample,
 ) -> None:
     table = Table(
         Column("flow", no_wrap=True), "blocks", "p50", "p95", "floor", "p50 / floor", "goal", "Java (calc.)",
@@ -92,6 +98,10 @@ def show(
     console.print(
         f"assignment to an idle worker: p50 {assignment.p50:.0f} ms, p95 {assignment.p95:.0f} ms "
         "(goal under 100)"
+    )
+    console.print(
+        f"lost worker replaced: p50 {replaced.p50:.1f} s, longest {max(replaced.values):.1f} s "
+        f"(goal under {PATIENCE:.0f}, ratio {max(replaced.values) / PATIENCE:.2f})"
     )
     console.print(f"worker memory: {memory:.0f} MB at most (goal under 150)")
     console.print(f"written to {LATEST}")
