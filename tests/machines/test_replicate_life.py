@@ -21,6 +21,7 @@ from poolhand.domain.replicate.machine import (
     Acknowledged,
     Action,
     Activated,
+    ClaimDue,
     Clean,
     Cleaned,
     Ended,
@@ -33,6 +34,8 @@ from poolhand.domain.replicate.machine import (
     Report,
     RevealAsked,
     Run,
+    Settled,
+    TakenBack,
     UploadAsked,
     accept,
     outstanding,
@@ -40,7 +43,7 @@ from poolhand.domain.replicate.machine import (
     step,
 )
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import BlockNumber, UnixSeconds
 
 NOW = UnixSeconds(1_700_000_000)
 DIGEST = ResultDigest(b"\x07" * 32)
@@ -56,7 +59,7 @@ class ReplicateLife(RuleBasedStateMachine):
         self.replicate = accept(event)
         self.told = [e.entry for e in outstanding(self.replicate) if isinstance(e, Report)]
         self.runs = [e.action for e in outstanding(self.replicate) if isinstance(e, Run)]
-        self.flow = flow
+        self.flow, self.again, self.block, self.is_ended = flow, 0, 1, False
 
     def feed(self, event):
         after, effects = step(self.replicate, event)
@@ -68,15 +71,26 @@ class ReplicateLife(RuleBasedStateMachine):
         self.replicate = after
         return effects
 
-    @precondition(lambda self: self.replicate.running)
+    @precondition(lambda self: self.replicate.running and self.replicate.is_over)
+    @rule(data=st.data())
+    def stake_is_saved_or_not(self, data):
+        action, history = self.replicate.running, self.replicate.history
+        outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
+        self.feed(Finished(NOW, action, outcome))
+        assert self.replicate.running is None
+        assert self.replicate.history == history
+
+    @precondition(lambda self: self.replicate.running and not self.replicate.is_over)
     @rule(data=st.data(), tx=st.booleans())
     def stage_ends(self, data, tx):
         action = self.replicate.running
         outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
         facts = {"digest": DIGEST} if outcome is Status.COMPUTED else {}
         facts |= {"link": "x"} if outcome is Status.RESULT_UPLOADED else {}
-        before = len(self.replicate.history)
-        self.feed(Finished(NOW, action, outcome, tx=TxHash(bytes(32)) if tx else None, **facts))
+        before, block = len(self.replicate.history), BlockNumber(self.block) if tx else None
+        tx_hash = TxHash(bytes(32)) if tx else None
+        self.feed(Finished(NOW, action, outcome, tx=tx_hash, block=block, **facts))
+        self.is_ended |= action is Action.CLAIM
         assert self.replicate.history[before].status is outcome
 
     @rule(action=st.sampled_from(Action), data=st.data())
@@ -85,7 +99,7 @@ class ReplicateLife(RuleBasedStateMachine):
             outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
             assert self.feed(Finished(NOW, action, outcome)) == ()
 
-    @precondition(lambda self: self.replicate.running)
+    @precondition(lambda self: self.replicate.running and not self.replicate.is_over)
     @rule(outcome=st.sampled_from(Status))
     def impossible_outcome_is_refused(self, outcome):
         action = self.replicate.running
@@ -97,6 +111,27 @@ class ReplicateLife(RuleBasedStateMachine):
     def news(self, event):
         self.feed(event)
 
+    @rule(action=st.sampled_from([Action.CONTRIBUTE, Action.REVEAL]), blocks=st.integers(0, 3))
+    def the_chain_takes_something_back(self, action, blocks):
+        self.block += blocks
+        known, running = self.replicate.mined_at, self.replicate.running
+        effects = self.feed(TakenBack(NOW, action, BlockNumber(self.block)))
+        if effects:
+            assert Run(action) in effects
+            assert running in (None, Action.REVEAL)
+            assert known < self.block == self.replicate.mined_at
+            assert self.replicate.history[-1].status is STEPS[action].ongoing
+            self.again += action is Action.CONTRIBUTE
+        assert self.feed(TakenBack(NOW, action, BlockNumber(self.block))) == ()
+
+    @rule()
+    def a_claim_is_due(self):
+        before = self.replicate
+        self.feed(ClaimDue(NOW))
+        assert self.replicate.status is before.status
+        waits = before.is_over and (before.running or not before.cleaned)
+        assert waits or self.replicate.running is Action.CLAIM
+
     @rule(ready=st.booleans())
     def upload_is_asked(self, ready):
         self.feed(UploadAsked(NOW, ready))
@@ -107,6 +142,7 @@ class ReplicateLife(RuleBasedStateMachine):
             assert self.feed(Ended(NOW, end)) == ()
         elif end in EDGES[self.replicate.status]:
             assert Clean() in self.feed(Ended(NOW, end))
+            self.is_ended = True
         else:
             with pytest.raises(IllegalTransition):
                 step(self.replicate, Ended(NOW, end))
@@ -122,14 +158,26 @@ class ReplicateLife(RuleBasedStateMachine):
         self.feed(Cleaned(NOW))
 
     @rule()
+    def the_end_is_deep(self):
+        self.feed(Settled(NOW))
+        assert self.replicate.settled == self.replicate.is_over
+
+    @rule()
     def crash_and_recover(self):
         assert replay(self.journal) == self.replicate
-        status, running = self.replicate.status, self.replicate.running
+        before = self.replicate
         self.feed(Recovered(NOW))
-        if not self.replicate.is_over:
-            assert Status.RECOVERING in [e.status for e in self.replicate.history]
-            assert self.replicate.running is running
-        assert self.replicate.status is status
+        if before.is_over:
+            assert self.replicate == before
+            return
+        shown = self.statuses()[len(before.history) :]
+        assert shown[:2] == [Status.RECOVERING, before.status]
+        resumed = before.parked or before.running
+        assert self.replicate.running is resumed
+        if before.parked is None:
+            assert len(shown) == 2
+        if resumed is not None:
+            assert Run(resumed) in outstanding(self.replicate)
 
     @invariant()
     def history_moves_along_the_edges(self):
@@ -144,8 +192,9 @@ class ReplicateLife(RuleBasedStateMachine):
     @invariant()
     def promises(self):
         r = self.replicate
-        assert self.runs.count(Action.CONTRIBUTE) <= 1 + self.statuses().count(Status.OUT_OF_GAS)
-        assert not (r.is_over and r.running)
+        dry = self.statuses().count(Status.OUT_OF_GAS)
+        assert self.runs.count(Action.CONTRIBUTE) <= 1 + dry + self.again
+        assert not (r.is_over and r.running) or self.saves_its_stake()
         if Status.CONTRIBUTING in self.statuses():
             assert Status.CAN_CONTRIBUTE in self.statuses()
             assert r.active
@@ -154,7 +203,19 @@ class ReplicateLife(RuleBasedStateMachine):
         if Status.REVEALING in self.statuses():
             assert r.reveal_asked
         done = r.is_over and r.cleaned and r.acknowledged == len(r.history)
+        done = done and not r.running and (r.settled or not r.has_contributed)
         assert (outstanding(r) == (Forget(),)) == done
+
+    def saves_its_stake(self):
+        r = self.replicate
+        return r.cleaned and r.running in (Action.REVEAL, Action.CLAIM)
+
+    @invariant()
+    def what_has_stake_on_chain_is_never_given_up_or_cleaned_before_the_chain_ends_it(self):
+        told = [s for s in self.statuses() if s in (Status.CONTRIBUTING, Status.CONTRIBUTED)]
+        if told[-1:] == [Status.CONTRIBUTED] and not self.is_ended:
+            assert not self.replicate.is_over
+            assert Clean() not in outstanding(self.replicate)
 
     def statuses(self):
         return [entry.status for entry in self.replicate.history]

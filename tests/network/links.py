@@ -10,10 +10,10 @@ import asyncio
 from collections import deque
 
 from poolhand.domain.messages import Nonce
-from poolhand.domain.units import Seconds
 from poolhand.transport.session_hub import Arrival, WorkerAway
 from poolhand.wire.frames import Frame, decode, encode
 from poolhand.wire.messages import Capabilities, Welcome
+from poolhand.wire.session import HEARTBEAT, LEASE
 
 RESULTS = "http://results.test"
 
@@ -151,4 +151,4 @@ def capabilities(node) -> Capabilities:
 
 
 def welcome(resumed: bool = False) -> Welcome:
-    return Welcome(Nonce(bytes(32)), resumed, 0, Seconds(25), Seconds(15), RESULTS, 0, bytes(65))
+    return Welcome(Nonce(bytes(32)), resumed, 0, LEASE, HEARTBEAT, RESULTS, 0, bytes(65))

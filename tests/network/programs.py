@@ -41,7 +41,7 @@ class Program:
     new_journal: Callable[[Fuse], FusedJournal]
 
     def __init__(self, world) -> None:
-        self.world, self.fuse = world, Fuse()
+        self.world, self.fuse, self.reach = world, Fuse(), world.chain.reach()
         self.journal = self.new_journal(self.fuse)
         self.task: asyncio.Task | None = None
         self.has_recovered = False
@@ -53,6 +53,13 @@ class Program:
         """Whether it has recovered and lives."""
         alive = self.task is not None and not self.task.done() and not self.fuse.is_blown
         return alive and self.has_recovered
+
+    def sender(self):
+        return Fused(self.reach.sender(self.wallet), self.fuse, "send")
+
+    def keep(self):
+        """Look after the wallet's transactions for as long as the program lives."""
+        self.tasks.create_task(self.reach.sender(self.wallet).keep())
 
     def start(self) -> None:
         assert self.task is None, "it runs already"
@@ -104,20 +111,20 @@ class Pool(Program):
         )
 
     async def _main(self) -> None:
-        chain, fuse = self.world.chain, self.fuse
-        self.scheduler = Scheduler(
-            self.settings,
-            chain.hub,
-            chain.watcher,
-            Fused(chain.sender(self.wallet), fuse, "send"),
-            self.wallet,
-            self.journal,
-            self.world.clock,
-            SeededEntropy(),
-            self.world.results if self.asks_the_shelf else None,
-            tell=self._tell,
-        )
         async with asyncio.TaskGroup() as self.tasks:
+            self.scheduler = Scheduler(
+                self.settings,
+                self.reach.hub,
+                self.reach.watcher,
+                self.sender(),
+                self.wallet,
+                self.journal,
+                self.world.clock,
+                SeededEntropy(),
+                self.world.results if self.asks_the_shelf else None,
+                tell=self._tell,
+            )
+            self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))
 
     def _opened(self) -> None:
@@ -177,7 +184,7 @@ class Pretender:
 
 
 class Node(Program):
-    """A worker. ``is_cut`` keeps it from reaching the pool."""
+    """A worker. ``is_cut`` keeps it from reaching the pool, ``twist`` makes its hands dishonest."""
 
     new_journal = FusedJournal.of_worker
 
@@ -185,12 +192,18 @@ class Node(Program):
         super().__init__(world)
         self.wallet, self.address, self.slots = wallet, wallet.address, slots
         self.name, self.gpu, self.is_cut = f"w{len(world.nodes)}", False, False
+        self.is_honest = True  # unless a test makes it otherwise
+        self.claim_grace = Seconds(300)
         self.runtime = NoopRuntime({world.image: app})
         self.fetcher, self.folder = TableFetcher(), folder
-        self.watcher, self.pretends = world.chain.watcher, None
+        self.watcher, self.pretends, self.twist = (
+            self.reach.watcher,
+            None,
+            lambda _node, hands: hands,
+        )
 
     def bench(self) -> Bench:
-        chain, fuse = self.world.chain, self.fuse
+        fuse = self.fuse
         client = (
             Pretender(self.pretends) if self.pretends else self.world.results.client(self.address)
         )
@@ -203,24 +216,31 @@ class Node(Program):
             worker=self.address,
             name=self.name,
             pool=self.world.workerpool,
-            hub=chain.hub,
+            hub=self.reach.hub,
             watcher=self.watcher,
-            sender=Fused(chain.sender(self.wallet), fuse, "send"),
+            sender=self.sender(),
             runtime=Fused(self.runtime, fuse, "pull", "run", "kill"),
             fetcher=Fused(self.fetcher, fuse, "fetch"),
             results=at_results,
             clock=self.world.clock,
-            rules=Rules(LIMITS, download_timeout=Seconds(60), pull_timeout=Seconds(60)),
+            rules=Rules(
+                LIMITS,
+                download_timeout=Seconds(60),
+                pull_timeout=Seconds(60),
+                claim_grace=self.claim_grace,
+            ),
             base=self.folder,
         )
 
     async def _main(self) -> None:
         async with asyncio.TaskGroup() as self.tasks:
             bench = self.bench()
-            hands = FusedHands(BenchHands(bench, self.slots), self.fuse, self.journal)
+            honest = BenchHands(bench, self.slots)
+            hands = FusedHands(self.twist(self, honest), self.fuse, self.journal)
             self.agent = Agent(bench, hands, self.journal, self.tasks, self.slots)
             self.agent.link = self
             first: BlockNumber = (await bench.patiently(bench.hub.head)).number
+            self.keep()
             self.agent.shell.recover()
             self.has_recovered = True
             self.agent.eyes.look_at_all()
@@ -228,6 +248,18 @@ class Node(Program):
             self.tasks.create_task(self.agent.eyes.follow_events(first))
             self.tasks.create_task(self.agent.eyes.follow_heads())
             self.world.exchange.dial(self)
+
+    def pause(self, reason) -> None:
+        """Have the operator pause the worker (None: go on), from inside of the program."""
+
+        async def asked() -> None:
+            self.agent.pause(reason)
+
+        self.tasks.create_task(asked())
+
+    def computing(self) -> int:
+        """Count the apps that run now."""
+        return sum(not app.done() for app in self.runtime._containers.values())
 
     def send(self, message) -> None:
         """Implement ``worker.agent.Link``."""

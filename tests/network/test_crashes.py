@@ -12,7 +12,7 @@ import pytest
 
 from network.laws import check_laws
 from network.world import SimulatedNetwork
-from poolhand.domain.onchain import ChainTaskStatus, Initialize
+from poolhand.domain.onchain import ChainTaskStatus, Contribute, Initialize
 from poolhand.domain.replicate.status import Status
 
 PLAYS = {
@@ -132,3 +132,81 @@ async def test_a_program_killed_again_and_again_comes_to_the_same_end(tmp_path, 
         world, _ = await play(tmp_path / str(stride), victim, at, **PLAYS["standard"])
         assert not world.refused()
         assert end(world) == wanted, stride
+
+
+async def revive(world, victim):
+    """Settle, starting the victim again whenever it was killed."""
+    await world.settle()
+    while victim.task is None:
+        victim.start()
+        await world.settle()
+
+
+async def play_abandoned(folder, at):
+    """Let the pool die after two contributions of four, and the victim die at points ``at``.
+
+    Only the victim claims. Returns the world, the victim and the number of its points before the
+    pool died.
+    """
+    world = SimulatedNetwork(folder, 2, quick=False)
+    victim, other = world.nodes
+    other.claim_grace = None
+    await world.start()
+    ((_, name),) = (await world.deal(trust=10)).tasks()
+    await world.until(lambda: len(world.view(name).contributors) == 2)
+    await world.step()
+    await world.pool.kill()
+    before, victim.fuse.at = len(victim.fuse.trace), frozenset(at)
+    moments = [world.view(name).final_deadline + 290 + 10 * number for number in range(12)]
+    for moment in moments:
+        world.clock.advance(moment - world.chain.head.timestamp)
+        world.chain.mine_until(moment)
+        await revive(world, victim)
+    assert world.view(name).status is ChainTaskStatus.FAILED, f"{at}\n{world.story()}"
+    check_laws(world)
+    left = victim.agent.shell.replicates[name], sorted(victim.folder.glob("*"))
+    await world.stop()
+    return world, victim, before, left
+
+
+async def test_a_worker_killed_at_any_point_of_its_claim_gets_its_stake_back_once(tmp_path):
+    world, victim, before, left = await play_abandoned(tmp_path / "0", ())
+    points = list(victim.fuse.trace)
+    assert [point for point in points[before:] if "claim" in point]
+    for number in range(before + 1, len(points) + 1):
+        again, node, _, now_left = await play_abandoned(tmp_path / str(number), [number])
+        assert Counter(map(type, again.calls())) == Counter(map(type, world.calls()))
+        assert not again.refused(), points[number - 1]
+        assert again.stake(node) == world.stake(victim)
+        assert now_left[0].status is left[0].status
+        assert now_left[1] == left[1] == []
+
+
+async def play_taken_back(folder, at, *, forget):
+    """Take the block of the contribution back; the victim is killed at points ``at`` after that."""
+    world = SimulatedNetwork(folder, 1, quick=False)
+    (victim,) = world.nodes
+    await world.start()
+    ((_, name),) = (await world.deal()).tasks()
+    await world.until(lambda: world.view(name).contributors)
+    before, victim.fuse.at = len(victim.fuse.trace), frozenset(at)
+    world.reorg(world.chain.head.number - world.view_block(name, Contribute) + 1, forget=forget)
+    for _ in range(60):
+        await revive(world, victim)
+        if world.is_done():
+            break
+        await world.step()
+    assert world.is_done(), f"killed at {at}\n{world.story()}"
+    check_laws(world)
+    await world.stop()
+    return world, victim, before
+
+
+@pytest.mark.parametrize("forget", [False, True])
+async def test_a_worker_killed_after_a_reorganisation_comes_to_the_same_end(tmp_path, forget):
+    world, victim, before = await play_taken_back(tmp_path / "0", (), forget=forget)
+    wanted, points = end(world), list(victim.fuse.trace)
+    assert wanted["calls"]["Contribute", world.task_ids()[0]] == 1
+    for number in range(before + 1, len(points) + 1):
+        again, _, _ = await play_taken_back(tmp_path / str(number), [number], forget=forget)
+        assert end(again) == wanted, points[number - 1]

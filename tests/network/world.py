@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from network.links import Exchange
 from network.programs import Node, Pool
+from network.witness import Witness
 from poolhand.chain.fake import FakeChain
 from poolhand.chain.fake.assets import predict
+from poolhand.chain.fake.state import KITTY
 from poolhand.containers.noop import ended, folder_of
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.onchain import ChainTaskStatus, CreateApp, CreateWorkerpool
+from poolhand.domain.onchain import (
+    ChainTaskStatus,
+    Claim,
+    CreateApp,
+    CreateWorkerpool,
+    Initialize,
+)
 from poolhand.domain.orders.model import (
     NO_DATASET_ORDER,
     AppOrder,
@@ -35,6 +44,7 @@ from poolhand.transport.fake import MemoryResults
 
 RLC = NANO_PER_RLC
 IMAGE = "registry.test/words:1"
+GAS_MONEY, T = 200, 300
 PRICE, APP_PRICE = 100 * RLC, 3 * RLC
 
 
@@ -67,6 +77,16 @@ def fails(spec):
     return ended(1, stderr=b"no luck")
 
 
+@dataclass
+class Stranger:
+    """Somebody who is no worker of this network."""
+
+    is_honest: bool = False
+
+
+STRANGER = Stranger()
+
+
 class SimulatedNetwork:
     """Wire it, make deals, let time pass, look at what became of it.
 
@@ -76,14 +96,15 @@ class SimulatedNetwork:
         slots: Of each.
         quick: Whether trust-1 tasks are settled at once.
         stake: Free stake of each worker (nRLC).
+        gas_price: Of the chain (wei); each worker has coin for ``GAS_MONEY`` transactions.
     """
 
-    image = IMAGE
+    image, kitty, price_of_a_task = IMAGE, KITTY, PRICE + APP_PRICE
 
     def __init__(self, folder: Path, workers: int = 1, *, slots: int = 1, quick: bool = True,
-                 stake: int = 10_000 * RLC) -> None:  # fmt: skip
+                 stake: int = 10_000 * RLC, gas_price: int = 0) -> None:  # fmt: skip
         asyncio.get_running_loop().set_default_executor(InlineExecutor())
-        self.chain = FakeChain(automine=False)
+        self.chain = FakeChain(automine=False, gas_price=gas_price)
         self.clock = ManualClock(self.chain.head.timestamp)
         self.results = MemoryResults(self.chain.hub)
         self.exchange = Exchange(self)
@@ -91,22 +112,28 @@ class SimulatedNetwork:
         self._stake = stake
         self.requester, self.owner = self._wallet(), self._wallet()
         for wallet in (self.requester, self.owner):
-            self.chain.fund(wallet.address, stake=100_000 * RLC)
+            self.chain.fund(wallet.address, stake=100_000 * RLC, coin=10**30)
         self.workerpool = self._create(CreateWorkerpool(self.owner.address, "pool"))
         self.app = self._create(
             CreateApp(self.owner.address, "words", IMAGE.encode(), bytes([7] * 32))
         )
         self.chain.mine()
         self.chain.after_send = self._sent
+        self.deals: list[Deal] = []
+        self.bought = []
+        self.total, self.witness, self.stakes_at_start = 0, Witness(self), {}
         self.nodes: list[Node] = []
         self.pool = Pool(self, self.owner, self.workerpool, quick=quick)
         for _ in range(workers):
             self.add()
-        self.deals: list[Deal] = []
-        self.total = 0
 
     def _wallet(self) -> Wallet:
         return Wallet.from_key(bytes([next(self._keys)] * 32))
+
+    @property
+    def gas_money(self) -> int:
+        """What a new worker has of the coin (wei)."""
+        return GAS_MONEY * self.chain.gas_price * 300_000
 
     def _create(self, asset) -> Address:
         self.chain.submit(self.owner.address, asset)
@@ -115,15 +142,17 @@ class SimulatedNetwork:
     def add(self, app=None, *, slots: int | None = None) -> Node:
         """Add a worker; by default an honest one."""
         wallet = self._wallet()
-        self.chain.fund(wallet.address, stake=self._stake)
+        self.chain.fund(wallet.address, stake=self._stake, coin=self.gas_money)
         folder = self._folder / f"worker{len(self.nodes)}"
         node = Node(self, wallet, app or writes("the right result"), folder,
                     slots=slots or self._slots)  # fmt: skip
+        node.is_honest = app is None
         self.nodes.append(node)
         return node
 
     def _sent(self, address, purpose, call) -> None:
         """Let a program die between broadcast and receipt."""
+        self.witness.sends(address, call)
         for program in (self.pool, *self.nodes):
             if program.wallet.address == address:
                 program.fuse.point(f"broadcast {type(call).__name__}")
@@ -133,6 +162,8 @@ class SimulatedNetwork:
     async def start(self) -> None:
         """Start everybody; from here on no money may come or go."""
         self.total = self.chain.total_nrlc()
+        everybody = (self.requester, self.owner, *self.nodes)
+        self.stakes_at_start = {each.address: self.stake(each) for each in everybody}
         for program in (self.pool, *self.nodes):
             program.start()
         await self.settle()
@@ -157,10 +188,18 @@ class SimulatedNetwork:
                 await self.settle()
 
     async def step(self, seconds: int = 1) -> None:
-        """Mine a block."""
+        """Mine a block; the requester sends again what was lost of its own."""
         self.clock.advance(seconds)
+        for sent in self.bought:
+            self.chain.rebroadcast(sent)
         self.chain.mine(seconds)
         await self.settle()
+        self.witness.looks()
+
+    def reorg(self, depth: int, **how) -> None:
+        """Re-organise the chain."""
+        self.chain.reorg(depth, **how)
+        self.witness.shaken()
 
     async def until(self, met, steps: int = 60, seconds: int = 1) -> None:
         """Let blocks pass until a condition holds; AssertionError when it does not."""
@@ -187,19 +226,30 @@ class SimulatedNetwork:
             and not any(node.agent.shell.replicates for node in self.nodes if node.is_up)
         )
 
+    def refund(self) -> None:
+        """Let the requester claim what its pool heard of too late, as the command line does."""
+        known, now = self.pool.tasks_known(), self.chain.head.timestamp
+        for deal in self.deals:
+            for index, name in deal.tasks() if now >= deal.start_time + 11 * T else ():
+                if name in known or self.view(name).status >= ChainTaskStatus.COMPLETED:
+                    continue
+                if self.view(name).status is ChainTaskStatus.UNSET:
+                    self.chain.submit(self.requester.address, Initialize(((deal.deal_id, index),)))
+                self.chain.submit(self.requester.address, Claim((name,)))
+
     # ----------------------------------------------------------------------------------- deals
 
     async def deal(self, *, trust: int = 1, tasks: int = 1, settle: bool = True) -> Deal:
         """Match orders and mine them; the deal is on chain and told of."""
         orders = self.orders(trust, tasks)
-        self.chain.submit(self.requester.address, orders)
-        known = {deal.deal_id for deal in self.deals}
+        self.bought.append(self.chain.submit(self.requester.address, orders))
         self.clock.advance(1)
         self.chain.mine()
-        (deal_id,) = set(self.chain.state.deals) - known
+        deal_id = self.chain.outcome(self.bought[-1]).receipt.deals[0]
         self.deals.append(self.chain.state.deals[deal_id])
         if settle:
             await self.settle()
+        self.witness.looks()
         return self.deals[-1]
 
     def orders(self, trust: int, tasks: int, tag=NO_TAG) -> MatchOrders:
@@ -234,6 +284,22 @@ class SimulatedNetwork:
         )
 
     # ----------------------------------------------------------------------------------- looking
+
+    def view_block(self, task_id, kind):
+        """Return the block of the first call of a kind to a task."""
+        return min(
+            mined.receipt.block
+            for mined in self.chain.mined()
+            if type(mined.sent.call) is kind and mined.sent.call.task_id == task_id
+        )
+
+    def task_ids(self):
+        """Return every task of every deal."""
+        return [name for deal in self.deals for _, name in deal.tasks()]
+
+    def node(self, address):
+        """Return the worker with an address; one that a test plays by hand counts as dishonest."""
+        return next((node for node in self.nodes if node.address == address), STRANGER)
 
     def stake(self, who) -> int:
         """Free and locked stake together (nRLC)."""

@@ -7,6 +7,7 @@ passing of time. What is seen becomes an event of the machine (``domain.replicat
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -14,13 +15,16 @@ import structlog
 
 from poolhand.domain.errors import ChainUnreachable, IllegalTransition
 from poolhand.domain.ids import TaskId
-from poolhand.domain.onchain import Head
-from poolhand.domain.replicate.machine import Refilled, Replicate
-from poolhand.domain.replicate.news import news_of
-from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds, Wei
+from poolhand.domain.onchain import EventKind, Head, TaskView
+from poolhand.domain.replicate.machine import Replicate, Settled
+from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.bench import RETRY_SECONDS, Bench
+from poolhand.worker.purse import WalletWatch
 from poolhand.worker.shell import ReplicateShell
+from poolhand.worker.stakes import Stake, stake_of
 
+ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 PATROL: Final = Seconds(10)
 """Block time between two looks at everything that is held."""
 
@@ -30,12 +34,12 @@ log = structlog.get_logger()
 class Eyes:
     """Looks at tasks on chain and feeds the shell."""
 
-    def __init__(self, bench: Bench, shell: ReplicateShell) -> None:
-        self._bench, self._shell = bench, shell
+    def __init__(self, bench: Bench, shell: ReplicateShell, wallet: WalletWatch) -> None:
+        self._bench, self._shell, self._wallet = bench, shell, wallet
+        self._stakes: dict[TaskId, tuple[TaskView, NanoRlc | None]] = {}
         self._dirty: set[TaskId] = set()
         self._wake = asyncio.Event()
         self._patrolled = UnixSeconds(0)
-        self._parked_at: dict[TaskId, Wei] = {}
 
     def look(self, task_id: TaskId) -> None:
         """Look at a task soon; one that is not held is left alone."""
@@ -57,10 +61,12 @@ class Eyes:
             try:
                 await self._read(asked)
             except ChainUnreachable as fault:
-                log.warning("chain_unreachable", cause=str(fault))
+                self._bench.chain_outage.tell(fault)
                 self._dirty |= asked
                 await self._bench.clock.sleep(RETRY_SECONDS)
                 self._wake.set()
+            else:
+                self._bench.chain_outage.over()
 
     async def follow_events(self, first: BlockNumber) -> None:
         """Look at a task whenever the hub tells of it, for ever."""
@@ -71,50 +77,67 @@ class Eyes:
                     self.look(event.task_id)
 
     async def follow_heads(self) -> None:
-        """Patrol, and see whether an empty wallet was refilled, for ever."""
+        """Patrol, and look at the wallet, for ever."""
         async with aclosing(self._bench.watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 await self._patrol(head)
 
+    def stake(self, task_id: TaskId) -> Stake:
+        """Return what a replicate that is held has at stake, as last seen."""
+        view, worker_stake = self._stakes.get(task_id, (None, None))
+        return stake_of(self._shell.replicates[task_id], view, worker_stake)
+
     async def _patrol(self, head: Head) -> None:
+        self._bench.horizon.saw(head.number)
         if head.timestamp >= self._patrolled + PATROL:
             self._patrolled = head.timestamp
             self.look_at_all()
+        for task_id, replicate in self._shell.replicates.items():
+            if replicate.status in DOUBTS or replicate.is_watched:
+                self.look(task_id)
         try:
-            await self._look_at_purse()
+            await self._wallet.look(head)
         except ChainUnreachable as fault:
-            log.warning("chain_unreachable", cause=str(fault))
-
-    async def _look_at_purse(self) -> None:
-        """Wake replicates that wait for gas once there is more of it than when they stopped."""
-        parked = [task_id for task_id, each in self._held().items() if each.parked is not None]
-        if not parked:
-            self._parked_at.clear()
-            return
-        worker = self._bench.worker
-        balance = (await self._bench.hub.coin_balances([worker]))[worker]
-        for task_id in parked:
-            if balance > self._parked_at.setdefault(task_id, balance):
-                del self._parked_at[task_id]
-                log.info("wallet_refilled", task_id=str(task_id), wei=balance)
-                self._shell.feed(task_id, Refilled(self._bench.clock.now()))
+            self._bench.chain_outage.tell(fault)
+        else:
+            self._bench.chain_outage.over()
 
     def _held(self) -> dict[TaskId, Replicate]:
         held = self._shell.replicates.items()
         return {task_id: each for task_id, each in held if not each.is_over}
 
+    async def _is_deep(self, view: TaskView) -> bool:
+        """Whether the end of a task, which may have been taken back and mined again, is not new."""
+        first = BlockNumber(max(view.block - DEEP + 1, 0))
+        new = await self._bench.hub.task_events(view.task_id, first)
+        return not any(event.kind in ENDS for event in new)
+
+    async def _note_stakes(self, views: Mapping[TaskId, TaskView]) -> None:
+        """Keep what the status page shows of the stakes; raises ChainUnreachable."""
+        held = self._shell.replicates
+        for task_id, view in views.items():
+            self._bench.horizon.saw(view.block)
+            replicate = held.get(task_id)
+            if replicate is not None:
+                deal = await self._bench.hub.deal(replicate.offer.deal_id)
+                self._stakes[task_id] = view, deal.worker_stake if deal else None
+        self._stakes = {name: each for name, each in self._stakes.items() if name in held}
+
     async def _read(self, asked: set[TaskId]) -> None:
-        held = self._held()
+        known = self._shell.replicates
+        held = {name for name, each in known.items() if each.is_watched or not each.is_over}
         wanted = {task_id: (self._bench.worker,) for task_id in asked if task_id in held}
         views = await self._bench.hub.tasks(wanted) if wanted else {}
         for task_id, view in views.items():
             replicate = self._shell.replicates.get(task_id)
             if replicate is None:
                 continue
-            news = news_of(view, replicate, self._bench.worker, self._bench.clock.now())
-            if news is None:
+            now, grace = self._bench.clock.now(), self._bench.rules.claim_grace
+            news = news_of(view, replicate, self._bench.worker, now, grace)
+            if news is None or (isinstance(news, Settled) and not await self._is_deep(view)):
                 continue
             try:
                 self._shell.feed(task_id, news)
             except IllegalTransition as fault:
                 log.warning("news_refused", task_id=str(task_id), cause=str(fault))
+        await self._note_stakes(views)

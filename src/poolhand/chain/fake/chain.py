@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from eth_hash.auto import keccak
 
 from poolhand.chain.fake.apply import Outcome, apply
 from poolhand.chain.fake.bell import Bell
-from poolhand.chain.fake.hub import FakeHub
+from poolhand.chain.fake.blocks import Block, Mined, Sent, mixed
+from poolhand.chain.fake.reach import Reach
 from poolhand.chain.fake.sender import FakeSender
 from poolhand.chain.fake.state import State
-from poolhand.chain.fake.watcher import FakeWatcher
 from poolhand.domain.category import Category
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable, Reverted
-from poolhand.domain.ids import Address, BlockHash, TxHash
+from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Seconds, UnixSeconds, Wei
@@ -37,44 +36,12 @@ def _named(name: str) -> Address:
     return Address(keccak(f"fake {name}".encode())[12:])
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A transaction: in the pool, in a block, or taken back by a re-organisation."""
-
-    sender: Address
-    nonce: int
-    call: Call
-
-    @property
-    def tx_hash(self) -> TxHash:
-        """Names sender, nonce and call."""
-        return TxHash(keccak(f"{self.sender}:{self.nonce}:{self.call!r}".encode()))
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """A transaction in a block; ``refusal`` is why it failed, None when it succeeded."""
-
-    sent: Sent
-    receipt: Receipt
-    refusal: Reverted | None
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block and the state it left."""
-
-    head: Head
-    mined: tuple[Mined, ...]
-    events: tuple[HubEvent, ...]
-    state: State
-
-
 class FakeChain:
     """Implements the chain's ports as ``hub``, ``watcher`` and ``sender(address)``.
 
-    One event loop at a time may use it. Stakes start at zero: ``fund`` accounts, then send
-    ``Deposit``.
+    These have the faults of the chain itself; ``reach()`` gives a program ports with faults of its
+    own as well. One event loop at a time may use it. Stakes start at zero: ``fund`` accounts, then
+    send ``Deposit``.
 
     Args:
         chain_id: Told to clients, part of order hashes.
@@ -85,6 +52,10 @@ class FakeChain:
 
     Attributes:
         outage: While True every port raises ChainUnreachable; watchers wait silently.
+        lag: How many blocks behind the newest what is read and tried stands; heads, events and
+            receipts come from another node, which does not lag.
+        gas_price: As above, from now on; who cannot pay it is refused, and what such a wallet has
+            in the pool already waits there.
         before_send: Called with (sender, purpose, call) before a transaction enters the pool;
             what it raises, ``send`` raises.
         after_send: The same once it is in the pool: raise here to play a crash after broadcast.
@@ -109,18 +80,23 @@ class FakeChain:
             callback_gas=200_000,
         )
         self.domain = order_domain(chain_id, self.facts.hub)
-        self.automine, self.outage = automine, False
+        self.automine, self.outage, self.lag, self.gas_price = automine, False, 0, gas_price
         self.before_send: Callable[[Address, str, Call], None] | None = None
         self.after_send: Callable[[Address, str, Call], None] | None = None
         self.bell = Bell()
         self.pool: list[Sent] = []
-        self._gas_price, self._forks = gas_price, 0
+        self._forks = 0
         self._nonces: dict[Address, int] = {}
-        self._purposes: dict[tuple[Address, str], Sent] = {}
+        self._mined: dict[tuple[Address, int], Mined] = {}
+        self.purposes: dict[tuple[Address, str], Sent] = {}
         state = State(categories={category.index: category for category in categories})
         self._blocks = [Block(self._head(0, BlockHash(bytes(32)), start), (), (), state)]
-        self.hub = FakeHub(self)
-        self.watcher = FakeWatcher(self)
+        own = self.reach()
+        self.hub, self.watcher = own.hub, own.watcher
+
+    def reach(self) -> Reach:
+        """Return a program's own way to this chain."""
+        return Reach(self)
 
     def sender(self, wallet: Address | TransactionSigner, journal: object = None) -> FakeSender:
         """Return a sender for a wallet; all senders of one wallet share their memory.
@@ -129,8 +105,7 @@ class FakeChain:
         sent outlives a crash of its program inside this object.
         """
         del journal
-        address = wallet if isinstance(wallet, Address) else wallet.address
-        return FakeSender(self, address, self._purposes)
+        return self.reach().sender(wallet)
 
     # ------------------------------------------------------------------------- looking
 
@@ -154,24 +129,29 @@ class FakeChain:
 
     def outcome(self, sent: Sent) -> Mined | None:
         """Return how a transaction ended, None while it waits."""
-        for block in reversed(self._blocks):
-            for mined in block.mined:
-                if mined.sent == sent:
-                    return mined
-        return None
+        return self._mined.get((sent.sender, sent.nonce))
 
     def total_nrlc(self) -> NanoRlc:
         """Return all RLC there is: held outside, free stakes, locked stakes and the kitty."""
         return NanoRlc(self.state.total_nrlc)
 
-    def gas_missing(self, owner: Address) -> Wei:
-        """Return what ``owner`` lacks for one more transaction (wei)."""
-        return Wei(max(0, self._gas_price * _GAS - self.state.coin_of(owner)))
+    def gas_missing(self, owner: Address, reserve: Wei = Wei(0)) -> Wei:
+        """Return what ``owner`` lacks for one more transaction (wei).
+
+        Where there is a reserve to be left over, what already waits in the pool is paid first.
+        """
+        waiting = sum(sent.sender == owner for sent in self.pool) if reserve else 0
+        needed = self.gas_price * _GAS * (waiting + 1) + reserve
+        return Wei(max(0, needed - self.state.coin_of(owner)))
 
     def check_up(self) -> None:
         """Raise ChainUnreachable during an ``outage``."""
         if self.outage:
             raise ChainUnreachable("no RPC endpoint answers: check them, or wait")
+
+    def seen(self, lag: int = 0) -> Block:
+        """Return the newest block of a node that is ``lag`` blocks behind, and behind our own."""
+        return self._blocks[max(0, len(self._blocks) - 1 - max(lag, self.lag))]
 
     # ------------------------------------------------------------------------- arranging
 
@@ -184,6 +164,15 @@ class FakeChain:
             block.state.add_coin(owner, coin)
             block.state.reward(owner, stake)
 
+    def drain(self, owner: Address) -> None:
+        """Take all coin of an account; ``fund`` gives it some again."""
+        for block in self._blocks:
+            block.state.add_coin(owner, -block.state.coin_of(owner))
+
+    def drop(self, sender: Address | None = None) -> None:
+        """Lose the waiting transactions of a wallet, or all, as nodes do that restart."""
+        self.pool = [sent for sent in self.pool if sender not in (None, sent.sender)]
+
     def set_score(self, worker: Address, score: Score) -> None:
         """Set a worker's score."""
         for block in self._blocks:
@@ -191,9 +180,10 @@ class FakeChain:
 
     # ------------------------------------------------------------------------- acting
 
-    def check(self, sender: Address, call: Call) -> Outcome:
-        """Try a call on the newest state, as ``eth_call`` does; raises ``Reverted`` leaves."""
-        return apply(self.state.copy(), self.domain, sender, call, self.head.timestamp)
+    def check(self, sender: Address, call: Call, lag: int = 0) -> Outcome:
+        """Try a call, as ``eth_call`` does; raises ``Reverted`` leaves."""
+        at = self.seen(lag)
+        return apply(at.state.copy(), self.domain, sender, call, at.head.timestamp)
 
     def submit(self, sender: Address, call: Call) -> Sent:
         """Put a transaction into the pool; mine it at once under ``automine``."""
@@ -213,45 +203,74 @@ class FakeChain:
                 self.mine()
 
     def mine(self, seconds: int = 1, blocks: int = 1) -> Head:
-        """Mine blocks, each ``seconds`` after the one before; the first takes the pool."""
+        """Mine blocks, each ``seconds`` after the one before; the first takes the pool.
+
+        Transactions that their senders cannot pay for wait in the pool.
+        """
         for _ in range(blocks):
-            waiting, self.pool = self.pool, []
-            self._blocks.append(self._block(waiting, seconds))
+            waiting = self._payable()
+            self.pool = [sent for sent in self.pool if sent not in waiting]
+            self._blocks.append(self._block(waiting, self.head.timestamp + seconds))
+            for mined in self._blocks[-1].mined:
+                self._mined[mined.sent.sender, mined.sent.nonce] = mined
         self.bell.ring()
         return self.head
+
+    def _payable(self) -> list[Sent]:
+        cost = max(self.gas_price * _GAS, 1)
+        left = {sent.sender: self.state.coin_of(sent.sender) for sent in self.pool}
+        found = []
+        for sent in self.pool:
+            if not self.gas_price or left[sent.sender] >= cost:
+                left[sent.sender] = Wei(left[sent.sender] - cost)
+                found.append(sent)
+        return found
 
     def mine_until(self, moment: UnixSeconds) -> Head:
         """Mine one block at ``moment`` (Unix seconds), which must not be past."""
         return self.mine(moment - self.head.timestamp)
 
-    def reorg(self, depth: int = 1, *, forget: bool = False) -> Head:
+    def reorg(
+        self,
+        depth: int = 1,
+        *,
+        forget: bool = False,
+        include: bool | None = None,
+        seconds: int | None = None,
+        mix: int | None = None,
+    ) -> Head:
         """Replace the newest ``depth`` blocks by ``depth + 1`` others.
-
-        Their transactions go back into the pool: under ``automine`` the first new block takes
-        them, otherwise they wait for ``mine``.
 
         Args:
             depth: Blocks taken back; never block 0.
-            forget: Lose the transactions instead, as nodes do that never saw them.
+            forget: Lose their transactions, as nodes do that never saw them; what waits stays.
+            include: Whether the first new block takes their transactions, and what waits; else
+                they wait in the pool. By default it does so under ``automine``.
+            seconds: Between new blocks; None: they have the times of the old ones.
+            mix: Seed by which transactions of different senders change places; None: none do.
         """
         if not 0 < depth < len(self._blocks):
             raise BrokenPrecondition(f"cannot take back {depth} of {len(self._blocks) - 1} blocks")
         gone, self._blocks = self._blocks[-depth:], self._blocks[:-depth]
         self._forks += 1
-        returned = [mined.sent for block in gone for mined in block.mined]
-        waiting, self.pool = [] if forget else [*returned, *self.pool], []
-        first = waiting if self.automine else []
-        self._blocks.append(self._block(first, 1))
-        self.mine(blocks=depth)
-        self.pool = [] if self.automine else waiting
+        back = [mined.sent for block in gone for mined in block.mined]
+        for sent in back:
+            del self._mined[sent.sender, sent.nonce]
+        if not forget:
+            self.pool = mixed([*back, *self.pool], mix)
+        take = self.automine if include is None else include
+        kept, self.pool = ([], self.pool) if take else (self.pool, [])
+        moments = [block.head.timestamp for block in gone]
+        moments.append(UnixSeconds(moments[-1] + 1))
+        for moment in moments:
+            self.mine(moment - self.head.timestamp if seconds is None else seconds)
+        self.pool += kept
         self.bell.ring()
         return self.head
 
-    def _block(self, waiting: list[Sent], seconds: int) -> Block:
+    def _block(self, waiting: list[Sent], moment: int) -> Block:
         parent = self._blocks[-1]
-        head = self._head(
-            parent.head.number + 1, parent.head.block_hash, parent.head.timestamp + seconds
-        )
+        head = self._head(parent.head.number + 1, parent.head.block_hash, moment)
         state, mined = parent.state, []
         events: list[HubEvent] = []
         for sent in waiting:
@@ -267,14 +286,14 @@ class FakeChain:
             outcome = apply(state, self.domain, sent.sender, sent.call, head.timestamp)
         except Reverted as fault:
             state, refusal = before.copy(), fault
-        burnt = min(self._gas_price * _GAS, state.coin_of(sent.sender))
+        burnt = min(self.gas_price * _GAS, state.coin_of(sent.sender))
         state.add_coin(sent.sender, -burnt)
         receipt = Receipt(
             tx_hash=sent.tx_hash,
             block=head.number,
             succeeded=refusal is None,
             gas_used=_GAS,
-            gas_price=self._gas_price,
+            gas_price=self.gas_price,
             created=outcome.created,
             deals=outcome.deals,
         )
@@ -292,6 +311,7 @@ class FakeChain:
                 deal_id=log.deal_id,
                 task_id=log.task_id,
                 worker=log.worker,
+                result_hash=log.result_hash,
             )
             for index, log in enumerate(outcome.logs, start=count)
         ]
@@ -303,5 +323,5 @@ class FakeChain:
             block_hash=BlockHash(keccak(name)),
             parent_hash=parent,
             timestamp=UnixSeconds(moment),
-            base_fee=self._gas_price,
+            base_fee=self.gas_price,
         )

@@ -10,6 +10,7 @@ from poolhand.chain.fake.assets import predict
 from poolhand.chain.fake.state import KITTY, State
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, OrderHash, ResultHash, ResultSeal, TaskId
 from poolhand.domain.onchain import (
     ContributionStatus,
@@ -25,7 +26,7 @@ from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts
 
 if TYPE_CHECKING:
-    from poolhand.chain.fake.chain import FakeChain
+    from poolhand.chain.fake.reach import Reach
 
 _NOTHING = ContributionView(
     ContributionStatus.UNSET, ResultHash(bytes(32)), ResultSeal(bytes(32)), 0
@@ -35,8 +36,8 @@ _NOTHING = ContributionView(
 class FakeHub:
     """Implements ``ports.chain.Hub``; every read raises ChainUnreachable during an outage."""
 
-    def __init__(self, chain: FakeChain) -> None:
-        self._chain = chain
+    def __init__(self, reach: Reach) -> None:
+        self._reach, self._chain = reach, reach.chain
 
     @property
     def facts(self) -> HubFacts:
@@ -44,13 +45,13 @@ class FakeHub:
         return self._chain.facts
 
     def _state(self) -> State:
-        self._chain.check_up()
-        return self._chain.state
+        self._reach.check_up()
+        return self._reach.seen.state
 
     async def head(self) -> Head:
         """Return the newest block."""
-        self._chain.check_up()
-        return self._chain.head
+        self._reach.check_up()
+        return self._reach.seen.head
 
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
@@ -58,7 +59,7 @@ class FakeHub:
 
     async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
         """Snapshot tasks and the named workers' contributions."""
-        state, head = self._state(), self._chain.head
+        state, head = self._state(), self._reach.seen.head
         return {
             name: replace(
                 state.view(name),
@@ -89,13 +90,23 @@ class FakeHub:
 
     async def predict(self, asset: CreateAsset) -> Address:
         """Return the address that this asset of this owner has, or would have."""
-        self._chain.check_up()
+        self._reach.check_up()
         return predict(asset)
 
-    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
-        """Return hub accounts (nRLC)."""
-        state = self._state()
+    async def accounts(
+        self, owners: Iterable[Address], at: Head | None = None
+    ) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
+        state = self._state() if at is None else self._state_at(at)
         return {owner: Account(state.stake_of(owner), state.locked_of(owner)) for owner in owners}
+
+    def _state_at(self, head: Head) -> State:
+        self._reach.check_up()
+        newest = self._reach.seen.head.number
+        for block in self._chain.blocks():
+            if block.head == head and head.number <= newest:
+                return block.state
+        raise ChainUnreachable(f"the endpoint does not have block {head.number}: wait for it")
 
     async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
         """Return worker scores."""
@@ -133,15 +144,42 @@ class FakeHub:
             and event.worker == workerpool
         )
 
-    async def task_events(self, task_id: TaskId, first: BlockNumber) -> tuple[HubEvent, ...]:
-        """Return the events of one task from a block on, in order."""
-        return tuple(event for event in self._events(first) if event.task_id == task_id)
+    async def locks_of(
+        self, owner: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return what may have locked an account's stake in a block range, in order."""
+        return tuple(
+            event
+            for event in self._events(first)
+            if event.block <= last and self._locks(event, owner)
+        )
+
+    def _locks(self, event: HubEvent, owner: Address) -> bool:
+        if event.kind is EventKind.SCHEDULER_NOTICE and event.deal_id is not None:
+            deal = self._chain.state.deals[event.deal_id]
+            return owner in (deal.sponsor, deal.workerpool.owner)
+        return event.kind is EventKind.TASK_CONTRIBUTE and event.worker == owner
+
+    async def task_events(
+        self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None
+    ) -> tuple[HubEvent, ...]:
+        """Return the events of one task in a block range, in order."""
+        return tuple(
+            event
+            for event in self._events(first)
+            if event.task_id == task_id and (last is None or event.block <= last)
+        )
+
+    async def task_deal(self, task_id: TaskId) -> DealId | None:
+        """Return the deal a task belongs to, None before it is initialized."""
+        known = self._state().tasks.get(task_id)
+        return known.deal_id if known else None
 
     def _events(self, first: BlockNumber) -> list[HubEvent]:
-        self._chain.check_up()
+        self._reach.check_up()
         return [
             event
             for block in self._chain.blocks()
-            if block.head.number >= first
+            if first <= block.head.number <= self._reach.seen.head.number
             for event in block.events
         ]

@@ -4,70 +4,96 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolhand.domain.errors import OutOfGas
+from poolhand.chain.gas import out_of_gas
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt
-from poolhand.domain.units import show_coin
+from poolhand.domain.purse import Means
+from poolhand.domain.units import Wei
 
 if TYPE_CHECKING:
-    from poolhand.chain.fake.chain import FakeChain, Mined, Sent
+    from poolhand.chain.fake.blocks import Mined, Sent
+    from poolhand.chain.fake.reach import Reach
 
 
 class FakeSender:
-    """Implements ``ports.chain.TransactionSender`` for one wallet of a ``FakeChain``."""
+    """Implements ``ports.chain.TransactionSender`` for one wallet of a ``FakeChain``.
 
-    def __init__(
-        self, chain: FakeChain, address: Address, purposes: dict[tuple[Address, str], Sent]
-    ) -> None:
-        self._chain, self._address, self._purposes = chain, address, purposes
+    What a wallet has sent is remembered by the chain object, which outlives the program.
+    """
+
+    def __init__(self, reach: Reach, address: Address) -> None:
+        self._reach, self._chain, self._address = reach, reach.chain, address
 
     @property
     def address(self) -> Address:
         """The wallet."""
         return self._address
 
-    async def send(self, purpose: str, call: Call) -> Receipt:
+    async def means(self) -> Means:
+        """Return coin and the price of gas, which is all that is ever offered."""
+        self._reach.check_up()
+        price = self._chain.gas_price
+        return Means(self._reach.seen.state.coin_of(self._address), price, price)
+
+    async def send(self, purpose: str, call: Call, reserve: Wei = Wei(0)) -> Receipt:
         """Send a call and wait until it is mined and succeeded; repeat-safe by ``purpose``.
 
         Raises:
             Reverted: Refused, before the pool or in its block.
-            OutOfGas: The wallet's coin does not cover the gas.
+            OutOfGas: The wallet's coin does not cover the gas, or not without the reserve.
             ChainUnreachable: During an outage.
         """
-        self._chain.check_up()
+        self._reach.check_up()
         key = self._address, purpose
-        sent = self._purposes.get(key)
+        sent = self._chain.purposes.get(key)
         if sent is None or self._failed(sent):
-            self._refuse_early(purpose, call)
-            sent = self._purposes[key] = self._chain.submit(self._address, call)
+            self._refuse_early(purpose, call, reserve)
+            sent = self._chain.purposes[key] = self._chain.submit(self._address, call)
             if self._chain.after_send:
                 self._chain.after_send(self._address, purpose, call)
         return await self._ended(sent)
+
+    async def keep(self) -> None:
+        """Send again what nodes forgot and what a re-organisation took back, for ever.
+
+        What was refused on chain is forgotten, as the real sender does; so a node that mines it
+        after all does so unasked.
+        """
+        while True:
+            await self._chain.bell.wait()
+            if not self._reach.is_up:
+                continue
+            for key, sent in tuple(self._chain.purposes.items()):
+                if key[0] != self._address:
+                    continue
+                if self._failed(sent):
+                    self._chain.purposes.pop(key)
+                else:
+                    self._chain.rebroadcast(sent)
 
     def _failed(self, sent: Sent) -> bool:
         mined = self._chain.outcome(sent)
         return mined is not None and mined.refusal is not None
 
-    def _refuse_early(self, purpose: str, call: Call) -> None:
+    def _refuse_early(self, purpose: str, call: Call, reserve: Wei) -> None:
         if self._chain.before_send:
             self._chain.before_send(self._address, purpose, call)
-        self._chain.check(self._address, call)
-        missing = self._chain.gas_missing(self._address)
+        self._chain.check(self._address, call, self._reach.lag)
+        missing = self._chain.gas_missing(self._address, reserve)
         if missing:
-            raise OutOfGas(
-                f"wallet {self._address} cannot pay for {purpose}: "
-                f"send it {show_coin(missing)} coins"
-            )
+            raise out_of_gas(self._address, purpose, missing, reserve)
 
     async def _ended(self, sent: Sent) -> Receipt:
         self._chain.rebroadcast(sent)
-        while (mined := self._chain.outcome(sent)) is None:
+        while not self._reach.is_up or (mined := self._chain.outcome(sent)) is None:
             await self._chain.bell.wait()
-            self._chain.rebroadcast(sent)
+            if self._reach.is_up:
+                self._chain.rebroadcast(sent)
         return _receipt(mined)
 
 
 def _receipt(mined: Mined) -> Receipt:
     if mined.refusal is not None:
+        mined.refusal.is_mined = True
         raise mined.refusal
     return mined.receipt

@@ -40,6 +40,7 @@ class Log:
     deal_id: DealId | None = None
     task_id: TaskId | None = None
     worker: Address | None = None
+    result_hash: ResultHash | None = None
 
 
 @dataclass(frozen=True, slots=True)

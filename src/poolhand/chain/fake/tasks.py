@@ -78,10 +78,11 @@ def contribute(state: State, sender: Address, call: Contribute, now: UnixSeconds
         ContributionStatus.CONTRIBUTED, call.result_hash, call.seal, weight.bit_length() - 1
     )
     state.lock(sender, deal.worker_stake)
-    logs = [Log(EventKind.TASK_CONTRIBUTE, task_id=call.task_id, worker=sender)]
+    hashed = call.result_hash
+    logs = [Log(EventKind.TASK_CONTRIBUTE, task_id=call.task_id, worker=sender, result_hash=hashed)]
     if reaches_consensus(deal.trust, task.groups, call.result_hash):
         _declare(state, task, call.result_hash, now)
-        logs.append(Log(EventKind.TASK_CONSENSUS, task_id=call.task_id))
+        logs.append(Log(EventKind.TASK_CONSENSUS, task_id=call.task_id, result_hash=hashed))
     return logs
 
 
@@ -194,13 +195,16 @@ def contribute_and_finalize(
     )
     state.tasks[call.task_id] = replace(task, view=view, weights={sender: weight})
     _pay(state, deal, {sender: weight}, losers=0)
-    told: tuple[tuple[EventKind, Address | None], ...] = (
-        (EventKind.TASK_CONTRIBUTE, sender),
-        (EventKind.TASK_CONSENSUS, None),
-        (EventKind.TASK_REVEAL, sender),
-        (EventKind.TASK_FINALIZE, None),
+    told: tuple[tuple[EventKind, Address | None, ResultHash | None], ...] = (
+        (EventKind.TASK_CONTRIBUTE, sender, hashed),
+        (EventKind.TASK_CONSENSUS, None, hashed),
+        (EventKind.TASK_REVEAL, sender, None),
+        (EventKind.TASK_FINALIZE, None, None),
     )
-    return [Log(kind, task_id=call.task_id, worker=worker) for kind, worker in told]
+    return [
+        Log(kind, task_id=call.task_id, worker=worker, result_hash=result)
+        for kind, worker, result in told
+    ]
 
 
 def reopen(state: State, sender: Address, call: Reopen, now: UnixSeconds) -> list[Log]:

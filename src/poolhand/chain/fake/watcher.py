@@ -11,21 +11,21 @@ from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber
 
 if TYPE_CHECKING:
-    from poolhand.chain.fake.chain import FakeChain
+    from poolhand.chain.fake.reach import Reach
 
 
 class FakeWatcher:
     """Implements ``ports.chain.Watcher``; during an outage it waits."""
 
-    def __init__(self, chain: FakeChain) -> None:
-        self._chain = chain
+    def __init__(self, reach: Reach) -> None:
+        self._reach, self._chain = reach, reach.chain
 
     async def heads(self) -> AsyncIterator[Head]:
         """Yield each new head once; skips are allowed, going back is not."""
         last = -1
         while True:
             head = self._chain.head
-            if head.number > last and not self._chain.outage:
+            if head.number > last and self._reach.is_up:
                 last = head.number
                 yield head
             else:
@@ -37,7 +37,7 @@ class FakeWatcher:
         """Yield hub events from ``first`` on, at least once, ordered, for ever."""
         told: list[HubEvent] = []
         while True:
-            news = [] if self._chain.outage else self._news(workerpool, first, told)
+            news = self._news(workerpool, first, told) if self._reach.is_up else []
             for event in news:
                 yield event
             if not news:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import BlockNumber, UnixSeconds
 
 
 class Flow(StrEnum):
@@ -32,6 +32,7 @@ class Action(StrEnum):
     CONTRIBUTE = "contribute"
     REVEAL = "reveal"
     UPLOAD = "upload"
+    CLAIM = "claim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ STEPS: Final[Mapping[Action, Step]] = {
         S.REVEALING, frozenset({S.REVEALED, S.REVEAL_FAILED, S.CANT_REVEAL, S.OUT_OF_GAS})
     ),
     Action.UPLOAD: Step(S.RESULT_UPLOADING, frozenset({S.RESULT_UPLOADED, S.RESULT_UPLOAD_FAILED})),
+    Action.CLAIM: Step(None, frozenset({S.FAILED})),
 }
 
 
@@ -90,10 +92,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The worker took the offer."""
+    """The worker took the offer; ``deadline`` to contribute, read from deal and category."""
 
     at: UnixSeconds
     offer: Offer
+    deadline: UnixSeconds = UnixSeconds(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,10 @@ class Activated:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A stage ended; ``outcome`` is one of its step's outcomes, the rest is what it found out."""
+    """A stage ended; ``outcome`` is one of its step's outcomes, the rest is what it found out.
+
+    ``block`` is where the chain shows what the stage has put there.
+    """
 
     at: UnixSeconds
     action: Action
@@ -115,11 +121,28 @@ class Finished:
     digest: ResultDigest | None = None
     callback_data: bytes | None = None
     link: str | None = None
+    block: BlockNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RevealAsked:
     """The consensus on chain is this worker's result; told again after a refused reveal."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A contribution or reveal that was mined is not on chain any more, as seen at ``block``."""
+
+    at: UnixSeconds
+    action: Action
+    block: BlockNumber
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDue:
+    """The task is past its final deadline, holds this worker's stake, and nobody claims it."""
 
     at: UnixSeconds
 
@@ -134,11 +157,15 @@ class UploadAsked:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The task is over for this worker: COMPLETED, or aborted, timed out or failed."""
+    """The task is over for this worker: COMPLETED, or aborted, timed out or failed.
+
+    ``block`` is where the chain said so, None when the pool did.
+    """
 
     at: UnixSeconds
     status: Status
     detail: str | None = None
+    block: BlockNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +191,13 @@ class Refilled:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """The end is too deep in the chain for a re-organisation, and no stake is left in the task."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
 class Cleaned:
     """Container and files of the ended replicate are gone."""
 
@@ -171,9 +205,17 @@ class Cleaned:
 
 
 LiveEvent: TypeAlias = (
-    Activated | Finished | RevealAsked | UploadAsked | Ended | Recovered | Refilled
+    Activated
+    | Finished
+    | RevealAsked
+    | UploadAsked
+    | TakenBack
+    | ClaimDue
+    | Ended
+    | Recovered
+    | Refilled
 )
-Event: TypeAlias = Accepted | LiveEvent | Acknowledged | Cleaned
+Event: TypeAlias = Accepted | LiveEvent | Acknowledged | Cleaned | Settled
 
 # ----------------------------------------------------------------------------------------- effects
 
@@ -210,7 +252,7 @@ class Clean:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Drop the replicate and its journal: its story is over and told."""
+    """Drop the replicate and its journal: its story is over, told, and beyond recall."""
 
 
 Effect: TypeAlias = Report | Run | Clean | Forget

@@ -8,19 +8,19 @@ outstanding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import reduce
 from typing import Final, assert_never
 
 from poolhand.domain.errors import IllegalTransition
-from poolhand.domain.ids import ResultDigest
 from poolhand.domain.replicate.events import (
     STEPS,
     Accepted,
     Acknowledged,
     Action,
     Activated,
+    ClaimDue,
     Clean,
     Cleaned,
     Effect,
@@ -37,19 +37,28 @@ from poolhand.domain.replicate.events import (
     Report,
     RevealAsked,
     Run,
+    Settled,
     Step,
+    TakenBack,
     UploadAsked,
 )
-from poolhand.domain.replicate.status import EDGES, FAILURES, FINAL, Status
+from poolhand.domain.replicate.model import Replicate
+from poolhand.domain.replicate.status import (
+    CONTRIBUTION_MINED,
+    EDGES,
+    FAILURES,
+    REVEAL_MINED,
+    Status,
+)
 from poolhand.domain.units import UnixSeconds
 
 __all__ = [
-    "REVEAL_TRIES",
     "STEPS",
     "Accepted",
     "Acknowledged",
     "Action",
     "Activated",
+    "ClaimDue",
     "Clean",
     "Cleaned",
     "Effect",
@@ -66,7 +75,9 @@ __all__ = [
     "Report",
     "RevealAsked",
     "Run",
+    "Settled",
     "Step",
+    "TakenBack",
     "UploadAsked",
     "accept",
     "outstanding",
@@ -74,62 +85,13 @@ __all__ = [
     "step",
 ]
 
-REVEAL_TRIES: Final = 3
-"""Refused reveals after which a replicate is given up; until then its stake is worth another."""
-
 S = Status
-
-
-@dataclass(frozen=True, slots=True)
-class Replicate:
-    """All that the worker knows of its attempt.
-
-    Attributes:
-        offer: What was accepted.
-        history: Every status so far, oldest first; CREATED (the scheduler's) not included.
-        acknowledged: How many of them the scheduler has stored.
-        running: The stage under way.
-        parked: The stage that waits for gas.
-        active, reveal_asked: What was heard of the chain.
-        digest, callback_data, link: What stages found out.
-        cleaned: Container and files are gone.
-    """
-
-    offer: Offer
-    history: tuple[Entry, ...] = ()
-    acknowledged: int = 0
-    running: Action | None = None
-    parked: Action | None = None
-    active: bool = False
-    reveal_asked: bool = False
-    digest: ResultDigest | None = None
-    callback_data: bytes | None = None
-    link: str | None = None
-    cleaned: bool = False
-
-    @property
-    def status(self) -> Status:
-        """The newest status."""
-        return self.history[-1].status if self.history else Status.CREATED
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing but telling and cleaning is left."""
-        return self.status in FINAL
-
-    @property
-    def has_contributed(self) -> bool:
-        """Whether a contribution may be on chain, so that stake may be at risk."""
-        return self.count(S.CONTRIBUTING) > 0
-
-    def count(self, status: Status) -> int:
-        """Count entries with a status."""
-        return sum(entry.status is status for entry in self.history)
 
 
 def accept(event: Accepted) -> Replicate:
     """Begin a replicate."""
-    return _advance(_enter(Replicate(event.offer), Entry(S.RUNNING, event.at)), event.at)
+    begun = Replicate(event.offer, deadline=event.deadline)
+    return _advance(_enter(begun, Entry(S.RUNNING, event.at)), event.at)
 
 
 def step(replicate: Replicate, event: Event) -> tuple[Replicate, tuple[Effect, ...]]:
@@ -153,7 +115,7 @@ def outstanding(replicate: Replicate) -> tuple[Effect, ...]:
         effects.append(Run(replicate.running))
     if replicate.is_over and not replicate.cleaned:
         effects.append(Clean())
-    if replicate.is_over and replicate.cleaned and not effects:
+    if replicate.is_over and replicate.cleaned and not (effects or replicate.is_watched):
         effects.append(Forget())
     return tuple(effects)
 
@@ -173,24 +135,74 @@ def _apply(replicate: Replicate, event: Event) -> Replicate:
             return replace(replicate, acknowledged=known)
         case Cleaned():
             return replace(replicate, cleaned=replicate.is_over)
+        case Settled():
+            return replace(replicate, settled=replicate.is_over)
         case Accepted():
             return replicate
-    return replicate if replicate.is_over else _live(replicate, event)
+    return _after_end(replicate, event) if replicate.is_over else _live(replicate, event)
+
+
+def _after_end(replicate: Replicate, event: LiveEvent) -> Replicate:
+    """Save the stake once more that a re-organisation has put at risk; nothing follows the end.
+
+    Neither takes files, and both begin only when the cleaning is done.
+    """
+    idle = replicate.running is None and replicate.cleaned
+    match event:
+        case RevealAsked() if idle and replicate.offer.flow is Flow.STANDARD:
+            return replace(replicate, running=Action.REVEAL)
+        case ClaimDue() if idle:
+            return replace(replicate, running=Action.CLAIM)
+        case Finished(_, action) if action is replicate.running:
+            seen = max(event.block or replicate.mined_at, replicate.mined_at)
+            return replace(replicate, running=None, mined_at=seen)
+    return replicate
 
 
 def _live(replicate: Replicate, event: LiveEvent) -> Replicate:
     match event:
         case Finished():
             return _finish(replicate, event)
-        case Ended(at, status, detail):
+        case Ended(at, status, detail, block):
             over = _enter(replicate, Entry(status, at, detail))
-            return replace(over, running=None, parked=None)
+            seen = max(block or replicate.mined_at, replicate.mined_at)
+            return replace(over, running=None, parked=None, mined_at=seen)
         case Recovered(at):
             resumed = _enter(replicate, Entry(S.RECOVERING, at))
             return _advance(_resume(_enter(resumed, Entry(replicate.status, at)), at), at)
+        case TakenBack():
+            return _take_back(replicate, event)
+        case ClaimDue(at):
+            return _start(replace(replicate, running=None, parked=None), Action.CLAIM, at)
         case Activated() | RevealAsked() | UploadAsked() | Refilled():
             return _advance(_note(replicate, event), event.at)
     assert_never(event)
+
+
+_MINED: Final[Mapping[Action, frozenset[Status]]] = {
+    Action.CONTRIBUTE: CONTRIBUTION_MINED,
+    Action.REVEAL: REVEAL_MINED,
+}
+
+
+def _take_back(replicate: Replicate, event: TakenBack) -> Replicate:
+    """Put on chain again what a re-organisation took off it; once per block that shows it gone.
+
+    The sender knows the purpose, so that the same bytes go out where it still has them.
+    """
+    rests = replicate.has_contributed and replicate.running in (None, Action.REVEAL)
+    mined = replicate.status in _MINED[event.action]
+    if not (rests and mined) or event.block <= replicate.mined_at:
+        return replicate
+    ongoing = STEPS[event.action].ongoing
+    assert ongoing is not None
+    back = replace(
+        replicate,
+        running=event.action,
+        reveal_asked=event.action is Action.REVEAL,
+        mined_at=event.block,
+    )
+    return _enter(back, Entry(ongoing, event.at, "the chain took it back"))
 
 
 def _note(
@@ -239,23 +251,23 @@ def _finish(replicate: Replicate, event: Finished) -> Replicate:
         digest=event.digest or replicate.digest,
         callback_data=event.callback_data or replicate.callback_data,
         link=event.link or replicate.link,
+        mined_at=max(event.block or replicate.mined_at, replicate.mined_at),
     )
     if _gives_up(ended):
         return _enter(ended, Entry(S.FAILED, event.at))
-    if event.outcome is S.REVEAL_FAILED:
+    if event.outcome in (S.REVEAL_FAILED, S.CANT_REVEAL):
         return replace(ended, reveal_asked=False)
     return _advance(ended, event.at)
 
 
 def _gives_up(replicate: Replicate) -> bool:
-    """Whether the stage that just ended leaves nothing to hope or to lose."""
-    match replicate.status:
-        case S.RESULT_UPLOAD_FAILED:
-            return not replicate.has_contributed
-        case S.REVEAL_FAILED:
-            return replicate.count(S.REVEAL_FAILED) >= REVEAL_TRIES
-        case status:
-            return status in FAILURES
+    """Whether the stage that just ended leaves nothing to hope or to lose.
+
+    Who has stake on chain never gives up by itself: the chain ends that replicate.
+    """
+    if replicate.status is S.RESULT_UPLOAD_FAILED:
+        return not replicate.has_contributed
+    return replicate.status in FAILURES
 
 
 def _advance(replicate: Replicate, at: UnixSeconds) -> Replicate:
@@ -284,6 +296,7 @@ def _next_action(replicate: Replicate) -> Action | None:
         S.CAN_CONTRIBUTE: Action.CONTRIBUTE,
         S.CONTRIBUTED: Action.REVEAL if may_reveal else None,
         S.REVEAL_FAILED: Action.REVEAL if may_reveal else None,
+        S.CANT_REVEAL: Action.REVEAL if may_reveal else None,
         S.RESULT_UPLOAD_REQUESTED: Action.UPLOAD,
     }
     return choice.get(replicate.status)

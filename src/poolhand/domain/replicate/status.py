@@ -91,10 +91,9 @@ FAILURES: Final = frozenset(
         S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE,
         S.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET,
         S.CONTRIBUTE_FAILED,
-        S.CANT_REVEAL,
     }
 )
-"""Outcomes after which the worker gives the replicate up (FAILED follows)."""
+"""Outcomes after which the worker gives the replicate up (FAILED follows): nothing is at stake."""
 
 _BEFORE_CONTRIBUTION: Final = frozenset(
     {
@@ -120,11 +119,27 @@ _UPLOAD: Final = frozenset(
     }
 )
 _AFTER_CONTRIBUTION: Final = (
-    frozenset({S.CONTRIBUTED, S.REVEALING, S.REVEALED, S.REVEAL_FAILED}) | _UPLOAD
+    frozenset({S.CONTRIBUTED, S.REVEALING, S.REVEALED, S.REVEAL_FAILED, S.CANT_REVEAL}) | _UPLOAD
 )
+REVEAL_MINED: Final = frozenset(
+    {
+        S.REVEALED,
+        S.RESULT_UPLOAD_REQUEST_FAILED,
+        S.RESULT_UPLOADED,
+        S.RESULT_UPLOAD_FAILED,
+    }
+)
+"""Statuses that rest on a mined reveal: if that is taken back, REVEALING follows."""
+CONTRIBUTION_MINED: Final = REVEAL_MINED | {
+    S.CONTRIBUTED,
+    S.REVEALING,
+    S.REVEAL_FAILED,
+    S.CANT_REVEAL,
+}
+"""Statuses that rest on a mined contribution: if that is taken back, CONTRIBUTING follows."""
 _ALIVE: Final = _BEFORE_CONTRIBUTION | _AFTER_CONTRIBUTION | {S.OUT_OF_GAS}
 _INTERRUPTED: Final = frozenset({S.RECOVERING, S.WORKER_LOST})
-_ANYWHERE: Final = _ALIVE | _INTERRUPTED
+_ANYWHERE: Final = _ALIVE | FAILURES | _INTERRUPTED
 """The chain has the last word wherever a replicate stands: a re-organisation, or a journal that
 lost its last lines, may leave the replicate behind."""
 
@@ -199,7 +214,8 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(S.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW, "the account has too little RLC to stake",
         _from(S.COMPUTED, S.RESULT_UPLOADED, S.CONTRIBUTING), W,
         "free stake is under what the deal locks",
-        H, "deposit RLC: poolhand account deposit"),
+        H, "deposit RLC: poolhand worker deposit, or poolhand account deposit when the worker is "
+        "stopped"),
     Row(S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE, "the task takes no more contributions",
         _from(S.COMPUTED, S.RESULT_UPLOADED, S.CONTRIBUTING), W,
         "other workers reached the consensus first, or the task ended",
@@ -214,7 +230,8 @@ ROWS: Final[tuple[Row, ...]] = (
         "the wallet was used elsewhere, or the task was reopened",
         H, "use one exclusive wallet per worker"),
     Row(S.CONTRIBUTING, "the contribution is on its way to the chain",
-        _from(S.CAN_CONTRIBUTE, S.OUT_OF_GAS), W, "the checks passed", W, "wait for a block"),
+        _from(S.CAN_CONTRIBUTE, S.OUT_OF_GAS) | CONTRIBUTION_MINED, W,
+        "the checks passed, or the chain took an earlier block back", W, "wait for a block"),
     Row(S.CONTRIBUTE_FAILED, "the contribution was not accepted", _from(S.CONTRIBUTING), W,
         "the contract refused the transaction", H,
         "read the cause; the task is given to another worker"),
@@ -223,16 +240,17 @@ ROWS: Final[tuple[Row, ...]] = (
         "wait for the consensus"),
     Row(S.CANT_REVEAL, "the result cannot be revealed", _from(S.CONTRIBUTED, S.REVEALING), W,
         "the reveal deadline passed, the consensus differs, or the result is gone",
-        H, "the stake is lost when the task is finalized; keep the worker's folder on a safe disk"),
+        H, "the worker reveals after all if the chain lets it; else the stake is lost when the "
+        "task is finalized: keep the worker's folder on a safe disk"),
     Row(S.REVEALING, "the reveal is on its way to the chain",
-        _from(S.CONTRIBUTED, S.REVEAL_FAILED, S.OUT_OF_GAS), W,
-        "the consensus is this worker's result",
+        _from(S.CONTRIBUTED, S.REVEAL_FAILED, S.CANT_REVEAL, S.OUT_OF_GAS) | REVEAL_MINED, W,
+        "the consensus is this worker's result, or the chain took an earlier reveal back",
         W, "wait for a block"),
     Row(S.REVEALED, "the result is proved on chain", _from(S.REVEALING), W,
         "the transaction was mined", P, "one worker is asked for the result"),
     Row(S.REVEAL_FAILED, "the reveal was not accepted", _from(S.REVEALING), W,
         "the contract refused the transaction", W,
-        "the worker looks at the chain and tries again, a few times, while its stake is at risk"),
+        "the worker looks at the chain and tries again, until the deadline to reveal"),
     Row(S.RESULT_UPLOAD_REQUESTED, "the worker is asked to upload the result",
         _from(S.REVEALED, S.RESULT_UPLOAD_FAILED, S.RESULT_UPLOAD_REQUEST_FAILED,
               S.RESULT_UPLOADED), P,
@@ -258,15 +276,15 @@ ROWS: Final[tuple[Row, ...]] = (
         "the lease of its connection ran out", H,
         "start the worker again: it goes on where it stopped"),
     Row(S.ABORTED_ON_CONSENSUS_REACHED, "the consensus was reached without this worker",
-        _ANYWHERE | {S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE}, P,
+        _ANYWHERE, P,
         "other workers agreed first, or on another result", Party.NOBODY,
         "an earlier contribution to another result loses its stake"),
     Row(S.ABORTED_ON_CONTRIBUTION_TIMEOUT, "the worker did not contribute in time",
-        _ANYWHERE | {S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE}, P,
+        _ANYWHERE, P,
         "7 periods of the category have passed since the purchase", Party.NOBODY,
         "nothing was staked"),
     Row(S.FAILED, "the worker's part in the task is over without success",
-        _ANYWHERE | FAILURES, W, "an earlier status says why", P,
+        _ANYWHERE, W, "an earlier status says why", P,
         "the task is given to another worker"),
     Row(S.OUT_OF_GAS, "the wallet cannot pay for a transaction",
         _from(S.CONTRIBUTING, S.REVEALING), W, "the coin balance is under the transaction's cost",

@@ -14,6 +14,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import BlockNumber
 from poolhand.worker.bench import Bench
 
 
@@ -23,7 +24,7 @@ async def reveal(bench: Bench, replicate: Replicate) -> Finished:
     assert digest is not None
     view = await bench.view_when(task_id, lambda seen: seen.status >= ChainTaskStatus.REVEALING)
     if _own(bench, view).status is ContributionStatus.PROVED:
-        return _end(bench, Status.REVEALED)
+        return _end(bench, Status.REVEALED, block=view.block)
     hindrance = _hindrance(bench, view, digest)
     if hindrance is not None:
         return _end(bench, Status.CANT_REVEAL, hindrance)
@@ -33,9 +34,11 @@ async def reveal(bench: Bench, replicate: Replicate) -> Finished:
     except OutOfGas as fault:
         return _end(bench, Status.OUT_OF_GAS, str(fault))
     except (Refused, Raced) as fault:
-        proved = _own(bench, await bench.view(task_id)).status is ContributionStatus.PROVED
-        return _end(bench, Status.REVEALED if proved else Status.REVEAL_FAILED, str(fault))
-    return _end(bench, Status.REVEALED, tx=receipt.tx_hash)
+        view = await bench.view(task_id)
+        proved = _own(bench, view).status is ContributionStatus.PROVED
+        status = Status.REVEALED if proved else Status.REVEAL_FAILED
+        return _end(bench, status, str(fault), block=view.block if proved else None)
+    return _end(bench, Status.REVEALED, tx=receipt.tx_hash, block=receipt.block)
 
 
 def _own(bench: Bench, view: TaskView) -> ContributionView:
@@ -55,7 +58,11 @@ def _hindrance(bench: Bench, view: TaskView, digest: ResultDigest) -> str | None
 
 
 def _end(
-    bench: Bench, status: Status, detail: str | None = None, tx: TxHash | None = None
+    bench: Bench,
+    status: Status,
+    detail: str | None = None,
+    tx: TxHash | None = None,
+    block: BlockNumber | None = None,
 ) -> Finished:
     kept = detail if status is not Status.REVEALED else None
-    return Finished(bench.clock.now(), Action.REVEAL, status, kept, tx)
+    return Finished(bench.clock.now(), Action.REVEAL, status, kept, tx, block=block)

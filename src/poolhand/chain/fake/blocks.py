@@ -1,0 +1,60 @@
+"""Transactions and blocks of a fake chain."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from random import Random
+
+from eth_hash.auto import keccak
+
+from poolhand.chain.fake.state import State
+from poolhand.domain.errors import Reverted
+from poolhand.domain.ids import Address, TxHash
+from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction: in the pool, in a block, or taken back by a re-organisation."""
+
+    sender: Address
+    nonce: int
+    call: Call
+
+    @property
+    def tx_hash(self) -> TxHash:
+        """Names sender, nonce and call."""
+        return TxHash(keccak(f"{self.sender}:{self.nonce}:{self.call!r}".encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction in a block; ``refusal`` is why it failed, None when it succeeded."""
+
+    sent: Sent
+    receipt: Receipt
+    refusal: Reverted | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block and the state it left."""
+
+    head: Head
+    mined: tuple[Mined, ...]
+    events: tuple[HubEvent, ...]
+    state: State
+
+
+def mixed(waiting: list[Sent], seed: int | None) -> list[Sent]:
+    """Return transactions in another order, as a node may; each sender's stay in theirs."""
+    if seed is None:
+        return waiting
+    chance = Random(seed)  # noqa: S311 - repeatable on purpose
+    queues: defaultdict[Address, deque[Sent]] = defaultdict(deque)
+    for sent in waiting:
+        queues[sent.sender].append(sent)
+    senders = [sent.sender for sent in waiting]
+    chance.shuffle(senders)
+    return [queues[sender].popleft() for sender in senders]

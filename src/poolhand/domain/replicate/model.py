@@ -1,0 +1,69 @@
+"""What a worker knows of one replicate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolhand.domain.ids import ResultDigest
+from poolhand.domain.replicate.events import Action, Entry, Offer
+from poolhand.domain.replicate.status import FINAL, Status
+from poolhand.domain.units import BlockNumber, UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """All that the worker knows of its attempt.
+
+    Attributes:
+        offer: What was accepted.
+        history: Every status so far, oldest first; CREATED (the scheduler's) not included.
+        acknowledged: How many of them the scheduler has stored.
+        running: The stage under way.
+        parked: The stage that waits for gas.
+        active, reveal_asked: What was heard of the chain.
+        digest, callback_data, link: What stages found out.
+        deadline: To contribute (Unix seconds), as read when the offer came; 0 when unknown.
+        mined_at: Block that last showed our transactions, or that they are gone: what the chain
+            said before it tells nothing.
+        cleaned: Container and files are gone.
+        settled: Nothing that the chain may take back concerns it any more.
+    """
+
+    offer: Offer
+    history: tuple[Entry, ...] = ()
+    acknowledged: int = 0
+    running: Action | None = None
+    parked: Action | None = None
+    active: bool = False
+    reveal_asked: bool = False
+    digest: ResultDigest | None = None
+    callback_data: bytes | None = None
+    link: str | None = None
+    deadline: UnixSeconds = UnixSeconds(0)
+    mined_at: BlockNumber = BlockNumber(0)
+    cleaned: bool = False
+    settled: bool = False
+
+    @property
+    def status(self) -> Status:
+        """The newest status."""
+        return self.history[-1].status if self.history else Status.CREATED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing but telling and cleaning is left."""
+        return self.status in FINAL
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is over, and a re-organisation might yet put its stake at risk again."""
+        return self.is_over and self.has_contributed and not self.settled
+
+    @property
+    def has_contributed(self) -> bool:
+        """Whether a contribution may be on chain, so that stake may be at risk."""
+        return self.count(Status.CONTRIBUTING) > 0
+
+    def count(self, *statuses: Status) -> int:
+        """Count entries with one of these statuses."""
+        return sum(entry.status in statuses for entry in self.history)
