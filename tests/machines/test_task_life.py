@@ -47,7 +47,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Stored, TaskFacts
 from poolhand.domain.task.rules import is_working, replicates_needed
-from poolhand.domain.task.status import FINAL_TASK, TASK_EDGES, TaskStatus
+from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES, TaskStatus
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 
@@ -247,6 +247,7 @@ class TaskLife(RuleBasedStateMachine):
     @rule()
     def the_wanted_transaction_is_mined(self):
         wanted = outstanding(self.task)
+        self.before_the_end = self.chain
         if any(isinstance(e, SendFinalize) for e in wanted):
             self.chain, self.block = ChainTaskStatus.COMPLETED, self.block + 1
         elif any(isinstance(e, SendReopen) for e in wanted):
@@ -257,6 +258,18 @@ class TaskLife(RuleBasedStateMachine):
             self.reveal_deadline, self.block = 0, self.block + 1
         elif any(isinstance(e, SendClaim) for e in wanted):
             self.chain, self.block = ChainTaskStatus.FAILED, self.block + 1
+
+    @precondition(lambda self: self.chain in (ChainTaskStatus.COMPLETED, ChainTaskStatus.FAILED))
+    @rule()
+    def the_end_is_taken_back(self):
+        """A re-organisation; who has seen the end must see that it is gone, and send it again."""
+        self.look_at_the_chain()
+        assert self.task.status in FINAL_TASK
+        self.chain, self.block = self.before_the_end, self.block + 1
+        self.look_at_the_chain()
+        assert self.task.status not in FINAL_TASK
+        assert not is_settled(self.task)
+        assert not replicates_needed(self.task, Weight(2)), "it is not given out again at once"
 
     @rule(kind=st.sampled_from(["initialize", "finalize", "reopen", "claim"]))
     def a_transaction_is_refused(self, kind):
@@ -286,7 +299,7 @@ class TaskLife(RuleBasedStateMachine):
     def the_task_moves_along_its_edges(self):
         path = [status for status, _ in self.task.history]
         for start, finish in pairwise(path):
-            assert finish in TASK_EDGES[start]
+            assert finish in TASK_EDGES[start] | TAKEN_BACK.get(start, frozenset())
 
     @invariant()
     def nothing_follows_the_end(self):

@@ -42,7 +42,7 @@ class PoolWorld(SimulatedNetwork):
 
     def hire(self, stake: int = 1000 * RLC, *, slots: int = 1, gpu: bool = False):
         wallet = self._wallet()
-        self.chain.fund(wallet.address, stake=stake)
+        self.chain.fund(wallet.address, stake=stake, coin=10**30)
         self.total = self.chain.total_nrlc()
         return Puppet(self, wallet, slots, gpu)
 
@@ -63,11 +63,15 @@ class Puppet:
         self.slots, self.gpu, self.name, self.count = slots, gpu, "puppet", {}
         self.told = world.exchange.puppets[self.address] = []
 
-    async def arrives(self, *, resumed=False, held=()):
+    async def logs_in(self, *, resumed=False, held=()):
         can = capabilities(self)
         arrival = Arrival(self.address, Nonce(bytes(32)), resumed, can, held, "memory", 0)
         await self.world.scheduler.desk.connected(arrival)
         await self.world.settle()
+
+    async def arrives(self, *, resumed=False, held=(), paused=None):
+        await self.logs_in(resumed=resumed, held=held)
+        await self.pauses(paused)
 
     async def leaves(self):
         await self.world.scheduler.desk.lost(self.address)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pool_world import RIGHT, TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
@@ -11,6 +13,9 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.desk import MOST_WAITING
+from poolhand.scheduler.doorkeeper import Doorkeeper
+from poolhand.scheduler.supplier import RECOUNT
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     Aborted,
@@ -46,7 +51,7 @@ async def test_only_listed_workers_may_join_a_pool_with_a_list(pool):
     with pytest.raises(WorkerNotAllowed, match="ask the pool's owner"):
         await world.scheduler.desk.admit(login(world.hire()))
     listed = world.hire()
-    world.scheduler.desk._allowed = frozenset({listed.address})
+    world.scheduler.desk._door = Doorkeeper(frozenset({listed.address}))
     await world.scheduler.desk.admit(login(listed))
 
 
@@ -73,11 +78,23 @@ async def test_a_stake_deposited_later_is_noticed_with_the_next_block(pool):
     worker = await world.hired(stake=0)
     deal = await world.deal()
     assert not world.offered(first_task(deal))
-    assert worker.last(Idle).reasons == {"stake too low": 1}
+    assert worker.last(Idle).reasons == short(deal)
     world.chain.fund(worker.address, stake=deal.worker_stake)
     world.total = world.chain.total_nrlc()
     await world.step()
     assert world.offered(first_task(deal))
+
+
+async def test_a_worker_gets_nothing_before_it_has_told_whether_it_takes_work(pool):
+    world = await pool()
+    (_, task), *_ = (await world.deal()).tasks()
+    worker = world.hire()
+    await worker.logs_in()
+    assert not world.offered(task)
+    await worker.pauses("it was paused before its restart")
+    assert not world.offered(task)
+    await worker.pauses(None)
+    assert [each.worker for each in world.offered(task)] == [worker.address]
 
 
 async def test_reports_are_stored_in_order_and_acknowledged(pool):
@@ -279,7 +296,7 @@ async def test_a_paused_worker_gets_nothing_until_it_goes_on(pool):
     await worker.pauses("lunch")
     task = first_task(await world.deal())
     assert not world.offered(task)
-    assert worker.last(Idle).reasons == {"lunch": 1}
+    assert worker.last(Idle).reasons == {"worker is paused": 1}
     await worker.pauses(None)
     assert world.status(task, worker) is S.CREATED
 
@@ -287,20 +304,38 @@ async def test_a_paused_worker_gets_nothing_until_it_goes_on(pool):
 async def test_a_worker_is_told_why_it_is_idle_once_and_not_with_every_block(pool):
     world = await pool()
     worker = await world.hired(stake=0)
-    await world.deal()
+    deal = await world.deal()
     for _ in range(5):
         await world.step()
-    assert [m.reasons for m in worker.told if isinstance(m, Idle)].count({"stake too low": 1}) == 1
+    told = [m.reasons for m in worker.told if isinstance(m, Idle)]
+    assert told == [{"no open task": 0}, short(deal)]
+
+
+async def test_counts_that_change_are_told_now_and_then_and_new_reasons_at_once(pool):
+    world = await pool()
+    worker = await world.hired(stake=0)
+    for _ in range(4):
+        deal = await world.deal()
+    told = [m.reasons for m in worker.told if isinstance(m, Idle)]
+    assert told == [{"no open task": 0}, short(deal)]
+    await world.step(RECOUNT)
+    assert worker.last(Idle).reasons == short(deal, 4)
+    await worker.pauses("lunch")
+    assert worker.last(Idle).reasons == {"worker is paused": 4}
+
+
+def short(deal, tasks=1):
+    return {"stake too low": tasks, "nRLC of stake missing": deal.worker_stake}
 
 
 async def test_a_worker_that_came_anew_is_told_again_why_it_is_idle(pool):
     world = await pool()
     worker = await world.hired(stake=0)
-    await world.deal()
+    deal = await world.deal()
     worker.told.clear()
     await worker.leaves()
     await worker.arrives()
-    assert worker.last(Idle).reasons == {"stake too low": 1}
+    assert worker.last(Idle).reasons == short(deal)
 
 
 async def test_the_logs_of_a_thousand_tasks_are_kept_and_no_more(pool):
@@ -322,3 +357,74 @@ async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):
     await world.scheduler.desk.appraise([worker.address])
     assert world.scheduler.roster.get(worker.address).stake == 500
     world.chain.outage = False
+
+
+# ------------------------------------------------------------------------------ claims under check
+
+
+class Gated:
+    """A results service that answers when it is told to."""
+
+    def __init__(self):
+        self.answer = asyncio.get_running_loop().create_future()
+
+    async def holds(self, task_id):
+        return await asyncio.shield(self.answer)
+
+
+async def claiming(pool):
+    """Return a pool that is checking what the first of two winners claims to have stored."""
+    world = await pool()
+    first, second = await world.hired(), await world.hired()
+    shelf = world.scheduler.desk._clerk._shelf = Gated()
+    task = first_task(await world.deal(trust=3))
+    await world.step()
+    for worker in (first, second):
+        await worker.reports(task, *TO_CONTRIBUTED)
+        worker.contributes(task)
+    await world.step()
+    for worker in (first, second):
+        worker.reveals(task)
+    await world.step()
+    for worker in (first, second):
+        await worker.reports(task, S.REVEALING, S.REVEALED)
+    asked = first if "UploadAsked" in first.kinds() else second
+    await asked.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING)
+    await asked.has_stored(task)
+    await asked.reports(task, S.RESULT_UPLOADED)
+    return world, task, asked, second if asked is first else first, shelf
+
+
+async def test_nobody_else_is_asked_for_a_result_while_a_claim_of_it_is_checked(pool):
+    world, task, asked, other, shelf = await claiming(pool)
+    assert world.status(task, asked) is S.RESULT_UPLOADING
+    assert "UploadAsked" not in other.kinds()
+    shelf.answer.set_result(True)
+    await world.settle()
+    assert world.status(task, asked) is S.RESULT_UPLOADED
+    assert world.task(task).stored.worker == asked.address
+    assert "UploadAsked" not in other.kinds()
+
+
+async def test_what_waited_for_a_check_of_a_worker_that_left_is_told_again_when_it_is_back(pool):
+    world, task, asked, _, shelf = await claiming(pool)
+    await asked.leaves()
+    shelf.answer.set_result(True)
+    await world.settle()
+    attempt = world.task(task).attempt(asked.address)
+    assert (attempt.status, attempt.live) == (S.WORKER_LOST, False)
+    assert world.task(task).stored is not None, "what it stored is there all the same"
+    await asked.arrives()
+    count = asked.count[task] - 1
+    await asked.reports(task, S.RESULT_UPLOADED, first=count)
+    assert world.status(task, asked) is S.RESULT_UPLOADED
+    assert asked.last(Acknowledged) == Acknowledged(task, count + 1)
+
+
+async def test_reports_that_pile_up_during_a_check_are_garbage(pool):
+    world, task, asked, _, shelf = await claiming(pool)
+    for _ in range(2 * MOST_WAITING):
+        await asked.reports(task, S.RESULT_UPLOADED, first=0)
+    assert world.scheduler.sessions.conduct.barred_for(asked.address) > 0
+    assert len(world.scheduler.desk._checking[task, asked.address]) == MOST_WAITING
+    shelf.answer.set_result(False)

@@ -70,7 +70,7 @@ async def test_a_deal_that_is_told_twice_is_received_once(pool):
     world = await pool()
     deal = await world.deal(tasks=2)
     records = len(list(world.pool.journal.read()))
-    await world.scheduler.lookout._receive(deal.deal_id)
+    await world.scheduler.lookout._receive(deal.deal_id, BlockNumber(1))
     assert len(list(world.pool.journal.read())) == records
 
 
@@ -80,7 +80,7 @@ async def test_a_deal_of_another_pool_is_left_alone(pool):
     await world.step()
     deal = await world.deal()
     assert deal.workerpool.address == world.workerpool
-    await world.scheduler.lookout._receive(deal.deal_id)
+    await world.scheduler.lookout._receive(deal.deal_id, BlockNumber(1))
     assert not world.pool.tasks_known()
 
 
@@ -249,7 +249,7 @@ async def test_time_that_passed_in_silence_and_decided_something_is_replayed_too
     task = first_task(await world.deal())
     await world.step(20)
     late = world.chain.head.timestamp
-    world.chain.reorg(1)  # block time goes back
+    world.chain.reorg(1, seconds=1)  # block time goes back
     await world.settle()
     await world.hired()
     known = world.task(task)

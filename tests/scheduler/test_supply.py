@@ -21,6 +21,7 @@ from poolhand.domain.onchain import (
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.task import machine
+from poolhand.domain.task.idle import IdleReason, stake_missing, tasks_seen
 from poolhand.domain.task.machine import Assigned, Lost, Received, Viewed
 from poolhand.domain.task.model import TaskFacts
 from poolhand.domain.trust import Score, Trust, Weight
@@ -167,7 +168,9 @@ def test_stake_limits_what_a_worker_gets_in_the_standard_flow_alone():
     assert (len(standard), len(quick)) == (2, 5)
     broke = seat(2, slots=5, stake=29)
     _, idle = planned(tasks_of(deal, Flow.STANDARD), [deal], [broke])
-    assert idle[broke.worker] == Counter({"stake too low": 5})
+    assert idle[broke.worker] == {"stake too low": 5, "nRLC of stake missing": 1}
+    assert tasks_seen(idle[broke.worker]) == 5
+    assert stake_missing(idle[broke.worker]) == 1
 
 
 def test_results_that_wait_for_the_chain_are_not_piled_up_without_end():
@@ -203,11 +206,11 @@ def test_tags_are_respected():
     assert [(each.task_id, each.worker) for each in made] == [(tasks[0].facts.task_id, able.worker)]
 
 
-def test_a_paused_worker_gets_nothing_and_is_told_its_own_reason():
+def test_a_paused_worker_gets_nothing():
     deal = deal_of()
     made, idle = planned(tasks_of(deal), [deal], [seat(1, paused=True, reason="the pool drains")])
     assert not made
-    assert idle[seat(1).worker] == Counter({"the pool drains": 1})
+    assert idle[seat(1).worker] == Counter({"worker is paused": 1})
 
 
 def test_what_has_begun_comes_first_then_the_nearest_deadline():
@@ -284,3 +287,85 @@ def test_weights_are_the_chains():
     deal = deal_of()
     made, _ = planned(tasks_of(deal), [deal], [seat(1, score=30)])
     assert made[0].weight == Weight(9)
+
+
+# ------------------------------------------------------------------------------------ why idle
+
+
+def test_a_worker_without_any_open_task_is_told_so():
+    _, idle = planned([], [], [seat(1)])
+    assert idle[seat(1).worker] == {IdleReason.NO_OPEN_TASK: 0}
+    assert tasks_seen(idle[seat(1).worker]) == 0
+
+
+def test_every_reason_is_counted_and_together_they_are_the_tasks_seen():
+    me, rich, n = seat(1, slots=1, stake=40), seat(2, slots=9, stake=10**6), iter(range(1, 99))
+    had = assigned(tasks_of(deal_of(next(n)), Flow.STANDARD)[0], me)
+    had, _ = machine.step(had, Lost(NOW, me.worker))
+    enough = assigned(tasks_of(deal_of(next(n)))[0], rich)
+    closed = viewed(tasks_of(deal_of(next(n)))[0], {}, ChainTaskStatus.REVEALING)
+    unsure, unknown = tasks_of(deal_of(next(n)))[0], tasks_of(deal_of(next(n)))[0]
+    dear = [deal_of(next(n), stake=NanoRlc(price), trust=5) for price in (90, 70)]
+    gpu, tee = deal_of(next(n), tag=Tag.of(["gpu"])), deal_of(next(n), tag=Tag.of(["tee", "scone"]))
+    tasks = [had, enough, closed, unsure, unknown, *tasks_of(gpu), *tasks_of(tee)]
+    tasks += [each for deal in dear for each in tasks_of(deal)]
+    deals = [deal_of(1), deal_of(2), deal_of(3), deal_of(4), *dear, gpu, tee]
+    made, idle = planned(tasks, deals, [me], {unsure.facts.task_id})
+    assert not made
+    assert idle[me.worker] == {
+        IdleReason.HAD_IT: 1,
+        IdleReason.ENOUGH: 1,
+        IdleReason.CLOSED: 1,
+        IdleReason.UNSURE: 2,
+        IdleReason.NEEDS_GPU: 1,
+        IdleReason.NEEDS_TEE: 1,
+        IdleReason.STAKE_TOO_LOW: 2,
+        IdleReason.STAKE_MISSING: 30,
+    }
+    assert tasks_seen(idle[me.worker]) == len(tasks) == 9
+    assert stake_missing(idle[me.worker]) == 30
+
+
+def test_who_deposits_what_is_missing_is_given_the_cheapest_task():
+    deals = [deal_of(n, stake=NanoRlc(price), trust=5) for n, price in ((1, 90), (2, 70))]
+    tasks = [each for deal in deals for each in tasks_of(deal)]
+    _, idle = planned(tasks, deals, [seat(1, stake=40)])
+    missing = stake_missing(idle[seat(1).worker])
+    assert not planned(tasks, deals, [seat(1, stake=40 + missing - 1)])[0]
+    made, _ = planned(tasks, deals, [seat(1, stake=40 + missing)])
+    assert [each.task_id for each in made] == [tasks[1].facts.task_id]
+
+
+def test_a_busy_worker_is_told_of_its_slots_and_of_tasks_that_others_have():
+    deal = deal_of(size=4)
+    tasks, me, other = tasks_of(deal), seat(1), seat(2, slots=2)
+    tasks[0] = assigned(tasks[0], me)
+    made, idle = planned(tasks, [deal], [me, other])
+    assert len(made) == 2
+    assert idle == {me.worker: {IdleReason.ENOUGH: 3, IdleReason.BUSY: 1}}
+
+
+def test_a_pool_short_of_gas_puts_nothing_new_on_chain_and_goes_on_with_what_is_there():
+    fresh, begun = deal_of(1, trust=5), deal_of(2, trust=5)
+    there = viewed(tasks_of(begun)[0], {})
+    tasks, deals = [*tasks_of(fresh), there], {d.deal_id: d for d in (fresh, begun)}
+    made, idle = plan(tasks, deals, [seat(1, slots=4), seat(2, slots=0)], can_initialize=False)
+    assert [each.task_id for each in made] == [there.facts.task_id]
+    assert idle[seat(2).worker] == {IdleReason.POOL_OUT_OF_GAS: 1, IdleReason.BUSY: 1}
+
+
+@given(
+    trusts=st.lists(st.sampled_from([1, 2, 5, 10]), min_size=0, max_size=8),
+    slots=st.lists(st.integers(0, 3), min_size=1, max_size=5),
+    stakes=st.lists(st.integers(0, 90), min_size=5, max_size=5),
+    unsure=st.sets(st.integers(0, 7)),
+)
+def test_the_counts_of_any_idle_worker_add_up_to_the_open_tasks(trusts, slots, stakes, unsure):
+    deals = [deal_of(n, trust=trust) for n, trust in enumerate(trusts, 1)]
+    tasks = [task for deal in deals for task in tasks_of(deal, Flow.STANDARD)]
+    seats = [seat(n, slots=slot, stake=stakes[n - 1]) for n, slot in enumerate(slots, 1)]
+    doubted = {tasks[n].facts.task_id for n in unsure if n < len(tasks)}
+    _, idle = planned(tasks, deals, seats, doubted)
+    for reasons in idle.values():
+        assert tasks_seen(reasons) == len(tasks)
+        assert reasons.keys() <= {each.value for each in IdleReason}

@@ -5,11 +5,25 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from pool_world import TO_CONTRIBUTED, S, first_task
+from pool_world import RIGHT, TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from network.fuses import Crash
-from poolhand.domain.onchain import ChainTaskStatus, Finalize, Initialize
+from poolhand.chain.errors import UnknownDeal
+from poolhand.domain.ids import ZERO_ADDRESS
+from poolhand.domain.onchain import (
+    ChainTaskStatus,
+    Claim,
+    ContributeAndFinalize,
+    Finalize,
+    Initialize,
+)
+from poolhand.domain.task.rules import SETTLING
+from poolhand.domain.task.status import TaskStatus
+from poolhand.scheduler.lookout import SHALLOW
 from poolhand.scheduler.treasury import BATCH
+
+T = 300
+"""Reference time of the category (seconds)."""
 
 
 def initializations(world):
@@ -72,11 +86,12 @@ async def test_what_the_contract_refuses_is_tried_again_with_longer_and_longer_p
     world = await pool()
     deal = await world.deal()
     tried = []
-    world.chain.before_send = lambda _, purpose, __: tried.append(
-        (purpose.rpartition(":")[2], world.chain.head.timestamp)
-    )
-    world.chain.reorg(1, forget=True)  # the deal is gone: initialize must fail
-    await world.settle()
+
+    def refuse(_, purpose, __):
+        tried.append((purpose.rpartition(":")[2], world.chain.head.timestamp))
+        raise UnknownDeal("no such deal")
+
+    world.chain.before_send = refuse
     await world.hired()
     for _ in range(60):
         await world.step()
@@ -147,7 +162,7 @@ async def test_a_task_is_finalized_with_the_stored_link_once_everybody_has_revea
     await world.step()
     await world.step()
     assert Finalize(task, b'{"location": "there"}', b"") in world.calls()
-    kinds = [kind for kind, _ in world.scheduler._treasury.receipts[task]]
+    kinds = [each.kind for each in world.task(task).transactions]
     assert kinds == ["initialize", "finalize"]
 
 
@@ -189,4 +204,260 @@ async def test_reopen_and_claim_are_sent_in_their_time(pool, kind):
     await world.step()
     wanted = ChainTaskStatus.ACTIVE if kind == "reopen" else ChainTaskStatus.FAILED
     assert world.view(task).status is wanted
-    assert [name for name, _ in world.scheduler._treasury.receipts[task]][-1] == kind
+    assert world.task(task).transactions[-1].kind == kind
+
+
+# ------------------------------------------------------------------------------------------ claims
+
+
+def claims(world):
+    return [call for call in world.calls() if isinstance(call, Claim)]
+
+
+def statuses(world, deal):
+    return {world.view(name).status for _, name in deal.tasks()}
+
+
+async def late_deal(world, tasks, workers=1):
+    """Return a deal that is on chain and nobody has computed, a second before it can be claimed."""
+    for _ in range(workers):
+        await world.hired(slots=tasks)
+    deal = await world.deal(tasks=tasks)
+    await world.step()
+    await world.pass_to(deal.start_time + 10 * T - 1)
+    return deal
+
+
+async def test_tasks_out_of_time_are_claimed_together_in_batches(pool):
+    world = await pool(quick=True)
+    before = world.stake(world.requester)
+    deal = await late_deal(world, 60)
+    assert statuses(world, deal) == {ChainTaskStatus.ACTIVE}
+    await world.step()
+    await world.step()
+    assert [len(call.tasks) for call in claims(world)] == [BATCH, BATCH, 60 - 2 * BATCH]
+    assert statuses(world, deal) == {ChainTaskStatus.FAILED}
+    assert world.stake(world.requester) == before
+    assert not world.refused()
+
+
+async def test_a_claim_of_somebody_else_does_not_block_those_of_the_others(pool):
+    world = await pool(quick=True)
+    deal = await late_deal(world, 5)
+    name = [name for _, name in deal.tasks()][2]
+
+    def another(_, purpose, call):
+        world.chain.before_send = None
+        world.chain.submit(world.requester.address, Claim((name,)))
+
+    world.chain.before_send = another
+    await world.step()
+    await world.step()
+    (failed,) = world.refused()
+    assert len(failed.sent.call.tasks) == 5
+    await world.until(lambda: statuses(world, deal) == {ChainTaskStatus.FAILED})
+    assert sorted(len(call.tasks) for call in claims(world)) == [1] * 5
+    assert world.task(name).refusals == ()
+
+
+async def test_tasks_that_nobody_ever_came_for_are_put_on_chain_to_be_claimed(pool):
+    world = await pool()
+    before = world.stake(world.requester)
+    deal = await world.deal(tasks=3)
+    await world.pass_to(deal.start_time + 10 * T - 1)
+    await world.step()
+    await world.until(lambda: statuses(world, deal) == {ChainTaskStatus.FAILED}, steps=5)
+    assert [type(call) for call in world.calls()[-2:]] == [Initialize, Claim]
+    assert world.stake(world.requester) == before
+    assert not any(True for _ in world.scheduler.engine.open_tasks())
+
+
+# ---------------------------------------------------------------------- chains that change their mind
+
+
+def forgets(world):
+    """Let the sender know nothing of what it sent, as after more transactions than it keeps."""
+    world.chain.purposes.clear()
+    world.witness.sent.clear()
+
+
+async def completed(world):
+    """Bring a task of the standard flow to its end; the pool sent its last transaction."""
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    await worker.reports(task, *TO_CONTRIBUTED)
+    worker.contributes(task)
+    await world.step()
+    worker.reveals(task)
+    await world.step()
+    await worker.reports(task, S.REVEALING, S.REVEALED, S.RESULT_UPLOAD_REQUESTED,
+                         S.RESULT_UPLOADING)  # fmt: skip
+    await worker.has_stored(task)
+    await world.step()
+    await worker.reports(task, S.RESULT_UPLOADED, S.COMPLETED)
+    assert world.task(task).status is TaskStatus.COMPLETED
+    assert not any(True for _ in world.scheduler.engine.open_tasks())
+    return task
+
+
+@pytest.mark.parametrize("sender_remembers", [True, False])
+async def test_a_finalization_that_is_taken_back_after_the_end_is_sent_again(
+    pool, sender_remembers
+):
+    world = await pool()
+    task = await completed(world)
+    world.chain.reorg(1, forget=True)
+    if not sender_remembers:
+        forgets(world)
+    await world.settle()
+    assert world.task(task).status is TaskStatus.FINALIZING
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.COMPLETED)
+    await world.until(lambda: world.task(task).status is TaskStatus.COMPLETED)
+    assert [s for s, _ in world.task(task).history[-3:]] == [
+        TaskStatus.COMPLETED,
+        TaskStatus.FINALIZING,
+        TaskStatus.COMPLETED,
+    ]
+    assert sum(isinstance(call, Finalize) for call in world.calls()) == 1
+    assert not any(True for _ in world.scheduler.engine.open_tasks())
+
+
+async def test_a_finalization_that_is_taken_back_while_the_pool_is_down_is_sent_again(pool):
+    world = await pool()
+    task = await completed(world)
+    await world.deal()  # from here on the pool reads events when it starts again
+    await world.pool.kill()
+    world.chain.reorg(2, forget=True)
+    forgets(world)
+    world.pool.start()
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.COMPLETED)
+
+
+async def test_an_end_deep_in_the_chain_is_not_read_again_at_every_start(pool):
+    world = await pool()
+    task = await completed(world)
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    lookout = world.scheduler.lookout
+    assert lookout._is_shallow(world.task(task))
+    world.chain.mine(blocks=SHALLOW)
+    await world.settle()
+    assert not lookout._is_shallow(world.task(task))
+
+
+async def test_an_initialization_that_is_taken_back_is_sent_again(pool):
+    world = await pool()
+    await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    assert world.task(task).status is TaskStatus.RUNNING
+    world.chain.reorg(1, forget=True)
+    forgets(world)
+    await world.settle()
+    assert world.task(task).status is TaskStatus.INITIALIZING
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.ACTIVE)
+
+
+async def test_a_claim_that_is_taken_back_is_sent_again(pool):
+    world = await pool(quick=True)
+    deal = await late_deal(world, 2)
+    await world.step()
+    await world.step()
+    assert statuses(world, deal) == {ChainTaskStatus.FAILED}
+    world.chain.reorg(1, forget=True)
+    forgets(world)
+    await world.settle()
+    assert statuses(world, deal) == {ChainTaskStatus.ACTIVE}
+    await world.until(lambda: statuses(world, deal) == {ChainTaskStatus.FAILED})
+
+
+async def test_a_task_whose_end_was_just_taken_back_is_not_given_to_others_at_once(pool):
+    world = await pool(quick=True)
+    worker, other = await world.hired(), await world.hired()
+    deal = await world.deal()
+    task = first_task(deal)
+    worker, other = (worker, other) if world.status(task, worker) else (other, worker)
+    await world.step()
+    await worker.reports(task, *TO_COMPUTED, S.RESULT_UPLOADING, S.RESULT_UPLOADED,
+                         S.CAN_CONTRIBUTE, S.CONTRIBUTING)  # fmt: skip
+    signed = world.owner.sign_authorization(worker.address, task, ZERO_ADDRESS)
+    worker.sends(ContributeAndFinalize(task, RIGHT, b"there", b"", signed))
+    await world.step()
+    await worker.reports(task, S.CONTRIBUTED, S.COMPLETED)
+    assert world.task(task).status is TaskStatus.COMPLETED
+    world.chain.reorg(1, forget=True)
+    await world.settle()
+    assert world.view(task).status is ChainTaskStatus.ACTIVE
+    await world.step(SETTLING - 10)
+    assert world.status(task, other) is None
+    await world.step(20)
+    assert world.status(task, other) is S.CREATED
+
+
+async def test_a_receipt_that_a_lagging_node_does_not_show_yet_is_no_reason_to_send_again(pool):
+    world = await pool()
+    deal = await world.deal()
+    world.chain.mine(blocks=10)
+    world.pool.reach.lag = 10
+    await world.hired()
+    for _ in range(30):
+        await world.step()
+    assert world.view(first_task(deal)).status is ChainTaskStatus.ACTIVE
+    mine = [m for m in world.chain.mined() if isinstance(m.sent.call, Initialize)]
+    assert len(mine) == 1
+    assert world.task(first_task(deal)).status is TaskStatus.RUNNING
+
+
+# -------------------------------------------------------------------------------------- the record
+
+
+def recorded(world, task):
+    return [(each.kind, each.block) for each in world.task(task).transactions]
+
+
+async def test_the_record_of_transactions_survives_a_restart(pool):
+    world = await pool()
+    task = await completed(world)
+    before = world.task(task).transactions
+    assert [each.kind for each in before] == ["initialize", "finalize"]
+    assert all(each.gas and each.block for each in before)
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    assert world.task(task).transactions == before
+
+
+async def test_a_transaction_mined_while_the_pool_was_dead_is_recorded_from_the_chain(pool):
+    world = await pool()
+    await world.hired()
+    fuse = world.pool.fuse
+
+    def die(_, purpose, __):
+        world.chain.after_send = None
+        fuse.is_blown = True
+        raise Crash(purpose)
+
+    world.chain.after_send = die
+    task = first_task(await world.deal())
+    assert world.pool.task is None, "it should have died"
+    head = world.chain.mine()
+    world.pool.start()
+    await world.settle()
+    assert recorded(world, task) == [("initialize", head.number)]
+
+
+async def test_a_transaction_that_moves_to_another_block_is_recorded_where_it_stands(pool):
+    world = await pool()
+    task = await completed(world)
+    before = world.task(task).transactions[-1]
+    world.chain.reorg(1, forget=True)
+    world.pool.fuse.trace.clear()
+    await world.settle()
+    assert recorded(world, task)[-1] == ("finalize", None)
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.COMPLETED)
+    await world.settle()
+    after = world.task(task).transactions[-1]
+    assert (after.tx, after.gas, len(world.task(task).transactions)) == (before.tx, before.gas, 2)
+    assert after.block > before.block

@@ -14,6 +14,7 @@ from poolhand.domain.ids import Address, DealId
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.result_link import result_link
 from poolhand.domain.task.model import Stored, Task
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsShelf
 from poolhand.wire.messages import Result
@@ -43,6 +44,12 @@ class Clerk:
     ) -> None:
         self._deals, self._url = deals, results_url.rstrip("/")
         self._shelf, self._clock = shelf, clock
+        self._outage = Complaint(
+            "results_unreachable",
+            "results_reached",
+            acts="operator of the results service",
+            next_step="bring it back; the worker is asked for its result again",
+        )
 
     async def check(self, task: Task, worker: Address, claim: Result) -> Stored | None:
         """Return what is stored, None when the claim does not hold: the worker is asked again.
@@ -50,7 +57,7 @@ class Clerk:
         A worker that settles its task itself puts the link on chain itself: nothing to check.
         """
         deal = self._deals.get(task.facts.deal_id)
-        if deal is None or task.attempt(worker) is None or task.facts.flow is not Flow.STANDARD:
+        if deal is None or task.attempt(worker) is None or task.flow is not Flow.STANDARD:
             return None
         data = claim.callback_data or b""
         link, why = claim.link, None
@@ -67,10 +74,13 @@ class Clerk:
     async def _is_there(self, task: Task, shelf: ResultsShelf) -> bool:
         for left in reversed(range(TRIES)):
             try:
-                if await shelf.holds(task.facts.task_id):
-                    return True
+                held = await shelf.holds(task.facts.task_id)
             except Unavailable as fault:
-                log.warning("results_unreachable", cause=str(fault))
+                self._outage.tell(fault)
+            else:
+                self._outage.over()
+                if held:
+                    return True
             if left:
                 await self._clock.sleep(PAUSE)
         return False

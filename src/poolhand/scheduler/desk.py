@@ -6,8 +6,10 @@ session is simply told again whatever still holds.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -29,13 +31,14 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import Hub
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.clerk import Clerk
+from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.roster import Roster, Seat
-from poolhand.transport.session_hub import Arrival
-from poolhand.wire.handshake import WorkerNotAllowed
+from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
     Aborted,
     Acknowledged,
@@ -53,8 +56,12 @@ from poolhand.wire.messages import (
     WorkerBound,
 )
 
+UNTOLD: Final = "has not told yet whether it takes work"
+"""Why a worker of a new session gets nothing: a paused one would have to decline it."""
 KEPT_LOGS: Final = 1000
 """Tasks whose logs are remembered."""
+MOST_WAITING: Final = 64
+"""Reports of one replicate that may wait while its result is checked; a handful is usual."""
 
 log = structlog.get_logger()
 Tell = TellOffer | TellActivated | TellReveal | TellUpload | TellEnd
@@ -68,8 +75,9 @@ class Desk:
         tell: Hands a message to a worker's session; without one it is dropped, for the worker will
             be told again when it comes back.
         now: The chain's time.
-        allowed: Workers that may log in; empty for everybody.
         wake: Called when somebody may have become free.
+        strike: Told of garbage, which a worker may not send too often.
+        outage: Told when the chain is out of reach.
     """
 
     def __init__(
@@ -82,11 +90,17 @@ class Desk:
         now: Callable[[], UnixSeconds],
         tell: Callable[[Address, WorkerBound], None],
         wake: Callable[[], None],
-        allowed: frozenset[Address] = frozenset(),
+        strike: Callable[[Address, str], None],
+        door: Doorkeeper = Doorkeeper(),
+        *,
+        outage: Complaint,
     ) -> None:
         self._engine, self._roster, self._hub = engine, roster, hub
         self._signer, self._clerk, self._now = signer, clerk, now
-        self._tell, self._wake, self._allowed = tell, wake, allowed
+        self._tell, self._wake, self._strike, self._door = tell, wake, strike, door
+        self._outage = outage
+        self._claims: asyncio.Queue[tuple[Task, Address, Result]] = asyncio.Queue()
+        self._checking: dict[tuple[TaskId, Address], list[Reported]] = {}
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
 
     # ------------------------------------------------------------------------------- out: effects
@@ -100,7 +114,7 @@ class Desk:
         match effect:
             case TellOffer(worker):
                 signed = self._signer.sign_authorization(worker, facts.task_id, ZERO_ADDRESS)
-                return Offer(facts.task_id, facts.deal_id, facts.index, facts.flow, signed)
+                return Offer(facts.task_id, facts.deal_id, facts.index, task.flow, signed)
             case TellActivated():
                 block = task.view.block if task.view else BlockNumber(0)
                 return Activated(facts.task_id, block)
@@ -119,19 +133,16 @@ class Desk:
         """Let a worker in.
 
         Raises:
-            WorkerNotAllowed: Its wallet is not on the pool's list.
+            WorkerNotAllowed, WorkerOutdated: As the pool's owner has decided.
         """
-        if self._allowed and login.worker not in self._allowed:
-            raise WorkerNotAllowed(
-                f"wallet {login.worker} is not on this pool's list: ask the pool's owner to add it"
-            )
+        self._door.check(login)
 
     async def connected(self, arrival: Arrival) -> None:
         """Seat a worker, and tell it again what holds if its session is new."""
         can, worker, resumed = arrival.capabilities, arrival.worker, arrival.resumed
         if self._roster.get(worker) is None or not resumed:
             seat = Seat(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
-            self._roster.seat(seat)
+            self._roster.seat(replace(seat, paused=True, reason=UNTOLD))
             await self.appraise([worker])
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
@@ -165,6 +176,19 @@ class Desk:
     async def lost(self, worker: Address) -> None:
         """Take a worker's lease away: its replicates no longer count."""
         self._roster.leave(worker)
+        for (_, claimant), waiting in self._checking.items():
+            if claimant == worker:
+                waiting.clear()  # never acknowledged: it tells them again when it is back
+        self._lose(worker)
+
+    def give_up_absent(self) -> None:
+        """Take leave of workers that have not come back since the pool was started."""
+        here = {seat.worker for seat in self._roster.all()}
+        held = {a.worker for t in self._engine.open_tasks() for a in t.attempts if a.live}
+        for worker in sorted(held - here):
+            self._lose(worker)
+
+    def _lose(self, worker: Address) -> None:
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
             self._engine.feed(task.facts.task_id, Lost(now, worker))
@@ -174,21 +198,51 @@ class Desk:
     async def received(self, worker: Address, message: SchedulerBound) -> None:
         """Take what a worker tells."""
         match message:
-            case Reported():
-                self._reported(worker, message)
+            case Reported(task_id):
+                self._hear(worker, task_id, message)
             case Result():
-                await self._stored(worker, message)
+                self._claimed(worker, message)
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
             case Capacity(_, paused, reason):
-                self._roster.pause(worker, paused=paused, reason=reason)
-        self._wake()
+                if self._roster.pause(worker, paused=paused, reason=reason):
+                    self._wake()
 
-    async def _stored(self, worker: Address, claim: Result) -> None:
+    async def keep_checking(self) -> None:
+        """Check what workers claim to have stored, for ever.
+
+        Not where they are heard: a results service that does not answer must not keep the desk from
+        noticing that a worker is lost.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                tasks.create_task(self._check(*await self._claims.get()))
+
+    def _claimed(self, worker: Address, claim: Result) -> None:
+        """Take a claim; while one is being checked a second of the same is not needed."""
         task = self._engine.tasks.get(claim.task_id)
-        stored = await self._clerk.check(task, worker, claim) if task else None
+        if task is None or (claim.task_id, worker) in self._checking:
+            return
+        if task.stored is None and task.attempt(worker) is not None:
+            self._checking[claim.task_id, worker] = []
+            self._claims.put_nowait((task, worker, claim))
+
+    async def _check(self, task: Task, worker: Address, claim: Result) -> None:
+        stored = await self._clerk.check(task, worker, claim)
         if stored is not None:
             self._engine.feed(claim.task_id, machine.Uploaded(self._now(), stored))
+        for message in self._checking.pop((claim.task_id, worker)):
+            self._reported(worker, message)
+
+    def _hear(self, worker: Address, task_id: TaskId, message: Reported) -> None:
+        """Take a report, or let it wait for the check of what was claimed before it."""
+        waiting = self._checking.get((task_id, worker))
+        if waiting is None:
+            self._reported(worker, message)
+        elif len(waiting) < MOST_WAITING:
+            waiting.append(message)
+        else:
+            self._strike(worker, "too many reports while its result is checked")
 
     def _reported(self, worker: Address, message: Reported) -> None:
         task_id = message.task_id
@@ -209,6 +263,7 @@ class Desk:
             )
             self._engine.feed(task_id, Misbehaved(self._now(), worker, str(fault)))
             self._tell(worker, Aborted(task_id, Status.FAILED))
+            self._strike(worker, f"an impossible report: {fault}")
         attempt = self._engine.tasks[task_id].attempt(worker)
         if attempt is not None:
             last = message.first + len(message.statuses)
@@ -230,7 +285,8 @@ class Desk:
             scores = await self._hub.scores(workers)
             accounts = await self._hub.accounts(workers)
         except ChainUnreachable as fault:
-            log.warning("chain_unreachable", cause=str(fault))
+            self._outage.tell(fault)
             return
+        self._outage.over()
         for worker in workers:
             self._roster.appraise(worker, scores[worker], accounts[worker].stake)

@@ -104,7 +104,11 @@ async def _serve(
             if ready is not None:
                 ready(facts.url)
 
-        await serve_on(app, listener, told)
+        serving = tasks.create_task(serve_on(app, listener, told))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            await scheduler.sessions.close()  # before the server hangs up without a word
 
 
 async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> None:

@@ -9,12 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.roster import Roster
+from poolhand.scheduler.till import Till
 
 
 class Metrics:
     """Gauges are read when they are asked for; nothing is counted twice."""
 
-    def __init__(self, engine: Engine, roster: Roster) -> None:
+    def __init__(self, engine: Engine, roster: Roster, till: Till) -> None:
         self.registry = CollectorRegistry()
         self.assignments = Counter(
             "poolhand_replicates_created_total", "Replicates created", registry=self.registry
@@ -31,6 +32,16 @@ class Metrics:
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
         ).set_function(lambda: len(roster.all()))
+        self._gas(till)
+
+    def _gas(self, till: Till) -> None:
+        for name, meaning, read in (
+            ("balance_wei", "Coins of the pool's wallet", lambda: float(till.balance or 0)),
+            ("missing_wei", "Coins that what is owed still lacks", lambda: float(till.missing)),
+            ("short", "1 while nothing new is sold for lack of gas", lambda: float(till.is_short)),
+        ):
+            gauge = Gauge(f"poolhand_gas_{name}", meaning, registry=self.registry)
+            gauge.set_function(read)
 
 
 def _count(engine: Engine, status: TaskStatus) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from poolhand.domain.eip712 import Domain
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
@@ -22,12 +24,17 @@ class NotSold(Refused):
     """The pool does not sell what was asked for."""
 
 
+class PoolOutOfGas(Unavailable):
+    """The pool could not pay for what it would have to put on chain."""
+
+
 class Pricing:
     """Sells categories at fixed prices per task (nRLC).
 
     Args:
         prices: By category; what is missing is not sold.
         highest_trust: Of one task.
+        obstacle: Says why nothing may be sold now, None when it may.
     """
 
     def __init__(
@@ -39,10 +46,11 @@ class Pricing:
         entropy: Entropy,
         prices: dict[int, NanoRlc],
         highest_trust: Trust,
+        obstacle: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._signer, self._domain, self._pool = signer, domain, workerpool
         self._hub, self._entropy = hub, entropy
-        self._prices, self._highest = prices, highest_trust
+        self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
         self._orders: dict[tuple[int, Trust, Tag], Signed[WorkerpoolOrder]] = {}
 
     @property
@@ -57,8 +65,11 @@ class Pricing:
 
         Raises:
             NotSold: Category, trust or tag is not offered.
+            PoolOutOfGas: Nothing is sold until the pool's wallet is refilled.
         """
         self._check(category, trust, tag, volume)
+        if obstacle := self._obstacle():
+            raise PoolOutOfGas(f"this pool sells nothing now: {obstacle}")
         key = (category, trust, tag)
         known = self._orders.get(key)
         if known is not None:

@@ -49,11 +49,13 @@ class Roster:
         """Return a connected worker."""
         return self._seats.get(worker)
 
-    def pause(self, worker: Address, *, paused: bool, reason: str | None) -> None:
-        """Note that a worker takes nothing, or again takes something."""
+    def pause(self, worker: Address, *, paused: bool, reason: str | None) -> bool:
+        """Note that a worker takes nothing, or again takes something; True when that is news."""
         seat = self._seats.get(worker)
-        if seat is not None:
-            self._seats[worker] = replace(seat, paused=paused, reason=reason)
+        if seat is None or (seat.paused, seat.reason) == (paused, reason):
+            return False
+        self._seats[worker] = replace(seat, paused=paused, reason=reason)
+        return True
 
     def appraise(self, worker: Address, score: Score, stake: NanoRlc) -> None:
         """Note what the chain says of a worker."""

@@ -16,11 +16,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from typing import Final
 
 import structlog
 
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.machine import (
     Effect,
     SendClaim,
@@ -30,24 +33,34 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.api import Office
+from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.desk import Desk
+from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.supplier import Supplier
+from poolhand.scheduler.till import Till
 from poolhand.scheduler.treasury import Treasury
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.session_hub import SessionHub, WorkerAway
 from poolhand.wire.messages import WorkerBound
+
+RETURN: Final = 35
+"""Seconds for workers to come back after a start: they try at least every 30."""
+
+REWIND: Final = 12
+"""Blocks before the newest deal seen that are read again at a start."""
 
 log = structlog.get_logger()
 
@@ -78,17 +91,33 @@ class Scheduler:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
         self.engine, self.roster = Engine(journal), Roster()
-        self.metrics = Metrics(self.engine, self.roster)
+        self._outage = Complaint(
+            "chain_unreachable",
+            "chain_reached",
+            acts="operator of the RPC endpoint",
+            next_step="bring it back; the scheduler goes on by itself",
+        )
+        self.till = Till(sender, clock, self._owed, self._gas_changed, self._outage)
+        self.metrics = Metrics(self.engine, self.roster, self.till)
         self.lookout = Lookout(
             self.engine,
             hub,
             watcher,
             settings.workerpool,
             clock,
+            self._outage,
             quick_finish=settings.quick_finish,
         )
+        self.chronicle = Chronicle(hub)
+        self.lookout.noticed = self.chronicle.noticed
         self.supplier = Supplier(
-            self.engine, self.lookout, self.roster, self.metrics, self._now, self._tell
+            self.engine,
+            self.lookout,
+            self.roster,
+            self.metrics,
+            self._now,
+            self._tell,
+            lambda: not self.till.is_short,
         )
         self.desk = Desk(
             self.engine,
@@ -99,7 +128,9 @@ class Scheduler:
             self._now,
             self._tell,
             self.supplier.wake,
-            settings.allowed,
+            self._strike,
+            Doorkeeper(settings.allowed, settings.least_version),
+            outage=self._outage,
         )
         self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url)
         self._hand_over = tell or self.sessions.tell
@@ -112,13 +143,13 @@ class Scheduler:
             entropy,
             settings.prices,
             settings.highest_trust,
+            lambda: self.till.complaint,
         )
         self._treasury: Treasury | None = None
         self._owner = owner
 
     def office(self, url: str) -> Office:
-        """Return what the public API shows; ``run`` must have called back."""
-        assert self._treasury is not None
+        """Return what the public API shows."""
         return Office(
             facts=self._hub.facts,
             workerpool=self._settings.workerpool,
@@ -128,7 +159,8 @@ class Scheduler:
             engine=self.engine,
             lookout=self.lookout,
             roster=self.roster,
-            treasury=self._treasury,
+            till=self.till,
+            chronicle=self.chronicle,
             pricing=self.pricing,
             metrics=self.metrics,
             public_logs=self._settings.public_logs,
@@ -143,8 +175,15 @@ class Scheduler:
         """
         async with asyncio.TaskGroup() as tasks:
             self._treasury = Treasury(
-                self.engine, self._sender, self._clock, tasks, self.lookout.look
+                self.engine,
+                self._sender,
+                self.till,
+                self._clock,
+                tasks,
+                self.lookout.look,
+                self._outage,
             )
+            self.lookout.is_recorded = self._treasury.is_sending
             self.engine.recover()
             await self.lookout.prepare()
             self.engine.act, self.engine.changed = self._act, self.supplier.changed
@@ -153,18 +192,31 @@ class Scheduler:
             tasks.create_task(self.lookout.follow_events(self._first_block()))
             tasks.create_task(self.lookout.follow_heads())
             tasks.create_task(self._follow_stakes())
+            tasks.create_task(self.till.keep_watch(self._watcher))
+            tasks.create_task(self.desk.keep_checking())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.supplier.keep_supplying())
+            tasks.create_task(self._await_return())
             self.supplier.open()
             caught_up()
 
+    async def _await_return(self) -> None:
+        """Give workers that were here before a restart time to come back, then go on without."""
+        await self._clock.sleep(RETURN)
+        self.desk.give_up_absent()
+
     def _first_block(self) -> BlockNumber:
-        """Return where to look for deals: where we stopped, else where the owner says, else now."""
-        if self.engine.cursor is None:
-            head = self.lookout.head
-            newest = head.number if head else BlockNumber(0)
-            start = self._settings.start_block
-            self.engine.seen(newest if start is None else start)
+        """Return where to look for deals: where we stopped, else where the owner says, else now.
+
+        A re-organisation may have moved a deal from above to below where we stopped: what is known
+        already is looked at again rather than one overlooked for good.
+        """
+        if self.engine.cursor is not None:
+            return BlockNumber(max(self.engine.cursor - REWIND, 0))
+        head = self.lookout.head
+        newest = head.number if head else BlockNumber(0)
+        start = self._settings.start_block
+        self.engine.seen(newest if start is None else start)
         return self.engine.cursor or BlockNumber(0)
 
     async def _follow_stakes(self) -> None:
@@ -190,6 +242,21 @@ class Scheduler:
             self._hand_over(worker, message)
         except WorkerAway as fault:
             log.debug("worker_away", worker=str(worker), cause=str(fault))
+
+    def _strike(self, worker: Address, cause: str) -> None:
+        """Count garbage that a worker sent; who sends it again and again has to go for a while."""
+        if self.sessions.conduct.strike(worker, cause):
+            told = "too many messages that made no sense: update the worker and report the fault"
+            self.sessions.drop(worker, "misbehaved", told)
+
+    def _owed(self) -> int:
+        """Count the tasks on chain that only we can end."""
+        live = ChainTaskStatus.ACTIVE, ChainTaskStatus.REVEALING
+        tasks = self.engine.open_tasks()
+        return sum(t.chain_status in live and t.flow is Flow.STANDARD for t in tasks)
+
+    def _gas_changed(self) -> None:
+        self.supplier.wake()
 
     def _now(self) -> UnixSeconds:
         head = self.lookout.head

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 
@@ -20,6 +20,10 @@ from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.supply import plan
 from poolhand.wire.messages import Idle, WorkerBound
 
+RECOUNT: Final = 10
+"""Seconds between two messages to a worker in which only the counts differ: each task that comes
+or goes changes them for everybody."""
+
 log = structlog.get_logger()
 
 
@@ -29,6 +33,7 @@ class Supplier:
     Args:
         now: The chain's time.
         tell: Hands a message to a worker's session.
+        can_initialize: Whether the pool can pay for putting further tasks on chain.
     """
 
     def __init__(
@@ -39,11 +44,13 @@ class Supplier:
         metrics: Metrics,
         now: Callable[[], UnixSeconds],
         tell: Callable[[Address, WorkerBound], None],
+        can_initialize: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._can_initialize = can_initialize
         self._engine, self._lookout, self._roster = engine, lookout, roster
         self._metrics, self._now, self._tell = metrics, now, tell
         self._is_open, self._due = False, asyncio.Event()
-        self._told: dict[Address, Mapping[str, int]] = {}
+        self._told: dict[Address, tuple[UnixSeconds, Mapping[str, int]]] = {}
         self._ended: dict[TaskId, int] = {}
         self._looking: set[TaskId] = set()
         self._waiting_since: dict[TaskId, float] = {}
@@ -89,7 +96,13 @@ class Supplier:
 
     def _supply(self) -> None:
         seats = self._roster.all()
-        made, idle = plan(self._engine.open_tasks(), self._lookout.deals, seats, self._looking)
+        made, idle = plan(
+            self._engine.open_tasks(),
+            self._lookout.deals,
+            seats,
+            self._looking,
+            can_initialize=self._can_initialize(),
+        )
         for each in made:
             self._engine.feed(each.task_id, Assigned(self._now(), each.worker, each.weight))
             self._measure(each.task_id)
@@ -106,9 +119,11 @@ class Supplier:
             waited = asyncio.get_running_loop().time() - since
             self._metrics.assignment_seconds.observe(waited)
 
-    def _explain(self, worker: Address, reasons: Counter[str]) -> None:
-        """Tell a worker why it gets nothing, when the reasons have changed."""
-        told = dict(reasons.most_common(32))
-        if self._told.get(worker) != told:
-            self._told[worker] = told
-            self._tell(worker, Idle(told))
+    def _explain(self, worker: Address, reasons: Mapping[str, int]) -> None:
+        """Tell a worker why it gets nothing: new reasons at once, new counts now and then."""
+        since, told = self._told.get(worker, (UnixSeconds(0), None))
+        now = self._now()
+        is_due = told is None or told.keys() != reasons.keys() or now >= since + RECOUNT
+        if is_due and told != reasons:
+            self._told[worker] = now, reasons
+            self._tell(worker, Idle(reasons))

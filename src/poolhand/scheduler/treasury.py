@@ -1,40 +1,94 @@
-"""The scheduler's own transactions: initialize in batches, finalize, reopen, claim.
+"""The scheduler's own transactions: initialize and claim in batches, finalize, reopen.
 
-What the contract refuses is told to the engine as ``CallRefused`` after a fresh look at the chain;
-what was sent before a crash is found again by its purpose.
+A transaction has done its work when the chain shows it, not when it was mined: after every receipt
+and every refusal the chain is looked at, and only what is still wanted then is tried again. What
+was sent before a crash is found again by its purpose. A wallet out of gas is no refusal: it is
+waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import structlog
+from eth_hash.auto import keccak
 
-from poolhand.domain.errors import ChainUnreachable, Raced, Refused
+from poolhand.domain.errors import ChainUnreachable, OutOfGas, Raced, Refused
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.onchain import Call, Claim, Finalize, Initialize, Receipt, Reopen
+from poolhand.domain.task import machine
 from poolhand.domain.task.machine import (
     CallRefused,
+    Mined,
     SendClaim,
     SendFinalize,
     SendInitialize,
     SendReopen,
 )
-from poolhand.domain.task.model import Task
+from poolhand.domain.task.model import Task, Transaction
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.units import BlockNumber, Wei
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.till import Till
 
 BATCH: Final = 24
-"""Tasks per ``initializeArray``: about 4.4 M gas, within the smallest block (6.7 M)."""
+"""Tasks per ``initializeArray`` or ``claimArray``: about 4.4 M gas, and a block has 6.7 M."""
 PAUSE: Final = 2.0
-"""Seconds between two tries to reach a chain that does not answer."""
+"""Seconds between two tries to reach a chain that does not answer, or lags."""
 
 log = structlog.get_logger()
-Transaction = SendInitialize | SendFinalize | SendReopen | SendClaim
+
+
+class NoLongerWanted(Raced):
+    """While a transaction waited for gas or for a node, its task went on without it."""
+
+
+Effect: TypeAlias = SendInitialize | SendFinalize | SendReopen | SendClaim
+Batched: TypeAlias = type[SendInitialize] | type[SendClaim]
+KINDS: Final[dict[type[Effect], str]] = {
+    SendInitialize: "initialize",
+    SendFinalize: "finalize",
+    SendReopen: "reopen",
+    SendClaim: "claim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One transaction to send: what for, and what it carries."""
+
+    effect: type[Effect]
+    tasks: tuple[Task, ...]
+    call: Call
+    tried: int
+
+    @property
+    def kind(self) -> str:
+        """The name of the call."""
+        return KINDS[self.effect]
+
+    @property
+    def ids(self) -> tuple[TaskId, ...]:
+        """Of the tasks."""
+        return tuple(task.facts.task_id for task in self.tasks)
+
+    @property
+    def purpose(self) -> str:
+        """Name the intention: the same after a restart, another after a refusal or reopening."""
+        name = str(self.ids[0])
+        if len(self.ids) > 1:
+            name += f"+{len(self.ids) - 1}-{keccak(b''.join(self.ids))[:4].hex()}"
+        if self.effect is SendReopen:
+            rounds = sum(status is TaskStatus.REOPENING for status, _ in self.tasks[0].history)
+            name += f"-{rounds}"
+        return f"{self.kind}:{name}:{self.tried}"
 
 
 class Treasury:
@@ -43,79 +97,135 @@ class Treasury:
     Args:
         engine: Told of refusals.
         sender: The pool owner's wallet.
+        till: Where a transaction waits that cannot be paid for.
         clock: For pauses while the chain is out of reach.
         tasks: Owns the transactions under way.
         look: Asks for a fresh view of tasks, and returns when the engine has it.
+        outage: Told when the chain is out of reach.
     """
 
     def __init__(
         self,
         engine: Engine,
         sender: TransactionSender,
+        till: Till,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         look: Callable[[Iterable[TaskId]], asyncio.Future[None]],
+        outage: Complaint,
     ) -> None:
-        self._engine, self._sender, self._clock = engine, sender, clock
-        self._tasks, self._look = tasks, look
-        self._queue: list[tuple[Task, int]] = []
-        self.receipts: dict[TaskId, list[tuple[str, Receipt]]] = defaultdict(list)
+        self._engine, self._sender, self._till, self._clock = engine, sender, till, clock
+        self._tasks, self._look, self._outage = tasks, look, outage
+        self._queue: list[tuple[Batched, Task, int]] = []
+        self._under_way: Counter[tuple[TaskId, str]] = Counter()
 
-    def act(self, task: Task, effect: Transaction) -> None:
+    def is_sending(self, task_id: TaskId, kind: str) -> bool:
+        """Whether a transaction of ours is under way, whose receipt will be recorded."""
+        return self._under_way[task_id, kind] > 0
+
+    def act(self, task: Task, effect: Effect) -> None:
         """Take up a transaction; returns at once."""
         match effect:
-            case SendInitialize(tried):
+            case SendInitialize(tried) | SendClaim(tried):
                 if not self._queue:
                     self._tasks.create_task(self._flush())
-                self._queue.append((task, tried))
+                self._queue.append((type(effect), task, tried))
             case SendFinalize(stored, tried):
                 call = Finalize(task.facts.task_id, stored.link.encode(), stored.callback_data)
-                self._spawn("finalize", [task], tried, call)
+                self._spawn(_Order(SendFinalize, (task,), call, tried))
             case SendReopen(tried):
-                self._spawn("reopen", [task], tried, Reopen(task.facts.task_id))
-            case SendClaim(tried):
-                self._spawn("claim", [task], tried, Claim((task.facts.task_id,)))
+                self._spawn(_Order(SendReopen, (task,), Reopen(task.facts.task_id), tried))
 
     async def _flush(self) -> None:
-        """Send all initializations asked for in this turn of the loop, a batch per transaction."""
+        """Send what was asked for in this turn of the loop, a batch per transaction.
+
+        The contract takes a batch whole or not at all: what was refused once goes alone.
+        """
         queued, self._queue = self._queue, []
-        groups: dict[tuple[DealId, int], list[Task]] = defaultdict(list)
-        for task, tried in queued:
-            groups[task.facts.deal_id, tried].append(task)
-        for (_, tried), tasks in groups.items():
+        groups: defaultdict[tuple[Batched, DealId], list[Task]] = defaultdict(list)
+        for effect, task, tried in queued:
+            if tried:
+                self._spawn(_batch(effect, (task,), tried))
+            else:
+                groups[effect, task.facts.deal_id].append(task)
+        for (effect, _), tasks in groups.items():
             tasks.sort(key=lambda task: task.facts.index)
             for first in range(0, len(tasks), BATCH):
-                batch = tasks[first : first + BATCH]
-                call = Initialize(tuple((t.facts.deal_id, t.facts.index) for t in batch))
-                self._spawn("initialize", batch, tried, call)
+                self._spawn(_batch(effect, tuple(tasks[first : first + BATCH]), 0))
 
-    def _spawn(self, kind: str, tasks: list[Task], tried: int, call: Call) -> None:
-        last = f"-{tasks[-1].facts.index}" if len(tasks) > 1 else ""
-        purpose = f"{kind}:{tasks[0].facts.task_id}{last}:{tried}"
-        self._tasks.create_task(self._send(kind, purpose, tasks, call))
+    def _spawn(self, order: _Order) -> None:
+        self._tasks.create_task(self._carry_out(order))
 
-    async def _send(self, kind: str, purpose: str, tasks: list[Task], call: Call) -> None:
-        ids = [task.facts.task_id for task in tasks]
+    async def _carry_out(self, order: _Order) -> None:
+        keys = [(task_id, order.kind) for task_id in order.ids]
+        self._under_way.update(keys)
+        try:
+            receipt = await self._send(order)
+        except (Refused, Raced) as fault:
+            cause = str(fault)
+            log.warning("transaction_refused", kind=order.kind, tasks=len(keys), cause=cause)
+            await self._look(order.ids)
+        else:
+            cause = f"block {receipt.block} had it, and the chain no longer has block or effect"
+            self._record(order, receipt)
+            await self._until_seen(order.ids, receipt.block)
+        finally:
+            self._under_way -= Counter(keys)
+        self._till.settled(order.purpose)
+        self._try_again(order, cause)
+
+    async def _send(self, order: _Order) -> Receipt:
+        """Send and wait until it is mined, whatever happens to nodes and wallet.
+
+        Raises:
+            Refused, Raced: The contract does not take it, or nobody wants it any more.
+        """
         while True:
             try:
-                receipt = await self._sender.send(purpose, call)
+                kept = self._till.reserve if order.effect is SendInitialize else Wei(0)
+                receipt = await self._sender.send(order.purpose, order.call, kept)
             except ChainUnreachable as fault:
-                log.warning("chain_unreachable", purpose=purpose, cause=str(fault))
+                self._outage.tell(fault, purpose=order.purpose)
                 await self._clock.sleep(PAUSE)
-            except (Refused, Raced) as fault:
-                await self._refused(kind, ids, fault)
-                return
+            except OutOfGas as fault:
+                await self._till.refill(order.kind, order.purpose, fault)
             else:
-                for task_id in ids:
-                    self.receipts[task_id].append((kind, receipt))
-                log.info("transaction_mined", kind=kind, tasks=len(ids), gas=receipt.gas_used)
-                self._look(ids)
-                return
+                self._outage.over()
+                return receipt
+            if not any(self._is_wanted(task_id, order) for task_id in order.ids):
+                raise NoLongerWanted(f"{order.purpose} is no longer wanted: nothing was sent")
 
-    async def _refused(self, kind: str, ids: list[TaskId], fault: Refused | Raced) -> None:
-        """Look again first: most refusals mean that the wanted thing has happened already."""
-        log.warning("transaction_refused", kind=kind, tasks=len(ids), cause=str(fault))
-        await self._look(ids)
-        for task_id in ids:
-            task = self._engine.tasks[task_id]
-            self._engine.feed(task_id, CallRefused(task.now, kind, str(fault)))
+    def _record(self, order: _Order, receipt: Receipt) -> None:
+        """Write down what was mined; it outlives the program."""
+        block, gas, price = receipt.block, receipt.gas_used, receipt.gas_price
+        mined = Transaction(order.kind, receipt.tx_hash, block, gas, price)
+        for task_id in order.ids:
+            self._engine.feed(task_id, Mined(self._engine.tasks[task_id].now, mined))
+        log.info("transaction_mined", kind=order.kind, tasks=len(order.ids), gas=gas)
+
+    async def _until_seen(self, ids: tuple[TaskId, ...], block: BlockNumber) -> None:
+        """Look until the views are as new as the receipt: nodes may lag behind one another."""
+        while True:
+            await self._look(ids)
+            views = [self._engine.tasks[task_id].view for task_id in ids]
+            if all(view is not None and view.block >= block for view in views):
+                return
+            await self._clock.sleep(PAUSE)
+
+    def _try_again(self, order: _Order, cause: str) -> None:
+        """Have what the chain still does not show sent once more; most often it is nothing."""
+        for task_id in order.ids:
+            if self._is_wanted(task_id, order):
+                now = self._engine.tasks[task_id].now
+                self._engine.feed(task_id, CallRefused(now, order.kind, cause))
+
+    def _is_wanted(self, task_id: TaskId, order: _Order) -> bool:
+        wanted = machine.outstanding(self._engine.tasks[task_id])
+        return any(isinstance(each, order.effect) for each in wanted)
+
+
+def _batch(effect: Batched, tasks: tuple[Task, ...], tried: int) -> _Order:
+    if effect is SendClaim:
+        return _Order(effect, tasks, Claim(tuple(task.facts.task_id for task in tasks)), tried)
+    call = Initialize(tuple((task.facts.deal_id, task.facts.index) for task in tasks))
+    return _Order(effect, tasks, call, tried)

@@ -9,6 +9,7 @@ from typing import Final
 from poolhand.domain.ids import Address
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc, parse_rlc
+from poolhand.domain.version import version_order
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import Option, Settings, flag, whole, words
@@ -31,6 +32,7 @@ class PoolSettings:
         database: Where the state is kept: an SQLAlchemy URL.
         start_block: From which deals are looked for the first time; None: the newest block.
         allowed: Workers that may join; empty for everybody.
+        least_version: Of the worker program; empty for any.
         prices: Per task by category (nRLC); what is missing is not sold.
         highest_trust: Sold for one task.
         quick_finish: Settle trust-1 tasks by ``contributeAndFinalize``.
@@ -49,6 +51,7 @@ class PoolSettings:
     database: str = "sqlite:///pool.db"
     start_block: BlockNumber | None = None
     allowed: frozenset[Address] = frozenset()
+    least_version: str = ""
     prices: dict[int, NanoRlc] = field(default_factory=dict)
     highest_trust: Trust = Trust(1000)
     quick_finish: bool = True
@@ -78,6 +81,12 @@ def _prices(text: str) -> dict[int, NanoRlc]:
     return prices
 
 
+def _version(text: str) -> str:
+    if text:
+        version_order(text)
+    return text
+
+
 def _workers(text: str) -> frozenset[Address]:
     return frozenset(Address.parse(each) for each in words(text))
 
@@ -99,6 +108,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "block from which deals are looked for the first time; empty: the newest"),
     Option("workers", "IEXEC_WORKERS_WHITELIST", _workers, "",
            "workers that may join, separated by commas; empty: everybody"),
+    Option("least-worker-version", "IEXEC_CORE_REQUIRED_WORKER_VERSION", _version, "",
+           "oldest worker program that may join, such as 0.2.0; empty: any"),
     Option("prices", "POOLHAND_PRICES", _prices, "0=1,1=4,2=12,3=36,4=120",
            "RLC per task by category; what is missing is not sold"),
     Option("highest-trust", "POOLHAND_HIGHEST_TRUST", whole(1), "1000", "highest trust sold"),
@@ -129,6 +140,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         database=found["database"],
         start_block=found["start-block"],
         allowed=found["workers"],
+        least_version=found["least-worker-version"],
         prices=found["prices"],
         highest_trust=Trust(found["highest-trust"]),
         quick_finish=found["quick-finish"],

@@ -8,33 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias, get_args
+from typing import Final, TypeAlias, get_args
 
 import structlog
 
 from poolhand.domain.errors import PeerFault, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
-from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.clock import Clock, Entropy
+from poolhand.transport.conduct import Conduct
+from poolhand.transport.gate import Arrival, Gate, HubRules, SessionInfo
 from poolhand.transport.plumbing import Mailbox, Outbox
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import Frame, encode
 from poolhand.wire.handshake import Terms, WalletConnected
 from poolhand.wire.messages import (
     SENTENCE,
-    Capabilities,
     Close,
-    Held,
     Login,
     SchedulerBound,
     WorkerBound,
 )
 from poolhand.wire.session import (
-    HEARTBEAT,
-    POOL_LIMITS,
-    Limits,
     PoolSession,
     Session,
     encode_message,
@@ -42,6 +39,12 @@ from poolhand.wire.session import (
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(SchedulerBound)
+SWEEP: Final = 1
+"""Seconds between two looks at the leases."""
+FAREWELL: Final = 1.0
+"""Seconds that a stop waits for farewells to be written."""
+STALL: Final = 4
+"""Seconds between two looks by which we know that it was ourselves who stood still."""
 
 
 class WorkerAway(Unavailable):
@@ -50,71 +53,6 @@ class WorkerAway(Unavailable):
 
 class PoolStarting(Unavailable):
     """The pool is not (or no longer) taking workers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A worker that was let in. ``resumed``: it kept its session, nothing was lost."""
-
-    worker: Address
-    session: Nonce
-    resumed: bool
-    capabilities: Capabilities
-    replicates: tuple[Held, ...]
-    address: str
-    at: UnixSeconds
-
-
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """One session for the status API; ``attached`` tells whether a socket is open now."""
-
-    worker: Address
-    session: Nonce
-    capabilities: Capabilities
-    address: str
-    since: UnixSeconds
-    attached: bool
-    unacknowledged: int
-
-
-class Gate(Protocol):
-    """What the scheduler does about workers."""
-
-    async def admit(self, login: Login) -> None:
-        """Let a proven worker in, or not.
-
-        Raises:
-            Refused: It is told why; ``wire.handshake.LoginRefused`` has the usual reasons.
-            Unavailable: It is told to try later.
-        """
-
-    async def connected(self, arrival: Arrival) -> None:
-        """Learn that a worker has a new or resumed session; ``tell`` works from here on."""
-
-    async def received(self, worker: Address, message: SchedulerBound) -> None:
-        """Take one message, exactly once per session.
-
-        Raises:
-            PeerFault: The worker broke protocol: its session ends with this reason.
-        """
-
-    async def lost(self, worker: Address) -> None:
-        """Learn that the session ended: lease run out, closed, dropped or superseded."""
-
-
-@dataclass(frozen=True, slots=True)
-class HubRules:
-    """Limits of the scheduler's side; times in seconds, counts per client address."""
-
-    limits: Limits = POOL_LIMITS
-    heartbeat: Seconds = HEARTBEAT
-    handshake_timeout: float = 10
-    write_timeout: float = 10
-    sockets_per_address: int = 64
-    greetings_per_address: int = 16
-    outbox: int = 1_024
-    mailbox: int = 64
 
 
 @dataclass(eq=False, slots=True)
@@ -146,9 +84,12 @@ class SessionHub:
         rules: HubRules = HubRules(),
     ) -> None:
         self.gate, self.clock, self.entropy, self.rules = gate, clock, entropy, rules
+        self.conduct = Conduct(clock)
         self._results_url = results_url
         self._seats: dict[Address, Seat] = {}
         self._mailboxes: dict[Address, Mailbox[_Item]] = {}
+        self._lines: set[Outbox] = set()
+        self._hung_up = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -156,14 +97,32 @@ class SessionHub:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                before = self.clock.now()
                 while True:
-                    await self.clock.sleep(1)
-                    self._sweep()
+                    await self.clock.sleep(SWEEP)
+                    before, stood = self.clock.now(), self.clock.now() - before
+                    self._sweep(we_stood_still=stood >= STALL)
         finally:
-            self._tasks = None
-            farewell = Close("pool-stopping", "the pool stops: come back later")
-            for seat in list(self._seats.values()):
-                self.end(seat, farewell)
+            self._end_all()
+
+    async def close(self) -> None:
+        """Say farewell to every worker and let nobody in any more; returns when all were told.
+
+        To be called before the server stops, whose own way to close says nothing; gates are not
+        told: for them the workers are still there, and will come back to whoever runs next.
+        """
+        self._end_all()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                while self._lines:
+                    self._hung_up.clear()
+                    await self._hung_up.wait()
+
+    def _end_all(self) -> None:
+        self._tasks = None
+        farewell = Close("restarting", "the pool stops or restarts: come back in a moment")
+        for seat in list(self._seats.values()):
+            self.end(seat, farewell)
 
     def nonce(self) -> Nonce:
         """Return a fresh nonce."""
@@ -208,6 +167,12 @@ class SessionHub:
         if seat := self._seats.get(worker):
             self.end(seat, Close(code, clip(message, SENTENCE)))
 
+    def blame(self, worker: Address, fault: PeerFault) -> None:
+        """End the session of a worker that broke the protocol, and keep it out for a while."""
+        _log.warning("worker_blamed", worker=str(worker), cause=fault.code, detail=str(fault))
+        self.conduct.bar(worker, fault.code)
+        self.drop(worker, fault.code, str(fault))
+
     # --- for the endpoint ---------------------------------------------------------------------
 
     def admit(self, login: Login, address: str, link: Outbox) -> tuple[Seat, Terms]:
@@ -217,16 +182,19 @@ class SessionHub:
 
         Raises:
             WalletConnected: Another process of the same wallet is connected.
+            WorkerBarred: The wallet broke the protocol a short while ago.
             PoolStarting: ``run`` is not running.
         """
         if self._tasks is None:
             raise PoolStarting("the pool is not taking workers now: try again in a moment")
+        self.conduct.check(login.worker)
         seat, resumed = self._resumable(login), True
         if seat is None:
             seat, resumed = self._new_seat(login, address), False
         if seat.link is not None:
             seat.link.end(encode_message(Close("superseded", "the worker connected again")))
         seat.link = link
+        self._lines.add(link)
         arrival = self._arrival(login, address, seat.session.nonce, resumed=resumed)
         seat.arrival = arrival
         self._post(seat, arrival)
@@ -265,6 +233,11 @@ class SessionHub:
         """Note that a connection is gone; the session stays for its lease."""
         if seat.link is link:
             seat.link = None
+
+    def hung_up(self, link: Outbox) -> None:
+        """Note that the last word was written to a connection; repeatable."""
+        self._lines.discard(link)
+        self._hung_up.set()
 
     def end(self, seat: Seat, farewell: Close | None) -> None:
         """End a session: its connection is closed and the gate told, once."""
@@ -337,8 +310,8 @@ class SessionHub:
             try:
                 await self._hand_over(worker, item)
             except PeerFault as fault:
-                _log.warning("worker_blamed", worker=str(worker), cause=fault.code)
-                self.end(seat, Close(fault.code, clip(str(fault), SENTENCE)))
+                if self._seats.get(worker) is seat:
+                    self.blame(worker, fault)
         del self._mailboxes[worker]
 
     async def _hand_over(self, worker: Address, item: Arrival | SchedulerBound | _Gone) -> None:
@@ -350,11 +323,12 @@ class SessionHub:
             case message:
                 await self.gate.received(worker, message)
 
-    def _sweep(self) -> None:
+    def _sweep(self, *, we_stood_still: bool) -> None:
         now = self.clock.now()
         mailboxes: Mapping[Address, Mailbox[_Item]] = self._mailboxes
         for worker, seat in list(self._seats.items()):
-            if seat.link is not None and worker in mailboxes and mailboxes[worker].is_full:
+            deaf = we_stood_still or (worker in mailboxes and mailboxes[worker].is_full)
+            if seat.link is not None and deaf:
                 seat.session.hear(now)  # it may be talking: we are the ones who do not listen
             if seat.session.is_expired(now):
                 self.end(seat, Close("lease-expired", "nothing was heard for a whole lease"))

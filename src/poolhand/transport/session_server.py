@@ -21,7 +21,7 @@ from poolhand.transport.session_hub import Seat, SessionHub
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import decode
 from poolhand.wire.handshake import LoginRefused, PoolFacts, ServerHandshake
-from poolhand.wire.messages import SENTENCE, Close, Reject
+from poolhand.wire.messages import SENTENCE, Reject
 from poolhand.wire.session import encode_message
 
 _log = structlog.get_logger()
@@ -169,7 +169,10 @@ class _Porch:
             pass  # a dead connection: the session waits for its lease
         finally:
             self._hub.detach(seat, link)
-        await self._say_goodbye(socket, link.farewell, GOING)
+        try:
+            await self._say_goodbye(socket, link.farewell, GOING)
+        finally:
+            self._hub.hung_up(link)
 
     async def _read(self, socket: WebSocket, seat: Seat, link: Outbox) -> None:
         while True:
@@ -185,10 +188,8 @@ class _Porch:
 
     def _blame(self, seat: Seat, link: Outbox, fault: PeerFault) -> None:
         """End the session of a worker that broke the protocol, and say so."""
-        worker = str(seat.arrival.worker)
-        _log.warning("worker_blamed", worker=worker, cause=fault.code, detail=str(fault))
         if seat.link is link:
-            self._hub.end(seat, Close(fault.code, clip(str(fault), SENTENCE)))
+            self._hub.blame(seat.arrival.worker, fault)
 
     async def _say_goodbye(self, socket: WebSocket, frame: str | None, code: int) -> None:
         """Send a last frame and close; whoever is gone already misses it."""

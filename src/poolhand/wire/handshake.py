@@ -70,7 +70,28 @@ class WorkerNotAllowed(LoginRefused):
 
 
 class VersionRefused(LoginRefused):
-    """The two sides share no version, or the pool asks for a newer worker."""
+    """The two sides share no version of the protocol."""
+
+
+class WorkerOutdated(LoginRefused):
+    """The pool asks for a newer worker program."""
+
+    def __init__(self, found: str, least: str) -> None:
+        super().__init__(
+            f"this worker is version {found}, the pool takes {least} and newer: "
+            f"install poolhand {least} or newer and start the worker again"
+        )
+
+
+class WorkerBarred(LoginRefused):
+    """The worker broke the protocol and stays outside for a while."""
+
+    def __init__(self, cause: str, seconds: Seconds) -> None:
+        super().__init__(
+            f"this worker broke the protocol ({cause}) and is let in again in {seconds} seconds: "
+            "if it is unmodified, update it and report the fault"
+        )
+        self.retry_after = seconds
 
 
 class LoginExpired(PeerFault):

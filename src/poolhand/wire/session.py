@@ -19,10 +19,11 @@ from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.frames import Frame, encode
 from poolhand.wire.messages import Close, Message, Ping, Pong, SchedulerBound, WorkerBound
 
-HEARTBEAT: Final = Seconds(15)
-"""A worker that has nothing to say says so this often."""
-LEASE: Final = Seconds(25)
-"""Silence after which a session ends."""
+HEARTBEAT: Final = Seconds(5)
+"""A worker that has nothing to say says so this often: 200 frames a second of 1000 workers."""
+LEASE: Final = Seconds(16)
+"""Silence after which a session ends: three heartbeats may be late, and with two seconds for the
+clock's and the sweep's grain a lost worker is replaced well within 30 s."""
 
 Out = TypeVar("Out", bound=WorkerBound | SchedulerBound)
 In = TypeVar("In", bound=WorkerBound | SchedulerBound)

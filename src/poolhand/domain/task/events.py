@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from poolhand.domain.ids import Address, ResultHash
+from poolhand.domain.ids import Address, ResultHash, TxHash
 from poolhand.domain.onchain import TaskView
 from poolhand.domain.replicate.events import Entry
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.task.model import Stored, TaskFacts
+from poolhand.domain.task.model import Stored, TaskFacts, Transaction
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import UnixSeconds
 
@@ -94,6 +94,22 @@ class CallRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction on this task is in a block: the pool's own, or somebody's who did its work."""
+
+    at: UnixSeconds
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Unmined:
+    """A re-organised chain took a transaction back."""
+
+    at: UnixSeconds
+    tx: TxHash
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Block time went on."""
 
@@ -110,6 +126,8 @@ Event: TypeAlias = (
     | Found
     | Misbehaved
     | CallRefused
+    | Mined
+    | Unmined
     | Ticked
 )
 

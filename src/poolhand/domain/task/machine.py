@@ -23,6 +23,7 @@ from poolhand.domain.task.events import (
     Event,
     Found,
     Lost,
+    Mined,
     Misbehaved,
     Received,
     Reported,
@@ -36,10 +37,11 @@ from poolhand.domain.task.events import (
     TellReveal,
     TellUpload,
     Ticked,
+    Unmined,
     Uploaded,
     Viewed,
 )
-from poolhand.domain.task.model import Attempt, Refusal, Task
+from poolhand.domain.task.model import Attempt, Refusal, Task, Transaction
 from poolhand.domain.task.rules import (
     can_finalize,
     is_proved_result,
@@ -48,7 +50,7 @@ from poolhand.domain.task.rules import (
     uploader,
     verdict,
 )
-from poolhand.domain.task.status import FINAL_TASK, TASK_EDGES
+from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES
 from poolhand.domain.units import UnixSeconds
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "Event",
     "Found",
     "Lost",
+    "Mined",
     "Misbehaved",
     "Received",
     "Reported",
@@ -72,6 +75,7 @@ __all__ = [
     "TellReveal",
     "TellUpload",
     "Ticked",
+    "Unmined",
     "Uploaded",
     "Viewed",
     "is_settled",
@@ -83,6 +87,8 @@ __all__ = [
 
 RETRY_SECONDS: Final = 5
 """Pause after a refused transaction, times the number of refusals."""
+LONGEST_RETRY: Final = 60
+"""Seconds of the longest pause: what is owed to workers must not miss its deadline by waiting."""
 
 
 def receive(event: Received) -> Task:
@@ -127,7 +133,7 @@ def _apply(task: Task, event: Event) -> Task:
 
 def _change(task: Task, event: Event) -> Task:
     match event:
-        case Viewed() | Ticked() | Uploaded() | CallRefused():
+        case Viewed() | Ticked() | Uploaded() | CallRefused() | Mined() | Unmined():
             return _hear(task, event)
         case Assigned(at, worker, weight):
             if task.attempt(worker) is not None:
@@ -142,12 +148,11 @@ def _change(task: Task, event: Event) -> Task:
     assert_never(event)
 
 
-def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused) -> Task:
+def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused | Mined | Unmined) -> Task:
     match event:
         case Viewed(_, view):
-            over = task.status in FINAL_TASK
             older = task.view is not None and view.block < task.view.block
-            return task if over or older else replace(task, view=view)
+            return task if older else replace(task, view=view)
         case Ticked():
             return task
         case Uploaded(_, stored):
@@ -155,13 +160,31 @@ def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused) -> Task:
             return replace(task, stored=stored) if counts else task
         case CallRefused(at, kind, cause):
             return _refuse(task, kind, at, cause)
+        case Mined(_, transaction):
+            return _note(task, transaction)
+        case Unmined(_, tx):
+            known = next((each for each in task.transactions if each.tx == tx), None)
+            return _note(task, replace(known, block=None)) if known else task
     assert_never(event)
+
+
+def _note(task: Task, news: Transaction) -> Task:
+    """Record a transaction; what it cost is not forgotten when it is mined a second time."""
+    known = next((each for each in task.transactions if each.tx == news.tx), None)
+    if known is None:
+        return replace(task, transactions=(*task.transactions, news))
+    if news.gas is None:
+        news = replace(known, block=news.block)
+    noted = tuple(news if each.tx == news.tx else each for each in task.transactions)
+    return replace(task, transactions=noted)
 
 
 def _refuse(task: Task, kind: str, at: UnixSeconds, cause: str) -> Task:
     known = task.refusal(kind)
     times = known.times + 1 if known else 1
-    refusal = Refusal(kind, times, UnixSeconds(at + RETRY_SECONDS * times), cause)
+    refusal = Refusal(
+        kind, times, UnixSeconds(at + min(RETRY_SECONDS * times, LONGEST_RETRY)), cause
+    )
     others = tuple(each for each in task.refusals if each.kind != kind)
     return replace(task, refusals=(*others, refusal))
 
@@ -205,7 +228,7 @@ def _record(attempt: Attempt, event: Reported) -> Attempt:
         if not attempt.is_over:
             if entry.status not in EDGES[attempt.status] - _NOT_A_WORKERS:
                 raise IllegalTransition(attempt.status, entry.status)
-            attempt = attempt.enter(entry)
+            attempt = attempt.hear(entry)
     heard_at = event.at if fresh else attempt.heard_at
     return replace(attempt, reports=attempt.reports + len(fresh), live=True, heard_at=heard_at)
 
@@ -219,7 +242,8 @@ def _settle(task: Task) -> Task:
     status = phase(task)
     if task.history and status is task.status:
         return task
-    if task.history and status not in TASK_EDGES[task.status]:
+    following = TASK_EDGES[task.status] | TAKEN_BACK.get(task.status, frozenset())
+    if task.history and status not in following:
         return task
     return replace(task, history=(*task.history, (status, task.now)))
 

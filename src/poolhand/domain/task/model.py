@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.domain.category import CONTRIBUTION_RATIO, FINAL_RATIO
-from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId
+from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
 from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import FINAL, Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust, Weight
-from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
 
 _PERIODS_BETWEEN: Final = FINAL_RATIO - CONTRIBUTION_RATIO
 
@@ -30,6 +30,8 @@ class TaskFacts:
     tag: Tag
     contribution_deadline: UnixSeconds
     final_deadline: UnixSeconds
+    noticed_in: BlockNumber | None = None
+    """Block of the deal's notice, unless a re-organisation moved it; None in old journals."""
 
     @property
     def period(self) -> Seconds:
@@ -53,7 +55,7 @@ class Attempt:
 
     ``log`` begins with CREATED, at our time; later entries have the worker's clock, which decides
     nothing: ``heard_at`` is our time of the newest. ``reports`` counts the worker's own entries
-    stored so far; ``live`` tells whether the worker's lease holds.
+    stored so far, ``told`` are their places in ``log``; ``live`` tells whether its lease holds.
     """
 
     worker: Address
@@ -62,6 +64,7 @@ class Attempt:
     reports: int = 0
     live: bool = True
     heard_at: UnixSeconds = UnixSeconds(0)
+    told: frozenset[int] = frozenset()
 
     @property
     def status(self) -> Status:
@@ -78,8 +81,12 @@ class Attempt:
         return sum(entry.status in statuses for entry in self.log)
 
     def enter(self, entry: Entry) -> Attempt:
-        """Return the attempt with one more entry."""
+        """Return the attempt with one more entry of ours."""
         return replace(self, log=(*self.log, entry))
+
+    def hear(self, entry: Entry) -> Attempt:
+        """Return the attempt with one more entry of the worker's."""
+        return replace(self, log=(*self.log, entry), told=self.told | {len(self.log)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,21 @@ class Refusal:
     times: int
     not_before: UnixSeconds
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that put a task on chain, ended or reopened it.
+
+    ``block`` is None while no block of the chain has it; what it cost (``gas_price`` in wei) is
+    known of the pool's own.
+    """
+
+    kind: str
+    tx: TxHash
+    block: BlockNumber | None
+    gas: Gas | None = None
+    gas_price: Wei | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +127,7 @@ class Task:
     attempts: tuple[Attempt, ...] = ()
     stored: Stored | None = None
     refusals: tuple[Refusal, ...] = ()
+    transactions: tuple[Transaction, ...] = ()
     history: tuple[tuple[TaskStatus, UnixSeconds], ...] = ()
 
     @property
@@ -116,6 +139,18 @@ class Task:
     def chain_status(self) -> ChainTaskStatus:
         """The hub's status, UNSET while unknown."""
         return self.view.status if self.view else ChainTaskStatus.UNSET
+
+    @property
+    def flow(self) -> Flow:
+        """How the task is settled: at once only while nobody has contributed without finalizing.
+
+        One contribution that is never revealed would else spoil the task for good, for the hub
+        takes ``contributeAndFinalize`` of the first contributor alone, reopened or not.
+        Source: PoCo 6.x, IexecPoco2Facet.contributeAndFinalize.
+        """
+        over = self.chain_status in (ChainTaskStatus.COMPLETED, ChainTaskStatus.FAILED)
+        spoilt = self.view is not None and self.view.contributors and not over
+        return Flow.STANDARD if spoilt else self.facts.flow
 
     def attempt(self, worker: Address) -> Attempt | None:
         """Return a worker's attempt."""

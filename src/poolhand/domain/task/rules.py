@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import Final
 
 from eth_hash.auto import keccak
@@ -12,7 +13,7 @@ from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Stored, Task
-from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.task.status import FINAL_TASK, TaskStatus
 from poolhand.domain.trust import Weight, contributions_needed, group_weight, newcomers_needed
 
 SPARE_FAILURES: Final = 3
@@ -21,6 +22,8 @@ UPLOAD_PAUSE: Final = 5
 """Seconds between two upload requests to one worker, times its failures."""
 UPLOAD_PATIENCE: Final = 120
 """Seconds that a worker may be silent over the upload before another is asked too."""
+SETTLING: Final = 60
+"""Seconds of block time in which what a re-organisation took back is awaited again."""
 
 _FAILED_UPLOADS: Final = (
     Status.RESULT_UPLOAD_FAILED,
@@ -92,15 +95,30 @@ def replicates_needed(task: Task, newcomer: Weight) -> int:
 
     Who has been at it for longer than a period of the category is no longer counted on.
     """
-    if task.chain_status not in (ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE):
-        return 0
-    if task.now >= task.facts.contribution_deadline or is_given_up(task):
+    if not is_open(task):
         return 0
     since = task.now - task.facts.period
     pending = [a.weight for a in task.attempts if is_working(task, a) and a.log[0].at > since]
-    if task.facts.flow is Flow.CONTRIBUTE_AND_FINALIZE:
+    if task.flow is Flow.CONTRIBUTE_AND_FINALIZE:
         return 0 if pending else 1
     return contributions_needed(task.facts.trust, _groups(task), pending, newcomer)
+
+
+def is_open(task: Task) -> bool:
+    """Whether a further contribution could still be taken, now or after a reopening in time."""
+    takes = task.chain_status in (ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE)
+    in_time = task.now < task.facts.contribution_deadline
+    return takes and in_time and not is_given_up(task) and not is_settling(task)
+
+
+def is_settling(task: Task) -> bool:
+    """Whether a re-organised chain took the task's end back only just now.
+
+    The transaction that ended it is usually mined again within a block or two, so nobody else is
+    given the task meanwhile.
+    """
+    moments = [at for (before, _), (_, at) in pairwise(task.history) if before in FINAL_TASK]
+    return bool(moments) and task.status not in FINAL_TASK and task.now < moments[-1] + SETTLING
 
 
 def _groups(task: Task) -> dict[bytes, int]:
@@ -123,7 +141,7 @@ def uploader(task: Task) -> Address | None:
 
     Silence counts like a failure; of equals, another has its turn each time.
     """
-    if task.stored is not None or task.facts.flow is not Flow.STANDARD or task.view is None:
+    if task.stored is not None or task.flow is not Flow.STANDARD or task.view is None:
         return None
     proved = [
         a
@@ -158,7 +176,7 @@ def is_proved_result(task: Task, stored: Stored) -> bool:
     data with which ``finalize`` fails for ever. In the quick flow the worker itself puts the link
     on chain, so there the telling only serves the display.
     """
-    if task.facts.flow is not Flow.STANDARD:
+    if task.flow is not Flow.STANDARD:
         return task.attempt(stored.worker) is not None
     proved = task.contribution(stored.worker) is ContributionStatus.PROVED
     known = task.view is not None and task.view.digest == stored.digest

@@ -76,6 +76,16 @@ _FOLLOWERS: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     T.COMPLETED: frozenset(),
     T.FAILED: frozenset(),
 }
+TAKEN_BACK: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
+    end: frozenset(TaskStatus) - {end} for end in FINAL_TASK
+}
+"""What may follow an end that a re-organised chain took back, and nothing else can.
+
+"A finalized task never changes" is the chain's word, which it gives for good only when the block
+is deep enough. Until then whoever sees it taken back must send again what was sent, so the task
+goes back to where the chain now has it. Replicates that ended stay ended: their workers see to
+their own transactions.
+"""
 TASK_EDGES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     status: following - {status} for status, following in _FOLLOWERS.items()
 }

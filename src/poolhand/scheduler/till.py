@@ -1,0 +1,179 @@
+"""The gas of the pool owner's wallet: how much there is, how much is owed, who waits for more.
+
+What is owed to workers and requesters comes first: while the wallet cannot pay for it, nothing new
+is sold and nothing new is put on chain. A transaction that could not be paid waits here until the
+wallet is richer or gas is cheaper, in the order of what is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from poolhand.domain.errors import ChainUnreachable, OutOfGas
+from poolhand.domain.purse import Means
+from poolhand.domain.units import Gas, UnixSeconds, Wei, show_coin
+from poolhand.observe.complaint import Complaint
+from poolhand.ports.chain import TransactionSender, Watcher
+from poolhand.ports.clock import Clock
+
+INITIALIZE_GAS: Final = Gas(240_000)
+FINALIZE_GAS: Final = Gas(410_000)
+"""What a task takes at its beginning and end (measured on PoCo 6.1)."""
+MARGIN: Final = 2
+"""Times the present price that a transaction may cost: the base fee doubles within six blocks."""
+PROBE: Final = 15
+"""Seconds between two tries without a refill: gas may have become cheaper."""
+RANKS: Final = {"finalize": 0, "reopen": 1, "claim": 2, "initialize": 3}
+"""Who is let go first when there is something to spend."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Waiter:
+    purpose: str
+    rank: int
+    released: asyncio.Future[None]
+
+
+class Till:
+    """Watches one wallet's gas.
+
+    Args:
+        sender: Of the wallet.
+        owed: Counts the tasks on chain that the pool still has to finalize.
+        changed: Called when gas has become short or is there again.
+        outage: Told when the chain is out of reach.
+    """
+
+    def __init__(
+        self,
+        sender: TransactionSender,
+        clock: Clock,
+        owed: Callable[[], int],
+        changed: Callable[[], None],
+        outage: Complaint,
+    ) -> None:
+        self._sender, self._clock = sender, clock
+        self._owed, self._changed, self._outage = owed, changed, outage
+        self._waiting: list[_Waiter] = []
+        self._troubled: dict[str, str] = {}
+        self._is_richer = False
+        self._next_probe = UnixSeconds(0)
+        self._was_short = False
+        self._means: Means | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether what is owed, and one task more, can not be paid for."""
+        return bool(self._troubled) or self.missing > 0
+
+    @property
+    def balance(self) -> Wei | None:
+        """What the wallet has, None before it was read."""
+        return self._means.balance if self._means else None
+
+    @property
+    def reserve(self) -> Wei:
+        """What must be left for tasks on chain when another one is put there (wei)."""
+        return self._cost(Gas(FINALIZE_GAS * self._owed()))
+
+    @property
+    def missing(self) -> Wei:
+        """What the wallet lacks for what is owed and one task more (wei), as far as is known."""
+        if self._means is None:
+            return Wei(0)
+        one_more = self._cost(Gas(INITIALIZE_GAS + FINALIZE_GAS))
+        return Wei(max(0, self.reserve + one_more - self._means.balance))
+
+    def _cost(self, gas: Gas) -> Wei:
+        if self._means is None:
+            return Wei(0)
+        return Wei(gas * min(MARGIN * self._means.price, self._means.cap))
+
+    @property
+    def complaint(self) -> str | None:
+        """Say who must send how much to whom; None while there is enough."""
+        if not self.is_short:
+            return None
+        if self.missing:
+            wallet, coins = self._sender.address, show_coin(self.missing)
+            return f"wallet {wallet} is short of gas: the pool's owner must send it {coins} coins"
+        return next(iter(self._troubled.values()))
+
+    def show(self) -> dict[str, Any]:
+        """Show it for ``/health`` (wei)."""
+        return {
+            "short": self.is_short,
+            "balance": self.balance,
+            "missing": self.missing,
+            "message": self.complaint,
+        }
+
+    async def keep_watch(self, watcher: Watcher) -> None:
+        """Read the balance with every block, for ever."""
+        async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                await self._look()
+
+    async def refill(self, kind: str, purpose: str, fault: OutOfGas) -> None:
+        """Wait until a transaction that could not be paid is worth another try."""
+        waiter = _Waiter(purpose, RANKS[kind], asyncio.get_running_loop().create_future())
+        self._is_richer = False
+        self._next_probe = UnixSeconds(self._clock.now() + PROBE)
+        self._troubled[purpose] = str(fault)
+        self._waiting.append(waiter)
+        self._note()
+        try:
+            await waiter.released
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
+    def settled(self, purpose: str) -> None:
+        """Take note that a transaction was paid, or is no longer wanted; repeatable."""
+        if self._troubled.pop(purpose, None) is not None:
+            self._release(len(self._waiting))
+            self._note()
+
+    async def _look(self) -> None:
+        before = self.balance
+        try:
+            self._means = await self._sender.means()
+        except ChainUnreachable as fault:
+            self._outage.tell(fault)
+            return
+        self._outage.over()
+        self._is_richer |= before is not None and self._means.balance > before
+        if self._is_richer:
+            self._release(len(self._waiting))
+        elif self._clock.now() >= self._next_probe:
+            self._release(1)
+        self._note()
+
+    def _release(self, most: int) -> None:
+        """Let go of those who are owed most, all of one rank at once."""
+        if not self._waiting:
+            return
+        first = min(waiter.rank for waiter in self._waiting)
+        for waiter in [each for each in self._waiting if each.rank == first][:most]:
+            self._waiting.remove(waiter)
+            if not waiter.released.done():
+                waiter.released.set_result(None)
+
+    def _note(self) -> None:
+        """Tell once that gas is short, and once that it is there again."""
+        if self.is_short is self._was_short:
+            return
+        self._was_short = self.is_short
+        if self.is_short:
+            log.error("gas_short", wallet=str(self._sender.address), cause=self.complaint)
+        else:
+            log.info("gas_refilled", wallet=str(self._sender.address), balance=self.balance)
+        self._changed()

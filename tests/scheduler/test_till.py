@@ -1,0 +1,198 @@
+"""A pool without gas: it says so, owes nobody more, pays first what it owes, and goes on by itself."""
+
+from __future__ import annotations
+
+import pytest
+import structlog
+from pool_world import RIGHT, TO_CONTRIBUTED, S, first_task
+from structlog.testing import capture_logs
+
+from poolhand.domain.onchain import ChainTaskStatus, Claim, Finalize, Initialize
+from poolhand.domain.tag import NO_TAG
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import Gas, Wei
+from poolhand.scheduler.pricing import PoolOutOfGas
+from poolhand.scheduler.till import FINALIZE_GAS, INITIALIZE_GAS, PROBE
+
+PRICE = Wei(10**9)
+ONE = 300_000 * PRICE
+"""What a transaction costs on the fake chain (wei)."""
+TASK = Gas(INITIALIZE_GAS + FINALIZE_GAS) * PRICE
+"""What the pool wants to have for one more task (wei)."""
+
+
+def leave(world, coins):
+    """Let the owner's wallet have just so much (wei)."""
+    held = world.chain.state.coin_of(world.owner.address)
+    world.chain.fund(world.owner.address, coin=Wei(coins - held))
+
+
+def as_it_sends(world, happens):
+    """Let something happen between the pool's look at its wallet and its next transaction."""
+
+    def once(*_):
+        world.chain.before_send = None
+        happens()
+
+    world.chain.before_send = once
+
+
+async def with_gas(pool, coins, **terms):
+    world = await pool(**terms)
+    world.chain.gas_price = PRICE
+    leave(world, coins)
+    await world.step()
+    return world
+
+
+async def order(world):
+    return await world.scheduler.pricing.order(0, Trust(1), NO_TAG)
+
+
+def gas(world):
+    return world.scheduler.till.show()
+
+
+async def revealing(world, worker):
+    """Bring a task to where the pool owes its finalization."""
+    task = first_task(await world.deal())
+    await world.step()
+    await worker.reports(task, *TO_CONTRIBUTED)
+    worker.contributes(task)
+    await world.step()
+    worker.reveals(task)
+    await world.step()
+    await worker.reports(task, S.REVEALING, S.REVEALED, S.RESULT_UPLOAD_REQUESTED,
+                         S.RESULT_UPLOADING)  # fmt: skip
+    return task
+
+
+async def test_a_pool_with_enough_for_one_more_task_sells_and_with_less_does_not(pool):
+    world = await with_gas(pool, TASK)
+    assert gas(world) == {"short": False, "balance": TASK, "missing": 0, "message": None}
+    assert (await order(world)).order.category == 0
+    leave(world, TASK - 1)
+    await world.step()
+    assert (gas(world)["short"], gas(world)["missing"]) == (True, 1)
+    with pytest.raises(PoolOutOfGas, match=r"owner must send it 0\.0+1 coins") as told:
+        await order(world)
+    assert str(world.owner.address) in str(told.value)
+    leave(world, TASK)
+    await world.step()
+    assert await order(world)
+
+
+async def test_where_gas_is_free_an_empty_wallet_is_enough(pool):
+    world = await pool()
+    leave(world, 0)
+    await world.step()
+    assert not gas(world)["short"]
+    assert await order(world)
+
+
+async def test_a_pool_short_of_gas_gives_out_nothing_that_is_not_on_chain_yet(pool):
+    world = await with_gas(pool, TASK - 1)
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    assert not world.offered(task)
+    assert "the pool is short of gas" in worker.told[-1].reasons
+    leave(world, TASK)
+    await world.step()
+    assert world.status(task, worker) is S.CREATED
+
+
+async def test_a_wallet_that_ran_dry_ends_nothing_and_is_told_of_once(pool):
+    world = await with_gas(pool, 10 * TASK, quick=True)
+    await world.hired()
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        as_it_sends(world, lambda: leave(world, ONE - 1))
+        task = first_task(await world.deal())
+        assert world.offered(task)
+        for _ in range(3 * PROBE):
+            await world.step()
+        assert world.pool.is_up
+        assert world.view(task).status is ChainTaskStatus.UNSET
+        assert not world.task(task).refusals, "an empty wallet is no refusal"
+        leave(world, 2 * TASK)
+        await world.until(lambda: world.view(task).status is ChainTaskStatus.ACTIVE, steps=3)
+    told = [entry["event"] for entry in logs if entry["event"].startswith("gas")]
+    assert told == ["gas_short", "gas_refilled"]
+    assert not gas(world)["short"]
+
+
+async def test_gas_that_became_cheaper_is_noticed_without_a_refill(pool):
+    world = await with_gas(pool, 10 * TASK, quick=True)
+    await world.hired()
+    as_it_sends(world, lambda: setattr(world.chain, "gas_price", 100 * PRICE))
+    task = first_task(await world.deal())
+    for _ in range(10):
+        await world.step()
+    assert world.view(task).status is ChainTaskStatus.UNSET
+    assert gas(world)["short"]
+    world.chain.gas_price = PRICE
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.ACTIVE, steps=PROBE + 2)
+
+
+async def test_what_is_owed_is_paid_before_anything_new(pool):
+    world = await with_gas(pool, 20 * TASK)
+    worker = await world.hired(slots=3)
+    owed = await revealing(world, worker)
+    as_it_sends(world, lambda: leave(world, 0))
+    fresh = await world.deal()
+    await worker.has_stored(owed, RIGHT)
+    await world.step()
+    assert [waiter.rank for waiter in world.scheduler.till._waiting] == [3, 0]
+    before = len(world.calls())
+    leave(world, ONE)
+    for _ in range(PROBE + 3):
+        await world.step()
+    assert [type(call) for call in world.calls()[before:]] == [Finalize]
+    assert world.view(owed).status is ChainTaskStatus.COMPLETED
+    assert world.view(first_task(fresh)).status is ChainTaskStatus.UNSET
+
+
+async def test_a_new_task_never_takes_the_gas_that_another_ones_end_needs(pool):
+    world = await with_gas(pool, 20 * TASK)
+    worker = await world.hired(slots=3)
+    owed = await revealing(world, worker)
+    as_it_sends(world, lambda: leave(world, ONE + FINALIZE_GAS * PRICE - 1))  # enough for either
+    await world.deal()
+    await world.step()
+    assert sum(isinstance(call, Initialize) for call in world.calls()) == 1
+    await worker.has_stored(owed, RIGHT)
+    await world.until(lambda: world.view(owed).status is ChainTaskStatus.COMPLETED, steps=5)
+
+
+async def test_what_waited_for_gas_until_it_was_in_vain_is_not_sent(pool):
+    world = await with_gas(pool, 10 * TASK, quick=True)
+    await world.hired()
+    as_it_sends(world, lambda: leave(world, 0))
+    deal = await world.deal()
+    assert gas(world)["short"]
+    await world.pass_to(deal.start_time + 7 * 300)
+    leave(world, 10 * TASK)
+    for _ in range(PROBE + 3):
+        await world.step()
+    assert world.view(first_task(deal)).status is ChainTaskStatus.UNSET
+    assert not gas(world)["short"]
+    await world.pass_to(deal.start_time + 10 * 300)
+    await world.until(lambda: world.view(first_task(deal)).status is ChainTaskStatus.FAILED)
+    assert [type(call) for call in world.calls()[-2:]] == [Initialize, Claim]
+
+
+async def test_a_pool_that_restarts_without_gas_still_knows_what_it_owes(pool):
+    world = await with_gas(pool, 20 * TASK)
+    worker = await world.hired()
+    owed = await revealing(world, worker)
+    leave(world, 0)
+    await worker.has_stored(owed, RIGHT)
+    await world.step()
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    await world.step()
+    assert world.pool.is_up
+    assert gas(world)["short"]
+    leave(world, ONE)
+    await world.until(lambda: world.view(owed).status is ChainTaskStatus.COMPLETED, steps=PROBE)
