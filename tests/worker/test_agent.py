@@ -198,6 +198,7 @@ async def test_a_worker_reveals_and_is_paid_though_its_pool_is_dead(pool):
     assert not pool.files(task).exists()
     assert pool.replicate(task) is not None  # its end is yet to be told
     await pool.acknowledges(task)
+    await pool.blocks(20)  # until no re-organisation can take it back
     assert pool.replicate(task) is None
 
 
@@ -241,15 +242,15 @@ async def test_a_consensus_on_another_result_ends_the_replicate(pool):
 async def test_an_empty_wallet_parks_the_stage_until_it_is_refilled(tmp_path):
     pool = ScriptedPool(tmp_path)
     await pool.opens()
-    pool.chain._gas_price = 10
-    task = await pool.offered()
+    task = await pool.offered(active=False)
+    pool.chain.gas_price = 10
+    pool.initialize(pool.world.deals[0])
     await pool.blocks(15)
     assert pool.path(task)[-1] == "OUT_OF_GAS"
     before = len(pool.path(task))
-    pool.chain.fund(pool.node.address, coin=10 * 300_000)
+    pool.chain.fund(pool.node.address, coin=10 * 750_000)
     await pool.blocks(3)
     assert pool.path(task)[before:][:2] == ["CONTRIBUTING", "CONTRIBUTED"]
-    assert pool.path(task)[-1] == "OUT_OF_GAS"  # for the reveal now
     pool.chain.fund(pool.node.address, coin=10 * 300_000)
     await pool.blocks(3)
     assert pool.contribution(task).status is ContributionStatus.PROVED
@@ -259,12 +260,13 @@ async def test_an_empty_wallet_parks_the_stage_until_it_is_refilled(tmp_path):
 async def test_a_wallet_refilled_while_the_worker_was_stopped_goes_on_too(tmp_path):
     pool = ScriptedPool(tmp_path)
     await pool.opens()
-    pool.chain._gas_price = 10
-    task = await pool.offered()
-    await pool.blocks(1)
+    task = await pool.offered(active=False)
+    pool.chain.gas_price = 10
+    pool.initialize(pool.world.deals[0])
+    await pool.blocks(2)
     assert pool.path(task)[-1] == "OUT_OF_GAS"
     await pool.node.kill()
-    pool.chain.fund(pool.node.address, coin=20 * 300_000)
+    pool.chain.fund(pool.node.address, coin=10 * 750_000)
     pool.node.start()
     await pool.blocks(4)
     assert pool.contribution(task).status is ContributionStatus.PROVED
@@ -351,7 +353,10 @@ async def test_a_worker_says_what_it_holds_at_login(pool):
 async def test_a_draining_pool_pauses_the_worker(pool):
     await pool.says(Drain())
     assert pool.heard(Capacity)[-1].paused
-    pool.agent.pause(None)
+    pool.agent.pause(None)  # the operator did not pause it
+    await pool.greets(resumed=True)
+    assert pool.heard(Capacity)[-1].paused
+    await pool.greets()  # the pool is back
     assert not pool.heard(Capacity)[-1].paused
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+import structlog
 from worker_world import done
 
 from network.world import writes
@@ -45,7 +46,7 @@ async def test_an_app_that_cannot_be_pulled_fails_with_the_reason(shop, fault):
         shop.node.runtime.apps.clear()
     else:
         shop.node.runtime.is_down = True
-    finished = await done(shop, A.DOWNLOAD_APP, replicate)
+    finished = await done(shop, A.DOWNLOAD_APP, replicate, blocks=100)
     assert finished.outcome is S.APP_DOWNLOAD_FAILED
     assert "image" in finished.detail or "engine" in finished.detail
 
@@ -162,10 +163,35 @@ async def test_an_app_that_gives_no_result_fails_with_the_reason(shop, outcome, 
     assert word in finished.detail
 
 
+@pytest.mark.parametrize(
+    ("first", "runs", "result"),
+    [
+        (replace(ended(0), joined=True), 2, S.COMPUTED),
+        (replace(ended(1), joined=True), 2, S.COMPUTED),
+        (replace(ended(137, timed_out=True), joined=True), 1, S.COMPUTE_FAILED),
+        (ended(0), 1, S.COMPUTE_FAILED),
+    ],
+)
+async def test_a_container_of_an_earlier_life_is_no_proof_against_the_app(
+    shop, first, runs, result
+):
+    """What ended that life, a full disk or a power cut, may have spoilt what the app wrote."""
+    apps = iter([lambda _: first, writes("the right result")])
+    started = []
+
+    def app(spec):
+        started.append(spec)
+        return next(apps)(spec)
+
+    shop.node.runtime.apps = {"registry.test/words": app}
+    finished = await done(shop, A.COMPUTE, await pulled(shop))
+    assert (finished.outcome, len(started)) == (result, runs)
+
+
 async def test_a_container_that_cannot_be_run_fails_with_the_reason(shop):
     replicate = await pulled(shop)
     shop.node.runtime.faults["registry.test/words"] = RuntimeDown("the engine is down: start it")
-    finished = await done(shop, A.COMPUTE, replicate)
+    finished = await done(shop, A.COMPUTE, replicate, blocks=100)
     assert finished.outcome is S.COMPUTE_FAILED
     assert "engine" in finished.detail
 
@@ -202,21 +228,35 @@ async def test_an_upload_gives_the_link_to_put_on_chain(shop):
     assert str(replicate.offer.task_id) in finished.link
 
 
-async def test_a_service_that_is_away_is_tried_again_for_seconds_and_then_given_up(shop):
-    replicate = await computed(shop)
-    address = shop.bench.worker
-    shop.world.results.faults[address] = ResultsDown("the service restarts")
+async def away_for(shop, replicate, seconds):
+    """Upload while the service is away for so long; returns the stage."""
+    faults, address = shop.world.results.faults, shop.bench.worker
+    faults[address] = ResultsDown("the service restarts")
     stage = asyncio.create_task(shop.hands.perform(replicate, A.UPLOAD))
-    await shop.settle()
-    shop.clock.advance(1)
-    await shop.settle()
-    assert not stage.done()
-    del shop.world.results.faults[address]
-    shop.clock.advance(4)
-    await shop.settle()
+    await shop.blocks(seconds)
+    del faults[address]
+    await shop.blocks(9)
+    return stage
+
+
+@pytest.mark.parametrize("flow", list(Flow))
+async def test_a_service_that_is_away_for_seconds_is_tried_again(shop, flow):
+    replicate = await computed(shop, flow)
+    assert (await (await away_for(shop, replicate, 3))).outcome is S.RESULT_UPLOADED
+
+
+async def test_who_alone_has_a_result_waits_for_the_service_as_long_as_it_takes(shop):
+    replicate = await computed(shop)
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as told:
+        stage = await away_for(shop, replicate, 400)
     assert (await stage).outcome is S.RESULT_UPLOADED
-    shop.world.results.faults[address] = ResultsDown("the service restarts")
-    finished = await done(shop, A.UPLOAD, replicate, blocks=10)
+    assert [each["event"] for each in told].count("results_awaited") == 1
+
+
+async def test_who_has_proved_its_result_soon_lets_another_upload_it(shop):
+    replicate = await computed(shop, Flow.STANDARD)
+    finished = (await away_for(shop, replicate, 10)).result()
     assert (finished.outcome, finished.detail) == (S.RESULT_UPLOAD_FAILED, "the service restarts")
 
 

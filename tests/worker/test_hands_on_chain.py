@@ -9,9 +9,11 @@ from hashlib import sha256
 import pytest
 from worker_world import done
 
+from poolhand.chain.errors import Displaced
 from poolhand.domain.hashes import result_hash, result_seal
-from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
+from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TxHash
 from poolhand.domain.onchain import ChainTaskStatus, Contribute, Reveal
+from poolhand.domain.purse import REVEAL_GAS
 from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei
@@ -58,9 +60,9 @@ async def test_a_task_that_never_gets_active_cannot_be_contributed_to(shop):
 async def test_too_little_stake_is_told_with_what_to_deposit(shop):
     deal, replicate = await ready(shop)
     shop.chain.state.stake[shop.bench.worker] = deal.worker_stake - 10**9
-    finished = await done(shop, A.CHECK, replicate)
+    finished = await done(shop, A.CHECK, replicate, blocks=1)
     assert finished.outcome is S.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW
-    assert finished.detail.endswith("deposit 1 RLC")
+    assert finished.detail.endswith("deposit 1 RLC (`poolhand worker deposit 1`)")
 
 
 async def test_no_stake_is_asked_for_where_none_is_locked(shop):
@@ -90,7 +92,7 @@ async def test_a_wallet_that_contributed_something_else_before_cannot_again(shop
 
 def _anew(shop, replicate):
     """Forget what the sender remembers, as a wallet used elsewhere would."""
-    shop.chain._purposes.clear()
+    shop.chain.purposes.clear()
     return replicate
 
 
@@ -115,6 +117,29 @@ async def test_a_contribution_locks_the_stake_and_tells_its_transaction(shop):
     assert shop.chain.state.locked_of(shop.bench.worker) == deal.worker_stake
 
 
+class UsedElsewhere:
+    """A sender whose first transaction finds its nonce used: an operator has deposited."""
+
+    def __init__(self, inner) -> None:
+        self._inner, self.tries = inner, 0
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def send(self, purpose, *more):
+        self.tries += 1
+        if self.tries == 1:
+            raise Displaced(purpose, 0, TxHash(bytes(32)))
+        return await self._inner.send(purpose, *more)
+
+
+async def test_a_wallet_that_was_used_elsewhere_contributes_all_the_same(shop):
+    _, replicate = await ready(shop, trust=10)
+    shop.bench.sender = UsedElsewhere(shop.bench.sender)
+    finished = await done(shop, A.CONTRIBUTE, replicate)
+    assert (finished.outcome, shop.bench.sender.tries) == (S.CONTRIBUTED, 2)
+
+
 async def test_a_task_of_trust_1_is_finished_with_the_stored_link(shop):
     _, replicate = await ready(shop, flow=Flow.CONTRIBUTE_AND_FINALIZE)
     finished = await done(shop, A.CONTRIBUTE, replace(replicate, link="the link"))
@@ -137,7 +162,7 @@ async def test_a_task_of_trust_1_is_finished_with_the_stored_link(shop):
 async def test_what_the_contract_refuses_has_a_status_of_its_own(shop, spoil, status):
     deal, replicate = await ready(shop)
     spoil(shop, deal)
-    finished = await done(shop, A.CONTRIBUTE, replicate)
+    finished = await done(shop, A.CONTRIBUTE, replicate, blocks=1)
     assert finished.outcome is status
     assert finished.detail
 
@@ -160,11 +185,12 @@ async def test_any_other_refusal_is_told_as_it_is(shop):
 
 async def test_a_wallet_without_gas_parks_the_stage(shop):
     _, replicate = await ready(shop, trust=10)
-    shop.chain._gas_price = Wei(10)
+    shop.chain.gas_price = Wei(10)
     for action in (A.CONTRIBUTE, A.REVEAL):
         if action is A.REVEAL:
-            shop.chain.fund(shop.bench.worker, coin=Wei(10 * GAS))
+            shop.chain.fund(shop.bench.worker, coin=Wei(10 * (GAS + REVEAL_GAS)))
             await done(shop, A.CONTRIBUTE, replicate)
+            shop.chain.drain(shop.bench.worker)
             _agree(shop, replicate)
         finished = await done(shop, action, replicate)
         assert finished.outcome is S.OUT_OF_GAS, action

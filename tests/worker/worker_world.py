@@ -24,9 +24,10 @@ class Workshop:
         self.world = SimulatedNetwork(folder, 1, **terms)
         (self.node,) = self.world.nodes
         self.chain, self.clock = self.world.chain, self.world.clock
+        self.node.tasks = asyncio.get_running_loop()  # its sender runs, the program does not
         self.bench = self.node.bench()
         self.hands = BenchHands(self.bench, 1)
-        self.chain.automine = True
+        self.chain.automine, self.chain.after_send = True, None
 
     async def deal(self, **terms):
         self.chain.automine = False

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from poolhand.domain.errors import Refused
-from poolhand.domain.units import Gas, Wei
+from poolhand.domain.errors import OutOfGas, Refused
+from poolhand.domain.ids import Address
+from poolhand.domain.units import Gas, Wei, show_coin
 
 AFFORDABLE_GAS: Final = Gas(1_000_000)
 """A wallet has enough gas when it can pay this much at the cap: one transaction of any kind."""
@@ -94,3 +95,17 @@ class GasRule:
 def raised(fee: Wei) -> Wei:
     """Return a fee 12.5 % higher, rounded up, and higher by at least 1 wei."""
     return Wei(-(-fee * 9 // 8) if fee else 1)
+
+
+def out_of_gas(sender: Address, purpose: str, missing: Wei, reserve: Wei = Wei(0)) -> OutOfGas:
+    """Say who must send how much to whom, and what is kept back for what."""
+    if reserve:
+        return OutOfGas(
+            f"wallet {sender} cannot pay for {purpose} and keep {show_coin(reserve)} coins for "
+            f"reveals: send it at least {show_coin(missing)} coins"
+        )
+    if not missing:
+        return OutOfGas(f"wallet {sender} cannot pay for {purpose}: send it coins of this chain")
+    return OutOfGas(
+        f"wallet {sender} cannot pay for {purpose}: send it at least {show_coin(missing)} coins"
+    )

@@ -25,6 +25,8 @@ from poolhand.chain.rpc import Rpc
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.ids import Address, BlockHash, TxHash
 from poolhand.domain.onchain import Receipt
+from poolhand.domain.units import Wei
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
 REPEAT: Final = 3
@@ -50,6 +52,7 @@ class Pending:
         ended: The receipt, of success or failure; or Displaced.
         quiet: Blocks since it became the next to be mined.
         doubts: How often its nonce was found used without a receipt.
+        is_told_stuck: Whether it was said that gas costs more than the cap.
     """
 
     versions: list[Signed]
@@ -58,6 +61,7 @@ class Pending:
     )
     quiet: int = 0
     doubts: int = 0
+    is_told_stuck: bool = False
 
     @property
     def last(self) -> Signed:
@@ -113,6 +117,12 @@ class Keeper:
     ) -> None:
         self._rpc, self._watcher, self._quotes, self._pen = rpc, watcher, quotes, pen
         self._behind, self._passed = max(confirmations, 1) - 1, passed
+        self._repeats = Complaint(
+            "transaction_rebroadcast",
+            "transactions_resumed",
+            level="info",
+            wallet=str(pen.wallet.address),
+        )
         self._looking = asyncio.Lock()
         self._forks = len(watcher.window.forks)
         self._seen: BlockHash | None = None
@@ -130,6 +140,10 @@ class Keeper:
         """Forget a transaction that nobody has."""
         self.open.pop(pending.last.purpose, None)
         self._pen.ledger.forget(pending.last.purpose)
+
+    def costs(self) -> Mapping[str, Wei]:
+        """Return the most that each transaction under way takes from the wallet (wei)."""
+        return {purpose: each.last.transaction.cost for purpose, each in self.open.items()}
 
     @property
     def doubtful(self) -> bool:
@@ -152,12 +166,11 @@ class Keeper:
         """Broadcast the journaled bytes once more."""
         for each in pending:
             verdict, said = await broadcast(self._rpc, each.last)
-            log.info(
-                "transaction_rebroadcast",
+            self._repeats.tell(
+                said or "the node has it, and no block does",
                 purpose=each.last.purpose,
                 tx=str(each.last.tx_hash),
                 verdict=verdict.name.lower(),
-                said=said,
             )
 
     async def _settle(self, passed: Sequence[Pending]) -> None:
@@ -199,6 +212,7 @@ class Keeper:
         if pending.doubts < DOUBTS:
             return
         self.drop(pending)
+        self._repeats.over()
         fault = Displaced(pending.last.purpose, pending.nonce, pending.last.tx_hash)
         log.warning("transaction_displaced", cause=str(fault))
         if not pending.ended.done():
@@ -208,6 +222,7 @@ class Keeper:
     def _end(self, pending: Pending, receipt: Receipt) -> None:
         purpose = pending.last.purpose
         del self.open[purpose]
+        self._repeats.over()
         if receipt.succeeded:
             self.done[purpose] = receipt
             self._recent[purpose] = pending.versions
@@ -268,7 +283,13 @@ class Keeper:
         wanted = await self._quotes.fees(tip)
         fees = self._quotes.rule.replacement(pending.last.fees, wanted)
         if fees is None:
-            log.warning("transaction_stuck_at_cap", purpose=pending.last.purpose)
+            if not pending.is_told_stuck:
+                pending.is_told_stuck = True
+                log.warning(
+                    "transaction_stuck_at_cap",
+                    purpose=pending.last.purpose,
+                    cause="gas costs more than IEXEC_GAS_PRICE_CAP: waiting, or raise it",
+                )
             await self.again([pending])
             return
         raised = replace(

@@ -9,28 +9,30 @@ from typing import Any, Final
 from poolhand.chain import abi
 from poolhand.chain.diagnose import Diagnosis
 from poolhand.chain.encode import Encoded, encode
-from poolhand.chain.gas import Fees, GasRule
+from poolhand.chain.gas import Fees, GasRule, out_of_gas
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import NodeRefusal
 from poolhand.chain.rpc import Rpc
-from poolhand.domain.errors import ChainUnreachable, OutOfGas, PoolhandError
+from poolhand.domain.errors import ChainUnreachable, PoolhandError, Reverted
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Contribute, ContributeAndFinalize, Finalize, Head, Reveal
-from poolhand.domain.units import BlockNumber, Gas, Wei, show_coin
+from poolhand.domain.purse import CONTRIBUTE_GAS, REVEAL_GAS, Means
+from poolhand.domain.units import BlockNumber, Gas, Wei
 
-LEAST_GAS: Final = {Contribute: Gas(600_000), Reveal: Gas(150_000)}
+LEAST_GAS: Final = {Contribute: CONTRIBUTE_GAS, Reveal: REVEAL_GAS}
 """Limits under which these are never sent: what others do before our block costs us gas, too (a
 contribution that completes the consensus takes up to 150 000 more than one that does not)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A transaction that is ready but for its nonce."""
+    """A transaction that is ready but for its nonce; ``held`` is what the wallet had (wei)."""
 
     encoded: Encoded
     gas: Gas
     fees: Fees
+    held: Wei
 
     @property
     def cost(self) -> Wei:
@@ -75,12 +77,28 @@ class Quotes:
                 raise out_of_gas(self.sender, purpose, _lack(encoded.value, held))
             raise await self.diagnosis.why(purpose, call, estimate.data, estimate.reason)
         gas = await self._limit(call, estimate)
-        made = Quote(encoded, gas, self._fees(head, told))
+        made = Quote(encoded, gas, self._fees(head, told), self._balance(held))
+        if made.cost > made.held:
+            raise out_of_gas(self.sender, purpose, Wei(made.cost - made.held))
+        return made
+
+    async def means(self) -> Means:
+        """Return what the wallet has, and what gas costs, at the newest block.
+
+        Raises:
+            ChainUnreachable: No endpoint answered.
+        """
+        head = self.tip() or await self.hub.head()
+        price = self._price(head)
+        asked: list[Query[Any]] = [balance(self.sender), *([price] if price else [])]
+        held, *told = await self.rpc.ask_all(asked)
+        cap = Wei(0) if self.rule.native else self.rule.cap
+        return Means(self._balance(held), self._fees(head, told).max_fee, cap)
+
+    def _balance(self, held: Any) -> Wei:
         if isinstance(held, NodeRefusal):
             raise ChainUnreachable(f"the balance of {self.sender} cannot be read: {held}")
-        if made.cost > held:
-            raise out_of_gas(self.sender, purpose, Wei(made.cost - held))
-        return made
+        return Wei(held)
 
     async def fees(self, head: Head) -> Fees:
         """Return what to pay in the block after ``head``."""
@@ -96,7 +114,10 @@ class Quotes:
         data, said = b"", ""
         if isinstance(answer, NodeRefusal):
             data, said = answer.data, answer.reason
-        return await self.diagnosis.why(purpose, call, data, said)
+        fault = await self.diagnosis.why(purpose, call, data, said)
+        if isinstance(fault, Reverted):
+            fault.is_mined = True
+        return fault
 
     def _estimate(self, encoded: Encoded) -> Query[Gas]:
         return Query(
@@ -148,12 +169,3 @@ def _lack(cost: Wei, held: Any) -> Wei:
 def balance(owner: Address) -> Query[Wei]:
     """Ask for a wallet's coin."""
     return Query("eth_getBalance", (str(owner), "latest"), lambda raw: Wei(abi.quantity(raw)))
-
-
-def out_of_gas(sender: Address, purpose: str, missing: Wei) -> OutOfGas:
-    """Say who must send how much to whom."""
-    if not missing:
-        return OutOfGas(f"wallet {sender} cannot pay for {purpose}: send it coins of this chain")
-    return OutOfGas(
-        f"wallet {sender} cannot pay for {purpose}: send it at least {show_coin(missing)} coins"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -10,17 +11,19 @@ import structlog
 
 from poolhand.chain.broadcast import Verdict, broadcast
 from poolhand.chain.errors import SendRefused
-from poolhand.chain.gas import GasRule
+from poolhand.chain.gas import GasRule, out_of_gas
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.keeper import Keeper, Pen, Pending, nonce_at
 from poolhand.chain.ledger import Ledger
-from poolhand.chain.quote import Quote, Quotes, out_of_gas
+from poolhand.chain.quote import Quote, Quotes
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import ChainUnreachable, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt
+from poolhand.domain.purse import Means
 from poolhand.domain.units import Wei
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
@@ -52,6 +55,13 @@ class WalletSender:
         self._pen = Pen(wallet, ledger)
         self._quotes = Quotes(rpc, hub, rule, wallet.address, lambda: watcher.window.tip)
         self._keeper = Keeper(rpc, watcher, self._quotes, self._pen, confirmations, self._passed)
+        self._outage = Complaint(
+            "transactions_unwatched",
+            "transactions_watched",
+            wallet=str(wallet.address),
+            acts="operator of the RPC endpoint",
+            next_step="bring it back; what was signed is kept and looked after by itself",
+        )
         self._attempts: dict[str, asyncio.Task[Receipt]] = {}
         self._next_nonce = 0
         self._recovered = False
@@ -67,21 +77,26 @@ class WalletSender:
         """Where it writes down what it signs."""
         return self._pen.ledger.journal
 
-    async def send(self, purpose: str, call: Call) -> Receipt:
+    async def means(self) -> Means:
+        """Return what the wallet has for gas, and what gas costs; raises ChainUnreachable."""
+        return await self._quotes.means()
+
+    async def send(self, purpose: str, call: Call, reserve: Wei = Wei(0)) -> Receipt:
         """Send a call and wait until it is mined and succeeded; repeat-safe by ``purpose``.
 
         Who stops waiting stops nothing: the next ``send`` of the purpose finds it.
 
         Raises:
             Reverted: Refused by the contract, before broadcast or on chain.
-            OutOfGas: The wallet cannot pay; the message says how much to add.
+            OutOfGas: The wallet cannot pay, or not without touching ``reserve``; the message says
+                how much to add.
             SendRefused: The node will never take it.
             Displaced: Another program used the nonce.
             ChainUnreachable: No endpoint took it; whether it was mined is unknown.
         """
         attempt = self._attempts.get(purpose)
         if attempt is None:
-            attempt = asyncio.create_task(self._attempt(purpose, call))
+            attempt = asyncio.create_task(self._attempt(purpose, call, reserve))
             self._attempts[purpose] = attempt
             attempt.add_done_callback(lambda ended: self._attempted(purpose, ended))
         try:
@@ -106,9 +121,11 @@ class WalletSender:
                     heard = await bell.wait(heard)
                 await self._keeper.look()
             except Unavailable as fault:
-                log.warning("transactions_unwatched", wallet=str(self.address), cause=str(fault))
+                self._outage.tell(fault)
                 await self._soon(bell.rings)
                 heard = -1
+            else:
+                self._outage.over()
 
     async def close(self) -> None:
         """Stop; what is under way is journaled and found again."""
@@ -122,22 +139,27 @@ class WalletSender:
         if not ended.cancelled():
             ended.exception()  # the waiters were told, if any are left
 
-    async def _attempt(self, purpose: str, call: Call) -> Receipt:
+    async def _attempt(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
         await self._recover()
         known = self._keeper.done.get(purpose)
         if known is not None:
             return known
         pending = self._keeper.open.get(purpose)
         if pending is None:
-            pending = await self._launch(purpose, await self._quotes.quote(purpose, call))
+            open_then = self._keeper.costs()
+            quote = await self._quotes.quote(purpose, call)
+            pending = await self._launch(purpose, quote, reserve, open_then)
         receipt = await asyncio.shield(pending.ended)
         if not receipt.succeeded:
             raise await self._quotes.why(purpose, call, receipt.block)
         return receipt
 
-    async def _launch(self, purpose: str, quote: Quote) -> Pending:
+    async def _launch(
+        self, purpose: str, quote: Quote, reserve: Wei, open_then: Mapping[str, Wei]
+    ) -> Pending:
         """Give a transaction its nonce, sign, journal and broadcast it."""
         async with self._pen.lock:
+            self._spare(purpose, quote, reserve, open_then)
             transaction = self._transaction(quote)
             pending = self._keeper.take([self._pen.sign(purpose, transaction)])
             self._next_nonce = transaction.nonce + 1
@@ -156,6 +178,19 @@ class WalletSender:
             self._watcher.bell.ring()
         log.info("transaction_sent", purpose=purpose, tx=str(pending.last.tx_hash))
         return pending
+
+    def _spare(
+        self, purpose: str, quote: Quote, reserve: Wei, open_then: Mapping[str, Wei]
+    ) -> None:
+        """Refuse what would leave less than the reserve once all that is under way is paid.
+
+        What was mined between the reading of the balance and now may be counted twice: then a
+        little too much is asked for, for one block.
+        """
+        under_way = sum({**open_then, **self._keeper.costs()}.values())
+        missing = quote.cost + under_way + reserve - quote.held
+        if reserve and missing > 0:
+            raise out_of_gas(self.address, purpose, Wei(missing), reserve)
 
     def _give_back(self, nonce: int) -> None:
         if self._next_nonce == nonce + 1:

@@ -1,36 +1,28 @@
-"""``poolhand worker``: run a worker, and see what it does."""
+"""``poolhand worker``: run a worker, see what it does, pause and stop it, deposit for it."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import httpx
 import structlog
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from poolhand.cli.depositing import deposit, deposit_report
+from poolhand.cli.parts import AmountArgument
 from poolhand.cli.programs import Ready, add_program
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.cli.stopping import drain, stop_now
+from poolhand.cli.worker_page import DEFAULT_STATUS, Page, worker_report
+from poolhand.domain.errors import Refused
+from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, without_effect, worker_settings
 
 app = typer.Typer(no_args_is_help=True, help="Run a worker and be paid for computing.")
-
-DEFAULT_STATUS: Final = "http://127.0.0.1:13100"
-
-
-class WorkerSilent(Unavailable):
-    """No worker answers at the status page."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"no worker answers at {url}: start one with `poolhand worker start`, or name its "
-            "status page with --url"
-        )
 
 
 async def _start(settings: Settings, ready: Ready) -> None:
@@ -62,31 +54,112 @@ add_program(
 )
 
 
+UrlOption = Annotated[str, typer.Option(metavar="URL", help="The worker's status page.")]
+BaseOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Or: the worker's folder, which knows its page."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 @app.command("status")
 def status(
-    url: Annotated[str, typer.Option(help="The worker's status page.")] = DEFAULT_STATUS,
-    base: Annotated[
-        Path | None, typer.Option(help="Or: the worker's folder, which knows its page.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: UrlOption = DEFAULT_STATUS, base: BaseOption = None, as_json: JsonOption = False
 ) -> None:
     """Show what a worker does, and why it does nothing when it does nothing.
+
+    Each cause says who can change it and how; each replicate, what its status means, who acts
+    next, and what stake of it is locked until when.
 
     Example: poolhand worker status --base .poolhand/workers/worker-1
 
     Exit codes: 0 answered, 4 no worker answers.
     """
-    page = _page(base) if base else url
-    try:
-        answer = httpx.get(f"{page}/v1/status", timeout=5)
-        answer.raise_for_status()
-        told: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, ValueError) as fault:
-        raise WorkerSilent(page) from fault
-    if as_json:
-        print(json.dumps(told, indent=2))
+    told = Page.find(url, base).status()
+    _print(told, as_json, lambda: worker_report(told))
+
+
+@app.command("pause")
+def pause(
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Shown to the pool and in the status.")
+    ] = "no reason given",
+    url: UrlOption = DEFAULT_STATUS,
+    base: BaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take nothing new, over restarts, until `poolhand worker resume`; what is held goes on.
+
+    Example: poolhand worker pause --base .poolhand/workers/worker-1 --reason "disk is replaced"
+
+    Exit codes: 0 paused, 2 no token, 4 no worker answers.
+    """
+    told = Page.find(url, base).order("pause", {"reason": reason})
+    _print(told, as_json, lambda: f"paused: {told['paused']}; what is held goes on")
+
+
+@app.command("resume")
+def resume(
+    url: UrlOption = DEFAULT_STATUS, base: BaseOption = None, as_json: JsonOption = False
+) -> None:
+    """Take tasks again: ends a pause, and a drain that has not ended yet.
+
+    Example: poolhand worker resume --base .poolhand/workers/worker-1
+
+    Exit codes: 0 resumed, 2 no token, 4 no worker answers.
+    """
+    told = Page.find(url, base).order("resume")
+    _print(told, as_json, lambda: "the worker takes tasks again")
+
+
+@app.command("deposit")
+def deposit_stake(
+    amount: AmountArgument,
+    again: Annotated[
+        str, typer.Option(metavar="NAME", help="Ask again after a deposit whose answer was lost.")
+    ] = "",
+    url: UrlOption = DEFAULT_STATUS,
+    base: BaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a running worker turn RLC of its wallet into stake; it takes tasks again by itself.
+
+    The gas of the reveals it owes is kept. When no worker runs: `poolhand account deposit`.
+
+    Example: poolhand worker deposit 25 --base .poolhand/workers/worker-1
+
+    Exit codes: 0 deposited, 2 not that much RLC or gas, or no token, 4 no worker or no chain
+    answers, 5 the wallet was used elsewhere meanwhile, 130 interrupted: it goes on depositing.
+    """
+    told = deposit(Page.find(url, base), NanoRlc(amount), again)
+    _print(told, as_json, lambda: deposit_report(told))
+
+
+@app.command("stop")
+def stop(
+    now: Annotated[
+        bool, typer.Option("--now", help="End at once; says first what is at stake.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, with --now.")] = False,
+    url: UrlOption = DEFAULT_STATUS,
+    base: BaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a worker: it finishes, reveals and uploads what it holds, takes nothing new, and ends.
+
+    Shows what is still held; Ctrl-C leaves the worker finishing. With --now it ends at once: the
+    journal and all results are kept, and a restart before the deadline to reveal saves the stake.
+
+    Example: poolhand worker stop --base .poolhand/workers/worker-1
+
+    Exit codes: 0 it has ended, 1 not stopped (you said no), 2 no token, or --now without --yes and
+    without a terminal, 4 no worker answers, 130 interrupted: it goes on finishing.
+    """
+    page = Page.find(url, base)
+    if now:
+        stop_now(page, yes=yes, as_json=as_json)
     else:
-        _print(told)
+        drain(page, as_json=as_json)
 
 
 journal = typer.Typer(no_args_is_help=True, help="Mend a worker's journal.")
@@ -134,31 +207,8 @@ class NoJournal(Refused):
         super().__init__(f"there is no journal {path}: give the path that the error message named")
 
 
-def _page(base: Path) -> str:
-    try:
-        return str(json.loads((base / "worker.json").read_text(encoding="utf-8"))["url"])
-    except (OSError, ValueError, KeyError) as fault:
-        raise WorkerSilent(str(base)) from fault
-
-
-def _print(told: dict[str, Any]) -> None:
-    console = Console()
-    state = "connected" if told["connected"] else f"not connected: {told['problem']}"
-    console.print(f"[bold]{told['worker']}[/bold] in pool {told['workerpool']}: {state}")
-    if told["paused"]:
-        console.print(f"paused: {told['paused']}")
-    table = Table("task", "status", "since", "who acts next", "next")
-    for each in told["replicates"]:
-        last = each["history"][-1]
-        table.add_row(
-            each["task_id"][:10] + "…",
-            each["status"],
-            str(last["at"]),
-            each["acts"],
-            last["detail"] or each["next_step"],
-        )
-    if told["replicates"]:
-        console.print(table)
-        return
-    reasons = ", ".join(f"{reason} ({count} tasks)" for reason, count in told["idle"].items())
-    console.print(f"no task now: {reasons or 'the pool has none for this worker'}")
+def _print(told: Any, as_json: bool, shown: Callable[[], Any]) -> None:
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        Console(soft_wrap=False).print(shown())

@@ -10,6 +10,7 @@ from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId
 from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
+from poolhand.domain.purse import Means
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 
@@ -62,8 +63,10 @@ class Hub(Protocol):
     async def predict(self, asset: CreateAsset) -> Address:
         """Return the address that this asset of this owner has, or would have (CREATE2)."""
 
-    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
-        """Return hub accounts (nRLC)."""
+    async def accounts(
+        self, owners: Iterable[Address], at: Head | None = None
+    ) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
 
     async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
         """Return worker scores."""
@@ -85,8 +88,21 @@ class Hub(Protocol):
     ) -> tuple[HubEvent, ...]:
         """Return SchedulerNotice events of a workerpool in a block range, in chunks, in order."""
 
-    async def task_events(self, task_id: TaskId, first: BlockNumber) -> tuple[HubEvent, ...]:
-        """Return the events of one task from a block on, in order."""
+    async def locks_of(
+        self, owner: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return what may have locked an account's stake in a block range, in order.
+
+        SchedulerNotice of the deals it pays for or whose pool it owns, TaskContribute of its own.
+        """
+
+    async def task_events(
+        self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None
+    ) -> tuple[HubEvent, ...]:
+        """Return the events of one task in a block range, to the newest block by default."""
+
+    async def task_deal(self, task_id: TaskId) -> DealId | None:
+        """Return the deal a task belongs to, None before it is initialized."""
 
 
 class Watcher(Protocol):
@@ -110,7 +126,14 @@ class TransactionSender(Protocol):
     def address(self) -> Address:
         """The wallet."""
 
-    async def send(self, purpose: str, call: Call) -> Receipt:
+    async def means(self) -> Means:
+        """Return what the wallet has for gas, and what gas costs, at the newest block.
+
+        Raises:
+            ChainUnreachable: No endpoint answered.
+        """
+
+    async def send(self, purpose: str, call: Call, reserve: Wei = Wei(0)) -> Receipt:
         """Send a call and wait until it is mined and succeeded.
 
         Repeat-safe: ``purpose`` names the intention (``"contribute:0x…"``). One that was
@@ -118,9 +141,13 @@ class TransactionSender(Protocol):
         signed or replaced at the same nonce, never sent twice. A purpose that failed on chain may
         be sent anew.
 
+        ``reserve`` is what must be left in the wallet once this call, and everything else of the
+        wallet's that is under way, is paid; it holds back what was never broadcast, nothing else.
+
         Raises:
             Reverted: Refused by the contract, before broadcast or on chain, diagnosed into its
                 leaves (TaskNotActive, DeadlineReached, StakeTooLow, AlreadyContributed, …).
-            OutOfGas: The wallet cannot pay; the message says how much to add.
+            OutOfGas: The wallet cannot pay, or not without touching ``reserve``; the message says
+                how much to add.
             ChainUnreachable: No endpoint took it; whether it was mined is unknown.
         """

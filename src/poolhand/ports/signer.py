@@ -42,6 +42,11 @@ class UnsignedTransaction:
     max_fee: Wei
     priority_fee: Wei | None
 
+    @property
+    def cost(self) -> Wei:
+        """The most it takes from the wallet."""
+        return Wei(self.gas * self.max_fee + self.value)
+
 
 class TransactionSigner(Protocol):
     """The same wallet, for the chain adapter alone."""

@@ -56,6 +56,8 @@ class WorkerSettings:
         ipfs_gateways: Tried in order for ``/ipfs/…``.
         docker: Engine to use; None: the usual socket or ``DOCKER_HOST``.
         registries: Credentials.
+        claim_grace: How long the pool may leave a task unclaimed after its final deadline before
+            this worker claims it for its stake; None: it never does.
         status_port: Of the local status page, on loopback; 0 chooses one.
         locks: Folder of this machine's wallet locks.
     """
@@ -85,6 +87,7 @@ class WorkerSettings:
     ipfs_gateways: tuple[str, ...]
     docker: str | None
     registries: tuple[RegistryLogin, ...]
+    claim_grace: Seconds | None
     status_port: int
     locks: Path
 
@@ -113,6 +116,11 @@ def _duration(text: str) -> Seconds:
         hours, minutes, seconds = (int(part or 0) for part in found.groups())
         return Seconds(hours * 3600 + minutes * 60 + seconds)
     return Seconds(whole(1)(text))
+
+
+def _grace(text: str) -> Seconds | None:
+    """Read a duration, or ``never``."""
+    return None if text.strip().lower() == "never" else _duration(text)
 
 
 def _no_sgx(text: str) -> str:
@@ -163,6 +171,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "longest pull of an image (ISO 8601 or seconds)"),
     Option("download-timeout", "POOLHAND_DOWNLOAD_TIMEOUT", _duration, "PT10M",
            "longest download of a file (ISO 8601 or seconds)"),
+    Option("claim-grace", "POOLHAND_CLAIM_GRACE", _grace, "PT5M",
+           "time after a task's final deadline before the worker claims it itself, if its stake "
+           "is locked there; never: leave that to the pool"),
     Option("developer-logger", "IEXEC_DEVELOPER_LOGGER_ENABLED", flag, "false",
            "write what apps print into the worker's log"),
     Option("metrics-window", "IEXEC_WORKER_METRICS_WINDOW_SIZE", whole(1), "1000",
@@ -233,6 +244,7 @@ def worker_settings(
         ipfs_gateways=found["ipfs-gateways"],
         docker=found["docker"] or None,
         registries=_logins(environ),
+        claim_grace=found["claim-grace"],
         status_port=found["status-port"],
         locks=found["locks"],
     )

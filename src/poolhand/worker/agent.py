@@ -7,8 +7,6 @@ thing only: that a task is offered. All else it hears makes it look at the chain
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,14 +15,15 @@ import structlog
 from poolhand.domain.errors import IllegalTransition, PeerFault, Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate import machine
-from poolhand.domain.replicate.machine import Accepted, Replicate, Report
-from poolhand.domain.replicate.status import FINAL, Status
+from poolhand.domain.replicate.machine import Accepted, Entry, Replicate, Report
+from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
 from poolhand.ports.journal import Journal
 from poolhand.wire import messages
 from poolhand.wire.fields import clip
 from poolhand.wire.messages import (
     DETAIL,
     MOST_REPORTS,
+    SENTENCE,
     Capacity,
     Held,
     Logs,
@@ -38,10 +37,21 @@ from poolhand.wire.messages import (
 from poolhand.worker.bench import Bench
 from poolhand.worker.brief import check_offer
 from poolhand.worker.eyes import Eyes
+from poolhand.worker.purse import WalletWatch
 from poolhand.worker.shell import Hands, ReplicateShell
+from poolhand.worker.standing import Hold, Standing
 
 MOST_HELD_PER_SLOT: Final = 16
 """Replicates that the worker holds at once, per slot; more are declined."""
+HITCHES: Final = FAILURES | {
+    Status.CANT_REVEAL,
+    Status.REVEAL_FAILED,
+    Status.REVEAL_TIMEOUT,
+    Status.RESULT_UPLOAD_REQUEST_FAILED,
+    Status.RESULT_UPLOAD_FAILED,
+    Status.OUT_OF_GAS,
+}
+"""Statuses whose cause and remedy belong into the log."""
 _TELLING: Final = (Status.CONTRIBUTED, Status.REVEALED, Status.CONTRIBUTE_FAILED)
 """Statuses after which a look at the chain may bring news at once."""
 
@@ -53,16 +63,6 @@ class Link(Protocol):
 
     def send(self, message: SchedulerBound) -> None:
         """Send, now or when the connection is back; never blocks."""
-
-
-@dataclass(slots=True)
-class Standing:
-    """How the worker stands with its pool, for the status page."""
-
-    connected: bool = False
-    problem: str | None = "not connected yet"
-    idle: Mapping[str, int] = field(default_factory=dict)
-    paused: str | None = None
 
 
 class Agent:
@@ -81,7 +81,8 @@ class Agent:
     ) -> None:
         self._bench, self._tasks, self._slots = bench, tasks, slots
         self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks)
-        self.eyes = Eyes(bench, self.shell)
+        self.wallet = WalletWatch(bench, self.shell, lambda why: self.hold(Hold.GAS, why))
+        self.eyes = Eyes(bench, self.shell, self.wallet)
         self.standing = Standing()
         self.link: Link | None = None
         self.results_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -98,15 +99,29 @@ class Agent:
             if not replicate.is_over
         )
 
+    @property
+    def has_stake(self) -> bool:
+        """Whether a contribution is or may be on chain whose end is not known, or not for good."""
+        replicates = self.shell.replicates.values()
+        return any(
+            each.has_contributed and (each.is_watched or not each.is_over) for each in replicates
+        )
+
+    @property
+    def is_taking(self) -> bool:
+        """Whether an offer is being looked at."""
+        return bool(self._taking)
+
     async def connected(self, welcome: Welcome) -> None:
         """Take up work with the pool; a new session is told everything again."""
-        self.standing.connected, self.standing.problem = True, None
+        self.standing.joined()
         if self.results_url.done() and self.results_url.result() != welcome.results_url:
             self.results_url = asyncio.get_running_loop().create_future()
         if not self.results_url.done():
             self.results_url.set_result(welcome.results_url)
         log.info("pool_joined", resumed=welcome.resumed)
         if not welcome.resumed:
+            self.standing.holds.pop(Hold.POOL, None)
             self.shell.unreported()
             for task_id, replicate in self.shell.replicates.items():
                 self._tell_result(task_id, replicate)
@@ -115,7 +130,7 @@ class Agent:
 
     async def disconnected(self, reason: str, retry_in: float | None) -> None:
         """Go on with what is held: the chain does not need the pool."""
-        self.standing.connected, self.standing.problem = False, reason
+        self.standing.left(reason, self._bench.clock.now(), retry_in)
         log.warning("pool_left", cause=reason, retry_in=retry_in)
 
     async def received(self, message: WorkerBound) -> None:
@@ -125,7 +140,7 @@ class Agent:
             case messages.Offer():
                 self._tasks.create_task(self._take(message))
             case messages.Activated() | messages.RevealAsked():
-                self.eyes.look(message.task_id)
+                self._hear_of_chain(message)
             case messages.Completed(task_id):
                 self._hear_of_end(task_id)
             case messages.UploadAsked(task_id):
@@ -138,16 +153,30 @@ class Agent:
             case messages.Idle() | messages.Drain():
                 self._hear_of_work(message)
 
+    def _hear_of_chain(self, message: messages.Activated | messages.RevealAsked) -> None:
+        if isinstance(message, messages.Activated):
+            self._bench.horizon.saw(message.block)
+        self.eyes.look(message.task_id)
+
     def _hear_of_work(self, message: messages.Idle | messages.Drain) -> None:
         if isinstance(message, messages.Idle):
             self.standing.idle = message.reasons
         else:
-            self.pause("the pool is draining")
+            self.hold(Hold.POOL, "the pool is draining: it gives out nothing new")
 
     def pause(self, reason: str | None) -> None:
-        """Take nothing new (None: take again); what is held goes on."""
-        self.standing.paused = reason
-        self._tell_capacity()
+        """Take nothing new because the operator says so (None: take again)."""
+        self.hold(Hold.OPERATOR, reason)
+
+    def hold(self, kind: Hold, reason: str | None) -> None:
+        """Take nothing new for a reason (None: the reason is gone); what is held goes on."""
+        before = self.standing.paused
+        if reason is None:
+            self.standing.holds.pop(kind, None)
+        else:
+            self.standing.holds[kind] = reason
+        if self.standing.paused != before:
+            self._tell_capacity()
 
     # ------------------------------------------------------------------------------------- offers
 
@@ -164,12 +193,16 @@ class Agent:
             if task_id in self.shell.replicates:
                 self.shell.unreported()
                 return
+            self.standing.offers.seen += 1
             self._check_room()
             brief = await self._bench.brief(offer)
             check_offer(offer, brief, self._bench.pool, self._bench.worker)
             if task_id not in self._taking:
                 return  # the pool has taken the offer back meanwhile
-            self.shell.accept(Accepted(self._bench.clock.now(), offer))
+            deadline = brief.category.contribution_deadline(brief.deal.start_time)
+            self._check_holds()
+            self.shell.accept(Accepted(self._bench.clock.now(), offer, deadline))
+            self.standing.offers.accepted += 1
             self.standing.idle = {}
             self.eyes.look(task_id)
         except (PeerFault, Refused) as fault:
@@ -177,12 +210,18 @@ class Agent:
         finally:
             self._taking.discard(task_id)
 
+    def _check_holds(self) -> None:
+        if self.standing.paused is not None:
+            raise NothingNew(self.standing.paused)
+
     def _check_room(self) -> None:
+        self._check_holds()
         count = len(self.held()) + len(self._taking)
         if count > self._slots * MOST_HELD_PER_SLOT:
             raise Overloaded(count - 1)
 
     def _decline(self, task_id: TaskId, fault: PeerFault | Refused) -> None:
+        self.standing.offers.declined[fault.code] += 1
         log.warning("offer_declined", task_id=str(task_id), cause=str(fault))
         detail = clip(str(fault), DETAIL)
         entry = StatusReport(Status.FAILED, fault.code, self._bench.clock.now(), None, detail)
@@ -227,12 +266,8 @@ class Agent:
             self._send(Reported(task_id, batch[0].index, entries))
         if new.intersection(_TELLING):
             self.eyes.look(task_id)
-        log.info(
-            "replicate_moved",
-            task_id=str(task_id),
-            status=reports[-1].entry.status,
-            detail=reports[-1].entry.detail,
-        )
+        for each in reports:
+            _log(task_id, each.entry)
 
     def _tell_result(self, task_id: TaskId, replicate: Replicate) -> None:
         link, digest = replicate.link, replicate.digest
@@ -245,7 +280,8 @@ class Agent:
 
     def _tell_capacity(self) -> None:
         paused = self.standing.paused
-        self._send(Capacity(self._slots, paused is not None, paused))
+        reason = None if paused is None else clip(paused, SENTENCE)
+        self._send(Capacity(self._slots, paused is not None, reason))
 
     def _send(self, message: SchedulerBound) -> None:
         if self.link is not None:
@@ -255,11 +291,28 @@ class Agent:
         return self._bench.folder(task_id).archive
 
 
+class NothingNew(Refused):
+    """The worker takes nothing new for now."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the worker takes nothing new: {reason}")
+
+
 class Overloaded(Refused):
     """The pool offers more than this worker takes at once."""
 
     def __init__(self, held: int) -> None:
         super().__init__(f"the worker holds {held} replicates and takes no more for now")
+
+
+def _log(task_id: TaskId, entry: Entry) -> None:
+    """Write a move down; one that somebody must mend says who and how."""
+    told = {"task_id": str(task_id), "status": entry.status, "detail": entry.detail}
+    if entry.status in HITCHES:
+        row = STATUSES[entry.status]
+        log.warning("replicate_moved", **told, acts=row.acts, next_step=row.next_step)
+    else:
+        log.info("replicate_moved", **told)
 
 
 def _report(report: Report) -> StatusReport:

@@ -17,11 +17,13 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import TaskView
 from poolhand.domain.replicate.machine import Offer
 from poolhand.domain.units import Seconds
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.runtime import ContainerRuntime, Limits
 from poolhand.worker.brief import Brief, DealMissing, read_brief
+from poolhand.worker.horizon import Horizon
 
 MOST_LAG: Final = 10
 """Heads after which a node no longer counts as late."""
@@ -30,6 +32,24 @@ T = TypeVar("T")
 log = structlog.get_logger()
 RETRY_SECONDS = 2.0
 """Pause between two tries to reach a chain that does not answer."""
+
+
+def _no_chain() -> Complaint:
+    return Complaint(
+        "chain_unreachable",
+        "chain_reached",
+        acts="operator of the RPC endpoint",
+        next_step="bring it back; the worker goes on by itself",
+    )
+
+
+def _no_engine() -> Complaint:
+    return Complaint(
+        "engine_unreachable",
+        "engine_reached",
+        acts="operator of the worker",
+        next_step="start the container engine; the worker goes on by itself",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,8 @@ class Rules:
         download_timeout: For one file.
         least_pull_timeout, pull_timeout: For one image; between them the category decides.
         log_output: Whether what apps print goes into the worker's own log, too.
+        claim_grace: How long after the final deadline the pool may claim a task that holds our
+            stake before we do; None: never claim.
     """
 
     limits: Limits
@@ -85,11 +107,16 @@ class Rules:
     least_pull_timeout: Seconds = Seconds(300)
     pull_timeout: Seconds = Seconds(1800)
     log_output: bool = False
+    claim_grace: Seconds | None = Seconds(300)
 
 
 @dataclass(slots=True)
 class Bench:
-    """Ports and settings shared by the hands of one worker."""
+    """Ports and settings shared by the hands of one worker.
+
+    ``owed`` counts the reveals that are still to be paid for, of everything that is held;
+    ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach.
+    """
 
     worker: Address
     name: str
@@ -104,6 +131,10 @@ class Bench:
     rules: Rules
     base: Path
     on_logs: Callable[[TaskId, bytes, bytes], None] = lambda _task, _out, _err: None
+    owed: Callable[[], int] = lambda: 0
+    horizon: Horizon = field(default_factory=Horizon)
+    chain_outage: Complaint = field(default_factory=_no_chain)
+    engine_outage: Complaint = field(default_factory=_no_engine)
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: dict[DealId, Brief] = field(default_factory=dict)
 
@@ -179,7 +210,10 @@ class Bench:
         """Ask the chain until it answers."""
         while True:
             try:
-                return await ask()
+                answer = await ask()
             except ChainUnreachable as fault:
-                log.warning("chain_unreachable", cause=str(fault))
+                self.chain_outage.tell(fault)
                 await self.clock.sleep(RETRY_SECONDS)
+            else:
+                self.chain_outage.over()
+                return answer

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,17 +29,21 @@ from poolhand.store.section import Section
 from poolhand.transport.asgi import application, hosts_of, serve
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.fetcher import FetchRules, SafeFetcher
+from poolhand.transport.plumbing import first_of
 from poolhand.transport.results_client import HttpResults
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.agent import Agent
 from poolhand.worker.bench import Bench, Rules
+from poolhand.worker.control import FAREWELL, Control
+from poolhand.worker.control_page import control_routes
 from poolhand.worker.craft import Craft
-from poolhand.worker.status import routes
+from poolhand.worker.deposit import Depositor
+from poolhand.worker.membership import keep_membership
+from poolhand.worker.notice import post, remove
+from poolhand.worker.status import left_behind, routes
 
-STATUS_FILE: Final = "worker.json"
-"""In the base folder: where the status page is."""
 TASK_LOG: Final = 1024 * 1024
 """Bytes kept of what an app prints, per stream."""
 
@@ -54,7 +57,7 @@ class NoSuchPool(Refused):
 
 
 @dataclass(slots=True)
-class _World:
+class World:
     """What the worker found when it started."""
 
     chain: Chain
@@ -69,7 +72,7 @@ async def run(
     ready: Callable[[str], None] | None = None,
     craft: Craft = HONEST,
 ) -> None:
-    """Work until cancelled.
+    """Work until cancelled, drained or told to stop.
 
     Args:
         settings: The operator's.
@@ -100,14 +103,33 @@ async def run(
                 f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
                 "POOL_ADDRESS and the chain"
             )
-        await _work(settings, _World(chain, pool, wallet, journal, runtime), ready, craft)
+        await work(settings, World(chain, pool, wallet, journal, runtime), ready, craft)
 
 
-async def _work(
+async def work(
     settings: WorkerSettings,
-    world: _World,
+    world: World,
+    ready: Callable[[str], None] | None = None,
+    craft: Craft = HONEST,
+) -> None:
+    """Work in a world that is at hand, see ``run``; what is held when it ends is logged."""
+    at_work: asyncio.Future[Control] = asyncio.get_running_loop().create_future()
+
+    async def until_told() -> None:
+        await (await at_work).ended()
+
+    try:
+        await first_of(_attend(settings, world, ready, craft, at_work), until_told())
+    finally:
+        remove(settings.base)
+
+
+async def _attend(
+    settings: WorkerSettings,
+    world: World,
     ready: Callable[[str], None] | None,
     craft: Craft,
+    at_work: asyncio.Future[Control],
 ) -> None:
     facts = PoolFacts(
         world.chain.facts.chain_id, world.chain.facts.hub, settings.pool, settings.pool_url
@@ -132,39 +154,49 @@ async def _work(
             agent,
             clock,
             entropy,
+            craft.rules,
         )
         agent.link = craft.link(client)
+        control = Control(agent, Section(world.journal, "operator"), clock, _farewell(client))
         head = await world.chain.hub.head()
         agent.shell.recover()
+        control.recover()
         live = [bench.container(held.task_id) for held in agent.held()]
         await world.runtime.sweep(f"poolhand.worker={bench.worker}", keep=live)
         agent.eyes.look_at_all()
         tasks.create_task(agent.eyes.keep_looking())
         tasks.create_task(agent.eyes.follow_events(head.number))
         tasks.create_task(agent.eyes.follow_heads())
-        tasks.create_task(client.run())
-        app = application(
-            "Poolhand worker",
-            [routes(agent, bench, settings.cpus)],
-            hosts=hosts_of("127.0.0.1"),
-        )
+        tasks.create_task(keep_membership(client, agent, clock))
+        at_work.set_result(control)
+        token = entropy.bytes(32).hex()
+        orders = control_routes(control, Depositor(bench, agent.wallet), token)
+        pages = [routes(agent, bench, settings.cpus), orders]
+        app = application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
         def told(port: int) -> None:
             url = f"http://127.0.0.1:{port}"
-            _note_status_page(settings, url)
+            post(settings.base, url, token)
+            log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
             if ready is not None:
                 agent.results_url.add_done_callback(lambda done: done.cancelled() or ready(url))
 
-        await serve(app, "127.0.0.1", settings.status_port, told)
+        try:
+            await serve(app, "127.0.0.1", settings.status_port, told)
+        finally:
+            log.info("worker_stopped", **left_behind(agent))
 
 
-def _note_status_page(settings: WorkerSettings, url: str) -> None:
-    """Write down where the status page is, for ``poolhand worker status``."""
-    (settings.base / STATUS_FILE).write_text(json.dumps({"url": url}), encoding="utf-8")
-    log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
+def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
+    async def leave() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await client.close("drained", "the operator stopped the worker; it holds nothing")
+
+    return leave
 
 
-def _bench(settings: WorkerSettings, world: _World, facts: PoolFacts, clock: SystemClock) -> Bench:
+def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: SystemClock) -> Bench:
     limits = Limits(
         memory=settings.memory,
         cpus=1.0,
@@ -189,6 +221,7 @@ def _bench(settings: WorkerSettings, world: _World, facts: PoolFacts, clock: Sys
         settings.least_pull_timeout,
         settings.pull_timeout,
         settings.developer_logger,
+        settings.claim_grace,
     )
     return Bench(
         worker=world.wallet.address,

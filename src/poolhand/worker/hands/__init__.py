@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.worker.bench import RETRY_SECONDS, Bench
 from poolhand.worker.brief import BadOffer
 from poolhand.worker.hands.check import check
+from poolhand.worker.hands.claim import claim
 from poolhand.worker.hands.compute import compute
 from poolhand.worker.hands.contribute import contribute
 from poolhand.worker.hands.download import download_app, download_data
 from poolhand.worker.hands.reveal import reveal
 from poolhand.worker.hands.upload import upload
 
-log = structlog.get_logger()
 _HANDS = {
     Action.DOWNLOAD_APP: download_app,
     Action.DOWNLOAD_DATA: download_data,
@@ -27,12 +25,14 @@ _HANDS = {
     Action.CONTRIBUTE: contribute,
     Action.REVEAL: reveal,
     Action.UPLOAD: upload,
+    Action.CLAIM: claim,
 }
 _GONE = {
     Action.DOWNLOAD_APP: Status.APP_DOWNLOAD_FAILED,
     Action.DOWNLOAD_DATA: Status.DATA_DOWNLOAD_FAILED,
     Action.COMPUTE: Status.COMPUTE_FAILED,
     Action.CHECK: Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
+    Action.CONTRIBUTE: Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
 }
 """How the stages that need the deal end when there is no such deal any more."""
 
@@ -68,8 +68,10 @@ class BenchHands:
         while True:
             try:
                 await self._bench.runtime.kill(self._bench.container(task_id))
-                break
             except Unavailable as fault:
-                log.warning("engine_unreachable", task_id=str(task_id), cause=str(fault))
+                self._bench.engine_outage.tell(fault, task_id=str(task_id))
                 await self._bench.clock.sleep(RETRY_SECONDS)
+            else:
+                self._bench.engine_outage.over()
+                break
         await asyncio.to_thread(self._bench.discard, task_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
 from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import NanoRlc, show_rlc
 from poolhand.worker.bench import Bench
 from poolhand.worker.hands.contribute import is_ours
+from poolhand.worker.hands.stake import stake_shortage
 
 
 async def check(bench: Bench, replicate: Replicate) -> Finished:
@@ -23,8 +23,10 @@ async def check(bench: Bench, replicate: Replicate) -> Finished:
         return Finished(bench.clock.now(), Action.CHECK, Status.CAN_CONTRIBUTE)
     refusal = _refuse(bench, view)
     if refusal is None and offer.flow is Flow.STANDARD:
-        accounts = await bench.patiently(lambda: bench.hub.accounts([bench.worker]))
-        refusal = _refuse_stake(accounts[bench.worker].stake, brief.deal.worker_stake)
+        needed = brief.deal.worker_stake
+        shortage = await stake_shortage(bench, needed, view.contribution_deadline)
+        if shortage is not None:
+            refusal = Status.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW, shortage
     status, detail = refusal or (Status.CAN_CONTRIBUTE, None)
     return Finished(bench.clock.now(), Action.CHECK, status, detail)
 
@@ -48,13 +50,3 @@ def _refuse(bench: Bench, view: TaskView) -> tuple[Status, str] | None:
             f"{bench.worker} has contributed {own.result_hash.short} before",
         )
     return None
-
-
-def _refuse_stake(free: NanoRlc, needed: NanoRlc) -> tuple[Status, str] | None:
-    if free >= needed:
-        return None
-    sentence = (
-        f"{show_rlc(free)} RLC are free, the deal locks {show_rlc(needed)} RLC: deposit "
-        f"{show_rlc(NanoRlc(needed - free))} RLC"
-    )
-    return Status.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW, sentence

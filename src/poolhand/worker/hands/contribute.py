@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
+import structlog
+
+from poolhand.chain.errors import Displaced
+from poolhand.domain import purse
 from poolhand.domain.errors import (
     AlreadyContributed,
+    BrokenPrecondition,
     DeadlineReached,
     OutOfGas,
     PoolhandError,
     Raced,
     Refused,
+    Reverted,
     StakeTooLow,
     TaskNotActive,
 )
@@ -19,12 +27,16 @@ from poolhand.domain.onchain import (
     Contribute,
     ContributeAndFinalize,
     ContributionStatus,
+    Receipt,
     TaskView,
 )
-from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
+from poolhand.domain.replicate.machine import Action, Finished, Flow, Offer, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import Wei
 from poolhand.worker.bench import Bench
+from poolhand.worker.hands.stake import stake_shortage
 
+log = structlog.get_logger()
 _OUTCOMES: tuple[tuple[type[PoolhandError], Status], ...] = (
     (StakeTooLow, Status.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW),
     (TaskNotActive, Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE),
@@ -38,19 +50,99 @@ async def contribute(bench: Bench, replicate: Replicate) -> Finished:
     """Send the contribution, once, and wait until it is mined."""
     digest = replicate.digest
     assert digest is not None
-    call = _call(bench, replicate, digest)
-    purpose = f"contribute:{replicate.offer.task_id}"
     try:
-        receipt = await bench.patiently(lambda: bench.sender.send(purpose, call))
+        receipt = await _send(bench, replicate, _call(bench, replicate, digest))
     except (Refused, Raced) as fault:
-        view = await bench.view(replicate.offer.task_id)
+        view = await _look_after(bench, replicate, fault)
         if is_ours(bench, view, digest):
-            return Finished(bench.clock.now(), Action.CONTRIBUTE, Status.CONTRIBUTED)
+            return Finished(
+                bench.clock.now(), Action.CONTRIBUTE, Status.CONTRIBUTED, block=view.block
+            )
         status = next((s for kind, s in _OUTCOMES if isinstance(fault, kind)), None)
         return Finished(
             bench.clock.now(), Action.CONTRIBUTE, status or Status.CONTRIBUTE_FAILED, str(fault)
         )
-    return Finished(bench.clock.now(), Action.CONTRIBUTE, Status.CONTRIBUTED, tx=receipt.tx_hash)
+    return Finished(
+        bench.clock.now(),
+        Action.CONTRIBUTE,
+        Status.CONTRIBUTED,
+        tx=receipt.tx_hash,
+        block=receipt.block,
+    )
+
+
+async def _send(bench: Bench, replicate: Replicate, call: Call) -> Receipt:
+    """Send it, keeping the gas of reveals owed; too little stake must be so at the head.
+
+    Raises:
+        OutOfGas: The wallet cannot pay, or not with what the reveals may cost left over.
+        Reverted: The contract refuses it; StakeTooLow is proven (``hands.stake``).
+    """
+    offer = replicate.offer
+    purpose = f"contribute:{offer.task_id}"
+    async with aclosing(bench.watcher.heads()) as heads:  # type: ignore[type-var]
+        async for _ in heads:
+            try:
+                reserve = await _reserve(bench, offer.flow)
+                return await bench.patiently(lambda: _place(bench, purpose, call, reserve))  # noqa: B023 - awaited at once
+            except StakeTooLow as fault:
+                await _prove(bench, offer, fault)
+    raise BrokenPrecondition("the watcher of heads has ended")
+
+
+async def _place(bench: Bench, purpose: str, call: Call, reserve: Wei) -> Receipt:
+    """Send it; once more if the wallet was used elsewhere, for then ours can never be mined."""
+    try:
+        return await bench.sender.send(purpose, call, reserve)
+    except Displaced as fault:
+        log.warning("contribution_displaced", cause=str(fault))
+        return await bench.sender.send(purpose, call, reserve)
+
+
+async def _reserve(bench: Bench, flow: Flow) -> Wei:
+    """Return what all reveals owed may cost, that of this very contribution included (wei)."""
+    own = 1 if flow is Flow.STANDARD else 0
+    means = await bench.patiently(bench.sender.means)
+    return purse.reserve(means, max(bench.owed(), own))
+
+
+async def _prove(bench: Bench, offer: Offer, fault: StakeTooLow) -> None:
+    """Return if the stake may do after all, at the next block.
+
+    Raises:
+        StakeTooLow: It is too low at the head of the chain.
+        DeadlineReached: It may have been in time, on a node that does not lag.
+    """
+    brief = await bench.brief(offer)
+    deadline = brief.category.contribution_deadline(brief.deal.start_time)
+    shortage = await stake_shortage(bench, brief.deal.worker_stake, deadline)
+    if shortage is not None:
+        raise _as_mined(StakeTooLow(shortage), fault) from fault
+    head = await bench.patiently(bench.hub.head)
+    if head.timestamp >= deadline:
+        late = DeadlineReached(f"contributions ended at {deadline}")
+        raise _as_mined(late, fault) from fault
+
+
+def _as_mined(verdict: Reverted, fault: Reverted) -> Reverted:
+    verdict.is_mined = fault.is_mined
+    return verdict
+
+
+async def _look_after(bench: Bench, replicate: Replicate, fault: PoolhandError) -> TaskView:
+    """Look whether the contribution is there after all.
+
+    A node that lags is given time, and so is a re-organisation, which may let in what was refused:
+    who has forgotten the result by then loses the stake.
+    """
+    task_id = replicate.offer.task_id
+    mined = isinstance(fault, Reverted) and fault.is_mined
+    if not (mined or isinstance(fault, AlreadyContributed)):
+        return await bench.view(task_id)
+    unset = ContributionStatus.UNSET
+    return await bench.view_when(
+        task_id, lambda seen: seen.contributions[bench.worker].status is not unset
+    )
 
 
 def _call(bench: Bench, replicate: Replicate, digest: ResultDigest) -> Call:

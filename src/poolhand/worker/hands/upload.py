@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+import structlog
+
 from poolhand.domain.errors import Refused, Unavailable
-from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.worker.bench import Bench
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to reach the results service."""
+LONG_PAUSE: Final = 8.0
+"""Seconds between further tries, where there are any."""
+
+log = structlog.get_logger()
 
 
 async def upload(bench: Bench, replicate: Replicate) -> Finished:
@@ -18,7 +25,7 @@ async def upload(bench: Bench, replicate: Replicate) -> Finished:
     offer = replicate.offer
     archive = str(bench.folder(offer.task_id).archive)
     failure = ""
-    for pause in (*PAUSES, None):
+    for number, pause in enumerate(_pauses(offer.flow)):
         try:
             link = await (await bench.results()).upload(offer, archive)
         except Unavailable as fault:
@@ -28,6 +35,23 @@ async def upload(bench: Bench, replicate: Replicate) -> Finished:
             break
         else:
             return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
-        if pause is not None:
-            await bench.clock.sleep(pause)
+        if number == len(PAUSES):
+            log.warning("results_awaited", task_id=str(offer.task_id), cause=failure)
+        if pause is None:
+            break
+        await bench.clock.sleep(pause)
     return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOAD_FAILED, failure)
+
+
+def _pauses(flow: Flow) -> Iterator[float | None]:
+    """Yield how long to wait after each try (seconds); None after the last.
+
+    Who has proved its result soon says that it cannot upload, so that another worker is asked. A
+    worker that uploads first has computed a result that nobody else has: it waits for the service
+    until the chain ends the replicate, rather than have every worker compute in vain.
+    """
+    yield from PAUSES
+    if flow is Flow.STANDARD:
+        yield None
+    while True:
+        yield LONG_PAUSE

@@ -1,0 +1,272 @@
+"""Talking to a running worker over its status page, and showing what it says."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
+from poolhand.domain.errors import PeerFault, PoolhandError, Raced, Refused, Unavailable
+from poolhand.worker.notice import Notice, read
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+DEFAULT_STATUS: Final = "http://127.0.0.1:13100"
+TOKEN: Final = "POOLHAND_WORKER_TOKEN"  # noqa: S105 - the name of a variable
+SECONDS: Final = 5.0
+"""For one answer of the page."""
+LAST_BREATH: Final = 15.0
+"""Seconds that a worker may take from its last answer to the end of its process."""
+
+
+class WorkerSilent(Unavailable):
+    """No worker answers at the status page."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"no worker answers at {url}: start one with `poolhand worker start`, or name its "
+            "status page with --url"
+        )
+
+
+class NoToken(Refused):
+    """An order to a worker without its token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an order needs the worker's token: name the worker's folder with --base, or set "
+            f"{TOKEN} to the token in its worker.json"
+        )
+
+
+class _Told(PoolhandError):
+    """What a worker answers that did not carry out an order, by its own code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self._code = code
+
+    @property
+    def code(self) -> str:
+        """The worker's word."""
+        return self._code
+
+
+class OrderRefused(_Told, Refused):
+    """The worker does not take the order."""
+
+
+class OrderRaced(_Told, Raced):
+    """The chain moved while the worker carried it out."""
+
+
+class OrderUnavailable(_Told, Unavailable):
+    """What the worker needs for it does not answer, or the worker itself does not any more."""
+
+
+class PageFault(_Told, PeerFault):
+    """The worker, or what answers in its place, has a fault of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A worker's status page; ``notice`` is what its folder says of it, if that was named."""
+
+    url: str
+    token: str = field(repr=False)
+    notice: Notice | None = None
+
+    @classmethod
+    def find(cls, url: str, base: Path | None) -> Page:
+        """Find a worker's page by its folder, else by URL.
+
+        Raises:
+            WorkerSilent: The folder tells of no running worker.
+        """
+        if base is None:
+            return cls(url, os.environ.get(TOKEN, ""))
+        notice = read(base)
+        if notice is None:
+            raise WorkerSilent(str(base))
+        return cls(notice.url, notice.token, notice)
+
+    def status(self) -> dict[str, Any]:
+        """Ask what the worker does.
+
+        Raises:
+            WorkerSilent: It does not answer, or something else does.
+        """
+        import httpx
+
+        try:
+            answer = httpx.get(f"{self.url}/v1/status", timeout=SECONDS, trust_env=False)
+            answer.raise_for_status()
+            told: dict[str, Any] = answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
+            raise WorkerSilent(self.url) from fault
+        return told
+
+    def order(
+        self, verb: str, body: Mapping[str, Any] | None = None, patience: float = SECONDS
+    ) -> dict[str, Any]:
+        """Give an order.
+
+        Args:
+            verb: Which.
+            body: What it is about.
+            patience: Seconds for the worker's answer.
+
+        Raises:
+            NoToken: There is no token to give it with, or it is not this worker's.
+            OrderRefused, OrderRaced, PageFault: It is not carried out; the message says why.
+            OrderUnavailable: Whether it is carried out is not known for sure.
+            WorkerSilent: It does not answer; nothing was asked.
+        """
+        import httpx
+
+        if not self.token:
+            raise NoToken
+        headers = {"Authorization": f"Bearer {self.token}"}
+        url, timeout = f"{self.url}/v1/{verb}", httpx.Timeout(SECONDS, read=patience)
+        try:
+            answer = httpx.post(url, json=body, headers=headers, timeout=timeout, trust_env=False)
+            told: dict[str, Any] = answer.json()
+        except (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError) as fault:
+            raise OrderUnavailable(
+                "order-unanswered", f"the worker at {self.url} took the order and did not answer"
+            ) from fault
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
+            raise WorkerSilent(self.url) from fault
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise NoToken
+        if answer.is_error:
+            raise _refusal(answer.status_code, told)
+        return told
+
+    def is_gone(self) -> bool:
+        """Whether the worker has ended: no answer, and no process where we know of one."""
+        try:
+            self.status()
+        except WorkerSilent:
+            return self.notice is None or not self.notice.is_running
+        return False
+
+    def await_end(self) -> bool:
+        """Wait for a process that is about to end; False when it does not in time."""
+        until = time.monotonic() + LAST_BREATH
+        while not self.is_gone():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.1)
+        return True
+
+
+def _refusal(status: int, told: Mapping[str, Any]) -> PoolhandError:
+    """Make of an answer the error that the worker had, by who must act."""
+    code, message = str(told.get("code", f"http-{status}")), str(told.get("message", told))
+    kinds: dict[int, type[_Told]] = {409: OrderRaced, 503: OrderUnavailable}
+    return kinds.get(status, PageFault if status >= 500 else OrderRefused)(code, message)
+
+
+# ------------------------------------------------------------------------------------- showing
+
+
+def worker_report(told: Mapping[str, Any]) -> RenderableType:
+    """Show all that a worker says of itself."""
+    from rich.console import Group
+
+    parts: list[RenderableType] = [pairs(_rows(told), told["worker"])]
+    if told["idle_causes"]:
+        parts.append(_causes(told["idle_causes"]))
+    if told["replicates"]:
+        parts.append(held_table(told["replicates"]))
+    return Group(*parts)
+
+
+def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    purse, stake, offers = told["purse"], told["stake"], told["offers"]
+    declined = ", ".join(f"{n} {reason}" for reason, n in offers["declined"].items())
+    seen = f"{offers['seen']} seen, {offers['accepted']} accepted"
+    return [
+        ("workerpool", told["workerpool"]),
+        ("session", "connected" if told["connected"] else f"none: {told['problem']}"),
+        ("takes tasks", "no: " + told["paused"] if told["paused"] else "yes"),
+        ("slots", told["slots"]),
+        ("gas", _gas(purse)),
+        ("stake", None if stake["free_nrlc"] is None else
+         f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),
+        ("offers", f"{seen}; declined: {declined or 'none'}"),
+        ("tasks seen by the pool", told["tasks_seen"] or None),
+    ]  # fmt: skip
+
+
+def _gas(purse: Mapping[str, Any]) -> str | None:
+    if purse["balance_wei"] is None:
+        return None
+    shown = f"{coin(purse['balance_wei'])}, {coin(purse['reserve_wei'])} kept for reveals owed"
+    return f"{shown}; {coin(purse['missing_wei'])} missing" if purse["missing_wei"] else shown
+
+
+def _causes(causes: list[Mapping[str, Any]]) -> RenderableType:
+    rows = [(each["sentence"], each["acts"], each["change"]) for each in causes]
+    return grid(("why nothing new runs", "who acts", "what would change it"), rows)
+
+
+def held_table(replicates: list[Mapping[str, Any]]) -> RenderableType:
+    """Show what a worker holds: status, cause, who acts and what comes next, and the stake."""
+    columns = ("task", "status", "since", "cause", "who acts", "next", "stake locked", "until")
+    return grid(columns, [_held(each) for each in replicates])
+
+
+def _held(each: Mapping[str, Any]) -> tuple[Any, ...]:
+    last, locked = each["history"][-1], each["stake_locked_nrlc"]
+    until = f"reveal by {moment(each['reveal_by'])}" if each["reveal_by"] else None
+    if until is None and each["unlocks_at"]:
+        until = f"{moment(each['unlocks_at'])} at the latest"
+    return (
+        each["task_id"][:10] + "…",
+        coloured(each["status"]),
+        moment(last["at"]),
+        last["detail"] or each["meaning"],
+        each["acts"],
+        each["next_step"],
+        rlc(locked) if locked else "none",
+        until or "",
+    )
+
+
+def stakes(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what would be at stake if the worker were stopped now."""
+    return [
+        {
+            "task_id": each["task_id"],
+            "status": each["status"],
+            "stake_locked_nrlc": each["stake_locked_nrlc"],
+            "reveal_owed": each["reveal_owed"],
+            "reveal_by": each["reveal_by"],
+            "unlocks_at": each["unlocks_at"],
+        }
+        for each in told["replicates"]
+    ]
+
+
+def stakes_table(rows: list[dict[str, Any]]) -> RenderableType:
+    """Show what would be at stake."""
+    columns = ("task", "status", "stake locked", "reveal owed", "until")
+    return grid(columns, [_stake_row(each) for each in rows], "at stake")
+
+
+def _stake_row(each: Mapping[str, Any]) -> tuple[str, ...]:
+    if not each["reveal_owed"]:
+        owed, until = "no", "" if each["unlocks_at"] is None else moment(each["unlocks_at"])
+    elif each["reveal_by"]:
+        owed, until = "yes", moment(each["reveal_by"])
+    else:
+        owed, until = "once others agree", "the consensus starts the time to reveal"
+    locked = each["stake_locked_nrlc"]
+    return each["task_id"], each["status"], rlc(locked) if locked else "none", owed, until

@@ -1,0 +1,102 @@
+"""Depositing while the worker runs: it holds the lock of its wallet, so it is asked to.
+
+The client names every order by a word of its own. One that is repeated because its answer was lost
+finds what the first one sent, even after a restart of the worker, and deposits nothing more.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from poolhand.chain.errors import BalanceTooLow, Displaced
+from poolhand.domain import onchain, purse
+from poolhand.domain.deal import Account
+from poolhand.domain.errors import BrokenPrecondition, Refused
+from poolhand.domain.onchain import Call, Receipt
+from poolhand.domain.units import BlockNumber, NanoRlc, Wei
+from poolhand.worker.bench import MOST_LAG, Bench
+from poolhand.worker.hands.stake import stake_at_head
+from poolhand.worker.purse import WalletWatch
+
+MOST: Final = NanoRlc(2**63 - 1)
+"""More than all the RLC there is."""
+
+log = structlog.get_logger()
+
+
+class NothingToDeposit(Refused):
+    """A deposit of nothing, which would cost gas and change nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("a deposit of 0 RLC changes nothing: name an amount above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """A deposit that was mined, and the account as it is since."""
+
+    receipt: Receipt
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Depositor:
+    """Turns the wallet's RLC into stake when the operator says so."""
+
+    bench: Bench
+    wallet: WalletWatch
+
+    async def deposit(self, name: str, amount: NanoRlc) -> Deposited:
+        """Deposit once for each name and amount, and wait until it is mined.
+
+        The gas of reveals owed is left alone: a stake that is locked comes before one that is free.
+
+        Args:
+            name: Of this order, chosen by who gives it.
+            amount: To turn into stake (nRLC).
+
+        Raises:
+            NothingToDeposit: An amount of 0.
+            BalanceTooLow: The wallet has less RLC than that outside the hub.
+            OutOfGas: It cannot pay, or not with what the reveals owed may cost left over.
+            ChainUnreachable: No endpoint answers; whether it was mined is unknown.
+            Displaced: Another program keeps using the wallet; nothing was deposited.
+        """
+        if amount <= 0:
+            raise NothingToDeposit
+        receipt = await self._send(f"deposit:{name}:{amount}", amount)
+        log.info("stake_deposited", nrlc=amount, tx=str(receipt.tx_hash), block=receipt.block)
+        self.wallet.account = await self._account_since(receipt.block)
+        return Deposited(receipt, self.wallet.account)
+
+    async def _send(self, purpose: str, amount: NanoRlc) -> Receipt:
+        reserve = purse.reserve(await self.bench.sender.means(), self.bench.owed())
+        try:
+            return await self._place(purpose, onchain.Deposit(amount), reserve)
+        except BalanceTooLow as fault:
+            told = BalanceTooLow(f"{fault}: send RLC to {self.bench.worker}, or deposit less")
+            told.is_mined = fault.is_mined
+            raise told from fault
+
+    async def _place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
+        """Send it; once more if the wallet was used elsewhere, for then ours is never mined."""
+        try:
+            return await self.bench.sender.send(purpose, call, reserve)
+        except Displaced as fault:
+            log.warning("deposit_displaced", cause=str(fault))
+            return await self.bench.sender.send(purpose, call, reserve)
+
+    async def _account_since(self, block: BlockNumber) -> Account:
+        """Read the account as a block left it: a node may lag behind the one with the receipt."""
+        seen = 0
+        async with aclosing(self.bench.watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                head, account = await self.bench.patiently(lambda: stake_at_head(self.bench))
+                seen += 1
+                if head.number >= block or seen > MOST_LAG:
+                    return account
+        raise BrokenPrecondition("the watcher of heads has ended")

@@ -1,0 +1,165 @@
+"""Why a worker runs nothing, or nothing more: causes in the order in which they must be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.purse import Purse
+from poolhand.domain.replicate.status import Party
+from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing
+from poolhand.domain.units import NanoRlc, UnixSeconds, show_coin, show_rlc
+from poolhand.worker.purse import shortage
+from poolhand.worker.standing import Hold, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause; ``code`` never changes its meaning, ``acts`` is who can mend it and how."""
+
+    code: str
+    sentence: str
+    acts: Party
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the causes are told from.
+
+    Attributes:
+        wallet: The worker's.
+        standing: With pool and operator.
+        working: Replicates that occupy a slot.
+        slots: Of the worker.
+        purse: The wallet's gas; None before the first look.
+        is_short: Whether nothing new is taken for want of gas.
+        free: Free stake (nRLC); None before the first look.
+    """
+
+    wallet: Address
+    standing: Standing
+    working: int
+    slots: int
+    purse: Purse | None
+    is_short: bool
+    free: NanoRlc | None
+
+
+_ACTORS: Final = {
+    IdleReason.NEEDS_GPU: Party.OPERATOR,
+    IdleReason.NEEDS_TEE: Party.OPERATOR,
+    IdleReason.TOO_MUCH_WAITS: Party.OPERATOR,
+    IdleReason.STAKE_TOO_LOW: Party.OPERATOR,
+    IdleReason.POOL_OUT_OF_GAS: Party.SCHEDULER,
+    IdleReason.UNSURE: Party.SCHEDULER,
+}
+"""Who can change what the pool names; for all others a requester with another task."""
+_TOLD_ELSEWHERE: Final = (
+    IdleReason.PAUSED,
+    IdleReason.NO_OPEN_TASK,
+    IdleReason.STAKE_MISSING,
+    IdleReason.BUSY,
+)
+
+
+def idle_causes(facts: Facts) -> tuple[Cause, ...]:
+    """Return why nothing new is taken; empty while a task runs and more would be taken.
+
+    A worker all of whose slots are busy has one cause, ``busy``, unless something keeps it from
+    taking the next task as well.
+    """
+    obstacles = (*_pool(facts.standing), *_holds(facts))
+    if obstacles:
+        return obstacles
+    if facts.working >= facts.slots:
+        busy = f"all {facts.slots} slots compute"
+        return (Cause("busy", busy, Party.WORKER, "wait for a slot, or give it more CPUs"),)
+    if facts.working:
+        return ()
+    return tuple(_skipped(facts)) or (_no_task(),)
+
+
+def _pool(standing: Standing) -> Iterator[Cause]:
+    if standing.connected:
+        return
+    problem = standing.problem or "no session"
+    if standing.refused:
+        change = "mend what the pool names, then start the worker again"
+        yield Cause("pool-refuses", problem, Party.OPERATOR, change)
+    elif standing.away_since is None:
+        yield Cause("starting", "the worker has just started", Party.WORKER, "wait a moment")
+    else:
+        since = f"no session with the pool since {show_moment(standing.away_since)}: {problem}"
+        at = "soon" if standing.next_try is None else f"at {show_moment(standing.next_try)}"
+        change = f"the worker tries again {at}; if that lasts, check the pool's URL and the network"
+        yield Cause("pool-unreachable", since, Party.SCHEDULER, change)
+
+
+def _holds(facts: Facts) -> Iterator[Cause]:
+    holds = facts.standing.holds
+    if Hold.OPERATOR in holds:
+        yield Cause(
+            "paused", f"paused by the operator: {holds[Hold.OPERATOR]}", Party.OPERATOR,
+            "`poolhand worker resume`",
+        )  # fmt: skip
+    if Hold.DRAIN in holds:
+        yield Cause(
+            "draining", holds[Hold.DRAIN], Party.OPERATOR, "`poolhand worker resume` takes it back"
+        )
+    if facts.is_short and facts.purse is not None:
+        yield Cause(
+            "gas", shortage(facts.purse, facts.wallet), Party.OPERATOR,
+            f"send {show_coin(facts.purse.missing)} coins to {facts.wallet}, or lower the gas "
+            "price cap; the worker goes on by itself",
+        )  # fmt: skip
+    if Hold.POOL in holds:
+        yield Cause("pool-draining", holds[Hold.POOL], Party.SCHEDULER, "wait until it is back")
+
+
+def _skipped(facts: Facts) -> Iterator[Cause]:
+    """Tell what the pool told of the tasks it looked at, those of the operator's first."""
+    reasons = facts.standing.idle
+    counted = [(word, count) for word, count in reasons.items() if word not in _TOLD_ELSEWHERE]
+    for word, count in sorted(counted, key=lambda each: each[0] != IdleReason.STAKE_TOO_LOW):
+        seen = f"{count} task{'' if count == 1 else 's'} skipped by the pool: {word}"
+        if word == IdleReason.STAKE_TOO_LOW:
+            yield _stake(facts, seen)
+        elif word in REMEDIES:
+            reason = IdleReason(word)
+            actor = _ACTORS.get(reason, Party.REQUESTER)
+            yield Cause(f"skipped-{_slug(reason)}", seen, actor, REMEDIES[reason])
+        else:
+            yield Cause("skipped", seen, Party.REQUESTER, "wait for another task")
+
+
+def _stake(facts: Facts, seen: str) -> Cause:
+    missing = stake_missing(facts.standing.idle)
+    free = "" if facts.free is None else f" ({show_rlc(facts.free)} RLC are free)"
+    amount = show_rlc(missing) if missing else "AMOUNT"
+    least = f"at least {amount} RLC" if missing else "RLC"
+    return Cause(
+        "stake", f"{seen}{free}", Party.OPERATOR,
+        f"deposit {least} as stake of {facts.wallet}: `poolhand worker deposit {amount}` "
+        f"(`poolhand account deposit {amount}` when the worker is stopped); the worker goes on "
+        "by itself",
+    )  # fmt: skip
+
+
+def _no_task() -> Cause:
+    return Cause(
+        "no-task", "the pool has no open task for this worker", Party.REQUESTER,
+        "wait for a requester to buy; nothing is wrong here",
+    )  # fmt: skip
+
+
+def _slug(reason: IdleReason) -> str:
+    return reason.name.lower().replace("_", "-")
+
+
+def show_moment(at: UnixSeconds) -> str:
+    """Write a moment for a person (UTC)."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,47 @@
+"""Staying in the pool: one that turns this worker away does not make it abandon its stake."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import structlog
+
+from poolhand.domain.errors import Refused
+from poolhand.domain.signatures import BadSignature
+from poolhand.ports.clock import Clock
+from poolhand.worker.agent import Agent
+
+PAUSE: Final = 60.0
+"""Seconds before a pool that refuses this worker for good is asked again, while stake is locked."""
+
+log = structlog.get_logger()
+
+
+class Session(Protocol):
+    """The worker's session with its pool, see ``transport.session_client``."""
+
+    async def run(self) -> None:
+        """Keep it; raises Refused or BadSignature when only a person can help."""
+
+
+async def keep_membership(session: Session, agent: Agent, clock: Clock) -> None:
+    """Keep the session until it is closed.
+
+    Raises:
+        Refused, BadSignature: The pool wants nothing of this worker, and nothing is at stake.
+    """
+    while True:
+        try:
+            await session.run()
+        except (Refused, BadSignature) as fault:
+            if not agent.has_stake:
+                raise
+            log.warning(
+                "pool_refuses_worker",
+                cause=str(fault),
+                acts="operator of the worker",
+                next_step="mend the cause; until then the worker stays for its stake alone",
+            )
+            await clock.sleep(PAUSE)
+        else:
+            return

@@ -1,0 +1,128 @@
+"""The worker's wallet, looked at with every block: is there gas for what is owed, and for more?
+
+What is decided here stands in ``domain.purse``. While gas is short nothing new is taken; stages
+that wait for gas go on by themselves when the wallet is refilled or gas gets cheaper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from poolhand.domain.deal import Account
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.onchain import Head
+from poolhand.domain.purse import Means, Purse, judge, payable, reveals_owed
+from poolhand.domain.replicate.machine import Refilled, Replicate
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import Seconds, UnixSeconds, show_coin
+from poolhand.worker.bench import Bench
+from poolhand.worker.shell import ReplicateShell
+
+ACCOUNT_PATROL: Final = Seconds(10)
+"""Block time between two looks at the stake."""
+AGAIN: Final = Seconds(30)
+"""Pause before a stage is tried again that failed with the same wallet; grows with its failures."""
+LONGEST: Final = Seconds(600)
+"""The longest such pause."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A stage let go of: when, and what the wallet had then."""
+
+    at: UnixSeconds
+    means: Means
+
+    def is_outdated(self, means: Means, now: UnixSeconds, failures: int) -> bool:
+        """Whether another try may end otherwise: more coin, cheaper gas by an eighth, or time."""
+        richer = means.balance > self.means.balance
+        cheaper = means.price * 8 <= self.means.price * 7
+        return richer or cheaper or now >= self.at + min(AGAIN * failures, LONGEST)
+
+
+class WalletWatch:
+    """Judges the wallet and wakes what waits for gas.
+
+    Args:
+        bench: Ports; the wallet is its sender's.
+        shell: Whose replicates owe reveals.
+        changed: Told why nothing new may be taken, and None when it may again.
+
+    Attributes:
+        purse, account: Gas and stake as last seen; None before the first look.
+    """
+
+    def __init__(
+        self, bench: Bench, shell: ReplicateShell, changed: Callable[[str | None], None]
+    ) -> None:
+        self._bench, self._shell, self._changed = bench, shell, changed
+        self._looked = self._appraised = UnixSeconds(0)
+        self._tries: dict[TaskId, _Try] = {}
+        self.is_short = False
+        self.purse: Purse | None = None
+        self.account: Account | None = None
+        bench.owed = self._owed
+
+    async def look(self, head: Head) -> None:
+        """Read the wallet, at most once per second of block time; raises ChainUnreachable."""
+        if head.timestamp == self._looked:
+            return
+        means = await self._bench.sender.means()
+        self._looked = head.timestamp
+        self._judge(means)
+        self._wake(means)
+        if head.timestamp >= self._appraised + ACCOUNT_PATROL:
+            worker = self._bench.worker
+            self.account = (await self._bench.hub.accounts([worker]))[worker]
+            self._appraised = head.timestamp
+
+    def _owed(self) -> int:
+        return reveals_owed(self._shell.replicates.values())
+
+    def _judge(self, means: Means) -> None:
+        before, self.purse = self.purse, judge(means, self._owed())
+        was_short, self.is_short = self.is_short, self.purse.is_short(self.is_short)
+        wallet = str(self._bench.worker)
+        if self.is_short:
+            reason = shortage(self.purse, self._bench.worker)
+            if not was_short:
+                log.error("gas_short", wallet=wallet, cause=reason)
+            if not was_short or before is None or before.balance != self.purse.balance:
+                self._changed(reason)
+        elif was_short:
+            log.info("gas_refilled", wallet=wallet, balance=self.purse.balance)
+            self._changed(None)
+
+    def _wake(self, means: Means) -> None:
+        held = {name: each for name, each in self._shell.replicates.items() if not each.is_over}
+        self._tries = {name: tried for name, tried in self._tries.items() if name in held}
+        waiting = [
+            (task_id, each.parked, each.offer.flow)
+            for task_id, each in held.items()
+            if each.parked is not None and self._may_try(task_id, each, means)
+        ]
+        now = self._bench.clock.now()
+        for task_id in payable(means, self._owed(), waiting):
+            self._tries[task_id] = _Try(now, means)
+            log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
+            self._shell.feed(task_id, Refilled(now))
+
+    def _may_try(self, task_id: TaskId, replicate: Replicate, means: Means) -> bool:
+        before, failures = self._tries.get(task_id), replicate.count(Status.OUT_OF_GAS)
+        return before is None or before.is_outdated(means, self._bench.clock.now(), failures)
+
+
+def shortage(purse: Purse, wallet: Address) -> str:
+    """Say who must send how much to whom."""
+    kept = f", {show_coin(purse.reserve)} of it for reveals owed" if purse.reserve else ""
+    return (
+        f"gas: wallet {wallet} has {show_coin(purse.balance)} coins and needs "
+        f"{show_coin(purse.needed)}{kept}: send it at least {show_coin(purse.missing)} coins of "
+        "this chain"
+    )

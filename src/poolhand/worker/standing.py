@@ -1,0 +1,78 @@
+"""How a worker stands with its pool and with its operator, for decisions and the status page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from poolhand.domain.units import UnixSeconds
+
+
+class Hold(StrEnum):
+    """Who keeps the worker from taking anything new; several may at once."""
+
+    DRAIN = "draining"
+    OPERATOR = "paused"
+    GAS = "gas"
+    POOL = "pool-draining"
+
+
+@dataclass(slots=True)
+class Offers:
+    """What was offered since the program started; declined ones by the code of the reason."""
+
+    seen: int = 0
+    accepted: int = 0
+    declined: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Standing:
+    """What the agent knows of its position.
+
+    Attributes:
+        connected: Whether there is a session that is attached.
+        problem: Why not, in the pool's or the transport's words.
+        away_since: When the last session broke, or the first try to connect failed.
+        next_try: When the pool is tried again; None when only a person can help.
+        refused: Whether the pool turned this worker down, for now or for good.
+        was_connected: Whether there has ever been a session.
+        idle: The pool's reasons for giving nothing, see ``domain.task.idle``.
+        holds: Why nothing new is taken, each with its sentence.
+        offers: Counted.
+    """
+
+    connected: bool = False
+    problem: str | None = "not connected yet"
+    away_since: UnixSeconds | None = None
+    next_try: UnixSeconds | None = None
+    refused: bool = False
+    was_connected: bool = False
+    idle: Mapping[str, int] = field(default_factory=dict)
+    holds: dict[Hold, str] = field(default_factory=dict)
+    offers: Offers = field(default_factory=Offers)
+
+    @property
+    def paused(self) -> str | None:
+        """Why nothing new is taken; None when it is."""
+        return next((self.holds[each] for each in Hold if each in self.holds), None)
+
+    def is_held(self, kind: Hold) -> bool:
+        """Whether one of them keeps the worker from taking anything new."""
+        return kind in self.holds
+
+    def joined(self) -> None:
+        """Note that there is a session."""
+        self.connected, self.problem, self.was_connected = True, None, True
+        self.away_since = self.next_try = None
+        self.refused = False
+
+    def left(self, reason: str, now: UnixSeconds, retry_in: float | None) -> None:
+        """Note that there is none; ``retry_in`` seconds, None: not before a person has acted."""
+        self.connected, self.problem = False, reason
+        if self.away_since is None:
+            self.away_since = now
+        self.next_try = None if retry_in is None else UnixSeconds(now + round(retry_in))
+        self.refused = self.refused or retry_in is None

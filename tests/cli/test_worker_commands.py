@@ -1,0 +1,293 @@
+"""The operator's commands against a worker that runs, over its page on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+import structlog
+
+from lonely_worker import LonelyProgram
+from poolhand.cli.main import run
+from poolhand.worker.notice import Notice
+
+RLC = 10**9
+
+
+@pytest.fixture
+async def program(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "240")
+    monkeypatch.delenv("POOLHAND_WORKER_TOKEN", raising=False)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    made = LonelyProgram(tmp_path)
+    yield made
+    structlog.reset_defaults()
+    await made.close()
+
+
+class Operator:
+    """Types commands; the worker goes on meanwhile."""
+
+    def __init__(self, program, capsys) -> None:
+        self.program, self.capsys = program, capsys
+
+    async def types(self, *words, base=True, meanwhile=lambda _: None):
+        where = ("--base", str(self.program.base)) if base else ()
+        self.capsys.readouterr()
+        out = err = ""
+        typed = asyncio.create_task(asyncio.to_thread(run, ["worker", *words, *where]))
+        async with asyncio.timeout(60):
+            while not typed.done():
+                self.program.chain.mine()
+                await asyncio.sleep(0.01)
+                told = self.capsys.readouterr()
+                out, err = out + told.out, err + told.err
+                meanwhile(err)
+        told = self.capsys.readouterr()
+        return typed.result(), out + told.out, err + told.err
+
+    async def reads(self, *words, base=True):
+        code, out, _ = await self.types(*words, "--json", base=base)
+        return code, json.loads(out)
+
+
+@pytest.fixture
+def operator(program, capsys):
+    return Operator(program, capsys)
+
+
+async def test_the_status_says_what_is_held_with_its_stake_and_why_nothing_new_runs(
+    program, operator
+):
+    offer = await program.accepts(trust=10)
+    await program.starts()
+    await program.until(lambda: program.contribution(offer))
+    code, told = await operator.reads("status")
+    while told["replicates"][0]["unlocks_at"] is None:
+        code, told = await operator.reads("status")
+    assert code == 0
+    assert told["idle_causes"][0]["code"] in ("starting", "pool-unreachable")
+    assert set(told["idle_causes"][0]) == {"code", "sentence", "acts", "change"}
+    assert told["purse"] == {"balance_wei": 0, "reserve_wei": 0, "missing_wei": None}
+    assert told["stake"]["locked_nrlc"] == told["replicates"][0]["stake_locked_nrlc"] > 0
+    assert told["offers"] == {"seen": 0, "accepted": 0, "declined": {}}
+    code, shown, _ = await operator.types("status")
+    assert code == 0
+    for word in ("CONTRIBUTED", "wait for the consensus", "at the latest", "who acts",
+                 "what would change it", "RLC locked", "kept for reveals owed"):  # fmt: skip
+        assert word in " ".join(shown.split()), word
+
+
+async def test_a_pause_is_told_and_ended(program, operator):
+    await program.starts()
+    code, out, _ = await operator.types("pause", "--reason", "new disk")
+    assert (code, out.strip()) == (0, "paused: new disk; what is held goes on")
+    _, told = await operator.reads("status")
+    assert told["paused"] == "new disk"
+    assert "paused" in [cause["code"] for cause in told["idle_causes"]]
+    assert await operator.reads("resume") == (0, {"paused": None, "draining": False})
+
+
+async def test_an_order_without_the_token_is_refused_and_one_with_it_needs_no_folder(
+    program, operator, monkeypatch
+):
+    await program.starts()
+    notice = json.loads((program.base / "worker.json").read_text())
+    for token in ("", "wrong"):
+        monkeypatch.setenv("POOLHAND_WORKER_TOKEN", token)
+        code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+        assert (code, told["error"]["code"]) == (2, "no-token")
+    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", notice["token"])
+    code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+    assert (code, told["paused"]) == (0, "no reason given")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("pause",), ("resume",), ("stop",), ("stop", "--now"), ("deposit", "1")],
+)
+async def test_where_no_worker_runs_every_command_says_so(program, operator, words):
+    code, told = await operator.reads(*words)
+    assert (code, told["error"]["code"]) == (4, "worker-silent")
+
+
+async def test_a_stop_shows_what_is_still_held_and_returns_when_the_worker_is_gone(
+    program, operator
+):
+    offer = await program.accepts(trust=1)
+    program.node.runtime.gate.clear()
+    await program.starts(pid=0)
+
+    def goes_on(shown):
+        """Let the app end once the command has shown it, and finalize what is proved."""
+        if "COMPUTING" in shown:
+            program.node.runtime.gate.set()
+        if "REVEALED" in shown and program.chain.state.view(offer.task_id).status < 3:
+            program.finalize(offer)
+
+    code, out, err = await operator.types("stop", meanwhile=goes_on)
+    assert (code, out.strip()) == (0, "the worker held nothing any more and has ended")
+    assert "1 still held" in err
+    assert "REVEALED" in err
+    assert program.journaled(offer).status == "COMPLETED"
+    await program.ends()
+
+
+async def _status(program):
+    import httpx
+
+    from poolhand.worker.notice import read
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return (await client.get(f"{read(program.base).url}/v1/status")).content
+
+
+async def test_a_stop_now_says_what_is_at_stake_and_refuses_without_a_yes_or_a_terminal(
+    program, operator, monkeypatch
+):
+    offer = await program.accepts(trust=10)
+    await program.starts(pid=0)
+    await program.until(lambda: program.contribution(offer))
+    (deal,) = program.world.deals
+    while (await operator.reads("status"))[1]["replicates"][0]["unlocks_at"] is None:
+        pass
+    with open(os.devnull) as nobody:  # noqa: ASYNC230, PTH123
+        monkeypatch.setattr(sys, "stdin", nobody)
+        code, told = await operator.reads("stop", "--now")
+        assert (code, told["error"]["code"]) == (2, "not-confirmed")
+        _, _, err = await operator.types("stop", "--now")
+    assert str(offer.task_id) in err
+    assert f"{deal.worker_stake / 10**9:g} RLC" in err
+    assert "once others agree" in err
+    assert "saves the stake" in err
+    assert not program.running.done()
+    code, told = await operator.reads("stop", "--now", "--yes")
+    assert code == 0
+    (stake,) = told["at_stake"]
+    assert stake["reveal_owed"]
+    assert stake["stake_locked_nrlc"] == deal.worker_stake
+    await program.ends()
+    assert program.archive(offer).exists()
+    assert program.journaled(offer).has_contributed
+
+
+async def test_a_deposit_is_made_by_the_worker_that_runs_and_told(program, operator):
+    program.chain.fund(program.node.address, rlc=20 * RLC)
+    await program.starts()
+    before = program.chain.state.stake_of(program.node.address)
+    code, told = await operator.reads("deposit", "1.5")
+    assert code == 0
+    assert told["deposited_nrlc"] == 3 * RLC // 2
+    assert told["stake_nrlc"] == before + 3 * RLC // 2
+    assert set(told["transaction"]) == {"tx", "block", "gas", "gas_price_wei"}
+    code, shown, _ = await operator.types("deposit", "500 nRLC")
+    assert code == 0
+    free = before + 3 * RLC // 2 + 500
+    assert f"{free // RLC}.5000005 RLC" in shown
+    assert program.chain.state.stake_of(program.node.address) == free
+
+
+async def test_a_deposit_that_is_asked_for_again_by_its_name_is_made_once(program, operator):
+    program.chain.fund(program.node.address, rlc=20 * RLC)
+    await program.starts()
+    asked = [await operator.reads("deposit", "5", "--again", "0123abcd") for _ in range(2)]
+    assert [code for code, _ in asked] == [0, 0]
+    assert asked[0][1]["transaction"] == asked[1][1]["transaction"]
+    assert program.chain.state.rlc_of(program.node.address) == 15 * RLC
+
+
+async def test_a_deposit_that_is_refused_says_why_in_the_words_of_the_worker(
+    program, operator, monkeypatch
+):
+    await program.starts()
+    code, told = await operator.reads("deposit", "1")
+    assert (code, told["error"]["code"]) == (2, "balance-too-low")
+    assert f"send RLC to {program.node.address}" in told["error"]["message"]
+    code, told = await operator.reads("deposit", "0")
+    assert (code, told["error"]["code"]) == (2, "nothing-to-deposit")
+    code, told = await operator.reads("deposit", "much")
+    assert code == 2
+    program.chain.gas_price = 1
+    program.chain.fund(program.node.address, rlc=RLC)
+    code, told = await operator.reads("deposit", "1")
+    assert (code, told["error"]["code"]) == (2, "out-of-gas")
+    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "wrong")
+    url = json.loads((program.base / "worker.json").read_text())["url"]
+    code, told = await operator.reads("deposit", "1", "--url", url, base=False)
+    assert (code, told["error"]["code"]) == (2, "no-token")
+    assert program.chain.state.rlc_of(program.node.address) == RLC
+
+
+async def test_a_deposit_whose_end_is_unknown_says_how_to_ask_again(program, operator):
+    from poolhand.domain.errors import ChainUnreachable
+
+    program.chain.fund(program.node.address, rlc=20 * RLC)
+    await program.starts()
+
+    def broadcast_and_lost(*_):
+        program.chain.after_send = None
+        raise ChainUnreachable("no RPC endpoint answers: check them, or wait")
+
+    program.chain.after_send = broadcast_and_lost
+    code, told = await operator.reads("deposit", "5")
+    assert (code, told["error"]["code"]) == (4, "chain-unreachable")
+    again = told["error"]["message"].partition("`poolhand worker ")[2].partition("`")[0]
+    code, told = await operator.reads(*again.split())
+    assert (code, told["deposited_nrlc"]) == (0, 5 * RLC)
+    assert program.chain.state.rlc_of(program.node.address) == 15 * RLC
+
+
+async def test_ctrl_c_leaves_the_worker_depositing_and_says_how_to_ask_again(program):
+    program.chain.fund(program.node.address, rlc=20 * RLC)
+    await program.starts()
+    sent = asyncio.Event()
+    program.chain.automine, program.chain.after_send = False, lambda *_: sent.set()
+    command = [sys.executable, "-m", "poolhand", "worker", "deposit", "5"]
+    asking = await asyncio.create_subprocess_exec(
+        *command, "--base", str(program.base), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    await asyncio.wait_for(sent.wait(), 60)
+    asking.send_signal(2)
+    _, err = await asking.communicate()
+    assert asking.returncode == 130
+    assert b"goes on depositing" in err
+    assert b"--again " in err
+    await program.until(lambda: program.chain.state.rlc_of(program.node.address) == 15 * RLC)
+
+
+async def test_ctrl_c_leaves_the_worker_finishing_and_says_so(program, capsys):
+    await program.accepts(trust=10)
+    await program.starts()
+    command = [sys.executable, "-m", "poolhand", "worker", "stop", "--base", str(program.base)]
+    stopping = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        told = b""
+        while b"still held" not in told:
+            told += await stopping.stderr.read(100)
+        stopping.send_signal(2)
+        _, err = await stopping.communicate()
+    assert stopping.returncode == 130
+    assert b"goes on finishing" in b" ".join((told + err).split())
+    assert json.loads(await _status(program))["draining"]
+    assert not program.running.done()
+
+
+def test_a_process_is_told_from_a_later_one_of_the_same_number():
+    me = psutil.Process()
+    assert Notice("url", "", me.pid, me.create_time()).is_running
+    assert not Notice("url", "", me.pid, me.create_time() - 1).is_running
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    started = psutil.Process(ended.pid).create_time()
+    while psutil.Process(ended.pid).status() != psutil.STATUS_ZOMBIE:
+        pass
+    assert not Notice("url", "", ended.pid, started).is_running
+    ended.wait()
+    assert not Notice("url", "", ended.pid, started).is_running

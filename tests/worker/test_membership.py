@@ -1,0 +1,65 @@
+"""A pool that turns its worker away: told at once when nothing is at stake, outlived otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from scripted_pool import ScriptedPool
+
+from poolhand.domain.onchain import ContributionStatus
+from poolhand.wire.handshake import WorkerNotAllowed
+from poolhand.worker.membership import PAUSE, keep_membership
+
+
+class Doors:
+    """A session that the pool refuses until it is told to let the worker in."""
+
+    def __init__(self) -> None:
+        self.tries, self.are_shut = 0, True
+
+    async def run(self):
+        self.tries += 1
+        if self.are_shut:
+            raise WorkerNotAllowed("not on the list: ask the owner")
+
+
+@pytest.fixture
+async def pool(tmp_path):
+    made = ScriptedPool(tmp_path)
+    await made.opens()
+    await made.greets()
+    yield made
+    await made.world.stop()
+
+
+async def test_a_refused_worker_without_stake_ends_with_the_pools_words(pool):
+    with pytest.raises(WorkerNotAllowed, match="not on the list"):
+        await keep_membership(Doors(), pool.agent, pool.world.clock)
+
+
+async def test_a_refused_worker_stays_until_its_stake_is_free_and_then_ends(pool):
+    task = await pool.contributed(trust=1)
+    doors = Doors()
+    staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
+    await pool.blocks(2)
+    assert pool.contribution(task).status is ContributionStatus.PROVED
+    await pool.blocks(1, seconds=int(PAUSE))
+    assert not staying.done()
+    assert doors.tries == 2
+    pool.finalize(task)
+    await pool.blocks(20)  # until no re-organisation can take it back
+    await pool.blocks(1, seconds=int(PAUSE))
+    with pytest.raises(WorkerNotAllowed):
+        await staying
+
+
+async def test_a_pool_that_thinks_better_of_it_has_its_worker_back(pool):
+    await pool.contributed(trust=10)
+    doors = Doors()
+    staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
+    await pool.world.settle()
+    doors.are_shut = False
+    await pool.blocks(1, seconds=int(PAUSE))
+    await staying
+    assert doors.tries == 2

@@ -1,0 +1,207 @@
+"""The worker's program: what a signal, a drain and a stop leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import stat
+
+import httpx
+import pytest
+import structlog
+
+from lonely_worker import LonelyProgram, signal_me
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
+from poolhand.domain.replicate.status import Status
+from poolhand.worker.notice import NOTICE_FILE, read
+
+
+@pytest.fixture
+async def program(tmp_path):
+    made = LonelyProgram(tmp_path)
+    yield made
+    await made.close()
+
+
+def notice(program):
+    return read(program.base)
+
+
+def view(program, offer):
+    return program.chain.state.view(offer.task_id)
+
+
+def is_proved(program, offer):
+    found = program.contribution(offer)
+    return found is not None and found.status is ContributionStatus.PROVED
+
+
+def asks(program, verb, body=None, token=None):
+    found = notice(program)
+    headers = {"Authorization": f"Bearer {found.token if token is None else token}"}
+    return asyncio.to_thread(
+        httpx.post, f"{found.url}/v1/{verb}", json=body, headers=headers, trust_env=False
+    )
+
+
+async def status_of(program):
+    answer = await asyncio.to_thread(httpx.get, f"{notice(program).url}/v1/status", trust_env=False)
+    return answer.json()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_at_once_and_deletes_nothing_unrevealed(program, number):
+    offer = await program.accepts(trust=10)
+    await program.starts()
+    await program.until(lambda: program.contribution(offer) is not None)
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as told:
+        signal_me(number)
+        await program.ends()
+    (last,) = [each for each in told if each["event"] == "worker_stopped"]
+    assert (last["held"], last["reveals_owed"]) == (1, 1)
+    assert program.archive(offer).exists()
+    assert program.journaled(offer).has_contributed
+    assert not program.journaled(offer).is_over
+    assert notice(program) is None
+
+
+async def test_the_log_of_the_end_names_the_deadline_of_the_reveal(program):
+    offer = await program.accepts(trust=1)
+    await program.starts()
+    program.chain.before_send = _no_reveal
+    await program.until(lambda: view(program, offer).status is ChainTaskStatus.REVEALING)
+    while (await status_of(program))["replicates"][0]["reveal_by"] is None:
+        program.chain.mine()
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as told:
+        signal_me(signal.SIGTERM)
+        await program.ends()
+    (last,) = [each for each in told if each["event"] == "worker_stopped"]
+    assert last["restart_before"].startswith("2023-11-14 ")  # the fake chain's time
+    assert last["restart_before"].endswith(" UTC")
+    program.chain.before_send = None
+    await program.starts()
+    await program.until(lambda: is_proved(program, offer))
+
+
+def _no_reveal(_wallet, purpose, _call):
+    from poolhand.domain.errors import ChainUnreachable
+
+    if purpose.startswith("reveal"):
+        raise ChainUnreachable("the node takes no reveal")
+
+
+async def test_a_drain_finishes_what_is_held_and_ends_by_itself(program):
+    offer = await program.accepts(trust=1)
+    program.node.runtime.gate.clear()
+    await program.starts()
+    assert (await asks(program, "drain")).json()["draining"]
+    told = await status_of(program)
+    assert told["draining"]
+    assert [each["code"] for each in told["idle_causes"]][-1] == "draining"
+    assert [each["status"] for each in told["replicates"]] != []
+    program.node.runtime.gate.set()
+    await program.until(lambda: is_proved(program, offer))
+    assert not program.running.done()
+    program.finalize(offer)
+    await program.ends()
+    assert program.journaled(offer).status is Status.COMPLETED
+    assert notice(program) is None
+
+
+async def test_an_empty_worker_that_drains_ends_at_once(program):
+    await program.starts()
+    await asks(program, "drain")
+    await program.ends()
+
+
+async def test_a_drain_that_is_taken_back_goes_on_working(program):
+    offer = await program.accepts(trust=1)
+    program.node.runtime.gate.clear()
+    await program.starts()
+    await asks(program, "drain")
+    assert not (await asks(program, "resume")).json()["draining"]
+    program.node.runtime.gate.set()
+    await program.until(lambda: is_proved(program, offer))
+    program.finalize(offer)
+    while (await status_of(program))["replicates"][0]["status"] != "COMPLETED":
+        program.chain.mine()
+    assert not program.running.done()
+
+
+async def test_a_drain_does_not_outlive_the_program_and_a_pause_does(program):
+    offer = await program.accepts(trust=10)
+    await program.starts()
+    await program.until(lambda: program.contribution(offer))
+    await asks(program, "drain")
+    await asks(program, "pause", {"reason": "the disk is replaced"})
+    signal_me(signal.SIGTERM)
+    await program.ends()
+    await program.starts()
+    told = await status_of(program)
+    assert (told["paused"], told["draining"]) == ("the disk is replaced", False)
+    await asks(program, "resume")
+    assert (await status_of(program))["paused"] is None
+    signal_me(signal.SIGTERM)
+    await program.ends()
+    await program.starts()
+    assert (await status_of(program))["paused"] is None
+
+
+async def test_a_stop_ends_it_at_once_and_keeps_the_journal(program):
+    offer = await program.accepts(trust=10)
+    await program.starts()
+    await program.until(lambda: program.contribution(offer))
+    assert (await asks(program, "stop")).status_code == 200
+    await program.ends()
+    assert program.archive(offer).exists()
+    assert program.journaled(offer).has_contributed
+
+
+async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
+    await program.starts()
+    mode = (program.base / NOTICE_FILE).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    for token in ("x", "0" * 64, notice(program).token[:-1]):
+        for verb in ("pause", "resume", "drain", "stop"):
+            answer = await asks(program, verb, {"reason": "r"}, token)
+            assert (answer.status_code, answer.json()["code"]) == (401, "no-order-token")
+    assert (await status_of(program))["paused"] is None
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        answer = await asyncio.to_thread(
+            httpx.post,
+            f"{notice(program).url}/v1/stop",
+            headers={"Authorization": f"Bearer {notice(program).token}", **headers},
+            trust_env=False,
+        )
+        assert answer.status_code == 403
+    assert not program.running.done()
+
+
+async def test_every_start_has_a_token_of_its_own(program):
+    await program.starts()
+    first = notice(program)
+    signal_me(signal.SIGTERM)
+    await program.ends()
+    await program.starts()
+    assert notice(program).token != first.token
+    assert len(first.token) == 64
+    assert "token" not in str(await status_of(program))
+    assert first.token not in repr(first)
+
+
+async def test_a_worker_whose_pool_is_away_says_since_when_and_when_it_tries_again(program):
+    await program.starts()
+    found = {}
+
+    async def look():
+        found.update(await status_of(program))
+
+    async with asyncio.timeout(30):
+        while not found.get("problem") or "does not answer" not in found["problem"]:
+            await look()
+    (cause,) = found["idle_causes"]
+    assert cause["code"] == "pool-unreachable"
+    assert "no session with the pool since 20" in cause["sentence"]
+    assert "tries again at 20" in cause["change"]

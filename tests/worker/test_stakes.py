@@ -1,0 +1,91 @@
+"""What a replicate has at stake, as the chain has it."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_pool import ScriptedPool
+
+from poolhand.domain.onchain import Claim
+from poolhand.domain.replicate.machine import Flow
+from poolhand.worker.stakes import Stake
+from poolhand.worker.status import left_behind, show_worker
+
+
+@pytest.fixture
+async def pool(tmp_path):
+    made = ScriptedPool(tmp_path, quick=False)
+    await made.opens()
+    await made.greets()
+    yield made
+    await made.world.stop()
+
+
+def shown(pool, task):
+    told = show_worker(pool.agent, pool.node.bench(), 1)
+    (found,) = [each for each in told["replicates"] if each["task_id"] == str(task)]
+    return found
+
+
+async def test_before_a_contribution_nothing_is_at_stake(pool):
+    task = await pool.offered(active=False)
+    assert pool.agent.eyes.stake(task) == Stake()
+    assert left_behind(pool.agent)["reveals_owed"] == 0
+
+
+async def test_a_contribution_locks_what_the_deal_says_until_the_final_deadline(pool):
+    task = await pool.contributed(trust=10)
+    await pool.blocks(1)
+    view, (deal,) = pool.chain.state.view(task), pool.world.deals
+    stake = pool.agent.eyes.stake(task)
+    assert stake.locked == deal.worker_stake == pool.chain.state.locked_of(pool.node.address)
+    assert stake.unlocks_at == view.final_deadline
+    assert (stake.reveal_owed, stake.reveal_by) == (True, None)  # no consensus yet
+    row = shown(pool, task)
+    assert (row["stake_locked_nrlc"], row["unlocks_at"]) == (stake.locked, stake.unlocks_at)
+
+
+async def test_a_consensus_gives_the_reveal_a_date_and_the_reveal_takes_it_away(pool):
+    pool.chain.before_send = None
+    task = await pool.contributed(trust=1)
+    pool.agent.eyes.look_at_all()
+    await pool.world.settle()
+    view = pool.chain.state.view(task)
+    assert pool.agent.eyes.stake(task).reveal_by == view.reveal_deadline
+    assert left_behind(pool.agent)["restart_before"].endswith("UTC")
+    await pool.blocks(2)
+    pool.agent.eyes.look_at_all()
+    await pool.world.settle()
+    stake = pool.agent.eyes.stake(task)
+    assert (stake.reveal_owed, stake.reveal_by) == (False, None)
+    assert stake.locked  # until the task is finalized
+    pool.finalize(task)
+    await pool.blocks(2)
+    assert pool.agent.eyes.stake(task) == Stake()
+
+
+async def test_a_claimed_task_frees_the_stake(pool):
+    task = await pool.contributed(trust=10)
+    await pool.blocks(1, seconds=3000)
+    pool.chain.submit(pool.owner.address, Claim((task,)))
+    await pool.blocks(2)
+    assert pool.agent.eyes.stake(task) == Stake()
+
+
+async def test_a_settlement_at_once_locks_nothing(pool):
+    deal = await pool.world.deal(settle=False)
+    await pool.says(pool.offer(deal, Flow.CONTRIBUTE_AND_FINALIZE))
+    pool.initialize(deal)
+    await pool.blocks(1)
+    (_, task) = next(deal.tasks())
+    assert pool.agent.eyes.stake(task).locked == 0
+
+
+async def test_what_is_forgotten_is_forgotten_here_too(pool):
+    task = await pool.contributed(trust=1)
+    await pool.blocks(2)
+    pool.finalize(task)
+    await pool.blocks(2)
+    await pool.acknowledges(task)
+    await pool.offered(trust=10)
+    await pool.blocks(11)
+    assert task not in pool.agent.eyes._stakes
