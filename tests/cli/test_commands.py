@@ -38,7 +38,7 @@ def test_an_unknown_option_is_a_usage_error_of_every_verb(words, capsys):
 def test_the_issues_verbs_are_there():
     wanted = (
         "wallet create,wallet import,wallet show,wallet list,account show,account deposit,"
-        "account withdraw,app deploy,app show,dataset deploy,dataset show,pool create,pool show,"
+        "account withdraw,account stakes,account claim,deal claim,app deploy,app show,dataset deploy,dataset show,pool create,pool show,"
         "run,deal show,task show,task watch,task download,task claim,statuses,order show,order check"
     )
     assert set(wanted.split(",")) <= COMMANDS.keys()

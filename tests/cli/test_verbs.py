@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from cli_world import PASSWORD
 
+from poolhand.domain.errors import OutOfGas
 from poolhand.domain.ids import ZERO_ADDRESS, DealId
-from poolhand.domain.onchain import CreateApp
+from poolhand.domain.onchain import CreateApp, Initialize
 from poolhand.domain.orders.model import AppOrder, Salt, Signed
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import NO_TAG
@@ -47,12 +48,40 @@ def test_run_shows_a_person_what_was_bought(cli):
     assert "bought deal 0x" in ran.err
 
 
-def test_run_that_waits_ends_with_1_when_time_runs_out(cli):
+def test_run_that_waits_ends_with_1_when_time_runs_out_and_claims_by_itself(cli):
     cli.market.clock = _Hurrying(cli.market.chain)
-    ran = cli("run", IMAGE, "--json")
+    ran = cli("run", IMAGE, "--tasks", "2", "--json")
     assert ran.code == 1
-    assert ran.json["tasks"][0]["outcome"] == "TIMED_OUT"
+    assert [task["outcome"] for task in ran.json["tasks"]] == ["FAILED", "FAILED"]
     assert "task 0: TIMED_OUT" in ran.err
+    assert "claimed 2 task(s)" in ran.err
+    assert set(ran.json["claim"]["claimed"]) == set(ran.json["task_ids"])
+    assert len(ran.json["claim"]["transactions"]) == 2  # put on chain, then claimed
+    assert cli("account", "show", "--json").json["locked_nrlc"] == 0
+
+
+def test_run_leaves_the_claim_if_told_so(cli):
+    cli.market.clock = _Hurrying(cli.market.chain)
+    ran = cli("run", IMAGE, "--no-claim", "--json")
+    assert (ran.code, ran.json["claim"]) == (1, None)
+    assert ran.json["tasks"][0]["outcome"] == "TIMED_OUT"
+    assert "claim" not in ran.err
+    assert cli("account", "show", "--json").json["locked_nrlc"] == 2 * RLC
+
+
+def test_a_claim_by_itself_that_fails_ends_no_run(cli):
+    cli.market.clock = _Hurrying(cli.market.chain)
+
+    def before(_sender, _purpose, call):
+        if isinstance(call, Initialize):
+            raise OutOfGas("send 0.1 ETH to the wallet")
+
+    cli.market.chain.before_send = before
+    ran = cli("run", IMAGE, "--json")
+    assert (ran.code, ran.json["claim"]) == (1, None)
+    assert "not claimed (send 0.1 ETH to the wallet)" in ran.err
+    assert f"`poolhand task claim {ran.json['task_ids'][0]}`" not in ran.err
+    assert f"`poolhand deal claim {ran.json['deal_id']}`" in ran.err
 
 
 class _Hurrying:
@@ -160,12 +189,17 @@ def test_deals_and_tasks_are_shown_and_claimed(cli):
     assert (early.code, early.error["code"]) == (5, "not-yet-claimable")
     assert cli("task", "download", task_id, "--json").error["code"] == "not-finished"
     cli.market.chain.mine(3000)
-    assert len(cli("deal", "claim", deal_id, "--json").json["transactions"]) == 2
+    claimed = cli("deal", "claim", deal_id, "--json").json
+    assert (claimed["claimed"], len(claimed["transactions"])) == ([task_id], 2)
     assert cli("task", "show", task_id, "--json").json["status"] == "FAILED"
     watched = cli("task", "watch", task_id, "--json")
     assert (watched.code, watched.json["outcome"]) == (1, "FAILED")
+    assert "claim" not in watched.json
     assert cli("task", "show", task_id).code == 0
-    assert cli("task", "claim", task_id, "--json").error["code"] == "nothing-to-claim"
+    for again in (cli("task", "claim", task_id, "--json"), cli("deal", "claim", deal_id, "--json")):
+        assert (again.code, again.json["transactions"]) == (0, [])
+        assert again.json["ended_before"] == {task_id: "FAILED"}
+    assert "nothing is left to claim" in cli("deal", "claim", deal_id).out
 
 
 @pytest.mark.parametrize("name", list(Status))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from chain_fixtures import WALLETS
@@ -11,6 +13,7 @@ from poolhand.domain.errors import StakeTooLow
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
+from poolhand.requester.claims import BATCH
 from poolhand.requester.requester import Requester
 from poolhand.requester.watching import Outcome
 from poolhand.requester.wish import Wish
@@ -71,9 +74,55 @@ async def test_a_purchase_from_image_to_claim_on_the_real_contracts(anvil, tmp_p
         assert again.deal.deal_id != bought.deal.deal_id
 
         await anvil.advance(3000)
-        await ours.claim_deal(bought.deal.deal_id)
+        claimed = await ours.claim_deal(bought.deal.deal_id)
+        assert len(claimed.tasks) == len(claimed.receipts) == 2  # put on chain, then claimed
+        assert (await ours.claim_deal(bought.deal.deal_id)).receipts == ()
+        await ours.claim_all()
         progress = await ours.look(bought.deal)
         assert [task.outcome for task in progress.tasks] == [Outcome.FAILED] * 2
-        assert (await ours.balances()).account.stake == 4 * RLC
-        await ours.withdraw(NanoRlc(4 * RLC))
+        assert (await ours.balances()).account.stake == 8 * RLC
+        await ours.withdraw(NanoRlc(8 * RLC))
         assert (await ours.balances()).account.stake == 0
+
+
+SMALLEST_BLOCK = 6_700_000
+"""Gas of a block on Bellecour."""
+
+
+async def test_many_late_tasks_are_claimed_in_two_transactions_though_the_pool_claims_too(
+    anvil, tmp_path
+):
+    settings = anvil.settings()
+    buyer, owner = WALLETS[0], WALLETS[1]
+
+    def requester(wallet, chain, http, at=settings):
+        mine = RequesterSettings(at, state=tmp_path / "state", locks=tmp_path / "locks")
+        return Requester(
+            chain, lambda: connect(at), http, mine, wallet, SystemClock(), SystemEntropy(),
+            lambda _url: None,
+        )  # fmt: skip
+
+    async with connect(settings) as chain, client(**{"127_0_0_1": registry()}) as http:
+        seller, ours = requester(owner, chain, http), requester(buyer, chain, http)
+        pool = await seller.create_pool("a pool")
+        await seller.deposit(NanoRlc(50 * RLC))
+        app = await ours.deploy_app(IMAGE)
+        order = FakePool(OrderBook(chain.facts), owner, pool.address).sell(0, 1, str(NO_TAG))
+        wish = Wish(app.address, tasks=BATCH + 2, workerpool_order=order)
+        deal = (await ours.buy(wish, deposit=True)).deal
+        assert (await ours.stakes()).other == 0
+        assert len((await ours.stakes()).stakes) == BATCH + 2
+        await anvil.advance(3000)
+
+        progress = await ours.look(deal)
+        assert {task.outcome for task in progress.tasks} == {Outcome.TIMED_OUT}
+        mine, theirs = await asyncio.gather(
+            ours.claim_late(progress, deal), seller.claim_deal(deal.deal_id)
+        )
+        assert {*mine.tasks} | {*theirs.tasks} == {task_id for _, task_id in deal.tasks()}
+        assert not {*mine.tasks} & {*theirs.tasks}
+        for receipt in (*mine.receipts, *theirs.receipts):
+            assert receipt.gas_used < SMALLEST_BLOCK
+        progress = await ours.look(deal)
+        assert {task.outcome for task in progress.tasks} == {Outcome.FAILED}
+        assert (await ours.balances()).account.locked == 0

@@ -1,4 +1,4 @@
-"""Watching to the end; results checked against the chain, hostile archives refused; claims."""
+"""Watching to the end; results checked against the chain, hostile archives refused."""
 
 from __future__ import annotations
 
@@ -9,34 +9,20 @@ import zipfile
 from hashlib import sha256
 
 import pytest
+from bargains import OUTPUT, WORKER, bought, compute
 
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.hashes import result_hash, result_seal
-from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
-from poolhand.domain.onchain import (
-    ChainTaskStatus,
-    Contribute,
-    Finalize,
-    Initialize,
-    Reveal,
-)
-from poolhand.keys import Wallet
 from poolhand.requester.archive import BadArchive, TargetExists
+from poolhand.requester.claims import NothingToClaim
 from poolhand.requester.requester import NoSuchDeal, NoSuchTask, NoWallet
 from poolhand.requester.results import (
     NoResultComing,
     NotFinished,
-    NothingToClaim,
-    NotYetClaimable,
     ResultForged,
 )
 from poolhand.requester.watching import Outcome
 from poolhand.transport.clock import ManualClock
 from requester_market import FakePool
-
-WORKER = Wallet.from_key(bytes([3] * 32))
-OUTPUT = b"whale 42\n"
-LINK = b'{"storage": "poolhand", "location": "/v1/results/1"}'
 
 
 def archive(output: bytes = OUTPUT, extra: dict[str, bytes] | None = None) -> bytes:
@@ -50,30 +36,6 @@ def packed(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             opened.writestr(name, content)
     return buffer.getvalue()
-
-
-async def compute(market, task_id, output=OUTPUT):
-    """Let one worker do a task of trust 1 from contribution to finalization."""
-    digest = ResultDigest(sha256(output).digest())
-    market.chain.fund(WORKER.address, stake=100 * 10**9)
-    signed = market.pool.owner.sign_authorization(WORKER.address, task_id, ZERO_ADDRESS)
-    seal = result_seal(WORKER.address, task_id, digest)
-    worker, owner = market.chain.sender(WORKER), market.chain.sender(market.pool.owner)
-    await worker.send(
-        f"contribute:{task_id}",
-        Contribute(task_id, result_hash(task_id, digest), seal, signed),
-    )
-    await worker.send(f"reveal:{task_id}", Reveal(task_id, digest))
-    await owner.send(f"finalize:{task_id}", Finalize(task_id, LINK, b""))
-
-
-async def bought(market, tasks=1, initialize=True):
-    deal = (await market.requester().buy(await market.wish(tasks=tasks))).deal
-    if initialize:
-        await market.chain.sender(market.pool.owner).send(
-            f"init:{deal.deal_id}", Initialize(tuple((deal.deal_id, i) for i, _ in deal.tasks()))
-        )
-    return deal, [task_id for _, task_id in deal.tasks()]
 
 
 async def completed(market):
@@ -273,34 +235,7 @@ async def test_no_result_before_the_end_and_none_after_a_failure(market, tmp_pat
         await market.requester().download(task_id, tmp_path)
 
 
-# -------------------------------------------------------------------------------- claims
-
-
-async def test_a_price_comes_back_after_the_deadline_and_not_before(market):
-    deal, tasks = await bought(market, tasks=3, initialize=False)
-    requester = market.requester()
-    with pytest.raises(NotYetClaimable, match=r"claim it in \d+ s"):
-        await requester.claim_deal(deal.deal_id)
-    market.chain.mine(3000)
-    receipts = await requester.claim_deal(deal.deal_id)
-    assert len(receipts) == 2  # put on chain, then claimed
-    views = await market.chain.hub.tasks(dict.fromkeys(tasks, ()))
-    assert {view.status for view in views.values()} == {ChainTaskStatus.FAILED}
-    account = (await requester.balances()).account
-    assert (account.stake, account.locked) == (100 * 10**9, 0)
-    with pytest.raises(NothingToClaim):
-        await requester.claim_deal(deal.deal_id)
-
-
-async def test_only_what_is_unfinished_is_claimed(market):
-    deal, (first, _) = await bought(market, tasks=2)
-    await compute(market, first)
-    market.chain.mine(3000)
-    await market.requester().claim_deal(deal.deal_id)
-    progress = await market.requester().look(deal)
-    assert [t.outcome for t in progress.tasks] == [Outcome.COMPLETED, Outcome.FAILED]
-    with pytest.raises(NothingToClaim):
-        await market.requester().claim_task(first)
+# ------------------------------------------------------------------------------- strangers
 
 
 async def test_what_nobody_knows_is_named(market):

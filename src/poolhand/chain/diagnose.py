@@ -51,7 +51,7 @@ class Diagnosis:
 
     Args:
         hub: Where state is read.
-        task_deal: The one read that the port has not.
+        task_deal: Reads a task's deal, on the endpoint that refused.
         sender: The wallet.
     """
 

@@ -11,6 +11,7 @@ from poolhand.chain import abi
 from poolhand.chain.assets import AssetReader
 from poolhand.chain.encode import encode_prediction
 from poolhand.chain.link import Query
+from poolhand.chain.locks import locks_of
 from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.category import Category
@@ -140,9 +141,12 @@ class PocoHub:
         asked = encode_prediction(asset, self._facts)
         return await self._rpc.ask(self._view("0x" + asked.data.hex(), abi.address, to=asked.to))
 
-    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
-        """Return hub accounts (nRLC)."""
-        return await self._each(owners, "viewAccount(address)", abi.account)
+    async def accounts(
+        self, owners: Iterable[Address], at: Head | None = None
+    ) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
+        block = "latest" if at is None else {"blockHash": str(at.block_hash)}
+        return await self._each(owners, "viewAccount(address)", abi.account, at=block)
 
     async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
         """Return worker scores."""
@@ -183,10 +187,19 @@ class PocoHub:
         topics = ([TOPICS[EventKind.SCHEDULER_NOTICE]], topic(workerpool))
         return await self._scan(LogFilter(self._facts.hub, topics), first, last)
 
-    async def task_events(self, task_id: TaskId, first: BlockNumber) -> tuple[HubEvent, ...]:
-        """Return the events of one task from a block on, in order."""
+    async def locks_of(
+        self, owner: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return what may have locked an account's stake in a block range, in order."""
+        return await locks_of(self._rpc, self._facts.hub, owner, first, last)
+
+    async def task_events(
+        self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None
+    ) -> tuple[HubEvent, ...]:
+        """Return the events of one task in a block range, in order."""
         wanted = LogFilter.every_kind(self._facts.hub, topic(task_id))
-        return await self._scan(wanted, first, (await self.head()).number)
+        newest = (await self.head()).number
+        return await self._scan(wanted, first, newest if last is None else min(last, newest))
 
     async def _scan(self, wanted: LogFilter, first: int, last: int) -> tuple[HubEvent, ...]:
         found: list[HubEvent] = []
@@ -200,10 +213,11 @@ class PocoHub:
         signature: str,
         read: Callable[[Any], T],
         to: Address | None = None,
+        at: Any = "latest",
     ) -> dict[KeyT, T]:
         """Read one view of many names in one batch."""
         asked = tuple(names)
-        queries = [self._view(abi.calldata(signature, name), read, "latest", to) for name in asked]
+        queries = [self._view(abi.calldata(signature, name), read, at, to) for name in asked]
         return dict(zip(asked, await self._rpc.ask_each(queries), strict=True))
 
     def _view(

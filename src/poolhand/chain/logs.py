@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from eth_hash.auto import keccak
 
@@ -16,7 +16,15 @@ from poolhand.chain.link import Query
 from poolhand.chain.refusal import NodeRefusal
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address, BlockHash, DealId, FixedBytes, TaskId, TxHash
+from poolhand.domain.ids import (
+    Address,
+    BlockHash,
+    DealId,
+    FixedBytes,
+    ResultHash,
+    TaskId,
+    TxHash,
+)
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber
 
@@ -35,6 +43,17 @@ _SIGNATURES: Final = {
 TOPICS: Final = {kind: "0x" + keccak(text.encode()).hex() for kind, text in _SIGNATURES.items()}
 _KINDS: Final = {topic: kind for kind, topic in TOPICS.items()}
 _BY_WORKER: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL)
+_OF_RESULT: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_CONSENSUS)
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Wanted(Protocol[T_co]):
+    """Logs that can be asked for by range."""
+
+    def in_range(self, first: int, last: int, /) -> Query[tuple[T_co, ...]]:
+        """Ask for the logs of a range; a node that has not all of it may leave some out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,7 @@ def read_log(raw: Any) -> HubEvent:
         deal_id=DealId.parse(raw["data"][:66]) if notice else None,
         task_id=None if notice else TaskId.parse(topics[1]),
         worker=None if party is None else Address.parse("0x" + party[26:]),
+        result_hash=ResultHash.parse(raw["data"][:66]) if kind in _OF_RESULT else None,
     )
 
 
@@ -101,9 +121,9 @@ def header(block: str | int) -> Query[Head | None]:
 
 
 async def scan(
-    rpc: Rpc, wanted: LogFilter, first: int, last: int
-) -> AsyncIterator[tuple[int, tuple[HubEvent, ...]]]:
-    """Yield (last block read, events) for each chunk of a range, in order.
+    rpc: Rpc, wanted: Wanted[T], first: int, last: int
+) -> AsyncIterator[tuple[int, tuple[T, ...]]]:
+    """Yield (last block read, logs) for each chunk of a range, in order.
 
     A chunk that a node finds too wide is halved, down to one block.
 
@@ -124,7 +144,7 @@ async def scan(
         first = end + 1
 
 
-async def _chunk(rpc: Rpc, wanted: LogFilter, first: int, last: int) -> tuple[HubEvent, ...]:
+async def _chunk(rpc: Rpc, wanted: Wanted[T], first: int, last: int) -> tuple[T, ...]:
     """Read a range from an endpoint that has its last block; raises NodeRefusal."""
 
     def up_to_date(answers: Sequence[Any]) -> bool:
@@ -134,5 +154,5 @@ async def _chunk(rpc: Rpc, wanted: LogFilter, first: int, last: int) -> tuple[Hu
     found, _ = await rpc.ask_all(queries, up_to_date)
     if isinstance(found, NodeRefusal):
         raise found
-    events: tuple[HubEvent, ...] = found
-    return events
+    logs: tuple[T, ...] = found
+    return logs

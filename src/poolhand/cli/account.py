@@ -1,4 +1,4 @@
-"""``poolhand account``: stake in the hub, RLC outside it, coin for gas."""
+"""``poolhand account``: stake in the hub, where it is locked, RLC outside it, coin for gas."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from poolhand.cli.claiming import claim_members, claim_report
 from poolhand.cli.desk import Desk
 from poolhand.cli.parts import AmountArgument
 from poolhand.cli.render import coin, pairs, receipt_members, receipt_row, rlc
+from poolhand.cli.stakes import stakes_members, stakes_report
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
     from poolhand.domain.onchain import Receipt
     from poolhand.requester.requester import Balances
 
-app = noun("Look at a stake, deposit RLC, withdraw it.")
+app = noun("Look at a stake and at what locks it, deposit RLC, withdraw it, claim it back.")
 
 OwnerArgument = Annotated[
     str, typer.Argument(metavar="[ADDRESS]", help="Whose account; the wallet's if left out.")
 ]
+BlocksOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="How far back to search for deals.")
+]
+LOOKBACK = 100_000
 
 
 @verb(app, "show", example="poolhand account show")
@@ -30,6 +36,26 @@ async def show(desk: Desk, owner: OwnerArgument = "") -> Answer:
     who = Address.parse(owner) if owner else desk.address
     async with desk.requester() as requester:
         return _answer(await requester.balances(who))
+
+
+@verb(app, "stakes", example="poolhand account stakes")
+async def stakes(desk: Desk, owner: OwnerArgument = "", blocks: BlocksOption = LOOKBACK) -> Answer:
+    """Show what is locked: for each task how much, why, and when it comes free."""
+    who = Address.parse(owner) if owner else desk.address
+    async with desk.requester() as requester:
+        found = await requester.stakes(who, blocks)
+    return Answer(stakes_members(found), lambda: stakes_report(found))
+
+
+@verb(app, "claim", example="poolhand account claim")
+async def claim(desk: Desk, blocks: BlocksOption = LOOKBACK) -> Answer:
+    """Claim every task past its final deadline that owes this wallet something back.
+
+    That is the price of what it bought, and the stake of what it contributed.
+    """
+    async with desk.requester(signing=True) as requester:
+        claimed = await requester.claim_all(blocks)
+    return Answer(claim_members(claimed), lambda: claim_report(claimed))
 
 
 @verb(app, "deposit", example="poolhand account deposit 25")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from rich.console import Group
 
+from poolhand.cli.claiming import claim_members, claim_report
 from poolhand.cli.desk import Desk
 from poolhand.cli.parts import DealArgument
 from poolhand.cli.render import (
     deal_members,
     deal_table,
-    grid,
-    pairs,
-    receipt_members,
-    receipt_row,
     replicates_table,
     task_members,
 )
@@ -33,13 +30,11 @@ async def show(desk: Desk, deal_id: DealArgument) -> Answer:
 
 @verb(app, "claim", example=f"poolhand deal claim 0x{'1f' * 32}")
 async def claim(desk: Desk, deal_id: DealArgument) -> Answer:
-    """Get the price of every unfinished task back, after the final deadline."""
+    """Get the price of every unfinished task back, after the final deadline.
+
+    Tasks that have ended are left out; several are claimed in one transaction.
+    """
     async with desk.requester(signing=True) as requester:
-        receipts = await requester.claim_deal(deal_id)
-    return Answer(
-        {"deal_id": str(deal_id), "transactions": [receipt_members(each) for each in receipts]},
-        lambda: Group(
-            pairs((("claimed", deal_id),)),
-            grid(("transactions",), ((receipt_row(each),) for each in receipts)),
-        ),
-    )
+        claimed = await requester.claim_deal(deal_id)
+    members = {"deal_id": str(deal_id), **claim_members(claimed)}
+    return Answer(members, lambda: claim_report(claimed))

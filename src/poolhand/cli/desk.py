@@ -147,6 +147,16 @@ class Desk:
         """The address that acts; no password needed."""
         return self.stored.address
 
+    @property
+    def can_sign(self) -> bool:
+        """Whether there is a wallet whose password is known without a question."""
+        try:
+            known = self.stored.address
+        except Refused:
+            return False
+        told = self.found["password-file"] or self.found["password"] or self.account
+        return bool(known and told)
+
     def password(self, *, fresh: bool = False) -> str:
         """Return the wallet's password: from a file, the environment, the devnet or a question.
 

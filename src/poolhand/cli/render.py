@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from poolhand.domain.replicate.status import STATUSES, Row, Status
+from poolhand.domain.replicate.status import FAILURES, STATUSES, Row, Status
+from poolhand.domain.task.story import CLAIMED
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from poolhand.domain.deal import Deal
-    from poolhand.domain.onchain import Receipt
+    from poolhand.domain.onchain import HubEvent, Receipt
+    from poolhand.requester.history import TaskHistory
     from poolhand.requester.watching import Progress, TaskProgress
-    from poolhand.transport.pool_client import Moment, PoolTransaction, ReplicateNews
+    from poolhand.transport.pool_client import Deciding, Moment, PoolTransaction, ReplicateNews
 
+BEFORE_FAILED: Final = FAILURES | {Status.REVEAL_FAILED, Status.RESULT_UPLOAD_FAILED}
+"""Statuses that explain the FAILED after them."""
 COLOURS = {
     "COMPLETED": "green",
     "FAILED": "red",
@@ -57,7 +58,24 @@ def coloured(status: str) -> Text:
 
 def moment(seconds: int) -> str:
     """Write Unix seconds for a person (UTC)."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{day(seconds)} {hour(seconds)} UTC".strip()
+
+
+def day(seconds: int) -> str:
+    """Write the date of Unix seconds (UTC); empty for what is no date."""
+    return _date(seconds, "%Y-%m-%d")
+
+
+def hour(seconds: int) -> str:
+    """Write the time of day of Unix seconds (UTC); what is no date stays a number."""
+    return _date(seconds, "%H:%M:%S") or str(seconds)
+
+
+def _date(seconds: int, form: str) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime(form)
+    except (ValueError, OverflowError, OSError):  # a pool may tell anything
+        return ""
 
 
 def rlc(amount: int) -> str:
@@ -138,22 +156,32 @@ def _moment_members(each: Moment) -> dict[str, Any]:
     return {
         "status": each.status,
         "at": each.at,
+        "clock": "chain" if each.by_chain else "worker",
+        "seconds": each.seconds,
         "detail": each.detail,
         "tx": str(each.tx) if each.tx else None,
+        "block": each.block,
     }
 
 
-def _telling(each: ReplicateNews) -> tuple[Row, str]:
-    """Return what a replicate's status means, and why it came; FAILED: of the status before it."""
-    lines = [line for line in each.history if line.status != Status.FAILED] or each.history
-    if each.status is not Status.FAILED or not lines:
-        last = each.history[-1].detail if each.history else ""
+def telling(each: ReplicateNews) -> tuple[Row, str]:
+    """Return what a replicate's status means, and why it came.
+
+    FAILED is told by the failure before it, or by the claim that ended the task.
+    """
+    last = each.history[-1].detail if each.history else ""
+    if each.status is not Status.FAILED:
         return STATUSES[each.status], last
-    return STATUSES[Status(lines[-1].status)], lines[-1].detail
+    if each.won_by is not None:
+        return CLAIMED, last
+    lines = [line for line in each.history if line.status in BEFORE_FAILED]
+    if not lines:
+        return STATUSES[Status.FAILED], last
+    return STATUSES[Status(lines[-1].status)], last or lines[-1].detail
 
 
 def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
-    row, cause = _telling(each)
+    row, cause = telling(each)
     return {
         "worker": str(each.worker),
         "status": each.status,
@@ -161,7 +189,30 @@ def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
         "cause": cause or None,
         "acts": row.acts,
         "next_step": row.next_step,
+        "won_by": _won_members(each.won_by),
         "history": [_moment_members(line) for line in each.history],
+    }
+
+
+def _won_members(each: Deciding | None) -> dict[str, Any] | None:
+    if each is None:
+        return None
+    return {
+        "event": each.event,
+        "tx": str(each.tx),
+        "block": each.block,
+        "worker": str(each.worker) if each.worker else None,
+        "result_hash": str(each.result_hash) if each.result_hash else None,
+    }
+
+
+def _event_members(each: HubEvent) -> dict[str, Any]:
+    return {
+        "event": each.kind,
+        "tx": str(each.tx_hash),
+        "block": each.block,
+        "worker": str(each.worker) if each.worker else None,
+        "result_hash": str(each.result_hash) if each.result_hash else None,
     }
 
 
@@ -172,6 +223,17 @@ def _transaction_members(each: PoolTransaction) -> dict[str, Any]:
         "block": each.block,
         "gas": each.gas,
         "gas_price_wei": each.gas_price,
+    }
+
+
+def history_members(found: TaskHistory) -> dict[str, Any]:
+    """Return a task's members with its events on chain."""
+    return {
+        **task_members(found.task),
+        "deal_id": str(found.deal_id) if found.deal_id else None,
+        "index": found.index,
+        "chain": [_event_members(each) for each in found.events],
+        "chain_is_whole": found.is_whole,
     }
 
 
@@ -222,34 +284,3 @@ def replicates_table(progress: Progress) -> Table:
             for each in (task.news.replicates if task.news else ())
         ]
     return grid(("#", "task / worker", "status", ""), rows)
-
-
-def task_report(task: TaskProgress) -> RenderableType:
-    """Return everything known of one task."""
-    view, news = task.view, task.news
-    parts: list[RenderableType] = [
-        pairs(
-            (
-                ("task", task.task_id),
-                ("deal", news.deal_id if news else None),
-                ("status", f"{task.status} (on chain: {view.status.name})"),
-                ("meaning", news.meaning if news else None),
-                ("final deadline", moment(task.deadline) if task.deadline else None),
-                ("digest", view.digest if any(view.digest) else None),
-                ("result", view.results.decode(errors="replace") or None),
-            )
-        )
-    ]
-    if news:
-        steps = (
-            (each.worker.short, line.status, moment(line.at), line.tx or line.detail)
-            for each in news.replicates
-            for line in each.history
-        )
-        parts.append(grid(("worker", "status", "at", ""), steps, "\nreplicates"))
-        rows = ((each, _telling(each)[0]) for each in news.replicates)
-        next_ = ((e.worker.short, e.status, row.acts, row.next_step) for e, row in rows)
-        parts.append(grid(("worker", "status", "who acts next", "how"), next_, "\nnext steps"))
-        sent = ((each.call, each.tx, each.block, each.gas) for each in news.transactions)
-        parts.append(grid(("call", "transaction", "block", "gas"), sent, "\npool's transactions"))
-    return Group(*parts)

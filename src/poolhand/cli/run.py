@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Group
 
+from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report
 from poolhand.cli.desk import Desk
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.order import read_order
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from poolhand.requester.buying import Purchase
+    from poolhand.requester.claims import Claimed
     from poolhand.requester.requester import Requester
     from poolhand.requester.results import Result
     from poolhand.requester.watching import Progress
@@ -97,6 +99,7 @@ class Report:
     progress: Progress
     results: tuple[Result, ...]
     waited: bool
+    claimed: Claimed | None = None
 
 
 @verb(
@@ -122,12 +125,14 @@ async def run(
     pool_order: PoolOrderFile = "",
     deposit: DepositFlag = False,
     wait: Wait = True,
+    claim: ClaimFlag = True,
     download: Download = "",
     extract: Extract = False,
 ) -> Answer:
     """Buy a computation: register the image, order, match, watch, download.
 
     A purchase that was interrupted is finished by the same command; it is never bought twice.
+    What is not done by its final deadline is claimed back.
     """
     terms: dict[str, Any] = {
         "dataset": optional_address(dataset) or ZERO_ADDRESS,
@@ -152,8 +157,11 @@ async def run(
         _tell(desk, bought)
         waits = wait or bool(download)
         progress = await _follow(desk, requester, bought, wait=waits)
+        claimed = await _claim(desk, requester, bought, progress) if waits and claim else None
+        if claimed is not None:
+            progress = await requester.look(bought.deal)
         results = await _download(requester, progress, download, unpack=extract)
-    return _answer(Report(bought, progress, results, waits))
+    return _answer(Report(bought, progress, results, waits, claimed))
 
 
 def _tag(names: tuple[str, ...] | list[str]) -> Tag:
@@ -188,6 +196,16 @@ async def _follow(desk: Desk, requester: Requester, bought: Purchase, *, wait: b
     return await requester.look(bought.deal)
 
 
+async def _claim(
+    desk: Desk, requester: Requester, bought: Purchase, progress: Progress
+) -> Claimed | None:
+    deal = bought.deal
+    by_hand = f"poolhand deal claim {deal.deal_id}"
+    return await claim_by_itself(
+        desk, progress, by_hand, lambda: requester.claim_late(progress, deal)
+    )
+
+
 async def _download(
     requester: Requester, progress: Progress, folder: str, *, unpack: bool
 ) -> tuple[Result, ...]:
@@ -216,6 +234,7 @@ def _answer(report: Report) -> Answer:
         **deal_members(deal),
         "resumed": report.bought.resumed,
         "transaction": receipt_members(report.bought.receipt),
+        "claim": claim_members(report.claimed) if report.claimed else None,
         "tasks": tasks,
     }
     failed = report.waited and not report.progress.succeeded
@@ -249,4 +268,5 @@ def _shown(report: Report) -> RenderableType:
         for each in (task.news.transactions if task.news else ())
     )
     calls = grid(("call", "transaction", "block", "gas"), sent, "\npool's transactions")
-    return Group(head, "", replicates_table(report.progress), ends, calls)
+    claim = ("\n", claim_report(report.claimed)) if report.claimed else ()
+    return Group(head, "", replicates_table(report.progress), ends, calls, *claim)

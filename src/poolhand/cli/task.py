@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
 from poolhand.cli.desk import Desk
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.parts import TaskArgument
 from poolhand.cli.progress import follow
-from poolhand.cli.render import pairs, receipt_members, receipt_row, task_members, task_report
+from poolhand.cli.render import history_members, pairs
+from poolhand.cli.timeline import task_report
 from poolhand.cli.verb import Answer, noun, verb
 
 if TYPE_CHECKING:
+    from poolhand.requester.claims import Claimed
+    from poolhand.requester.history import TaskHistory
     from poolhand.requester.watching import Progress
 
 app = noun("Look at tasks, follow them, download results.")
@@ -27,19 +31,41 @@ ExtractOption = Annotated[bool, typer.Option("--extract", help="Unpack it too.")
 
 @verb(app, "show", example=f"poolhand task show 0x{'2e' * 32}")
 async def show(desk: Desk, task_id: TaskArgument) -> Answer:
-    """Show a task: chain, replicates with their histories, transactions."""
+    """Show a task: each replicate's timeline, why it ended, and what stands on chain."""
     async with desk.requester() as requester:
         progress = await requester.look_at_task(task_id)
-    return _answer(progress, exit_code=0)
+        found = await requester.history(progress.tasks[0])
+    return _answer(desk, found, exit_code=0)
 
 
 @verb(app, "watch", example=f"poolhand task watch 0x{'2e' * 32}")
-async def watch(desk: Desk, task_id: TaskArgument) -> Answer:
-    """Follow a task to its end, live; ends with code 1 when it did not complete."""
+async def watch(desk: Desk, task_id: TaskArgument, claim: ClaimFlag = True) -> Answer:
+    """Follow a task to its end, live; ends with code 1 when it did not complete.
+
+    If it runs out of time its price is claimed back, if the wallet's password is at hand.
+    """
     desk.farewell = f"the task goes on: `poolhand task watch {task_id}`"
     async with desk.requester() as requester:
         progress = await follow(desk, requester.watch.follow({task_id: 0}))
-    return _answer(progress, exit_code=0 if progress.succeeded else NOT_COMPLETED)
+        claimed = await _claim_late(desk, progress) if claim else None
+        if claimed is not None:
+            progress = await requester.watch.look({task_id: 0})
+        found = await requester.history(progress.tasks[0])
+    return _answer(desk, found, 0 if progress.succeeded else NOT_COMPLETED, claimed)
+
+
+async def _claim_late(desk: Desk, progress: Progress) -> Claimed | None:
+    """Claim a task that ran out of time; with a wallet of its own, opened only now."""
+    by_hand = f"poolhand task claim {progress.tasks[0].task_id}"
+    if late(progress) and not desk.can_sign:
+        desk.note(f"no wallet is at hand to claim it: `{by_hand}`")
+        return None
+
+    async def act() -> Claimed:
+        async with desk.requester(signing=True) as requester:
+            return await requester.claim_late(progress)
+
+    return await claim_by_itself(desk, progress, by_hand, act)
 
 
 @verb(app, "download", example=f"poolhand task download 0x{'2e' * 32} --to results --extract")
@@ -60,15 +86,20 @@ async def download(
 
 @verb(app, "claim", example=f"poolhand task claim 0x{'2e' * 32}")
 async def claim(desk: Desk, task_id: TaskArgument) -> Answer:
-    """Get the price of an unfinished task back, after its final deadline."""
+    """Get the price of an unfinished task back, after its final deadline.
+
+    It is no error if the pool, or anybody else, has claimed it before.
+    """
     async with desk.requester(signing=True) as requester:
-        receipt = await requester.claim_task(task_id)
-    return Answer(
-        {"task_id": str(task_id), "transaction": receipt_members(receipt)},
-        lambda: pairs((("claimed", task_id), ("transaction", receipt_row(receipt)))),
-    )
+        claimed = await requester.claim_task(task_id)
+    members = {"task_id": str(task_id), **claim_members(claimed)}
+    return Answer(members, lambda: claim_report(claimed))
 
 
-def _answer(progress: Progress, exit_code: int) -> Answer:
-    task = progress.tasks[0]
-    return Answer(task_members(task), lambda: task_report(task), exit_code)
+def _answer(
+    desk: Desk, found: TaskHistory, exit_code: int, claimed: Claimed | None = None
+) -> Answer:
+    members = history_members(found)
+    if claimed is not None:
+        members["claim"] = claim_members(claimed)
+    return Answer(members, lambda: task_report(found, lively=desk.console.is_terminal), exit_code)

@@ -104,7 +104,8 @@ class EventKind(StrEnum):
 class HubEvent:
     """One log of the hub: the deal or task it concerns, and where it stands.
 
-    ``removed`` marks a log that a re-organised chain took back.
+    ``result_hash`` is what a TaskContribute contributed or a TaskConsensus agreed on; ``removed``
+    marks a log that a re-organised chain took back.
     """
 
     kind: EventKind
@@ -116,6 +117,7 @@ class HubEvent:
     task_id: TaskId | None = None
     worker: Address | None = None
     removed: bool = False
+    result_hash: ResultHash | None = None
 
 
 # ---------------------------------------------------------------- calls: transactions we may send

@@ -27,13 +27,16 @@ from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys import Wallet
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
-from poolhand.requester import results
+from poolhand.requester import claims, results
 from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
 from poolhand.requester.buying import Buyer, NoSuchAsset, Purchase
 from poolhand.requester.checking import OrderState, order_state
+from poolhand.requester.claims import Claimed, Places
+from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.purse import ChainAccess, Connect, Purse
 from poolhand.requester.results import Result, ResultsSource
-from poolhand.requester.watching import Progress, Watch
+from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
+from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.pool_client import PoolClient
@@ -225,13 +228,52 @@ class Requester:
         source = self._open_results(await self._results_url())
         return await results.download(self.hub, source, task_id, folder, unpack=unpack)
 
-    async def claim_task(self, task_id: TaskId) -> Receipt:
-        """Get the price of an unfinished task back."""
-        return await results.claim_task(self.purse, task_id)
+    async def history(self, task: TaskProgress) -> TaskHistory:
+        """Return what the chain tells of a task; see ``history.history``."""
+        return await history(self.hub, task)
 
-    async def claim_deal(self, deal_id: DealId) -> tuple[Receipt, ...]:
-        """Get the price of every unfinished task of a deal back."""
-        return await results.claim_deal(self.purse, await self.deal(deal_id))
+    async def stakes(self, owner: Address | None = None, lookback: int = LOOKBACK) -> Stakes:
+        """Return what an account has locked, ours when None; see ``stakes.stakes_of``."""
+        return await stakes_of(self.hub, owner or self.purse.address, lookback)
+
+    async def claim_task(self, task_id: TaskId) -> Claimed:
+        """Get the price of an unfinished task back; see ``claims.claim_task``."""
+        return await claims.claim_task(self.purse, self._clock, task_id)
+
+    async def claim_deal(self, deal_id: DealId) -> Claimed:
+        """Get the price of every unfinished task of a deal back; see ``claims.claim_deal``."""
+        return await claims.claim_deal(self.purse, self._clock, await self.deal(deal_id))
+
+    async def claim_late(self, progress: Progress, deal: Deal | None = None) -> Claimed:
+        """Claim the tasks that ran out of time; of one never put on chain the deal must be known.
+
+        Raises:
+            Reverted, OutOfGas, ChainUnreachable, WalletInUse: See ``claims.claim``.
+        """
+        places: dict[TaskId, tuple[DealId, int] | None] = {}
+        for task in progress.tasks:
+            if task.outcome is Outcome.TIMED_OUT:
+                news = (task.news.deal_id, task.news.index) if task.news else None
+                places[task.task_id] = (deal.deal_id, task.index) if deal else news
+        return await self._claim(places)
+
+    async def claim_all(self, lookback: int = LOOKBACK) -> Claimed:
+        """Claim every task past its final deadline that owes this wallet something back.
+
+        That is the price of what it bought, and the stake of what it contributed. A pool owner
+        only loses by a claim, so tasks of its pools are not claimed for that alone.
+        """
+        found = await self.stakes(lookback=lookback)
+        return await self._claim(
+            {
+                stake.task_id: (stake.deal_id, stake.index)
+                for stake in found.stakes
+                if stake.is_due and stake.role is not Role.POOL_OWNER
+            }
+        )
+
+    async def _claim(self, places: Places) -> Claimed:
+        return await claims.claim(self.purse, self._clock, places) if places else Claimed()
 
     async def _results_url(self) -> str:
         if self._settings.results_url:

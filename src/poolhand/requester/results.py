@@ -1,4 +1,4 @@
-"""Results: downloaded, checked against the chain, unpacked on demand; or claimed back."""
+"""Results: downloaded, checked against the chain, unpacked on demand."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from poolhand.domain.computed import Computed, NoResult, result_digest
-from poolhand.domain.deal import Deal
 from poolhand.domain.errors import PeerFault, Raced, Refused
-from poolhand.domain.ids import DealId, ResultDigest, TaskId
-from poolhand.domain.onchain import ChainTaskStatus, Claim, Initialize, Receipt, TaskView
+from poolhand.domain.ids import ResultDigest, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.ports.chain import Hub
 from poolhand.requester.archive import digests, extract
-from poolhand.requester.purse import Purse
 
 
 class NotFinished(Raced):
@@ -27,14 +25,6 @@ class NoResultComing(Refused):
 
 class ResultForged(PeerFault):
     """What was downloaded is not what the workers agreed on."""
-
-
-class NothingToClaim(Refused):
-    """Every task of the deal has ended."""
-
-
-class NotYetClaimable(Raced):
-    """The final deadline has not passed."""
 
 
 class ResultsSource(Protocol):
@@ -119,74 +109,3 @@ def _possible(computed: Computed, files: dict[str, bytes]) -> list[ResultDigest]
         except NoResult:
             continue
     return found
-
-
-async def claim_task(purse: Purse, task_id: TaskId) -> Receipt:
-    """Get the price of an unfinished task back once its final deadline has passed.
-
-    Raises:
-        NotYetClaimable: The deadline has not passed.
-        NothingToClaim: The task has ended, or is not on chain.
-    """
-    async with purse.open() as hand:
-        view = (await hand.hub.tasks({task_id: ()}))[task_id]
-        if view.status is ChainTaskStatus.UNSET:
-            raise NothingToClaim(
-                f"task {task_id} was never put on chain: claim its deal with `poolhand deal claim`"
-            )
-        _demand_due(view)
-        return await hand.sender.send(f"claim:{task_id}", Claim((task_id,)))
-
-
-async def claim_deal(purse: Purse, deal: Deal) -> tuple[Receipt, ...]:
-    """Get the price of every unfinished task of a deal back, those never put on chain too.
-
-    Raises:
-        NotYetClaimable: The deadline has not passed.
-        NothingToClaim: Every task has ended.
-    """
-    receipts = []
-    async with purse.open() as hand:
-        unset, active = await _claimable(hand.hub, deal)
-        if unset:
-            name = f"initialize:{deal.deal_id}:{unset[0][1]}"
-            receipts.append(await hand.sender.send(name, Initialize(unset)))
-        name = f"claim:{deal.deal_id}:{active[0]}"
-        receipts.append(await hand.sender.send(name, Claim(active)))
-    return tuple(receipts)
-
-
-async def _claimable(
-    hub: Hub, deal: Deal
-) -> tuple[tuple[tuple[DealId, int], ...], tuple[TaskId, ...]]:
-    """Return the tasks not on chain (deal and index), and all that are unfinished."""
-    category = (await hub.categories())[deal.category]
-    left = category.final_deadline(deal.start_time) - (await hub.head()).timestamp
-    if left > 0:
-        raise NotYetClaimable(_too_early(f"deal {deal.deal_id}", left))
-    views = await hub.tasks({task_id: () for _, task_id in deal.tasks()})
-    unfinished = [(index, task_id) for index, task_id in deal.tasks() if _is_open(views[task_id])]
-    if not unfinished:
-        raise NothingToClaim(f"every task of deal {deal.deal_id} has ended: nothing is owed")
-    unset = [
-        (deal.deal_id, index)
-        for index, task_id in unfinished
-        if views[task_id].status is ChainTaskStatus.UNSET
-    ]
-    return tuple(unset), tuple(task_id for _, task_id in unfinished)
-
-
-def _is_open(view: TaskView) -> bool:
-    return view.status not in (ChainTaskStatus.COMPLETED, ChainTaskStatus.FAILED)
-
-
-def _demand_due(view: TaskView) -> None:
-    if not _is_open(view):
-        raise NothingToClaim(f"task {view.task_id} has ended {view.status.name}: nothing is owed")
-    if view.block_time < view.final_deadline:
-        left = view.final_deadline - view.block_time
-        raise NotYetClaimable(_too_early(f"task {view.task_id}", left))
-
-
-def _too_early(what: str, seconds: int) -> str:
-    return f"{what} may still succeed: claim it in {seconds} s, after its final deadline"

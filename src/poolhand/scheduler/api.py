@@ -20,12 +20,13 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust
 from poolhand.ports.chain import HubFacts
+from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
-from poolhand.scheduler.treasury import Treasury
+from poolhand.scheduler.till import Till
 from poolhand.scheduler.views import show_deal, show_seat, show_task
 from poolhand.wire.order_json import encode_order
 
@@ -54,7 +55,8 @@ class Office:
     engine: Engine
     lookout: Lookout
     roster: Roster
-    treasury: Treasury
+    till: Till
+    chronicle: Chronicle
     pricing: Pricing
     metrics: Metrics
     public_logs: bool = False
@@ -133,9 +135,14 @@ def _tasks(router: APIRouter, office: Office) -> None:
 
     @router.get("/v1/tasks/{task_id}")
     async def task(task_id: str) -> dict[str, Any]:
-        """Show a task, its replicates with their histories, and its transactions."""
+        """Show a task, its replicates with their histories, and its transactions and events.
+
+        In a history ``seconds`` is the time until the next entry, null where two clocks differ;
+        ``block`` is where ``tx`` stands; ``won_by`` is the event on chain that decided the end.
+        """
+        events = await office.chronicle.story(_find(office, task_id))
         found = _find(office, task_id)
-        return show_task(found, office.treasury.receipts.get(found.facts.task_id))
+        return show_task(found, events)
 
     @router.get("/v1/tasks/{task_id}/logs")
     async def logs(task_id: str) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def _find(office: Office, text: str) -> Task:
 def _health(router: APIRouter, office: Office) -> None:
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        """Tell that the scheduler is up, and how far it has followed the chain."""
+        """Tell that the scheduler is up, how far it is with the chain, and if gas suffices."""
         head = office.lookout.head
         return {
             "ok": True,
@@ -178,6 +185,7 @@ def _health(router: APIRouter, office: Office) -> None:
             "block_time": head.timestamp if head else None,
             "workers": len(office.roster.all()),
             "open_tasks": sum(1 for _ in office.engine.open_tasks()),
+            "gas": office.till.show(),
         }
 
     @router.get("/metrics")

@@ -9,13 +9,13 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from poolhand.domain.errors import Malformed, PoolhandError, Refused, Unavailable
-from poolhand.domain.ids import Address, DealId, TaskId, TxHash
+from poolhand.domain.ids import Address, DealId, ResultHash, TaskId, TxHash
 from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import BlockNumber, Gas, UnixSeconds, Wei
+from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
 from poolhand.wire.order_json import decode_order
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
@@ -49,12 +49,33 @@ class PoolConfig:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A line of a history; ``tx`` where a transaction made it."""
+    """A line of a history; ``tx`` (in ``block``) where a transaction made it.
+
+    ``seconds`` is the time until the next line, None where it is not known; ``by_chain`` tells
+    that ``at`` is the chain's time, else it is by the worker's clock.
+    """
 
     status: str
     at: UnixSeconds
     detail: str = ""
     tx: TxHash | None = None
+    block: BlockNumber | None = None
+    seconds: Seconds | None = None
+    by_chain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """The hub's event that decided how a replicate ended, as the pool tells it.
+
+    ``worker`` and ``result_hash`` are those of the consensus, where there was one.
+    """
+
+    event: str
+    tx: TxHash
+    block: BlockNumber
+    worker: Address | None
+    result_hash: ResultHash | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +86,26 @@ class ReplicateNews:
     status: Status
     live: bool
     history: tuple[Moment, ...]
+    won_by: Deciding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PoolTransaction:
-    """A transaction of the pool's (``gas_price`` in wei per gas)."""
+    """A transaction of the pool's (``gas_price`` in wei per gas).
+
+    ``block`` is None while no block has it, the others where the pool does not know them.
+    """
 
     call: str
     tx: TxHash
-    block: BlockNumber
-    gas: Gas
-    gas_price: Wei
+    block: BlockNumber | None
+    gas: Gas | None
+    gas_price: Wei | None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskNews:
-    """A task as its pool knows it."""
+    """A task as its pool knows it; ``first_block`` is that of its first event on chain."""
 
     task_id: TaskId
     deal_id: DealId
@@ -91,6 +116,7 @@ class TaskNews:
     history: tuple[Moment, ...]
     replicates: tuple[ReplicateNews, ...]
     transactions: tuple[PoolTransaction, ...]
+    first_block: BlockNumber | None = None
 
 
 class PoolClient:
@@ -199,6 +225,9 @@ def _task(members: Any) -> TaskNews:
         history=tuple(_moment(each) for each in members["history"]),
         replicates=tuple(_replicate(each) for each in members["replicates"]),
         transactions=tuple(_transaction(each) for each in members["transactions"]),
+        first_block=min(
+            (BlockNumber(int(each["block"])) for each in members.get("chain") or ()), default=None
+        ),
     )
 
 
@@ -209,6 +238,20 @@ def _moment(members: Any) -> Moment:
         at=UnixSeconds(int(members["at"])),
         detail=str(members.get("detail") or ""),
         tx=TxHash.parse(tx) if tx else None,
+        block=_count(members.get("block"), BlockNumber),
+        seconds=_count(members.get("seconds"), Seconds),
+        by_chain=members.get("clock") == "chain",
+    )
+
+
+def _deciding(members: Any) -> Deciding:
+    worker, result = members.get("worker"), members.get("result_hash")
+    return Deciding(
+        event=str(members["event"]),
+        tx=TxHash.parse(members["tx"]),
+        block=BlockNumber(int(members["block"])),
+        worker=Address.parse(worker) if worker else None,
+        result_hash=ResultHash.parse(result) if result else None,
     )
 
 
@@ -218,6 +261,7 @@ def _replicate(members: Any) -> ReplicateNews:
         status=Status(members["status"]),
         live=bool(members["live"]),
         history=tuple(_moment(each) for each in members["history"]),
+        won_by=_deciding(members["won_by"]) if members.get("won_by") else None,
     )
 
 
@@ -225,7 +269,11 @@ def _transaction(members: Any) -> PoolTransaction:
     return PoolTransaction(
         call=str(members["call"]),
         tx=TxHash.parse(members["tx"]),
-        block=BlockNumber(int(members["block"])),
-        gas=Gas(int(members["gas"])),
-        gas_price=Wei(int(members["gas_price"])),
+        block=_count(members["block"], BlockNumber),
+        gas=_count(members["gas"], Gas),
+        gas_price=_count(members["gas_price"], Wei),
     )
+
+
+def _count(raw: Any, unit: Callable[[int], T]) -> T | None:
+    return None if raw is None else unit(int(raw))

@@ -1,0 +1,173 @@
+"""Claims: what was not delivered is refunded, several tasks in one transaction.
+
+Anyone may claim, and the pool does too; so the chain is looked at first, and when a claim is
+refused it is looked at again: a task that somebody else has ended meanwhile is simply left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from typing import Final, TypeAlias, TypeVar
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import Raced, Refused, Reverted
+from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, Claim, Initialize, Receipt, TaskView
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock
+from poolhand.requester.purse import OpenPurse, Purse
+
+BATCH: Final = 24
+"""Tasks per ``claimArray``, and per ``initializeArray`` where one was never put on chain."""
+TRIES: Final = 3
+"""Refusals in a row that nothing on chain explains before they are told."""
+PAUSE: Final = 1.0
+"""Seconds between them: the endpoint that is read may lag behind the one that refused."""
+
+T = TypeVar("T")
+Places: TypeAlias = Mapping[TaskId, tuple[DealId, int] | None]
+"""Tasks, and where they are: deal and index; None if unknown, then only if on chain."""
+
+
+class NothingToClaim(Refused):
+    """The task succeeded, or nobody knows it."""
+
+
+class NotYetClaimable(Raced):
+    """The final deadline has not passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What came of a claim: tasks refunded by us, tasks that had ended already, what we sent."""
+
+    tasks: tuple[TaskId, ...] = ()
+    ended: Mapping[TaskId, ChainTaskStatus] | None = None
+    receipts: tuple[Receipt, ...] = ()
+
+
+async def claim_task(purse: Purse, clock: Clock, task_id: TaskId) -> Claimed:
+    """Get the price of an unfinished task back once its final deadline has passed; repeatable.
+
+    Raises:
+        NotYetClaimable: The deadline has not passed.
+        NothingToClaim: The task has succeeded, or is not on chain.
+    """
+    async with purse.open() as hand:
+        view = (await hand.hub.tasks({task_id: ()}))[task_id]
+        if view.status is ChainTaskStatus.UNSET:
+            raise NothingToClaim(
+                f"task {task_id} was never put on chain: claim its deal with `poolhand deal claim`"
+            )
+        if view.status is ChainTaskStatus.COMPLETED:
+            raise NothingToClaim(f"task {task_id} has ended COMPLETED: nothing is owed")
+        if is_open(view) and view.block_time < view.final_deadline:
+            raise too_early(f"task {task_id}", view.final_deadline - view.block_time)
+        return await claim(purse, clock, {task_id: None})
+
+
+async def claim_deal(purse: Purse, clock: Clock, deal: Deal) -> Claimed:
+    """Get the price of every unfinished task of a deal back, those never put on chain too.
+
+    Repeatable; tasks that have ended are left alone.
+
+    Raises:
+        NotYetClaimable: The deadline has not passed, and a task is unfinished.
+    """
+    async with purse.open() as hand:
+        category = (await hand.hub.categories())[deal.category]
+        places = {task_id: (deal.deal_id, index) for index, task_id in deal.tasks()}
+        views = await hand.hub.tasks(dict.fromkeys(places, ()))
+        left = category.final_deadline(deal.start_time) - (await hand.hub.head()).timestamp
+        if left > 0 and any(map(is_open, views.values())):
+            raise too_early(f"deal {deal.deal_id}", left)
+        return await claim(purse, clock, places)
+
+
+async def claim(purse: Purse, clock: Clock, places: Places) -> Claimed:
+    """Claim whichever of these tasks are unfinished; their final deadline must have passed.
+
+    Raises:
+        Reverted: Refused, and no look at the chain says why.
+        OutOfGas, ChainUnreachable, WalletInUse: As everything that is sent.
+    """
+    tasks: list[TaskId] = []
+    receipts: list[Receipt] = []
+    async with purse.open() as hand:
+        for batch in _batches(places):
+            found = await _claim_batch(hand, clock, batch)
+            tasks += found.tasks
+            receipts += found.receipts
+        views = await hand.hub.tasks({each: () for each in places if each not in tasks})
+    ended = {each: view.status for each, view in views.items() if not is_open(view)}
+    return Claimed(tuple(tasks), ended, tuple(receipts))
+
+
+async def _claim_batch(hand: OpenPurse, clock: Clock, batch: Places) -> Claimed:
+    receipts: list[Receipt] = []
+    known: dict[TaskId, ChainTaskStatus] = {}
+    tries = 0
+    while due := await _unfinished(hand.hub, batch):
+        tries = tries + 1 if due == known else 0
+        known = due
+        try:
+            receipts += await _initialize(hand, batch, due)
+            receipts.append(await hand.sender.send(_purpose("claim", due), Claim(tuple(due))))
+        except Reverted:
+            if tries == TRIES:
+                raise
+            await clock.sleep(PAUSE if tries else 0)
+        else:
+            return Claimed(tuple(due), receipts=tuple(receipts))
+    return Claimed(receipts=tuple(receipts))
+
+
+async def _unfinished(hub: Hub, batch: Places) -> dict[TaskId, ChainTaskStatus]:
+    """Return what can be claimed; a task that is not on chain, if its place is known."""
+    views = await hub.tasks(dict.fromkeys(batch, ()))
+    return {
+        task_id: views[task_id].status
+        for task_id, place in batch.items()
+        if is_open(views[task_id])
+        and (place is not None or views[task_id].status is not ChainTaskStatus.UNSET)
+    }
+
+
+async def _initialize(
+    hand: OpenPurse, batch: Places, due: Mapping[TaskId, ChainTaskStatus]
+) -> list[Receipt]:
+    """Put on chain what never was: only then the hub knows what to refund."""
+    unset = {each: batch[each] for each in due if due[each] is ChainTaskStatus.UNSET}
+    places = tuple(place for place in unset.values() if place is not None)
+    if not places:
+        return []
+    return [await hand.sender.send(_purpose("initialize", unset), Initialize(places))]
+
+
+def _purpose(kind: str, tasks: Mapping[TaskId, object]) -> str:
+    """Name an intention by everything it is about, so that another set is another intention."""
+    first = next(iter(tasks))
+    if len(tasks) == 1:
+        return f"{kind}:{first}"
+    return f"{kind}:{first}+{len(tasks) - 1}:{sha256(b''.join(tasks)).hexdigest()[:16]}"
+
+
+def _batches(places: Places) -> Iterator[Places]:
+    left = iter(places.items())
+    while batch := dict(islice(left, BATCH)):
+        yield batch
+
+
+def is_open(view: TaskView) -> bool:
+    """Whether a task has not ended on chain."""
+    return view.status not in (ChainTaskStatus.COMPLETED, ChainTaskStatus.FAILED)
+
+
+def too_early(what: str, seconds: int) -> NotYetClaimable:
+    """Return the error of a claim before the deadline."""
+    return NotYetClaimable(
+        f"{what} may still succeed: claim it in {seconds} s, after its final deadline"
+    )

@@ -1,0 +1,70 @@
+"""What the chain itself tells of a task, with or without a pool that points the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, EventKind, HubEvent
+from poolhand.domain.units import BlockNumber
+from poolhand.ports.chain import Hub
+from poolhand.requester.watching import TaskProgress
+
+STEP: Final = 10_000
+"""Blocks searched at once, from the newest back."""
+LOOKBACK: Final = 100_000
+"""Blocks after which the search for a task's beginning is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHistory:
+    """A task, and its events on chain in order.
+
+    ``is_whole`` is False when its beginning is older than ``LOOKBACK`` blocks.
+    """
+
+    task: TaskProgress
+    index: int
+    deal_id: DealId | None
+    events: tuple[HubEvent, ...]
+    is_whole: bool
+
+
+async def history(hub: Hub, task: TaskProgress) -> TaskHistory:
+    """Read a task's events; a pool's word only shortens the search.
+
+    Raises:
+        ChainUnreachable: No endpoint answers.
+    """
+    news, task_id = task.news, task.task_id
+    deal_id = news.deal_id if news else await hub.task_deal(task_id)
+    index = news.index if news else await _index(hub, deal_id, task_id, task.index)
+    if task.view.status is ChainTaskStatus.UNSET:
+        return TaskHistory(task, index, deal_id, (), is_whole=True)
+    hint = news.first_block if news else None
+    events = await hub.task_events(task_id, hint) if hint is not None else ()
+    if not _is_whole(events):
+        events = await _search(hub, task_id)
+    return TaskHistory(task, index, deal_id, events, _is_whole(events))
+
+
+async def _index(hub: Hub, deal_id: DealId | None, task_id: TaskId, default: int) -> int:
+    deal = await hub.deal(deal_id) if deal_id else None
+    tasks = deal.tasks() if deal else ()
+    return next((index for index, each in tasks if each == task_id), default)
+
+
+def _is_whole(events: tuple[HubEvent, ...]) -> bool:
+    return bool(events) and events[0].kind is EventKind.TASK_INITIALIZE
+
+
+async def _search(hub: Hub, task_id: TaskId) -> tuple[HubEvent, ...]:
+    """Go back from the newest block until the task's beginning is found."""
+    last = newest = (await hub.head()).number
+    found: tuple[HubEvent, ...] = ()
+    while last >= 0 and newest - last < LOOKBACK and not _is_whole(found):
+        first = max(0, last - STEP + 1)
+        found = (*await hub.task_events(task_id, BlockNumber(first), BlockNumber(last)), *found)
+        last = BlockNumber(first - 1)
+    return found
