@@ -150,6 +150,7 @@ async def test_a_container_that_ended_while_the_worker_was_away_is_read(docker_w
         outcome = await runtime.run(docker_world.program("token"))
     assert (outcome.exit_code, outcome.timed_out) == (0, False)
     assert docker_world.token() == token
+    assert outcome.joined
 
 
 async def test_a_restarted_worker_grants_no_more_time(docker_world):
@@ -219,6 +220,32 @@ async def test_an_engine_that_dies_during_a_run_is_told_as_such(docker_world, tm
             writer.close()
         with pytest.raises(RuntimeDown):
             await run
+
+
+@pytest.mark.parametrize("stage", ["images", "containers/create", "start"])
+async def test_an_engine_that_dies_before_the_run_is_not_the_containers_fault(
+    docker_world, tmp_path, stage
+):
+    """A proxy stands for the engine: it hangs up at a stage of the beginning."""
+
+    async def forward(reader, writer):
+        asked = await reader.read(65536)
+        if stage.encode() in asked.split(b"\r\n")[0]:
+            writer.transport.abort()
+            return
+        inner_reader, inner_writer = await asyncio.open_unix_connection(
+            ENGINE.removeprefix("unix://")
+        )
+        inner_writer.write(asked.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+        await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
+
+    path = tmp_path / "engine.sock"
+    server = await asyncio.start_unix_server(forward, path)
+    async with server, DockerRuntime.open(f"unix://{path}") as runtime:
+        with pytest.raises(RuntimeDown):
+            await runtime.run(docker_world.program("hello"))
+    outcome = await docker_world.runtime.run(docker_world.program("hello"))
+    assert outcome.exit_code == 3
 
 
 async def _pump(reader, writer):

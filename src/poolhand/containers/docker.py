@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ from poolhand.containers.engine import (
     CONFLICT,
     DEFAULT_URL,
     GONE,
+    NO_ANSWER,
     answering,
     connect,
     inspect,
@@ -116,11 +118,12 @@ class DockerRuntime:
             RuntimeDown: The engine does not answer.
         """
         with working(self._url):
+            joined = await inspect(self._docker, spec.name) is not None
             container, started = await self._born(spec)
             late = started is not None and await self._follow(container, spec, started)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
-        return outcome
+        return replace(outcome, joined=joined)
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
@@ -169,7 +172,9 @@ class DockerRuntime:
             return await self._begin(spec)
         container, state = str(found["Id"]), found["State"]
         if state["Status"] == "created":
-            return container, await self._start(container, spec)
+            # Half born: an engine that died meanwhile may refuse for ever to start this one.
+            await remove(self._docker, container)
+            return await self._begin(spec)
         log.info("container_joined", container=spec.name, status=state["Status"])
         return container, None if state["Status"] == "exited" else _moment(state["StartedAt"])
 
@@ -181,7 +186,7 @@ class DockerRuntime:
         except DockerError as fault:
             if fault.status == CONFLICT:
                 return None
-            raise ContainerRefused(spec.name, fault.message) from fault
+            raise _refusal(spec, fault) from fault
         return container.id
 
     async def _start(self, container: str, spec: ContainerSpec) -> float:
@@ -189,8 +194,9 @@ class DockerRuntime:
             await asyncio.to_thread(_prepare, spec)
             await self._docker.containers.container(container).start()
         except DockerError as fault:
-            await remove(self._docker, container)
-            raise ContainerRefused(spec.name, fault.message) from fault
+            if fault.status != NO_ANSWER:
+                await remove(self._docker, container)
+            raise _refusal(spec, fault) from fault
         except ContainerRefused:
             await remove(self._docker, container)
             raise
@@ -201,7 +207,7 @@ class DockerRuntime:
             try:
                 image = await self._docker.images.inspect(spec.image)
             except DockerError as fault:
-                raise ContainerRefused(spec.name, fault.message) from fault
+                raise _refusal(spec, fault) from fault
             self._users[spec.image] = user_for(ImageUser.of(image), os.getuid())
         return self._users[spec.image]
 
@@ -272,6 +278,11 @@ class DockerRuntime:
             stderr=err,
             seconds=seconds,
         )
+
+
+def _refusal(spec: ContainerSpec, fault: DockerError) -> DockerError | ContainerRefused:
+    """Return what an engine's error means: no engine at all is no fault of the container."""
+    return fault if fault.status == NO_ANSWER else ContainerRefused(spec.name, fault.message)
 
 
 def _prepare(spec: ContainerSpec) -> None:

@@ -47,7 +47,11 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ContainerOutcome:
-    """How a run ended. ``exit_code`` is None when it never started."""
+    """How a run ended. ``exit_code`` is None when it never started.
+
+    ``joined`` tells that the container was there before: what stopped who began it (a full disk, a
+    power cut) may have spoilt what it wrote.
+    """
 
     exit_code: int | None
     timed_out: bool
@@ -56,6 +60,7 @@ class ContainerOutcome:
     stdout: bytes
     stderr: bytes
     seconds: float
+    joined: bool = field(default=False, compare=False)
 
 
 class ContainerRuntime(Protocol):

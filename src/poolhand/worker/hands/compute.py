@@ -17,7 +17,8 @@ from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
 from poolhand.worker.archive import pack
 from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
-from poolhand.worker.hands.download import dataset_name, image_of, input_name
+from poolhand.worker.hands import engine
+from poolhand.worker.hands.download import dataset_name, input_name, pull
 from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
 
@@ -34,11 +35,10 @@ async def compute(bench: Bench, replicate: Replicate) -> Finished:
     brief = await bench.brief(replicate.offer)
     folder = bench.folder(replicate.offer.task_id)
     try:
-        image = await bench.runtime.pull(*image_of(brief), bench.pull_timeout(brief))
+        image = await pull(bench, brief)
         folder.create()
-        outcome = await bench.runtime.run(_spec(bench, replicate, brief, folder, image))
-        _tell_output(bench, replicate, outcome)
-        outputs = await asyncio.to_thread(_collect, folder, outcome, brief)
+        spec = _spec(bench, replicate, brief, folder, image)
+        outputs = await _compute(bench, replicate, brief, folder, spec)
     except (Refused, Unavailable, OSError) as fault:
         return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, str(fault))
     return Finished(
@@ -48,6 +48,23 @@ async def compute(bench: Bench, replicate: Replicate) -> Finished:
         digest=outputs.digest,
         callback_data=outputs.callback_data,
     )
+
+
+async def _compute(
+    bench: Bench, replicate: Replicate, brief: Brief, folder: Folder, spec: ContainerSpec
+) -> Outputs:
+    """Run the app; once more where it failed in a container that an earlier life had begun."""
+    outcome = await engine.run(bench, spec)
+    _tell_output(bench, replicate, outcome)
+    try:
+        return await asyncio.to_thread(_collect, folder, outcome, brief)
+    except Refused as fault:
+        if not outcome.joined or outcome.timed_out:
+            raise
+        log.warning("container_doubted", container=spec.name, cause=str(fault))
+    outcome = await engine.run(bench, spec)
+    _tell_output(bench, replicate, outcome)
+    return await asyncio.to_thread(_collect, folder, outcome, brief)
 
 
 def _tell_output(bench: Bench, replicate: Replicate, outcome: ContainerOutcome) -> None:

@@ -10,6 +10,7 @@ from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
+from poolhand.worker.hands.engine import patiently
 
 
 class WrongChecksum(Refused):
@@ -27,10 +28,16 @@ async def download_app(bench: Bench, replicate: Replicate) -> Finished:
     brief = await bench.brief(replicate.offer)
     outcome, detail = Status.APP_DOWNLOADED, None
     try:
-        await bench.runtime.pull(*image_of(brief), bench.pull_timeout(brief))
+        await pull(bench, brief)
     except (Refused, Unavailable) as fault:
         outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
     return Finished(bench.clock.now(), Action.DOWNLOAD_APP, outcome, detail)
+
+
+async def pull(bench: Bench, brief: Brief) -> str:
+    """Make the app's image present; returns the reference to run."""
+    timeout = bench.pull_timeout(brief)
+    return await patiently(bench, lambda: bench.runtime.pull(*image_of(brief), timeout))
 
 
 def image_of(brief: Brief) -> tuple[str, str]:

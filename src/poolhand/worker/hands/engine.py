@@ -1,0 +1,63 @@
+"""The container engine as the hands use it: one that restarts is waited for, not blamed on the app.
+
+Source: Docker 20.10: a container that the engine's end took with it has exit code 137 or 143; 255
+when the engine finds it gone at its next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from poolhand.domain.errors import RuntimeDown
+from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
+from poolhand.worker.bench import Bench
+
+TRIES: Final = 45
+PAUSE: Final = 2.0
+"""Seconds between two tries to reach the engine: ``TRIES`` of them outlast any restart."""
+TAKEN_AWAY: Final = frozenset({137, 143, 255})
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+async def patiently(bench: Bench, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask the engine until it answers, for about a minute and a half.
+
+    Raises:
+        RuntimeDown: It stays away.
+    """
+    for _ in range(TRIES):
+        try:
+            answer = await ask()
+        except RuntimeDown as fault:
+            bench.engine_outage.tell(fault)
+            await bench.clock.sleep(PAUSE)
+        else:
+            bench.engine_outage.over()
+            return answer
+    return await ask()
+
+
+async def run(bench: Bench, spec: ContainerSpec) -> ContainerOutcome:
+    """Run a container to its end; once more when something else ended it.
+
+    An app that exits with such a code by itself is run twice: it cannot be told apart.
+
+    Raises:
+        RuntimeDown: The engine stays away.
+        ContainerRefused, ContainerRemoved: As the port says.
+    """
+    outcome = await patiently(bench, lambda: bench.runtime.run(spec))
+    if not _was_taken_away(outcome):
+        return outcome
+    log.warning("container_taken_away", container=spec.name, exit_code=outcome.exit_code)
+    return await patiently(bench, lambda: bench.runtime.run(spec))
+
+
+def _was_taken_away(outcome: ContainerOutcome) -> bool:
+    ours = outcome.timed_out or outcome.out_of_memory or outcome.output_too_large
+    return outcome.exit_code in TAKEN_AWAY and not ours
