@@ -1,0 +1,75 @@
+"""A wallet's transactions that make no way are told of now and then, not with every try."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import structlog
+from aiohttp import web
+from following import pooled
+from proxies import http_proxy
+
+from poolhand.chain import connect
+from poolhand.domain.onchain import Deposit
+from poolhand.domain.units import NanoRlc
+from poolhand.store import MemoryJournal
+
+pytestmark = pytest.mark.chain
+CALLS = [Deposit(NanoRlc(number)) for number in (1, 2, 3)]
+
+
+@pytest.fixture
+def lines():
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as told:
+        yield told
+
+
+def events(lines, *names):
+    return [line["event"] for line in lines if line["event"] in names]
+
+
+async def test_transactions_that_the_node_forgot_are_one_line_and_one_when_they_move(
+    anvil, wallet, lines
+):
+    async with connect(anvil.settings()) as chain:
+        await anvil.rpc("evm_setAutomine", False)
+        sender = chain.sender(wallet, MemoryJournal())
+        sending = [asyncio.create_task(sender.send(f"deposit:{c.amount}", c)) for c in CALLS]
+        await pooled(anvil, len(CALLS))
+        await anvil.rpc("anvil_dropAllTransactions")
+        heads = chain.watcher.heads()
+        async with asyncio.timeout(20):
+            while not all(each.done() for each in sending):
+                await anvil.rpc("evm_mine")
+                await anext(heads)
+    told = events(lines, "transaction_rebroadcast", "transactions_resumed")
+    assert told == ["transaction_rebroadcast", "transactions_resumed"]
+
+
+async def test_a_wallet_that_cannot_be_watched_is_one_line_and_one_when_it_can(
+    anvil, wallet, lines
+):
+    enough = asyncio.Event()
+    refused = 0
+
+    def down() -> web.Response:
+        nonlocal refused
+        refused += 1
+        if refused >= 5:
+            enough.set()
+        return web.Response(status=502)
+
+    async with http_proxy(anvil.url) as proxy, connect(anvil.settings(proxy.url)) as chain:
+        proxy.fault = down
+        sender = chain.sender(wallet, MemoryJournal())
+        async with asyncio.timeout(60):
+            await enough.wait()
+        proxy.fault = None
+        async with asyncio.timeout(60):
+            await sender.send("deposit:1", CALLS[0])
+    told = events(lines, "transactions_unwatched", "transactions_watched")
+    assert told == ["transactions_unwatched", "transactions_watched"]
+    failed = events(lines, "endpoint_failed", "endpoint_answered")
+    assert failed == ["endpoint_failed", "endpoint_answered"]

@@ -1,0 +1,69 @@
+"""An outage is a line when it begins and one when it is over, however often the worker tries."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import structlog
+from scripted_pool import ScriptedPool
+
+from network.world import writes
+from poolhand.domain.replicate.machine import Action
+
+
+@pytest.fixture
+def lines():
+    """What is logged of outages: event and level."""
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as told:
+        yield told
+
+
+def outages(lines, subject):
+    return [line["event"] for line in lines if line["event"].startswith(subject)]
+
+
+async def test_a_chain_that_hands_wait_for_is_told_of_once_and_once_when_it_is_back(shop, lines):
+    offer = shop.offer(await shop.deal())
+    shop.chain.outage = True
+    looking = asyncio.create_task(shop.bench.view(offer.task_id))
+    await shop.blocks(30)
+    assert not looking.done()
+    assert outages(lines, "chain_") == ["chain_unreachable"]
+    assert {"cause", "acts", "next_step", "seconds"} <= lines[-1].keys()
+    shop.chain.outage = False
+    await shop.blocks(2)
+    await looking
+    assert outages(lines, "chain_") == ["chain_unreachable", "chain_reached"]
+
+
+async def test_eyes_that_see_no_chain_say_so_once_and_once_when_they_see_again(tmp_path, lines):
+    pool = ScriptedPool(tmp_path, slots=1)
+    await pool.opens()
+    await pool.greets()
+    task = await pool.contributed(trust=10)
+    pool.chain.outage = True
+    pool.agent.eyes.look(task)
+    await pool.blocks(30)
+    assert outages(lines, "chain_") == ["chain_unreachable"]
+    pool.chain.outage = False
+    await pool.blocks(3)
+    assert outages(lines, "chain_") == ["chain_unreachable", "chain_reached"]
+    await pool.world.stop()
+
+
+@pytest.mark.parametrize("action", [Action.DOWNLOAD_APP, None])
+async def test_an_engine_that_is_away_is_told_of_once_and_once_when_it_is_back(shop, lines, action):
+    shop.node.runtime.apps = {"registry.test/words": writes("x")}
+    replicate = shop.replicate(shop.offer(await shop.deal()))
+    shop.node.runtime.is_down = True
+    hands = shop.hands
+    work = hands.clean(replicate) if action is None else hands.perform(replicate, action)
+    stage = asyncio.create_task(work)
+    await shop.blocks(30)
+    assert outages(lines, "engine_") == ["engine_unreachable"]
+    shop.node.runtime.is_down = False
+    await shop.blocks(2)
+    await stage
+    assert outages(lines, "engine_") == ["engine_unreachable", "engine_reached"]
