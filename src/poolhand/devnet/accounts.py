@@ -12,6 +12,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from poolhand.devnet.abi import call_data, returned
+from poolhand.devnet.adversaries.kinds import Kind, kind_of
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.contracts import HUB_INTERFACE, Deployed, read_hub
 from poolhand.devnet.info import DevnetAccount
@@ -53,19 +54,26 @@ class Funded:
 def derive(name: str, mnemonic: str = TEST_MNEMONIC) -> LocalAccount:
     """Return an account by name: ``deployer``, ``pool``, ``requester``, ``worker-1`` and on.
 
-    They are m/44'/60'/0'/0/i of the mnemonic, i from 0 in that order.
+    They are m/44'/60'/0'/0/i of the mnemonic, i from 0 in that order; adversary n of kind k (from
+    1, in the order of ``Kind``) is m/44'/60'/k'/0/n.
     """
     Account.enable_unaudited_hdwallet_features()  # only public mnemonics come here
-    fixed = (DEPLOYER, POOL, REQUESTER)
-    index = fixed.index(name) if name in fixed else 2 + int(name.removeprefix("worker-"))
-    found: LocalAccount = Account.from_mnemonic(mnemonic, account_path=f"m/44'/60'/0'/0/{index}")
+    found: LocalAccount = Account.from_mnemonic(mnemonic, account_path=_path(name))
     return found
 
 
-def account_names(workers: int) -> tuple[str, ...]:
-    """Return the names of all accounts of a devnet with so many workers."""
+def _path(name: str) -> str:
+    fixed, kind = (DEPLOYER, POOL, REQUESTER), kind_of(name)
+    if kind is not None:
+        return f"m/44'/60'/{1 + tuple(Kind).index(kind)}'/0/{int(name.rpartition('-')[2])}"
+    index = fixed.index(name) if name in fixed else 2 + int(name.removeprefix("worker-"))
+    return f"m/44'/60'/0'/0/{index}"
+
+
+def account_names(workers: int, adversaries: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of all accounts of a devnet with so many workers, and adversaries."""
     numbered = (f"worker-{number}" for number in range(1, workers + 1))
-    return (DEPLOYER, POOL, REQUESTER, *numbered)
+    return (DEPLOYER, POOL, REQUESTER, *numbered, *adversaries)
 
 
 async def fund(
@@ -75,6 +83,7 @@ async def fund(
     home: Path,
     *,
     workers: int,
+    adversaries: Sequence[str] = (),
     funding: Funding = DEFAULT_FUNDING,
     description: str = "devnet",
     mnemonic: str = TEST_MNEMONIC,
@@ -91,6 +100,7 @@ async def fund(
         deployed: What ``deploy`` returned; ``deployer`` must hold RLC.
         home: Of the devnet; keystores and password files go to ``home/wallets``.
         workers: How many.
+        adversaries: Names of simulated ones; they get what workers get.
         funding: For each account but the deployer.
         description: Of the workerpool; with its owner it decides its address.
         mnemonic: Whose accounts.
@@ -99,7 +109,7 @@ async def fund(
         SetupFailed: A transaction was reverted.
         ChainUnreachable: The node does not answer.
     """
-    accounts = {name: derive(name, mnemonic) for name in account_names(workers)}
+    accounts = {name: derive(name, mnemonic) for name in account_names(workers, adversaries)}
     async with Rpc(node_url) as rpc:
         setting = _Setting(rpc, artifacts, deployed)
         others = [account for name, account in accounts.items() if name != DEPLOYER]

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 
-from poolhand.devnet.info import DevnetInfo
+from poolhand.devnet.adversaries.kinds import Kind
+from poolhand.devnet.children import State
+from poolhand.devnet.info import PROGRAMS_FILE, DevnetInfo
 from poolhand.devnet.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable
+
+_FINE: Final = frozenset({State.UP, State.STARTING, State.ENDED})
+"""Without these a program is missed; one that was asked to end is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One program's answer."""
+    """One program's answer.
+
+    Where the devnet keeps it up itself: ``state``, ``pid``, ``restarts`` and ``last_exit`` as in
+    ``children.Standing``. ``simulated`` is the kind of an adversary.
+    """
 
     name: str
     ok: bool
     detail: str
+    state: str | None = None
+    pid: int | None = None
+    restarts: int = 0
+    last_exit: int | None = None
+    simulated: str | None = None
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON object."""
         return asdict(self)
 
 
-async def ask_all(info: DevnetInfo) -> list[Health]:
-    """Ask node, registry, files, results and pool, all at once."""
+async def ask_all(info: DevnetInfo, home: Path) -> list[Health]:
+    """Ask node, registry, files, results and pool, all at once; read how the programs are."""
     asked = (
         _node(info),
         _http("registry", f"http://{info.registry}/v2/"),
@@ -35,7 +52,43 @@ async def ask_all(info: DevnetInfo) -> list[Health]:
         _http("results", f"{info.results_url}/health"),
         _pool(info),
     )
-    return list(await asyncio.gather(*asked))
+    answers = await asyncio.gather(*asked)
+    return combine(answers, _programs(home), info.adversaries)
+
+
+def _programs(home: Path) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        found: dict[str, dict[str, Any]] = json.loads((home / PROGRAMS_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def combine(
+    answers: Iterable[Health],
+    programs: Mapping[str, Mapping[str, Any]],
+    adversaries: Mapping[str, str],
+) -> list[Health]:
+    """Join what was answered with how the programs are; those that serve nothing come last."""
+    asked = [replace(each, **programs.get(each.name, {})) for each in answers]
+    known = {each.name for each in asked}
+    others = [
+        _standing(name, told, adversaries.get(name))
+        for name, told in programs.items()
+        if name not in known
+    ]
+    return asked + others
+
+
+def _standing(name: str, told: Mapping[str, Any], kind: str | None) -> Health:
+    """Say how a worker is: the death of one that vanishes is no fault of the devnet's."""
+    fine = told["state"] in _FINE or kind == Kind.VANISHES
+    detail = told["state"] + (f", started again {told['restarts']} times" * bool(told["restarts"]))
+    if told["last_exit"] is not None:
+        detail += f", last exit {told['last_exit']}"
+    if kind is not None:
+        detail += f"; simulated adversary: {kind}"
+    return Health(name, fine, detail, **told, simulated=kind)
 
 
 async def _node(info: DevnetInfo) -> Health:

@@ -13,6 +13,8 @@ from poolhand.domain.errors import Refused
 
 HOME_VARIABLE: Final = "POOLHAND_HOME"
 INFO_FILE: Final = "info.json"
+PROGRAMS_FILE: Final = "programs.json"
+"""How the programs are, by name (``children.Standing``); beside ``info.json`` and as long."""
 
 
 class NoDevnet(Refused):
@@ -40,7 +42,8 @@ class DevnetInfo:
 
     ``registry`` is ``host:port`` as image names have it; ``registries`` has ``app``, ``dataset``
     and ``workerpool``; ``accounts`` are by name: ``deployer``, ``pool``, ``requester``,
-    ``worker-1`` and on. Whatever lies in the folder ``files`` is served under ``files_url``.
+    ``worker-1`` and on, and those of simulated adversaries. ``adversaries`` has their kinds by
+    name. Whatever lies in the folder ``files`` is served under ``files_url``.
     """
 
     rpc_url: str
@@ -55,6 +58,7 @@ class DevnetInfo:
     files_url: str
     files: str
     accounts: Mapping[str, DevnetAccount] = field(default_factory=dict)
+    adversaries: Mapping[str, str] = field(default_factory=dict)
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON object of ``devnet info --json``."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from poolhand.ports.journal import Journal
+from poolhand.transport.listener import ClientRules
 from poolhand.worker.agent import Link
 from poolhand.worker.bench import Bench
 from poolhand.worker.hands import BenchHands
@@ -32,8 +33,10 @@ class Craft:
         hands: Makes what carries out the stages, of the bench and the number of slots.
         journal: Wraps the journal of the replicates.
         link: Wraps the session to the pool.
+        rules: Limits that the session keeps to.
     """
 
     hands: Callable[[Bench, int], Hands] = BenchHands
     journal: Callable[[Journal], Journal] = _journal_as_it_is
     link: Callable[[Link], Link] = _link_as_it_is
+    rules: ClientRules = ClientRules()

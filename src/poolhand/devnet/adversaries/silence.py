@@ -1,0 +1,43 @@
+"""*Simulated*: what is not done, or done too late."""
+
+from __future__ import annotations
+
+import asyncio
+
+from poolhand.devnet.adversaries.lies import seen
+from poolhand.domain.onchain import ChainTaskStatus, TaskView
+from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.domain.replicate.status import Status
+from poolhand.worker.bench import Bench
+from poolhand.worker.shell import Hands
+
+
+async def never_reveal(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+    """Do nothing until the replicate is ended by what the chain does about it."""
+    del bench, honest, replicate
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError("unreachable: the future above is never done")
+
+
+async def fail(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+    """Fail without having tried."""
+    del honest, replicate
+    detail = "simulated adversary: it fails in every computation"
+    return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, detail)
+
+
+async def contribute_late(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+    """Wait until contributing is over, in block time, and only then try.
+
+    The waiting is part of the stage: a worker that has begun to contribute waits for the outcome
+    where others give up at the deadline.
+    """
+    await seen(bench, replicate.offer.task_id, _takes_no_more)
+    return await honest.perform(replicate, Action.CONTRIBUTE)
+
+
+def _takes_no_more(view: TaskView) -> bool:
+    is_late = view.block_time >= view.contribution_deadline
+    return view.status > ChainTaskStatus.ACTIVE or (
+        view.status is ChainTaskStatus.ACTIVE and is_late
+    )

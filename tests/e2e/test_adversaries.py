@@ -1,0 +1,477 @@
+"""Each simulated adversary loses what it staked, and the task completes all the same.
+
+The devnet is this module's own, for its chain time is moved. Who takes part is arranged by who is
+not paused: three honest workers and, of the adversaries, only the one that a test is about; it
+offers one slot more than the others, so that the pool asks it first.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import httpx
+import psutil
+import pytest
+from e2e_world import Network, Program, wait_until
+from reaching import reaches, saw
+
+from poolhand.devnet.adversaries.kinds import Kind, names_of
+from poolhand.devnet.adversaries.rubbish import Rubbish, rubbish_for
+from poolhand.devnet.up import CPUS
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
+from poolhand.domain.replicate.status import FINAL, Status
+from poolhand.domain.reward import finalize_shares, scheduler_stake
+from poolhand.domain.trust import Weight
+
+S = Status
+HONEST = ("worker-1", "worker-2", "worker-3")
+ADVERSARIES = names_of(Kind)
+NAMES = {kind: name for name, kind in ADVERSARIES.items()}
+SLOTS = len(Rubbish)
+"""Of an honest worker."""
+SMALL = "--width 8 --height 8 --iterations 10 --seed"
+
+
+@dataclass
+class Arena:
+    """Three honest workers, and one adversary at a time."""
+
+    network: Network
+    flooder: Program | None = None
+    bought: int = 0
+
+    # ------------------------------------------------------------------------------- who is there
+
+    def up(self) -> None:
+        """Start everybody, and let nothing be given to adversaries for now."""
+        kinds = (word for kind in Kind for word in ("--adversary", kind))
+        words = ("--detach", "--restart", "--workers", str(len(HONEST)), *kinds)
+        self.network.ok("devnet", "up", *words, seconds=200, **{CPUS: str(SLOTS)})
+        self.flooder = self.network.end(NAMES[Kind.FLOODS], signal.SIGTERM)
+        for name, kind in ADVERSARIES.items():
+            if kind is not Kind.FLOODS:
+                self.order(name, "pause")
+        self.wait_for_the_flood_to_ebb()
+
+    def wait_for_the_flood_to_ebb(self) -> None:
+        flooder = self.address(NAMES[Kind.FLOODS])
+        wait_until(lambda: flooder not in self.seats())
+
+    @contextmanager
+    def adversary(self, kind: Kind):
+        """Let one adversary take tasks meanwhile."""
+        name = NAMES[kind]
+        self.order(name, "resume")
+        try:
+            yield name
+        finally:
+            self.order(name, "pause")
+
+    @contextmanager
+    def flood(self):
+        """Let the flooder run meanwhile, which heeds no pause."""
+        name = NAMES[Kind.FLOODS]
+        self.network.start(name, self.flooder)
+        try:
+            yield name
+        finally:
+            self.network.end(name, signal.SIGTERM)
+            self.wait_for_the_flood_to_ebb()
+
+    def order(self, name: str, verb: str) -> None:
+        """Pause or resume a worker, as its operator does, and wait until the pool knows."""
+        self.network.ok("worker", verb, "--base", str(self.network.home / "workers" / name))
+        owner = self.address(name)
+        wait_until(lambda: self.seats()[owner]["paused"] is (verb == "pause"))
+
+    def address(self, name: str) -> str:
+        return str(self.network.owners[name])
+
+    def seats(self) -> dict[str, dict]:
+        """The workers that the pool has, by address."""
+        told = httpx.get(f"{self.network.info.pool_url}/v1/workers").json()
+        return {each["worker"]: each for each in told}
+
+    @contextmanager
+    def frozen(self, *names: str):
+        """Stop programs in their tracks meanwhile."""
+        processes = [self.network.program(name) for name in names]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    # -------------------------------------------------------------------------------------- tasks
+
+    def buy(self, trust: int, *more: str) -> list[str]:
+        """Buy a computation that nobody has bought before; returns its tasks."""
+        self.bought += 1
+        words = ("--trust", str(trust), "--args", f"{SMALL} {self.bought}", "--no-wait", *more)
+        bought = self.network.ok("run", self.network.image("fractal"), *words)
+        return bought["task_ids"]
+
+    def told(self, task_id: str) -> dict:
+        """What the pool says of a task; taken as evidence."""
+        answer = httpx.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}")
+        return dict(saw(answer.json())) if answer.is_success else {}
+
+    def history(self, task_id: str, name: str) -> list[str]:
+        """The statuses of a worker's replicate, as the pool has them; empty without one."""
+        owner = str(self.network.owners[name])
+        for each in self.told(task_id).get("replicates", ()):
+            if each["worker"] == owner:
+                return [entry["status"] for entry in each["history"]]
+        return []
+
+    def last(self, task_id: str, name: str) -> str:
+        return (self.history(task_id, name) or [""])[-1]
+
+    def detail(self, task_id: str, name: str, status: Status) -> str:
+        """Why a worker's replicate entered a status the first time."""
+        owner = str(self.network.owners[name])
+        (each,) = (r for r in self.told(task_id)["replicates"] if r["worker"] == owner)
+        return next(e["detail"] for e in each["history"] if e["status"] == status)
+
+    def completed(self, task_id: str) -> dict[str, str]:
+        """Wait for a task and for the end of all its replicates; returns these, by worker."""
+        watched = self.network.ok("task", "watch", task_id)
+        assert watched["status"] == "COMPLETED"
+        names = {str(address): name for name, address in self.network.owners.items()}
+        wait_until(lambda: all(r["status"] in FINAL for r in self.told(task_id)["replicates"]))
+        shown = self.network.ok("task", "show", task_id)
+        return {names[each["worker"]]: each["status"] for each in shown["replicates"]}
+
+    async def view(self, task_id: str):
+        async with self.network.chain() as chain:
+            name = TaskId.parse(task_id)
+            return (await chain.hub.tasks({name: self.network.owners.values()}))[name]
+
+    # --------------------------------------------------------------------------------- time, money
+
+    def rpc(self, method: str, *params):
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        answer = httpx.post(self.network.info.rpc_url, json=body, timeout=30).json()
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def pass_to(self, moment: int) -> None:
+        """Let the chain's time go on to a moment, at least."""
+        now = int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        self.rpc("evm_increaseTime", max(moment - now, 1))
+        self.rpc("evm_mine")
+
+    def pass_blocks(self, count: int) -> None:
+        """Wait until the chain has gone on by itself."""
+        last = int(self.rpc("eth_blockNumber"), 16) + count
+        wait_until(lambda: int(self.rpc("eth_blockNumber"), 16) >= last)
+
+    async def pass_reveal_deadline(self, task_id: str) -> None:
+        view = await self.view(task_id)
+        assert view.status is ChainTaskStatus.REVEALING
+        self.pass_to(view.reveal_deadline)
+
+
+def _sum_of(told: dict, status: Status) -> int:
+    histories = [each["history"] for each in told.get("replicates", ())]
+    return sum(any(entry["status"] == status for entry in each) for each in histories)
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    arena = Arena(Network(tmp_path_factory.mktemp("arena")))
+    try:
+        arena.up()
+        yield arena
+    finally:
+        arena.network.stop()
+
+
+class Ledger:
+    """What everybody had before; no nRLC may come or go."""
+
+    def __init__(self, arena: Arena, before: dict[Address, int]) -> None:
+        self.arena, self.before = arena, before
+
+    @classmethod
+    async def open(cls, arena: Arena) -> Ledger:
+        return cls(arena, await arena.network.money())
+
+    async def changes(self) -> dict[Address, int]:
+        """What everybody has more or less than before (nRLC)."""
+        after = await self.arena.network.money()
+        assert sum(after.values()) == sum(self.before.values())
+        return {who: after[who] - self.before[who] for who in after}
+
+    async def check(self, *task_ids: str) -> tuple[dict[str, int], int]:
+        """Check that completed tasks of one deal paid what the rules say, to the nRLC.
+
+        Returns:
+            Changes by name, and the stake that the deal locked per worker.
+        """
+        owed = Counter(dict.fromkeys(self.before, 0))
+        async with self.arena.network.chain() as chain:
+            for task_id in task_ids:
+                view = await self.arena.view(task_id)
+                deal = await chain.hub.deal(DealId.parse(_deal_of(self.arena, task_id)))
+                assert view.status is ChainTaskStatus.COMPLETED
+                proved = {
+                    worker: Weight(max(1 << each.log_weight, 2))
+                    for worker, each in view.contributions.items()
+                    if each.status is ContributionStatus.PROVED
+                }
+                losers = set(view.contributors) - set(proved)
+                kitty = self.before[ZERO_ADDRESS] + owed[ZERO_ADDRESS]
+                shares = finalize_shares(
+                    deal.workerpool.price,
+                    deal.worker_stake,
+                    deal.scheduler_percent,
+                    proved,
+                    len(losers),
+                    kitty,
+                )
+                owed.update(shares.workers)
+                owed.update(dict.fromkeys(losers, -deal.worker_stake))
+                owed[deal.workerpool.owner] += shares.scheduler
+                owed[ZERO_ADDRESS] -= shares.kitty
+                owed[deal.requester] -= deal.price
+        changes = await self.changes()
+        assert changes == dict(owed)
+        names = self.arena.network.owners.items()
+        return {name: changes[who] for name, who in names}, deal.worker_stake
+
+
+def _deal_of(arena: Arena, task_id: str) -> str:
+    return arena.network.ok("task", "show", task_id)["deal_id"]
+
+
+# -------------------------------------------------------------------------------------- vanishes
+
+
+@pytest.mark.timeout(300)
+@reaches(S.WORKER_LOST)
+async def test_a_worker_that_vanishes_is_replaced_and_comes_back(arena):
+    name = NAMES[Kind.VANISHES]
+    ledger, process = await Ledger.open(arena), arena.network.program(name)
+    arena.order(name, "resume")
+    (task_id,) = arena.buy(1)
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    gone = time.monotonic()
+    wait_until(lambda: len(arena.told(task_id)["replicates"]) == 2)
+    assert time.monotonic() - gone < 30
+    watched = arena.network.ok("task", "watch", task_id)
+    assert watched["status"] == "COMPLETED"
+    assert {str(arena.network.owners[each]) for each in HONEST} > set(watched["contributors"])
+    first = arena.history(task_id, name)
+    assert first[first.index(S.COMPUTING) + 1] == S.WORKER_LOST
+
+    shown = wait_until(lambda: _restarted(arena, name))
+    assert (shown["last_exit"], shown["simulated"]) == (-signal.SIGKILL, Kind.VANISHES)
+    assert arena.completed(task_id)[name] == S.ABORTED_ON_CONSENSUS_REACHED
+    changes, _ = await ledger.check(task_id)
+    assert changes[name] == 0
+    arena.order(name, "pause")
+
+
+def _status(arena: Arena) -> dict:
+    return arena.network.ok("devnet", "status")
+
+
+def _restarted(arena: Arena, name: str):
+    """How a program is once it was started again and is up; all others are well all the time."""
+    shown = _status(arena)
+    assert all(each["restarts"] == 0 for each in shown.values() if each["name"] != name)
+    assert shown[NAMES[Kind.FLOODS]]["state"] == "ended"
+    told = shown[name]
+    return told if told["restarts"] == 1 and told["state"] == "up" else None
+
+
+# ---------------------------------------------------------------------------------------- hashes
+
+
+@reaches(S.ABORTED_ON_CONSENSUS_REACHED, how="its hash was another")
+async def test_a_liar_loses_its_stake_to_those_who_agree(arena):
+    ledger = await Ledger.open(arena)
+    with arena.adversary(Kind.WRONG_HASH) as liar:
+        (task_id,) = arena.buy(3)
+        ends = arena.completed(task_id)
+        assert ends == {**dict.fromkeys(HONEST, S.COMPLETED), liar: S.ABORTED_ON_CONSENSUS_REACHED}
+    view = await arena.view(task_id)
+    lie = view.contributions[arena.network.owners[liar]]
+    assert (lie.status, lie.result_hash != view.consensus) == (ContributionStatus.CONTRIBUTED, True)
+    changes, stake = await ledger.check(task_id)
+    assert stake > 0
+    assert changes[liar] == -stake
+    assert all(changes[each] > 0 for each in HONEST)
+
+
+@reaches(S.REVEAL_FAILED, S.REVEAL_TIMEOUT, how="the hash was copied")
+async def test_a_copied_hash_cannot_be_revealed(arena):
+    ledger = await Ledger.open(arena)
+    with arena.adversary(Kind.COPIED_HASH) as copycat:
+        (task_id,) = arena.buy(3)
+        wait_until(lambda: S.REVEAL_FAILED in arena.history(task_id, copycat))
+        wait_until(lambda: _sum_of(arena.told(task_id), S.RESULT_UPLOADED) == 1)
+        view = await arena.view(task_id)
+        assert view.winner_counter == 2
+        assert view.reveal_counter == 1
+        assert "the digest is not what" in arena.detail(task_id, copycat, S.REVEAL_FAILED)
+        await arena.pass_reveal_deadline(task_id)
+        ends = arena.completed(task_id)
+    (honest,) = set(ends) - {copycat}
+    assert ends == {honest: S.COMPLETED, copycat: S.REVEAL_TIMEOUT}
+    changes, stake = await ledger.check(task_id)
+    assert changes[copycat] == -stake
+    assert changes[honest] > 0
+
+
+# --------------------------------------------------------------------------------------- reveals
+
+
+@reaches(S.REVEAL_TIMEOUT, how="reopened")
+async def test_where_nobody_reveals_the_task_is_reopened_and_completed_by_another(arena):
+    ledger = await Ledger.open(arena)
+    with arena.adversary(Kind.NEVER_REVEALS) as mute:
+        (task_id,) = arena.buy(2)
+        wait_until(lambda: arena.last(task_id, mute) == S.REVEALING)
+        arena.pass_blocks(3)
+        assert (await arena.view(task_id)).reveal_counter == 0
+        assert len(arena.told(task_id)["replicates"]) == 1
+        await arena.pass_reveal_deadline(task_id)
+        ends = arena.completed(task_id)
+    (honest,) = set(ends) - {mute}
+    assert ends == {honest: S.COMPLETED, mute: S.REVEAL_TIMEOUT}
+    told = await arena.view(task_id)
+    assert told.contributions[arena.network.owners[mute]].status is ContributionStatus.REJECTED
+    changes, stake = await ledger.check(task_id)
+    assert changes[mute] == -stake
+    assert changes[honest] > 0
+
+
+@reaches(S.REVEAL_TIMEOUT, how="others revealed")
+async def test_who_does_not_reveal_loses_its_stake_to_those_who_do(arena):
+    ledger = await Ledger.open(arena)
+    with arena.adversary(Kind.NEVER_REVEALS) as mute:
+        (task_id,) = arena.buy(3)
+        wait_until(lambda: _sum_of(arena.told(task_id), S.RESULT_UPLOADED) == 1)
+        assert arena.last(task_id, mute) == S.REVEALING
+        await arena.pass_reveal_deadline(task_id)
+        ends = arena.completed(task_id)
+    (honest,) = set(ends) - {mute}
+    assert ends == {honest: S.COMPLETED, mute: S.REVEAL_TIMEOUT}
+    changes, stake = await ledger.check(task_id)
+    assert changes[mute] == -stake
+    assert changes[honest] > 0
+
+
+# --------------------------------------------------------------------------------------- uploads
+
+
+REFUSALS = {
+    Rubbish.ANOTHER_RESULT: "digest-differs",
+    Rubbish.NO_ARCHIVE: "unsafe-archive",
+    Rubbish.ESCAPING_PATHS: "unsafe-archive",
+    Rubbish.BOMB: "archive-too-large",
+}
+TRIED = {Rubbish.FALSE_CLAIM: S.RESULT_UPLOADED}
+"""How an upload of rubbish ends for the worker, where it is not refused."""
+
+
+@pytest.mark.timeout(240)
+@reaches(S.RESULT_UPLOAD_FAILED, how="rubbish was uploaded")
+async def test_rubbish_is_refused_and_another_worker_uploads(arena):
+    """Who reveals first is asked first: the honest are frozen until the rubbish was refused."""
+    ledger, name = await Ledger.open(arena), NAMES[Kind.RUBBISH_UPLOAD]
+    task_ids = arena.buy(10, "--tasks", str(len(Rubbish)))
+    for task_id in task_ids:
+        wait_until(lambda each=task_id: _sum_of(arena.told(each), S.CONTRIBUTED) == len(HONEST))
+    with ExitStack() as ice:
+        ice.enter_context(arena.frozen(*HONEST))
+        with arena.adversary(Kind.RUBBISH_UPLOAD):
+            for index, task_id in enumerate(task_ids):
+                tried = TRIED.get(rubbish_for(index), S.RESULT_UPLOAD_FAILED)
+                wait_until(lambda each=task_id, end=tried: end in arena.history(each, name))
+                assert (await arena.view(task_id)).status is ChainTaskStatus.REVEALING
+            ice.close()
+            for task_id in task_ids:
+                assert arena.completed(task_id) == dict.fromkeys((*HONEST, name), S.COMPLETED)
+    for index, task_id in enumerate(task_ids):
+        assert any(S.RESULT_UPLOADED in arena.history(task_id, each) for each in HONEST)
+        what = rubbish_for(index)
+        if what in REFUSALS:
+            assert f"({REFUSALS[what]})" in arena.detail(task_id, name, S.RESULT_UPLOAD_FAILED)
+    await ledger.check(*task_ids)
+
+
+# --------------------------------------------------------------------------- floods and failures
+
+
+async def test_a_flood_is_cut_off_with_a_reason_and_others_are_served(arena):
+    ledger = await Ledger.open(arena)
+    with arena.flood() as flooder:
+        (task_id,) = arena.buy(3)
+        base = arena.network.home / "workers" / flooder
+        problem = wait_until(lambda: _problem(arena, base))
+        assert "flooded" in problem
+        assert "frames per second" in problem or "broke the protocol" in problem
+        watched = arena.network.ok("task", "watch", task_id)
+        assert watched["status"] == "COMPLETED"
+        assert set(watched["contributors"]) < {str(arena.network.owners[each]) for each in HONEST}
+        for each in HONEST:
+            assert S.WORKER_LOST not in arena.history(task_id, each)
+    changes, _ = await ledger.check(task_id)
+    assert changes[flooder] == 0
+
+
+def _problem(arena: Arena, base) -> str | None:
+    """Why a worker is without its pool; None while it has one."""
+    told = arena.network.ok("worker", "status", "--base", str(base))
+    return None if told["connected"] else told["problem"]
+
+
+@reaches(S.COMPUTE_FAILED, S.FAILED, how="the worker always fails")
+async def test_a_worker_that_always_fails_is_replaced_and_loses_nothing(arena):
+    ledger = await Ledger.open(arena)
+    with arena.adversary(Kind.FAILS) as bungler:
+        (task_id,) = arena.buy(1)
+        ends = arena.completed(task_id)
+    (honest,) = set(ends) - {bungler}
+    assert ends == {honest: S.COMPLETED, bungler: S.FAILED}
+    assert arena.history(task_id, bungler)[-2:] == [S.COMPUTE_FAILED, S.FAILED]
+    changes, _ = await ledger.check(task_id)
+    assert changes[bungler] == 0
+
+
+# -------------------------------------------------------------------------- late: the last of all
+
+
+@reaches(S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE, how="held back")
+async def test_a_late_contribution_is_refused_and_everybody_is_refunded(arena):
+    """Trust 50 needs more workers than there are: without the late one, nothing is agreed on."""
+    ledger = await Ledger.open(arena)
+    with arena.adversary(Kind.LATE) as latecomer:
+        (task_id,) = arena.buy(50)
+        wait_until(lambda: _sum_of(arena.told(task_id), S.CONTRIBUTED) == len(HONEST))
+        wait_until(lambda: arena.last(task_id, latecomer) == S.CONTRIBUTING)
+        view = await arena.view(task_id)
+        arena.pass_to(view.contribution_deadline)
+        late = S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE
+        wait_until(lambda: late in arena.history(task_id, latecomer))
+        wait_until(lambda: arena.told(task_id)["status"] == "CONTRIBUTION_TIMEOUT")
+        arena.pass_to(view.final_deadline)
+        watched = arena.network.cli("task", "watch", task_id, "--json")
+        assert (watched.code, watched.json["status"]) == (1, "FAILED")
+        wait_until(lambda: all(r["status"] in FINAL for r in arena.told(task_id)["replicates"]))
+    async with arena.network.chain() as chain:
+        deal = await chain.hub.deal(DealId.parse(_deal_of(arena, task_id)))
+    lost = scheduler_stake(deal.workerpool.price)
+    changes = await ledger.changes()
+    pool = deal.workerpool.owner
+    assert changes == {**dict.fromkeys(changes, 0), pool: -lost, ZERO_ADDRESS: lost}
