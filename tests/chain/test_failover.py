@@ -43,6 +43,33 @@ async def test_the_next_endpoint_answers_when_the_first_fails(anvil, fault):
         assert len(await chain.hub.categories()) == 5
 
 
+@pytest.mark.parametrize("fault", ["too many requests", "rate limit in JSON"])
+async def test_the_only_endpoint_is_asked_again_when_it_is_merely_busy(anvil, fault):
+    async with http_proxy(anvil.url) as proxy, connect(anvil.settings(proxy.url)) as chain:
+        refusals = 2
+
+        def busy() -> web.Response:
+            nonlocal refusals
+            refusals -= 1
+            if not refusals:
+                proxy.fault = None
+            answer = FAULTS[fault]()
+            answer.headers.pop("Retry-After", None)
+            return answer
+
+        proxy.fault = busy
+        assert await chain.hub.kitty() == 0
+        assert refusals <= 0
+
+
+async def test_an_endpoint_that_stays_busy_is_not_waited_for_long(anvil):
+    async with http_proxy(anvil.url) as proxy, connect(anvil.settings(proxy.url)) as chain:
+        proxy.fault = FAULTS["rate limit in JSON"]
+        with pytest.raises(ChainUnreachable, match="rate limit exceeded"):
+            async with asyncio.timeout(20):
+                await chain.hub.kitty()
+
+
 async def test_a_failed_endpoint_rests_and_is_asked_again(anvil):
     async with http_proxy(anvil.url) as proxy, connect(anvil.settings(proxy.url)) as chain:
         proxy.fault = FAULTS["server error"]

@@ -14,6 +14,7 @@ from web3.types import RPCEndpoint
 from poolhand.chain.link import TIMEOUT, Query, shown
 from poolhand.chain.refusal import EndpointDown
 
+_BUSY: Final = (429, 503)
 _NONSENSE: Final = (ValueError, TypeError, KeyError, AttributeError)
 
 
@@ -44,6 +45,7 @@ class HttpLink:
                 self.name,
                 f"answered HTTP {fault.status}",
                 retry_after=_retry_after(fault),
+                busy=fault.status in _BUSY,
             ) from fault
         except ClientConnectorError as fault:
             raise EndpointDown(self.name, "cannot be connected to", reached=False) from fault

@@ -33,6 +33,8 @@ _ELSEWHERE: Final = _words(
     r"|not available|unavailable|pruned|not synced|syncing|internal|time(d)? ?out|overload"
     r"|not supported|unsupported|lagging"
 )
+_BUSY: Final = _words(r"rate|too many|capacity|limit exceeded|overload")
+_BUSY_CODES: Final = (-32005, 429)
 _ELSEWHERE_CODES: Final = (-32001, -32601, -32603, 429)
 
 
@@ -91,6 +93,11 @@ class NodeRefusal(Refused):
         return bool(_PRICE.search(self.text))
 
     @property
+    def busy(self) -> bool:
+        """Whether the node has too much to do, and would answer a little later."""
+        return self.elsewhere and (self.node_code in _BUSY_CODES or bool(_BUSY.search(self.text)))
+
+    @property
     def elsewhere(self) -> bool:
         """Whether another node may well answer: this one is overloaded, lags or cannot."""
         told = (
@@ -112,13 +119,20 @@ class EndpointDown(ChainUnreachable):
     Attributes:
         reached: Whether the request may have arrived.
         retry_after: Seconds it asked us to stay away, 0 when it said nothing.
+        busy: Whether it has too much to do: the same request, a little later, may be answered.
     """
 
     def __init__(
-        self, endpoint: str, why: str, *, reached: bool = True, retry_after: float = 0
+        self,
+        endpoint: str,
+        why: str,
+        *,
+        reached: bool = True,
+        retry_after: float = 0,
+        busy: bool = False,
     ) -> None:
         super().__init__(f"RPC endpoint {endpoint} {why}: check it, or name another")
-        self.reached, self.retry_after = reached, retry_after
+        self.reached, self.retry_after, self.busy = reached, retry_after, busy
 
 
 def _bytes(data: Any) -> bytes:

@@ -7,6 +7,7 @@ answers does the caller hear of it, as ``ChainUnreachable``.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
@@ -22,11 +23,16 @@ from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.socket_link import SocketLink
 from poolhand.domain.errors import BadHex, ChainUnreachable
 from poolhand.domain.onchain import Head
+from poolhand.observe.complaint import Complaint
 
 T = TypeVar("T")
 FIRST_REST: Final = 0.25
 """Seconds that an endpoint rests after its first failure; doubled with each further one."""
 LONGEST_REST: Final = 30.0
+PATIENCE: Final = (0.3, 0.6, 1.2)
+"""Seconds to wait, time and again, for endpoints that are merely busy."""
+MOST_PATIENT: Final = 5.0
+"""Seconds after which a busy endpoint is not waited for, whatever it says."""
 NONSENSE: Final = (
     ValueError,
     TypeError,
@@ -60,6 +66,12 @@ class Endpoint:
     checked: bool = False
     expelled: bool = False
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    trouble: Complaint = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Speak of it by its name."""
+        name = self.link.name
+        self.trouble = Complaint("endpoint_failed", "endpoint_answered", endpoint=name)
 
     def failed(self, fault: EndpointDown, now: float) -> None:
         """Let it rest; what fails while it rests already tells nothing new."""
@@ -69,11 +81,12 @@ class Endpoint:
         rest = max(min(FIRST_REST * 2**self.failures, LONGEST_REST), fault.retry_after)
         self.failures = min(self.failures + 1, 10)
         self.rests_until = now + min(rest, LONGEST_REST)
-        log.warning("endpoint_failed", endpoint=self.link.name, cause=str(fault), rest=rest)
+        self.trouble.tell(fault, rest=rest)
 
     def answered(self) -> None:
         """Trust it again."""
         self.failures, self.rests_until, self.fault = 0, 0.0, None
+        self.trouble.over()
 
     async def exchange(
         self, queries: Sequence[Query[T]], fit: Fit = _anything
@@ -99,7 +112,11 @@ class Endpoint:
             if answer.get("error") is not None:
                 refusal = NodeRefusal.read(query.method, answer["error"])
                 if refusal.elsewhere:
-                    raise EndpointDown(self.link.name, f"refused {query.method}: {refusal.text}")
+                    raise EndpointDown(
+                        self.link.name,
+                        f"refused {query.method}: {refusal.text}",
+                        busy=refusal.busy,
+                    )
                 return refusal
             return query.read(answer["result"])
         except NONSENSE as fault:
@@ -174,6 +191,8 @@ class Rpc:
     ) -> list[T | NodeRefusal]:
         """Ask several things of one endpoint at once; errors of the node are among the answers.
 
+        Where none answers and one is only too busy, all are asked again a little later.
+
         Args:
             queries: Must be repeatable: another endpoint may be asked again.
             fit: Tells whether the answers show an endpoint up to date; if not, another is asked.
@@ -183,20 +202,35 @@ class Rpc:
         """
         if not queries:
             return []
-        faults = []
+        for pause in (*PATIENCE, math.inf):
+            answers, faults = await self._ask_around(queries, fit)
+            if answers is not None:
+                return answers
+            wait = min((max(pause, each.retry_after) for each in _busy(faults)), default=math.inf)
+            if wait > MOST_PATIENT:
+                break
+            await asyncio.sleep(wait)
+        told = "; ".join(str(fault) for fault in faults)
+        raise ChainUnreachable(told or "no RPC endpoint is left to ask: name one")
+
+    async def _ask_around(
+        self, queries: Sequence[Query[T]], fit: Fit
+    ) -> tuple[list[T | NodeRefusal] | None, list[EndpointDown | WrongChain]]:
+        """Return the answers of the first endpoint that gives any, and why others gave none."""
+        faults: list[EndpointDown | WrongChain] = []
         for endpoint in self.in_order():
             try:
                 await self.admit(endpoint)
                 answers = await endpoint.exchange(queries, fit)
             except EndpointDown as fault:
                 self.fail(endpoint, fault)
-                faults.append(str(fault))
+                faults.append(fault)
             except WrongChain as fault:
-                faults.append(str(fault))
+                faults.append(fault)
             else:
                 endpoint.answered()
-                return answers
-        raise ChainUnreachable("; ".join(faults) or "no RPC endpoint is left to ask: name one")
+                return answers, faults
+        return None, faults
 
     def fail(self, endpoint: Endpoint, fault: EndpointDown) -> None:
         """Note an endpoint's failure."""
@@ -233,6 +267,10 @@ class Rpc:
         """Close every connection; repeatable."""
         for endpoint in self.endpoints:
             await endpoint.link.close()
+
+
+def _busy(faults: Sequence[EndpointDown | WrongChain]) -> list[EndpointDown]:
+    return [fault for fault in faults if isinstance(fault, EndpointDown) and fault.busy]
 
 
 def _link(url: str) -> Link:

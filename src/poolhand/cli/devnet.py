@@ -11,16 +11,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from poolhand import observe
+from poolhand.cli import devnet_fault
+from poolhand.cli.adversary import add_adversary
 from poolhand.cli.programs import until_stopped
+from poolhand.devnet.adversaries.kinds import STANDARD, Kind
 from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from poolhand.devnet.up import DevnetPlan
 
 app = typer.Typer(no_args_is_help=True, help="Run a whole network on this machine.")
 
@@ -28,6 +34,9 @@ PID_FILE: Final = "devnet.pid"
 LOG_FILE: Final = "devnet.log"
 UP_SECONDS: Final = 180
 DOWN_SECONDS: Final = 60
+
+add_adversary(app)
+app.add_typer(devnet_fault.app, name="fault")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -41,29 +50,74 @@ def up(
     workers: Annotated[int, typer.Option(min=0, max=64, help="Workers to run.")] = 4,
     block_time: Annotated[int, typer.Option(min=1, help="Seconds between blocks.")] = 1,
     detach: Annotated[bool, typer.Option("--detach", help="Run in the background.")] = False,
+    faults: Annotated[
+        bool,
+        typer.Option(
+            "--faults", help="Add --lines, and one simulated adversary of each usual kind."
+        ),
+    ] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Let the world misbehave: see `devnet fault`.")
+    ] = False,
+    disk: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROGRAM",
+            help="Give a program a disk of its own, to be filled (root); may be repeated.",
+        ),
+    ] = None,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Run a Docker engine of its own, to be killed (root).")
+    ] = False,
+    adversary: Annotated[
+        list[Kind] | None, typer.Option(help="Add a simulated adversary; may be repeated.")
+    ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option(help="Start a program again when it dies.", envvar="POOLHAND_DEVNET_RESTART"),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Start Anvil, the real PoCo contracts, a registry, results, a pool and workers.
 
-    State is kept in $POOLHAND_HOME (or ./.poolhand) and resumed. Ctrl-C stops everything.
+    Simulated adversaries are real workers that misbehave, with stakes of their own. State is kept
+    in $POOLHAND_HOME (or ./.poolhand) and resumed. Ctrl-C stops everything.
 
     Example: poolhand devnet up --workers 4 --detach
 
     Exit codes: 0 stopped (or, detached, ready), 2 already running, 4 something did not start.
     """
+    kinds = (*(STANDARD if faults else ()), *(adversary or ()))
+    disks = tuple(disk or ())
+    lines = lines or faults or bool(disks) or engine
     if detach:
-        start_in_background(devnet_home(), workers, block_time)
+        chosen = (word for kind in kinds for word in ("--adversary", str(kind)))
+        kept = "--restart" if restart else "--no-restart"
+        world = ("--lines",) * lines + ("--engine",) * engine
+        full = (word for name in disks for word in ("--disk", name))
+        start_in_background(devnet_home(), workers, block_time, kept, *chosen, *world, *full)
         info(as_json)
         return
+    from poolhand.devnet.up import DevnetPlan
+
     observe.configure(level="warning")
-    asyncio.run(until_stopped(_up(workers, block_time, as_json)))
+    plan = DevnetPlan(
+        devnet_home(),
+        workers,
+        block_time,
+        adversaries=kinds,
+        restart=restart,
+        faults=lines,
+        disks=disks,
+        engine=engine,
+    )
+    asyncio.run(until_stopped(_up(plan, as_json)))
 
 
-async def _up(workers: int, block_time: int, as_json: bool) -> None:
-    from poolhand.devnet.up import DevnetPlan, devnet
+async def _up(plan: DevnetPlan, as_json: bool) -> None:
+    from poolhand.devnet.up import devnet
 
-    home, console = devnet_home(), Console(stderr=True)
-    plan = DevnetPlan(home, workers, block_time)
+    home, console = plan.home, Console(stderr=True)
     async with devnet(plan, lambda line: console.print(f"· {line}")) as running:
         pid = home / PID_FILE
         pid.write_text(str(os.getpid()), encoding="utf-8")
@@ -78,8 +132,14 @@ async def _up(workers: int, block_time: int, as_json: bool) -> None:
             pid.unlink(missing_ok=True)
 
 
-def start_in_background(home: Path, workers: int, block_time: int) -> None:
+def start_in_background(home: Path, workers: int, block_time: int, *more: str) -> None:
     """Start a devnet that outlives this command, and wait until it is ready.
+
+    Args:
+        home: Its folder.
+        workers: How many.
+        block_time: Seconds between blocks.
+        more: Further options of ``devnet up``.
 
     Raises:
         DevnetFailed: It did not start; the message has the end of its log.
@@ -87,7 +147,7 @@ def start_in_background(home: Path, workers: int, block_time: int) -> None:
     home.mkdir(parents=True, exist_ok=True)
     log = home / LOG_FILE
     command = (sys.executable, "-m", "poolhand", "devnet", "up")
-    arguments = ("--workers", str(workers), "--block-time", str(block_time))
+    arguments = ("--workers", str(workers), "--block-time", str(block_time), *more)
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - ourselves
             (*command, *arguments),
@@ -150,25 +210,31 @@ def info(as_json: Json = False) -> None:
 
 @app.command("status")
 def status(as_json: Json = False) -> None:
-    """Ask every program of the running devnet how it is.
+    """Ask every program of the running devnet how it is: restarts, last exit, what is simulated.
 
     Example: poolhand devnet status
 
-    Exit codes: 0 all answer, 2 none runs, 4 something does not answer.
+    Exit codes: 0 all is well, 2 none runs, 4 something does not answer or died.
     """
     from poolhand.devnet.health import Health, ask_all
 
-    answers: list[Health] = asyncio.run(ask_all(DevnetInfo.read(devnet_home())))
+    home = devnet_home()
+    answers: list[Health] = asyncio.run(ask_all(DevnetInfo.read(home), home))
+    wrong = devnet_fault.in_force(home)
     if as_json:
-        print(json.dumps({each.name: each.dump() for each in answers}, indent=2))
+        told = {} if wrong is None else {"faults": devnet_fault.dumped(wrong)}
+        print(json.dumps({**{each.name: each.dump() for each in answers}, **told}, indent=2))
     else:
         table = Table("program", "state", "detail", title="Devnet")
         for each in answers:
-            table.add_row(each.name, "up" if each.ok else "[red]down[/red]", each.detail)
+            state = each.state or ("up" if each.ok else "down")
+            table.add_row(each.name, state if each.ok else f"[red]{state}[/red]", each.detail)
         Console().print(table)
+        if wrong:
+            Console().print(devnet_fault.shown(wrong))
     if not all(each.ok for each in answers):
         raise DevnetFailed(
-            "a program of the devnet does not answer: see its log in the logs folder"
+            "a program of the devnet does not answer or died: see its log in the logs folder"
         )
 
 
@@ -190,7 +256,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _print(info: DevnetInfo, console: Console) -> None:
-    table = Table("what", "where", title="Devnet")
+    table = Table("what", Column("where", overflow="fold"), title="Devnet")
     rows: tuple[tuple[str, Any], ...] = (
         ("chain", f"{info.rpc_url} (id {info.chain_id})"),
         ("hub", info.hub),
@@ -200,8 +266,14 @@ def _print(info: DevnetInfo, console: Console) -> None:
         ("results", info.results_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),
-        *((name, account.address) for name, account in info.accounts.items()),
+        *((_label(info, name), account.address) for name, account in info.accounts.items()),
     )
     for what, where in rows:
         table.add_row(what, str(where))
     console.print(table)
+
+
+def _label(info: DevnetInfo, name: str) -> str:
+    """Return an account's name; whose owner misbehaves is called a simulated adversary."""
+    kind = info.adversaries.get(name)
+    return name if kind is None else f"{name} (simulated adversary: {kind})"

@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -75,16 +76,17 @@ class Anvil:
         """
         self._program, self._folder, self._wished = program, folder, port
         self._save_seconds = save_seconds
+        self._block_time = block_time
         self._arguments = [
             *("--host", LOOPBACK, "--chain-id", str(chain_id), "--accounts", str(accounts)),
             *("--mnemonic", mnemonic, "--no-cors"),
-            *(() if block_time is None else ("--block-time", f"{block_time:g}")),
             *("--dump-state", str(folder / "exit.json")),
             *("--cache-path", str(folder / "states")),
         ]
         self._process: asyncio.subprocess.Process | None = None
         self._rpc: Rpc | None = None
         self._saver: asyncio.Task[None] | None = None
+        self._saving = asyncio.Lock()
         self.port = 0
 
     @property
@@ -119,10 +121,54 @@ class Anvil:
             raise ChainUnreachable("Anvil is not started: enter its context first")
         return await self._rpc.call(method, *params)
 
+    async def pace(self, block_time: int) -> None:
+        """Let blocks come every so many seconds from now on, after a restart too."""
+        await self.rpc("evm_setAutomine", False)
+        await self.rpc("evm_setIntervalMining", block_time)
+        self._block_time = block_time
+
+    @asynccontextmanager
+    async def without_blocks(self) -> AsyncIterator[None]:
+        """Let no block come meanwhile."""
+        await self.rpc("evm_setIntervalMining", 0)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ChainUnreachable):
+                await self.rpc("evm_setIntervalMining", int(self._block_time or 0))
+
+    async def end(self, number: int = signal.SIGTERM) -> None:
+        """End the process by a signal as a node ends that has its chain on disk.
+
+        Anvil has it in memory alone, so no block may come between the last save and the signal.
+        What waits in its pool of transactions is lost, as it is with any node. Repeatable.
+        """
+        process = self._process
+        if process is None or self.pid is None:
+            return
+        async with self.without_blocks():
+            await self.save()
+            _signal(lambda: process.send_signal(number))
+            await process.wait()
+        await self._stop()
+
+    async def restart(self) -> None:
+        """Start the process again after ``end``, on the same port if that is still free.
+
+        Raises:
+            NodeDied: It does not start.
+        """
+        for _ in range(PORT_TRIES):
+            if self.pid is not None or await self._start():
+                return
+            self.port = free_port()
+        raise NodeDied("every port that was free a moment ago was taken", self.log)
+
     async def save(self) -> None:
         """Write the chain to disk now."""
-        packed = bytes.fromhex((await self.rpc("anvil_dumpState")).removeprefix("0x"))
-        await asyncio.to_thread(_write_whole, self.state, gzip.decompress(packed))
+        async with self._saving:
+            packed = bytes.fromhex((await self.rpc("anvil_dumpState")).removeprefix("0x"))
+            await asyncio.to_thread(_write_whole, self.state, gzip.decompress(packed))
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +197,7 @@ class Anvil:
     async def _start(self) -> bool:
         """Start the process and wait until it answers; False when its port was taken."""
         load = ("--load-state", str(self.state)) if self.state.exists() else ()
+        pace = () if self._block_time is None else ("--block-time", f"{self._block_time:g}")
         handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -158,6 +205,7 @@ class Anvil:
                 str(self._program),
                 *("--port", str(self.port)),
                 *self._arguments,
+                *pace,
                 *load,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=handle,
@@ -209,9 +257,9 @@ class Anvil:
             await process.wait()
 
     async def _keep_saving(self) -> None:
-        while self.pid is not None:
+        while True:
             await asyncio.sleep(self._save_seconds)
-            with contextlib.suppress(ChainUnreachable):
+            with contextlib.suppress(ChainUnreachable):  # it may be ended, to be started again
                 await self.save()
 
     def _adopt_exit_state(self) -> None:

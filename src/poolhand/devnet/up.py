@@ -20,11 +20,15 @@ from starlette.staticfiles import StaticFiles
 
 from poolhand.devnet import artifacts
 from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
+from poolhand.devnet.adversaries.kinds import KINDS, Kind, names_of
 from poolhand.devnet.artifacts import Artifacts
-from poolhand.devnet.children import Child
+from poolhand.devnet.children import FIRST_PAUSE, Child
 from poolhand.devnet.contracts import Deployed, deploy
 from poolhand.devnet.examples import publish_examples
-from poolhand.devnet.info import INFO_FILE, DevnetAccount, DevnetInfo
+from poolhand.devnet.faults.control import controlled
+from poolhand.devnet.faults.faults import Faults
+from poolhand.devnet.faults.grounds import Grounds, prepared
+from poolhand.devnet.info import INFO_FILE, PROGRAMS_FILE, DevnetAccount, DevnetInfo
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.ports import LOOPBACK, free_port
 from poolhand.devnet.registry import Registry
@@ -32,9 +36,13 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.units import BlockNumber
 from poolhand.store import JournalLocked, lines
 from poolhand.transport.asgi import serve
+from poolhand.wire.session import LEASE
 
 LOCK: Final = "devnet"
 PROGRAMS: Final = ("node", "registry", "files", "results", "pool")
+CPUS: Final = "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT"
+VANISHED: Final = LEASE + 4.0
+"""Seconds that a vanished adversary stays away: the pool is to notice."""
 
 
 class DevnetRunning(Refused):
@@ -57,6 +65,11 @@ class DevnetPlan:
         block_time: Whole seconds between blocks.
         cache: Folder of Anvil and contracts, shared between devnets.
         environment: Added to that of every program (settings of pool and workers).
+        adversaries: Simulated ones, to run beside the honest workers.
+        restart: Whether a program that dies is started again.
+        faults: Put lines between the programs, so that the world can misbehave.
+        disks: Programs that get a disk of their own, to be filled; with ``faults``, for root.
+        engine: Run a Docker engine of the devnet's own, to be killed; with ``faults``, for root.
     """
 
     home: Path
@@ -64,15 +77,29 @@ class DevnetPlan:
     block_time: int = 1
     cache: Path = field(default_factory=lambda: Path("~/.cache/poolhand").expanduser())
     environment: Mapping[str, str] = field(default_factory=dict)
+    adversaries: tuple[Kind, ...] = ()
+    restart: bool = False
+    faults: bool = False
+    disks: tuple[str, ...] = ()
+    engine: bool = False
+
+    @property
+    def named(self) -> Mapping[str, Kind]:
+        """The adversaries by name."""
+        return names_of(self.adversaries)
 
 
 @dataclass(slots=True)
 class Devnet:
-    """A running devnet: what clients need, the node, and the programs by name."""
+    """A running devnet: what clients need, the node, the programs by name.
+
+    ``faults`` is there if the plan asked for it.
+    """
 
     info: DevnetInfo
     node: Anvil
     children: dict[str, Child]
+    faults: Faults | None = None
 
 
 @asynccontextmanager
@@ -93,7 +120,7 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         progress("fetching Anvil and the PoCo contracts (once)")
         found = await asyncio.to_thread(artifacts.ensure, plan.cache)
         ports = _Ports(plan.home / "ports.json")
-        node = Anvil(found.anvil, plan.home / "chain", port=ports["node"])
+        node = Anvil(found.anvil, plan.home / "chain", port=0 if plan.faults else ports["node"])
         await stack.enter_async_context(node)
         progress("deploying the contracts")
         deployed, funded = await _chain(plan, found, node)
@@ -103,14 +130,19 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         files = plan.home / "files"
         files.mkdir(exist_ok=True)
         await _serve_files(files, ports["files"], stack)
-        info = _info(deployed, funded, node, registry, ports, files)
-        children = _programs(plan, info, node)
+        children: dict[str, Child] = {}
+        grounds = await _grounds(plan, node, ports, children, stack)
+        info = _info(plan, deployed, funded, registry, ports, files, _rpc_url(node, ports, grounds))
+        children |= _programs(plan, info, grounds)
         progress(f"starting results, pool and {plan.workers} workers; pushing the example apps")
+        for name, kind in plan.named.items():
+            progress(f"starting {name}, a simulated adversary: {KINDS[kind].does}")
         await asyncio.gather(_start(children, stack), publish_examples(registry.host))
+        _supervise(plan, children, stack)
         target = plan.home / INFO_FILE
         _write(target, info.dump())
         stack.callback(target.unlink, missing_ok=True)
-        yield Devnet(info, node, children)
+        yield Devnet(info, node, children, await _faults(plan, grounds, stack))
 
 
 class _Ports:
@@ -146,11 +178,48 @@ def _hold(home: Path, stack: AsyncExitStack) -> None:
 async def _chain(plan: DevnetPlan, found: Artifacts, node: Anvil) -> tuple[Deployed, Funded]:
     """Deploy and fund at once, then let blocks come at their own pace."""
     deployed = await deploy(node.url, found, derive(DEPLOYER))
-    funded = await fund(node.url, found, deployed, plan.home, workers=plan.workers)
-    await node.rpc("evm_setAutomine", False)
-    await node.rpc("evm_setIntervalMining", plan.block_time)
+    funded = await fund(
+        node.url,
+        found,
+        deployed,
+        plan.home,
+        workers=plan.workers,
+        adversaries=tuple(plan.named),
+    )
+    await node.pace(plan.block_time)
     await node.save()
     return deployed, funded
+
+
+async def _grounds(
+    plan: DevnetPlan,
+    node: Anvil,
+    ports: _Ports,
+    children: Mapping[str, Child],
+    stack: AsyncExitStack,
+) -> Grounds | None:
+    """Prepare for faults, if they are wanted."""
+    if not plan.faults:
+        return None
+    wanted = {name: ports[name] for name in ("node", "pool", "results")}
+    return await stack.enter_async_context(
+        prepared(plan.home, node, wanted, children, disks=plan.disks, own_engine=plan.engine)
+    )
+
+
+async def _faults(
+    plan: DevnetPlan, grounds: Grounds | None, stack: AsyncExitStack
+) -> Faults | None:
+    """Let faults be set, from here and from other programs."""
+    if grounds is None:
+        return None
+    faults = await stack.enter_async_context(Faults(grounds))
+    await stack.enter_async_context(controlled(faults, plan.home))
+    return faults
+
+
+def _rpc_url(node: Anvil, ports: _Ports, grounds: Grounds | None) -> str:
+    return node.url if grounds is None else ports.url("node")
 
 
 async def _serve_files(folder: Path, port: int, stack: AsyncExitStack) -> None:
@@ -172,15 +241,16 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 def _info(
+    plan: DevnetPlan,
     deployed: Deployed,
     funded: Funded,
-    node: Anvil,
     registry: Registry,
     ports: _Ports,
     files: Path,
+    rpc_url: str,
 ) -> DevnetInfo:
     return DevnetInfo(
-        rpc_url=node.url,
+        rpc_url=rpc_url,
         chain_id=deployed.chain_id,
         hub=str(deployed.hub),
         rlc=str(deployed.rlc),
@@ -192,31 +262,48 @@ def _info(
         files_url=ports.url("files"),
         files=str(files),
         accounts=dict(funded.accounts),
+        adversaries={name: str(kind) for name, kind in plan.named.items()},
     )
 
 
-def _programs(plan: DevnetPlan, info: DevnetInfo, node: Anvil) -> dict[str, Child]:
-    logs = plan.home / "logs"
+def _programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> dict[str, Child]:
+    logs, ws_url = plan.home / "logs", info.rpc_url.replace("http://", "ws://", 1)
     common = {
         "POOL_ADDRESS": info.workerpool,
         "POOLHAND_HUB": info.hub,
         "POOLHAND_CHAIN": "",
         "POOLHAND_CHAIN_ID": str(info.chain_id),
         "POOLHAND_LOCKS": str(plan.home / "locks"),
-        "IEXEC_BLOCKCHAIN_NODE_ADDRESS": node.ws_url,
-        "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS": node.ws_url,
+        "IEXEC_BLOCKCHAIN_NODE_ADDRESS": ws_url,
+        "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS": ws_url,
         **plan.environment,
     }
+    behind = {} if grounds is None else grounds.environment(info.pool_url, info.results_url)
     made = {
-        "results": Child("results", ("results", "serve", "--json"), common | _results(plan, info),
-                         logs),
-        "pool": Child("pool", ("pool", "serve", "--json"), common | _pool(plan, info), logs),
+        "results": Child("results", ("results", "serve", "--json"), common | _results(plan, info)
+                         | behind, logs),
+        "pool": Child("pool", ("pool", "serve", "--json"), common | _pool(plan, info) | behind,
+                      logs),
     }  # fmt: skip
     for number in range(1, plan.workers + 1):
         name = f"worker-{number}"
-        own = common | _worker(plan, info, name)
+        own = common | _worker(plan, info, name) | behind
         made[name] = Child(name, ("worker", "start", "--json"), own, logs)
+    for name, kind in plan.named.items():
+        words = ("devnet", "adversary", "--kind", kind, "--json")
+        pause = VANISHED if kind is Kind.VANISHES else FIRST_PAUSE
+        own = common | _worker(plan, info, name) | behind | {CPUS: _one_more_slot(plan)}
+        made[name] = Child(name, words, own, logs, pause)
     return made
+
+
+def _one_more_slot(plan: DevnetPlan) -> str:
+    """Return how many tasks an adversary takes at once: one more than the honest workers.
+
+    The pool asks first whom has most free slots, so that an adversary has its hand in every task.
+    """
+    told = plan.environment.get(CPUS) or os.environ.get(CPUS)
+    return str(int(told) + 1 if told else len(os.sched_getaffinity(0)))
 
 
 def _results(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
@@ -265,6 +352,26 @@ async def _start(children: Mapping[str, Child], stack: AsyncExitStack) -> None:
     for child in children.values():
         await child.start()
     await asyncio.gather(*(child.ready() for child in children.values()))
+
+
+def _supervise(plan: DevnetPlan, children: Mapping[str, Child], stack: AsyncExitStack) -> None:
+    """Write down how the programs are, now and whenever that changes; start again what dies."""
+    target = plan.home / PROGRAMS_FILE
+
+    def note() -> None:
+        _write(target, {name: child.standing.dump() for name, child in children.items()})
+
+    def forget() -> None:
+        for child in children.values():
+            child.changed = lambda: None
+        target.unlink(missing_ok=True)
+
+    stack.callback(forget)
+    note()
+    for child in children.values():
+        child.changed = note
+        keeper = asyncio.create_task(child.keep(restart=plan.restart))
+        stack.push_async_callback(_ended, keeper)
 
 
 async def _stop(children: tuple[Child, ...]) -> None:

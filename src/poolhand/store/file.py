@@ -149,9 +149,12 @@ class FileJournal:
         self._size += len(data)
 
     def _unwritable(self, fault: OSError) -> JournalFull | JournalUnwritable:
-        if fault.errno in _FULL:
-            return JournalFull(str(self._path))
-        return JournalUnwritable(str(self._path), str(fault))
+        full = fault.errno in _FULL
+        made = (
+            JournalFull(str(self._path)) if full else JournalUnwritable(str(self._path), str(fault))
+        )
+        _LOG.error(made.code.replace("-", "_"), cause=str(made))
+        return made
 
     def _note(self, record: Record) -> None:
         self._last = record.number

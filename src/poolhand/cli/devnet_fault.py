@@ -1,0 +1,147 @@
+"""``poolhand devnet fault``: let the world of a devnet misbehave; all of it is simulated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from poolhand.devnet.info import devnet_home
+from poolhand.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from poolhand.devnet.faults import Fault
+
+app = typer.Typer(no_args_is_help=True, help="Let the world misbehave (simulated).")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fault list` shows.")]
+WordsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="WORD", help="Values in the order shown, or field=value."),
+]
+TITLE: Final = "Faults in force (simulated)"
+
+
+class NothingToClear(Refused):
+    """Neither a fault nor all of them were named."""
+
+
+@app.command("list")
+def list_faults(as_json: Json = False) -> None:
+    """Show what is wrong now, and which faults there are.
+
+    Example: poolhand devnet fault list
+
+    Exit codes: 0 shown, 2 no devnet with faults runs.
+    """
+    from poolhand.devnet.faults import FaultClient
+    from poolhand.devnet.faults.kinds import KINDS, usage
+
+    found = _run(FaultClient(devnet_home()).in_force())
+    if as_json:
+        _print_json(found, usages={name: usage(kind) for name, kind in KINDS.items()})
+        return
+    known = Table("fault", "what happens", title="Faults there are")
+    for kind in KINDS.values():
+        summary = (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
+        known.add_row(escape(usage(kind)), summary)
+    Console().print(Group(shown(found), known))
+
+
+@app.command("set")
+def set_fault(name: NameArgument, words: WordsArgument = None, as_json: Json = False) -> None:
+    """Let a fault happen; it lasts until it is cleared (reorg is over at once).
+
+    Examples:
+      poolhand devnet fault set partition worker-1 pool
+      poolhand devnet fault set partition workers node silent=true
+      poolhand devnet fault set lag 3 caller=pool
+      poolhand devnet fault set reorg 5 lose=true
+      poolhand devnet fault set gas 100
+      poolhand devnet fault set down pool how=term
+
+    Exit codes: 0 set, 2 there is no such fault or it cannot be here, 4 it could not be done.
+    """
+    from poolhand.devnet.faults import FaultClient
+    from poolhand.devnet.faults.kinds import read
+
+    _tell(_run(FaultClient(devnet_home()).set(read(name, words or ()))), as_json=as_json)
+
+
+@app.command("clear")
+def clear_fault(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="As it was set.")] = "",
+    words: WordsArgument = None,
+    everything: Annotated[bool, typer.Option("--all", help="Clear every fault.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a fault back: all of its name, or those whose first words are given.
+
+    Examples:
+      poolhand devnet fault clear partition worker-1
+      poolhand devnet fault clear --all
+
+    Exit codes: 0 cleared, 2 it is not in force, 4 it could not be done.
+    """
+    from poolhand.devnet.faults import FaultClient
+
+    client = FaultClient(devnet_home())
+    if bool(name) == everything:
+        raise NothingToClear("name the fault to clear, or give --all")
+    clearing = client.clear_all() if everything else client.clear_named(name, words or ())
+    _tell(_run(clearing), as_json=as_json)
+
+
+def in_force(home: Path) -> tuple[Fault, ...] | None:
+    """Return what is wrong on the devnet of a folder; None when it cannot misbehave."""
+    from poolhand.devnet.faults import FaultClient
+    from poolhand.devnet.faults.control import NoFaultsHere
+
+    try:
+        return _run(FaultClient(home).in_force())
+    except NoFaultsHere:
+        return None
+
+
+def shown(faults: tuple[Fault, ...]) -> RenderableType:
+    """Return what a person reads of faults."""
+    from poolhand.devnet.faults.kinds import words
+
+    if not faults:
+        return "no fault is in force"
+    table = Table("fault", title=TITLE)
+    for fault in faults:
+        table.add_row(escape(words(fault)))
+    return table
+
+
+def dumped(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
+    """Return what a program reads of faults."""
+    from poolhand.devnet.faults.kinds import dump
+
+    return [dump(fault) for fault in faults]
+
+
+def _run(
+    asking: Coroutine[Any, Any, tuple[Fault, ...]],
+) -> tuple[Fault, ...]:
+    return asyncio.run(asking)
+
+
+def _tell(faults: tuple[Fault, ...], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(faults)
+    else:
+        Console().print(shown(faults))
+
+
+def _print_json(faults: tuple[Fault, ...], **more: Any) -> None:
+    print(json.dumps({"faults": dumped(faults), **more}, indent=2))
