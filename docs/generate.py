@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from poolhand.domain.replicate.status import EDGE_TABLE, EDGES, FAILURES, FINAL, ROWS, Party, Status
+from poolhand.domain.replicate.status import (
+    CONTRIBUTION_MINED,
+    EDGE_TABLE,
+    EDGES,
+    FAILURES,
+    FINAL,
+    REVEAL_MINED,
+    ROWS,
+    Edge,
+    Party,
+    Status,
+)
 from poolhand.domain.task.status import MEANINGS, TASK_EDGES, TaskStatus
 
 S, T = Status, TaskStatus
@@ -13,7 +24,13 @@ PAGE = Path(__file__).with_name("statuses.md")
 
 INTERRUPTIONS = frozenset({S.WORKER_LOST, S.RECOVERING})
 HITCHES = frozenset(
-    {S.OUT_OF_GAS, S.REVEAL_FAILED, S.RESULT_UPLOAD_FAILED, S.RESULT_UPLOAD_REQUEST_FAILED}
+    {
+        S.OUT_OF_GAS,
+        S.CANT_REVEAL,
+        S.REVEAL_FAILED,
+        S.RESULT_UPLOAD_FAILED,
+        S.RESULT_UPLOAD_REQUEST_FAILED,
+    }
 )
 """What a replicate gets over."""
 MAIN = [s for s in Status if s not in FINAL | FAILURES | INTERRUPTIONS | HITCHES]
@@ -51,7 +68,8 @@ def page() -> str:
             "",
             "<!-- Made by `make docs` from the tables in src/poolhand/domain; do not edit. -->",
             "",
-            "`poolhand statuses NAME` explains one on the command line.",
+            "`poolhand statuses NAME` explains one on the command line. Which test reaches each of",
+            "them: [statuses-tested.md](statuses-tested.md).",
             "",
             "## A replicate: one worker's part in a task",
             "",
@@ -66,8 +84,9 @@ def page() -> str:
 def _replicates() -> Iterator[str]:
     yield from _diagram("The way to the reward", _main_edges())
     yield from _diagram("What can go wrong, and what follows", _failure_edges())
-    yield "*anywhere* is any status that is neither a failure nor final. The chain has the last"
-    yield "word: it may end a replicate wherever it stands."
+    yield "*anywhere* is any status that is not final. The chain has the last word: it may end a"
+    yield "replicate wherever it stands. When a re-organisation takes back what was mined,"
+    yield "CONTRIBUTING or REVEALING follows again; the pictures leave that out."
     yield ""
     columns = "status", "meaning", "cause", "moved by", "who must act", "next step", "followed by"
     rows = (
@@ -77,11 +96,19 @@ def _replicates() -> Iterator[str]:
     yield from _table(columns, rows)
 
 
+def _takes_back(edge: Edge) -> bool:
+    """Whether only a re-organisation makes this move."""
+    rests = {S.CONTRIBUTING: CONTRIBUTION_MINED, S.REVEALING: REVEAL_MINED}
+    return edge.start in rests.get(edge.finish, frozenset())
+
+
 def _main_edges() -> Iterator[str]:
     """Yield the main path; it ends where the scheduler finalizes."""
     acts = {row.status: row.acts for row in ROWS}
     yield "[*] --> CREATED"
     for edge in EDGE_TABLE:
+        if _takes_back(edge):
+            continue
         paid = edge.finish is S.COMPLETED and acts[edge.start] is Party.SCHEDULER
         if edge.start in MAIN and (edge.finish in MAIN or paid):
             yield f"{edge.start} --> {edge.finish}"
@@ -92,6 +119,8 @@ def _failure_edges() -> Iterator[str]:
     """Yield ways into and out of hitches, failures, interruptions and ends."""
     for edge in EDGE_TABLE:
         ends = {edge.start, edge.finish}
+        if _takes_back(edge):
+            continue
         given_up = edge.start in FAILURES and edge.finish is S.FAILED
         if given_up or (ends & (FAILURES | HITCHES) and not ends & COMMON):
             yield f"{edge.start} --> {edge.finish}"
@@ -104,6 +133,8 @@ def _followers(status: Status) -> str:
     following = EDGES[status]
     if not following:
         return "nothing: it is final"
+    if status in FAILURES:
+        return "`FAILED`, any other end, `WORKER_LOST`"
     if following >= FINAL:
         special = [name for name in Status if name in following - COMMON]
         names = ["the status before"] if status in INTERRUPTIONS else [f"`{s}`" for s in special]

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import reached
+
 from poolhand.cli.reference import reference
 from poolhand.settings import pool, results, worker
 from poolhand.settings.load import Option
@@ -48,7 +50,9 @@ def main() -> None:
     runpy.run_path(str(DOCS / "generate.py"), run_name="__main__")
     (DOCS / "cli.md").write_text(reference(), encoding="utf-8")
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
-    print("written: docs/statuses.md, docs/cli.md, docs/settings.md", file=sys.stderr)
+    reached.PAGE.write_text(reached.page(), encoding="utf-8")
+    written = "statuses.md, statuses-tested.md, cli.md, settings.md"
+    print(f"written below docs/: {written}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 from e2e_world import Network
+from reaching import pytest_runtest_call
+from status_lab import WORKERS, Lab
+from status_setup import SETTINGS, make_lab
+
+__all__ = ["pytest_runtest_call"]
 
 HERE = Path(__file__).parent
 
@@ -30,3 +35,18 @@ def network(devnet_folder) -> Network:
     if not devnet_folder.runs:
         devnet_folder.ok("devnet", "up", "--detach", "--workers", "4")
     return devnet_folder
+
+
+@pytest.fixture(scope="session")
+def lab_folder(tmp_path_factory):
+    """The folder of the devnet on which statuses are provoked; stopped in the end."""
+    network = Network(tmp_path_factory.mktemp("lab"))
+    yield network
+    network.stop()
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder, tmp_path_factory) -> Lab:
+    """A devnet of its own, for its chain time is moved and its limits are tight."""
+    lab_folder.ok("devnet", "up", "--detach", "--workers", str(len(WORKERS)), **SETTINGS)
+    return make_lab(lab_folder, tmp_path_factory.mktemp("lab-app"))

@@ -25,6 +25,8 @@ from poolhand.domain.ids import Address
 
 SECONDS = 100
 """For one command, or one condition to come true."""
+STAY_DEAD = {"POOLHAND_DEVNET_RESTART": "false"}
+"""Here it is the test that kills programs and starts them again."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Network:
         known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
         found = subprocess.run(
             (sys.executable, "-m", "poolhand", *words),
-            env={**known, "POOLHAND_HOME": str(self.home), **environment},
+            env={**known, **STAY_DEAD, "POOLHAND_HOME": str(self.home), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -116,13 +118,11 @@ class Network:
             return {**held, Address(bytes(20)): await chain.hub.kitty()}
 
     def program(self, name: str) -> psutil.Process:
-        """The process of a program of the devnet: ``pool``, ``results``, ``worker-1`` and on."""
+        """The process of a program: ``pool``, ``results``, ``worker-1``, ``liar-1`` and on."""
         if name in self.started:
             return psutil.Process(self.started[name].pid)
-        noun, _, number = name.partition("-")
         for process in self._programs():
-            own = process.environ().get("IEXEC_WORKER_NAME", "")
-            if process.cmdline()[3] == noun and own == (name if number else ""):
+            if name == process.environ().get("IEXEC_WORKER_NAME", process.cmdline()[3]):
                 return process
         raise LookupError(name)
 
@@ -147,6 +147,15 @@ class Network:
 
     def start(self, name: str, program: Program) -> None:
         """Start a program as it was started before, and wait until it serves."""
+        self.launch(name, program)
+        self.await_ready(name)
+
+    def await_ready(self, name: str) -> None:
+        """Wait until a program that was launched serves."""
+        assert json.loads(self.started[name].stdout.readline())["url"]
+
+    def launch(self, name: str, program: Program) -> None:
+        """Start a program as it was started before, whether or not it will come to serve."""
         setpriv = shutil.which("setpriv")
         tied = (setpriv, "--pdeathsig", "TERM") if setpriv else ()
         with (self.home / "logs" / f"{name}.log").open("ab") as log:
@@ -159,7 +168,6 @@ class Network:
                 text=True,
             )
         self.started[name] = process
-        assert json.loads(process.stdout.readline())["url"]
 
     def stop(self) -> None:
         """Stop what tests started, then the devnet."""
