@@ -4,7 +4,7 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench docs lock clean
+.PHONY: help setup demo test check e2e bench chaos docs lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ e2e: setup ## only the tests of the whole network
 
 bench: setup ## overhead, latency and memory; writes bench/latest.json
 	@$(with_engine) .venv/bin/python -m bench
+
+chaos: setup ## faults at every status boundary (about 80 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
+	@$(with_engine) .venv/bin/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
 docs: setup ## write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py
