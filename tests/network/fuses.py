@@ -62,8 +62,6 @@ class FusedJournal:
         self.journal, self.fuse = journal, fuse
         self._machine, self._begin, self._codec = machine, begin, codec
         self._states = {}
-        for stream, event in journal.read():
-            self._follow(stream, event)
 
     @classmethod
     def of_worker(cls, fuse: Fuse):
@@ -76,8 +74,8 @@ class FusedJournal:
 
     def reopened(self):
         """Return what a restarted program finds."""
-        journal = self.journal.reopened()
-        return FusedJournal(journal, self.fuse, self._machine, self._begin, self._codec)
+        self.journal = self.journal.reopened()
+        return self
 
     def _follow(self, stream, event) -> None:
         if stream == CURSOR:

@@ -108,7 +108,13 @@ class Reverted(PoolhandError):
 
     Who must act differs from revert to revert, so a leaf is a ``Reverted`` and one of the five:
     ``except Reverted`` takes any, ``except Raced`` those where the chain moved.
+
+    Attributes:
+        is_mined: Whether the refused transaction is in a block; a re-organisation may then put it
+            into another one, where it succeeds. Else it was never sent.
     """
+
+    is_mined: bool = False
 
 
 class StakeTooLow(Reverted, Refused):
