@@ -9,7 +9,9 @@ from network.witness import FAIR_BLOCKS, FAIR_SECONDS
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
+from poolhand.domain.task.rules import is_working
 from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
+from poolhand.scheduler.supply import COMPUTING
 from poolhand.worker.agent import MOST_HELD_PER_SLOT
 
 
@@ -92,11 +94,19 @@ def _is_excused(world, task, attempt) -> bool:
 
 
 def slots_are_never_over_capacity(world) -> None:
-    """A worker computes no more than it has slots, and holds no more than its limit."""
+    """A worker is given and computes no more than it has slots, and holds no more than its limit."""
     for node in world.nodes:
         assert node.computing() <= node.slots, f"{node.name} computes {node.computing()} at once"
         if node.is_up:
             assert len(node.agent.held()) <= node.slots * MOST_HELD_PER_SLOT
+    for seat in world.pool.scheduler.roster.all() if world.pool.is_up else ():
+        given = [
+            name.short
+            for name, task in world.pool.tasks_known().items()
+            for a in task.attempts
+            if a.worker == seat.worker and a.status in COMPUTING and is_working(task, a)
+        ]
+        assert len(given) <= seat.slots, f"{seat.name} was given {given}, it has {seat.slots} slots"
 
 
 def a_finalized_task_never_changes(world) -> None:

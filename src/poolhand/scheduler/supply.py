@@ -27,7 +27,7 @@ from poolhand.scheduler.roster import Seat
 WAITING_PER_SLOT: Final = 8
 """Computed replicates per slot that may wait for the chain while the slot computes on."""
 
-_COMPUTING: Final = frozenset(
+COMPUTING: Final = frozenset(
     {
         Status.CREATED,
         Status.RUNNING,
@@ -39,6 +39,7 @@ _COMPUTING: Final = frozenset(
         Status.RECOVERING,
     }
 )
+"""Statuses in which a replicate fills a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _rooms(
         for attempt in task.attempts:
             room = rooms.get(attempt.worker)
             if room is not None and is_working(task, attempt):
-                _occupy(room, task, attempt.status in _COMPUTING, deals.get(task.facts.deal_id))
+                _occupy(room, task, attempt.status in COMPUTING, deals.get(task.facts.deal_id))
     return rooms.values()
 
 
