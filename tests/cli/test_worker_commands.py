@@ -69,7 +69,8 @@ async def test_the_status_says_what_is_held_with_its_stake_and_why_nothing_new_r
     await program.starts()
     await program.until(lambda: program.contribution(offer))
     code, told = await operator.reads("status")
-    while told["replicates"][0]["unlocks_at"] is None:
+    while told["replicates"][0]["unlocks_at"] is None or not told["stake"]["locked_nrlc"]:
+        program.chain.mine()
         code, told = await operator.reads("status")
     assert code == 0
     assert told["idle_causes"][0]["code"] in ("starting", "pool-unreachable")
@@ -135,8 +136,8 @@ async def test_a_stop_shows_what_is_still_held_and_returns_when_the_worker_is_go
     assert (code, out.strip()) == (0, "the worker held nothing any more and has ended")
     assert "1 still held" in err
     assert "REVEALED" in err
-    assert program.journaled(offer).status == "COMPLETED"
     await program.ends()
+    assert program.journaled(offer).status == "COMPLETED"
 
 
 async def _status(program):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +62,7 @@ def make_lab(network: Network, folder: Path) -> Lab:
 
 async def _furnish(network: Network, folder: Path) -> PublishedImage:
     image = await publish(folder, "poolhand/lab:1.0", network.info.registry)
-    async with DockerRuntime.open() as runtime:
+    async with DockerRuntime.open(os.environ.get("DOCKER_HOST")) as runtime:
         await runtime.pull(image.reference, image.digest, Seconds(120))
     interface = (await asyncio.to_thread(ensure, DEFAULT_CACHE)).contract(HUB_INTERFACE)
     data = call_data(interface, "createCategory", "brief", "for tests", SHORT)

@@ -267,6 +267,7 @@ async def test_dear_gas_under_the_cap_is_paid(world, slow, survived):
 async def test_gas_over_the_cap_is_waited_out(world, slow, survived):
     task_id = await _buy(world, slow, "too dear")
     _until(world, task_id, "COMPUTING")
+    wait_until(lambda: _told(world, task_id)["chain_status"] == "ACTIVE")
     await _faults(world).set(Gas(100))
     _mine(world, 2)  # the next may have been under way
     first = _height(world) + 1

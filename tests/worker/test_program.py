@@ -68,8 +68,8 @@ async def test_a_signal_ends_it_at_once_and_deletes_nothing_unrevealed(program, 
 
 async def test_the_log_of_the_end_names_the_deadline_of_the_reveal(program):
     offer = await program.accepts(trust=1)
-    await program.starts()
     program.chain.before_send = _no_reveal
+    await program.starts()
     await program.until(lambda: view(program, offer).status is ChainTaskStatus.REVEALING)
     while (await status_of(program))["replicates"][0]["reveal_by"] is None:
         program.chain.mine()
