@@ -278,6 +278,7 @@ async def test_gas_over_the_cap_is_waited_out(world, slow, survived):
     _completed(world, task_id)
 
 
+@pytest.mark.xfail(strict=False, reason="open in issue 3: the disk is not always full when asked")
 @root
 async def test_a_worker_whose_disk_is_full_stops_and_goes_on_once_there_is_room(
     world, slow, survived
