@@ -1,4 +1,7 @@
-"""Verbs on a fake chain: what they do, what they print, how they end."""
+"""Verbs on a fake chain: what they do, what they print, how they end.
+
+One file, for all verbs are typed into one world that is made once per test.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A node that lags, refuses, drops and forgets; and re-organisations of a real Anvil."""
+"""A node that lags, refuses, drops and forgets; and re-organisations of a real Anvil.
+
+One file, for every fault is tried over the same paced node, by HTTP and by WebSocket.
+"""
 
 from __future__ import annotations
 

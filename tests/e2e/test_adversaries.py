@@ -2,7 +2,8 @@
 
 The devnet is this module's own, for its chain time is moved. Who takes part is arranged by who is
 not paused: three honest workers and, of the adversaries, only the one that a test is about; it
-offers one slot more than the others, so that the pool asks it first.
+offers one slot more than the others, so that the pool asks it first. All stand in one file, for
+such a devnet takes most of a minute to start.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from poolhand.domain.replicate.machine import (
     RevealAsked,
 )
 from poolhand.domain.replicate.machine import replay as replay_replicate
+from poolhand.domain.replicate.machine import step as step_replicate
+from poolhand.domain.replicate.news import news_of
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task.machine import (
@@ -37,6 +39,7 @@ from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 
 S, A, C = Status, Action, ContributionStatus
 START = UnixSeconds(1_700_000_000)
+LATER = UnixSeconds(START + 10)
 PERIOD = 300
 TASK, DEAL = TaskId(b"\x01" * 32), DealId(b"\x02" * 32)
 RIGHT, WRONG = ResultDigest(b"\x0a" * 32), ResultDigest(b"\x0b" * 32)
@@ -205,3 +208,29 @@ def revealing(proved, silent, *, now=START):
         reveal_deadline=at(2 * PERIOD),
         block=8,
     )
+
+
+def after(replicate, *events):
+    for event in events:
+        replicate, _ = step_replicate(replicate, event)
+    return replicate
+
+
+def news(replicate, status, own=None, **kwargs):
+    known = {} if own is None else {ANN: own}
+    return news_of(view(status, known, **kwargs), replicate, ANN, LATER)
+
+
+def quick(*events):
+    made = replicate_at(S.COMPUTING, Flow.CONTRIBUTE_AND_FINALIZE)
+    computed = Finished(START, A.COMPUTE, S.COMPUTED, digest=RIGHT)
+    return after(made, computed, *events)
+
+
+QUICK_CONTRIBUTED = [
+    Finished(START, A.UPLOAD, S.RESULT_UPLOADED, link="x"),
+    Activated(START),
+    Finished(START, A.CHECK, S.CAN_CONTRIBUTE),
+    Finished(START, A.CONTRIBUTE, S.CONTRIBUTED),
+]
+"""A quick task up to its contribution."""

@@ -1,4 +1,7 @@
-"""Workers at the desk: who may come, what they are told, and what is believed of what they say."""
+"""Workers at the desk: who may come, what they are told, and what is believed of what they say.
+
+One file, as the desk is one: every message of a worker comes here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The pool's transactions: batched, patient with the chain, and never sent twice."""
+"""The pool's transactions: batched, patient with the chain, and never sent twice.
+
+One file, for each of the four calls is led through the same refusals, crashes and re-organisations.
+"""
 
 from __future__ import annotations
 
@@ -121,17 +124,21 @@ def _away(world):
     world.chain.check_up()
 
 
-async def test_a_crash_between_broadcast_and_receipt_sends_nothing_twice(pool):
-    world = await pool()
-    await world.hired()
-    fuse = world.pool.fuse
+def dies_after_its_next_broadcast(world):
+    """Let the pool die between its next broadcast and the receipt."""
 
     def die(_, purpose, __):
         world.chain.after_send = None
-        fuse.is_blown = True
+        world.pool.fuse.is_blown = True
         raise Crash(purpose)
 
     world.chain.after_send = die
+
+
+async def test_a_crash_between_broadcast_and_receipt_sends_nothing_twice(pool):
+    world = await pool()
+    await world.hired()
+    dies_after_its_next_broadcast(world)
     deal = await world.deal()
     assert world.pool.task is None, "it should have died"
     world.pool.start()
@@ -432,14 +439,7 @@ async def test_the_record_of_transactions_survives_a_restart(pool):
 async def test_a_transaction_mined_while_the_pool_was_dead_is_recorded_from_the_chain(pool):
     world = await pool()
     await world.hired()
-    fuse = world.pool.fuse
-
-    def die(_, purpose, __):
-        world.chain.after_send = None
-        fuse.is_blown = True
-        raise Crash(purpose)
-
-    world.chain.after_send = die
+    dies_after_its_next_broadcast(world)
     task = first_task(await world.deal())
     assert world.pool.task is None, "it should have died"
     head = world.chain.mine()

@@ -75,6 +75,7 @@ def test_a_pool_that_refuses_the_worker_is_quoted_and_the_operator_must_act():
     [
         (Hold.OPERATOR, "paused", Party.OPERATOR),
         (Hold.DRAIN, "draining", Party.OPERATOR),
+        (Hold.DISK, "disk", Party.OPERATOR),
         (Hold.POOL, "pool-draining", Party.SCHEDULER),
     ],
 )
@@ -98,6 +99,7 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_mended():
         "pool-unreachable",
         "paused",
         "draining",
+        "disk",
         "gas",
         "pool-draining",
     ]

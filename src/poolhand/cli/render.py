@@ -16,6 +16,7 @@ from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 
 if TYPE_CHECKING:
     from poolhand.domain.deal import Deal
+    from poolhand.domain.ids import TxHash
     from poolhand.domain.onchain import HubEvent, Receipt
     from poolhand.requester.history import TaskHistory
     from poolhand.requester.watching import Progress, TaskProgress
@@ -195,21 +196,18 @@ def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
 
 
 def _won_members(each: Deciding | None) -> dict[str, Any] | None:
-    if each is None:
-        return None
-    return {
-        "event": each.event,
-        "tx": str(each.tx),
-        "block": each.block,
-        "worker": str(each.worker) if each.worker else None,
-        "result_hash": str(each.result_hash) if each.result_hash else None,
-    }
+    return None if each is None else _members_of(each.event, each.tx, each)
 
 
 def _event_members(each: HubEvent) -> dict[str, Any]:
+    return _members_of(each.kind, each.tx_hash, each)
+
+
+def _members_of(event: str, tx: TxHash, each: Deciding | HubEvent) -> dict[str, Any]:
+    """Return the members of something that happened on chain, whoever tells it."""
     return {
-        "event": each.kind,
-        "tx": str(each.tx_hash),
+        "event": event,
+        "tx": str(tx),
         "block": each.block,
         "worker": str(each.worker) if each.worker else None,
         "result_hash": str(each.result_hash) if each.result_hash else None,

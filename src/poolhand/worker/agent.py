@@ -38,6 +38,7 @@ from poolhand.worker.bench import Bench
 from poolhand.worker.brief import check_offer
 from poolhand.worker.eyes import Eyes
 from poolhand.worker.purse import WalletWatch
+from poolhand.worker.room import DiskWatch
 from poolhand.worker.shell import Hands, ReplicateShell
 from poolhand.worker.standing import Hold, Standing
 
@@ -82,7 +83,8 @@ class Agent:
         self._bench, self._tasks, self._slots = bench, tasks, slots
         self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks)
         self.wallet = WalletWatch(bench, self.shell, lambda why: self.hold(Hold.GAS, why))
-        self.eyes = Eyes(bench, self.shell, self.wallet)
+        disk = DiskWatch(bench, lambda why: self.hold(Hold.DISK, why))
+        self.eyes = Eyes(bench, self.shell, self.wallet, disk)
         self.standing = Standing()
         self.link: Link | None = None
         self.results_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()

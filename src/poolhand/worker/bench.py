@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -50,6 +51,20 @@ def _no_engine() -> Complaint:
         acts="operator of the worker",
         next_step="start the container engine; the worker goes on by itself",
     )
+
+
+def _no_room() -> Complaint:
+    return Complaint(
+        "disk_full",
+        "disk_has_room",
+        acts="operator of the worker",
+        next_step="free some space; the worker goes on by itself",
+    )
+
+
+def free_bytes(place: Path) -> int:
+    """Return what may still be written on the disk of a place (bytes)."""
+    return shutil.disk_usage(place).free
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +130,8 @@ class Bench:
     """Ports and settings shared by the hands of one worker.
 
     ``owed`` counts the reveals that are still to be paid for, of everything that is held;
-    ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach.
+    ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach,
+    ``disk_full`` by whoever finds no room; ``free`` reads that room (bytes).
     """
 
     worker: Address
@@ -135,6 +151,8 @@ class Bench:
     horizon: Horizon = field(default_factory=Horizon)
     chain_outage: Complaint = field(default_factory=_no_chain)
     engine_outage: Complaint = field(default_factory=_no_engine)
+    disk_full: Complaint = field(default_factory=_no_room)
+    free: Callable[[Path], int] = free_bytes
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: dict[DealId, Brief] = field(default_factory=dict)
 

@@ -21,6 +21,7 @@ from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.bench import RETRY_SECONDS, Bench
 from poolhand.worker.purse import WalletWatch
+from poolhand.worker.room import DiskWatch
 from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.stakes import Stake, stake_of
 
@@ -34,8 +35,10 @@ log = structlog.get_logger()
 class Eyes:
     """Looks at tasks on chain and feeds the shell."""
 
-    def __init__(self, bench: Bench, shell: ReplicateShell, wallet: WalletWatch) -> None:
-        self._bench, self._shell, self._wallet = bench, shell, wallet
+    def __init__(
+        self, bench: Bench, shell: ReplicateShell, wallet: WalletWatch, disk: DiskWatch
+    ) -> None:
+        self._bench, self._shell, self._wallet, self._disk = bench, shell, wallet, disk
         self._stakes: dict[TaskId, tuple[TaskView, NanoRlc | None]] = {}
         self._dirty: set[TaskId] = set()
         self._wake = asyncio.Event()
@@ -77,7 +80,7 @@ class Eyes:
                     self.look(event.task_id)
 
     async def follow_heads(self) -> None:
-        """Patrol, and look at the wallet, for ever."""
+        """Patrol, and look at wallet and disk, for ever."""
         async with aclosing(self._bench.watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 await self._patrol(head)
@@ -95,6 +98,7 @@ class Eyes:
         for task_id, replicate in self._shell.replicates.items():
             if replicate.status in DOUBTS or replicate.is_watched:
                 self.look(task_id)
+        self._disk.look()
         try:
             await self._wallet.look(head)
         except ChainUnreachable as fault:

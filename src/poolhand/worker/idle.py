@@ -110,6 +110,13 @@ def _holds(facts: Facts) -> Iterator[Cause]:
         yield Cause(
             "draining", holds[Hold.DRAIN], Party.OPERATOR, "`poolhand worker resume` takes it back"
         )
+    if Hold.DISK in holds:
+        yield Cause(
+            "disk",
+            holds[Hold.DISK],
+            Party.OPERATOR,
+            "free some space; the worker goes on by itself",
+        )
     if facts.is_short and facts.purse is not None:
         yield Cause(
             "gas", shortage(facts.purse, facts.wallet), Party.OPERATOR,

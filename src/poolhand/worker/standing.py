@@ -15,6 +15,7 @@ class Hold(StrEnum):
 
     DRAIN = "draining"
     OPERATOR = "paused"
+    DISK = "disk"
     GAS = "gas"
     POOL = "pool-draining"
 

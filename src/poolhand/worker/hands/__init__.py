@@ -16,6 +16,7 @@ from poolhand.worker.hands.contribute import contribute
 from poolhand.worker.hands.download import download_app, download_data
 from poolhand.worker.hands.reveal import reveal
 from poolhand.worker.hands.upload import upload
+from poolhand.worker.room import until_room
 
 _HANDS = {
     Action.DOWNLOAD_APP: download_app,
@@ -35,6 +36,9 @@ _GONE = {
     Action.CONTRIBUTE: Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
 }
 """How the stages that need the deal end when there is no such deal any more."""
+
+
+_SPOILT_BY_A_FULL_DISK = (Status.DATA_DOWNLOAD_FAILED, Status.COMPUTE_FAILED)
 
 
 class BenchHands:
@@ -58,9 +62,17 @@ class BenchHands:
 
     async def _perform(self, replicate: Replicate, action: Action) -> Finished:
         if action is not Action.COMPUTE:
-            return await _HANDS[action](self._bench, replicate)
+            return await self._with_room(replicate, action)
         async with self._slots:
-            return await compute(self._bench, replicate)
+            return await self._with_room(replicate, action)
+
+    async def _with_room(self, replicate: Replicate, action: Action) -> Finished:
+        """Carry out a stage; anew where a full disk may have spoilt it."""
+        while True:
+            finished = await _HANDS[action](self._bench, replicate)
+            spoilt = finished.outcome in _SPOILT_BY_A_FULL_DISK
+            if not (spoilt and await until_room(self._bench)):
+                return finished
 
     async def clean(self, replicate: Replicate) -> None:
         """Stop the container and remove the files; waits while the engine is down; repeatable."""

@@ -49,9 +49,9 @@ async def download_data(bench: Bench, replicate: Replicate) -> Finished:
     """Download the dataset, checked, and the input files."""
     brief = await bench.brief(replicate.offer)
     folder = bench.folder(replicate.offer.task_id)
-    folder.create()
     outcome, detail = Status.DATA_DOWNLOADED, None
     try:
+        folder.create()
         await _dataset(bench, brief, folder)
         for uri in brief.params.input_files:
             await _fetch(bench, uri, folder, input_name(uri))

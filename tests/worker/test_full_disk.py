@@ -1,0 +1,87 @@
+"""A full disk costs time, and nobody but the operator is told to mend something."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from scripted_pool import ScriptedPool
+from worker_world import done
+
+from network.world import writes
+from poolhand.containers.noop import ended, folder_of
+from poolhand.domain.replicate.machine import Action
+from poolhand.domain.replicate.status import Status
+from poolhand.worker.room import LEAST
+from poolhand.worker.standing import Hold
+
+WORDS = "registry.test/words"
+
+
+@pytest.fixture
+async def pulled(shop):
+    """A replicate whose app and data are there."""
+    replicate = shop.replicate(shop.offer(await shop.deal()))
+    await done(shop, Action.DOWNLOAD_APP, replicate)
+    await done(shop, Action.DOWNLOAD_DATA, replicate)
+    return replicate
+
+
+def spoilt_once(shop):
+    """Return an app whose first result is cut short by a full disk."""
+
+    def app(spec):
+        if sum(shop.node.runtime.computations.values()) > 1:
+            return writes("x")(spec)
+        shop.bench.free = lambda _: LEAST - 1
+        (folder_of(spec, "/iexec_out") / "computed.json").write_text("")
+        return ended()
+
+    return app
+
+
+async def test_a_result_that_a_full_disk_spoilt_is_computed_anew_once_there_is_room(shop, pulled):
+    shop.node.runtime.apps = {WORDS: spoilt_once(shop)}
+    stage = asyncio.create_task(shop.hands.perform(pulled, Action.COMPUTE))
+    await shop.blocks(60)
+    assert not stage.done()
+    shop.bench.free = lambda _: LEAST
+    await shop.blocks(3)
+    assert (await stage).outcome is Status.COMPUTED
+    assert sum(shop.node.runtime.computations.values()) == 2
+
+
+async def test_a_bad_result_on_a_disk_with_room_is_the_apps(shop, pulled):
+    shop.node.runtime.apps = {WORDS: lambda _: ended(3)}
+    shop.bench.free = lambda _: LEAST
+    assert (await done(shop, Action.COMPUTE, pulled)).outcome is Status.COMPUTE_FAILED
+    assert sum(shop.node.runtime.computations.values()) == 1
+
+
+async def test_data_that_find_no_room_are_downloaded_once_there_is(shop, pulled):
+    """A file stands where the folders must go: to the system the same as a disk without room."""
+    root = shop.bench.folder(pulled.offer.task_id).root
+    shop.bench.discard(pulled.offer.task_id)
+    root.write_text("in the way")
+    shop.bench.free = lambda _: 0
+    stage = asyncio.create_task(shop.hands.perform(pulled, Action.DOWNLOAD_DATA))
+    await shop.blocks(10)
+    assert not stage.done()
+    root.unlink()
+    shop.bench.free = lambda _: LEAST
+    await shop.blocks(3)
+    assert (await stage).outcome is Status.DATA_DOWNLOADED
+
+
+async def test_a_worker_takes_nothing_new_while_its_disk_is_full(tmp_path):
+    pool = ScriptedPool(tmp_path)
+    await pool.opens()
+    await pool.greets()
+    bench = pool.agent.eyes._bench
+    bench.free = lambda _: LEAST - 1
+    await pool.blocks(1)
+    assert "the disk at" in pool.agent.standing.holds[Hold.DISK]
+    bench.free = lambda _: LEAST
+    await pool.blocks(1)
+    assert Hold.DISK not in pool.agent.standing.holds
+    assert pool.agent.standing.paused is None
