@@ -14,6 +14,7 @@ from poolhand.domain.deal import Workerpool
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import Finalize, Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, replay
+from poolhand.observe.groups import unwrapped
 from poolhand.settings.load import load
 from poolhand.settings.worker import OPTIONS, worker_settings
 from poolhand.store import FileJournal
@@ -70,12 +71,16 @@ class LonelyProgram:
         journal = FileJournal(self.base / "journal")
         pool = Workerpool(self.world.workerpool, self.world.owner.address, "", 35, 5)
         world = World(self.chain, pool, self.node.wallet, journal, self.node.runtime)
-        self.running = asyncio.create_task(until_stopped(work(self.settings, world)))
+        self.running = asyncio.create_task(until_stopped(self._work(world)))
         self.running.add_done_callback(lambda _: journal.close())
         await self.until(lambda: read(self.base) is not None)
         if pid is not None:
             path = self.base / NOTICE_FILE
             path.write_text(json.dumps({**json.loads(path.read_text()), "pid": pid}))
+
+    async def _work(self, world: World) -> None:
+        with unwrapped():
+            await work(self.settings, world)
 
     async def ends(self) -> None:
         """Wait until it has ended by itself, without a fault."""
@@ -87,10 +92,14 @@ class LonelyProgram:
         running.result()
 
     async def until(self, met) -> None:
-        """Let blocks pass until a condition holds, for a minute at most."""
+        """Let blocks pass until a condition holds, for a minute at most.
+
+        Raises what ended the program before.
+        """
         async with asyncio.timeout(60):
             while not met():
-                assert self.running is None or not self.running.done(), self.running
+                if self.running is not None and self.running.done():
+                    raise self.running.exception() or AssertionError("it ended by itself")
                 self.chain.mine()
                 await asyncio.sleep(0.01)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 from proxies import http_proxy
 
 from poolhand.chain import connect
@@ -12,7 +13,9 @@ from poolhand.chain.link import shown
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
+from poolhand.observe.patience import Patience, chain_outage
 from poolhand.store import MemoryJournal
+from poolhand.transport.clock import SystemClock
 
 pytestmark = pytest.mark.chain
 
@@ -62,6 +65,34 @@ async def test_nobody_there_is_unreachable(anvil):
         async with connect(anvil.settings(*nobody)):
             pass
     assert "127.0.0.1:1" in str(caught.value)
+
+
+async def test_who_has_patience_is_connected_when_an_endpoint_answers(anvil):
+    class Passing:
+        """A clock on which the endpoint is mended in the third pause."""
+
+        async def sleep(self, _seconds):
+            pauses.append(proxy.requests)
+            if len(pauses) == 3:
+                proxy.fault = None
+
+    pauses = []
+    patience = Patience(Passing(), chain_outage("the test"))
+    async with http_proxy(anvil.url) as proxy:
+        proxy.fault = lambda: web.Response(status=503)
+        with pytest.raises(ChainUnreachable):
+            async with connect(anvil.settings(proxy.url)):
+                pass
+        async with connect(anvil.settings(proxy.url), patience) as chain:
+            assert (await chain.hub.head()).number >= 1
+    assert len(pauses) == 3
+
+
+async def test_another_chain_is_refused_however_much_patience_there_is(anvil):
+    patience = Patience(SystemClock(), chain_outage("the test"))
+    with pytest.raises(WrongChain):
+        async with connect(anvil.settings(chain_id=42161), patience):
+            pass
 
 
 async def test_one_endpoint_that_answers_is_enough(anvil):

@@ -73,3 +73,20 @@ async def test_a_wallet_that_cannot_be_watched_is_one_line_and_one_when_it_can(
     assert told == ["transactions_unwatched", "transactions_watched"]
     failed = events(lines, "endpoint_failed", "endpoint_answered")
     assert failed == ["endpoint_failed", "endpoint_answered"]
+
+
+async def test_a_chain_that_cannot_be_followed_is_one_line_and_one_when_it_can(anvil, lines):
+    """Its node tells of new heads and does not tell their logs."""
+    logs = "eth_getLogs"
+    async with http_proxy(anvil.url) as proxy, connect(anvil.settings(proxy.url)) as chain:
+        heads = chain.watcher.heads()
+        async with asyncio.timeout(60):
+            await anext(heads)
+            proxy.lose_answer_of, before = logs, proxy.methods.count(logs)
+            await anvil.rpc("evm_mine")
+            while proxy.methods.count(logs) < before + 5:
+                await proxy.asked(1)
+            proxy.lose_answer_of = ""
+            await anext(heads)
+    told = events(lines, "chain_not_followed", "chain_followed")
+    assert told == ["chain_not_followed", "chain_followed"]

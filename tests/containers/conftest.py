@@ -48,7 +48,7 @@ async def _docker_world(folder):
     label = f"poolhand.test={uuid4().hex}"
     async with DockerRuntime.open(ENGINE) as runtime:
         yield DockerWorld(runtime, label, folder)
-        await runtime.sweep(label)
+        await runtime.sweep(label, lambda _name: False)
 
 
 @pytest.fixture

@@ -199,6 +199,22 @@ async def test_an_engine_that_is_away_is_told_as_such(url):
             pass
 
 
+async def test_an_engine_that_may_be_absent_is_used_as_soon_as_it_is_there(docker_world, tmp_path):
+    path = tmp_path / "engine.sock"
+
+    async def forward(reader, writer):
+        there, back = await asyncio.open_unix_connection(ENGINE.removeprefix("unix://"))
+        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+
+    async with DockerRuntime.open(f"unix://{path}", absent=True) as runtime:
+        with pytest.raises(RuntimeDown):
+            await runtime.run(docker_world.program("hello"))
+        with pytest.raises(RuntimeDown):
+            await runtime.sweep("poolhand.worker=nobody", lambda _name: False)
+        async with await asyncio.start_unix_server(forward, path):
+            assert (await runtime.run(docker_world.program("hello"))).exit_code == 3
+
+
 async def test_an_engine_that_dies_during_a_run_is_told_as_such(docker_world, tmp_path):
     """A proxy stands for the engine: it is cut while the container runs."""
     connections = []

@@ -55,7 +55,7 @@ async def broadcast(rpc: Rpc, signed: Signed) -> tuple[Verdict, str]:
             verdict, said = _verdict(answer)
             certain = verdict not in (Verdict.NO_FUNDS, Verdict.REFUSED) or not doubtful
             return (verdict if certain else Verdict.UNKNOWN), said
-    log.warning("broadcast_unanswered", tx=str(signed.tx_hash), cause=said)
+    log.debug("broadcast_unanswered", tx=str(signed.tx_hash), cause=said)
     return Verdict.UNKNOWN, said
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from poolhand.chain import abi
@@ -20,6 +21,7 @@ from poolhand.chain.sender import WalletSender
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
+from poolhand.observe.patience import Patience
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner
@@ -92,21 +94,27 @@ class Chain:
 
 
 @asynccontextmanager
-async def connect(settings: ChainSettings) -> AsyncIterator[Chain]:
+async def connect(
+    settings: ChainSettings, patience: Patience | None = None
+) -> AsyncIterator[Chain]:
     """Connect to a chain and its hub, and follow them until the end of the context.
+
+    Args:
+        settings: Where they are.
+        patience: Of a program that waits for its chain; None: it must be there.
 
     Raises:
         WrongChain: An endpoint is of another chain than ``settings.chain_id``, or than the first
             that answered.
         NoHub: There is no PoCo hub at ``settings.hub``.
         WrongMode: The hub is native and the settings say token, or the other way round.
-        ChainUnreachable: No endpoint answers.
+        ChainUnreachable: No endpoint answers, and nobody has the patience to wait.
     """
     rule = GasRule(settings.gas_price_multiplier, settings.gas_price_cap, settings.native)
     rpc = Rpc(settings.rpc_urls, settings.chain_id)
     try:
-        await _check_endpoints(rpc)
-        facts = await _read_facts(rpc, settings)
+        meet = partial(_meet, rpc, settings)
+        facts = await (patience.ask(meet) if patience else meet())
         async with _follow(rpc, facts, rule, settings) as chain:
             yield chain
     finally:
@@ -139,6 +147,12 @@ async def _follow(
             await sender.close()
 
 
+async def _meet(rpc: Rpc, settings: ChainSettings) -> HubFacts:
+    """Check the endpoints, and read what is fixed about the hub."""
+    await _check_endpoints(rpc)
+    return await _read_facts(rpc, settings)
+
+
 async def _check_endpoints(rpc: Rpc) -> None:
     """Check every endpoint that answers; at least one must."""
     told = await asyncio.gather(*map(rpc.admit, rpc.endpoints), return_exceptions=True)
@@ -154,7 +168,6 @@ async def _check_endpoints(rpc: Rpc) -> None:
 
 
 async def _read_facts(rpc: Rpc, settings: ChainSettings) -> HubFacts:
-    """Read what is fixed about the hub."""
     hub = settings.hub
     queries: list[Query[Any]] = [_view(hub, name, abi.address) for name in _ADDRESSES]
     queries.append(_view(hub, "callbackgas()", abi.word))

@@ -20,6 +20,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber
+from poolhand.observe.complaint import Complaint
 
 STEP: Final = 16
 """Missing headers asked for at once."""
@@ -62,6 +63,12 @@ class ChainWatcher:
     def __init__(self, rpc: Rpc, hub: Address, confirmations: int = 1) -> None:
         self._rpc, self._logs = rpc, LogFilter.every_kind(hub)
         self._behind = max(confirmations, 1) - 1
+        self._trouble = Complaint(
+            "chain_not_followed",
+            "chain_followed",
+            acts="operator of the RPC endpoint",
+            next_step="bring it back, or name another; what is missed meanwhile is read later",
+        )
         self.window, self.bell = Window(), Bell()
         self.on_fork: Callable[[], None] = lambda: None
 
@@ -87,7 +94,7 @@ class ChainWatcher:
                     if _concerns(event, workerpool):
                         yield event
             except ChainUnreachable as fault:
-                log.warning("logs_unreadable", cause=str(fault))
+                self._trouble.tell(fault)
                 await _patiently(self.bell, heard)
                 heard -= 1
 
@@ -126,9 +133,10 @@ class ChainWatcher:
             try:
                 if head is not None:
                     await self.advance(head)
+                    self._trouble.over()
                 await bell.wait(rings)
             except ChainUnreachable as fault:
-                log.warning("head_not_followed", cause=str(fault))
+                self._trouble.tell(fault)
                 await _patiently(bell, rings)
 
     async def advance(self, head: Head) -> None:

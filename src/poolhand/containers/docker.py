@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +33,7 @@ from poolhand.containers.errors import ContainerRefused, ContainerRemoved
 from poolhand.containers.folders import empty, exceeds
 from poolhand.containers.pulls import Puller
 from poolhand.containers.sandbox import ImageUser, container_config, user_for
+from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
 from poolhand.settings.worker import RegistryLogin
@@ -77,30 +78,40 @@ class DockerRuntime:
         logins: Iterable[RegistryLogin] = (),
         seccomp: str | None = None,
         now: Callable[[], float] = time.time,
+        absent: bool = False,
     ) -> AsyncIterator[Self]:
-        """Connect to an engine, and disconnect at the end; containers stay.
+        """Be a client of an engine until the end of the context; containers stay.
 
         Args:
             url: ``unix://`` or ``tcp://``; None for the usual socket.
             logins: For private registries.
             seccomp: Profile (JSON text) for every container; None for the engine's own.
             now: Seconds since 1970.
+            absent: Whether it may be away now, and come back.
 
         Raises:
-            RuntimeDown: No engine answers.
+            RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
         """
         where = url or DEFAULT_URL
         with answering(where):
             docker = connect(where)
         runtime = cls(docker, where, logins, seccomp, now)
         try:
-            with answering(where):
-                version = await docker.version()
-            log.info("engine_found", url=where, version=version.get("Version"))
+            await runtime._greet(absent=absent)
             yield runtime
         finally:
             await asyncio.gather(*runtime._births.values(), return_exceptions=True)
             await docker.close()
+
+    async def _greet(self, *, absent: bool) -> None:
+        try:
+            with answering(self._url):
+                version = await self._docker.version()
+        except RuntimeDown:
+            if not absent:
+                raise
+        else:
+            log.info("engine_found", url=self._url, version=version.get("Version"))
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Make an image present; see ``ContainerRuntime.pull``."""
@@ -138,13 +149,15 @@ class DockerRuntime:
             found = await self._docker.containers.list(all=True, filters={"label": [label]})
         return tuple(sorted(each["Names"][0].removeprefix("/") for each in found))
 
-    async def sweep(self, label: str, keep: Collection[str] = ()) -> tuple[str, ...]:
-        """Remove the containers with a label that are not to be kept; return their names."""
-        removed = tuple(name for name in await self.orphans(label) if name not in keep)
-        for name in removed:
-            await self.kill(name)
-            log.info("orphan_removed", container=name)
-        return removed
+    async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
+        """Remove the containers with a label; see ``ContainerRuntime.sweep``."""
+        removed = []
+        for name in await self.orphans(label):
+            if not spare(name):
+                await self.kill(name)
+                log.info("orphan_removed", container=name)
+                removed.append(name)
+        return tuple(removed)
 
     async def _born(self, spec: ContainerSpec) -> tuple[str, float | None]:
         """Begin a run, to the end even if the caller is cancelled meanwhile.

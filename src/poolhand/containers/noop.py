@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -119,9 +119,9 @@ class NoopRuntime:
         key, _, value = label.partition("=")
         return tuple(sorted(n for n in self._containers if self._labels[n].get(key) == value))
 
-    async def sweep(self, label: str, keep: Collection[str] = ()) -> tuple[str, ...]:
-        """Remove the containers with a label that are not to be kept; return their names."""
-        removed = tuple(name for name in await self.orphans(label) if name not in keep)
+    async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
+        """Remove the containers with a label; see ``ContainerRuntime.sweep``."""
+        removed = tuple(name for name in await self.orphans(label) if not spare(name))
         for name in removed:
             await self.kill(name)
         return removed

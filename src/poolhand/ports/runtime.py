@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,3 +91,11 @@ class ContainerRuntime(Protocol):
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
+
+    async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
+        """Remove the containers with a label ``key=value``, running or not; return their names.
+
+        Args:
+            label: Of whose containers.
+            spare: Asked of a container's name right before it would be removed.
+        """

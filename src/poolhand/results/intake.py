@@ -18,6 +18,7 @@ from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.result_link import result_link
 from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.observe.patience import chain_outage
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.vault import Archive, Vault
@@ -165,11 +166,14 @@ class Intake:
 
     async def keep_tidy(self, pause: Seconds) -> None:
         """Tidy up now and again until cancelled."""
+        outage = chain_outage("the service")
         while True:
             try:
                 await self.tidy_up()
             except ChainUnreachable as fault:
-                _log.warning("chain_unreachable", cause=str(fault))
+                outage.tell(fault)
+            else:
+                outage.over()
             await self._clock.sleep(pause)
 
 

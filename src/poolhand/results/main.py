@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from poolhand.chain import connect
+from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
 from poolhand.results.assembly import assemble, public_url
 from poolhand.settings.results import ResultsSettings
@@ -28,14 +29,15 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
     Raises:
         PortBusy, CannotListen: The port cannot be had.
         VaultDown: The folder cannot be used.
-        ChainUnreachable: No endpoint answers at the start.
+        ChainUnreachable: No endpoint answers at the start, and nothing is kept here yet.
     """
     guard_recursion()
     vault = DiskVault(settings.folder)
     listener = bind(settings.host, settings.port)
     with listener:
         url = public_url(settings, port_of(listener))
-        async with connect(settings.chain) as chain:
+        patience = Patience(SystemClock(), chain_outage("the service"), lasts=bool(vault.tasks()))
+        async with connect(settings.chain, patience) as chain:
             app, intake = assemble(chain.hub, vault, SystemClock(), settings, url)
 
             def announce(_port: int) -> None:

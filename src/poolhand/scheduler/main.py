@@ -15,8 +15,10 @@ from poolhand.chain import connect
 from poolhand.domain.errors import Refused
 from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
+from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
 from poolhand.ports.chain import Hub
+from poolhand.ports.journal import Journal
 from poolhand.scheduler.api import routes
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.pool import PoolSettings
@@ -47,7 +49,7 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
 
     Raises:
         NotThePoolsOwner, WrongPassword, PortBusy, …: What the owner must change.
-        ChainUnreachable: No RPC endpoint answers.
+        ChainUnreachable: No RPC endpoint answers, and the pool has not been served before.
     """
     guard_recursion()
     wallet = await asyncio.to_thread(
@@ -58,8 +60,9 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
         stack.enter_context(WalletLock(settings.locks, wallet.address))
         journal = SqlJournal(settings.database)
         stack.callback(journal.close)
-        chain = await stack.enter_async_context(connect(settings.chain))
-        await _check_owner(chain.hub, settings, wallet)
+        patience = _patience(journal)
+        chain = await stack.enter_async_context(connect(settings.chain, patience))
+        await patience.ask(lambda: _check_owner(chain.hub, settings, wallet))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))
         url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
@@ -76,6 +79,16 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, facts, listener, ready)
+
+
+def _patience(journal: Journal) -> Patience:
+    """Return how the chain is asked at a start.
+
+    A pool that was served before waits for its chain, as it does later, for workers may depend on
+    it; a new one says at once what is wrong.
+    """
+    has_past = any(True for _ in Section(journal, "task").read())
+    return Patience(SystemClock(), chain_outage("the scheduler"), lasts=has_past)
 
 
 async def _serve(

@@ -13,12 +13,13 @@ from typing import Final, TypeVar
 import structlog
 
 from poolhand.containers.folders import remove
-from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
+from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.ids import Address, DealId, TaskId
-from poolhand.domain.onchain import TaskView
-from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.onchain import ChainTaskStatus, TaskView
+from poolhand.domain.replicate.machine import Offer, Replicate
 from poolhand.domain.units import Seconds
 from poolhand.observe.complaint import Complaint
+from poolhand.observe.patience import Patience, chain_outage
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
@@ -33,15 +34,6 @@ T = TypeVar("T")
 log = structlog.get_logger()
 RETRY_SECONDS = 2.0
 """Pause between two tries to reach a chain that does not answer."""
-
-
-def _no_chain() -> Complaint:
-    return Complaint(
-        "chain_unreachable",
-        "chain_reached",
-        acts="operator of the RPC endpoint",
-        next_step="bring it back; the worker goes on by itself",
-    )
 
 
 def _no_engine() -> Complaint:
@@ -149,7 +141,7 @@ class Bench:
     on_logs: Callable[[TaskId, bytes, bytes], None] = lambda _task, _out, _err: None
     owed: Callable[[], int] = lambda: 0
     horizon: Horizon = field(default_factory=Horizon)
-    chain_outage: Complaint = field(default_factory=_no_chain)
+    chain_outage: Complaint = field(default_factory=lambda: chain_outage("the worker"))
     engine_outage: Complaint = field(default_factory=_no_engine)
     disk_full: Complaint = field(default_factory=_no_room)
     free: Callable[[Path], int] = free_bytes
@@ -224,14 +216,28 @@ class Bench:
                     break
         return view
 
+    async def view_begun(self, replicate: Replicate, cause: str) -> TaskView:
+        """Return a view of a task that is initialized, or the first one past its deadline.
+
+        A re-organisation that takes the initialization back is outlasted.
+
+        Args:
+            replicate: Of the task.
+            cause: Why it matters that the task is not; for the log.
+        """
+        task_id = replicate.offer.task_id
+        told = False
+        async with aclosing(self.watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                view = await self.view(task_id)
+                late = view.block_time >= replicate.deadline
+                if view.status is not ChainTaskStatus.UNSET or late:
+                    break
+                if not told:
+                    log.info("initialization_awaited", task_id=str(task_id), cause=cause)
+                    told = True
+        return view
+
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the chain until it answers."""
-        while True:
-            try:
-                answer = await ask()
-            except ChainUnreachable as fault:
-                self.chain_outage.tell(fault)
-                await self.clock.sleep(RETRY_SECONDS)
-            else:
-                self.chain_outage.over()
-                return answer
+        return await Patience(self.clock, self.chain_outage, RETRY_SECONDS).ask(ask)

@@ -17,11 +17,14 @@ from poolhand.chain import Chain, connect
 from poolhand.containers.docker import DockerRuntime
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused
+from poolhand.domain.ids import TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
+from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
 from poolhand.ports.files import ResultsClient
+from poolhand.ports.journal import Journal
 from poolhand.ports.runtime import Limits
 from poolhand.settings.worker import WorkerSettings
 from poolhand.store import FileJournal
@@ -40,6 +43,7 @@ from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import control_routes
 from poolhand.worker.craft import Craft
 from poolhand.worker.deposit import Depositor
+from poolhand.worker.hands import engine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.notice import post, remove
 from poolhand.worker.status import left_behind, routes
@@ -81,8 +85,8 @@ async def run(
 
     Raises:
         WalletInUse, WrongPassword, NoSuchPool, …: What the operator must change.
-        RuntimeDown: There is no container engine.
-        ChainUnreachable: No RPC endpoint answers.
+        RuntimeDown: There is no container engine, and nothing is held that needs looking after.
+        ChainUnreachable: No RPC endpoint answers, and nothing is held that needs looking after.
     """
     guard_recursion()
     wallet = await asyncio.to_thread(
@@ -94,16 +98,27 @@ async def run(
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
         runtime = await stack.enter_async_context(
-            DockerRuntime.open(settings.docker, logins=settings.registries)
+            DockerRuntime.open(settings.docker, logins=settings.registries, absent=True)
         )
-        chain = await stack.enter_async_context(connect(settings.chain))
-        pool = await chain.hub.workerpool(settings.pool)
+        patience = _patience(journal)
+        chain = await stack.enter_async_context(connect(settings.chain, patience))
+        pool = await patience.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
             raise NoSuchPool(
                 f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
                 "POOL_ADDRESS and the chain"
             )
         await work(settings, World(chain, pool, wallet, journal, runtime), ready, craft)
+
+
+def _patience(journal: Journal) -> Patience:
+    """Return how the chain is asked at a start.
+
+    A worker that holds something waits for its chain, as it does later, for its stake may depend
+    on it; one that holds nothing says at once what is wrong.
+    """
+    holds = any(True for _ in Section(journal, "task").read())
+    return Patience(SystemClock(), chain_outage("the worker"), lasts=holds)
 
 
 async def work(
@@ -158,11 +173,10 @@ async def _attend(
         )
         agent.link = craft.link(client)
         control = Control(agent, Section(world.journal, "operator"), clock, _farewell(client))
-        head = await world.chain.hub.head()
+        head = await bench.patiently(world.chain.hub.head)
         agent.shell.recover()
         control.recover()
-        live = [bench.container(held.task_id) for held in agent.held()]
-        await world.runtime.sweep(f"poolhand.worker={bench.worker}", keep=live)
+        await _sweep(bench, agent, tasks)
         agent.eyes.look_at_all()
         tasks.create_task(agent.eyes.keep_looking())
         tasks.create_task(agent.eyes.follow_events(head.number))
@@ -185,6 +199,25 @@ async def _attend(
             await serve(app, "127.0.0.1", settings.status_port, told)
         finally:
             log.info("worker_stopped", **left_behind(agent))
+
+
+async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
+    """Remove containers of replicates that are no longer held.
+
+    A worker that holds some goes on without its engine, for their stake may depend on reveals,
+    which need none.
+
+    Raises:
+        RuntimeDown: There is no container engine, and nothing else to do.
+    """
+
+    def held() -> list[TaskId]:
+        return [each.task_id for each in agent.held()]
+
+    if agent.shell.replicates:
+        tasks.create_task(engine.sweep_in_time(bench, held))
+    else:
+        await engine.sweep(bench, held)
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:

@@ -6,12 +6,13 @@ when the engine finds it gone at its next start.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, TypeVar
 
 import structlog
 
 from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.ids import TaskId
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
 from poolhand.worker.bench import Bench
 
@@ -40,6 +41,35 @@ async def patiently(bench: Bench, ask: Callable[[], Awaitable[T]]) -> T:
             bench.engine_outage.over()
             return answer
     return await ask()
+
+
+async def sweep(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
+    """Remove the containers that an earlier life of this worker has left, once.
+
+    Args:
+        bench: The worker's.
+        held: The tasks at that time, whose containers go on.
+
+    Raises:
+        RuntimeDown: The engine does not answer.
+    """
+    await bench.runtime.sweep(
+        f"poolhand.worker={bench.worker}",
+        lambda name: name in {bench.container(task_id) for task_id in held()},
+    )
+
+
+async def sweep_in_time(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
+    """Do so as soon as the engine answers, however long that takes."""
+    while True:
+        try:
+            await sweep(bench, held)
+        except RuntimeDown as fault:
+            bench.engine_outage.tell(fault)
+            await bench.clock.sleep(PAUSE)
+        else:
+            bench.engine_outage.over()
+            return
 
 
 async def run(bench: Bench, spec: ContainerSpec) -> ContainerOutcome:

@@ -1,0 +1,94 @@
+"""A worker that starts while its container engine is away: what it holds does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from lonely_worker import LonelyProgram, signal_me
+from poolhand.domain.errors import ChainUnreachable, RuntimeDown
+from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
+from poolhand.ports.runtime import ContainerSpec, Limits
+
+
+@pytest.fixture
+async def program(tmp_path):
+    made = LonelyProgram(tmp_path)
+    yield made
+    await made.close()
+
+
+def held_back(_wallet, purpose, _call):
+    if purpose.startswith("reveal"):
+        raise ChainUnreachable("the node takes no reveal")
+
+
+def status(program, offer):
+    return program.chain.state.view(offer.task_id).status
+
+
+def is_proved(program, offer):
+    return program.contribution(offer).status is ContributionStatus.PROVED
+
+
+async def containers(program):
+    return await program.node.runtime.orphans(f"poolhand.worker={program.node.address}")
+
+
+async def left_over(program):
+    """Let an earlier life of the worker have begun a container that nobody waits for."""
+    labels = {"poolhand.worker": str(program.node.address)}
+    image = program.node.runtime.pulled[0]
+    limits = Limits(1 << 20, 1.0, 10, 1 << 20, 1 << 20, 1 << 20)
+    spec = ContainerSpec("the-last-one-to-be-removed", image, (), {}, (), limits, 60, labels=labels)
+    waiting = asyncio.create_task(program.node.runtime.run(spec))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    return spec.name
+
+
+async def test_a_worker_that_holds_nothing_says_that_it_needs_an_engine(program):
+    program.node.runtime.is_down = True
+    with pytest.raises(RuntimeDown):
+        await program.starts()
+
+
+async def test_a_reveal_that_is_owed_is_made_without_an_engine(program):
+    offer = await program.accepts(trust=1)
+    program.chain.before_send = held_back
+    await program.starts()
+    await program.until(lambda: status(program, offer) is ChainTaskStatus.REVEALING)
+    signal_me(signal.SIGTERM)
+    await program.ends()
+    program.chain.before_send, program.node.runtime.is_down = None, True
+    await program.starts()
+    await program.until(lambda: is_proved(program, offer))
+    program.node.runtime.is_down = False
+    program.finalize(offer)
+    await program.until(lambda: not program.archive(offer).exists())
+
+
+async def test_what_an_earlier_life_left_is_removed_once_the_engine_is_back(program):
+    """And the container of a replicate that is held goes on."""
+    runtime = program.node.runtime
+    runtime.gate.clear()
+    offer = await program.accepts(trust=1)
+    await program.starts()
+    await program.until(lambda: runtime.computations)
+    (own,) = await containers(program)
+    orphan = await left_over(program)
+    assert set(await containers(program)) == {own, orphan}
+    signal_me(signal.SIGTERM)
+    await program.ends()
+    runtime.is_down = True
+    await program.starts()
+    runtime.is_down = False
+    while orphan in await containers(program):
+        program.chain.mine()
+        await asyncio.sleep(0.01)
+    assert await containers(program) == (own,)
+    runtime.gate.set()
+    await program.until(lambda: program.contribution(offer) is not None)
+    assert runtime.computations[own] == 1
