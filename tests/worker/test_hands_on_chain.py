@@ -51,8 +51,13 @@ async def test_a_task_that_is_not_yet_active_is_waited_for(shop):
 
 
 async def test_a_task_that_never_gets_active_cannot_be_contributed_to(shop):
-    replicate = shop.replicate(shop.offer(await shop.deal()))
-    finished = await done(shop, A.CHECK, replicate, blocks=12)
+    deal = await shop.deal()
+    stage = asyncio.create_task(shop.hands.perform(shop.replicate(shop.offer(deal)), A.CHECK))
+    await shop.blocks(20)
+    assert not stage.done()
+    shop.chain.mine_until(deal.start_time + 2100)
+    await shop.blocks(1)
+    finished = await stage
     assert finished.outcome is S.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE
     assert "UNSET" in finished.detail
 

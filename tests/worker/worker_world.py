@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from network.world import SimulatedNetwork
+from network.world import SimulatedNetwork, T
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, accept
+from poolhand.domain.units import UnixSeconds
 from poolhand.worker.hands import BenchHands
 
 
@@ -46,7 +47,9 @@ class Workshop:
 
     def replicate(self, offer, **changes):
         """Return a replicate of an offer, as far along as ``changes`` say."""
-        return replace(accept(Accepted(self.clock.now(), offer)), **changes)
+        deal = self.chain.state.deals.get(offer.deal_id)
+        deadline = UnixSeconds(deal.start_time + 7 * T if deal else 0)
+        return replace(accept(Accepted(self.clock.now(), offer, deadline)), **changes)
 
     async def blocks(self, count: int) -> None:
         for _ in range(count):

@@ -14,9 +14,7 @@ async def check(bench: Bench, replicate: Replicate) -> Finished:
     """Look at task, deadline, contribution and stake."""
     offer = replicate.offer
     brief = await bench.brief(offer)
-    view = await bench.view_when(
-        offer.task_id, lambda seen: seen.status is not ChainTaskStatus.UNSET
-    )
+    view = await bench.view_begun(replicate, "the contribution waits for it")
     digest = replicate.digest
     if digest is not None and is_ours(bench, view, digest):
         # Sent before a crash whose journal's tail is lost: CONTRIBUTE will find it there.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from typing import Final
 
 import structlog
 
-from poolhand.chain.errors import Displaced
+from poolhand.chain.errors import Displaced, UnexplainedRevert
 from poolhand.domain import purse
 from poolhand.domain.errors import (
     AlreadyContributed,
@@ -24,6 +25,7 @@ from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ResultDigest
 from poolhand.domain.onchain import (
     Call,
+    ChainTaskStatus,
     Contribute,
     ContributeAndFinalize,
     ContributionStatus,
@@ -35,6 +37,9 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei
 from poolhand.worker.bench import Bench
 from poolhand.worker.hands.stake import stake_shortage
+
+MOST_REFUSED: Final = 2
+"""Refusals on chain after which a contribution is given up: each costs gas."""
 
 log = structlog.get_logger()
 _OUTCOMES: tuple[tuple[type[PoolhandError], Status], ...] = (
@@ -79,7 +84,7 @@ async def _send(bench: Bench, replicate: Replicate, call: Call) -> Receipt:
         Reverted: The contract refuses it; StakeTooLow is proven (``hands.stake``).
     """
     offer = replicate.offer
-    purpose = f"contribute:{offer.task_id}"
+    purpose, refused = f"contribute:{offer.task_id}", 0
     async with aclosing(bench.watcher.heads()) as heads:  # type: ignore[type-var]
         async for _ in heads:
             try:
@@ -87,7 +92,33 @@ async def _send(bench: Bench, replicate: Replicate, call: Call) -> Receipt:
                 return await bench.patiently(lambda: _place(bench, purpose, call, reserve))  # noqa: B023 - awaited at once
             except StakeTooLow as fault:
                 await _prove(bench, offer, fault)
+            except (TaskNotActive, UnexplainedRevert) as fault:
+                refused += isinstance(fault, Reverted) and fault.is_mined
+                await _await_task(bench, replicate, fault, refused)
     raise BrokenPrecondition("the watcher of heads has ended")
+
+
+async def _await_task(bench: Bench, replicate: Replicate, fault: Reverted, refused: int) -> None:
+    """Return when the task takes contributions after all.
+
+    A re-organisation may take the initialization back, or put it behind a contribution: then a
+    refusal says nothing of the task, only of the order in which transactions were mined.
+
+    Args:
+        bench: The worker's.
+        replicate: Whose contribution was refused.
+        fault: The refusal.
+        refused: How often it was on chain, each time for gas.
+
+    Raises:
+        Reverted: ``fault`` itself, where waiting is no use.
+    """
+    view = await bench.view_begun(replicate, str(fault))
+    curable = isinstance(fault, TaskNotActive) or fault.is_mined
+    is_free = view.contributions[bench.worker].status is ContributionStatus.UNSET
+    is_open = view.status is ChainTaskStatus.ACTIVE and view.block_time < view.contribution_deadline
+    if not (curable and is_free and is_open) or refused > MOST_REFUSED:
+        raise fault
 
 
 async def _place(bench: Bench, purpose: str, call: Call, reserve: Wei) -> Receipt:
