@@ -32,6 +32,7 @@ from poolhand.devnet.faults import (
 from poolhand.devnet.faults.kinds import words
 from poolhand.devnet.images import publish
 from poolhand.domain.ids import Address
+from poolhand.domain.task.rules import FORGOTTEN
 from poolhand.domain.trust import worker_weight
 
 SLOW = """
@@ -303,3 +304,26 @@ async def test_results_go_up_once_the_results_disk_has_room(world, slow, survive
     _until(world, task_id, "RESULT_UPLOADING")
     await _faults(world).clear(FullDisk("results"))
     _completed(world, task_id)
+
+
+async def test_a_deal_that_the_chain_drops_is_given_up_and_nobody_has_paid(world, slow):
+    """Its requester has gone: nobody sends the purchase again."""
+    before = await world.money()
+    task_id = await _buy(world, slow, "dropped")
+    await _faults(world).set(Reorg(5, lose=True))
+
+    def shown() -> dict:
+        return world.ok("task", "show", task_id)
+
+    wait_until(lambda: "dropped the deal" in (shown()["meaning"] or ""))
+    assert shown()["status"] != "FAILED"
+    _rpc(world, ("evm_increaseTime", FORGOTTEN), ("evm_mine",))
+    wait_until(lambda: set(_statuses(world, task_id)) == {"FAILED"})
+    told = shown()
+    assert told["status"] == "FAILED"
+    for replicate in told["replicates"]:
+        assert replicate["acts"] == "nobody"
+        assert "nothing is staked" in replicate["next_step"]
+    assert "dropped the task's deal in a re-organisation" in world.cli("task", "show", task_id).out
+    assert await world.money() == before
+    _completed(world, await _buy(world, slow, "after it"))

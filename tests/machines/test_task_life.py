@@ -24,6 +24,8 @@ from poolhand.domain.task import machine
 from poolhand.domain.task.machine import (
     Assigned,
     CallRefused,
+    DealBack,
+    DealGone,
     Found,
     Lost,
     Misbehaved,
@@ -46,7 +48,7 @@ from poolhand.domain.task.machine import (
     step,
 )
 from poolhand.domain.task.model import Stored, TaskFacts
-from poolhand.domain.task.rules import is_working, replicates_needed
+from poolhand.domain.task.rules import FORGOTTEN, is_working, replicates_needed
 from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES, TaskStatus
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
@@ -63,7 +65,7 @@ USUAL = [S.CREATED, S.RUNNING, S.APP_DOWNLOADING, S.APP_DOWNLOADED, S.DATA_DOWNL
          S.CONTRIBUTED, S.REVEALING, S.REVEALED]  # fmt: skip
 
 
-def facts(trust, flow):
+def facts(trust, flow, bought=START):
     return TaskFacts(
         TASK,
         DEAL,
@@ -71,8 +73,8 @@ def facts(trust, flow):
         Trust(trust),
         flow,
         NO_TAG,
-        UnixSeconds(START + 7 * T),
-        UnixSeconds(START + 10 * T),
+        UnixSeconds(bought + 7 * T),
+        UnixSeconds(bought + 10 * T),
     )
 
 
@@ -84,7 +86,7 @@ class TaskLife(RuleBasedStateMachine):
         flow = Flow.CONTRIBUTE_AND_FINALIZE if quick and trust == 1 else Flow.STANDARD
         event = Received(UnixSeconds(START), facts(trust, flow))
         self.journal, self.task = [event], receive(event)
-        self.now, self.block = START, 1
+        self.now, self.block, self.bought, self.is_dropped = START, 1, START, False
         self.chain = ChainTaskStatus.UNSET
         self.contributions, self.consensus = {}, ResultHash(bytes(32))
         self.reveal_deadline = 0
@@ -108,9 +110,9 @@ class TaskLife(RuleBasedStateMachine):
             UnixSeconds(self.now),
             self.chain,
             Seconds(T),
-            UnixSeconds(START + 7 * T),
+            UnixSeconds(self.bought + 7 * T),
             UnixSeconds(self.reveal_deadline),
-            UnixSeconds(START + 10 * T),
+            UnixSeconds(self.bought + 10 * T),
             self.consensus,
             len(proved),
             len(winners) if self.chain >= ChainTaskStatus.REVEALING else 0,
@@ -203,7 +205,7 @@ class TaskLife(RuleBasedStateMachine):
 
     @rule(worker=st.sampled_from(WORKERS), right=st.booleans())
     def a_contribution_is_mined(self, worker, right):
-        late = self.now >= START + 7 * T
+        late = self.now >= self.bought + 7 * T
         if self.chain is not ChainTaskStatus.ACTIVE or worker in self.contributions or late:
             return
         digest = RIGHT if right else WRONG
@@ -271,6 +273,24 @@ class TaskLife(RuleBasedStateMachine):
         assert not is_settled(self.task)
         assert not replicates_needed(self.task, Weight(2)), "it is not given out again at once"
 
+    @precondition(lambda self: self.chain is ChainTaskStatus.UNSET)
+    @rule()
+    def the_deal_is_dropped(self):
+        """A re-organisation took the purchase; the chain knows nothing of the task."""
+        self.is_dropped = True
+        self.look_at_the_chain()
+        self.feed(DealGone(UnixSeconds(self.now)))
+        assert not replicates_needed(self.task, Weight(2))
+
+    @precondition(lambda self: self.is_dropped)
+    @rule(later=st.integers(0, 30))
+    def the_deal_is_bought_again(self, later):
+        """In a later block, by which its deadlines move."""
+        self.is_dropped, self.bought = False, self.bought + later
+        trust, flow = self.task.facts.trust, self.task.facts.flow
+        self.feed(DealBack(UnixSeconds(self.now), facts(trust, flow, self.bought)))
+        assert self.task.facts.final_deadline == self.bought + 10 * T
+
     @rule(kind=st.sampled_from(["initialize", "finalize", "reopen", "claim"]))
     def a_transaction_is_refused(self, kind):
         self.feed(CallRefused(UnixSeconds(self.now), kind, "no"))
@@ -314,6 +334,14 @@ class TaskLife(RuleBasedStateMachine):
                         isinstance(e, TellEnd) and e.worker == attempt.worker
                         for e in outstanding(self.task)
                     )
+
+    @invariant()
+    def nobody_is_put_to_a_task_whose_deal_is_gone(self):
+        if self.is_dropped:
+            assert not any(isinstance(e, SendInitialize) for e in outstanding(self.task))
+            assert not replicates_needed(self.task, Weight(2))
+            if self.now >= self.task.gone_since + FORGOTTEN and self.task.now == self.now:
+                assert self.task.status is TaskStatus.FAILED
 
     @invariant()
     def nothing_is_paid_before_everybody_had_time_to_reveal(self):

@@ -70,7 +70,9 @@ async def test_a_deal_that_is_told_twice_is_received_once(pool):
     world = await pool()
     deal = await world.deal(tasks=2)
     records = len(list(world.pool.journal.read()))
-    await world.scheduler.lookout._receive(deal.deal_id, BlockNumber(1))
+    await world.scheduler.purchases.receive(
+        deal.deal_id, BlockNumber(1), world.chain.head.timestamp
+    )
     assert len(list(world.pool.journal.read())) == records
 
 
@@ -80,7 +82,9 @@ async def test_a_deal_of_another_pool_is_left_alone(pool):
     await world.step()
     deal = await world.deal()
     assert deal.workerpool.address == world.workerpool
-    await world.scheduler.lookout._receive(deal.deal_id, BlockNumber(1))
+    await world.scheduler.purchases.receive(
+        deal.deal_id, BlockNumber(1), world.chain.head.timestamp
+    )
     assert not world.pool.tasks_known()
 
 
@@ -120,8 +124,8 @@ async def test_an_outage_of_minutes_loses_no_deal(pool):
 
 async def test_an_outage_between_a_deals_event_and_its_reading_loses_no_deal(pool):
     world = await pool()
-    hub = world.scheduler.lookout._hub
-    world.scheduler.lookout._hub = flaky = Flaky(hub, world.chain)
+    hub = world.scheduler.purchases._hub
+    world.scheduler.purchases._hub = flaky = Flaky(hub, world.chain)
     deal = await world.deal()
     assert flaky.asked
     assert not world.pool.tasks_known()
@@ -151,8 +155,8 @@ class Flaky:
 
 async def test_a_node_that_lags_behind_the_event_is_waited_for(pool):
     world = await pool()
-    lookout = world.scheduler.lookout
-    lookout._hub = lagging = Lagging(lookout._hub, 3)
+    purchases = world.scheduler.purchases
+    purchases._hub = lagging = Lagging(purchases._hub, 3)
     deal = await world.deal()
     for _ in range(4):
         await world.step()

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from poolhand.domain.replicate.status import FAILURES, STATUSES, Row, Status
-from poolhand.domain.task.story import CLAIMED
+from poolhand.domain.task.story import CLAIMED, DROPPED
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 
 if TYPE_CHECKING:
@@ -168,13 +168,16 @@ def _moment_members(each: Moment) -> dict[str, Any]:
 def telling(each: ReplicateNews) -> tuple[Row, str]:
     """Return what a replicate's status means, and why it came.
 
-    FAILED is told by the failure before it, or by the claim that ended the task.
+    FAILED is told by the failure before it, by the claim that ended the task, or by the loss of the
+    deal.
     """
     last = each.history[-1].detail if each.history else ""
     if each.status is not Status.FAILED:
         return STATUSES[each.status], last
     if each.won_by is not None:
         return CLAIMED, last
+    if each.dropped:
+        return DROPPED, last
     lines = [line for line in each.history if line.status in BEFORE_FAILED]
     if not lines:
         return STATUSES[Status.FAILED], last
@@ -244,6 +247,7 @@ def task_members(task: TaskProgress) -> dict[str, Any]:
         "index": task.index,
         "status": task.status,
         "outcome": task.outcome,
+        "meaning": news.meaning if news and task.outcome is None else None,
         "chain_status": view.status.name,
         "flow": news.flow if news else None,
         "contribution_deadline": view.contribution_deadline,

@@ -158,7 +158,7 @@ def _tasks(router: APIRouter, office: Office) -> None:
     @router.get("/v1/deals/{deal_id}")
     async def deal(deal_id: str) -> dict[str, Any]:
         """Show a deal of this pool."""
-        found = office.lookout.deals.get(DealId.parse(deal_id))
+        found = office.lookout.purchases.deals.get(DealId.parse(deal_id))
         if found is None:
             raise NotKnown(f"deal {deal_id} is not one of this pool's")
         known = office.engine.tasks

@@ -33,7 +33,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.patience import Patience, chain_outage
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
@@ -48,6 +48,7 @@ from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.pricing import Pricing
+from poolhand.scheduler.purchases import Purchases
 from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.supplier import Supplier
 from poolhand.scheduler.till import Till
@@ -91,23 +92,12 @@ class Scheduler:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
         self.engine, self.roster = Engine(journal), Roster()
-        self._outage = Complaint(
-            "chain_unreachable",
-            "chain_reached",
-            acts="operator of the RPC endpoint",
-            next_step="bring it back; the scheduler goes on by itself",
-        )
+        self._outage = chain_outage("the scheduler")
         self.till = Till(sender, clock, self._owed, self._gas_changed, self._outage)
         self.metrics = Metrics(self.engine, self.roster, self.till)
-        self.lookout = Lookout(
-            self.engine,
-            hub,
-            watcher,
-            settings.workerpool,
-            clock,
-            self._outage,
-            quick_finish=settings.quick_finish,
-        )
+        pool, patience = settings.workerpool, Patience(clock, self._outage)
+        self.purchases = Purchases(self.engine, hub, pool, patience, quick=settings.quick_finish)
+        self.lookout = Lookout(self.engine, hub, watcher, pool, self.purchases, patience)
         self.chronicle = Chronicle(hub)
         self.lookout.noticed = self.chronicle.noticed
         self.supplier = Supplier(
@@ -124,7 +114,7 @@ class Scheduler:
             self.roster,
             hub,
             owner,
-            Clerk(self.lookout.deals, settings.results_url, shelf, clock),
+            Clerk(self.purchases.deals, settings.results_url, shelf, clock),
             self._now,
             self._tell,
             self.supplier.wake,

@@ -98,7 +98,7 @@ class Supplier:
         seats = self._roster.all()
         made, idle = plan(
             self._engine.open_tasks(),
-            self._lookout.deals,
+            self._lookout.purchases.deals,
             seats,
             self._looking,
             can_initialize=self._can_initialize(),

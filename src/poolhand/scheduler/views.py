@@ -8,10 +8,11 @@ from typing import Any
 from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import HubEvent
 from poolhand.domain.replicate.machine import Entry
-from poolhand.domain.replicate.status import STATUSES, Status
+from poolhand.domain.replicate.status import STATUSES, Row, Status
 from poolhand.domain.task.model import Attempt, Task, Transaction
-from poolhand.domain.task.status import MEANINGS
-from poolhand.domain.task.story import CLAIMED, Decision, block_of, decision, durations
+from poolhand.domain.task.rules import is_dropped, is_gone
+from poolhand.domain.task.status import GONE, MEANINGS
+from poolhand.domain.task.story import CLAIMED, DROPPED, Decision, block_of, decision, durations
 from poolhand.domain.units import Seconds
 from poolhand.scheduler.roster import Seat
 
@@ -78,8 +79,7 @@ def show_event(event: HubEvent) -> dict[str, Any]:
 def show_attempt(task: Task, attempt: Attempt, events: Sequence[HubEvent] = ()) -> dict[str, Any]:
     """Show a replicate with its history, what its status means and what decided it."""
     decided = decision(task, attempt, events)
-    is_claimed = decided is not None and attempt.status is Status.FAILED
-    row = CLAIMED if is_claimed else STATUSES[attempt.status]
+    row = _row(task, attempt, decided)
     return {
         "worker": str(attempt.worker),
         "status": attempt.status,
@@ -89,8 +89,18 @@ def show_attempt(task: Task, attempt: Attempt, events: Sequence[HubEvent] = ()) 
         "weight": attempt.weight,
         "live": attempt.live,
         "won_by": show_decision(decided),
+        "dropped": row is DROPPED,
         "history": show_history(attempt, decided, events),
     }
+
+
+def _row(task: Task, attempt: Attempt, decided: Decision | None) -> Row:
+    """Return what a replicate's status means, of FAILED the cause that it has here."""
+    if attempt.status is not Status.FAILED:
+        return STATUSES[attempt.status]
+    if decided is not None:
+        return CLAIMED
+    return DROPPED if is_dropped(task) else STATUSES[attempt.status]
 
 
 def show_task(task: Task, events: Sequence[HubEvent] | None = None) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def show_task(task: Task, events: Sequence[HubEvent] | None = None) -> dict[str,
         "trust": facts.trust,
         "flow": task.flow,
         "status": task.status,
-        "meaning": MEANINGS[task.status],
+        "meaning": GONE if is_gone(task) else MEANINGS[task.status],
         "chain_status": task.chain_status.name,
         "contribution_deadline": facts.contribution_deadline,
         "reveal_deadline": view.reveal_deadline if view else 0,

@@ -80,13 +80,18 @@ class Deciding:
 
 @dataclass(frozen=True, slots=True)
 class ReplicateNews:
-    """One worker's attempt, as the pool knows it; ``live`` tells whether its lease holds."""
+    """One worker's attempt, as the pool knows it.
+
+    ``live`` tells whether its lease holds, ``dropped`` whether it ended because the chain no longer
+    has the deal.
+    """
 
     worker: Address
     status: Status
     live: bool
     history: tuple[Moment, ...]
     won_by: Deciding | None = None
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +267,7 @@ def _replicate(members: Any) -> ReplicateNews:
         live=bool(members["live"]),
         history=tuple(_moment(each) for each in members["history"]),
         won_by=_deciding(members["won_by"]) if members.get("won_by") else None,
+        dropped=bool(members.get("dropped")),
     )
 
 

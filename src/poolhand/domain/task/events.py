@@ -110,6 +110,21 @@ class Unmined:
 
 
 @dataclass(frozen=True, slots=True)
+class DealGone:
+    """The chain no longer has the task's deal: a re-organisation dropped the purchase."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class DealBack:
+    """The chain has the deal after all; bought in another block, it has other deadlines."""
+
+    at: UnixSeconds
+    facts: TaskFacts
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Block time went on."""
 
@@ -128,6 +143,8 @@ Event: TypeAlias = (
     | CallRefused
     | Mined
     | Unmined
+    | DealGone
+    | DealBack
     | Ticked
 )
 

@@ -19,6 +19,8 @@ from poolhand.domain.replicate.status import EDGES, FINAL, Status
 from poolhand.domain.task.events import (
     Assigned,
     CallRefused,
+    DealBack,
+    DealGone,
     Effect,
     Event,
     Found,
@@ -44,6 +46,7 @@ from poolhand.domain.task.events import (
 from poolhand.domain.task.model import Attempt, Refusal, Task, Transaction
 from poolhand.domain.task.rules import (
     can_finalize,
+    is_gone,
     is_proved_result,
     must_reopen,
     phase,
@@ -57,6 +60,8 @@ __all__ = [
     "RETRY_SECONDS",
     "Assigned",
     "CallRefused",
+    "DealBack",
+    "DealGone",
     "Effect",
     "Event",
     "Found",
@@ -135,11 +140,10 @@ def _change(task: Task, event: Event) -> Task:
     match event:
         case Viewed() | Ticked() | Uploaded() | CallRefused() | Mined() | Unmined():
             return _hear(task, event)
-        case Assigned(at, worker, weight):
-            if task.attempt(worker) is not None:
-                return task
-            created = (Entry(Status.CREATED, at),)
-            return task.with_attempt(Attempt(worker, weight, created, heard_at=at))
+        case DealGone() | DealBack():
+            return _hear_of_deal(task, event)
+        case Assigned():
+            return _assign(task, event)
         case Reported() | Lost() | Found() | Misbehaved():
             attempt = task.attempt(event.worker)
             return task if attempt is None else task.with_attempt(_follow(attempt, event))
@@ -166,6 +170,19 @@ def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused | Mined | 
             known = next((each for each in task.transactions if each.tx == tx), None)
             return _note(task, replace(known, block=None)) if known else task
     assert_never(event)
+
+
+def _hear_of_deal(task: Task, event: DealGone | DealBack) -> Task:
+    if isinstance(event, DealBack):
+        return replace(task, gone_since=None, facts=event.facts)
+    return task if task.gone_since is not None else replace(task, gone_since=event.at)
+
+
+def _assign(task: Task, event: Assigned) -> Task:
+    if task.attempt(event.worker) is not None:
+        return task
+    created = (Entry(Status.CREATED, event.at),)
+    return task.with_attempt(Attempt(event.worker, event.weight, created, heard_at=event.at))
 
 
 def _note(task: Task, news: Transaction) -> Task:
@@ -274,6 +291,8 @@ def _wanted_calls(task: Task) -> Iterator[tuple[str, Callable[[int], Effect]]]:
 
 def _must_initialize(task: Task) -> bool:
     """Whether workers are at it in time, or there is nothing left to do but to claim."""
+    if is_gone(task):
+        return False
     in_time = task.now < task.facts.contribution_deadline
     return (in_time and bool(task.attempts)) or task.now >= task.facts.final_deadline
 

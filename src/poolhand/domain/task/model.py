@@ -118,7 +118,9 @@ class Transaction:
 class Task:
     """State of the scheduler's machine.
 
-    ``now`` is the newest block time heard of; ``view`` None until the chain was looked at.
+    ``now`` is the newest block time heard of; ``view`` None until the chain was looked at;
+    ``gone_since`` the block time at which the chain was seen without the deal, None as long as it
+    has it.
     """
 
     facts: TaskFacts
@@ -129,6 +131,7 @@ class Task:
     refusals: tuple[Refusal, ...] = ()
     transactions: tuple[Transaction, ...] = ()
     history: tuple[tuple[TaskStatus, UnixSeconds], ...] = ()
+    gone_since: UnixSeconds | None = None
 
     @property
     def status(self) -> TaskStatus:

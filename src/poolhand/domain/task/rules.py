@@ -24,6 +24,8 @@ UPLOAD_PATIENCE: Final = 120
 """Seconds that a worker may be silent over the upload before another is asked too."""
 SETTLING: Final = 60
 """Seconds of block time in which what a re-organisation took back is awaited again."""
+FORGOTTEN: Final = 300
+"""Seconds of block time after which a deal that the chain dropped is awaited no longer."""
 
 _FAILED_UPLOADS: Final = (
     Status.RESULT_UPLOAD_FAILED,
@@ -49,6 +51,8 @@ def verdict(task: Task, attempt: Attempt) -> Status | None:
             return _verdict_of_completed(contribution, agrees=task.agrees(attempt.worker))
         case ChainTaskStatus.REVEALING:
             return _verdict_while_revealing(task, contribution, agrees=task.agrees(attempt.worker))
+        case _ if is_dropped(task):
+            return Status.FAILED
         case _:
             return _verdict_while_contributing(task, contribution)
 
@@ -80,6 +84,17 @@ def _verdict_while_revealing(
     return None
 
 
+def is_gone(task: Task) -> bool:
+    """Whether the chain has neither the deal nor the task: a re-organisation took both."""
+    return task.gone_since is not None and task.chain_status is ChainTaskStatus.UNSET
+
+
+def is_dropped(task: Task) -> bool:
+    """Whether a deal is gone for so long that nobody can count on its coming back."""
+    since = task.gone_since
+    return since is not None and is_gone(task) and task.now >= since + FORGOTTEN
+
+
 def is_working(task: Task, attempt: Attempt) -> bool:
     """Whether a replicate may still contribute: it counts as pending weight and fills a slot."""
     return (
@@ -108,7 +123,8 @@ def is_open(task: Task) -> bool:
     """Whether a further contribution could still be taken, now or after a reopening in time."""
     takes = task.chain_status in (ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE)
     in_time = task.now < task.facts.contribution_deadline
-    return takes and in_time and not is_given_up(task) and not is_settling(task)
+    held_back = is_given_up(task) or is_settling(task) or is_gone(task)
+    return takes and in_time and not held_back
 
 
 def is_settling(task: Task) -> bool:
@@ -215,7 +231,7 @@ def phase(task: Task) -> TaskStatus:
     chain = task.chain_status
     if chain is ChainTaskStatus.COMPLETED:
         return TaskStatus.COMPLETED
-    if chain is ChainTaskStatus.FAILED:
+    if chain is ChainTaskStatus.FAILED or is_dropped(task):
         return TaskStatus.FAILED
     if task.now >= task.facts.final_deadline:
         return TaskStatus.FINAL_DEADLINE_REACHED

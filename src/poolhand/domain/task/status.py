@@ -51,6 +51,9 @@ MEANINGS: Final[Mapping[TaskStatus, str]] = {
 }
 """For a person."""
 
+GONE: Final = "a re-organisation of the chain dropped the deal; it may come back"
+"""What any status means for a person while the chain does not have the task's deal."""
+
 FINAL_TASK: Final = frozenset({T.COMPLETED, T.FAILED})
 """What the chain never takes back once it is deep enough."""
 

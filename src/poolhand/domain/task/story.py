@@ -23,6 +23,13 @@ CLAIMED: Final = replace(
     next_step="the workers' stakes and the requester's price are given back",
 )
 """What FAILED means of a replicate that a claim has ended."""
+DROPPED: Final = replace(
+    STATUSES[Status.FAILED],
+    meaning="the chain dropped the task's deal in a re-organisation",
+    acts=Party.NOBODY,
+    next_step="nothing is staked and nobody has paid; the requester may buy again",
+)
+"""What FAILED means of a replicate whose deal is gone."""
 _ENDS_OF_ROUND: Final = (EventKind.TASK_REOPEN, EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 
 

@@ -1,0 +1,175 @@
+"""What is bought of the pool: deals received, dropped by a re-organisation, and bought again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import structlog
+
+from poolhand.domain.category import Category
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.task.machine import DealBack, DealGone, Received, is_settled
+from poolhand.domain.task.model import Task, TaskFacts
+from poolhand.domain.task.rules import FORGOTTEN
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.observe.patience import Patience
+from poolhand.ports.chain import Hub
+from poolhand.scheduler.engine import Engine
+
+LAG: Final = 10
+"""Tries to read a deal that was told of: the node that is asked may lag behind the event."""
+
+log = structlog.get_logger()
+
+
+class Purchases:
+    """Begins the tasks of deals, and holds them back while the chain does not have their deal.
+
+    Args:
+        quick: Whether trust-1 tasks use ``contributeAndFinalize``.
+
+    Attributes:
+        deals: By id, those whose tasks are known.
+    """
+
+    def __init__(
+        self, engine: Engine, hub: Hub, workerpool: Address, patience: Patience, *, quick: bool
+    ) -> None:
+        self._engine, self._hub, self._pool = engine, hub, workerpool
+        self._patience, self._quick = patience, quick
+        self._gone: set[DealId] = set()
+        self._categories: dict[int, Category] = {}
+        self.deals: dict[DealId, Deal] = {}
+
+    async def recall(self, now: UnixSeconds) -> None:
+        """After a restart: read the deals of all tasks that are known."""
+        for deal_id in {task.facts.deal_id for task in self._engine.tasks.values()}:
+            deal = await self._read(deal_id)
+            if deal is None:
+                self.drop(deal_id, now)
+            elif self._doubted(deal):
+                await self._take_back(deal)
+            else:
+                self.deals[deal_id] = deal
+
+    async def receive(self, deal_id: DealId, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
+        """Begin the tasks of a deal that a block tells of, or go on with them.
+
+        Returns:
+            Those whose place on chain is to be looked at.
+        """
+        deal = await self._read_told(deal_id)
+        if deal is None or deal.workerpool.address != self._pool:
+            return []
+        if self._doubted(deal):
+            return await self._take_back(deal, block)
+        if all(task_id in self._engine.tasks for _, task_id in deal.tasks()):
+            return []
+        category = await self._category(deal.category)
+        late = now >= category.contribution_deadline(deal.start_time)
+        if late or deal.tag.needs_tee:
+            log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
+            return []
+        self.deals[deal_id] = deal
+        log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
+        for facts in self._facts(deal, category, block):
+            self._engine.receive(Received(max(now, deal.start_time), facts))
+        return [task_id for _, task_id in deal.tasks()]
+
+    def drop(self, deal_id: DealId, now: UnixSeconds) -> list[TaskId]:
+        """Hold back the tasks of a deal that the chain no longer has.
+
+        Returns:
+            Those whose place on chain is to be looked at.
+        """
+        known = self._engine.tasks.values()
+        tasks = [task for task in known if task.facts.deal_id == deal_id]
+        if all(task.gone_since is not None and is_settled(task) for task in tasks):
+            return []
+        log.warning(
+            "deal_gone",
+            deal_id=str(deal_id),
+            cause="a re-organisation of the chain dropped the purchase",
+            next_step=f"wait: after {FORGOTTEN} s its tasks are given up, unless it comes back",
+        )
+        self._gone.add(deal_id)
+        for task in tasks:
+            self._engine.feed(task.facts.task_id, DealGone(max(task.now, now)))
+        return [task.facts.task_id for task in tasks]
+
+    async def find_again(self) -> list[TaskId]:
+        """See which deals that were gone are back; what is given up is awaited no longer.
+
+        Returns:
+            Tasks whose place on chain is to be looked at.
+        """
+        found: list[TaskId] = []
+        for deal_id in tuple(self._gone):
+            deal = await self._read(deal_id)
+            if deal is not None:
+                found += await self._take_back(deal)
+            elif not any(task.facts.deal_id == deal_id for task in self._engine.open_tasks()):
+                self._gone.discard(deal_id)
+        return found
+
+    async def _take_back(self, deal: Deal, block: BlockNumber | None = None) -> list[TaskId]:
+        """Go on with a deal that the chain has after all, on the terms of its new block."""
+        self._gone.discard(deal.deal_id)
+        self.deals[deal.deal_id] = deal
+        log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)
+        for facts in self._facts(deal, await self._category(deal.category), block):
+            task = self._engine.tasks.get(facts.task_id)
+            if task is None:  # a crash came between two tasks of the deal
+                self._engine.receive(Received(deal.start_time, facts))
+            else:
+                self._engine.feed(facts.task_id, DealBack(task.now, facts))
+        return [task_id for _, task_id in deal.tasks()]
+
+    def _doubted(self, deal: Deal) -> bool:
+        return any(task.gone_since is not None for task in self._tasks(deal))
+
+    def _tasks(self, deal: Deal) -> list[Task]:
+        known = self._engine.tasks
+        return [known[task_id] for _, task_id in deal.tasks() if task_id in known]
+
+    def _facts(
+        self, deal: Deal, category: Category, block: BlockNumber | None
+    ) -> Iterator[TaskFacts]:
+        """Yield what a purchase fixes of each of its tasks."""
+        quick = self._quick and deal.trust <= Trust(1)
+        for index, task_id in deal.tasks():
+            known = self._engine.tasks.get(task_id)
+            yield TaskFacts(
+                task_id,
+                deal.deal_id,
+                index,
+                deal.trust,
+                Flow.CONTRIBUTE_AND_FINALIZE if quick else Flow.STANDARD,
+                deal.tag,
+                category.contribution_deadline(deal.start_time),
+                category.final_deadline(deal.start_time),
+                known.facts.noticed_in if known and block is None else block,
+            )
+
+    async def _read_told(self, deal_id: DealId) -> Deal | None:
+        """Read a deal; a node that lags behind the event is given a few more heads."""
+        for _ in range(LAG):
+            deal = await self._read(deal_id)
+            if deal is not None:
+                return deal
+            await self._patience.rest()
+        log.warning("deal_not_found", deal_id=str(deal_id))
+        return None
+
+    async def _read(self, deal_id: DealId) -> Deal | None:
+        return await self._patience.ask(partial(self._hub.deal, deal_id))
+
+    async def _category(self, index: int) -> Category:
+        if index not in self._categories:
+            self._categories.update(await self._patience.ask(self._hub.categories))
+        return self._categories[index]
