@@ -10,7 +10,7 @@ from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
-from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
+from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES
 from poolhand.scheduler.supply import COMPUTING
 from poolhand.worker.agent import MOST_HELD_PER_SLOT
 
@@ -67,12 +67,14 @@ def replicates_are_useful(world) -> None:
     """Of honest workers that were never lost, failed or slow, no more are at a task than matter.
 
     As many matter as reach the trust against all whose word is worth nothing: the dishonest among
-    those at work, should they all agree on another result. In the quick flow it is one.
+    those at work, should they all agree on another result. In the quick flow it is one. When a
+    re-organisation takes the end back and it does not come again in time, as many more are wanted.
     """
     for task in world.pool.tasks_known().values():
         rogues = sum(not world.node(a.worker).is_honest for a in task.attempts)
         quick = task.facts.flow is Flow.CONTRIBUTE_AND_FINALIZE
         most = 1 if quick else most_useful(task.facts.trust, rogues)
+        most *= 1 + sum(before in FINAL_TASK for (before, _), _ in pairwise(task.history))
         useful = [a for a in task.attempts if not _is_excused(world, task, a)]
         assert len(useful) <= most, f"{len(useful)} replicates, {most} can matter"
 

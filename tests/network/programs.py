@@ -54,6 +54,11 @@ class Program:
         alive = self.task is not None and not self.task.done() and not self.fuse.is_blown
         return alive and self.has_recovered
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether it lives and does not yet know what its journal holds."""
+        return self.task is not None and not self.has_recovered
+
     def sender(self):
         return Fused(self.reach.sender(self.wallet), self.fuse, "send")
 

@@ -224,6 +224,7 @@ class SimulatedNetwork:
             all(self.chain.state.view(name).status >= ChainTaskStatus.COMPLETED for name in names)
             and all(map(is_settled, known))
             and not any(node.agent.shell.replicates for node in self.nodes if node.is_up)
+            and not any(program.is_starting for program in (self.pool, *self.nodes))
         )
 
     def refund(self) -> None:
