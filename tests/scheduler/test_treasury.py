@@ -20,6 +20,7 @@ from poolhand.domain.onchain import (
     Finalize,
     Initialize,
 )
+from poolhand.domain.task.machine import SendInitialize
 from poolhand.domain.task.rules import SETTLING
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.lookout import SHALLOW
@@ -105,6 +106,29 @@ async def test_what_the_contract_refuses_is_tried_again_with_longer_and_longer_p
     assert pauses == sorted(pauses)
     assert pauses[0] >= 5
     assert world.task(first_task(deal)).refusals[0].times == len(tried)
+
+
+async def test_what_is_wanted_anew_while_its_refusal_is_looked_into_is_not_sent_beside_it(pool):
+    """Found by a simulated life: a forked chain made a claim wanted again at that very moment."""
+    world = await pool()
+    deal = await world.deal()
+    tried = []
+
+    def refuse(_, purpose, __):
+        tried.append(purpose.rpartition(":")[2])
+        world.chain.outage = True
+        raise UnknownDeal("no such deal")
+
+    world.chain.before_send = refuse
+    await world.hired()
+    await world.settle()
+    assert tried == ["0"]
+    world.chain.before_send = lambda _, purpose, __: tried.append(purpose.rpartition(":")[2])
+    world.scheduler.engine.act(world.task(first_task(deal)), SendInitialize(0))
+    world.chain.outage = False
+    await world.settle()
+    await world.until(lambda: world.view(first_task(deal)).status is ChainTaskStatus.ACTIVE)
+    assert tried == ["0", "1"]
 
 
 async def test_an_outage_is_waited_for_and_is_no_refusal(pool):

@@ -124,7 +124,13 @@ class Treasury:
         return self._under_way[task_id, kind] > 0
 
     def act(self, task: Task, effect: Effect) -> None:
-        """Take up a transaction; returns at once."""
+        """Take up a transaction; returns at once.
+
+        While one of its kind is under way for the task nothing is added to it: when that has ended,
+        what is still wanted is sent.
+        """
+        if type(effect) in KINDS and self.is_sending(task.facts.task_id, KINDS[type(effect)]):
+            return
         match effect:
             case SendInitialize(tried) | SendClaim(tried):
                 if not self._queue:
