@@ -10,7 +10,7 @@ from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
-from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES
+from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
 from poolhand.scheduler.supply import COMPUTING
 from poolhand.worker.agent import MOST_HELD_PER_SLOT
 
@@ -74,7 +74,7 @@ def replicates_are_useful(world) -> None:
         rogues = sum(not world.node(a.worker).is_honest for a in task.attempts)
         quick = task.facts.flow is Flow.CONTRIBUTE_AND_FINALIZE
         most = 1 if quick else most_useful(task.facts.trust, rogues)
-        most *= 1 + sum(before in FINAL_TASK for (before, _), _ in pairwise(task.history))
+        most *= 1 + world.witness.undone[task.facts.task_id]
         useful = [a for a in task.attempts if not _is_excused(world, task, a)]
         assert len(useful) <= most, f"{len(useful)} replicates, {most} can matter"
 

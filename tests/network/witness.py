@@ -6,7 +6,7 @@ stands for good.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
@@ -33,6 +33,7 @@ class Witness:
 
     Attributes:
         final: Tasks as the chain ended them, once that is deep enough.
+        undone: How often a re-organisation took a task's end back.
         ended: Block in which a task's end was first seen, as long as it stands.
         sent: Every transaction of every program by sender and call, in order.
         refused: Nonces of transactions that the contract refused, by sender.
@@ -42,6 +43,7 @@ class Witness:
 
     world: object
     final: dict = field(default_factory=dict)
+    undone: Counter = field(default_factory=Counter)
     ended: dict = field(default_factory=dict)
     sent: dict = field(default_factory=lambda: defaultdict(list))
     refused: set = field(default_factory=set)
@@ -66,8 +68,10 @@ class Witness:
         self._refusals()
         self.chances.clear()
         self.notices.clear()
+        before = set(self.ended)
         self.ended.clear()
         self._ends()
+        self.undone.update(before - set(self.ended))
 
     def _refusals(self) -> None:
         for block in tuple(self.world.chain.blocks())[-DEEPEST - 2 :]:
