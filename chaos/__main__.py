@@ -104,9 +104,16 @@ def keep_story(found: Found, console: Console) -> None:
 
 
 def live(lives: int, seed: int) -> int:
-    """Run long lives of the simulated network; returns the exit code of pytest."""
+    """Run long lives of the simulated network; returns the exit code of pytest.
+
+    Python's own seed is fixed too, for sets of ids have an order that it chooses.
+    """
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", LIFE)
-    asked = {"POOLHAND_LIFE_EXAMPLES": str(lives), "POOLHAND_LIFE_SEED": str(seed)}
+    asked = {
+        "POOLHAND_LIFE_EXAMPLES": str(lives),
+        "POOLHAND_LIFE_SEED": str(seed),
+        "PYTHONHASHSEED": str(seed % 2**32),
+    }
     timeout = ("-o", "timeout=0")
     return subprocess.run(
         (*words, *timeout), cwd=HERE.parent, env={**os.environ, **asked}, check=False
