@@ -27,7 +27,7 @@ e2e: setup ## only the tests of the whole network
 bench: setup ## overhead, latency and memory; writes bench/latest.json
 	@$(with_engine) .venv/bin/python -m bench
 
-chaos: setup ## faults at every status boundary (about 80 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
+chaos: setup ## faults at every status boundary (about 70 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
 	@$(with_engine) .venv/bin/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
 docs: setup ## write the generated pages of docs/ anew

@@ -141,6 +141,7 @@ FIXED = (
     "standard,node,kill,CONTRIBUTING,amid",
     "standard,node,term,REVEALING,amid",
     "standard,node,partition,CAN_CONTRIBUTE,after",
+    "standard,docker,kill,RECOVERING,after",
     "caf,docker,kill,COMPUTING,amid",
     "caf,docker,term,APP_DOWNLOADED,after",
     "caf,docker,partition,COMPUTING,amid",
