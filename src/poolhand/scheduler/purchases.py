@@ -94,7 +94,7 @@ class Purchases:
         log.warning(
             "deal_gone",
             deal_id=str(deal_id),
-            cause="a re-organisation of the chain dropped the purchase",
+            cause="a re-organisation of the chain dropped the purchase, or the endpoint lags",
             next_step=f"wait: after {FORGOTTEN} s its tasks are given up, unless it comes back",
         )
         self._gone.add(deal_id)
