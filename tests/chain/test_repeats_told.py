@@ -12,7 +12,7 @@ from proxies import http_proxy
 
 from poolhand.chain import connect
 from poolhand.domain.onchain import Deposit
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.store import MemoryJournal
 
 pytestmark = pytest.mark.chain
@@ -90,3 +90,25 @@ async def test_a_chain_that_cannot_be_followed_is_one_line_and_one_when_it_can(a
             await anext(heads)
     told = events(lines, "chain_not_followed", "chain_followed")
     assert told == ["chain_not_followed", "chain_followed"]
+
+
+async def test_old_logs_that_cannot_be_read_are_a_trouble_of_their_own(anvil, lines):
+    """The chain is followed all the while: its new blocks are told."""
+    await anvil.rpc("anvil_mine", hex(200))
+    async with http_proxy(anvil.url) as proxy, connect(anvil.settings(proxy.url)) as chain:
+        heads, old = chain.watcher.heads(), chain.watcher.events(None, BlockNumber(0))
+        async with asyncio.timeout(60):
+            await anext(heads)
+            proxy.widest_logs = 0
+            reading = asyncio.ensure_future(anext(old))
+            for _ in range(3):
+                await anvil.rpc("evm_mine")
+                await anext(heads)
+                await proxy.asked(3)
+            proxy.widest_logs = None
+            while not events(lines, "logs_read"):
+                await anvil.rpc("evm_mine")
+                await anext(heads)
+        reading.cancel()
+    told = events(lines, "logs_unreadable", "logs_read", "chain_not_followed", "chain_followed")
+    assert told == ["logs_unreadable", "logs_read"]

@@ -63,12 +63,8 @@ class ChainWatcher:
     def __init__(self, rpc: Rpc, hub: Address, confirmations: int = 1) -> None:
         self._rpc, self._logs = rpc, LogFilter.every_kind(hub)
         self._behind = max(confirmations, 1) - 1
-        self._trouble = Complaint(
-            "chain_not_followed",
-            "chain_followed",
-            acts="operator of the RPC endpoint",
-            next_step="bring it back, or name another; what is missed meanwhile is read later",
-        )
+        self._unfollowed = _trouble("chain_not_followed", "chain_followed")
+        self._unread = _trouble("logs_unreadable", "logs_read")
         self.window, self.bell = Window(), Bell()
         self.on_fork: Callable[[], None] = lambda: None
 
@@ -93,8 +89,9 @@ class ChainWatcher:
                 async for event in self._news(place):
                     if _concerns(event, workerpool):
                         yield event
+                self._unread.over()
             except ChainUnreachable as fault:
-                self._trouble.tell(fault)
+                self._unread.tell(fault)
                 await _patiently(self.bell, heard)
                 heard -= 1
 
@@ -133,10 +130,10 @@ class ChainWatcher:
             try:
                 if head is not None:
                     await self.advance(head)
-                    self._trouble.over()
+                    self._unfollowed.over()
                 await bell.wait(rings)
             except ChainUnreachable as fault:
-                self._trouble.tell(fault)
+                self._unfollowed.tell(fault)
                 await _patiently(bell, rings)
 
     async def advance(self, head: Head) -> None:
@@ -185,6 +182,15 @@ class ChainWatcher:
     def _starts(self, head: Head) -> bool:
         """Whether a block's parent is known, or there is none."""
         return head.number == 0 or self.window.holds(head.number - 1, head.parent_hash)
+
+
+def _trouble(event: str, ended: str) -> Complaint:
+    return Complaint(
+        event,
+        ended,
+        acts="operator of the RPC endpoint",
+        next_step="bring it back, or name another; what is missed meanwhile is read later",
+    )
 
 
 async def _patiently(bell: Bell, heard: int) -> None:
