@@ -11,6 +11,7 @@ from pathlib import Path
 from network.world import SimulatedNetwork
 from poolhand.cli.programs import until_stopped
 from poolhand.domain.deal import Workerpool
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import Finalize, Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, replay
@@ -135,3 +136,9 @@ def with_journal(base: Path, act):
 
 def signal_me(number) -> None:
     os.kill(os.getpid(), number)
+
+
+def no_reveal(_wallet, purpose, _call) -> None:
+    """Let a chain take everything but reveals; set as its ``before_send``."""
+    if purpose.startswith("reveal"):
+        raise ChainUnreachable("the node takes no reveal")

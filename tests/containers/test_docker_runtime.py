@@ -206,7 +206,7 @@ async def test_an_engine_that_may_be_absent_is_used_as_soon_as_it_is_there(docke
         there, back = await asyncio.open_unix_connection(ENGINE.removeprefix("unix://"))
         await asyncio.gather(_pump(reader, back), _pump(there, writer))
 
-    async with DockerRuntime.open(f"unix://{path}", absent=True) as runtime:
+    async with DockerRuntime.open(f"unix://{path}", absent_ok=True) as runtime:
         with pytest.raises(RuntimeDown):
             await runtime.run(docker_world.program("hello"))
         with pytest.raises(RuntimeDown):

@@ -1,9 +1,10 @@
 """Workers over fakes, without logs."""
 
 import pytest
-from worker_world import Workshop
+from worker_world import Workshop, done
 
 from network.conftest import quiet
+from poolhand.domain.replicate.machine import Action
 
 __all__ = ["quiet"]
 
@@ -12,3 +13,12 @@ __all__ = ["quiet"]
 async def shop(tmp_path):
     """Return a worker's bench and hands, with a pool to be played by hand."""
     return Workshop(tmp_path)
+
+
+@pytest.fixture
+async def pulled(shop):
+    """A replicate whose app and data are there."""
+    replicate = shop.replicate(shop.offer(await shop.deal()))
+    await done(shop, Action.DOWNLOAD_APP, replicate)
+    await done(shop, Action.DOWNLOAD_DATA, replicate)
+    return replicate

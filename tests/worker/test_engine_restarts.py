@@ -15,15 +15,6 @@ from poolhand.domain.replicate.status import Status
 WORDS = "registry.test/words"
 
 
-@pytest.fixture
-async def pulled(shop):
-    """A replicate whose app and data are there."""
-    replicate = shop.replicate(shop.offer(await shop.deal()))
-    await done(shop, Action.DOWNLOAD_APP, replicate)
-    await done(shop, Action.DOWNLOAD_DATA, replicate)
-    return replicate
-
-
 async def back_after(shop, action, replicate, seconds=30):
     """Carry out a stage whose engine comes back after some seconds."""
     shop.node.runtime.is_down = True

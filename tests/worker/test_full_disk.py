@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from scripted_pool import ScriptedPool
 from worker_world import done
 
@@ -16,15 +15,6 @@ from poolhand.worker.room import LEAST
 from poolhand.worker.standing import Hold
 
 WORDS = "registry.test/words"
-
-
-@pytest.fixture
-async def pulled(shop):
-    """A replicate whose app and data are there."""
-    replicate = shop.replicate(shop.offer(await shop.deal()))
-    await done(shop, Action.DOWNLOAD_APP, replicate)
-    await done(shop, Action.DOWNLOAD_DATA, replicate)
-    return replicate
 
 
 def spoilt_once(shop):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import structlog
 
-from lonely_worker import LonelyProgram, signal_me
+from lonely_worker import LonelyProgram, no_reveal, signal_me
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
 from poolhand.worker.notice import NOTICE_FILE, read
@@ -68,7 +68,7 @@ async def test_a_signal_ends_it_at_once_and_deletes_nothing_unrevealed(program, 
 
 async def test_the_log_of_the_end_names_the_deadline_of_the_reveal(program):
     offer = await program.accepts(trust=1)
-    program.chain.before_send = _no_reveal
+    program.chain.before_send = no_reveal
     await program.starts()
     await program.until(lambda: view(program, offer).status is ChainTaskStatus.REVEALING)
     while (await status_of(program))["replicates"][0]["reveal_by"] is None:
@@ -83,13 +83,6 @@ async def test_the_log_of_the_end_names_the_deadline_of_the_reveal(program):
     program.chain.before_send = None
     await program.starts()
     await program.until(lambda: is_proved(program, offer))
-
-
-def _no_reveal(_wallet, purpose, _call):
-    from poolhand.domain.errors import ChainUnreachable
-
-    if purpose.startswith("reveal"):
-        raise ChainUnreachable("the node takes no reveal")
 
 
 async def test_a_drain_finishes_what_is_held_and_ends_by_itself(program):

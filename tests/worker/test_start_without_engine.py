@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from lonely_worker import LonelyProgram, signal_me
-from poolhand.domain.errors import ChainUnreachable, RuntimeDown
+from lonely_worker import LonelyProgram, no_reveal, signal_me
+from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.ports.runtime import ContainerSpec, Limits
 
@@ -18,11 +18,6 @@ async def program(tmp_path):
     made = LonelyProgram(tmp_path)
     yield made
     await made.close()
-
-
-def held_back(_wallet, purpose, _call):
-    if purpose.startswith("reveal"):
-        raise ChainUnreachable("the node takes no reveal")
 
 
 def status(program, offer):
@@ -57,7 +52,7 @@ async def test_a_worker_that_holds_nothing_says_that_it_needs_an_engine(program)
 
 async def test_a_reveal_that_is_owed_is_made_without_an_engine(program):
     offer = await program.accepts(trust=1)
-    program.chain.before_send = held_back
+    program.chain.before_send = no_reveal
     await program.starts()
     await program.until(lambda: status(program, offer) is ChainTaskStatus.REVEALING)
     signal_me(signal.SIGTERM)
@@ -85,9 +80,10 @@ async def test_what_an_earlier_life_left_is_removed_once_the_engine_is_back(prog
     runtime.is_down = True
     await program.starts()
     runtime.is_down = False
-    while orphan in await containers(program):
-        program.chain.mine()
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while orphan in await containers(program):
+            program.chain.mine()
+            await asyncio.sleep(0.01)
     assert await containers(program) == (own,)
     runtime.gate.set()
     await program.until(lambda: program.contribution(offer) is not None)

@@ -78,7 +78,7 @@ class DockerRuntime:
         logins: Iterable[RegistryLogin] = (),
         seccomp: str | None = None,
         now: Callable[[], float] = time.time,
-        absent: bool = False,
+        absent_ok: bool = False,
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -87,7 +87,7 @@ class DockerRuntime:
             logins: For private registries.
             seccomp: Profile (JSON text) for every container; None for the engine's own.
             now: Seconds since 1970.
-            absent: Whether it may be away now, and come back.
+            absent_ok: Whether it may be away now, and come back.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -97,18 +97,18 @@ class DockerRuntime:
             docker = connect(where)
         runtime = cls(docker, where, logins, seccomp, now)
         try:
-            await runtime._greet(absent=absent)
+            await runtime._greet(absent_ok=absent_ok)
             yield runtime
         finally:
             await asyncio.gather(*runtime._births.values(), return_exceptions=True)
             await docker.close()
 
-    async def _greet(self, *, absent: bool) -> None:
+    async def _greet(self, *, absent_ok: bool) -> None:
         try:
             with answering(self._url):
                 version = await self._docker.version()
         except RuntimeDown:
-            if not absent:
+            if not absent_ok:
                 raise
         else:
             log.info("engine_found", url=self._url, version=version.get("Version"))

@@ -98,7 +98,7 @@ async def run(
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
         runtime = await stack.enter_async_context(
-            DockerRuntime.open(settings.docker, logins=settings.registries, absent=True)
+            DockerRuntime.open(settings.docker, logins=settings.registries, absent_ok=True)
         )
         patience = _patience(journal)
         chain = await stack.enter_async_context(connect(settings.chain, patience))
@@ -215,7 +215,7 @@ async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
         return [each.task_id for each in agent.held()]
 
     if agent.shell.replicates:
-        tasks.create_task(engine.sweep_in_time(bench, held))
+        tasks.create_task(engine.in_time(bench, lambda: engine.sweep(bench, held)))
     else:
         await engine.sweep(bench, held)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
-from poolhand.domain.errors import Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.bench import RETRY_SECONDS, Bench
+from poolhand.worker.bench import Bench
 from poolhand.worker.brief import BadOffer
 from poolhand.worker.hands.check import check
 from poolhand.worker.hands.claim import claim
 from poolhand.worker.hands.compute import compute
 from poolhand.worker.hands.contribute import contribute
 from poolhand.worker.hands.download import download_app, download_data
+from poolhand.worker.hands.engine import in_time
 from poolhand.worker.hands.reveal import reveal
 from poolhand.worker.hands.upload import upload
 from poolhand.worker.room import until_room
@@ -77,13 +78,6 @@ class BenchHands:
     async def clean(self, replicate: Replicate) -> None:
         """Stop the container and remove the files; waits while the engine is down; repeatable."""
         task_id = replicate.offer.task_id
-        while True:
-            try:
-                await self._bench.runtime.kill(self._bench.container(task_id))
-            except Unavailable as fault:
-                self._bench.engine_outage.tell(fault, task_id=str(task_id))
-                await self._bench.clock.sleep(RETRY_SECONDS)
-            else:
-                self._bench.engine_outage.over()
-                break
+        kill = partial(self._bench.runtime.kill, self._bench.container(task_id))
+        await in_time(self._bench, kill, task_id=str(task_id))
         await asyncio.to_thread(self._bench.discard, task_id)

@@ -39,7 +39,7 @@ from poolhand.worker.bench import Bench
 from poolhand.worker.hands.stake import stake_shortage
 
 MOST_REFUSED: Final = 2
-"""Refusals on chain after which a contribution is given up: each costs gas."""
+"""Refusals on chain that are borne, each for gas; the next one is believed."""
 
 log = structlog.get_logger()
 _OUTCOMES: tuple[tuple[type[PoolhandError], Status], ...] = (
@@ -93,7 +93,7 @@ async def _send(bench: Bench, replicate: Replicate, call: Call) -> Receipt:
             except StakeTooLow as fault:
                 await _prove(bench, offer, fault)
             except (TaskNotActive, UnexplainedRevert) as fault:
-                refused += isinstance(fault, Reverted) and fault.is_mined
+                refused += fault.is_mined
                 await _await_task(bench, replicate, fault, refused)
     raise BrokenPrecondition("the watcher of heads has ended")
 

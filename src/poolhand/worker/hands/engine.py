@@ -43,6 +43,25 @@ async def patiently(bench: Bench, ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
 
 
+async def in_time(bench: Bench, ask: Callable[[], Awaitable[T]], **facts: str) -> T:
+    """Ask the engine until it answers, however long that takes.
+
+    Args:
+        bench: The worker's.
+        ask: What to ask.
+        facts: Told with the outage.
+    """
+    while True:
+        try:
+            answer = await ask()
+        except RuntimeDown as fault:
+            bench.engine_outage.tell(fault, **facts)
+            await bench.clock.sleep(PAUSE)
+        else:
+            bench.engine_outage.over()
+            return answer
+
+
 async def sweep(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
     """Remove the containers that an earlier life of this worker has left, once.
 
@@ -57,19 +76,6 @@ async def sweep(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
         f"poolhand.worker={bench.worker}",
         lambda name: name in {bench.container(task_id) for task_id in held()},
     )
-
-
-async def sweep_in_time(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
-    """Do so as soon as the engine answers, however long that takes."""
-    while True:
-        try:
-            await sweep(bench, held)
-        except RuntimeDown as fault:
-            bench.engine_outage.tell(fault)
-            await bench.clock.sleep(PAUSE)
-        else:
-            bench.engine_outage.over()
-            return
 
 
 async def run(bench: Bench, spec: ContainerSpec) -> ContainerOutcome:
