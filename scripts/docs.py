@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fieldcases
 import reached
 
 from poolhand.cli.reference import reference
@@ -51,7 +52,8 @@ def main() -> None:
     (DOCS / "cli.md").write_text(reference(), encoding="utf-8")
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
     reached.PAGE.write_text(reached.page(), encoding="utf-8")
-    written = "statuses.md, statuses-tested.md, cli.md, settings.md"
+    fieldcases.PAGE.write_text(fieldcases.page(), encoding="utf-8")
+    written = "statuses.md, statuses-tested.md, field-cases.md, cli.md, settings.md"
     print(f"written below docs/: {written}", file=sys.stderr)
 
 

@@ -1,0 +1,19 @@
+"""The table of cases says what is so: its page is fresh, and every test names a case that exists."""
+
+from __future__ import annotations
+
+import fieldcases
+import planting
+
+
+def test_the_page_is_fresh():
+    assert fieldcases.PAGE.read_text(encoding="utf-8") == fieldcases.page(), "run `make docs`"
+
+
+def test_tests_name_only_cases_that_exist():
+    assert set(fieldcases.places()) <= set(fieldcases.cases())
+
+
+def test_every_fault_can_still_be_planted():
+    for plant in planting.plants():
+        assert plant.spoilt()
