@@ -34,7 +34,8 @@ def packed(*entries, method=zipfile.ZIP_DEFLATED) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", method) as archive:
         for name, content in entries:
-            archive.writestr(name, content)
+            entry = info(name, compress_type=method) if isinstance(name, str) else name
+            archive.writestr(entry, content)
     return target.getvalue()
 
 

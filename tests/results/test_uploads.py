@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import pytest
 from eth_hash.auto import keccak
@@ -39,6 +41,11 @@ def files_left(scene) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------- standard flow
+
+
+def test_archives_of_these_tests_are_the_same_at_every_time_of_day():
+    with zipfile.ZipFile(io.BytesIO(archive())) as opened:
+        assert {each.date_time for each in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 async def test_a_proved_result_is_taken_and_given_back(scene, tmp_path):
