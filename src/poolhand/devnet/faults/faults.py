@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -35,8 +35,11 @@ from poolhand.devnet.faults.kinds import (
     identity,
     words,
 )
+from poolhand.domain.errors import Unavailable
 
 SIGNALS: Final[Mapping[How, signal.Signals]] = {"kill": signal.SIGKILL, "term": signal.SIGTERM}
+LATE_SECONDS: Final = 60.0
+"""How long after its disk has room again a program may still end for want of it."""
 NODE: Final = "node"
 DOCKER: Final = "docker"
 
@@ -77,6 +80,7 @@ class Faults:
         self._gas: asyncio.Task[None] | None = None
         self._fee_before = ""
         self._awaited: set[asyncio.Task[None]] = set()
+        self._late: dict[str, asyncio.Task[None]] = {}
 
     @property
     def in_force(self) -> tuple[Fault, ...]:
@@ -180,6 +184,7 @@ class Faults:
             case Down():
                 await self._take_down(fault)
             case FullDisk():
+                self._forget_late(fault.program)
                 await asyncio.to_thread(grounds.disks[fault.program].fill)
             case Reorg():
                 await reorganise(grounds.node, fault.depth, lose=fault.lose)
@@ -249,6 +254,23 @@ class Faults:
         self._grounds.disks[fault.program].clear()
         if ("down", fault.program) not in self._in_force:
             await self._revive(fault.program)
+            self._late[fault.program] = self._background(self._revive_late(fault.program))
+
+    async def _revive_late(self, program: str) -> None:
+        """Start a program, too, that had given up when there was room again and was not yet gone.
+
+        On a busy machine the way out takes seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LATE_SECONDS):
+                code = await self._grounds.children[program].ended()
+            if code == Unavailable.exit_code and ("down", program) not in self._in_force:
+                await self._revive(program)
+
+    def _forget_late(self, program: str) -> None:
+        task = self._late.pop(program, None)
+        if task is not None:
+            task.cancel()
 
     async def _revive(self, program: str) -> None:
         """Start a program that does not run.
@@ -259,9 +281,14 @@ class Faults:
         if child.pid is not None:
             return
         await child.start()
-        task = asyncio.create_task(_hear(child))
+        self._background(_hear(child))
+
+    def _background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Do something beside; it ends with us at the latest."""
+        task = asyncio.create_task(work)
         self._awaited.add(task)
         task.add_done_callback(self._awaited.discard)
+        return task
 
     def _pid(self, program: str) -> int | None:
         grounds = self._grounds
