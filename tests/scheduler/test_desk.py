@@ -76,6 +76,16 @@ async def test_score_and_stake_are_read_when_a_worker_comes(pool):
     assert (seat.stake, seat.weight) == (123, 9)
 
 
+async def test_each_worker_has_its_own_score_and_stake(pool):
+    world = await pool()
+    workers = [await world.hired(stake=100 * number) for number in (1, 2, 3)]
+    for number, worker in enumerate(workers, 1):
+        world.chain.set_score(worker.address, 15 * number)
+    await world.scheduler.desk.appraise([worker.address for worker in workers])
+    seats = [world.scheduler.roster.get(worker.address) for worker in workers]
+    assert [(each.stake, each.weight) for each in seats] == [(100, 4), (200, 9), (300, 14)]
+
+
 async def test_a_stake_deposited_later_is_noticed_with_the_next_block(pool):
     world = await pool()
     worker = await world.hired(stake=0)

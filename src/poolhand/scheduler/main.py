@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from socket import socket
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 import httpx
 import structlog
@@ -17,10 +17,12 @@ from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
-from poolhand.ports.chain import Hub
+from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
+from poolhand.ports.signer import TransactionSigner
 from poolhand.scheduler.api import routes
 from poolhand.scheduler.scheduler import Scheduler
+from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
 from poolhand.store import SqlJournal
 from poolhand.store.section import Section
@@ -40,12 +42,39 @@ class NotThePoolsOwner(Refused):
     """The wallet does not own the workerpool, or there is no such pool."""
 
 
-async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None) -> None:
+class JoinedChain(Protocol):
+    """A chain that is followed: ``chain.connect`` yields one, ``chain.fake`` is one."""
+
+    @property
+    def facts(self) -> HubFacts:
+        """Of the hub."""
+
+    @property
+    def hub(self) -> Hub:
+        """Reads."""
+
+    @property
+    def watcher(self) -> Watcher:
+        """Tells of heads and events."""
+
+    def sender(self, wallet: TransactionSigner, journal: Journal) -> TransactionSender:
+        """Return the sender of a wallet."""
+
+
+Join: TypeAlias = Callable[[ChainSettings, Patience], AbstractAsyncContextManager[JoinedChain]]
+
+
+async def run(
+    settings: PoolSettings,
+    ready: Callable[[str], None] | None = None,
+    join: Join = connect,
+) -> None:
     """Serve a pool until cancelled.
 
     Args:
         settings: The pool owner's.
         ready: Called with the pool's URL once workers and requesters may come.
+        join: Connects to the chain.
 
     Raises:
         NotThePoolsOwner, WrongPassword, PortBusy, …: What the owner must change.
@@ -61,7 +90,7 @@ async def run(settings: PoolSettings, ready: Callable[[str], None] | None = None
         journal = SqlJournal(settings.database)
         stack.callback(journal.close)
         patience = _patience(journal)
-        chain = await stack.enter_async_context(connect(settings.chain, patience))
+        chain = await stack.enter_async_context(join(settings.chain, patience))
         await patience.ask(lambda: _check_owner(chain.hub, settings, wallet))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))

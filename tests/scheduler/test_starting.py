@@ -1,0 +1,90 @@
+"""A pool begins only with the wallet that owns it, and only where nobody else uses that wallet."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from pool_world import PoolWorld
+
+from poolhand.domain.ids import Address
+from poolhand.keys import WalletLock
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.keystore import import_wallet
+from poolhand.scheduler.main import NotThePoolsOwner, run
+from poolhand.transport.clock import SystemClock
+
+PASSWORD = "sesame"
+
+
+class Started:
+    """A pool as ``poolhand pool serve`` begins it, over a chain in memory."""
+
+    def __init__(self, folder, key=2, **changes):
+        self.world = PoolWorld(folder)
+        self.world.clock = SystemClock()
+        stored = import_wallet(folder / "keys", bytes([key] * 32).hex(), PASSWORD, cost=2)
+        self.settings = replace(
+            self.world.pool.settings,
+            wallet=stored.path,
+            password=PASSWORD,
+            port=0,
+            database=f"sqlite:///{folder}/pool.db",
+            locks=folder / "locks",
+            **changes,
+        )
+        self.urls = []
+
+    @asynccontextmanager
+    async def join(self, _settings, _patience):
+        yield self.world.chain
+
+    async def serve(self):
+        """Run until the pool says that it is ready."""
+        ready = asyncio.Event()
+
+        def told(url):
+            self.urls.append(url)
+            ready.set()
+
+        serving = asyncio.ensure_future(run(self.settings, told, self.join))
+        waiting = asyncio.ensure_future(ready.wait())
+        await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        serving.cancel()
+        await asyncio.gather(serving, waiting, return_exceptions=True)
+        if not serving.cancelled():
+            serving.result()
+
+
+async def test_the_pools_owner_may_serve_it(tmp_path):
+    started = Started(tmp_path)
+    await started.serve()
+    assert len(started.urls) == 1
+
+
+async def test_another_wallet_may_not_serve_a_pool(tmp_path):
+    started = Started(tmp_path, key=1)
+    with pytest.raises(NotThePoolsOwner, match="give the keystore of the pool's owner"):
+        await started.serve()
+    assert not started.urls
+
+
+async def test_a_pool_that_is_not_on_the_chain_is_not_served(tmp_path):
+    started = Started(tmp_path, workerpool=Address(b"\x77" * 20))
+    with pytest.raises(NotThePoolsOwner, match="no workerpool"):
+        await started.serve()
+    assert not started.urls
+
+
+async def test_a_wallet_that_another_program_uses_serves_no_pool(tmp_path):
+    started = Started(tmp_path)
+    owner = started.world.owner.address
+    with WalletLock(started.settings.locks, owner):
+        with pytest.raises(WalletInUse):
+            await started.serve()
+        assert not started.urls
+    await started.serve()
+    assert len(started.urls) == 1
