@@ -38,6 +38,7 @@ class FileJournal:
         path: The file, made when missing; ``<path>.lock`` beside it is held while open.
         codec: Record version and the ways up from older ones.
         slack: Dead lines that are not worth a rewrite.
+        sync: Puts on disk what was written; a test that watches it passes its own.
 
     Raises:
         JournalLocked: Another process has it open.
@@ -45,8 +46,15 @@ class FileJournal:
         JournalTooNew: A later version wrote it.
     """
 
-    def __init__(self, path: Path, codec: Codec | None = None, slack: int = 1000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        codec: Codec | None = None,
+        slack: int = 1000,
+        sync: lines.Sync = os.fsync,
+    ) -> None:
         self._path, self._codec, self._slack = Path(path), codec or Codec(), slack
+        self._sync = sync
         self._mutex = threading.RLock()
         self._living: Counter[str] = Counter()
         self._buried: dict[str, int] = {}
@@ -60,7 +68,7 @@ class FileJournal:
             raise
         try:
             if not existed:
-                lines.sync_folder(self._path.parent)
+                lines.sync_folder(self._path.parent, sync)
             self._scan()
         except BaseException:
             self.close()
@@ -117,7 +125,9 @@ class FileJournal:
             self._check()
             before = self._size
             try:
-                self._size = lines.replace(self._path, (line for _, line in self._alive()))
+                self._size = lines.replace(
+                    self._path, (line for _, line in self._alive()), self._sync
+                )
             except OSError as fault:
                 raise self._unwritable(fault) from fault
             self._file.close()
@@ -142,7 +152,7 @@ class FileJournal:
             written = 0
             while written < len(data):
                 written += self._file.write(data[written:]) or 0
-            os.fsync(self._file.fileno())
+            self._sync(self._file.fileno())
         except OSError as fault:
             os.ftruncate(self._file.fileno(), self._size)
             raise self._unwritable(fault) from fault
@@ -171,7 +181,7 @@ class FileJournal:
                 if not line.endswith(b"\n"):
                     _LOG.warning("journal_tail_cut", path=str(self._path), line=number)
                     os.ftruncate(self._file.fileno(), self._size)
-                    os.fsync(self._file.fileno())
+                    self._sync(self._file.fileno())
                     return
                 self._note(self._decode(number, line, self._last))
                 self._size += len(line)

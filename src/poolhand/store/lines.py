@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from poolhand.store.errors import JournalLocked
+
+Sync: TypeAlias = Callable[[int], None]
+"""Puts what was written to an open handle on disk, as ``os.fsync`` does."""
 
 
 def lock(path: Path) -> int:
@@ -30,28 +33,28 @@ def lock(path: Path) -> int:
     return handle
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path, sync: Sync = os.fsync) -> None:
     """Make a creation or renaming in ``folder`` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
 
 
-def replace(path: Path, lines: Iterator[bytes]) -> int:
+def replace(path: Path, lines: Iterator[bytes], sync: Sync = os.fsync) -> int:
     """Put a file of ``lines`` in the place of ``path``, whole or not at all; return its size."""
     draft = path.with_name(path.name + ".new")
     try:
         with draft.open("wb") as file:
             file.writelines(lines)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
             size = file.tell()
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync_folder(path.parent, sync)
     return size
 
 

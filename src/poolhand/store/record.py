@@ -96,9 +96,12 @@ class Codec:
         """Return compact JSON.
 
         Raises:
-            BrokenPrecondition: A value that JSON has not, such as bytes.
+            BrokenPrecondition: A value that JSON has not, such as bytes or half of a surrogate
+                pair.
         """
         try:
-            return json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            written = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            written.encode()
         except (TypeError, ValueError) as fault:
             raise BrokenPrecondition(f"an event is made of JSON values: {fault}") from fault
+        return written

@@ -1,0 +1,44 @@
+"""What a worker says that it has stored is checked before it goes on chain for ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from eth_hash.auto import keccak
+from pool_world import first_task
+
+from poolhand.domain.ids import Address, ResultDigest
+from poolhand.scheduler.clerk import Clerk
+from poolhand.wire.messages import Result
+
+CONTRACT = Address(bytes([8] * 20))
+DATA = b"\x01\x02"
+RIGHT = ResultDigest(keccak(DATA))
+
+
+@pytest.fixture
+async def claimed(pool):
+    """Return what becomes of a claim about a task with a callback."""
+    world = await pool()
+    worker = await world.hired()
+    deal = await world.deal()
+    task_id = first_task(deal)
+    known = {deal.deal_id: replace(deal, callback=CONTRACT)}
+    clerk = Clerk(known, "http://results.test", None, world.clock)
+
+    async def check(data, digest):
+        claim = Result(task_id, "link", data, digest)
+        return await clerk.check(world.task(task_id), worker.address, claim)
+
+    return check
+
+
+async def test_callback_data_that_hash_to_the_digest_are_taken(claimed):
+    stored = await claimed(DATA, RIGHT)
+    assert (stored.callback_data, stored.digest) == (DATA, RIGHT)
+
+
+@pytest.mark.parametrize("data", [b"\x01\x03", b"", None])
+async def test_callback_data_that_do_not_hash_to_the_digest_are_not_believed(claimed, data):
+    assert await claimed(data, RIGHT) is None
