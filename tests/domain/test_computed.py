@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.computed import MAX_COMPUTED, Computed, NoResult, result_digest
+from poolhand.domain.text import is_plain
 
 FILES = {
     "computed.json": sha256(b"{}").digest(),
@@ -125,3 +126,38 @@ def test_anything_else_is_no_result(raw):
 def test_any_bytes_are_read_or_no_result(raw):
     with suppress(NoResult):
         Computed.parse(raw)
+
+
+@pytest.mark.case("D7")
+def test_a_byte_order_mark_is_read_over():
+    raw = b'\xef\xbb\xbf{"deterministic-output-path":"/iexec_out/r"}'
+    assert Computed.parse(raw) == Computed("/iexec_out/r", None)
+
+
+@pytest.mark.case("D7")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_another_encoding_is_named(encoding):
+    mark = {"utf-16-le": "\ufeff", "utf-16-be": "\ufeff"}.get(encoding, "")
+    with pytest.raises(NoResult, match="UTF-16"):
+        Computed.parse((mark + "{}").encode(encoding))
+
+
+@pytest.mark.case("A1")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        rb'{"deterministic-output-path":"/iexec_out/\ud800"}',
+        rb'{"\ud800":1}',
+        rb'{"callback-data":"\ud800"}',
+        rb'{"error-message":"\ud800"}',
+        rb'{"deterministic-output-path":"/iexec_out/\u001b[2J"}',
+        rb'{"deterministic-output-path":"/iexec_out/a\u202eb"}',
+        rb'{"\u001b[2J":1}',
+        b'{"' + b"x" * 1000 + b'":1}',
+    ],
+)
+def test_hostile_texts_in_computed_json_are_refused_in_words_that_can_be_shown(raw):
+    with pytest.raises(NoResult) as caught:
+        Computed.parse(raw)
+    assert is_plain(str(caught.value))
+    assert len(str(caught.value)) < 200

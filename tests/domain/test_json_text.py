@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolhand.domain.json_text import MAX_DEPTH, parse_json
+from poolhand.domain.json_text import MAX_DEPTH, HalfPair, parse_json
+from poolhand.domain.text import is_well_formed
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -53,3 +54,38 @@ def test_unclosed_texts_cost_linear_time():
 def test_any_bytes_are_read_or_a_value_error(raw):
     with suppress(ValueError):
         parse_json(raw)
+
+
+HALVES = [
+    r'"\ud800"',
+    r'"\uDFFF"',
+    r'"\udc00\ud800"',
+    r'{"\ud800":1}',
+    r'[[{"a":["\ud8000"]}]]',
+    r'"\\\ud800"',
+]
+
+
+@pytest.mark.case("A1")
+@pytest.mark.parametrize("text", HALVES)
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_stands(text):
+    for given_as in (text, text.encode()):
+        with pytest.raises(HalfPair):
+            parse_json(given_as)
+
+
+def test_whole_pairs_and_escaped_backslashes_are_read():
+    assert parse_json(r'["\ud83d\ude00","\\ud800"]') == ["😀", r"\ud800"]
+
+
+def test_a_half_that_was_not_escaped_is_refused_too():
+    with pytest.raises(HalfPair):
+        parse_json('["\ud800"]')
+
+
+@given(
+    st.lists(st.sampled_from(['"', "\\", "u", "d8", "dc", "00", ",", "[", "]", "a"]), max_size=12)
+)
+def test_what_is_read_can_be_written_again(parts):
+    with suppress(ValueError):
+        assert is_well_formed(json.dumps(parse_json("".join(parts)), ensure_ascii=False))

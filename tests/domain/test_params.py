@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vectors import PARAMS
 
-from poolhand.domain.params import DealParams, split_arguments
+from poolhand.domain.params import MAX_URI, DealParams, UnfitParams, split_arguments
+from poolhand.domain.text import is_plain, is_well_formed
 
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+URIS = TEXTS.filter(is_plain)
 PARAMETERS = st.builds(
     DealParams,
     args=st.none() | TEXTS,
-    input_files=st.lists(TEXTS, max_size=3).map(tuple),
+    input_files=st.lists(URIS, max_size=3).map(tuple),
     result_encryption=st.booleans(),
     storage_provider=st.none() | TEXTS,
     storage_proxy=st.none() | TEXTS,
@@ -87,9 +89,39 @@ def test_members_of_older_sdks_change_nothing():
     assert DealParams.parse(text) == DealParams(args="x")
 
 
-@given(st.text())
-def test_no_text_is_refused(text):
-    assert isinstance(DealParams.parse(text), DealParams)
+@pytest.mark.case("A1")
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"iexec_args":"x","iexec_input_files":["https://a\ud800b.example/x"]}',
+        r'{"iexec_args":"\udfff"}',
+        r'{"iexec_secrets":{"\ud800":"x"}}',
+        "\ud800",
+        r'{"iexec_args":"a\u0000b"}',
+        "a\0b",
+        r'{"iexec_input_files":["https://a\u202eb.example/x"]}',
+        r'{"iexec_input_files":"https://a\u001b[2Jb.example/x"}',
+        json.dumps({"iexec_input_files": ["https://x/" + "y" * MAX_URI]}),
+    ],
+)
+def test_params_that_no_worker_could_act_on_are_refused_with_a_sentence(text):
+    with pytest.raises(UnfitParams, match=r"^the params of the request") as caught:
+        DealParams.parse(text)
+    assert is_plain(str(caught.value))
+
+
+@given(st.text(st.characters(codec=None)) | st.text('\\ud8dcf0[]{}:",', max_size=20))
+def test_any_text_is_read_into_well_formed_ones_or_refused(text):
+    try:
+        params = DealParams.parse(text)
+    except UnfitParams:
+        return
+    for each in (params.args or "", *params.input_files):
+        assert is_well_formed(each)
+
+
+def test_arguments_may_hold_lines_and_whole_pairs():
+    assert DealParams.parse(r'{"iexec_args":"a\n\ud83d\ude00"}').args == "a\n😀"
 
 
 @pytest.mark.parametrize(

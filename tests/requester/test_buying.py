@@ -12,7 +12,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
 from poolhand.domain.onchain import Deposit, TransferRlc
 from poolhand.domain.orders.model import AppOrder, MatchOrders, Salt, Signed
 from poolhand.domain.orders.reasons import Reason
-from poolhand.domain.params import DealParams
+from poolhand.domain.params import DealParams, UnfitParams
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
@@ -307,6 +307,15 @@ async def test_an_unknown_app_or_dataset_is_named(market):
 )
 def test_a_senseless_wish_is_refused(terms):
     with pytest.raises(BadWish):
+        Wish(ZERO_ADDRESS, **terms)
+
+
+@pytest.mark.case("A1")
+@pytest.mark.parametrize(
+    "terms", [{"args": "\ud800"}, {"args": "a\0b"}, {"inputs": ("https://a\ud800b.example/x",)}]
+)
+def test_texts_that_no_worker_could_use_are_refused_before_anything_is_paid(terms):
+    with pytest.raises(UnfitParams):
         Wish(ZERO_ADDRESS, **terms)
 
 

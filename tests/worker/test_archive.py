@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from trees import TREES, add_oddities, grow
 
 from poolhand.domain.computed import NoResult
+from poolhand.requester.archive import BadArchive, digests
 from poolhand.results.errors import UnsafeArchive
 from poolhand.results.inspect import ArchiveLimits, inspect
-from poolhand.worker.archive import pack
+from poolhand.worker.archive import MAX_STORED, pack
+from raw_zip import raw_zip
 
 LIMITS = ArchiveLimits(expanded=4 * 1024**3, files=10_000, ratio=200)
 
@@ -113,10 +116,45 @@ def test_the_same_files_give_the_same_archive_and_the_results_service_takes_it(f
         assert contents.digests == {n: sha256(c).digest() for n, c in real.items()}
 
 
-@given(
-    st.binary(min_size=1, max_size=30).filter(lambda n: b"/" not in n and b"\0" not in n)
-    .filter(lambda n: n not in (b".", b".."))
-)  # fmt: skip
+SPOTS = st.sampled_from(["\u202e", "\u200b", "\xa0", "\ue000", "\x1b", "\n", "\\", ":", "ẞ", "Å"])
+NAMES = st.one_of(
+    st.lists(st.one_of(st.characters(codec="utf-8"), SPOTS), min_size=1, max_size=8)
+    .map("".join)
+    .map(str.encode),
+    st.binary(min_size=1, max_size=30),
+).filter(lambda name: not {b"/"[0], 0} & set(name) and name not in (b".", b".."))
+
+
+def verdicts(names, folder):
+    """Return who takes files of these names: worker, results service, requester."""
+    yield "worker", NoResult, lambda: packed(folder)
+    archive = folder.parent / "foreign.zip"
+    archive.write_bytes(raw_zip(*((name, b"{}") for name in names), flags=0x800))
+    yield "results", UnsafeArchive, lambda: inspect(str(archive), LIMITS)
+    yield "requester", BadArchive, lambda: digests(archive)
+
+
+@pytest.mark.case("A12")
+@given(st.lists(NAMES, max_size=2, unique=True))
+@example([b"a\xe2\x80\xaegpj.exe"])
+@example([b"caf\xe9"])
+@example(["é".encode(), "e\u0301".encode()])
+def test_worker_results_and_requester_take_the_same_names(names):
+    names = [*names, b"computed.json"]
+    with TemporaryDirectory() as root:
+        folder = Path(root) / "iexec_out"
+        folder.mkdir()
+        for name in names:
+            (folder / os.fsdecode(name)).write_bytes(b"{}")
+        takers = []
+        for who, refusal, look in verdicts(names, folder):
+            with suppress(refusal):
+                look()
+                takers.append(who)
+    assert takers in ([], ["worker", "results", "requester"])
+
+
+@given(NAMES)
 def test_every_name_is_packed_as_the_results_service_takes_it_or_refused_before(name):
     with TemporaryDirectory() as root:
         folder = Path(root) / "iexec_out"
@@ -126,7 +164,26 @@ def test_every_name_is_packed_as_the_results_service_takes_it_or_refused_before(
             archive = packed(folder)
         except NoResult:
             return
-        try:
-            assert list(inspect(str(archive), LIMITS).digests) == [name.decode()]
-        except UnsafeArchive as fault:
-            pytest.fail(f"packed, but refused later: {fault}")
+        assert list(inspect(str(archive), LIMITS).digests) == [name.decode()]
+
+
+def sparse(folder, size):
+    with (folder / "holes").open("wb") as file:
+        file.truncate(size)
+
+
+@pytest.mark.case("N4")
+def test_a_sparse_file_is_never_stored_as_a_huge_archive(folder):
+    grow(folder, {"real": b"x"})
+    sparse(folder, MAX_STORED + 1)
+    with pytest.raises(NoResult, match="sparse or blank"):
+        packed(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["iexec_out"]
+
+
+def test_what_packs_well_and_says_something_may_be_large(folder):
+    (folder / "log").write_bytes(b"".join(b"line %d\n" % number for number in range(6_000_000)))
+    assert (folder / "log").stat().st_size > MAX_STORED
+    archive = packed(folder)
+    assert archive.stat().st_size < 20 * 1024**2
+    assert inspect(str(archive), LIMITS).digests.keys() == {"log"}

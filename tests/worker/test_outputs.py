@@ -64,15 +64,36 @@ def test_a_missing_computed_json_is_named(folder):
 def test_a_linked_computed_json_is_none(folder):
     (folder.parent / "elsewhere").write_text('{"deterministic-output-path": "/iexec_out"}')
     (folder / "computed.json").symlink_to(folder.parent / "elsewhere")
-    with pytest.raises(NoResult, match=r"computed\.json"):
+    with pytest.raises(NoResult, match=r"computed\.json as a symbolic link"):
         read(folder)
 
 
-@pytest.mark.parametrize("path", ["secret", "folder-link", "folder-link/passwd", "pipe", "socket"])
-def test_what_is_no_file_is_no_result(folder, path):
+@pytest.mark.case("D7")
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("secret", "secret as a symbolic link"),
+        ("folder-link", "folder-link as a symbolic link"),
+        ("folder-link/passwd", "folder-link as a symbolic link"),
+        ("./x/../dangling", "dangling as a symbolic link"),
+        ("pipe", "pipe as a pipe"),
+        ("socket", "socket as a pipe, a socket"),
+    ],
+)
+def test_what_is_no_file_is_no_result_and_named(folder, path, kind):
     add_oddities(folder)
     computed(folder, f"/iexec_out/{path}")
-    with pytest.raises(NoResult, match="did not write"):
+    with pytest.raises(NoResult, match=f"the app left /iexec_out/{kind}"):
+        read(folder)
+
+
+@pytest.mark.case("A1")
+def test_a_surrogate_in_computed_json_is_no_result(folder):
+    grow(folder, {"result.txt": b"42"})
+    (folder / "computed.json").write_text(
+        r'{"deterministic-output-path":"/iexec_out/\ud800"}', encoding="ascii"
+    )
+    with pytest.raises(NoResult, match="half of a surrogate pair"):
         read(folder)
 
 

@@ -8,21 +8,27 @@ Source: iExec worker 9.x, ``ResultUtils`` and ``ComputedFile``.
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from eth_hash.auto import keccak
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ResultDigest
-from poolhand.domain.json_text import parse_json
+from poolhand.domain.json_text import HalfPair, parse_json
+from poolhand.domain.text import UnfitText, checked, shown
 
 COMPUTED_FILE: Final = "computed.json"
 OUT: Final = "/iexec_out"
 MAX_COMPUTED: Final = 262_144
 """Bytes of ``computed.json``."""
+MAX_PATH: Final = 1_024
+"""Characters of a path in it."""
+_MARKS: Final = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+"""Byte order marks of what is not UTF-8."""
 _KEYS: Final = frozenset(
     {
         "deterministic-output-path",
@@ -48,28 +54,61 @@ class Computed:
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Read ``computed.json``.
+        """Read ``computed.json``: a JSON object in UTF-8, with or without a byte order mark.
 
         Raises:
             NoResult: Not JSON, an unknown member, or a member of the wrong form.
         """
-        try:
-            members = parse_json(raw) if len(raw) <= MAX_COMPUTED else None
-        except ValueError:
-            members = None
-        if not isinstance(members, dict):
-            raise NoResult("computed.json is not a JSON object: correct the app")
+        members = _members(raw)
         unknown = members.keys() - _KEYS
         if unknown:
-            raise NoResult(f"computed.json has the unknown member {min(unknown)!r}")
+            raise NoResult(f"computed.json has the unknown member '{shown(min(unknown), 40)}'")
         path, data = members.get("deterministic-output-path"), members.get("callback-data")
         if not isinstance(path, str | None) or not isinstance(data, str | None):
             raise NoResult("a member of computed.json is not a text: correct the app")
+        try:
+            checked(path or "", "deterministic-output-path of computed.json", MAX_PATH)
+        except UnfitText as fault:
+            raise NoResult(str(fault)) from fault
         try:
             callback = bytes.fromhex(data.removeprefix("0x")) if data else None
         except ValueError as fault:
             raise NoResult("callback-data of computed.json is not hexadecimal") from fault
         return cls(path or None, callback)
+
+    @property
+    def inside(self) -> str:
+        """The path below ``/iexec_out``, empty for the whole of it.
+
+        Raises:
+            NoResult: None is named, or one outside of it.
+        """
+        if self.path is None:
+            raise NoResult("computed.json names no deterministic-output-path")
+        path = posixpath.normpath(self.path)
+        if path != OUT and not path.startswith(OUT + "/"):
+            raise NoResult(f"deterministic-output-path '{self.path}' is not below {OUT}")
+        return path.removeprefix(OUT).removeprefix("/")
+
+
+def _members(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_COMPUTED:
+        raise NoResult(f"computed.json is over {MAX_COMPUTED} bytes: correct the app")
+    wrong = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
+    if wrong:
+        raise NoResult(f"computed.json is written in {wrong}: let the app write UTF-8")
+    try:
+        members = parse_json(raw.removeprefix(codecs.BOM_UTF8))
+    except HalfPair as fault:
+        raise NoResult(
+            "computed.json holds half of a surrogate pair, which is no valid Unicode: correct the "
+            "app"
+        ) from fault
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        raise NoResult("computed.json is not a JSON object: correct the app")
+    return members
 
 
 def result_digest(
@@ -94,12 +133,7 @@ def result_digest(
         if computed.callback_data is None:
             raise NoResult("the deal has a callback but computed.json has no callback-data")
         return ResultDigest(keccak(computed.callback_data))
-    if computed.path is None:
-        raise NoResult("computed.json names no deterministic-output-path")
-    path = posixpath.normpath(computed.path)
-    if path != OUT and not path.startswith(OUT + "/"):
-        raise NoResult(f"deterministic-output-path {computed.path!r} is not below {OUT}")
-    inside = path.removeprefix(OUT).removeprefix("/")
+    inside = computed.inside
     if inside in files:
         return ResultDigest(files[inside])
     folder = inside + "/" if inside else ""

@@ -1,7 +1,9 @@
-"""Parsing JSON that strangers wrote, without trusting the interpreter's recursion limit.
+r"""Parsing JSON that strangers wrote: nothing comes out of it that cannot be handled or written.
 
-A library of ours (py_ecc, through eth_account) raises that limit so far that a text of a hundred
-thousand brackets overflows the C stack and kills the process. So nesting is counted first.
+A library of ours (py_ecc, through eth_account) raises the interpreter's recursion limit so far that
+a text of a hundred thousand brackets overflows the C stack and kills the process. So nesting is
+counted first. And ``"\ud800"`` is valid JSON for half of a surrogate pair, which Python takes and
+no encoder gives out again: neither journal nor frame nor file name. So no text may hold one.
 """
 
 from __future__ import annotations
@@ -10,22 +12,43 @@ import json
 import re
 from typing import Any, Final
 
+from poolhand.domain.text import is_well_formed
+
 MAX_DEPTH: Final = 64
 """Levels of arrays and objects in one text; no message of the protocol needs ten."""
 
+_ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""What every half of a pair, and every whole one, looks like where it is escaped."""
 _MARK: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+class HalfPair(ValueError):
+    """A text in the JSON is no valid Unicode."""
 
 
 def parse_json(text: str | bytes, **hooks: Any) -> Any:
     """Parse a JSON text; ``hooks`` are those of ``json.loads``.
 
     Raises:
+        HalfPair: A text in it holds half of a surrogate pair.
         ValueError: Not JSON, not UTF-8, or nested deeper than ``MAX_DEPTH``.
     """
     read = text.decode() if isinstance(text, bytes) else text
     if read.count("[") + read.count("{") > MAX_DEPTH and _depth(read) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    return json.loads(read, **hooks)
+    found = json.loads(read, **hooks)
+    if (_ESCAPED_HALF.search(read) or not is_well_formed(read)) and _has_half(found):
+        raise HalfPair("a text holds half of a surrogate pair")
+    return found
+
+
+def _has_half(value: Any) -> bool:
+    """Look through parsed JSON, which is at most ``MAX_DEPTH`` deep."""
+    if isinstance(value, str):
+        return not is_well_formed(value)
+    if isinstance(value, dict):
+        return any(_has_half(each) for pair in value.items() for each in pair)
+    return isinstance(value, list) and any(map(_has_half, value))
 
 
 def _depth(text: str) -> int:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from poolhand.domain.json_text import parse_json
+from poolhand.domain.errors import Refused
+from poolhand.domain.json_text import HalfPair, parse_json
+from poolhand.domain.text import UnfitText, checked, is_well_formed
 
 _KEYS: Final = frozenset(
     {
@@ -31,6 +33,15 @@ _LEGACY: Final = frozenset(
     }
 )
 """Written by older SDKs and without meaning now; they change nothing."""
+MAX_URI: Final = 2_048
+"""Characters of an input file's address."""
+
+
+class UnfitParams(Refused):
+    """Params that no worker can act on; who asks for the task must write them anew."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the params of the request cannot be used: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +58,27 @@ class DealParams:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the text of a deal; what is not such a JSON object is taken whole as arguments."""
+        """Read the text of a deal; what is not such a JSON object is taken whole as arguments.
+
+        Raises:
+            UnfitParams: A text in it is no valid Unicode, arguments hold NUL, which no program can
+                be given, or an input file's address is none.
+        """
+        if not is_well_formed(text):
+            raise UnfitParams("they are no valid Unicode")
         try:
             raw = parse_json(text)
+        except HalfPair as fault:
+            raise UnfitParams(str(fault)) from fault
         except ValueError:
-            return cls(args=text or None)
-        if not isinstance(raw, dict) or not raw.keys() <= _KEYS | _LEGACY:
-            return cls(args=text or None)
+            raw = None
         try:
-            return cls._read(raw)
+            known = isinstance(raw, dict) and raw.keys() <= _KEYS | _LEGACY
+            found = cls._read(raw) if known else cls(args=text or None)
         except TypeError:
-            return cls(args=text or None)
+            found = cls(args=text or None)
+        _check(found.args or "", found.input_files)
+        return found
 
     @classmethod
     def _read(cls, raw: Mapping[str, Any]) -> Self:
@@ -85,6 +106,16 @@ class DealParams:
         }
         told = {name: value for name, value in members.items() if value}
         return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check(args: str, input_files: tuple[str, ...]) -> None:
+    if "\0" in args:
+        raise UnfitParams("the arguments hold NUL, which no program can be given")
+    try:
+        for number, uri in enumerate(input_files, 1):
+            checked(uri, f"the address of input file {number}", MAX_URI)
+    except UnfitText as fault:
+        raise UnfitParams(str(fault)) from fault
 
 
 def _typed(raw: Mapping[str, Any], name: str, kind: type) -> Any:

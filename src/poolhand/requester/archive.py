@@ -6,9 +6,10 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
+from poolhand.domain.archive_names import BadName, NameTree
 from poolhand.domain.computed import COMPUTED_FILE, MAX_COMPUTED, Computed
 from poolhand.domain.errors import PeerFault, Refused
 
@@ -80,16 +81,15 @@ def _entries(opened: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     """Yield regular files with harmless names, each name once."""
     entries = opened.infolist()
     _demand(len(entries) <= MAX_FILES, f"it has more than {MAX_FILES} files")
-    seen: set[str] = set()
+    tree = NameTree()
     for entry in entries:
-        name = PurePosixPath(entry.filename)
-        harmless = not name.is_absolute() and ".." not in name.parts and "\\" not in entry.filename
-        _demand(harmless and entry.filename.isprintable(), f"it has the name {entry.filename!r}")
+        try:
+            tree.add(entry.orig_filename, is_folder=entry.is_dir())
+        except BadName as fault:
+            raise BadArchive(f"the result archive is refused: {fault}") from fault
         mode = stat.S_IFMT(entry.external_attr >> 16)
-        _demand(mode in (0, stat.S_IFREG, stat.S_IFDIR), f"{entry.filename!r} is no plain file")
-        _demand(not entry.flag_bits & _ENCRYPTED, f"{entry.filename!r} is encrypted")
-        _demand(entry.filename not in seen, f"it has {entry.filename!r} twice")
-        seen.add(entry.filename)
+        _demand(mode in (0, stat.S_IFREG, stat.S_IFDIR), f"'{entry.filename}' is no plain file")
+        _demand(not entry.flag_bits & _ENCRYPTED, f"'{entry.filename}' is encrypted")
         if not entry.is_dir():
             yield entry
 

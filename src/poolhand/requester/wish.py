@@ -44,6 +44,9 @@ class Wish:
         max_price: Most to pay for one task, all included (nRLC); None accepts any.
         app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours;
             without a workerpool order the pool is asked for one.
+
+    Raises:
+        BadWish, UnfitParams: Nobody could sell it.
     """
 
     app: Address
@@ -69,6 +72,7 @@ class Wish:
             raise BadWish("trust and category are whole numbers from 0 on")
         if self.tag.needs_tee and self.trust > 1:
             raise BadWish("TEE tasks are computed once: ask for trust 1")
+        DealParams.parse(self.params)
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from poolhand.domain.archive_names import BadName, NameTree
 from poolhand.domain.computed import COMPUTED_FILE, MAX_COMPUTED
 from poolhand.ports.vault import ArchiveFile
 from poolhand.results.errors import ArchiveTooLarge, UnsafeArchive
-from poolhand.results.names import Tree
 
 FREE_BYTES: Final = 16 * 1024**2
 """Expanded bytes that the ratio limit does not look at."""
@@ -100,10 +100,13 @@ def _entries(file: BinaryIO) -> list[zipfile.ZipInfo]:
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], limits: ArchiveLimits, packed: int) -> None:
-    tree, total = Tree(), 0
+    tree, total = NameTree(), 0
     for entry in entries:
         _check_kind(entry)
-        tree.add(entry.orig_filename, is_folder=_is_folder(entry))
+        try:
+            tree.add(entry.orig_filename, is_folder=_is_folder(entry))
+        except BadName as fault:
+            raise UnsafeArchive(str(fault)) from fault
         total += entry.file_size
     if total > limits.expanded:
         raise ArchiveTooLarge(f"the files come to {total} bytes, {limits.expanded} are taken")

@@ -10,10 +10,15 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
+from poolhand.domain.computed import NoResult
 from poolhand.worker.result_files import open_plain, result_files
 
-MAX_RATIO: Final = 50
-"""Receivers take what expands to far more for a bomb (our results service: beyond 200)."""
+MAX_RATIO: Final = 75
+"""Receivers take what expands to far more for a bomb (our results service: beyond 200 times the
+archive without its directory, which may be three fifths of it)."""
+MAX_STORED: Final = 64 * 1024**2
+"""Bytes of files that say next to nothing and yet are stored as they are: an archive is kept for
+long, and holes of a sparse file cost an app nothing."""
 CHUNK: Final = 1024**2
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _MODE: Final = stat.S_IFREG | 0o644
@@ -24,7 +29,7 @@ def pack(folder: Path, archive: Path) -> None:
     """Zip the regular files below ``folder``: sorted, without their dates, owners and modes.
 
     ``archive`` appears whole or not at all, and is on disk when this returns. Files that would
-    shrink to less than a fiftieth are stored as they are.
+    shrink to less than a 75th are stored as they are, up to 64 MiB of them.
 
     Raises:
         NoResult: The files cannot be packed; the message says why.
@@ -33,7 +38,9 @@ def pack(folder: Path, archive: Path) -> None:
     with NamedTemporaryFile(dir=archive.parent, prefix=".", suffix=".part", delete=False) as draft:
         place = Path(draft.name)
         try:
-            if _write(folder, draft, zipfile.ZIP_DEFLATED) > MAX_RATIO * draft.tell():
+            total = _write(folder, draft, zipfile.ZIP_DEFLATED)
+            if total > MAX_RATIO * draft.tell():
+                _check_stored(total, draft.tell())
                 draft.seek(0)
                 draft.truncate()
                 _write(folder, draft, zipfile.ZIP_STORED)
@@ -43,6 +50,14 @@ def pack(folder: Path, archive: Path) -> None:
         finally:
             place.unlink(missing_ok=True)
     _sync(archive.parent)
+
+
+def _check_stored(total: int, packed: int) -> None:
+    if total > MAX_STORED:
+        raise NoResult(
+            f"the app left {total} bytes that pack to {packed}, as sparse or blank files do: more "
+            f"than {MAX_STORED} of such are not taken; let it write what they say, or pack them"
+        )
 
 
 def _write(folder: Path, draft: IO[bytes], method: int) -> int:

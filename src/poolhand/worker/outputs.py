@@ -5,10 +5,23 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from poolhand.domain.computed import COMPUTED_FILE, MAX_COMPUTED, Computed, NoResult, result_digest
+from poolhand.domain.computed import (
+    COMPUTED_FILE,
+    MAX_COMPUTED,
+    OUT,
+    Computed,
+    NoResult,
+    result_digest,
+)
 from poolhand.domain.ids import ResultDigest
-from poolhand.worker.result_files import open_plain, result_files
+from poolhand.worker.result_files import oddity, open_plain, result_files
+
+_MISSING: Final = (
+    f"the app did not write {OUT}/{COMPUTED_FILE} as a regular file: it must, and name its "
+    "deterministic-output-path there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +45,12 @@ def read_outputs(folder: Path, *, with_callback: bool) -> Outputs:
     """
     places = dict(result_files(folder))
     if COMPUTED_FILE not in places:
-        raise NoResult(
-            "the app did not write /iexec_out/computed.json as a regular file: it must, and name "
-            "its deterministic-output-path there"
-        )
+        raise NoResult(oddity(folder, COMPUTED_FILE) or _MISSING)
     with open_plain(places[COMPUTED_FILE]) as file:
         computed = Computed.parse(file.read(MAX_COMPUTED + 1))
     files = {name: _sha256(path) for name, path in places.items()}
+    if not with_callback and (odd := oddity(folder, computed.inside)):
+        raise NoResult(odd)
     digest = result_digest(computed, files, with_callback=with_callback)
     return Outputs(digest, computed.callback_data if with_callback else None)
 

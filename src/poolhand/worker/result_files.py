@@ -2,25 +2,24 @@
 
 Symbolic links, pipes, sockets and devices are passed over and never opened: a link could show us
 a file of this machine in the app's stead, and with it whoever gets the result. Names are held to
-what the results service takes, before anything is staked on them.
+the one rule (``domain.archive_names``) before anything is staked on them.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-from poolhand.domain.computed import NoResult
+from poolhand.domain.archive_names import BadName, NameTree
+from poolhand.domain.computed import OUT, NoResult
+from poolhand.domain.text import shown
 
 MAX_ENTRIES: Final = 10_000
 """Files, folders and anything else below ``/iexec_out``."""
-MAX_NAME: Final = 255
-"""Bytes of a path below ``/iexec_out``, in UTF-8."""
 
 
 def result_files(folder: Path) -> list[tuple[str, Path]]:
@@ -29,19 +28,36 @@ def result_files(folder: Path) -> list[tuple[str, Path]]:
     Raises:
         NoResult: Too many entries, or a name that cannot travel.
     """
-    found = []
-    seen: dict[str, str] = {}
+    found, tree = [], NameTree()
     for name, entry in _walk(folder):
-        _check_name(name)
-        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-        if other != name:
-            raise NoResult(
-                f"the app wrote both {other!a} and {name!a}, which some systems cannot tell "
-                "apart: rename one"
-            )
+        try:
+            tree.add(name, is_folder=entry.is_dir(follow_symlinks=False))
+        except BadName as fault:
+            raise NoResult(f"the app left a file that cannot travel: {fault}") from fault
         if entry.is_file(follow_symlinks=False):
             found.append((name, Path(entry.path)))
     return sorted(found)
+
+
+def oddity(folder: Path, name: str) -> str | None:
+    """Say why a path below ``folder`` is no file of the result, if it is there and is none."""
+    here = folder
+    for part in name.split("/"):
+        here /= part
+        try:
+            mode = here.lstat().st_mode
+        except OSError:
+            return None
+        if stat.S_ISLNK(mode):
+            return _odd(folder, here, "a symbolic link, which is not followed")
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return _odd(folder, here, "a pipe, a socket or a device")
+    return None
+
+
+def _odd(folder: Path, here: Path, kind: str) -> str:
+    path = shown(str(here.relative_to(folder)), 300)
+    return f"the app left {OUT}/{path} as {kind}: let it write a regular file there"
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -56,17 +72,6 @@ def _walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 yield prefix + entry.name, entry
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((f"{prefix}{entry.name}/", entry.path))
-
-
-def _check_name(name: str) -> None:
-    if len(os.fsencode(name)) > MAX_NAME:
-        raise NoResult(f"the path {name[:60]!a}... has over {MAX_NAME} bytes: shorten it")
-    odd = "\\" in name or (name[:1].isalpha() and name[1:2] == ":")
-    if odd or any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
-        raise NoResult(
-            f"the file name {name!a} has a backslash, a drive or characters that are no text: "
-            "rename it"
-        )
 
 
 def open_plain(path: Path) -> BufferedReader:
