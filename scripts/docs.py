@@ -43,7 +43,8 @@ def _rows(options: tuple[Option, ...]) -> Iterator[str]:
     for option in options:
         default = "**must be given**" if option.default is None else f"`{option.default}`"
         shown = "" if option.default == "" else default
-        yield f"| `{option.key}` | `{option.variable}` | {shown} | {option.meaning} |"
+        names = " or ".join(f"`{name}`" for name in option.variables)
+        yield f"| `{option.key}` | {names} | {shown} | {option.meaning} |"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from poolhand import __version__
 from poolhand.cli.exits import EXITS
 from poolhand.cli.main import NOUNS, run
+from poolhand.cli.programs import spelled_out
 from poolhand.cli.reference import commands, reference
 from poolhand.domain.errors import PoolhandError
+from poolhand.settings.load import flag
 
 COMMANDS = dict(commands())
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -60,6 +63,35 @@ def test_every_exit_code_of_the_error_tree_is_documented(capsys):
 
 def test_the_page_is_what_the_commands_say():
     assert PAGE.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+@pytest.mark.case("E22")
+def test_the_page_has_the_common_options():
+    page = PAGE.read_text(encoding="utf-8")
+    common = page.partition("## Common options")[2].partition("\n## ")[0]
+    for name in ("--chain", "--rpc", "--hub", "--wallet", "--as", "--password-file", "--json"):
+        assert f"- `{name}" in common
+
+
+@pytest.mark.case("E19")
+def test_a_switch_may_stand_alone_or_have_a_word():
+    switches = {"--gpu", "--allow-private"}
+    assert spelled_out(["--gpu"], switches) == ["--gpu", "true"]
+    assert spelled_out(["--gpu", "--name", "w"], switches) == ["--gpu", "true", "--name", "w"]
+    assert spelled_out(["--gpu", "No", "--name"], switches) == ["--gpu", "No", "--name"]
+    assert spelled_out(["--gpu", "--allow-private", "0"], switches) == [
+        "--gpu", "true", "--allow-private", "0",
+    ]  # fmt: skip
+
+
+@pytest.mark.case("E19")
+@pytest.mark.parametrize("words", [("--gpu",), ("--gpu", "yes"), ("--gpu=1",)])
+def test_a_switch_of_a_program_is_understood_however_it_is_typed(words, capsys):
+    pool = "0x" + "b3" * 20
+    ran = run(["worker", "start", "--pool-address", pool, *words, "--show-config", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (ran, told["gpu"]["origin"]) == (0, "flag --gpu")
+    assert flag(told["gpu"]["value"])
 
 
 def test_the_version_is_told(capsys):

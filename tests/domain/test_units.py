@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.errors import BadAmount
-from poolhand.domain.units import NanoRlc, Wei, parse_rlc, show_coin, show_rlc
+from poolhand.domain.units import (
+    NanoRlc,
+    Wei,
+    parse_coin,
+    parse_gas_price,
+    parse_rlc,
+    show_coin,
+    show_gas_price,
+    show_rlc,
+)
 
 
 @given(st.integers(0, 10**27))
@@ -30,6 +39,9 @@ def test_nine_decimals_are_exact(value):
         ("0.000000001", 1),
         (".5", 500_000_000),
         ("1500 nrlc", 1500),
+        ("0.3RLC", 300_000_000),
+        ("300000000nRLC", 300_000_000),
+        ("1.50000000000 RLC", 1_500_000_000),
         ("87000000", 87_000_000 * 10**9),
     ],
 )
@@ -89,3 +101,45 @@ def test_rlc_is_shown_without_trailing_zeros(amount, text):
 )
 def test_coin_is_shown_without_trailing_zeros(amount, text):
     assert show_coin(Wei(amount)) == text
+
+
+@pytest.mark.case("E10")
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("22gwei", 22 * 10**9),
+        ("0.1 gwei", 10**8),
+        ("22000000000", 22 * 10**9),
+        ("22_000_000_000", 22 * 10**9),
+        ("1wei", 1),
+        ("0", 0),
+    ],
+)
+def test_a_gas_price_is_read_as_people_write_it_and_a_plain_number_is_wei(text, amount):
+    assert parse_gas_price(text) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("0.01 ETH", 10**16), ("2xRLC", 2 * 10**18), ("0.01", 10**16), ("20gwei", 2 * 10**10)],
+)
+def test_coin_is_read_with_the_names_that_people_give_it(text, amount):
+    assert parse_coin(text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "gwei", "1.5", "1.5 wei", "22 RLC", "1e9", "-1", "22 g wei"])
+def test_what_is_no_gas_price_is_refused_with_advice(text):
+    with pytest.raises(BadAmount, match="write a price of gas such as '22gwei'"):
+        parse_gas_price(text)
+
+
+@given(st.integers(0, 10**12))
+def test_a_gas_price_that_is_shown_is_read(price):
+    assert parse_gas_price(show_gas_price(Wei(price))) == price
+
+
+@pytest.mark.parametrize(
+    ("price", "text"), [(22 * 10**9, "22 gwei"), (1, "1 wei"), (10**7, "0.01 gwei"), (0, "0 gwei")]
+)
+def test_a_gas_price_is_shown_in_gwei_unless_it_is_next_to_nothing(price, text):
+    assert show_gas_price(Wei(price)) == text

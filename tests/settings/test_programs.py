@@ -51,6 +51,15 @@ def test_tasks_at_once_are_cpus_less_one_or_what_the_operator_says(cpus, overrid
     assert settings.cpus == slots
 
 
+@pytest.mark.case("E25")
+def test_more_tasks_at_once_than_cpus_are_refused_unless_they_are_to_share_them():
+    name = "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT"
+    assert made(2, **{name: "2"}).cpus == 2
+    with pytest.raises(BadSetting, match=rf"{name}\): 64 tasks .* this computer has 2 CPUs"):
+        made(2, **{name: "64"})
+    assert made(2, POOLHAND_OVERSUBSCRIBE="yes", **{name: "64"}).cpus == 64
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

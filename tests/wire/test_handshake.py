@@ -277,8 +277,15 @@ def test_a_wallet_has_no_way_to_sign_bytes_or_foreign_types():
         ("https://a/b/", "https://a/b"),
         (" http://a ", "http://a"),
         ("http://[::1]:1", "http://[::1]:1"),
+        ("http://localhost:13000", "http://127.0.0.1:13000"),
+        ("http://LocalHost", "http://127.0.0.1"),
+        ("https://localhost.example:443/", "https://localhost.example"),
+        ("http://a:80", "http://a"),
+        ("https://a:80", "https://a:80"),
+        ("http://[::1]:80/", "http://[::1]"),
     ],
 )
+@pytest.mark.case("E4")
 def test_a_url_has_one_form_that_is_signed(url, normal):
     assert normal_url(url) == normal == normal_url(normal)
 

@@ -6,7 +6,6 @@ that runs here.
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from poolhand.devnet.info import DevnetAccount, DevnetInfo, devnet_home
+from poolhand.cli.choosing import the_wallet
+from poolhand.cli.passwords import ask_password, read_password, told_password
+from poolhand.devnet.info import DevnetAccount, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.settings.load import Settings, load
@@ -37,32 +38,19 @@ PIPE_WIDTH: Final = 240
 """Columns of what is read by a program or a file."""
 
 
+CHAIN_FLAGS: Final = ("chain", "rpc", "hub")
+"""Flags that name a chain."""
+
+
 class UnknownAccount(Refused):
     """The devnet has no account of this name."""
 
 
-class PasswordMissing(Refused):
-    """A wallet has to be opened and nobody told its password."""
+class TwoWallets(Refused):
+    """An account of the devnet and a wallet were named at once."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "the wallet's password is missing: give --password-file, set "
-            "POOLHAND_WALLET_PASSWORD, or run this in a terminal"
-        )
-
-
-class PasswordUnreadable(Refused):
-    """The password file cannot be read."""
-
-
-class NoWalletNamed(Refused):
-    """A wallet is needed and none was named."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "no wallet: name one with --wallet (a file, or an address in the keystore), or "
-            "create one with `poolhand wallet create`"
-        )
+    def __init__(self, name: str) -> None:
+        super().__init__(f"--as {name} and --wallet name two wallets: leave one of them out")
 
 
 @dataclass
@@ -108,44 +96,68 @@ class Desk:
         Raises:
             NoDevnet: No chain is named and no devnet runs.
         """
+        if self.flags.get("as_") and not any(self.flags.get(each) for each in CHAIN_FLAGS):
+            return DevnetInfo.read(devnet_home())
         named = self.found["chain"] or self.found["rpc"] or self.found["hub"]
         return None if named else DevnetInfo.read(devnet_home())
 
     @property
     def account(self) -> DevnetAccount | None:
-        """The devnet's account that acts, unless a wallet was named; raises UnknownAccount."""
-        if self.found["wallet"] or self.devnet is None:
+        """The devnet's account that acts, unless a wallet was named.
+
+        Raises:
+            UnknownAccount: The devnet has no account of this name.
+            TwoWallets: ``--as`` and ``--wallet`` were given.
+        """
+        name = self.flags.get("as_")
+        if name and self.flags.get("wallet"):
+            raise TwoWallets(name)
+        if not name and self.found["wallet"]:
             return None
-        name = self.flags.get("as_") or "requester"
-        if name not in self.devnet.accounts:
-            known = ", ".join(self.devnet.accounts)
+        devnet = DevnetInfo.read(devnet_home()) if name else self.devnet
+        if devnet is None:
+            return None
+        name = name or "requester"
+        if name not in devnet.accounts:
+            known = ", ".join(devnet.accounts)
             raise UnknownAccount(f"the devnet has no account '{name}': choose one of {known}")
-        return self.devnet.accounts[name]
+        return devnet.accounts[name]
 
     @property
     def stored(self) -> StoredWallet:
         """The wallet that acts, not opened; the only one of the keystore if none is named.
 
+        No chain is needed, for which wallet it is does not depend on one.
+
         Raises:
             NoWalletNamed: None is named, and the keystore has none or several.
         """
-        from poolhand.keys import find_wallet, list_wallets
+        from poolhand.keys import find_wallet
 
         keystore = self.found["keystore"]
-        if self.found["wallet"]:
-            return find_wallet(self.found["wallet"], keystore)
-        account = self.account
+        try:
+            account = self.account
+        except NoDevnet:
+            if self.flags.get("as_"):
+                raise
+            account = None
         if account is not None:
             return find_wallet(account.keystore, keystore)
-        wallets = list_wallets(keystore)
-        if len(wallets) != 1:
-            raise NoWalletNamed
-        return wallets[0]
+        return the_wallet(self.found["wallet"], keystore)
 
     @property
     def address(self) -> Address:
-        """The address that acts; no password needed."""
-        return self.stored.address
+        """The address that acts on the chain; no password needed.
+
+        Raises:
+            NoDevnet: No chain is named and no devnet runs.
+            NoWalletNamed: As ``stored``.
+        """
+        return (
+            self.stored.address
+            if self.devnet is None or self.account is None
+            else (Address.parse(self.account.address))
+        )
 
     @property
     def can_sign(self) -> bool:
@@ -160,22 +172,27 @@ class Desk:
     def password(self, *, fresh: bool = False) -> str:
         """Return the wallet's password: from a file, the environment, the devnet or a question.
 
+        An account that ``--as`` names has the password of the devnet, whatever the environment
+        says of another wallet's.
+
         Args:
             fresh: It is a new one, to be typed twice.
 
         Raises:
             PasswordMissing, PasswordUnreadable: Nowhere to be had.
         """
-        if self.found["password-file"]:
-            return read_password(Path(self.found["password-file"]))
-        if self.found["password"]:
-            return str(self.found["password"])
         account = None if fresh else self.account
+        by_name = account is not None and bool(self.flags.get("as_"))
+        told = "" if by_name and not self.flags.get("password_file") else self._told_password()
+        if told:
+            return told
         if account is not None:
-            return read_password(Path(account.password_file))
-        if not sys.stdin.isatty():
-            raise PasswordMissing
-        return _ask(fresh=fresh)
+            return read_password(account.password_file)
+        about = "a new password for it" if fresh else f"password of {self.stored.path.name}"
+        return ask_password(about, fresh=fresh)
+
+    def _told_password(self) -> str:
+        return told_password(self.found, "password")
 
     def settings(self, *, signing: bool) -> RequesterSettings:
         """Return a requester's settings; with ``signing``, wallet and password too."""
@@ -226,18 +243,3 @@ def _opener() -> Opener:
 
 def _text(value: Any) -> str | None:
     return (",".join(value) if isinstance(value, (list, tuple)) else str(value)) or None
-
-
-def read_password(path: Path) -> str:
-    """Return the first line of a file; raises PasswordUnreadable."""
-    try:
-        return path.expanduser().read_text(encoding="utf-8").partition("\n")[0]
-    except (OSError, UnicodeDecodeError) as fault:
-        raise PasswordUnreadable(f"cannot read the password file {path}: {fault}") from fault
-
-
-def _ask(*, fresh: bool) -> str:
-    password = getpass.getpass("password of the wallet: ")
-    if fresh and getpass.getpass("the same again: ") != password:
-        raise PasswordUnreadable("the two passwords differ: try again")
-    return password

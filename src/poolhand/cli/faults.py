@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from poolhand.cli.exits import BUG
+from poolhand.cli.masking import masked
 
 
 def tell(code: str, message: str, *, as_json: bool) -> None:
@@ -24,7 +25,7 @@ def tell_bug(fault: BaseException, arguments: Sequence[str], *, as_json: bool) -
     """Write a trace file, tell where it is, and return the exit code of bugs."""
     handle, path = tempfile.mkstemp(prefix="poolhand-", suffix=".trace", text=True)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(f"poolhand {' '.join(arguments)}\n\n")
+        file.write(f"poolhand {' '.join(masked(arguments))}\n\n")
         traceback.print_exception(fault, file=file)
     text = str(fault).strip() or "no message"
     summary = f"{type(fault).__name__}: {text.splitlines()[0][:200]}"

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from poolhand import __version__
 from poolhand.cli.exits import EXITS, INTERRUPTED, USAGE
 from poolhand.cli.faults import tell, tell_bug
+from poolhand.cli.masking import without_secrets
 from poolhand.domain.errors import Bug, PoolhandError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def run(arguments: Sequence[str], opener: Opener | None = None) -> int:
             list(arguments), prog_name="poolhand", standalone_mode=False, obj=opener
         )
     except TyperException as fault:
-        message = fault.format_message() or "a verb is missing"
+        message = without_secrets(fault.format_message() or "a verb is missing", arguments)
         tell("usage", f"{message} (see --help)", as_json=as_json)
         return USAGE
     except (typer.Abort, KeyboardInterrupt):

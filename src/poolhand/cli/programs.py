@@ -7,16 +7,15 @@ import inspect
 import json
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from typer.core import TyperCommand
 
-from poolhand import observe
-from poolhand.settings.load import Option, Settings, load
+from poolhand.cli.choosing import with_wallet
+from poolhand.settings.load import SWITCH_WORDS, Option, Settings, load
 
 Ready: TypeAlias = Callable[[str], None]
 Start: TypeAlias = Callable[[Settings, Ready], Coroutine[Any, Any, None]]
@@ -35,6 +34,7 @@ def add_program(
         doc: Help text, its example included.
     """
     known = tuple(options)
+    signs = any(option.key == "wallet-password" for option in known)
 
     def command(**given: Any) -> None:
         flags = {option.key: given[_name(option)] for option in known}
@@ -42,13 +42,43 @@ def add_program(
         if given["show_config"]:
             _show(settings, as_json=given["as_json"])
             return
-        observe.configure(json=given["log_json"], level=given["log_level"])
-        asyncio.run(until_stopped(start(settings, _ready_line(given["as_json"]))))
+        if signs:
+            settings = with_wallet(settings)
+        _run(start, settings, given)
 
     parameters = [_parameter(option) for option in known] + _COMMON
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    app.command(name, help=doc)(command)
+    switches = frozenset(f"--{option.key}" for option in known if option.is_switch)
+    kind = type("ProgramCommand", (_WithSwitches,), {"switches": switches})
+    app.command(name, help=doc, cls=kind)(command)
+
+
+def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
+    from poolhand import observe
+
+    observe.configure(json=given["log_json"], level=given["log_level"])
+    asyncio.run(until_stopped(start(settings, _ready_line(given["as_json"]))))
+
+
+class _WithSwitches(TyperCommand):
+    """A command whose switches may stand alone: ``--gpu`` is ``--gpu true``."""
+
+    switches: ClassVar[frozenset[str]] = frozenset()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the word in where it was left out."""
+        return super().parse_args(ctx, spelled_out(args, self.switches))
+
+
+def spelled_out(words: Sequence[str], switches: Container[str]) -> list[str]:
+    """Return what was typed with a word behind every switch."""
+    told: list[str] = []
+    for word, after in zip(words, (*words[1:], ""), strict=True):
+        told.append(word)
+        if word in switches and after.strip().lower() not in SWITCH_WORDS:
+            told.append("true")
+    return told
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
@@ -76,7 +106,8 @@ def _name(option: Option) -> str:
 
 def _parameter(option: Option) -> inspect.Parameter:
     default = option.default or ("required" if option.default is None else "none")
-    told = f"{option.meaning} [{option.variable}; default: {default}]"
+    names = " or ".join(option.variables)
+    told = f"{option.meaning} [{names}; default: {default}]"
     kind = Annotated[str | None, typer.Option(f"--{option.key}", help=told, show_default=False)]
     return inspect.Parameter(
         _name(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
@@ -122,6 +153,8 @@ def _ready_line(as_json: bool) -> Ready:
         if as_json:
             print(json.dumps({"url": url}), flush=True)
         else:
+            from rich.console import Console
+
             Console(stderr=True).print(f"[green]ready[/green] at {url} (Ctrl-C stops)")
 
     return ready
@@ -133,6 +166,9 @@ def _show(settings: Settings, *, as_json: bool) -> None:
         told = {row.option.key: {"value": row.shown, "origin": row.origin} for row in rows}
         print(json.dumps(told, indent=2))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("setting", "value", "origin", title="Settings in force")
     for row in settings.rows():
         table.add_row(row.option.key, row.shown, row.origin)

@@ -14,6 +14,9 @@ from poolhand.cli.verb import COMMON
 
 _COMMON: Final = {key.rstrip("_") for key in COMMON} | {"json"}
 
+WITH_ALL: Final = "account show"
+"""A verb that has every common option."""
+
 HEAD: Final = """\
 # Command line
 
@@ -47,14 +50,16 @@ def reference() -> str:
     parts = [HEAD, "## Exit codes\n", "| code | meaning |\n|---|---|"]
     parts[-1] += "".join(f"\n| {code} | {told} |" for code, told in EXITS.items()) + "\n"
     found = list(commands())
-    parts += ["## Common options\n", _options(found[0][1], common=True)]
+    parts += ["## Common options\n", _options(dict(found)[WITH_ALL], common=True)]
     for words, command in found:
         parts.append(_section(words, command))
     return "\n".join(parts)
 
 
 def _section(words: str, command: Any) -> str:
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    arguments = [
+        each for each in command.params if each.param_type_name == "argument" and not each.hidden
+    ]
     usage = " ".join(["poolhand", words, *(_value(each) for each in arguments)])
     parts = [f"## poolhand {words}\n", f"    {usage}\n", f"{_told(command.help)}\n"]
     parts += [f"- `{_value(each)}`: {each.help}" for each in arguments if each.help]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk, PasswordMissing, read_password
+from poolhand.cli.desk import Desk
+from poolhand.cli.masking import KeyOnCommandLine
+from poolhand.cli.passwords import ask_key, read_password
 from poolhand.cli.render import grid, pairs
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.keys import create_wallet, import_wallet, list_wallets
@@ -23,8 +23,10 @@ KeystoreOption = Annotated[
     str, typer.Option("--keystore", metavar="FOLDER", help="[$POOLHAND_KEYSTORE]")
 ]
 KeyFileOption = Annotated[
-    str, typer.Option(metavar="FILE", help="Its first line is the private key.")
+    str,
+    typer.Option(metavar="FILE", help="Its first line is the private key; '-': standard input."),
 ]
+KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", hidden=True)]
 
 
 @verb(app, "create", example="poolhand wallet create --password-file secret.txt", local=True)
@@ -34,9 +36,16 @@ def create(desk: Desk, keystore: KeystoreOption = "") -> Answer:
 
 
 @verb(app, "import", example="poolhand wallet import --key-file key.txt", local=True)
-def import_(desk: Desk, key_file: KeyFileOption = "", keystore: KeystoreOption = "") -> Answer:
-    """Encrypt a private key with a password; the key is never an argument, others could see it."""
-    key = read_password(Path(key_file)) if key_file else _ask_key()
+def import_(
+    desk: Desk, key: KeyArgument = "", key_file: KeyFileOption = "", keystore: KeystoreOption = ""
+) -> Answer:
+    """Encrypt a private key, from a file or asked for, with a password.
+
+    The key is never an argument: others of this machine could read it.
+    """
+    if key:
+        raise KeyOnCommandLine
+    key = read_password(key_file) if key_file else ask_key()
     return _stored(import_wallet(_folder(desk, keystore), key, desk.password(fresh=True)))
 
 
@@ -58,12 +67,6 @@ def show(desk: Desk) -> Answer:
 
 def _folder(desk: Desk, keystore: str) -> Path:
     return Path(keystore) if keystore else Path(desk.found["keystore"])
-
-
-def _ask_key() -> str:
-    if not sys.stdin.isatty():
-        raise PasswordMissing
-    return getpass.getpass("private key: ")
 
 
 def _members(stored: StoredWallet) -> dict[str, Any]:

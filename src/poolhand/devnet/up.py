@@ -274,6 +274,7 @@ def _programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> di
         "POOLHAND_CHAIN": "",
         "POOLHAND_CHAIN_ID": str(info.chain_id),
         "POOLHAND_LOCKS": str(plan.home / "locks"),
+        "POOLHAND_OVERSUBSCRIBE": "true",
         "IEXEC_BLOCKCHAIN_NODE_ADDRESS": ws_url,
         "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS": ws_url,
         **plan.environment,
@@ -339,10 +340,11 @@ def _worker(plan: DevnetPlan, info: DevnetInfo, name: str) -> dict[str, str]:
 
 
 def _wallet(account: DevnetAccount, prefix: str) -> dict[str, str]:
-    password = Path(account.password_file).read_text(encoding="utf-8").strip()
     return {
         f"{prefix}_WALLET_PATH": account.keystore,
-        f"{prefix}_WALLET_PASSWORD": password,
+        f"{prefix}_WALLET_PASSWORD": "",
+        "POOLHAND_WALLET_PASSWORD": "",
+        "POOLHAND_WALLET_PASSWORD_FILE": account.password_file,
     }
 
 

@@ -70,10 +70,8 @@ class Bug(PoolhandError):
 class BadAmount(Refused):
     """An amount could not be read."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f"'{text}' is not an amount: write RLC with at most 9 decimals ('1.5'), or '1500 nRLC'"
-        )
+    def __init__(self, text: str, wanted: str = "write it with its unit") -> None:
+        super().__init__(f"'{text[:60]}' is not such an amount: {wanted}")
 
 
 class BadHex(Refused):

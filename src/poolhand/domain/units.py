@@ -7,6 +7,7 @@ units live here and nowhere else.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, NewType
 
 from poolhand.domain.errors import BadAmount
@@ -29,23 +30,69 @@ WEI_PER_COIN: Final = 10**18
 WEI_PER_GWEI: Final = 10**9
 
 
-_AMOUNT: Final = re.compile(r"([0-9]{0,30})(?:\.([0-9]{1,9}))?(?: +(rlc|nrlc))?", re.IGNORECASE)
+_QUANTITY: Final = re.compile(
+    r"(?P<whole>[0-9]{1,40})?(?:\.(?P<fraction>[0-9]{1,18}))? *(?P<unit>[A-Za-z]*)"
+)
+RLC_UNITS: Final[Mapping[str, int]] = {"rlc": 9, "nrlc": 0}
+"""Name of a unit (any case) to the decimals of 1 nRLC that it holds."""
+COIN_UNITS: Final[Mapping[str, int]] = {
+    "eth": 18, "xrlc": 18, "coin": 18, "coins": 18, "gwei": 9, "wei": 0,
+}  # fmt: skip
+"""The same for the chain's coin, in wei; a sidechain of iExec calls its coin xRLC."""
+
+
+def _read(text: str, units: Mapping[str, int], unit: str, wanted: str) -> int:
+    """Read a quantity exactly, into the smallest unit; ``unit`` is what a plain number counts.
+
+    Raises:
+        BadAmount: No number, a unit that is not one of ``units``, or too fine.
+    """
+    found = _QUANTITY.fullmatch(text.strip())
+    decimals = units.get((found["unit"] or unit).lower()) if found else None
+    if found is None or decimals is None:
+        raise BadAmount(text, wanted)
+    whole, fraction = found["whole"] or "", (found["fraction"] or "").rstrip("0")
+    if not (whole or found["fraction"]) or len(fraction) > decimals:
+        raise BadAmount(text, wanted)
+    return int((whole + fraction.ljust(decimals, "0")) or "0")
 
 
 def parse_rlc(text: str) -> NanoRlc:
-    """Read an amount such as ``"1.5"`` (RLC) or ``"1500 nRLC"``.
+    """Read an amount of RLC: ``1.5`` (RLC), ``0.3RLC``, ``1.5 RLC``, ``300000000nRLC``.
 
     Raises:
-        BadAmount: Not a number, negative, or finer than one nRLC.
+        BadAmount: Not a number, negative, of another unit, or finer than one nRLC.
     """
-    found = _AMOUNT.fullmatch(text.strip())
-    whole, fraction, unit = found.groups(default="") if found else ("", "", "")
-    in_nano = unit.lower() == "nrlc"
-    if not whole + fraction or (in_nano and fraction):
-        raise BadAmount(text)
-    if in_nano:
-        return NanoRlc(int(whole))
-    return NanoRlc(int(whole + fraction.ljust(9, "0")))
+    wanted = "write RLC with at most 9 decimals ('1.5', '1.5 RLC'), or '1500 nRLC'"
+    return NanoRlc(_read(text, RLC_UNITS, "rlc", wanted))
+
+
+def parse_coin(text: str) -> Wei:
+    """Read an amount of the chain's coin: ``0.01`` (coins), ``0.01 ETH``, ``5 xRLC``, ``3gwei``.
+
+    Raises:
+        BadAmount: Not a number, negative, of another unit, or finer than one wei.
+    """
+    wanted = "write coins with at most 18 decimals ('0.01', '0.01 ETH', '0.01 xRLC'), or '20 gwei'"
+    return Wei(_read(text, COIN_UNITS, "coin", wanted))
+
+
+def parse_gas_price(text: str) -> Wei:
+    """Read wei per unit of gas: ``22gwei``, ``0.1 gwei``; plain numbers are wei, as iExec has it.
+
+    Raises:
+        BadAmount: Not a number, negative, of another unit, or finer than one wei.
+    """
+    wanted = "write a price of gas such as '22gwei', or a whole number of wei"
+    return Wei(_read(text.replace("_", ""), COIN_UNITS, "wei", wanted))
+
+
+def show_gas_price(price: Wei) -> str:
+    """Write wei per unit of gas as people do: in gwei, and what is far less in wei."""
+    if 0 < price < WEI_PER_GWEI // 1_000_000:
+        return f"{price} wei"
+    whole, rest = divmod(price, WEI_PER_GWEI)
+    return f"{whole}" + f".{rest:09d}".rstrip("0").rstrip(".") + " gwei"
 
 
 def show_rlc(amount: NanoRlc) -> str:

@@ -6,10 +6,10 @@ Source: iExec SDK 9 (addresses and public endpoints), read 2026-11-23.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.units import WEI_PER_GWEI, Wei
+from poolhand.domain.units import Wei, parse_gas_price
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.load import BadSetting, Option, Settings, fraction, whole, words
 
@@ -34,6 +34,10 @@ KNOWN_CHAINS: Final[Mapping[str, ChainSettings]] = {
 """Public chains on which iExec's contracts run."""
 
 _NODE: Final = "IEXEC_BLOCKCHAIN_NODE_ADDRESS"
+_RPC: Final = "POOLHAND_RPC"
+LEAST_CAP: Final = Wei(1_000_000)
+"""Wei per gas under which a cap is a slip: ten times less than the least that a chain asks here
+(0.01 gwei, Arbitrum's floor)."""
 
 
 def chain_options(node_variable: str = _NODE) -> tuple[Option, ...]:
@@ -42,7 +46,8 @@ def chain_options(node_variable: str = _NODE) -> tuple[Option, ...]:
         Option("chain", "POOLHAND_CHAIN", _chain_name, "",
                "name of a public chain: " + ", ".join(KNOWN_CHAINS)),
         Option("rpc", node_variable, words, "",
-               "RPC endpoints, separated by commas, the preferred one first"),
+               "RPC endpoints, separated by commas, the preferred one first",
+               also=() if node_variable == _RPC else (_RPC,)),
         Option("hub", "POOLHAND_HUB", _address, "", "address of the PoCo hub"),
         Option("chain-id", "POOLHAND_CHAIN_ID", whole(0), "0",
                "chain id that endpoints must answer; 0: any"),
@@ -50,8 +55,8 @@ def chain_options(node_variable: str = _NODE) -> tuple[Option, ...]:
                "blocks, its own included, before an event counts"),
         Option("gas-price-multiplier", "IEXEC_GAS_PRICE_MULTIPLIER", fraction, "1.3",
                "factor on the network's gas price"),
-        Option("gas-price-cap", "IEXEC_GAS_PRICE_CAP", whole(0), str(22 * WEI_PER_GWEI),
-               "most to pay for gas (wei per unit of gas)"),
+        Option("gas-price-cap", "IEXEC_GAS_PRICE_CAP", _cap, "22gwei",
+               "most to pay for a unit of gas: '22gwei', or a plain number of wei"),
         Option("poll-seconds", "POOLHAND_POLL_SECONDS", fraction, "0.5",
                "how often an endpoint without subscriptions is asked (seconds)"),
     )  # fmt: skip
@@ -63,6 +68,16 @@ def _chain_name(text: str) -> str:
     return text
 
 
+def _cap(text: str) -> Wei:
+    price = parse_gas_price(text)
+    if 0 < price < LEAST_CAP:
+        raise ValueError(
+            f"{price} wei for a unit of gas pays for nothing: write gwei where you mean gwei, "
+            "such as '22gwei'"
+        )
+    return price
+
+
 def _address(text: str) -> Address | None:
     return Address.parse(text) if text else None
 
@@ -70,24 +85,40 @@ def _address(text: str) -> Address | None:
 def chain_settings(found: Settings) -> ChainSettings:
     """Return how to reach the chain that the settings name.
 
+    A weaker origin never changes the chain that a stronger one names: with ``--chain`` a hub or
+    chain id from the environment is passed over, and with ``--hub`` a chain from there. Endpoints
+    complete each other, for their chain id is checked.
+
     Raises:
         BadSetting: Neither a known chain nor both endpoint and hub.
     """
-    known = KNOWN_CHAINS.get(found["chain"])
+    known = _known(found)
     urls = found["rpc"] or (known.rpc_urls if known else ())
-    hub = found["hub"] or (known.hub if known else None)
+    hub = _unless_overruled(found, known, "hub") or (known.hub if known else None)
     if not urls or hub is None:
         raise BadSetting(
-            "no chain to work on: name one with POOLHAND_CHAIN "
+            "no chain to work on: name one with --chain or POOLHAND_CHAIN "
             f"({', '.join(KNOWN_CHAINS)}), or give RPC endpoint (--rpc) and hub (--hub)"
         )
     return ChainSettings(
         rpc_urls=urls,
         hub=hub,
-        chain_id=found["chain-id"] or (known.chain_id if known else None),
+        chain_id=_unless_overruled(found, known, "chain-id") or (known.chain_id if known else None),
         native=known.native if known else False,
         confirmations=found["confirmations"],
         gas_price_multiplier=found["gas-price-multiplier"],
-        gas_price_cap=Wei(found["gas-price-cap"]),
+        gas_price_cap=found["gas-price-cap"],
         poll_seconds=found["poll-seconds"],
     )
+
+
+def _known(found: Settings) -> ChainSettings | None:
+    """Return the chain by name, unless somebody who is stronger has named another hub."""
+    known = KNOWN_CHAINS.get(found["chain"])
+    other = known is not None and found["hub"] not in (None, known.hub)
+    return None if other and found.rank("hub") > found.rank("chain") else known
+
+
+def _unless_overruled(found: Settings, known: ChainSettings | None, key: str) -> Any:
+    weaker = known is not None and found.rank(key) < found.rank("chain")
+    return None if weaker else found[key]

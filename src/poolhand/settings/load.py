@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 from poolhand.domain.errors import PoolhandError, Refused
 
 MASK: Final = "***"
+_ON: Final = frozenset(("true", "yes", "1", "on"))
+SWITCH_WORDS: Final = _ON | {"false", "no", "0", "off"}
+"""How people say that something is on or off."""
 KEY_LENGTH: Final = 20
 """A word of a URL's path that is so long may be a key."""
 
@@ -35,6 +39,7 @@ class Option:
         default: As text; None when it must be given.
         meaning: For a person, with unit.
         secret: Never shown.
+        also: Other names in the environment, looked for after ``variable``.
     """
 
     key: str
@@ -43,6 +48,27 @@ class Option:
     default: str | None
     meaning: str
     secret: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off: then its flag needs no word behind it."""
+        return self.parse is flag
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All its names in the environment, the first one first."""
+        return (self.variable, *self.also)
+
+
+class Rank(IntEnum):
+    """How strong the origin of a value is: a stronger one is never overruled by a weaker."""
+
+    DEFAULT = 0
+    FILE = 1
+    ENVIRONMENT = 2
+    FLAG = 3
+    DECIDED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,7 @@ class Setting:
     value: Any
     shown: str
     origin: str
+    rank: Rank = Rank.DEFAULT
 
 
 class Settings(Mapping[str, Any]):
@@ -73,6 +100,21 @@ class Settings(Mapping[str, Any]):
     def rows(self) -> tuple[Setting, ...]:
         """Return every setting in order of declaration."""
         return tuple(self._found.values())
+
+    def rank(self, key: str) -> Rank:
+        """Return how strong the origin of a value is."""
+        return self._found[key].rank
+
+    def origin(self, key: str) -> str:
+        """Return where a value comes from, for a person."""
+        return self._found[key].origin
+
+    def decided(self, key: str, value: Any, origin: str) -> Settings:
+        """Return the same settings with a value that the program has found out itself."""
+        option = self._found[key].option
+        shown = MASK if option.secret else str(value)
+        made = Setting(option, value, shown, origin, Rank.DECIDED)
+        return Settings({**self._found, key: made}.values())
 
 
 def load(
@@ -119,16 +161,17 @@ def _find(
 ) -> Setting:
     flag = flags.get(option.key)
     if flag is not None:
-        return _made(option, flag, f"flag --{option.key}")
-    if environ.get(option.variable):
-        return _made(option, environ[option.variable], f"environment {option.variable}")
+        return _made(option, flag, f"flag --{option.key}", Rank.FLAG)
+    for name in option.variables:
+        if environ.get(name):
+            return _made(option, environ[name], f"environment {name}", Rank.ENVIRONMENT)
     if option.key in written:
-        return _made(option, _text(written[option.key]), file)
+        return _made(option, _text(written[option.key]), file, Rank.FILE)
     if option.default is None:
         raise BadSetting(
             f"{option.meaning} is missing: set {option.variable} or give --{option.key}"
         )
-    return _made(option, option.default, "default")
+    return _made(option, option.default, "default", Rank.DEFAULT)
 
 
 def _text(value: Any) -> str:
@@ -137,7 +180,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _made(option: Option, text: str, origin: str) -> Setting:
+def _made(option: Option, text: str, origin: str, rank: Rank) -> Setting:
     try:
         value = option.parse(text)
     except (ValueError, PoolhandError) as fault:
@@ -145,7 +188,7 @@ def _made(option: Option, text: str, origin: str) -> Setting:
             "the given value is not valid" if option.secret else f"'{text}' is not valid: {fault}"
         )
         raise BadSetting(f"{option.key} ({origin}): {told}") from None
-    return Setting(option, value, _shown(option, text), origin)
+    return Setting(option, value, _shown(option, text), origin, rank)
 
 
 def _shown(option: Option, text: str) -> str:
@@ -171,7 +214,7 @@ def _without_credentials(text: str) -> str:
 # --------------------------------------------------------------------------------- readers of text
 
 
-def whole(least: int = 0) -> Callable[[str], int]:
+def whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:
     """Return a reader of whole numbers."""
 
     def read(text: str) -> int:
@@ -181,6 +224,8 @@ def whole(least: int = 0) -> Callable[[str], int]:
         value = int(digits)
         if value < least:
             raise ValueError(f"it must be at least {least}")
+        if most is not None and value > most:
+            raise ValueError(f"it must be at most {most}")
         return value
 
     return read
@@ -188,18 +233,21 @@ def whole(least: int = 0) -> Callable[[str], int]:
 
 def fraction(text: str) -> float:
     """Read a number that is not negative."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("it must be a number") from None
     if not 0 <= value < float("inf"):
         raise ValueError("it must not be negative")
     return value
 
 
 def flag(text: str) -> bool:
-    """Read true or false (also yes, no, 1, 0)."""
+    """Read true or false (also yes, no, on, off, 1, 0)."""
     word = text.strip().lower()
-    if word not in ("true", "yes", "1", "on", "false", "no", "0", "off"):
-        raise ValueError("write true or false")
-    return word in ("true", "yes", "1", "on")
+    if word not in SWITCH_WORDS:
+        raise ValueError("write true or false (or yes, no, on, off, 1, 0)")
+    return word in _ON
 
 
 def words(text: str) -> tuple[str, ...]:

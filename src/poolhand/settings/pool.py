@@ -14,6 +14,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import Option, Settings, flag, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
+from poolhand.settings.wallets import wallet_options, wallet_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,10 @@ def _workers(text: str) -> frozenset[Address]:
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option("pool-address", "POOL_ADDRESS", _address, None, "address of the workerpool contract"),
-    Option("wallet", "IEXEC_CORE_WALLET_PATH", Path, None, "keystore file of the pool's owner"),
-    Option("wallet-password", "IEXEC_CORE_WALLET_PASSWORD", str, "",
-           "password of the keystore file", secret=True),
+    *wallet_options("of the pool's owner", "IEXEC_CORE_WALLET_PATH", "IEXEC_CORE_WALLET_PASSWORD"),
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
-    Option("port", "IEXEC_CORE_PORT", whole(0), "13000", "port to listen on; 0: any free one"),
+    Option("port", "IEXEC_CORE_PORT", whole(0, 65_535), "13000",
+           "port to listen on; 0: any free one"),
     Option("public-url", "POOLHAND_PUBLIC_URL", str, "",
            "URL under which workers and requesters reach the pool; empty: where it listens"),
     Option("results-url", "IEXEC_RESULT_REPOSITORY_URL", str, "http://127.0.0.1:13200",
@@ -131,7 +131,7 @@ def pool_settings(found: Settings) -> PoolSettings:
     return PoolSettings(
         chain=chain_settings(found),
         workerpool=found["pool-address"],
-        wallet=found["wallet"],
+        wallet=wallet_path(found),
         password=found["wallet-password"],
         host=found["host"],
         port=found["port"],

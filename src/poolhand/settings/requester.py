@@ -10,9 +10,8 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options
 from poolhand.settings.load import Option
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
+from poolhand.settings.wallets import DEFAULT_KEYSTORE, KEYSTORE, PASSWORD_FILE
 
-DEFAULT_KEYSTORE: Final = Path("~/.ethereum/keystore")
-"""Where the iExec SDK keeps wallets."""
 DEFAULT_STATE: Final = Path("~/.poolhand/requester")
 
 
@@ -46,9 +45,8 @@ REQUESTER_OPTIONS: Final = (
     Option("pool-url", "POOLHAND_POOL_URL", str, "", "URL of the workerpool to buy from"),
     Option("results-url", "POOLHAND_RESULTS_URL", str, "", "URL of the results service"),
     Option("wallet", "POOLHAND_WALLET", str, "", "keystore file, or address in the keystore"),
-    Option("keystore", "POOLHAND_KEYSTORE", Path, str(DEFAULT_KEYSTORE), "folder of wallets"),
-    Option("password-file", "POOLHAND_WALLET_PASSWORD_FILE", str, "",
-           "file whose first line is the wallet's password"),
+    KEYSTORE,
+    PASSWORD_FILE,
     Option("password", "POOLHAND_WALLET_PASSWORD", str, "", "the wallet's password", secret=True),
     Option("state", "POOLHAND_STATE", Path, str(DEFAULT_STATE), "folder of the journals"),
     LOCKS,

@@ -57,7 +57,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("pool-address", "POOL_ADDRESS", _pool, "",
            "workerpool whose results are taken; empty: any pool's"),
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
-    Option("port", "POOLHAND_RESULTS_PORT", whole(0), "13200",
+    Option("port", "POOLHAND_RESULTS_PORT", whole(0, 65_535), "13200",
            "port to listen on; 0: any free one"),
     Option("public-url", "POOLHAND_RESULTS_URL", str, "",
            "URL under which requesters reach it, written on chain; empty: where it listens"),

@@ -14,6 +14,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import BadSetting, Option, Settings, flag, size, whole, words
 from poolhand.settings.locks import LOCKS
+from poolhand.settings.wallets import wallet_options, wallet_path
 
 LEAST_CPUS: Final = 2
 """The seed: a worker's computer needs at least 2 CPUs."""
@@ -148,17 +149,17 @@ def without_effect(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    Option("core-url", "IEXEC_CORE_URL", str, "http://localhost:13000", "URL of the pool"),
+    Option("core-url", "IEXEC_CORE_URL", str, "http://127.0.0.1:13000", "URL of the pool"),
     Option("pool-address", "POOL_ADDRESS", _pool, None, "address of the workerpool contract"),
     Option("name", "IEXEC_WORKER_NAME", _name, "worker",
            "name of this worker, part of folder and container names"),
     Option("base-dir", "IEXEC_WORKER_BASE_DIR", Path, "~/.poolhand/workers",
            "folder of journal and task files; it must survive a restart"),
-    Option("wallet", "IEXEC_WORKER_WALLET_PATH", Path, None, "keystore file of the wallet"),
-    Option("wallet-password", "IEXEC_WORKER_WALLET_PASSWORD", str, "",
-           "password of the keystore file", secret=True),
+    *wallet_options("of the worker", "IEXEC_WORKER_WALLET_PATH", "IEXEC_WORKER_WALLET_PASSWORD"),
     Option("cpus", "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT", _count, "",
            "tasks computed at once, a CPU each; empty: all CPUs but one"),
+    Option("oversubscribe", "POOLHAND_OVERSUBSCRIBE", flag, "false",
+           "let there be more tasks at once than CPUs: they share them, and may run out of time"),
     Option("gpu", "IEXEC_WORKER_GPU_ENABLED", flag, "false", "offer a GPU, one task at a time"),
     Option("memory", "POOLHAND_TASK_MEMORY", size, "1g", "memory of one task"),
     Option("tmp", "POOLHAND_TASK_TMP", size, "256m", "size of a task's /tmp"),
@@ -190,7 +191,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "https://ipfs-gateway.v8-bellecour.iex.ec,https://gateway.ipfs.io",
            "gateways for /ipfs/ data, separated by commas"),
     Option("docker", "DOCKER_HOST", str, "", "Docker engine; empty: the usual socket"),
-    Option("status-port", "IEXEC_WORKER_PORT", whole(0), "13100",
+    Option("status-port", "IEXEC_WORKER_PORT", whole(0, 65_535), "13100",
            "port of the local status page; 0: any free one"),
     LOCKS,
     *chain_options("IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"),
@@ -209,7 +210,8 @@ def worker_settings(
         machine_cpus: CPUs that this process may use.
 
     Raises:
-        BadSetting: Fewer than 2 CPUs, or something that does not fit together.
+        BadSetting: Fewer than 2 CPUs, more tasks at once than CPUs, or something that does not
+            fit together.
     """
     if machine_cpus < LEAST_CPUS:
         raise BadSetting(
@@ -217,6 +219,12 @@ def worker_settings(
             "use another computer, or give the virtual machine more"
         )
     slots = found["cpus"] or max(machine_cpus - 1, 1)
+    if slots > machine_cpus and not found["oversubscribe"]:
+        raise BadSetting(
+            f"cpus ({found.origin('cpus')}): {slots} tasks at once, and this computer has "
+            f"{machine_cpus} CPUs: give at most {machine_cpus}, or leave it out for "
+            f"{machine_cpus - 1} (--oversubscribe lets tasks share CPUs)"
+        )
     name: str = found["name"]
     return WorkerSettings(
         chain=chain_settings(found),
@@ -224,7 +232,7 @@ def worker_settings(
         pool_url=found["core-url"],
         name=name,
         base=found["base-dir"].expanduser() / name,
-        wallet=found["wallet"],
+        wallet=wallet_path(found),
         password=found["wallet-password"],
         cpus=1 if found["gpu"] else slots,
         gpu=found["gpu"],

@@ -43,8 +43,8 @@ class ServiceFailed(Bug):
     """The server ended while it was starting."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take a port; 0 lets the system choose.
+def bind(host: str, port: int, flag: str = "--port") -> socket.socket:
+    """Take a port; 0 lets the system choose; ``flag`` is how the operator names it.
 
     Raises:
         PortBusy: Another program has it.
@@ -58,7 +58,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
             raise PortBusy(
-                f"port {port} is taken by another program: choose another with --port, "
+                f"port {port} is taken by another program: choose another with {flag}, "
                 "or stop that program"
             ) from fault
         raise CannotListen(f"cannot listen at {host}, port {port}: {fault}") from fault
@@ -70,7 +70,12 @@ def port_of(listener: socket.socket) -> int:
 
 
 async def serve(
-    app: ASGIApp, host: str, port: int, ready: Callable[[int], None] | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    ready: Callable[[int], None] | None = None,
+    *,
+    flag: str = "--port",
 ) -> None:
     """Serve until cancelled, then let requests under way end.
 
@@ -79,11 +84,12 @@ async def serve(
         host: Address to listen at.
         port: 0: any free one.
         ready: Told the real port once requests are answered.
+        flag: How the operator names the port.
 
     Raises:
         PortBusy, CannotListen: As ``bind``.
     """
-    await serve_on(app, bind(host, port), ready)
+    await serve_on(app, bind(host, port, flag), ready)
 
 
 async def serve_on(

@@ -14,6 +14,7 @@ Rules P-1 to P-19 of ``docs/protocol/worker-protocol.md``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -41,6 +42,8 @@ from poolhand.wire.session import HEARTBEAT, LEASE
 
 MAX_SKEW: Final = 30
 """Seconds that two clocks may differ."""
+_PLACE: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
+_USUAL_PORTS: Final = {"http": "80", "https": "443"}
 
 
 class BadUrl(Refused):
@@ -115,7 +118,9 @@ class Rejected(Refused):
 
 
 def normal_url(url: str) -> str:
-    """Return a pool's URL in the one form that is signed: lower-case host, no final slash.
+    """Return a pool's URL in the one form that is signed, however it was typed.
+
+    Lower-case host, ``localhost`` as 127.0.0.1, no port that goes without saying, no final slash.
 
     Raises:
         BadUrl: Not http or https with a host, or with query, fragment or credentials.
@@ -127,7 +132,11 @@ def normal_url(url: str) -> str:
         raise BadUrl(f"'{url}' is not a URL") from fault
     if parts.scheme not in ("http", "https") or not plain:
         raise BadUrl(f"'{url}' is not a pool's URL: write http(s)://host[:port]")
-    return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+    place = _PLACE.fullmatch(parts.netloc.lower())
+    host, port = place.group("host", "port") if place else (parts.netloc.lower(), None)
+    host = "127.0.0.1" if host == "localhost" else host
+    netloc: str = host if port in (None, _USUAL_PORTS[parts.scheme]) else f"{host}:{port}"
+    return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
 
 
 def socket_url(url: str) -> str:

@@ -196,7 +196,7 @@ async def _attend(
                 agent.results_url.add_done_callback(lambda done: done.cancelled() or ready(url))
 
         try:
-            await serve(app, "127.0.0.1", settings.status_port, told)
+            await serve(app, "127.0.0.1", settings.status_port, told, flag="--status-port")
         finally:
             log.info("worker_stopped", **left_behind(agent))
 
