@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vectors import PARAMS
 
-from poolhand.domain.params import MAX_URI, DealParams, UnfitParams, split_arguments
+from poolhand.domain.params import (
+    MAX_URI,
+    DealParams,
+    LostArguments,
+    UnfitParams,
+    check_arguments,
+    join_arguments,
+    split_arguments,
+)
 from poolhand.domain.text import is_plain, is_well_formed
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
@@ -150,3 +158,34 @@ def test_arguments_split_as_the_java_worker_does(line, words):
 @given(st.lists(st.text(st.characters(exclude_characters="'\""), min_size=1), max_size=5))
 def test_quoted_words_come_back(words):
     assert split_arguments(" ".join(f"'{word}'" for word in words)) == tuple(words)
+
+
+# -------------------------------------------------------------------- what a buyer is about to pay
+
+
+@pytest.mark.case("D4")
+@pytest.mark.parametrize(
+    "text", ["it's me", 'a "b', "''", "x '' y", 'x ""', "--name=x ''", r"say \"hi\"", r"it\'s o'k"]
+)
+def test_what_workers_would_lose_is_refused_before_it_is_paid(text):
+    with pytest.raises(LostArguments):
+        check_arguments(text)
+
+
+@pytest.mark.case("D4")
+@pytest.mark.parametrize(
+    "text", ["", "  ", "--top 5", "'a b' c", "a'' b", "''' '", r"C:\dir", "'\"\"'", '"it\'s" me']
+)
+def test_what_reaches_the_app_is_told_as_it_will_get_it(text):
+    assert check_arguments(text) == split_arguments(text)
+
+
+@pytest.mark.case("D4")
+@given(st.lists(st.text(min_size=1, max_size=8) | st.text("'\" \\a", min_size=1), max_size=5))
+def test_words_given_one_by_one_reach_the_app_as_they_are(words):
+    assert split_arguments(join_arguments(words)) == tuple(words)
+
+
+def test_an_empty_word_cannot_be_given():
+    with pytest.raises(LostArguments):
+        join_arguments(["a", ""])

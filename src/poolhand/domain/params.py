@@ -6,8 +6,9 @@ Source: iExec SDK 8 and 9 (writer), iExec worker 9.x (reader, argument splitting
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final, Self
 
 from poolhand.domain.errors import Refused
@@ -42,6 +43,10 @@ class UnfitParams(Refused):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the params of the request cannot be used: {why}")
+
+
+class LostArguments(Refused):
+    """Workers would give the app other arguments than were meant, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +161,66 @@ def split_arguments(text: str) -> tuple[str, ...]:
     if quote:
         return ()
     return tuple(each for each in (*words, word) if each)
+
+
+def check_arguments(text: str) -> tuple[str, ...]:
+    """Split a command line that somebody is about to pay for.
+
+    Raises:
+        LostArguments: Workers would lose some of it; the message says how to write it.
+    """
+    words = split_arguments(text)
+    if text.strip(" ") and not words:
+        raise LostArguments(
+            f"workers would give the app no arguments at all: a quote in {text!r} is never closed. "
+            """Put the word into the other kind of quotes ("it's"), or give each word with --arg"""
+        )
+    if "\\'" in text or '\\"' in text:
+        raise LostArguments(
+            f"workers know no escapes: the backslash before a quote in {text!r} would reach the "
+            "app and the quote would not. Use the other kind of quotes, or give each word with "
+            "--arg"
+        )
+    if _has_empty_word(text):
+        raise LostArguments(
+            f"workers drop empty words: the app would not get those in {text!r}. Leave them out, "
+            "or let the app take a word that means nothing"
+        )
+    return words
+
+
+def _has_empty_word(text: str) -> bool:
+    """Tell whether a pair of quotes around nothing stands alone, where a word is expected."""
+    marked = split_arguments(text.replace("''", "'\0'").replace('""', '"\0"'))
+    return "\0" in marked and "\0" not in split_arguments(text)
+
+
+def join_arguments(words: Iterable[str]) -> str:
+    """Write words so that ``split_arguments`` gives exactly these; only what must be is quoted.
+
+    Raises:
+        LostArguments: A word is empty, which no quoting can express.
+    """
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if not word:
+        raise LostArguments("an empty argument cannot be given to an app: workers drop it")
+    if not set(word) & set(" '\""):
+        return word
+    if '"' not in word:
+        return f'"{word}"'
+    return "".join(f'"{part}"' if part == "'" else f"'{part}'" for part in _runs(word))
+
+
+def _runs(word: str) -> list[str]:
+    """Cut a word at its single quotes, which become parts of their own."""
+    first, *rest = word.split("'")
+    parts = [first, *(part for each in rest for part in ("'", each))]
+    return [part for part in parts if part]
+
+
+def input_name(uri: str) -> str:
+    """Return the file name in ``/iexec_in`` under which an app finds an input file."""
+    return sha256(uri.encode()).hexdigest()

@@ -10,7 +10,7 @@ import asyncio
 import structlog
 
 from poolhand.domain.errors import Refused, Unavailable
-from poolhand.domain.params import split_arguments
+from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
@@ -18,7 +18,7 @@ from poolhand.worker.archive import pack
 from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
 from poolhand.worker.hands import engine
-from poolhand.worker.hands.download import dataset_name, input_name, pull
+from poolhand.worker.hands.download import dataset_name, pull
 from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.multiaddr import decode
+from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.worker.bench import Bench, Folder
@@ -58,11 +57,6 @@ async def download_data(bench: Bench, replicate: Replicate) -> Finished:
     except (PoolhandError, OSError) as fault:
         outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)
     return Finished(bench.clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
-
-
-def input_name(uri: str) -> str:
-    """Return the file name under which the app finds an input file."""
-    return sha256(uri.encode()).hexdigest()
 
 
 async def _dataset(bench: Bench, brief: Brief, folder: Folder) -> None:
