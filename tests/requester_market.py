@@ -50,6 +50,8 @@ class FakePool:
     hub: Address | None = None
     tasks: dict[TaskId, dict[str, Any]] = field(default_factory=dict)
     sold: list[Signed[WorkerpoolOrder]] = field(default_factory=list)
+    seated: list[Address] = field(default_factory=list)
+    logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -73,6 +75,10 @@ class FakePool:
                 return JSONResponse({"code": code, "message": message}, status)
             return JSONResponse(encode_order(self.sell(category, trust, tag)))
 
+        self._of_tasks(app)
+        return app
+
+    def _of_tasks(self, app: FastAPI) -> None:
         @app.get("/v1/tasks/{task_id}")
         async def task(task_id: str) -> Response:
             found = self.tasks.get(TaskId.parse(task_id))
@@ -80,7 +86,19 @@ class FakePool:
                 return JSONResponse({"code": "not-known", "message": "no such task"}, 404)
             return JSONResponse(found)
 
-        return app
+        @app.get("/v1/workers")
+        async def workers() -> list[dict[str, Any]]:
+            return [{"worker": str(each), "paused": False} for each in self.seated]
+
+        @app.get("/v1/tasks/{task_id}/logs")
+        async def logs(task_id: str) -> Response:
+            if self.logs is None:
+                message = "this pool does not publish logs; ask its owner"
+                return JSONResponse({"code": "not-public", "message": message}, 403)
+            printed = self.logs.get(TaskId.parse(task_id), {})
+            return JSONResponse(
+                {str(w): {"stdout": out, "stderr": err} for w, (out, err) in printed.items()}
+            )
 
     def sell(self, category: int, trust: int, tag: str) -> Signed[WorkerpoolOrder]:
         z = ZERO_ADDRESS

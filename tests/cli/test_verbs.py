@@ -119,7 +119,8 @@ def test_an_app_by_address_and_orders_from_files(cli, tmp_path):
     bought = cli("run", str(app), "--app-order", str(file), "--no-wait", "--json")
     assert bought.json["price_nrlc"] == 3 * RLC
     assert cli("order", "check", str(file), "--json").json["left"] == 0
-    again = cli("run", str(app), "--app-order", str(file), "--no-wait", "--json")
+    words = ("--app-order", str(file), "--no-wait", "--again", "--json")
+    again = cli("run", str(app), *words)
     assert again.code == 2
     assert "used up or cancelled (app order)" in again.error["message"]
 

@@ -14,7 +14,9 @@ from poolhand.domain.units import (
     parse_gas_price,
     parse_rlc,
     show_coin,
+    show_duration,
     show_gas_price,
+    show_moment,
     show_rlc,
 )
 
@@ -143,3 +145,25 @@ def test_a_gas_price_that_is_shown_is_read(price):
 )
 def test_a_gas_price_is_shown_in_gwei_unless_it_is_next_to_nothing(price, text):
     assert show_gas_price(Wei(price)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (7199, "1 hour"),
+        (7200, "2 hours"),
+        (86_400, "1 day"),
+        (200_000, "2 days"),
+    ],
+)
+def test_a_duration_is_told_in_its_largest_whole_unit(seconds, told):
+    assert show_duration(seconds) == told
+
+
+def test_a_moment_is_told_in_utc_and_what_is_none_stays_a_number():
+    assert show_moment(1_700_000_000) == "2023-11-14 22:13:20 UTC"
+    assert show_moment(10**18) == f"{10**18} UTC"

@@ -8,7 +8,7 @@ import typer
 from rich.console import Group
 
 from poolhand.cli.desk import Desk
-from poolhand.cli.render import coloured, grid, receipt_members, receipt_row
+from poolhand.cli.render import coloured, grid, pairs, receipt_members, receipt_row
 from poolhand.domain.errors import Bug, PoolhandError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def claim_report(claimed: Claimed) -> RenderableType:
         return "nothing to claim: no task is past its final deadline without an end"
     parts: list[RenderableType] = [grid(("task", ""), rows)]
     if claimed.receipts:
-        sent = ((receipt_row(each),) for each in claimed.receipts)
-        parts.append(grid(("transactions",), sent, "\n"))
+        sent = (("transaction", receipt_row(each)) for each in claimed.receipts)
+        parts += ["", pairs(sent)]
     elif not claimed.tasks:
         parts.append("\nnothing is left to claim")
     return Group(*parts)
@@ -75,7 +75,7 @@ async def claim_by_itself(
         desk.note(f"not claimed ({fault}): repeat it with `{by_hand}`")
         return None
     for receipt in claimed.receipts:
-        desk.note(f"transaction {receipt_row(receipt)}")
+        desk.note(f"transaction {receipt.tx_hash} in block {receipt.block}")
     desk.note(f"claimed {len(claimed.tasks)} task(s); {_others(claimed)}")
     return claimed
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from rich.console import Group
+from typing import TYPE_CHECKING
 
-from poolhand.cli.claiming import claim_members, claim_report
+from rich.console import Group
+from rich.text import Text
+
+from poolhand.cli.causes import causes_report
+from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
 from poolhand.cli.desk import Desk
+from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.parts import DealArgument
+from poolhand.cli.progress import follow
 from poolhand.cli.render import (
+    coloured,
     deal_members,
     deal_table,
     replicates_table,
     task_members,
 )
 from poolhand.cli.verb import Answer, noun, verb
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from poolhand.domain.deal import Deal
+    from poolhand.requester.claims import Claimed
+    from poolhand.requester.watching import Progress, TaskProgress
 
 app = noun("Look at deals, and claim what was not delivered.")
 
@@ -24,8 +38,37 @@ async def show(desk: Desk, deal_id: DealArgument) -> Answer:
     async with desk.requester() as requester:
         deal = await requester.deal(deal_id)
         progress = await requester.look(deal)
-    members = {**deal_members(deal), "tasks": [task_members(each) for each in progress.tasks]}
-    return Answer(members, lambda: Group(deal_table(deal), "", replicates_table(progress)))
+    return _answer(deal, progress)
+
+
+@verb(app, "watch", example=f"poolhand deal watch 0x{'1f' * 32}")
+async def watch(desk: Desk, deal_id: DealArgument, claim: ClaimFlag = True) -> Answer:
+    """Follow a deal's tasks to their end; ends with code 1 when one did not complete.
+
+    What runs out of time is claimed back, if the wallet's password is at hand.
+    """
+    desk.farewell = f"deal {deal_id} goes on: `poolhand deal watch {deal_id}`"
+    async with desk.requester() as requester:
+        deal = await requester.deal(deal_id)
+        progress = await follow(desk, requester.watch.follow_deal(deal), deal)
+        claimed = await _claim_late(desk, progress, deal) if claim else None
+        if claimed is not None:
+            progress = await requester.look(deal)
+    return _answer(deal, progress, 0 if progress.succeeded else NOT_COMPLETED, claimed)
+
+
+async def _claim_late(desk: Desk, progress: Progress, deal: Deal) -> Claimed | None:
+    """Claim what ran out of time; with a wallet of its own, opened only now."""
+    by_hand = f"poolhand deal claim {deal.deal_id}"
+    if late(progress) and not desk.can_sign:
+        desk.note(f"no wallet is at hand to claim it: `{by_hand}`")
+        return None
+
+    async def act() -> Claimed:
+        async with desk.requester(signing=True) as requester:
+            return await requester.claim_late(progress, deal)
+
+    return await claim_by_itself(desk, progress, by_hand, act)
 
 
 @verb(app, "claim", example=f"poolhand deal claim 0x{'1f' * 32}")
@@ -38,3 +81,24 @@ async def claim(desk: Desk, deal_id: DealArgument) -> Answer:
         claimed = await requester.claim_deal(deal_id)
     members = {"deal_id": str(deal_id), **claim_members(claimed)}
     return Answer(members, lambda: claim_report(claimed))
+
+
+def _answer(
+    deal: Deal, progress: Progress, exit_code: int = 0, claimed: Claimed | None = None
+) -> Answer:
+    members = {**deal_members(deal), "tasks": [task_members(each) for each in progress.tasks]}
+    if claimed is not None:
+        members["claim"] = claim_members(claimed)
+
+    def shown() -> RenderableType:
+        why = list(causes_report(progress))
+        after = ("", claim_report(claimed)) if claimed else ()
+        parts = [deal_table(deal), "", replicates_table(progress), *(("", *why) if why else ())]
+        return Group(*parts, "", *map(_whole, progress.tasks), *after)
+
+    return Answer(members, shown, exit_code)
+
+
+def _whole(task: TaskProgress) -> RenderableType:
+    """Show a task's id whole, for it has to be copied."""
+    return Group(Text.assemble(f"task {task.index}  ", coloured(task.status)), f"  {task.task_id}")

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
 
 
-PIPE_WIDTH: Final = 240
-"""Columns of what is read by a program or a file."""
+PIPE_WIDTH: Final = 100_000
+"""Columns of what is read by a program or a file: nothing is wrapped there."""
 
 
 CHAIN_FLAGS: Final = ("chain", "rpc", "hub")

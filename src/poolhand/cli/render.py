@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
 from rich.text import Text
 
+from poolhand.cli.tables import Grid, Pairs, cell
 from poolhand.domain.replicate.status import FAILURES, STATUSES, Row, Status
 from poolhand.domain.task.story import CLAIMED, DROPPED
-from poolhand.domain.units import NanoRlc, show_coin, show_rlc
+from poolhand.domain.units import NanoRlc, show_coin, show_duration, show_moment, show_rlc
 
 if TYPE_CHECKING:
     from poolhand.domain.deal import Deal
@@ -33,23 +33,14 @@ COLOURS = {
 }
 
 
-def pairs(rows: Iterable[tuple[str, Any]], title: str | None = None) -> Table:
-    """Return a table of names and values; None values are left out."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
-    for name, value in rows:
-        if value is not None:
-            table.add_row(Text(name, style="bold"), Text(str(value), overflow="fold"))
-    return table
+def pairs(rows: Iterable[tuple[str, Any]], title: str | None = None) -> Pairs:
+    """Return names and values; None values are left out."""
+    return Pairs(tuple((name, cell(value)) for name, value in rows if value is not None), title)
 
 
-def grid(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> Table:
-    """Return a table with headings; values are shown as they are, whole."""
-    table = Table(title=title, title_justify="left", box=None, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(each if isinstance(each, Text) else Text(str(each)) for each in row))
-    return table
+def grid(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> Grid:
+    """Return rows under headings; values are shown whole."""
+    return Grid(tuple(columns), tuple(tuple(map(cell, row)) for row in rows), title)
 
 
 def coloured(status: str) -> Text:
@@ -57,9 +48,17 @@ def coloured(status: str) -> Text:
     return Text(status, style=COLOURS.get(status, ""))
 
 
-def moment(seconds: int) -> str:
-    """Write Unix seconds for a person (UTC)."""
-    return f"{day(seconds)} {hour(seconds)} UTC".strip()
+def moment(seconds: int, now: int | None = None) -> str:
+    """Write Unix seconds for a person (UTC), and how far they are from ``now`` if that is told."""
+    at = show_moment(seconds)
+    return at if now is None else f"{at} ({ago(now - seconds)})"
+
+
+def ago(seconds: int) -> str:
+    """Write a distance in time: ``in 5 minutes`` for what is to come, ``2 hours ago``, ``now``."""
+    if seconds == 0:
+        return "now"
+    return f"in {show_duration(-seconds)}" if seconds < 0 else f"{show_duration(seconds)} ago"
 
 
 def day(seconds: int) -> str:
@@ -102,10 +101,10 @@ def receipt_members(receipt: Receipt | None) -> dict[str, Any] | None:
 
 
 def receipt_row(receipt: Receipt | None) -> str | None:
-    """Return a transaction in one line."""
+    """Return a transaction for a person: its hash, and below it what it cost."""
     if receipt is None:
         return None
-    return f"{receipt.tx_hash} (block {receipt.block}, {receipt.gas_used} gas)"
+    return f"{receipt.tx_hash}\nblock {receipt.block}, {receipt.gas_used} gas"
 
 
 def deal_members(deal: Deal) -> dict[str, Any]:
@@ -133,7 +132,7 @@ def deal_members(deal: Deal) -> dict[str, Any]:
     }
 
 
-def deal_table(deal: Deal) -> Table:
+def deal_table(deal: Deal) -> Pairs:
     """Return a deal for a person."""
     return pairs(
         (
@@ -248,6 +247,7 @@ def task_members(task: TaskProgress) -> dict[str, Any]:
         "status": task.status,
         "outcome": task.outcome,
         "meaning": news.meaning if news and task.outcome is None else None,
+        "nobody_left": task.nobody_left,
         "chain_status": view.status.name,
         "flow": news.flow if news else None,
         "contribution_deadline": view.contribution_deadline,
@@ -275,7 +275,13 @@ def link_members(results: bytes) -> Mapping[str, Any] | None:
     return members if isinstance(members, dict) else {"storage": "none", "location": text}
 
 
-def replicates_table(progress: Progress) -> Table:
+def result_place(results: bytes) -> str | None:
+    """Return where a result is, as the chain names it; None where it names nothing."""
+    link = link_members(results)
+    return None if link is None else str(link.get("location") or results.decode(errors="replace"))
+
+
+def replicates_table(progress: Progress) -> Grid:
     """Return tasks and their replicates, one line each."""
     rows: list[tuple[Any, ...]] = []
     for task in progress.tasks:

@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group
 
-from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report
+from poolhand.cli.claiming import ClaimFlag, claim_by_itself
 from poolhand.cli.desk import Desk
-from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.order import read_order
 from poolhand.cli.parts import optional_address
 from poolhand.cli.progress import follow
 from poolhand.cli.render import (
-    coloured,
-    deal_members,
-    grid,
-    pairs,
-    receipt_members,
-    receipt_row,
-    replicates_table,
     rlc,
-    task_members,
 )
+from poolhand.cli.run_page import Given, Report, given_lines, run_answer
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.model import AppOrder, DatasetOrder, WorkerpoolOrder
+from poolhand.domain.params import join_arguments
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from poolhand.requester.buying import Purchase
     from poolhand.requester.claims import Claimed
     from poolhand.requester.requester import Requester
@@ -56,7 +47,13 @@ Target = Annotated[
         metavar="IMAGE|APP", help="An image, registered if need be, or an app's address."
     ),
 ]
-Args = Annotated[str, typer.Option("--args", metavar="TEXT", help="Command line of the app.")]
+Args = Annotated[
+    str, typer.Option("--args", metavar="TEXT", help="Command line of the app, split at spaces.")
+]
+ArgWords = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="WORD", help="One argument exactly as it is; repeatable."),
+]
 Input = Annotated[
     list[str] | None, typer.Option("--input", metavar="URL", help="A file for the app; repeatable.")
 ]
@@ -88,29 +85,22 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the tasks t
 Download = Annotated[
     str, typer.Option(metavar="FOLDER", help="Download results there; implies --wait.")
 ]
+AgainFlag = Annotated[
+    bool, typer.Option("--again", help="Buy it although the same purchase is still open.")
+]
 Extract = Annotated[bool, typer.Option("--extract", help="Unpack what was downloaded.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a run."""
-
-    bought: Purchase
-    progress: Progress
-    results: tuple[Result, ...]
-    waited: bool
-    claimed: Claimed | None = None
 
 
 @verb(
     app,
     "run",
-    example='poolhand run 127.0.0.1:5000/poolhand/word-statistics:1.0 --args "--top 5" --trust 10',
+    example="poolhand run REGISTRY/poolhand/fractal:1.0 --args '--seed 3' --wait --download .",
 )
 async def run(
     desk: Desk,
     target: Target,
     args: Args = "",
+    arg: ArgWords = None,
     input_: Input = None,
     dataset: Data = "",
     trust: TrustOption = 1,
@@ -124,6 +114,7 @@ async def run(
     dataset_order: DataOrderFile = "",
     pool_order: PoolOrderFile = "",
     deposit: DepositFlag = False,
+    again: AgainFlag = False,
     wait: Wait = True,
     claim: ClaimFlag = True,
     download: Download = "",
@@ -131,12 +122,13 @@ async def run(
 ) -> Answer:
     """Buy a computation: register the image, order, match, watch, download.
 
-    A purchase that was interrupted is finished by the same command; it is never bought twice.
-    What is not done by its final deadline is claimed back.
+    A purchase that was interrupted is finished by the same command. While the same purchase of
+    yours is open it is not bought again, unless you say --again. What is known to fail is refused
+    before it is paid; what is not done by its final deadline is claimed back.
     """
     terms: dict[str, Any] = {
         "dataset": optional_address(dataset) or ZERO_ADDRESS,
-        "args": args,
+        "args": _arguments(args, arg or ()),
         "inputs": tuple(input_ or ()),
         "trust": Trust(trust),
         "tasks": tasks,
@@ -152,8 +144,9 @@ async def run(
     async with AsyncExitStack() as stack:
         requester = await stack.enter_async_context(desk.requester(signing=True))
         async with requester.spending():
-            wish = await _wish(desk, requester, target, terms)
-            bought = await requester.buy(wish, deposit=deposit)
+            wish, given = await _wish(desk, requester, target, terms)
+            _tell_given(desk, given)
+            bought = await requester.buy(wish, deposit=deposit, again=again)
         _tell(desk, bought)
         waits = wait or bool(download)
         progress = await _follow(desk, requester, bought, wait=waits)
@@ -161,7 +154,7 @@ async def run(
         if claimed is not None:
             progress = await requester.look(bought.deal)
         results = await _download(requester, progress, download, unpack=extract)
-    return _answer(Report(bought, progress, results, waits, claimed))
+    return run_answer(Report(bought, given, progress, results, waits, claimed))
 
 
 def _tag(names: tuple[str, ...] | list[str]) -> Tag:
@@ -170,29 +163,47 @@ def _tag(names: tuple[str, ...] | list[str]) -> Tag:
     return Tag.of(part for name in names for part in name.split(","))
 
 
-async def _wish(desk: Desk, requester: Requester, target: str, terms: dict[str, Any]) -> Wish:
+def _arguments(text: str, words: Sequence[str]) -> str:
+    """Return the command line: as typed, and then each word quoted as workers need it."""
+    return " ".join(part for part in (text, join_arguments(words)) if part)
+
+
+async def _wish(
+    desk: Desk, requester: Requester, target: str, terms: dict[str, Any]
+) -> tuple[Wish, Given]:
+    from poolhand.requester.precheck import check_wish, input_names
     from poolhand.requester.wish import Wish
 
-    if _ADDRESS.fullmatch(target):
-        return Wish(Address.parse(target), **terms)
-    wish = Wish(ZERO_ADDRESS, **terms)  # says no before anything is registered
+    known = _ADDRESS.fullmatch(target)
+    wish = Wish(Address.parse(target) if known else ZERO_ADDRESS, **terms)
+    given = Given(check_wish(wish), tuple(input_names(wish).items()))  # before it is registered
+    if known:
+        return wish, given
     deployed = await requester.deploy_app(target)
     if deployed.is_new:
         desk.note(f"registered {target} as app {deployed.address}")
-    return type(wish)(deployed.address, **terms)
+    return replace(wish, app=deployed.address), given
+
+
+def _tell_given(desk: Desk, given: Given) -> None:
+    """Say what the app will get before anything is paid."""
+    for line in given_lines(given):
+        desk.note(line)
 
 
 def _tell(desk: Desk, bought: Purchase) -> None:
     deal = bought.deal
     first = next(deal.tasks())[1]
-    desk.farewell = f"the computation goes on: `poolhand task watch {first}`"
+    one = deal.bot_size == 1
+    follow = f"poolhand task watch {first}" if one else f"poolhand deal watch {deal.deal_id}"
+    desk.farewell = f"deal {deal.deal_id} goes on without us: follow it with `{follow}`"
     told = "found the deal that was bought before" if bought.receipt is None else "bought deal"
     desk.note(f"{told} {deal.deal_id}: {deal.bot_size} task(s) at {rlc(deal.price)}")
 
 
 async def _follow(desk: Desk, requester: Requester, bought: Purchase, *, wait: bool) -> Progress:
     if wait:
-        return await follow(desk, requester.watch.follow_deal(bought.deal))
+        return await follow(desk, requester.watch.follow_deal(bought.deal), bought.deal)
     return await requester.look(bought.deal)
 
 
@@ -215,58 +226,3 @@ async def _download(
 
     done = [task.task_id for task in progress.tasks if task.outcome is Outcome.COMPLETED]
     return tuple([await requester.download(each, Path(folder), unpack=unpack) for each in done])
-
-
-def _answer(report: Report) -> Answer:
-    deal, paths = report.bought.deal, {each.task_id: each for each in report.results}
-    tasks = []
-    for task in report.progress.tasks:
-        result = paths.get(task.task_id)
-        tasks.append(
-            {
-                **task_members(task),
-                "deal_id": str(deal.deal_id),
-                "result_path": str(result.archive.resolve()) if result else None,
-                "folder": str(result.folder.resolve()) if result and result.folder else None,
-            }
-        )
-    members = {
-        **deal_members(deal),
-        "resumed": report.bought.resumed,
-        "transaction": receipt_members(report.bought.receipt),
-        "claim": claim_members(report.claimed) if report.claimed else None,
-        "tasks": tasks,
-    }
-    failed = report.waited and not report.progress.succeeded
-    return Answer(members, lambda: _shown(report), NOT_COMPLETED if failed else 0)
-
-
-def _shown(report: Report) -> RenderableType:
-    deal = report.bought.deal
-    head = pairs(
-        (
-            ("deal", deal.deal_id),
-            ("app", deal.app.address),
-            ("cost", f"{rlc(deal.price * deal.bot_size)} for {deal.bot_size} task(s)"),
-            ("transaction", receipt_row(report.bought.receipt)),
-        )
-    )
-    results = {each.task_id: each.folder or each.archive for each in report.results}
-    rows = (
-        (
-            coloured(task.status),
-            task.task_id,
-            task.view.digest if any(task.view.digest) else "",
-            results.get(task.task_id, task.view.results.decode(errors="replace")),
-        )
-        for task in report.progress.tasks
-    )
-    ends = grid(("status", "task", "digest", "result"), rows, "\ntasks")
-    sent = (
-        (each.call, each.tx, each.block, each.gas)
-        for task in report.progress.tasks
-        for each in (task.news.transactions if task.news else ())
-    )
-    calls = grid(("call", "transaction", "block", "gas"), sent, "\npool's transactions")
-    claim = ("\n", claim_report(report.claimed)) if report.claimed else ()
-    return Group(head, "", replicates_table(report.progress), ends, calls, *claim)

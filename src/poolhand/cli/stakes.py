@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
-from rich.padding import Padding
 from rich.text import Text
 
 from poolhand.cli.render import moment, pairs, rlc
+from poolhand.cli.tables import indented
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +71,7 @@ def _how(stake: Stake) -> str:
 
 
 def _under(text: str) -> RenderableType:
-    return Padding(Text(text, overflow="fold"), (0, 0, 0, 4))
+    return indented(text, 4)
 
 
 def _unexplained(found: Stakes) -> RenderableType:

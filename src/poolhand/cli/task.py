@@ -13,7 +13,7 @@ from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.parts import TaskArgument
 from poolhand.cli.progress import follow
 from poolhand.cli.render import history_members, pairs
-from poolhand.cli.timeline import task_report
+from poolhand.cli.timeline import logs_report, task_report
 from poolhand.cli.verb import Answer, noun, verb
 
 if TYPE_CHECKING:
@@ -82,6 +82,24 @@ async def download(
         "folder": str(result.folder.resolve()) if result.folder else None,
     }
     return Answer(members, lambda: pairs(members.items()))
+
+
+@verb(app, "logs", example=f"poolhand task logs 0x{'2e' * 32}")
+async def logs(desk: Desk, task_id: TaskArgument) -> Answer:
+    """Show what the app printed on each worker, if the task's pool publishes it.
+
+    A result has the output of the worker that computed it, as stdout.txt and stderr.txt.
+    """
+    async with desk.requester() as requester:
+        found = await requester.logs(task_id)
+    members = {
+        "task_id": str(task_id),
+        "logs": [
+            {"worker": str(worker), "stdout": out, "stderr": err}
+            for worker, (out, err) in found.items()
+        ],
+    }
+    return Answer(members, lambda: logs_report(found))
 
 
 @verb(app, "claim", example=f"poolhand task claim 0x{'2e' * 32}")

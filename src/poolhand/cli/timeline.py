@@ -5,21 +5,23 @@ Hashes have lines of their own, so that all fits 80 columns and nothing is cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
-from rich.padding import Padding
 from rich.text import Text
 
 from poolhand.cli.bars import bars
-from poolhand.cli.render import coloured, day, hour, moment, pairs, telling
+from poolhand.cli.causes import nobody_left
+from poolhand.cli.render import coloured, day, hour, moment, pairs, result_place, telling
+from poolhand.cli.tables import indented
 from poolhand.domain.replicate.status import FAILURES, FINAL, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolhand.domain.onchain import HubEvent
+    from poolhand.domain.ids import Address
+    from poolhand.domain.onchain import HubEvent, TaskView
     from poolhand.requester.history import TaskHistory
     from poolhand.transport.pool_client import Deciding, Moment, PoolTransaction, ReplicateNews
 
@@ -35,6 +37,8 @@ def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:
     """
     news = found.task.news
     parts: list[RenderableType] = [_head(found)]
+    if found.task.nobody_left:
+        parts += ["", Text(nobody_left(found.task), style="yellow")]
     if news is None:
         parts.append(_silence())
     else:
@@ -48,7 +52,7 @@ def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:
         parts += ["", Text("what the pool paid", style="bold")]
         told = {event.tx_hash for event in found.events}
         for sent in news.transactions:
-            parts += _sent(sent, is_told=sent.tx in told)
+            parts += transactions_paid(sent, is_told=sent.tx in told)
     return Group(*parts)
 
 
@@ -60,18 +64,19 @@ def _head(found: TaskHistory) -> RenderableType:
         ("digest", view.digest if any(view.digest) else None),
         ("status", f"{task.status} (on chain: {view.status.name})"),
         ("meaning", task.news.meaning if task.news and task.outcome is None else None),
-        ("result", view.results.decode(errors="replace") or None),
+        ("result", result_place(view.results)),
     )
     ends = (
-        ("contribute until", _maybe(view.contribution_deadline)),
-        ("reveal until", _maybe(view.reveal_deadline)),
-        ("final deadline", _maybe(task.deadline)),
+        ("contribute until", _until(view, view.contribution_deadline)),
+        ("reveal until", _until(view, view.reveal_deadline)),
+        ("final deadline", _until(view, task.deadline)),
     )
     return Group(pairs(ids), pairs(ends))  # apart, so that whole ids fit 80 columns
 
 
-def _maybe(seconds: int | None) -> str | None:
-    return moment(seconds) if seconds else None
+def _until(view: TaskView, seconds: int | None) -> str | None:
+    """Tell a deadline, and whether it is past by the chain's clock."""
+    return moment(seconds, view.block_time) if seconds else None
 
 
 def _silence() -> RenderableType:
@@ -135,15 +140,11 @@ def _decided(each: ReplicateNews, by: Deciding, known: set[Any] | None) -> Itera
 
 
 def _said(name: str, text: str) -> RenderableType:
-    return Padding(Text.assemble((f"{name}: ", "bold"), text), (0, 0, 0, 2), expand=False)
+    return indented(text, 2, name=name)
 
 
 def _under(text: str) -> RenderableType:
-    return _indented(text, INDENT)
-
-
-def _indented(text: str, columns: int, style: str = "") -> RenderableType:
-    return Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, columns), expand=False)
+    return indented(text, INDENT)
 
 
 def seconds(count: int | None) -> str:
@@ -153,6 +154,16 @@ def seconds(count: int | None) -> str:
     if count < 600:
         return f"{count} s"
     return f"{count // 60} min" if count < 36_000 else f"{count // 3600} h"
+
+
+def logs_report(found: Mapping[Address, tuple[str, str]]) -> RenderableType:
+    """Return what an app printed on each worker; its lines are kept, all else is escaped."""
+    parts: list[RenderableType] = []
+    for worker, printed in found.items():
+        for name, text in zip(("stdout", "stderr"), printed, strict=True):
+            if text:
+                parts += [Text(f"{name} of worker {worker}", style="bold"), indented(text, 2), ""]
+    return Group(*parts) if parts else "no worker has told what the app printed"
 
 
 # --------------------------------------------------------------------------------- the chain
@@ -169,7 +180,7 @@ def _chain(found: TaskHistory) -> Iterator[RenderableType]:
         for place, event in enumerate(group):
             block = "" if place else str(event.block)
             yield Text(f"  {block:>7}  {event.kind:<15} {event.worker or ''}".rstrip())
-        yield _indented(f"tx {group[0].tx_hash}", 11, "dim")
+        yield indented(f"tx {group[0].tx_hash}", 11, style="dim")
 
 
 def _why_nothing(found: TaskHistory) -> str:
@@ -189,11 +200,11 @@ def _by_transaction(events: tuple[HubEvent, ...]) -> Iterator[list[HubEvent]]:
         yield group
 
 
-def _sent(sent: PoolTransaction, *, is_told: bool) -> Iterator[RenderableType]:
+def transactions_paid(sent: PoolTransaction, *, is_told: bool = False) -> Iterator[RenderableType]:
     """Show what a transaction cost; its hash only where the chain's story has not told it."""
     block = "pending" if sent.block is None else str(sent.block)
     gas = "nothing: sent by somebody else" if sent.gas is None else f"{sent.gas} gas"
     price = "" if sent.gas_price is None else f"at {sent.gas_price / 10**9:.3g} gwei"
     yield Text(f"  {block:>7}  {sent.call:<15} {gas} {price}".rstrip())
     if not is_told:
-        yield _indented(f"tx {sent.tx}", 11, "dim")
+        yield indented(f"tx {sent.tx}", 11, style="dim")

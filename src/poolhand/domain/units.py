@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, NewType
 
 from poolhand.domain.errors import BadAmount
@@ -107,3 +108,20 @@ def show_coin(amount: Wei) -> str:
     """Write wei in whole coins (ETH), exactly, without trailing zeros."""
     whole, rest = divmod(amount, WEI_PER_COIN)
     return f"{whole}" + f".{rest:018d}".rstrip("0").rstrip(".")
+
+
+def show_duration(seconds: int) -> str:
+    """Write a duration in its largest whole unit: ``2 minutes``."""
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def show_moment(seconds: int) -> str:
+    """Write Unix seconds for a person (UTC); what is no date stays a number."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} UTC"

@@ -29,6 +29,7 @@ from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
 from poolhand.requester.checking import check, hub_domain, shortfall
 from poolhand.requester.purse import NOTHING, OpenPurse, Purse
+from poolhand.requester.repeats import refuse_repeat
 from poolhand.requester.wish import (
     Wish,
     own_app_order,
@@ -73,14 +74,16 @@ class Buyer:
     def __init__(self, purse: Purse, entropy: Entropy, pool: PoolClient | None) -> None:
         self._purse, self._entropy, self._pool = purse, entropy, pool
 
-    async def buy(self, wish: Wish, *, deposit: bool = False) -> Purchase:
+    async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy what is wished, once; a purchase that a crash interrupted is finished instead.
 
         Args:
             wish: What is wanted.
             deposit: Move what lacks from the wallet's RLC into its stake first.
+            again: Also while the same purchase of this wallet is open.
 
         Raises:
+            SamePurchaseOpen: It is open, and was not to be bought again.
             OrdersUnfit: The orders do not match; every reason is told.
             StakeTooLow: The stake does not cover the price; says how much to deposit.
             BalanceTooLow: There is not enough RLC to deposit.
@@ -92,6 +95,8 @@ class Buyer:
             resumed = await self._resume(wish, hand, deposit=deposit)
             if resumed:
                 return resumed
+            if not again:
+                await refuse_repeat(hand.hub, wish, self._purse.address, hand.deals)
             orders = await self._orders(wish, hand.hub)
             await check(hand.hub, wish, orders, ignore_stake=deposit)
             hand.purchases.begin(wish.fingerprint, orders)
@@ -104,6 +109,7 @@ class Buyer:
             return None
         found = await hand.hub.deal(_deal_id(hand.hub, orders))
         if found is not None:
+            hand.deals.add(found.deal_id)
             hand.purchases.end(wish.fingerprint)
             return Purchase(found, None, resumed=True)
         try:
@@ -128,6 +134,7 @@ class Buyer:
         deal = await hand.hub.deal(receipt.deals[0] if receipt.deals else name)
         if deal is None:
             raise BrokenPrecondition(f"transaction {receipt.tx_hash} made no deal")
+        hand.deals.add(deal.deal_id)
         hand.purchases.end(wish.fingerprint)
         return Purchase(deal, receipt)
 

@@ -16,6 +16,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Raced, Refused, Reverted
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Initialize, Receipt, TaskView
+from poolhand.domain.units import UnixSeconds, show_duration, show_moment
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.requester.purse import OpenPurse, Purse
@@ -65,7 +66,7 @@ async def claim_task(purse: Purse, clock: Clock, task_id: TaskId) -> Claimed:
         if view.status is ChainTaskStatus.COMPLETED:
             raise NothingToClaim(f"task {task_id} has ended COMPLETED: nothing is owed")
         if is_open(view) and view.block_time < view.final_deadline:
-            raise too_early(f"task {task_id}", view.final_deadline - view.block_time)
+            raise too_early(f"task {task_id}", view.final_deadline, view.block_time)
         return await claim(purse, clock, {task_id: None})
 
 
@@ -81,9 +82,9 @@ async def claim_deal(purse: Purse, clock: Clock, deal: Deal) -> Claimed:
         category = (await hand.hub.categories())[deal.category]
         places = {task_id: (deal.deal_id, index) for index, task_id in deal.tasks()}
         views = await hand.hub.tasks(dict.fromkeys(places, ()))
-        left = category.final_deadline(deal.start_time) - (await hand.hub.head()).timestamp
-        if left > 0 and any(map(is_open, views.values())):
-            raise too_early(f"deal {deal.deal_id}", left)
+        final, now = category.final_deadline(deal.start_time), (await hand.hub.head()).timestamp
+        if now < final and any(map(is_open, views.values())):
+            raise too_early(f"deal {deal.deal_id}", final, now)
         return await claim(purse, clock, places)
 
 
@@ -166,8 +167,9 @@ def is_open(view: TaskView) -> bool:
     return view.status not in (ChainTaskStatus.COMPLETED, ChainTaskStatus.FAILED)
 
 
-def too_early(what: str, seconds: int) -> NotYetClaimable:
+def too_early(what: str, deadline: UnixSeconds, now: UnixSeconds) -> NotYetClaimable:
     """Return the error of a claim before the deadline."""
     return NotYetClaimable(
-        f"{what} may still succeed: claim it in {seconds} s, after its final deadline"
+        f"{what} may still succeed until {show_moment(deadline)}, its final deadline (in "
+        f"{show_duration(deadline - now)}): claim it then; the pool does so by itself, too"
     )

@@ -35,6 +35,7 @@ from poolhand.keys import Wallet, WalletInUse, WalletLock
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
+from poolhand.requester.remembered import RememberedDeals
 from poolhand.store import FileJournal, JournalCorrupt
 from poolhand.store.section import Section
 from poolhand.wire.order_json import decode_order, encode_order
@@ -95,6 +96,7 @@ class OpenPurse:
     hub: Hub
     sender: TransactionSender
     purchases: Purchases
+    deals: RememberedDeals
 
 
 class Purse:
@@ -150,11 +152,16 @@ class Purse:
             journal = after.enter_context(closing(self._opened(chain.hub.facts)))
             sender = chain.sender(self.wallet, Section(journal, "tx"))
             purchases = Purchases(Section(journal, "purchase"))
-            self._hand = OpenPurse(chain.hub, sender, purchases)
+            deals = self.remembered(chain.hub.facts)
+            self._hand = OpenPurse(chain.hub, sender, purchases, deals)
             try:
                 yield self._hand
             finally:
                 self._hand = None
+
+    def remembered(self, facts: HubFacts) -> RememberedDeals:
+        """Return the deals that this wallet bought here."""
+        return RememberedDeals.of(self._folder, facts, self.address)
 
     def _opened(self, facts: HubFacts) -> FileJournal:
         home = self._folder / f"{facts.chain_id}-{facts.hub}"

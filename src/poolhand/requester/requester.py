@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +52,10 @@ class NoSuchDeal(Refused):
 
 class NoSuchTask(Refused):
     """Nobody knows this task."""
+
+
+class NoPoolNamed(Refused):
+    """A workerpool has to be asked and nobody said where it is."""
 
 
 class NoResultsService(Refused):
@@ -177,10 +181,10 @@ class Requester:
                 await self._send("policy", ChangePolicy(pool.address, *wanted))
         return deployed
 
-    async def buy(self, wish: Wish, *, deposit: bool = False) -> Purchase:
+    async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy computation; see ``Buyer.buy``."""
         buyer = Buyer(self.purse, self._entropy, self.pool)
-        return await buyer.buy(wish, deposit=deposit)
+        return await buyer.buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
         """Return a deal; raises NoSuchDeal."""
@@ -204,7 +208,15 @@ class Requester:
                 f"task {task_id} is not on chain, and no pool knows it: correct the id, or look "
                 "at its deal with `poolhand deal show`"
             )
+        if task.deadline is None and task.news is not None:
+            deal = await self.hub.deal(task.news.deal_id)
+            return await self._with_deadline(progress, deal) if deal else progress
         return progress
+
+    async def _with_deadline(self, progress: Progress, deal: Deal) -> Progress:
+        """Add the final deadline, which the chain does not tell of tasks that it does not have."""
+        final = (await self.hub.categories())[deal.category].final_deadline(deal.start_time)
+        return Progress(tuple(replace(task, deadline=final) for task in progress.tasks))
 
     async def app(self, address: Address) -> App:
         """Return a registered app; raises NoSuchAsset."""
@@ -227,6 +239,17 @@ class Requester:
         await results.completed(self.hub, task_id)
         source = self._open_results(await self._results_url())
         return await results.download(self.hub, source, task_id, folder, unpack=unpack)
+
+    async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
+        """Return what the app printed on each worker (standard output and error).
+
+        Raises:
+            NoPoolNamed: Nobody said which pool has the task.
+            PoolRefused: The pool keeps logs to itself, or does not know the task.
+        """
+        if self.pool is None:
+            raise NoPoolNamed("whose task is it? Name its workerpool with --pool-url")
+        return await self.pool.logs(task_id)
 
     async def history(self, task: TaskProgress) -> TaskHistory:
         """Return what the chain tells of a task; see ``history.history``."""

@@ -21,6 +21,7 @@ from poolhand.domain.replicate.status import FINAL
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
+from poolhand.requester.prospects import Prospects
 from poolhand.transport.pool_client import PoolClient, TaskNews
 
 PACE: Final = 0.5
@@ -51,13 +52,15 @@ _ENDS: Final = {
 class TaskProgress:
     """One task at one moment; ``news`` is None while the pool says nothing.
 
-    ``deadline`` is None for a task that is not on chain yet and whose deal is not known.
+    ``deadline`` is None for a task that is not on chain yet and whose deal is not known;
+    ``nobody_left`` tells that the pool has no worker that could still do it.
     """
 
     index: int
     view: TaskView
     news: TaskNews | None
     deadline: UnixSeconds | None
+    nobody_left: bool = False
 
     @property
     def task_id(self) -> TaskId:
@@ -120,6 +123,7 @@ class Watch:
     clock: Clock
     pool: PoolClient | None = None
     _news: dict[TaskId, TaskNews] = field(default_factory=dict)
+    _prospects: Prospects = field(default_factory=Prospects)
 
     async def follow_deal(self, deal: Deal) -> AsyncGenerator[Progress]:
         """Yield snapshots of a deal's tasks until each has ended or run out of time.
@@ -171,17 +175,16 @@ class Watch:
         """Return one snapshot."""
         views = await self.hub.tasks(dict.fromkeys(tasks, ()))
         await self._ask(views)
-        return Progress(
-            tuple(
-                TaskProgress(
-                    index=index,
-                    view=views[task_id],
-                    news=self._news.get(task_id),
-                    deadline=deadline or views[task_id].final_deadline or None,
-                )
-                for task_id, index in tasks.items()
+        found = tuple(
+            TaskProgress(
+                index=index,
+                view=views[task_id],
+                news=self._news.get(task_id),
+                deadline=deadline or views[task_id].final_deadline or None,
             )
+            for task_id, index in tasks.items()
         )
+        return Progress(await self._prospects.judge(self.pool, found))
 
     async def _ask(self, views: Mapping[TaskId, TaskView]) -> None:
         """Fetch news of tasks whose story is not told to the end."""

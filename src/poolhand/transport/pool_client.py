@@ -124,6 +124,14 @@ class TaskNews:
     first_block: BlockNumber | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PoolWorker:
+    """A worker that is connected to the pool."""
+
+    worker: Address
+    paused: bool
+
+
 class PoolClient:
     """Asks one workerpool; every method is a read and repeatable.
 
@@ -164,6 +172,16 @@ class PoolClient:
                 return None
             raise
         return _read(_task, answer, self.url)
+
+    async def workers(self) -> tuple[PoolWorker, ...]:
+        """Return the workers that are connected."""
+        answer = await self._get("/v1/workers")
+        return _read(lambda raw: tuple(map(_worker, raw)), answer, self.url)
+
+    async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
+        """Return what the app printed on each worker: standard output and error."""
+        answer = await self._get(f"/v1/tasks/{task_id}/logs")
+        return _read(_logs, answer, self.url)
 
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         try:
@@ -217,6 +235,17 @@ def _config(members: Any) -> PoolConfig:
         owner=Address.parse(members["owner"]),
         results_url=str(members["results_url"]),
     )
+
+
+def _worker(members: Any) -> PoolWorker:
+    return PoolWorker(Address.parse(members["worker"]), bool(members["paused"]))
+
+
+def _logs(members: Any) -> Mapping[Address, tuple[str, str]]:
+    return {
+        Address.parse(worker): (str(each["stdout"]), str(each["stderr"]))
+        for worker, each in members.items()
+    }
 
 
 def _task(members: Any) -> TaskNews:
