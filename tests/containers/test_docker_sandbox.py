@@ -182,3 +182,74 @@ client.sendall(b'x')
 print(server.accept()[0].recv(1))
 """
     assert (await docker_world.python(code)).stdout == b"b'x'\n"
+
+
+CALLS = """
+import ctypes, errno, platform
+libc = ctypes.CDLL(None, use_errno=True)
+def tell(name, *arguments):
+    done = libc.syscall(*(ctypes.c_long(each) for each in arguments))
+    print(name, 'ok' if done >= 0 else errno.errorcode[ctypes.get_errno()])
+socket = {'x86_64': 41, 'aarch64': 198}[platform.machine()]
+tell('io_uring_setup', 425, 8, 0)
+for family in (40, 38, 17, (1 << 32) | 40, 1, 2, 10, 16):
+    tell(f'socket-{family}', socket, family, 3 if family == 16 else 1, 0)
+"""
+
+
+@pytest.mark.case("A10")
+async def test_io_uring_and_sockets_to_the_host_are_refused(docker_world):
+    told = dict(
+        line.split() for line in (await docker_world.python(CALLS)).stdout.decode().splitlines()
+    )
+    refused = {"io_uring_setup", "socket-40", "socket-38", "socket-17", f"socket-{(1 << 32) | 40}"}
+    assert {name for name, how in told.items() if how == "EPERM"} == refused
+    assert {name for name, how in told.items() if how == "ok"} == {
+        "socket-1", "socket-2", "socket-10", "socket-16"
+    }  # fmt: skip
+
+
+@pytest.mark.case("A10")
+async def test_threads_processes_timers_and_shared_memory_work(docker_world):
+    """What Node, Java, numpy and the like are made of."""
+    code = """
+import asyncio, ctypes, fcntl, mmap, os, select, signal, socket, subprocess, tempfile, threading, time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool:
+    print(sum(pool.map(lambda n: n * n, range(100))))
+with ProcessPoolExecutor(2) as pool:
+    print(list(pool.map(abs, [-1, -2])))
+print(subprocess.run(['/usr/bin/python3', '-c', 'print(42)'], capture_output=True).stdout)
+print(asyncio.run(asyncio.wait_for(asyncio.sleep(0, 'slept'), 1)))
+area = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC); area.write(b'x')
+signal.setitimer(signal.ITIMER_REAL, 0.01); signal.sigwait({signal.SIGALRM})
+os.sched_setaffinity(0, os.sched_getaffinity(0)); os.nice(1); os.getrandom(8)
+left, right = socket.socketpair(); left.send(b'x'); print(right.recv(1))
+with tempfile.TemporaryFile() as file:
+    fcntl.flock(file, fcntl.LOCK_EX); os.posix_fallocate(file.fileno(), 0, 4096)
+print(os.memfd_create('x') > 2, select.epoll().fileno() > 2, os.eventfd(0) > 2)
+"""
+    code = code.replace(
+        "signal.setitimer",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}); signal.setitimer",
+    )
+    outcome = await docker_world.python(code)
+    assert outcome.stderr == b""
+    assert outcome.stdout.splitlines() == [
+        b"328350", b"[1, 2]", b"b'42\\n'", b"slept", b"b'x'", b"True True True"
+    ]  # fmt: skip
+
+
+@pytest.mark.case("A10")
+async def test_an_app_cannot_make_the_kernel_spare_it(docker_world):
+    code = """
+import os
+for process in ('self', '1'):
+    try:
+        open(f'/proc/{process}/oom_score_adj', 'w').write('-1000')
+    except OSError as fault:
+        print(type(fault).__name__)
+print(open('/proc/self/oom_score_adj').read())
+"""
+    told = (await docker_world.python(code)).stdout.split()
+    assert int(told[-1]) >= 500

@@ -28,10 +28,10 @@ def layer() -> bytes:
             tar.addfile(_folder(folder, mode))
         _add(tar, "etc/passwd", PASSWD.encode(), 0o644)
         _add(tar, "usr/bin/python3", python.read_bytes(), 0o755)
-        for library in _libraries(python):
+        stdlib = Path(sysconfig.get_path("stdlib"))
+        for library in _libraries(python, *stdlib.glob("lib-dynload/_ctypes.*.so")):
             name = library if "/ld-" in library else f"/usr/lib/{Path(library).name}"
             _add(tar, name.lstrip("/"), Path(library).read_bytes(), 0o755)
-        stdlib = Path(sysconfig.get_path("stdlib"))
         for path in sorted(stdlib.rglob("*")):
             if (
                 path.is_file()
@@ -61,9 +61,13 @@ def archive(variants: dict[str, dict[str, object]]) -> io.BytesIO:
     return buffer
 
 
-def _libraries(program: Path) -> list[str]:
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
+def _libraries(*programs: Path) -> list[str]:
+    told = [_ldd(program) for program in programs]
+    return sorted({word for text in told for word in text.split() if word.startswith("/")})
+
+
+def _ldd(program: Path) -> str:
+    return subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
 
 
 def _folder(name: str, mode: int) -> tarfile.TarInfo:

@@ -33,6 +33,7 @@ from poolhand.containers.errors import ContainerRefused, ContainerRemoved
 from poolhand.containers.folders import empty, exceeds
 from poolhand.containers.pulls import Puller
 from poolhand.containers.sandbox import ImageUser, container_config, user_for
+from poolhand.containers.seccomp import PROFILE
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
@@ -60,7 +61,7 @@ class DockerRuntime:
         docker: Docker,
         url: str,
         logins: Iterable[RegistryLogin],
-        seccomp: str | None,
+        seccomp: str,
         now: Callable[[], float],
     ) -> None:
         self._docker, self._url = docker, url
@@ -76,7 +77,7 @@ class DockerRuntime:
         url: str | None = None,
         *,
         logins: Iterable[RegistryLogin] = (),
-        seccomp: str | None = None,
+        seccomp: str = PROFILE,
         now: Callable[[], float] = time.time,
         absent_ok: bool = False,
     ) -> AsyncIterator[Self]:
@@ -85,7 +86,7 @@ class DockerRuntime:
         Args:
             url: ``unix://`` or ``tcp://``; None for the usual socket.
             logins: For private registries.
-            seccomp: Profile (JSON text) for every container; None for the engine's own.
+            seccomp: Profile (JSON text) for every container.
             now: Seconds since 1970.
             absent_ok: Whether it may be away now, and come back.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import resource
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
+from poolhand.containers.seccomp import PROFILE
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 NOBODY: Final = 65534
@@ -18,6 +20,12 @@ SHARED_MEMORY: Final = 64 * 1024**2
 TMP_FILES: Final = 100_000
 LEAST_LOG: Final = 64 * 1024
 """Bytes of the engine's log file; less would be rotated away while it is written."""
+OOM_SCORE: Final = 500
+"""How much rather the kernel ends an app than the programs of this machine, of 1,000."""
+SELINUX: Final = Path("/sys/fs/selinux/enforce")
+_ENGINES_OWN: Final = (
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+)  # fmt: skip
 _ROOT: Final = frozenset({"root", "0"})
 
 
@@ -68,14 +76,15 @@ def user_for(image: ImageUser, worker: int) -> str | None:
     return f"{NOBODY}:{NOBODY}"
 
 
-def container_config(spec: ContainerSpec, user: str | None, seccomp: str | None) -> dict[str, Any]:
+def container_config(
+    spec: ContainerSpec, user: str | None, seccomp: str = PROFILE
+) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``.
 
     Args:
         spec: What to run.
         user: From ``user_for``.
-        seccomp: Profile (JSON text); None for the engine's own. Engines before 25 allow io_uring
-            in theirs.
+        seccomp: Profile (JSON text). Never the engine's own: before 25 it allows io_uring.
     """
     environment = dict(spec.environment)
     if user is not None:
@@ -94,13 +103,13 @@ def container_config(spec: ContainerSpec, user: str | None, seccomp: str | None)
     return config
 
 
-def _host_config(spec: ContainerSpec, seccomp: str | None) -> dict[str, Any]:
+def _host_config(spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
     limits = spec.limits
     options = f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp},nr_inodes={TMP_FILES}"
     return {
         "NetworkMode": "bridge" if spec.network else "none",
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"] + ([f"seccomp={seccomp}"] if seccomp else []),
+        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp}"],
         "Privileged": False,
         "ReadonlyRootfs": True,
         "Tmpfs": {"/tmp": options},  # noqa: S108
@@ -111,7 +120,8 @@ def _host_config(spec: ContainerSpec, seccomp: str | None) -> dict[str, Any]:
         "PidsLimit": limits.pids,
         "ShmSize": min(SHARED_MEMORY, limits.tmp),
         "Ulimits": _ulimits(max(limits.output, limits.tmp)),
-        "OomScoreAdj": 500,
+        "OomScoreAdj": OOM_SCORE,
+        "ReadonlyPaths": _read_only_paths(),
         "Init": True,
         "IpcMode": "private",
         "LogConfig": {
@@ -123,6 +133,16 @@ def _host_config(spec: ContainerSpec, seccomp: str | None) -> dict[str, Any]:
             },
         },
     }
+
+
+def _read_only_paths(selinux: Path = SELINUX) -> list[str]:
+    """Return what of the container's own system files can be read only.
+
+    All of ``/proc``: an engine that lacks CAP_SYS_RESOURCE cannot bind ``oom_score_adj`` to its
+    first value, and an app would lower it to be ended last of all. Where SELinux is on, the engine
+    itself must write there to label the app's process; then it is what engines choose themselves.
+    """
+    return list(_ENGINES_OWN) if selinux.exists() else ["/proc"]
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
