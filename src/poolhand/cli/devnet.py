@@ -24,6 +24,8 @@ from poolhand.cli.programs import until_stopped
 from poolhand.devnet.adversaries.kinds import STANDARD, Kind
 from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Unavailable
+from poolhand.observe.private import create_private, private_folder
+from poolhand.observe.program import begin_program
 
 if TYPE_CHECKING:
     from poolhand.devnet.up import DevnetPlan
@@ -101,6 +103,7 @@ def up(
     from poolhand.devnet.up import DevnetPlan
 
     observe.configure(level="warning")
+    begin_program()
     plan = DevnetPlan(
         devnet_home(),
         workers,
@@ -144,8 +147,9 @@ def start_in_background(home: Path, workers: int, block_time: int, *more: str) -
     Raises:
         DevnetFailed: It did not start; the message has the end of its log.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     log = home / LOG_FILE
+    create_private(log)
     command = (sys.executable, "-m", "poolhand", "devnet", "up")
     arguments = ("--workers", str(workers), "--block-time", str(block_time), *more)
     with log.open("wb") as file:

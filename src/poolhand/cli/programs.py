@@ -56,8 +56,10 @@ def add_program(
 
 def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
     from poolhand import observe
+    from poolhand.observe.program import begin_program
 
     observe.configure(json=given["log_json"], level=given["log_level"])
+    begin_program()
     asyncio.run(until_stopped(start(settings, _ready_line(given["as_json"]))))
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from poolhand.domain.errors import Unavailable
+from poolhand.observe.private import create_private
 
 POOLHAND: Final = (sys.executable, "-m", "poolhand")
 READY_SECONDS: Final = 60.0
@@ -114,6 +115,7 @@ class Child:
     async def start(self) -> None:
         """Start the program; ``ready`` tells when it serves."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        create_private(self.log)
         with self.log.open("ab") as file:
             self._process = await asyncio.create_subprocess_exec(
                 *_tied_to_us(),

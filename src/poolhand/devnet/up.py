@@ -34,6 +34,7 @@ from poolhand.devnet.ports import LOOPBACK, free_port
 from poolhand.devnet.registry import Registry
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import BlockNumber
+from poolhand.observe.private import private_folder
 from poolhand.store import JournalLocked, lines
 from poolhand.transport.asgi import serve
 from poolhand.wire.session import LEASE
@@ -114,7 +115,7 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         DevnetRunning: The folder is in use.
         Unavailable: Something could not be fetched or started; the message says what to do.
     """
-    plan.home.mkdir(parents=True, exist_ok=True)
+    private_folder(plan.home)
     async with AsyncExitStack() as stack:
         _hold(plan.home, stack)
         progress("fetching Anvil and the PoCo contracts (once)")

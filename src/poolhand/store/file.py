@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 
 from poolhand.domain.errors import BrokenPrecondition
+from poolhand.observe.private import create_private
 from poolhand.store import lines
 from poolhand.store.errors import (
     JournalCorrupt,
@@ -62,6 +63,7 @@ class FileJournal:
         self._lock: int | None = lines.lock(self._path)
         try:
             existed = self._path.exists()
+            create_private(self._path)
             self._file = self._path.open("a+b", buffering=0)
         except BaseException:
             os.close(self._lock)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from poolhand.observe.private import FOLDER, create_private
 from poolhand.store.errors import JournalLocked
 
 Sync: TypeAlias = Callable[[int], None]
@@ -20,7 +21,7 @@ def lock(path: Path) -> int:
     Raises:
         JournalLocked: Another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER)
     handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,6 +47,7 @@ def replace(path: Path, lines: Iterator[bytes], sync: Sync = os.fsync) -> int:
     """Put a file of ``lines`` in the place of ``path``, whole or not at all; return its size."""
     draft = path.with_name(path.name + ".new")
     try:
+        create_private(draft)
         with draft.open("wb") as file:
             file.writelines(lines)
             file.flush()

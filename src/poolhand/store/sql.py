@@ -6,6 +6,8 @@ import json
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from poolhand.domain.errors import BrokenPrecondition
+from poolhand.observe.private import create_private, narrow
 from poolhand.store.errors import (
     JournalCorrupt,
     JournalFull,
@@ -170,8 +173,19 @@ class SqlJournal:
 def _engine(url: str) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
+        _keep_private(engine.url.database)
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _keep_private(database: str | None) -> None:
+    """Make SQLite's file its owner's alone; those that SQLite puts beside it follow its mode."""
+    if not database or database == ":memory:" or not Path(database).parent.is_dir():
+        return  # nothing to keep, or SQLite says itself what is wrong
+    with suppress(OSError):
+        create_private(Path(database))
+    for beside in ("-wal", "-shm"):
+        narrow(Path(database + beside))
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -19,6 +19,7 @@ import structlog
 
 from poolhand.domain.errors import Malformed, Refused, Unavailable
 from poolhand.domain.ids import TaskId
+from poolhand.observe.private import create_private, narrow, private_folder
 from poolhand.ports.vault import Archive
 from poolhand.wire.journal_json import EventCodec
 
@@ -51,11 +52,12 @@ class DiskVault:
         self._folder = folder
         self._incoming = folder / "incoming"
         with _disk(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._incoming.mkdir(exist_ok=True)
+            private_folder(folder)
+            private_folder(self._incoming)
             for leftover in self._incoming.iterdir():
                 leftover.unlink()
             for path in folder.glob("0x*/*"):
+                narrow(path)
                 if path.suffix != ".json" and not path.with_suffix(".json").exists():
                     path.unlink()
 
@@ -82,6 +84,7 @@ class DiskVault:
             _sync(Path(source))
             Path(source).replace(target)
             draft = target.with_suffix(".draft")
+            create_private(draft)
             draft.write_text(record, encoding="utf-8")
             _sync(draft)
             draft.replace(target.with_suffix(".json"))

@@ -22,6 +22,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.patience import Patience, chain_outage
+from poolhand.observe.private import private_folder
 from poolhand.observe.recursion import guard_recursion
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
@@ -95,6 +96,7 @@ async def run(
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())
         stack.enter_context(WalletLock(settings.locks, wallet.address))
+        private_folder(settings.base)
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
         runtime = await stack.enter_async_context(
