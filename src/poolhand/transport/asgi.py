@@ -15,7 +15,7 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,6 +78,7 @@ def application(
     app.add_exception_handler(PoolhandError, _tell_fault)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(ClientDisconnect, _tell_gone)
     app.add_exception_handler(Exception, _tell_crash)
     app.add_middleware(BodyLimit, most=max_body)
     app.add_middleware(HostGuard, hosts=hosts)
@@ -132,6 +133,11 @@ async def _tell_http(_: Request, fault: Exception) -> JSONResponse:
     code = "-".join(str(fault.detail).lower().split()) or "http"
     headers = dict(fault.headers) if fault.headers else None
     return _body(fault.status_code, code, str(fault.detail), headers)
+
+
+async def _tell_gone(_: Request, __: Exception) -> JSONResponse:
+    """Answer a client that left, or was cut, in the middle of its body: nobody is there to read."""
+    return _body(400, "broken-off", "the request broke off: send it again")
 
 
 async def _tell_crash(request: Request, fault: Exception) -> JSONResponse:

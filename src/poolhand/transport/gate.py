@@ -65,13 +65,18 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HubRules:
-    """Limits of the scheduler's side; times in seconds, counts per client address."""
+    """Limits of the scheduler's side; times in seconds, counts per client address.
+
+    ``handshake_timeout`` leaves a second for our last words: the connection itself ends after ten
+    (``SocketLimits.login``). ``greetings`` counts sockets without a login in all.
+    """
 
     limits: Limits = POOL_LIMITS
     heartbeat: Seconds = HEARTBEAT
-    handshake_timeout: float = 10
+    handshake_timeout: float = 9
     write_timeout: float = 10
     sockets_per_address: int = 64
     greetings_per_address: int = 16
+    greetings: int = 256
     outbox: int = 1_024
     mailbox: int = 64

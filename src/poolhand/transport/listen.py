@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from poolhand.domain.errors import Bug, Refused
+from poolhand.transport.acceptor import Acceptor, descriptor_outage
+from poolhand.transport.guarded_http import Books, GuardedHttp
+from poolhand.transport.request_limit import RequestLimit
+from poolhand.transport.waiting import ServiceLimits, limits_for
 from poolhand.wire.frames import MAX_FRAME
 
 UVICORN_OPTIONS: Final[dict[str, Any]] = {
@@ -76,6 +81,7 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     *,
     flag: str = "--port",
+    limits: ServiceLimits | None = None,
 ) -> None:
     """Serve until cancelled, then let requests under way end.
 
@@ -85,22 +91,26 @@ async def serve(
         port: 0: any free one.
         ready: Told the real port once requests are answered.
         flag: How the operator names the port.
+        limits: Of its connections; None: what this process's descriptors allow.
 
     Raises:
         PortBusy, CannotListen: As ``bind``.
     """
-    await serve_on(app, bind(host, port, flag), ready)
+    await serve_on(app, bind(host, port, flag), ready, limits)
 
 
 async def serve_on(
-    app: ASGIApp, listener: socket.socket, ready: Callable[[int], None] | None = None
+    app: ASGIApp,
+    listener: socket.socket,
+    ready: Callable[[int], None] | None = None,
+    limits: ServiceLimits | None = None,
 ) -> None:
     """As ``serve``, on a port taken before with ``bind``; closes it in the end."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     port = port_of(listener)
-    server = _Server(
-        uvicorn.Config(app, **UVICORN_OPTIONS), (lambda: ready(port)) if ready else None
-    )
+    books = Books(limits or limits_for(descriptors()))
+    config = uvicorn.Config(RequestLimit(app, books.limits), **UVICORN_OPTIONS)
+    server = _Server(config, listener, books, (lambda: ready(port)) if ready else None)
     with listener:
         running = asyncio.ensure_future(server.serve(sockets=[listener]))
         try:
@@ -111,21 +121,39 @@ async def serve_on(
             raise
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the program, and tells when it is up."""
+def descriptors() -> int:
+    """Return how many files and connections this process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+
+class _Server(uvicorn.Server):
+    """Takes connections itself, leaves signals to the program, and tells when it is up."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        books: Books,
+        ready: Callable[[], None] | None,
+    ) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._listener, self._books, self._ready = listener, books, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell; uvicorn's way to give up would end the whole program."""
+        del sockets  # uvicorn's own accept loop is not used
         try:
-            await super().startup(sockets)
+            await super().startup(sockets=[])
         except SystemExit as fault:
             raise ServiceFailed("the service could not start: see its log") from fault
+        outage = descriptor_outage()
+        acceptor = Acceptor(self._listener, self._connection, outage, self._books.shed)
+        self.servers = [acceptor]  # type: ignore[list-item] # closed and waited for at the end
         if self.started and self._ready is not None:
             self._ready()
+
+    def _connection(self) -> GuardedHttp:
+        return GuardedHttp(self._books, self.config, self.server_state, self.lifespan.state)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

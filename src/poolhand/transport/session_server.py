@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 import structlog
@@ -16,8 +15,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from poolhand.domain.errors import PeerFault, PoolhandError, Refused, Unavailable
 from poolhand.domain.units import Seconds
 from poolhand.ports.signer import Signer
+from poolhand.transport.gate import HubRules
+from poolhand.transport.guarded_socket import GUARD, POLICY, Guard
+from poolhand.transport.metering import LoginFlooded
 from poolhand.transport.plumbing import Outbox, attempt, first_of
 from poolhand.transport.session_hub import Seat, SessionHub
+from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import decode
 from poolhand.wire.handshake import LoginRefused, PoolFacts, ServerHandshake
@@ -29,7 +32,7 @@ _log = structlog.get_logger()
 PATH: Final = "/worker"
 RETRY_AFTER: Final = Seconds(5)
 """Told to a worker that may try again where the fault itself does not say when."""
-GOING, POLICY, TOO_BIG = 1000, 1008, 1009
+GOING, TOO_BIG = 1000, 1009
 """WebSocket close codes (RFC 6455, section 7.4.1)."""
 
 
@@ -46,10 +49,12 @@ class BinaryFrame(PeerFault):
 
 
 class _Doors:
-    """Counts sockets, and those among them not logged in yet, per client address."""
+    """Counts sockets, and those among them not logged in yet, per client address and in all."""
 
-    def __init__(self, sockets: int, greetings: int) -> None:
-        self._most_sockets, self._most_greetings = sockets, greetings
+    def __init__(self, rules: HubRules) -> None:
+        self._most_sockets = rules.sockets_per_address
+        self._most_greetings = rules.greetings_per_address
+        self._most_in_all = rules.greetings
         self._sockets: Counter[str] = Counter()
         self._greetings: Counter[str] = Counter()
 
@@ -58,6 +63,7 @@ class _Doors:
         return (
             self._sockets[address] < self._most_sockets
             and self._greetings[address] < self._most_greetings
+            and self._greetings.total() < self._most_in_all
         )
 
     def socket(self, address: str) -> AbstractContextManager[None]:
@@ -80,15 +86,6 @@ def _counted(counter: Counter[str], key: str) -> Iterator[None]:
             del counter[key]
 
 
-def neighbourhood(host: str) -> str:
-    """Return what is counted as one client: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return host if address.version == 4 else str(ip_network(f"{address}/64", strict=False))
-
-
 def worker_endpoint(hub: SessionHub, signer: Signer, facts: PoolFacts) -> WebSocketRoute:
     """Return the route at which workers connect.
 
@@ -106,8 +103,7 @@ class _Porch:
 
     def __init__(self, hub: SessionHub, signer: Signer, facts: PoolFacts) -> None:
         self._hub, self._signer, self._facts = hub, signer, facts
-        rules = hub.rules
-        self._doors = _Doors(rules.sockets_per_address, rules.greetings_per_address)
+        self._doors = _Doors(hub.rules)
 
     async def receive(self, socket: WebSocket) -> None:
         """Serve one connection from its first to its last byte."""
@@ -155,6 +151,8 @@ class _Porch:
         seat, terms = self._hub.admit(login, address, link)
         link.put(encode_message(handshake.welcome(self._signer.sign_message(proof), terms)))
         self._hub.resend(seat, login)
+        if (guard := _guard(socket)) is not None:
+            guard.logged_in()
         return seat
 
     # --------------------------------------------------------------------------- conversation
@@ -204,11 +202,13 @@ async def _text(socket: WebSocket) -> str:
 
     Raises:
         WebSocketDisconnect: The connection ended.
-        OversizedFrame, BinaryFrame: The worker broke the protocol.
+        OversizedFrame, BinaryFrame, …: The worker broke the protocol.
     """
     message = await socket.receive()
     if message["type"] == "websocket.disconnect":
-        code = int(message.get("code", GOING))
+        code, guard = int(message.get("code", GOING)), _guard(socket)
+        if guard is not None and guard.fault is not None:
+            raise guard.fault
         if code == TOO_BIG:
             raise OversizedFrame("a frame was larger than the protocol admits")
         raise WebSocketDisconnect(code)
@@ -218,11 +218,17 @@ async def _text(socket: WebSocket) -> str:
     return text
 
 
+def _guard(socket: WebSocket) -> Guard | None:
+    """Return what watches the connection below; None where it has no wire of ours."""
+    guard = socket.scope.get("extensions", {}).get(GUARD)
+    return guard if isinstance(guard, Guard) else None
+
+
 def _reject(fault: PoolhandError) -> Reject:
     """Say why there is no session, and when to come back, if ever."""
     retry_after: Seconds | None = None
     if isinstance(fault, LoginRefused):
         retry_after = fault.retry_after
-    elif isinstance(fault, Unavailable | HandshakeTimeout):
+    elif isinstance(fault, Unavailable | HandshakeTimeout | LoginFlooded):
         retry_after = RETRY_AFTER
     return Reject(fault.code, clip(str(fault), SENTENCE), retry_after)

@@ -92,9 +92,14 @@ class Bucket:
         self._at = max(now, self._at)
         return self._left > 0
 
-    def take(self) -> None:
-        """Count one frame."""
-        self._left -= 1
+    def take(self, count: int = 1) -> None:
+        """Count one frame, or ``count`` of whatever is counted."""
+        self._left -= count
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Whether more was taken than there was room for."""
+        return self._left < 0
 
 
 @dataclass(frozen=True, slots=True)
