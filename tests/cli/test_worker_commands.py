@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +17,7 @@ import structlog
 
 from lonely_worker import LonelyProgram
 from poolhand.cli.main import run
-from poolhand.worker.notice import Notice
+from poolhand.worker.notice import Notice, read
 
 RLC = 10**9
 
@@ -55,6 +57,14 @@ class Operator:
     async def reads(self, *words, base=True):
         code, out, _ = await self.types(*words, "--json", base=base)
         return code, json.loads(out)
+
+
+@pytest.fixture
+def alone(program, monkeypatch, tmp_path):
+    """Make the program's folder the usual one, and return that of its workers."""
+    monkeypatch.setenv("IEXEC_WORKER_BASE_DIR", str(program.base.parent))
+    monkeypatch.setenv("POOLHAND_HOME", str(tmp_path / "elsewhere"))
+    return program.base.parent
 
 
 @pytest.fixture
@@ -100,13 +110,99 @@ async def test_an_order_without_the_token_is_refused_and_one_with_it_needs_no_fo
 ):
     await program.starts()
     notice = json.loads((program.base / "worker.json").read_text())
-    for token in ("", "wrong"):
-        monkeypatch.setenv("POOLHAND_WORKER_TOKEN", token)
-        code, told = await operator.reads("pause", "--url", notice["url"], base=False)
-        assert (code, told["error"]["code"]) == (2, "no-token")
+    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "wrong")
+    code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+    assert (code, told["error"]["code"]) == (2, "no-token")
+    (program.base / "worker.json").unlink()  # or it is not ours to read
+    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "")
+    code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+    assert (code, told["error"]["code"]) == (2, "no-token")
     monkeypatch.setenv("POOLHAND_WORKER_TOKEN", notice["token"])
     code, told = await operator.reads("pause", "--url", notice["url"], base=False)
     assert (code, told["paused"]) == (0, "no reason given")
+
+
+@pytest.mark.case("E2")
+async def test_every_command_finds_the_only_worker_that_runs(program, operator, alone):
+    await program.starts(pid=0)
+    code, told = await operator.reads("status", base=False)
+    assert (code, told["name"], told["folder"]) == (0, "worker", str(program.base))
+    assert (await operator.reads("pause", base=False))[1]["paused"] == "no reason given"
+    assert (await operator.reads("resume", base=False))[1]["paused"] is None
+    code, told = await operator.reads("deposit", "1", base=False)
+    assert (code, told["error"]["code"]) == (2, "balance-too-low")  # the worker itself was asked
+    assert (await operator.reads("stop", base=False))[1] == {"stopped": True, "now": False}
+    await program.ends()
+
+
+@pytest.mark.case("E2")
+async def test_of_several_workers_one_is_named_from_a_list(program, operator, alone):
+    await program.starts()
+    other = program.base.parent / "second"
+    other.mkdir()
+    shutil.copy(program.base / "worker.json", other / "worker.json")
+    code, told = await operator.reads("pause", base=False)
+    assert (code, told["error"]["code"]) == (2, "several-workers")
+    for part in ("--name NAME", "worker  http", "second  http", str(other)):
+        assert part in told["error"]["message"]
+    assert (await operator.reads("status", "--name", "second", base=False))[0] == 0
+    code, told = await operator.reads("status", "--base", str(program.base.parent), base=False)
+    assert told["error"]["code"] == "several-workers"
+    code, told = await operator.reads("status", "--name", "third", base=False)
+    assert (code, told["error"]["code"]) == (4, "no-worker-runs")
+
+
+@pytest.mark.case("E2")
+async def test_a_worker_known_by_its_page_alone_takes_orders_of_who_may_read_its_folder(
+    program, operator, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("IEXEC_WORKER_BASE_DIR", str(tmp_path / "nothing"))
+    monkeypatch.setenv("POOLHAND_HOME", str(tmp_path / "nothing"))
+    await program.starts()
+    url = read(program.base).url
+    monkeypatch.setenv("IEXEC_WORKER_PORT", url.rpartition(":")[2])
+    assert (await operator.reads("pause", base=False))[0] == 0
+    assert (await operator.reads("resume", "--url", url, base=False))[0] == 0
+    (program.base / "worker.json").unlink()
+    code, told = await operator.reads("pause", base=False)
+    assert (code, told["error"]["code"]) == (2, "no-token")
+
+
+@pytest.mark.case("E23")
+async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_elsewhere(
+    program, operator
+):
+    import httpx
+
+    hostile = "<script>alert(1)</script>\u202e\x1b[31m"
+    await program.accepts(trust=10)
+    await program.starts()
+    await operator.types("pause", "--reason", hostile)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(read(program.base).url + "/")
+        missing = await client.get(read(program.base).url + "/nothing")
+    page = answer.text
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        200, "text/html; charset=utf-8",
+    )  # fmt: skip
+    for word in ("Worker worker", "takes tasks", "paused by the operator", str(program.base)):
+        assert word in page
+    assert "<script" not in page
+    assert not {"\u202e", "\x1b"} & set(page)
+    assert not re.search(r"""(?:src|href)=["'](?!/(?!/))""", page)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert missing.json()["code"] == "not-found"
+
+
+@pytest.mark.case("E2")
+async def test_where_nothing_runs_the_places_that_were_looked_at_are_named(
+    operator, alone, monkeypatch
+):
+    monkeypatch.setenv("IEXEC_WORKER_PORT", "1")
+    code, told = await operator.reads("status", base=False)
+    assert (code, told["error"]["code"]) == (4, "no-worker-runs")
+    assert str(alone) in told["error"]["message"]
+    assert "poolhand worker start" in told["error"]["message"]
 
 
 @pytest.mark.parametrize(

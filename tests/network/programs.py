@@ -252,6 +252,7 @@ class Node(Program):
             self.tasks.create_task(self.agent.eyes.keep_looking())
             self.tasks.create_task(self.agent.eyes.follow_events(first))
             self.tasks.create_task(self.agent.eyes.follow_heads())
+            self.tasks.create_task(self.agent.eyes.watch_for_heads())
             self.world.exchange.dial(self)
 
     def pause(self, reason) -> None:

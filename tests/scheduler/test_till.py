@@ -82,6 +82,22 @@ async def test_a_pool_with_enough_for_one_more_task_sells_and_with_less_does_not
     assert await order(world)
 
 
+@pytest.mark.case("E10")
+async def test_a_pool_whose_cap_is_under_the_price_of_gas_says_so_and_sells_nothing(pool):
+    world = await with_gas(pool, 10**9 * TASK)
+    world.chain.gas_cap = Wei(PRICE)
+    await world.step()
+    assert await order(world)
+    world.chain.gas_price = Wei(2 * PRICE)
+    await world.step()
+    assert (gas(world)["short"], gas(world)["missing"]) == (True, 0)
+    with pytest.raises(PoolOutOfGas, match="gas price cap 1 gwei is under the chain's 2 gwei"):
+        await order(world)
+    world.chain.gas_price = PRICE
+    await world.step()
+    assert await order(world)
+
+
 async def test_where_gas_is_free_an_empty_wallet_is_enough(pool):
     world = await pool()
     leave(world, 0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import stat
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,6 +15,8 @@ import structlog
 from lonely_worker import LonelyProgram, no_reveal, signal_me
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
+from poolhand.settings.worker import OPTIONS
+from poolhand.transport.listen import PortBusy
 from poolhand.worker.notice import NOTICE_FILE, read
 
 
@@ -47,6 +51,16 @@ def asks(program, verb, body=None, token=None):
 async def status_of(program):
     answer = await asyncio.to_thread(httpx.get, f"{notice(program).url}/v1/status", trust_env=False)
     return answer.json()
+
+
+@pytest.mark.case("E16")
+async def test_a_taken_port_is_told_with_the_flag_that_the_worker_has(program):
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    program.settings = replace(program.settings, status_port=port)
+    with taken, pytest.raises(PortBusy, match=rf"port {port} .* with --status-port"):
+        await program.starts()
+    assert "status-port" in {option.key for option in OPTIONS}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

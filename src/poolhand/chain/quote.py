@@ -93,7 +93,7 @@ class Quotes:
         asked: list[Query[Any]] = [balance(self.sender), *([price] if price else [])]
         held, *told = await self.rpc.ask_all(asked)
         cap = Wei(0) if self.rule.native else self.rule.cap
-        return Means(self._balance(held), self._fees(head, told).max_fee, cap)
+        return Means(self._balance(held), self._fees(head, told).max_fee, cap, _asked(head, told))
 
     def _balance(self, held: Any) -> Wei:
         if isinstance(held, NodeRefusal):
@@ -160,6 +160,13 @@ class Quotes:
         deal_id = await self.hub.task_deal(call.task_id)
         deal = await self.hub.deal(deal_id) if deal_id else None
         return deal is not None and deal.has_callback
+
+
+def _asked(head: Head, told: list[Any]) -> Wei:
+    """Return the least that a block takes: its base fee, else what the node names; 0: unknown."""
+    if head.base_fee is not None:
+        return head.base_fee
+    return told[0] if told and not isinstance(told[0], NodeRefusal) else Wei(0)
 
 
 def _lack(cost: Wei, held: Any) -> Wei:

@@ -8,15 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
-from rich.console import Console
 
-from poolhand.cli.depositing import deposit, deposit_report
+from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
 from poolhand.cli.parts import AmountArgument
 from poolhand.cli.programs import Ready, add_program
-from poolhand.cli.stopping import drain, stop_now
-from poolhand.cli.worker_page import DEFAULT_STATUS, Page, worker_report
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
@@ -26,6 +22,8 @@ app = typer.Typer(no_args_is_help=True, help="Run a worker and be paid for compu
 
 
 async def _start(settings: Settings, ready: Ready) -> None:
+    import structlog
+
     from poolhand.worker.main import run
 
     cpus = len(os.sched_getaffinity(0))
@@ -54,28 +52,25 @@ add_program(
 )
 
 
-UrlOption = Annotated[str, typer.Option(metavar="URL", help="The worker's status page.")]
-BaseOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="Or: the worker's folder, which knows its page."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("status")
 def status(
-    url: UrlOption = DEFAULT_STATUS, base: BaseOption = None, as_json: JsonOption = False
+    url: UrlOption = "", base: BaseOption = None, name: NameOption = "", as_json: JsonOption = False
 ) -> None:
     """Show what a worker does, and why it does nothing when it does nothing.
 
     Each cause says who can change it and how; each replicate, what its status means, who acts
     next, and what stake of it is locked until when.
 
-    Example: poolhand worker status --base .poolhand/workers/worker-1
+    Example: poolhand worker status
 
     Exit codes: 0 answered, 4 no worker answers.
     """
-    told = Page.find(url, base).status()
+    from poolhand.cli.worker_page import worker_report
+
+    told = find_page(url, base, name).status()
     _print(told, as_json, lambda: worker_report(told))
 
 
@@ -84,31 +79,32 @@ def pause(
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="Shown to the pool and in the status.")
     ] = "no reason given",
-    url: UrlOption = DEFAULT_STATUS,
+    url: UrlOption = "",
     base: BaseOption = None,
+    name: NameOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take nothing new, over restarts, until `poolhand worker resume`; what is held goes on.
 
-    Example: poolhand worker pause --base .poolhand/workers/worker-1 --reason "disk is replaced"
+    Example: poolhand worker pause --reason "disk is replaced"
 
     Exit codes: 0 paused, 2 no token, 4 no worker answers.
     """
-    told = Page.find(url, base).order("pause", {"reason": reason})
+    told = find_page(url, base, name).order("pause", {"reason": reason})
     _print(told, as_json, lambda: f"paused: {told['paused']}; what is held goes on")
 
 
 @app.command("resume")
 def resume(
-    url: UrlOption = DEFAULT_STATUS, base: BaseOption = None, as_json: JsonOption = False
+    url: UrlOption = "", base: BaseOption = None, name: NameOption = "", as_json: JsonOption = False
 ) -> None:
     """Take tasks again: ends a pause, and a drain that has not ended yet.
 
-    Example: poolhand worker resume --base .poolhand/workers/worker-1
+    Example: poolhand worker resume
 
     Exit codes: 0 resumed, 2 no token, 4 no worker answers.
     """
-    told = Page.find(url, base).order("resume")
+    told = find_page(url, base, name).order("resume")
     _print(told, as_json, lambda: "the worker takes tasks again")
 
 
@@ -118,20 +114,23 @@ def deposit_stake(
     again: Annotated[
         str, typer.Option(metavar="NAME", help="Ask again after a deposit whose answer was lost.")
     ] = "",
-    url: UrlOption = DEFAULT_STATUS,
+    url: UrlOption = "",
     base: BaseOption = None,
+    name: NameOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Let a running worker turn RLC of its wallet into stake; it takes tasks again by itself.
 
     The gas of the reveals it owes is kept. When no worker runs: `poolhand account deposit`.
 
-    Example: poolhand worker deposit 25 --base .poolhand/workers/worker-1
+    Example: poolhand worker deposit 25
 
     Exit codes: 0 deposited, 2 not that much RLC or gas, or no token, 4 no worker or no chain
     answers, 5 the wallet was used elsewhere meanwhile, 130 interrupted: it goes on depositing.
     """
-    told = deposit(Page.find(url, base), NanoRlc(amount), again)
+    from poolhand.cli.depositing import deposit, deposit_report
+
+    told = deposit(find_page(url, base, name), NanoRlc(amount), again)
     _print(told, as_json, lambda: deposit_report(told))
 
 
@@ -141,8 +140,9 @@ def stop(
         bool, typer.Option("--now", help="End at once; says first what is at stake.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, with --now.")] = False,
-    url: UrlOption = DEFAULT_STATUS,
+    url: UrlOption = "",
     base: BaseOption = None,
+    name: NameOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Stop a worker: it finishes, reveals and uploads what it holds, takes nothing new, and ends.
@@ -150,12 +150,14 @@ def stop(
     Shows what is still held; Ctrl-C leaves the worker finishing. With --now it ends at once: the
     journal and all results are kept, and a restart before the deadline to reveal saves the stake.
 
-    Example: poolhand worker stop --base .poolhand/workers/worker-1
+    Example: poolhand worker stop
 
     Exit codes: 0 it has ended, 1 not stopped (you said no), 2 no token, or --now without --yes and
     without a terminal, 4 no worker answers, 130 interrupted: it goes on finishing.
     """
-    page = Page.find(url, base)
+    from poolhand.cli.stopping import drain, stop_now
+
+    page = find_page(url, base, name)
     if now:
         stop_now(page, yes=yes, as_json=as_json)
     else:
@@ -211,4 +213,6 @@ def _print(told: Any, as_json: bool, shown: Callable[[], Any]) -> None:
     if as_json:
         print(json.dumps(told, indent=2))
     else:
+        from rich.console import Console
+
         Console(soft_wrap=False).print(shown())

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
 from poolhand.domain.errors import PeerFault, PoolhandError, Raced, Refused, Unavailable
-from poolhand.worker.notice import Notice, read
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-DEFAULT_STATUS: Final = "http://127.0.0.1:13100"
+    from poolhand.worker.notice import Notice
+
 TOKEN: Final = "POOLHAND_WORKER_TOKEN"  # noqa: S105 - the name of a variable
 SECONDS: Final = 5.0
 """For one answer of the page."""
@@ -29,8 +27,8 @@ class WorkerSilent(Unavailable):
 
     def __init__(self, url: str) -> None:
         super().__init__(
-            f"no worker answers at {url}: start one with `poolhand worker start`, or name its "
-            "status page with --url"
+            f"no worker answers at {url}: start one with `poolhand worker start`, or name "
+            "another with --name, --base or --url"
         )
 
 
@@ -39,8 +37,8 @@ class NoToken(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "an order needs the worker's token: name the worker's folder with --base, or set "
-            f"{TOKEN} to the token in its worker.json"
+            "an order needs the worker's token, which stands in its folder for who may read that: "
+            f"name the folder with --base, or set {TOKEN} to the token in its worker.json"
         )
 
 
@@ -80,20 +78,6 @@ class Page:
     url: str
     token: str = field(repr=False)
     notice: Notice | None = None
-
-    @classmethod
-    def find(cls, url: str, base: Path | None) -> Page:
-        """Find a worker's page by its folder, else by URL.
-
-        Raises:
-            WorkerSilent: The folder tells of no running worker.
-        """
-        if base is None:
-            return cls(url, os.environ.get(TOKEN, ""))
-        notice = read(base)
-        if notice is None:
-            raise WorkerSilent(str(base))
-        return cls(notice.url, notice.token, notice)
 
     def status(self) -> dict[str, Any]:
         """Ask what the worker does.
@@ -196,6 +180,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("workerpool", told["workerpool"]),
         ("session", "connected" if told["connected"] else f"none: {told['problem']}"),
         ("takes tasks", "no: " + told["paused"] if told["paused"] else "yes"),
+        ("chain", _chain(told.get("chain", {}))),
         ("slots", told["slots"]),
         ("gas", _gas(purse)),
         ("stake", None if stake["free_nrlc"] is None else
@@ -203,6 +188,14 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("offers", f"{seen}; declined: {declined or 'none'}"),
         ("tasks seen by the pool", told["tasks_seen"] or None),
     ]  # fmt: skip
+
+
+def _chain(chain: Mapping[str, Any]) -> str | None:
+    """Say how far the chain is; a worker of an older version does not tell."""
+    if chain.get("block") is None:
+        return None
+    since, block = chain["stalled_since"], f"block {chain['block']}"
+    return f"{block}, and nothing new since {moment(since)}" if since else block
 
 
 def _gas(purse: Mapping[str, Any]) -> str | None:

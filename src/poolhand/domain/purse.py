@@ -20,7 +20,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.events import Action, Flow
 from poolhand.domain.replicate.model import Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import Gas, Wei
+from poolhand.domain.units import Gas, Wei, show_gas_price
 
 CONTRIBUTE_GAS: Final = Gas(600_000)
 """Limit under which no contribution is sent: one that completes the consensus takes more."""
@@ -40,16 +40,32 @@ class Means:
         balance: Of the chain's coin.
         price: What a transaction would be offered now (wei per gas).
         cap: The most that is ever offered (wei per gas); 0 where gas is free.
+        asked: The least that the newest block takes (wei per gas); 0 where that is not known.
     """
 
     balance: Wei
     price: Wei
     cap: Wei
+    asked: Wei = Wei(0)
 
     @property
     def is_free(self) -> bool:
         """Whether gas costs nothing."""
         return self.cap == 0
+
+    @property
+    def is_capped_out(self) -> bool:
+        """Whether the operator's cap is under what the chain takes, so that nothing is mined."""
+        return 0 < self.cap < self.asked
+
+    @property
+    def cap_told(self) -> str:
+        """Say that the cap is too low, and what would change that."""
+        return (
+            f"gas price cap {show_gas_price(self.cap)} is under the chain's "
+            f"{show_gas_price(self.asked)}: nothing can be sent until gas is cheaper or the cap "
+            "(--gas-price-cap, IEXEC_GAS_PRICE_CAP) is higher"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,9 @@ class Till:
 
     @property
     def is_short(self) -> bool:
-        """Whether what is owed, and one task more, can not be paid for."""
-        return bool(self._troubled) or self.missing > 0
+        """Whether what is owed, and one task more, can not be paid for, or not at this price."""
+        capped = self._means is not None and self._means.is_capped_out
+        return capped or bool(self._troubled) or self.missing > 0
 
     @property
     def balance(self) -> Wei | None:
@@ -100,6 +101,8 @@ class Till:
     @property
     def complaint(self) -> str | None:
         """Say who must send how much to whom; None while there is enough."""
+        if self._means is not None and self._means.is_capped_out:
+            return self._means.cap_told
         if not self.is_short:
             return None
         if self.missing:

@@ -84,7 +84,9 @@ class Agent:
         self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks)
         self.wallet = WalletWatch(bench, self.shell, lambda why: self.hold(Hold.GAS, why))
         disk = DiskWatch(bench, lambda why: self.hold(Hold.DISK, why))
-        self.eyes = Eyes(bench, self.shell, self.wallet, disk)
+        self.eyes = Eyes(
+            bench, self.shell, self.wallet, disk, lambda why: self.hold(Hold.CHAIN, why)
+        )
         self.standing = Standing()
         self.link: Link | None = None
         self.results_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()

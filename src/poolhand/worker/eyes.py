@@ -7,7 +7,7 @@ passing of time. What is seen becomes an event of the machine (``domain.replicat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -20,6 +20,7 @@ from poolhand.domain.replicate.machine import Replicate, Settled
 from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.bench import RETRY_SECONDS, Bench
+from poolhand.worker.idle import show_moment
 from poolhand.worker.purse import WalletWatch
 from poolhand.worker.room import DiskWatch
 from poolhand.worker.shell import ReplicateShell
@@ -28,21 +29,45 @@ from poolhand.worker.stakes import Stake, stake_of
 ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 PATROL: Final = Seconds(10)
 """Block time between two looks at everything that is held."""
+STALL: Final = Seconds(120)
+"""Time without a new block after which a chain counts as standing still: the slowest that iExec
+runs on has one every 5 s."""
 
 log = structlog.get_logger()
 
 
 class Eyes:
-    """Looks at tasks on chain and feeds the shell."""
+    """Looks at tasks on chain and feeds the shell.
+
+    Args:
+        bench: Ports.
+        shell: Fed with what is seen.
+        wallet: Looked at with every block.
+        disk: The same.
+        stalled: Told why nothing can be sent while no block comes, and None when one does.
+
+    Attributes:
+        head: The newest block seen.
+        stalled_since: When it was seen (Unix seconds by our clock), while no other follows.
+    """
 
     def __init__(
-        self, bench: Bench, shell: ReplicateShell, wallet: WalletWatch, disk: DiskWatch
+        self,
+        bench: Bench,
+        shell: ReplicateShell,
+        wallet: WalletWatch,
+        disk: DiskWatch,
+        stalled: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._bench, self._shell, self._wallet, self._disk = bench, shell, wallet, disk
         self._stakes: dict[TaskId, tuple[TaskView, NanoRlc | None]] = {}
         self._dirty: set[TaskId] = set()
         self._wake = asyncio.Event()
         self._patrolled = UnixSeconds(0)
+        self._stalled = stalled
+        self._seen = bench.clock.now()
+        self.head: Head | None = None
+        self.stalled_since: UnixSeconds | None = None
 
     def look(self, task_id: TaskId) -> None:
         """Look at a task soon; one that is not held is left alone."""
@@ -83,7 +108,25 @@ class Eyes:
         """Patrol, and look at wallet and disk, for ever."""
         async with aclosing(self._bench.watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
+                self._saw(head)
                 await self._patrol(head)
+
+    async def watch_for_heads(self) -> None:
+        """Say so when the chain stands still, or cannot be seen, for ever."""
+        while True:
+            await self._bench.clock.sleep(STALL / 4)
+            if self.stalled_since is None and self._bench.clock.now() >= self._seen + STALL:
+                self.stalled_since = self._seen
+                reason = _no_block(self.head, self._seen)
+                log.error("chain_stalled", cause=reason)
+                self._stalled(reason)
+
+    def _saw(self, head: Head) -> None:
+        self.head, self._seen = head, self._bench.clock.now()
+        if self.stalled_since is not None:
+            log.info("chain_moves", block=head.number, seconds=self._seen - self.stalled_since)
+            self.stalled_since = None
+            self._stalled(None)
 
     def stake(self, task_id: TaskId) -> Stake:
         """Return what a replicate that is held has at stake, as last seen."""
@@ -145,3 +188,12 @@ class Eyes:
             except IllegalTransition as fault:
                 log.warning("news_refused", task_id=str(task_id), cause=str(fault))
         await self._note_stakes(views)
+
+
+def _no_block(head: Head | None, since: UnixSeconds) -> str:
+    """Say for how long the chain has shown nothing new."""
+    last = "no block" if head is None else f"no block after {head.number}"
+    return (
+        f"the chain stands still or is out of reach: {last} since {show_moment(since)}; nothing "
+        "can be contributed or revealed"
+    )

@@ -38,6 +38,7 @@ class Facts:
         purse: The wallet's gas; None before the first look.
         is_short: Whether nothing new is taken for want of gas.
         free: Free stake (nRLC); None before the first look.
+        capped: Says that the cap on the price of gas is too low; None while it is not.
     """
 
     wallet: Address
@@ -47,6 +48,7 @@ class Facts:
     purse: Purse | None
     is_short: bool
     free: NanoRlc | None
+    capped: str | None = None
 
 
 _ACTORS: Final = {
@@ -117,6 +119,17 @@ def _holds(facts: Facts) -> Iterator[Cause]:
             Party.OPERATOR,
             "free some space; the worker goes on by itself",
         )
+    if Hold.CHAIN in holds:
+        yield Cause(
+            "chain-stalled", holds[Hold.CHAIN], Party.OPERATOR,
+            "check the RPC endpoints (--rpc), or wait until the chain goes on; the worker goes on "
+            "by itself",
+        )  # fmt: skip
+    if facts.capped:
+        yield Cause(
+            "gas-cap", facts.capped, Party.OPERATOR,
+            "start the worker with a higher --gas-price-cap, or wait for cheaper gas",
+        )  # fmt: skip
     if facts.is_short and facts.purse is not None:
         yield Cause(
             "gas", shortage(facts.purse, facts.wallet), Party.OPERATOR,

@@ -183,6 +183,7 @@ async def _attend(
         tasks.create_task(agent.eyes.keep_looking())
         tasks.create_task(agent.eyes.follow_events(head.number))
         tasks.create_task(agent.eyes.follow_heads())
+        tasks.create_task(agent.eyes.watch_for_heads())
         tasks.create_task(keep_membership(client, agent, clock))
         at_work.set_result(control)
         token = entropy.bytes(32).hex()

@@ -56,6 +56,7 @@ class WalletWatch:
 
     Attributes:
         purse, account: Gas and stake as last seen; None before the first look.
+        capped: Says that the cap on the price of gas is too low; None while it is not.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class WalletWatch:
         self._tries: dict[TaskId, _Try] = {}
         self.is_short = False
         self.purse: Purse | None = None
+        self.capped: str | None = None
         self.account: Account | None = None
         bench.owed = self._owed
 
@@ -88,16 +90,30 @@ class WalletWatch:
     def _judge(self, means: Means) -> None:
         before, self.purse = self.purse, judge(means, self._owed())
         was_short, self.is_short = self.is_short, self.purse.is_short(self.is_short)
-        wallet = str(self._bench.worker)
+        was_capped, self.capped = self.capped, means.cap_told if means.is_capped_out else None
+        self._note(was_short, was_capped)
         if self.is_short:
             reason = shortage(self.purse, self._bench.worker)
-            if not was_short:
-                log.error("gas_short", wallet=wallet, cause=reason)
             if not was_short or before is None or before.balance != self.purse.balance:
                 self._changed(reason)
-        elif was_short:
-            log.info("gas_refilled", wallet=wallet, balance=self.purse.balance)
+        elif self.capped:
+            if self.capped != was_capped or was_short:
+                self._changed(self.capped)
+        elif was_short or was_capped:
             self._changed(None)
+
+    def _note(self, was_short: bool, was_capped: str | None) -> None:
+        """Tell once that gas is short or too dear, and once that it no longer is."""
+        assert self.purse is not None
+        wallet = str(self._bench.worker)
+        if self.is_short and not was_short:
+            log.error("gas_short", wallet=wallet, cause=shortage(self.purse, self._bench.worker))
+        elif was_short and not self.is_short:
+            log.info("gas_refilled", wallet=wallet, balance=self.purse.balance)
+        if self.capped and not was_capped:
+            log.error("gas_price_cap_too_low", cause=self.capped)
+        elif was_capped and not self.capped:
+            log.info("gas_price_within_cap")
 
     def _wake(self, means: Means) -> None:
         held = {name: each for name, each in self._shell.replicates.items() if not each.is_over}

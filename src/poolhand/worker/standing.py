@@ -17,6 +17,7 @@ class Hold(StrEnum):
     OPERATOR = "paused"
     DISK = "disk"
     GAS = "gas"
+    CHAIN = "chain-stalled"
     POOL = "pool-draining"
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from poolhand import __version__
@@ -18,6 +19,7 @@ from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
 from poolhand.worker.agent import Agent
 from poolhand.worker.bench import Bench
+from poolhand.worker.front import HEADERS, front_page
 from poolhand.worker.idle import Facts, idle_causes, show_moment
 from poolhand.worker.metrics import gauges
 from poolhand.worker.stakes import Stake
@@ -28,6 +30,11 @@ def routes(agent: Agent, bench: Bench, slots: int) -> APIRouter:
     """Return the endpoints; none of them changes anything."""
     router = APIRouter()
     registry = gauges(agent, bench)
+
+    @router.get("/", include_in_schema=False)
+    async def front() -> HTMLResponse:
+        """Show the status to a person with a browser."""
+        return HTMLResponse(front_page(show_worker(agent, bench, slots)), headers=HEADERS)
 
     @router.get("/version")
     async def version() -> Response:
@@ -56,6 +63,8 @@ def show_worker(agent: Agent, bench: Bench, slots: int) -> dict[str, Any]:
     """Show a worker: its standing, its money, what it holds and why it takes nothing new."""
     standing, held = agent.standing, agent.shell.replicates.items()
     return {
+        "name": bench.name.removeprefix("poolhand-"),
+        "folder": str(bench.base.parent),
         "worker": str(bench.worker),
         "workerpool": str(bench.pool),
         "version": __version__,
@@ -67,6 +76,7 @@ def show_worker(agent: Agent, bench: Bench, slots: int) -> dict[str, Any]:
         "idle": dict(standing.idle),
         "idle_causes": [asdict(cause) for cause in idle_causes(facts_of(agent, bench, slots))],
         "tasks_seen": tasks_seen(standing.idle),
+        "chain": _chain(agent),
         "purse": _purse(agent),
         "stake": _account(agent),
         "offers": asdict(standing.offers),
@@ -101,11 +111,22 @@ def facts_of(agent: Agent, bench: Bench, slots: int) -> Facts:
         purse=agent.wallet.purse,
         is_short=agent.wallet.is_short,
         free=account.stake if account else None,
+        capped=agent.wallet.capped,
     )
 
 
 def _occupies_slot(replicate: Replicate) -> bool:
     return not (replicate.is_over or replicate.has_contributed or replicate.parked)
+
+
+def _chain(agent: Agent) -> dict[str, Any]:
+    """Show how far the chain is, and since when it shows nothing new, by this machine's clock."""
+    head = agent.eyes.head
+    return {
+        "block": head.number if head else None,
+        "block_time": head.timestamp if head else None,
+        "stalled_since": agent.eyes.stalled_since,
+    }
 
 
 def _purse(agent: Agent) -> dict[str, Any]:

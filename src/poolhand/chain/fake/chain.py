@@ -54,6 +54,7 @@ class FakeChain:
         outage: While True every port raises ChainUnreachable; watchers wait silently.
         lag: How many blocks behind the newest what is read and tried stands; heads, events and
             receipts come from another node, which does not lag.
+        gas_cap: The most that any wallet offers per gas (wei); None: whatever gas costs.
         gas_price: As above, from now on; who cannot pay it is refused, and what such a wallet has
             in the pool already waits there.
         before_send: Called with (sender, purpose, call) before a transaction enters the pool;
@@ -80,6 +81,7 @@ class FakeChain:
             callback_gas=200_000,
         )
         self.domain = order_domain(chain_id, self.facts.hub)
+        self.gas_cap: Wei | None = None
         self.automine, self.outage, self.lag, self.gas_price = automine, False, 0, gas_price
         self.before_send: Callable[[Address, str, Call], None] | None = None
         self.after_send: Callable[[Address, str, Call], None] | None = None

@@ -30,10 +30,12 @@ class FakeSender:
         return self._address
 
     async def means(self) -> Means:
-        """Return coin and the price of gas, which is all that is ever offered."""
+        """Return coin and the price of gas; without a cap that is all that is ever offered."""
         self._reach.check_up()
-        price = self._chain.gas_price
-        return Means(self._reach.seen.state.coin_of(self._address), price, price)
+        price, cap = self._chain.gas_price, self._chain.gas_cap
+        most = price if cap is None else cap
+        coin = self._reach.seen.state.coin_of(self._address)
+        return Means(coin, min(price, most), most, price)
 
     async def send(self, purpose: str, call: Call, reserve: Wei = Wei(0)) -> Receipt:
         """Send a call and wait until it is mined and succeeded; repeat-safe by ``purpose``.

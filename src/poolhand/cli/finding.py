@@ -1,0 +1,152 @@
+"""Finding the running worker that is meant: by its folder or name, or because it is the only one.
+
+A running worker leaves ``worker.json`` in its folder (``worker.notice``), below the folder that
+``worker start`` takes by default, or below that of the devnet that runs here. One with a folder of
+its own is found by the status page at the usual port, which tells its folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from poolhand.cli.worker_page import TOKEN, Page, WorkerSilent
+from poolhand.devnet.info import devnet_home
+from poolhand.domain.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from poolhand.worker.notice import Notice
+
+BASE_VARIABLE: Final = "IEXEC_WORKER_BASE_DIR"
+DEFAULT_BASE: Final = "~/.poolhand/workers"
+PORT_VARIABLE: Final = "IEXEC_WORKER_PORT"
+DEFAULT_PORT: Final = "13100"
+"""As ``worker start`` has them."""
+
+UrlOption = Annotated[str, typer.Option(metavar="URL", help="The worker's status page.")]
+BaseOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="The worker's folder, or its --base-dir. [below ~/.poolhand/workers, or the devnet's]",
+    ),
+]
+NameOption = Annotated[
+    str, typer.Option("--name", metavar="NAME", help="Which worker, where several run.")
+]
+
+
+class NoWorkerRuns(Unavailable):
+    """No worker was found."""
+
+    def __init__(self, places: Sequence[Path], name: str) -> None:
+        which = f"no worker '{name}'" if name else "no worker"
+        super().__init__(
+            f"{which} runs in {' or '.join(map(str, places))}, and none answers at "
+            f"{_usual_page()}: start one with `poolhand worker start`, or name its folder with "
+            "--base (what `worker start` was given as --base-dir)"
+        )
+
+
+class SeveralWorkers(Refused):
+    """More than one worker could be meant."""
+
+    def __init__(self, found: Sequence[tuple[Path, Notice]]) -> None:
+        listed = "".join(f"\n  {folder.name}  {notice.url}  {folder}" for folder, notice in found)
+        super().__init__(f"{len(found)} workers run here: name one with --name NAME{listed}")
+
+
+def find_page(url: str = "", base: Path | None = None, name: str = "") -> Page:
+    """Find a worker's page, and the token that orders need.
+
+    Args:
+        url: Of the page, if it is known.
+        base: The worker's folder, or one with the folders of several; None: the usual places.
+        name: Which worker of those.
+
+    Raises:
+        WorkerSilent, NoWorkerRuns: None runs there.
+        SeveralWorkers: More than one does; the message lists them.
+    """
+    if url:
+        return _by_url(url)
+    places = [base] if base else _usual_places()
+    found = [each for each in _running(places) if name in ("", each[0].name)]
+    if len(found) > 1:
+        raise SeveralWorkers(found)
+    if found:
+        notice = found[0][1]
+        return Page(notice.url, notice.token, notice)
+    if base:
+        raise WorkerSilent(str(base))
+    return _at_the_usual_port(places, name)
+
+
+def _usual_places() -> list[Path]:
+    mine = Path(os.environ.get(BASE_VARIABLE) or DEFAULT_BASE).expanduser()
+    return list(dict.fromkeys((mine, devnet_home() / "workers")))
+
+
+def _usual_page() -> str:
+    return f"http://127.0.0.1:{os.environ.get(PORT_VARIABLE) or DEFAULT_PORT}"
+
+
+def _running(places: Sequence[Path]) -> Iterator[tuple[Path, Notice]]:
+    """Yield running workers by their folders, each once."""
+    from poolhand.worker.notice import NOTICE_FILE, read
+
+    for place in places:
+        files = (place / NOTICE_FILE, *sorted(place.glob(f"*/{NOTICE_FILE}")))
+        for folder in dict.fromkeys(file.parent for file in files):
+            notice = read(folder)
+            if notice is not None and (notice.is_running or _answers(notice)):
+                yield folder, notice
+
+
+def _answers(notice: Notice) -> bool:
+    """Whether a worker whose process is not seen from here is there: it may be in a container."""
+    with suppress(WorkerSilent):
+        Page(notice.url, "").status()
+        return True
+    return False
+
+
+def _by_url(url: str) -> Page:
+    """Return the page of a URL, with the token that stands in the folder it tells."""
+    told = os.environ.get(TOKEN, "")
+    if told:
+        return Page(url, told)
+    with suppress(WorkerSilent):
+        notice = _told_folder(Page(url, ""))
+        if notice is not None:
+            return Page(url, notice.token, notice)
+    return Page(url, "")
+
+
+def _at_the_usual_port(places: Sequence[Path], name: str) -> Page:
+    page = Page(_usual_page(), os.environ.get(TOKEN, ""))
+    try:
+        status = page.status()
+    except WorkerSilent:
+        raise NoWorkerRuns(places, name) from None
+    if name not in ("", status.get("name")):
+        raise NoWorkerRuns(places, name)
+    notice = _told_folder(page)
+    return page if notice is None or page.token else Page(page.url, notice.token, notice)
+
+
+def _told_folder(page: Page) -> Notice | None:
+    """Return what stands in the folder that a page tells, if we may read it; raises WorkerSilent.
+
+    A page may tell any folder: what stands there counts only if it names the page.
+    """
+    from poolhand.worker.notice import read
+
+    folder = page.status().get("folder")
+    notice = read(Path(folder)) if isinstance(folder, str) else None
+    return notice if notice is not None and notice.url == page.url.rstrip("/") else None

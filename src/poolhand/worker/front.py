@@ -1,0 +1,94 @@
+"""What a browser shows at the worker's address: its status, with nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from typing import Any, Final
+
+from poolhand.domain.text import shown
+from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.worker.idle import show_moment
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Nothing is loaded, nothing is run, nobody may frame it."""
+REFRESH: Final = 5
+"""Seconds between two looks of a browser that stays."""
+MOST: Final = 300
+"""Characters of one cell."""
+_STYLE: Final = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}"
+    "table{border-collapse:collapse;margin-bottom:2rem}"
+    "th,td{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0;overflow-wrap:anywhere}"
+)
+
+
+def front_page(told: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Args:
+        told: As ``status.show_worker`` has it.
+    """
+    title = f"Worker {_cell(told['name'])}"
+    parts = [_table((), _facts(told))]
+    if told["idle_causes"]:
+        columns = ("why nothing new runs", "who acts", "what would change it")
+        causes = told["idle_causes"]
+        parts.append(_table(columns, ((c["sentence"], c["acts"], c["change"]) for c in causes)))
+    if told["replicates"]:
+        heads = ("task", "status", "meaning", "who acts", "next")
+        parts.append(_table(heads, map(_replicate, told["replicates"])))
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta http-equiv="refresh" content="{REFRESH}"><style>{_STYLE}</style></head>\n'
+        f"<body><h1>{title}</h1>\n{body}\n"
+        '<p>For programs: <a href="/v1/status">/v1/status</a> (JSON), '
+        '<a href="/metrics">/metrics</a> (Prometheus). Orders are given with '
+        "<code>poolhand worker pause|resume|deposit|stop</code>.</p></body></html>\n"
+    )
+
+
+def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    chain, purse, stake = told["chain"], told["purse"], told["stake"]
+    yield "wallet", told["worker"]
+    yield "workerpool", told["workerpool"]
+    yield "session", "connected" if told["connected"] else f"none: {told['problem']}"
+    yield "takes tasks", f"no: {told['paused']}" if told["paused"] else "yes"
+    since = chain["stalled_since"]
+    yield (
+        "chain",
+        f"block {chain['block']}"
+        + (f", and nothing new since {show_moment(since)}" if since else ""),
+    )
+    yield "slots", told["slots"]
+    if purse["balance_wei"] is not None:
+        yield "coin for gas", show_coin(Wei(purse["balance_wei"]))
+    if stake["free_nrlc"] is not None:
+        free, locked = (NanoRlc(stake[each]) for each in ("free_nrlc", "locked_nrlc"))
+        yield "stake", f"{show_rlc(free)} RLC free, {show_rlc(locked)} RLC locked"
+    yield "folder", told["folder"]
+    yield "version", told["version"]
+
+
+def _replicate(each: Mapping[str, Any]) -> tuple[Any, ...]:
+    return each["task_id"], each["status"], each["meaning"], each["acts"], each["next_step"]
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    lines = [f"<tr>{head}</tr>"] if head else []
+    for row in rows:
+        first = "th" if not columns else "td"
+        cells = [f"<{first}>{_cell(row[0])}</{first}>", *(f"<td>{_cell(c)}</td>" for c in row[1:])]
+        lines.append("<tr>" + "".join(cells) + "</tr>")
+    return "<table>" + "\n".join(lines) + "</table>"
+
+
+def _cell(value: Any) -> str:
+    return escape(shown(str(value), MOST))
