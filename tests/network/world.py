@@ -46,6 +46,7 @@ RLC = NANO_PER_RLC
 IMAGE = "registry.test/words:1"
 GAS_MONEY, T = 200, 300
 PRICE, APP_PRICE = 100 * RLC, 3 * RLC
+PARAMS = '{"iexec_args":"hello"}'
 
 
 class InlineExecutor(ThreadPoolExecutor):
@@ -240,9 +241,11 @@ class SimulatedNetwork:
 
     # ----------------------------------------------------------------------------------- deals
 
-    async def deal(self, *, trust: int = 1, tasks: int = 1, settle: bool = True) -> Deal:
+    async def deal(
+        self, *, trust: int = 1, tasks: int = 1, settle: bool = True, params: str = PARAMS
+    ) -> Deal:
         """Match orders and mine them; the deal is on chain and told of."""
-        orders = self.orders(trust, tasks)
+        orders = self.orders(trust, tasks, params=params)
         self.bought.append(self.chain.submit(self.requester.address, orders))
         self.clock.advance(1)
         self.chain.mine()
@@ -253,7 +256,7 @@ class SimulatedNetwork:
         self.witness.looks()
         return self.deals[-1]
 
-    def orders(self, trust: int, tasks: int, tag=NO_TAG) -> MatchOrders:
+    def orders(self, trust: int, tasks: int, tag=NO_TAG, params: str = PARAMS) -> MatchOrders:
         z, salt = ZERO_ADDRESS, Salt(next(self._salts).to_bytes(32, "big"))
         requester, owner, domain = self.requester, self.owner, self.chain.domain
         app = AppOrder(self.app, NanoRlc(APP_PRICE), tasks, NO_TAG, z, z, z, salt)
@@ -274,7 +277,7 @@ class SimulatedNetwork:
             Trust(trust),
             requester.address,
             z,
-            '{"iexec_args":"hello"}',
+            params,
             salt,
         )
         return MatchOrders(

@@ -1,16 +1,23 @@
 """What is logged can be shown to anybody; what is imported leaves Python's limits as they were."""
 
 import io
+import logging
 import sys
+import time
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poolhand import observe
 from poolhand.domain.ids import ZERO_ADDRESS
+from poolhand.domain.text import is_plain
 from poolhand.domain.units import Gas, Wei
 from poolhand.keys import Wallet
+from poolhand.observe.libraries import LibraryHandler
 from poolhand.observe.recursion import LIMIT, guard_recursion
+from poolhand.observe.trace import trace_of
 from poolhand.ports.signer import UnsignedTransaction
 
 
@@ -36,6 +43,105 @@ def test_control_characters_and_long_values_of_strangers_do_no_harm(logged):
     assert "\x1b" not in line
     assert "\\u001b" not in line
     assert len(line) < 2 * observe.MAX_VALUE
+
+
+@pytest.fixture(params=[True, False], ids=["json", "text"])
+def lines(request):
+    """Log into a stream in either form, and leave the set-up as it was."""
+    stream = io.StringIO()
+    observe.configure(json=request.param, level="info", stream=stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = [
+        each for each in logging.getLogger().handlers if not isinstance(each, LibraryHandler)
+    ]
+
+
+def fail_deep(secret, depth=50):
+    if depth:
+        fail_deep(secret, depth - 1)
+    raise ValueError("\x1b[2J\ud800" + "x" * 100_000)
+
+
+def failure(secret="sesame-of-the-caller"):
+    try:
+        try:
+            fail_deep(secret)
+        except ValueError as fault:
+            raise RuntimeError("outer") from fault
+    except RuntimeError as fault:
+        return fault
+
+
+@pytest.mark.case("A6")
+def test_a_trace_is_short_and_shows_no_variables(lines):
+    structlog.get_logger().error("request_crashed", exc_info=failure())
+    told = lines.getvalue()
+    assert "RuntimeError: outer" in told
+    assert "caused by: ValueError: " in told
+    assert "in fail_deep" in told
+    assert "sesame" not in told
+    assert len(told) < 6_000
+    told.encode()
+    assert "\x1b" not in told
+
+
+@pytest.mark.case("A6")
+def test_a_trace_is_made_at_once_whatever_the_fault_carries():
+    def nest(depth):
+        return nest(depth - 1) if depth else 1 / 0
+
+    fault = None
+    for _ in range(200):
+        try:
+            nest(500)
+        except ZeroDivisionError as found:
+            found.__context__ = fault
+            fault = found
+    group = BaseExceptionGroup("all", [fault] * 1_000)
+    began = time.process_time()
+    assert len(trace_of(group)) < 20_000
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.case("N3", "A6")
+def test_what_a_library_says_goes_through_the_same_guard(lines):
+    logging.getLogger("uvicorn.error").error("bad \x1b[2J\ud800 frame", exc_info=failure())
+    logging.getLogger("asyncio").debug("small talk")
+    told = lines.getvalue()
+    assert "library_spoke" in told
+    assert "uvicorn.error" in told
+    assert "small talk" not in told
+    assert "sesame" not in told
+    told.encode()
+    assert "\x1b" not in told
+
+
+HOSTILE = st.recursive(
+    st.text(st.characters(codec=None), max_size=30) | st.binary(max_size=9) | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+@given(HOSTILE, st.booleans())
+def test_whatever_is_logged_is_one_well_formed_line(value, as_json):
+    stream = io.StringIO()
+    observe.configure(json=as_json, stream=stream)
+    try:
+        structlog.get_logger().info("told", cause=value)
+    finally:
+        structlog.reset_defaults()
+    line = stream.getvalue()
+    line.encode()
+    assert line.endswith("\n")
+    assert is_plain(line[:-1])
+
+
+def test_a_login_inside_of_a_url_is_masked(lines):
+    structlog.get_logger().info("asked", cause="GET https://me:sesame@node.test/x failed")
+    assert "sesame" not in lines.getvalue()
+    assert "https://***@node.test/x" in lines.getvalue()
 
 
 def test_less_than_the_level_is_not_written(logged):

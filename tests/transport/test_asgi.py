@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from poolhand.domain.errors import BrokenPrecondition, Malformed, Raced, Refused, Unavailable
+from poolhand.domain.text import is_plain
 from poolhand.transport.asgi import application, hosts_of
 from poolhand.transport.listen import CannotListen, PortBusy, ServiceFailed, bind, port_of, serve
 
@@ -30,6 +31,11 @@ FAULTS = {
 @router.get("/fault/{name}")
 async def fault(name: str) -> None:
     raise FAULTS[name]
+
+
+@router.get("/echo")
+async def echo() -> dict[str, str]:
+    return {"odd": "\udfff and \x1b[2J"}
 
 
 @router.get("/number")
@@ -232,3 +238,26 @@ async def test_a_service_that_is_stopped_puts_its_things_away():
 def test_a_port_taken_is_really_listening():
     with bind("127.0.0.1", 0) as listener:
         socket.create_connection(("127.0.0.1", port_of(listener))).close()
+
+
+# ------------------------------------------------------------------------------------------ texts
+
+
+@pytest.mark.case("A6")
+async def test_an_answer_with_half_of_a_pair_in_it_is_an_answer():
+    async with client() as http:
+        answer = await http.get("/echo")
+    assert answer.status_code == 200
+    assert answer.json() == {"odd": "? and \x1b[2J"}
+
+
+@pytest.mark.case("A6")
+async def test_an_error_quotes_a_stranger_in_words_that_can_be_shown():
+    FAULTS["hostile"] = Refused("\ud800\x1b[2J\u202e" + "x" * 100_000)
+    try:
+        async with client() as http:
+            message = (await http.get("/fault/hostile")).json()["message"]
+    finally:
+        del FAULTS["hostile"]
+    assert is_plain(message)
+    assert len(message) <= 2_000

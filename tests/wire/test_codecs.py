@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
@@ -12,13 +13,16 @@ from hypothesis import strategies as st
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
-from poolhand.domain.replicate.machine import Flow
-from poolhand.wire.fields import MAX_INT, clip, cost
+from poolhand.domain.replicate.machine import Action, Finished, Flow
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.text import is_plain, mended, shown
+from poolhand.domain.units import UnixSeconds
+from poolhand.wire.fields import MAX_INT, clip, cost, tail
 from poolhand.wire.frames import MAX_FRAME, Frame, OversizedMessage, UnknownVersion, decode, encode
+from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import (
     CALLBACK,
     DETAIL,
-    LOG,
     MOST_HELD,
     MOST_REPORTS,
     SENTENCE,
@@ -58,6 +62,9 @@ NUMBERED = (*get_args(WorkerBound), *get_args(SchedulerBound))
 def texts(limit: int):
     plain = st.characters(exclude_categories=("Cs",))
     return st.text(plain, max_size=limit).map(lambda value: clip(value, limit))
+
+
+PRINTED = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
 
 
 def sized(kind, size=32):
@@ -111,7 +118,7 @@ MESSAGES = {
     Result: st.builds(
         Result, task, detail, st.none() | st.binary(max_size=CALLBACK), sized(ResultDigest)
     ),
-    Logs: st.builds(Logs.tail, task, texts(LOG), texts(LOG)),
+    Logs: st.builds(Logs.tail, task, PRINTED, PRINTED),
     Capacity: st.builds(Capacity, small, st.booleans(), st.none() | sentence),
     Ping: st.builds(Ping, count, count),
     Pong: st.builds(Pong, count, count),
@@ -265,7 +272,51 @@ def test_a_frame_over_the_limit_is_refused_on_both_sides():
 
 
 @given(st.text(max_size=200), st.integers(0, 120))
-def test_clipping_keeps_the_end_and_never_goes_over(text, limit):
-    kept = clip(text, limit)
+def test_the_tail_of_an_output_keeps_the_end_and_never_goes_over(text, limit):
+    kept = tail(text, limit)
     assert cost(kept) <= limit
     assert text.encode("utf-8", "replace").decode().endswith(kept)
+
+
+ANY = st.text(st.characters(codec=None), max_size=200)
+
+
+@given(ANY, st.integers(0, 120))
+def test_clipping_keeps_the_end_can_be_shown_and_never_goes_over(text, limit):
+    kept = clip(text, limit)
+    assert cost(kept) <= limit
+    assert is_plain(kept)
+    assert shown(text).endswith(kept)
+
+
+@pytest.mark.case("A11")
+@given(ANY)
+def test_whatever_is_said_in_a_message_leaves_as_it_may_arrive(words):
+    sent = Close(clip(words, WORD), words[:60])
+    arrived = decode(encode(Frame(sent))).message
+    assert arrived == Close(sent.code, shown(words[:60]))
+
+
+@pytest.mark.case("A1", "A11")
+@pytest.mark.parametrize("words", [r"\ud800", r"\u001b[2J", r"\u202e", r"\n", "\u2028", "\u200b"])
+def test_a_message_with_what_commands_or_hides_is_refused(words):
+    frame = '{"v":1,"type":"close","body":{"code":"x","message":"%s"}}'
+    assert decode(frame % "fine").message == Close("x", "fine")
+    with pytest.raises(Malformed):
+        decode(frame % words)
+
+
+@pytest.mark.case("A1")
+@given(ANY, ANY)
+def test_what_an_app_printed_arrives_as_it_was_but_for_what_is_no_character(out, err):
+    logs = decode(encode(Frame(Logs.tail(TaskId(bytes(32)), out, err), 1, 0))).message
+    assert (logs.stdout, logs.stderr) == (mended(out), mended(err))
+
+
+@pytest.mark.case("A1")
+@given(ANY)
+def test_whatever_words_come_with_an_event_it_is_written_down_and_read_again(words):
+    done = Finished(UnixSeconds(1), Action.COMPUTE, Status.COMPUTE_FAILED, words)
+    record = EventCodec([Finished]).encode(done)
+    json.dumps(record, ensure_ascii=False).encode()
+    assert EventCodec([Finished]).decode(record) == replace(done, detail=mended(words))

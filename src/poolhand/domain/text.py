@@ -1,6 +1,6 @@
 r"""What a text from outside may be, and how one is shown to a person.
 
-Three questions, asked at every entrance and at every way out:
+Asked at every entrance and at every way out:
 
 - ``is_well_formed``: can it be written at all? Python's ``str`` holds halves of surrogate pairs,
   which JSON's ``\ud800`` and undecodable file names bring in and which no encoder takes.
@@ -48,6 +48,15 @@ def is_well_formed(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def mended(text: str) -> str:
+    """Return a text that can be written: a question mark for half of a surrogate pair.
+
+    For records and messages of ours, which must go out whatever words came in; what a stranger
+    sends is refused instead.
+    """
+    return text if is_well_formed(text) else text.encode(errors="replace").decode()
 
 
 def is_plain(text: str, *, lines: bool = False) -> bool:

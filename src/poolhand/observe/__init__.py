@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from itertools import islice
 from typing import Any, Final, TextIO
 
 import structlog
 
+from poolhand.domain.text import shown
+from poolhand.observe.libraries import take_over
+from poolhand.observe.trace import trace_of
+
 _SECRET: Final = re.compile(r"password|private|secret|signature|authorization", re.IGNORECASE)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LOGIN: Final = re.compile(r"://[^/@\s]+@")
+"""A name and password inside of a URL."""
 MAX_VALUE: Final = 2_000
 """Characters of one logged value."""
+MAX_ITEMS: Final = 50
+"""Items of a list or mapping that are logged."""
+MAX_DEPTH: Final = 3
+"""Levels of lists and mappings within one another."""
 
 
 def configure(*, json: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
@@ -28,8 +38,11 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json
-        else structlog.dev.ConsoleRenderer(colors=target.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
+    least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -38,20 +51,38 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
             _guard,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+    take_over(least)
 
 
 def _guard(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask secrets, escape control characters and cut what is long: values come from strangers."""
+    """Mask secrets, escape what commands or hides, cut what is long: values come from strangers."""
+    given = event.pop("exc_info", None)
+    fault = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
     for key, value in event.items():
-        if _SECRET.search(key):
-            event[key] = "***"
-        elif isinstance(value, str):
-            clean = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
-            event[key] = clean if len(clean) <= MAX_VALUE else clean[:MAX_VALUE] + "…"
+        event[key] = "***" if _SECRET.search(key) else _clean(value)
+    if fault is not None:
+        event["exception"] = _hide(trace_of(fault))
     return event
+
+
+def _hide(text: str) -> str:
+    return _LOGIN.sub("://***@", text)
+
+
+def _clean(value: Any, depth: int = 0) -> Any:
+    """Return a value of a log line: a number as it is, what holds others cleaned within."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+        some = islice(value.items(), MAX_ITEMS)
+        return {
+            _clean(key, depth): "***" if _SECRET.search(str(key)) else _clean(each, depth + 1)
+            for key, each in some
+        }
+    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
+        return [_clean(each, depth + 1) for each in islice(value, MAX_ITEMS)]
+    return shown(_hide(str(value)[: 2 * MAX_VALUE]), MAX_VALUE)

@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from poolhand import __version__
 from poolhand.domain.errors import Bug, PoolhandError, Refused, Unavailable
+from poolhand.domain.text import shown
+from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.listen import bind, port_of, serve, serve_on
 from poolhand.transport.plumbing import is_loopback
 
@@ -31,6 +33,8 @@ _log = structlog.get_logger()
 
 MAX_BODY: Final = 65_536
 """Bytes of a request body, where a service does not say otherwise."""
+MAX_MESSAGE: Final = 2_000
+"""Characters of an error's message; it may quote what was asked."""
 RETRY_AFTER: Final = "5"
 """Seconds that a client of an unavailable service is asked to wait."""
 
@@ -69,7 +73,13 @@ def application(
         hosts: Names under which it may be asked, see ``hosts_of``; None: any.
         lifespan: Runs around the service.
     """
-    app = FastAPI(title=title, version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title=title,
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        default_response_class=JsonAnswer,
+    )
     for route in routes:
         if isinstance(route, APIRouter):
             app.include_router(route)
@@ -109,7 +119,8 @@ def fault_response(fault: PoolhandError) -> JSONResponse:
 def _body(
     status: int, code: str, message: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    return JSONResponse({"code": code, "message": message}, status, headers)
+    told = {"code": code, "message": shown(message, MAX_MESSAGE, lines=True)}
+    return JsonAnswer(told, status, headers)
 
 
 async def _tell_fault(request: Request, fault: Exception) -> JSONResponse:

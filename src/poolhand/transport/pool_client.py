@@ -10,10 +10,12 @@ import httpx
 
 from poolhand.domain.errors import Malformed, PoolhandError, Refused, Unavailable
 from poolhand.domain.ids import Address, DealId, ResultHash, TaskId, TxHash
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
 from poolhand.wire.order_json import decode_order
@@ -200,7 +202,7 @@ class PoolClient:
 
 def _json(answer: httpx.Response, url: str) -> Any:
     try:
-        return answer.json()
+        return parse_json(answer.content)
     except ValueError as fault:
         raise Malformed(f"{url} does not speak JSON: is it really a workerpool's URL?") from fault
 
@@ -210,12 +212,12 @@ def _refusal(answer: httpx.Response, url: str) -> PoolhandError:
     if answer.status_code >= 500:
         return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status_code}): wait")
     try:
-        members = answer.json()
-        code, message = str(members["code"]), str(members["message"])
+        members = parse_json(answer.content)
+        code, message = shown(str(members["code"]), 64), shown(str(members["message"]), 500)
     except (ValueError, KeyError, TypeError):
         code = f"http-{answer.status_code}"
         message = f"HTTP {answer.status_code}; is {url} really a workerpool's URL?"
-    return PoolRefused(code, f"the workerpool refused: {message[:500]}")
+    return PoolRefused(code, f"the workerpool refused: {message}")
 
 
 def _read(read: Callable[[Any], T], members: Any, url: str) -> T:

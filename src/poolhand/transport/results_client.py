@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -15,8 +14,10 @@ import httpx
 from poolhand import __version__
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import TaskId
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.text import is_plain, shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import UploadRefused
@@ -208,8 +209,8 @@ async def _text(answer: httpx.Response) -> str:
 def _fault(text: str, status: int) -> tuple[str, str]:
     """Read code and message of an error."""
     try:
-        members = json.loads(text)
-        return str(members["code"])[:64], str(members["message"])[:512]
+        members = parse_json(text)
+        return shown(str(members["code"]), 64), shown(str(members["message"]), 512)
     except (ValueError, TypeError, KeyError):
         return f"http-{status}", f"HTTP {status}; is this really a results service?"
 
@@ -221,8 +222,9 @@ def _link(text: str, url: str) -> str:
         ResultsDown: It is anything else.
     """
     try:
-        link = json.loads(text)["link"]
-        members = json.loads(link) if len(link.encode()) <= MAX_LINK else None
+        link = parse_json(text)["link"]
+        fits = len(link.encode()) <= MAX_LINK and is_plain(link)
+        members = parse_json(link) if fits else None
     except (ValueError, TypeError, KeyError, AttributeError):
         members = None
     if not isinstance(members, dict) or members.keys() != {"storage", "location"}:

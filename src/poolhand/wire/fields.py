@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_typ
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import FixedBytes
+from poolhand.domain.text import is_plain, is_well_formed, mended, shown
 
 MAX_INT: Final = 2**63 - 1
 
@@ -37,11 +38,20 @@ def cost(text: str) -> int:
 
 
 def clip(text: str, limit: int) -> str:
-    """Keep the end of a text so that ``cost`` of it is at most ``limit`` bytes.
+    """Keep the end of a text that a person will read, so that it fits a field of ``plain``."""
+    return _end(shown(text[-limit:]), limit) if limit > 0 else ""
+
+
+def tail(text: str, limit: int) -> str:
+    """Keep the end of what a program printed, so that it fits a field of ``text``.
 
     Lone surrogates, which no frame may carry, become question marks.
     """
-    clean = text.encode("utf-8", "replace").decode()[-limit:] if limit > 0 else ""
+    return _end(mended(text[-limit:]), limit) if limit > 0 else ""
+
+
+def _end(clean: str, limit: int) -> str:
+    """Keep the end of a text so that ``cost`` of it is at most ``limit`` bytes."""
     if cost(clean) <= limit:
         return clean
     spent, start = 0, len(clean)
@@ -57,13 +67,29 @@ def text(limit: int) -> Field:
     def check(value: Any) -> str:
         if type(value) is not str:
             raise Malformed("expected a text")
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if not is_well_formed(value):
             raise Malformed("a text holds half a surrogate pair")
         if cost(value) > limit:
             raise Malformed(f"a text takes {cost(value)} bytes, the limit is {limit}")
         return value
 
     return Field(check, lambda value: check(str(value)))
+
+
+def plain(limit: int) -> Field:
+    """Return the field of a text that a person will read: nothing in it commands or hides.
+
+    What a program of ours has to say is escaped before it leaves; a peer's is refused.
+    """
+    any_text = text(limit)
+
+    def load(value: Any) -> str:
+        found: str = any_text.load(value)
+        if not is_plain(found):
+            raise Malformed("a text holds what commands a terminal or cannot be seen")
+        return found
+
+    return Field(load, lambda value: any_text.dump(shown(str(value))))
 
 
 def integer(limit: int = MAX_INT) -> Field:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from poolhand.domain.errors import Malformed, Refused
+from poolhand.domain.text import mended
 
 T = TypeVar("T")
 
@@ -26,7 +27,11 @@ class EventCodec(Generic[T]):
         self._kinds = {kind.__name__: kind for kind in kinds}
 
     def encode(self, event: T) -> dict[str, Any]:
-        """Return the JSON object of an event."""
+        """Return the JSON object of an event; its texts are well-formed, whatever they were.
+
+        What happened is written down with whatever words came with it: an event that no journal
+        takes would happen again at every start.
+        """
         return {"t": type(event).__name__, **_members(event)}
 
     def decode(self, record: Mapping[str, Any]) -> T:
@@ -60,6 +65,8 @@ def _holds_default(member: Field[Any], value: Any) -> bool:
 def _encode(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):
+        return mended(value)
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, tuple):

@@ -18,13 +18,14 @@ from poolhand.wire.fields import (
     FLAG,
     blob,
     choice,
-    clip,
     counts,
     fixed,
     integer,
     nested,
     optional,
+    plain,
     sequence,
+    tail,
     text,
 )
 
@@ -38,7 +39,7 @@ CALLBACK: Final = 16_384
 MOST_HELD: Final = 256
 MOST_REPORTS: Final = 16
 
-_WORD, _SENTENCE, _DETAIL = text(WORD), text(SENTENCE), text(DETAIL)
+_WORD, _SENTENCE, _DETAIL = plain(WORD), plain(SENTENCE), plain(DETAIL)
 _COUNT, _SMALL = integer(), integer(65_535)
 _NONCE, _TASK, _SIGNATURE = fixed(Nonce), fixed(TaskId), blob(65, exact=True)
 
@@ -233,7 +234,7 @@ class Logs:
     @classmethod
     def tail(cls, task_id: TaskId, stdout: str, stderr: str) -> Self:
         """Keep as much of the end of each as fits (``LOG`` bytes on the wire)."""
-        return cls(task_id, clip(stdout, LOG), clip(stderr, LOG))
+        return cls(task_id, tail(stdout, LOG), tail(stderr, LOG))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Source: iExec's worker 9.x for environment, mounts, argument splitting and compu
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import structlog
 
@@ -13,6 +14,7 @@ from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
 from poolhand.worker.archive import pack
 from poolhand.worker.bench import Bench, Folder
@@ -23,6 +25,8 @@ from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
 
 IN, OUT = "/iexec_in", "/iexec_out"
+MAX_LAST: Final = 500
+"""Characters of an app's last words in the cause of its failure."""
 log = structlog.get_logger()
 
 
@@ -104,7 +108,7 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
         last = outcome.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ComputationFailed(
             f"the app exited with code {outcome.exit_code}{memory}"
-            + "".join(f": {t}" for t in last)
+            + "".join(f": {shown(text, MAX_LAST)}" for text in last)
         )
 
 
