@@ -11,6 +11,16 @@ from poolhand.cli.causes import causes_report
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
 from poolhand.cli.desk import Desk
 from poolhand.cli.exits import NOT_COMPLETED
+from poolhand.cli.lists import (
+    BlocksOption,
+    LimitOption,
+    OpenFlag,
+    OwnerArgument,
+    PageOption,
+    deal_row_members,
+    deals_report,
+    listed_members,
+)
 from poolhand.cli.parts import DealArgument
 from poolhand.cli.progress import follow
 from poolhand.cli.render import (
@@ -21,6 +31,7 @@ from poolhand.cli.render import (
     task_members,
 )
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.ids import Address
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,6 +50,24 @@ async def show(desk: Desk, deal_id: DealArgument) -> Answer:
         deal = await requester.deal(deal_id)
         progress = await requester.look(deal)
     return _answer(deal, progress)
+
+
+@verb(app, "list", example="poolhand deal list --open")
+async def list_(
+    desk: Desk,
+    owner: OwnerArgument = "",
+    open_: OpenFlag = False,
+    limit: LimitOption = 20,
+    page: PageOption = 1,
+    blocks: BlocksOption = 100_000,
+) -> Answer:
+    """List the deals that you bought, newest first, and how their tasks stand on chain."""
+    who = Address.parse(owner) if owner else desk.address
+    async with desk.requester() as requester:
+        found = await requester.bought(who, limit * page, lookback=blocks, only_open=open_)
+    deals = found.deals[limit * (page - 1) :]
+    members = listed_members(found, "deals", [deal_row_members(each) for each in deals], page)
+    return Answer(members, lambda: deals_report(found, deals))
 
 
 @verb(app, "watch", example=f"poolhand deal watch 0x{'1f' * 32}")

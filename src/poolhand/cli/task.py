@@ -10,11 +10,22 @@ import typer
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
 from poolhand.cli.desk import Desk
 from poolhand.cli.exits import NOT_COMPLETED
+from poolhand.cli.lists import (
+    BlocksOption,
+    LimitOption,
+    OpenFlag,
+    OwnerArgument,
+    PageOption,
+    listed_members,
+    task_row_members,
+    tasks_report,
+)
 from poolhand.cli.parts import TaskArgument
 from poolhand.cli.progress import follow
 from poolhand.cli.render import history_members, pairs
 from poolhand.cli.timeline import logs_report, task_report
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.ids import Address
 
 if TYPE_CHECKING:
     from poolhand.requester.claims import Claimed
@@ -36,6 +47,25 @@ async def show(desk: Desk, task_id: TaskArgument) -> Answer:
         progress = await requester.look_at_task(task_id)
         found = await requester.history(progress.tasks[0])
     return _answer(desk, found, exit_code=0)
+
+
+@verb(app, "list", example="poolhand task list --open")
+async def list_(
+    desk: Desk,
+    owner: OwnerArgument = "",
+    open_: OpenFlag = False,
+    limit: LimitOption = 20,
+    page: PageOption = 1,
+    blocks: BlocksOption = 100_000,
+) -> Answer:
+    """List the tasks that you bought, newest deals first, and how they stand on chain."""
+    who = Address.parse(owner) if owner else desk.address
+    async with desk.requester() as requester:
+        found = await requester.bought(who, limit * page, lookback=blocks, only_open=open_)
+    every = [task for deal in found.deals for task in deal.tasks if task.is_open or not open_]
+    tasks = every[limit * (page - 1) : limit * page]
+    members = listed_members(found, "tasks", [task_row_members(each) for each in tasks], page)
+    return Answer(members, lambda: tasks_report(found, tasks))
 
 
 @verb(app, "watch", example=f"poolhand task watch 0x{'2e' * 32}")

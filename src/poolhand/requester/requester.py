@@ -33,7 +33,9 @@ from poolhand.requester.buying import Buyer, NoSuchAsset, Purchase
 from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, Places
 from poolhand.requester.history import TaskHistory, history
+from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.purse import ChainAccess, Connect, Purse
+from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
@@ -254,6 +256,15 @@ class Requester:
     async def history(self, task: TaskProgress) -> TaskHistory:
         """Return what the chain tells of a task; see ``history.history``."""
         return await history(self.hub, task)
+
+    async def bought(
+        self, owner: Address, wanted: int, *, lookback: int, only_open: bool = False
+    ) -> Bought:
+        """Return the newest deals of an account; see ``listing.bought_by``."""
+        known = RememberedDeals.of(self._settings.state, self.hub.facts, owner)
+        return await bought_by(
+            self.hub, owner, known, wanted, lookback=lookback, only_open=only_open
+        )
 
     async def stakes(self, owner: Address | None = None, lookback: int = LOOKBACK) -> Stakes:
         """Return what an account has locked, ours when None; see ``stakes.stakes_of``."""

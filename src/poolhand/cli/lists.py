@@ -1,0 +1,98 @@
+"""Lists of what was bought: bounded, by pages, newest first; ids whole, on lines of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.text import Text
+
+from poolhand.cli.render import ago, coloured, deal_members, rlc
+from poolhand.cli.tables import indented
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from poolhand.requester.listing import Bought, BoughtDeal, BoughtTask
+
+LimitOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many a page.")]
+PageOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Which page.")]
+OpenFlag = Annotated[
+    bool, typer.Option("--open/--all", help="Only what has not ended: a result is owed or a price.")
+]
+BlocksOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="How far back to search, from the newest block.")
+]
+OwnerArgument = Annotated[
+    str, typer.Argument(metavar="[ADDRESS]", help="Who bought; the wallet's address if left out.")
+]
+
+
+def listed_members(found: Bought, name: str, rows: Sequence[Any], page: int) -> dict[str, Any]:
+    """Return a page of a list, and what was searched for it."""
+    return {
+        "address": str(found.owner),
+        name: list(rows),
+        "page": page,
+        "searched": {"first_block": found.first, "last_block": found.last},
+        "whole": found.is_whole,
+    }
+
+
+def deal_row_members(each: BoughtDeal) -> dict[str, Any]:
+    """Return a deal of a list."""
+    tasks = [
+        {"task_id": str(task.task_id), "index": task.index, "standing": task.standing}
+        for task in each.tasks
+    ]
+    return {**deal_members(each.deal), "open": each.is_open, "tasks": tasks}
+
+
+def task_row_members(each: BoughtTask) -> dict[str, Any]:
+    """Return a task of a list."""
+    return {
+        "task_id": str(each.task_id),
+        "deal_id": str(each.deal.deal_id),
+        "index": each.index,
+        "standing": each.standing,
+        "open": each.is_open,
+        "bought_at": each.deal.start_time,
+        "final_deadline": each.deadline,
+        "price_nrlc": each.deal.price,
+        "app": str(each.deal.app.address),
+    }
+
+
+def deals_report(found: Bought, deals: Sequence[BoughtDeal]) -> RenderableType:
+    """Return a page of deals for a person."""
+    parts: list[RenderableType] = []
+    for each in deals:
+        deal = each.deal
+        counts = ", ".join(f"{count} {word}" for word, count in each.counts.items())
+        when = ago(found.now - deal.start_time)
+        parts.append(Text(f"{when}: {counts} at {rlc(deal.price)}, trust {deal.trust}"))
+        parts.append(indented(f"deal {deal.deal_id}", 2))
+    return Group(*parts, *_searched(found, empty=not deals, what="deal"))
+
+
+def tasks_report(found: Bought, tasks: Sequence[BoughtTask]) -> RenderableType:
+    """Return a page of tasks for a person."""
+    parts: list[RenderableType] = []
+    for each in tasks:
+        when = ago(found.now - each.deal.start_time)
+        number = f"task {each.index} of deal {each.deal.deal_id.short}, {rlc(each.deal.price)}"
+        parts.append(Text.assemble(f"{when}: ", coloured(each.standing), f"  {number}"))
+        parts.append(indented(str(each.task_id), 2))
+    return Group(*parts, *_searched(found, empty=not tasks, what="task"))
+
+
+def _searched(found: Bought, *, empty: bool, what: str) -> list[RenderableType]:
+    """Say what a list does not hold, and how to see more."""
+    lines: list[RenderableType] = [f"no {what} to show"] if empty else []
+    if not found.is_whole:
+        told = f"searched back to block {found.first}; further: --blocks N, or the next --page"
+        lines.append(Text(told, style="dim"))
+    return lines
