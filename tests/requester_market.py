@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from poolhand.requester.requester import Requester
 from poolhand.requester.wish import Wish
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.requester import RequesterSettings
+from poolhand.transport.addresses import IPAddress
 from poolhand.transport.clock import ManualClock, SeededEntropy, SystemClock
+from poolhand.transport.results_client import ResultMissing
 from poolhand.wire.order_json import encode_order
 
 RLC = NANO_PER_RLC
@@ -124,8 +127,12 @@ class FakeResults:
     """Hands out archives by task."""
 
     archives: dict[TaskId, bytes] = field(default_factory=dict)
+    missing_at: int = 0
 
     async def download(self, task_id: TaskId, target: str) -> str:
+        if self.missing_at:
+            self.missing_at -= 1
+            raise ResultMissing("the results service has no such result")
         await asyncio.to_thread(Path(target).write_bytes, self.archives[task_id])
         return ""
 
@@ -140,6 +147,8 @@ class Market:
     results: FakeResults
     clock: ManualClock | SystemClock = field(default_factory=ManualClock)
     seed: int = 0
+    asked: list[str] = field(default_factory=list)
+    hosts: dict[str, str] = field(default_factory=dict)
 
     def requester(
         self, wallet: Wallet | bool | None = None, settings: RequesterSettings | None = None
@@ -154,8 +163,19 @@ class Market:
             self.wallet if wallet is None else wallet or None,
             self.clock,
             SeededEntropy(self.seed),
-            lambda _url: self.results,
+            self._open_results,
+            self._resolve,
         )
+
+    def _open_results(self, url: str) -> FakeResults:
+        self.asked.append(url)
+        return self.results
+
+    async def _resolve(self, host: str, _port: int) -> tuple[IPAddress, ...]:
+        """Know the hosts that a test has named, and no others."""
+        if host not in self.hosts:
+            raise OSError("unknown host")
+        return (ip_address(self.hosts[host]),)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[FakeChain]:

@@ -38,13 +38,13 @@ async def reveal(market, task_id, output=OUTPUT, worker=WORKER):
     return await market.chain.sender(worker).send(f"reveal:{task_id}", call)
 
 
-async def finalize(market, task_id):
+async def finalize(market, task_id, link=LINK):
     owner = market.chain.sender(market.pool.owner)
-    return await owner.send(f"finalize:{task_id}", Finalize(task_id, LINK, b""))
+    return await owner.send(f"finalize:{task_id}", Finalize(task_id, link, b""))
 
 
-async def compute(market, task_id, output=OUTPUT):
+async def compute(market, task_id, output=OUTPUT, link=LINK):
     """Let one worker do a task of trust 1 from contribution to finalization."""
     await contribute(market, task_id, output)
     await reveal(market, task_id, output)
-    await finalize(market, task_id)
+    await finalize(market, task_id, link)

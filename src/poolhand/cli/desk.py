@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -203,7 +203,8 @@ class Desk:
         found, devnet = self.found, self.devnet
         state, locks = found["state"], found["locks"]
         if devnet is None:
-            chain, pool_url, results_url = chain_settings(found), "", ""
+            chain = chain_settings(found)
+            pool_url, results_url = _services_of(chain.rpc_urls)
         else:
             # A devnet made anew has the old one's chain id and addresses, not its transactions.
             state = devnet_home() / "requester" if state == DEFAULT_STATE else state
@@ -239,6 +240,15 @@ def _opener() -> Opener:
     from poolhand.requester.main import open_requester
 
     return open_requester
+
+
+def _services_of(rpc_urls: Sequence[str]) -> tuple[str, str]:
+    """Return URLs of pool and results of the devnet that runs here, if it is this chain's."""
+    try:
+        devnet = DevnetInfo.read(devnet_home())
+    except NoDevnet:
+        return "", ""
+    return (devnet.pool_url, devnet.results_url) if devnet.rpc_url in rpc_urls else ("", "")
 
 
 def _text(value: Any) -> str | None:

@@ -234,6 +234,7 @@ def history_members(found: TaskHistory) -> dict[str, Any]:
         "index": found.index,
         "chain": [_event_members(each) for each in found.events],
         "chain_is_whole": found.is_whole,
+        "silence": found.silence or None,
     }
 
 

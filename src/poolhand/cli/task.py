@@ -76,10 +76,11 @@ async def watch(desk: Desk, task_id: TaskArgument, claim: ClaimFlag = True) -> A
     """
     desk.farewell = f"the task goes on: `poolhand task watch {task_id}`"
     async with desk.requester() as requester:
-        progress = await follow(desk, requester.watch.follow({task_id: 0}))
+        watching = await requester.watch_of(task_id)
+        progress = await follow(desk, watching.follow({task_id: 0}))
         claimed = await _claim_late(desk, progress) if claim else None
         if claimed is not None:
-            progress = await requester.watch.look({task_id: 0})
+            progress = await watching.look({task_id: 0})
         found = await requester.history(progress.tasks[0])
     return _answer(desk, found, 0 if progress.succeeded else NOT_COMPLETED, claimed)
 

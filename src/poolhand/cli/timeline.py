@@ -40,7 +40,7 @@ def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:
     if found.task.nobody_left:
         parts += ["", Text(nobody_left(found.task), style="yellow")]
     if news is None:
-        parts.append(_silence())
+        parts.append(_silence(found))
     else:
         known = {event.tx_hash for event in found.events} if found.is_whole else None
         for each in news.replicates:
@@ -79,8 +79,9 @@ def _until(view: TaskView, seconds: int | None) -> str | None:
     return moment(seconds, view.block_time) if seconds else None
 
 
-def _silence() -> RenderableType:
-    return Text("\nThe pool tells nothing of this task: replicates are not shown.", style="yellow")
+def _silence(found: TaskHistory) -> RenderableType:
+    told = f"Replicates are not shown: {found.silence}."
+    return Group("", indented(told, 0, style="yellow"))
 
 
 # --------------------------------------------------------------------------------- replicates

@@ -21,7 +21,8 @@ LOOKBACK: Final = 100_000
 class TaskHistory:
     """A task, and its events on chain in order.
 
-    ``is_whole`` is False when its beginning is older than ``LOOKBACK`` blocks.
+    ``is_whole`` is False when its beginning is older than ``LOOKBACK`` blocks; ``silence`` says
+    whom we asked in vain, and how to name the right pool, where no pool tells of the task.
     """
 
     task: TaskProgress
@@ -29,6 +30,7 @@ class TaskHistory:
     deal_id: DealId | None
     events: tuple[HubEvent, ...]
     is_whole: bool
+    silence: str = ""
 
 
 async def history(hub: Hub, task: TaskProgress) -> TaskHistory:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import (
     Call,
@@ -20,9 +20,11 @@ from poolhand.domain.onchain import (
     CreateWorkerpool,
     Deposit,
     Receipt,
+    TaskView,
     Withdraw,
 )
 from poolhand.domain.orders.model import Signed
+from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys import Wallet
 from poolhand.ports.chain import Hub
@@ -34,14 +36,18 @@ from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, Places
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
+from poolhand.requester.named_urls import UrlRule, result_location, results_url
 from poolhand.requester.purse import ChainAccess, Connect, Purse
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
+from poolhand.requester.whose_pool import inquire
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
+from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.pool_client import PoolClient
+from poolhand.transport.results_client import ResultMissing, ResultsDown
 
 
 class NoWallet(Refused):
@@ -85,6 +91,7 @@ class Requester:
         wallet: Signs and pays; None to read only.
         clock, entropy: Time and chance.
         open_results: Makes a reader of the results service at a URL.
+        resolver: Asked for hosts that only the chain names.
     """
 
     def __init__(
@@ -97,9 +104,11 @@ class Requester:
         clock: Clock,
         entropy: Entropy,
         open_results: Callable[[str], ResultsSource],
+        resolver: Resolver = resolve,
     ) -> None:
         self._chain, self._http, self._settings = chain, http, settings
         self._clock, self._entropy, self._open_results = clock, entropy, open_results
+        self._rule = UrlRule(resolver, settings.chain.rpc_urls)
         self._purse = (
             Purse(connect, wallet, settings.state, settings.locks, clock) if wallet else None
         )
@@ -201,9 +210,14 @@ class Requester:
         tasks = {task_id: index for index, task_id in deal.tasks()}
         return await self.watch.look(tasks, category.final_deadline(deal.start_time))
 
+    async def watch_of(self, task_id: TaskId) -> Watch:
+        """Return a watch that asks the pool of one task, named or found by the chain."""
+        found = await inquire(self.hub, self._http, self.pool, self._rule, task_id)
+        return Watch(self.hub, self._chain.watcher, self._clock, found.pool)
+
     async def look_at_task(self, task_id: TaskId) -> Progress:
         """Return how one task stands now; raises NoSuchTask if neither chain nor pool knows it."""
-        progress = await self.watch.look({task_id: 0})
+        progress = await (await self.watch_of(task_id)).look({task_id: 0})
         task = progress.tasks[0]
         if task.news is None and task.view.status is ChainTaskStatus.UNSET:
             raise NoSuchTask(
@@ -237,9 +251,20 @@ class Requester:
         return await order_state(self.hub, signed)
 
     async def download(self, task_id: TaskId, folder: Path, *, unpack: bool = False) -> Result:
-        """Fetch and check a result; see ``results.download``."""
-        await results.completed(self.hub, task_id)
-        source = self._open_results(await self._results_url())
+        """Fetch and check a result; see ``results.download``.
+
+        It is looked for where the chain says that it is, and then where the settings say.
+
+        Raises:
+            NoResultsService: The chain names no place that may be visited, nor does anybody else.
+        """
+        view = await results.completed(self.hub, task_id)
+        (*others, last) = await self._results_urls(view)
+        for url in others:
+            with suppress(ResultMissing, ResultsDown):
+                source = self._open_results(url)
+                return await results.download(self.hub, source, task_id, folder, unpack=unpack)
+        source = self._open_results(last)
         return await results.download(self.hub, source, task_id, folder, unpack=unpack)
 
     async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
@@ -249,13 +274,18 @@ class Requester:
             NoPoolNamed: Nobody said which pool has the task.
             PoolRefused: The pool keeps logs to itself, or does not know the task.
         """
-        if self.pool is None:
-            raise NoPoolNamed("whose task is it? Name its workerpool with --pool-url")
-        return await self.pool.logs(task_id)
+        found = await inquire(self.hub, self._http, self.pool, self._rule, task_id)
+        if found.pool is None:
+            raise NoPoolNamed(found.silence)
+        return await found.pool.logs(task_id)
 
     async def history(self, task: TaskProgress) -> TaskHistory:
         """Return what the chain tells of a task; see ``history.history``."""
-        return await history(self.hub, task)
+        found = await history(self.hub, task)
+        if task.news is not None:
+            return found
+        asked = await inquire(self.hub, self._http, self.pool, self._rule, task.task_id)
+        return replace(found, silence=asked.silence)
 
     async def bought(
         self, owner: Address, wanted: int, *, lookback: int, only_open: bool = False
@@ -309,12 +339,29 @@ class Requester:
     async def _claim(self, places: Places) -> Claimed:
         return await claims.claim(self.purse, self._clock, places) if places else Claimed()
 
-    async def _results_url(self) -> str:
-        if self._settings.results_url:
+    async def _results_urls(self, view: TaskView) -> list[str]:
+        """Return where a result may be, best first: the chain's word, then the settings'."""
+        told = await self._told_results_url()
+        linked = results_url(view.results, view.task_id)
+        if linked and await self._rule.allows(linked, (told,)):
+            return list(dict.fromkeys(each for each in (linked, told) if each))
+        if told is not None:
+            return [told]
+        where = result_location(view.results)
+        if where:
+            raise NoResultsService(
+                f"the chain says that the result is at {shown(where, 200)}, which is no results "
+                "service at a public https address: if you trust it, name it with --results-url"
+            )
+        raise NoResultsService("where are the results? Give --results-url, or --pool-url")
+
+    async def _told_results_url(self) -> str | None:
+        if self._settings.results_url or self.pool is None:
             return self._settings.results_url
-        if self.pool is None:
-            raise NoResultsService("where are the results? Give --results-url, or --pool-url")
-        return (await self.pool.config()).results_url
+        try:
+            return (await self.pool.config()).results_url
+        except (Unavailable, PeerFault, Refused):
+            return None  # the chain may know
 
 
 _Asset = TypeVar("_Asset", App, Dataset, Workerpool)

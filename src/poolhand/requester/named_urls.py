@@ -1,0 +1,100 @@
+"""Addresses that only the chain names: a stranger wrote them, so a rule says which are visited.
+
+An https address whose host is public, or one at a place that the person has named anyway. Where
+the chain itself runs on this machine, this machine's addresses are fine, too: such a chain is a
+devnet, and everybody on it is at home here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from poolhand.domain.ids import TaskId
+from poolhand.domain.json_text import parse_json
+from poolhand.transport.addresses import Resolver, is_public
+from poolhand.transport.plumbing import is_loopback
+
+_PORTS: Final = {"http": 80, "https": 443}
+_URL: Final = re.compile(r"https?://[!-~]{1,500}")
+_LONGEST_LINK: Final = 4096
+"""Bytes of a result link."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRule:
+    """Which addresses named on chain are visited.
+
+    Attributes:
+        resolver: Asked once for a host.
+        chain_urls: Endpoints of the chain: if all are this machine's, so may others be.
+    """
+
+    resolver: Resolver
+    chain_urls: tuple[str, ...] = ()
+
+    async def allows(self, url: str, named: Iterable[str | None] = ()) -> bool:
+        """Tell whether to visit ``url``; ``named`` are places that the person named."""
+        place = _origin(url)
+        if place is None:
+            return False
+        if place in {_origin(each) for each in named if each}:
+            return True
+        scheme, host, port = place
+        if is_loopback(host):
+            return bool(self.chain_urls) and all(map(_is_here, self.chain_urls))
+        return scheme == "https" and await self._is_public(host, port)
+
+    async def _is_public(self, host: str, port: int) -> bool:
+        try:
+            found = await self.resolver(host, port)
+        except OSError:
+            return False
+        return bool(found) and all(map(is_public, found))
+
+
+def _is_here(url: str) -> bool:
+    place = _origin(url)
+    return place is not None and is_loopback(place[1])
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of a web address; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not host or parts.username is not None:
+        return None
+    return parts.scheme, host, port or _PORTS[parts.scheme]
+
+
+def results_url(link: bytes, task_id: TaskId) -> str | None:
+    """Return the results service that a result link names; None where it names none.
+
+    Source: ``domain.result_link`` (form of the link), docs/protocol/results.md (path).
+    """
+    location = result_location(link)
+    service, path, rest = location.partition(f"/v1/results/{task_id}")
+    return service if path and not rest and _URL.fullmatch(service) else None
+
+
+def result_location(link: bytes) -> str:
+    """Return where a result link says that the result is; empty where it says nothing."""
+    if len(link) > _LONGEST_LINK:
+        return ""
+    try:
+        members = parse_json(link.decode())
+        return str(members["location"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def described_url(description: str) -> str | None:
+    """Return the first web address in a workerpool's description."""
+    found = _URL.search(description)
+    return found[0].rstrip(".,;)>\"'") if found else None
