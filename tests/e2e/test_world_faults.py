@@ -297,6 +297,20 @@ async def test_a_worker_whose_disk_is_full_waits_or_stops_and_blames_nobody(worl
 
 
 @root
+async def test_a_worker_that_stopped_for_its_full_journal_comes_back(world, slow, survived):
+    """However early there is room again: it may still be on its way out."""
+    survived.add("worker-1")
+    log = world.home / "logs" / "worker-1.log"
+    known = len(log.read_text())
+    task_id = await _buy(world, slow, "full journal")
+    _until(world, task_id, "CREATED")
+    await _faults(world).set(FullDisk("worker-1"))
+    wait_until(lambda: "no room to write journal" in log.read_text()[known:])
+    await _faults(world).clear(FullDisk("worker-1"))
+    _completed(world, task_id)
+
+
+@root
 async def test_results_go_up_once_the_results_disk_has_room(world, slow, survived):
     task_id = await _buy(world, slow, "results")
     _until(world, task_id, "COMPUTING")
