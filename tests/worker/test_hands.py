@@ -281,11 +281,12 @@ async def test_cleaning_stops_the_container_and_removes_the_files_and_can_be_rep
     shop.node.runtime.gate.clear()
     stage = asyncio.create_task(shop.hands.perform(replicate, A.COMPUTE))
     await shop.settle()
-    assert await shop.node.runtime.orphans(f"poolhand.worker={shop.bench.worker}")
+    ((key, value),) = shop.bench.labels.items()
+    assert await shop.node.runtime.orphans(f"{key}={value}")
     for _ in range(2):
         await shop.hands.clean(replicate)
         assert not shop.bench.folder(replicate.offer.task_id).root.exists()
-        assert not await shop.node.runtime.orphans(f"poolhand.worker={shop.bench.worker}")
+        assert not await shop.node.runtime.orphans(f"{key}={value}")
     assert (await stage).outcome is S.COMPUTE_FAILED
 
 

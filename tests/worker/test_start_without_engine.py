@@ -11,6 +11,7 @@ from lonely_worker import LonelyProgram, no_reveal, signal_me
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.ports.runtime import ContainerSpec, Limits
+from poolhand.worker.bench import labels_of
 
 
 @pytest.fixture
@@ -29,12 +30,17 @@ def is_proved(program, offer):
 
 
 async def containers(program):
-    return await program.node.runtime.orphans(f"poolhand.worker={program.node.address}")
+    return await labelled(program, program.base)
 
 
-async def left_over(program):
+async def labelled(program, base):
+    ((key, value),) = labels_of(program.node.address, base / "tasks").items()
+    return await program.node.runtime.orphans(f"{key}={value}")
+
+
+async def left_over(program, base=None):
     """Let an earlier life of the worker have begun a container that nobody waits for."""
-    labels = {"poolhand.worker": str(program.node.address)}
+    labels = labels_of(program.node.address, (base or program.base) / "tasks")
     image = program.node.runtime.pulled[0]
     limits = Limits(1 << 20, 1.0, 10, 1 << 20, 1 << 20, 1 << 20)
     spec = ContainerSpec("the-last-one-to-be-removed", image, (), {}, (), limits, 60, labels=labels)
@@ -63,6 +69,18 @@ async def test_a_reveal_that_is_owed_is_made_without_an_engine(program):
     program.node.runtime.is_down = False
     program.finalize(offer)
     await program.until(lambda: not program.archive(offer).exists())
+
+
+async def test_a_worker_of_another_devnet_with_the_same_wallet_keeps_its_containers(
+    program, tmp_path
+):
+    runtime = program.node.runtime
+    runtime.gate.clear()
+    await runtime.pull(next(iter(runtime.apps)), "ab" * 32, 60)
+    foreign = await left_over(program, tmp_path / "elsewhere")
+    await program.starts()
+    assert await containers(program) == ()
+    assert await labelled(program, tmp_path / "elsewhere") == (foreign,)
 
 
 async def test_what_an_earlier_life_left_is_removed_once_the_engine_is_back(program):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,14 @@ def _no_room() -> Complaint:
         acts="operator of the worker",
         next_step="free some space; the worker goes on by itself",
     )
+
+
+def labels_of(worker: Address, base: Path) -> Mapping[str, str]:
+    """Return labels that the containers of one worker have, and no others on the same engine.
+
+    The folder tells apart what wallets do not: the wallets of two devnets are the same.
+    """
+    return {"poolhand.worker": f"{worker}@{base}"}
 
 
 def free_bytes(place: Path) -> int:
@@ -155,6 +163,11 @@ class Bench:
     def container(self, task_id: TaskId) -> str:
         """Name the task's container, the same after every restart."""
         return f"{self.name}-{task_id}"
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of this worker's containers, see ``labels_of``."""
+        return labels_of(self.worker, self.base)
 
     def pull_timeout(self, brief: Brief) -> Seconds:
         """Return how long the image of a deal may take to arrive."""

@@ -127,10 +127,7 @@ def _spec(
         limits=bench.rules.limits,
         timeout=brief.category.time_ref,
         network=bench.rules.allow_network,
-        labels={
-            "poolhand.task": str(replicate.offer.task_id),
-            "poolhand.worker": str(bench.worker),
-        },
+        labels={"poolhand.task": str(replicate.offer.task_id), **bench.labels},
     )
 
 

@@ -72,8 +72,9 @@ async def sweep(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
     Raises:
         RuntimeDown: The engine does not answer.
     """
+    ((key, value),) = bench.labels.items()
     await bench.runtime.sweep(
-        f"poolhand.worker={bench.worker}",
+        f"{key}={value}",
         lambda name: name in {bench.container(task_id) for task_id in held()},
     )
 
