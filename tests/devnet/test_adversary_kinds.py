@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import get_args
@@ -58,8 +59,10 @@ class Story:
     """One task of three honest workers and an adversary, which is asked first."""
 
     def __init__(self, world, kind: Kind) -> None:
-        self.world, self.adversary = world, world.add(slots=2)
+        self.world, self.adversary = world, world.add()
         self.adversary.is_honest = False
+        trusted = world.pool.settings.trusted | {self.adversary.address}
+        world.pool.settings = replace(world.pool.settings, trusted=trusted)
         hands = craft_of(kind).hands
         self.adversary.twist = lambda node, _honest: hands(node.bench(), node.slots)
         self.before = {node.address: world.stake(node) for node in world.nodes}
@@ -327,4 +330,4 @@ def test_adversaries_have_names_and_accounts_of_their_own():
     assert [kind_of(name) for name in named] == list(named.values())
     assert kind_of("worker-1") is None
     names = account_names(64, [*names_of([*Kind, *Kind])])
-    assert len({derive(name).address for name in names}) == len(names) == 3 + 64 + 16
+    assert len({derive(name).address for name in names}) == len(names) == 3 + 64 + 2 * len(Kind)

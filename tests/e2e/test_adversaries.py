@@ -1,8 +1,8 @@
 """Each simulated adversary loses what it staked, and the task completes all the same.
 
 The devnet is this module's own, for its chain time is moved. Who takes part is arranged by who is
-not paused: three honest workers and, of the adversaries, only the one that a test is about; it
-offers one slot more than the others, so that the pool asks it first. All stand in one file, for
+not paused: three honest workers and, of the adversaries, only the one that a test is about, which
+is let alone with the pool until it has the task. All stand in one file, for
 such a devnet takes most of a minute to start.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -20,9 +21,8 @@ import pytest
 from e2e_world import Network, Program, wait_until
 from reaching import reaches, saw
 
-from poolhand.devnet.adversaries.kinds import Kind, names_of
+from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind, names_of
 from poolhand.devnet.adversaries.rubbish import Rubbish, rubbish_for
-from poolhand.devnet.up import CPUS
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import FINAL, Status
@@ -31,10 +31,17 @@ from poolhand.domain.trust import Weight
 
 S = Status
 HONEST = ("worker-1", "worker-2", "worker-3")
-ADVERSARIES = names_of(Kind)
+KINDS_HERE = tuple(kind for kind in Kind if kind not in TURN_SEEKERS)
+ADVERSARIES = names_of(KINDS_HERE)
 NAMES = {kind: name for name, kind in ADVERSARIES.items()}
 SLOTS = len(Rubbish)
-"""Of an honest worker."""
+"""Of every worker, also before it has settled anything."""
+SETTINGS = {
+    "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT": str(SLOTS),
+    "POOLHAND_NEWCOMER_SLOTS": str(SLOTS),
+    "POOLHAND_TRIAL_SECONDS": "600",
+}
+"""These tests are about what an adversary does with work that it has, not about who gets it."""
 SMALL = "--width 8 --height 8 --iterations 10 --seed"
 
 
@@ -50,9 +57,9 @@ class Arena:
 
     def up(self) -> None:
         """Start everybody, and let nothing be given to adversaries for now."""
-        kinds = (word for kind in Kind for word in ("--adversary", kind))
+        kinds = (word for kind in KINDS_HERE for word in ("--adversary", kind))
         words = ("--detach", "--restart", "--workers", str(len(HONEST)), *kinds)
-        self.network.ok("devnet", "up", *words, seconds=200, **{CPUS: str(SLOTS)})
+        self.network.ok("devnet", "up", *words, seconds=200, **SETTINGS)
         self.flooder = self.network.end(NAMES[Kind.FLOODS], signal.SIGTERM)
         for name, kind in ADVERSARIES.items():
             if kind is not Kind.FLOODS:
@@ -118,6 +125,16 @@ class Arena:
         words = ("--trust", str(trust), "--args", f"{SMALL} {self.bought}", "--no-wait", *more)
         bought = self.network.ok("run", self.network.image("fractal"), *words)
         return bought["task_ids"]
+
+    def buy_from(self, name: str, trust: int) -> list[str]:
+        """Buy a computation that one adversary is given before the honest are."""
+        with ThreadPoolExecutor() as hands:
+            list(hands.map(lambda each: self.order(each, "pause"), HONEST))
+            task_ids = self.buy(trust)
+            for task_id in task_ids:
+                wait_until(lambda each=task_id: self.history(each, name))
+            list(hands.map(lambda each: self.order(each, "resume"), HONEST))
+        return task_ids
 
     def told(self, task_id: str) -> dict:
         """What the pool says of a task; taken as evidence."""
@@ -262,7 +279,7 @@ async def test_a_worker_that_vanishes_is_replaced_and_comes_back(arena):
     name = NAMES[Kind.VANISHES]
     ledger, process = await Ledger.open(arena), arena.network.program(name)
     arena.order(name, "resume")
-    (task_id,) = arena.buy(1)
+    (task_id,) = arena.buy_from(name, 1)
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     gone = time.monotonic()
     wait_until(lambda: len(arena.told(task_id)["replicates"]) == 2)
@@ -301,7 +318,7 @@ def _restarted(arena: Arena, name: str):
 async def test_a_liar_loses_its_stake_to_those_who_agree(arena):
     ledger = await Ledger.open(arena)
     with arena.adversary(Kind.WRONG_HASH) as liar:
-        (task_id,) = arena.buy(3)
+        (task_id,) = arena.buy_from(liar, 3)
         ends = arena.completed(task_id)
         assert ends == {**dict.fromkeys(HONEST, S.COMPLETED), liar: S.ABORTED_ON_CONSENSUS_REACHED}
     view = await arena.view(task_id)
@@ -317,7 +334,7 @@ async def test_a_liar_loses_its_stake_to_those_who_agree(arena):
 async def test_a_copied_hash_cannot_be_revealed(arena):
     ledger = await Ledger.open(arena)
     with arena.adversary(Kind.COPIED_HASH) as copycat:
-        (task_id,) = arena.buy(3)
+        (task_id,) = arena.buy_from(copycat, 3)
         wait_until(lambda: S.REVEAL_FAILED in arena.history(task_id, copycat))
         wait_until(lambda: _sum_of(arena.told(task_id), S.RESULT_UPLOADED) == 1)
         view = await arena.view(task_id)
@@ -340,7 +357,7 @@ async def test_a_copied_hash_cannot_be_revealed(arena):
 async def test_where_nobody_reveals_the_task_is_reopened_and_completed_by_another(arena):
     ledger = await Ledger.open(arena)
     with arena.adversary(Kind.NEVER_REVEALS) as mute:
-        (task_id,) = arena.buy(2)
+        (task_id,) = arena.buy_from(mute, 2)
         wait_until(lambda: arena.last(task_id, mute) == S.REVEALING)
         arena.pass_blocks(3)
         assert (await arena.view(task_id)).reveal_counter == 0
@@ -360,7 +377,7 @@ async def test_where_nobody_reveals_the_task_is_reopened_and_completed_by_anothe
 async def test_who_does_not_reveal_loses_its_stake_to_those_who_do(arena):
     ledger = await Ledger.open(arena)
     with arena.adversary(Kind.NEVER_REVEALS) as mute:
-        (task_id,) = arena.buy(3)
+        (task_id,) = arena.buy_from(mute, 3)
         wait_until(lambda: _sum_of(arena.told(task_id), S.RESULT_UPLOADED) == 1)
         assert arena.last(task_id, mute) == S.REVEALING
         await arena.pass_reveal_deadline(task_id)
@@ -441,7 +458,7 @@ def _problem(arena: Arena, base) -> str | None:
 async def test_a_worker_that_always_fails_is_replaced_and_loses_nothing(arena):
     ledger = await Ledger.open(arena)
     with arena.adversary(Kind.FAILS) as bungler:
-        (task_id,) = arena.buy(1)
+        (task_id,) = arena.buy_from(bungler, 1)
         ends = arena.completed(task_id)
     (honest,) = set(ends) - {bungler}
     assert ends == {honest: S.COMPLETED, bungler: S.FAILED}
@@ -458,7 +475,7 @@ async def test_a_late_contribution_is_refused_and_everybody_is_refunded(arena):
     """Trust 50 needs more workers than there are: without the late one, nothing is agreed on."""
     ledger = await Ledger.open(arena)
     with arena.adversary(Kind.LATE) as latecomer:
-        (task_id,) = arena.buy(50)
+        (task_id,) = arena.buy_from(latecomer, 50)
         wait_until(lambda: _sum_of(arena.told(task_id), S.CONTRIBUTED) == len(HONEST))
         wait_until(lambda: arena.last(task_id, latecomer) == S.CONTRIBUTING)
         view = await arena.view(task_id)

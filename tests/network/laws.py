@@ -9,6 +9,7 @@ from network.witness import FAIR_BLOCKS, FAIR_SECONDS
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
+from poolhand.domain.task.placement import TAKE_UP, TRIAL
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
 from poolhand.scheduler.supply import COMPUTING
@@ -69,12 +70,14 @@ def replicates_are_useful(world) -> None:
     As many matter as reach the trust against all whose word is worth nothing: the dishonest among
     those at work, should they all agree on another result. In the quick flow it is one. When a
     re-organisation takes the end back and it does not come again in time, as many more are wanted.
+    Whoever lets an offer lie, or proves nothing in its trial, may be made up for by one more.
     """
     for task in world.pool.tasks_known().values():
         rogues = sum(not world.node(a.worker).is_honest for a in task.attempts)
         quick = task.facts.flow is Flow.CONTRIBUTE_AND_FINALIZE
         most = 1 if quick else most_useful(task.facts.trust, rogues)
         most *= 1 + world.witness.undone[task.facts.task_id]
+        most += sum(_is_doubted(task, attempt) for attempt in task.attempts)
         useful = [a for a in task.attempts if not _is_excused(world, task, a)]
         assert len(useful) <= most, f"{len(useful)} replicates, {most} can matter"
 
@@ -91,8 +94,14 @@ def _is_excused(world, task, attempt) -> bool:
     slow = task.now >= attempt.log[0].at + task.facts.period
     failed = attempt.is_over and attempt.status is not Status.COMPLETED
     rejected = task.contribution(attempt.worker) is ContributionStatus.REJECTED
-    lost = attempt.count(Status.WORKER_LOST) > 0
+    lost = attempt.count(Status.WORKER_LOST) > 0 or _is_doubted(task, attempt)
     return slow or failed or rejected or lost or not world.node(attempt.worker).is_honest
+
+
+def _is_doubted(task, attempt) -> bool:
+    begun = attempt.log[0].at
+    late = (attempt.taken_up_at or task.now) >= begun + TAKE_UP
+    return late or (not attempt.proved and task.now >= begun + TRIAL)
 
 
 def slots_are_never_over_capacity(world) -> None:

@@ -138,16 +138,17 @@ def passed(message):
 
 
 def capabilities(node) -> Capabilities:
-    return Capabilities(
+    can = Capabilities(
         name=node.name,
         version="0",
-        cpus=4,
+        cpus=getattr(node, "cpus", 256),
         slots=node.slots,
         memory=2**30,
         tee=(),
         gpu=node.gpu,
         instance=Nonce(bytes(32)),
     )
+    return node.claims(can) if hasattr(node, "claims") else can
 
 
 def welcome(resumed: bool = False) -> Welcome:

@@ -25,9 +25,10 @@ from poolhand.ports.runtime import Limits
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
+from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
-from poolhand.wire.messages import Acknowledged, Reported, Welcome
+from poolhand.wire.messages import Acknowledged, Capacity, Reported, Welcome
 from poolhand.worker.agent import Agent
 from poolhand.worker.bench import Bench, Rules
 from poolhand.worker.hands import BenchHands
@@ -103,7 +104,8 @@ class Pool(Program):
     def __init__(self, world, wallet, workerpool: Address, *, quick: bool) -> None:
         super().__init__(world)
         self.wallet, self.quick, self.is_open = wallet, quick, False
-        self.asks_the_shelf = True
+        self.entropy = SeededEntropy()
+        self.asks_the_shelf, self.remembered = True, MemoryJournal()
         self.settings = PoolSettings(
             chain=ChainSettings(("http://rpc.test",), world.chain.facts.hub),
             workerpool=workerpool,
@@ -125,9 +127,10 @@ class Pool(Program):
                 self.wallet,
                 self.journal,
                 self.world.clock,
-                SeededEntropy(),
+                self.entropy,
                 self.world.results if self.asks_the_shelf else None,
                 tell=self._tell,
+                reputations=self.remembered,
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))
@@ -198,6 +201,7 @@ class Node(Program):
         self.wallet, self.address, self.slots = wallet, wallet.address, slots
         self.name, self.gpu, self.is_cut = f"w{len(world.nodes)}", False, False
         self.is_honest = True  # unless a test makes it otherwise
+        self.claims, self.is_mute = lambda can: can, False
         self.claim_grace = Seconds(300)
         self.runtime = NoopRuntime({world.image: app})
         self.fetcher, self.folder = TableFetcher(), folder
@@ -269,6 +273,8 @@ class Node(Program):
 
     def send(self, message) -> None:
         """Implement ``worker.agent.Link``."""
+        if self.is_mute and not isinstance(message, Capacity):
+            return
         self.fuse.point(f"before sending {type(message).__name__}")
         if isinstance(message, Reported):
             check_told_by_worker(message, self.journal)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from network.world import fails, writes
+from poolhand.devnet.adversaries.crafts import craft_of
+from poolhand.devnet.adversaries.kinds import Kind
 from poolhand.domain.errors import ChainUnreachable, Raced, Refused
 from poolhand.domain.hashes import result_hash
 from poolhand.domain.onchain import Contribute, ContributionStatus
@@ -96,4 +98,14 @@ def add_rogue(world, name):
     app, hands = ROGUES[name]
     node = world.add(app)
     node.twist, node.is_honest = hands, False
+    return node
+
+
+def add_adversary(world, kind):
+    """Add a simulated adversary of the devnet."""
+    craft = craft_of(kind)
+    node = world.add()
+    node.twist = lambda node, _honest: craft.hands(node.bench(), node.slots)
+    node.claims, node.is_mute = craft.claims, kind is Kind.SILENT
+    node.is_honest = kind is Kind.BOASTER
     return node

@@ -11,6 +11,8 @@ from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import Contribute, Reveal
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.placement import PlacementRules
+from poolhand.domain.units import Seconds
 from poolhand.transport.session_hub import Arrival
 from poolhand.wire.messages import Capacity, Reported, Result, StatusReport
 
@@ -28,11 +30,16 @@ TO_COMPUTED = (
 TO_CONTRIBUTED = (*TO_COMPUTED, S.CAN_CONTRIBUTE, S.CONTRIBUTING, S.CONTRIBUTED)
 
 
+UNTRIED = PlacementRules(trial=Seconds(10**6), newcomers_slots=1000)
+"""Newcomers are believed and counted on like others: for tests that are not about who gets work."""
+
+
 class PoolWorld(SimulatedNetwork):
     """A network without nodes; ``hire`` adds puppets."""
 
     def __init__(self, folder, *, quick: bool = False, **changes) -> None:
         super().__init__(folder, 0, quick=quick)
+        changes.setdefault("placement", UNTRIED)
         self.pool.settings = replace(self.pool.settings, **changes)
         self.pool.asks_the_shelf = False
 

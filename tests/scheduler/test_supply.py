@@ -18,13 +18,17 @@ from poolhand.domain.onchain import (
     ContributionView,
     TaskView,
 )
-from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.replicate.machine import Entry, Flow
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.reputation import NEWCOMER, REST, VOUCHED, blamed
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.task import machine
 from poolhand.domain.task.idle import IdleReason, stake_missing, tasks_seen
 from poolhand.domain.task.machine import Assigned, Lost, Received, Viewed
 from poolhand.domain.task.model import TaskFacts
-from poolhand.domain.trust import Score, Trust, Weight
+from poolhand.domain.task.placement import TRIAL, PlacementRules
+from poolhand.domain.task.rules import is_working
+from poolhand.domain.trust import Score, Trust, Weight, newcomers_needed
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.scheduler.roster import Seat
 from poolhand.scheduler.supply import WAITING_PER_SLOT, plan
@@ -68,7 +72,9 @@ def tasks_of(deal, flow=None, deadline=NOW + 7 * T):
 
 
 def seat(number, *, slots=1, stake=1000, score=0, **changes) -> Seat:
-    made = Seat(Address(bytes([number] * 20)), f"w{number}", "1", 4, slots, False, ())
+    """Return a worker that is believed to have the slots it tells of."""
+    made = Seat(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, False, ())
+    changes.setdefault("reputation", VOUCHED)
     return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
 
 
@@ -185,9 +191,6 @@ def test_results_that_wait_for_the_chain_are_not_piled_up_without_end():
 
 
 def _computed(who):
-    from poolhand.domain.replicate.machine import Entry
-    from poolhand.domain.replicate.status import Status
-
     S = Status  # noqa: N806
 
     path = (S.RUNNING, S.APP_DOWNLOADING, S.APP_DOWNLOADED, S.DATA_DOWNLOADING,
@@ -369,3 +372,131 @@ def test_the_counts_of_any_idle_worker_add_up_to_the_open_tasks(trusts, slots, s
     for reasons in idle.values():
         assert tasks_seen(reasons) == len(tasks)
         assert reasons.keys() <= {each.value for each in IdleReason}
+
+
+# --------------------------------------------------------------------------------- who comes first
+
+
+def test_who_has_settled_tasks_comes_before_who_boasts():
+    deal = deal_of()
+    boaster = seat(1, slots=65_535, cpus=65_535, reputation=NEWCOMER)
+    made, _ = planned(tasks_of(deal), [deal], [boaster, seat(2)])
+    assert [each.worker for each in made] == [seat(2).worker]
+    assert made[0].proved
+
+
+def test_a_newcomer_works_where_the_proved_are_busy():
+    deal = deal_of(size=3)
+    made, _ = planned(tasks_of(deal), [deal], [seat(1, reputation=NEWCOMER), seat(2)])
+    assert {each.worker: each.proved for each in made} == {
+        seat(1).worker: False,
+        seat(2).worker: True,
+    }
+
+
+def test_who_has_lost_its_turn_waits_while_another_is_there_and_works_where_nobody_is():
+    deal, rests = deal_of(size=3), blamed(VOUCHED, NOW)
+    resting, other = seat(1, slots=3, reputation=rests), seat(2)
+    made, idle = plan(tasks_of(deal), {deal.deal_id: deal}, [resting, other], now=NOW)
+    assert [each.worker for each in made] == [other.worker]
+    assert idle[resting.worker] == {IdleReason.RESTING: 2, IdleReason.ENOUGH: 1}
+    made, _ = plan(tasks_of(deal), {deal.deal_id: deal}, [resting], now=NOW)
+    assert len(made) == 3
+    later = UnixSeconds(NOW + REST)
+    made, _ = plan(tasks_of(deal), {deal.deal_id: deal}, [resting, other], now=later)
+    assert len(made) == 3
+
+
+def test_two_of_one_address_do_not_share_a_task_while_others_are_free():
+    deal = deal_of(trust=3)
+    kin = [seat(n, source="203.0.113.7") for n in (1, 2, 3)]
+    stranger = seat(4, source="203.0.113.8", reputation=NEWCOMER)
+    made, _ = planned(tasks_of(deal), [deal], [*kin, stranger])
+    assert {each.worker for each in made} == {kin[0].worker, stranger.worker}
+    made, _ = planned(tasks_of(deal), [deal], kin)
+    assert len(made) == 2, "better kin than nobody"
+    task = assigned(tasks_of(deal)[0], kin[0])
+    made, _ = planned([task], [deal], [*kin, stranger])
+    assert [each.worker for each in made] == [stranger.worker]
+
+
+def test_the_pools_least_stake_is_asked_for_tasks_that_lock_none():
+    deal, rules = deal_of(size=2), PlacementRules(least_stake=NanoRlc(500))
+    poor, rich = seat(1, slots=2, stake=499), seat(2, slots=1, stake=400, locked=NanoRlc(100))
+    made, idle = plan(tasks_of(deal), {deal.deal_id: deal}, [poor, rich], rules=rules)
+    assert [each.worker for each in made] == [rich.worker]
+    assert idle[poor.worker][IdleReason.STAKE_MISSING] == 1
+    broke = seat(3, stake=STAKE - 1)
+    assert not planned(tasks_of(deal), [deal], [broke])[0], "the deal's own stake is the least"
+
+
+def test_each_offer_that_lies_asks_for_one_more_until_all_have_been_asked():
+    deal, rules = deal_of(), PlacementRules()
+    seats = [seat(n, reputation=NEWCOMER) for n in range(1, 12)]
+    (task,) = tasks_of(deal)
+    rounds = []
+    for after in range(0, 5 * rules.take_up, rules.take_up):
+        task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + after)))
+        made, _ = plan([task], {deal.deal_id: deal}, seats, rules=rules)
+        rounds.append(len(made))
+        for each in made:
+            event = Assigned(task.now, each.worker, each.weight, each.proved)
+            task, _ = machine.step(task, event)
+    assert rounds == [1, 2, 4, 4, 0]
+
+
+def test_idle_workers_stand_by_newcomers_only_after_everything_else():
+    deal, fresh = deal_of(1), deal_of(2)
+    (task,) = tasks_of(deal)
+    newcomer = seat(1, reputation=NEWCOMER)
+    task, _ = machine.step(task, Assigned(NOW, newcomer.worker, newcomer.weight, proved=False))
+    entry = Entry(Status.RUNNING, NOW)
+    task, _ = machine.step(task, machine.Reported(NOW, newcomer.worker, 0, (entry,)))
+    task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + TRIAL)))
+    idle = seat(2)
+    made, _ = planned([task, *tasks_of(fresh)], [deal, fresh], [newcomer, idle])
+    assert [each.task_id for each in made] == [tasks_of(fresh)[0].facts.task_id]
+    made, _ = planned([task], [deal], [newcomer, idle])
+    assert [each.worker for each in made] == [idle.worker]
+
+
+@given(
+    trusts=st.lists(st.sampled_from([1, 2, 5, 10]), min_size=1, max_size=5),
+    workers=st.lists(
+        st.tuples(st.integers(0, 65_535), st.booleans(), st.integers(0, 3), st.integers(0, 2_000)),
+        max_size=8,
+    ),
+    passed=st.lists(st.integers(0, 400), max_size=4),
+)
+def test_whatever_is_claimed_nobody_is_given_more_than_it_proved_nor_a_task_twice(
+    trusts, workers, passed
+):
+    rules, now = PlacementRules(least_stake=NanoRlc(50)), NOW
+    deals = [deal_of(n, trust=trust) for n, trust in enumerate(trusts, 1)]
+    tasks = [task for deal in deals for task in tasks_of(deal)]
+    seats = [
+        seat(n, slots=slots, cpus=slots, stake=stake, source=f"203.0.113.{place}",
+             reputation=VOUCHED if proved else NEWCOMER)
+        for n, (slots, proved, place, stake) in enumerate(workers, 1)
+    ]  # fmt: skip
+    for after in (0, *passed):
+        now = UnixSeconds(now + after)
+        tasks = [machine.step(task, machine.Ticked(now))[0] for task in tasks]
+        by_id = {deal.deal_id: deal for deal in deals}
+        for each in plan(tasks, by_id, seats, now=now, rules=rules)[0]:
+            (place,) = (n for n, t in enumerate(tasks) if t.facts.task_id == each.task_id)
+            assert tasks[place].attempt(each.worker) is None
+            event = Assigned(now, each.worker, each.weight, each.proved)
+            tasks[place], _ = machine.step(tasks[place], event)
+    for each in seats:
+        held = sum(
+            is_working(task, attempt)
+            for task in tasks
+            if (attempt := task.attempt(each.worker)) is not None
+        )
+        usable = each.reputation.slots(each.slots, each.cpus, rules.newcomers_slots)
+        assert held <= usable
+        assert held == 0 or each.stake >= rules.least_stake
+    for task in tasks:
+        spare = rules.most_backups + newcomers_needed(task.facts.trust)
+        assert len(task.attempts) <= spare + len(passed)

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from poolhand.devnet import artifacts
 from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
-from poolhand.devnet.adversaries.kinds import KINDS, Kind, names_of
+from poolhand.devnet.adversaries.kinds import KINDS, TURN_SEEKERS, Kind, names_of
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.children import FIRST_PAUSE, Child
 from poolhand.devnet.contracts import Deployed, deploy
@@ -41,7 +41,6 @@ from poolhand.wire.session import LEASE
 
 LOCK: Final = "devnet"
 PROGRAMS: Final = ("node", "registry", "files", "results", "pool")
-CPUS: Final = "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT"
 VANISHED: Final = LEASE + 4.0
 """Seconds that a vanished adversary stays away: the pool is to notice."""
 
@@ -294,18 +293,18 @@ def _programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> di
     for name, kind in plan.named.items():
         words = ("devnet", "adversary", "--kind", kind, "--json")
         pause = VANISHED if kind is Kind.VANISHES else FIRST_PAUSE
-        own = common | _worker(plan, info, name) | behind | {CPUS: _one_more_slot(plan)}
+        own = common | _worker(plan, info, name) | behind
         made[name] = Child(name, words, own, logs, pause)
     return made
 
 
-def _one_more_slot(plan: DevnetPlan) -> str:
-    """Return how many tasks an adversary takes at once: one more than the honest workers.
+def _believed(plan: DevnetPlan, info: DevnetInfo) -> str:
+    """Name the adversaries that the pool believes at first, so that they have a hand in tasks.
 
-    The pool asks first whom has most free slots, so that an adversary has its hand in every task.
+    Not those that are about who gets work: of these it is the pool that has to find out.
     """
-    told = plan.environment.get(CPUS) or os.environ.get(CPUS)
-    return str(int(told) + 1 if told else len(os.sched_getaffinity(0)))
+    kinds = plan.named.items()
+    return ",".join(info.accounts[name].address for name, kind in kinds if kind not in TURN_SEEKERS)
 
 
 def _results(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
@@ -323,6 +322,7 @@ def _pool(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "POOLHAND_DATABASE": f"sqlite:///{plan.home / 'pool' / 'pool.db'}",
         "POOLHAND_PUBLIC_LOGS": "true",
         "IEXEC_START_BLOCK_NUMBER": str(BlockNumber(0)),
+        "POOLHAND_TRUSTED_WORKERS": _believed(plan, info),
         **_wallet(info.accounts[POOL], "IEXEC_CORE"),
         **plan.environment,
     }

@@ -18,6 +18,7 @@ from poolhand.domain.errors import ChainUnreachable, IllegalTransition
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.replicate.machine import Entry
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.reputation import Reputation
 from poolhand.domain.task import machine
 from poolhand.domain.task.machine import (
     Found,
@@ -37,7 +38,7 @@ from poolhand.ports.signer import Signer
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.roster import Roster, Seat
+from poolhand.scheduler.roster import Roster, Seat, source_of
 from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
     Aborted,
@@ -77,6 +78,7 @@ class Desk:
         now: The chain's time.
         wake: Called when somebody may have become free.
         strike: Told of garbage, which a worker may not send too often.
+        reputation: What the pool knows of a worker.
         outage: Told when the chain is out of reach.
     """
 
@@ -91,6 +93,7 @@ class Desk:
         tell: Callable[[Address, WorkerBound], None],
         wake: Callable[[], None],
         strike: Callable[[Address, str], None],
+        reputation: Callable[[Address], Reputation],
         door: Doorkeeper = Doorkeeper(),
         *,
         outage: Complaint,
@@ -98,7 +101,7 @@ class Desk:
         self._engine, self._roster, self._hub = engine, roster, hub
         self._signer, self._clerk, self._now = signer, clerk, now
         self._tell, self._wake, self._strike, self._door = tell, wake, strike, door
-        self._outage = outage
+        self._outage, self._reputation = outage, reputation
         self._claims: asyncio.Queue[tuple[Task, Address, Result]] = asyncio.Queue()
         self._checking: dict[tuple[TaskId, Address], list[Reported]] = {}
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
@@ -142,7 +145,9 @@ class Desk:
         can, worker, resumed = arrival.capabilities, arrival.worker, arrival.resumed
         if self._roster.get(worker) is None or not resumed:
             seat = Seat(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
-            self._roster.seat(replace(seat, paused=True, reason=UNTOLD))
+            known, source = self._reputation(worker), source_of(arrival.address)
+            told = replace(seat, reputation=known, source=source)
+            self._roster.seat(replace(told, paused=True, reason=UNTOLD))
             await self.appraise([worker])
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
@@ -289,4 +294,4 @@ class Desk:
             return
         self._outage.over()
         for worker in workers:
-            self._roster.appraise(worker, scores[worker], accounts[worker].stake)
+            self._roster.appraise(worker, scores[worker], accounts[worker])

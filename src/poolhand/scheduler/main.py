@@ -105,6 +105,7 @@ async def run(
             SystemClock(),
             SystemEntropy(),
             ResultsReader(http, settings.results_url),
+            reputations=Section(journal, "reputation"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, facts, listener, ready)

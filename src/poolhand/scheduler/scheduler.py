@@ -16,12 +16,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from random import Random
 from typing import Final
 
 import structlog
 
 from poolhand.domain.eip712 import order_domain
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.machine import (
@@ -40,6 +41,7 @@ from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.api import Office
+from poolhand.scheduler.assessor import Assessor, Memory
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.desk import Desk
@@ -74,6 +76,7 @@ class Scheduler:
         owner: The pool owner's key and wallet.
         shelf: The results service's word on what is stored; None believes workers (simulations).
         tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
+        reputations: What workers, apps and requesters have proved; None forgets at a restart.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Scheduler:
         entropy: Entropy,
         shelf: ResultsShelf | None = None,
         tell: Callable[[Address, WorkerBound], None] | None = None,
+        reputations: Journal | None = None,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
@@ -100,11 +104,18 @@ class Scheduler:
         self.lookout = Lookout(self.engine, hub, watcher, pool, self.purchases, patience)
         self.chronicle = Chronicle(hub)
         self.lookout.noticed = self.chronicle.noticed
+        rules = settings.placement
+        self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
+        deals = self.purchases.deals
+        self.assessor = Assessor(self.engine, self.roster, deals, self.memory, rules, self._now)
         self.supplier = Supplier(
             self.engine,
             self.lookout,
             self.roster,
             self.metrics,
+            self.assessor,
+            rules,
+            Random(entropy.bytes(16)),  # noqa: S311 - chance among equals keeps no secret
             self._now,
             self._tell,
             lambda: not self.till.is_short,
@@ -119,6 +130,7 @@ class Scheduler:
             self._tell,
             self.supplier.wake,
             self._strike,
+            self.memory.workers.of,
             Doorkeeper(settings.allowed, settings.least_version),
             outage=self._outage,
         )
@@ -176,7 +188,8 @@ class Scheduler:
             self.lookout.is_recorded = self._treasury.is_sending
             self.engine.recover()
             await self.lookout.prepare()
-            self.engine.act, self.engine.changed = self._act, self.supplier.changed
+            self.assessor.recover()
+            self.engine.act, self.engine.changed = self._act, self._changed
             tasks.create_task(self.lookout.keep_looking())
             self.engine.resume()
             tasks.create_task(self.lookout.follow_events(self._first_block()))
@@ -217,6 +230,10 @@ class Scheduler:
                 if workers and any(True for _ in self.engine.open_tasks()):
                     await self.desk.appraise(workers)
                     self.supplier.wake()
+
+    def _changed(self, task_id: TaskId) -> None:
+        self.assessor.changed(task_id)
+        self.supplier.changed(task_id)
 
     def _act(self, task: Task, effect: Effect) -> None:
         match effect:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from random import Random
 from typing import Final
 
 import structlog
@@ -11,8 +12,10 @@ import structlog
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.task.machine import Assigned
 from poolhand.domain.task.model import Task
+from poolhand.domain.task.placement import PlacementRules
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.assessor import Assessor
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
@@ -31,6 +34,9 @@ class Supplier:
     """Plans once per turn of the event loop, however often it is woken.
 
     Args:
+        assessor: Learns who was given what, and says who has let it lie.
+        rules: Of the pool's owner.
+        chance: Decides among equals.
         now: The chain's time.
         tell: Hands a message to a worker's session.
         can_initialize: Whether the pool can pay for putting further tasks on chain.
@@ -42,11 +48,15 @@ class Supplier:
         lookout: Lookout,
         roster: Roster,
         metrics: Metrics,
+        assessor: Assessor,
+        rules: PlacementRules,
+        chance: Random,
         now: Callable[[], UnixSeconds],
         tell: Callable[[Address, WorkerBound], None],
         can_initialize: Callable[[], bool] = lambda: True,
     ) -> None:
         self._can_initialize = can_initialize
+        self._assessor, self._rules, self._chance = assessor, rules, chance
         self._engine, self._lookout, self._roster = engine, lookout, roster
         self._metrics, self._now, self._tell = metrics, now, tell
         self._is_open, self._due = False, asyncio.Event()
@@ -95,16 +105,22 @@ class Supplier:
         self.wake()
 
     def _supply(self) -> None:
-        seats = self._roster.all()
+        self._assessor.notice_silence()
+        seats = list(self._roster.all())
+        self._chance.shuffle(seats)
         made, idle = plan(
             self._engine.open_tasks(),
             self._lookout.purchases.deals,
             seats,
             self._looking,
+            now=self._now(),
             can_initialize=self._can_initialize(),
+            rules=self._rules,
         )
         for each in made:
-            self._engine.feed(each.task_id, Assigned(self._now(), each.worker, each.weight))
+            event = Assigned(self._now(), each.worker, each.weight, each.proved)
+            self._engine.feed(each.task_id, event)
+            self._assessor.assigned(self._engine.tasks[each.task_id], each.worker)
             self._measure(each.task_id)
             log.info("replicate_created", task_id=str(each.task_id), worker=str(each.worker))
         there = {seat.worker for seat in seats}

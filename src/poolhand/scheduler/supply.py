@@ -1,14 +1,16 @@
 """Who gets which task, and who gets none and why: a pure plan from tasks and seats.
 
-Never more replicates than can matter to the consensus, never more than a worker has slots and
-stake for, never two replicates of a task on one worker. Tasks that have begun come first, then
-those whose deadline is nearest; among workers, the one with the most free slots.
+Never more replicates than are counted on for the consensus, never more than a worker has proved to
+have slots and stake for, never two replicates of a task on one worker. Tasks that have begun come
+first, then those whose deadline is nearest. Among workers those come first that have settled tasks,
+then the least loaded, then whom chance names; who failed or kept silent waits while others are
+there. What is left over stands by newcomers that have not finished (``domain.task.placement``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,9 +21,17 @@ from poolhand.domain.replicate.machine import Entry, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.rules import is_open, is_working, replicates_needed
+from poolhand.domain.task.placement import (
+    PlacementRules,
+    Trusts,
+    doubles,
+    is_counted_on,
+    is_vouched_for,
+    replicates_wanted,
+)
+from poolhand.domain.task.rules import is_open, is_working
 from poolhand.domain.trust import Weight
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.scheduler.roster import Seat
 
 WAITING_PER_SLOT: Final = 8
@@ -49,6 +59,7 @@ class Assignment:
     task_id: TaskId
     worker: Address
     weight: Weight
+    proved: bool = True
 
 
 Idle = Mapping[Address, Mapping[str, int]]
@@ -60,9 +71,11 @@ class _Room:
     """What a worker can still take, and why it was not given what it was not given."""
 
     seat: Seat
+    usable: int
     slots: int
     waiting: int
     stake: int
+    is_resting: bool
     refused: Counter[IdleReason] = field(default_factory=Counter)
     missing: int | None = None
 
@@ -73,36 +86,57 @@ def plan(
     seats: Iterable[Seat],
     unsure: Collection[TaskId] = (),
     *,
+    now: UnixSeconds = UnixSeconds(0),
     can_initialize: bool = True,
+    rules: PlacementRules = PlacementRules(),
 ) -> tuple[tuple[Assignment, ...], Idle]:
     """Choose replicates to create.
 
     Args:
         tasks: All that are open.
         deals: Of the tasks.
-        seats: Workers that are there.
+        seats: Workers that are there; among equals the first is chosen.
         unsure: Tasks of which the chain is being asked: nobody is given them now.
+        now: Block time, by which workers rest.
         can_initialize: Whether the pool can pay for putting further tasks on chain.
+        rules: Of the pool's owner.
 
     Returns:
         The assignments, and for every worker that got none the reasons.
     """
     open_tasks = sorted(tasks, key=_urgency)
-    rooms = {room.seat.worker: room for room in _rooms(open_tasks, deals, seats)}
+    rooms = _rooms(open_tasks, deals, seats, now, rules)
     made: list[Assignment] = []
+    staffed: list[tuple[Task, Deal]] = []
     everybody: Counter[IdleReason] = Counter()
     for task in open_tasks:
         deal = deals.get(task.facts.deal_id)
         sure = deal is not None and task.facts.task_id not in unsure
-        obstacle = _obstacle(task, sure=sure, can_initialize=can_initialize)
+        obstacle = _obstacle(task, rules, sure=sure, can_initialize=can_initialize)
         if obstacle is None and deal is not None:
-            chosen, is_full = _staff(task, deal, rooms)
+            chosen, is_full = _staff(task, deal, rooms, rules)
             made += chosen
             obstacle = IdleReason.ENOUGH if is_full else None
+        elif obstacle is IdleReason.ENOUGH and deal is not None:
+            staffed.append((task, deal))
         if obstacle is not None:
             everybody[obstacle] += 1
+    made += _stand_by(staffed, rooms, rules)
     busy = {assignment.worker for assignment in made}
     return tuple(made), {w: _told(r, everybody) for w, r in rooms.items() if w not in busy}
+
+
+def _stand_by(
+    staffed: Iterable[tuple[Task, Deal]], rooms: Mapping[Address, _Room], rules: PlacementRules
+) -> list[Assignment]:
+    """Put idle workers beside newcomers that have not finished."""
+    made: list[Assignment] = []
+    for task, deal in staffed:
+        if not any(room.slots > 0 for room in rooms.values()):
+            break
+        if replicates_wanted(task, Weight(2), rules, is_vouched_for):
+            made += _staff(task, deal, rooms, rules, is_vouched_for, explain=False)[0]
+    return made
 
 
 def _told(room: _Room, everybody: Counter[IdleReason]) -> Mapping[str, int]:
@@ -120,13 +154,15 @@ def _urgency(task: Task) -> tuple[bool, int, int]:
     return fresh, task.facts.contribution_deadline, task.facts.index
 
 
-def _obstacle(task: Task, *, sure: bool, can_initialize: bool) -> IdleReason | None:
+def _obstacle(
+    task: Task, rules: PlacementRules, *, sure: bool, can_initialize: bool
+) -> IdleReason | None:
     """Say why nobody at all is given a task, None when somebody may be."""
     if not is_open(task):
         return IdleReason.CLOSED
     if not sure:
         return IdleReason.UNSURE
-    if not replicates_needed(task, Weight(2)):
+    if not replicates_wanted(task, Weight(2), rules):
         return IdleReason.ENOUGH
     if task.chain_status is ChainTaskStatus.UNSET and not can_initialize:
         return IdleReason.POOL_OUT_OF_GAS
@@ -134,63 +170,116 @@ def _obstacle(task: Task, *, sure: bool, can_initialize: bool) -> IdleReason | N
 
 
 def _rooms(
-    tasks: Iterable[Task], deals: Mapping[DealId, Deal], seats: Iterable[Seat]
-) -> Iterable[_Room]:
-    rooms = {seat.worker: _Room(seat, seat.slots, 0, seat.stake) for seat in seats}
+    tasks: Iterable[Task],
+    deals: Mapping[DealId, Deal],
+    seats: Iterable[Seat],
+    now: UnixSeconds,
+    rules: PlacementRules,
+) -> Mapping[Address, _Room]:
+    rooms = {seat.worker: _room(seat, now, rules) for seat in seats}
+    if all(room.is_resting or room.seat.paused for room in rooms.values()):
+        for room in rooms.values():
+            room.is_resting = False  # there is nobody to whom the turn could go
     for task in tasks:
         for attempt in task.attempts:
-            room = rooms.get(attempt.worker)
-            if room is not None and is_working(task, attempt):
-                _occupy(room, task, attempt.status in COMPUTING, deals.get(task.facts.deal_id))
-    return rooms.values()
+            holder = rooms.get(attempt.worker)
+            if holder is not None and is_working(task, attempt):
+                _occupy(holder, task, attempt.status in COMPUTING, deals.get(task.facts.deal_id))
+    return rooms
+
+
+def _room(seat: Seat, now: UnixSeconds, rules: PlacementRules) -> _Room:
+    known = seat.reputation
+    usable = known.slots(seat.slots, seat.cpus, rules.newcomers_slots)
+    return _Room(seat, usable, usable, 0, seat.stake, known.is_resting(now))
 
 
 def _occupy(room: _Room, task: Task, computing: bool, deal: Deal | None) -> None:
     room.slots -= computing
     room.waiting += 1
-    room.stake -= _stake(task, deal)
+    room.stake -= _locked(task, deal)
 
 
-def _stake(task: Task, deal: Deal | None) -> NanoRlc:
+def _locked(task: Task, deal: Deal | None) -> NanoRlc:
+    """Return what a contribution locks of its worker's stake."""
     if deal is None or task.flow is Flow.CONTRIBUTE_AND_FINALIZE:
         return NanoRlc(0)
     return deal.worker_stake
 
 
-def _staff(task: Task, deal: Deal, rooms: Mapping[Address, _Room]) -> tuple[list[Assignment], bool]:
+def _missing(room: _Room, deal: Deal, rules: PlacementRules) -> int:
+    """Return the stake (nRLC) that a worker lacks for a task, whether that locks any or not."""
+    owned = room.seat.stake + room.seat.locked
+    return max(deal.worker_stake - room.stake, rules.least_stake - owned)
+
+
+def _turn(room: _Room) -> tuple[bool, bool, float]:
+    load = (room.usable - room.slots) / max(room.usable, 1)
+    return room.is_resting, not room.seat.reputation.is_proved, load
+
+
+def _queue(task: Task, rooms: Mapping[Address, _Room], made: list[Assignment]) -> Iterator[_Room]:
+    """Yield workers in turn; who comes from where the task is already waits for all others.
+
+    ``made`` is what this task has been given, and grows meanwhile.
+    """
+    taken = {rooms[a.worker].seat.source for a in task.attempts if a.worker in rooms}
+    later = []
+    for room in sorted(rooms.values(), key=_turn):
+        taken.update(rooms[each.worker].seat.source for each in made[-1:])
+        if room.seat.source and room.seat.source in taken:
+            later.append(room)
+        else:
+            yield room
+    yield from later
+
+
+def _staff(
+    task: Task,
+    deal: Deal,
+    rooms: Mapping[Address, _Room],
+    rules: PlacementRules,
+    trusts: Trusts = is_counted_on,
+    *,
+    explain: bool = True,
+) -> tuple[list[Assignment], bool]:
     """Choose workers for a task; returns them, and whether no more are needed."""
     made: list[Assignment] = []
     refused: list[tuple[_Room, IdleReason]] = []
-    for room in sorted(rooms.values(), key=lambda r: -r.slots):
+    extra = doubles(task, rules, trusts)
+    for room in _queue(task, rooms, made):
         seat = room.seat
-        if not replicates_needed(_with(task, made), seat.weight):
-            return made, True
-        hindrance = _hindrance(task, deal, room)
+        if not replicates_wanted(_with(task, made), seat.weight, rules, trusts):
+            if not made or not extra:
+                return made, True
+            extra -= 1
+        hindrance = _hindrance(task, deal, room, rules)
         if hindrance is not None:
             refused.append((room, hindrance))
             continue
         _occupy(room, task, computing=True, deal=deal)
-        made.append(Assignment(task.facts.task_id, seat.worker, seat.weight))
-    for room, hindrance in refused:
-        _note(room, hindrance, task, deal)
+        proved = seat.reputation.is_proved
+        made.append(Assignment(task.facts.task_id, seat.worker, seat.weight, proved))
+    for room, hindrance in refused if explain else ():
+        _note(room, hindrance, deal, rules)
     return made, False
 
 
-def _note(room: _Room, hindrance: IdleReason, task: Task, deal: Deal) -> None:
+def _note(room: _Room, hindrance: IdleReason, deal: Deal, rules: PlacementRules) -> None:
     room.refused[hindrance] += 1
     if hindrance is IdleReason.STAKE_TOO_LOW:
-        missing = _stake(task, deal) - room.stake
+        missing = _missing(room, deal, rules)
         room.missing = missing if room.missing is None else min(missing, room.missing)
 
 
 def _with(task: Task, made: Iterable[Assignment]) -> Task:
     for each in made:
         created = (Entry(Status.CREATED, task.now),)
-        task = task.with_attempt(Attempt(each.worker, each.weight, created))
+        task = task.with_attempt(Attempt(each.worker, each.weight, created, heard_at=task.now))
     return task
 
 
-def _hindrance(task: Task, deal: Deal, room: _Room) -> IdleReason | None:
+def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> IdleReason | None:
     """Say why a worker cannot take a task, None when it can."""
     seat = room.seat
     hindrances = (
@@ -198,8 +287,9 @@ def _hindrance(task: Task, deal: Deal, room: _Room) -> IdleReason | None:
         (task.attempt(seat.worker) is not None, IdleReason.HAD_IT),
         (deal.tag.needs_gpu and not seat.gpu, IdleReason.NEEDS_GPU),
         (deal.tag.needs_tee and not seat.tee, IdleReason.NEEDS_TEE),
+        (room.is_resting, IdleReason.RESTING),
         (room.slots <= 0, IdleReason.BUSY),
-        (room.waiting >= seat.slots * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),
-        (room.stake < _stake(task, deal), IdleReason.STAKE_TOO_LOW),
+        (room.waiting >= room.usable * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),
+        (_missing(room, deal, rules) > 0, IdleReason.STAKE_TOO_LOW),
     )
     return next((reason for holds, reason in hindrances if holds), None)

@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.ids import Address
+from poolhand.domain.task.placement import (
+    MOST_BACKUPS,
+    NEWCOMERS_SLOTS,
+    TAKE_UP,
+    TRIAL,
+    PlacementRules,
+)
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import BlockNumber, NanoRlc, parse_rlc
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
 from poolhand.domain.version import version_order
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
@@ -33,6 +40,9 @@ class PoolSettings:
         database: Where the state is kept: an SQLAlchemy URL.
         start_block: From which deals are looked for the first time; None: the newest block.
         allowed: Workers that may join; empty for everybody.
+        trusted: Workers for which the owner gives its word: they begin as if they had proved
+            themselves. Those allowed by name are trusted likewise.
+        placement: What is asked before work is given.
         least_version: Of the worker program; empty for any.
         prices: Per task by category (nRLC); what is missing is not sold.
         highest_trust: Sold for one task.
@@ -52,6 +62,8 @@ class PoolSettings:
     database: str = "sqlite:///pool.db"
     start_block: BlockNumber | None = None
     allowed: frozenset[Address] = frozenset()
+    trusted: frozenset[Address] = frozenset()
+    placement: PlacementRules = PlacementRules()
     least_version: str = ""
     prices: dict[int, NanoRlc] = field(default_factory=dict)
     highest_trust: Trust = Trust(1000)
@@ -108,6 +120,18 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "block from which deals are looked for the first time; empty: the newest"),
     Option("workers", "IEXEC_WORKERS_WHITELIST", _workers, "",
            "workers that may join, separated by commas; empty: everybody"),
+    Option("trusted-workers", "POOLHAND_TRUSTED_WORKERS", _workers, "",
+           "workers that need not prove themselves first, separated by commas"),
+    Option("least-stake", "POOLHAND_LEAST_STAKE", parse_rlc, "0",
+           "RLC of stake without which a worker is given nothing; the deal's own if that is more"),
+    Option("offer-seconds", "POOLHAND_OFFER_SECONDS", whole(1), str(TAKE_UP),
+           "seconds in which an offer has to be taken up, before others are asked"),
+    Option("trial-seconds", "POOLHAND_TRIAL_SECONDS", whole(1), str(TRIAL),
+           "seconds after which idle workers are put beside one that has proved nothing"),
+    Option("newcomer-slots", "POOLHAND_NEWCOMER_SLOTS", whole(1), str(NEWCOMERS_SLOTS),
+           "tasks at once of a worker that has proved nothing; doubled with each task it settles"),
+    Option("most-backups", "POOLHAND_MOST_BACKUPS", whole(0), str(MOST_BACKUPS),
+           "replicates of a task beyond those that its trust needs"),
     Option("least-worker-version", "IEXEC_CORE_REQUIRED_WORKER_VERSION", _version, "",
            "oldest worker program that may join, such as 0.2.0; empty: any"),
     Option("prices", "POOLHAND_PRICES", _prices, "0=1,1=4,2=12,3=36,4=120",
@@ -140,6 +164,14 @@ def pool_settings(found: Settings) -> PoolSettings:
         database=found["database"],
         start_block=found["start-block"],
         allowed=found["workers"],
+        trusted=found["trusted-workers"],
+        placement=PlacementRules(
+            least_stake=found["least-stake"],
+            take_up=Seconds(found["offer-seconds"]),
+            trial=Seconds(found["trial-seconds"]),
+            newcomers_slots=found["newcomer-slots"],
+            most_backups=found["most-backups"],
+        ),
         least_version=found["least-worker-version"],
         prices=found["prices"],
         highest_trust=Trust(found["highest-trust"]),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from poolhand.ports.journal import Journal
 from poolhand.transport.listener import ClientRules
+from poolhand.wire.messages import Capabilities
 from poolhand.worker.agent import Link
 from poolhand.worker.bench import Bench
 from poolhand.worker.hands import BenchHands
@@ -25,6 +26,10 @@ def _link_as_it_is(link: Link) -> Link:
     return link
 
 
+def _claims_as_they_are(can: Capabilities) -> Capabilities:
+    return can
+
+
 @dataclass(frozen=True, slots=True)
 class Craft:
     """Parts of a worker.
@@ -34,9 +39,11 @@ class Craft:
         journal: Wraps the journal of the replicates.
         link: Wraps the session to the pool.
         rules: Limits that the session keeps to.
+        claims: What the worker tells of itself.
     """
 
     hands: Callable[[Bench, int], Hands] = BenchHands
     journal: Callable[[Journal], Journal] = _journal_as_it_is
     link: Callable[[Link], Link] = _link_as_it_is
     rules: ClientRules = ClientRules()
+    claims: Callable[[Capabilities], Capabilities] = _claims_as_they_are

@@ -167,7 +167,7 @@ async def _attend(
             facts,
             world.pool.owner,
             world.wallet,
-            _capabilities(settings, Nonce(entropy.bytes(32))),
+            craft.claims(_capabilities(settings, Nonce(entropy.bytes(32)))),
             agent,
             clock,
             entropy,

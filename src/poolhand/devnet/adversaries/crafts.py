@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from poolhand.devnet.adversaries.boast import boast
 from poolhand.devnet.adversaries.flood import flood_through
 from poolhand.devnet.adversaries.kinds import Kind
 from poolhand.devnet.adversaries.lies import compute_and_lie, compute_nothing, copy
 from poolhand.devnet.adversaries.rubbish import upload_rubbish
-from poolhand.devnet.adversaries.silence import contribute_late, fail, never_reveal
+from poolhand.devnet.adversaries.silence import Mute, contribute_late, do_nothing, fail
 from poolhand.devnet.adversaries.stages import crooked
 from poolhand.devnet.adversaries.vanish import Vanishing, kill_this_process
 from poolhand.transport.listener import ClientRules
@@ -30,12 +31,15 @@ def craft_of(kind: Kind, end: Callable[[], None] = kill_this_process) -> Craft:
     made: Mapping[Kind, Callable[[], Craft]] = {
         Kind.WRONG_HASH: lambda: Craft(hands=crooked(compute=compute_and_lie)),
         Kind.COPIED_HASH: lambda: Craft(hands=crooked(compute=compute_nothing, contribute=copy)),
-        Kind.NEVER_REVEALS: lambda: Craft(hands=crooked(reveal=never_reveal)),
+        Kind.NEVER_REVEALS: lambda: Craft(hands=crooked(reveal=do_nothing)),
         Kind.RUBBISH_UPLOAD: lambda: Craft(hands=crooked(upload=upload_rubbish)),
         Kind.VANISHES: lambda: _vanishing(end),
         Kind.FLOODS: lambda: Craft(link=flood_through, rules=_UNPACED),
         Kind.FAILS: lambda: Craft(hands=crooked(compute=fail)),
         Kind.LATE: lambda: Craft(hands=crooked(contribute=contribute_late)),
+        Kind.HOG: lambda: Craft(hands=crooked(download_app=do_nothing), claims=boast),
+        Kind.BOASTER: lambda: Craft(claims=boast),
+        Kind.SILENT: lambda: Craft(hands=crooked(download_app=do_nothing), link=Mute),
     }
     return made[kind]()
 

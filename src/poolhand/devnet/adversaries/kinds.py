@@ -24,6 +24,9 @@ class Kind(StrEnum):
     FLOODS = "floods"
     FAILS = "fails"
     LATE = "late"
+    HOG = "hog"
+    BOASTER = "boaster"
+    SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,23 @@ ROWS: Final = (
     Row(Kind.LATE, "latecomer",
         "computes and holds its contribution back until the deadline has passed",
         "CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE; whoever needed it is refunded by the claim"),
+    Row(Kind.HOG, "hog",
+        "claims 65,535 processors and slots and a GPU, takes whatever it is offered, and does none "
+        "of it",
+        "it is given no more than any newcomer, whoever has proved itself goes first, and idle "
+        "workers are put beside it: the task completes without it"),
+    Row(Kind.BOASTER, "boaster",
+        "claims 65,535 processors and slots and a GPU, and computes honestly with what it has",
+        "it is given no more than any newcomer, and more with every task that it settles"),
+    Row(Kind.SILENT, "sleeper",
+        "joins, says that it takes tasks, and never answers an offer",
+        "the offer goes to somebody else within seconds, and with each further one its turn sinks "
+        "for twice as long"),
 )  # fmt: skip
 
 KINDS: Final[Mapping[Kind, Row]] = {row.kind: row for row in ROWS}
+TURN_SEEKERS: Final = (Kind.HOG, Kind.BOASTER, Kind.SILENT)
+"""Those that are about who gets work; the others misbehave in work that they were given."""
 STANDARD: Final = tuple(kind for kind in Kind if kind is not Kind.LATE)
 """What ``poolhand devnet up --faults`` starts one each of; LATE shows only when time is moved."""
 

@@ -8,15 +8,29 @@ from poolhand.devnet.adversaries.lies import seen
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.wire.messages import Capacity, SchedulerBound
+from poolhand.worker.agent import Link
 from poolhand.worker.bench import Bench
 from poolhand.worker.shell import Hands
 
 
-async def never_reveal(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def do_nothing(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
     """Do nothing until the replicate is ended by what the chain does about it."""
     del bench, honest, replicate
     await asyncio.get_running_loop().create_future()
     raise AssertionError("unreachable: the future above is never done")
+
+
+class Mute:
+    """Implements ``worker.agent.Link`` over an honest one: it takes offers, and answers none."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def send(self, message: SchedulerBound) -> None:
+        """Send that there is room for work, and nothing else."""
+        if isinstance(message, Capacity):
+            self._link.send(message)
 
 
 async def fail(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:

@@ -26,11 +26,15 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """A worker gets a replicate; ``weight`` is from its score on chain."""
+    """A worker gets a replicate; ``weight`` is from its score on chain.
+
+    ``proved`` as in ``Attempt``; old journals do not tell it and count everybody as proved.
+    """
 
     at: UnixSeconds
     worker: Address
     weight: Weight
+    proved: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class IdleReason(StrEnum):
     CLOSED = "task takes no more contributions"
     UNSURE = "the chain is being asked"
     POOL_OUT_OF_GAS = "the pool is short of gas"
+    RESTING = "turn lost for a while"
     STAKE_MISSING = "nRLC of stake missing"
 
 
@@ -45,6 +46,7 @@ REMEDIES: Final[Mapping[IdleReason, str]] = {
     IdleReason.CLOSED: "wait: its contributions are complete or too late",
     IdleReason.UNSURE: "wait a moment",
     IdleReason.POOL_OUT_OF_GAS: "wait for the pool's owner to refill the pool's wallet",
+    IdleReason.RESTING: "answer offers and settle tasks: each fault doubles the wait, up to 6 h",
     IdleReason.STAKE_MISSING: "deposit at least that much",
 }
 """What would change it, for a person."""

@@ -182,7 +182,8 @@ def _assign(task: Task, event: Assigned) -> Task:
     if task.attempt(event.worker) is not None:
         return task
     created = (Entry(Status.CREATED, event.at),)
-    return task.with_attempt(Attempt(event.worker, event.weight, created, heard_at=event.at))
+    attempt = Attempt(event.worker, event.weight, created, heard_at=event.at, proved=event.proved)
+    return task.with_attempt(attempt)
 
 
 def _note(task: Task, news: Transaction) -> Task:
@@ -246,8 +247,11 @@ def _record(attempt: Attempt, event: Reported) -> Attempt:
             if entry.status not in EDGES[attempt.status] - _NOT_A_WORKERS:
                 raise IllegalTransition(attempt.status, entry.status)
             attempt = attempt.hear(entry)
-    heard_at = event.at if fresh else attempt.heard_at
-    return replace(attempt, reports=attempt.reports + len(fresh), live=True, heard_at=heard_at)
+    if not fresh:
+        return replace(attempt, live=True)
+    first = event.at if attempt.taken_up_at is None else attempt.taken_up_at
+    reports = attempt.reports + len(fresh)
+    return replace(attempt, reports=reports, live=True, heard_at=event.at, taken_up_at=first)
 
 
 def _settle(task: Task) -> Task:

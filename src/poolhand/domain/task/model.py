@@ -55,7 +55,9 @@ class Attempt:
 
     ``log`` begins with CREATED, at our time; later entries have the worker's clock, which decides
     nothing: ``heard_at`` is our time of the newest. ``reports`` counts the worker's own entries
-    stored so far, ``told`` are their places in ``log``; ``live`` tells whether its lease holds.
+    stored so far, ``told`` are their places in ``log``; ``live`` tells whether its lease holds,
+    ``proved`` whether the worker was known to settle tasks when it was given this one;
+    ``taken_up_at`` is our time of its first word, None before.
     """
 
     worker: Address
@@ -65,6 +67,8 @@ class Attempt:
     live: bool = True
     heard_at: UnixSeconds = UnixSeconds(0)
     told: frozenset[int] = frozenset()
+    proved: bool = True
+    taken_up_at: UnixSeconds | None = None
 
     @property
     def status(self) -> Status:

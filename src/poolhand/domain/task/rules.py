@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
@@ -18,6 +19,8 @@ from poolhand.domain.trust import Weight, contributions_needed, group_weight, ne
 
 SPARE_FAILURES: Final = 3
 """Failed attempts, beyond the replicates that the trust needs, before a task is given up."""
+NEWCOMERS_PER_PROVED: Final = 2
+"""Failures of newcomers that weigh as much as one of a worker that has settled tasks."""
 UPLOAD_PAUSE: Final = 5
 """Seconds between two upload requests to one worker, times its failures."""
 UPLOAD_PATIENCE: Final = 120
@@ -34,11 +37,12 @@ _FAILED_UPLOADS: Final = (
 )
 """Ends of uploads that gave no result, as long as none is stored: claimed ones included."""
 _UPLOADING: Final = (Status.RESULT_UPLOAD_REQUESTED, Status.RESULT_UPLOADING)
-_TASKS_FAULT: Final = (
+TASKS_FAULT: Final = (
     Status.APP_DOWNLOAD_FAILED,
     Status.DATA_DOWNLOAD_FAILED,
     Status.COMPUTE_FAILED,
 )
+"""Failures that may be the app's as well as the worker's."""
 
 
 def verdict(task: Task, attempt: Attempt) -> Status | None:
@@ -105,15 +109,22 @@ def is_working(task: Task, attempt: Attempt) -> bool:
     )
 
 
-def replicates_needed(task: Task, newcomer: Weight) -> int:
+def replicates_needed(
+    task: Task, newcomer: Weight, is_counted_on: Callable[[Attempt], bool] | None = None
+) -> int:
     """Count further workers of a weight that can still matter to this task; 0 when it is closed.
 
-    Who has been at it for longer than a period of the category is no longer counted on.
+    Args:
+        task: The task.
+        newcomer: The weight.
+        is_counted_on: Of those that may still contribute; None: who has been at it for no longer
+            than a period of the category.
     """
     if not is_open(task):
         return 0
     since = task.now - task.facts.period
-    pending = [a.weight for a in task.attempts if is_working(task, a) and a.log[0].at > since]
+    counts = is_counted_on or (lambda attempt: attempt.log[0].at > since)
+    pending = [a.weight for a in task.attempts if is_working(task, a) and counts(a)]
     if task.flow is Flow.CONTRIBUTE_AND_FINALIZE:
         return 0 if pending else 1
     return contributions_needed(task.facts.trust, _groups(task), pending, newcomer)
@@ -147,9 +158,14 @@ def _groups(task: Task) -> dict[bytes, int]:
 
 
 def is_given_up(task: Task) -> bool:
-    """Whether the task failed on so many workers that trying more would only burn them."""
-    failed = sum(a.count(*_TASKS_FAULT) > 0 for a in task.attempts)
-    return failed >= newcomers_needed(task.facts.trust) + SPARE_FAILURES
+    """Whether the task failed on so many workers that trying more would only burn them.
+
+    The word of those who have proved nothing weighs less: strangers cannot end a task together.
+    """
+    failed = [a for a in task.attempts if a.count(*TASKS_FAULT)]
+    weight = sum(NEWCOMERS_PER_PROVED if a.proved else 1 for a in failed)
+    most = newcomers_needed(task.facts.trust) + SPARE_FAILURES
+    return weight >= most * NEWCOMERS_PER_PROVED
 
 
 def uploader(task: Task) -> Address | None:

@@ -1,0 +1,81 @@
+"""How long a replicate is counted on, and when others are put beside it.
+
+Source: the owner's page, ``docs/how-to/who-gets-work.md``, says the same for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from poolhand.domain.task.model import Attempt, Task
+from poolhand.domain.task.rules import is_working, replicates_needed
+from poolhand.domain.trust import Weight
+from poolhand.domain.units import NanoRlc, Seconds
+
+TAKE_UP: Final = Seconds(5)
+TRIAL: Final = Seconds(10)
+NEWCOMERS_SLOTS: Final = 2
+MOST_BACKUPS: Final = 10
+PATIENCE_WITH_NEWCOMERS: Final = 4
+"""A newcomer is counted on for this part of the time for which a proved worker is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRules:
+    """What the pool's owner asks before work is given, and of whom it is counted on.
+
+    Attributes:
+        least_stake: Free stake of every worker, whatever the deal asks for (nRLC).
+        take_up: In which an offer has to be taken up.
+        trial: After which idle workers are put beside one that has proved nothing.
+        newcomers_slots: Replicates at once of a wallet that has proved nothing.
+        most_backups: Replicates of one task beyond those that its trust needs.
+    """
+
+    least_stake: NanoRlc = NanoRlc(0)
+    take_up: Seconds = TAKE_UP
+    trial: Seconds = TRIAL
+    newcomers_slots: int = NEWCOMERS_SLOTS
+    most_backups: int = MOST_BACKUPS
+
+
+def is_taken_up(attempt: Attempt) -> bool:
+    """Whether its worker has said anything about a replicate."""
+    return attempt.reports > 0
+
+
+def is_counted_on(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
+    """Whether a replicate that may still contribute is expected to."""
+    if not is_taken_up(attempt):
+        return task.now < attempt.heard_at + rules.take_up
+    patience = task.facts.period // (1 if attempt.proved else PATIENCE_WITH_NEWCOMERS)
+    return task.now < attempt.log[0].at + patience
+
+
+def is_vouched_for(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
+    """Whether nobody need stand beside a replicate: its worker is proved, or has just begun."""
+    fresh = task.now < attempt.log[0].at + rules.trial
+    return is_counted_on(task, attempt, rules) and (attempt.proved or fresh)
+
+
+Trusts: TypeAlias = Callable[[Task, Attempt, PlacementRules], bool]
+"""``is_counted_on``: who is needed; ``is_vouched_for``: where idle workers may stand by as well."""
+
+
+def replicates_wanted(
+    task: Task, newcomer: Weight, rules: PlacementRules, trusts: Trusts = is_counted_on
+) -> int:
+    """Count the further workers of a weight that a task needs, those not trusted left out."""
+    return replicates_needed(task, newcomer, lambda each: trusts(task, each, rules))
+
+
+def doubles(task: Task, rules: PlacementRules, trusts: Trusts = is_counted_on) -> int:
+    """Count how many more than needed are asked, once more are needed: one per disappointment.
+
+    So 1, 2 and 4 are asked in turn, and nine who keep silent hold a task up for seconds only.
+    """
+    working = [each for each in task.attempts if is_working(task, each)]
+    doubted = sum(not trusts(task, each, rules) for each in working)
+    return min(doubted, max(rules.most_backups - doubted, 0))

@@ -1,0 +1,180 @@
+"""Judges replicates as their tasks go on, so that merit and fault decide who comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
+
+import structlog
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.task.judgement import Judgement, judge
+from poolhand.domain.task.machine import is_settled
+from poolhand.domain.task.model import Attempt, Task
+from poolhand.domain.task.placement import PlacementRules, is_taken_up
+from poolhand.domain.task.rules import is_given_up, is_working
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.units import UnixSeconds
+from poolhand.ports.journal import Journal
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.reputations import Reputations
+from poolhand.scheduler.roster import Roster
+from poolhand.store.section import Section
+
+SILENT: Final = "it has not taken up what it was offered"
+TOO_SLOW: Final = "it has held a task for a whole period of its category"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a pool remembers of those it deals with."""
+
+    workers: Reputations
+    apps: Reputations
+    requesters: Reputations
+
+    @classmethod
+    def on(cls, journal: Journal | None, vouched: frozenset[Address]) -> Memory:
+        """Keep it in one journal; None forgets at a restart."""
+
+        def part(name: str) -> Journal | None:
+            return None if journal is None else Section(journal, name)
+
+        workers = Reputations(part("worker"), vouched)
+        return cls(workers, Reputations(part("app")), Reputations(part("requester")))
+
+    def recover(self) -> None:
+        """Read what was remembered."""
+        for each in (self.workers, self.apps, self.requesters):
+            each.recover()
+
+
+class Assessor:
+    """Tells merit and fault, each once.
+
+    A failure that the app may have caused counts against the worker when somebody else settles the
+    task, or the app has run here before; else against the app and who bought it, once a worker
+    that has proved itself has failed at it or the pool gives the task up.
+
+    Args:
+        deals: Of the tasks.
+        now: The chain's time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        roster: Roster,
+        deals: Mapping[DealId, Deal],
+        memory: Memory,
+        rules: PlacementRules,
+        now: Callable[[], UnixSeconds],
+    ) -> None:
+        self._engine, self._roster, self._deals = engine, roster, deals
+        self._memory, self._rules, self._now = memory, rules, now
+        self._counted: dict[TaskId, dict[Address, Judgement]] = {}
+        self._ended: dict[TaskId, Judgement] = {}
+        self._due: list[tuple[UnixSeconds, TaskId, Address]] = []
+
+    def recover(self) -> None:
+        """After a restart: what can be told now was told before."""
+        self._memory.recover()
+        for task in self._engine.open_tasks():
+            judged = {a.worker: judge(task, a) for a in task.attempts}
+            known = {worker: each for worker, each in judged.items() if each is not None}
+            self._counted[task.facts.task_id] = known
+            if (end := _end(task)) is not None:
+                self._ended[task.facts.task_id] = end
+            for attempt in task.attempts:
+                self.assigned(task, attempt.worker)
+
+    def assigned(self, task: Task, worker: Address) -> None:
+        """Take note of a replicate: silence is noticed in time, and once."""
+        attempt = task.attempt(worker)
+        if attempt is not None and is_working(task, attempt):
+            take_up = self._rules.take_up
+            moments = (attempt.heard_at + take_up, attempt.log[0].at + task.facts.period)
+            for moment in moments:
+                if moment > task.now:
+                    heappush(self._due, (UnixSeconds(moment), task.facts.task_id, worker))
+
+    def notice_silence(self) -> None:
+        """Blame whoever should have done something by now."""
+        now = self._now()
+        while self._due and self._due[0][0] <= now:
+            _, task_id, worker = heappop(self._due)
+            task = self._engine.tasks.get(task_id)
+            attempt = task.attempt(worker) if task else None
+            if task and attempt and is_working(task, attempt):
+                overdue = now >= attempt.log[0].at + task.facts.period
+                if overdue or not is_taken_up(attempt):
+                    self._blame(task, worker, TOO_SLOW if overdue else SILENT)
+
+    def changed(self, task_id: TaskId) -> None:
+        """Judge what has become of a task's replicates."""
+        task = self._engine.tasks[task_id]
+        counted = self._counted.setdefault(task_id, {})
+        for attempt in task.attempts:
+            found = judge(task, attempt)
+            if found is not None and counted.get(attempt.worker) is not found:
+                counted[attempt.worker] = self._tell(task, attempt, found)
+        end = _end(task)
+        if end is not None and self._ended.get(task_id) is not end:
+            self._ended[task_id] = end
+            self._judge_wish(task, end)
+        if is_settled(task):
+            self._counted.pop(task_id, None)
+            self._ended.pop(task_id, None)
+
+    def _tell(self, task: Task, attempt: Attempt, found: Judgement) -> Judgement:
+        """Count a judgement; returns it, sharpened by what is known of the app."""
+        if found is Judgement.TASKS_FAULT and self._app_works(task):
+            found = Judgement.WORKERS_FAULT
+        if found is Judgement.SETTLED:
+            self._roster.judged(attempt.worker, self._memory.workers.praise(attempt.worker))
+        elif found is Judgement.WORKERS_FAULT:
+            self._blame(task, attempt.worker, f"it ended as {attempt.status}")
+        return found
+
+    def _app_works(self, task: Task) -> bool:
+        deal = self._deals.get(task.facts.deal_id)
+        return deal is not None and self._memory.apps.of(deal.app.address).is_proved
+
+    def _blame(self, task: Task, worker: Address, cause: str) -> None:
+        known = self._memory.workers.blame(worker, self._now())
+        self._roster.judged(worker, known)
+        log.info(
+            "worker_blamed_for_task",
+            worker=str(worker),
+            task_id=str(task.facts.task_id),
+            cause=cause,
+            faults=known.faults,
+            rests_until=known.rests_until,
+        )
+
+    def _judge_wish(self, task: Task, end: Judgement) -> None:
+        deal = self._deals.get(task.facts.deal_id)
+        if deal is None:
+            return
+        for book, who in (
+            (self._memory.apps, deal.app.address),
+            (self._memory.requesters, deal.requester),
+        ):
+            if end is Judgement.SETTLED:
+                book.praise(who)
+            elif not book.of(who).is_proved or is_given_up(task):
+                book.blame(who, self._now())
+
+
+def _end(task: Task) -> Judgement | None:
+    """Tell whether a task shows that its app works, or that it does not."""
+    if task.status is TaskStatus.COMPLETED:
+        return Judgement.SETTLED
+    failed = [a for a in task.attempts if judge(task, a) is Judgement.TASKS_FAULT]
+    certain = any(a.proved for a in failed) or is_given_up(task)
+    return Judgement.TASKS_FAULT if failed and certain else None

@@ -1,0 +1,154 @@
+"""What the pool remembers of those it deals with: silence, failure, success, and over restarts."""
+
+from __future__ import annotations
+
+import pytest
+from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
+
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.reputation import NEWCOMER, REST
+from poolhand.domain.task.idle import IdleReason
+from poolhand.domain.task.placement import PlacementRules
+from poolhand.wire.messages import Idle, Offer
+
+RULES = PlacementRules()
+
+
+@pytest.fixture
+async def world(pool):
+    return await pool(placement=RULES)
+
+
+def known_of(world, puppet):
+    return world.scheduler.memory.workers.of(puppet.address)
+
+
+async def settles(world, puppet, task):
+    await puppet.reports(task, *TO_CONTRIBUTED)
+    puppet.contributes(task)
+    await world.step()
+    await puppet.reports(task, S.REVEALING)
+    puppet.reveals(task)
+    await world.step()
+    await puppet.reports(task, S.REVEALED)
+    await puppet.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING, S.RESULT_UPLOADED)
+    await puppet.has_stored(task)
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.COMPLETED)
+    await puppet.reports(task, S.COMPLETED)
+
+
+async def fails(puppet, task):
+    await puppet.reports(task, *TO_COMPUTED[:-1], S.COMPUTE_FAILED, S.FAILED)
+
+
+@pytest.mark.case("A2")
+async def test_an_offer_that_lies_for_seconds_goes_to_another_and_costs_the_turn(world):
+    silent = await world.hired()
+    task = first_task(await world.deal())
+    other = await world.hired()
+    await world.step(RULES.take_up - 1)
+    assert not world.task(task).attempt(other.address)
+    await world.step()
+    assert other.last(Offer).task_id == task
+    assert (known_of(world, silent).faults, known_of(world, other).faults) == (1, 0)
+    assert known_of(world, silent).is_resting(world.clock.now() + REST - 1)
+    following = first_task(await world.deal())
+    assert not world.task(following).attempt(silent.address)
+    assert IdleReason.RESTING in silent.last(Idle).reasons
+
+
+async def test_whose_offer_was_taken_up_in_time_keeps_it(world):
+    worker, other = await world.hired(), await world.hired()
+    other_is_asked = lambda: world.task(task).attempt(other.address)  # noqa: E731
+    await other.pauses("not yet")
+    task = first_task(await world.deal())
+    await worker.reports(task, S.RUNNING)
+    await other.pauses(None)
+    await world.step(RULES.take_up)
+    assert not other_is_asked()
+    await world.step(RULES.trial - RULES.take_up)
+    assert other_is_asked(), "nobody stands by a newcomer"
+    assert known_of(world, worker) == NEWCOMER
+
+
+@pytest.mark.case("A2")
+async def test_who_settles_a_task_is_forgiven_and_needs_nobody_beside_it(world):
+    worker = await world.hired()
+    await world.deal()
+    await world.step(RULES.take_up)
+    assert known_of(world, worker).faults == 1
+    await settles(world, worker, world.task_ids()[0])
+    known = known_of(world, worker)
+    assert (known.is_proved, known.faults, known.credit) == (True, 0, 2)
+    other = await world.hired()
+    task = first_task(await world.deal())
+    await worker.reports(task, S.RUNNING)
+    await world.step(RULES.trial)
+    assert not world.task(task).attempt(other.address)
+
+
+async def test_a_restart_forgets_nothing(world):
+    silent = await world.hired()
+    await world.deal()
+    await world.step(RULES.take_up)
+    before = known_of(world, silent)
+    assert before.faults == 1
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    await silent.arrives()
+    assert known_of(world, silent) == before
+    assert world.scheduler.roster.get(silent.address).reputation == before
+
+
+@pytest.mark.case("A2")
+async def test_a_failing_app_is_not_held_against_the_workers_that_tried_it(world):
+    workers = [await world.hired() for _ in range(8)]
+    deal = await world.deal()
+    task = first_task(deal)
+    for _ in workers:
+        (tried,) = (w for w in workers if world.status(task, w) is S.CREATED)
+        await fails(tried, task)
+    memory = world.scheduler.memory
+    assert [known_of(world, worker) for worker in workers] == [NEWCOMER] * 8
+    assert memory.apps.of(deal.app.address).faults == 1
+    assert memory.requesters.of(deal.requester).faults == 1
+
+
+@pytest.mark.case("A2")
+async def test_a_failing_worker_is_not_held_against_the_app(world):
+    bungler = await world.hired()
+    deal = await world.deal()
+    task = first_task(deal)
+    await fails(bungler, task)
+    good = await world.hired()
+    assert known_of(world, bungler).faults == 0, "who can tell yet whose fault it is?"
+    await settles(world, good, task)
+    assert known_of(world, bungler).faults == 1
+    assert world.scheduler.memory.apps.of(deal.app.address).is_proved
+    await bungler.leaves()
+    await good.leaves()
+    another = await world.hired()
+    await fails(another, first_task(await world.deal()))
+    assert known_of(world, another).faults == 1, "the app is known to work"
+    assert world.scheduler.memory.apps.of(deal.app.address).is_proved
+
+
+@pytest.mark.case("A2")
+async def test_a_boast_of_slots_has_no_effect(world):
+    boaster = await world.hired(slots=65_535)
+    deal = await world.deal(tasks=9)
+    given = [name for _, name in deal.tasks() if world.status(name, boaster)]
+    assert len(given) == RULES.newcomers_slots
+
+
+async def test_no_more_than_processors_is_given_whatever_was_proved(world):
+    worker = world.hire(slots=65_535)
+    worker.cpus = 3
+    await worker.arrives()
+    for _ in range(4):
+        world.scheduler.roster.judged(
+            worker.address, world.scheduler.memory.workers.praise(worker.address)
+        )
+    deal = await world.deal(tasks=9)
+    assert sum(world.status(name, worker) is not None for _, name in deal.tasks()) == 3
