@@ -34,7 +34,7 @@ WHY = "the app exited with code 3: no such file"
         (("--input", "file:///etc/hostname"), "unreadable-input", "files of this machine"),
         (("--input", "http://example.com/a"), "unreadable-input", "give its https address"),
         (("--input", "https://example.com/a b"), "unreadable-input", "write %20"),
-        (("--input", "https://a\ud800b.example/x"), "unfit-params", "Unicode"),
+        (("--input", "https://a\ud800b.example/x"), "unreadable-argument", "UTF-8"),
     ],
 )
 def test_what_is_known_to_fail_is_refused_and_nothing_is_registered_or_paid(cli, words, code, said):

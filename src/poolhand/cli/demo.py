@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -18,6 +18,7 @@ from rich.text import Text
 from poolhand import observe
 from poolhand.cli.devnet import start_in_background, stop
 from poolhand.cli.picture import draw
+from poolhand.cli.terminal import Console
 from poolhand.devnet.demo import DemoReport, demonstrate
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.units import WEI_PER_COIN, WEI_PER_GWEI, NanoRlc, show_rlc
@@ -46,7 +47,7 @@ def demo(
     Exit codes: 0 both tasks completed, 4 something is missing or did not start, 1 a task failed.
     """
     observe.configure(level="warning")
-    home, console = devnet_home(), Console(stderr=True)
+    home, console = devnet_home(), Console(stderr=True, markup=True)
     started = time.monotonic()
     was_running = _is_running(home)
     if not was_running:
@@ -61,7 +62,7 @@ def demo(
     if as_json:
         print(json.dumps(report.dump(), indent=2))
     else:
-        _print(report, Console(), time.monotonic() - started)
+        _print(report, Console(markup=True), time.monotonic() - started)
     if not all(task.members["status"] == "COMPLETED" for task in report.tasks):
         raise typer.Exit(1)
 

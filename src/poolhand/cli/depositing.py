@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ import typer
 
 from poolhand.cli.exits import INTERRUPTED
 from poolhand.cli.render import pairs, rlc
+from poolhand.cli.saying import say
 from poolhand.cli.worker_page import OrderUnavailable, Page
 from poolhand.domain.units import NanoRlc, show_rlc
 
@@ -43,7 +43,7 @@ def deposit(page: Page, amount: NanoRlc, name: str) -> dict[str, Any]:
             fault.code, f"{fault}. Whether it was deposited is unknown: {again} deposits it once"
         ) from fault
     except KeyboardInterrupt:
-        print(f"the worker goes on depositing; {again} waits for it", file=sys.stderr)
+        say(f"the worker goes on depositing; {again} waits for it")
         raise typer.Exit(INTERRUPTED) from None
     return {"deposited_nrlc": amount, **told}
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.choosing import the_wallet
 from poolhand.cli.passwords import ask_password, read_password, told_password
+from poolhand.cli.saying import say
 from poolhand.devnet.info import DevnetAccount, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
@@ -72,7 +73,7 @@ class Desk:
     @cached_property
     def console(self) -> Console:
         """Standard output, for people."""
-        from rich.console import Console
+        from poolhand.cli.terminal import Console
 
         if sys.stdout.isatty() or os.environ.get("COLUMNS"):
             return Console(highlight=False)
@@ -80,7 +81,7 @@ class Desk:
 
     def note(self, text: str) -> None:
         """Say something on standard error that is no part of the answer."""
-        print(text, file=sys.stderr)
+        say(text)
 
     @cached_property
     def found(self) -> Settings:

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from poolhand import observe
 from poolhand.cli import devnet_fault
 from poolhand.cli.adversary import add_adversary
 from poolhand.cli.programs import until_stopped
+from poolhand.cli.saying import say
+from poolhand.cli.terminal import Console
 from poolhand.devnet.adversaries.kinds import STANDARD, Kind
 from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Unavailable
@@ -178,7 +180,10 @@ def down(as_json: Json = False) -> None:
     Exit codes: 0 stopped, 2 none runs, 4 it did not stop.
     """
     stop(devnet_home())
-    print(json.dumps({"stopped": True}) if as_json else "stopped; its state is kept")
+    if as_json:
+        print(json.dumps({"stopped": True}))
+    else:
+        say("stopped; its state is kept", on_output=True)
 
 
 def stop(home: Path) -> None:
@@ -232,7 +237,7 @@ def status(as_json: Json = False) -> None:
         table = Table("program", "state", "detail", title="Devnet")
         for each in answers:
             state = each.state or ("up" if each.ok else "down")
-            table.add_row(each.name, state if each.ok else f"[red]{state}[/red]", each.detail)
+            table.add_row(each.name, state if each.ok else Text(state, style="red"), each.detail)
         Console().print(table)
         if wrong:
             Console().print(devnet_fault.shown(wrong))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Group, RenderableType
 from rich.table import Table
 
+from poolhand.cli.terminal import Console
 from poolhand.devnet.info import devnet_home
 from poolhand.domain.errors import Refused
 
@@ -52,7 +52,7 @@ def list_faults(as_json: Json = False) -> None:
     known = Table("fault", "what happens", title="Faults there are")
     for kind in KINDS.values():
         summary = (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
-        known.add_row(escape(usage(kind)), summary)
+        known.add_row(usage(kind), summary)
     Console().print(Group(shown(found), known))
 
 
@@ -119,7 +119,7 @@ def shown(faults: tuple[Fault, ...]) -> RenderableType:
         return "no fault is in force"
     table = Table("fault", title=TITLE)
     for fault in faults:
-        table.add_row(escape(words(fault)))
+        table.add_row(words(fault))
     return table
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
 
 from poolhand.cli.exits import BUG
 from poolhand.cli.masking import masked
+from poolhand.cli.saying import say
 
 
 def tell(code: str, message: str, *, as_json: bool) -> None:
@@ -18,13 +18,13 @@ def tell(code: str, message: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": {"code": code, "message": message}}))
     else:
-        print(f"error: {message}", file=sys.stderr)
+        say(f"error: {message}")
 
 
 def tell_bug(fault: BaseException, arguments: Sequence[str], *, as_json: bool) -> int:
     """Write a trace file, tell where it is, and return the exit code of bugs."""
     handle, path = tempfile.mkstemp(prefix="poolhand-", suffix=".trace", text=True)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(f"poolhand {' '.join(masked(arguments))}\n\n")
         traceback.print_exception(fault, file=file)
     text = str(fault).strip() or "no message"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -20,7 +21,8 @@ from poolhand import __version__
 from poolhand.cli.exits import EXITS, INTERRUPTED, USAGE
 from poolhand.cli.faults import tell, tell_bug
 from poolhand.cli.masking import without_secrets
-from poolhand.domain.errors import Bug, PoolhandError
+from poolhand.domain.errors import Bug, PoolhandError, Refused
+from poolhand.domain.text import is_well_formed
 
 if TYPE_CHECKING:
     from poolhand.cli.desk import Opener
@@ -42,6 +44,13 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "statuses": ("statuses", "Explain every status of a replicate."),
 }
 """Noun to module of ``poolhand.cli`` (with an ``app``) and one line of help."""
+
+
+class UnreadableArgument(Refused):
+    """What was typed is no text."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"argument {number} is no valid UTF-8: type it anew")
 
 
 class Nouns(TyperGroup):
@@ -101,7 +110,16 @@ def top(
 
 def main() -> None:
     """Run the command line and exit with a documented code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal may know few characters
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
+
+
+def _check(arguments: Sequence[str]) -> None:
+    for number, each in enumerate(arguments, 1):
+        if not is_well_formed(each):
+            raise UnreadableArgument(number)
 
 
 def run(arguments: Sequence[str], opener: Opener | None = None) -> int:
@@ -113,6 +131,7 @@ def run(arguments: Sequence[str], opener: Opener | None = None) -> int:
     """
     as_json = "--json" in arguments
     try:
+        _check(arguments)
         code = typer.main.get_command(app).main(
             list(arguments), prog_name="poolhand", standalone_mode=False, obj=opener
         )

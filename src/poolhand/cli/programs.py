@@ -155,9 +155,12 @@ def _ready_line(as_json: bool) -> Ready:
         if as_json:
             print(json.dumps({"url": url}), flush=True)
         else:
-            from rich.console import Console
+            from rich.text import Text
 
-            Console(stderr=True).print(f"[green]ready[/green] at {url} (Ctrl-C stops)")
+            from poolhand.cli.terminal import Console
+
+            told = Text.assemble(("ready", "green"), f" at {url} (Ctrl-C stops)")
+            Console(stderr=True).print(told)
 
     return ready
 
@@ -168,8 +171,9 @@ def _show(settings: Settings, *, as_json: bool) -> None:
         told = {row.option.key: {"value": row.shown, "origin": row.origin} for row in rows}
         print(json.dumps(told, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from poolhand.cli.terminal import Console
 
     table = Table("setting", "value", "origin", title="Settings in force")
     for row in settings.rows():

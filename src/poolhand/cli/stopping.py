@@ -8,10 +8,11 @@ import time
 from typing import Any, Final
 
 import typer
-from rich.console import Console
 
 from poolhand.cli.exits import INTERRUPTED, NOT_COMPLETED
 from poolhand.cli.render import moment
+from poolhand.cli.saying import say
+from poolhand.cli.terminal import Console
 from poolhand.cli.worker_page import Page, WorkerSilent, held_table, stakes, stakes_table
 from poolhand.domain.errors import Refused, Unavailable
 
@@ -122,4 +123,7 @@ def _ask() -> None:
 
 
 def _told(as_json: bool, members: dict[str, Any], sentence: str) -> None:
-    print(json.dumps(members, indent=2) if as_json else sentence)
+    if as_json:
+        print(json.dumps(members, indent=2))
+    else:
+        say(sentence, on_output=True)

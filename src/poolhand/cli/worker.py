@@ -13,6 +13,7 @@ import typer
 from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
 from poolhand.cli.parts import AmountArgument
 from poolhand.cli.programs import Ready, add_program
+from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
@@ -199,7 +200,10 @@ def repair_journal(
         print(json.dumps(told))
         return
     lost = ", ".join(map(str, report.dropped)) or "none"
-    print(f"kept {report.kept} lines, dropped lines: {lost}; the original is {report.saved}")
+    say(
+        f"kept {report.kept} lines, dropped lines: {lost}; the original is {report.saved}",
+        on_output=True,
+    )
 
 
 class NoJournal(Refused):
@@ -213,6 +217,6 @@ def _print(told: Any, as_json: bool, shown: Callable[[], Any]) -> None:
     if as_json:
         print(json.dumps(told, indent=2))
     else:
-        from rich.console import Console
+        from poolhand.cli.terminal import Console
 
         Console(soft_wrap=False).print(shown())

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from poolhand.domain.errors import PoolhandError, Refused
+from poolhand.domain.text import is_well_formed
 
 MASK: Final = "***"
 _ON: Final = frozenset(("true", "yes", "1", "on"))
@@ -181,6 +182,8 @@ def _text(value: Any) -> str:
 
 
 def _made(option: Option, text: str, origin: str, rank: Rank) -> Setting:
+    if not is_well_formed(text):
+        raise BadSetting(f"{option.key} ({origin}): the value is no valid UTF-8: write it anew")
     try:
         value = option.parse(text)
     except (ValueError, PoolhandError) as fault:
