@@ -8,9 +8,7 @@ from proxies import http_proxy
 
 from poolhand.chain import connect
 from poolhand.chain.errors import NoHub, WrongChain, WrongMode
-from poolhand.chain.http_link import HttpLink
 from poolhand.chain.link import shown
-from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.observe.patience import Patience, chain_outage
@@ -106,15 +104,6 @@ async def test_a_wallet_has_one_sender(anvil, wallet):
         assert chain.sender(wallet, journal) is chain.sender(wallet, journal)
         with pytest.raises(BrokenPrecondition):
             chain.sender(wallet, MemoryJournal())
-
-
-async def test_ccip_read_is_off_at_every_endpoint(anvil):
-    async with http_proxy(anvil.url) as proxy:
-        rpc = Rpc((proxy.url, anvil.url))
-        for endpoint in rpc.endpoints:
-            assert isinstance(endpoint.link, HttpLink)
-            assert endpoint.link.provider.global_ccip_read_enabled is False
-        await rpc.close()
 
 
 def test_messages_do_not_show_the_keys_in_urls():

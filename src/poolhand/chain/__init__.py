@@ -1,4 +1,4 @@
-"""The chain: PoCo's contracts through web3, or played in memory (``poolhand.chain.fake``)."""
+"""The chain: PoCo's contracts over JSON-RPC, or played in memory (``poolhand.chain.fake``)."""
 
 from __future__ import annotations
 

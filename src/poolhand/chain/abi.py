@@ -65,7 +65,7 @@ def calldata(signature: str, *words: FixedBytes | int) -> str:
 
 
 def raw_bytes(raw: Any) -> bytes:
-    """Read 0x-hexadecimal; raises TypeError or ValueError."""
+    """Read hexadecimal, 0x in front or not; raises AttributeError or ValueError."""
     return bytes.fromhex(raw.removeprefix("0x"))
 
 
@@ -83,7 +83,9 @@ def word(raw: Any) -> int:
 
 
 def quantity(raw: Any) -> int:
-    """Read a number as JSON-RPC writes it, outside of ABI data."""
+    """Read a number outside of ABI data: in 0x-hexadecimal, or as the number that some write."""
+    if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
+        return raw
     return int(raw, 16)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from poolhand.chain import abi
 from poolhand.domain.ids import BlockHash
 from poolhand.domain.onchain import Head, HubEvent
 from poolhand.domain.units import BlockNumber, UnixSeconds, Wei
@@ -80,9 +81,9 @@ def read_head(raw: Any) -> Head:
     """Read a block header as nodes write it; raises KeyError, TypeError or ValueError."""
     base_fee = raw.get("baseFeePerGas")
     return Head(
-        number=BlockNumber(int(raw["number"], 16)),
-        block_hash=BlockHash.parse(raw["hash"]),
-        parent_hash=BlockHash.parse(raw["parentHash"]),
-        timestamp=UnixSeconds(int(raw["timestamp"], 16)),
-        base_fee=None if base_fee is None else Wei(int(base_fee, 16)),
+        number=BlockNumber(abi.quantity(raw["number"])),
+        block_hash=BlockHash(abi.raw_bytes(raw["hash"])),
+        parent_hash=BlockHash(abi.raw_bytes(raw["parentHash"])),
+        timestamp=UnixSeconds(abi.quantity(raw["timestamp"])),
+        base_fee=None if base_fee is None else Wei(abi.quantity(base_fee)),
     )

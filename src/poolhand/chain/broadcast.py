@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -11,8 +13,7 @@ from poolhand.chain.errors import WrongChain
 from poolhand.chain.ledger import Signed
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import Rpc
-from poolhand.domain.ids import TxHash
+from poolhand.chain.rpc import MOST_PATIENT, PATIENCE, Failure, Rpc, busy_for
 
 log = structlog.get_logger()
 
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 class Verdict(Enum):
     """What became of a broadcast.
 
-    Only ``NO_FUNDS`` and ``REFUSED`` tell that nobody has it.
+    Only ``NO_FUNDS``, ``REFUSED`` and ``WRONG_KIND`` tell that nobody has it.
     """
 
     TAKEN = auto()
@@ -29,40 +30,80 @@ class Verdict(Enum):
     NONCE_USED = auto()
     """A mined transaction has its nonce: perhaps this very one."""
     LATER = auto()
-    """The price is too low at present."""
+    """The price is too low at present, or there is no room yet."""
     NO_FUNDS = auto()
     REFUSED = auto()
+    WRONG_KIND = auto()
+    """The chain has no transactions of EIP-1559."""
+
+
+REFUSALS: Final = frozenset({Verdict.NO_FUNDS, Verdict.REFUSED, Verdict.WRONG_KIND})
+
+
+@dataclass(slots=True)
+class _Round:
+    """What the endpoints said of one transaction so far.
+
+    Attributes:
+        doubtful: Whether one may have it that did not say so.
+    """
+
+    doubtful: bool = False
+    said: str = "no RPC endpoint is left to ask"
+    faults: list[Failure] = field(default_factory=list)
+
+    def failed(self, fault: Failure) -> None:
+        self.faults.append(fault)
+        self.said = str(fault)
+        if isinstance(fault, EndpointDown):
+            self.doubtful = self.doubtful or fault.reached
 
 
 async def broadcast(rpc: Rpc, signed: Signed) -> tuple[Verdict, str]:
     """Hand a transaction to the freshest endpoint that answers; returns its words, too.
 
-    Repeatable: the bytes are the same and a node that knows them says so.
+    Repeatable: the bytes are the same and a node that knows them says so. Endpoints that are
+    merely busy are waited for.
     """
-    query = Query("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), TxHash.parse)
-    doubtful, said = False, "no RPC endpoint is left to ask"
+    query = Query("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), lambda raw: raw)
+    told, waited = _Round(), 0.0
+    for pause in (*PATIENCE, math.inf):
+        verdict = await _offer(rpc, query, told)
+        if verdict is not None:
+            return verdict, told.said
+        wait = busy_for(told.faults, pause)
+        if waited + wait > MOST_PATIENT:
+            break
+        waited += wait
+        await rpc.bide(wait, told.faults)
+    log.debug("broadcast_unanswered", tx=str(signed.tx_hash), cause=told.said)
+    return Verdict.UNKNOWN, told.said
+
+
+async def _offer(rpc: Rpc, query: Query[Any], told: _Round) -> Verdict | None:
+    """Ask one endpoint after the other; None when none answers."""
+    told.faults = []
     for endpoint in rpc.in_order():
         try:
             await rpc.admit(endpoint)
             (answer,) = await endpoint.exchange([query])
         except EndpointDown as fault:
             rpc.fail(endpoint, fault)
-            doubtful, said = doubtful or fault.reached, str(fault)
+            told.failed(fault)
         except WrongChain as fault:
-            said = str(fault)
+            told.failed(fault)
         else:
             endpoint.answered()
-            verdict, said = _verdict(answer)
-            certain = verdict not in (Verdict.NO_FUNDS, Verdict.REFUSED) or not doubtful
-            return (verdict if certain else Verdict.UNKNOWN), said
-    log.debug("broadcast_unanswered", tx=str(signed.tx_hash), cause=said)
-    return Verdict.UNKNOWN, said
+            return _verdict(answer, told)
+    return None
 
 
-def _verdict(answer: Any) -> tuple[Verdict, str]:
+def _verdict(answer: Any, told: _Round) -> Verdict:
     if not isinstance(answer, NodeRefusal):
-        return Verdict.TAKEN, ""
-    return _meaning(answer), answer.text
+        told.said = ""
+        return Verdict.TAKEN
+    told.said, verdict = answer.text, _meaning(answer)
+    return Verdict.UNKNOWN if told.doubtful and verdict in REFUSALS else verdict
 
 
 def _meaning(answer: NodeRefusal) -> Verdict:
@@ -70,6 +111,8 @@ def _meaning(answer: NodeRefusal) -> Verdict:
         return Verdict.TAKEN
     if answer.nonce_used:
         return Verdict.NONCE_USED
-    if answer.price_too_low:
+    if answer.price_too_low or answer.later:
         return Verdict.LATER
-    return Verdict.NO_FUNDS if answer.no_funds else Verdict.REFUSED
+    if answer.no_funds:
+        return Verdict.NO_FUNDS
+    return Verdict.WRONG_KIND if answer.wrong_kind else Verdict.REFUSED

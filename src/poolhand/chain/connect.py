@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ from poolhand.chain.gas import GasRule
 from poolhand.chain.heads import follow_heads
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.link import Query
+from poolhand.chain.pace import Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import Rpc
+from poolhand.chain.rpc import MOST_PATIENT, PATIENCE, LinkTo, Rpc, busy_for, link_to
 from poolhand.chain.sender import WalletSender
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
@@ -95,13 +97,18 @@ class Chain:
 
 @asynccontextmanager
 async def connect(
-    settings: ChainSettings, patience: Patience | None = None
+    settings: ChainSettings,
+    patience: Patience | None = None,
+    link: LinkTo = link_to,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Chain]:
     """Connect to a chain and its hub, and follow them until the end of the context.
 
     Args:
         settings: Where they are.
         patience: Of a program that waits for its chain; None: it must be there.
+        link: Opens the way to an endpoint.
+        pace: Time between requests; the event loop's, if None.
 
     Raises:
         WrongChain: An endpoint is of another chain than ``settings.chain_id``, or than the first
@@ -111,7 +118,7 @@ async def connect(
         ChainUnreachable: No endpoint answers, and nobody has the patience to wait.
     """
     rule = GasRule(settings.gas_price_multiplier, settings.gas_price_cap, settings.native)
-    rpc = Rpc(settings.rpc_urls, settings.chain_id)
+    rpc = Rpc(settings.rpc_urls, settings.chain_id, link, pace)
     try:
         meet = partial(_meet, rpc, settings)
         facts = await (patience.ask(meet) if patience else meet())
@@ -154,17 +161,32 @@ async def _meet(rpc: Rpc, settings: ChainSettings) -> HubFacts:
 
 
 async def _check_endpoints(rpc: Rpc) -> None:
-    """Check every endpoint that answers; at least one must."""
+    """Check every endpoint that answers; at least one must, be it after a while."""
+    waited = 0.0
+    for pause in (*PATIENCE, math.inf):
+        silent = await _silent(rpc)
+        if len(silent) < len(rpc.endpoints):
+            return
+        wait = busy_for(silent, pause)
+        if waited + wait > MOST_PATIENT:
+            break
+        waited += wait
+        await rpc.bide(wait, silent)
+    told = "; ".join(map(str, silent))
+    raise ChainUnreachable(told or "no RPC endpoint is named: give one")
+
+
+async def _silent(rpc: Rpc) -> list[EndpointDown]:
+    """Ask every endpoint for its chain; returns why some did not answer."""
     told = await asyncio.gather(*map(rpc.admit, rpc.endpoints), return_exceptions=True)
     silent = []
     for endpoint, fault in zip(rpc.endpoints, told, strict=True):
         if isinstance(fault, EndpointDown):
             rpc.fail(endpoint, fault)
-            silent.append(str(fault))
+            silent.append(fault)
         elif fault is not None:
             raise fault
-    if len(silent) == len(rpc.endpoints):
-        raise ChainUnreachable("; ".join(silent) or "no RPC endpoint is named: give one")
+    return silent
 
 
 async def _read_facts(rpc: Rpc, settings: ChainSettings) -> HubFacts:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
+from poolhand.chain.abi import quantity, raw_bytes
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TxHash
 from poolhand.domain.onchain import (
     Call,
@@ -271,11 +272,11 @@ def decode_receipt(raw: Mapping[str, Any], facts: HubFacts, price: Wei) -> Recei
     """
     paid = raw.get("effectiveGasPrice")
     return Receipt(
-        tx_hash=TxHash.parse(raw["transactionHash"]),
-        block=BlockNumber(int(raw["blockNumber"], 16)),
-        succeeded=int(raw["status"], 16) == 1,
-        gas_used=Gas(int(raw["gasUsed"], 16)),
-        gas_price=price if paid is None else Wei(int(paid, 16)),
+        tx_hash=TxHash(raw_bytes(raw["transactionHash"])),
+        block=BlockNumber(quantity(raw["blockNumber"])),
+        succeeded=quantity(raw["status"]) == 1,
+        gas_used=Gas(quantity(raw["gasUsed"])),
+        gas_price=price if paid is None else Wei(quantity(paid)),
         created=_created(raw["logs"], facts),
         deals=_deals(raw["logs"], facts),
     )
@@ -284,7 +285,7 @@ def decode_receipt(raw: Mapping[str, Any], facts: HubFacts, price: Wei) -> Recei
 def _created(logs: Sequence[Mapping[str, Any]], facts: HubFacts) -> Address | None:
     registries = (facts.app_registry, facts.dataset_registry, facts.workerpool_registry)
     for log in logs:
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        topics = [raw_bytes(topic) for topic in log["topics"]]
         minted = len(topics) == 4 and topics[0] == _TRANSFER and topics[1][12:] == ZERO_ADDRESS
         if minted and Address.parse(log["address"]) in registries:
             return Address(topics[3][12:])
@@ -297,5 +298,5 @@ def _deals(logs: Sequence[Mapping[str, Any]], facts: HubFacts) -> tuple[DealId, 
         for log in logs
         if Address.parse(log["address"]) == facts.hub
         and log["topics"]
-        and bytes.fromhex(log["topics"][0][2:]) == _MATCHED
+        and raw_bytes(log["topics"][0]) == _MATCHED
     )

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 
 import structlog
 
 from poolhand.chain.blocks import read_head
+from poolhand.chain.endpoint import NONSENSE, Endpoint
 from poolhand.chain.errors import WrongChain
+from poolhand.chain.link import SubscribingLink
 from poolhand.chain.logs import header
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import NONSENSE, Endpoint, Rpc
-from poolhand.chain.socket_link import SocketLink
+from poolhand.chain.rpc import Rpc
 
 log = structlog.get_logger()
 
 
 async def follow_heads(rpc: Rpc, endpoint: Endpoint, poll_seconds: float) -> None:
     """Tell ``rpc`` of an endpoint's heads for ever; ends only if it is of another chain."""
-    link, loop = endpoint.link, asyncio.get_running_loop()
+    link = endpoint.link
     subscribes = True
     while True:
         try:
             await rpc.admit(endpoint)
-            if subscribes and isinstance(link, SocketLink):
+            if subscribes and isinstance(link, SubscribingLink):
                 await _subscribe(rpc, endpoint, link)
             else:
                 await _poll(rpc, endpoint)
                 endpoint.answered()
-                await asyncio.sleep(poll_seconds)
+                await rpc.pace.sleep(poll_seconds)
         except WrongChain:
             return
         except NodeRefusal as fault:
@@ -37,10 +37,11 @@ async def follow_heads(rpc: Rpc, endpoint: Endpoint, poll_seconds: float) -> Non
             subscribes = False
         except EndpointDown as fault:
             rpc.fail(endpoint, fault)
-            await asyncio.sleep(max(endpoint.rests_until - loop.time(), 0))
+            rests_until = max(endpoint.rests_until, endpoint.away_until)
+            await rpc.pace.sleep(max(rests_until - rpc.pace.time(), 0))
 
 
-async def _subscribe(rpc: Rpc, endpoint: Endpoint, link: SocketLink) -> None:
+async def _subscribe(rpc: Rpc, endpoint: Endpoint, link: SubscribingLink) -> None:
     async with aclosing(link.heads()) as heads:  # type: ignore[type-var]
         async for raw in heads:
             try:

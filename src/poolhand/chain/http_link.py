@@ -3,86 +3,102 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, Final
+from urllib.parse import urljoin
 
-from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout, TCPConnector
-from aiohttp.client_exceptions import ClientConnectorError
-from web3 import AsyncHTTPProvider
-from web3.types import RPCEndpoint
+from aiohttp import ClientError, ClientPayloadError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp.client_exceptions import ClientConnectorError, InvalidURL
 
-from poolhand.chain.link import TIMEOUT, Query, shown
+from poolhand import __version__
+from poolhand.chain.answers import HttpAnswer, read_answers
+from poolhand.chain.batches import Answers, Batches
+from poolhand.chain.link import LATE, MOST_ANSWER, TIMEOUT, Query, message, shown
 from poolhand.chain.refusal import EndpointDown
 
-_BUSY: Final = (429, 503)
-_NONSENSE: Final = (ValueError, TypeError, KeyError, AttributeError)
+REDIRECTS: Final = frozenset({301, 302, 307, 308})
+MOST_REDIRECTS: Final = 3
+_CHUNK: Final = 256 * 1024
 
 
 class HttpLink:
-    """Implements ``link.Link`` over web3's provider, with connections kept open.
+    """Implements ``link.Link`` with connections kept open.
 
-    CCIP-read, by which a contract could send us to any URL, is off.
+    A redirect is followed with the same request, never from https to plain http.
     """
 
     def __init__(self, url: str) -> None:
         self.name = shown(url)
-        self.provider = AsyncHTTPProvider(
-            url,
-            request_kwargs={"timeout": ClientTimeout(total=TIMEOUT)},
-            exception_retry_configuration=None,
-        )
-        self.provider.global_ccip_read_enabled = False
+        self.batches = Batches(self.name)
+        self._url = url
+        self._ids = count(1)
         self._session: ClientSession | None = None
-        self._opening = asyncio.Lock()
 
-    async def exchange(self, queries: Sequence[Query[Any]]) -> list[dict[str, Any]]:
+    async def exchange(self, queries: Sequence[Query[Any]]) -> Answers:
         """Return the response objects, in order; raises EndpointDown."""
-        await self._open()
+        return await self.batches.send(queries, self._post)
+
+    async def _post(self, queries: Sequence[Query[Any]]) -> Answers:
+        """Send one request or one batch; raises EndpointDown or BatchRefused."""
+        sent = [next(self._ids) for _ in queries]
         try:
-            return await self._post(queries)
-        except ClientResponseError as fault:
-            raise EndpointDown(
-                self.name,
-                f"answered HTTP {fault.status}",
-                retry_after=_retry_after(fault),
-                busy=fault.status in _BUSY,
-            ) from fault
-        except ClientConnectorError as fault:
+            answer = await self._ask(message(queries, sent).encode())
+        except (ClientConnectorError, InvalidURL) as fault:
             raise EndpointDown(self.name, "cannot be connected to", reached=False) from fault
-        except (ClientError, TimeoutError, OSError) as fault:
+        except TimeoutError as fault:
+            raise EndpointDown(self.name, LATE, slow=True) from fault
+        except (ClientError, OSError) as fault:
             raise EndpointDown(self.name, f"broke off ({type(fault).__name__})") from fault
-        except _NONSENSE as fault:
-            raise EndpointDown(self.name, "answers no JSON-RPC") from fault
+        return read_answers(queries, sent, answer)
 
-    async def _open(self) -> None:
-        """Give the provider a session that keeps connections; its own closes each after use."""
-        async with self._opening:
-            if self._session is None:
-                connector = TCPConnector(keepalive_timeout=60)
-                self._session = ClientSession(raise_for_status=True, connector=connector)
-                await self.provider.cache_async_session(self._session)
+    async def _ask(self, body: bytes) -> HttpAnswer:
+        """Post a body, to where the endpoint sends us, too."""
+        url = self._url
+        async with asyncio.timeout(TIMEOUT):
+            for _ in range(MOST_REDIRECTS + 1):
+                async with self._opened().post(url, data=body, allow_redirects=False) as answer:
+                    place = answer.headers.get("Location", "")
+                    if answer.status in REDIRECTS and place:
+                        url = self._redirected(url, place)
+                        continue
+                    told = answer.headers.get("Retry-After")
+                    read = await self._body(answer.content)
+                    return HttpAnswer(self.name, answer.status, told, read, time.time())
+        raise EndpointDown(self.name, f"redirects more than {MOST_REDIRECTS} times")
 
-    async def _post(self, queries: Sequence[Query[Any]]) -> list[dict[str, Any]]:
-        """Send one request or one batch; a batch that is refused whole is sent in halves."""
-        asked: list[tuple[RPCEndpoint, Any]] = [
-            (RPCEndpoint(query.method), query.params) for query in queries
-        ]
-        if len(asked) == 1:
-            return [dict(await self.provider.make_request(*asked[0]))]
-        answers = await self.provider.make_batch_request(asked)
-        if isinstance(answers, list):
-            if len(answers) != len(queries):
-                raise ValueError("a batch with too few answers")
-            return [dict(answer) for answer in answers]
-        half = len(queries) // 2
-        return [*await self._post(queries[:half]), *await self._post(queries[half:])]
+    def _redirected(self, url: str, place: str) -> str:
+        there = urljoin(url, place)
+        if not there.startswith(("http://", "https://")):
+            raise EndpointDown(self.name, "redirects to what is no http address")
+        if url.startswith("https://") and not there.startswith("https://"):
+            raise EndpointDown(self.name, f"redirects to {shown(there)}, without TLS")
+        return there
+
+    async def _body(self, content: Any) -> bytes:
+        read = bytearray()
+        async for chunk in content.iter_chunked(_CHUNK):
+            read += chunk
+            if len(read) > MOST_ANSWER:
+                raise ClientPayloadError(f"more than {MOST_ANSWER} bytes")
+        return bytes(read)
+
+    def _opened(self) -> ClientSession:
+        """Return the session; made in the loop that uses it."""
+        if self._session is None:
+            self._session = ClientSession(
+                connector=TCPConnector(keepalive_timeout=60),
+                timeout=ClientTimeout(total=TIMEOUT),
+                headers={
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                    "User-Agent": f"poolhand/{__version__}",
+                },
+            )
+        return self._session
 
     async def close(self) -> None:
         """Close the connections; repeatable."""
         if self._session is not None:
             await self._session.close()
-
-
-def _retry_after(fault: ClientResponseError) -> float:
-    told = fault.headers.get("Retry-After", "") if fault.headers else ""
-    return float(told) if told.isdigit() else 0.0

@@ -13,7 +13,8 @@ from poolhand.chain.encode import encode_prediction
 from poolhand.chain.link import Query
 from poolhand.chain.locks import locks_of
 from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
-from poolhand.chain.rpc import Rpc
+from poolhand.chain.rpc import Rpc, plain
+from poolhand.chain.snapshot import at_blocks
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import ChainUnreachable
@@ -86,10 +87,13 @@ class PocoHub:
             return {}
         head = await self.head()
         pairs = [(name, worker) for name, workers in asked.items() for worker in workers]
-        at = {"blockHash": str(head.block_hash)}
-        queries: list[Query[Any]] = [self._task(name, head, at) for name in asked]
-        queries += [self._contribution(name, worker, at) for name, worker in pairs]
-        answers = await self._rpc.ask_each(queries)
+
+        def ask(by_hash: bool) -> list[Query[Any]]:
+            at = _where(head, by_hash)
+            queries: list[Query[Any]] = [self._task(name, head, at) for name in asked]
+            return queries + [self._contribution(name, worker, at) for name, worker in pairs]
+
+        answers: list[Any] = plain(await at_blocks(self._rpc, [head], ask))
         made: dict[TaskId, dict[Address, ContributionView]] = {name: {} for name in asked}
         for (name, worker), found in zip(pairs, answers[len(asked) :], strict=True):
             made[name][worker] = found
@@ -145,8 +149,16 @@ class PocoHub:
         self, owners: Iterable[Address], at: Head | None = None
     ) -> Mapping[Address, Account]:
         """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
-        block = "latest" if at is None else {"blockHash": str(at.block_hash)}
-        return await self._each(owners, "viewAccount(address)", abi.account, at=block)
+        if at is None:
+            return await self._each(owners, "viewAccount(address)", abi.account)
+        names = tuple(owners)
+
+        def ask(by_hash: bool) -> list[Query[Account]]:
+            return self._views(names, "viewAccount(address)", abi.account, _where(at, by_hash))
+
+        if not names:
+            return {}
+        return dict(zip(names, plain(await at_blocks(self._rpc, [at], ask)), strict=True))
 
     async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
         """Return worker scores."""
@@ -213,16 +225,31 @@ class PocoHub:
         signature: str,
         read: Callable[[Any], T],
         to: Address | None = None,
-        at: Any = "latest",
     ) -> dict[KeyT, T]:
         """Read one view of many names in one batch."""
         asked = tuple(names)
-        queries = [self._view(abi.calldata(signature, name), read, at, to) for name in asked]
+        queries = self._views(asked, signature, read, "latest", to)
         return dict(zip(asked, await self._rpc.ask_each(queries), strict=True))
+
+    def _views(
+        self,
+        names: Iterable[KeyT],
+        signature: str,
+        read: Callable[[Any], T],
+        at: Any,
+        to: Address | None = None,
+    ) -> list[Query[T]]:
+        return [self._view(abi.calldata(signature, name), read, at, to) for name in names]
 
     def _view(
         self, data: str, read: Callable[[Any], T], at: Any = "latest", to: Address | None = None
     ) -> Query[T]:
         hub = str(self._facts.hub)
         asked = {"from": hub, "to": hub if to is None else str(to), "data": data}
-        return Query("eth_call", (asked, at), read)
+        form = "" if isinstance(at, str) else "eth_call by block hash"
+        return Query("eth_call", (asked, at), read, form=form)
+
+
+def _where(head: Head, by_hash: bool) -> Any:
+    """Name a block to ``eth_call``."""
+    return {"blockHash": str(head.block_hash)} if by_hash else hex(head.number)

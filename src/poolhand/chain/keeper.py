@@ -313,5 +313,12 @@ def _first(told: Mapping[TxHash, Receipt], versions: Sequence[Signed]) -> Receip
 
 
 def nonce_at(owner: Address, block: str) -> Query[int]:
-    """Ask how many transactions of a wallet are mined (``latest``) or known (``pending``)."""
-    return Query("eth_getTransactionCount", (str(owner), block), abi.quantity)
+    """Ask how many transactions of a wallet are mined (``latest``) or known (``pending``).
+
+    An endpoint that shows nobody its pool tells how many are mined.
+    """
+    asked = "eth_getTransactionCount"
+    mined = Query(asked, (str(owner), "latest"), abi.quantity)
+    if block == "latest":
+        return mined
+    return Query(asked, (str(owner), block), abi.quantity, mined, f"{asked} {block}")

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 from urllib.parse import urlsplit
 
 T_co = TypeVar("T_co", covariant=True)
 
 TIMEOUT: Final = 10.0
 """Seconds to wait for an answer."""
+LATE: Final = f"did not answer within {TIMEOUT:.0f} s"
 BATCH: Final = 100
 """Requests per batch: what public endpoints take."""
+MOST_ANSWER: Final = 64 * 1024 * 1024
+"""Bytes of one answer: a batch of logs can be long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[T_co]):
-    """One request; ``read`` turns its JSON result into ours and raises when that is nonsense."""
+    """One request.
+
+    Attributes:
+        read: Turns its JSON result into ours; raises when that is nonsense.
+        instead: What to ask an endpoint that does not offer this.
+        form: Names what the endpoint may lack where that is not the method; where there is one, an
+            endpoint that lacks it has answered.
+    """
 
     method: str
     params: tuple[Any, ...]
     read: Callable[[Any], T_co]
+    instead: Query[T_co] | None = None
+    form: str = ""
+
+    @property
+    def name(self) -> str:
+        """What an endpoint offers or lacks."""
+        return self.form or self.method
 
 
 class Link(Protocol):
@@ -38,6 +56,7 @@ class Link(Protocol):
         """Release connections; repeatable."""
 
 
+@runtime_checkable
 class SubscribingLink(Link, Protocol):
     """A way that also tells of new blocks by itself."""
 
@@ -47,6 +66,15 @@ class SubscribingLink(Link, Protocol):
         Raises:
             EndpointDown: It broke, or there are no subscriptions.
         """
+
+
+def message(queries: Sequence[Query[Any]], ids: Sequence[int]) -> str:
+    """Write requests: one object, or an array of several."""
+    body = [
+        {"jsonrpc": "2.0", "id": number, "method": query.method, "params": query.params}
+        for number, query in zip(ids, queries, strict=True)
+    ]
+    return json.dumps(body if len(body) > 1 else body[0])
 
 
 def shown(url: str) -> str:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from eth_hash.auto import keccak
 
+from poolhand.chain import abi
 from poolhand.chain.blocks import read_head
+from poolhand.chain.endpoint import Endpoint
 from poolhand.chain.link import Query
-from poolhand.chain.refusal import NodeRefusal
+from poolhand.chain.refusal import LOGS, EndpointDown, NodeRefusal
 from poolhand.chain.rpc import Rpc
-from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import (
     Address,
     BlockHash,
@@ -28,8 +30,6 @@ from poolhand.domain.ids import (
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber
 
-CHUNK: Final = 1000
-"""Blocks per request, as iExec's own scheduler asks."""
 _SIGNATURES: Final = {
     EventKind.SCHEDULER_NOTICE: "SchedulerNotice(address,bytes32)",
     EventKind.TASK_INITIALIZE: "TaskInitialize(bytes32,address)",
@@ -68,17 +68,22 @@ class LogFilter:
         """All events that Poolhand follows, ``more`` being further topics."""
         return cls(hub, (list(TOPICS.values()), *more))
 
-    def in_block(self, block_hash: BlockHash) -> Query[tuple[HubEvent, ...]]:
-        """Ask for one block's logs; a node that has not this very block refuses."""
-        return self._query({"blockHash": str(block_hash)})
+    def of_blocks(
+        self, heads: Sequence[Head], by_hash: bool, /
+    ) -> list[Query[tuple[HubEvent, ...]]]:
+        """Ask for the logs of single blocks; by hash, who has not this very block refuses."""
+        if by_hash:
+            where = ({"blockHash": str(head.block_hash)} for head in heads)
+            return [self._query(each, f"{LOGS} by block hash") for each in where]
+        return [self.in_range(head.number, head.number) for head in heads]
 
     def in_range(self, first: int, last: int) -> Query[tuple[HubEvent, ...]]:
         """Ask for the logs of a range; a node that has not all of it may leave some out."""
         return self._query({"fromBlock": hex(first), "toBlock": hex(last)})
 
-    def _query(self, where: dict[str, str]) -> Query[tuple[HubEvent, ...]]:
+    def _query(self, where: dict[str, str], form: str = "") -> Query[tuple[HubEvent, ...]]:
         asked = {"address": str(self.hub), "topics": list(self.topics), **where}
-        return Query("eth_getLogs", (asked,), _read_logs)
+        return Query(LOGS, (asked,), _read_logs, form=form)
 
 
 def topic(value: FixedBytes) -> str:
@@ -94,10 +99,10 @@ def read_log(raw: Any) -> HubEvent:
     party = topics[1] if notice else topics[2] if kind in _BY_WORKER else None
     return HubEvent(
         kind=kind,
-        block=BlockNumber(int(raw["blockNumber"], 16)),
-        block_hash=BlockHash.parse(raw["blockHash"]),
-        tx_hash=TxHash.parse(raw["transactionHash"]),
-        log_index=int(raw["logIndex"], 16),
+        block=BlockNumber(abi.quantity(raw["blockNumber"])),
+        block_hash=BlockHash(abi.raw_bytes(raw["blockHash"])),
+        tx_hash=TxHash(abi.raw_bytes(raw["transactionHash"])),
+        log_index=abi.quantity(raw["logIndex"]),
         deal_id=DealId.parse(raw["data"][:66]) if notice else None,
         task_id=None if notice else TaskId.parse(topics[1]),
         worker=None if party is None else Address.parse("0x" + party[26:]),
@@ -123,36 +128,50 @@ def header(block: str | int) -> Query[Head | None]:
 async def scan(
     rpc: Rpc, wanted: Wanted[T], first: int, last: int
 ) -> AsyncIterator[tuple[int, tuple[T, ...]]]:
-    """Yield (last block read, logs) for each chunk of a range, in order.
-
-    A chunk that a node finds too wide is halved, down to one block.
+    """Yield (last block read, logs) for each part of a range, in order.
 
     Raises:
-        ChainUnreachable: No endpoint answered, or one refuses even a single block.
+        ChainUnreachable: No endpoint answered, or each refuses even a single block.
     """
-    width = CHUNK
     while first <= last:
-        end = min(first + width - 1, last)
-        try:
-            events = await _chunk(rpc, wanted, first, end)
-        except NodeRefusal as fault:
-            if first == end:
-                raise ChainUnreachable(f"logs of block {first}: {fault}") from fault
-            width = max(1, (end - first + 1) // 2)
-            continue
-        yield end, events
+        end, logs = await rpc.ask_around(partial(_part, wanted, first, last))
+        yield end, logs
         first = end + 1
 
 
-async def _chunk(rpc: Rpc, wanted: Wanted[T], first: int, last: int) -> tuple[T, ...]:
-    """Read a range from an endpoint that has its last block; raises NodeRefusal."""
+async def _part(
+    wanted: Wanted[T], first: int, last: int, endpoint: Endpoint
+) -> tuple[int, tuple[T, ...]]:
+    """Read the start of a range, as much of it as the endpoint bears.
 
+    Raises:
+        EndpointDown: It has not the last block yet, or refuses even a single one.
+    """
+    while True:
+        end = min(first + endpoint.span.width - 1, last)
+        try:
+            logs = await _read_from(endpoint, wanted, first, end)
+        except EndpointDown as fault:
+            if not fault.slow or first == end:
+                raise
+            endpoint.span.refused(end - first + 1, 8)
+            continue
+        if isinstance(logs, NodeRefusal):
+            if first == end:
+                raise EndpointDown(endpoint.link.name, f"tells no logs of block {first}: {logs}")
+            endpoint.span.refused(end - first + 1)
+            continue
+        endpoint.span.bore(end - first + 1)
+        return end, logs
+
+
+async def _read_from(
+    endpoint: Endpoint, wanted: Wanted[T], first: int, last: int
+) -> tuple[T, ...] | NodeRefusal:
     def up_to_date(answers: Sequence[Any]) -> bool:
         return answers[1] is not None
 
     queries: list[Query[Any]] = [wanted.in_range(first, last), header(last)]
-    found, _ = await rpc.ask_all(queries, up_to_date)
-    if isinstance(found, NodeRefusal):
-        raise found
-    logs: tuple[T, ...] = found
+    found, _ = await endpoint.exchange(queries, up_to_date)
+    logs: tuple[T, ...] | NodeRefusal = found
     return logs

@@ -9,6 +9,7 @@ from typing import Any, Final
 from poolhand.chain import abi
 from poolhand.chain.diagnose import Diagnosis
 from poolhand.chain.encode import Encoded, encode
+from poolhand.chain.fees import gas_price, priority_fee
 from poolhand.chain.gas import Fees, GasRule, out_of_gas
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.link import Query
@@ -120,11 +121,14 @@ class Quotes:
         return fault
 
     def _estimate(self, encoded: Encoded) -> Query[Gas]:
-        return Query(
-            "eth_estimateGas",
-            (self._message(encoded), "latest"),
-            lambda raw: Gas(abi.quantity(raw)),
-        )
+        def ask(*params: Any, instead: Query[Gas] | None = None) -> Query[Gas]:
+            form = "eth_estimateGas at a block" if instead else ""
+            return Query(
+                "eth_estimateGas", params, lambda raw: Gas(abi.quantity(raw)), instead, form
+            )
+
+        message = self._message(encoded)
+        return ask(message, "latest", instead=ask(message))
 
     def _message(self, encoded: Encoded) -> dict[str, str]:
         return {
@@ -137,8 +141,7 @@ class Quotes:
     def _price(self, head: Head) -> Query[Wei] | None:
         if self.rule.native:
             return None
-        method = "eth_gasPrice" if head.base_fee is None else "eth_maxPriorityFeePerGas"
-        return Query(method, (), lambda raw: Wei(abi.quantity(raw)))
+        return gas_price() if head.base_fee is None else priority_fee(head.base_fee)
 
     def _fees(self, head: Head, told: list[Any]) -> Fees:
         """Apply the operator's rule to what the network told; a node that tells nothing: 0."""

@@ -6,123 +6,40 @@ answers does the caller hear of it, as ``ChainUnreachable``.
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 import structlog
-from eth_abi.exceptions import DecodingError
 
+from poolhand.chain import abi
 from poolhand.chain.bell import Bell
+from poolhand.chain.endpoint import Endpoint, Fit, anything
 from poolhand.chain.errors import WrongChain
 from poolhand.chain.http_link import HttpLink
-from poolhand.chain.link import BATCH, Link, Query
+from poolhand.chain.link import Link, Query
+from poolhand.chain.pace import LoopPace, Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.socket_link import SocketLink
-from poolhand.domain.errors import BadHex, ChainUnreachable
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Head
-from poolhand.observe.complaint import Complaint
 
 T = TypeVar("T")
-FIRST_REST: Final = 0.25
-"""Seconds that an endpoint rests after its first failure; doubled with each further one."""
-LONGEST_REST: Final = 30.0
 PATIENCE: Final = (0.3, 0.6, 1.2)
 """Seconds to wait, time and again, for endpoints that are merely busy."""
-MOST_PATIENT: Final = 5.0
-"""Seconds after which a busy endpoint is not waited for, whatever it says."""
-NONSENSE: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    DecodingError,
-    BadHex,
-)
-"""What reading an answer raises when it is not what was asked for."""
+MOST_PATIENT: Final = 30.0
+"""Seconds, all waits together, after which busy endpoints are not waited for, whatever they say."""
 
 log = structlog.get_logger()
-CHAIN_ID: Final[Query[int]] = Query("eth_chainId", (), lambda raw: int(raw, 16))
-Fit: TypeAlias = Callable[[Sequence[Any]], bool]
-"""Tells whether answers show an endpoint that is up to date."""
+CHAIN_ID: Final[Query[int]] = Query("eth_chainId", (), abi.quantity)
+Failure: TypeAlias = EndpointDown | WrongChain
+LinkTo: TypeAlias = Callable[[str], Link]
+"""Opens the way to an endpoint by its URL."""
 
 
-def _anything(_answers: Sequence[Any]) -> bool:
-    return True
-
-
-@dataclass(slots=True, eq=False)
-class Endpoint:
-    """One endpoint, how it has been, and the newest block it told of."""
-
-    link: Link
-    head: Head | None = None
-    failures: int = 0
-    rests_until: float = 0.0
-    fault: EndpointDown | None = None
-    checked: bool = False
-    expelled: bool = False
-    checking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    trouble: Complaint = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Speak of it by its name."""
-        name = self.link.name
-        self.trouble = Complaint("endpoint_failed", "endpoint_answered", endpoint=name)
-
-    def failed(self, fault: EndpointDown, now: float) -> None:
-        """Let it rest; what fails while it rests already tells nothing new."""
-        self.fault = fault
-        if now < self.rests_until:
-            return
-        rest = max(min(FIRST_REST * 2**self.failures, LONGEST_REST), fault.retry_after)
-        self.failures = min(self.failures + 1, 10)
-        self.rests_until = now + min(rest, LONGEST_REST)
-        self.trouble.tell(fault, rest=rest)
-
-    def answered(self) -> None:
-        """Trust it again."""
-        self.failures, self.rests_until, self.fault = 0, 0.0, None
-        self.trouble.over()
-
-    async def exchange(
-        self, queries: Sequence[Query[T]], fit: Fit = _anything
-    ) -> list[T | NodeRefusal]:
-        """Ask in batches and read the answers.
-
-        Raises:
-            EndpointDown: It does not answer, answers nonsense, or another would do better.
-        """
-        parts = [queries[first : first + BATCH] for first in range(0, len(queries), BATCH)]
-        if len(parts) == 1:
-            answers = await self.link.exchange(queries)
-        else:
-            got = await asyncio.gather(*(self.link.exchange(part) for part in parts))
-            answers = [answer for part in got for answer in part]
-        found = [self._read(query, answer) for query, answer in zip(queries, answers, strict=True)]
-        if not fit(found):
-            raise EndpointDown(self.link.name, "lags behind")
-        return found
-
-    def _read(self, query: Query[T], answer: dict[str, Any]) -> T | NodeRefusal:
-        try:
-            if answer.get("error") is not None:
-                refusal = NodeRefusal.read(query.method, answer["error"])
-                if refusal.elsewhere:
-                    raise EndpointDown(
-                        self.link.name,
-                        f"refused {query.method}: {refusal.text}",
-                        busy=refusal.busy,
-                    )
-                return refusal
-            return query.read(answer["result"])
-        except NONSENSE as fault:
-            raise EndpointDown(
-                self.link.name, f"answered {query.method} with nonsense ({fault!r})"
-            ) from fault
+def link_to(url: str) -> Link:
+    """Return the way to an endpoint: a WebSocket or HTTP."""
+    return SocketLink(url) if url.startswith(("ws://", "wss://")) else HttpLink(url)
 
 
 class Rpc:
@@ -131,14 +48,23 @@ class Rpc:
     Args:
         urls: In order of preference.
         chain_id: What they must answer; None takes the first one's word.
+        link: Opens the way to each.
+        pace: Time; the event loop's, if None.
 
     Attributes:
         bell: Rung when any endpoint's head changes.
     """
 
-    def __init__(self, urls: Sequence[str], chain_id: int | None = None) -> None:
-        self.endpoints = [Endpoint(_link(url)) for url in urls]
+    def __init__(
+        self,
+        urls: Sequence[str],
+        chain_id: int | None = None,
+        link: LinkTo = link_to,
+        pace: Pace | None = None,
+    ) -> None:
+        self.endpoints = [Endpoint(link(url)) for url in urls]
         self.chain_id = chain_id
+        self.pace = pace or LoopPace()
         self.bell = Bell()
 
     @property
@@ -155,7 +81,7 @@ class Rpc:
 
     def in_order(self) -> list[Endpoint]:
         """Return whom to ask first: rested, then freshest, then preferred."""
-        now = asyncio.get_running_loop().time()
+        now = self.pace.time()
 
         def rank(endpoint: Endpoint) -> tuple[float, int]:
             rest = max(endpoint.rests_until - now, 0.0)
@@ -177,21 +103,14 @@ class Rpc:
         Raises:
             ChainUnreachable: No endpoint answered, or one refused.
         """
-        answers: list[T] = []
-        for answer in await self.ask_all(queries):
-            if isinstance(answer, NodeRefusal):
-                raise ChainUnreachable(f"{answer}: check the endpoint") from answer
-            answers.append(answer)
-        return answers
+        return plain(await self.ask_all(queries))
 
     async def ask_all(
         self,
         queries: Sequence[Query[T]],
-        fit: Fit = _anything,
+        fit: Fit = anything,
     ) -> list[T | NodeRefusal]:
         """Ask several things of one endpoint at once; errors of the node are among the answers.
-
-        Where none answers and one is only too busy, all are asked again a little later.
 
         Args:
             queries: Must be repeatable: another endpoint may be asked again.
@@ -202,26 +121,51 @@ class Rpc:
         """
         if not queries:
             return []
+        return await self.ask_around(lambda endpoint: endpoint.exchange(queries, fit))
+
+    async def ask_around(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+        """Return what the first endpoint tells that can, the freshest being asked first.
+
+        Where none answers and one is only too busy, all are asked again a little later.
+
+        Args:
+            ask: Asks one endpoint, repeatably; raises EndpointDown where another may answer.
+
+        Raises:
+            ChainUnreachable: No endpoint answered.
+        """
+        waited = 0.0
         for pause in (*PATIENCE, math.inf):
-            answers, faults = await self._ask_around(queries, fit)
-            if answers is not None:
-                return answers
-            wait = min((max(pause, each.retry_after) for each in _busy(faults)), default=math.inf)
-            if wait > MOST_PATIENT:
+            answered, faults = await self._ask_each_endpoint(ask)
+            if answered:
+                return answered[0]
+            wait = busy_for(faults, pause)
+            if waited + wait > MOST_PATIENT:
                 break
-            await asyncio.sleep(wait)
+            waited += wait
+            await self.bide(wait, faults)
         told = "; ".join(str(fault) for fault in faults)
         raise ChainUnreachable(told or "no RPC endpoint is left to ask: name one")
 
-    async def _ask_around(
-        self, queries: Sequence[Query[T]], fit: Fit
-    ) -> tuple[list[T | NodeRefusal] | None, list[EndpointDown | WrongChain]]:
-        """Return the answers of the first endpoint that gives any, and why others gave none."""
-        faults: list[EndpointDown | WrongChain] = []
+    async def bide(self, seconds: float, faults: Sequence[Failure]) -> None:
+        """Wait for endpoints that are too busy, and say so when it takes longer than a moment."""
+        busy = [
+            fault.endpoint for fault in faults if isinstance(fault, EndpointDown) and fault.busy
+        ]
+        if seconds >= 1:
+            cause = f"too many requests, waiting {math.ceil(seconds)} s"
+            log.warning("endpoint_busy", endpoint=", ".join(busy), cause=cause)
+        await self.pace.sleep(seconds)
+
+    async def _ask_each_endpoint(
+        self, ask: Callable[[Endpoint], Awaitable[T]]
+    ) -> tuple[list[T], list[Failure]]:
+        """Return the answer of the first endpoint that gives any, and why others gave none."""
+        faults: list[Failure] = []
         for endpoint in self.in_order():
             try:
                 await self.admit(endpoint)
-                answers = await endpoint.exchange(queries, fit)
+                answer = await ask(endpoint)
             except EndpointDown as fault:
                 self.fail(endpoint, fault)
                 faults.append(fault)
@@ -229,20 +173,21 @@ class Rpc:
                 faults.append(fault)
             else:
                 endpoint.answered()
-                return answers, faults
-        return None, faults
+                return [answer], faults
+        return [], faults
 
     def fail(self, endpoint: Endpoint, fault: EndpointDown) -> None:
         """Note an endpoint's failure."""
-        endpoint.failed(fault, asyncio.get_running_loop().time())
+        endpoint.failed(fault, self.pace.time())
 
     async def admit(self, endpoint: Endpoint) -> None:
         """Check an endpoint's chain before its first use.
 
         Raises:
             WrongChain: It is of another chain; it is never asked again.
-            EndpointDown: It does not answer.
+            EndpointDown: It does not answer, or wants not to be asked now.
         """
+        endpoint.leave_alone(self.pace.time())
         if endpoint.checked:
             return
         before = endpoint.fault
@@ -269,9 +214,17 @@ class Rpc:
             await endpoint.link.close()
 
 
-def _busy(faults: Sequence[EndpointDown | WrongChain]) -> list[EndpointDown]:
-    return [fault for fault in faults if isinstance(fault, EndpointDown) and fault.busy]
+def busy_for(faults: Sequence[Failure], pause: float) -> float:
+    """Return how long to wait for the first endpoint that is merely busy; infinity if none is."""
+    busy = (fault for fault in faults if isinstance(fault, EndpointDown) and fault.busy)
+    return min((max(pause, fault.retry_after) for fault in busy), default=math.inf)
 
 
-def _link(url: str) -> Link:
-    return SocketLink(url) if url.startswith(("ws://", "wss://")) else HttpLink(url)
+def plain(answers: Sequence[T | NodeRefusal]) -> list[T]:
+    """Return answers none of which a node has reason to refuse; raises ChainUnreachable."""
+    found: list[T] = []
+    for answer in answers:
+        if isinstance(answer, NodeRefusal):
+            raise ChainUnreachable(f"{answer}: check the endpoint") from answer
+        found.append(answer)
+    return found

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.chain.broadcast import Verdict, broadcast
+from poolhand.chain.broadcast import REFUSALS, Verdict, broadcast
 from poolhand.chain.errors import SendRefused
 from poolhand.chain.gas import GasRule, out_of_gas
 from poolhand.chain.hub import PocoHub
@@ -64,6 +64,7 @@ class WalletSender:
         )
         self._attempts: dict[str, asyncio.Task[Receipt]] = {}
         self._next_nonce = 0
+        self._is_legacy = False
         self._recovered = False
         self._recovering = asyncio.Lock()
 
@@ -160,16 +161,13 @@ class WalletSender:
         """Give a transaction its nonce, sign, journal and broadcast it."""
         async with self._pen.lock:
             self._spare(purpose, quote, reserve, open_then)
-            transaction = self._transaction(quote)
-            pending = self._keeper.take([self._pen.sign(purpose, transaction)])
-            self._next_nonce = transaction.nonce + 1
-            verdict, said = await broadcast(self._rpc, pending.last)
-            if verdict in (Verdict.NO_FUNDS, Verdict.REFUSED):
-                self._keeper.drop(pending)
-                self._give_back(transaction.nonce)
+            pending, verdict, said = await self._first(purpose, quote)
+            if verdict is Verdict.WRONG_KIND and not self._is_legacy:
+                self._is_legacy = True
+                pending, verdict, said = await self._first(purpose, quote)
         if verdict is Verdict.NO_FUNDS:
             raise out_of_gas(self.address, purpose, Wei(quote.cost))
-        if verdict is Verdict.REFUSED:
+        if verdict in REFUSALS:
             raise SendRefused(purpose, said)
         if verdict is Verdict.UNKNOWN:
             raise ChainUnreachable(f"whether {purpose} was sent is unknown: {said}")
@@ -178,6 +176,17 @@ class WalletSender:
             self._watcher.bell.ring()
         log.info("transaction_sent", purpose=purpose, tx=str(pending.last.tx_hash))
         return pending
+
+    async def _first(self, purpose: str, quote: Quote) -> tuple[Pending, Verdict, str]:
+        """Sign, journal and broadcast; what is refused for good is forgotten at once."""
+        transaction = self._transaction(quote)
+        pending = self._keeper.take([self._pen.sign(purpose, transaction)])
+        self._next_nonce = transaction.nonce + 1
+        verdict, said = await broadcast(self._rpc, pending.last)
+        if verdict in REFUSALS:
+            self._keeper.drop(pending)
+            self._give_back(transaction.nonce)
+        return pending, verdict, said
 
     def _spare(
         self, purpose: str, quote: Quote, reserve: Wei, open_then: Mapping[str, Wei]
@@ -205,7 +214,7 @@ class WalletSender:
             data=quote.encoded.data,
             gas=quote.gas,
             max_fee=quote.fees.max_fee,
-            priority_fee=quote.fees.priority_fee,
+            priority_fee=None if self._is_legacy else quote.fees.priority_fee,
         )
 
     async def _recover(self) -> None:

@@ -1,27 +1,24 @@
-"""An endpoint over a WebSocket: answers as they come, new blocks by subscription.
-
-web3's own provider looks for an answer in a busy loop and keeps one batch at a time; here each
-answer wakes the one who waits for it.
-"""
+"""An endpoint over a WebSocket: answers as they come, new blocks by subscription."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket as tcp
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
-from poolhand.chain.link import TIMEOUT, Query, shown
-from poolhand.chain.refusal import EndpointDown, NodeRefusal
+from poolhand.chain.answers import HttpAnswer, failure, read_json
+from poolhand.chain.batches import Answers, Batches, BatchRefused
+from poolhand.chain.link import LATE, MOST_ANSWER, TIMEOUT, Query, message, shown
+from poolhand.chain.refusal import EndpointDown, NodeRefusal, down
+from poolhand.domain.json_text import parse_json
 
-MAX_MESSAGE: Final = 64 * 1024 * 1024
-"""Bytes of one message: a batch of logs can be long."""
 SILENCE: Final = 15.0
 """Seconds without a new block after which we ask: some endpoints forget subscriptions."""
 
@@ -31,34 +28,42 @@ class SocketLink:
 
     def __init__(self, url: str) -> None:
         self.name = shown(url)
+        self.batches = Batches(self.name)
         self._url = url
         self._ids = count(1)
         self._opening: asyncio.Task[ClientConnection] | None = None
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._together: dict[int, tuple[int, ...]] = {}
+        """By the id of each request of a batch under way: all of that batch."""
         self._news: dict[str, asyncio.Queue[Any]] = {}
 
-    async def exchange(self, queries: Sequence[Query[Any]]) -> list[dict[str, Any]]:
+    async def exchange(self, queries: Sequence[Query[Any]]) -> Answers:
         """Return the response objects, in order; raises EndpointDown."""
+        return await self.batches.send(queries, self._post)
+
+    async def _post(self, queries: Sequence[Query[Any]]) -> Answers:
+        """Send one request or one batch; raises EndpointDown or BatchRefused."""
         socket = await self._connected()
         loop = asyncio.get_running_loop()
-        asked = {next(self._ids): query for query in queries}
-        futures = {number: loop.create_future() for number in asked}
+        sent = tuple(next(self._ids) for _ in queries)
+        futures = {number: loop.create_future() for number in sent}
         self._waiting.update(futures)
-        body = [
-            {"jsonrpc": "2.0", "id": number, "method": query.method, "params": query.params}
-            for number, query in asked.items()
-        ]
+        if len(sent) > 1:
+            self._together.update(dict.fromkeys(sent, sent))
         try:
             async with asyncio.timeout(TIMEOUT):
-                await socket.send(json.dumps(body if len(body) > 1 else body[0]))
+                await socket.send(message(queries, sent))
                 return [await future for future in futures.values()]
-        except (WebSocketException, OSError, TimeoutError) as fault:
+        except TimeoutError as fault:
+            raise EndpointDown(self.name, LATE, slow=True) from fault
+        except (WebSocketException, OSError) as fault:
             raise EndpointDown(self.name, f"broke off ({type(fault).__name__})") from fault
         finally:
             for number, future in futures.items():
                 self._waiting.pop(number, None)
+                self._together.pop(number, None)
                 _drop(future)
 
     async def heads(self) -> AsyncIterator[Any]:
@@ -119,10 +124,12 @@ class SocketLink:
                 self._url,
                 open_timeout=TIMEOUT,
                 close_timeout=1,
-                max_size=MAX_MESSAGE,
+                max_size=MOST_ANSWER,
                 compression=None,
                 proxy=None,
             )
+        except InvalidStatus as fault:
+            raise self._not_let_in(fault) from fault
         except (WebSocketException, OSError, TimeoutError) as fault:
             raise EndpointDown(self.name, "cannot be connected to", reached=False) from fault
         finally:
@@ -131,13 +138,20 @@ class SocketLink:
         self._reader = asyncio.create_task(self._read(socket))
         return socket
 
+    def _not_let_in(self, fault: InvalidStatus) -> EndpointDown:
+        """Read the HTTP answer that came instead of a WebSocket."""
+        came = fault.response
+        told, body = came.headers.get("Retry-After"), bytes(came.body or b"")
+        answer = HttpAnswer(self.name, came.status_code, told, body, time.time())
+        return failure(answer, read_json(body), reached=False)
+
     async def _read(self, socket: ClientConnection) -> None:
         """Hand out messages until the connection ends, then tell everybody who waits."""
         why = "closed the connection"
         try:
             async for message in socket:
                 _acknowledge(socket)
-                self._dispatch(json.loads(message))
+                self._dispatch(parse_json(message))
         except (WebSocketException, OSError):
             why = "lost the connection"
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -156,19 +170,47 @@ class SocketLink:
         for news in self._news.values():
             news.put_nowait(EndpointDown(self.name, why))
 
-    def _dispatch(self, message: Any) -> None:
-        for each in message if isinstance(message, list) else [message]:
-            if each.get("method") == "eth_subscription":
-                told = each["params"]
-                self._news.setdefault(str(told["subscription"]), asyncio.Queue()).put_nowait(
-                    told["result"]
-                )
-            elif each.get("id") is None:
-                raise ValueError("an answer to nothing we asked")
-            else:
-                future = self._waiting.pop(int(each["id"]), None)
-                if future is not None and not future.done():
-                    future.set_result(each)
+    def _dispatch(self, told: Any) -> None:
+        if not isinstance(told, list):
+            self._hear(told)
+            return
+        for each in told:
+            self._hear(each)
+        for each in told:
+            if each.get("error") is not None and each.get("id") is not None:
+                self._refuse(self._together.get(int(each["id"]), ()), each["error"])
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        """Hand out one answer or one piece of news."""
+        if told.get("method") == "eth_subscription":
+            news = told["params"]
+            queue = self._news.setdefault(str(news["subscription"]), asyncio.Queue())
+            queue.put_nowait(news["result"])
+        elif told.get("id") is None:
+            self._hear_nameless(told["error"])
+        else:
+            future = self._waiting.pop(int(told["id"]), None)
+            if future is not None and not future.done():
+                future.set_result(told)
+
+    def _hear_nameless(self, error: Any) -> None:
+        """Take an error that names no request for the batches under way, or for the one request."""
+        batches = set(self._together.values())
+        if not batches and len(self._waiting) != 1:
+            raise ValueError("an answer to nothing we asked")
+        if not batches:
+            _, future = self._waiting.popitem()
+            future.set_result({"error": error})
+        for batch in batches:
+            self._refuse(batch, error)
+
+    def _refuse(self, batch: Sequence[int], error: Any) -> None:
+        """Tell whoever sent a batch that what is unanswered of it was refused."""
+        fault = BatchRefused(down(self.name, NodeRefusal.read("a batch", error)))
+        for number in batch:
+            future = self._waiting.pop(number, None)
+            if future is not None and not future.done():
+                future.set_exception(fault)
 
 
 def _acknowledge(socket: ClientConnection) -> None:

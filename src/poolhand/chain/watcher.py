@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -16,6 +17,7 @@ from poolhand.chain.link import Query
 from poolhand.chain.logs import LogFilter, header, scan
 from poolhand.chain.refusal import NodeRefusal
 from poolhand.chain.rpc import Rpc
+from poolhand.chain.snapshot import at_blocks
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import EventKind, Head, HubEvent
@@ -148,8 +150,7 @@ class ChainWatcher:
         if self.window.holds(head.number, head.block_hash) or head.number < self.window.base:
             return
         chain = await self._ancestry(head)
-        queries = [self._logs.in_block(each.block_hash) for each in chain]
-        logs = await self._rpc.ask_all(queries, _all_told)
+        logs = await at_blocks(self._rpc, chain, partial(self._logs.of_blocks, chain), _all_told)
         forks = len(self.window.forks)
         self.window.extend(
             [

@@ -1,0 +1,143 @@
+"""How many requests an endpoint takes at once: learnt from what it refuses, and remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+from poolhand.chain.link import BATCH, Query
+from poolhand.chain.pace import LoopPace, Pace
+from poolhand.chain.refusal import EndpointDown, NodeRefusal
+from poolhand.observe.groups import unwrapped
+
+LANES: Final = 8
+"""Batches under way at a time."""
+GROWS_AFTER: Final = 16
+"""Full batches answered before a larger one is tried again."""
+PATIENCE: Final = (0.3, 0.6, 1.2)
+"""Seconds between tries of one batch of several, when the endpoint is merely busy."""
+MOST_PATIENT: Final = 5.0
+"""Seconds; who asks for more is left to whoever chooses among endpoints."""
+
+Answers: TypeAlias = list[dict[str, Any]]
+Post: TypeAlias = Callable[[Sequence[Query[Any]]], Awaitable[Answers]]
+"""Sends one batch and returns the answers in order; raises EndpointDown or BatchRefused."""
+log = structlog.get_logger()
+
+
+class BatchRefused(Exception):
+    """A batch was answered as a whole, by one error; ``fault`` is what that error means."""
+
+    def __init__(self, fault: EndpointDown) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+class Batches:
+    """Sends requests in batches that the endpoint takes.
+
+    A batch that is refused as such is sent in halves, at last one by one, and no larger one is
+    tried again; after one that was cut off, ran out of time or was one request too many, the next
+    are smaller for a while.
+
+    Args:
+        name: Of the endpoint.
+        pace: Time; the event loop's, if None.
+
+    Attributes:
+        size: Most requests of a batch at present.
+    """
+
+    def __init__(self, name: str, pace: Pace | None = None) -> None:
+        self._name, self._pace = name, pace or LoopPace()
+        self.size = self._most = BATCH
+        self._lanes, self._full = LANES, 0
+
+    async def send(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
+        """Return the answers, in order.
+
+        Raises:
+            EndpointDown: The endpoint does not answer, not even single requests.
+        """
+        parts = [queries[at : at + self.size] for at in range(0, len(queries), self.size)]
+        if len(parts) == 1:
+            return await self._whole(queries, post)
+        gate = asyncio.Semaphore(self._lanes)
+
+        async def one(part: Sequence[Query[Any]]) -> Answers:
+            async with gate:
+                return await self._patiently(part, post)
+
+        with unwrapped():
+            async with asyncio.TaskGroup() as group:
+                sending = [group.create_task(one(part)) for part in parts]
+        return [answer for task in sending for answer in task.result()]
+
+    async def _patiently(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
+        """Send one batch of several, again when there were too many at a time."""
+        for pause in PATIENCE:
+            try:
+                return await self._whole(queries, post)
+            except EndpointDown as fault:
+                wait = max(pause, fault.retry_after)
+                if not fault.busy or wait > MOST_PATIENT:
+                    raise
+                self._lanes = max(1, self._lanes // 2)
+            await self._pace.sleep(wait)
+        return await self._whole(queries, post)
+
+    async def _whole(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
+        """Send requests as one batch, or as smaller ones where it must be."""
+        if len(queries) > self.size:
+            return await self._halves(queries, post)
+        try:
+            answers = await post(queries)
+        except BatchRefused as refused:
+            if len(queries) == 1:
+                raise refused.fault from None
+            return await self._smaller(queries, post, refused)
+        except EndpointDown as fault:
+            if len(queries) > 1 and fault.reached:
+                self._less(len(queries), 8 if fault.slow else 2)
+            raise
+        if len(queries) == self.size:
+            self._bore()
+        return answers
+
+    async def _halves(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
+        half = len(queries) // 2
+        first = await self._whole(queries[:half], post)
+        return [*first, *await self._whole(queries[half:], post)]
+
+    async def _smaller(
+        self, queries: Sequence[Query[Any]], post: Post, refused: BatchRefused
+    ) -> Answers:
+        """Send what was refused in halves; remember it, unless one request was to blame."""
+        answers = await self._halves(queries, post)
+        half = (len(queries) + 1) // 2
+        if half < self._most and not _has_wide(queries, answers):
+            self._most, self._full = half, 0
+            self.size = min(self.size, half)
+            log.info("batches_limited", endpoint=self._name, most=half, cause=refused.fault.why)
+        return answers
+
+    def _less(self, asked: int, times: int) -> None:
+        self.size, self._full = max(1, min(self.size, asked) // times), 0
+
+    def _bore(self) -> None:
+        """After enough full batches, try larger ones again, and more at a time."""
+        self._full += 1
+        if self._full >= GROWS_AFTER:
+            self._full, self._lanes = 0, LANES
+            self.size = min(self.size * 2, self._most)
+
+
+def _has_wide(queries: Sequence[Query[Any]], answers: Answers) -> bool:
+    """Whether a range of logs is what the endpoint did not bear."""
+    return any(
+        answer.get("error") is not None and NodeRefusal.read(query.method, answer["error"]).too_wide
+        for query, answer in zip(queries, answers, strict=True)
+    )
