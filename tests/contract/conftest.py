@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import pytest
 from hub_world import RLC, World
 
 from chain_fixtures import anvil, anvil_world, deployed_chain  # noqa: F401 - fixtures
+from memory_node import MemoryLink, MemoryNode, linked
 from poolhand.chain.fake import FakeChain
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys import Wallet
+from poolhand.store import MemoryJournal
 
 
-@pytest.fixture(params=["fake", pytest.param("anvil", marks=pytest.mark.chain)])
+@pytest.fixture(params=["fake", "memory", pytest.param("anvil", marks=pytest.mark.chain)])
 async def world(request):
     if request.param == "fake":
         yield fake_world()
+        return
+    if request.param == "memory":
+        async with memory_world() as made:
+            yield made
         return
     async with request.getfixturevalue("anvil_world")() as made:
         yield made
 
 
-def fake_world() -> World:
-    chain = FakeChain()
+@asynccontextmanager
+async def memory_world():
+    """The real adapter over a node in memory: no socket, no process."""
+    node = MemoryNode()
+    wallets, journals = funded(node.chain), {}
+
+    async def advance(seconds: int) -> None:
+        node.mine(seconds)
+
+    async def total() -> int:
+        return node.chain.total_nrlc()
+
+    async with linked(MemoryLink(node)) as chain:
+
+        def sender(wallet):
+            return chain.sender(wallet, journals.setdefault(wallet.address, MemoryJournal()))
+
+        yield World(chain.hub, chain.watcher, wallets, sender, advance, total)
+
+
+def funded(chain: FakeChain) -> list[Wallet]:
     wallets = [Wallet.from_key(bytes([number] * 32)) for number in range(1, 8)]
     for wallet in wallets:
-        chain.fund(wallet.address, rlc=NanoRlc(10_000 * RLC))
+        chain.fund(wallet.address, rlc=NanoRlc(10_000 * RLC), coin=Wei(100 * 10**18))
+    return wallets
+
+
+def fake_world() -> World:
+    chain = FakeChain()
+    wallets = funded(chain)
 
     async def advance(seconds: int) -> None:
         chain.mine(seconds)
