@@ -193,13 +193,13 @@ class Market:
 
 
 def registry() -> FastAPI:
-    """A registry with one image, which does not know HEAD's digest header for tag ``bare``."""
+    """A registry with three images of one content, which does not know HEAD's digest header for tag ``bare``."""
     app = FastAPI()
     digest = "sha256:" + sha256(MANIFEST).hexdigest()
 
-    @app.api_route("/v2/poolhand/words/manifests/{tag}", methods=["GET", "HEAD"])
-    async def manifest(tag: str) -> Response:
-        if tag not in ("1.0", "bare"):
+    @app.api_route("/v2/poolhand/{name}/manifests/{tag}", methods=["GET", "HEAD"])
+    async def manifest(name: str, tag: str) -> Response:
+        if name not in ("words", "fractal", "word-statistics") or tag not in ("1.0", "bare"):
             return JSONResponse({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, 404)
         headers = {} if tag == "bare" else {"Docker-Content-Digest": digest}
         return Response(MANIFEST, headers=headers)

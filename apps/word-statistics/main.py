@@ -1,8 +1,9 @@
 """Count the words of a text: an iExec app in one file.
 
 Reads the dataset (``IEXEC_DATASET_FILENAME``) and every input file (``IEXEC_INPUT_FILE_NAME_n``)
-in ``IEXEC_IN``. Writes to ``IEXEC_OUT``: ``result.json`` (the same bytes from the same text, so
-that workers agree on it), ``result.txt`` for people, and ``computed.json``.
+in ``IEXEC_IN``; with neither, the Gettysburg Address, so that it can be tried at once. Writes to
+``IEXEC_OUT``: ``result.json`` (the same bytes from the same text, so that workers agree on it),
+``result.txt`` for people, and ``computed.json``.
 """
 
 import argparse
@@ -18,6 +19,33 @@ WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 """Letters of any script; apostrophes and hyphens only within."""
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)]*(?:\s+|$)|\n\s*\n")
 LONGEST = 10
+NO_DATASET = "0x" + "00" * 20
+"""The name that workers tell when no dataset was bought."""
+GETTYSBURG = """
+Four score and seven years ago our fathers brought forth on this continent, a
+new nation, conceived in Liberty, and dedicated to the proposition that all men
+are created equal.
+
+Now we are engaged in a great civil war, testing whether that nation, or any
+nation so conceived and so dedicated, can long endure. We are met on a great
+battle-field of that war. We have come to dedicate a portion of that field, as
+a final resting place for those who here gave their lives that that nation
+might live. It is altogether fitting and proper that we should do this.
+
+But, in a larger sense, we can not dedicate -- we can not consecrate -- we can
+not hallow -- this ground. The brave men, living and dead, who struggled here,
+have consecrated it, far above our poor power to add or detract. The world will
+little note, nor long remember what we say here, but it can never forget what
+they did here. It is for us the living, rather, to be dedicated here to the
+unfinished work which they who fought here have thus far so nobly advanced. It
+is rather for us to be here dedicated to the great task remaining before us --
+that from these honored dead we take increased devotion to that cause for which
+they gave the last full measure of devotion -- that we here highly resolve that
+these dead shall not have died in vain -- that this nation, under God, shall
+have a new birth of freedom -- and that government of the people, by the
+people, for the people, shall not perish from the earth.
+"""
+"""Abraham Lincoln, 1863 (the Bliss copy); in the public domain everywhere."""
 
 
 def main() -> int:
@@ -26,8 +54,8 @@ def main() -> int:
     parser.add_argument("--top", type=_count, default=20, help="how many frequent words to list")
     options = parser.parse_args()
     try:
-        text = "\n".join(path.read_text(encoding="utf-8-sig") for path in sources(os.environ))
-        found = statistics(text, options.top)
+        texts = [path.read_text(encoding="utf-8-sig") for path in sources(os.environ)]
+        found = statistics("\n".join(texts) if texts else GETTYSBURG, options.top)
         write(found, Path(os.environ.get("IEXEC_OUT", "/iexec_out")))
     except UnicodeDecodeError as fault:
         return _fail(f"the text is not UTF-8 ({fault.reason} at byte {fault.start})")
@@ -37,15 +65,12 @@ def main() -> int:
 
 
 def sources(environment: Mapping[str, str]) -> list[Path]:
-    """Return the files to read: the dataset first, then the input files in order."""
+    """Return the files to read: the dataset first, then the input files in order; maybe none."""
     folder = Path(environment.get("IEXEC_IN", "/iexec_in"))
     count = int(environment.get("IEXEC_INPUT_FILES_NUMBER") or 0)
     names = [environment.get("IEXEC_DATASET_FILENAME")]
     names += [environment[f"IEXEC_INPUT_FILE_NAME_{number}"] for number in range(1, count + 1)]
-    found = [folder / name for name in names if name]
-    if not found:
-        raise ValueError("there is no text: order the task with a dataset or with input files")
-    return found
+    return [folder / name for name in names if name and name != NO_DATASET]
 
 
 def statistics(text: str, top: int) -> dict:

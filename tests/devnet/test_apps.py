@@ -84,19 +84,26 @@ def test_dataset_and_input_files_are_read_together(run):
     assert result(out)["words"] == 3
 
 
+@pytest.mark.case("E3")
+@pytest.mark.parametrize("name", ["", "0x" + "00" * 20])
+def test_without_a_text_of_ones_own_there_is_one_to_try(run, name):
+    code, stderr, out = run("word-statistics", "--top", "5", IEXEC_DATASET_FILENAME=name)
+    assert (code, stderr) == (0, "")
+    found = result(out)
+    assert found["words"] == 271
+    assert found["top_words"][0] == {"word": "that", "count": 13}
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, "order the task with a dataset or with input files"),
         (b"\xff\xfe", "not UTF-8"),
         (b"12 34", "no words"),
     ],
 )
 def test_what_is_no_text_is_told_without_a_trace(run, content, told):
-    if content is not None:
-        (run.inside / "data").write_bytes(content)
-    name = "" if content is None else "data"
-    code, stderr, out = run("word-statistics", IEXEC_DATASET_FILENAME=name)
+    (run.inside / "data").write_bytes(content)
+    code, stderr, out = run("word-statistics", IEXEC_DATASET_FILENAME="data")
     assert code == 1
     assert told in stderr
     assert "Traceback" not in stderr

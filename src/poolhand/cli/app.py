@@ -27,7 +27,7 @@ NameOption = Annotated[
 async def deploy(desk: Desk, image: ImageArgument, name: NameOption = "") -> Answer:
     """Register an image with its digest; the same image again gives the same app."""
     async with desk.requester(signing=True) as requester:
-        return deployed_answer("app", await requester.deploy_app(image, name))
+        return deployed_answer("app", await requester.deploy_app(desk.image(image), name))
 
 
 @verb(app, "show", example="poolhand app show 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")

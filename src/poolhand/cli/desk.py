@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
 
 
+DEVNET_IMAGES: Final = "devnet/"
+"""How names of images in the devnet's registry begin, wherever it listens today."""
 PIPE_WIDTH: Final = 100_000
 """Columns of what is read by a program or a file: nothing is wrapped there."""
 
@@ -159,6 +161,17 @@ class Desk:
             if self.devnet is None or self.account is None
             else (Address.parse(self.account.address))
         )
+
+    def image(self, name: str) -> str:
+        """Return an image's full name: ``devnet/…`` stands for the registry of the devnet.
+
+        Raises:
+            NoDevnet: It is meant and none runs, or another chain is named.
+        """
+        if not name.startswith(DEVNET_IMAGES):
+            return name
+        devnet = self.devnet or DevnetInfo.read(devnet_home())
+        return f"{devnet.registry}/{name.removeprefix(DEVNET_IMAGES)}"
 
     @property
     def can_sign(self) -> bool:

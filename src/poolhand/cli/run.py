@@ -44,7 +44,9 @@ _ADDRESS: Final = re.compile(r"0[xX][^/:]*")
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="IMAGE|APP", help="An image, registered if need be, or an app's address."
+        metavar="IMAGE|APP",
+        help="An image, registered if need be (devnet/…: in the devnet's registry), or an app's "
+        "address.",
     ),
 ]
 Args = Annotated[
@@ -94,7 +96,7 @@ Extract = Annotated[bool, typer.Option("--extract", help="Unpack what was downlo
 @verb(
     app,
     "run",
-    example="poolhand run REGISTRY/poolhand/fractal:1.0 --args '--seed 3' --wait --download .",
+    example='poolhand run devnet/poolhand/fractal:1.0 --args "--seed 3" --download .',
 )
 async def run(
     desk: Desk,
@@ -179,7 +181,7 @@ async def _wish(
     given = Given(check_wish(wish), tuple(input_names(wish).items()))  # before it is registered
     if known:
         return wish, given
-    deployed = await requester.deploy_app(target)
+    deployed = await requester.deploy_app(desk.image(target))
     if deployed.is_new:
         desk.note(f"registered {target} as app {deployed.address}")
     return replace(wish, app=deployed.address), given
