@@ -1,5 +1,6 @@
 """Errors: one tree, five parties, codes that never mean two things."""
 
+import asyncio
 import importlib
 import pkgutil
 
@@ -11,6 +12,7 @@ from poolhand.domain.errors import (
     BadAmount,
     Bug,
     ChainUnreachable,
+    EndsProgram,
     IllegalTransition,
     PeerFault,
     PoolhandError,
@@ -20,6 +22,7 @@ from poolhand.domain.errors import (
     StakeTooLow,
     TaskNotActive,
     Unavailable,
+    ends_program,
 )
 
 PARTIES = {
@@ -49,7 +52,7 @@ def is_pure(kind):
 
 pure_modules()
 LEAVES = sorted(
-    {kind for kind in all_errors() if is_pure(kind)} - {*PARTIES, Reverted},
+    {kind for kind in all_errors() if is_pure(kind)} - {*PARTIES, Reverted, EndsProgram},
     key=lambda kind: kind.__name__,
 )
 
@@ -86,3 +89,39 @@ def test_a_revert_is_caught_by_what_it_is_and_by_who_must_act():
 
 def test_a_refused_move_names_both_ends():
     assert str(IllegalTransition("COMPUTED", "REVEALED")) == "REVEALED cannot follow COMPUTED"
+
+
+class LostLock(EndsProgram, Unavailable):
+    """A leaf of this test."""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        asyncio.CancelledError(),
+        KeyboardInterrupt(),
+        SystemExit(1),
+        LostLock("gone"),
+        ExceptionGroup("several", [ValueError(), LostLock("gone")]),
+        BaseExceptionGroup("nested", [ExceptionGroup("in", [OSError()]), KeyboardInterrupt()]),
+    ],
+)
+def test_what_is_the_programs_ends_the_program(fault):
+    assert ends_program(fault)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Bug("an invariant"),
+        Refused("no"),
+        ChainUnreachable("away"),
+        AssertionError(),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates"),
+        RecursionError(),
+        MemoryError(),
+        ExceptionGroup("several", [ValueError(), Bug("x")]),
+    ],
+)
+def test_whatever_else_one_task_raises_is_that_tasks(fault):
+    assert not ends_program(fault)

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.replicate.blame import judge, words
 from poolhand.domain.replicate.machine import (
     STEPS,
     Accepted,
@@ -25,10 +26,13 @@ from poolhand.domain.replicate.machine import (
     Clean,
     Cleaned,
     Ended,
+    Faulted,
     Finished,
     Flow,
     Forget,
     Offer,
+    Outlived,
+    Quarantined,
     Recovered,
     Refilled,
     Report,
@@ -36,24 +40,35 @@ from poolhand.domain.replicate.machine import (
     Run,
     Settled,
     TakenBack,
+    Tried,
     UploadAsked,
     accept,
     outstanding,
     replay,
     step,
 )
+from poolhand.domain.replicate.model import SUSPICIOUS
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
 from poolhand.domain.units import BlockNumber, UnixSeconds
 
 NOW = UnixSeconds(1_700_000_000)
 DIGEST = ResultDigest(b"\x07" * 32)
 ENDS = sorted(FINAL)
+TASK, OTHER = TaskId(bytes(32)), TaskId(bytes([1] * 32))
+
+
+def fallen():
+    """Return another replicate under which the program ended suddenly, as often as is suspicious."""
+    other = accept(Accepted(NOW, Offer(OTHER, DealId(bytes(32)), 0, Flow.STANDARD, b"a" * 65)))
+    for _ in range(SUSPICIOUS):
+        other, _ = step(other, Recovered(NOW, sudden=True))
+    return other
 
 
 class ReplicateLife(RuleBasedStateMachine):
     @initialize(flow=st.sampled_from(Flow))
     def begin(self, flow):
-        offer = Offer(TaskId(bytes(32)), DealId(bytes(32)), 0, flow, b"a" * 65)
+        offer = Offer(TASK, DealId(bytes(32)), 0, flow, b"a" * 65)
         event = Accepted(NOW, offer)
         self.journal = [event]
         self.replicate = accept(event)
@@ -107,6 +122,67 @@ class ReplicateLife(RuleBasedStateMachine):
             with pytest.raises(IllegalTransition):
                 step(self.replicate, Finished(NOW, action, outcome))
 
+    @precondition(lambda self: self.replicate.running)
+    @rule()
+    def a_hand_raises(self):
+        before, action = self.replicate, self.replicate.running
+        effects = self.feed(Faulted(NOW, action, "it fell over"))
+        assert self.replicate.running is None
+        assert not any(isinstance(effect, Run) for effect in effects)
+        assert self.replicate.trouble.faults == before.trouble.faults + 1
+        new = self.replicate.history[len(before.history) :]
+        if before.is_over or action is Action.CLAIM:
+            assert new == ()
+            return
+        assert new[0].detail == "it fell over"
+        staked = action in (Action.REVEAL, Action.UPLOAD) and before.has_contributed
+        assert self.replicate.is_over is not staked
+
+    @rule(action=st.sampled_from(Action))
+    def what_a_hand_raises_late_is_ignored(self, action):
+        if action is not self.replicate.running:
+            assert self.feed(Faulted(NOW, action, "late")) == ()
+
+    @rule(others=st.booleans())
+    def the_program_ends_suddenly_and_is_judged(self, others):
+        before = self.replicate
+        self.feed(Recovered(NOW, sudden=True))
+        falls = self.replicate.trouble.falls
+        assert falls == before.trouble.falls + (before.is_at_work and not before.is_held_back)
+        held = {TASK: self.replicate} | ({OTHER: fallen()} if others else {})
+        verdict = judge(held)
+        if TASK in verdict.guilty:
+            assert falls > SUSPICIOUS or (falls == SUSPICIOUS and not others)
+            self.feed(Quarantined(NOW, words(self.replicate)))
+            assert self.replicate.trouble.quarantined
+            assert self.replicate.running is None
+        else:
+            assert falls < SUSPICIOUS or others
+
+    @rule()
+    def a_trial_begins(self):
+        self.again += self.replicate.running is Action.CONTRIBUTE
+        self.feed(Tried(NOW))
+        assert not self.replicate.is_held_back
+
+    @rule()
+    def the_beginning_is_outlived(self):
+        self.again += self.replicate.is_held_back and self.replicate.running is Action.CONTRIBUTE
+        self.feed(Outlived(NOW))
+        assert self.replicate.trouble.falls == 0
+
+    @invariant()
+    def in_quarantine_nothing_runs_but_for_the_stake(self):
+        if self.replicate.trouble.quarantined:
+            assert self.replicate.running in (None, Action.REVEAL, Action.CLAIM)
+            assert self.replicate.is_over or self.replicate.has_contributed
+
+    @invariant()
+    def what_saves_stake_is_never_held_back(self):
+        running = self.replicate.running
+        if running in (Action.REVEAL, Action.CLAIM):
+            assert Run(running) in outstanding(self.replicate)
+
     @rule(event=st.sampled_from([Activated(NOW), RevealAsked(NOW), Refilled(NOW)]))
     def news(self, event):
         self.feed(event)
@@ -141,7 +217,8 @@ class ReplicateLife(RuleBasedStateMachine):
         if self.replicate.is_over:
             assert self.feed(Ended(NOW, end)) == ()
         elif end in EDGES[self.replicate.status]:
-            assert Clean() in self.feed(Ended(NOW, end))
+            self.feed(Ended(NOW, end))
+            assert Clean() in outstanding(self.replicate)
             self.is_ended = True
         else:
             with pytest.raises(IllegalTransition):
@@ -167,8 +244,9 @@ class ReplicateLife(RuleBasedStateMachine):
         assert replay(self.journal) == self.replicate
         before = self.replicate
         self.feed(Recovered(NOW))
+        assert self.replicate.trouble.falls == 0
         if before.is_over:
-            assert self.replicate == before
+            assert self.replicate.history == before.history
             return
         shown = self.statuses()[len(before.history) :]
         assert shown[:2] == [Status.RECOVERING, before.status]
@@ -177,6 +255,7 @@ class ReplicateLife(RuleBasedStateMachine):
         if before.parked is None:
             assert len(shown) == 2
         if resumed is not None:
+            self.again += before.is_held_back and resumed is Action.CONTRIBUTE
             assert Run(resumed) in outstanding(self.replicate)
 
     @invariant()
@@ -200,7 +279,7 @@ class ReplicateLife(RuleBasedStateMachine):
             assert r.active
         if self.flow is Flow.CONTRIBUTE_AND_FINALIZE:
             assert Status.REVEALING not in self.statuses()
-        if Status.REVEALING in self.statuses():
+        if r.running is Action.REVEAL and not r.is_over:
             assert r.reveal_asked
         done = r.is_over and r.cleaned and r.acknowledged == len(r.history)
         done = done and not r.running and (r.settled or not r.has_contributed)

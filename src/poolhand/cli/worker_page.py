@@ -169,6 +169,9 @@ def worker_report(told: Mapping[str, Any]) -> RenderableType:
         parts.append(_causes(told["idle_causes"]))
     if told["replicates"]:
         parts.append(held_table(told["replicates"]))
+    if told.get("unread"):
+        rows = list(told["unread"].items())
+        parts.append(grid(("journal does not read", "why"), rows))
     return Group(*parts)
 
 
@@ -225,12 +228,19 @@ def _held(each: Mapping[str, Any]) -> tuple[Any, ...]:
         each["task_id"][:10] + "…",
         coloured(each["status"]),
         moment(last["at"]),
-        last["detail"] or each["meaning"],
+        _cause(each),
         each["acts"],
         each["next_step"],
         rlc(locked) if locked else "none",
         until or "",
     )
+
+
+def _cause(each: Mapping[str, Any]) -> str:
+    """Say why a replicate stands where it does: its quarantine, its last words, or the usual."""
+    if each.get("quarantined"):
+        return str(each["trouble"])
+    return str(each["history"][-1]["detail"] or each["meaning"])
 
 
 def stakes(told: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,10 @@
     ├─ PeerFault    the other side broke protocol   -> exit 3 / HTTP 400, log, maybe blame
     ├─ Unavailable  the world is out of reach       -> exit 4 / HTTP 503, retry with backoff
     ├─ Raced        the chain moved under us        -> exit 5 / HTTP 409, re-read, decide again
-    └─ Bug          an invariant of ours is broken  -> exit 70, crash, never catch
+    └─ Bug          an invariant of ours is broken  -> exit 70, nobody handles it
+
+Who catches what was not to be expected of one task ends that task (``observe.wall``); what is an
+``EndsProgram`` as well concerns every task, and ends the program.
 
 A leaf has a stable ``code`` (its wire name) and a message that says what happened, who must act
 and how. Leaves that belong to one module only (orders, wire, chain) are declared there, under one
@@ -61,10 +64,28 @@ class Raced(PoolhandError):
 
 
 class Bug(PoolhandError):
-    """An invariant of ours is broken; nobody catches this."""
+    """An invariant of ours is broken; only walls between tasks stop it, and write it down."""
 
     exit_code = 70
     http_status = 500
+
+
+class EndsProgram(PoolhandError):
+    """Mixed into every leaf that is about a whole program: its journal or its lock.
+
+    Without its journal a program may not act for any task; whatever else the work of one task
+    raises is that task's.
+    """
+
+
+def ends_program(fault: BaseException) -> bool:
+    """Whether what was raised while one task was worked on concerns the whole program.
+
+    So do cancellation, the interpreter's own ways to end, and a group with any of these in it.
+    """
+    if isinstance(fault, BaseExceptionGroup):
+        return any(map(ends_program, fault.exceptions))
+    return isinstance(fault, EndsProgram) or not isinstance(fault, Exception)
 
 
 class BadAmount(Refused):

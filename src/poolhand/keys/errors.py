@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.domain.ids import Address
 
 
@@ -58,7 +58,7 @@ class WalletExists(Refused):
         self.path = path
 
 
-class WalletInUse(Refused):
+class WalletInUse(EndsProgram, Refused):
     """Another process on this machine sends transactions of this wallet."""
 
     def __init__(self, address: Address, holder: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 
 
-class JournalLocked(Refused):
+class JournalLocked(EndsProgram, Refused):
     """Another process has the journal open."""
 
     def __init__(self, where: str, holder: str) -> None:
@@ -15,7 +15,7 @@ class JournalLocked(Refused):
         )
 
 
-class JournalCorrupt(Refused):
+class JournalCorrupt(EndsProgram, Refused):
     """A record in the middle was altered after it was written."""
 
     def __init__(self, where: str, line: int, why: str) -> None:
@@ -27,7 +27,7 @@ class JournalCorrupt(Refused):
         self.where, self.line = where, line
 
 
-class JournalTooNew(Refused):
+class JournalTooNew(EndsProgram, Refused):
     """A later version of Poolhand wrote it."""
 
     def __init__(self, where: str, found: int, known: int) -> None:
@@ -37,14 +37,14 @@ class JournalTooNew(Refused):
         )
 
 
-class JournalFull(Unavailable):
+class JournalFull(EndsProgram, Unavailable):
     """The disk has no room; nothing was recorded and the journal is as before."""
 
     def __init__(self, where: str) -> None:
         super().__init__(f"no room to write journal {where}: free disk space, then try again")
 
 
-class JournalUnwritable(Unavailable):
+class JournalUnwritable(EndsProgram, Unavailable):
     """The disk or the database refused a write; nothing was recorded."""
 
     def __init__(self, where: str, why: str) -> None:

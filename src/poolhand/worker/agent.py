@@ -81,7 +81,7 @@ class Agent:
         self, bench: Bench, hands: Hands, journal: Journal, tasks: asyncio.TaskGroup, slots: int
     ) -> None:
         self._bench, self._tasks, self._slots = bench, tasks, slots
-        self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks)
+        self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks, bench.wall)
         self.wallet = WalletWatch(bench, self.shell, lambda why: self.hold(Hold.GAS, why))
         disk = DiskWatch(bench, lambda why: self.hold(Hold.DISK, why))
         self.eyes = Eyes(
@@ -128,7 +128,8 @@ class Agent:
             self.standing.holds.pop(Hold.POOL, None)
             self.shell.unreported()
             for task_id, replicate in self.shell.replicates.items():
-                self._tell_result(task_id, replicate)
+                with self._bench.wall.around("telling", task_id=str(task_id)):
+                    self._tell_result(task_id, replicate)
         self._tell_capacity()
         self.eyes.look_at_all()
 
@@ -138,7 +139,12 @@ class Agent:
         log.warning("pool_left", cause=reason, retry_in=retry_in)
 
     async def received(self, message: WorkerBound) -> None:
-        """Take one message of the pool."""
+        """Take one message of the pool; what it leads to by no fault of the pool ends with it."""
+        task_id = str(getattr(message, "task_id", None))
+        with self._bench.wall.around("message", kind=type(message).__name__, task_id=task_id):
+            await self._receive(message)
+
+    async def _receive(self, message: WorkerBound) -> None:
         now = self._bench.clock.now()
         match message:
             case messages.Offer():
@@ -198,6 +204,7 @@ class Agent:
                 self.shell.unreported()
                 return
             self.standing.offers.seen += 1
+            self._check_unread(task_id)
             self._check_room()
             brief = await self._bench.brief(offer)
             check_offer(offer, brief, self._bench.pool, self._bench.worker)
@@ -211,12 +218,20 @@ class Agent:
             self.eyes.look(task_id)
         except (PeerFault, Refused) as fault:
             self._decline(task_id, fault)
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not the offer's
+            words = self._bench.wall.take(fault, "offer", task_id=str(task_id))
+            self._decline(task_id, OfferFaulted(words))
         finally:
             self._taking.discard(task_id)
 
     def _check_holds(self) -> None:
         if self.standing.paused is not None:
             raise NothingNew(self.standing.paused)
+
+    def _check_unread(self, task_id: TaskId) -> None:
+        why = self.shell.unread.get(str(task_id))
+        if why is not None:
+            raise OfferFaulted(f"the worker's journal of this very task does not read: {why}")
 
     def _check_room(self) -> None:
         self._check_holds()
@@ -293,6 +308,10 @@ class Agent:
 
     def _archive(self, task_id: TaskId) -> Path:
         return self._bench.folder(task_id).archive
+
+
+class OfferFaulted(Refused):
+    """The worker cannot take this offer for a fault of its own, which is written down."""
 
 
 class NothingNew(Refused):

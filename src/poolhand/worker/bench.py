@@ -20,6 +20,7 @@ from poolhand.domain.replicate.machine import Offer, Replicate
 from poolhand.domain.units import Seconds
 from poolhand.observe.complaint import Complaint
 from poolhand.observe.patience import Patience, chain_outage
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
@@ -153,6 +154,7 @@ class Bench:
     engine_outage: Complaint = field(default_factory=_no_engine)
     disk_full: Complaint = field(default_factory=_no_room)
     free: Callable[[Path], int] = free_bytes
+    wall: Wall = field(default_factory=Wall)
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: dict[DealId, Brief] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ passing of time. What is seen becomes an event of the machine (``domain.replicat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -16,8 +16,9 @@ import structlog
 from poolhand.domain.errors import ChainUnreachable, IllegalTransition
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import EventKind, Head, TaskView
-from poolhand.domain.replicate.machine import Replicate, Settled
+from poolhand.domain.replicate.machine import Ended, Replicate, Settled
 from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
+from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.bench import RETRY_SECONDS, Bench
 from poolhand.worker.idle import show_moment
@@ -32,6 +33,9 @@ PATROL: Final = Seconds(10)
 STALL: Final = Seconds(120)
 """Time without a new block after which a chain counts as standing still: the slowest that iExec
 runs on has one every 5 s."""
+MOST_IN_VAIN: Final = 5
+"""Looks at a task that fail by no fault of the chain's endpoints, one after another; then it is
+given up, if nothing is staked."""
 
 log = structlog.get_logger()
 
@@ -68,6 +72,7 @@ class Eyes:
         self._seen = bench.clock.now()
         self.head: Head | None = None
         self.stalled_since: UnixSeconds | None = None
+        self._in_vain: dict[TaskId, int] = {}
 
     def look(self, task_id: TaskId) -> None:
         """Look at a task soon; one that is not held is left alone."""
@@ -95,6 +100,7 @@ class Eyes:
                 self._wake.set()
             else:
                 self._bench.chain_outage.over()
+            self._tidy_up()
 
     async def follow_events(self, first: BlockNumber) -> None:
         """Look at a task whenever the hub tells of it, for ever."""
@@ -141,7 +147,12 @@ class Eyes:
         for task_id, replicate in self._shell.replicates.items():
             if replicate.status in DOUBTS or replicate.is_watched:
                 self.look(task_id)
-        self._disk.look()
+        with self._bench.wall.around("disk"):
+            self._disk.look()
+        with self._bench.wall.around("wallet"):
+            await self._look_at_wallet(head)
+
+    async def _look_at_wallet(self, head: Head) -> None:
         try:
             await self._wallet.look(head)
         except ChainUnreachable as fault:
@@ -159,35 +170,79 @@ class Eyes:
         new = await self._bench.hub.task_events(view.task_id, first)
         return not any(event.kind in ENDS for event in new)
 
-    async def _note_stakes(self, views: Mapping[TaskId, TaskView]) -> None:
-        """Keep what the status page shows of the stakes; raises ChainUnreachable."""
+    async def _note_stake(self, task_id: TaskId, view: TaskView) -> None:
+        """Keep what the status page shows of a stake; raises ChainUnreachable."""
+        self._bench.horizon.saw(view.block)
+        replicate = self._shell.replicates.get(task_id)
+        if replicate is not None:
+            deal = await self._bench.hub.deal(replicate.offer.deal_id)
+            self._stakes[task_id] = view, deal.worker_stake if deal else None
+
+    def _tidy_up(self) -> None:
         held = self._shell.replicates
-        for task_id, view in views.items():
-            self._bench.horizon.saw(view.block)
-            replicate = held.get(task_id)
-            if replicate is not None:
-                deal = await self._bench.hub.deal(replicate.offer.deal_id)
-                self._stakes[task_id] = view, deal.worker_stake if deal else None
         self._stakes = {name: each for name, each in self._stakes.items() if name in held}
+        self._in_vain = {name: count for name, count in self._in_vain.items() if name in held}
 
     async def _read(self, asked: set[TaskId]) -> None:
+        """Look at tasks, in one batch; one by one where that fails, to see whose fault it is."""
         known = self._shell.replicates
         held = {name for name, each in known.items() if each.is_watched or not each.is_over}
-        wanted = {task_id: (self._bench.worker,) for task_id in asked if task_id in held}
-        views = await self._bench.hub.tasks(wanted) if wanted else {}
+        wanted = [task_id for task_id in asked if task_id in held]
+        try:
+            views = await self._views(wanted)
+        except ChainUnreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+            if len(wanted) <= 1:
+                self._blind(wanted, fault)
+                return
+            for task_id in wanted:
+                await self._read({task_id})
+            return
         for task_id, view in views.items():
+            await self._see(task_id, view)
+
+    async def _views(self, wanted: Collection[TaskId]) -> Mapping[TaskId, TaskView]:
+        asked = dict.fromkeys(wanted, (self._bench.worker,))
+        return await self._bench.hub.tasks(asked) if asked else {}
+
+    async def _see(self, task_id: TaskId, view: TaskView) -> None:
+        """Take the news of one task; raises ChainUnreachable."""
+        try:
+            await self._hear(task_id, view)
+            await self._note_stake(task_id, view)
+        except ChainUnreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - as in _read
+            self._blind([task_id], fault)
+        else:
+            self._in_vain.pop(task_id, None)
+
+    def _blind(self, tasks: Collection[TaskId], fault: Exception) -> None:
+        """Give up a task that cannot be looked at again and again, unless stake may be in it."""
+        for task_id in tasks:
+            words = self._bench.wall.take(fault, "look", task_id=str(task_id))
             replicate = self._shell.replicates.get(task_id)
-            if replicate is None:
+            self._in_vain[task_id] = self._in_vain.get(task_id, 0) + 1
+            if replicate is None or replicate.is_over or replicate.has_contributed:
                 continue
-            now, grace = self._bench.clock.now(), self._bench.rules.claim_grace
-            news = news_of(view, replicate, self._bench.worker, now, grace)
-            if news is None or (isinstance(news, Settled) and not await self._is_deep(view)):
-                continue
-            try:
-                self._shell.feed(task_id, news)
-            except IllegalTransition as fault:
-                log.warning("news_refused", task_id=str(task_id), cause=str(fault))
-        await self._note_stakes(views)
+            if self._in_vain[task_id] >= MOST_IN_VAIN:
+                told = f"the task cannot be looked at on chain: {words}"
+                with self._bench.wall.around("look", task_id=str(task_id)):
+                    self._shell.feed(task_id, Ended(self._bench.clock.now(), Status.FAILED, told))
+
+    async def _hear(self, task_id: TaskId, view: TaskView) -> None:
+        replicate = self._shell.replicates.get(task_id)
+        if replicate is None:
+            return
+        now, grace = self._bench.clock.now(), self._bench.rules.claim_grace
+        news = news_of(view, replicate, self._bench.worker, now, grace)
+        if news is None or (isinstance(news, Settled) and not await self._is_deep(view)):
+            return
+        try:
+            self._shell.feed(task_id, news)
+        except IllegalTransition as fault:
+            log.warning("news_refused", task_id=str(task_id), cause=str(fault))
 
 
 def _no_block(head: Head | None, since: UnixSeconds) -> str:

@@ -16,7 +16,7 @@ from poolhand import __version__
 from poolhand.chain import Chain, connect
 from poolhand.containers.docker import DockerRuntime
 from poolhand.domain.deal import Workerpool
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import Refused, RuntimeDown
 from poolhand.domain.ids import TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
@@ -24,6 +24,7 @@ from poolhand.observe.groups import unwrapped
 from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.private import private_folder
 from poolhand.observe.recursion import guard_recursion
+from poolhand.observe.wall import Wall
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.runtime import Limits
@@ -45,12 +46,16 @@ from poolhand.worker.control_page import control_routes
 from poolhand.worker.craft import Craft
 from poolhand.worker.deposit import Depositor
 from poolhand.worker.hands import engine
+from poolhand.worker.life import Life, boot_of_this_machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.notice import post, remove
 from poolhand.worker.status import left_behind, routes
 
 TASK_LOG: Final = 1024 * 1024
 """Bytes kept of what an app prints, per stream."""
+
+FAULTS: Final = "faults"
+"""Where in the worker's folder traces and quarantined stories lie."""
 
 HONEST: Final = Craft()
 
@@ -135,10 +140,12 @@ async def work(
     async def until_told() -> None:
         await (await at_work).ended()
 
-    try:
-        await first_of(_attend(settings, world, ready, craft, at_work), until_told())
-    finally:
-        remove(settings.base)
+    with Life(settings.base, boot_of_this_machine()) as life:
+        try:
+            attending = _attend(settings, world, ready, craft, at_work, life)
+            await first_of(attending, until_told())
+        finally:
+            remove(settings.base)
 
 
 async def _attend(
@@ -147,6 +154,7 @@ async def _attend(
     ready: Callable[[str], None] | None,
     craft: Craft,
     at_work: asyncio.Future[Control],
+    life: Life,
 ) -> None:
     facts = PoolFacts(
         world.chain.facts.chain_id, world.chain.facts.hub, settings.pool, settings.pool_url
@@ -176,7 +184,7 @@ async def _attend(
         agent.link = craft.link(client)
         control = Control(agent, Section(world.journal, "operator"), clock, _farewell(client))
         head = await bench.patiently(world.chain.hub.head)
-        agent.shell.recover()
+        agent.shell.recover(sudden=life.begin())
         control.recover()
         await _sweep(bench, agent, tasks)
         agent.eyes.look_at_all()
@@ -217,10 +225,19 @@ async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
     def held() -> list[TaskId]:
         return [each.task_id for each in agent.held()]
 
+    async def later() -> None:
+        with bench.wall.around("sweep"):
+            await engine.in_time(bench, lambda: engine.sweep(bench, held))
+
     if agent.shell.replicates:
-        tasks.create_task(engine.in_time(bench, lambda: engine.sweep(bench, held)))
-    else:
+        tasks.create_task(later())
+        return
+    try:
         await engine.sweep(bench, held)
+    except RuntimeDown:
+        raise
+    except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+        bench.wall.take(fault, "sweep")
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
@@ -272,6 +289,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         clock=clock,
         rules=rules,
         base=settings.base / "tasks",
+        wall=Wall(settings.base / FAULTS),
         durations=deque(maxlen=settings.metrics_window),
     )
 

@@ -127,7 +127,8 @@ class WalletWatch:
         for task_id in payable(means, self._owed(), waiting):
             self._tries[task_id] = _Try(now, means)
             log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
-            self._shell.feed(task_id, Refilled(now))
+            with self._bench.wall.around("refill", task_id=str(task_id)):
+                self._shell.feed(task_id, Refilled(now))
 
     def _may_try(self, task_id: TaskId, replicate: Replicate, means: Means) -> bool:
         before, failures = self._tries.get(task_id), replicate.count(Status.OUT_OF_GAS)

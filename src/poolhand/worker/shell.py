@@ -3,19 +3,21 @@
 ``feed`` never awaits, so that one event loop needs no lock; *step, append, swap, act* is the only
 order. A crash between any two of them loses nothing: the journal is replayed, and what is
 outstanding is asked for again.
+
+What a hand raises ends its own replicate; see "Errors" in ARCHITECTURE.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Coroutine
-from typing import Final, Protocol, get_args
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Final, Protocol
 
 import structlog
 
+from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.ids import TaskId
-from poolhand.domain.replicate import machine
+from poolhand.domain.replicate import blame, machine
 from poolhand.domain.replicate.machine import (
     Accepted,
     Action,
@@ -23,18 +25,28 @@ from poolhand.domain.replicate.machine import (
     Cleaned,
     Effect,
     Event,
+    Faulted,
     Finished,
     Forget,
+    Outlived,
+    Quarantined,
     Recovered,
     Replicate,
     Report,
     Run,
+    Tried,
 )
+from poolhand.observe.wall import Wall
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
-from poolhand.wire.journal_json import EventCodec
+from poolhand.transport.plumbing import first_of
+from poolhand.worker.stories import CODEC, Story, read_stories
 
-CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
+__all__ = ["CODEC", "Hands", "ReplicateShell"]
+
+PAUSES: Final = (2.0, 8.0, 30.0)
+"""Seconds before a hand that raised is tried again where giving up is worse: a contribution may
+have been sent, and what is left of a task lies on the disk."""
 
 log = structlog.get_logger()
 
@@ -58,7 +70,14 @@ class ReplicateShell:
         tell: Called with each report; must not block. Repeats of what it did not acknowledge come
             through ``unreported``.
         clock: For the events made here.
-        tasks: Owns the running stages; what a hand cannot name as an outcome ends the program.
+        tasks: Owns the running stages.
+        wall: Takes what hands raise and nobody expected; only what concerns the program, such as
+            a full journal, ends it.
+
+    Attributes:
+        replicates: All that are held, by task.
+        unread: Streams of the journal that do not read, and why: such a replicate is quarantined,
+            what it does from now on is not written down.
     """
 
     def __init__(
@@ -68,25 +87,86 @@ class ReplicateShell:
         tell: Callable[[TaskId, Replicate, tuple[Report, ...]], None],
         clock: Clock,
         tasks: asyncio.TaskGroup,
+        wall: Wall | None = None,
     ) -> None:
         self._journal, self._hands, self._tell = journal, hands, tell
-        self._clock, self._tasks = clock, tasks
+        self._clock, self._tasks, self._wall = clock, tasks, wall or Wall()
         self._running: dict[TaskId, asyncio.Task[None]] = {}
         self.replicates: dict[TaskId, Replicate] = {}
+        self.unread: dict[str, str] = {}
 
-    def recover(self) -> None:
-        """Rebuild every replicate from the journal and take up what was left hanging."""
-        events: defaultdict[TaskId, list[Event]] = defaultdict(list)
-        for stream, record in self._journal.read():
-            events[TaskId.parse(stream)].append(CODEC.decode(record))
-        for task_id, story in events.items():
-            replicate = machine.replay(story)
-            self.replicates[task_id] = replicate
+    # ------------------------------------------------------------------------------------ a start
+
+    def recover(self, *, sudden: bool = False) -> None:
+        """Rebuild every replicate from the journal and take up what was left hanging.
+
+        Args:
+            sudden: Whether the program before this one ended without a word, see
+                ``domain.replicate.blame``.
+        """
+        for story in read_stories(self._journal):
+            if story.task_id is not None and story.replicate is not None:
+                self.replicates[story.task_id] = story.replicate
+            if story.fault is not None:
+                self._keep_unread(story, story.fault)
+        self._resume(sudden=sudden)
+        verdict = blame.judge(self.replicates)
+        for task_id in verdict.guilty:
+            self._quarantine(task_id, blame.words(self.replicates[task_id]))
+        for task_id, replicate in tuple(self.replicates.items()):
             hanging = machine.outstanding(replicate)
             self._start(task_id, tuple(e for e in hanging if not isinstance(e, Report)))
+            if replicate.trouble.falls and task_id not in verdict.suspects:
+                self._tasks.create_task(self._outlive(task_id))
+        if verdict.suspects:
+            self._tasks.create_task(self._try(verdict.suspects))
+
+    def _resume(self, *, sudden: bool) -> None:
+        """Tell every replicate of the start; what it asks for is not begun yet."""
+        for task_id, replicate in tuple(self.replicates.items()):
+            if replicate.is_over and not (sudden and replicate.is_at_work):
+                continue
             if not replicate.is_over:
                 log.info("replicate_recovered", task_id=str(task_id), status=replicate.status)
-                self.feed(task_id, Recovered(self._clock.now()))
+            event = Recovered(self._clock.now(), sudden)
+            after, effects = machine.step(replicate, event)
+            self._write(task_id, event)
+            self.replicates[task_id] = after
+            self._report(task_id, effects)
+
+    def _keep_unread(self, story: Story, fault: Exception) -> None:
+        """Shut away what the journal does not tell to its end; its records stay, and are copied."""
+        words = self._wall.take(fault, "journal", stream=story.stream)
+        self.unread[story.stream] = words
+        told = self._wall.note(
+            "stream_quarantined", "records", story.text(), words, stream=story.stream
+        )
+        if story.task_id in self.replicates:
+            self._quarantine(story.task_id, f"quarantined: its journal does not read: {told}")
+
+    def _quarantine(self, task_id: TaskId, words: str) -> None:
+        replicate = self.replicates[task_id]
+        records = "\n".join(str(entry) for entry in replicate.history)
+        told = self._wall.note(
+            "replicate_quarantined", "quarantine", records, words, task_id=str(task_id)
+        )
+        self.feed(task_id, Quarantined(self._clock.now(), told))
+
+    async def _try(self, suspects: Iterable[TaskId]) -> None:
+        """Begin each suspect's stage again without the others'."""
+        for task_id in suspects:
+            self.feed(task_id, Tried(self._clock.now()))
+            await self._outlive(task_id)
+
+    async def _outlive(self, task_id: TaskId) -> None:
+        """Clear a replicate once the program has outlived its stage, or the first minute of it."""
+        stage = self._running.get(task_id)
+        if stage is not None:
+            await first_of(self._clock.sleep(blame.OUTLIVED), _ended(stage))
+        if self.replicates[task_id].trouble.falls if task_id in self.replicates else 0:
+            self.feed(task_id, Outlived(self._clock.now()))
+
+    # ------------------------------------------------------------------------------------- events
 
     def accept(self, event: Accepted) -> None:
         """Begin a replicate; one that exists already is left alone."""
@@ -94,7 +174,7 @@ class ReplicateShell:
         if task_id in self.replicates:
             return
         replicate = machine.accept(event)
-        self._journal.append(str(task_id), CODEC.encode(event))
+        self._write(task_id, event)
         self.replicates[task_id] = replicate
         self._start(task_id, machine.outstanding(replicate))
 
@@ -110,14 +190,20 @@ class ReplicateShell:
         after, effects = machine.step(before, event)
         if after == before:
             return
-        self._journal.append(str(task_id), CODEC.encode(event))
+        self._write(task_id, event)
         self.replicates[task_id] = after
         self._start(task_id, effects)
 
     def unreported(self) -> None:
         """Tell again whatever the scheduler has not acknowledged."""
-        for task_id, replicate in self.replicates.items():
+        for task_id, replicate in tuple(self.replicates.items()):
             self._report(task_id, machine.outstanding(replicate))
+
+    def _write(self, task_id: TaskId, event: Event) -> None:
+        if str(task_id) not in self.unread:
+            self._journal.append(str(task_id), CODEC.encode(event))
+
+    # ------------------------------------------------------------------------------------ effects
 
     def _start(self, task_id: TaskId, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
@@ -135,7 +221,8 @@ class ReplicateShell:
     def _report(self, task_id: TaskId, effects: tuple[Effect, ...]) -> None:
         reports = tuple(effect for effect in effects if isinstance(effect, Report))
         if reports:
-            self._tell(task_id, self.replicates[task_id], reports)
+            with self._wall.around("telling", task_id=str(task_id)):
+                self._tell(task_id, self.replicates[task_id], reports)
 
     def _spawn(self, task_id: TaskId, work: Coroutine[None, None, None]) -> None:
         former = self._running.get(task_id)
@@ -145,12 +232,47 @@ class ReplicateShell:
 
     def _forget(self, task_id: TaskId) -> None:
         self._journal.forget(str(task_id))
+        self.unread.pop(str(task_id), None)
         self.replicates.pop(task_id, None)
         self._running.pop(task_id, None)
 
     async def _perform(self, task_id: TaskId, action: Action) -> None:
-        self.feed(task_id, await self._hands.perform(self.replicates[task_id], action))
+        """Carry out a stage; whatever its hand raises ends it, in words."""
+        pauses = iter(PAUSES if action is Action.CONTRIBUTE else ())
+        while (replicate := self.replicates.get(task_id)) is not None:
+            try:
+                self.feed(task_id, await self._hands.perform(replicate, action))
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not the task's
+                words = self._wall.take(fault, action, task_id=str(task_id))
+                pause = next(pauses, None)
+                if pause is None:
+                    self._break_off(task_id, action, words)
+                    return
+                await self._clock.sleep(pause)
+            else:
+                return
+
+    def _break_off(self, task_id: TaskId, action: Action, words: str) -> None:
+        try:
+            self.feed(task_id, Faulted(self._clock.now(), action, words))
+        except IllegalTransition as fault:
+            log.warning("fault_refused", task_id=str(task_id), cause=str(fault))
 
     async def _clean(self, task_id: TaskId) -> None:
-        await self._hands.clean(self.replicates[task_id])
+        """Clean up; what cannot be cleaned is left where it is, and that is told."""
+        for pause in (*PAUSES, None):
+            if task_id not in self.replicates:
+                return
+            try:
+                await self._hands.clean(self.replicates[task_id])
+            except Exception as fault:  # noqa: BLE001 - as in _perform
+                self._wall.take(fault, "clean", task_id=str(task_id))
+            else:
+                break
+            if pause is not None:
+                await self._clock.sleep(pause)
         self.feed(task_id, Cleaned(self._clock.now()))
+
+
+async def _ended(stage: asyncio.Task[None]) -> None:
+    await asyncio.wait({stage})

@@ -80,6 +80,7 @@ def show_worker(agent: Agent, bench: Bench, slots: int) -> dict[str, Any]:
         "purse": _purse(agent),
         "stake": _account(agent),
         "offers": asdict(standing.offers),
+        "unread": dict(agent.shell.unread),
         "replicates": [
             {"task_id": str(task_id), **show_replicate(each), **_stake(agent.eyes.stake(task_id))}
             for task_id, each in held
@@ -167,6 +168,8 @@ def show_replicate(replicate: Replicate) -> dict[str, Any]:
         "acts": row.acts,
         "next_step": row.next_step,
         "flow": replicate.offer.flow,
+        "quarantined": replicate.trouble.quarantined,
+        "trouble": replicate.trouble.words or None,
         "history": [_show(entry) for entry in replicate.history],
     }
 

@@ -72,6 +72,20 @@ STEPS: Final[Mapping[Action, Step]] = {
     Action.CLAIM: Step(None, frozenset({S.FAILED})),
 }
 
+FAULTS: Final[Mapping[Action, Status | None]] = {
+    Action.DOWNLOAD_APP: S.APP_DOWNLOAD_FAILED,
+    Action.DOWNLOAD_DATA: S.DATA_DOWNLOAD_FAILED,
+    Action.COMPUTE: S.COMPUTE_FAILED,
+    Action.CHECK: S.FAILED,
+    Action.CONTRIBUTE: S.CONTRIBUTE_FAILED,
+    Action.REVEAL: S.REVEAL_FAILED,
+    Action.UPLOAD: S.RESULT_UPLOAD_FAILED,
+    Action.CLAIM: None,
+}
+"""How a stage ends whose hand raised what nobody expected; a claim is just tried again later."""
+FOR_THE_STAKE: Final = frozenset({Action.REVEAL, Action.CLAIM})
+"""Stages that save stake which is on chain: whatever happens they are tried again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -122,6 +136,15 @@ class Finished:
     callback_data: bytes | None = None
     link: str | None = None
     block: BlockNumber | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A stage's hand raised what it could not name as an outcome: what it has done is not known."""
+
+    at: UnixSeconds
+    action: Action
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +201,35 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The worker program was started again."""
+    """The worker program was started again; ``sudden``: nobody had told it to end."""
 
     at: UnixSeconds
+    sudden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A stage under which the program ended suddenly is begun once more, without its like."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Outlived:
+    """The program has outlived the beginning of a stage under which it had ended suddenly."""
+
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """The replicate brings its program down, or its journal does not read: only its stake counts.
+
+    Source: ``domain.replicate.blame``.
+    """
+
+    at: UnixSeconds
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +264,8 @@ LiveEvent: TypeAlias = (
     | Recovered
     | Refilled
 )
-Event: TypeAlias = Accepted | LiveEvent | Acknowledged | Cleaned | Settled
+TroubleEvent: TypeAlias = Faulted | Quarantined | Tried | Outlived
+Event: TypeAlias = Accepted | LiveEvent | TroubleEvent | Acknowledged | Cleaned | Settled
 
 # ----------------------------------------------------------------------------------------- effects
 

@@ -14,7 +14,10 @@ from functools import reduce
 from typing import Final, assert_never
 
 from poolhand.domain.errors import IllegalTransition
+from poolhand.domain.replicate import trouble
 from poolhand.domain.replicate.events import (
+    FAULTS,
+    FOR_THE_STAKE,
     STEPS,
     Accepted,
     Acknowledged,
@@ -27,11 +30,14 @@ from poolhand.domain.replicate.events import (
     Ended,
     Entry,
     Event,
+    Faulted,
     Finished,
     Flow,
     Forget,
     LiveEvent,
     Offer,
+    Outlived,
+    Quarantined,
     Recovered,
     Refilled,
     Report,
@@ -40,6 +46,8 @@ from poolhand.domain.replicate.events import (
     Settled,
     Step,
     TakenBack,
+    Tried,
+    TroubleEvent,
     UploadAsked,
 )
 from poolhand.domain.replicate.model import Replicate
@@ -65,10 +73,13 @@ __all__ = [
     "Ended",
     "Entry",
     "Event",
+    "Faulted",
     "Finished",
     "Flow",
     "Forget",
     "Offer",
+    "Outlived",
+    "Quarantined",
     "Recovered",
     "Refilled",
     "Replicate",
@@ -78,6 +89,7 @@ __all__ = [
     "Settled",
     "Step",
     "TakenBack",
+    "Tried",
     "UploadAsked",
     "accept",
     "outstanding",
@@ -111,9 +123,9 @@ def outstanding(replicate: Replicate) -> tuple[Effect, ...]:
     """Return every effect asked for whose outcome no event has told yet."""
     unsent = enumerate(replicate.history[replicate.acknowledged :], replicate.acknowledged)
     effects: list[Effect] = [Report(index, entry) for index, entry in unsent]
-    if replicate.running is not None:
+    if replicate.running is not None and not replicate.is_held_back:
         effects.append(Run(replicate.running))
-    if replicate.is_over and not replicate.cleaned:
+    if replicate.is_over and not (replicate.cleaned or replicate.is_held_back):
         effects.append(Clean())
     if replicate.is_over and replicate.cleaned and not (effects or replicate.is_watched):
         effects.append(Forget())
@@ -129,6 +141,14 @@ def replay(journal: Iterable[Event]) -> Replicate:
 
 
 def _apply(replicate: Replicate, event: Event) -> Replicate:
+    """Apply an event; what goes on to something else is no longer under suspicion."""
+    after = _change(replicate, event)
+    if (after.running, after.cleaned) == (replicate.running, replicate.cleaned):
+        return after
+    return trouble.cleared(after)
+
+
+def _change(replicate: Replicate, event: Event) -> Replicate:
     match event:
         case Acknowledged(_, count):
             known = min(max(count, replicate.acknowledged), len(replicate.history))
@@ -137,6 +157,8 @@ def _apply(replicate: Replicate, event: Event) -> Replicate:
             return replace(replicate, cleaned=replicate.is_over)
         case Settled():
             return replace(replicate, settled=replicate.is_over)
+        case Faulted() | Quarantined() | Tried() | Outlived():
+            return _hear_of_trouble(replicate, event)
         case Accepted():
             return replicate
     return _after_end(replicate, event) if replicate.is_over else _live(replicate, event)
@@ -156,6 +178,8 @@ def _after_end(replicate: Replicate, event: LiveEvent) -> Replicate:
         case Finished(_, action) if action is replicate.running:
             seen = max(event.block or replicate.mined_at, replicate.mined_at)
             return replace(replicate, running=None, mined_at=seen)
+        case Recovered(_, sudden):
+            return trouble.fall(replicate, sudden=sudden)
     return replicate
 
 
@@ -167,8 +191,9 @@ def _live(replicate: Replicate, event: LiveEvent) -> Replicate:
             over = _enter(replicate, Entry(status, at, detail))
             seen = max(block or replicate.mined_at, replicate.mined_at)
             return replace(over, running=None, parked=None, mined_at=seen)
-        case Recovered(at):
-            resumed = _enter(replicate, Entry(S.RECOVERING, at))
+        case Recovered(at, sudden):
+            fallen = trouble.fall(replicate, sudden=sudden)
+            resumed = _enter(fallen, Entry(S.RECOVERING, at))
             return _advance(_resume(_enter(resumed, Entry(replicate.status, at)), at), at)
         case TakenBack():
             return _take_back(replicate, event)
@@ -177,6 +202,36 @@ def _live(replicate: Replicate, event: LiveEvent) -> Replicate:
         case Activated() | RevealAsked() | UploadAsked() | Refilled():
             return _advance(_note(replicate, event), event.at)
     assert_never(event)
+
+
+def _hear_of_trouble(replicate: Replicate, event: TroubleEvent) -> Replicate:
+    match event:
+        case Faulted(_, action):
+            return _fault(replicate, event) if action is replicate.running else replicate
+        case Quarantined():
+            return _quarantine(replicate, event)
+        case Tried() | Outlived():
+            return trouble.watch(replicate, event)
+    assert_never(event)
+
+
+def _quarantine(replicate: Replicate, event: Quarantined) -> Replicate:
+    """Give up what has no stake on chain; of the rest only the stake is looked after."""
+    kept = replicate.parked if replicate.parked in FOR_THE_STAKE else None
+    ended = replace(replicate, parked=kept, cleaned=replicate.is_over)
+    if ended.running is not None:
+        ended = _fault(ended, Faulted(event.at, ended.running, event.detail))
+    if not (ended.is_over or ended.has_contributed):
+        ended = _enter(ended, Entry(S.FAILED, event.at, event.detail))
+    return trouble.shut_away(ended, event.detail)
+
+
+def _fault(replicate: Replicate, event: Faulted) -> Replicate:
+    status, let_go = FAULTS[event.action], trouble.let_go(replicate, event)
+    if status is None or replicate.is_over:
+        return let_go
+    ended = _enter(let_go, Entry(status, event.at, event.detail))
+    return _enter(ended, Entry(S.FAILED, event.at)) if _gives_up(ended) else ended
 
 
 _MINED: Final[Mapping[Action, frozenset[Status]]] = {
@@ -191,6 +246,7 @@ def _take_back(replicate: Replicate, event: TakenBack) -> Replicate:
     The sender knows the purpose, so that the same bytes go out where it still has them.
     """
     rests = replicate.has_contributed and replicate.running in (None, Action.REVEAL)
+    rests = rests and trouble.may_run(replicate, event.action)
     mined = replicate.status in _MINED[event.action]
     if not (rests and mined) or event.block <= replicate.mined_at:
         return replicate
@@ -227,9 +283,10 @@ def _take_upload(replicate: Replicate, at: UnixSeconds, *, ready: bool) -> Repli
     if replicate.offer.flow is not Flow.STANDARD:
         return replicate
     asked = _enter(replicate, Entry(S.RESULT_UPLOAD_REQUESTED, at))
-    if ready:
+    if ready and trouble.may_run(replicate, Action.UPLOAD):
         return asked
-    return _enter(asked, Entry(S.RESULT_UPLOAD_REQUEST_FAILED, at, "the result is not on disk"))
+    why = replicate.trouble.words if ready else "the result is not on disk"
+    return _enter(asked, Entry(S.RESULT_UPLOAD_REQUEST_FAILED, at, why))
 
 
 def _resume(replicate: Replicate, at: UnixSeconds) -> Replicate:
@@ -278,6 +335,8 @@ def _advance(replicate: Replicate, at: UnixSeconds) -> Replicate:
 
 
 def _start(replicate: Replicate, action: Action, at: UnixSeconds) -> Replicate:
+    if not trouble.may_run(replicate, action):
+        return replicate
     ongoing = STEPS[action].ongoing
     moved = replicate if ongoing is None else _enter(replicate, Entry(ongoing, at))
     return replace(moved, running=action)

@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from poolhand.domain.ids import ResultDigest
-from poolhand.domain.replicate.events import Action, Entry, Offer
+from poolhand.domain.replicate.events import FOR_THE_STAKE, Action, Entry, Offer
 from poolhand.domain.replicate.status import FINAL, Status
 from poolhand.domain.units import BlockNumber, UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What nobody expected of a replicate.
+
+    Attributes:
+        words: Of the newest trouble, for a person.
+        faults: Stages whose hand raised, at ``faulted_at`` the newest.
+        unsure: A contribution may be on its way to the chain though its stage is over.
+        falls: Sudden ends of the program, one after another, while the same stage was at work.
+        on_trial: That stage is at work again, without any other that is under suspicion.
+        quarantined: Only what saves its stake is begun any more.
+    """
+
+    words: str = ""
+    faults: int = 0
+    faulted_at: UnixSeconds = UnixSeconds(0)
+    unsure: bool = False
+    falls: int = 0
+    on_trial: bool = False
+    quarantined: bool = False
+
+
+NO_TROUBLE: Final = Trouble()
+SUSPICIOUS: Final = 2
+"""Sudden ends of the program under the same stage after which it is not simply begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +55,7 @@ class Replicate:
             said before it tells nothing.
         cleaned: Container and files are gone.
         settled: Nothing that the chain may take back concerns it any more.
+        trouble: What nobody expected.
     """
 
     offer: Offer
@@ -43,6 +72,7 @@ class Replicate:
     mined_at: BlockNumber = BlockNumber(0)
     cleaned: bool = False
     settled: bool = False
+    trouble: Trouble = NO_TROUBLE
 
     @property
     def status(self) -> Status:
@@ -63,6 +93,17 @@ class Replicate:
     def has_contributed(self) -> bool:
         """Whether a contribution may be on chain, so that stake may be at risk."""
         return self.count(Status.CONTRIBUTING) > 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a hand of it may be at work: a stage, or the cleaning after the end."""
+        return self.running is not None or (self.is_over and not self.cleaned)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether its hand waits for its trial, for it may be what ends the program."""
+        suspected = self.trouble.falls >= SUSPICIOUS and not self.trouble.on_trial
+        return suspected and self.running not in FOR_THE_STAKE
 
     def count(self, *statuses: Status) -> int:
         """Count entries with one of these statuses."""

@@ -36,6 +36,9 @@ LONGEST_PAUSE: Final = Seconds(30)
 DOUBTS: Final = (Status.REVEAL_FAILED, Status.CANT_REVEAL)
 """Reveals that were refused: the chain is looked at again with every block."""
 
+FAULT_PAUSE: Final = Seconds(10)
+"""Pause after a hand raised that saves stake, times the faults so far, up to ``LONGEST_PAUSE``."""
+
 DEEP: Final = 6
 """Blocks on top of an end after which it counts for good; re-organisations reach 5 at most."""
 
@@ -72,7 +75,7 @@ def news_of(
     if replicate.running is Action.CLAIM and view.status < ChainTaskStatus.COMPLETED:
         return None
     if view.status < ChainTaskStatus.COMPLETED and _must_claim(view, status, claim_grace):
-        return ClaimDue(at)
+        return None if _rests(replicate, at) else ClaimDue(at)
     return _while_held(view, replicate, own, at)
 
 
@@ -105,7 +108,7 @@ def _after_end(
     status = own.status if own else ContributionStatus.UNSET
     if not _may_hold_stake(view, replicate, status):
         return Settled(at) if view.block >= replicate.mined_at + DEEP else None
-    if replicate.running is not None:
+    if replicate.running is not None or _rests(replicate, at):
         return None
     if _must_claim(view, status, claim_grace):
         return ClaimDue(at)
@@ -120,7 +123,14 @@ def _may_hold_stake(view: TaskView, replicate: Replicate, own: ContributionStatu
     if own is not ContributionStatus.UNSET:
         return True
     deadline = view.contribution_deadline or replicate.deadline
-    return replicate.count(Status.CONTRIBUTED) > 0 and view.block_time < deadline
+    sent = replicate.count(Status.CONTRIBUTED) > 0 or replicate.trouble.unsure
+    return sent and view.block_time < deadline
+
+
+def _rests(replicate: Replicate, at: UnixSeconds) -> bool:
+    """Whether a hand that raised while it saved stake is not to be tried again yet."""
+    trouble = replicate.trouble
+    return at < trouble.faulted_at + min(FAULT_PAUSE * trouble.faults, LONGEST_PAUSE)
 
 
 def _must_claim(view: TaskView, own: ContributionStatus, grace: Seconds | None) -> bool:
