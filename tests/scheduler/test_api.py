@@ -11,6 +11,7 @@ from pool_world import TO_CONTRIBUTED, S, first_task
 from poolhand import __version__
 from poolhand.domain.ids import Address
 from poolhand.domain.tag import Tag
+from poolhand.domain.units import NANO_PER_RLC as RLC
 from poolhand.scheduler.api import routes
 from poolhand.transport.asgi import application
 from poolhand.wire.messages import Logs
@@ -217,6 +218,14 @@ async def test_health_tells_block_workers_and_work(office):
         "workers": 1,
         "open_tasks": 1,
         "gas": {"short": False, "balance": 10**30, "missing": 0, "message": None},
+        "deposit": {
+            "free": 100_000 * RLC,
+            "locked": 0,
+            "least": 3 * RLC // 10,
+            "message": None,
+        },
+        "sells": True,
+        "sells_nothing_because": None,
     }
 
 

@@ -8,12 +8,13 @@ import typer
 
 from poolhand.cli.claiming import claim_members, claim_report
 from poolhand.cli.desk import Desk
-from poolhand.cli.parts import AmountArgument
+from poolhand.cli.funding import WalletWithoutRlc
+from poolhand.cli.parts import AmountArgument, amount_of
 from poolhand.cli.render import coin, pairs, receipt_members, receipt_row, rlc
 from poolhand.cli.stakes import stakes_members, stakes_report
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.errors import NothingToDeposit, NothingToMove
 from poolhand.domain.ids import Address
-from poolhand.domain.units import NanoRlc
 
 if TYPE_CHECKING:
     from poolhand.domain.onchain import Receipt
@@ -60,17 +61,26 @@ async def claim(desk: Desk, blocks: BlocksOption = LOOKBACK) -> Answer:
 
 @verb(app, "deposit", example="poolhand account deposit 25")
 async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
-    """Turn RLC into stake, which purchases and contributions lock."""
+    """Turn RLC into stake, which purchases, contributions and sales of a pool lock."""
+    wanted = amount_of(amount)
+    if not wanted:
+        raise NothingToDeposit
     async with desk.requester(signing=True) as requester:
-        receipt = await requester.deposit(NanoRlc(amount))
+        has = await requester.balances()
+        if has.rlc < wanted:
+            raise WalletWithoutRlc(has.owner, has.rlc, wanted, requester.hub.facts.chain_id)
+        receipt = await requester.deposit(wanted)
         return _answer(await requester.balances(), receipt)
 
 
 @verb(app, "withdraw", example="poolhand account withdraw 1.5")
 async def withdraw(desk: Desk, amount: AmountArgument) -> Answer:
     """Turn free stake back into RLC."""
+    wanted = amount_of(amount)
+    if not wanted:
+        raise NothingToMove
     async with desk.requester(signing=True) as requester:
-        receipt = await requester.withdraw(NanoRlc(amount))
+        receipt = await requester.withdraw(wanted)
         return _answer(await requester.balances(), receipt)
 
 

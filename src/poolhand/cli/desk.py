@@ -127,6 +127,16 @@ class Desk:
         return devnet.accounts[name]
 
     @property
+    def account_if_any(self) -> DevnetAccount | None:
+        """The same; None, too, where no chain is known and no account was named."""
+        try:
+            return self.account
+        except NoDevnet:
+            if self.flags.get("as_"):
+                raise
+            return None
+
+    @property
     def stored(self) -> StoredWallet:
         """The wallet that acts, not opened; the only one of the keystore if none is named.
 
@@ -137,13 +147,7 @@ class Desk:
         """
         from poolhand.keys import find_wallet
 
-        keystore = self.found["keystore"]
-        try:
-            account = self.account
-        except NoDevnet:
-            if self.flags.get("as_"):
-                raise
-            account = None
+        keystore, account = self.found["keystore"], self.account_if_any
         if account is not None:
             return find_wallet(account.keystore, keystore)
         return the_wallet(self.found["wallet"], keystore)
@@ -195,7 +199,7 @@ class Desk:
         Raises:
             PasswordMissing, PasswordUnreadable: Nowhere to be had.
         """
-        account = None if fresh else self.account
+        account = None if fresh else self.account_if_any
         by_name = account is not None and bool(self.flags.get("as_"))
         told = "" if by_name and not self.flags.get("password_file") else self._told_password()
         if told:
@@ -240,12 +244,21 @@ class Desk:
         return replace(settings, wallet=str(self.stored.path), password=self.password())
 
     @asynccontextmanager
-    async def requester(self, *, signing: bool = False) -> AsyncIterator[Requester]:
-        """Open a requester; with ``signing``, one that can spend."""
+    async def requester(
+        self, *, signing: bool = False, wallet: tuple[str, str] | None = None
+    ) -> AsyncIterator[Requester]:
+        """Open a requester; with ``signing``, one that can spend.
+
+        Args:
+            signing: With the wallet that acts, opened.
+            wallet: With this one instead: its file and its password.
+        """
         from poolhand import observe
 
         observe.configure(level="warning")
-        settings = self.settings(signing=signing)
+        settings = self.settings(signing=signing and wallet is None)
+        if wallet is not None:
+            settings = replace(settings, wallet=wallet[0], password=wallet[1])
         async with (self.opener or _opener())(settings) as requester:
             yield requester
 

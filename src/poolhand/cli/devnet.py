@@ -20,6 +20,7 @@ from rich.text import Text
 from poolhand import observe
 from poolhand.cli import devnet_fault
 from poolhand.cli.adversary import add_adversary
+from poolhand.cli.faucet import add_faucet
 from poolhand.cli.programs import until_stopped
 from poolhand.cli.saying import say
 from poolhand.cli.terminal import Console
@@ -40,6 +41,7 @@ UP_SECONDS: Final = 180
 DOWN_SECONDS: Final = 60
 
 add_adversary(app)
+add_faucet(app)
 app.add_typer(devnet_fault.app, name="fault")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

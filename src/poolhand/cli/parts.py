@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from poolhand.domain.ids import Address, DealId, FixedBytes, TaskId
-from poolhand.domain.units import parse_rlc
+from poolhand.domain.units import NanoRlc, parse_rlc
 
 
 class Sha256(FixedBytes):
@@ -26,9 +26,20 @@ def optional_address(text: str) -> Any:
     return Address.parse(text) if text else None
 
 
+def amount_of(words: list[str]) -> NanoRlc:
+    """Read an amount of RLC that was typed in one word or two.
+
+    Raises:
+        BadAmount: It is none.
+    """
+    return parse_rlc(" ".join(words))
+
+
 AddressArgument = Annotated[Address, typer.Argument(parser=Address.parse, metavar="ADDRESS")]
 DealArgument = Annotated[DealId, typer.Argument(parser=DealId.parse, metavar="DEAL_ID")]
 TaskArgument = Annotated[TaskId, typer.Argument(parser=TaskId.parse, metavar="TASK_ID")]
 AmountArgument = Annotated[
-    int, typer.Argument(parser=parse_rlc, metavar="AMOUNT", help="In RLC, or 'N nRLC'.")
+    list[str],
+    typer.Argument(metavar="AMOUNT", help="In RLC: 1.5, '1.5 RLC', 300000000nRLC."),
 ]
+"""Several words, so that ``1.5 RLC`` needs no quotes; ``amount_of`` reads them."""

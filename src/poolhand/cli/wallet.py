@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from poolhand.cli.confirming import confirm
 from poolhand.cli.desk import Desk
 from poolhand.cli.masking import KeyOnCommandLine
-from poolhand.cli.passwords import ask_key, read_password
-from poolhand.cli.render import grid, pairs
+from poolhand.cli.passwords import ask_key, ask_password, read_password
 from poolhand.cli.verb import Answer, noun, verb
-from poolhand.keys import create_wallet, import_wallet, list_wallets
+from poolhand.domain.errors import Refused
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from poolhand.keys import StoredWallet
 
-app = noun("Create, import and list wallets.")
+app = noun("Create, import, list and export wallets; send RLC and coin.")
 
 KeystoreOption = Annotated[
     str, typer.Option("--keystore", metavar="FOLDER", help="[$POOLHAND_KEYSTORE]")
@@ -26,12 +28,37 @@ KeyFileOption = Annotated[
     str,
     typer.Option(metavar="FILE", help="Its first line is the private key; '-': standard input."),
 ]
+ToOption = Annotated[
+    str, typer.Option(metavar="FILE", help="A file that is not there, or a folder.")
+]
+PrivateKeyFlag = Annotated[
+    bool, typer.Option("--private-key", help="The private key itself, not encrypted.")
+]
+YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+NewPasswordOption = Annotated[
+    str, typer.Option(metavar="FILE", help="Its first line is the new password; else it is asked.")
+]
+SendArgument = Annotated[
+    list[str], typer.Argument(metavar="AMOUNT ADDRESS", help="How much of what, and to whom.")
+]
 KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", hidden=True)]
+
+
+class DevnetPassword(Refused):
+    """The password of a devnet's account cannot be changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an account of the devnet keeps its password, which the devnet's programs read from a "
+            "file: name a wallet of your own with --wallet"
+        )
 
 
 @verb(app, "create", example="poolhand wallet create --password-file secret.txt", local=True)
 def create(desk: Desk, keystore: KeystoreOption = "") -> Answer:
     """Make a new wallet and encrypt it with a password."""
+    from poolhand.keys import create_wallet
+
     return _stored(create_wallet(_folder(desk, keystore), desk.password(fresh=True)))
 
 
@@ -46,17 +73,18 @@ def import_(
     if key:
         raise KeyOnCommandLine
     key = read_password(key_file) if key_file else ask_key()
+    from poolhand.keys import import_wallet
+
     return _stored(import_wallet(_folder(desk, keystore), key, desk.password(fresh=True)))
 
 
 @verb(app, "list", example="poolhand wallet list --json", local=True)
 def list_(desk: Desk, keystore: KeystoreOption = "") -> Answer:
     """List the wallets of the keystore folder, oldest first."""
+    from poolhand.keys import list_wallets
+
     found = list_wallets(_folder(desk, keystore))
-    return Answer(
-        [_members(each) for each in found],
-        lambda: grid(("address", "file"), ((each.address, each.path) for each in found)),
-    )
+    return Answer([_members(each) for each in found], lambda: _table(found))
 
 
 @verb(app, "show", example="poolhand wallet show --as worker-1")
@@ -65,8 +93,74 @@ def show(desk: Desk) -> Answer:
     return _stored(desk.stored)
 
 
+@verb(
+    app, "send", example="poolhand wallet send 1.5 RLC 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD"
+)
+async def send_(desk: Desk, what: SendArgument, yes: YesFlag = False) -> Answer:
+    """Send RLC or the chain's coin to an address; it says how much to whom, and asks.
+
+    The amount has a unit: RLC, nRLC, ETH, xRLC, gwei or wei.
+    """
+    from poolhand.cli.sending import read_payment, send
+
+    return await send(desk, read_payment(what), yes=yes)
+
+
+@verb(app, "export", example="poolhand wallet export --to backup.json", local=True)
+def export(
+    desk: Desk, to: ToOption, private_key: PrivateKeyFlag = False, yes: YesFlag = False
+) -> Answer:
+    """Copy a wallet's keystore file, or write its private key into a file, for its owner alone.
+
+    A keystore file stays encrypted with the wallet's password. A private key is not: whoever reads
+    that file has the wallet, so it asks first.
+    """
+    from poolhand.keys import copy_keystore, export_key
+
+    stored = desk.stored
+    if private_key:
+        about = f"write the private key of {stored.address}, not encrypted, into {to}"
+        confirm(about, yes=yes)
+        path = export_key(stored, desk.password(), Path(to))
+    else:
+        path = copy_keystore(stored, Path(to))
+    members = {**_members(stored), "file": str(path), "encrypted": not private_key}
+    kind = "private key, not encrypted" if private_key else "keystore file"
+    rows = (("address", stored.address), (kind, path))
+    return _shown(members, rows)
+
+
+@verb(
+    app,
+    "change-password",
+    example="poolhand wallet change-password",
+    local=True,
+)
+def change_password_(desk: Desk, new_password_file: NewPasswordOption = "") -> Answer:
+    """Encrypt a wallet with another password, in its own file; the old one opens it no more.
+
+    Copies made before keep the old password.
+    """
+    from poolhand.keys import change_password
+
+    if desk.account_if_any is not None:
+        raise DevnetPassword
+    stored, old = desk.stored, desk.password()
+    if new_password_file:
+        new = read_password(new_password_file)
+    else:
+        new = ask_password("the new password", fresh=True)
+    return _stored(change_password(stored, old, new))
+
+
 def _folder(desk: Desk, keystore: str) -> Path:
     return Path(keystore) if keystore else Path(desk.found["keystore"])
+
+
+def _table(found: tuple[StoredWallet, ...]) -> RenderableType:
+    from poolhand.cli.render import grid
+
+    return grid(("address", "file"), ((each.address, each.path) for each in found))
 
 
 def _members(stored: StoredWallet) -> dict[str, Any]:
@@ -74,6 +168,10 @@ def _members(stored: StoredWallet) -> dict[str, Any]:
 
 
 def _stored(stored: StoredWallet) -> Answer:
-    return Answer(
-        _members(stored), lambda: pairs((("address", stored.address), ("file", stored.path)))
-    )
+    return _shown(_members(stored), (("address", stored.address), ("file", stored.path)))
+
+
+def _shown(members: dict[str, Any], rows: tuple[tuple[str, Any], ...]) -> Answer:
+    from poolhand.cli.render import pairs
+
+    return Answer(members, lambda: pairs(rows))

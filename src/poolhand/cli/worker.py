@@ -11,11 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
-from poolhand.cli.parts import AmountArgument
+from poolhand.cli.parts import AmountArgument, amount_of
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
-from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, without_effect, worker_settings
 
@@ -131,7 +130,7 @@ def deposit_stake(
     """
     from poolhand.cli.depositing import deposit, deposit_report
 
-    told = deposit(find_page(url, base, name), NanoRlc(amount), again)
+    told = deposit(find_page(url, base, name), amount_of(amount), again)
     _print(told, as_json, lambda: deposit_report(told))
 
 

@@ -95,6 +95,20 @@ class BadAmount(Refused):
         super().__init__(f"'{text[:60]}' is not such an amount: {wanted}")
 
 
+class NothingToDeposit(Refused):
+    """A deposit of nothing, which would cost gas and change nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("a deposit of 0 RLC changes nothing: name an amount above 0")
+
+
+class NothingToMove(Refused):
+    """A withdrawal or a payment of nothing, which would cost gas and change nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("an amount of 0 moves nothing and costs gas: name one above 0")
+
+
 class BadHex(Refused):
     """A hexadecimal value has the wrong length or alphabet."""
 

@@ -20,10 +20,12 @@ from poolhand.keys.keystore import (
     open_wallet,
 )
 from poolhand.keys.lock import WalletLock
+from poolhand.keys.moving import FileExists, change_password, copy_keystore, export_key
 from poolhand.keys.wallet import Wallet
 
 __all__ = [
     "DEFAULT_FOLDER",
+    "FileExists",
     "KeystoreUnreadable",
     "NotAKey",
     "StoredWallet",
@@ -33,7 +35,10 @@ __all__ = [
     "WalletLock",
     "WalletNotFound",
     "WrongPassword",
+    "change_password",
+    "copy_keystore",
     "create_wallet",
+    "export_key",
     "find_wallet",
     "import_wallet",
     "list_wallets",

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 from unicodedata import normalize
 
-from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
-
 from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import (
@@ -99,6 +97,8 @@ def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wal
         KeystoreUnreadable: The file is no version 3 keystore.
         WrongPassword: It does not decrypt.
     """
+    from eth_keyfile.keyfile import decode_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
+
     path = _locate(which, folder.expanduser())
     content = _content(path)
     try:
@@ -124,20 +124,34 @@ def _store(wallet: Wallet, folder: Path, password: str, cost: int) -> StoredWall
         if found.address == wallet.address:
             raise WalletExists(wallet.address, found.path)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    content = encrypted(
-        wallet, lambda key: create_keyfile_json(key, _bytes(password), 3, "scrypt", cost, 32)
-    )
     path = root / _file_name(wallet.address, datetime.now(UTC))
-    _write_privately(path, json.dumps({**content, "address": wallet.address.hex()}))
+    write_privately(path, sealed(wallet, password, cost))
     return StoredWallet(wallet.address, path)
 
 
-def _write_privately(path: Path, text: str) -> None:
-    """Write and sync a new file of mode 0600, whole or not at all."""
+def sealed(wallet: Wallet, password: str, cost: int = SCRYPT_COST) -> str:
+    """Return the content of a wallet's keystore file.
+
+    Args:
+        wallet: Whose key.
+        password: Normalised (NFKC) and encoded in UTF-8, as ethers does.
+        cost: n of scrypt.
+    """
+    from eth_keyfile.keyfile import create_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
+
+    content = encrypted(
+        wallet, lambda key: create_keyfile_json(key, _bytes(password), 3, "scrypt", cost, 32)
+    )
+    return json.dumps({**content, "address": wallet.address.hex()})
+
+
+def write_privately(path: Path, content: str | bytes) -> None:
+    """Write and sync a file of mode 0600, whole or not at all."""
     draft = path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn, Self, get_args
 
 from coincurve import PrivateKey
-from eth_account import Account
 from eth_hash.auto import keccak
 
 from poolhand.domain.eip712 import Domain
@@ -99,6 +98,8 @@ class Wallet:
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
         """Return the signed bytes to broadcast and their hash (type 2, or legacy with EIP-155)."""
+        from eth_account import Account  # noqa: PLC0415 - slow, see tests/cli
+
         signed = Account.sign_transaction(_fields(transaction), self.__key.secret)
         return bytes(signed.raw_transaction), TxHash(bytes(signed.hash))
 

@@ -21,6 +21,8 @@ from poolhand.domain.onchain import (
     Deposit,
     Receipt,
     TaskView,
+    TransferCoin,
+    TransferRlc,
     Withdraw,
 )
 from poolhand.domain.orders.model import Signed
@@ -145,6 +147,10 @@ class Requester:
     async def withdraw(self, amount: NanoRlc) -> Receipt:
         """Turn free stake into RLC; raises BalanceTooLow."""
         return await self._send("withdraw", Withdraw(amount))
+
+    async def pay(self, call: TransferRlc | TransferCoin) -> Receipt:
+        """Send RLC or coin; raises BalanceTooLow, OutOfGas."""
+        return await self._send("pay", call)
 
     async def _send(self, kind: str, call: Call) -> Receipt:
         """Send something that is meant each time it is asked for."""

@@ -21,6 +21,7 @@ from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust
 from poolhand.ports.chain import HubFacts
 from poolhand.scheduler.chronicle import Chronicle
+from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
@@ -58,6 +59,7 @@ class Office:
     till: Till
     chronicle: Chronicle
     pricing: Pricing
+    collateral: Collateral
     metrics: Metrics
     public_logs: bool = False
     logs: dict[TaskId, dict[Address, tuple[str, str]]] = field(default_factory=dict)
@@ -177,7 +179,7 @@ def _find(office: Office, text: str) -> Task:
 def _health(router: APIRouter, office: Office) -> None:
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        """Tell that the scheduler is up, how far it is with the chain, and if gas suffices."""
+        """Tell that the scheduler is up, how far the chain is, and whether anything can be sold."""
         head = office.lookout.head
         return {
             "ok": True,
@@ -186,6 +188,9 @@ def _health(router: APIRouter, office: Office) -> None:
             "workers": len(office.roster.all()),
             "open_tasks": sum(1 for _ in office.engine.open_tasks()),
             "gas": office.till.show(),
+            "deposit": office.collateral.show(),
+            "sells": office.pricing.why_nothing is None,
+            "sells_nothing_because": office.pricing.why_nothing,
         }
 
     @router.get("/metrics")

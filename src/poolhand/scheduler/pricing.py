@@ -28,6 +28,10 @@ class PoolOutOfGas(Unavailable):
     """The pool could not pay for what it would have to put on chain."""
 
 
+class PoolWithoutDeposit(Unavailable):
+    """The pool's owner has not the stake that a deal would lock: no deal could be made."""
+
+
 class Pricing:
     """Sells categories at fixed prices per task (nRLC).
 
@@ -35,6 +39,7 @@ class Pricing:
         prices: By category; what is missing is not sold.
         highest_trust: Of one task.
         obstacle: Says why nothing may be sold now, None when it may.
+        lack: Says what the owner must deposit before anything can be sold, None when it may be.
     """
 
     def __init__(
@@ -47,16 +52,25 @@ class Pricing:
         prices: dict[int, NanoRlc],
         highest_trust: Trust,
         obstacle: Callable[[], str | None] = lambda: None,
+        lack: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._signer, self._domain, self._pool = signer, domain, workerpool
         self._hub, self._entropy = hub, entropy
         self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
+        self._lack = lack
         self._orders: dict[tuple[int, Trust, Tag], Signed[WorkerpoolOrder]] = {}
 
     @property
     def prices(self) -> dict[int, NanoRlc]:
         """Price per task by category (nRLC)."""
         return dict(self._prices)
+
+    @property
+    def why_nothing(self) -> str | None:
+        """Why nothing at all is sold now; None where something is."""
+        if not self._prices:
+            return "no category has a price: the pool's owner sets them with --prices"
+        return self._obstacle() or self._lack()
 
     async def order(
         self, category: int, trust: Trust, tag: Tag, volume: int = 1
@@ -66,10 +80,13 @@ class Pricing:
         Raises:
             NotSold: Category, trust or tag is not offered.
             PoolOutOfGas: Nothing is sold until the pool's wallet is refilled.
+            PoolWithoutDeposit: Nothing is sold until the pool's owner has deposited stake.
         """
         self._check(category, trust, tag, volume)
         if obstacle := self._obstacle():
             raise PoolOutOfGas(f"this pool sells nothing now: {obstacle}")
+        if lack := self._lack():
+            raise PoolWithoutDeposit(f"this pool sells nothing now: {lack}")
         key = (category, trust, tag)
         known = self._orders.get(key)
         if known is not None:

@@ -44,6 +44,7 @@ from poolhand.scheduler.api import Office
 from poolhand.scheduler.assessor import Assessor, Memory
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.clerk import Clerk
+from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.desk import Desk
 from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
@@ -98,6 +99,7 @@ class Scheduler:
         self.engine, self.roster = Engine(journal), Roster()
         self._outage = chain_outage("the scheduler")
         self.till = Till(sender, clock, self._owed, self._gas_changed, self._outage)
+        self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
         self.metrics = Metrics(self.engine, self.roster, self.till)
         pool, patience = settings.workerpool, Patience(clock, self._outage)
         self.purchases = Purchases(self.engine, hub, pool, patience, quick=settings.quick_finish)
@@ -146,6 +148,7 @@ class Scheduler:
             settings.prices,
             settings.highest_trust,
             lambda: self.till.complaint,
+            lambda: self.collateral.complaint,
         )
         self._treasury: Treasury | None = None
         self._owner = owner
@@ -164,6 +167,7 @@ class Scheduler:
             till=self.till,
             chronicle=self.chronicle,
             pricing=self.pricing,
+            collateral=self.collateral,
             metrics=self.metrics,
             public_logs=self._settings.public_logs,
             logs=self.desk.logs,
@@ -188,6 +192,7 @@ class Scheduler:
             self.lookout.is_recorded = self._treasury.is_sending
             self.engine.recover()
             await self.lookout.prepare()
+            await self.collateral.look()
             self.assessor.recover()
             self.engine.act, self.engine.changed = self._act, self._changed
             tasks.create_task(self.lookout.keep_looking())
@@ -196,6 +201,7 @@ class Scheduler:
             tasks.create_task(self.lookout.follow_heads())
             tasks.create_task(self._follow_stakes())
             tasks.create_task(self.till.keep_watch(self._watcher))
+            tasks.create_task(self.collateral.keep_watch(self._watcher))
             tasks.create_task(self.desk.keep_checking())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.supplier.keep_supplying())

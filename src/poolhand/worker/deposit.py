@@ -15,7 +15,7 @@ import structlog
 from poolhand.chain.errors import BalanceTooLow, Displaced
 from poolhand.domain import onchain, purse
 from poolhand.domain.deal import Account
-from poolhand.domain.errors import BrokenPrecondition, Refused
+from poolhand.domain.errors import BrokenPrecondition, NothingToDeposit
 from poolhand.domain.onchain import Call, Receipt
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.worker.bench import MOST_LAG, Bench
@@ -26,13 +26,6 @@ MOST: Final = NanoRlc(2**63 - 1)
 """More than all the RLC there is."""
 
 log = structlog.get_logger()
-
-
-class NothingToDeposit(Refused):
-    """A deposit of nothing, which would cost gas and change nothing."""
-
-    def __init__(self) -> None:
-        super().__init__("a deposit of 0 RLC changes nothing: name an amount above 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""``poolhand devnet faucet``: coin and RLC for anybody, on a network that is a devnet's.
+
+The devnet's RLC lies with its deployer, whose key comes from a public mnemonic; so the faucet works
+on any devnet that can be reached, also from another folder or another machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from poolhand.cli.desk import Desk
+from poolhand.cli.funding import chain_name, where_from
+from poolhand.cli.verb import Answer, verb
+from poolhand.domain.errors import Refused
+from poolhand.domain.units import NanoRlc, Wei, parse_coin, parse_rlc, show_coin, show_rlc
+
+if TYPE_CHECKING:
+    from poolhand.domain.ids import Address
+    from poolhand.domain.onchain import Receipt
+    from poolhand.requester.requester import Balances
+
+Who = Annotated[str, typer.Argument(metavar="ADDRESS", help="Who gets it.")]
+Rlc = Annotated[str, typer.Option("--rlc", metavar="AMOUNT", help="RLC to give; 0: none.")]
+Coin = Annotated[str, typer.Option("--coin", metavar="AMOUNT", help="Coin to give; 0: none.")]
+
+
+class NoFaucetHere(Refused):
+    """This chain is no devnet: nobody gives RLC away on it."""
+
+    def __init__(self, why: str, chain_id: int, who: object) -> None:
+        super().__init__(f"{why}. Where RLC comes from: {where_from(chain_id, who)}")
+
+
+def add_faucet(app: typer.Typer) -> None:
+    """Add the verb to the noun."""
+    verb(app, "faucet", example=EXAMPLE)(faucet)
+
+
+EXAMPLE = "poolhand devnet faucet 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD --rlc 100"
+
+
+async def faucet(desk: Desk, address: Who, rlc: Rlc = "1000", coin: Coin = "1") -> Answer:
+    """Give RLC and coin for gas to an address, on a devnet.
+
+    On a public chain it says where they come from there.
+    """
+    from poolhand.cli.sending import recipient
+
+    who = recipient(address)
+    gift = parse_rlc(rlc), parse_coin(coin)
+    settings = desk.settings(signing=False)
+    if chain_name(settings.chain.chain_id) is not None:
+        raise _public(settings.chain.chain_id or 0, who)
+    with _deployer() as wallet:
+        return await _give(desk, wallet, who, *gift)
+
+
+async def _give(
+    desk: Desk, wallet: tuple[str, str], who: Address, rlc: NanoRlc, coin: Wei
+) -> Answer:
+    from poolhand.domain.onchain import TransferCoin, TransferRlc
+
+    sent: list[Receipt] = []
+    async with desk.requester(wallet=wallet) as requester:
+        has, chain_id = await requester.balances(), requester.hub.facts.chain_id
+        if chain_name(chain_id) is not None:
+            raise _public(chain_id, who)
+        if has.rlc < rlc or has.coin < coin:
+            raise _empty(has, chain_id, who)
+        if coin:
+            sent.append(await requester.pay(TransferCoin(who, coin)))
+        if rlc:
+            sent.append(await requester.pay(TransferRlc(who, rlc)))
+        return _answer(await requester.balances(who), rlc, coin, sent)
+
+
+def _public(chain_id: int, who: Address) -> NoFaucetHere:
+    why = f"{chain_name(chain_id)} is a public chain, and Poolhand has no faucet on it"
+    return NoFaucetHere(why, chain_id, who)
+
+
+def _empty(has: Balances, chain_id: int, who: Address) -> NoFaucetHere:
+    return NoFaucetHere(
+        f"the devnet's deployer has {show_rlc(has.rlc)} RLC and {show_coin(has.coin)} coins on "
+        f"chain {chain_id}: that is not enough, or this is no devnet",
+        chain_id,
+        who,
+    )
+
+
+@contextmanager
+def _deployer() -> Iterator[tuple[str, str]]:
+    """Write the deployer's keystore for as long as it is needed; its key is public."""
+    from poolhand.devnet.accounts import DEPLOYER, derive, store_account
+
+    with tempfile.TemporaryDirectory(prefix="poolhand-faucet-") as folder:
+        account = store_account(Path(folder), DEPLOYER, derive(DEPLOYER))
+        password = Path(account.password_file).read_text(encoding="utf-8").strip()
+        yield account.keystore, password
+
+
+def _answer(has: Balances, rlc: NanoRlc, coin: Wei, sent: list[Receipt]) -> Answer:
+    from poolhand.cli.render import coin as coins
+    from poolhand.cli.render import pairs, receipt_members, receipt_row
+    from poolhand.cli.render import rlc as rlcs
+
+    members: dict[str, Any] = {
+        "address": str(has.owner),
+        "given_nrlc": rlc,
+        "given_wei": coin,
+        "rlc_nrlc": has.rlc,
+        "coin_wei": has.coin,
+        "transactions": [receipt_members(each) for each in sent],
+    }
+    rows = (
+        ("given", f"{rlcs(rlc)} and {coins(coin)}"),
+        ("to", has.owner),
+        ("it has now", f"{rlcs(has.rlc)} outside the hub and {coins(has.coin)}"),
+        *(("transaction", receipt_row(each)) for each in sent),
+    )
+    return Answer(members, lambda: pairs(rows))
