@@ -14,6 +14,7 @@ from poolhand.devnet.faults.callers import is_meant
 from poolhand.devnet.faults.kinds import Partition
 from poolhand.devnet.faults.line import Line, to_port, to_socket
 from poolhand.devnet.ports import LOOPBACK, free_port
+from poolhand.transport.waiting import Room
 
 SECONDS = 20
 CALLER = """
@@ -191,8 +192,23 @@ async def test_two_cuts_of_one_caller_are_healed_one_by_one(line, start):
 async def test_a_service_that_is_gone_breaks_its_callers(pids):
     async with Line("gone", free_port(), to_port(free_port), lambda: pids) as line:
         reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+        writer.write(b"hello")
         await _broken(reader)
         writer.close()
+
+
+@pytest.mark.case("A4")
+async def test_callers_that_say_nothing_keep_nobody_from_the_service(far, pids):
+    few = Room(2, 2)
+    async with Line("echo", free_port(), to_port(lambda: far), lambda: pids, few) as line:
+        idle = [await asyncio.open_connection(LOOPBACK, line._near) for _ in range(5)]
+        reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+        writer.write(b"hello")
+        assert await reader.read(100) == b"hello"
+        for waiting, _ in idle[:3]:
+            await _broken(waiting)
+        for _, each in (*idle, (reader, writer)):
+            each.close()
 
 
 @linux

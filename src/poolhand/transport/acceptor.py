@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 from poolhand.observe.complaint import Complaint
 
+ServeStream: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BATCH: Final = 16
 """Connections taken before others of the loop have their turn."""
 PAUSE: Final = 0.2
@@ -100,3 +103,44 @@ class Acceptor:
             await self._loop.connect_accepted_socket(self._factory, taken)
         except OSError:
             taken.close()  # gone before it was ours
+
+
+def accept_streams(
+    listener: socket.socket,
+    serve: ServeStream,
+    *,
+    shed: Callable[[], None] = lambda: None,
+    limit: int = 65_536,
+) -> Acceptor:
+    """Take connections as ``asyncio.start_server`` does: ``serve`` gets reader and writer of each.
+
+    Args:
+        listener: Bound and listening; stays the caller's.
+        serve: Called for each connection; its own fault ends that connection alone.
+        shed: Called to make room where no descriptor is left.
+        limit: Bytes of a line that a reader holds.
+    """
+
+    def protocol() -> asyncio.Protocol:
+        reader = asyncio.StreamReader(limit=limit)
+        return asyncio.StreamReaderProtocol(reader, serve)
+
+    return Acceptor(listener, protocol, descriptor_outage(), shed)
+
+
+def unix_listener(path: str) -> socket.socket:
+    """Listen at a Unix socket; what a dead program left there is replaced.
+
+    Raises:
+        OSError: The place cannot be had.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - a path below /proc/self/fd stays a text
+        listener.bind(path)
+        listener.listen(128)
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from poolhand.devnet.faults.faults import Faults
 from poolhand.devnet.faults.kinds import BadFault, Fault, dump, identity, load
+from poolhand.devnet.faults.line import FIRST_WORD
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
+from poolhand.transport.acceptor import accept_streams, unix_listener
 
 SOCKET: Final = "faults.sock"
 LONGEST_PATH: Final = 100
@@ -106,18 +108,21 @@ async def controlled(faults: Faults, home: Path) -> AsyncIterator[None]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         with contextlib.suppress(OSError, ValueError):
-            line = await reader.readline()
+            async with asyncio.timeout(FIRST_WORD):
+                line = await reader.readline()
             writer.write(json.dumps(await _obey(faults, line)).encode() + b"\n")
             await writer.drain()
         writer.close()
 
     with _reachable(place) as path:
-        server = await asyncio.start_unix_server(serve, path, limit=MOST)
+        listener = unix_listener(path)
     place.chmod(0o600)
+    acceptor = accept_streams(listener, serve, limit=MOST)
     try:
         yield
     finally:
-        server.close()
+        acceptor.close()
+        listener.close()
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

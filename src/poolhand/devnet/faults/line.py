@@ -21,10 +21,17 @@ import structlog
 from poolhand.devnet.faults.callers import Programs, is_meant, tcp_caller, unix_caller
 from poolhand.devnet.faults.kinds import Partition
 from poolhand.devnet.ports import LOOPBACK
+from poolhand.transport.acceptor import Acceptor, accept_streams, unix_listener
+from poolhand.transport.listen import bind
+from poolhand.transport.waiting import Room, WaitingConnections
 
 Stream: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial: TypeAlias = Callable[[], Awaitable[Stream]]
 CHUNK: Final = 64 * 1024
+SILENT: Final = Room(per_address=256, in_all=256)
+"""Connections whose caller has not said a word yet."""
+FIRST_WORD: Final = 10.0
+"""Seconds until it must have."""
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for 0 s: closing sends a reset."""
 
@@ -39,6 +46,15 @@ class Connection:
     far: asyncio.StreamWriter | None = None
     caller: str | None = None
     open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def address(self) -> str:
+        """All callers are of this machine."""
+        return LOOPBACK
+
+    def evict(self) -> None:
+        """Break it, to make room."""
+        self.abort()
 
     def abort(self) -> None:
         """Break it at both ends."""
@@ -55,15 +71,25 @@ class Line:
         near: Where callers dial: a TCP port on the loopback interface, or a Unix socket's path.
         dial: Opens a connection to the service itself.
         programs: Among whom callers are looked for.
+        silent: How many callers may be connected without a word.
     """
 
-    def __init__(self, service: str, near: int | Path, dial: Dial, programs: Programs) -> None:
+    def __init__(
+        self,
+        service: str,
+        near: int | Path,
+        dial: Dial,
+        programs: Programs,
+        silent: Room = SILENT,
+    ) -> None:
         self.service = service
         self._near, self._dial, self._programs = near, dial, programs
         self._cuts: list[Partition] = []
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._silent = WaitingConnections(silent)
+        self._listener: socket.socket | None = None
+        self._acceptor: Acceptor | None = None
 
     def cut(self, partition: Partition) -> None:
         """Keep a caller from the service until healed."""
@@ -87,10 +113,13 @@ class Line:
         return ""
 
     async def __aenter__(self) -> Self:
-        if isinstance(self._near, Path):
-            self._server = await asyncio.start_unix_server(self._serve, self._near)
-        else:
-            self._server = await asyncio.start_server(self._serve, LOOPBACK, self._near)
+        near = self._near
+        self._listener = (
+            unix_listener(str(near)) if isinstance(near, Path) else bind(LOOPBACK, near)
+        )
+        self._acceptor = accept_streams(
+            self._listener, self._serve, shed=lambda: self._silent.shed(len(self._silent))
+        )
         return self
 
     async def __aexit__(
@@ -99,8 +128,10 @@ class Line:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._server is not None
-        self._server.close()
+        assert self._acceptor is not None
+        assert self._listener is not None
+        self._acceptor.close()
+        self._listener.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,17 +146,30 @@ class Line:
         self._connections.add(connection)
         try:
             self._apply(connection)
+            first = await self._first_word(reader, connection)
             await connection.open.wait()
-            if not near.transport.is_closing():
-                await self._forward(reader, connection)
+            if first and not near.transport.is_closing():
+                await self._forward(first, reader, connection)
         except OSError as fault:
             log.debug("line_broke", service=self.service, cause=str(fault), simulated=True)
         finally:
+            self._silent.drop(connection)
             self._connections.discard(connection)
             connection.abort()
 
-    async def _forward(self, reader: asyncio.StreamReader, connection: Connection) -> None:
+    async def _first_word(self, reader: asyncio.StreamReader, connection: Connection) -> bytes:
+        """Wait for what the caller says first: who says nothing takes no service's time."""
+        self._silent.touch(connection)
+        async with asyncio.timeout(FIRST_WORD):
+            said = await reader.read(CHUNK)
+        self._silent.drop(connection)
+        return said
+
+    async def _forward(
+        self, first: bytes, reader: asyncio.StreamReader, connection: Connection
+    ) -> None:
         far_reader, connection.far = await self._dial()
+        connection.far.write(first)
         there = asyncio.ensure_future(_pump(reader, connection.far, connection.open))
         back = asyncio.ensure_future(_pump(far_reader, connection.near, connection.open))
         try:
