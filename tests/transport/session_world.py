@@ -12,12 +12,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.keys import Wallet
+from poolhand.ports.clock import Clock
 from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.clock import ManualClock, SeededEntropy
 from poolhand.transport.listener import ClientRules
+from poolhand.transport.metering import SocketLimits
 from poolhand.transport.session_client import SessionClient
 from poolhand.transport.session_hub import Arrival, HubRules, SessionHub
 from poolhand.transport.session_server import worker_endpoint
+from poolhand.transport.waiting import limits_for
 from poolhand.wire.frames import decode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
 from poolhand.wire.messages import Capabilities, Capacity, Close, Idle, Resume, Welcome
@@ -47,7 +50,7 @@ class Cable:
     """Carries bytes between workers and the pool; everything on it is lost when it is cut."""
 
     def __init__(self, port: int) -> None:
-        self._pool = port
+        self.pool = port
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task] = set()
         self.is_up = True
@@ -77,7 +80,7 @@ class Cable:
         try:
             if not self.is_up:
                 return
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._pool)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.pool)
             ends.append(far_writer)
             self._ends.add(far_writer)
             left = [self.cut_after() if self.cut_after else 10**9]
@@ -188,7 +191,9 @@ class Ground:
         instance = Nonce(self.instances.to_bytes(32, "big"))
         return Capabilities("w", "0", 2, 1, 10**9, (), False, instance)
 
-    def worker(self, number: int = 2, rules: ClientRules = HASTY, **changes) -> Worker:
+    def worker(
+        self, number: int = 2, rules: ClientRules = HASTY, clock: Clock | None = None, **changes
+    ) -> Worker:
         made = Worker(Wallet.from_key(bytes([number] * 32)))
         made.client = SessionClient(
             replace(self.facts, **changes),
@@ -196,7 +201,7 @@ class Ground:
             made.wallet,
             self.capabilities(),
             made,
-            self.clock,
+            clock or self.clock,
             SeededEntropy(number),
             rules,
         )
@@ -239,7 +244,9 @@ async def farewell(socket: ClientConnection) -> Close:
 
 
 @asynccontextmanager
-async def ground(signer: Wallet = OWNER, **rules) -> AsyncIterator[Ground]:
+async def ground(
+    signer: Wallet = OWNER, sockets: SocketLimits = SocketLimits(), **rules
+) -> AsyncIterator[Ground]:
     """Run a pool behind a cable."""
     listener = bind("127.0.0.1", 0)
     cable = Cable(port_of(listener))
@@ -247,9 +254,10 @@ async def ground(signer: Wallet = OWNER, **rules) -> AsyncIterator[Ground]:
     hub = SessionHub(gate, clock, SeededEntropy(1), "http://r", HubRules(**rules))
     facts = PoolFacts(31337, HUB, POOL, await cable.lay())
     app = application("pool", [worker_endpoint(hub, signer, facts)])
+    limits = replace(limits_for(1_024), sockets=sockets)
     running = [
         asyncio.ensure_future(hub.run()),
-        asyncio.ensure_future(serve_on(app, listener, lambda _: up.set())),
+        asyncio.ensure_future(serve_on(app, listener, lambda _: up.set(), limits)),
     ]
     await up.wait()
     try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 import socket
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +15,7 @@ from fastapi import APIRouter, Request, WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+import poolhand
 from poolhand.domain.errors import BrokenPrecondition, Malformed, Raced, Refused, Unavailable
 from poolhand.domain.text import is_plain
 from poolhand.transport.asgi import application, hosts_of
@@ -150,6 +154,30 @@ async def running(app):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.case("N5")
+async def test_a_service_shows_its_endpoints_on_a_page_that_loads_nothing():
+    async with client() as http:
+        answer = await http.get("/docs")
+        described = (await http.get("/openapi.json")).json()
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<script" not in answer.text
+    assert not re.search(r"(src|href)=.?(https?:)?//|@import|url\(", answer.text)
+    for path in described["paths"]:
+        assert html.escape(path) in answer.text
+
+
+@pytest.mark.case("N5")
+def test_no_page_of_ours_names_a_place_to_load_from():
+    sources = Path(poolhand.__file__).parent
+    texts = [
+        each.read_text(encoding="utf-8")
+        for each in sources.rglob("*")
+        if each.suffix in {".py", ".html", ".css", ".js", ".svg"}
+    ]
+    loading = re.compile(r"<script|<link |<img |<iframe|cdn\.|jsdelivr|unpkg|googleapis")
+    assert not [found for text in texts for found in loading.findall(text)]
 
 
 async def test_port_zero_is_a_free_port_that_is_told_and_given_back():

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from poolhand.domain.errors import Malformed, Unavailable
 from poolhand.domain.signatures import BadSignature
 from poolhand.keys import Wallet
+from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.session_hub import WorkerAway
 from poolhand.wire.frames import MAX_FRAME, Frame, OversizedMessage, decode, encode
@@ -211,6 +212,22 @@ async def test_a_worker_set_to_another_pool_stops_before_it_signs():
         with pytest.raises(WrongPool, match="chain"):
             await g.worker(chain_id=1).client.run()
         assert g.gate.log == []
+
+
+@pytest.mark.case("N6")
+async def test_a_pool_whose_clock_is_wrong_is_tried_again_until_it_is_right():
+    async with ground() as g:
+        ahead = ManualClock(g.clock.now() + 3_600)
+        worker = g.worker(rules=ClientRules(first_pause=1, last_pause=4), clock=ahead)
+        g.start(worker)
+        for tries in range(1, 4):
+            await until(lambda tries=tries: len(worker.partings) == tries)
+            assert "set both by NTP" in worker.partings[-1][0]
+            assert worker.partings[-1][1] is not None
+            await until(lambda: ahead.sleepers == 1)
+            g.clock.advance(3_610 if tries == 3 else 0)
+            ahead.advance(4)
+        await until(lambda: worker.welcomes)
 
 
 async def test_an_absent_pool_is_tried_ever_more_slowly_up_to_a_limit():

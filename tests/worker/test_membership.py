@@ -28,18 +28,33 @@ class Doors:
 async def pool(tmp_path):
     made = ScriptedPool(tmp_path)
     await made.opens()
-    await made.greets()
     yield made
     await made.world.stop()
 
 
-async def test_a_refused_worker_without_stake_ends_with_the_pools_words(pool):
+async def test_a_worker_refused_at_its_first_try_ends_with_the_pools_words(pool):
     with pytest.raises(WorkerNotAllowed, match="not on the list"):
         await keep_membership(Doors(), pool.agent, pool.world.clock)
 
 
-async def test_a_refused_worker_stays_until_its_stake_is_free_and_then_ends(pool):
+@pytest.mark.case("N6")
+async def test_a_refusal_does_not_end_a_worker_that_was_let_in_before(pool):
+    await pool.greets()
+    doors = Doors()
+    staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
+    for tries in range(1, 4):
+        await pool.world.settle()
+        assert doors.tries == tries
+        await pool.blocks(1, seconds=int(PAUSE))
+    doors.are_shut = False
+    await pool.blocks(1, seconds=int(PAUSE))
+    await staying
+
+
+async def test_a_worker_never_let_in_stays_until_its_stake_is_free_and_then_ends(pool):
+    await pool.greets()
     task = await pool.contributed(trust=1)
+    pool.agent.results_url = asyncio.get_running_loop().create_future()  # as after a restart
     doors = Doors()
     staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
     await pool.blocks(2)
@@ -55,6 +70,7 @@ async def test_a_refused_worker_stays_until_its_stake_is_free_and_then_ends(pool
 
 
 async def test_a_pool_that_thinks_better_of_it_has_its_worker_back(pool):
+    await pool.greets()
     await pool.contributed(trust=10)
     doors = Doors()
     staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from poolhand import __version__
 from poolhand.domain.errors import Bug, PoolhandError, Refused, Unavailable
 from poolhand.domain.text import shown
+from poolhand.transport.api_page import api_page
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.listen import bind, port_of, serve, serve_on
 from poolhand.transport.plumbing import is_loopback
@@ -77,9 +78,11 @@ def application(
         title=title,
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # it loads from a CDN
         redoc_url=None,
         default_response_class=JsonAnswer,
     )
+    app.router.routes.append(api_page(app))
     for route in routes:
         if isinstance(route, APIRouter):
             app.include_router(route)

@@ -18,7 +18,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from poolhand.transport.guarded_socket import GuardedSocket
-from poolhand.transport.metering import SocketLimits
 from poolhand.transport.waiting import ServiceLimits, WaitingConnections, neighbourhood
 
 IDLE, HEAD, BODY, WORK = "idle", "head", "body", "work"
@@ -30,7 +29,6 @@ class Books:
     """The connections of one service that wait for their peers."""
 
     limits: ServiceLimits
-    sockets: SocketLimits = SocketLimits()
     asking: WaitingConnections = field(init=False)
     sending: WaitingConnections = field(init=False)
     taking: WaitingConnections = field(init=False)
@@ -53,7 +51,7 @@ class GuardedHttp(H11Protocol):
         self, books: Books, config: Config, server_state: ServerState, app_state: dict[str, Any]
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.ws_protocol_class = partial(GuardedSocket, books.sockets)  # type: ignore[assignment]
+        self.ws_protocol_class = partial(GuardedSocket, books.limits.sockets)  # type: ignore[assignment]
         self._books, self._limits = books, books.limits
         self._timer: asyncio.TimerHandle | None = None
         self._taking_timer: asyncio.TimerHandle | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from poolhand.domain.units import Seconds
+from poolhand.transport.metering import CLIENT_LIMITS, SocketLimits
 from poolhand.wire.messages import Held, Welcome, WorkerBound
 from poolhand.wire.session import WORKER_LIMITS, Limits
 
@@ -36,6 +37,7 @@ class ClientRules:
     """
 
     limits: Limits = WORKER_LIMITS
+    socket: SocketLimits = CLIENT_LIMITS
     connect_timeout: float = 10
     handshake_timeout: float = 20
     write_timeout: float = 10

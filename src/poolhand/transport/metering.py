@@ -44,6 +44,12 @@ class SocketLimits:
     linger: float = 2
 
 
+CLIENT_LIMITS: Final = SocketLimits(
+    frames=Allowance(1_000, 16_384), size=Allowance(8 * 2**20, 64 * 2**20)
+)
+"""Of the worker's end: over what ``WORKER_LIMITS`` admit of messages."""
+
+
 class FrameMeter:
     """Counts what one peer sends.
 

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from poolhand import __version__
@@ -24,13 +24,22 @@ from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.signatures import BadSignature
 from poolhand.domain.units import Seconds
+from poolhand.observe.complaint import Complaint
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.signer import Signer
+from poolhand.transport.guarded_client import Dial, GuardedClient
 from poolhand.transport.listener import ClientRules, Listener
 from poolhand.transport.plumbing import Mailbox, Outbox, attempt, first_of, is_loopback
 from poolhand.wire.fields import MAX_INT, clip
 from poolhand.wire.frames import MAX_FRAME, Frame, decode, encode
-from poolhand.wire.handshake import ClientHandshake, PoolFacts, Rejected, socket_url
+from poolhand.wire.handshake import (
+    ClientHandshake,
+    ClockSkewed,
+    PoolFacts,
+    Rejected,
+    VersionRefused,
+    socket_url,
+)
 from poolhand.wire.messages import (
     SENTENCE,
     WORD,
@@ -110,6 +119,7 @@ class SessionClient:
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
         self._mailbox: Mailbox[_Item] = Mailbox(rules.mailbox)
+        self._away = Complaint("pool_disconnected", "pool_connected", url=facts.url)
         self._leaving = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
@@ -145,6 +155,7 @@ class SessionClient:
         Raises:
             Refused, BadSignature: Only a person can help: the pool rejects this worker, is not the
                 pool it is set up for, or does not hold the owner's key; the message says what.
+                A clock or a version that does not fit may fit again: then it is tried again.
         """
         self._stopped.clear()
         try:
@@ -198,7 +209,7 @@ class SessionClient:
             pause = max(least, self._pause(failures))
             failures += 1
             self._mailbox.put(_Left(reason, pause))
-            _log.warning("pool_disconnected", url=self._facts.url, cause=reason, retry_in=pause)
+            self._away.tell(reason, retry_in=round(pause, 1))
             await first_of(self._clock.sleep(pause), _wait(self._leaving))
 
     def _pause(self, failures: int) -> float:
@@ -215,6 +226,8 @@ class SessionClient:
             if fault.reject.retry_after is None:
                 raise
             return str(fault), fault.reject.retry_after
+        except (ClockSkewed, VersionRefused) as fault:
+            return str(fault), 0
         except BadSignature:
             raise
         except PeerFault as fault:
@@ -227,8 +240,9 @@ class SessionClient:
 
     async def _connection(self) -> None:
         rules, host = self._rules, urlsplit(self._address).hostname
-        async with connect(
+        async with Dial(
             self._address,
+            rules.socket,
             max_size=MAX_FRAME,
             compression=None,
             ping_interval=None,
@@ -287,6 +301,7 @@ class SessionClient:
             session = Session(welcome.session, _INBOUND, self._limits(welcome), now)
             self._session, self._ready = session, False
         self._link = link
+        self._away.over()
         self._mailbox.put(welcome)
         self._flush()
         return session
@@ -357,6 +372,8 @@ async def _text(socket: ClientConnection) -> str:
     try:
         data = await socket.recv()
     except ConnectionClosed as fault:
+        if isinstance(socket, GuardedClient) and socket.fault is not None:
+            raise socket.fault from fault
         raise PoolLeft(f"the connection broke: {_describe(fault)}") from fault
     if isinstance(data, bytes):
         raise Malformed("a frame was binary")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
+from poolhand.transport.metering import SocketLimits
 from poolhand.transport.plumbing import is_loopback
 
 
@@ -108,6 +109,7 @@ class ServiceLimits:
         head: From the first byte that is due to the end of the request's head.
         idle: Until the next request on a connection that has had its answer.
         stall: In which ``step`` bytes must come of a body, or room be made for an answer.
+        sockets: Of one WebSocket.
     """
 
     asking: Room
@@ -119,6 +121,7 @@ class ServiceLimits:
     idle: float = 30
     stall: float = 30
     step: int = 65_536
+    sockets: SocketLimits = SocketLimits()
 
 
 MOST: Final = 512

@@ -112,6 +112,11 @@ class Agent:
         )
 
     @property
+    def has_joined(self) -> bool:
+        """Whether the pool has let this program in before."""
+        return self.results_url.done()
+
+    @property
     def is_taking(self) -> bool:
         """Whether an offer is being looked at."""
         return bool(self._taking)

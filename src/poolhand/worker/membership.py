@@ -1,4 +1,8 @@
-"""Staying in the pool: one that turns this worker away does not make it abandon its stake."""
+"""Staying in the pool: one that turns this worker away ends neither its stake nor its program.
+
+Whoever answers at the pool's address can refuse, before it has proved to be the pool. So a refusal
+ends a worker that has never been let in, whose operator sits before it, and no other.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from poolhand.ports.clock import Clock
 from poolhand.worker.agent import Agent
 
 PAUSE: Final = 60.0
-"""Seconds before a pool that refuses this worker for good is asked again, while stake is locked."""
+"""Seconds before a pool that refuses this worker for good is asked again."""
 
 log = structlog.get_logger()
 
@@ -28,19 +32,20 @@ async def keep_membership(session: Session, agent: Agent, clock: Clock) -> None:
     """Keep the session until it is closed.
 
     Raises:
-        Refused, BadSignature: The pool wants nothing of this worker, and nothing is at stake.
+        Refused, BadSignature: The pool has never wanted anything of this worker, and nothing is at
+            stake.
     """
     while True:
         try:
             await session.run()
         except (Refused, BadSignature) as fault:
-            if not agent.has_stake:
+            if not (agent.has_stake or agent.has_joined):
                 raise
             log.warning(
                 "pool_refuses_worker",
                 cause=str(fault),
                 acts="operator of the worker",
-                next_step="mend the cause; until then the worker stays for its stake alone",
+                next_step="mend the cause; the worker asks again every minute",
             )
             await clock.sleep(PAUSE)
         else:
