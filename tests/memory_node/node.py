@@ -225,16 +225,18 @@ class MemoryNode:
         return self.blocks[first : last + 1]
 
     def _names(self) -> dict[TxHash, str]:
-        return {
-            mined.sent.tx_hash: self._known[mined.sent.sender, mined.sent.nonce].hash
-            for mined in self.chain.mined()
-        }
+        return {mined.sent.tx_hash: self._name(mined.sent) for mined in self.chain.mined()}
+
+    def _name(self, sent: Sent) -> str:
+        """Return a transaction's hash; the fake chain's own, for what came another way."""
+        known = self._known.get((sent.sender, sent.nonce))
+        return known.hash if known else str(sent.tx_hash)
 
     def _eth_getTransactionReceipt(self, tx_hash: str) -> Any:  # noqa: N802
         for block in self.blocks:
             for mined in block.mined:
-                tx = self._known[mined.sent.sender, mined.sent.nonce]
-                if tx.hash == tx_hash:
+                if self._name(mined.sent) == tx_hash:
+                    tx = self._known[mined.sent.sender, mined.sent.nonce]
                     return self._receipt(block, mined, tx)
         return None
 

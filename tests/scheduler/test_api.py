@@ -213,6 +213,7 @@ async def test_health_tells_block_workers_and_work(office):
     await world.deal()
     assert await got(client, "/health") == {
         "ok": True,
+        "chain": None,
         "block": world.chain.head.number,
         "block_time": world.chain.head.timestamp,
         "workers": 1,
@@ -227,6 +228,17 @@ async def test_health_tells_block_workers_and_work(office):
         "sells": True,
         "sells_nothing_because": None,
     }
+
+
+@pytest.mark.case("B1")
+async def test_health_says_that_the_chain_is_not_being_read(office):
+    world, client = office
+    world.chain.outage = True
+    told = await got(client, "/health")
+    assert not told["ok"]
+    assert "not being read" in told["chain"]
+    world.chain.outage = False
+    assert (await got(client, "/health"))["ok"]
 
 
 async def test_metrics_are_in_prometheus_form(office):

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from pool_world import PoolWorld
 
+from memory_node import MemoryLink, MemoryNode, RpcError, linked
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.keys import WalletLock
 from poolhand.keys.errors import WalletInUse
@@ -36,10 +38,15 @@ class Started:
             **changes,
         )
         self.urls = []
+        self.node = None
 
     @asynccontextmanager
     async def join(self, _settings, _patience):
-        yield self.world.chain
+        if self.node is None:
+            yield self.world.chain
+            return
+        async with linked(MemoryLink(self.node)) as chain:
+            yield chain
 
     async def serve(self):
         """Run until the pool says that it is ready."""
@@ -86,5 +93,23 @@ async def test_a_wallet_that_another_program_uses_serves_no_pool(tmp_path):
         with pytest.raises(WalletInUse):
             await started.serve()
         assert not started.urls
+    await started.serve()
+    assert len(started.urls) == 1
+
+
+@pytest.mark.case("B1")
+async def test_a_pool_that_cannot_read_the_history_is_not_called_ready(tmp_path):
+    started = Started(tmp_path)
+    started.node = MemoryNode(started.world.chain)
+
+    def refuse(method, _params):
+        if method == "eth_getLogs":
+            raise RpcError(-32005, "block range limit exceeded")
+
+    started.node.refuse = refuse
+    with pytest.raises(ChainUnreachable, match="tells no logs of block"):
+        await started.serve()
+    assert not started.urls
+    started.node.refuse = lambda _method, _params: None
     await started.serve()
     assert len(started.urls) == 1

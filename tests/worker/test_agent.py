@@ -205,6 +205,7 @@ async def test_a_worker_reveals_and_is_paid_though_its_pool_is_dead(pool):
 async def test_events_that_get_lost_are_made_up_for_by_a_patrol(pool):
     class Deaf:
         heads = pool.chain.watcher.heads
+        trouble = ""
 
         async def events(self, *_):
             await asyncio.Event().wait()
@@ -379,6 +380,6 @@ async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
         assert replicate["history"][-1]["tx"].startswith("0x")
         await pool.agent.disconnected("the connection broke", 1.0)
         health = (await client.get("/health")).json()
-        assert health == {"ok": True, "connected": False}
+        assert health == {"ok": True, "connected": False, "chain": None}
         assert "poolhand_worker_replicates 1.0" in (await client.get("/metrics")).text
         assert (await client.get("/version")).text.count(".") == 2

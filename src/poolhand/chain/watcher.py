@@ -70,6 +70,15 @@ class ChainWatcher:
         self.window, self.bell = Window(), Bell()
         self.on_fork: Callable[[], None] = lambda: None
 
+    @property
+    def trouble(self) -> str:
+        """Why blocks or logs cannot be read at present, for a person; empty when they can."""
+        if self._unread.cause:
+            return f"old logs are not being read: {self._unread.cause}"
+        if self._unfollowed.cause:
+            return f"new blocks are not being read: {self._unfollowed.cause}"
+        return ""
+
     async def heads(self) -> AsyncIterator[Head]:
         """Yield each new head once; skips are allowed, going back is not."""
         last = heard = -1

@@ -114,6 +114,7 @@ async def _pool(info: DevnetInfo) -> Health:
         async with httpx.AsyncClient(timeout=5) as client:
             told = (await client.get(f"{info.pool_url}/health")).json()
             detail = f"{told['workers']} workers, {told['open_tasks']} open tasks"
+            detail += f"; {told['chain']}" if told["chain"] else ""
     except (httpx.HTTPError, ValueError, KeyError) as fault:
         return Health("pool", ok=False, detail=f"{info.pool_url}: {type(fault).__name__}")
-    return Health("pool", ok=True, detail=detail)
+    return Health("pool", ok=told["ok"], detail=detail)

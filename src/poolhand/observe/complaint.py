@@ -34,6 +34,9 @@ class Complaint:
         clock: Seconds since whenever, never turned back.
         level: Of ``event``.
         facts: Logged with both; ``acts`` and ``next_step`` with ``event`` alone.
+
+    Attributes:
+        cause: Why, while it lasts; else empty.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Complaint:
     ) -> None:
         self._event, self._ended, self._facts = event, ended, facts
         self._clock, self._level = clock, level
+        self.cause = ""
         self._began: float | None = None
         self._lasted = 0.0
         self._is_told = False
@@ -55,6 +59,7 @@ class Complaint:
     def tell(self, cause: object, **facts: object) -> None:
         """Note that the trouble is there, or still there; a cause that is new is told at once."""
         now, why = self._clock(), str(cause)
+        self.cause = why
         self._began = now if self._began is None else self._began
         self._lasted = now - self._began
         self._told = {each: at for each, at in self._told.items() if now < at + QUIET}
@@ -71,7 +76,7 @@ class Complaint:
         """
         if self._is_told:
             log.info(self._ended, seconds=round(self._lasted), **self._about())
-        self._began, self._is_told = None, False
+        self._began, self._is_told, self.cause = None, False, ""
 
     def _about(self) -> dict[str, object]:
         """What it is about, without what there is to do."""

@@ -108,6 +108,10 @@ class Hub(Protocol):
 class Watcher(Protocol):
     """Follows heads and hub logs, whatever happens to nodes and blocks."""
 
+    @property
+    def trouble(self) -> str:
+        """Why blocks or logs cannot be read at present, for a person; empty when they can."""
+
     def heads(self) -> AsyncIterator[Head]:
         """Yield each new head once; skips are allowed, going back is not."""
 

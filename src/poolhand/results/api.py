@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -29,12 +29,14 @@ class BrokenOff(Refused):
     """The worker left in the middle of its upload."""
 
 
-def routes(intake: Intake, metrics: Metrics, facts: HubFacts) -> APIRouter:
-    """Return every endpoint."""
+def routes(
+    intake: Intake, metrics: Metrics, facts: HubFacts, trouble: Callable[[], str]
+) -> APIRouter:
+    """Return every endpoint; ``trouble`` tells why the chain cannot be read, or nothing."""
     router = APIRouter()
     _uploads(router, intake, metrics)
     _downloads(router, intake, metrics)
-    _health(router, metrics, facts)
+    _health(router, metrics, facts, trouble)
     return router
 
 
@@ -132,12 +134,15 @@ def _downloads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
         }
 
 
-def _health(router: APIRouter, metrics: Metrics, facts: HubFacts) -> None:
+def _health(
+    router: APIRouter, metrics: Metrics, facts: HubFacts, trouble: Callable[[], str]
+) -> None:
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        """Tell that the service is up, and of which chain."""
-        chain = {"chain_id": facts.chain_id, "hub": str(facts.hub)}
-        return {"ok": True, "version": __version__, **chain}
+        """Tell that the service is up, of which chain, and why that cannot be read, if so."""
+        told = trouble()
+        about = {"chain_id": facts.chain_id, "hub": str(facts.hub), "chain": told or None}
+        return {"ok": not told, "version": __version__, **about}
 
     @router.get("/metrics")
     async def show_metrics() -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 
 from poolhand.ports.chain import Hub
@@ -22,9 +24,17 @@ def public_url(settings: ResultsSettings, port: int) -> str:
 
 
 def assemble(
-    hub: Hub, vault: Vault, clock: Clock, settings: ResultsSettings, url: str
+    hub: Hub,
+    vault: Vault,
+    clock: Clock,
+    settings: ResultsSettings,
+    url: str,
+    trouble: Callable[[], str] = lambda: "",
 ) -> tuple[FastAPI, Intake]:
-    """Build the service on any hub, vault and clock, with the intake that keeps it tidy."""
+    """Build the service on any hub, vault and clock, with the intake that keeps it tidy.
+
+    ``trouble`` tells why the chain cannot be read at present; empty when it can.
+    """
     terms = Terms(
         public_url=url,
         limits=ArchiveLimits(settings.max_expanded, settings.max_files, settings.max_ratio),
@@ -36,7 +46,7 @@ def assemble(
     intake = Intake(hub, vault, clock, terms)
     app = application(
         "Poolhand results",
-        [routes(intake, Metrics(), hub.facts)],
+        [routes(intake, Metrics(), hub.facts, trouble)],
         max_body=settings.max_archive,
         hosts=hosts_of(settings.host, url),
     )

@@ -38,7 +38,9 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
         url = public_url(settings, port_of(listener))
         patience = Patience(SystemClock(), chain_outage("the service"), lasts=bool(vault.tasks()))
         async with connect(settings.chain, patience) as chain:
-            app, intake = assemble(chain.hub, vault, SystemClock(), settings, url)
+            app, intake = assemble(
+                chain.hub, vault, SystemClock(), settings, url, lambda: chain.watcher.trouble
+            )
 
             def announce(_port: int) -> None:
                 _log.info("results_serving", url=url, folder=str(settings.folder))

@@ -179,10 +179,14 @@ def _find(office: Office, text: str) -> Task:
 def _health(router: APIRouter, office: Office) -> None:
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        """Tell that the scheduler is up, how far the chain is, and whether anything can be sold."""
-        head = office.lookout.head
+        """Tell that the scheduler is up, how far the chain is, and whether anything can be sold.
+
+        ``ok`` is false while the chain cannot be read; ``chain`` says why.
+        """
+        head, trouble = office.lookout.head, office.lookout.trouble
         return {
-            "ok": True,
+            "ok": not trouble,
+            "chain": trouble or None,
             "block": head.number if head else None,
             "block_time": head.timestamp if head else None,
             "workers": len(office.roster.all()),

@@ -65,6 +65,11 @@ class Lookout:
         self.noticed: Callable[[HubEvent], None] = lambda _event: None
         self.is_recorded: Callable[[TaskId, str], bool] = lambda _task, _kind: False
 
+    @property
+    def trouble(self) -> str:
+        """Why the chain cannot be read at present, for a person; empty when it can."""
+        return self._watcher.trouble
+
     async def prepare(self) -> None:
         """After a restart: read again the deals, and the tasks that may have changed."""
         self.head = await self._newest()

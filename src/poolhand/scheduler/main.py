@@ -92,6 +92,7 @@ async def run(
         patience = _patience(journal)
         chain = await stack.enter_async_context(join(settings.chain, patience))
         await patience.ask(lambda: _check_owner(chain.hub, settings, wallet))
+        await patience.ask(lambda: _check_history(chain.hub, settings))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))
         url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
@@ -166,3 +167,9 @@ async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> None
             f"workerpool {pool.address} belongs to {pool.owner}, the wallet is {wallet.address}: "
             "give the keystore of the pool's owner"
         )
+
+
+async def _check_history(hub: Hub, settings: PoolSettings) -> None:
+    """Read logs once before anybody is told that the pool is ready; raises ChainUnreachable."""
+    newest = (await hub.head()).number
+    await hub.deals_of(settings.workerpool, newest, newest)

@@ -43,8 +43,10 @@ def routes(agent: Agent, bench: Bench, slots: int) -> APIRouter:
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        """Tell whether the worker is up and connected."""
-        return {"ok": True, "connected": agent.standing.connected}
+        """Tell whether the worker is up and connected, and reads the chain."""
+        trouble = bench.watcher.trouble
+        connected = agent.standing.connected
+        return {"ok": not trouble, "connected": connected, "chain": trouble or None}
 
     @router.get("/metrics")
     async def metrics() -> Response:

@@ -20,6 +20,11 @@ class FakeWatcher:
     def __init__(self, reach: Reach) -> None:
         self._reach, self._chain = reach, reach.chain
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be read at present; empty but for an outage."""
+        return "" if self._reach.is_up else "new blocks are not being read: an outage"
+
     async def heads(self) -> AsyncIterator[Head]:
         """Yield each new head once; skips are allowed, going back is not."""
         last = -1
