@@ -6,7 +6,6 @@ import os
 from typing import Final
 
 from poolhand.observe.descriptors import raise_descriptor_limit
-from poolhand.observe.foreign import hear_libraries
 from poolhand.observe.recursion import guard_recursion
 
 UMASK: Final = 0o077
@@ -14,8 +13,7 @@ UMASK: Final = 0o077
 
 
 def begin_program() -> None:
-    """Set up the process: its files private, its libraries heard, its descriptors many."""
+    """Set up the process: its files private, its recursion bounded, its descriptors many."""
     os.umask(UMASK)
     guard_recursion()
-    hear_libraries()
     raise_descriptor_limit()

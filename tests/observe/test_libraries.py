@@ -8,14 +8,14 @@ import logging
 import pytest
 
 from poolhand import observe
-from poolhand.observe.foreign import LibraryFaults
+from poolhand.observe.libraries import LibraryHandler
 
 
 @pytest.fixture
 def library():
     """A library's logger, and the time in which it speaks."""
     now, logger = [0.0], logging.getLogger("a.library")
-    logger.handlers = [LibraryFaults(lambda: now[0])]
+    logger.handlers, logger.propagate = [LibraryHandler(logging.WARNING, lambda: now[0])], False
     return logger, now
 
 
