@@ -12,7 +12,9 @@ from aiodocker import Docker
 from container_world import ENGINE, DockerWorld, NoopWorld
 from tiny_image import NAME, archive
 
+from poolhand.containers.disks import choose
 from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.mounts import release
 
 VARIANTS = {
     "plain": {},
@@ -46,9 +48,11 @@ async def _forget():
 @asynccontextmanager
 async def _docker_world(folder):
     label = f"poolhand.test={uuid4().hex}"
-    async with DockerRuntime.open(ENGINE) as runtime:
-        yield DockerWorld(runtime, label, folder)
+    disks = choose("auto", folder, ENGINE)
+    async with DockerRuntime.open(ENGINE, disks=disks) as runtime:
+        yield DockerWorld(runtime, label, folder, disks)
         await runtime.sweep(label, lambda _name: False)
+    release(folder)
 
 
 @pytest.fixture

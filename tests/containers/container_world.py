@@ -92,9 +92,9 @@ class DockerWorld(World):
 
     image = f"{NAME}:plain"
 
-    def __init__(self, runtime, label: str, folder: Path) -> None:
+    def __init__(self, runtime, label: str, folder: Path, disks) -> None:
         super().__init__(folder)
-        self.runtime = runtime
+        self.runtime, self.disks = runtime, disks
         key, _, value = label.partition("=")
         self.labels |= {key: value}
 

@@ -13,6 +13,7 @@ from poolhand.containers.sandbox import (
     NOBODY,
     OOM_SCORE,
     ImageUser,
+    Terms,
     _read_only_paths,
     container_config,
     user_for,
@@ -23,14 +24,14 @@ from poolhand.ports.runtime import ContainerSpec, Mount
 IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
 
 
-def config(user="65534:65534", **changes):
+def config(user="65534:65534", home="/tmp", start=None, **changes):
     terms = {
         "name": "task", "image": IMAGE, "command": (), "environment": {}, "limits": LIMITS,
         "mounts": (Mount("/t/in", "/iexec_in", writable=False),
                    Mount("/t/out", "/iexec_out", writable=True)),
         "timeout": 60, "labels": {"poolhand.task": "0x1"},
     }  # fmt: skip
-    return container_config(ContainerSpec(**(terms | changes)), user)
+    return container_config(ContainerSpec(**(terms | changes)), Terms(user, home, start))
 
 
 def host(**changes):

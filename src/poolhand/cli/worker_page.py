@@ -185,6 +185,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("takes tasks", "no: " + told["paused"] if told["paused"] else "yes"),
         ("chain", _chain(told.get("chain", {}))),
         ("slots", told["slots"]),
+        ("task disks", "{kind}: {promise}".format(**told["disk"])),
         ("gas", _gas(purse)),
         ("stake", None if stake["free_nrlc"] is None else
          f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import structlog
 from aiodocker import Docker, DockerError
 
+from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.engine import (
     CONFLICT,
     DEFAULT_URL,
@@ -30,10 +31,12 @@ from poolhand.containers.engine import (
     working,
 )
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved
-from poolhand.containers.folders import empty, exceeds
+from poolhand.containers.folders import exceeds
+from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Puller
-from poolhand.containers.sandbox import ImageUser, container_config, user_for
+from poolhand.containers.sandbox import Terms, container_config
 from poolhand.containers.seccomp import PROFILE
+from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fill
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
@@ -44,16 +47,19 @@ LOOK_SECONDS: Final = 0.25
 REMOVED: Final = ("removing", "dead")
 """States of a container that is about to vanish."""
 
+RESULT_FILES: Final = 32_768
+"""Files and folders that a result has room for, three times what it may hold."""
+WATCHED: Final = TaskDisks(DiskKind.WATCH)
+
 log = structlog.get_logger()
 
 
 class DockerRuntime:
     """Runs containers in the sandbox of ``sandbox``; made by ``open``.
 
-    What a run writes into its folders is measured every ``LOOK_SECONDS``, and each file is bounded
-    by a ulimit; between two looks, and through files that were deleted while open, an app can
-    write more than its limit for as long as it runs. A disk of its own for the worker's folder
-    keeps that from the rest of the machine.
+    What a run may write to is a disk of a certain size (``disks``), and each file is bounded by a
+    ulimit. It is measured every ``LOOK_SECONDS``, too: what is over its limit ends at once, and
+    where the kernel keeps no limit, this is all there is.
     """
 
     def __init__(
@@ -63,11 +69,12 @@ class DockerRuntime:
         logins: Iterable[RegistryLogin],
         seccomp: str,
         now: Callable[[], float],
+        disks: TaskDisks,
     ) -> None:
         self._docker, self._url = docker, url
-        self._seccomp, self._now = seccomp, now
+        self._seccomp, self._now, self._disks = seccomp, now, disks
         self._puller = Puller(docker, url, {login.address: login for login in logins})
-        self._users: dict[str, str | None] = {}
+        self._images: dict[str, Terms] = {}
         self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
 
     @classmethod
@@ -80,6 +87,7 @@ class DockerRuntime:
         seccomp: str = PROFILE,
         now: Callable[[], float] = time.time,
         absent_ok: bool = False,
+        disks: TaskDisks = WATCHED,
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -89,6 +97,7 @@ class DockerRuntime:
             seccomp: Profile (JSON text) for every container.
             now: Seconds since 1970.
             absent_ok: Whether it may be away now, and come back.
+            disks: What apps write to.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -96,7 +105,7 @@ class DockerRuntime:
         where = url or DEFAULT_URL
         with answering(where):
             docker = connect(where)
-        runtime = cls(docker, where, logins, seccomp, now)
+        runtime = cls(docker, where, logins, seccomp, now, disks)
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -128,6 +137,7 @@ class DockerRuntime:
             ContainerRefused: As the port says; also when a stranger's container has this name.
             ContainerRemoved: Somebody else removed it meanwhile.
             RuntimeDown: The engine does not answer.
+            OSError: A disk that it wrote to failed.
         """
         with working(self._url):
             joined = await inspect(self._docker, spec.name) is not None
@@ -135,6 +145,7 @@ class DockerRuntime:
             late = started is not None and await self._follow(container, spec, started)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
+        await asyncio.to_thread(_flush, spec)
         return replace(outcome, joined=joined)
 
     async def kill(self, name: str) -> None:
@@ -180,7 +191,11 @@ class DockerRuntime:
         """Return the id of this run's container and when it started (Unix time; None: it ended)."""
         container = await self._create(spec)
         if container is not None:
-            return container, await self._start(container, spec)
+            try:
+                return container, await self._start(container, spec)
+            except WorkingFolderTooLarge:
+                await self._give_up_copy(container, spec)
+                return await self._begin(spec)
         found = await self._found(spec)
         if found is None:
             return await self._begin(spec)
@@ -192,9 +207,16 @@ class DockerRuntime:
         log.info("container_joined", container=spec.name, status=state["Status"])
         return container, None if state["Status"] == "exited" else _moment(state["StartedAt"])
 
+    async def _give_up_copy(self, container: str, spec: ContainerSpec) -> None:
+        """Let apps of an image whose working folder is too large have it read-only."""
+        terms = self._images[spec.image]
+        log.warning("working_folder_read_only", image=spec.image, limit=spec.limits.work)
+        self._images[spec.image] = replace(terms, start=None)
+        await remove(self._docker, container)
+
     async def _create(self, spec: ContainerSpec) -> str | None:
         """Create the container; None when the name is taken."""
-        config = container_config(spec, await self._user(spec), self._seccomp)
+        config = container_config(spec, await self._terms(spec), self._seccomp)
         try:
             container = await self._docker.containers.create(config, name=spec.name)
         except DockerError as fault:
@@ -205,7 +227,8 @@ class DockerRuntime:
 
     async def _start(self, container: str, spec: ContainerSpec) -> float:
         try:
-            await asyncio.to_thread(_prepare, spec)
+            await asyncio.to_thread(self._prepare, spec)
+            await self._fill(spec)
             await self._docker.containers.container(container).start()
         except DockerError as fault:
             if fault.status != NO_ANSWER:
@@ -216,14 +239,40 @@ class DockerRuntime:
             raise
         return self._now()
 
-    async def _user(self, spec: ContainerSpec) -> str | None:
-        if spec.image not in self._users:
+    def _prepare(self, spec: ContainerSpec) -> None:
+        """Make what a new container may write to empty disks, open to whatever uid it has."""
+        for mount in spec.mounts:
+            if not Path(mount.source).is_dir():
+                raise ContainerRefused(spec.name, f"{mount.source}, to be mounted, is no folder")
+            if mount.writable:
+                self._lay(spec, mount.source, spec.limits.output, RESULT_FILES)
+        if self._images[spec.image].start is not None and spec.workplace:
+            self._lay(spec, spec.workplace, spec.limits.work, FILES)
+
+    def _lay(self, spec: ContainerSpec, folder: str, size: int, files: int) -> None:
+        try:
+            self._disks.lay(Path(folder), size, files)
+        except OSError as fault:
+            why = f"{folder} cannot be made an empty disk: {fault}"
+            raise ContainerRefused(spec.name, why) from fault
+
+    async def _fill(self, spec: ContainerSpec) -> None:
+        start = self._images[spec.image].start
+        if start is not None and spec.workplace:
+            try:
+                await fill(self._docker, spec, start)
+            except OSError as fault:
+                why = f"{start.folder} of its image cannot be copied: {fault}"
+                raise ContainerRefused(spec.name, why) from fault
+
+    async def _terms(self, spec: ContainerSpec) -> Terms:
+        if spec.image not in self._images:
             try:
                 image = await self._docker.images.inspect(spec.image)
             except DockerError as fault:
                 raise _refusal(spec, fault) from fault
-            self._users[spec.image] = user_for(ImageUser.of(image), os.getuid())
-        return self._users[spec.image]
+            self._images[spec.image] = Terms.of(image, os.getuid())
+        return self._images[spec.image]
 
     async def _found(self, spec: ContainerSpec) -> dict[str, Any] | None:
         """Return the engine's account of the container of this name; None: it is gone now."""
@@ -299,24 +348,18 @@ def _refusal(spec: ContainerSpec, fault: DockerError) -> DockerError | Container
     return fault if fault.status == NO_ANSWER else ContainerRefused(spec.name, fault.message)
 
 
-def _prepare(spec: ContainerSpec) -> None:
-    """Empty what a new container may write to, and open it to whatever uid the image has."""
+def _flush(spec: ContainerSpec) -> None:
+    """See to it that what the app wrote is what will be read: a full disk tells only now."""
     for mount in spec.mounts:
-        folder = Path(mount.source)
-        if not folder.is_dir():
-            raise ContainerRefused(spec.name, f"{folder}, to be mounted, is no folder")
         if mount.writable:
-            try:
-                empty(folder)
-            except OSError as fault:
-                why = f"{folder} cannot be emptied: {fault}"
-                raise ContainerRefused(spec.name, why) from fault
-            folder.chmod(0o777)
+            flush(Path(mount.source))
 
 
 def _is_too_large(spec: ContainerSpec) -> bool:
-    folders = (Path(mount.source) for mount in spec.mounts if mount.writable)
-    return any(exceeds(folder, spec.limits.output) for folder in folders)
+    limits = spec.limits
+    places = [(mount.source, limits.output) for mount in spec.mounts if mount.writable]
+    places += [(spec.workplace, limits.work)] if spec.workplace else []
+    return any(exceeds(Path(folder), limit) for folder, limit in places)
 
 
 def _moment(text: str) -> float:

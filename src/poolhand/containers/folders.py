@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from poolhand.containers.mounts import release
+
 ENTRY_BYTES: Final = 256
 """What one name costs besides its content: an inode of ext4."""
 
@@ -59,11 +61,12 @@ def empty(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove ``folder`` with everything below; none is fine.
+    """Remove ``folder`` with everything below, disks that are mounted there, too; none is fine.
 
     Raises:
         OSError: As ``empty``.
     """
+    release(folder)
     try:
         empty(folder)
         folder.rmdir()

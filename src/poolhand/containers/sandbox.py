@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from poolhand.containers.seccomp import PROFILE
+from poolhand.containers.working_folder import START, Start
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 NOBODY: Final = 65534
@@ -31,22 +32,62 @@ _ROOT: Final = frozenset({"root", "0"})
 
 @dataclass(frozen=True, slots=True)
 class ImageUser:
-    """Whom an image wants to be run as; ``folder`` is its working directory."""
+    """Whom an image wants to be run as; ``folder`` is its working directory.
+
+    ``has_home`` tells that the image names a HOME of its own.
+    """
 
     name: str
     folder: str
+    has_home: bool = False
 
     @classmethod
     def of(cls, image: dict[str, Any]) -> Self:
         """Read the answer of the engine's ``GET /images/{name}/json``."""
         config = image.get("Config") or {}
-        return cls(config.get("User") or "", config.get("WorkingDir") or "")
+        variables = config.get("Env") or ()
+        has_home = any(each.startswith("HOME=") for each in variables)
+        return cls(config.get("User") or "", config.get("WorkingDir") or "", has_home)
 
     @property
     def wants_root(self) -> bool:
         """Whether the image says that it needs uid 0: by ``USER root``, or by living in /root."""
-        in_home = self.folder == "/root" or self.folder.startswith("/root/")
-        return self.name.partition(":")[0] in _ROOT or (not self.name and in_home)
+        return self.name.partition(":")[0] in _ROOT or (not self.name and self._in_home)
+
+    @property
+    def _in_home(self) -> bool:
+        return self.folder == "/root" or self.folder.startswith("/root/")
+
+    def home_for(self, user: str | None) -> str | None:
+        """Choose the HOME of a container; None leaves it to the image.
+
+        Programs keep caches there and give up where they cannot: so it is ``/tmp``, but for an
+        image that keeps its user and names a HOME, or lives in root's.
+
+        Args:
+            user: From ``user_for``.
+        """
+        keeps = user is None and (self.has_home or self._in_home)
+        return None if keeps else "/tmp"  # noqa: S108 - inside, a file system of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What depends on image and worker: user and HOME (None: the image's own).
+
+    ``start`` is where its program starts, if it gets a writable copy of that folder.
+    """
+
+    user: str | None
+    home: str | None
+    start: Start | None = None
+
+    @classmethod
+    def of(cls, image: dict[str, Any], worker: int) -> Self:
+        """Read the engine's ``GET /images/{name}/json``; ``worker``: uid of this process."""
+        wanted, start = ImageUser.of(image), Start.of(image)
+        user = user_for(wanted, worker)
+        return cls(user, wanted.home_for(user), None if start.target is None else start)
 
 
 def user_for(image: ImageUser, worker: int) -> str | None:
@@ -76,35 +117,38 @@ def user_for(image: ImageUser, worker: int) -> str | None:
     return f"{NOBODY}:{NOBODY}"
 
 
-def container_config(
-    spec: ContainerSpec, user: str | None, seccomp: str = PROFILE
-) -> dict[str, Any]:
+def container_config(spec: ContainerSpec, terms: Terms, seccomp: str = PROFILE) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``.
 
     Args:
         spec: What to run.
-        user: From ``user_for``.
+        terms: Of its image.
         seccomp: Profile (JSON text). Never the engine's own: before 25 it allows io_uring.
     """
     environment = dict(spec.environment)
-    if user is not None:
-        environment.setdefault("HOME", "/tmp")  # noqa: S108  (inside, a tmpfs of its own)
+    if terms.home is not None:
+        environment.setdefault("HOME", terms.home)
+    start = terms.start if spec.workplace else None
     config: dict[str, Any] = {
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in environment.items()],
         "Labels": dict(spec.labels),
-        "HostConfig": _host_config(spec, seccomp),
+        "HostConfig": _host_config(spec, seccomp, start),
         "NetworkDisabled": not spec.network,
     }
     if spec.command:
         config["Cmd"] = list(spec.command)
-    if user is not None:
-        config["User"] = user
+    if terms.user is not None:
+        config["User"] = terms.user
+    if start is not None and start.target == START:
+        config["WorkingDir"] = START
     return config
 
 
-def _host_config(spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
-    limits = spec.limits
+def _host_config(spec: ContainerSpec, seccomp: str, start: Start | None) -> dict[str, Any]:
+    limits, mounts = spec.limits, list(spec.mounts)
+    if start is not None and start.target is not None:
+        mounts.insert(0, Mount(spec.workplace, start.target, writable=True))
     options = f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp},nr_inodes={TMP_FILES}"
     return {
         "NetworkMode": "bridge" if spec.network else "none",
@@ -113,13 +157,13 @@ def _host_config(spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
         "Privileged": False,
         "ReadonlyRootfs": True,
         "Tmpfs": {"/tmp": options},  # noqa: S108
-        "Mounts": [_mount(mount) for mount in spec.mounts],
+        "Mounts": [_mount(mount) for mount in mounts],
         "Memory": limits.memory,
         "MemorySwap": limits.memory,
         "NanoCpus": int(limits.cpus * 10**9),
         "PidsLimit": limits.pids,
         "ShmSize": min(SHARED_MEMORY, limits.tmp),
-        "Ulimits": _ulimits(max(limits.output, limits.tmp)),
+        "Ulimits": _ulimits(max(limits.output, limits.tmp, limits.work)),
         "OomScoreAdj": OOM_SCORE,
         "ReadonlyPaths": _read_only_paths(),
         "Init": True,

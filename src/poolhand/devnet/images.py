@@ -88,8 +88,23 @@ class Image:
         return hashlib.sha256(self.manifest).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an image is run: its user and working folder (empty: none is named), its processor.
+
+    ``machine`` is in the names of images (``amd64``); empty: this machine's.
+    """
+
+    user: str = NOBODY
+    folder: str = HOME
+    machine: str = ""
+
+
+USUAL: Final = Manner()
+
+
 async def publish(
-    app: Path, name: str, registry: str, *, cache: Path = DEFAULT_CACHE
+    app: Path, name: str, registry: str, *, cache: Path = DEFAULT_CACHE, manner: Manner = USUAL
 ) -> PublishedImage:
     """Build an app's image and push it.
 
@@ -98,6 +113,7 @@ async def publish(
         name: Repository and tag, such as ``poolhand/word-statistics:1.0``.
         registry: ``host:port``, without TLS.
         cache: Where the layer of the interpreter is kept.
+        manner: How it is run.
 
     Raises:
         NoSuchApp: There is no ``main.py``.
@@ -105,12 +121,12 @@ async def publish(
         PushFailed: The registry does not answer, or refuses.
     """
     with tempfile.TemporaryDirectory() as folder:
-        image = await asyncio.to_thread(build, app, Path(folder), cache=cache)
+        image = await asyncio.to_thread(build, app, Path(folder), cache=cache, manner=manner)
         await _push(image, name, registry)
     return PublishedImage(f"{registry}/{name}", image.digest)
 
 
-def build(app: Path, folder: Path, *, cache: Path) -> Image:
+def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> Image:
     """Build an app's image; its layer is written to ``folder``.
 
     Raises:
@@ -122,22 +138,22 @@ def build(app: Path, folder: Path, *, cache: Path) -> Image:
     sources = [path for path in app.rglob("*.py") if "__pycache__" not in path.parts]
     entries: dict[str, Entry] = {f"{HOME}/{p.relative_to(app)}": Copied(p) for p in sources}
     layers = (python_layer(cache), write_layer(folder / "app.tar.gz", entries))
-    config = _config(layers)
+    config = _config(layers, manner)
     return Image(layers, config, _manifest(layers, config))
 
 
-def _config(layers: Sequence[Layer]) -> bytes:
+def _config(layers: Sequence[Layer], manner: Manner) -> bytes:
     machine = platform.machine()
     return _json(
         {
             "created": EPOCH,
-            "architecture": MACHINES.get(machine, machine),
+            "architecture": manner.machine or MACHINES.get(machine, machine),
             "os": "linux",
             "config": {
-                "User": NOBODY,
+                "User": manner.user,
                 "Env": list(ENVIRONMENT),
                 "Entrypoint": ["python3", f"{HOME}/{ENTRY}"],
-                "WorkingDir": HOME,
+                "WorkingDir": manner.folder,
             },
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
             "history": [{"created": EPOCH, "created_by": "poolhand"} for _ in layers],

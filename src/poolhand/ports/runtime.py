@@ -11,7 +11,10 @@ from poolhand.domain.units import Seconds
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one container may use: bytes, CPUs (fractions allowed), processes."""
+    """What one container may use: bytes, CPUs (fractions allowed), processes.
+
+    ``work`` is for the writable working folder, with what the image has there; 0: there is none.
+    """
 
     memory: int
     cpus: float
@@ -19,6 +22,7 @@ class Limits:
     tmp: int
     log: int
     output: int
+    work: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,11 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """One run. ``image`` names a digest; ``command`` empty means the image's own."""
+    """One run. ``image`` names a digest; ``command`` empty means the image's own.
+
+    ``workplace`` is a host folder for a writable copy of the folder where the image's program
+    starts; empty: the app may write to its writable mounts and /tmp alone.
+    """
 
     name: str
     image: str
@@ -43,6 +51,7 @@ class ContainerSpec:
     timeout: Seconds
     network: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    workplace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class ContainerRuntime(Protocol):
 
         Raises:
             ContainerRefused: The engine would not start it (bad command, bad option).
+            OSError: The disk behind a writable mount failed or was full: the run does not count.
         """
 
     async def kill(self, name: str) -> None:

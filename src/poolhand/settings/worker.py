@@ -18,6 +18,7 @@ from poolhand.settings.wallets import wallet_options, wallet_path
 
 LEAST_CPUS: Final = 2
 """The seed: a worker's computer needs at least 2 CPUs."""
+DISKS: Final = ("auto", "loop", "tmpfs", "watch")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 
@@ -46,6 +47,8 @@ class WorkerSettings:
         gpu: Whether a GPU is offered: then one task at a time.
         memory: For one container (bytes).
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
+        work: Of the writable folder in which an app starts (bytes); 0: it is read-only.
+        disk: What keeps an app within these limits: ``auto``, or a kind of disk.
         pids: Processes of one container.
         input_bytes: Largest dataset or input file (bytes).
         least_pull_timeout, pull_timeout, download_timeout: For one image, one file (seconds).
@@ -75,6 +78,8 @@ class WorkerSettings:
     memory: int
     tmp: int
     output: int
+    work: int
+    disk: str
     pids: int
     input_bytes: int
     least_pull_timeout: Seconds
@@ -117,6 +122,17 @@ def _duration(text: str) -> Seconds:
         hours, minutes, seconds = (int(part or 0) for part in found.groups())
         return Seconds(hours * 3600 + minutes * 60 + seconds)
     return Seconds(whole(1)(text))
+
+
+def _size_or_none(text: str) -> int:
+    return 0 if text.strip() == "0" else size(text)
+
+
+def _disk(text: str) -> str:
+    word = text.strip().lower()
+    if word not in DISKS:
+        raise ValueError(f"it must be one of {', '.join(DISKS)}")
+    return word
 
 
 def _grace(text: str) -> Seconds | None:
@@ -164,6 +180,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("memory", "POOLHAND_TASK_MEMORY", size, "1g", "memory of one task"),
     Option("tmp", "POOLHAND_TASK_TMP", size, "256m", "size of a task's /tmp"),
     Option("output", "POOLHAND_TASK_OUTPUT", size, "1g", "largest result of a task"),
+    Option("work", "POOLHAND_TASK_WORK", _size_or_none, "1g",
+           "size of the folder in which a task's app starts, with what its image has there (half "
+           "of it at most); 0: all of the image is read-only"),
+    Option("disk", "POOLHAND_TASK_DISK", _disk, "auto",
+           "what keeps a task within these sizes: loop (a file system in a file, as root), tmpfs "
+           "(in memory, as root), watch (measured now and then), auto: the first that works"),
     Option("pids", "POOLHAND_TASK_PIDS", whole(16), "256", "processes of one task"),
     Option("input", "POOLHAND_TASK_INPUT", size, "2g", "largest dataset or input file"),
     Option("least-pull-timeout", "IEXEC_WORKER_DOCKER_IMAGE_MIN_PULL_TIMEOUT", _duration, "PT5M",
@@ -239,6 +261,8 @@ def worker_settings(
         memory=found["memory"],
         tmp=found["tmp"],
         output=found["output"],
+        work=found["work"],
+        disk=found["disk"],
         pids=found["pids"],
         input_bytes=found["input"],
         least_pull_timeout=found["least-pull-timeout"],

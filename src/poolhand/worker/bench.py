@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from poolhand.containers.disks import DiskKind
 from poolhand.containers.folders import remove
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.ids import Address, DealId, TaskId
@@ -68,9 +69,19 @@ def free_bytes(place: Path) -> int:
     return shutil.disk_usage(place).free
 
 
+def _remove(folder: Path) -> None:
+    try:
+        remove(folder)
+    except OSError as fault:
+        log.warning("task_folder_left", folder=str(folder), cause=str(fault))
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Files of one task: ``input`` is mounted as /iexec_in, ``output`` as /iexec_out."""
+    """Files of one task: ``input`` is mounted as /iexec_in, ``output`` as /iexec_out.
+
+    ``work`` holds a copy of the folder in which the app's image starts.
+    """
 
     root: Path
 
@@ -85,6 +96,11 @@ class Folder:
         return self.root / "output" / "iexec_out"
 
     @property
+    def work(self) -> Path:
+        """What the app writes beside itself; nobody reads it."""
+        return self.root / "work" / "folder"
+
+    @property
     def archive(self) -> Path:
         """The result archive; its presence tells that the computation ended well."""
         return self.root / "output" / "iexec_out.zip"
@@ -95,7 +111,7 @@ class Folder:
         Containers read and write the inner ones under other uids; the outer one keeps the rest of
         this machine from what they leave there.
         """
-        for each in (self.input, self.output):
+        for each in (self.input, self.output, self.work):
             each.mkdir(parents=True, exist_ok=True)
         self.input.chmod(0o755)
         self.root.chmod(0o700)
@@ -132,7 +148,8 @@ class Bench:
 
     ``owed`` counts the reveals that are still to be paid for, of everything that is held;
     ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach,
-    ``disk_full`` by whoever finds no room; ``free`` reads that room (bytes).
+    ``disk_full`` by whoever finds no room; ``free`` reads that room (bytes). ``disk`` is what keeps
+    an app within its limit.
     """
 
     worker: Address
@@ -153,6 +170,7 @@ class Bench:
     chain_outage: Complaint = field(default_factory=lambda: chain_outage("the worker"))
     engine_outage: Complaint = field(default_factory=_no_engine)
     disk_full: Complaint = field(default_factory=_no_room)
+    disk: DiskKind = DiskKind.WATCH
     free: Callable[[Path], int] = free_bytes
     wall: Wall = field(default_factory=Wall)
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
@@ -175,12 +193,17 @@ class Bench:
         """Return how long the image of a deal may take to arrive."""
         return brief.category.pull_timeout(self.rules.least_pull_timeout, self.rules.pull_timeout)
 
+    def discard_all_but(self, held: Collection[TaskId]) -> None:
+        """Remove the folders, and the disks in them, of tasks that are not held."""
+        kept = {str(task_id) for task_id in held}
+        for folder in self.base.iterdir() if self.base.is_dir() else ():
+            if folder.name not in kept:
+                log.info("task_folder_removed", folder=folder.name)
+                _remove(folder)
+
     def discard(self, task_id: TaskId) -> None:
         """Remove a task's folder, whatever an app has built there; none is fine."""
-        try:
-            remove(self.folder(task_id).root)
-        except OSError as fault:
-            log.warning("task_folder_left", task_id=str(task_id), cause=str(fault))
+        _remove(self.folder(task_id).root)
 
     async def brief(self, offer: Offer) -> Brief:
         """Return a deal's brief, read once; waits while the chain does not answer.

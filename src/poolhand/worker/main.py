@@ -14,7 +14,9 @@ import structlog
 
 from poolhand import __version__
 from poolhand.chain import Chain, connect
+from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.engine import DEFAULT_URL
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused, RuntimeDown
 from poolhand.domain.ids import TaskId
@@ -75,6 +77,7 @@ class World:
     wallet: Wallet
     journal: FileJournal
     runtime: DockerRuntime
+    disk: DiskKind = DiskKind.WATCH
 
 
 async def run(
@@ -104,8 +107,13 @@ async def run(
         private_folder(settings.base)
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
+        disks = await asyncio.to_thread(
+            choose, settings.disk, settings.base / "tasks", settings.docker or DEFAULT_URL
+        )
         runtime = await stack.enter_async_context(
-            DockerRuntime.open(settings.docker, logins=settings.registries, absent_ok=True)
+            DockerRuntime.open(
+                settings.docker, logins=settings.registries, absent_ok=True, disks=disks
+            )
         )
         patience = _patience(journal)
         chain = await stack.enter_async_context(connect(settings.chain, patience))
@@ -115,7 +123,7 @@ async def run(
                 f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
                 "POOL_ADDRESS and the chain"
             )
-        await work(settings, World(chain, pool, wallet, journal, runtime), ready, craft)
+        await work(settings, World(chain, pool, wallet, journal, runtime, disks.kind), ready, craft)
 
 
 def _patience(journal: Journal) -> Patience:
@@ -213,7 +221,7 @@ async def _attend(
 
 
 async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
-    """Remove containers of replicates that are no longer held.
+    """Remove containers, folders and disks of replicates that are no longer held.
 
     A worker that holds some goes on without its engine, for their stake may depend on reveals,
     which need none.
@@ -229,6 +237,7 @@ async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
         with bench.wall.around("sweep"):
             await engine.in_time(bench, lambda: engine.sweep(bench, held))
 
+    await asyncio.to_thread(bench.discard_all_but, tuple(agent.shell.replicates))
     if agent.shell.replicates:
         tasks.create_task(later())
         return
@@ -257,6 +266,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         tmp=settings.tmp,
         log=TASK_LOG,
         output=settings.output,
+        work=settings.work,
     )
     fetcher = SafeFetcher(
         FetchRules(
@@ -291,6 +301,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         base=settings.base / "tasks",
         wall=Wall(settings.base / FAULTS),
         durations=deque(maxlen=settings.metrics_window),
+        disk=world.disk,
     )
 
 

@@ -8,6 +8,7 @@ the one rule (``domain.archive_names``) before anything is staked on them.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from io import BufferedReader
@@ -96,11 +97,16 @@ def open_plain(path: Path) -> BufferedReader:
 def add_file(folder: Path, name: str, content: bytes) -> None:
     """Put a file of ours among the app's, in place of a file or link of that name.
 
-    It is written beside the folder, where the app could lay no trap, and moved in.
+    It is written under a name that the app could not know, and that must be new: so no link of the
+    app's leads it elsewhere.
 
     Raises:
         OSError: The app made a folder of that name, or the disk is full.
     """
-    draft = folder.with_name(f"{folder.name}.{name}.part")
-    draft.write_bytes(content)
-    draft.replace(folder / name)
+    draft = folder / f".{secrets.token_hex(16)}.part"
+    try:
+        with draft.open("xb") as file:
+            file.write(content)
+        draft.replace(folder / name)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from poolhand.worker.bench import RETRY_SECONDS, Bench
 
-LEAST: Final = 1024**2
+LEAST: Final = 16 * 1024**2
 """Bytes below which a disk counts as full."""
 
 
@@ -20,7 +20,7 @@ def lack_of_room(bench: Bench) -> str | None:
     place = next(each for each in (bench.base, *bench.base.parents) if each.exists())
     if bench.free(place) >= LEAST:
         return None
-    return f"the disk at {bench.base} is full: less than {LEAST // 1024} KiB are free"
+    return f"the disk at {bench.base} is full: less than {LEAST // 1024**2} MiB are free"
 
 
 async def until_room(bench: Bench) -> bool:

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from poolhand import __version__
+from poolhand.containers.disks import PROMISES
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
@@ -71,6 +72,7 @@ def show_worker(agent: Agent, bench: Bench, slots: int) -> dict[str, Any]:
         "workerpool": str(bench.pool),
         "version": __version__,
         "slots": slots,
+        "disk": {"kind": bench.disk, "promise": PROMISES[bench.disk]},
         "connected": standing.connected,
         "problem": standing.problem,
         "paused": standing.paused,

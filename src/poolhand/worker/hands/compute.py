@@ -102,7 +102,10 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
             f"({brief.category.time_ref} s): buy a larger category"
         )
     if outcome.output_too_large:
-        raise ComputationFailed("the app wrote more to /iexec_out than the worker allows")
+        raise ComputationFailed(
+            "the app wrote more to /iexec_out, or to the folder in which it starts, than the "
+            "worker allows"
+        )
     if outcome.exit_code != 0:
         memory = ", out of memory" if outcome.out_of_memory else ""
         last = outcome.stderr.decode(errors="replace").strip().splitlines()[-1:]
@@ -125,6 +128,7 @@ def _spec(
             Mount(str(folder.output), OUT, writable=True),
         ),
         limits=bench.rules.limits,
+        workplace=str(folder.work) if bench.rules.limits.work else "",
         timeout=brief.category.time_ref,
         network=bench.rules.allow_network,
         labels={"poolhand.task": str(replicate.offer.task_id), **bench.labels},
