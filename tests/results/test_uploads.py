@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 
+import httpx
 import pytest
 from eth_hash.auto import keccak
 from hub_world import digest
@@ -14,6 +15,7 @@ from results_world import URL, Scene, archive, digest_of
 from poolhand.domain.ids import Address, ResultDigest
 from poolhand.domain.onchain import Reopen
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.text import is_plain
 from poolhand.keys import Wallet
 from poolhand.ports.files import UploadRefused
 from poolhand.results.main import serve
@@ -22,6 +24,7 @@ from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.listen import PortBusy
 from poolhand.transport.results_client import ResultMissing, ResultsDown, ResultTooLarge
+from raw_zip import raw_zip
 
 
 @pytest.fixture
@@ -85,6 +88,54 @@ async def test_an_archive_of_another_digest_is_refused(scene):
     offer = await scene.revealed(worker)
     refused(await scene.put(worker, offer, archive("43")), 409, "digest-differs")
     assert files_left(scene) == []
+
+
+HOSTILE = {
+    "a surrogate in a path": rb'{"deterministic-output-path":"/iexec_out/\ud800"}',
+    "a surrogate in a name": rb'{"\ud800":1}',
+    "an escape in a path": rb'{"deterministic-output-path":"/iexec_out/\u001b[2J"}',
+}
+
+
+@pytest.mark.case("A1", "A6")
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_a_hostile_computed_json_is_refused_in_words_that_can_be_shown(scene, kind):
+    worker = scene.workers[0]
+    offer = await scene.revealed(worker)
+    body = bytes(raw_zip((b"result.txt", b"42"), (b"computed.json", HOSTILE[kind])))
+    message = refused(await scene.put(worker, offer, body), 400, "unsafe-archive")
+    assert is_plain(message)
+    assert files_left(scene) == []
+
+
+@pytest.mark.case("A12")
+async def test_a_name_that_the_client_would_refuse_is_refused_before_it_is_taken(scene):
+    worker = scene.workers[0]
+    offer = await scene.revealed(worker)
+    computed = b'{"deterministic-output-path":"/iexec_out/result.txt"}'
+    files = ((b"result.txt", b"42"), (b"computed.json", computed))
+    body = bytes(raw_zip(*files, ("a\u202egpj.exe".encode(), b""), flags=0x800))
+    refused(await scene.put(worker, offer, body), 400, "unsafe-archive")
+
+
+LINKS = [
+    r"\ud800",
+    r'{"storage":"ipfs","location":"\ud800"}',
+    '{"storage":"ipfs","location":"\u202e"}',
+    '{"storage":"ipfs",\n"location":"x"}',
+]
+
+
+@pytest.mark.case("A1")
+@pytest.mark.parametrize("link", LINKS)
+async def test_a_link_that_no_chain_should_carry_is_no_answer(scene, tmp_path, link):
+    offer = await scene.revealed(scene.workers[0])
+    source = tmp_path / "in.zip"
+    source.write_bytes(archive())
+    client = scene.client(scene.workers[0])
+    client._transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"link": link}))
+    with pytest.raises(ResultsDown, match="no result link"):
+        await client.upload(offer, str(source))
 
 
 async def test_a_worker_that_has_not_revealed_is_asked_to_come_back(scene):

@@ -186,6 +186,22 @@ async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
     assert not program.running.done()
 
 
+@pytest.mark.case("A1", "A11")
+@pytest.mark.parametrize("reason", ["\\ud800", "\\u001b[2J", "\\u202e"])
+async def test_a_pause_takes_no_reason_that_a_person_could_not_be_shown(program, reason):
+    await program.starts()
+    found = notice(program)
+    answer = await asyncio.to_thread(
+        httpx.post,
+        f"{found.url}/v1/pause",
+        content=f'{{"reason":"{reason}"}}',
+        headers={"Authorization": f"Bearer {found.token}", "Content-Type": "application/json"},
+        trust_env=False,
+    )
+    assert answer.status_code == 400
+    assert (await status_of(program))["paused"] is None
+
+
 async def test_every_start_has_a_token_of_its_own(program):
     await program.starts()
     first = notice(program)

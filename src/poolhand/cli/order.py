@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ from poolhand.cli.desk import Desk
 from poolhand.cli.render import pairs
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Malformed, Refused
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.orders.eip712 import CHAIN_NAMES
 from poolhand.domain.orders.model import (
     AppOrder,
@@ -76,7 +77,7 @@ def read_order(kind: type[OrderT], path: str) -> Signed[OrderT] | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        members = json.loads(file.read_text(encoding="utf-8"))
+        members = parse_json(file.read_bytes().removeprefix(BOM_UTF8))
     except (OSError, ValueError) as fault:
         raise BadOrderFile(f"cannot read the order in {file}: {fault}") from fault
     if not isinstance(members, dict):

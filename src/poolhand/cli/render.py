@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from poolhand.cli.tables import Grid, Pairs, cell
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.replicate.status import FAILURES, STATUSES, Row, Status
 from poolhand.domain.task.story import CLAIMED, DROPPED
 from poolhand.domain.units import NanoRlc, show_coin, show_duration, show_moment, show_rlc
@@ -270,7 +270,7 @@ def link_members(results: bytes) -> Mapping[str, Any] | None:
         return None
     text = results.decode(errors="replace")
     try:
-        members = json.loads(text)
+        members = parse_json(text)
     except ValueError:
         members = None
     return members if isinstance(members, dict) else {"storage": "none", "location": text}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
 from poolhand.domain.errors import PeerFault, PoolhandError, Raced, Refused, Unavailable
+from poolhand.domain.json_text import parse_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -90,7 +91,7 @@ class Page:
         try:
             answer = httpx.get(f"{self.url}/v1/status", timeout=SECONDS, trust_env=False)
             answer.raise_for_status()
-            told: dict[str, Any] = answer.json()
+            told: dict[str, Any] = parse_json(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
             raise WorkerSilent(self.url) from fault
         return told
@@ -119,7 +120,7 @@ class Page:
         url, timeout = f"{self.url}/v1/{verb}", httpx.Timeout(SECONDS, read=patience)
         try:
             answer = httpx.post(url, json=body, headers=headers, timeout=timeout, trust_env=False)
-            told: dict[str, Any] = answer.json()
+            told: dict[str, Any] = parse_json(answer.content)
         except (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError) as fault:
             raise OrderUnavailable(
                 "order-unanswered", f"the worker at {self.url} took the order and did not answer"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.json_text import parse_json
 
 _MANIFESTS: Final = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -162,7 +163,7 @@ async def _token(http: httpx.AsyncClient, challenge: str, image: ImageName) -> s
     }
     answer = await _ask(http, "GET", told["realm"], image, {}, asked)
     try:
-        members = _succeeded(answer, image).json()
+        members = parse_json(_succeeded(answer, image).content)
         return str(members.get("token") or members["access_token"])
     except (ValueError, KeyError, AttributeError) as fault:
         raise RegistryDown(f"the registry of {image} gave no token: try again later") from fault

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Depends, Header
 
 from poolhand.domain.errors import Refused
+from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc
 from poolhand.wire.messages import SENTENCE
 from poolhand.worker.control import Control
@@ -46,7 +47,7 @@ def control_routes(control: Control, depositor: Depositor, token: str) -> APIRou
         reason: Annotated[str, Body(embed=True, min_length=1, max_length=SENTENCE)],
     ) -> dict[str, Any]:
         """Take nothing new until resumed, over restarts."""
-        control.pause(reason)
+        control.pause(checked(reason, "the reason", SENTENCE))
         return told()
 
     @router.post("/v1/resume")

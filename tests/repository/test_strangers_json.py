@@ -1,0 +1,51 @@
+"""JSON that others wrote is parsed in one place; what reads its own files is listed."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import poolhand
+
+SOURCE = Path(poolhand.__file__).parent
+OWN = {
+    "domain/json_text.py": "the one place",
+    "store/record.py": "our journal, under a checksum",
+    "store/sql.py": "our journal, under a checksum",
+    "store/memory.py": "our journal",
+    "store/vault_disk.py": "our records of archives",
+    "worker/notice.py": "the worker's own notice",
+    "requester/remembered.py": "our notes of purchases",
+    "keys/keystore.py": "the operator's own keystore",
+}
+"""Who parses by other means, and what."""
+
+
+def parsers(path: Path) -> list[int]:
+    """Return the lines that call ``json.loads``, ``json.load`` or an answer's ``json``."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    return [each.lineno for each in calls if parses(each)]
+
+
+def parses(call: ast.Call) -> bool:
+    name = call.func.attr
+    return (name in ("loads", "load") and ast.unparse(call.func.value) == "json") or (
+        name == "json" and not call.args
+    )
+
+
+def test_what_strangers_wrote_is_parsed_by_parse_json_alone():
+    found = {
+        path.relative_to(SOURCE).as_posix(): parsers(path) for path in sorted(SOURCE.rglob("*.py"))
+    }
+    others = {
+        name: lines
+        for name, lines in found.items()
+        if lines and name not in OWN and not name.startswith("devnet/")
+    }
+    assert others == {}
+    assert all(found[name] for name in OWN), "listed, and parses nothing any more"
