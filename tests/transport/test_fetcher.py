@@ -250,6 +250,38 @@ async def test_places_on_our_side_of_the_wall_are_forbidden(target, uri):
     assert nothing_left(target)
 
 
+@pytest.mark.case("A1")
+@pytest.mark.parametrize(
+    "host",
+    ["xn--", "xn--a", "xn--zzzzzzzzz9a", "a" * 64 + ".example", "\u202e.example", ".", "é" * 70],
+)
+async def test_a_host_name_that_nobody_may_have_is_no_way_to_end_a_program(target, host):
+    with pytest.raises((ForbiddenUri, DownloadFailed)):
+        await fetch(f"https://{host}/x", target, resolver=resolver([]))
+    assert nothing_left(target)
+
+
+@pytest.mark.case("A1")
+@pytest.mark.parametrize("place", ["https://xn--/x", "//xn--a/", "https://[/", "https://a:b/"])
+async def test_nor_is_a_redirect_to_one(target, place):
+    async with raw_server(redirect(place)) as server:
+        with pytest.raises((ForbiddenUri, DownloadFailed)):
+            await fetch(server.url(), target)
+    assert nothing_left(target)
+
+
+URI_PIECES = ["https://", "http://", "file:", "/ipfs/", "Qm" + "a" * 44, "xn--", "\ud800", "\0", ".",
+              "..", "[", "]", "@", ":", "99999", "%", "%00", "é", "/", "//", "?", "#", " ", "\\"]  # fmt: skip
+
+
+@pytest.mark.case("A1")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(URI_PIECES), max_size=6).map("".join))
+def test_any_text_is_fetched_or_refused_and_nothing_else(target, uri):
+    with pytest.raises((ForbiddenUri, DownloadFailed)):
+        asyncio.run(fetch(uri, target, FetchRules(), resolver=resolver([])))
+
+
 async def test_plain_http_is_forbidden_unless_allowed(target):
     with pytest.raises(ForbiddenUri, match="plain http"):
         await fetch("http://192.0.2.1/f", target, FetchRules())

@@ -23,6 +23,7 @@ from poolhand.domain.onchain import (
 from poolhand.ports.chain import Hub
 from poolhand.requester.images import Image, resolve
 from poolhand.requester.purse import Purse
+from poolhand.transport.errors import HTTP_FAULTS
 
 MAX_DATASET: Final = 16 * 1024**3
 """Bytes read to compute a checksum."""
@@ -145,7 +146,7 @@ async def _of_url(http: httpx.AsyncClient, location: str) -> bytes:
                 size += len(block)
                 if size > MAX_DATASET:
                     raise DatasetTooLarge(f"{location} is over {MAX_DATASET} bytes: use --checksum")
-    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+    except HTTP_FAULTS as fault:
         raise DatasetUnreachable(
             f"{location} does not answer ({fault or type(fault).__name__}): correct the URL, or "
             "start its server"

@@ -15,6 +15,7 @@ import httpx
 
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.json_text import parse_json
+from poolhand.transport.errors import HTTP_FAULTS
 
 _MANIFESTS: Final = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -179,7 +180,7 @@ async def _ask(
 ) -> httpx.Response:
     try:
         return await http.request(method, url, headers=headers, params=asked)
-    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+    except HTTP_FAULTS as fault:
         raise RegistryDown(
             f"the registry of {image} does not answer ({fault or type(fault).__name__}): start "
             "it, or correct the name"

@@ -26,7 +26,7 @@ import httpx
 
 from poolhand.domain.units import Seconds
 from poolhand.transport.addresses import Resolver, resolve
-from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
+from poolhand.transport.errors import HTTP_FAULTS, DownloadFailed, DownloadTooLarge, ForbiddenUri
 from poolhand.transport.hop import HopRules, visit
 from poolhand.transport.sink import Sink, TooMuch
 
@@ -77,7 +77,7 @@ class SafeFetcher:
             raise DownloadFailed(uri, f"not complete after {timeout} s") from fault
         except TooMuch as fault:
             raise DownloadTooLarge(uri, limit) from fault
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as fault:
+        except (*HTTP_FAULTS, httpx.StreamError, OSError) as fault:
             raise DownloadFailed(uri, str(fault) or type(fault).__name__) from fault
 
     async def _fetch(self, uri: str, target: Path, limit: int, timeout: float) -> str:
@@ -98,7 +98,7 @@ class SafeFetcher:
             try:
                 async with asyncio.timeout(timeout / len(self._rules.ipfs_gateways)):
                     return await self._web(uri, url, HopRules(True, True), target, limit)
-            except (DownloadFailed, httpx.HTTPError, OSError, TimeoutError) as fault:
+            except (DownloadFailed, *HTTP_FAULTS, OSError, TimeoutError) as fault:
                 failures.append(f"{gateway}: {fault or type(fault).__name__}")
         raise DownloadFailed(uri, "; ".join(failures))
 

@@ -65,7 +65,8 @@ async def visit(
 def _checked_url(uri: str, url: str, rules: HopRules) -> httpx.URL:
     try:
         place = httpx.URL(url)
-    except httpx.InvalidURL as fault:
+        host = place.host
+    except (httpx.InvalidURL, UnicodeError) as fault:
         raise ForbiddenUri(uri, f"it is no URL: {fault}") from fault
     if place.scheme not in PORTS:
         raise ForbiddenUri(uri, f"scheme {place.scheme[:20]!r} is not one of https and ipfs")
@@ -73,7 +74,7 @@ def _checked_url(uri: str, url: str, rules: HopRules) -> httpx.URL:
         raise ForbiddenUri(uri, "plain http is not allowed")
     if place.userinfo:
         raise ForbiddenUri(uri, "it carries a password, which the chain has made public")
-    if not place.host:
+    if not host:
         raise ForbiddenUri(uri, "it names no host")
     return place
 

@@ -18,6 +18,7 @@ from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
+from poolhand.transport.errors import HTTP_FAULTS
 from poolhand.wire.order_json import decode_order
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
@@ -188,7 +189,7 @@ class PoolClient:
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         try:
             answer = await self._http.get(self.url + path, params=asked)
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        except HTTP_FAULTS as fault:
             raise PoolDown(
                 f"the workerpool at {self.url} does not answer ({fault or type(fault).__name__}): "
                 "check --pool-url, or wait until its owner has started it"

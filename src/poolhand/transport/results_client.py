@@ -22,6 +22,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import UploadRefused
 from poolhand.ports.signer import Signer
+from poolhand.transport.errors import HTTP_FAULTS
 from poolhand.transport.plumbing import is_loopback
 from poolhand.wire.handshake import PoolFacts
 
@@ -94,7 +95,7 @@ class HttpResults:
                     content=_chunks(archive),
                 ) as answer:
                     status, text = answer.status_code, await _text(answer)
-            except (httpx.HTTPError, httpx.InvalidURL) as fault:
+            except HTTP_FAULTS as fault:
                 raise _down(self._url, fault) from fault
         if 200 <= status < 300:
             return _link(text, self._url)
@@ -144,7 +145,7 @@ class ResultsReader:
                 await self._check(answer)
                 sha256 = await self._save(answer, part)
                 await asyncio.to_thread(part.replace, target)
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        except HTTP_FAULTS as fault:
             raise _down(self._url, fault) from fault
         finally:
             await asyncio.to_thread(part.unlink, missing_ok=True)
@@ -158,7 +159,7 @@ class ResultsReader:
         """
         try:
             answer = await self._http.head(f"{self._url}/v1/results/{task_id}")
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        except HTTP_FAULTS as fault:
             raise _down(self._url, fault) from fault
         if answer.status_code >= 500:
             raise ResultsDown(f"the results service at {self._url} asks to wait")
