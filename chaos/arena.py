@@ -168,7 +168,8 @@ class Arena:
 @asynccontextmanager
 async def arena(home: Path, say: Callable[[str], None]) -> AsyncIterator[Arena]:
     """Run the network; everything is stopped at the end."""
-    plan = DevnetPlan(home / "net", workers=WORKERS)
+    sell_all = {"POOLHAND_PREFLIGHT": "false"}  # whoever is killed here comes back
+    plan = DevnetPlan(home / "net", workers=WORKERS, environment=sell_all)
     async with AsyncExitStack() as stack:
         engine, why = await _own_engine(home / "engine", stack)
         running = await stack.enter_async_context(devnet(plan, say))

@@ -53,6 +53,7 @@ class FakePool:
     hub: Address | None = None
     tasks: dict[TaskId, dict[str, Any]] = field(default_factory=dict)
     sold: list[Signed[WorkerpoolOrder]] = field(default_factory=list)
+    asked: list[tuple[str, str, int]] = field(default_factory=list)
     seated: list[Address] = field(default_factory=list)
     logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
 
@@ -70,7 +71,10 @@ class FakePool:
             }
 
         @app.get("/v1/order")
-        async def order(category: int, trust: int, tag: str, volume: int) -> Response:
+        async def order(
+            category: int, trust: int, tag: str, volume: int, requester: str = "", app: str = ""
+        ) -> Response:
+            self.asked.append((requester, app, volume))
             if self.garbage is not None:
                 return Response(self.garbage, media_type="application/json")
             if self.refuses:

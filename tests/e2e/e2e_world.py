@@ -27,6 +27,9 @@ SECONDS = 100
 """For one command, or one condition to come true."""
 STAY_DEAD = {"POOLHAND_DEVNET_RESTART": "false"}
 """Here it is the test that kills programs and starts them again."""
+SELL_ALL = {"POOLHAND_PREFLIGHT": "false"}
+"""Tests buy while workers are paused or gone, and what they cannot do, to see what comes of it;
+``test_who_gets_work.py`` is about what is not sold."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Network:
         known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
         found = subprocess.run(
             (sys.executable, "-m", "poolhand", *words),
-            env={**known, **STAY_DEAD, "POOLHAND_HOME": str(self.home), **environment},
+            env={**known, **STAY_DEAD, **SELL_ALL, "POOLHAND_HOME": str(self.home), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -329,9 +329,20 @@ async def test_what_the_pool_does_not_sell_is_told_in_its_words(market):
     assert caught.value.pool_code == "not-sold"
 
 
-async def test_a_pool_in_trouble_may_be_asked_again(market):
-    market.pool.refuses = (503, "chain-unreachable", "later")
-    with pytest.raises(PoolDown):
+@pytest.mark.case("A3")
+async def test_the_pool_is_told_who_buys_for_which_app_and_what_it_cannot_do_costs_nothing(market):
+    wish, requester = await market.wish(tasks=3, trust=10), market.requester()
+    market.pool.refuses = (409, "trust-out-of-reach", "trust 10 is out of reach: ask for trust 4")
+    with pytest.raises(PoolRefused, match="ask for trust 4") as caught:
+        await requester.buy(wish)
+    assert (caught.value.pool_code, caught.value.exit_code) == ("trust-out-of-reach", 2)
+    assert market.pool.asked == [(str(market.wallet.address), str(wish.app), 3)]
+    assert market.deals == 0
+
+
+async def test_a_pool_in_trouble_may_be_asked_again_and_says_what_is_wrong(market):
+    market.pool.refuses = (503, "pool-stake-too-low", "its owner has to deposit 3 RLC")
+    with pytest.raises(PoolDown, match="cannot do it now: its owner has to deposit 3 RLC"):
         await market.requester().buy(await market.wish())
 
 

@@ -39,7 +39,7 @@ class PoolWorld(SimulatedNetwork):
 
     def __init__(self, folder, *, quick: bool = False, **changes) -> None:
         super().__init__(folder, 0, quick=quick)
-        changes.setdefault("placement", UNTRIED)
+        changes = {"placement": UNTRIED, "preflight": False, **changes}
         self.pool.settings = replace(self.pool.settings, **changes)
         self.pool.asks_the_shelf = False
 

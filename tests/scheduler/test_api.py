@@ -55,6 +55,7 @@ async def test_config_tells_chain_hub_and_pool(office):
         "url": URL,
         "results_url": "http://results.test",
         "prices": {"0": 10**9},
+        "highest_trust": 0,
     }
 
 
@@ -282,3 +283,29 @@ async def test_the_openapi_document_describes_every_page(office):
         found = document
         for part in each.split("/"):
             found = found[part]
+
+
+@pytest.mark.case("A3")
+async def test_what_cannot_be_done_is_refused_with_a_code_and_what_to_do(pool):
+    world = await pool(preflight=True, tasks_per_requester=4)
+    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
+        assert (await refused(client, "/v1/order"))[:2] == (409, "no-worker-for-it")
+        worker = await world.hired()
+        assert (await got(client, "/v1/config"))["highest_trust"] == 2
+        status, code, message = await refused(client, "/v1/order", trust=3)
+        assert (status, code) == (409, "trust-out-of-reach")
+        assert "trust 2 or less" in message
+        me = str(world.requester.address)
+        body = await got(client, "/v1/order", requester=me, app=str(world.app), volume=4)
+        assert (body["requesterrestrict"], body["apprestrict"]) == (me, str(world.app))
+        assert (await refused(client, "/v1/order", requester=me, volume=5))[:2] == (
+            429,
+            "too-many-open-tasks",
+        )
+        deal = await world.deal()
+        shown = await got(client, f"/v1/tasks/{next(deal.tasks())[1]}")
+        assert shown["obstacle"] is None
+        await worker.leaves()
+        shown = await got(client, f"/v1/tasks/{next(deal.tasks())[1]}")
+        assert "takes tasks now" in shown["obstacle"]

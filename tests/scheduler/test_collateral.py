@@ -6,10 +6,10 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.scheduler.collateral import PATROL
+from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import PoolWithoutDeposit
 
 PRICES = {0: NanoRlc(2 * NANO_PER_RLC), 1: NanoRlc(10 * NANO_PER_RLC)}
@@ -25,7 +25,7 @@ def leave(world, free):
 
 
 async def order(world):
-    return await world.scheduler.pricing.order(0, Trust(1), NO_TAG)
+    return await world.scheduler.pricing.order(Asked(0, Trust(1)))
 
 
 @pytest.mark.case("E5")

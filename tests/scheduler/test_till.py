@@ -8,9 +8,9 @@ from pool_world import RIGHT, TO_CONTRIBUTED, S, first_task
 from structlog.testing import capture_logs
 
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Finalize, Initialize
-from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import Gas, Wei
+from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import PoolOutOfGas
 from poolhand.scheduler.till import FINALIZE_GAS, INITIALIZE_GAS, PROBE
 
@@ -46,7 +46,7 @@ async def with_gas(pool, coins, **terms):
 
 
 async def order(world):
-    return await world.scheduler.pricing.order(0, Trust(1), NO_TAG)
+    return await world.scheduler.pricing.order(Asked(0, Trust(1)))
 
 
 def gas(world):

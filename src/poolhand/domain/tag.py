@@ -51,6 +51,12 @@ class Tag(FixedBytes):
         return tuple(name for name, bit in _BITS.items() if self.bits >> bit & 1)
 
     @property
+    def unknown(self) -> tuple[int, ...]:
+        """Bits that are set and have no name, lowest first."""
+        left = self.bits & ~sum(1 << bit for bit in _BITS.values())
+        return tuple(bit for bit in range(8 * len(self)) if left >> bit & 1)
+
+    @property
     def needs_tee(self) -> bool:
         """Whether the chain demands an enclave challenge (bit 0)."""
         return bool(self.bits & 1)

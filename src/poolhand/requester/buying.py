@@ -188,7 +188,9 @@ class Buyer:
                 f"the workerpool at {self._pool.url} serves hub {config.hub} on chain "
                 f"{config.chain_id}, not {facts.hub} on chain {facts.chain_id}: correct --pool-url"
             )
-        return await self._pool.order(wish.category, wish.trust, wish.tag, wish.tasks)
+        return await self._pool.order(
+            wish.category, wish.trust, wish.tag, wish.tasks, self._purse.address, wish.app
+        )
 
     def _sign(self, order: OrderT, hub: Hub) -> Signed[OrderT]:
         return Signed(order, self._purse.wallet.sign_order(hub_domain(hub), order))

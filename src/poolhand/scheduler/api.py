@@ -6,30 +6,35 @@ Answers are JSON; faults are ``{"code", "message"}`` with the status of their ro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from poolhand import __version__
 from poolhand.domain.errors import Refused
-from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.replicate.status import EDGES, ROWS
 from poolhand.domain.tag import Tag
 from poolhand.domain.task.model import Task
+from poolhand.domain.task.rules import replicates_needed
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.trust import Trust
+from poolhand.domain.trust import Trust, Weight
 from poolhand.ports.chain import HubFacts
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.preflight import Asked, Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.till import Till
 from poolhand.scheduler.views import show_deal, show_seat, show_task
 from poolhand.wire.order_json import encode_order
+
+MOST_PARAMS: Final = 16_384
+"""Characters of params that are looked at before an order is signed."""
 
 
 class NotKnown(Refused):
@@ -60,6 +65,7 @@ class Office:
     chronicle: Chronicle
     pricing: Pricing
     collateral: Collateral
+    preflight: Preflight
     metrics: Metrics
     public_logs: bool = False
     logs: dict[TaskId, dict[Address, tuple[str, str]]] = field(default_factory=dict)
@@ -87,18 +93,36 @@ def _pool(router: APIRouter, office: Office) -> None:
             "url": office.url,
             "results_url": office.results_url,
             "prices": {str(k): v for k, v in office.pricing.prices.items()},
+            "highest_trust": office.pricing.highest_trust,
         }
 
     @router.get("/v1/order")
     async def order(
+        request: Request,
         category: Annotated[int, Query(ge=0)] = 0,
         trust: Annotated[int, Query(ge=0)] = 1,
         tag: Annotated[str, Query()] = "0x" + "00" * 32,
         volume: Annotated[int, Query(ge=1)] = 1,
+        requester: Annotated[str, Query()] = str(ZERO_ADDRESS),
+        app: Annotated[str, Query()] = str(ZERO_ADDRESS),
+        params: Annotated[str | None, Query(max_length=MOST_PARAMS)] = None,
     ) -> dict[str, Any]:
-        """Sell: a signed workerpool order as the iExec SDK writes it."""
-        signed = await office.pricing.order(category, Trust(trust), Tag.parse(tag), volume)
-        return encode_order(signed)
+        """Sell: a signed workerpool order as the iExec SDK writes it.
+
+        It is for ``requester`` and ``app`` only, where they are named, and for no more than
+        ``volume`` tasks; ``params`` are looked at, so that what no worker could read is not sold.
+        """
+        asked = Asked(
+            category=category,
+            trust=Trust(trust),
+            tag=Tag.parse(tag),
+            volume=volume,
+            requester=Address.parse(requester),
+            app=Address.parse(app),
+            params=params,
+            caller=request.client.host if request.client else "",
+        )
+        return encode_order(await office.pricing.order(asked))
 
     @router.get("/v1/workers")
     async def workers() -> list[dict[str, Any]]:
@@ -140,11 +164,12 @@ def _tasks(router: APIRouter, office: Office) -> None:
         """Show a task, its replicates with their histories, and its transactions and events.
 
         In a history ``seconds`` is the time until the next entry, null where two clocks differ;
-        ``block`` is where ``tx`` stands; ``won_by`` is the event on chain that decided the end.
+        ``block`` is where ``tx`` stands; ``won_by`` is the event on chain that decided the end;
+        ``obstacle`` says why no worker that is there can do the task, null where one can.
         """
         events = await office.chronicle.story(_find(office, task_id))
         found = _find(office, task_id)
-        return show_task(found, events)
+        return show_task(found, events) | {"obstacle": _obstacle(office, found)}
 
     @router.get("/v1/tasks/{task_id}/logs")
     async def logs(task_id: str) -> dict[str, Any]:
@@ -167,6 +192,14 @@ def _tasks(router: APIRouter, office: Office) -> None:
         return show_deal(
             found, [known[task_id] for _, task_id in found.tasks() if task_id in known]
         )
+
+
+def _obstacle(office: Office, task: Task) -> str | None:
+    """Say why none of the workers that are there can go on with a task that needs one."""
+    deal = office.lookout.purchases.deals.get(task.facts.deal_id)
+    if deal is None or not replicates_needed(task, Weight(2)):
+        return None
+    return office.preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})
 
 
 def _find(office: Office, text: str) -> Task:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
-from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.preflight import Asked, Preflight
 
-VOLUME = 1000
-"""Tasks that one order sells before a new one is signed."""
+VOLUME: Final = 1000
+"""Tasks that one order sells at most."""
+ANYBODYS_VOLUME: Final = 10
+"""Tasks of an order that names no requester: it stays valid for whoever gets hold of it."""
+MOST_KEPT: Final = 1000
+"""Orders that are handed out again while they are unused."""
+KEPT_FOR: Final = 600
+"""Seconds in which an order is handed out again; the chain itself knows no expiry of orders."""
+UNSEEN_FOR: Final = 30
+"""Seconds in which a purchase may not have been seen by the node that is asked."""
 
 
 class NotSold(Refused):
@@ -35,9 +46,15 @@ class PoolWithoutDeposit(Unavailable):
 class Pricing:
     """Sells categories at fixed prices per task (nRLC).
 
+    An order is for just what was asked for: so many tasks, this requester, this app. The same
+    question gets the same order while that is unused, so that no more is promised than is bought;
+    but a requester that asks again so soon may have bought already what we have not yet seen.
+
     Args:
         prices: By category; what is missing is not sold.
         highest_trust: Of one task.
+        preflight: Refuses what the pool cannot do.
+        now: The chain's time.
         obstacle: Says why nothing may be sold now, None when it may.
         lack: Says what the owner must deposit before anything can be sold, None when it may be.
     """
@@ -51,14 +68,17 @@ class Pricing:
         entropy: Entropy,
         prices: dict[int, NanoRlc],
         highest_trust: Trust,
+        preflight: Preflight,
+        now: Callable[[], UnixSeconds],
         obstacle: Callable[[], str | None] = lambda: None,
         lack: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._signer, self._domain, self._pool = signer, domain, workerpool
-        self._hub, self._entropy = hub, entropy
+        self._hub, self._entropy, self._now = hub, entropy, now
         self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
         self._lack = lack
-        self._orders: dict[tuple[int, Trust, Tag], Signed[WorkerpoolOrder]] = {}
+        self._preflight = preflight
+        self._kept: OrderedDict[Asked, tuple[UnixSeconds, Signed[WorkerpoolOrder]]] = OrderedDict()
 
     @property
     def prices(self) -> dict[int, NanoRlc]:
@@ -72,53 +92,80 @@ class Pricing:
             return "no category has a price: the pool's owner sets them with --prices"
         return self._obstacle() or self._lack()
 
-    async def order(
-        self, category: int, trust: Trust, tag: Tag, volume: int = 1
-    ) -> Signed[WorkerpoolOrder]:
-        """Return an order with at least ``volume`` tasks left.
+    @property
+    def highest_trust(self) -> Trust:
+        """What can be sold now; 0 while nobody is there."""
+        return self._preflight.highest_trust
+
+    async def order(self, asked: Asked) -> Signed[WorkerpoolOrder]:
+        """Return an order for what is asked for.
 
         Raises:
             NotSold: Category, trust or tag is not offered.
             PoolOutOfGas: Nothing is sold until the pool's wallet is refilled.
             PoolWithoutDeposit: Nothing is sold until the pool's owner has deposited stake.
+            NoWorkerForIt, TrustOutOfReach, …: See ``Preflight.check``.
+            TooManyOrders: The caller has to wait.
         """
-        self._check(category, trust, tag, volume)
+        self._check(asked)
         if obstacle := self._obstacle():
             raise PoolOutOfGas(f"this pool sells nothing now: {obstacle}")
         if lack := self._lack():
             raise PoolWithoutDeposit(f"this pool sells nothing now: {lack}")
-        key = (category, trust, tag)
-        known = self._orders.get(key)
-        if known is not None:
-            name = order_hash(self._domain, known.order)
-            used = (await self._hub.consumed([name]))[name]
-            if known.order.volume - used >= volume:
-                return known
-        self._orders[key] = self._make(category, trust, tag)
-        return self._orders[key]
+        await self._preflight.check(asked, self._prices[asked.category])
+        key = replace(asked, params=None, caller="")
+        known = await self._unused(key)
+        if known is None:
+            self._preflight.count(asked.caller)
+            known = self._make(asked)
+            self._keep(key, known)
+        return known
 
-    def _check(self, category: int, trust: Trust, tag: Tag, volume: int) -> None:
-        if category not in self._prices:
+    async def _unused(self, key: Asked) -> Signed[WorkerpoolOrder] | None:
+        since, known = self._kept.get(key, (UnixSeconds(0), None))
+        first = 0 if key.requester.is_zero else UNSEEN_FOR
+        if known is None or not since + first <= self._now() < since + KEPT_FOR:
+            return None
+        name = order_hash(self._domain, known.order)
+        return None if (await self._hub.consumed([name]))[name] else known
+
+    def _keep(self, key: Asked, order: Signed[WorkerpoolOrder]) -> None:
+        self._kept[key] = self._now(), order
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+
+    def _check(self, asked: Asked) -> None:
+        if asked.category not in self._prices:
             sold = ", ".join(str(each) for each in sorted(self._prices))
-            raise NotSold(f"category {category} is not sold here; choose one of {sold}")
-        if trust > self._highest:
-            raise NotSold(f"trust {trust} is not sold here; the highest is {self._highest}")
-        if tag.needs_tee:
+            raise NotSold(f"category {asked.category} is not sold here; choose one of {sold}")
+        if asked.trust > self._highest:
+            raise NotSold(f"trust {asked.trust} is not sold here; the highest is {self._highest}")
+        if asked.tag.needs_tee or asked.tag != asked.tag.without_frameworks():
             raise NotSold("this pool has no TEE workers; ask without the tag")
-        if volume > VOLUME:
+        if strange := asked.tag.unknown:
+            raise NotSold(
+                f"no worker knows what bit {strange[0]} of the tag asks for: leave it out"
+            )
+        if asked.volume > VOLUME:
             raise NotSold(f"at most {VOLUME} tasks are sold in one order")
+        if asked.requester.is_zero and asked.volume > ANYBODYS_VOLUME:
+            raise NotSold(
+                f"an order for anybody sells at most {ANYBODYS_VOLUME} tasks: name the requester "
+                "that will buy (&requester=0x…)"
+            )
 
-    def _make(self, category: int, trust: Trust, tag: Tag) -> Signed[WorkerpoolOrder]:
+    def _make(self, asked: Asked) -> Signed[WorkerpoolOrder]:
         order = WorkerpoolOrder(
             workerpool=self._pool,
-            price=self._prices[category],
-            volume=VOLUME,
-            tag=tag,
-            category=category,
-            trust=trust,
-            app_restrict=ZERO_ADDRESS,
+            price=self._prices[asked.category],
+            volume=asked.volume,
+            tag=asked.tag,
+            category=asked.category,
+            trust=asked.trust,
+            app_restrict=asked.app,
             dataset_restrict=ZERO_ADDRESS,
-            requester_restrict=ZERO_ADDRESS,
+            requester_restrict=asked.requester,
             salt=Salt(self._entropy.bytes(32)),
         )
         return Signed(order, self._signer.sign_order(self._domain, order))

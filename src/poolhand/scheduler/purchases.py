@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -35,6 +35,7 @@ class Purchases:
 
     Attributes:
         deals: By id, those whose tasks are known.
+        obstacle: Says why the workers that are there cannot do what was bought.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Purchases:
         self._gone: set[DealId] = set()
         self._categories: dict[int, Category] = {}
         self.deals: dict[DealId, Deal] = {}
+        self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
@@ -77,6 +79,8 @@ class Purchases:
             return []
         self.deals[deal_id] = deal
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
+        if why := self.obstacle(deal):
+            log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
         for facts in self._facts(deal, category, block):
             self._engine.receive(Received(max(now, deal.start_time), facts))
         return [task_id for _, task_id in deal.tasks()]

@@ -50,6 +50,8 @@ from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.open_tasks import OpenTasks
+from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.purchases import Purchases
 from poolhand.scheduler.roster import Roster
@@ -139,6 +141,11 @@ class Scheduler:
         self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url)
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
+        self.open_tasks = OpenTasks(self.engine, deals)
+        self.preflight = Preflight(
+            settings, hub, owner.address, self.roster, self.memory, self.open_tasks, self._now
+        )
+        self.purchases.obstacle = self.preflight.obstacle
         self.pricing = Pricing(
             owner,
             order_domain(facts.chain_id, facts.hub),
@@ -147,6 +154,8 @@ class Scheduler:
             entropy,
             settings.prices,
             settings.highest_trust,
+            self.preflight,
+            self._now,
             lambda: self.till.complaint,
             lambda: self.collateral.complaint,
         )
@@ -168,6 +177,7 @@ class Scheduler:
             chronicle=self.chronicle,
             pricing=self.pricing,
             collateral=self.collateral,
+            preflight=self.preflight,
             metrics=self.metrics,
             public_logs=self._settings.public_logs,
             logs=self.desk.logs,
@@ -194,6 +204,7 @@ class Scheduler:
             await self.lookout.prepare()
             await self.collateral.look()
             self.assessor.recover()
+            self.open_tasks.recover()
             self.engine.act, self.engine.changed = self._act, self._changed
             tasks.create_task(self.lookout.keep_looking())
             self.engine.resume()
@@ -239,6 +250,7 @@ class Scheduler:
 
     def _changed(self, task_id: TaskId) -> None:
         self.assessor.changed(task_id)
+        self.open_tasks.changed(task_id)
         self.supplier.changed(task_id)
 
     def _act(self, task: Task, effect: Effect) -> None:

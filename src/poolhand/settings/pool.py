@@ -46,6 +46,10 @@ class PoolSettings:
         least_version: Of the worker program; empty for any.
         prices: Per task by category (nRLC); what is missing is not sold.
         highest_trust: Sold for one task.
+        preflight: Sign an order only for what the workers that are there can do.
+        spare_workers: How many of them may fail, where the trust asks for more than one.
+        tasks_per_requester: Open at once.
+        orders_per_minute: Signed for one caller.
         quick_finish: Settle trust-1 tasks by ``contributeAndFinalize``.
         public_logs: Publish what apps print.
         locks: Folder of this machine's wallet locks.
@@ -67,6 +71,10 @@ class PoolSettings:
     least_version: str = ""
     prices: dict[int, NanoRlc] = field(default_factory=dict)
     highest_trust: Trust = Trust(1000)
+    preflight: bool = True
+    spare_workers: int = 0
+    tasks_per_requester: int = 1000
+    orders_per_minute: int = 600
     quick_finish: bool = True
     public_logs: bool = False
     locks: Path = DEFAULT_LOCKS
@@ -137,6 +145,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("prices", "POOLHAND_PRICES", _prices, "0=1,1=4,2=12,3=36,4=120",
            "RLC per task by category; what is missing is not sold"),
     Option("highest-trust", "POOLHAND_HIGHEST_TRUST", whole(1), "1000", "highest trust sold"),
+    Option("preflight", "POOLHAND_PREFLIGHT", flag, "true",
+           "sign an order only for what the workers that are there can do"),
+    Option("spare-workers", "POOLHAND_SPARE_WORKERS", whole(0), "0",
+           "workers that may fail before a trust of more than one worker is out of reach"),
+    Option("tasks-per-requester", "POOLHAND_TASKS_PER_REQUESTER", whole(1), "1000",
+           "tasks that one requester may have open when an order is signed"),
+    Option("orders-per-minute", "POOLHAND_ORDERS_PER_MINUTE", whole(1), "600",
+           "orders that are signed for one caller"),
     Option("quick-finish", "POOLHAND_QUICK_FINISH", flag, "true",
            "settle trust-1 tasks by contributeAndFinalize: two transactions instead of four"),
     Option("public-logs", "POOLHAND_PUBLIC_LOGS", flag, "false", "publish what apps print"),
@@ -175,6 +191,10 @@ def pool_settings(found: Settings) -> PoolSettings:
         least_version=found["least-worker-version"],
         prices=found["prices"],
         highest_trust=Trust(found["highest-trust"]),
+        preflight=found["preflight"],
+        spare_workers=found["spare-workers"],
+        tasks_per_requester=found["tasks-per-requester"],
+        orders_per_minute=found["orders-per-minute"],
         quick_finish=found["quick-finish"],
         public_logs=found["public-logs"],
         locks=found["locks"],

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from poolhand.domain.errors import Malformed, PoolhandError, Refused, Unavailable
-from poolhand.domain.ids import Address, DealId, ResultHash, TaskId, TxHash
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, ResultHash, TaskId, TxHash
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.replicate.status import Status
@@ -21,6 +21,8 @@ from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
 from poolhand.transport.errors import HTTP_FAULTS
 from poolhand.wire.order_json import decode_order
 
+UNAVAILABLE: Final = 503
+"""HTTP status with which a pool says what is wrong now, and who must do what about it."""
 MAX_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
 
@@ -154,14 +156,26 @@ class PoolClient:
         return _read(_config, await self._get("/v1/config"), self.url)
 
     async def order(
-        self, category: int, trust: Trust, tag: Tag, volume: int
+        self,
+        category: int,
+        trust: Trust,
+        tag: Tag,
+        volume: int,
+        requester: Address = ZERO_ADDRESS,
+        app: Address = ZERO_ADDRESS,
     ) -> Signed[WorkerpoolOrder]:
-        """Return a signed order of at least ``volume`` tasks."""
+        """Return a signed order of at least ``volume`` tasks, for a requester and an app.
+
+        What the pool cannot do is refused here, before anything is paid: the zero address leaves
+        requester or app open, and the pool looks less closely.
+        """
         asked = {
             "category": str(category),
             "trust": str(trust),
             "tag": str(tag),
             "volume": str(volume),
+            "requester": str(requester),
+            "app": str(app),
         }
         answer = await self._get("/v1/order", asked)
         return _read(lambda raw: decode_order(WorkerpoolOrder, raw), answer, self.url)
@@ -210,14 +224,16 @@ def _json(answer: httpx.Response, url: str) -> Any:
 
 def _refusal(answer: httpx.Response, url: str) -> PoolhandError:
     """Turn an answer that is no success into an error."""
-    if answer.status_code >= 500:
-        return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status_code}): wait")
     try:
         members = parse_json(answer.content)
         code, message = shown(str(members["code"]), 64), shown(str(members["message"]), 500)
     except (ValueError, KeyError, TypeError):
         code = f"http-{answer.status_code}"
         message = f"HTTP {answer.status_code}; is {url} really a workerpool's URL?"
+    if answer.status_code == UNAVAILABLE and not code.startswith("http-"):
+        return PoolDown(f"the workerpool cannot do it now: {message}")
+    if answer.status_code >= 500:
+        return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status_code}): wait")
     return PoolRefused(code, f"the workerpool refused: {message}")
 
 

@@ -1,0 +1,230 @@
+"""Before an order is signed: can what is asked for be done here, and is it not too much?"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.orders.offering import Able, check_in_reach, trust_in_reach
+from poolhand.domain.params import DealParams
+from poolhand.domain.reputation import Reputation
+from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
+from poolhand.ports.chain import Hub
+from poolhand.scheduler.assessor import Memory
+from poolhand.scheduler.open_tasks import OpenTasks
+from poolhand.scheduler.roster import Roster, Seat
+from poolhand.settings.pool import PoolSettings
+
+MOST_CALLERS: Final = 4096
+"""Callers whose orders are counted."""
+WINDOW: Final = 60
+"""Seconds over which the orders of one caller are counted."""
+
+
+class TooManyOpenTasks(Refused):
+    """The requester has as many tasks open here as one may have."""
+
+    http_status = 429
+
+
+class TooManyOrders(Unavailable):
+    """One caller has asked for more orders in a minute than are signed for one."""
+
+    http_status = 429
+
+
+class AppFailsHere(Refused):
+    """The app has failed on this pool's workers, and has not run since."""
+
+    http_status = 409
+
+
+class RequestsFailHere(Refused):
+    """What this requester bought here has failed, and nothing was completed since."""
+
+    http_status = 409
+
+
+class PoolStakeTooLow(Unavailable):
+    """The pool's owner cannot stake for what is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an order is asked for.
+
+    Attributes:
+        category, trust, tag, volume: As in the order.
+        requester, app: To whom the order is restricted; the zero address: anybody, any app.
+        params: Of the request, where they are told.
+        caller: From where it is asked for.
+    """
+
+    category: int
+    trust: Trust
+    tag: Tag = NO_TAG
+    volume: int = 1
+    requester: Address = ZERO_ADDRESS
+    app: Address = ZERO_ADDRESS
+    params: str | None = None
+    caller: str = ""
+
+
+class Preflight:
+    """Refuses what is known to fail, before anybody has paid.
+
+    Args:
+        owner: Whose stake the hub locks with each task.
+        now: The chain's time.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        hub: Hub,
+        owner: Address,
+        roster: Roster,
+        memory: Memory,
+        open_tasks: OpenTasks,
+        now: Callable[[], UnixSeconds],
+    ) -> None:
+        self._settings, self._hub, self._owner, self._now = settings, hub, owner, now
+        self._roster, self._memory, self._open = roster, memory, open_tasks
+        self._callers: OrderedDict[str, tuple[UnixSeconds, int]] = OrderedDict()
+
+    async def check(self, asked: Asked, price: NanoRlc) -> None:
+        """Check what an order is asked for.
+
+        Raises:
+            MalformedParams, …: No worker could read the params.
+            NoWorkerForIt, TrustOutOfReach: The workers that are there cannot do it.
+            AppFailsHere, RequestsFailHere, TooManyOpenTasks: Others come first.
+            PoolStakeTooLow: The pool's owner has to deposit.
+        """
+        if asked.params is not None:
+            DealParams.parse(asked.params)
+        self._check_quota(asked)
+        if not self._settings.preflight:
+            return
+        self._check_record(asked)
+        stake = await self._stake(price)
+        check_in_reach(self.able(), asked.trust, asked.tag, stake, self._settings.spare_workers)
+        await self._check_owners_stake(asked, price)
+
+    def able(self) -> list[Able]:
+        """Return the workers that would take tasks now."""
+        return [_able(seat) for seat in self._takers()]
+
+    def obstacle(self, deal: Deal, had: Collection[Address] = ()) -> str | None:
+        """Say why the workers that are there cannot do what was bought; None if they can.
+
+        Its order may have been signed when others were there.
+
+        Args:
+            deal: What was bought.
+            had: Workers that are not given a task of it again.
+        """
+        left = [_able(seat) for seat in self._takers() if seat.worker not in had]
+        try:
+            check_in_reach(left, Trust(1) if had else deal.trust, deal.tag, deal.worker_stake)
+        except Refused as fault:
+            return str(fault)
+        return None
+
+    def _takers(self) -> list[Seat]:
+        now, seats = self._now(), [seat for seat in self._roster.all() if not seat.paused]
+        fresh = [seat for seat in seats if not seat.reputation.is_resting(now)]
+        return [seat for seat in fresh or seats if self._has_slot(seat)]
+
+    @property
+    def highest_trust(self) -> Trust:
+        """What the workers that are there can reach, within what the owner sells."""
+        weights = [each.weight for each in self.able()]
+        reach = trust_in_reach(weights, self._settings.spare_workers) if weights else Trust(0)
+        least = Trust(1) if weights else Trust(0)
+        return Trust(min(max(reach, least), self._settings.highest_trust))
+
+    def _has_slot(self, seat: Seat) -> bool:
+        rules = self._settings.placement
+        slots = seat.reputation.slots(seat.slots, seat.cpus, rules.newcomers_slots)
+        return slots > 0 and seat.stake + seat.locked >= rules.least_stake
+
+    async def _stake(self, price: NanoRlc) -> NanoRlc:
+        """Return the stake that the deal would ask of each worker."""
+        pool = await self._hub.workerpool(self._settings.workerpool)
+        percent = pool.worker_stake_percent if pool else 0
+        return NanoRlc(price * percent // 100)
+
+    async def _check_owners_stake(self, asked: Asked, price: NanoRlc) -> None:
+        needed = scheduler_stake(price) * asked.volume
+        free = (await self._hub.accounts([self._owner]))[self._owner].stake
+        if free < needed:
+            lacks = show_rlc(NanoRlc(needed - free))
+            raise PoolStakeTooLow(
+                f"the owner of this pool has to stake {show_rlc(NanoRlc(needed))} RLC for that and "
+                f"lacks {lacks}: the owner deposits it (`poolhand account deposit {lacks}`); buy "
+                "less meanwhile, or from another workerpool"
+            )
+
+    def _check_quota(self, asked: Asked) -> None:
+        most = self._settings.tasks_per_requester
+        has = 0 if asked.requester.is_zero else self._open.of(asked.requester)
+        if has + asked.volume > most:
+            raise TooManyOpenTasks(
+                f"{asked.requester} has {has} task(s) open at this pool, and one may have {most}: "
+                f"wait until some have ended, or ask for {max(most - has, 0)} or fewer"
+            )
+
+    def _check_record(self, asked: Asked) -> None:
+        now = self._now()
+        app, requester = (
+            self._memory.apps.of(asked.app),
+            self._memory.requesters.of(asked.requester),
+        )
+        if not asked.app.is_zero and app.is_resting(now):
+            raise AppFailsHere(
+                f"app {asked.app} {_failed(app, now)}: read its logs (`poolhand task logs`), mend "
+                "it and ask again then"
+            )
+        if not asked.requester.is_zero and requester.is_resting(now):
+            raise RequestsFailHere(
+                f"what {asked.requester} bought here {_failed(requester, now)}: read the logs of "
+                "those tasks (`poolhand task logs`) and ask again then"
+            )
+
+    def count(self, caller: str) -> None:
+        """Count one order that is signed for a caller.
+
+        Raises:
+            TooManyOrders: It has to wait.
+        """
+        now, most = self._now(), self._settings.orders_per_minute
+        since, count = self._callers.get(caller, (now, 0))
+        if now >= since + WINDOW:
+            since, count = now, 0
+        if count >= most:
+            raise TooManyOrders(
+                f"{most} orders were signed for you within a minute: ask again in "
+                f"{since + WINDOW - now} s, or for more tasks at once"
+            )
+        self._callers[caller] = since, count + 1
+        self._callers.move_to_end(caller)
+        while len(self._callers) > MOST_CALLERS:
+            self._callers.popitem(last=False)
+
+
+def _able(seat: Seat) -> Able:
+    return Able(seat.weight, NanoRlc(seat.stake + seat.locked), seat.gpu)
+
+
+def _failed(known: Reputation, now: UnixSeconds) -> str:
+    wait = known.rests_until - now
+    return f"failed {known.faults} time(s) in a row and is sold again in {wait} s"
