@@ -51,6 +51,7 @@ class FakePool:
     refuses: tuple[int, str, str] | None = None
     garbage: bytes | None = None
     hub: Address | None = None
+    idle: str | None = None
     tasks: dict[TaskId, dict[str, Any]] = field(default_factory=dict)
     sold: list[Signed[WorkerpoolOrder]] = field(default_factory=list)
     asked: list[tuple[str, str, int]] = field(default_factory=list)
@@ -68,6 +69,20 @@ class FakePool:
                 "workerpool": str(self.workerpool),
                 "owner": str(self.owner.address),
                 "results_url": "http://results.test",
+                "version": "1.0",
+                "prices": {"0": self.price},
+            }
+
+        @app.get("/health")
+        async def health() -> dict[str, Any]:
+            return {
+                "ok": True,
+                "block": self.chain.head.number,
+                "workers": len(self.seated),
+                "open_tasks": len(self.tasks),
+                "gas": {"balance": 1, "message": None},
+                "sells": self.idle is None,
+                "sells_nothing_because": self.idle,
             }
 
         @app.get("/v1/order")

@@ -399,6 +399,11 @@ async def test_assets_and_money_are_guarded(market):
         await world.send(owner, ChangePolicy(made.created, 1, 101))
     pool = await world.hub.workerpool(made.created)
     assert (pool.worker_stake_percent, pool.scheduler_percent) == (30, 1)
+    owned = await world.hub.workerpools_of(owner.address, 200)
+    assert pool in owned
+    assert len(owned) > 1
+    assert await world.hub.workerpools_of(owner.address, 1) == owned[:1]
+    assert await world.hub.workerpools_of(stranger.address, 200) == ()
     huge = NanoRlc(10**20)
     for call in (Deposit(huge), Withdraw(huge), TransferRlc(owner.address, huge)):
         with pytest.raises(BalanceTooLow):

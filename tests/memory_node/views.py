@@ -170,6 +170,12 @@ def _registry(state: State, which: int, head: bytes, body: bytes) -> bytes:
     if head == selector("isRegistered(address)"):
         assets = (state.apps, state.datasets, state.pools)[which]
         return _word(_address(body) in assets)
+    if head in (selector("balanceOf(address)"), selector("tokenOfOwnerByIndex(address,uint256)")):
+        assets = (state.apps, state.datasets, state.pools)[which]
+        owned = [name for name, each in assets.items() if each.owner == _address(body)]
+        if len(body) == 32:
+            return _word(len(owned))
+        return encode(["address"], [str(owned[int.from_bytes(body[32:64], "big")])])
     return encode(["address"], [str(predict(read_asset(head, body)))])
 
 

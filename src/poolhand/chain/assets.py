@@ -60,6 +60,21 @@ class AssetReader:
         found = await self._members(name, self._facts.workerpool_registry, _WORKERPOOL)
         return found and Workerpool(name, *found)
 
+    async def workerpools_of(self, owner: Address, most: int) -> tuple[Workerpool, ...]:
+        """Return the workerpools of an owner: each is a token of the registry (ERC-721)."""
+        registry = self._facts.workerpool_registry
+        count = await self._rpc.ask(
+            self._view(registry, abi.calldata("balanceOf(address)", owner), abi.word)
+        )
+        wanted = "tokenOfOwnerByIndex(address,uint256)"
+        queries = [
+            self._view(registry, abi.calldata(wanted, owner, index), abi.address)
+            for index in range(min(count, most))
+        ]
+        names = await self._rpc.ask_each(queries) if queries else ()
+        found = [await self.workerpool(name) for name in names]
+        return tuple(pool for pool in found if pool is not None)
+
     async def _members(self, name: Address, registry: Address, getters: Getters) -> Any:
         """Return the members in order, None when the registry knows no such asset."""
         asked = abi.calldata("isRegistered(address)", name)

@@ -140,6 +140,10 @@ class PocoHub:
         """Return a registered workerpool."""
         return await self._assets.workerpool(address)
 
+    async def workerpools_of(self, owner: Address, most: int) -> tuple[Workerpool, ...]:
+        """Return the workerpools of an owner, at most ``most``."""
+        return await self._assets.workerpools_of(owner, most)
+
     async def predict(self, asset: CreateAsset) -> Address:
         """Return the address that this asset of this owner has, or would have (CREATE2)."""
         asked = encode_prediction(asset, self._facts)

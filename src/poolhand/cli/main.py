@@ -38,7 +38,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "app": ("app", "Register an application image."),
     "dataset": ("dataset", "Register a dataset."),
     "order": ("order", "Look at signed orders and check them against the chain."),
-    "pool": ("pool", "Create a workerpool and serve it."),
+    "pool": ("pool", "Create a workerpool, serve it, and see how it is."),
     "worker": ("worker", "Run a worker."),
     "results": ("results", "Serve results."),
     "statuses": ("statuses", "Explain every status of a replicate."),

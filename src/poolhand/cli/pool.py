@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.deployed import deployed_answer
 from poolhand.cli.desk import Desk
 from poolhand.cli.parts import AddressArgument
 from poolhand.cli.programs import Ready, add_program
-from poolhand.cli.render import pairs
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.ids import Address
 from poolhand.settings.load import Settings
 from poolhand.settings.pool import OPTIONS, pool_settings
 
-app = noun("Create a workerpool and serve it.")
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = noun("Create a workerpool, serve it, and see how it is.")
+
+OwnerArgument = Annotated[
+    str, typer.Argument(metavar="[ADDRESS]", help="Whose; the wallet's if left out.")
+]
+LimitOption = Annotated[int, typer.Option(min=1, max=200, metavar="N", help="At most so many.")]
 
 DescriptionArgument = Annotated[
     str, typer.Argument(metavar="DESCRIPTION", help="What the pool is, for people.")
@@ -42,6 +49,8 @@ async def create(
     share: ShareOption = None,
 ) -> Answer:
     """Register a workerpool and set its policy; the same description gives the same pool."""
+    from poolhand.cli.deployed import deployed_answer
+
     async with desk.requester(signing=True) as requester:
         deployed = await requester.create_pool(description, worker_stake, share)
     return deployed_answer("workerpool", deployed)
@@ -59,7 +68,44 @@ async def show(desk: Desk, address: AddressArgument) -> Answer:
         "worker_stake_percent": found.worker_stake_percent,
         "scheduler_percent": found.scheduler_percent,
     }
-    return Answer(members, lambda: pairs(members.items()))
+    return Answer(members, lambda: _pairs(members))
+
+
+def _pairs(members: dict[str, Any]) -> RenderableType:
+    from poolhand.cli.render import pairs
+
+    return pairs(members.items())
+
+
+@verb(app, "list", example="poolhand pool list")
+async def list_(desk: Desk, owner: OwnerArgument = "", limit: LimitOption = 20) -> Answer:
+    """List the workerpools of an owner on chain, the wallet's if none is named."""
+    from poolhand.cli.pool_page import pool_members, pools_report
+
+    who = Address.parse(owner) if owner else desk.address
+    async with desk.requester() as requester:
+        found = await requester.hub.workerpools_of(who, limit)
+    members = {"owner": str(who), "workerpools": [pool_members(each) for each in found]}
+    return Answer(members, lambda: pools_report(who, found))
+
+
+@verb(app, "status", example="poolhand pool status --pool-url http://127.0.0.1:13000")
+async def status(desk: Desk) -> Answer:
+    """Show how a pool is: workers, prices, the owner's deposit and gas, and why nothing is sold.
+
+    It asks the pool what everybody may know, and the chain for the owner's account.
+    """
+    from poolhand.cli.pool_page import Seen, standing_members, standing_report
+    from poolhand.requester.requester import NoPoolNamed
+
+    async with desk.requester() as requester:
+        if requester.pool is None:
+            raise NoPoolNamed("which pool? Give its URL with --pool-url, or set POOLHAND_POOL_URL")
+        told, seats = await requester.pool.standing(), await requester.pool.workers()
+        account = await requester.balances(told.owner)
+        registered = await requester.hub.workerpool(told.workerpool)
+        seen = Seen(requester.pool.url, told, seats, account, registered)
+    return Answer(standing_members(seen), lambda: standing_report(seen))
 
 
 async def _serve(settings: Settings, ready: Ready) -> None:

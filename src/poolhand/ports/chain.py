@@ -60,6 +60,13 @@ class Hub(Protocol):
     async def workerpool(self, address: Address) -> Workerpool | None:
         """Return a registered workerpool."""
 
+    async def workerpools_of(self, owner: Address, most: int) -> tuple[Workerpool, ...]:
+        """Return the workerpools of an owner, in the order in which it got them, at most ``most``.
+
+        Raises:
+            ChainUnreachable: Or the registry of this hub cannot list.
+        """
+
     async def predict(self, asset: CreateAsset) -> Address:
         """Return the address that this asset of this owner has, or would have (CREATE2)."""
 

@@ -19,6 +19,7 @@ from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
 from poolhand.transport.errors import HTTP_FAULTS
+from poolhand.transport.pool_standing import PoolStanding, read_standing
 from poolhand.wire.order_json import decode_order
 
 UNAVAILABLE: Final = 503
@@ -189,6 +190,11 @@ class PoolClient:
                 return None
             raise
         return _read(_task, answer, self.url)
+
+    async def standing(self) -> PoolStanding:
+        """Return how the pool is, what it sells, and why it sells nothing."""
+        health, config = await self._get("/health"), await self._get("/v1/config")
+        return _read(lambda raw: read_standing(*raw), (health, config), self.url)
 
     async def workers(self) -> tuple[PoolWorker, ...]:
         """Return the workers that are connected."""

@@ -88,6 +88,11 @@ class FakeHub:
         """Return a registered workerpool."""
         return self._state().pools.get(address)
 
+    async def workerpools_of(self, owner: Address, most: int) -> tuple[Workerpool, ...]:
+        """Return the workerpools of an owner, at most ``most``."""
+        mine = [pool for pool in self._state().pools.values() if pool.owner == owner]
+        return tuple(mine[:most])
+
     async def predict(self, asset: CreateAsset) -> Address:
         """Return the address that this asset of this owner has, or would have."""
         self._reach.check_up()

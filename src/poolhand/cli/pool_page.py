@@ -1,0 +1,144 @@
+"""How a pool is, for programs and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from poolhand.cli.render import coin, pairs, rlc
+from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.text import shown
+from poolhand.domain.units import NanoRlc, show_rlc
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from poolhand.domain.deal import Workerpool
+    from poolhand.domain.ids import Address
+    from poolhand.requester.requester import Balances
+    from poolhand.transport.pool_client import PoolWorker
+    from poolhand.transport.pool_standing import PoolStanding
+
+MOST: int = 200
+"""Characters of a description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pool and the chain say of the pool."""
+
+    url: str
+    told: PoolStanding
+    seats: Sequence[PoolWorker]
+    owner: Balances
+    registered: Workerpool | None
+
+    @property
+    def least(self) -> NanoRlc:
+        """What one task of the cheapest category locks of the owner's stake (nRLC)."""
+        return min(map(scheduler_stake, self.told.prices.values()), default=NanoRlc(0))
+
+    @property
+    def problems(self) -> list[str]:
+        """Why nothing is sold, or will not be for long; empty where all is well."""
+        return list(dict.fromkeys(self._problems()))
+
+    def _problems(self) -> Iterator[str]:
+        told, free = self.told, self.owner.account.stake
+        if self.registered is None:
+            yield f"the chain has no workerpool {told.workerpool}: the pool is on another chain"
+        elif self.registered.owner != told.owner:
+            yield f"the chain says that {self.registered.owner} owns {told.workerpool}"
+        if told.why_nothing:
+            yield told.why_nothing
+        elif free < self.least:
+            yield (
+                f"its owner {told.owner} has {show_rlc(free)} RLC of free stake, and the cheapest "
+                f"task locks {show_rlc(self.least)} RLC of it: deposit with "
+                "`poolhand account deposit`, from the owner's wallet"
+            )
+        if told.gas_message:
+            yield told.gas_message
+        if not told.workers:
+            yield "no worker is connected: what is bought waits until one comes"
+
+
+def standing_members(seen: Seen) -> dict[str, Any]:
+    """Return a pool's standing (nRLC, wei)."""
+    told, owner = seen.told, seen.owner
+    return {
+        "url": seen.url,
+        "workerpool": str(told.workerpool),
+        "owner": str(told.owner),
+        "version": told.version,
+        "block": told.block,
+        "workers": told.workers,
+        "paused_workers": sum(seat.paused for seat in seen.seats),
+        "open_tasks": told.open_tasks,
+        "prices_nrlc": {str(category): price for category, price in told.prices.items()},
+        "sells": told.sells,
+        "owner_free_nrlc": owner.account.stake,
+        "owner_locked_nrlc": owner.account.locked,
+        "least_deposit_nrlc": seen.least,
+        "owner_coin_wei": owner.coin,
+        "problems": seen.problems,
+    }
+
+
+def standing_report(seen: Seen) -> RenderableType:
+    """Return the same for a person."""
+    parts: list[RenderableType] = [pairs(_rows(seen))]
+    problems = seen.problems
+    if problems:
+        parts.append(Text("\nwhat keeps it from selling" if not seen.told.sells else "\nto know"))
+        parts += [Text(f"- {each}") for each in problems]
+    return Group(*parts)
+
+
+def _rows(seen: Seen) -> list[tuple[str, Any]]:
+    told, owner = seen.told, seen.owner
+    prices = ", ".join(f"category {n}: {rlc(price)}" for n, price in sorted(told.prices.items()))
+    paused = sum(seat.paused for seat in seen.seats)
+    free, locked = owner.account.stake, owner.account.locked
+    deposit = f"{rlc(free)} free, {rlc(locked)} locked; a task locks at least {rlc(seen.least)}"
+    sells = {None: "it does not say", True: "yes", False: "no"}[told.sells]
+    return [
+        ("pool", seen.url),
+        ("workerpool", told.workerpool),
+        ("owner", told.owner),
+        ("version", told.version),
+        ("chain", None if told.block is None else f"block {told.block}"),
+        ("workers", f"{told.workers}, {paused} of them paused" if paused else told.workers),
+        ("open tasks", told.open_tasks),
+        ("sells now", sells),
+        ("prices per task", prices or "none"),
+        ("owner's deposit", deposit),
+        ("owner's coin for gas", coin(owner.coin)),
+    ]
+
+
+def pool_members(pool: Workerpool) -> dict[str, Any]:
+    """Return a workerpool of the chain."""
+    return {
+        "address": str(pool.address),
+        "description": pool.description,
+        "worker_stake_percent": pool.worker_stake_percent,
+        "scheduler_percent": pool.scheduler_percent,
+    }
+
+
+def pools_report(owner: Address, pools: Sequence[Workerpool]) -> RenderableType:
+    """Return an owner's workerpools for a person, addresses whole on lines of their own."""
+    if not pools:
+        return f"{owner} owns no workerpool: `poolhand pool create` makes one"
+    parts: list[RenderableType] = []
+    for each in pools:
+        parts.append(Text(f"{each.address}"))
+        terms = f"workers lock {each.worker_stake_percent} %, the pool keeps "
+        parts.append(Text(f"  {shown(each.description, MOST)}"))
+        parts.append(Text(f"  {terms}{each.scheduler_percent} %"))
+    return Group(*parts)

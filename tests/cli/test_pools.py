@@ -1,0 +1,69 @@
+"""What everybody may know of a workerpool, and why it sells nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import Withdraw
+
+RLC = 10**9
+
+
+@pytest.mark.case("E27")
+def test_the_workerpools_of_an_owner_are_listed(cli):
+    assert "poolhand pool create" in cli("pool", "list").out
+    made = [cli("pool", "create", f"mine {n}", "--json").json["address"] for n in range(3)]
+    listed = cli("pool", "list", "--json").json["workerpools"]
+    assert [each["address"] for each in listed] == made
+    assert [each["description"] for each in listed] == ["mine 0", "mine 1", "mine 2"]
+    assert len(cli("pool", "list", "--limit", "2", "--json").json["workerpools"]) == 2
+    shown = cli("pool", "list").out
+    assert all(address in shown for address in made)
+    owner = str(cli.market.pool.owner.address)
+    (other,) = cli("pool", "list", owner, "--json").json["workerpools"]
+    assert other["address"] == str(cli.market.pool.workerpool)
+
+
+@pytest.mark.case("E27", "E5")
+def test_a_pool_tells_what_it_sells_with_its_owners_deposit_and_gas(cli):
+    pool = cli.market.pool
+    pool.seated = [Address(bytes([n] * 20)) for n in (1, 2)]
+    told = cli("pool", "status", "--json").json
+    assert told["owner"] == str(pool.owner.address)
+    assert (told["workers"], told["sells"], told["problems"]) == (2, True, [])
+    assert told["prices_nrlc"] == {"0": 2 * RLC}
+    assert told["least_deposit_nrlc"] == 6 * RLC // 10
+    assert told["owner_free_nrlc"] >= told["least_deposit_nrlc"]
+    shown = cli("pool", "status").out
+    for word in ("category 0: 2 RLC", "a task locks at least 0.6 RLC", "sells now"):
+        assert word in shown
+
+
+@pytest.mark.case("E5")
+def test_why_a_pool_sells_nothing_is_told_by_the_pool_and_by_the_chain(cli):
+    pool, hub = cli.market.pool, cli.market.chain
+    pool.idle = "deposit \x1b[31mmore"
+    assert cli("pool", "status", "--json").json["problems"][0] == "deposit \\x1b[31mmore"
+    shown = cli("pool", "status").out
+    assert "what keeps it from selling" in shown
+    assert "\x1b" not in shown
+    pool.idle = None
+    all_of_it = Withdraw(hub.state.stake_of(pool.owner.address))
+    asyncio.run(hub.sender(pool.owner).send("withdraw", all_of_it))
+    problems = cli("pool", "status", "--json").json["problems"]
+    assert "0 RLC of free stake" in problems[0]
+    assert "poolhand account deposit" in problems[0]
+    assert "no worker is connected" in problems[1]
+
+
+def test_a_pool_that_does_not_answer_or_was_not_named_is_told(cli):
+    ran = cli("pool", "status", "--pool-url", "http://nowhere.test", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "pool-down")
+    hub = str(cli.market.chain.facts.hub)
+    keystore = cli("wallet", "show", "--json").json["keystore"]
+    chain = ("--rpc", "http://other.test", "--hub", hub, "--wallet", keystore)
+    ran = cli("pool", "status", *chain, "--json")
+    assert (ran.code, ran.error["code"]) == (2, "no-pool-named")
