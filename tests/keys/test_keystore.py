@@ -7,9 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import time
+from unicodedata import normalize
 
 import pytest
 from eth_account import Account
+from eth_keyfile.keyfile import create_keyfile_json
 
 from poolhand.domain.ids import Address
 from poolhand.keys import (
@@ -21,10 +24,12 @@ from poolhand.keys import (
     WalletNotFound,
     WrongPassword,
     create_wallet,
+    find_wallet,
     import_wallet,
     list_wallets,
     open_wallet,
 )
+from poolhand.keys.reading import password_bytes
 
 KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
 ADDRESS = "008aeeda4d805471df9b2a5b0f38a0c3bcba786b"
@@ -167,3 +172,154 @@ def test_a_dead_process_holds_nothing(tmp_path):
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
     with WalletLock(tmp_path, Address(bytes(20))):
         pass
+
+
+# ------------------------------------------------------- files as other programs write them
+
+
+def _foreign(folder, name: str, password: bytes, key: str = KEY, *, kdf="scrypt", **members):
+    """Write a keystore as another program would; ``address=None`` leaves the address out."""
+    content = create_keyfile_json(bytes.fromhex(key), password, 3, kdf, CHEAP)
+    content.update(members)
+    path = folder / name
+    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+    return path
+
+
+@pytest.mark.case("C1")
+def test_a_file_without_address_is_listed_by_its_name_and_opens(tmp_path):
+    path = _foreign(tmp_path, "deployer", b"p", address=None)
+    (listed,) = list_wallets(tmp_path)
+    assert (listed.address, listed.path, listed.name) == (None, path, "deployer")
+    assert find_wallet(path, tmp_path) == listed
+    assert str(open_wallet(path, tmp_path, "p").address).lower() == "0x" + ADDRESS
+
+
+@pytest.mark.case("C1")
+def test_a_wallet_that_is_not_found_by_address_may_be_in_a_file_that_tells_none(tmp_path):
+    _foreign(tmp_path, "deployer", b"p", address=None)
+    with pytest.raises(WalletNotFound, match="1 files there do not tell their address"):
+        open_wallet("0x" + ADDRESS, tmp_path, "p")
+
+
+@pytest.mark.case("C1")
+@pytest.mark.parametrize("spelled", ["0x" + ADDRESS, ADDRESS.upper(), f" {ADDRESS}\n"])
+def test_an_address_is_known_however_it_is_spelled(tmp_path, spelled):
+    path = _foreign(tmp_path, "a.json", b"p", address=spelled)
+    assert find_wallet("0x" + ADDRESS, tmp_path).path == path
+
+
+@pytest.mark.case("C1")
+def test_every_version_3_file_of_the_folder_is_listed_and_nothing_else(tmp_path):
+    keys = [bytes([number] * 32).hex() for number in range(1, 5)]
+    wanted = [
+        _foreign(tmp_path, "UTC--2026-01-02T03-04-05.000000000Z--ab", b"p", keys[0]),
+        _foreign(tmp_path, "wallet.json", b"p", keys[1]),
+        _foreign(tmp_path, "no-ending", b"p", keys[2], kdf="pbkdf2"),
+        _foreign(tmp_path, "text version", b"p", keys[3], version="3"),
+    ]
+    for name in (".hidden", "wallet.json~", "wallet.json.bak", "#wallet.json#"):
+        _foreign(tmp_path, name, b"p", keys[1])
+    (tmp_path / "sub").mkdir()
+    _foreign(tmp_path / "sub", "inner.json", b"p")
+    for name, text in {
+        "compose.json": '{"version": 3, "services": {}}',
+        "list.json": "[3]",
+        "validator.json": '{"version": 4, "crypto": {}}',
+        "deep.json": "[" * 60_000,
+        "binary": "\0\1\2",
+    }.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "huge.json").write_text(" " * 70_000)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    assert sorted(each.path for each in list_wallets(tmp_path)) == sorted(wanted)
+
+
+def test_the_oldest_file_is_listed_first_whatever_its_name(tmp_path):
+    new = _foreign(tmp_path, "a.json", b"p", bytes([1] * 32).hex())
+    old = _foreign(tmp_path, "UTC--2020-01-02T03-04-05.000000000Z--z", b"p", bytes([2] * 32).hex())
+    oldest = _foreign(tmp_path, "z.json", b"p", bytes([3] * 32).hex())
+    os.utime(oldest, (10**9, 10**9))
+    assert [each.path for each in list_wallets(tmp_path)] == [oldest, old, new]
+
+
+def test_a_validators_key_is_told_by_name(tmp_path):
+    path = tmp_path / "validator.json"
+    path.write_text('{"version": 4, "crypto": {}}')
+    with pytest.raises(KeystoreUnreadable, match="validator's key"):
+        open_wallet(path, tmp_path, "p")
+
+
+@pytest.mark.case("C2")
+@pytest.mark.parametrize("form", [None, "NFC", "NFD", "NFKC", "NFKD"])
+@pytest.mark.parametrize("password", ["pässwörd", "ﬁne ½ Å", "пароль", "密码", "e\u0301\u00e9"])
+def test_a_password_opens_what_any_program_made_of_it(tmp_path, form, password):
+    made = normalize(form, password) if form else password
+    path = _foreign(tmp_path, "w.json", made.encode())
+    assert open_wallet(path, tmp_path, password).address
+    with pytest.raises(WrongPassword):
+        open_wallet(path, tmp_path, password + "x")
+
+
+@pytest.mark.case("C2")
+def test_bytes_of_a_terminal_that_is_not_utf_8_stay_what_they_were(tmp_path):
+    path = _foreign(tmp_path, "w.json", "pässword".encode("latin-1"))
+    typed = "pässword".encode("latin-1").decode("utf-8", "surrogateescape")
+    assert open_wallet(path, tmp_path, typed).address
+
+
+@pytest.mark.case("C2")
+def test_a_password_that_is_no_text_is_wrong_and_nothing_else(tmp_path):
+    path = _foreign(tmp_path, "w.json", b"p")
+    with pytest.raises(WrongPassword):
+        open_wallet(path, tmp_path, "\ud800")
+    assert create_wallet(tmp_path, "\ud800", cost=CHEAP).address
+
+
+@pytest.mark.case("C2")
+def test_a_password_is_tried_once_where_all_its_forms_are_one(tmp_path):
+    assert password_bytes("plain") == [b"plain"]
+    assert password_bytes("é")[0] == "é".encode()
+
+
+@pytest.mark.case("C3")
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_keystore_is_read_in_any_encoding_of_unicode(tmp_path, coding):
+    path = _foreign(tmp_path, "w.json", b"p")
+    path.write_bytes(path.read_text().encode(coding))
+    assert open_wallet(path, tmp_path, "p").address
+    assert [each.path for each in list_wallets(tmp_path)] == [path]
+
+
+@pytest.mark.case("C3")
+def test_a_keystore_in_another_encoding_is_told_by_name(tmp_path):
+    path = tmp_path / "w.json"
+    path.write_bytes(b'{"version": 3, "note": "\xe4"}')
+    with pytest.raises(KeystoreUnreadable, match="neither UTF-8 nor UTF-16") as caught:
+        open_wallet(path, tmp_path, "p")
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kdf", "parameters"),
+    [
+        ("scrypt", {"n": 2**30, "r": 8, "p": 1}),
+        ("scrypt", {"n": 2**17, "r": 2**20, "p": 1}),
+        ("scrypt", {"n": 2**10, "r": 8, "p": 2**20}),
+        ("scrypt", {"n": 2**20, "r": 8, "p": 1, "dklen": 16}),
+        ("scrypt", {"n": 3, "r": 8, "p": 1}),
+        ("scrypt", {"n": "many", "r": 8, "p": 1}),
+        ("pbkdf2", {"c": 10**10, "prf": "hmac-sha256"}),
+        ("pbkdf2", {"c": 1, "prf": "hmac-rot13"}),
+    ],
+)
+def test_an_absurd_cost_is_refused_before_it_is_paid(tmp_path, kdf, parameters):
+    content = json.loads(_foreign(tmp_path, "w.json", b"p", kdf=kdf).read_text())
+    content["crypto"]["kdfparams"].update(parameters)
+    path = tmp_path / "w.json"
+    path.write_text(json.dumps(content))
+    started = time.process_time()
+    with pytest.raises(KeystoreUnreadable):
+        open_wallet(path, tmp_path, "p")
+    assert time.process_time() - started < 1

@@ -30,10 +30,12 @@ def _none(folder: Path) -> str:
 
 
 def _several(folder: Path, wallets: Sequence[StoredWallet]) -> str:
-    listed = "".join(f"\n  {each.address}  {each.path.name}" for each in wallets[:20])
+    listed = "".join(
+        f"\n  {each.address or '(no address)'}  {each.path.name}" for each in wallets[:20]
+    )
     more = f"\n  and {len(wallets) - 20} more" if len(wallets) > 20 else ""
     return (
-        f"{folder} has {len(wallets)} wallets: name one with --wallet ADDRESS, or set "
+        f"{folder} has {len(wallets)} wallets: name one with --wallet ADDRESS or FILE, or set "
         f"POOLHAND_WALLET{listed}{more}"
     )
 

@@ -154,17 +154,23 @@ class Desk:
 
     @property
     def address(self) -> Address:
-        """The address that acts on the chain; no password needed.
+        """The address that acts on the chain; no password needed where the wallet's file tells it.
 
         Raises:
             NoDevnet: No chain is named and no devnet runs.
             NoWalletNamed: As ``stored``.
         """
-        return (
-            self.stored.address
-            if self.devnet is None or self.account is None
-            else (Address.parse(self.account.address))
-        )
+        if self.devnet is not None and self.account is not None:
+            return Address.parse(self.account.address)
+        return self.stored.address or self._opened
+
+    @cached_property
+    def _opened(self) -> Address:
+        """The address of a keystore file that does not tell it: its key does."""
+        from poolhand.keys import open_wallet
+
+        stored = self.stored
+        return open_wallet(stored.path, stored.path.parent, self.password()).address
 
     def image(self, name: str) -> str:
         """Return an image's full name: ``devnet/…`` stands for the registry of the devnet.
@@ -181,7 +187,7 @@ class Desk:
     def can_sign(self) -> bool:
         """Whether there is a wallet whose password is known without a question."""
         try:
-            known = self.stored.address
+            known = self.stored
         except Refused:
             return False
         told = self.found["password-file"] or self.found["password"] or self.account

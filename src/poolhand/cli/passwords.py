@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from poolhand.cli.masking import refuse_key
+from poolhand.domain.encodings import decoded
 from poolhand.domain.errors import Refused
 from poolhand.settings.wallets import password_file
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT: Final = "-"
 MOST: Final = 65_536
-"""Characters of a password file that are looked at."""
+"""Bytes of a password file that are looked at."""
 
 
 class PasswordMissing(Refused):
@@ -60,8 +61,8 @@ def read_password(path: str | Path) -> str:
     refuse_key(str(path))
     try:
         text = _content(path)
-    except (OSError, UnicodeDecodeError) as fault:
-        why = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8 text"
+    except (OSError, ValueError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else str(fault)
         raise PasswordUnreadable(f"cannot read the password file {path}: {why}") from None
     line = text.partition("\n")[0].removesuffix("\r")
     if not line:
@@ -73,9 +74,9 @@ def read_password(path: str | Path) -> str:
 
 def _content(path: str | Path) -> str:
     if str(path) == STANDARD_INPUT:
-        return sys.stdin.readline(MOST)
-    with Path(path).expanduser().open(encoding="utf-8", newline="\n") as file:
-        return file.read(MOST)
+        return sys.stdin.readline(MOST).removeprefix("\ufeff")
+    with Path(path).expanduser().open("rb") as file:
+        return decoded(file.read(MOST))
 
 
 def told_password(found: Settings, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -42,6 +42,10 @@ SendArgument = Annotated[
     list[str], typer.Argument(metavar="AMOUNT ADDRESS", help="How much of what, and to whom.")
 ]
 KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", hidden=True)]
+
+
+UNTOLD: Final = "(told once it is opened)"
+"""Stands for the address of a keystore file that does not name it."""
 
 
 class DevnetPassword(Refused):
@@ -119,14 +123,14 @@ def export(
 
     stored = desk.stored
     if private_key:
-        about = f"write the private key of {stored.address}, not encrypted, into {to}"
+        about = f"write the private key of {stored.name}, not encrypted, into {to}"
         confirm(about, yes=yes)
         path = export_key(stored, desk.password(), Path(to))
     else:
         path = copy_keystore(stored, Path(to))
     members = {**_members(stored), "file": str(path), "encrypted": not private_key}
     kind = "private key, not encrypted" if private_key else "keystore file"
-    rows = (("address", stored.address), (kind, path))
+    rows = (("address", stored.address or UNTOLD), (kind, path))
     return _shown(members, rows)
 
 
@@ -160,15 +164,16 @@ def _folder(desk: Desk, keystore: str) -> Path:
 def _table(found: tuple[StoredWallet, ...]) -> RenderableType:
     from poolhand.cli.render import grid
 
-    return grid(("address", "file"), ((each.address, each.path) for each in found))
+    return grid(("address", "file"), ((each.address or UNTOLD, each.path) for each in found))
 
 
 def _members(stored: StoredWallet) -> dict[str, Any]:
-    return {"address": str(stored.address), "keystore": str(stored.path)}
+    address = None if stored.address is None else str(stored.address)
+    return {"address": address, "keystore": str(stored.path)}
 
 
 def _stored(stored: StoredWallet) -> Answer:
-    return _shown(_members(stored), (("address", stored.address), ("file", stored.path)))
+    return _shown(_members(stored), (("address", stored.address or UNTOLD), ("file", stored.path)))
 
 
 def _shown(members: dict[str, Any], rows: tuple[tuple[str, Any], ...]) -> Answer:

@@ -39,9 +39,10 @@ class KeystoreUnreadable(Refused):
 class WalletNotFound(Refused):
     """No such file, or no wallet of that address."""
 
-    def __init__(self, wanted: str, folder: Path) -> None:
+    def __init__(self, wanted: str, folder: Path, untold: int = 0) -> None:
+        hint = f" ({untold} files there do not tell their address)" if untold else ""
         super().__init__(
-            f"no wallet {wanted} in {folder}: list that folder's wallets, "
+            f"no wallet {wanted} in {folder}{hint}: list that folder's wallets, "
             "give the path of a keystore file, or create a wallet"
         )
         self.folder = folder

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from unicodedata import normalize
 
 from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
@@ -22,6 +21,14 @@ from poolhand.keys.errors import (
     WalletNotFound,
     WrongPassword,
 )
+from poolhand.keys.reading import (
+    check_cost,
+    claimed_address,
+    keystore_files,
+    new_password_bytes,
+    password_bytes,
+    read_keystore,
+)
 from poolhand.keys.wallet import Wallet, encrypted
 
 DEFAULT_FOLDER: Final = Path("~/.ethereum/keystore")
@@ -31,10 +38,15 @@ SCRYPT_COST: Final = 131_072
 
 @dataclass(frozen=True, slots=True)
 class StoredWallet:
-    """A keystore file and the address it claims to hold."""
+    """A keystore file and the address it claims to hold, None when it tells none."""
 
-    address: Address
+    address: Address | None
     path: Path
+
+    @property
+    def name(self) -> str:
+        """What to call it: its address, or its file where that does not tell one."""
+        return self.path.name if self.address is None else str(self.address)
 
 
 def create_wallet(folder: Path, password: str, *, cost: int = SCRYPT_COST) -> StoredWallet:
@@ -63,11 +75,12 @@ def import_wallet(
 def list_wallets(folder: Path) -> tuple[StoredWallet, ...]:
     """Return the wallets of a folder, oldest first; a missing folder has none.
 
-    Files that are no keystores are passed over.
+    Files that are no keystores are passed over, whatever their names.
     """
-    paths = sorted(folder.expanduser().glob("UTC--*"))
-    found = ((_address_in(path), path) for path in paths)
-    return tuple(StoredWallet(address, path) for address, path in found if address is not None)
+    return tuple(
+        StoredWallet(claimed_address(content), path)
+        for path, content in keystore_files(folder.expanduser())
+    )
 
 
 def find_wallet(which: str | Path | Address, folder: Path) -> StoredWallet:
@@ -75,13 +88,10 @@ def find_wallet(which: str | Path | Address, folder: Path) -> StoredWallet:
 
     Raises:
         WalletNotFound: No such file, and no wallet of that address.
-        KeystoreUnreadable: The file is no version 3 keystore, or does not tell its address.
+        KeystoreUnreadable: The file is no version 3 keystore.
     """
     path = _locate(which, folder.expanduser())
-    address = _claimed(_content(path))
-    if address is None:
-        raise KeystoreUnreadable(path, "it does not tell its address")
-    return StoredWallet(address, path)
+    return StoredWallet(claimed_address(read_keystore(path)), path)
 
 
 def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wallet:
@@ -90,32 +100,38 @@ def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wal
     Args:
         which: A keystore file, or the address of one in ``folder`` (the newest, if several).
         folder: Where addresses are looked up.
-        password: As given at creation.
+        password: As given at creation; tried as it is, then in Unicode's normal forms.
 
     Raises:
         WalletNotFound: No such file, and no wallet of that address.
-        KeystoreUnreadable: The file is no version 3 keystore.
+        KeystoreUnreadable: The file is no version 3 keystore, or costs too much to open.
         WrongPassword: It does not decrypt.
     """
-    from eth_keyfile.keyfile import decode_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
-
     path = _locate(which, folder.expanduser())
-    content = _content(path)
+    content = read_keystore(path)
+    check_cost(path, content)
     try:
-        key = decode_keyfile_json(content, _bytes(password))
-    except ValueError as fault:
-        if "MAC mismatch" in str(fault):
-            raise WrongPassword(path) from None
-        raise KeystoreUnreadable(path, str(fault)) from fault
-    except (KeyError, TypeError, AttributeError, NotImplementedError) as fault:
-        raise KeystoreUnreadable(path, f"{type(fault).__name__}: {fault}") from fault
-    try:
-        wallet = Wallet.from_key(key)
+        wallet = Wallet.from_key(_key(path, content, password))
     except NotAKey:
         raise KeystoreUnreadable(path, "what it holds is no key") from None
-    if _claimed(content) not in (None, wallet.address):
+    if claimed_address(content) not in (None, wallet.address):
         raise KeystoreUnreadable(path, "its address is not that of its key")
     return wallet
+
+
+def _key(path: Path, content: dict[str, Any], password: str) -> bytes:
+    """Decrypt the key; raises WrongPassword or KeystoreUnreadable."""
+    from eth_keyfile.keyfile import decode_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
+
+    for typed in password_bytes(password):
+        try:
+            return decode_keyfile_json(content, typed)
+        except ValueError as fault:
+            if "MAC mismatch" not in str(fault):
+                raise KeystoreUnreadable(path, str(fault)) from fault
+        except (KeyError, TypeError, AttributeError, NotImplementedError) as fault:
+            raise KeystoreUnreadable(path, f"{type(fault).__name__}: {fault}") from fault
+    raise WrongPassword(path)
 
 
 def _store(wallet: Wallet, folder: Path, password: str, cost: int) -> StoredWallet:
@@ -140,7 +156,8 @@ def sealed(wallet: Wallet, password: str, cost: int = SCRYPT_COST) -> str:
     from eth_keyfile.keyfile import create_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
 
     content = encrypted(
-        wallet, lambda key: create_keyfile_json(key, _bytes(password), 3, "scrypt", cost, 32)
+        wallet,
+        lambda key: create_keyfile_json(key, new_password_bytes(password), 3, "scrypt", cost, 32),
     )
     return json.dumps({**content, "address": wallet.address.hex()})
 
@@ -172,38 +189,9 @@ def _locate(which: str | Path | Address, folder: Path) -> Path:
             which = Address.parse(str(which))
         except BadHex:
             raise WalletNotFound(str(which), folder) from None
-    found = [stored.path for stored in list_wallets(folder) if stored.address == which]
+    wallets = list_wallets(folder)
+    found = [stored.path for stored in wallets if stored.address == which]
     if not found:
-        raise WalletNotFound(str(which), folder)
+        untold = sum(stored.address is None for stored in wallets)
+        raise WalletNotFound(str(which), folder, untold)
     return found[-1]
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise KeystoreUnreadable(path, str(fault)) from fault
-    if not isinstance(content, dict) or content.get("version") != 3:
-        raise KeystoreUnreadable(path, "no version 3 object")
-    return content
-
-
-def _claimed(content: dict[str, Any]) -> Address | None:
-    text = content.get("address")
-    if not isinstance(text, str):
-        return None
-    try:
-        return Address.parse("0x" + text.lower().removeprefix("0x"))
-    except BadHex:
-        return None
-
-
-def _address_in(path: Path) -> Address | None:
-    try:
-        return _claimed(_content(path))
-    except KeystoreUnreadable:
-        return None
-
-
-def _bytes(password: str) -> bytes:
-    return normalize("NFKC", password).encode()
