@@ -16,7 +16,6 @@ OWN = {
     "store/vault_disk.py": "our records of archives",
     "worker/notice.py": "the worker's own notice",
     "requester/remembered.py": "our notes of purchases",
-    "keys/keystore.py": "the operator's own keystore",
 }
 """Who parses by other means, and what."""
 
