@@ -6,13 +6,17 @@ import io
 import json
 import stat
 import zipfile
+from contextlib import suppress
 from hashlib import sha256
 
 import pytest
 from bargains import OUTPUT, WORKER, bought, compute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from poolhand.domain.computed import NoResult
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.requester.archive import BadArchive, TargetExists
+from poolhand.requester.archive import BadArchive, TargetExists, digests
 from poolhand.requester.claims import NothingToClaim
 from poolhand.requester.requester import NoSuchDeal, NoSuchTask, NoWallet
 from poolhand.requester.results import (
@@ -223,6 +227,27 @@ async def test_a_hostile_archive_is_refused_and_writes_nothing(market, tmp_path,
     with pytest.raises(BadArchive):
         await market.requester().download(task_id, tmp_path / "out", unpack=True)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.case("A12")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3), st.integers(0, 9)), max_size=4),
+    st.sampled_from([zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_LZMA]),
+)
+def test_a_damaged_archive_is_read_or_refused_and_no_bug_of_ours(tmp_path, damages, method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as opened:
+        opened.writestr("computed.json", b'{"deterministic-output-path":"/iexec_out"}')
+        opened.writestr("é", OUTPUT * 20)
+    raw = bytearray(buffer.getvalue())
+    for place, put, over in damages:
+        at = int(place * len(raw))
+        raw[at : at + over] = put
+    path = tmp_path / "any.zip"
+    path.write_bytes(raw)
+    with suppress(BadArchive, NoResult):
+        digests(path)
 
 
 async def test_no_result_before_the_end_and_none_after_a_failure(market, tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +20,10 @@ MAX_BYTES: Final = 32 * 1024**3
 """Unpacked, all files together."""
 _BLOCK: Final = 1024 * 1024
 _ENCRYPTED: Final = 0x1
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE: Final = (zipfile.BadZipFile, zlib.error, struct.error, OSError, NotImplementedError,
+                  EOFError, ValueError)  # fmt: skip
+"""What reading a damaged archive raises."""
 
 
 class BadArchive(PeerFault):
@@ -49,7 +55,7 @@ def digests(archive: Path) -> tuple[Computed, dict[str, bytes]]:
                     if entry.filename == COMPUTED_FILE and len(computed) <= MAX_COMPUTED:
                         computed += block
                 files[entry.filename] = digest.digest()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, ValueError) as fault:
+    except _DAMAGE as fault:
         raise BadArchive(f"result archive {archive.name} is damaged: {fault}") from fault
     _demand(COMPUTED_FILE in files, f"it has no {COMPUTED_FILE}")
     return Computed.parse(computed), files
@@ -84,14 +90,19 @@ def _entries(opened: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     tree = NameTree()
     for entry in entries:
         try:
-            tree.add(entry.orig_filename, is_folder=entry.is_dir())
+            tree.add(entry.orig_filename, is_folder=_is_folder(entry))
         except BadName as fault:
             raise BadArchive(f"the result archive is refused: {fault}") from fault
         mode = stat.S_IFMT(entry.external_attr >> 16)
         _demand(mode in (0, stat.S_IFREG, stat.S_IFDIR), f"'{entry.filename}' is no plain file")
         _demand(not entry.flag_bits & _ENCRYPTED, f"'{entry.filename}' is encrypted")
-        if not entry.is_dir():
+        _demand(entry.compress_type in _METHODS, f"'{entry.filename}' is packed by another method")
+        if not _is_folder(entry):
             yield entry
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.orig_filename.endswith("/")
 
 
 def _blocks(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
