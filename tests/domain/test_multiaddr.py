@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolhand.domain.multiaddr import UnreadableLocation, base58, decode, encode, unbase58
+from poolhand.domain.multiaddr import (
+    MAX_LOCATION,
+    UnreadableLocation,
+    base58,
+    decode,
+    encode,
+    unbase58,
+)
+from poolhand.domain.text import UnfitText, is_plain
 
 CID = "QmRwwTz9Chq4Y7F7ReKKcx1GV6s3H7egmNGrku9XrwiDa8"
 BINARY = bytes.fromhex("a503221220359d55f58a43126d4ba446a35940265eb2dab57ecbc439e7f105c558f8774819")
@@ -58,7 +66,16 @@ def test_other_bytes_are_refused(raw):
 @given(st.binary(max_size=60) | st.binary(max_size=60).map(lambda tail: b"\xa5\x03" + tail))
 def test_any_bytes_give_a_text_or_a_refusal(raw):
     with suppress(UnreadableLocation):
-        assert decode(raw).isprintable()
+        assert is_plain(decode(raw))
+
+
+@pytest.mark.case("A1")
+@pytest.mark.parametrize("text", ["\ud800", "a\u202eb", "a\x1b", "x" * (MAX_LOCATION + 1)])
+def test_no_location_is_written_that_nobody_would_read(text):
+    with pytest.raises(UnfitText):
+        encode(text)
+    with pytest.raises(UnreadableLocation):
+        decode(text.encode("utf-8", "surrogatepass"))
 
 
 @given(st.binary(max_size=40))

@@ -36,6 +36,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import is_plain, is_well_formed
 from poolhand.domain.units import UnixSeconds
+from poolhand.requester.images import ImageName as WantedImage
 from poolhand.settings.load import Option, load
 from poolhand.store import MemoryJournal
 from poolhand.transport.asgi import fault_response
@@ -119,6 +120,8 @@ ENTRANCES = {
     "order": order_with,
     "location on chain": lambda w: multiaddr.decode(w.encode("utf-8", "surrogatepass")),
     "image": ImageName.parse,
+    "image to buy": WantedImage.parse,
+    "location of an asset": lambda w: multiaddr.decode(multiaddr.encode(w)),
     "setting": lambda w: load([OPTION], {"name": w}, {})["name"],
     "environment": lambda w: load([OPTION], {}, {"NAME": w})["name"],
     "id": TaskId.parse,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from poolhand.domain.errors import Refused
+from poolhand.domain.text import checked, is_plain
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _SHA256: Final = bytes.fromhex("1220")
@@ -17,6 +18,8 @@ _SHA256: Final = bytes.fromhex("1220")
 _P2P: Final = bytes.fromhex("a50322")
 """Varint of protocol 421 (p2p, formerly ipfs), then the length of a multihash."""
 _SIZE: Final = 37
+MAX_LOCATION: Final = 2_048
+"""Characters."""
 
 
 class UnreadableLocation(Refused):
@@ -41,14 +44,19 @@ def decode(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError as fault:
         raise UnreadableLocation(raw) from fault
-    if not text.isprintable():
+    if len(text) > MAX_LOCATION or not is_plain(text):
         raise UnreadableLocation(raw)
     return "/ipfs/" + text.removeprefix("/p2p/") if text.startswith("/p2p/") else text
 
 
 def encode(text: str) -> bytes:
-    """Return the bytes to store: binary for ``/ipfs/Qm…``, else UTF-8."""
-    prefix, _, cid = text.strip().rpartition("/")
+    """Return the bytes to store: binary for ``/ipfs/Qm…``, else UTF-8.
+
+    Raises:
+        UnfitText: No reader of ours would take it.
+    """
+    text = checked(text.strip(), "the location", MAX_LOCATION)
+    prefix, _, cid = text.rpartition("/")
     if prefix in ("/ipfs", "/p2p") and cid.startswith("Qm"):
         try:
             binary = _P2P + unbase58(cid)
@@ -56,7 +64,7 @@ def encode(text: str) -> bytes:
             binary = b""
         if _is_ipfs(binary):
             return binary
-    return text.strip().encode()
+    return text.encode()
 
 
 def _is_ipfs(raw: bytes) -> bool:

@@ -20,11 +20,14 @@ from poolhand.domain.onchain import (
     CreateWorkerpool,
     Receipt,
 )
+from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
 from poolhand.requester.images import Image, resolve
 from poolhand.requester.purse import Purse
 from poolhand.transport.errors import HTTP_FAULTS
 
+MAX_NAME: Final = 256
+"""Characters of an asset's name."""
 MAX_DATASET: Final = 16 * 1024**3
 """Bytes read to compute a checksum."""
 _BLOCK: Final = 1024 * 1024
@@ -92,10 +95,12 @@ async def app_of(http: httpx.AsyncClient, owner: Address, image: str, name: str)
 
     Raises:
         BadImageName, NoSuchImage, RegistryDown: The image cannot be resolved.
+        UnfitText: The name is none that a person could be shown.
     """
     found: Image = await resolve(http, image)
     chosen = name or found.name.rpartition("/")[2].partition(":")[0]
-    return CreateApp(owner, chosen, multiaddr.encode(found.name), found.digest)
+    named = checked(chosen, "the name", MAX_NAME)
+    return CreateApp(owner, named, multiaddr.encode(found.name), found.digest)
 
 
 async def dataset_of(
@@ -113,11 +118,13 @@ async def dataset_of(
 
     Raises:
         NoSuchDataset, DatasetTooLarge, DatasetUnreachable: It cannot be read.
+        UnfitText: Name or location are none that a person could be shown.
     """
     if checksum is None:
         checksum = _of_file(file) if file else await _of_url(http, location)
     chosen = name or location.rstrip("/").rpartition("/")[2]
-    return CreateDataset(owner, chosen, multiaddr.encode(location), checksum)
+    named = checked(chosen, "the name", MAX_NAME)
+    return CreateDataset(owner, named, multiaddr.encode(location), checksum)
 
 
 def _of_file(file: Path) -> bytes:
