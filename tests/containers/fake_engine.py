@@ -72,6 +72,7 @@ class FakeEngine:
             ("GET", f"{prefix}/containers/json", self._list),
             ("GET", f"{prefix}/containers/{{name}}/json", self._inspect),
             ("GET", f"{prefix}/containers/{{name}}/archive", self._archive),
+            ("HEAD", f"{prefix}/containers/{{name}}/archive", self._archive),
             ("GET", f"{prefix}/containers/{{name}}/logs", self._logs),
             ("POST", f"{prefix}/containers/{{name}}/start", self._start),
             ("POST", f"{prefix}/containers/{{name}}/wait", self._wait),
@@ -202,7 +203,7 @@ async def serving(engine: FakeEngine):
     """Yield the URL at which the engine answers."""
     with TemporaryDirectory() as folder:
         path = f"{folder}/engine.sock"
-        runner = web.AppRunner(engine.application(), access_log=None)
+        runner = web.AppRunner(engine.application(), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.UnixSite(runner, path).start()
         try:

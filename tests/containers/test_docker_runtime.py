@@ -62,12 +62,12 @@ async def test_a_present_image_is_not_asked_of_the_registry(docker_world, tmp_pa
 
 async def test_a_digest_that_the_registry_lacks_is_not_found(docker_world, tmp_path):
     async with pushed(tmp_path / "registry") as (_, image, _digest):
-        with pytest.raises(ImageNotFound, match="manifest unknown"):
+        with pytest.raises(ImageNotFound, match="has no such image"):
             await docker_world.runtime.pull(image, "12" * 32, 60)
 
 
 async def test_a_registry_that_is_down_fails_the_pull(docker_world):
-    with pytest.raises(ImagePullFailed, match="refused"):
+    with pytest.raises(ImagePullFailed, match="not reached"):
         await docker_world.runtime.pull("127.0.0.1:9/owner/app:1.0", "12" * 32, 60)
 
 
@@ -93,7 +93,7 @@ async def silent_registry():
 
 async def test_a_registry_that_never_answers_fails_the_pull_in_time(docker_world):
     async with silent_registry() as (host, _):
-        with pytest.raises(ImagePullFailed, match="not complete after 1 s"):
+        with pytest.raises(ImagePullFailed, match="not complete in time"):
             await docker_world.runtime.pull(f"{host}/owner/app", "12" * 32, 1)
 
 

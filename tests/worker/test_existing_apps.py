@@ -6,6 +6,7 @@ Each is as people write them: no USER, some without a WORKDIR, writing where the
 from __future__ import annotations
 
 import os
+import platform
 import zipfile
 from dataclasses import replace
 from hashlib import sha256
@@ -198,3 +199,11 @@ async def test_a_folder_too_large_to_be_copied_is_read_only_and_the_app_runs(run
     run.bench.rules = replace(rules, limits=replace(rules.limits, work=2**20))
     source = HELLO + "#" * 2**20
     assert (await run.of(source))[0] is Status.COMPUTED
+
+
+@pytest.mark.case("D3")
+async def test_an_image_for_another_processor_is_told_as_such_and_not_started(run):
+    other = "arm64" if platform.machine() == "x86_64" else "amd64"
+    outcome, detail, _ = await run.of(HELLO, replace(NATIVE, machine=other))
+    assert outcome is Status.APP_DOWNLOAD_FAILED
+    assert f"linux/{other}" in detail

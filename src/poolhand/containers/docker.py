@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -33,14 +33,14 @@ from poolhand.containers.engine import (
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved
 from poolhand.containers.folders import exceeds
 from poolhand.containers.mounts import flush
-from poolhand.containers.pulls import Puller
+from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.sandbox import Terms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fill
 from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
-from poolhand.settings.worker import RegistryLogin
 
 LOOK_SECONDS: Final = 0.25
 """Pause between two looks at the size of what a container writes."""
@@ -66,14 +66,14 @@ class DockerRuntime:
         self,
         docker: Docker,
         url: str,
-        logins: Iterable[RegistryLogin],
+        puller: Puller,
         seccomp: str,
         now: Callable[[], float],
         disks: TaskDisks,
     ) -> None:
         self._docker, self._url = docker, url
         self._seccomp, self._now, self._disks = seccomp, now, disks
-        self._puller = Puller(docker, url, {login.address: login for login in logins})
+        self._puller = puller
         self._images: dict[str, Terms] = {}
         self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
 
@@ -83,7 +83,8 @@ class DockerRuntime:
         cls,
         url: str | None = None,
         *,
-        logins: Iterable[RegistryLogin] = (),
+        login_of: Logins = no_login,
+        may_ask: RegistryRule = any_registry,
         seccomp: str = PROFILE,
         now: Callable[[], float] = time.time,
         absent_ok: bool = False,
@@ -93,7 +94,8 @@ class DockerRuntime:
 
         Args:
             url: ``unix://`` or ``tcp://``; None for the usual socket.
-            logins: For private registries.
+            login_of: Finds the login of a registry.
+            may_ask: Decides which registries are asked for images.
             seccomp: Profile (JSON text) for every container.
             now: Seconds since 1970.
             absent_ok: Whether it may be away now, and come back.
@@ -105,7 +107,8 @@ class DockerRuntime:
         where = url or DEFAULT_URL
         with answering(where):
             docker = connect(where)
-        runtime = cls(docker, where, logins, seccomp, now, disks)
+        puller = Puller(docker, where, login_of, may_ask)
+        runtime = cls(docker, where, puller, seccomp, now, disks)
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -345,7 +348,11 @@ class DockerRuntime:
 
 def _refusal(spec: ContainerSpec, fault: DockerError) -> DockerError | ContainerRefused:
     """Return what an engine's error means: no engine at all is no fault of the container."""
-    return fault if fault.status == NO_ANSWER else ContainerRefused(spec.name, fault.message)
+    return (
+        fault
+        if fault.status == NO_ANSWER
+        else ContainerRefused(spec.name, shown(fault.message, 300))
+    )
 
 
 def _flush(spec: ContainerSpec) -> None:

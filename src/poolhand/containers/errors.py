@@ -1,7 +1,12 @@
-"""What can go wrong with images and containers, and who mends it."""
+"""What can go wrong with images and containers, and who mends it.
+
+Their messages travel: over pool and chain to whoever bought the task. So none carries the words of
+an engine or a registry.
+"""
 
 from __future__ import annotations
 
+from poolhand.containers.pull_causes import PullCause
 from poolhand.domain.errors import Refused, Unavailable
 
 
@@ -16,15 +21,28 @@ class ImageNotFound(Refused):
         self.image = image
 
 
+class ImageUnusable(Refused):
+    """The image is there, and will never run here as it is."""
+
+    def __init__(self, image: str, cause: PullCause, platform: str, found: str = "") -> None:
+        instead = f" but for {found}" if found else ""
+        super().__init__(
+            f"image {image} cannot be used ({cause.happened}, {platform}{instead}): "
+            f"{cause.advice(platform)}"
+            if cause is PullCause.PLATFORM
+            else f"image {image} cannot be used ({cause.happened}): {cause.advice(platform)}"
+        )
+        self.image, self.cause = image, cause
+
+
 class ImagePullFailed(Unavailable):
     """The registry did not deliver; the image may well exist."""
 
-    def __init__(self, image: str, why: str) -> None:
+    def __init__(self, image: str, cause: PullCause, platform: str) -> None:
         super().__init__(
-            f"image {image} could not be pulled ({why}): check that this machine reaches the "
-            "registry and, for a private one, give the worker its login, then try again"
+            f"image {image} could not be pulled ({cause.happened}): {cause.advice(platform)}"
         )
-        self.image = image
+        self.image, self.cause = image, cause
 
 
 class ContainerRefused(Refused):

@@ -1,85 +1,150 @@
-"""Pulling images by digest."""
+"""Pulling images by digest, for this machine's processor, from registries that may be asked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 import structlog
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.engine import GONE, answering, working
-from poolhand.containers.errors import ImageNotFound, ImagePullFailed
+from poolhand.containers.errors import ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.image_name import HUB, ImageName
+from poolhand.containers.pull_causes import PullCause, cause_of
 from poolhand.containers.sharing import Shared
+from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
-from poolhand.settings.worker import RegistryLogin
+from poolhand.settings.registries import RegistryLogin
 
 HUB_SERVER: Final = "https://index.docker.io/v1/"
-_UNKNOWN: Final = ("manifest unknown", "not found", "does not exist", "name unknown")
-_DENIED: Final = ("unauthorized", "denied", "no basic auth", "incorrect username")
+WORDS: Final = 500
+"""Characters kept in the log of what an engine says."""
+
+Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
+"""Finds the login of a registry (``host:port``), if there is one."""
+RegistryRule: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Whether a registry (``host:port``) may be asked for an image."""
 
 log = structlog.get_logger()
 
 
-class Puller:
-    """Makes images present; two that ask for one image share one pull."""
+async def no_login(registry: str) -> None:  # noqa: ARG001 - the shape of Logins
+    """Know no login."""
+    return
 
-    def __init__(self, docker: Docker, url: str, logins: Mapping[str, RegistryLogin]) -> None:
-        self._docker, self._url, self._logins = docker, url, logins
+
+async def any_registry(registry: str) -> bool:  # noqa: ARG001 - the shape of RegistryRule
+    """Allow every registry."""
+    return True
+
+
+class Puller:
+    """Makes images present; two that ask for one image share one pull.
+
+    Args:
+        docker: The engine.
+        url: Where it is.
+        login_of: Finds logins; asked at each pull, for people log in while a worker runs.
+        may_ask: Decides which registries are asked at all.
+    """
+
+    def __init__(
+        self,
+        docker: Docker,
+        url: str,
+        login_of: Logins = no_login,
+        may_ask: RegistryRule = any_registry,
+    ) -> None:
+        self._docker, self._url = docker, url
+        self._login_of, self._may_ask = login_of, may_ask
         self._pulls = Shared[None]()
+        self._platform = ""
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Implement ``ContainerRuntime.pull``."""
         name = ImageName.parse(image)
         reference = name.at(digest)
-        if not await self._is_present(reference):
-            await self._pull_within(name, reference, timeout)
+        platform = await self._own_platform()
+        found = await self._find(reference)
+        if found is None:
+            found = await self._pull_within(name, reference, timeout, platform)
+        built_for = platform_of(found)
+        if built_for not in ("", platform):
+            raise ImageUnusable(reference, PullCause.PLATFORM, platform, built_for)
         return reference
 
-    async def _is_present(self, reference: str) -> bool:
+    async def _own_platform(self) -> str:
+        if not self._platform:
+            with working(self._url):
+                told = await self._docker.version()
+            self._platform = platform_of({"Os": told.get("Os"), "Architecture": told.get("Arch")})
+        return self._platform
+
+    async def _find(self, reference: str) -> dict[str, Any] | None:
         with working(self._url):
             try:
-                await self._docker.images.inspect(reference)
+                return await self._docker.images.inspect(reference)
             except DockerError as fault:
                 if fault.status != GONE:
                     raise
-                return False
-        return True
+                return None
 
-    async def _pull_within(self, name: ImageName, reference: str, timeout: Seconds) -> None:
+    async def _pull_within(
+        self, name: ImageName, reference: str, timeout: Seconds, platform: str
+    ) -> dict[str, Any]:
+        if not await self._may_ask(name.registry):
+            raise ImageUnusable(reference, PullCause.FORBIDDEN, platform)
         try:
             async with asyncio.timeout(timeout):
-                await self._pulls.do(reference, lambda: self._pull(name, reference))
+                await self._pulls.do(reference, lambda: self._pull(name, reference, platform))
         except TimeoutError as fault:
-            raise ImagePullFailed(reference, f"not complete after {timeout} s") from fault
-        if not await self._is_present(reference):
-            raise ImagePullFailed(reference, "it ended before the image was complete")
+            raise ImagePullFailed(reference, PullCause.TOO_SLOW, platform) from fault
+        found = await self._find(reference)
+        if found is None:  # it ended before the image was complete
+            raise ImagePullFailed(reference, PullCause.NETWORK, platform)
+        return found
 
-    async def _pull(self, name: ImageName, reference: str) -> None:
+    async def _pull(self, name: ImageName, reference: str, platform: str) -> None:
         log.info("image_pull_started", image=reference)
-        login = self._logins.get(name.registry)
+        login = await self._login_of(name.registry)
         try:
-            await self._fetch(reference, _credentials(login) if login else None)
+            await self._fetch_with(login, reference)
         except DockerError as fault:
-            if login is None or not _says(fault, _DENIED):
-                raise _diagnose(reference, fault) from fault
-            log.warning("registry_login_refused", registry=name.registry, cause=fault.message)
-            await self._fetch_anonymously(reference)
+            raise _diagnose(reference, fault, platform, login) from fault
         log.info("image_pulled", image=reference)
 
-    async def _fetch_anonymously(self, reference: str) -> None:
-        try:
-            await self._fetch(reference, None)
-        except DockerError as fault:
-            raise _diagnose(reference, fault) from fault
+    async def _fetch_with(self, login: RegistryLogin | None, reference: str) -> None:
+        """Fetch with a login, and without one where that is refused: the image may be public."""
+        if login is not None:
+            try:
+                await self._fetch(reference, _credentials(login))
+            except DockerError as fault:
+                if cause_of(fault.status, fault.message) not in _DENIED:
+                    raise
+                log.warning("registry_login_refused", registry=login.address)
+            else:
+                return
+        await self._fetch(reference, None)
 
     async def _fetch(self, reference: str, credentials: dict[str, str] | None) -> None:
         with answering(self._url):
             progress = self._docker.images.pull(reference, auth=credentials, stream=True)
             async for step in progress:
                 _show(reference, step)
+
+
+_DENIED: Final = (PullCause.LOGIN, PullCause.LOGIN_REFUSED)
+
+
+def platform_of(image: dict[str, Any]) -> str:
+    """Return ``os/architecture`` of an engine's answer; empty: it does not say.
+
+    Variants (``v7``) are left out: an engine picks the right one, and tells its own nowhere.
+    """
+    system, machine = image.get("Os"), image.get("Architecture")
+    return f"{system}/{machine}" if system and machine else ""
 
 
 def _credentials(login: RegistryLogin) -> dict[str, str]:
@@ -97,11 +162,16 @@ def _show(reference: str, step: dict[str, Any]) -> None:
         log.info("image_layer_advanced", image=reference, layer=step.get("id"), status=status)
 
 
-def _says(fault: DockerError, words: tuple[str, ...]) -> bool:
-    return any(word in fault.message.lower() for word in words)
-
-
-def _diagnose(reference: str, fault: DockerError) -> ImageNotFound | ImagePullFailed:
-    if fault.status == 404 or _says(fault, _UNKNOWN):
-        return ImageNotFound(reference, fault.message)
-    return ImagePullFailed(reference, fault.message)
+def _diagnose(
+    reference: str, fault: DockerError, platform: str, login: RegistryLogin | None
+) -> ImageNotFound | ImageUnusable | ImagePullFailed:
+    """Return what an engine's words mean; they themselves go into the log alone."""
+    log.warning("image_not_pulled", image=reference, engine=shown(fault.message, WORDS))
+    cause = cause_of(fault.status, fault.message)
+    if cause is PullCause.LOGIN and login is not None:
+        cause = PullCause.LOGIN_REFUSED
+    if cause is PullCause.NOT_FOUND:
+        return ImageNotFound(reference, cause.happened)
+    if cause.is_lasting:
+        return ImageUnusable(reference, cause, platform)
+    return ImagePullFailed(reference, cause, platform)

@@ -85,6 +85,7 @@ class ContainerRuntime(Protocol):
 
         Raises:
             ImageNotFound: The registry knows no such image or digest.
+            ImageUnusable: It will never run here: another processor, a form that is none.
             ImagePullFailed: The registry did not deliver within ``timeout``.
         """
 

@@ -14,6 +14,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import BadSetting, Option, Settings, flag, size, whole, words
 from poolhand.settings.locks import LOCKS
+from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
 from poolhand.settings.wallets import wallet_options, wallet_path
 
 LEAST_CPUS: Final = 2
@@ -21,15 +22,6 @@ LEAST_CPUS: Final = 2
 DISKS: Final = ("auto", "loop", "tmpfs", "watch")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryLogin:
-    """Credentials for one image registry (``docker.io``, ``host:port``)."""
-
-    address: str
-    username: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,8 @@ class WorkerSettings:
         folders: Below which ``file:`` data may be read; none by default.
         ipfs_gateways: Tried in order for ``/ipfs/…``.
         docker: Engine to use; None: the usual socket or ``DOCKER_HOST``.
-        registries: Credentials.
+        registries: Logins of image registries; they win over Docker's own.
+        docker_config: The file in which ``docker login`` keeps its logins.
         claim_grace: How long the pool may leave a task unclaimed after its final deadline before
             this worker claims it for its stake; None: it never does.
         status_port: Of the local status page, on loopback; 0 chooses one.
@@ -93,6 +86,7 @@ class WorkerSettings:
     ipfs_gateways: tuple[str, ...]
     docker: str | None
     registries: tuple[RegistryLogin, ...]
+    docker_config: Path
     claim_grace: Seconds | None
     status_port: int
     locks: Path
@@ -213,6 +207,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "https://ipfs-gateway.v8-bellecour.iex.ec,https://gateway.ipfs.io",
            "gateways for /ipfs/ data, separated by commas"),
     Option("docker", "DOCKER_HOST", str, "", "Docker engine; empty: the usual socket"),
+    DOCKER_CONFIG_OPTION,
     Option("status-port", "IEXEC_WORKER_PORT", whole(0, 65_535), "13100",
            "port of the local status page; 0: any free one"),
     LOCKS,
@@ -276,6 +271,7 @@ def worker_settings(
         ipfs_gateways=found["ipfs-gateways"],
         docker=found["docker"] or None,
         registries=_logins(environ),
+        docker_config=found["docker-config"].expanduser() / DOCKER_CONFIG,
         claim_grace=found["claim-grace"],
         status_port=found["status-port"],
         locks=found["locks"],

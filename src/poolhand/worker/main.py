@@ -16,6 +16,7 @@ from poolhand import __version__
 from poolhand.chain import Chain, connect
 from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused, RuntimeDown
@@ -112,7 +113,10 @@ async def run(
         )
         runtime = await stack.enter_async_context(
             DockerRuntime.open(
-                settings.docker, logins=settings.registries, absent_ok=True, disks=disks
+                settings.docker,
+                login_of=RegistryLogins(settings.registries, settings.docker_config).of,
+                absent_ok=True,
+                disks=disks,
             )
         )
         patience = _patience(journal)

@@ -1,0 +1,336 @@
+"""``DockerRuntime`` over an engine in memory: its whole conversation, without Docker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+
+import pytest
+from container_world import LIMITS, MIB, until
+from fake_engine import PLAIN, STARTED, FakeEngine, frame, serving
+
+from poolhand.containers.disks import DiskKind, TaskDisks
+from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved
+from poolhand.containers.working_folder import START
+from poolhand.domain.errors import RuntimeDown
+from poolhand.ports.runtime import ContainerSpec, Mount
+
+IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
+STARTED_AT = 1795824000.5
+LABELS = {"poolhand.worker": "0x1"}
+
+
+@pytest.fixture
+def engine():
+    made = FakeEngine()
+    made.images = {IMAGE: PLAIN}
+    return made
+
+
+@pytest.fixture
+async def runtime(engine):
+    async with serving(engine) as url, DockerRuntime.open(url, now=lambda: STARTED_AT) as made:
+        yield made
+
+
+@pytest.fixture
+def spec(tmp_path):
+    for name in ("in", "out", "work"):
+        (tmp_path / name).mkdir()
+    mounts = (
+        Mount(str(tmp_path / "in"), "/iexec_in", writable=False),
+        Mount(str(tmp_path / "out"), "/iexec_out", writable=True),
+    )
+    limits = replace(LIMITS, work=2 * MIB)
+    return ContainerSpec("task", IMAGE, ("x",), {"A": "b"}, mounts, limits, 60, False, LABELS)
+
+
+async def test_a_run_ends_with_code_streams_and_seconds_and_leaves_nothing(runtime, engine, spec):
+    engine.exit_code = 3
+    outcome = await runtime.run(spec)
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (3, b"out\n", b"err\n")
+    assert (outcome.seconds, outcome.timed_out, outcome.joined) == (2.0, False, False)
+    assert engine.containers == {}
+    assert engine.removed == ["task"]
+
+
+async def test_what_the_sandbox_says_is_what_the_engine_gets(runtime, engine, spec):
+    await runtime.run(spec)
+    told = engine.created["task"]
+    assert told["HostConfig"]["NetworkMode"] == "none"
+    assert told["HostConfig"]["CapDrop"] == ["ALL"]
+    assert any(each.startswith("seccomp={") for each in told["HostConfig"]["SecurityOpt"])
+    assert told["User"] == "65534:65534" if os.getuid() == 0 else f"{os.getuid()}:"
+
+
+async def test_an_app_out_of_time_is_stopped(runtime, engine, spec):
+    engine.on_start = lambda _name: None
+    outcome = await runtime.run(replace(spec, timeout=0.05))
+    assert outcome.timed_out
+    assert engine.killed == ["task"]
+
+
+async def test_an_app_out_of_memory_is_told_as_such(runtime, engine, spec):
+    def end(name):
+        engine.containers[name]["State"]["OOMKilled"] = True
+        engine.end(name, 137)
+
+    engine.on_start = end
+    assert (await runtime.run(spec)).out_of_memory
+
+
+@pytest.mark.case("A5")
+@pytest.mark.parametrize("place", ["out", "work"])
+async def test_an_app_over_its_limit_is_stopped(runtime, engine, spec, tmp_path, place):
+    def write(_name):
+        (tmp_path / place / "large").write_bytes(bytes(5 * MIB))
+
+    engine.on_start = write
+    outcome = await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+    assert outcome.output_too_large
+    assert engine.killed == ["task"]
+
+
+async def test_writable_folders_are_emptied_and_the_others_are_not(runtime, spec, tmp_path):
+    for name in ("in", "out"):
+        (tmp_path / name / "old").touch()
+    await runtime.run(spec)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["old"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.case("A5")
+async def test_a_run_on_a_disk_that_failed_does_not_count(runtime, engine, spec, tmp_path):
+    """A full disk under a task's own is told only when all is written out."""
+    engine.on_start = lambda name: ((tmp_path / "out").rmdir(), engine.end(name))
+    with pytest.raises(OSError, match="No such file"):
+        await runtime.run(spec)
+    assert engine.containers == {}
+
+
+# ---------------------------------------------------------------------------------- working folder
+
+
+@pytest.mark.case("D1")
+async def test_the_working_folder_is_copied_and_mounted_writable(runtime, engine, spec, tmp_path):
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    engine.working = {IMAGE: {"main.py": b"print()"}}
+    seen = []
+    engine.on_start = lambda name: (seen.extend((tmp_path / "work").iterdir()), engine.end(name))
+    await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+    mounts = {m["Target"]: m["ReadOnly"] for m in engine.created["task"]["HostConfig"]["Mounts"]}
+    assert mounts == {"/app": False, "/iexec_in": True, "/iexec_out": False}
+    assert [path.name for path in seen] == ["main.py"]
+    assert engine.created["task-image"]["NetworkDisabled"] is True
+    assert "task-image" not in engine.started
+    assert engine.containers == {}
+
+
+@pytest.mark.case("D1")
+async def test_an_image_that_starts_at_the_top_gets_a_folder_of_links(
+    runtime, engine, spec, tmp_path
+):
+    engine.images = {
+        IMAGE: PLAIN | {"Config": {"Entrypoint": ["python3", "odd.py"], "Cmd": ["-v"]}}
+    }
+    names = []
+    engine.on_start = lambda name: (
+        names.extend((p.name, str(p.readlink())) for p in (tmp_path / "work").iterdir()),
+        engine.end(name),
+    )
+    await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+    assert {("odd.py", "/odd.py"), ("usr", "/usr"), ("iexec_out", "/iexec_out")} <= set(names)
+    assert engine.created["task"]["WorkingDir"] == START
+
+
+@pytest.mark.case("D1")
+async def test_a_working_folder_that_is_too_large_is_left_read_only(
+    runtime, engine, spec, tmp_path
+):
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    engine.working = {IMAGE: {"large": bytes(3 * MIB)}}
+    await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+    assert [m["Target"] for m in engine.created["task"]["HostConfig"]["Mounts"]] == [
+        "/iexec_in", "/iexec_out"
+    ]  # fmt: skip
+    assert engine.started == ["task"]
+
+
+async def test_a_working_folder_that_the_image_lacks_is_empty(runtime, engine, spec, tmp_path):
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    engine.refusals["archive"] = (404, "no such file")
+    assert (await runtime.run(replace(spec, workplace=str(tmp_path / "work")))).exit_code == 0
+
+
+async def test_a_working_folder_that_cannot_be_read_starts_nothing(runtime, engine, spec, tmp_path):
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    engine.refusals["archive"] = (500, "storage is broken")
+    with pytest.raises(ContainerRefused, match="storage is broken"):
+        await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+    assert engine.started == []
+    assert engine.containers == {}
+
+
+async def test_a_working_folder_that_has_no_place_starts_nothing(runtime, engine, spec, tmp_path):
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    engine.working = {IMAGE: {"x": b""}}
+
+    class Broken(TaskDisks):
+        def lay(self, folder, *_):
+            folder.chmod(0o777)
+            if folder.name == "work":
+                folder.rmdir()
+
+    runtime._disks = Broken(DiskKind.WATCH)
+    with pytest.raises(ContainerRefused, match="cannot be copied"):
+        await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+
+
+# -------------------------------------------------------------------------- joining and recovering
+
+
+async def test_a_container_of_an_earlier_life_is_joined_and_not_started_again(
+    runtime, engine, spec
+):
+    engine.add("task", labels=LABELS)
+    engine.end("task")
+    outcome = await runtime.run(spec)
+    assert outcome.joined
+    assert engine.started == []
+
+
+async def test_a_container_that_runs_is_joined_and_its_clock_goes_on(runtime, engine, spec):
+    engine.add("task", labels=LABELS, StartedAt="2026-11-27T23:00:00Z")
+    outcome = await runtime.run(spec)
+    assert (outcome.joined, outcome.timed_out) == (True, True)
+    assert engine.killed == ["task"]
+
+
+async def test_a_container_that_was_never_started_is_made_anew(runtime, engine, spec):
+    engine.add("task", labels=LABELS, Status="created")
+    await runtime.run(spec)
+    assert engine.removed[0] == "task"
+    assert engine.started == ["task"]
+
+
+@pytest.mark.parametrize("status", ["removing", "dead"])
+async def test_a_container_that_is_about_to_vanish_is_awaited(runtime, engine, spec, status):
+    engine.add("task", labels=LABELS, Status=status)
+    assert (await runtime.run(spec)).exit_code == 0
+    assert engine.started == ["task"]
+
+
+async def test_a_strangers_container_of_our_name_is_left_alone(runtime, engine, spec):
+    engine.add("task", labels={"poolhand.worker": "0x2"})
+    with pytest.raises(ContainerRefused, match="somebody else"):
+        await runtime.run(spec)
+    assert engine.removed == []
+
+
+async def test_a_cancelled_run_leaves_its_container_to_the_next(runtime, engine, spec):
+    engine.on_start = lambda _name: None
+    first = asyncio.create_task(runtime.run(spec))
+    await until(lambda: engine.started)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    engine.end("task")
+    assert (await runtime.run(spec)).joined
+    assert engine.started == ["task"]
+
+
+async def test_a_container_that_somebody_removes_is_told(runtime, engine, spec):
+    def vanish(name):
+        engine.containers.pop(name)["ended"].set()
+
+    engine.on_start = vanish
+    with pytest.raises(ContainerRemoved):
+        await runtime.run(spec)
+
+
+async def test_logs_that_vanish_with_their_container_are_told(runtime, engine, spec):
+    engine.refusals["logs"] = (404, "no such container")
+    with pytest.raises(ContainerRemoved):
+        await runtime.run(spec)
+
+
+async def test_only_the_tail_of_long_logs_is_kept(runtime, engine, spec):
+    engine.logs = b"".join(frame(1, bytes([n % 256]) * 999) for n in range(100)) + b"\x01\0\0\0\0"
+    outcome = await runtime.run(spec)
+    assert len(outcome.stdout) == LIMITS.log
+    assert outcome.stdout.endswith(bytes([99]) * 999)
+
+
+# -------------------------------------------------------------------------------- refusals, sweeps
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [("create", ContainerRefused), ("start", ContainerRefused), ("image", ContainerRefused),
+     ("logs", RuntimeDown)],
+)  # fmt: skip
+async def test_what_the_engine_refuses_is_told(runtime, engine, spec, what, kind):
+    engine.refusals[what] = (500, "no \x1b[31msuch thing")
+    with pytest.raises(kind) as caught:
+        await runtime.run(spec)
+    assert "such thing" in str(caught.value)
+    if kind is ContainerRefused:
+        assert "\x1b" not in str(caught.value)
+        assert engine.containers == {}
+
+
+async def test_only_folders_are_mounted(runtime, engine, spec, tmp_path):
+    (tmp_path / "file").touch()
+    mounts = (*spec.mounts, Mount(str(tmp_path / "file"), "/x", writable=False))
+    with pytest.raises(ContainerRefused, match="is no folder"):
+        await runtime.run(replace(spec, mounts=mounts))
+    assert engine.containers == {}
+
+
+async def test_a_folder_that_cannot_be_made_a_disk_starts_nothing(runtime, engine, spec):
+    class Full(TaskDisks):
+        def lay(self, *_):
+            raise OSError(28, "No space left on device")
+
+    runtime._disks = Full(DiskKind.LOOP)
+    with pytest.raises(ContainerRefused, match="No space left"):
+        await runtime.run(spec)
+    assert engine.containers == {}
+
+
+async def test_killing_is_repeatable_and_sweeping_spares_what_is_held(runtime, engine):
+    await runtime.kill("nothing")
+    for name, worker in (("a", "0x1"), ("b", "0x1"), ("c", "0x2")):
+        engine.add(name, labels={"poolhand.worker": worker})
+    assert await runtime.orphans("poolhand.worker=0x1") == ("a", "b")
+    assert await runtime.sweep("poolhand.worker=0x1", lambda name: name == "a") == ("b",)
+    assert set(engine.containers) == {"a", "c"}
+
+
+async def test_a_kill_waits_for_a_birth_under_way(runtime, engine, spec):
+    engine.on_start = lambda _name: None
+    running = asyncio.create_task(runtime.run(spec))
+    await until(lambda: engine.created)
+    await runtime.kill("task")
+    with pytest.raises(ContainerRemoved):
+        await running
+    assert engine.containers == {}
+
+
+async def test_an_engine_that_is_away_is_told_and_may_come_back(engine):
+    with pytest.raises(RuntimeDown, match="start Docker"):
+        async with DockerRuntime.open("unix:///no/such/socket"):
+            pass
+    with pytest.raises(RuntimeDown):
+        async with DockerRuntime.open("gopher://x", absent_ok=True):
+            pass
+    async with DockerRuntime.open("unix:///no/such/socket", absent_ok=True) as runtime:
+        with pytest.raises(RuntimeDown):
+            await runtime.kill("task")
+
+
+def test_the_clock_of_the_fake_is_the_one_of_these_tests():
+    from datetime import datetime
+
+    assert datetime.fromisoformat(STARTED).timestamp() == STARTED_AT

@@ -1,0 +1,208 @@
+"""Pulls over an engine in memory: what is asked, with whose login, and what a failure is called."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+
+import pytest
+from fake_engine import PLAIN, FakeEngine, serving
+
+from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.errors import ImageNotFound, ImagePullFailed, ImageUnusable
+from poolhand.containers.pull_causes import PullCause, cause_of
+from poolhand.domain.errors import Refused, RuntimeDown, Unavailable
+from poolhand.settings.registries import RegistryLogin
+
+DIGEST = "ab" * 32
+NAME = "registry.test:5000/owner/app"
+REFERENCE = f"{NAME}@sha256:{DIGEST}"
+
+
+def failing(message):
+    engine = FakeEngine()
+    engine.steps = [{"error": message, "errorDetail": {"message": message}}]
+    return engine
+
+
+async def pull(engine, timeout=5, **options):
+    async with serving(engine) as url, DockerRuntime.open(url, **options) as runtime:
+        return await runtime.pull(f"{NAME}:1.0", DIGEST, timeout)
+
+
+def arriving(**image):
+    engine = FakeEngine()
+    engine.arrives = {REFERENCE: PLAIN | image}
+    return engine
+
+
+async def test_an_image_is_pulled_by_its_digest_and_becomes_present():
+    engine = arriving()
+    assert await pull(engine) == REFERENCE
+    assert len(engine.logins) == 1
+
+
+async def test_a_present_image_is_not_asked_of_a_registry():
+    engine = FakeEngine()
+    engine.images = {REFERENCE: PLAIN}
+    assert await pull(engine) == REFERENCE
+    assert engine.logins == []
+
+
+MESSAGES = [
+    (PullCause.PLATFORM, "no matching manifest for linux/amd64 in the manifest list entries"),
+    (PullCause.PLATFORM, 'image operating system "windows" cannot be used on this platform'),
+    (PullCause.FORMAT, ("mediaType in manifest should be 'application/vnd.docker.distribution."
+     "manifest.v2+json' not 'text/html'")),
+    (PullCause.FORMAT, "unsupported manifest media type and no default available: text/html"),
+    (PullCause.DIGEST, "manifest verification failed for digest sha256:" + "40" * 32),
+    (PullCause.DIGEST, "filesystem layer verification failed for digest sha256:" + "5" * 64),
+    (PullCause.LOGIN, ("pull access denied for owner/app, repository does not exist or may require "
+     "'docker login': denied: requested access to the resource is denied")),
+    (PullCause.LOGIN, "unauthorized: authentication required"),
+    (PullCause.LOGIN, "no basic auth credentials"),
+    (PullCause.NOT_FOUND, "manifest unknown: manifest unknown"),
+    (PullCause.NOT_FOUND, "manifest for 127.0.0.1:5000/a@sha256:" + "5" * 64 + " not found"),
+    (PullCause.BUSY, "toomanyrequests: You have reached your pull rate limit"),
+    (PullCause.NETWORK, 'Get "https://x.test/v2/": dial tcp: lookup x.test: no such host'),
+    (PullCause.NETWORK, 'Get "https://x.test/v2/": x509: certificate signed by unknown authority'),
+    (PullCause.NETWORK, 'Get "http://127.0.0.1:9/v2/": dial tcp: connect: connection refused'),
+    (PullCause.NETWORK, "net/http: TLS handshake timeout"),
+    (PullCause.NO_ROOM, "write /var/lib/docker/tmp/x: no space left on device"),
+    (PullCause.UNKNOWN, "the moon is in the wrong house"),
+]  # fmt: skip
+
+
+@pytest.mark.case("D3")
+@pytest.mark.parametrize(("cause", "message"), MESSAGES)
+async def test_causes_are_told_apart_and_the_engines_words_stay_here(cause, message):
+    with pytest.raises((Refused, Unavailable)) as caught:
+        await pull(failing(f"{message} SECRET-OF-THE-NETWORK"))
+    assert cause.happened in str(caught.value)
+    assert message not in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+    assert cause_of(500, message) is cause
+
+
+@pytest.mark.case("D3")
+@pytest.mark.parametrize(("cause", "message"), MESSAGES)
+async def test_what_will_never_work_is_refused_and_what_may_is_not(cause, message):
+    lasting = {PullCause.PLATFORM, PullCause.FORMAT, PullCause.DIGEST, PullCause.NOT_FOUND}
+    with pytest.raises(Refused if cause in lasting else Unavailable):
+        await pull(failing(message))
+
+
+async def test_no_words_but_a_404_is_not_found():
+    engine = FakeEngine()
+    engine.pull_status, engine.steps = 404, [{"message": "?"}]
+    with pytest.raises(ImageNotFound, match="no such image"):
+        await pull(engine)
+
+
+@pytest.mark.case("D3")
+@pytest.mark.parametrize("present", [True, False])
+async def test_an_image_for_another_processor_is_refused_by_name(present):
+    engine = arriving(Architecture="arm64")
+    if present:
+        engine.images = dict(engine.arrives)
+    with pytest.raises(ImageUnusable, match=r"linux/amd64.*linux/arm64") as caught:
+        await pull(engine)
+    assert caught.value.cause is PullCause.PLATFORM
+    assert "must build it for linux/amd64" in str(caught.value)
+
+
+async def test_an_image_that_names_no_processor_is_tried():
+    engine = arriving()
+    engine.arrives = {REFERENCE: {"Config": {}}}
+    assert await pull(engine) == REFERENCE
+
+
+async def test_a_pull_that_ends_early_has_failed():
+    with pytest.raises(ImagePullFailed, match="connection broke"):
+        await pull(FakeEngine())
+
+
+async def test_a_pull_that_does_not_end_is_given_up_in_time():
+    engine = FakeEngine()
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    async def hang(_request):
+        asked.set()
+        await gate.wait()
+
+    engine._pull = hang
+    with pytest.raises(ImagePullFailed, match="not complete in time"):
+        await pull(engine, timeout=0.05)
+    assert asked.is_set()
+
+
+# ----------------------------------------------------------------------------------------- logins
+
+
+def credentials(header):
+    return json.loads(base64.urlsafe_b64decode(header)) if header else None
+
+
+def login_of(registry):
+    async def find(asked):
+        return RegistryLogin(asked, "me", "secret") if asked == registry else None
+
+    return find
+
+
+@pytest.mark.case("D8")
+async def test_the_login_of_a_registry_goes_to_the_engine():
+    engine = arriving()
+    await pull(engine, login_of=login_of("registry.test:5000"))
+    assert [credentials(each) for each in engine.logins] == [
+        {"username": "me", "password": "secret", "serveraddress": "registry.test:5000"}
+    ]
+
+
+@pytest.mark.case("D8")
+async def test_the_login_of_another_registry_goes_nowhere():
+    engine = arriving()
+    await pull(engine, login_of=login_of("other.test"))
+    assert [credentials(each) for each in engine.logins] == [None]
+
+
+@pytest.mark.case("D8")
+async def test_a_login_that_is_refused_is_left_out_and_then_told():
+    engine = failing("unauthorized: incorrect username or password")
+    with pytest.raises(ImagePullFailed, match="does not accept this worker's login"):
+        await pull(engine, login_of=login_of("registry.test:5000"))
+    assert [credentials(each) is None for each in engine.logins] == [False, True]
+
+
+async def test_with_a_login_too_a_missing_image_is_asked_for_once():
+    engine = failing("manifest unknown")
+    with pytest.raises(ImageNotFound):
+        await pull(engine, login_of=login_of("registry.test:5000"))
+    assert len(engine.logins) == 1
+
+
+# ------------------------------------------------------------------------------- who may be asked
+
+
+@pytest.mark.case("A8")
+async def test_a_registry_that_may_not_be_asked_is_not():
+    engine, asked = arriving(), []
+
+    async def rule(registry):
+        asked.append(registry)
+        return False
+
+    with pytest.raises(ImageUnusable, match="pulls nothing from that registry"):
+        await pull(engine, may_ask=rule)
+    assert asked == ["registry.test:5000"]
+    assert engine.logins == []
+
+
+@pytest.mark.parametrize("broken", ["version", "image"])
+async def test_an_engine_with_a_fault_of_its_own_is_as_good_as_down(broken):
+    engine = arriving()
+    async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+        engine.refusals[broken] = (500, "containerd is away")
+        with pytest.raises(RuntimeDown):
+            await runtime.pull(NAME, DIGEST, 5)
