@@ -45,6 +45,7 @@ class LonelyProgram:
             "status-port": "0",
             "rpc": NOBODY,
             "hub": str(self.chain.facts.hub),
+            "allow-private": "true",
         }
         self.settings = worker_settings(load(OPTIONS, flags, {}, None), {}, 4)
         self.base = self.settings.base

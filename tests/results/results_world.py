@@ -166,7 +166,7 @@ class Scene:
             self.chain.facts.chain_id, self.chain.facts.hub, self.market.pool, "http://p"
         )
         transport = httpx.ASGITransport(app=self.app)
-        return HttpResults(URL, worker, facts, self.clock, transport)
+        return HttpResults(URL, worker, facts, self.clock, transport=transport)
 
     def reader(self, limit: int = 10**6) -> ResultsReader:
         return ResultsReader(self.http, URL, limit)

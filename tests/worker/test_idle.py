@@ -76,6 +76,7 @@ def test_a_pool_that_refuses_the_worker_is_quoted_and_the_operator_must_act():
         (Hold.OPERATOR, "paused", Party.OPERATOR),
         (Hold.DRAIN, "draining", Party.OPERATOR),
         (Hold.DISK, "disk", Party.OPERATOR),
+        (Hold.RESULTS, "results-forbidden", Party.OPERATOR),
         (Hold.POOL, "pool-draining", Party.SCHEDULER),
     ],
 )
@@ -102,6 +103,7 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_mended():
         "disk",
         "chain-stalled",
         "gas",
+        "results-forbidden",
         "pool-draining",
     ]
 

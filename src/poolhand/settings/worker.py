@@ -47,7 +47,10 @@ class WorkerSettings:
         developer_logger: Whether what apps print goes into the worker's log.
         metrics_window: Computations that the metrics look back on.
         allow_network: Whether apps may use the network.
-        allow_private: Whether downloads from private addresses, and by plain http, are allowed.
+        allow_private: Whether private addresses, and plain http, are allowed wherever a stranger
+            names the place: data, images, results.
+        allowed_hosts: Where they are allowed by name: ``host`` or ``host:port``.
+        allowed_registries: Of images, the only ones; empty: any that the addresses allow.
         folders: Below which ``file:`` data may be read; none by default.
         ipfs_gateways: Tried in order for ``/ipfs/…``.
         docker: Engine to use; None: the usual socket or ``DOCKER_HOST``.
@@ -82,6 +85,8 @@ class WorkerSettings:
     download_timeout: Seconds
     allow_network: bool
     allow_private: bool
+    allowed_hosts: tuple[str, ...]
+    allowed_registries: tuple[str, ...]
     folders: tuple[Path, ...]
     ipfs_gateways: tuple[str, ...]
     docker: str | None
@@ -200,7 +205,11 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("allow-network", "POOLHAND_ALLOW_NETWORK", flag, "false",
            "let apps use the network"),
     Option("allow-private", "POOLHAND_ALLOW_PRIVATE", flag, "false",
-           "download data from private addresses and by plain http too"),
+           "go to private addresses, and by plain http, wherever data, images and results are"),
+    Option("allowed-hosts", "POOLHAND_ALLOWED_HOSTS", words, "",
+           "places where that is allowed by name: host or host:port, separated by commas"),
+    Option("allowed-registries", "POOLHAND_ALLOWED_REGISTRIES", words, "",
+           "the only image registries: docker.io,ghcr.io,host:port; empty: every public one"),
     Option("folders", "POOLHAND_DATA_FOLDERS", words, "",
            "folders below which file: data may be read, separated by commas"),
     Option("ipfs-gateways", "POOLHAND_IPFS_GATEWAYS", words,
@@ -267,6 +276,8 @@ def worker_settings(
         download_timeout=found["download-timeout"],
         allow_network=found["allow-network"],
         allow_private=found["allow-private"],
+        allowed_hosts=found["allowed-hosts"],
+        allowed_registries=found["allowed-registries"],
         folders=tuple(Path(each).expanduser() for each in found["folders"]),
         ipfs_gateways=found["ipfs-gateways"],
         docker=found["docker"] or None,

@@ -25,9 +25,10 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from poolhand.domain.units import Seconds
+from poolhand.transport.address_rule import OPEN, AddressRule
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.errors import HTTP_FAULTS, DownloadFailed, DownloadTooLarge, ForbiddenUri
-from poolhand.transport.hop import HopRules, visit
+from poolhand.transport.hop import visit
 from poolhand.transport.sink import Sink, TooMuch
 
 MAX_REDIRECTS: Final = 5
@@ -42,6 +43,7 @@ class FetchRules:
     Attributes:
         allow_http: Plain http, by which anybody on the way can alter an unchecked file.
         allow_private: Addresses that are not public.
+        hosts: Where both are fine, by name: ``host`` or ``host:port``.
         allow_files: Folders below which ``file:`` URIs may read.
         ipfs_gateways: Tried in order for IPFS; the operator's own choice, so that a gateway (but
             not what it redirects to) may be private and without TLS.
@@ -49,6 +51,7 @@ class FetchRules:
 
     allow_http: bool = False
     allow_private: bool = False
+    hosts: frozenset[str] = frozenset()
     allow_files: tuple[Path, ...] = ()
     ipfs_gateways: tuple[str, ...] = ()
 
@@ -66,6 +69,7 @@ class SafeFetcher:
         self, rules: FetchRules, resolver: Resolver = resolve, trust: ssl.SSLContext | None = None
     ) -> None:
         self._rules, self._resolver = rules, resolver
+        self._rule = AddressRule(rules.allow_http, rules.allow_private, rules.hosts)
         self._tls = trust or httpx.create_ssl_context(trust_env=False)
 
     async def fetch(self, uri: str, target: str, limit: int, timeout: Seconds) -> str:
@@ -86,8 +90,7 @@ class SafeFetcher:
             return await self._ipfs(uri, content[1], target, limit, timeout)
         if uri.lower().startswith("file:"):
             return await self._file(uri, target, limit)
-        rules = HopRules(self._rules.allow_http, self._rules.allow_private)
-        return await self._web(uri, uri, rules, target, limit)
+        return await self._web(uri, uri, self._rule, target, limit)
 
     async def _ipfs(self, uri: str, content: str, target: Path, limit: int, timeout: float) -> str:
         if ".." in content.split("/"):
@@ -97,12 +100,12 @@ class SafeFetcher:
             url = f"{gateway.rstrip('/')}/ipfs/{content}"
             try:
                 async with asyncio.timeout(timeout / len(self._rules.ipfs_gateways)):
-                    return await self._web(uri, url, HopRules(True, True), target, limit)
+                    return await self._web(uri, url, OPEN, target, limit)
             except (DownloadFailed, *HTTP_FAULTS, OSError, TimeoutError) as fault:
                 failures.append(f"{gateway}: {fault or type(fault).__name__}")
         raise DownloadFailed(uri, "; ".join(failures))
 
-    async def _web(self, uri: str, url: str, first: HopRules, target: Path, limit: int) -> str:
+    async def _web(self, uri: str, url: str, first: AddressRule, target: Path, limit: int) -> str:
         """Follow redirects from ``url`` to a body; ``first`` is for the first hop alone."""
         rules, here = first, url
         for _ in range(MAX_REDIRECTS + 1):
@@ -112,7 +115,7 @@ class SafeFetcher:
                 if not answer.has_redirect_location:
                     raise DownloadFailed(uri, f"the server answered {answer.status_code}")
                 here = str(httpx.URL(here).join(answer.headers["location"]))
-            rules = HopRules(self._rules.allow_http, self._rules.allow_private)
+            rules = self._rule
         raise DownloadFailed(uri, f"more than {MAX_REDIRECTS} redirects")
 
     async def _file(self, uri: str, target: Path, limit: int) -> str:

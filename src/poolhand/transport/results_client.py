@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,8 +21,8 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import UploadRefused
 from poolhand.ports.signer import Signer
+from poolhand.transport.address_rule import AddressRule, CheckedTransport, ForbiddenAddress
 from poolhand.transport.errors import HTTP_FAULTS
-from poolhand.transport.plumbing import is_loopback
 from poolhand.wire.handshake import PoolFacts
 
 MAX_ANSWER: Final = 65_536
@@ -55,6 +54,7 @@ class HttpResults:
         signer: The worker's wallet; signs each upload for 60 seconds.
         facts: Of the pool; binds the signature to it.
         clock: The system's, or a fake.
+        rule: Where the service may be: it is the pool that says so.
         transport: Replaces the network in tests (``httpx.ASGITransport``).
     """
 
@@ -64,10 +64,11 @@ class HttpResults:
         signer: Signer,
         facts: PoolFacts,
         clock: Clock,
+        rule: AddressRule = AddressRule(),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url, self._signer, self._domain, self._clock = url, signer, facts.domain, clock
-        self._transport = transport
+        self._rule, self._transport = rule, transport
 
     async def upload(self, offer: Offer, archive: str) -> str:
         """Store a result archive and return the link to put on chain (JSON text).
@@ -95,6 +96,11 @@ class HttpResults:
                     content=_chunks(archive),
                 ) as answer:
                     status, text = answer.status_code, await _text(answer)
+            except ForbiddenAddress as fault:
+                raise UploadRefused(
+                    f"no result is brought to {self._url} ({fault}): the pool's owner must give "
+                    "a public https address, or this worker's operator allow this one"
+                ) from fault
             except HTTP_FAULTS as fault:
                 raise _down(self._url, fault) from fault
         if 200 <= status < 300:
@@ -105,12 +111,12 @@ class HttpResults:
         raise UploadRefused(f"the results service refused ({code}): {message}")
 
     def _client(self) -> httpx.AsyncClient:
-        """Return a client that follows no redirects and uses no proxy to this machine itself."""
+        """Return a client that follows no redirects, uses no proxy, and minds where it connects."""
         return httpx.AsyncClient(
             base_url=self._url,
             timeout=_TIMEOUT,
-            transport=self._transport,
-            trust_env=not is_loopback(urlsplit(self._url).hostname),
+            transport=self._transport or CheckedTransport(self._rule),
+            trust_env=False,
             headers={"User-Agent": f"poolhand/{__version__}"},
         )
 

@@ -129,6 +129,7 @@ class Agent:
         if not self.results_url.done():
             self.results_url.set_result(welcome.results_url)
         log.info("pool_joined", resumed=welcome.resumed)
+        self._tasks.create_task(self._check_results(welcome.results_url))
         if not welcome.resumed:
             self.standing.holds.pop(Hold.POOL, None)
             self.shell.unreported()
@@ -137,6 +138,18 @@ class Agent:
                     self._tell_result(task_id, replicate)
         self._tell_capacity()
         self.eyes.look_at_all()
+
+    async def _check_results(self, url: str) -> None:
+        """Take nothing whose result may not be brought where the pool wants it."""
+        reason = None
+        try:
+            await self._bench.places.check_results(url)
+        except OSError:
+            pass  # it may be known when there is a result
+        except Refused as fault:
+            reason = str(fault)
+            log.warning("results_forbidden", url=url, cause=reason)
+        self.hold(Hold.RESULTS, reason)
 
     async def disconnected(self, reason: str, retry_in: float | None) -> None:
         """Go on with what is held: the chain does not need the pool."""

@@ -28,6 +28,7 @@ from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.runtime import ContainerRuntime, Limits
 from poolhand.worker.brief import Brief, DealMissing, read_brief
 from poolhand.worker.horizon import Horizon
+from poolhand.worker.places import Places
 
 MOST_LAG: Final = 10
 """Heads after which a node no longer counts as late."""
@@ -173,6 +174,7 @@ class Bench:
     disk: DiskKind = DiskKind.WATCH
     free: Callable[[Path], int] = free_bytes
     wall: Wall = field(default_factory=Wall)
+    places: Places = Places()
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: dict[DealId, Brief] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -136,6 +136,17 @@ def _holds(facts: Facts) -> Iterator[Cause]:
             f"send {show_coin(facts.purse.missing)} coins to {facts.wallet}, or lower the gas "
             "price cap; the worker goes on by itself",
         )  # fmt: skip
+    yield from _pool_holds(holds)
+
+
+def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[Cause]:
+    if Hold.RESULTS in holds:
+        yield Cause(
+            "results-forbidden",
+            holds[Hold.RESULTS],
+            Party.OPERATOR,
+            "allow the place with POOLHAND_ALLOWED_HOSTS, or ask the pool's owner for a public one",
+        )
     if Hold.POOL in holds:
         yield Cause("pool-draining", holds[Hold.POOL], Party.SCHEDULER, "wait until it is back")
 

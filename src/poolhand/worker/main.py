@@ -52,6 +52,7 @@ from poolhand.worker.hands import engine
 from poolhand.worker.life import Life, boot_of_this_machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.notice import post, remove
+from poolhand.worker.places import Places
 from poolhand.worker.status import left_behind, routes
 
 TASK_LOG: Final = 1024 * 1024
@@ -180,7 +181,7 @@ async def _attend(
 
         async def results() -> ResultsClient:
             url = await asyncio.shield(agent.results_url)
-            return HttpResults(url, world.wallet, facts, clock)
+            return HttpResults(url, world.wallet, facts, clock, bench.places.rule)
 
         bench.results = results
         client = SessionClient(
@@ -276,6 +277,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         FetchRules(
             allow_http=settings.allow_private,
             allow_private=settings.allow_private,
+            hosts=frozenset(each.lower() for each in settings.allowed_hosts),
             allow_files=settings.folders,
             ipfs_gateways=settings.ipfs_gateways,
         )
@@ -304,6 +306,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         rules=rules,
         base=settings.base / "tasks",
         wall=Wall(settings.base / FAULTS),
+        places=Places.of(settings),
         durations=deque(maxlen=settings.metrics_window),
         disk=world.disk,
     )

@@ -18,6 +18,7 @@ class Hold(StrEnum):
     DISK = "disk"
     GAS = "gas"
     CHAIN = "chain-stalled"
+    RESULTS = "results-forbidden"
     POOL = "pool-draining"
 
 

@@ -35,6 +35,8 @@ async def download_app(bench: Bench, replicate: Replicate) -> Finished:
 
 async def pull(bench: Bench, brief: Brief) -> str:
     """Make the app's image present; returns the reference to run."""
+    image, _ = image_of(brief)
+    await bench.places.check_image(image)
     timeout = bench.pull_timeout(brief)
     return await patiently(bench, lambda: bench.runtime.pull(*image_of(brief), timeout))
 
