@@ -7,8 +7,10 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from poolhand.chain.fake.blocks import Block, Mined
-from poolhand.chain.fake.state import State
+from poolhand.chain.fake.state import KITTY, State
 from poolhand.domain.ids import Address, TxHash
+from poolhand.domain.movements import Movement
+from poolhand.domain.movements import MovementKind as K
 from poolhand.domain.onchain import (
     CreateApp,
     CreateDataset,
@@ -30,6 +32,12 @@ OTHERS = {
     EventKind.TASK_FINALIZE: "0x78ce8a8bc0fcb704e8ba3b3dbb36aa88002df8038128b4af2f27ef65db665044",
     EventKind.TASK_CLAIMED: "0xcbc308b5f91040d2659a5201858344b0b583cd2f9e18e8470c2fa052c5b21ff8",
 }
+MONEY = {
+    K.LOCK: "0x625fed9875dada8643f2418b838ae0bc78d9a148a18eee4ee1979ff0f3f5d427",
+    K.UNLOCK: "0x6381d9813cabeb57471b5a7e05078e64845ccdb563146a6911d536f24ce960f1",
+    K.REWARD: "0xc2aca55aa696938c7e95842e8939ca0fbb2120a3eeb8948cdcee2b70da566672",
+    K.SEIZURE: "0x1bccc549c38561cd5b57f0db11ceb8dde1b0b6ee05ab5e155b51c7c5ba64becb",
+}
 OF_RESULT = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_CONSENSUS)
 
 
@@ -44,7 +52,7 @@ def logs_of(facts: HubFacts, block: Block, names: dict[TxHash, str]) -> list[dic
         if mined.refusal is not None:
             continue
         own = [event for event in block.events if event.tx_hash == mined.sent.tx_hash]
-        for address, topics, data in _entries(facts, block.state, mined, own):
+        for address, topics, data in _entries(facts, block, mined, own):
             found.append(
                 {
                     "address": str(address).lower(),
@@ -60,12 +68,14 @@ def logs_of(facts: HubFacts, block: Block, names: dict[TxHash, str]) -> list[dic
     return found
 
 
-def _entries(facts: HubFacts, state: State, mined: Mined, events: list[HubEvent]):
+def _entries(facts: HubFacts, block: Block, mined: Mined, events: list[HubEvent]):
     if isinstance(mined.sent.call, CreateApp | CreateDataset | CreateWorkerpool):
         yield _registered(facts, mined)
+    for owner, movement in block.moved:
+        if movement.tx_hash == mined.sent.tx_hash:
+            yield from _moved(facts.hub, owner, movement)
     for event in events:
-        yield from _locks(facts, state, event)
-        yield facts.hub, *_written(event)
+        yield facts.hub, *_written(block.state, event)
         if event.kind is EventKind.SCHEDULER_NOTICE:
             yield facts.hub, [MATCHED], word(event.deal_id) + "00" * 160
 
@@ -80,23 +90,25 @@ def _registered(facts: HubFacts, mined: Mined) -> tuple[Address, list[str], str]
     return registry, [TRANSFER, word(b""), owner, word(mined.receipt.created)], "0x"
 
 
-def _locks(facts: HubFacts, state: State, event: HubEvent):
-    """To lock stake is to move stake tokens to the hub."""
-    if event.kind is EventKind.SCHEDULER_NOTICE:
-        deal = state.deals[event.deal_id]
-        owners = [deal.sponsor, deal.workerpool.owner]
-    else:
-        owners = [event.worker] if event.kind is EventKind.TASK_CONTRIBUTE else []
-    for owner in owners:
-        yield facts.hub, [TRANSFER, word(owner), word(facts.hub)], word(b"\1")
+def _moved(hub: Address, owner: Address, each: Movement):
+    """Free stake moves by a transfer, which what it was for follows; the kitty has none."""
+    amount, zero = word(each.amount.to_bytes(32, "big")), word(b"")
+    ways = {K.LOCK: (word(owner), word(hub)), K.WITHDRAWAL: (word(owner), zero)}
+    ways |= dict.fromkeys((K.UNLOCK, K.REWARD), (word(hub), word(owner)))
+    ways |= {K.DEPOSIT: (zero, word(owner))}
+    if each.kind in ways and owner != KITTY:
+        yield hub, [TRANSFER, *ways[each.kind]], amount
+    if each.kind in MONEY:
+        ref = word(each.task_id)[2:] if each.task_id else ""
+        yield hub, [MONEY[each.kind]], word(owner) + amount[2:] + ref
 
 
-def _written(event: HubEvent) -> tuple[list[str], str]:
+def _written(state: State, event: HubEvent) -> tuple[list[str], str]:
     if event.kind is EventKind.SCHEDULER_NOTICE:
         return [NOTICE, word(event.worker)], word(event.deal_id)
     topics = [OTHERS[event.kind], word(event.task_id)]
     if event.kind is EventKind.TASK_INITIALIZE:
-        topics.append(word(b"\2"))
+        topics.append(word(state.deals[state.tasks[event.task_id].deal_id].workerpool.address))
     elif event.worker is not None:
         topics.append(word(event.worker))
     data = word(event.result_hash) if event.kind in OF_RESULT else word(keccak(b"digest"))

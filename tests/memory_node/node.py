@@ -245,6 +245,7 @@ class MemoryNode:
         fee = self._base_fees.get(str(block.head.block_hash), self.base_fee)
         return {
             "transactionHash": tx.hash,
+            "from": str(tx.sender),
             "blockNumber": hex(block.head.number),
             "blockHash": str(block.head.block_hash),
             "status": hex(mined.refusal is None),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from poolhand.chain import abi
+from poolhand.chain import abi, money
 from poolhand.chain.assets import AssetReader
 from poolhand.chain.encode import encode_prediction
 from poolhand.chain.link import Query
@@ -18,7 +18,8 @@ from poolhand.chain.snapshot import at_blocks
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId
+from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId, TxHash
+from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import (
     ContributionView,
     CreateAsset,
@@ -62,6 +63,10 @@ class PocoHub:
         if found is None:
             raise ChainUnreachable("the endpoint has no newest block: wait until it has synced")
         return found
+
+    async def block(self, number: BlockNumber) -> Head | None:
+        """Return a block by number."""
+        return await self._rpc.ask(header(number))
 
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
@@ -208,6 +213,22 @@ class PocoHub:
     ) -> tuple[HubEvent, ...]:
         """Return what may have locked an account's stake in a block range, in order."""
         return await locks_of(self._rpc, self._facts.hub, owner, first, last)
+
+    async def money_of(
+        self, owner: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[Movement, ...]:
+        """Return what moved an account's RLC inside the hub in a block range."""
+        return await money.money_of(self._rpc, self._facts.hub, owner, first, last)
+
+    async def acts_of(
+        self, parties: Collection[Address], first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return TaskContribute and TaskReveal of workers, TaskInitialize of workerpools."""
+        return await money.acts_of(self._rpc, self._facts.hub, parties, first, last)
+
+    async def payments(self, hashes: Iterable[TxHash]) -> Mapping[TxHash, Payment]:
+        """Return who paid how much for which transaction."""
+        return await money.payments(self._rpc, hashes)
 
     async def task_events(
         self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None

@@ -33,6 +33,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "Buy a computation: deploy, order, match, watch, download."),
     "deal": ("deal", "Look at deals, and claim what was not delivered."),
     "task": ("task", "Look at tasks, follow them, download results."),
+    "earnings": ("earnings", "Tell what an account earned, lost, paid, and spent on gas."),
     "wallet": ("wallet", "Create, import, list and export wallets; send RLC and coin."),
     "account": ("account", "Look at a stake, deposit RLC, withdraw it."),
     "app": ("app", "Register an application image."),

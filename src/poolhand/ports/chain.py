@@ -8,7 +8,8 @@ from typing import Protocol
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
-from poolhand.domain.ids import Address, DealId, OrderHash, TaskId
+from poolhand.domain.ids import Address, DealId, OrderHash, TaskId, TxHash
+from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
 from poolhand.domain.purse import Means
 from poolhand.domain.trust import Score
@@ -41,6 +42,9 @@ class Hub(Protocol):
 
     async def head(self) -> Head:
         """Return the newest block."""
+
+    async def block(self, number: BlockNumber) -> Head | None:
+        """Return a block by number, None where the endpoint has none yet."""
 
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
@@ -102,6 +106,23 @@ class Hub(Protocol):
 
         SchedulerNotice of the deals it pays for or whose pool it owns, TaskContribute of its own.
         """
+
+    async def money_of(
+        self, owner: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[Movement, ...]:
+        """Return what moved an account's RLC inside the hub in a block range, in order.
+
+        Amounts of 0 are left out. The law of ``domain.movements`` holds between the state before
+        ``first`` and that of ``last``.
+        """
+
+    async def acts_of(
+        self, parties: Collection[Address], first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return TaskContribute and TaskReveal of workers, TaskInitialize of workerpools."""
+
+    async def payments(self, hashes: Iterable[TxHash]) -> Mapping[TxHash, Payment]:
+        """Return who paid how much for which transaction; unknown ones are left out."""
 
     async def task_events(
         self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None

@@ -36,6 +36,7 @@ from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
 from poolhand.requester.buying import Buyer, NoSuchAsset, Purchase
 from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, Places
+from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule, result_location, results_url
@@ -301,6 +302,10 @@ class Requester:
         return await bought_by(
             self.hub, owner, known, wanted, lookback=lookback, only_open=only_open
         )
+
+    async def earnings(self, owner: Address, lookback: int) -> Earnings:
+        """Return what an account earned, lost and spent; see ``earnings.earnings_of``."""
+        return await earnings_of(self.hub, owner, lookback)
 
     async def stakes(self, owner: Address | None = None, lookback: int = LOOKBACK) -> Stakes:
         """Return what an account has locked, ours when None; see ``stakes.stakes_of``."""

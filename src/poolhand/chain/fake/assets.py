@@ -27,15 +27,13 @@ from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 def deposit(state: State, sender: Address, call: Deposit) -> None:
     """Turn RLC into free stake."""
     _demand(sender, state.rlc_of(sender), call.amount)
-    state.add_rlc(sender, -call.amount)
-    state.reward(sender, call.amount)
+    state.deposit(sender, call.amount)
 
 
 def withdraw(state: State, sender: Address, call: Withdraw) -> None:
     """Turn free stake into RLC."""
     _demand(sender, state.stake_of(sender), call.amount)
-    state.reward(sender, -call.amount)
-    state.add_rlc(sender, call.amount)
+    state.withdraw(sender, call.amount)
 
 
 def transfer_rlc(state: State, sender: Address, call: TransferRlc) -> None:

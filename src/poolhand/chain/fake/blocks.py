@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from eth_hash.auto import keccak
 
-from poolhand.chain.fake.state import State
+from poolhand.chain.fake.state import Moved, State
 from poolhand.domain.errors import Reverted
 from poolhand.domain.ids import Address, TxHash
+from poolhand.domain.movements import Movement
 from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
 
 
@@ -45,6 +47,7 @@ class Block:
     mined: tuple[Mined, ...]
     events: tuple[HubEvent, ...]
     state: State
+    moved: tuple[tuple[Address, Movement], ...] = ()
 
 
 def mixed(waiting: list[Sent], seed: int | None) -> list[Sent]:
@@ -58,3 +61,14 @@ def mixed(waiting: list[Sent], seed: int | None) -> list[Sent]:
     senders = [sent.sender for sent in waiting]
     chance.shuffle(senders)
     return [queues[sender].popleft() for sender in senders]
+
+
+def movements(
+    moved: Sequence[Moved], head: Head, entry: Mined, count: int
+) -> list[tuple[Address, Movement]]:
+    """Give movements their places in a block, after ``count`` others."""
+    tx_hash = entry.receipt.tx_hash
+    return [
+        (each.owner, Movement(each.kind, each.amount, head.number, tx_hash, index, each.task_id))
+        for index, each in enumerate(moved, count)
+    ]

@@ -9,7 +9,7 @@ from eth_hash.auto import keccak
 
 from poolhand.chain.fake.apply import Outcome, apply
 from poolhand.chain.fake.bell import Bell
-from poolhand.chain.fake.blocks import Block, Mined, Sent, mixed
+from poolhand.chain.fake.blocks import Block, Mined, Sent, mixed, movements
 from poolhand.chain.fake.reach import Reach
 from poolhand.chain.fake.sender import FakeSender
 from poolhand.chain.fake.state import State
@@ -17,6 +17,7 @@ from poolhand.domain.category import Category
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable, Reverted
 from poolhand.domain.ids import Address, BlockHash
+from poolhand.domain.movements import Movement
 from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Seconds, UnixSeconds, Wei
@@ -275,11 +276,13 @@ class FakeChain:
         head = self._head(parent.head.number + 1, parent.head.block_hash, moment)
         state, mined = parent.state, []
         events: list[HubEvent] = []
+        moved: list[tuple[Address, Movement]] = []
         for sent in waiting:
             state, entry, outcome = self._run(state, sent, head)
             mined.append(entry)
             events += self._events(head, entry, outcome, len(events))
-        return Block(head, tuple(mined), tuple(events), state.copy())
+            moved += movements(state.moved, head, entry, len(moved))
+        return Block(head, tuple(mined), tuple(events), state.copy(), tuple(moved))
 
     def _run(self, before: State, sent: Sent, head: Head) -> tuple[State, Mined, Outcome]:
         state = before.copy()

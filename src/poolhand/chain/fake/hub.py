@@ -7,11 +7,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolhand.chain.fake.assets import predict
+from poolhand.chain.fake.blocks import Block
 from poolhand.chain.fake.state import KITTY, State
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address, DealId, OrderHash, ResultHash, ResultSeal, TaskId
+from poolhand.domain.ids import (
+    Address,
+    DealId,
+    OrderHash,
+    ResultHash,
+    ResultSeal,
+    TaskId,
+    TxHash,
+)
+from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import (
     ContributionStatus,
     ContributionView,
@@ -52,6 +62,10 @@ class FakeHub:
         """Return the newest block."""
         self._reach.check_up()
         return self._reach.seen.head
+
+    async def block(self, number: BlockNumber) -> Head | None:
+        """Return a block by number."""
+        return next((each.head for each in self._seen_blocks(number, number)), None)
 
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
@@ -164,6 +178,52 @@ class FakeHub:
             deal = self._chain.state.deals[event.deal_id]
             return owner in (deal.sponsor, deal.workerpool.owner)
         return event.kind is EventKind.TASK_CONTRIBUTE and event.worker == owner
+
+    async def money_of(
+        self, owner: Address, first: BlockNumber, last: BlockNumber
+    ) -> tuple[Movement, ...]:
+        """Return what moved an account's RLC inside the hub in a block range."""
+        return tuple(
+            movement
+            for block in self._seen_blocks(first, last)
+            for party, movement in block.moved
+            if party == owner and movement.amount
+        )
+
+    async def acts_of(
+        self, parties: Collection[Address], first: BlockNumber, last: BlockNumber
+    ) -> tuple[HubEvent, ...]:
+        """Return TaskContribute and TaskReveal of workers, TaskInitialize of workerpools."""
+        events = [event for block in self._seen_blocks(first, last) for event in block.events]
+        return tuple(event for event in events if self._actor(event) in parties)
+
+    def _actor(self, event: HubEvent) -> Address | None:
+        if event.kind is EventKind.TASK_INITIALIZE and event.task_id is not None:
+            state = self._chain.state
+            return state.deals[state.tasks[event.task_id].deal_id].workerpool.address
+        acts = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL)
+        return event.worker if event.kind in acts else None
+
+    async def payments(self, hashes: Iterable[TxHash]) -> Mapping[TxHash, Payment]:
+        """Return who paid how much for which transaction."""
+        wanted = set(hashes)
+        return {
+            mined.receipt.tx_hash: Payment(
+                mined.sent.sender,
+                mined.receipt.gas_used,
+                mined.receipt.gas_price,
+                block.head.timestamp,
+            )
+            for block in self._seen_blocks(BlockNumber(0), None)
+            for mined in block.mined
+            if mined.receipt.tx_hash in wanted
+        }
+
+    def _seen_blocks(self, first: BlockNumber, last: BlockNumber | None) -> list[Block]:
+        self._reach.check_up()
+        newest = self._reach.seen.head.number
+        until = newest if last is None else min(last, newest)
+        return [each for each in self._chain.blocks() if first <= each.head.number <= until]
 
     async def task_events(
         self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None

@@ -16,6 +16,7 @@ from poolhand.domain.ids import (
     ResultHash,
     TaskId,
 )
+from poolhand.domain.movements import MovementKind
 from poolhand.domain.onchain import (
     ChainTaskStatus,
     ContributionStatus,
@@ -41,6 +42,16 @@ class Log:
     task_id: TaskId | None = None
     worker: Address | None = None
     result_hash: ResultHash | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A movement of somebody's RLC before it has a place in a block."""
+
+    owner: Address
+    kind: MovementKind
+    amount: NanoRlc
+    task_id: TaskId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +103,15 @@ class State:
     contributions: dict[tuple[TaskId, Address], ContributionView] = field(default_factory=dict)
     scores: dict[Address, Score] = field(default_factory=dict)
     consumed: dict[OrderHash, int] = field(default_factory=dict)
+    moved: list[Moved] = field(default_factory=list, init=False)
 
     def copy(self) -> State:
-        """Return an independent state; values are immutable, so only the tables are copied."""
-        return State(**{part.name: dict(getattr(self, part.name)) for part in fields(self)})
+        """Return an independent state; values are immutable, so only the tables are copied.
+
+        What moved belongs to a transaction: a copy begins with nothing.
+        """
+        tables = [part.name for part in fields(self) if part.name != "moved"]
+        return State(**{name: dict(getattr(self, name)) for name in tables})
 
     def view(self, task_id: TaskId) -> TaskView:
         """Return a task, UNSET when unknown."""
@@ -115,18 +131,40 @@ class State:
         """Put free stake at risk; the caller checked that there is enough."""
         _add(self.stake, owner, -amount)
         _add(self.locked, owner, amount)
+        self._note(MovementKind.LOCK, owner, amount)
 
     def unlock(self, owner: Address, amount: int) -> None:
         """Give locked stake back."""
-        self.lock(owner, -amount)
+        _add(self.stake, owner, amount)
+        _add(self.locked, owner, -amount)
+        self._note(MovementKind.UNLOCK, owner, amount)
 
-    def seize(self, owner: Address, amount: int) -> None:
+    def seize(self, owner: Address, amount: int, task_id: TaskId) -> None:
         """Take locked stake; the pot it goes to pays rewards."""
         _add(self.locked, owner, -amount)
+        self._note(MovementKind.SEIZURE, owner, amount, task_id)
 
-    def reward(self, owner: Address, amount: int) -> None:
+    def reward(self, owner: Address, amount: int, task_id: TaskId | None = None) -> None:
         """Pay from the pot."""
         _add(self.stake, owner, amount)
+        self._note(MovementKind.REWARD, owner, amount, task_id)
+
+    def deposit(self, owner: Address, amount: int) -> None:
+        """Turn RLC outside the hub into free stake."""
+        _add(self.rlc, owner, -amount)
+        _add(self.stake, owner, amount)
+        self._note(MovementKind.DEPOSIT, owner, amount)
+
+    def withdraw(self, owner: Address, amount: int) -> None:
+        """Turn free stake into RLC outside the hub."""
+        _add(self.stake, owner, -amount)
+        _add(self.rlc, owner, amount)
+        self._note(MovementKind.WITHDRAWAL, owner, amount)
+
+    def _note(
+        self, kind: MovementKind, owner: Address, amount: int, task_id: TaskId | None = None
+    ) -> None:
+        self.moved.append(Moved(owner, kind, NanoRlc(amount), task_id))
 
     def move(self, source: Address, target: Address, amount: int) -> None:
         """Move RLC outside the hub."""

@@ -124,11 +124,11 @@ def finalize(state: State, sender: Address, call: Finalize, now: UnixSeconds) ->
     guards.finalize(facts, call)
     deal, task = _deal(facts), state.tasks[call.task_id]
     proved, losers = _split(state, task)
-    _pay(state, deal, proved, len(losers))
+    _pay(state, call.task_id, deal, proved, len(losers))
     for worker in proved:
         state.unlock(worker, deal.worker_stake)
     for worker in losers:
-        state.seize(worker, deal.worker_stake)
+        state.seize(worker, deal.worker_stake, call.task_id)
         state.scores[worker] = Score(state.scores.get(worker, 0) * 2 // 3)
     if len(task.view.contributors) > 1:
         for worker in proved:
@@ -149,7 +149,9 @@ def _split(state: State, task: FakeTask) -> tuple[dict[Address, Weight], list[Ad
     return proved, losers
 
 
-def _pay(state: State, deal: Deal, proved: dict[Address, Weight], losers: int) -> None:
+def _pay(
+    state: State, name: TaskId, deal: Deal, proved: dict[Address, Weight], losers: int
+) -> None:
     """Seize the payer's price and pay app, dataset, workers and scheduler."""
     owner = deal.workerpool.owner
     shares = finalize_shares(
@@ -160,14 +162,14 @@ def _pay(state: State, deal: Deal, proved: dict[Address, Weight], losers: int) -
         losers,
         state.locked_of(KITTY),
     )
-    state.seize(deal.sponsor, deal.price)
-    state.reward(deal.app.owner, deal.app.price)
-    state.reward(deal.dataset.owner, deal.dataset.price)
+    state.seize(deal.sponsor, deal.price, name)
+    state.reward(deal.app.owner, deal.app.price, name)
+    state.reward(deal.dataset.owner, deal.dataset.price, name)
     state.unlock(owner, scheduler_stake(deal.workerpool.price))
-    state.seize(KITTY, shares.kitty)
+    state.seize(KITTY, shares.kitty, name)
     for worker, amount in shares.workers.items():
-        state.reward(worker, amount)
-    state.reward(owner, shares.scheduler)
+        state.reward(worker, amount, name)
+    state.reward(owner, shares.scheduler, name)
 
 
 def contribute_and_finalize(
@@ -194,7 +196,7 @@ def contribute_and_finalize(
         results=call.results,
     )
     state.tasks[call.task_id] = replace(task, view=view, weights={sender: weight})
-    _pay(state, deal, {sender: weight}, losers=0)
+    _pay(state, call.task_id, deal, {sender: weight}, losers=0)
     told: tuple[tuple[EventKind, Address | None, ResultHash | None], ...] = (
         (EventKind.TASK_CONTRIBUTE, sender, hashed),
         (EventKind.TASK_CONSENSUS, None, hashed),
@@ -236,8 +238,8 @@ def claim(state: State, sender: Address, call: Claim, now: UnixSeconds) -> list[
         deal, view = _deal(facts), facts.task
         stake = scheduler_stake(deal.workerpool.price)
         state.unlock(deal.sponsor, deal.price)
-        state.seize(deal.workerpool.owner, stake)
-        state.reward(KITTY, stake)
+        state.seize(deal.workerpool.owner, stake, name)
+        state.reward(KITTY, stake, name)
         state.lock(KITTY, stake)
         for worker in view.contributors:
             state.unlock(worker, deal.worker_stake)

@@ -1,0 +1,176 @@
+"""What moved an account's RLC inside the hub, what it did to tasks, and what it paid for gas.
+
+Every movement of free stake is a ``Transfer``, both of whose parties are indexed; a ``Reward``
+follows its transfer directly, which tells it from an unlock. A ``Seize`` moves locked stake only
+and has no indexed party, so those of everybody are read.
+Source: PoCo 6.x, IexecEscrow; order of logs: spec onchain.md §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eth_hash.auto import keccak
+
+from poolhand.chain.link import Query
+from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
+from poolhand.chain.rpc import Rpc
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId, TxHash
+from poolhand.domain.movements import Movement, MovementKind, Payment
+from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
+
+TRANSFER: Final = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
+_REWARD: Final = "0x" + keccak(b"Reward(address,uint256,bytes32)").hex()
+_SEIZE: Final = "0x" + keccak(b"Seize(address,uint256,bytes32)").hex()
+_ACTS: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL, EventKind.TASK_INITIALIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """A log that is about money, as it stands in a block."""
+
+    block: BlockNumber
+    tx_hash: TxHash
+    log_index: int
+    topics: tuple[str, ...]
+    data: str
+
+    @property
+    def place(self) -> tuple[TxHash, int]:
+        return self.tx_hash, self.log_index
+
+    def word(self, number: int) -> str:
+        return self.data[2 + 64 * number : 66 + 64 * number]
+
+
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """Asks for logs of the hub by topics."""
+
+    hub: Address
+    topics: tuple[Any, ...]
+
+    def in_range(self, first: int, last: int) -> Query[tuple[_Log, ...]]:
+        where = {"fromBlock": hex(first), "toBlock": hex(last)}
+        asked = {"address": str(self.hub), "topics": list(self.topics), **where}
+        return Query("eth_getLogs", (asked,), _read_logs)
+
+
+def _read_logs(raw: Any) -> tuple[_Log, ...]:
+    return tuple(
+        _Log(
+            BlockNumber(int(each["blockNumber"], 16)),
+            TxHash.parse(each["transactionHash"]),
+            int(each["logIndex"], 16),
+            tuple(each["topics"]),
+            str(each["data"]),
+        )
+        for each in raw
+        if not each.get("removed")
+    )
+
+
+async def money_of(
+    rpc: Rpc, hub: Address, owner: Address, first: BlockNumber, last: BlockNumber
+) -> tuple[Movement, ...]:
+    """Return what moved an account's RLC in a block range, in order; amounts of 0 are left out.
+
+    Raises:
+        ChainUnreachable: No endpoint answered.
+    """
+    me = topic(owner)
+    went = await _all(rpc, _Money(hub, (TRANSFER, me)), first, last)
+    came = await _all(rpc, _Money(hub, (TRANSFER, None, me)), first, last)
+    told = await _all(rpc, _Money(hub, ([_REWARD, _SEIZE],)), first, last)
+    ours = [log for log in told if _address(log.word(0)) == owner]
+    rewards = {log.place: log for log in ours if log.topics[0] == _REWARD}
+    seized = [
+        _movement(MovementKind.SEIZURE, log, 1, log) for log in ours if log.topics[0] == _SEIZE
+    ]
+    found = [
+        *(_movement(_way_out(log, hub), log, 0) for log in went),
+        *(_coming(log, hub, rewards) for log in came),
+        *seized,
+    ]
+    kept = (each for each in found if each.amount)
+    return tuple(sorted(kept, key=lambda each: (each.block, each.log_index)))
+
+
+def _movement(kind: MovementKind, log: _Log, word: int, about: _Log | None = None) -> Movement:
+    task_id = None if about is None else TaskId.parse("0x" + about.word(2))
+    amount = NanoRlc(int(log.word(word), 16))
+    return Movement(kind, amount, log.block, log.tx_hash, log.log_index, task_id)
+
+
+def _way_out(log: _Log, hub: Address) -> MovementKind:
+    target = _address(log.topics[2])
+    if target == hub:
+        return MovementKind.LOCK
+    return MovementKind.WITHDRAWAL if target == ZERO_ADDRESS else MovementKind.SENT
+
+
+def _coming(log: _Log, hub: Address, rewards: Mapping[tuple[TxHash, int], _Log]) -> Movement:
+    source = _address(log.topics[1])
+    reward = rewards.get((log.tx_hash, log.log_index + 1))
+    if source == ZERO_ADDRESS:
+        return _movement(MovementKind.DEPOSIT, log, 0)
+    if source != hub:
+        return _movement(MovementKind.RECEIVED, log, 0)
+    kind = MovementKind.UNLOCK if reward is None else MovementKind.REWARD
+    return _movement(kind, log, 0, reward)
+
+
+def _address(word: str) -> Address:
+    return Address.parse("0x" + word[-40:])
+
+
+async def acts_of(
+    rpc: Rpc, hub: Address, parties: Collection[Address], first: BlockNumber, last: BlockNumber
+) -> tuple[HubEvent, ...]:
+    """Return what workers contributed and revealed and pools put on chain, in order.
+
+    Raises:
+        ChainUnreachable: No endpoint answered.
+    """
+    kinds = [TOPICS[each] for each in _ACTS]
+    wanted = LogFilter(hub, (kinds, None, [topic(each) for each in parties]))
+    return tuple(await _all(rpc, wanted, first, last))
+
+
+async def payments(rpc: Rpc, hashes: Iterable[TxHash]) -> dict[TxHash, Payment]:
+    """Return who paid how much for transactions; those that no endpoint has are left out.
+
+    Raises:
+        ChainUnreachable: No endpoint answered.
+    """
+    names = list(dict.fromkeys(hashes))
+    receipts = await rpc.ask_each([_receipt(each) for each in names])
+    mined = {name: raw for name, raw in zip(names, receipts, strict=True) if raw is not None}
+    blocks = sorted({int(raw["blockNumber"], 16) for raw in mined.values()})
+    heads: list[Head | None] = await rpc.ask_each([header(block) for block in blocks])
+    times = {head.number: head.timestamp for head in heads if head is not None}
+    return {
+        name: _payment(raw, times[block])
+        for name, raw in mined.items()
+        if (block := BlockNumber(int(raw["blockNumber"], 16))) in times
+    }
+
+
+def _receipt(name: TxHash) -> Query[Any]:
+    return Query("eth_getTransactionReceipt", (str(name),), lambda raw: raw)
+
+
+def _payment(raw: Mapping[str, Any], at: Any) -> Payment:
+    try:
+        price = Wei(int(raw.get("effectiveGasPrice") or "0x0", 16))
+        return Payment(Address.parse(raw["from"]), Gas(int(raw["gasUsed"], 16)), price, at)
+    except (KeyError, TypeError, ValueError) as fault:
+        raise ChainUnreachable(f"the endpoint's receipt is none: {fault}") from fault
+
+
+async def _all(rpc: Rpc, wanted: Any, first: int, last: int) -> list[Any]:
+    return [each async for _, logs in scan(rpc, wanted, first, last) for each in logs]
