@@ -97,3 +97,11 @@ def test_a_half_that_was_not_escaped_is_refused_too():
 def test_what_is_read_can_be_written_again(parts):
     with suppress(ValueError):
         assert is_well_formed(json.dumps(parse_json("".join(parts)), ensure_ascii=False))
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "[Infinity]", "-Infinity", "1e999", '{"a":-1e999}', "9" * 5_000]
+)
+def test_what_is_no_number_is_refused(text):
+    with pytest.raises(ValueError, match=r"number|digits"):
+        parse_json(text)

@@ -3,14 +3,16 @@ r"""Parsing JSON that strangers wrote: nothing comes out of it that cannot be ha
 A library of ours (py_ecc, through eth_account) raises the interpreter's recursion limit so far that
 a text of a hundred thousand brackets overflows the C stack and kills the process. So nesting is
 counted first. And ``"\ud800"`` is valid JSON for half of a surrogate pair, which Python takes and
-no encoder gives out again: neither journal nor frame nor file name. So no text may hold one.
+no encoder gives out again: neither journal nor frame nor file name. So no text may hold one. Nor
+may a number be infinite or none (``NaN``, ``1e999``): JSON has no such, and no integer comes of it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from poolhand.domain.text import is_well_formed
 
@@ -31,15 +33,26 @@ def parse_json(text: str | bytes, **hooks: Any) -> Any:
 
     Raises:
         HalfPair: A text in it holds half of a surrogate pair.
-        ValueError: Not JSON, not UTF-8, or nested deeper than ``MAX_DEPTH``.
+        ValueError: Not JSON, not UTF-8, nested deeper than ``MAX_DEPTH``, or a number is infinite.
     """
     read = text.decode() if isinstance(text, bytes) else text
     if read.count("[") + read.count("{") > MAX_DEPTH and _depth(read) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    found = json.loads(read, **hooks)
+    found = json.loads(read, **{"parse_constant": _refuse, "parse_float": _finite, **hooks})
     if (_ESCAPED_HALF.search(read) or not is_well_formed(read)) and _has_half(found):
         raise HalfPair("a text holds half of a surrogate pair")
     return found
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
 
 
 def _has_half(value: Any) -> bool:
