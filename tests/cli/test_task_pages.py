@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, DealId, ResultDigest, TaskId
 from poolhand.domain.onchain import Contribute, Initialize, Reveal
+from poolhand.domain.text import is_plain
 from poolhand.keys import Wallet
 from requester_market import IMAGE, RLC
 
@@ -314,3 +317,46 @@ def test_what_is_older_than_the_search_is_told_as_other(world):
     found = world.cli("account", "stakes", "--blocks", "3", "--json").json
     assert (found["stakes"], found["other_nrlc"]) == ([], 2 * RLC)
     assert "other: 2 RLC" in world.cli("account", "stakes", "--blocks", "3").out
+
+
+# ------------------------------------------------------------------------- a pool that says anything
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, -1, 10**40, 1.5, -1e300, "", "\x1b[2J\u202e", "x" * 3_000, [], {}, [[]]]),
+)
+
+
+def places(told, at=()):
+    """Return the way to every value within."""
+    inner = told.items() if isinstance(told, dict) else enumerate(told)
+    for key, value in inner if isinstance(told, dict | list) else ():
+        yield (*at, key)
+        yield from places(value, (*at, key)) if isinstance(value, dict | list) else ()
+
+
+def spoilt(told, place, odd):
+    """Return a copy with another value at one place."""
+    if not place:
+        return odd
+    copied = told.copy()
+    copied[place[0]] = spoilt(told[place[0]], place[1:], odd)
+    return copied
+
+
+@pytest.mark.case("A11")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_a_pool_tells_of_a_task_is_a_page_and_no_bug(world, data):
+    world.tell(chain=(1,))
+    tasks = world.market.pool.tasks
+    told = tasks[world.task]
+    for _ in range(data.draw(st.integers(1, 2))):
+        place = data.draw(st.sampled_from(sorted(places(told), key=str)))
+        told = spoilt(told, place, data.draw(ODD))
+    tasks[world.task] = told
+    shown, machine = world.show(), world.show("--json")
+    assert (shown.code, machine.code) == (0, 0), shown.err + machine.out
+    assert is_plain(shown.out, lines=True)
+    assert machine.json["chain_status"] == "REVEALING"
