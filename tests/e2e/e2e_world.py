@@ -29,7 +29,7 @@ STAY_DEAD = {"POOLHAND_DEVNET_RESTART": "false"}
 """Here it is the test that kills programs and starts them again."""
 SELL_ALL = {"POOLHAND_PREFLIGHT": "false"}
 """Tests buy while workers are paused or gone, and what they cannot do, to see what comes of it;
-``test_who_gets_work.py`` is about what is not sold."""
+``test_nine_adversaries.py`` is about what is not sold."""
 
 
 @dataclass(frozen=True)

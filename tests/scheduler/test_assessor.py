@@ -9,7 +9,8 @@ from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.reputation import NEWCOMER, REST
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.placement import PlacementRules
-from poolhand.wire.messages import Idle, Offer
+from poolhand.domain.task.rules import LAST_WORD
+from poolhand.wire.messages import Acknowledged, Idle, Offer
 
 RULES = PlacementRules()
 
@@ -132,6 +133,25 @@ async def test_a_failing_worker_is_not_held_against_the_app(world):
     await fails(another, first_task(await world.deal()))
     assert known_of(world, another).faults == 1, "the app is known to work"
     assert world.scheduler.memory.apps.of(deal.app.address).is_proved
+
+
+async def test_who_never_says_how_it_ended_does_not_keep_the_task_open(world):
+    mute = await world.hired()
+    task = first_task(await world.deal())
+    await mute.reports(task, S.RUNNING, S.APP_DOWNLOADING)
+    await world.step(RULES.trial)
+    good = await world.hired()
+    await world.step()
+    await settles(world, good, task)
+    await world.step(LAST_WORD - 2)
+    assert list(world.scheduler.engine.open_tasks())
+    faults = known_of(world, mute).faults
+    await world.step(2)
+    assert not list(world.scheduler.engine.open_tasks())
+    assert world.status(task, mute) is S.ABORTED_ON_CONSENSUS_REACHED
+    assert known_of(world, mute).faults == faults + 1
+    await mute.reports(task, S.APP_DOWNLOADED)
+    assert mute.last(Acknowledged).count == 3, "a late word is taken and changes nothing"
 
 
 @pytest.mark.case("A2")

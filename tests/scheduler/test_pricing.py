@@ -159,12 +159,14 @@ async def test_where_nobody_takes_tasks_nothing_is_sold(careful):
 
 
 @pytest.mark.case("A3")
-async def test_a_gpu_is_sold_only_where_a_worker_has_one(careful):
+async def test_a_gpu_is_sold_only_where_a_worker_that_has_one_has_proved_itself(careful):
     world, pricing = await careful()
     await world.hired()
-    with pytest.raises(NoWorkerForIt, match="has a GPU: ask without"):
+    claims = await world.hired(gpu=True)
+    with pytest.raises(NoWorkerForIt, match="proved itself: ask without"):
         await pricing.order(asked(tag=GPU))
-    await world.hired(gpu=True)
+    known = world.scheduler.memory.workers.praise(claims.address)
+    world.scheduler.roster.judged(claims.address, known)
     assert (await pricing.order(asked(tag=GPU))).order.tag == GPU
 
 

@@ -222,7 +222,9 @@ class Preflight:
 
 
 def _able(seat: Seat) -> Able:
-    return Able(seat.weight, NanoRlc(seat.stake + seat.locked), seat.gpu)
+    """Return what a worker can do; its word that it has a GPU counts once it is proved."""
+    gpu = seat.gpu and seat.reputation.is_proved
+    return Able(seat.weight, NanoRlc(seat.stake + seat.locked), gpu)
 
 
 def _failed(known: Reputation, now: UnixSeconds) -> str:

@@ -29,7 +29,10 @@ class TrustOutOfReach(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Able:
-    """A worker that would take tasks now: ``stake`` is free (nRLC)."""
+    """A worker that would take tasks now.
+
+    ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed.
+    """
 
     weight: Weight
     stake: NanoRlc
@@ -74,8 +77,8 @@ def check_in_reach(
     fit = [each for each in able if each.gpu or not tag.needs_gpu]
     if not fit:
         raise NoWorkerForIt(
-            f"none of this pool's {len(able)} worker(s) has a GPU: ask without the tag gpu, or buy "
-            "from another workerpool"
+            f"none of this pool's {len(able)} worker(s) has a GPU and has proved itself: ask "
+            "without the tag gpu, or buy from another workerpool"
         )
     staked = [each for each in fit if each.stake >= stake]
     if not staked:

@@ -8,7 +8,7 @@ from typing import Final
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.rules import TASKS_FAULT, verdict
+from poolhand.domain.task.rules import TASKS_FAULT, is_overdue, verdict
 
 _OVERDUE: Final = frozenset({Status.REVEAL_TIMEOUT, Status.ABORTED_ON_CONTRIBUTION_TIMEOUT})
 _OPEN: Final = frozenset({ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE})
@@ -36,6 +36,8 @@ def judge(task: Task, attempt: Attempt) -> Judgement | None:
 
 
 def _is_workers_fault(task: Task, attempt: Attempt) -> bool:
+    if attempt.live and attempt.is_over and is_overdue(task, attempt):
+        return len(attempt.log) - 1 not in attempt.told  # we had to say how it ended
     if attempt.status is Status.WORKER_LOST:
         return task.chain_status in _OPEN
     if task.chain_status is ChainTaskStatus.UNSET and not _declined(attempt):

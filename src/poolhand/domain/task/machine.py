@@ -47,6 +47,7 @@ from poolhand.domain.task.model import Attempt, Refusal, Task, Transaction
 from poolhand.domain.task.rules import (
     can_finalize,
     is_gone,
+    is_overdue,
     is_proved_result,
     must_reopen,
     phase,
@@ -128,7 +129,7 @@ def outstanding(task: Task) -> tuple[Effect, ...]:
 
 
 def _apply(task: Task, event: Event) -> Task:
-    if isinstance(event, Received) or (task.status in FINAL_TASK and isinstance(event, Ticked)):
+    if isinstance(event, Received) or (is_settled(task) and isinstance(event, Ticked)):
         return task
     changed = _change(task, event)
     if changed == task and event.at <= task.now:
@@ -255,10 +256,14 @@ def _record(attempt: Attempt, event: Reported) -> Attempt:
 
 
 def _settle(task: Task) -> Task:
-    """Close attempts of absent workers that the chain has decided, and name the new status."""
+    """Close attempts that the chain has decided, and name the new status.
+
+    Of a worker that is there its own word is awaited, but not for ever.
+    """
     for attempt in task.attempts:
         end = verdict(task, attempt)
-        if end and not attempt.is_over and not attempt.live and end in EDGES[attempt.status]:
+        awaited = attempt.live and not is_overdue(task, attempt)
+        if end and not attempt.is_over and not awaited and end in EDGES[attempt.status]:
             task = task.with_attempt(attempt.enter(Entry(end, task.now)))
     status = phase(task)
     if task.history and status is task.status:

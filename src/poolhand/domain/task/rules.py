@@ -27,6 +27,8 @@ UPLOAD_PATIENCE: Final = 120
 """Seconds that a worker may be silent over the upload before another is asked too."""
 SETTLING: Final = 60
 """Seconds of block time in which what a re-organisation took back is awaited again."""
+LAST_WORD: Final = 120
+"""Seconds of block time in which a worker may say how its replicate of an ended task ended."""
 FORGOTTEN: Final = 300
 """Seconds of block time after which a deal that the chain dropped is awaited no longer."""
 
@@ -86,6 +88,13 @@ def _verdict_while_revealing(
     if late and contribution is ContributionStatus.CONTRIBUTED:
         return Status.REVEAL_TIMEOUT
     return None
+
+
+def is_overdue(task: Task, attempt: Attempt) -> bool:
+    """Whether the chain ended a task so long ago that its worker will not say how it fared."""
+    if task.chain_status not in (ChainTaskStatus.COMPLETED, ChainTaskStatus.FAILED):
+        return False
+    return task.now >= max(task.history[-1][1], attempt.heard_at) + LAST_WORD
 
 
 def is_gone(task: Task) -> bool:
