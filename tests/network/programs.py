@@ -21,6 +21,7 @@ from network.links import LOST, RESULTS
 from poolhand.containers.noop import NoopRuntime
 from poolhand.domain.ids import Address
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
+from poolhand.observe.wall import Wall
 from poolhand.ports.runtime import Limits
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
@@ -34,6 +35,19 @@ from poolhand.worker.bench import Bench, Rules
 from poolhand.worker.hands import BenchHands
 
 LIMITS = Limits(memory=2**30, cpus=1.0, pids=64, tmp=2**20, log=2**16, output=2**24)
+
+
+class Watching(Wall):
+    """A wall that a test can look at: what it took stands in ``contained`` of the network."""
+
+    def __init__(self, contained) -> None:
+        super().__init__()
+        self._contained = contained
+
+    def take(self, fault, what, **facts):
+        words = super().take(fault, what, **facts)
+        self._contained.append((what, fault))
+        return words
 
 
 class Program:
@@ -106,6 +120,7 @@ class Pool(Program):
         self.wallet, self.quick, self.is_open = wallet, quick, False
         self.entropy = SeededEntropy()
         self.asks_the_shelf, self.remembered = True, MemoryJournal()
+        self.before_acting = lambda _task, _effect: None
         self.settings = PoolSettings(
             chain=ChainSettings(("http://rpc.test",), world.chain.facts.hub),
             workerpool=workerpool,
@@ -130,6 +145,7 @@ class Pool(Program):
                 self.entropy,
                 self.world.results if self.asks_the_shelf else None,
                 tell=self._tell,
+                wall=Watching(self.world.contained),
                 reputations=self.remembered,
             )
             self.keep()
@@ -141,6 +157,7 @@ class Pool(Program):
         def checked(task, effect):
             name = type(effect).__name__
             self.fuse.point(f"before {name}")
+            self.before_acting(task, effect)
             check_acted_by_pool(task, effect, self.journal)
             act(task, effect)
             if isinstance(effect, TRANSACTIONS):
@@ -150,6 +167,10 @@ class Pool(Program):
         self.is_open = self.has_recovered = True
         for node in self.world.nodes:
             self.world.exchange.dial(node)
+
+    def opened_with(self, before_acting) -> None:
+        """Have something called before each effect is acted on."""
+        self.before_acting = before_acting
 
     def attend(self, session) -> None:
         self.tasks.create_task(self._attend(session))
@@ -239,6 +260,7 @@ class Node(Program):
                 claim_grace=self.claim_grace,
             ),
             base=self.folder,
+            wall=Watching(self.world.contained),
         )
 
     async def _main(self) -> None:

@@ -123,6 +123,7 @@ class SimulatedNetwork:
         self.deals: list[Deal] = []
         self.bought = []
         self.total, self.witness, self.stakes_at_start = 0, Witness(self), {}
+        self.contained, self.planted = [], ()
         self.nodes: list[Node] = []
         self.pool = Pool(self, self.owner, self.workerpool, quick=quick)
         for _ in range(workers):

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from poolhand import __version__
-from poolhand.domain.errors import Refused
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.replicate.status import EDGES, ROWS
 from poolhand.domain.tag import Tag
@@ -41,6 +42,10 @@ class NotKnown(Refused):
     """The pool has no such thing."""
 
     http_status = 404
+
+
+class NotReadYet(Unavailable):
+    """The pool was told of a deal, cannot read it, and tries again."""
 
 
 class NotPublic(Refused):
@@ -157,7 +162,7 @@ def _tasks(router: APIRouter, office: Office) -> None:
         """List tasks, newest first."""
         newest = reversed(office.engine.tasks.values())
         chosen = (task for task in newest if status in (None, task.status))
-        return [show_task(task) for task, _ in zip(chosen, range(limit), strict=False)]
+        return [_show(office, task) for task, _ in zip(chosen, range(limit), strict=False)]
 
     @router.get("/v1/tasks/{task_id}")
     async def task(task_id: str) -> dict[str, Any]:
@@ -169,7 +174,8 @@ def _tasks(router: APIRouter, office: Office) -> None:
         """
         events = await office.chronicle.story(_find(office, task_id))
         found = _find(office, task_id)
-        return show_task(found, events) | {"obstacle": _obstacle(office, found)}
+        told = {"obstacle": _obstacle(office, found)} | _trouble(office, found)
+        return show_task(found, events) | told
 
     @router.get("/v1/tasks/{task_id}/logs")
     async def logs(task_id: str) -> dict[str, Any]:
@@ -185,9 +191,7 @@ def _tasks(router: APIRouter, office: Office) -> None:
     @router.get("/v1/deals/{deal_id}")
     async def deal(deal_id: str) -> dict[str, Any]:
         """Show a deal of this pool."""
-        found = office.lookout.purchases.deals.get(DealId.parse(deal_id))
-        if found is None:
-            raise NotKnown(f"deal {deal_id} is not one of this pool's")
+        found = _find_deal(office, DealId.parse(deal_id))
         known = office.engine.tasks
         return show_deal(
             found, [known[task_id] for _, task_id in found.tasks() if task_id in known]
@@ -200,6 +204,31 @@ def _obstacle(office: Office, task: Task) -> str | None:
     if deal is None or not replicates_needed(task, Weight(2)):
         return None
     return office.preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})
+
+
+def _show(office: Office, task: Task) -> dict[str, Any]:
+    """Show a task in a list, which one that cannot be shown does not break."""
+    try:
+        return show_task(task) | _trouble(office, task)
+    except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+        office.engine.note(task.facts.task_id, fault, "show")
+        return {"task_id": str(task.facts.task_id)} | _trouble(office, task)
+
+
+def _trouble(office: Office, task: Task) -> dict[str, Any]:
+    """Tell what the work on a task raised and nobody expected; null where all is well."""
+    return {"trouble": office.engine.troubles.get(task.facts.task_id)}
+
+
+def _find_deal(office: Office, name: DealId) -> Deal:
+    purchases = office.lookout.purchases
+    if name in purchases.deals:
+        return purchases.deals[name]
+    if name in purchases.unread:
+        raise NotReadYet(f"deal {name} cannot be read yet: {purchases.unread[name].words}")
+    if name in purchases.unreadable:
+        raise NotKnown(f"deal {name} cannot be read: {purchases.unreadable[name]}")
+    raise NotKnown(f"deal {name} is not one of this pool's")
 
 
 def _find(office: Office, text: str) -> Task:

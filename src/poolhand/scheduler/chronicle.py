@@ -18,6 +18,7 @@ from poolhand.domain.onchain import HubEvent
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 
 KEPT: Final = 4096
@@ -33,8 +34,8 @@ log = structlog.get_logger()
 class Chronicle:
     """Tells the events of tasks."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, wall: Wall | None = None) -> None:
+        self._hub, self._wall = hub, wall or Wall()
         self._kept: OrderedDict[TaskId, tuple[HubEvent, ...]] = OrderedDict()
         self._reading: dict[TaskId, object] = {}
 
@@ -56,6 +57,10 @@ class Chronicle:
                 events = await self._hub.task_events(task_id, first, _last_block(task))
         except (ChainUnreachable, TimeoutError) as fault:
             log.debug("story_untold", task_id=str(task_id), cause=str(fault))
+            self._reading.pop(task_id, None)
+            return None
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+            self._wall.take(fault, "story", task_id=str(task_id))
             self._reading.pop(task_id, None)
             return None
         if self._reading.pop(task_id, None) is token:

@@ -162,7 +162,8 @@ class Desk:
     def _retell(self, task: Task, worker: Address) -> None:
         for effect in machine.outstanding(task):
             if isinstance(effect, Tell) and effect.worker == worker:
-                self.act(task, effect)
+                with self._engine.wall.around("telling", task_id=str(task.facts.task_id)):
+                    self.act(task, effect)
 
     def _release(self, arrival: Arrival) -> None:
         """Tell a worker to drop replicates that this pool does not know or has closed."""
@@ -201,7 +202,12 @@ class Desk:
         self._wake()
 
     async def received(self, worker: Address, message: SchedulerBound) -> None:
-        """Take what a worker tells."""
+        """Take what a worker tells; what it leads to by no fault of its own ends with it."""
+        kind, task_id = type(message).__name__, str(getattr(message, "task_id", None))
+        with self._engine.wall.around("message", worker=str(worker), kind=kind, task_id=task_id):
+            self._receive(worker, message)
+
+    def _receive(self, worker: Address, message: SchedulerBound) -> None:
         match message:
             case Reported(task_id):
                 self._hear(worker, task_id, message)
@@ -233,11 +239,13 @@ class Desk:
             self._claims.put_nowait((task, worker, claim))
 
     async def _check(self, task: Task, worker: Address, claim: Result) -> None:
-        stored = await self._clerk.check(task, worker, claim)
-        if stored is not None:
-            self._engine.feed(claim.task_id, machine.Uploaded(self._now(), stored))
-        for message in self._checking.pop((claim.task_id, worker)):
-            self._reported(worker, message)
+        with self._engine.wall.around("claim", task_id=str(claim.task_id), worker=str(worker)):
+            stored = await self._clerk.check(task, worker, claim)
+            if stored is not None:
+                self._engine.feed(claim.task_id, machine.Uploaded(self._now(), stored))
+        for message in self._checking.pop((claim.task_id, worker), ()):
+            with self._engine.wall.around("message", worker=str(worker)):
+                self._reported(worker, message)
 
     def _hear(self, worker: Address, task_id: TaskId, message: Reported) -> None:
         """Take a report, or let it wait for the check of what was claimed before it."""
@@ -291,6 +299,13 @@ class Desk:
             accounts = await self._hub.accounts(workers)
         except ChainUnreachable as fault:
             self._outage.tell(fault)
+            return
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+            if len(workers) == 1:
+                self._engine.wall.take(fault, "appraisal", worker=str(workers[0]))
+                return
+            for worker in workers:
+                await self.appraise([worker])
             return
         self._outage.over()
         for worker in workers:

@@ -6,19 +6,23 @@ which must not block; outcomes come back as events.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import structlog
 
+from poolhand.domain.errors import BrokenPrecondition, IllegalTransition, Refused
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.task import machine
 from poolhand.domain.task.machine import Effect, Event, Received, Ticked, Viewed
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.observe.wall import Wall
 from poolhand.ports.journal import Journal
 from poolhand.wire.journal_json import EventCodec
 
@@ -30,15 +34,26 @@ log = structlog.get_logger()
 
 
 class Engine:
-    """All tasks of one pool.
+    """All tasks of one pool; what the work on one raises is noted as its trouble.
+
+    Args:
+        journal: Of the tasks.
+        wall: Takes what nobody expected; only what concerns the program ends it.
 
     Attributes:
         tasks: By id; finished ones included.
+        troubles: What was raised for a task, in words: nobody new is given it.
+        passing: Those of them that end when what failed goes well: looks and transactions.
+        unread: Streams of the journal that do not read, and why; such a task stands as far as it
+            reads, and what becomes of it is not written down.
         cursor: Block of the newest deal seen, None on a new pool.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, wall: Wall | None = None) -> None:
+        self._journal, self.wall = journal, wall or Wall()
+        self.troubles: dict[TaskId, str] = {}
+        self.unread: dict[str, str] = {}
+        self.passing: set[TaskId] = set()
         self._open: set[TaskId] = set()
         self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
@@ -47,25 +62,80 @@ class Engine:
         self.changed: Callable[[TaskId], None] = lambda _task: None
 
     def recover(self) -> None:
-        """Rebuild every task from the journal; nothing is acted on yet."""
-        stories: defaultdict[TaskId, list[Event]] = defaultdict(list)
+        """Rebuild every task from the journal; nothing is acted on yet.
+
+        One that does not read to its end holds up no other: the chain tells the rest of it.
+        """
+        stories: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for stream, record in self._journal.read():
             if stream == CURSOR:
                 self.cursor = BlockNumber(int(record["block"]))
             else:
-                stories[TaskId.parse(stream)].append(CODEC.decode(record))
-        for task_id, events in stories.items():
-            task = machine.replay(events)
+                stories[stream].append(record)
+        for stream, records in stories.items():
+            try:
+                self._replay(TaskId.parse(stream), records)
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+                self._keep_unread(stream, records, fault)
+        log.info("tasks_recovered", tasks=len(self.tasks), open=len(self._open))
+
+    def _replay(self, task_id: TaskId, records: Iterable[Mapping[str, Any]]) -> None:
+        """Fold a story, keeping how far it reads."""
+        task: Task | None = None
+        for record in records:
+            event = CODEC.decode(record)
+            if task is not None:
+                task, _ = machine.step(task, event)
+            elif isinstance(event, Received):
+                task = machine.receive(event)
+            else:
+                raise BrokenPrecondition(f"a story begins with {type(event).__name__}")
             self._swap(task_id, task)
             self._written[task_id] = task.now
-        log.info("tasks_recovered", tasks=len(self.tasks), open=len(self._open))
+
+    def _keep_unread(
+        self, stream: str, records: Iterable[Mapping[str, Any]], fault: Exception
+    ) -> None:
+        """Leave a stream as it is, and copy it for whoever mends it."""
+        words = self.wall.take(fault, "journal", stream=stream)
+        text = "\n".join(json.dumps(each) for each in records)
+        told = self.wall.note("stream_quarantined", "records", text, words, stream=stream)
+        self.unread[stream] = told
+        with suppress(Refused):
+            self.troubles[TaskId.parse(stream)] = f"its journal does not read: {told}"
+
+    def note(self, task_id: TaskId, fault: Exception, what: str, *, passing: bool = False) -> None:
+        """Note what the work on a task raised; raises it where it concerns the program.
+
+        Args:
+            task_id: Whose work it was.
+            fault: What was raised.
+            what: Was being done.
+            passing: Whether the trouble is over when the same goes ``well``.
+        """
+        words = self.wall.take(fault, what, task_id=str(task_id))
+        if task_id not in self.troubles or task_id in self.passing:
+            self.troubles[task_id] = words
+            (self.passing.add if passing else self.passing.discard)(task_id)
+
+    def well(self, task_id: TaskId) -> None:
+        """Note that what failed for a task has gone well."""
+        if task_id in self.passing:
+            self.passing.discard(task_id)
+            self.troubles.pop(task_id, None)
 
     def resume(self) -> None:
         """Act on everything that is outstanding."""
         for task_id in tuple(self._open):
             task = self.tasks[task_id]
             for effect in machine.outstanding(task):
-                self.act(task, effect)
+                self._do(task, effect)
+
+    def _do(self, task: Task, effect: Effect) -> None:
+        try:
+            self.act(task, effect)
+        except Exception as fault:  # noqa: BLE001 - as in recover
+            self.note(task.facts.task_id, fault, "effect")
 
     def seen(self, block: BlockNumber) -> None:
         """Remember that deals up to a block are known."""
@@ -76,7 +146,7 @@ class Engine:
     def receive(self, event: Received) -> None:
         """Begin a task; one that exists already is left alone."""
         task_id = event.facts.task_id
-        if task_id in self.tasks:
+        if task_id in self.tasks or str(task_id) in self.unread:
             return
         self._write(task_id, event)
         self._swap(task_id, machine.receive(event))
@@ -88,6 +158,14 @@ class Engine:
         Raises:
             IllegalTransition: A worker's report is refused; nothing has changed.
         """
+        try:
+            self._feed(task_id, event)
+        except IllegalTransition:
+            raise
+        except Exception as fault:  # noqa: BLE001 - as in recover
+            self.note(task_id, fault, type(event).__name__)
+
+    def _feed(self, task_id: TaskId, event: Event) -> None:
         before = self.tasks.get(task_id)
         if before is None:
             return
@@ -104,12 +182,13 @@ class Engine:
             self._write(task_id, event)
         self._swap(task_id, after)
         for effect in effects:
-            self.act(after, effect)
+            self._do(after, effect)
         if not silent:
             self.changed(task_id)
 
     def _write(self, task_id: TaskId, event: Event) -> None:
-        self._journal.append(str(task_id), CODEC.encode(event))
+        if str(task_id) not in self.unread:
+            self._journal.append(str(task_id), CODEC.encode(event))
         self._written[task_id] = max(event.at, self._written.get(task_id, event.at))
 
     def open_tasks(self) -> Iterator[Task]:

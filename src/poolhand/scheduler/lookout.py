@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -11,7 +11,7 @@ import structlog
 
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
-from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.onchain import EventKind, Head, HubEvent, TaskView
 from poolhand.domain.task.machine import (
     Mined,
     Ticked,
@@ -28,6 +28,8 @@ from poolhand.scheduler.purchases import Purchases
 
 SHALLOW: Final = 64
 """Blocks under which an end may still be taken back: the watcher's own window."""
+MOST_FAILED: Final = 3
+"""Looks in one batch that fail, one after another, before each task is asked for alone."""
 CALLS: Final = {
     EventKind.TASK_INITIALIZE: "initialize",
     EventKind.TASK_REOPEN: "reopen",
@@ -55,6 +57,7 @@ class Lookout:
         purchases: Purchases,
         patience: Patience,
     ) -> None:
+        self._wall = engine.wall
         self._engine, self._hub, self._watcher = engine, hub, watcher
         self._pool, self._patience = workerpool, patience
         self._dirty: dict[TaskId, list[asyncio.Future[None]]] = {}
@@ -100,32 +103,50 @@ class Lookout:
         """Follow deals and tasks for ever."""
         async with aclosing(self._watcher.events(self._pool, first)) as events:  # type: ignore[type-var]
             async for event in events:
-                await self._notice(event)
+                with self._wall.around("event", kind=str(event.kind), tx=str(event.tx_hash)):
+                    await self._notice(event)
 
     async def follow_heads(self) -> None:
         """Let block time pass in every open task, for ever."""
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 self.head = head
-                self.look((*self._outdated, *await self.purchases.find_again()))
+                again = await self.purchases.find_again(), await self.purchases.read_again()
+                self.look((*self._outdated, *again[0], *again[1]))
                 for task in self._engine.open_tasks():
                     self._engine.feed(task.facts.task_id, Ticked(head.timestamp))
 
     async def keep_looking(self) -> None:
-        """Answer every ``look``, all that are asked for at once in one batch, for ever."""
+        """Answer every ``look``, all that are asked for at once in one batch, for ever.
+
+        A batch that fails again and again is taken apart, so that one task of which no endpoint
+        can tell holds up no other.
+        """
+        failed = 0
         while True:
             await self._wake.wait()
             self._wake.clear()
             asked, self._dirty = self._dirty, {}
+            failed = await self._answer(asked, failed)
+
+    async def _answer(self, asked: dict[TaskId, list[asyncio.Future[None]]], failed: int) -> int:
+        """Read, and ask again for what could not be read; returns how often that was so."""
+        left: dict[TaskId, list[asyncio.Future[None]]] = {}
+        fault: ChainUnreachable | None = None
+        alone = failed >= MOST_FAILED
+        for batch in [{each: asked[each]} for each in asked] if alone else [asked]:
             try:
-                await self._read(asked)
-            except ChainUnreachable as fault:
-                for task_id, futures in asked.items():
-                    self._dirty.setdefault(task_id, []).extend(futures)
-                await self._patience.bear(fault)
-                self._wake.set()
-            else:
-                self._patience.answered()
+                await self._read(batch)
+            except ChainUnreachable as unreachable:
+                left, fault = left | batch, unreachable
+        if fault is None:
+            self._patience.answered()
+            return 0
+        for task_id, futures in left.items():
+            self._dirty.setdefault(task_id, []).extend(futures)
+        await self._patience.bear(fault)
+        self._wake.set()
+        return failed + 1
 
     async def _notice(self, event: HubEvent) -> None:
         self.noticed(event)
@@ -142,7 +163,7 @@ class Lookout:
             self.look(self.purchases.drop(deal_id, now))
             return
         await self.look(await self.purchases.receive(deal_id, event.block, now))
-        self._engine.seen(event.block)
+        self._engine.seen(min((event.block, *self.purchases.unread_since())))
 
     def _record(self, task: Task, event: HubEvent) -> None:
         """Write down which transaction moved a task, if nobody else will, or no longer does."""
@@ -156,19 +177,43 @@ class Lookout:
             self._engine.feed(task_id, Mined(task.now, mined))
 
     async def _read(self, asked: dict[TaskId, list[asyncio.Future[None]]]) -> None:
+        """Look at tasks in one batch; one by one where that fails, to see whose fault it is."""
+        try:
+            views = await self._views(asked)
+        except ChainUnreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+            if len(asked) > 1:
+                for task_id, futures in asked.items():
+                    await self._read({task_id: futures})
+                return
+            views = {}
+            self._engine.note(next(iter(asked)), fault, "look", passing=True)
+        for view in views.values():
+            self._see(view)
+        _tell(asked.values())
+
+    def _see(self, view: TaskView) -> None:
+        task_id = view.task_id
+        self._engine.well(task_id)
+        known = self._engine.tasks[task_id].view
+        if known is not None and view.block < known.block:
+            self._outdated.add(task_id)  # a lagging node, or a chain that was turned back
+        else:
+            self._outdated.discard(task_id)
+            self._engine.feed(task_id, Viewed(view.block_time, view))
+
+    async def _views(self, asked: Iterable[TaskId]) -> Mapping[TaskId, TaskView]:
         tasks = [self._engine.tasks[task_id] for task_id in asked]
         workers = {task.facts.task_id: [a.worker for a in task.attempts] for task in tasks}
-        views = await self._hub.tasks(workers) if workers else {}
-        for task_id, view in views.items():
-            known = self._engine.tasks[task_id].view
-            if known is not None and view.block < known.block:
-                self._outdated.add(task_id)  # a lagging node, or a chain that was turned back
-            else:
-                self._outdated.discard(task_id)
-                self._engine.feed(task_id, Viewed(view.block_time, view))
-        for futures in asked.values():
-            for done in futures:
-                done.set_result(None)
+        return await self._hub.tasks(workers) if workers else {}
 
     async def _newest(self) -> Head:
         return await self._patience.ask(self._hub.head)
+
+
+def _tell(waiting: Iterable[list[asyncio.Future[None]]]) -> None:
+    """Tell whoever waits for a look that it was taken; a batch taken apart tells some twice."""
+    for done in (each for futures in waiting for each in futures):
+        if not done.done():
+            done.set_result(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
 from socket import socket
 from typing import Final, Protocol, TypeAlias
 
@@ -17,6 +18,7 @@ from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner
@@ -24,7 +26,7 @@ from poolhand.scheduler.api import routes
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
-from poolhand.store import SqlJournal
+from poolhand.store import SqlJournal, file_of
 from poolhand.store.section import Section
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock, SystemEntropy
@@ -106,10 +108,16 @@ async def run(
             SystemClock(),
             SystemEntropy(),
             ResultsReader(http, settings.results_url),
+            wall=Wall(_faults(settings.database)),
             reputations=Section(journal, "reputation"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, facts, listener, ready)
+
+
+def _faults(database: str) -> Path:
+    """Return where trace files lie: beside the database, if it is a file."""
+    return (file_of(database) or Path("pool.db")).parent / "faults"
 
 
 def _patience(journal: Journal) -> Patience:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Deal
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.task.machine import DealBack, DealGone, Received, is_settled
@@ -23,6 +24,21 @@ from poolhand.scheduler.engine import Engine
 
 LAG: Final = 10
 """Tries to read a deal that was told of: the node that is asked may lag behind the event."""
+MOST_TRIES: Final = 40
+"""Tries to read one that cannot be read: about three hours."""
+LONGEST_PAUSE: Final = 300
+"""Seconds between two of them, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadDeal:
+    """A deal that was told of and could not be read yet: since which block, how often, why."""
+
+    block: BlockNumber
+    tries: int
+    not_before: UnixSeconds
+    words: str
+
 
 log = structlog.get_logger()
 
@@ -33,14 +49,28 @@ class Purchases:
     Args:
         quick: Whether trust-1 tasks use ``contributeAndFinalize``.
 
+    A deal that cannot be read holds up no other: it is put aside and tried again with every head.
+
     Attributes:
         deals: By id, those whose tasks are known.
         obstacle: Says why the workers that are there cannot do what was bought.
+        unread: Deals put aside.
+        unreadable: Deals given up, and why.
     """
 
     def __init__(
-        self, engine: Engine, hub: Hub, workerpool: Address, patience: Patience, *, quick: bool
+        self,
+        engine: Engine,
+        hub: Hub,
+        workerpool: Address,
+        patience: Patience,
+        *,
+        quick: bool,
     ) -> None:
+        self._wall = engine.wall
+        self._unrecalled: set[DealId] = set()
+        self.unread: dict[DealId, UnreadDeal] = {}
+        self.unreadable: dict[DealId, str] = {}
         self._engine, self._hub, self._pool = engine, hub, workerpool
         self._patience, self._quick = patience, quick
         self._gone: set[DealId] = set()
@@ -50,14 +80,27 @@ class Purchases:
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
-        for deal_id in {task.facts.deal_id for task in self._engine.tasks.values()}:
-            deal = await self._read(deal_id)
-            if deal is None:
-                self.drop(deal_id, now)
-            elif self._doubted(deal):
-                await self._take_back(deal)
+        self._unrecalled = {task.facts.deal_id for task in self._engine.tasks.values()}
+        await self._recall(now)
+
+    async def _recall(self, now: UnixSeconds) -> list[TaskId]:
+        found: list[TaskId] = []
+        for deal_id in tuple(self._unrecalled):
+            try:
+                deal = await self._hub.deal(deal_id)
+                if deal is None:
+                    found += self.drop(deal_id, now)
+                elif self._doubted(deal):
+                    found += await self._take_back(deal)
+                else:
+                    self.deals[deal_id] = deal
+            except ChainUnreachable as fault:
+                log.debug("deal_unread", deal_id=str(deal_id), cause=str(fault))
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a deal's
+                self._wall.take(fault, "deal", deal_id=str(deal_id))
             else:
-                self.deals[deal_id] = deal
+                self._unrecalled.discard(deal_id)
+        return found
 
     async def receive(self, deal_id: DealId, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
         """Begin the tasks of a deal that a block tells of, or go on with them.
@@ -65,8 +108,63 @@ class Purchases:
         Returns:
             Those whose place on chain is to be looked at.
         """
-        deal = await self._read_told(deal_id)
-        if deal is None or deal.workerpool.address != self._pool:
+        try:
+            deal = await self._hub.deal(deal_id)
+            found = None if deal is None else await self._begin(deal, block, now)
+        except ChainUnreachable as fault:
+            self._put_aside(deal_id, block, now, str(fault), is_away=True)
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a deal's
+            words = self._wall.take(fault, "deal", deal_id=str(deal_id))
+            self._put_aside(deal_id, block, now, words)
+        else:
+            if found is not None:
+                self.unread.pop(deal_id, None)
+                return found
+            self._put_aside(deal_id, block, now, "no such deal, as the endpoint has it", most=LAG)
+        return []
+
+    async def read_again(self) -> list[TaskId]:
+        """Try deals that were put aside, those whose turn it is.
+
+        Returns:
+            Tasks whose place on chain is to be looked at.
+        """
+        if not (self.unread or self._unrecalled):
+            return []
+        now = (await self._patience.ask(self._hub.head)).timestamp
+        found = await self._recall(now)
+        for deal_id, unread in tuple(self.unread.items()):
+            if now >= unread.not_before:
+                found += await self.receive(deal_id, unread.block, now)
+        return found
+
+    def unread_since(self) -> list[BlockNumber]:
+        """Return the blocks of the deals put aside: a restart must read them again."""
+        return [each.block for each in self.unread.values()]
+
+    def _put_aside(
+        self,
+        deal_id: DealId,
+        block: BlockNumber,
+        now: UnixSeconds,
+        words: str,
+        *,
+        most: int = MOST_TRIES,
+        is_away: bool = False,
+    ) -> None:
+        known = self.unread.get(deal_id)
+        tries = (known.tries if known else 0) + (not is_away)
+        if tries >= most:
+            self.unread.pop(deal_id, None)
+            self.unreadable[deal_id] = words
+            log.error("deal_not_found", deal_id=str(deal_id), cause=words, tries=tries)
+            return
+        pause = 0 if is_away or most == LAG else min(2**tries, LONGEST_PAUSE)
+        self.unread[deal_id] = UnreadDeal(block, tries, UnixSeconds(now + pause), words)
+
+    async def _begin(self, deal: Deal, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
+        deal_id = deal.deal_id
+        if deal.workerpool.address != self._pool:
             return []
         if self._doubted(deal):
             return await self._take_back(deal, block)
@@ -79,8 +177,9 @@ class Purchases:
             return []
         self.deals[deal_id] = deal
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
-        if why := self.obstacle(deal):
-            log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
+        with self._wall.around("preflight", deal_id=str(deal_id)):
+            if why := self.obstacle(deal):
+                log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
         for facts in self._facts(deal, category, block):
             self._engine.receive(Received(max(now, deal.start_time), facts))
         return [task_id for _, task_id in deal.tasks()]
@@ -114,10 +213,17 @@ class Purchases:
         """
         found: list[TaskId] = []
         for deal_id in tuple(self._gone):
-            deal = await self._read(deal_id)
-            if deal is not None:
-                found += await self._take_back(deal)
-            elif not any(task.facts.deal_id == deal_id for task in self._engine.open_tasks()):
+            try:
+                deal = await self._hub.deal(deal_id)
+                if deal is not None:
+                    found += await self._take_back(deal)
+                    continue
+            except ChainUnreachable:
+                continue
+            except Exception as fault:  # noqa: BLE001 - as in receive
+                self._wall.take(fault, "deal", deal_id=str(deal_id))
+                continue
+            if not any(task.facts.deal_id == deal_id for task in self._engine.open_tasks()):
                 self._gone.discard(deal_id)
         return found
 
@@ -159,19 +265,6 @@ class Purchases:
                 category.final_deadline(deal.start_time),
                 known.facts.noticed_in if known and block is None else block,
             )
-
-    async def _read_told(self, deal_id: DealId) -> Deal | None:
-        """Read a deal; a node that lags behind the event is given a few more heads."""
-        for _ in range(LAG):
-            deal = await self._read(deal_id)
-            if deal is not None:
-                return deal
-            await self._patience.rest()
-        log.warning("deal_not_found", deal_id=str(deal_id))
-        return None
-
-    async def _read(self, deal_id: DealId) -> Deal | None:
-        return await self._patience.ask(partial(self._hub.deal, deal_id))
 
     async def _category(self, index: int) -> Category:
         if index not in self._categories:

@@ -35,6 +35,7 @@ from poolhand.domain.task.machine import (
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.patience import Patience, chain_outage
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
@@ -80,6 +81,7 @@ class Scheduler:
         shelf: The results service's word on what is stored; None believes workers (simulations).
         tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
         reputations: What workers, apps and requesters have proved; None forgets at a restart.
+        wall: Takes what the work on one task raises and nobody expected.
     """
 
     def __init__(
@@ -95,18 +97,20 @@ class Scheduler:
         shelf: ResultsShelf | None = None,
         tell: Callable[[Address, WorkerBound], None] | None = None,
         reputations: Journal | None = None,
+        wall: Wall | None = None,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
-        self.engine, self.roster = Engine(journal), Roster()
+        self.engine, self.roster = Engine(journal, wall), Roster()
         self._outage = chain_outage("the scheduler")
-        self.till = Till(sender, clock, self._owed, self._gas_changed, self._outage)
+        wall = self.engine.wall
+        self.till = Till(sender, clock, self._owed, self._gas_changed, self._outage, wall)
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
         self.metrics = Metrics(self.engine, self.roster, self.till)
         pool, patience = settings.workerpool, Patience(clock, self._outage)
         self.purchases = Purchases(self.engine, hub, pool, patience, quick=settings.quick_finish)
         self.lookout = Lookout(self.engine, hub, watcher, pool, self.purchases, patience)
-        self.chronicle = Chronicle(hub)
+        self.chronicle = Chronicle(hub, wall)
         self.lookout.noticed = self.chronicle.noticed
         rules = settings.placement
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
@@ -138,7 +142,7 @@ class Scheduler:
             Doorkeeper(settings.allowed, settings.least_version),
             outage=self._outage,
         )
-        self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url)
+        self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url, wall=wall)
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
         self.open_tasks = OpenTasks(self.engine, deals)

@@ -19,8 +19,9 @@ from poolhand.scheduler.assessor import Assessor
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
-from poolhand.scheduler.roster import Roster
-from poolhand.scheduler.supply import plan
+from poolhand.scheduler.roster import Roster, Seat
+from poolhand.scheduler.supply import Assignment, plan
+from poolhand.scheduler.supply import Idle as IdleWhy
 from poolhand.wire.messages import Idle, WorkerBound
 
 RECOUNT: Final = 10
@@ -63,6 +64,7 @@ class Supplier:
         self._told: dict[Address, tuple[UnixSeconds, Mapping[str, int]]] = {}
         self._ended: dict[TaskId, int] = {}
         self._looking: set[TaskId] = set()
+        self._unplannable: set[TaskId] = set()
         self._waiting_since: dict[TaskId, float] = {}
 
     def open(self) -> None:
@@ -76,11 +78,12 @@ class Supplier:
             self._due.set()
 
     async def keep_supplying(self) -> None:
-        """Plan whenever woken, for ever; what breaks in it ends the scheduler."""
+        """Plan whenever woken, for ever; what breaks a plan ends that plan."""
         while True:
             await self._due.wait()
             self._due.clear()
-            self._supply()
+            with self._engine.wall.around("plan"):
+                self._supply()
 
     def changed(self, task_id: TaskId) -> None:
         """Plan again because a task changed."""
@@ -105,28 +108,58 @@ class Supplier:
         self.wake()
 
     def _supply(self) -> None:
-        self._assessor.notice_silence()
+        """Plan, and carry it out; a task with which there is no planning is left out of it."""
+        with self._engine.wall.around("silence"):
+            self._assessor.notice_silence()
         seats = list(self._roster.all())
         self._chance.shuffle(seats)
-        made, idle = plan(
-            self._engine.open_tasks(),
+        try:
+            made, idle = self._plan(self._plannable(), seats)
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+            self._engine.wall.take(fault, "plan")
+            self._leave_out(seats)
+            made, idle = self._plan(self._plannable(), seats)
+        self._carry_out(made, idle, seats)
+
+    def _plannable(self) -> list[Task]:
+        tasks = self._engine.open_tasks()
+        return [task for task in tasks if task.facts.task_id not in self._unplannable]
+
+    def _leave_out(self, seats: list[Seat]) -> None:
+        """Find the tasks that no plan can have, each by itself."""
+        for task in self._plannable():
+            try:
+                self._plan([task], seats)
+            except Exception as fault:  # noqa: BLE001 - as in _supply
+                self._unplannable.add(task.facts.task_id)
+                self._engine.note(task.facts.task_id, fault, "plan")
+
+    def _plan(self, tasks: list[Task], seats: list[Seat]) -> tuple[tuple[Assignment, ...], IdleWhy]:
+        return plan(
+            tasks,
             self._lookout.purchases.deals,
             seats,
-            self._looking,
+            self._looking | self._engine.troubles.keys(),
             now=self._now(),
             can_initialize=self._can_initialize(),
             rules=self._rules,
         )
+
+    def _carry_out(self, made: tuple[Assignment, ...], idle: IdleWhy, seats: list[Seat]) -> None:
         for each in made:
-            event = Assigned(self._now(), each.worker, each.weight, each.proved)
-            self._engine.feed(each.task_id, event)
-            self._assessor.assigned(self._engine.tasks[each.task_id], each.worker)
-            self._measure(each.task_id)
-            log.info("replicate_created", task_id=str(each.task_id), worker=str(each.worker))
+            with self._engine.wall.around("assignment", task_id=str(each.task_id)):
+                self._assign(each)
         there = {seat.worker for seat in seats}
         self._told = {worker: why for worker, why in self._told.items() if worker in there}
         for worker, reasons in idle.items():
             self._explain(worker, reasons)
+
+    def _assign(self, each: Assignment) -> None:
+        event = Assigned(self._now(), each.worker, each.weight, each.proved)
+        self._engine.feed(each.task_id, event)
+        self._assessor.assigned(self._engine.tasks[each.task_id], each.worker)
+        self._measure(each.task_id)
+        log.info("replicate_created", task_id=str(each.task_id), worker=str(each.worker))
 
     def _measure(self, task_id: TaskId) -> None:
         self._metrics.assignments.inc()

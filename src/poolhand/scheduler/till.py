@@ -19,6 +19,7 @@ from poolhand.domain.errors import ChainUnreachable, OutOfGas
 from poolhand.domain.purse import Means
 from poolhand.domain.units import Gas, UnixSeconds, Wei, show_coin
 from poolhand.observe.complaint import Complaint
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 
@@ -50,6 +51,7 @@ class Till:
         owed: Counts the tasks on chain that the pool still has to finalize.
         changed: Called when gas has become short or is there again.
         outage: Told when the chain is out of reach.
+        wall: Takes what nobody expected of a look at the wallet.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Till:
         owed: Callable[[], int],
         changed: Callable[[], None],
         outage: Complaint,
+        wall: Wall | None = None,
     ) -> None:
+        self._wall = wall or Wall()
         self._sender, self._clock = sender, clock
         self._owed, self._changed, self._outage = owed, changed, outage
         self._waiting: list[_Waiter] = []
@@ -123,7 +127,8 @@ class Till:
         """Read the balance with every block, for ever."""
         async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                await self._look()
+                with self._wall.around("wallet"):
+                    await self._look()
 
     async def refill(self, kind: str, purpose: str, fault: OutOfGas) -> None:
         """Wait until a transaction that could not be paid is worth another try."""

@@ -52,6 +52,8 @@ class NoLongerWanted(Raced):
 
 Effect: TypeAlias = SendInitialize | SendFinalize | SendReopen | SendClaim
 Batched: TypeAlias = type[SendInitialize] | type[SendClaim]
+FAULT_PAUSES: Final = (2.0, 5.0, 10.0)
+"""Seconds after faults that nobody expected, before the same transaction is tried again."""
 KINDS: Final[dict[type[Effect], str]] = {
     SendInitialize: "initialize",
     SendFinalize: "finalize",
@@ -166,19 +168,46 @@ class Treasury:
         keys = [(task_id, order.kind) for task_id in order.ids]
         self._under_way.update(keys)
         try:
-            receipt = await self._send(order)
-        except (Refused, Raced) as fault:
-            cause = str(fault)
-            log.warning("transaction_refused", kind=order.kind, tasks=len(keys), cause=cause)
-            await self._look(order.ids)
-        else:
-            cause = f"block {receipt.block} had it, and the chain no longer has block or effect"
-            self._record(order, receipt)
-            await self._until_seen(order.ids, receipt.block)
+            cause = await self._settle_somehow(order)
         finally:
             self._under_way -= Counter(keys)
         self._till.settled(order.purpose)
         self._try_again(order, cause)
+
+    async def _settle_somehow(self, order: _Order) -> str:
+        """Settle a transaction; what nobody expected is borne a few times, for it may be sent.
+
+        Returns:
+            Why it would have to be sent once more, by itself.
+        """
+        words = ""
+        for pause in FAULT_PAUSES:
+            try:
+                return await self._settle(order)
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+                words = self._engine.wall.take(fault, order.kind, purpose=order.purpose)
+                if len(order.ids) == 1:
+                    self._engine.note(order.ids[0], fault, order.kind, passing=True)
+            await self._clock.sleep(pause)
+            await self._look(order.ids)
+            if not any(self._is_wanted(task_id, order) for task_id in order.ids):
+                break
+        return words
+
+    async def _settle(self, order: _Order) -> str:
+        """Send a transaction and see what has become of it."""
+        try:
+            receipt = await self._send(order)
+        except (Refused, Raced) as fault:
+            cause = str(fault)
+            log.warning("transaction_refused", kind=order.kind, tasks=len(order.ids), cause=cause)
+            await self._look(order.ids)
+            return cause
+        self._record(order, receipt)
+        await self._until_seen(order.ids, receipt.block)
+        for task_id in order.ids:
+            self._engine.well(task_id)
+        return f"block {receipt.block} had it, and the chain no longer has block or effect"
 
     async def _send(self, order: _Order) -> Receipt:
         """Send and wait until it is mined, whatever happens to nodes and wallet.

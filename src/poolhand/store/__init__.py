@@ -13,7 +13,7 @@ from poolhand.store.file import FileJournal
 from poolhand.store.memory import MemoryJournal
 from poolhand.store.record import Codec
 from poolhand.store.repair import RepairReport, repair
-from poolhand.store.sql import SqlJournal
+from poolhand.store.sql import SqlJournal, file_of
 
 __all__ = [
     "Codec",
@@ -26,5 +26,6 @@ __all__ = [
     "MemoryJournal",
     "RepairReport",
     "SqlJournal",
+    "file_of",
     "repair",
 ]

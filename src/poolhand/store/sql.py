@@ -195,3 +195,10 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 def _crc(stream: str, written: str) -> int:
     return zlib.crc32(f"{stream}\n{written}".encode())
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for any other."""
+    found = make_url(url)
+    is_file = found.get_backend_name() == "sqlite" and found.database not in (None, "", ":memory:")
+    return Path(str(found.database)) if is_file else None

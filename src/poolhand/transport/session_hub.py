@@ -17,6 +17,7 @@ import structlog
 from poolhand.domain.errors import PeerFault, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
+from poolhand.observe.wall import Wall
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.transport.conduct import Conduct
 from poolhand.transport.gate import Arrival, Gate, HubRules, SessionInfo
@@ -82,7 +83,9 @@ class SessionHub:
         entropy: Entropy,
         results_url: str,
         rules: HubRules = HubRules(),
+        wall: Wall | None = None,
     ) -> None:
+        self._wall = wall or Wall()
         self.gate, self.clock, self.entropy, self.rules = gate, clock, entropy, rules
         self.conduct = Conduct(clock)
         self._results_url = results_url
@@ -312,6 +315,10 @@ class SessionHub:
             except PeerFault as fault:
                 if self._seats.get(worker) is seat:
                     self.blame(worker, fault)
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a worker's
+                self._wall.take(fault, "session", worker=str(worker))
+                if self._seats.get(worker) is seat:
+                    self.drop(worker, "pool-fault", "the pool has a fault of its own: come back")
         del self._mailboxes[worker]
 
     async def _hand_over(self, worker: Address, item: Arrival | SchedulerBound | _Gone) -> None:
