@@ -31,8 +31,13 @@ def target(tmp_path):
     return folder / "data"
 
 
+async def at_once(_seconds):
+    """Let no time pass between two tries."""
+
+
 async def fetch(uri, target, rules=OPEN, *, limit=LIMIT, timeout=10, **parts):
-    return await SafeFetcher(rules, **parts).fetch(uri, str(target), limit, timeout)
+    fetcher = SafeFetcher(rules, **{"pause": at_once, **parts})
+    return await fetcher.fetch(uri, str(target), limit, timeout)
 
 
 def nothing_left(target):

@@ -12,6 +12,7 @@ HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 """What httpx raises for a peer that fails or an address that is none; a host name that no one may
 have (``https://xn--/``, in an order or in a redirect) comes as a UnicodeError."""
 MAX_SHOWN: Final = 300
+CHECK: Final = "check that its owner still publishes it and that this machine reaches the server"
 
 
 def shown(text: str) -> str:
@@ -40,10 +41,13 @@ class DownloadTooLarge(Refused):
 
 
 class DownloadFailed(Unavailable):
-    """The file did not arrive; it may another time."""
+    """The file did not arrive.
 
-    def __init__(self, uri: str, why: str) -> None:
-        super().__init__(
-            f"{shown(uri)} was not downloaded ({shown(why)}): check that its owner still publishes "
-            "it and that this machine reaches the server"
-        )
+    Args:
+        uri: What the order says.
+        why: What happened.
+        act: Who must do what.
+    """
+
+    def __init__(self, uri: str, why: str, act: str = CHECK) -> None:
+        super().__init__(f"{shown(uri)} was not downloaded ({shown(why)}): {act}")

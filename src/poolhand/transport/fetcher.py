@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import ssl
 import stat
 from dataclasses import dataclass
@@ -29,11 +28,12 @@ from poolhand.transport.address_rule import OPEN, AddressRule
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.errors import HTTP_FAULTS, DownloadFailed, DownloadTooLarge, ForbiddenUri
 from poolhand.transport.hop import visit
+from poolhand.transport.ipfs import ipfs_path
+from poolhand.transport.passing import PassingFault, Pause, answered, broken_off, patiently
 from poolhand.transport.sink import Sink, TooMuch
 
 MAX_REDIRECTS: Final = 5
 CHUNK: Final = 256 * 1024
-_IPFS: Final = re.compile(r"(?:ipfs://|/ipfs/)([A-Za-z0-9]{10,128}(?:/[^\s?#\\]*)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,25 @@ class SafeFetcher:
         rules: What is allowed.
         resolver: Asked once per connection.
         trust: Whose certificates count; None for the usual authorities.
+        pause: Lets seconds pass between tries.
     """
 
     def __init__(
-        self, rules: FetchRules, resolver: Resolver = resolve, trust: ssl.SSLContext | None = None
+        self,
+        rules: FetchRules,
+        resolver: Resolver = resolve,
+        trust: ssl.SSLContext | None = None,
+        pause: Pause = asyncio.sleep,
     ) -> None:
-        self._rules, self._resolver = rules, resolver
+        self._rules, self._resolver, self._pause = rules, resolver, pause
         self._rule = AddressRule(rules.allow_http, rules.allow_private, rules.hosts)
         self._tls = trust or httpx.create_ssl_context(trust_env=False)
 
     async def fetch(self, uri: str, target: str, limit: int, timeout: Seconds) -> str:
-        """Stream a file to ``target`` and return its sha256; see ``Fetcher.fetch``."""
+        """Stream a file to ``target`` and return its sha256; see ``Fetcher.fetch``.
+
+        What may pass is tried again within the time allowed.
+        """
         try:
             async with asyncio.timeout(timeout):
                 return await self._fetch(uri, Path(target), limit, timeout)
@@ -85,37 +93,51 @@ class SafeFetcher:
             raise DownloadFailed(uri, str(fault) or type(fault).__name__) from fault
 
     async def _fetch(self, uri: str, target: Path, limit: int, timeout: float) -> str:
-        content = _IPFS.fullmatch(uri)
-        if content is not None:
-            return await self._ipfs(uri, content[1], target, limit, timeout)
         if uri.lower().startswith("file:"):
             return await self._file(uri, target, limit)
-        return await self._web(uri, uri, self._rule, target, limit)
+        content = ipfs_path(uri)
+
+        async def once() -> str:
+            if content is not None:
+                return await self._ipfs(uri, content, target, limit, timeout)
+            return await self._web(uri, uri, self._rule, target, limit)
+
+        return await patiently(uri, once, timeout, self._pause)
 
     async def _ipfs(self, uri: str, content: str, target: Path, limit: int, timeout: float) -> str:
-        if ".." in content.split("/"):
-            raise ForbiddenUri(uri, "its path leads out of the IPFS content")
-        failures = ["no IPFS gateway is configured"][: not self._rules.ipfs_gateways]
+        """Ask one gateway after the other; raises PassingFault where one may answer later."""
+        failures, wait, may_pass = list[str](), 0.0, False
         for gateway in self._rules.ipfs_gateways:
             url = f"{gateway.rstrip('/')}/ipfs/{content}"
             try:
                 async with asyncio.timeout(timeout / len(self._rules.ipfs_gateways)):
                     return await self._web(uri, url, OPEN, target, limit)
-            except (DownloadFailed, *HTTP_FAULTS, OSError, TimeoutError) as fault:
+            except (PassingFault, TimeoutError) as fault:
+                may_pass, wait = True, max(wait, getattr(fault, "wait", 0.0))
                 failures.append(f"{gateway}: {fault or type(fault).__name__}")
-        raise DownloadFailed(uri, "; ".join(failures))
+            except (DownloadFailed, *HTTP_FAULTS) as fault:
+                failures.append(f"{gateway}: {fault}")
+        told = "; ".join(failures) or "no IPFS gateway is configured"
+        raise PassingFault(told, wait) if may_pass else DownloadFailed(uri, told)
 
     async def _web(self, uri: str, url: str, first: AddressRule, target: Path, limit: int) -> str:
-        """Follow redirects from ``url`` to a body; ``first`` is for the first hop alone."""
+        """Follow redirects from ``url`` to a body; ``first`` is for the first hop alone.
+
+        Raises:
+            PassingFault: A later try may succeed.
+        """
         rules, here = first, url
-        for _ in range(MAX_REDIRECTS + 1):
-            async with visit(uri, here, rules, self._resolver, self._tls) as answer:
-                if answer.status_code == httpx.codes.OK:
-                    return await _save(uri, answer, target, limit)
-                if not answer.has_redirect_location:
-                    raise DownloadFailed(uri, f"the server answered {answer.status_code}")
-                here = str(httpx.URL(here).join(answer.headers["location"]))
-            rules = self._rule
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                async with visit(uri, here, rules, self._resolver, self._tls) as answer:
+                    if answer.status_code == httpx.codes.OK:
+                        return await _save(uri, answer, target, limit)
+                    if not answer.has_redirect_location:
+                        raise answered(uri, answer)
+                    here = str(httpx.URL(here).join(answer.headers["location"]))
+                rules = self._rule
+        except httpx.TransportError as fault:
+            raise broken_off(uri, fault) from fault
         raise DownloadFailed(uri, f"more than {MAX_REDIRECTS} redirects")
 
     async def _file(self, uri: str, target: Path, limit: int) -> str:

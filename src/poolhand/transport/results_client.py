@@ -16,6 +16,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.retry_after import PASSING_STATUSES
 from poolhand.domain.text import is_plain, shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
@@ -106,7 +107,7 @@ class HttpResults:
         if 200 <= status < 300:
             return _link(text, self._url)
         code, message = _fault(text, status)
-        if status >= 500 or status == 429:
+        if status >= 500 or status in PASSING_STATUSES:
             raise ResultsDown(f"the results service at {self._url} asks to wait: {message}")
         raise UploadRefused(f"the results service refused ({code}): {message}")
 

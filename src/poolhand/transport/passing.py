@@ -1,0 +1,106 @@
+"""Faults of a download that pass, and trying again while they may."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, TypeAlias
+
+import httpx
+
+from poolhand.domain.retry_after import PASSING_STATUSES, retry_after
+from poolhand.transport.errors import CHECK, DownloadFailed
+
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
+"""Seconds between tries, as long as the time allowed has room for them."""
+RENEW: Final = "its owner must give the server a certificate that is valid for its name"
+FEW: Final = 3
+"""Tries for a host name that nobody knows: perhaps a hiccup, probably a mistake."""
+CLOUDFLARE: Final = frozenset(range(520, 525))
+"""Its words for 502, 503 and 504."""
+_FOR_EVERYBODY: Final = "its owner must publish the file for everybody, without a login"
+_AGAIN: Final = "its owner must publish it again, or the address must be corrected"
+LASTING: Final = {
+    401: ("the server wants a login, 401", _FOR_EVERYBODY),
+    402: ("the server wants to be paid, 402", _FOR_EVERYBODY),
+    403: ("the server does not give it to us, 403", _FOR_EVERYBODY),
+    404: ("the server has no such file, 404", _AGAIN),
+    410: ("the file is gone for good, 410", _AGAIN),
+    451: ("the server may not give it, 451", "its owner must publish it elsewhere"),
+}
+"""What happened, and what its owner must do: no other time helps."""
+
+Pause: TypeAlias = Callable[[float], Awaitable[None]]
+
+
+class PassingFault(Exception):
+    """What may be over a little later; never leaves the fetcher.
+
+    Attributes:
+        wait: Seconds that the server wants to be left alone.
+        tries: Most tries that it is worth.
+    """
+
+    def __init__(self, why: str, wait: float = 0.0, tries: int = len(PAUSES) + 1) -> None:
+        super().__init__(why)
+        self.wait, self.tries = wait, tries
+
+
+def answered(uri: str, answer: httpx.Response) -> Exception:
+    """Return what an answer that is no file means: a passing fault, or one that lasts."""
+    status = answer.status_code
+    if status in PASSING_STATUSES | CLOUDFLARE:
+        wait = retry_after(answer.headers.get("retry-after"), time.time())
+        told = f" and wants to be asked again in {wait:.0f} s" if wait else ""
+        return PassingFault(f"the server answered {status}{told}", wait)
+    return DownloadFailed(uri, *LASTING.get(status, (f"the server answered {status}",)))
+
+
+def broken_off(uri: str, fault: httpx.TransportError) -> Exception:
+    """Return what a failure of the way means."""
+    told = str(fault) or type(fault).__name__
+    causes = tuple(_causes(fault))
+    refused = any(isinstance(each, ssl.SSLError) for each in causes) and "VERIFY" in told
+    if refused or isinstance(fault, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return DownloadFailed(uri, told, RENEW if refused else CHECK)
+    unknown = any(
+        isinstance(each, socket.gaierror) and each.errno == socket.EAI_NONAME for each in causes
+    )
+    return PassingFault(told, tries=FEW) if unknown else PassingFault(told)
+
+
+def _causes(fault: BaseException | None) -> Iterator[BaseException]:
+    while fault is not None:
+        yield fault
+        fault = fault.__cause__ or fault.__context__
+
+
+async def patiently(
+    uri: str, fetch: Callable[[], Awaitable[str]], seconds: float, pause: Pause
+) -> str:
+    """Return what ``fetch`` does, tried again after passing faults while ``seconds`` allow.
+
+    Raises:
+        DownloadFailed: It did not pass in time.
+    """
+    clock = asyncio.get_running_loop().time
+    start, waited, tries = clock(), 0.0, 0
+    while True:
+        tries += 1
+        try:
+            return await fetch()
+        except PassingFault as fault:
+            last = tries >= min(fault.tries, len(PAUSES) + 1)
+            wait = 0.0 if last else max(PAUSES[tries - 1], fault.wait)
+            spent = max(clock() - start, waited)
+            if last or spent + wait >= seconds:
+                raise DownloadFailed(uri, _gave_up(str(fault), tries)) from fault
+        waited += wait
+        await pause(wait)
+
+
+def _gave_up(why: str, tries: int) -> str:
+    return f"{why}; tried {tries} times" if tries > 1 else f"{why}; no time is left to try again"
