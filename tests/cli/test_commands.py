@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from poolhand.cli.main import NOUNS, run
 from poolhand.cli.programs import spelled_out
 from poolhand.cli.reference import commands, reference
 from poolhand.domain.errors import PoolhandError
+from poolhand.keys import import_wallet
 from poolhand.settings.load import flag
 
 COMMANDS = dict(commands())
@@ -99,14 +101,60 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out == f"poolhand {__version__}\n"
 
 
-def test_help_loads_neither_web3_nor_rich():
-    code = (
-        "import sys\nfrom poolhand.cli.main import run\nrun(['--help'])\n"
-        "heavy = {'web3', 'rich.console', 'httpx', 'fastapi', 'eth_account'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)"
+SLOW = (
+    "web3 aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile eth_abi structlog psutil "
+    "poolhand.requester poolhand.scheduler poolhand.worker poolhand.chain poolhand.domain.task"
+)
+"""Modules that take tens of milliseconds each, and that a person who waits for help pays for."""
+ASK = """
+import contextlib, io, json, sys
+from poolhand.cli.main import run
+slow, *commands = sys.argv[1:]
+found = {}
+for words in commands:
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run(words.split()) == 0, words
+    loaded = [each for each in slow.split() if each in sys.modules]
+    if loaded:
+        found[words] = loaded
+        break
+print(json.dumps(found))
+"""
+
+
+def loaded_by(*commands, slow=SLOW, **environ):
+    """Return the first of these commands that loads something slow, and what."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, slow, *commands],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environ},
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.case("E26")
+def test_help_of_every_verb_loads_nothing_slow():
+    assert loaded_by("--help", *(f"{words} --help" for words in COMMANDS)) == {}
+
+
+@pytest.mark.case("E26")
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "wallet send --help", "worker start --help", "pool serve --help", "run --help"],
+)
+def test_the_commonest_help_does_not_even_load_what_draws_tables(words):
+    assert loaded_by(words, slow=f"{SLOW} rich") == {}
+
+
+@pytest.mark.case("E26")
+def test_wallets_are_listed_and_shown_without_chain_and_cryptography_of_files(tmp_path):
+    folder = tmp_path / "keys"
+    import_wallet(folder, "11" * 32, "sesame", cost=1024)
+    slow = "web3 aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile structlog"
+    home = {"POOLHAND_KEYSTORE": str(folder), "POOLHAND_HOME": str(tmp_path)}
+    assert loaded_by("wallet list", "wallet show", slow=slow, **home) == {}
 
 
 def test_the_program_runs_as_a_module():

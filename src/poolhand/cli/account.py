@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.claiming import claim_members, claim_report
 from poolhand.cli.desk import Desk
 from poolhand.cli.funding import WalletWithoutRlc
 from poolhand.cli.parts import AmountArgument, amount_of
-from poolhand.cli.render import coin, pairs, receipt_members, receipt_row, rlc
-from poolhand.cli.stakes import stakes_members, stakes_report
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import NothingToDeposit, NothingToMove
 from poolhand.domain.ids import Address
@@ -42,6 +39,8 @@ async def show(desk: Desk, owner: OwnerArgument = "") -> Answer:
 @verb(app, "stakes", example="poolhand account stakes")
 async def stakes(desk: Desk, owner: OwnerArgument = "", blocks: BlocksOption = LOOKBACK) -> Answer:
     """Show what is locked: for each task how much, why, and when it comes free."""
+    from poolhand.cli.stakes import stakes_members, stakes_report
+
     who = Address.parse(owner) if owner else desk.address
     async with desk.requester() as requester:
         found = await requester.stakes(who, blocks)
@@ -54,6 +53,8 @@ async def claim(desk: Desk, blocks: BlocksOption = LOOKBACK) -> Answer:
 
     That is the price of what it bought, and the stake of what it contributed.
     """
+    from poolhand.cli.claiming import claim_members, claim_report
+
     async with desk.requester(signing=True) as requester:
         claimed = await requester.claim_all(blocks)
     return Answer(claim_members(claimed), lambda: claim_report(claimed))
@@ -85,6 +86,8 @@ async def withdraw(desk: Desk, amount: AmountArgument) -> Answer:
 
 
 def _answer(balances: Balances, receipt: Receipt | None = None) -> Answer:
+    from poolhand.cli.render import coin, pairs, receipt_members, receipt_row, rlc
+
     account = balances.account
     members: dict[str, Any] = {
         "address": str(balances.owner),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Final
 
-import structlog
 import typer
 
 from poolhand.cli.programs import Ready, add_program
@@ -19,6 +18,8 @@ KIND: Final = Option(
 
 
 async def _start(settings: Settings, ready: Ready) -> None:
+    import structlog
+
     from poolhand.devnet.adversaries.crafts import craft_of
     from poolhand.worker.main import run
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
 
 from poolhand.cli.desk import Desk
-from poolhand.cli.render import coloured, grid, pairs, receipt_members, receipt_row
 from poolhand.domain.errors import Bug, PoolhandError
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ ClaimFlag = Annotated[
 
 def claim_members(claimed: Claimed) -> dict[str, Any]:
     """Return what came of a claim."""
+    from poolhand.cli.render import receipt_members
+
     return {
         "claimed": [str(each) for each in claimed.tasks],
         "ended_before": {str(each): end.name for each, end in (claimed.ended or {}).items()},
@@ -36,6 +36,10 @@ def claim_members(claimed: Claimed) -> dict[str, Any]:
 
 def claim_report(claimed: Claimed) -> RenderableType:
     """Return what came of a claim, for a person."""
+    from rich.console import Group
+
+    from poolhand.cli.render import coloured, grid, pairs, receipt_row
+
     rows = [(coloured("CLAIMED"), each) for each in claimed.tasks]
     rows += [(coloured(end.name), each) for each, end in (claimed.ended or {}).items()]
     if not rows:

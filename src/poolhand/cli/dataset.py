@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from poolhand.cli.deployed import deployed_answer
 from poolhand.cli.desk import Desk
 from poolhand.cli.parts import AddressArgument, checksum
-from poolhand.cli.render import pairs
 from poolhand.cli.verb import Answer, noun, verb
-from poolhand.domain import multiaddr
 
 app = noun("Register a dataset.")
 
@@ -40,6 +37,8 @@ async def deploy(
     sha256: ChecksumOption = "",
 ) -> Answer:
     """Register a dataset with its checksum; the same dataset again gives the same address."""
+    from poolhand.cli.deployed import deployed_answer
+
     digest = checksum(sha256) if sha256 else None
     async with desk.requester(signing=True) as requester:
         deployed = await requester.deploy_dataset(
@@ -51,6 +50,9 @@ async def deploy(
 @verb(app, "show", example="poolhand dataset show 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")
 async def show(desk: Desk, address: AddressArgument) -> Answer:
     """Show what the chain says of a dataset."""
+    from poolhand.cli.render import pairs
+    from poolhand.domain import multiaddr
+
     async with desk.requester() as requester:
         found = await requester.dataset(address)
     members = {

@@ -14,26 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
-from poolhand import observe
 from poolhand.cli import devnet_fault
 from poolhand.cli.adversary import add_adversary
 from poolhand.cli.faucet import add_faucet
 from poolhand.cli.programs import until_stopped
 from poolhand.cli.saying import say
-from poolhand.cli.terminal import Console
 from poolhand.devnet.adversaries.kinds import STANDARD, Kind
 from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Unavailable
-from poolhand.observe.private import create_private, private_folder
-from poolhand.observe.program import begin_program
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from poolhand.devnet.health import Health
     from poolhand.devnet.up import DevnetPlan
 
-app = typer.Typer(no_args_is_help=True, help="Run a whole network on this machine.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Run a whole network on this machine.",
+)
 
 PID_FILE: Final = "devnet.pid"
 LOG_FILE: Final = "devnet.log"
@@ -104,7 +106,9 @@ def up(
         start_in_background(devnet_home(), workers, block_time, kept, *chosen, *world, *full)
         info(as_json)
         return
+    from poolhand import observe
     from poolhand.devnet.up import DevnetPlan
+    from poolhand.observe.program import begin_program
 
     observe.configure(level="warning")
     begin_program()
@@ -122,6 +126,7 @@ def up(
 
 
 async def _up(plan: DevnetPlan, as_json: bool) -> None:
+    from poolhand.cli.terminal import Console
     from poolhand.devnet.up import devnet
 
     home, console = plan.home, Console(stderr=True)
@@ -132,7 +137,7 @@ async def _up(plan: DevnetPlan, as_json: bool) -> None:
             if as_json:
                 print(json.dumps(running.info.dump()), flush=True)
             else:
-                _print(running.info, Console())
+                Console().print(_table(running.info))
                 console.print("running; Ctrl-C stops everything and keeps the state")
             await asyncio.get_running_loop().create_future()
         finally:
@@ -151,6 +156,8 @@ def start_in_background(home: Path, workers: int, block_time: int, *more: str) -
     Raises:
         DevnetFailed: It did not start; the message has the end of its log.
     """
+    from poolhand.observe.private import create_private, private_folder
+
     private_folder(home)
     log = home / LOG_FILE
     create_private(log)
@@ -216,7 +223,9 @@ def info(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(found.dump(), indent=2))
     else:
-        _print(found, Console())
+        from poolhand.cli.terminal import Console
+
+        Console().print(_table(found))
 
 
 @app.command("status")
@@ -227,7 +236,7 @@ def status(as_json: Json = False) -> None:
 
     Exit codes: 0 all is well, 2 none runs, 4 something does not answer or died.
     """
-    from poolhand.devnet.health import Health, ask_all
+    from poolhand.devnet.health import ask_all
 
     home = devnet_home()
     answers: list[Health] = asyncio.run(ask_all(DevnetInfo.read(home), home))
@@ -236,11 +245,9 @@ def status(as_json: Json = False) -> None:
         told = {} if wrong is None else {"faults": devnet_fault.dumped(wrong)}
         print(json.dumps({**{each.name: each.dump() for each in answers}, **told}, indent=2))
     else:
-        table = Table("program", "state", "detail", title="Devnet")
-        for each in answers:
-            state = each.state or ("up" if each.ok else "down")
-            table.add_row(each.name, state if each.ok else Text(state, style="red"), each.detail)
-        Console().print(table)
+        from poolhand.cli.terminal import Console
+
+        Console().print(_health(answers))
         if wrong:
             Console().print(devnet_fault.shown(wrong))
     if not all(each.ok for each in answers):
@@ -266,7 +273,20 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _print(info: DevnetInfo, console: Console) -> None:
+def _health(answers: list[Health]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("program", "state", "detail", title="Devnet")
+    for each in answers:
+        state = each.state or ("up" if each.ok else "down")
+        table.add_row(each.name, state if each.ok else Text(state, style="red"), each.detail)
+    return table
+
+
+def _table(info: DevnetInfo) -> Table:
+    from rich.table import Column, Table
+
     table = Table("what", Column("where", overflow="fold"), title="Devnet")
     rows: tuple[tuple[str, Any], ...] = (
         ("chain", f"{info.rpc_url} (id {info.chain_id})"),
@@ -281,7 +301,7 @@ def _print(info: DevnetInfo, console: Console) -> None:
     )
     for what, where in rows:
         table.add_row(what, str(where))
-    console.print(table)
+    return table
 
 
 def _label(info: DevnetInfo, name: str) -> str:

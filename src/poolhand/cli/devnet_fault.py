@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group, RenderableType
-from rich.table import Table
 
-from poolhand.cli.terminal import Console
 from poolhand.devnet.info import devnet_home
 from poolhand.domain.errors import Refused
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from poolhand.devnet.faults import Fault
 
-app = typer.Typer(no_args_is_help=True, help="Let the world misbehave (simulated).")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Let the world misbehave (simulated).",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fault list` shows.")]
@@ -42,6 +46,10 @@ def list_faults(as_json: Json = False) -> None:
 
     Exit codes: 0 shown, 2 no devnet with faults runs.
     """
+    from rich.console import Group
+    from rich.table import Table
+
+    from poolhand.cli.terminal import Console
     from poolhand.devnet.faults import FaultClient
     from poolhand.devnet.faults.kinds import KINDS, usage
 
@@ -113,6 +121,8 @@ def in_force(home: Path) -> tuple[Fault, ...] | None:
 
 def shown(faults: tuple[Fault, ...]) -> RenderableType:
     """Return what a person reads of faults."""
+    from rich.table import Table
+
     from poolhand.devnet.faults.kinds import words
 
     if not faults:
@@ -140,6 +150,8 @@ def _tell(faults: tuple[Fault, ...], *, as_json: bool) -> None:
     if as_json:
         _print_json(faults)
     else:
+        from poolhand.cli.terminal import Console
+
         Console().print(shown(faults))
 
 

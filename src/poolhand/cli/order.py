@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolhand.cli.desk import Desk
-from poolhand.cli.render import pairs
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.json_text import parse_json
-from poolhand.domain.orders.eip712 import CHAIN_NAMES
 from poolhand.domain.orders.model import (
     AppOrder,
     DatasetOrder,
@@ -22,7 +20,6 @@ from poolhand.domain.orders.model import (
     Signed,
     WorkerpoolOrder,
 )
-from poolhand.wire.order_json import decode_order, encode_order
 
 if TYPE_CHECKING:
     from poolhand.requester.checking import OrderState
@@ -39,6 +36,9 @@ class BadOrderFile(Refused):
 @verb(app, "show", example="poolhand order show app-order.json", local=True)
 def show(desk: Desk, file: FileArgument) -> Answer:
     """Show what a signed order says."""
+    from poolhand.cli.render import pairs
+    from poolhand.wire.order_json import encode_order
+
     del desk
     members = {"kind": _kind(_read(file)).__name__, **encode_order(_any(file))}
     return Answer(members, lambda: pairs(members.items()))
@@ -47,6 +47,8 @@ def show(desk: Desk, file: FileArgument) -> Answer:
 @verb(app, "check", example="poolhand order check app-order.json")
 async def check(desk: Desk, file: FileArgument) -> Answer:
     """Check an order against the chain: its hash, who signed it, what is left of it."""
+    from poolhand.cli.render import pairs
+
     signed = _any(file)
     async with desk.requester() as requester:
         state: OrderState = await requester.order_state(signed)
@@ -67,6 +69,8 @@ def read_order(kind: type[OrderT], path: str) -> Signed[OrderT] | None:
     Raises:
         BadOrderFile: Not there, or no such order.
     """
+    from poolhand.wire.order_json import decode_order
+
     if not path:
         return None
     try:
@@ -87,6 +91,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _kind(members: dict[str, Any]) -> type:
     """Tell an order's kind by its members."""
+    from poolhand.domain.orders.eip712 import CHAIN_NAMES
+
     for kind in (RequestOrder, WorkerpoolOrder, DatasetOrder, AppOrder):
         if set(CHAIN_NAMES[kind]) <= members.keys():
             return kind

@@ -11,7 +11,6 @@ from rich.text import Text
 from poolhand.cli.tables import Grid, Pairs, cell
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.replicate.status import FAILURES, STATUSES, Row, Status
-from poolhand.domain.task.story import CLAIMED, DROPPED
 from poolhand.domain.units import NanoRlc, show_coin, show_duration, show_moment, show_rlc
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ def telling(each: ReplicateNews) -> tuple[Row, str]:
     FAILED is told by the failure before it, by the claim that ended the task, or by the loss of the
     deal.
     """
+    from poolhand.domain.task.story import CLAIMED, DROPPED
+
     last = each.history[-1].detail if each.history else ""
     if each.status is not Status.FAILED:
         return STATUSES[each.status], last

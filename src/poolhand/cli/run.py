@@ -13,13 +13,8 @@ import typer
 
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself
 from poolhand.cli.desk import Desk
-from poolhand.cli.order import read_order
 from poolhand.cli.parts import optional_address
 from poolhand.cli.progress import follow
-from poolhand.cli.render import (
-    rlc,
-)
-from poolhand.cli.run_page import Given, Report, given_lines, run_answer
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.model import AppOrder, DatasetOrder, WorkerpoolOrder
@@ -29,6 +24,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
+    from poolhand.cli.run_page import Given
     from poolhand.requester.buying import Purchase
     from poolhand.requester.claims import Claimed
     from poolhand.requester.requester import Requester
@@ -128,6 +124,9 @@ async def run(
     yours is open it is not bought again, unless you say --again. What is known to fail is refused
     before it is paid; what is not done by its final deadline is claimed back.
     """
+    from poolhand.cli.order import read_order
+    from poolhand.cli.run_page import Report, run_answer
+
     terms: dict[str, Any] = {
         "dataset": optional_address(dataset) or ZERO_ADDRESS,
         "args": _arguments(args, arg or ()),
@@ -173,6 +172,7 @@ def _arguments(text: str, words: Sequence[str]) -> str:
 async def _wish(
     desk: Desk, requester: Requester, target: str, terms: dict[str, Any]
 ) -> tuple[Wish, Given]:
+    from poolhand.cli.run_page import Given
     from poolhand.requester.precheck import check_wish, input_names
     from poolhand.requester.wish import Wish
 
@@ -189,11 +189,15 @@ async def _wish(
 
 def _tell_given(desk: Desk, given: Given) -> None:
     """Say what the app will get before anything is paid."""
+    from poolhand.cli.run_page import given_lines
+
     for line in given_lines(given):
         desk.note(line)
 
 
 def _tell(desk: Desk, bought: Purchase) -> None:
+    from poolhand.cli.render import rlc
+
     deal = bought.deal
     first = next(deal.tasks())[1]
     one = deal.bot_size == 1

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from poolhand.cli.desk import Desk
-from poolhand.cli.render import grid, pairs
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
 from poolhand.domain.replicate.status import EDGES, STATUSES, Row, Status
@@ -27,6 +26,8 @@ class UnknownStatus(Refused):
 @verb(app, "statuses", example="poolhand statuses CONTRIBUTED", local=True)
 def statuses(desk: Desk, name: NameArgument = "") -> Answer:
     """Explain every status of a replicate, or one."""
+    from poolhand.cli.render import grid, pairs
+
     del desk
     if not name:
         rows = ((row.status, row.meaning, row.acts, row.next_step) for row in STATUSES.values())

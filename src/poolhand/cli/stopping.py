@@ -13,7 +13,8 @@ from poolhand.cli.exits import INTERRUPTED, NOT_COMPLETED
 from poolhand.cli.render import moment
 from poolhand.cli.saying import say
 from poolhand.cli.terminal import Console
-from poolhand.cli.worker_page import Page, WorkerSilent, held_table, stakes, stakes_table
+from poolhand.cli.worker_page import Page, WorkerSilent
+from poolhand.cli.worker_report import held_table, stakes, stakes_table
 from poolhand.domain.errors import Refused, Unavailable
 
 LOOK: Final = 0.5

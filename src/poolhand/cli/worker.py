@@ -18,7 +18,12 @@ from poolhand.domain.errors import Refused
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, without_effect, worker_settings
 
-app = typer.Typer(no_args_is_help=True, help="Run a worker and be paid for computing.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Run a worker and be paid for computing.",
+)
 
 
 async def _start(settings: Settings, ready: Ready) -> None:
@@ -68,7 +73,7 @@ def status(
 
     Exit codes: 0 answered, 4 no worker answers.
     """
-    from poolhand.cli.worker_page import worker_report
+    from poolhand.cli.worker_report import worker_report
 
     told = find_page(url, base, name).status()
     _print(told, as_json, lambda: worker_report(told))
@@ -164,7 +169,12 @@ def stop(
         drain(page, as_json=as_json)
 
 
-journal = typer.Typer(no_args_is_help=True, help="Mend a worker's journal.")
+journal = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Mend a worker's journal.",
+)
 app.add_typer(journal, name="journal")
 
 

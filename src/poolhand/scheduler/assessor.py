@@ -11,10 +11,11 @@ import structlog
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.placement_rules import PlacementRules
 from poolhand.domain.task.judgement import Judgement, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.placement import PlacementRules, is_taken_up
+from poolhand.domain.task.placement import is_taken_up
 from poolhand.domain.task.rules import is_given_up, is_working
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import UnixSeconds

@@ -10,9 +10,9 @@ from typing import Final
 import structlog
 
 from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.placement_rules import PlacementRules
 from poolhand.domain.task.machine import Assigned
 from poolhand.domain.task.model import Task
-from poolhand.domain.task.placement import PlacementRules
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.assessor import Assessor

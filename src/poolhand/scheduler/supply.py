@@ -17,12 +17,12 @@ from typing import Final
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement_rules import PlacementRules
 from poolhand.domain.replicate.machine import Entry, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.placement import (
-    PlacementRules,
     Trusts,
     doubles,
     is_counted_on,
