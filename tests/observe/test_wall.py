@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import Bug, EndsProgram, Refused, Unavailable
-from poolhand.observe.traces import MOST_BYTES, MOST_FILES, Traces, trace_of, words_of
+from poolhand.observe.trace import IN_FILE, trace_of
+from poolhand.observe.traces import MOST_FILES, Traces, words_of
 from poolhand.observe.wall import QUIET, Wall
 
 
@@ -91,8 +92,8 @@ def chained(links):
 )
 def test_a_trace_is_bounded_and_fit_for_a_person_whatever_was_raised(raising):
     fault = caught(raising)
-    trace = trace_of(fault)
-    assert len(trace) <= MOST_BYTES + 2
+    trace = trace_of(fault, IN_FILE)
+    assert len(trace) <= IN_FILE.most
     assert all(line.isprintable() for line in trace.splitlines())
     words = words_of(fault)
     assert len(words) <= 400

@@ -15,6 +15,7 @@ from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order
 from poolhand.keys.errors import NotAKey
+from poolhand.observe.recursion import recursion_kept
 from poolhand.ports.signer import UnsignedTransaction
 
 _MESSAGES: Final = get_args(TypedMessage)
@@ -98,7 +99,8 @@ class Wallet:
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
         """Return the signed bytes to broadcast and their hash (type 2, or legacy with EIP-155)."""
-        from eth_account import Account  # noqa: PLC0415 - slow, see tests/cli
+        with recursion_kept():
+            from eth_account import Account  # noqa: PLC0415 - slow, see tests/cli
 
         signed = Account.sign_transaction(_fields(transaction), self.__key.secret)
         return bytes(signed.raw_transaction), TxHash(bytes(signed.hash))

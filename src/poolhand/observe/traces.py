@@ -1,14 +1,11 @@
-"""Traces of what was not to be expected: in files, bounded, and without the values of variables.
+"""Traces of what was not to be expected, in files (``trace`` makes them).
 
-Those would tell signatures and passwords; and one fault that comes back for ever must not fill a
-disk.
+One fault that comes back for ever must not fill a disk.
 """
 
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -20,11 +17,8 @@ from poolhand import __version__
 from poolhand.domain.errors import Bug, PoolhandError
 from poolhand.domain.text import shown
 
-MOST_BYTES: Final = 64 * 1024
-"""Of one file, about."""
 MOST_FILES: Final = 64
 """In one folder; the oldest go."""
-MOST_FRAMES: Final = 40
 MOST_LINE: Final = 2_000
 """Characters of one line: an exception may carry a whole document."""
 MOST_WORDS: Final = 400
@@ -43,31 +37,6 @@ def words_of(fault: BaseException) -> str:
     if isinstance(fault, PoolhandError) and not isinstance(fault, Bug):
         return shown(said, MOST_WORDS)
     return shown(f"a fault of Poolhand's own, {type(fault).__name__}: {said}", MOST_WORDS)
-
-
-def trace_of(fault: BaseException) -> str:
-    """Return the trace of an exception and its causes: bounded, escaped, without variables."""
-    told = traceback.TracebackException(
-        type(fault),
-        fault,
-        fault.__traceback__,
-        limit=-MOST_FRAMES,
-        compact=True,
-        max_group_width=5,
-        max_group_depth=3,
-    )
-    return "".join(_bounded(told))
-
-
-def _bounded(told: traceback.TracebackException) -> Iterator[str]:
-    left = MOST_BYTES
-    for part in told.format():
-        line = shown(part, MOST_LINE, lines=True).rstrip("\n") + "\n"
-        left -= len(line)
-        if left < 0:
-            yield "…\n"
-            return
-        yield line
 
 
 class Traces:

@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from poolhand.domain.errors import ends_program
-from poolhand.observe.traces import Traces, trace_of, words_of
+from poolhand.observe.trace import IN_FILE, trace_of
+from poolhand.observe.traces import Traces, words_of
 
 QUIET: Final = 600.0
 """Seconds in which the same fault of the same task is not written down again."""
@@ -74,7 +75,7 @@ class Wall:
     def _write_down(
         self, fault: BaseException, said: str, what: str, facts: dict[str, object]
     ) -> str:
-        path = self._traces.write(what, trace_of(fault), cause=said, **facts)
+        path = self._traces.write(what, trace_of(fault, IN_FILE), cause=said, **facts)
         log.error(
             "fault_contained",
             work=what,
