@@ -129,7 +129,9 @@ class _Interrupted:
 # ------------------------------------------------------------------- causes, and nobody left
 
 
-def _tell(market, task_id: str, *replicates: dict, status: str = "RUNNING") -> None:
+def _tell(
+    market, task_id: str, *replicates: dict, status: str = "RUNNING", obstacle: str | None = None
+) -> None:
     deal_id = next(
         deal_id
         for deal_id, deal in market.chain.state.deals.items()
@@ -148,6 +150,7 @@ def _tell(market, task_id: str, *replicates: dict, status: str = "RUNNING") -> N
              "gas_price": None},
         ],
         "replicates": list(replicates),
+        "obstacle": obstacle,
     }  # fmt: skip
 
 
@@ -219,6 +222,18 @@ def test_a_worker_that_has_not_had_the_task_may_still_do_it(cli):
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is False
     _tell(cli.market, task_id, _replicate(WORKER, *FAILED), status="RUNNING_FAILED")
     cli.market.pool.seated = [WORKER.address, OTHER.address]
+    assert cli("task", "show", task_id, "--json").json["nobody_left"] is True
+
+
+@pytest.mark.case("A3", "E7")
+def test_why_no_worker_that_is_there_can_do_it_is_told_in_the_pools_words(cli):
+    bought = cli("run", IMAGE, "--no-wait", "--json").json
+    (task_id,) = bought["task_ids"]
+    why = "none of this pool's 2 worker(s) has a GPU"
+    _tell(cli.market, task_id, obstacle=f"{why}\x1b[31m")
+    shown = cli("task", "show", task_id)
+    assert why in shown.out.replace("\n", " ")
+    assert "\x1b" not in shown.out
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is True
 
 

@@ -76,6 +76,8 @@ def nobody_left(task: TaskProgress, deal: Deal | None = None) -> str:
     tried = len(task.news.replicates) if task.news else 0
     who = f"no worker of this pool is left that could do it ({tried} had it)"
     who = who if tried else "no worker is connected to this pool"
+    if task.news and task.news.obstacle and not tried:
+        who = task.news.obstacle
     price = f"its price of {rlc(deal.price)}" if deal else "its price"
     when = moment(task.deadline) if task.deadline else "its final deadline"
     return (

@@ -56,7 +56,7 @@ def is_hopeless(task: TaskProgress, seated: frozenset[Address] | None) -> bool:
     """Whether no worker is left for a task; ``seated`` are those connected, None if unknown."""
     if not stands_still(task) or task.news is None:
         return False
-    if task.news.status is TaskStatus.RUNNING_FAILED:
+    if task.news.obstacle or task.news.status is TaskStatus.RUNNING_FAILED:
         return True
     return seated is not None and not seated - {each.worker for each in task.news.replicates}
 

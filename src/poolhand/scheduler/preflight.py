@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.domain.deal import Deal
@@ -126,17 +126,18 @@ class Preflight:
     def obstacle(self, deal: Deal, had: Collection[Address] = ()) -> str | None:
         """Say why the workers that are there cannot do what was bought; None if they can.
 
-        Its order may have been signed when others were there.
+        Its order may have been signed when others were there; who claims a GPU is tried.
 
         Args:
             deal: What was bought.
             had: Workers that are not given a task of it again.
         """
-        left = [_able(seat) for seat in self._takers() if seat.worker not in had]
+        seats = [seat for seat in self._takers() if seat.worker not in had]
+        left = [replace(_able(seat), gpu=seat.gpu) for seat in seats]
         try:
             check_in_reach(left, Trust(1) if had else deal.trust, deal.tag, deal.worker_stake)
         except Refused as fault:
-            return str(fault)
+            return str(fault).partition(": ")[0]  # what would be sold instead is too late
         return None
 
     def _takers(self) -> list[Seat]:

@@ -116,7 +116,10 @@ class PoolTransaction:
 
 @dataclass(frozen=True, slots=True)
 class TaskNews:
-    """A task as its pool knows it; ``first_block`` is that of its first event on chain."""
+    """A task as its pool knows it; ``first_block`` is that of its first event on chain.
+
+    ``obstacle`` is why no worker that is there can go on with it; empty where one can.
+    """
 
     task_id: TaskId
     deal_id: DealId
@@ -128,6 +131,7 @@ class TaskNews:
     replicates: tuple[ReplicateNews, ...]
     transactions: tuple[PoolTransaction, ...]
     first_block: BlockNumber | None = None
+    obstacle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +291,7 @@ def _task(members: Any) -> TaskNews:
         first_block=min(
             (BlockNumber(int(each["block"])) for each in members.get("chain") or ()), default=None
         ),
+        obstacle=shown(str(members.get("obstacle") or ""), 500),
     )
 
 
