@@ -15,8 +15,8 @@ from poolhand.requester.images import (
     ImageName,
     NoSuchImage,
     RegistryDown,
-    resolve,
 )
+from poolhand.requester.registry import resolve
 from requester_market import IMAGE, MANIFEST, client, registry
 
 DIGEST = sha256(MANIFEST).digest()

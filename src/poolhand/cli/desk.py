@@ -222,6 +222,7 @@ class Desk:
         """Return a requester's settings; with ``signing``, wallet and password too."""
         from poolhand.settings.chain import ChainSettings
         from poolhand.settings.chains import chain_settings
+        from poolhand.settings.registries import DOCKER_CONFIG
         from poolhand.settings.requester import RequesterSettings
 
         found, devnet = self.found, self.devnet
@@ -244,6 +245,8 @@ class Desk:
             results_url=found["results-url"] or results_url or None,
             state=state,
             locks=locks,
+            platforms=found["platforms"],
+            docker_config=found["docker-config"].expanduser() / DOCKER_CONFIG,
         )
         if not signing:
             return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,10 +21,11 @@ from poolhand.domain.onchain import (
     CreateWorkerpool,
     Receipt,
 )
+from poolhand.domain.platforms import WORKERS
 from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
-from poolhand.requester.images import Image, resolve
 from poolhand.requester.purse import Purse
+from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
 from poolhand.transport.errors import HTTP_FAULTS
 
 MAX_NAME: Final = 256
@@ -90,14 +92,31 @@ async def exists(hub: Hub, asset: CreateAsset, address: Address) -> bool:
             return await hub.workerpool(address) is not None
 
 
-async def app_of(http: httpx.AsyncClient, owner: Address, image: str, name: str) -> CreateApp:
+async def app_of(
+    http: httpx.AsyncClient,
+    owner: Address,
+    image: str,
+    name: str,
+    platforms: Iterable[str] = WORKERS,
+    login_of: Logins = nobody,
+) -> CreateApp:
     """Describe the app of an image; ``name`` empty takes the image's.
 
+    Args:
+        http: A client.
+        owner: Of the app.
+        image: Its image.
+        name: On chain.
+        platforms: What workers run.
+        login_of: Finds logins of registries.
+
     Raises:
+        WrongPlatform: No worker could run it.
         BadImageName, NoSuchImage, RegistryDown: The image cannot be resolved.
         UnfitText: The name is none that a person could be shown.
     """
-    found: Image = await resolve(http, image)
+    found = await resolve(http, image, login_of)
+    await demand_platform(http, found, platforms, login_of)
     chosen = name or found.name.rpartition("/")[2].partition(":")[0]
     named = checked(chosen, "the name", MAX_NAME)
     return CreateApp(owner, named, multiaddr.encode(found.name), found.digest)

@@ -1,4 +1,4 @@
-"""Resolving an image reference to what an app contract says: a name and a sha256 digest.
+"""Image references: what an app contract says of an image, a name and a sha256 digest.
 
 Source: OCI distribution specification 1.1 (manifests, tokens); Docker's rules for short names.
 """
@@ -7,21 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, Self
-from urllib.parse import urlsplit
-
-import httpx
 
 from poolhand.domain.errors import Refused, Unavailable
-from poolhand.domain.json_text import parse_json
-from poolhand.transport.errors import HTTP_FAULTS
 
-_MANIFESTS: Final = (
-    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
-    "application/vnd.docker.distribution.manifest.list.v2+json, "
-    "application/vnd.docker.distribution.manifest.v2+json"
-)
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY: Final = re.compile(f"{_PART}(?:/{_PART})*")
 _REGISTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?")
@@ -29,7 +18,6 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _LOOPBACK: Final = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
 _DOCKER_HUB: Final = "docker.io"
-_CHALLENGE: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
 class BadImageName(Refused):
@@ -81,12 +69,22 @@ class ImageName:
         return f"{self.registry}/{self.repository}" + (f":{self.tag}" if self.tag else "")
 
     @property
+    def is_local(self) -> bool:
+        """Whether the registry is this machine's own."""
+        return bool(_LOOPBACK.fullmatch(self.registry))
+
+    @property
     def api(self) -> str:
         """Where the registry's API is; plain HTTP on loopback only, as with Docker."""
         if self.registry == _DOCKER_HUB:
             return "https://registry-1.docker.io"
-        scheme = "http" if _LOOPBACK.fullmatch(self.registry) else "https"
+        scheme = "http" if self.is_local else "https"
         return f"{scheme}://{self.registry}"
+
+
+def is_private_place(scheme: str, netloc: str) -> bool:
+    """Tell whether what is sent to a place is read by nobody on the way."""
+    return scheme == "https" or bool(_LOOPBACK.fullmatch(netloc))
 
 
 def _split_tag(text: str) -> tuple[str, str]:
@@ -108,88 +106,3 @@ class Image:
 
     name: str
     digest: bytes
-
-
-async def resolve(http: httpx.AsyncClient, text: str) -> Image:
-    """Find the digest of an image; of a multi-platform one the index's, as Docker does.
-
-    A reference with a digest is taken at its word, without contact.
-
-    Raises:
-        BadImageName: Not a reference.
-        NoSuchImage: The registry does not know it.
-        RegistryDown: The registry does not answer.
-    """
-    image = ImageName.parse(text)
-    if image.digest is not None:
-        return Image(str(image), image.digest)
-    answer = await _manifest(http, "HEAD", image)
-    found = _DIGEST.fullmatch(answer.headers.get("docker-content-digest", ""))
-    if found:
-        return Image(str(image), bytes.fromhex(found[1]))
-    answer = await _manifest(http, "GET", image)
-    return Image(str(image), sha256(answer.content).digest())
-
-
-async def _manifest(http: httpx.AsyncClient, method: str, image: ImageName) -> httpx.Response:
-    url = f"{image.api}/v2/{image.repository}/manifests/{image.tag}"
-    headers = {"Accept": _MANIFESTS}
-    answer = await _ask(http, method, url, image, headers)
-    if answer.status_code == 401:
-        token = await _token(http, answer.headers.get("www-authenticate", ""), image)
-        headers["Authorization"] = f"Bearer {token}"
-        answer = await _ask(http, method, url, image, headers)
-    if answer.status_code in (401, 403, 404):
-        why = "no such name or tag" if answer.status_code == 404 else "it is private, or not there"
-        raise NoSuchImage(
-            f"image {image} does not exist in the registry: {why}. "
-            "Push it there first (docker push), or correct the name"
-        )
-    return _succeeded(answer, image)
-
-
-async def _token(http: httpx.AsyncClient, challenge: str, image: ImageName) -> str:
-    """Fetch the token that lets anybody pull."""
-    told = dict(_CHALLENGE.findall(challenge))
-    realm = urlsplit(told.get("realm", ""))
-    safe = realm.scheme == "https" or _LOOPBACK.fullmatch(realm.netloc)
-    if not challenge.lower().startswith("bearer ") or not safe:
-        raise NoSuchImage(
-            f"image {image} is not public: its registry asks for a login. Publish it, or name "
-            "its digest (name@sha256:…)"
-        )
-    asked = {
-        "service": told.get("service", ""),
-        "scope": told.get("scope", f"repository:{image.repository}:pull"),
-    }
-    answer = await _ask(http, "GET", told["realm"], image, {}, asked)
-    try:
-        members = parse_json(_succeeded(answer, image).content)
-        return str(members.get("token") or members["access_token"])
-    except (ValueError, KeyError, AttributeError) as fault:
-        raise RegistryDown(f"the registry of {image} gave no token: try again later") from fault
-
-
-async def _ask(
-    http: httpx.AsyncClient,
-    method: str,
-    url: str,
-    image: ImageName,
-    headers: dict[str, str],
-    asked: dict[str, str] | None = None,
-) -> httpx.Response:
-    try:
-        return await http.request(method, url, headers=headers, params=asked)
-    except HTTP_FAULTS as fault:
-        raise RegistryDown(
-            f"the registry of {image} does not answer ({fault or type(fault).__name__}): start "
-            "it, or correct the name"
-        ) from fault
-
-
-def _succeeded(answer: httpx.Response, image: ImageName) -> httpx.Response:
-    if not answer.is_success:
-        raise RegistryDown(
-            f"the registry of {image} answers HTTP {answer.status_code}: try again later"
-        )
-    return answer

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address, DealId, TaskId
@@ -41,6 +42,7 @@ from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule, result_location, results_url
 from poolhand.requester.purse import ChainAccess, Connect, Purse
+from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
@@ -112,6 +114,7 @@ class Requester:
         self._chain, self._http, self._settings = chain, http, settings
         self._clock, self._entropy, self._open_results = clock, entropy, open_results
         self._rule = UrlRule(resolver, settings.chain.rpc_urls)
+        self._logins = RegistryLogins(config=settings.docker_config)
         self._purse = (
             Purse(connect, wallet, settings.state, settings.locks, clock) if wallet else None
         )
@@ -165,8 +168,16 @@ class Requester:
     async def deploy_app(self, image: str, name: str = "") -> Deployed:
         """Register the app of an image, once."""
         purse = self.purse
-        asset = await app_of(self._http, purse.address, image, name)
+        wanted, login_of = self._settings.platforms, self._logins.of
+        asset = await app_of(self._http, purse.address, image, name, wanted, login_of)
         return await deploy(purse, asset)
+
+    async def _demand_runnable(self, app: Address) -> None:
+        """Refuse an app whose image surely runs on no worker, where that may be looked at."""
+        found = await self.hub.app(app)
+        if found is not None:
+            wanted, login_of = self._settings.platforms, self._logins.of
+            await demand_runnable(self._http, found, wanted, login_of, self._rule.allows)
 
     async def deploy_dataset(
         self,
@@ -201,6 +212,7 @@ class Requester:
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy computation; see ``Buyer.buy``."""
+        await self._demand_runnable(wish.app)
         buyer = Buyer(self.purse, self._entropy, self.pool)
         return await buyer.buy(wish, deposit=deposit, again=again)
 

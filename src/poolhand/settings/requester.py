@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.platforms import WORKERS
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options
-from poolhand.settings.load import Option
+from poolhand.settings.load import Option, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
+from poolhand.settings.registries import DOCKER_CONFIG_OPTION
 from poolhand.settings.wallets import DEFAULT_KEYSTORE, KEYSTORE, PASSWORD_FILE
 
 DEFAULT_STATE: Final = Path("~/.poolhand/requester")
@@ -28,6 +30,8 @@ class RequesterSettings:
         results_url: Where results are downloaded; None asks the pool.
         state: Folder of the journals: what was signed and sent survives a crash there.
         locks: Where this machine's programs lock the wallets they use.
+        platforms: What workers run: an image for none of these is not bought.
+        docker_config: The file in which ``docker login`` keeps its logins; None: it is left alone.
     """
 
     chain: ChainSettings
@@ -38,6 +42,8 @@ class RequesterSettings:
     results_url: str | None = None
     state: Path = DEFAULT_STATE
     locks: Path = DEFAULT_LOCKS
+    platforms: tuple[str, ...] = WORKERS
+    docker_config: Path | None = None
 
 
 REQUESTER_OPTIONS: Final = (
@@ -49,6 +55,10 @@ REQUESTER_OPTIONS: Final = (
     PASSWORD_FILE,
     Option("password", "POOLHAND_WALLET_PASSWORD", str, "", "the wallet's password", secret=True),
     Option("state", "POOLHAND_STATE", Path, str(DEFAULT_STATE), "folder of the journals"),
+    Option("platforms", "POOLHAND_PLATFORMS", words, ",".join(WORKERS),
+           "processors of the workers to buy from, separated by commas: an image for none of them "
+           "is refused"),
+    DOCKER_CONFIG_OPTION,
     LOCKS,
 )  # fmt: skip
 """What the requester's commands understand, from flags, environment or file."""
