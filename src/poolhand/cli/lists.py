@@ -12,11 +12,12 @@ from poolhand.cli.render import ago, coloured, deal_members, rlc
 from poolhand.cli.tables import indented
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
     from poolhand.requester.listing import Bought, BoughtDeal, BoughtTask
+    from poolhand.requester.unread import SkippedDeal
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many a page.")]
 PageOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Which page.")]
@@ -39,6 +40,7 @@ def listed_members(found: Bought, name: str, rows: Sequence[Any], page: int) -> 
         "page": page,
         "searched": {"first_block": found.first, "last_block": found.last},
         "whole": found.is_whole,
+        "skipped": skipped_members(found.skipped),
     }
 
 
@@ -95,4 +97,14 @@ def _searched(found: Bought, *, empty: bool, what: str) -> list[RenderableType]:
     if not found.is_whole:
         told = f"searched back to block {found.first}; further: --blocks N, or the next --page"
         lines.append(Text(told, style="dim"))
-    return lines
+    return [*lines, *skipped_lines(found.skipped)]
+
+
+def skipped_members(skipped: Iterable[SkippedDeal]) -> list[dict[str, str]]:
+    """Return deals that cannot be read."""
+    return [{"deal_id": str(each.deal_id), "why": each.words} for each in skipped]
+
+
+def skipped_lines(skipped: Iterable[SkippedDeal]) -> list[RenderableType]:
+    """Say which deals cannot be read, and why."""
+    return [Text(f"left out: deal {each.deal_id} cannot be read: {each.words}") for each in skipped]

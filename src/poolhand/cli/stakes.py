@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
+from poolhand.cli.lists import skipped_lines, skipped_members
 from poolhand.cli.render import moment, pairs, rlc
 from poolhand.cli.tables import indented
 
@@ -25,6 +26,7 @@ def stakes_members(found: Stakes) -> dict[str, Any]:
         "other_nrlc": found.other,
         "searched": {"first_block": found.first, "last_block": found.last},
         "stakes": [_members(each) for each in found.stakes],
+        "skipped": skipped_members(found.skipped),
     }
 
 
@@ -53,7 +55,7 @@ def stakes_report(found: Stakes) -> RenderableType:
         parts += ["", *_shown(stake)]
     if found.other:
         parts += ["", Text.assemble(("other: ", "bold"), rlc(found.other)), _unexplained(found)]
-    return Group(*parts)
+    return Group(*parts, *skipped_lines(found.skipped))
 
 
 def _shown(stake: Stake) -> Iterator[RenderableType]:

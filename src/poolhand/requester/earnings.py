@@ -7,7 +7,7 @@ transactions which left an event of the account's: one that failed leaves none.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.deal import Account, Deal
@@ -18,6 +18,7 @@ from poolhand.domain.movements import Movement, change_of_locked, change_of_stak
 from poolhand.domain.onchain import ChainTaskStatus, EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import Hub
+from poolhand.requester.unread import DealReader
 
 LOOKBACK: Final = 100_000
 """Blocks looked at, from the newest back, unless told otherwise."""
@@ -59,7 +60,7 @@ async def earnings_of(hub: Hub, owner: Address, lookback: int = LOOKBACK) -> Ear
     head = await hub.head()
     first = BlockNumber(max(0, head.number - lookback + 1))
     movements = await hub.money_of(owner, first, head.number)
-    reader = _Reader(hub, owner)
+    reader = _Reader(hub, owner, DealReader(hub))
     acts = await reader.acts(first, head.number)
     tasks = await reader.facts(movements, acts)
     paid = await hub.payments([*(m.tx_hash for m in movements), *(a.tx_hash for a in acts)])
@@ -96,7 +97,7 @@ class _Reader:
 
     hub: Hub
     owner: Address
-    deals: dict[DealId, Deal] = field(default_factory=dict)
+    deals: DealReader
 
     async def acts(self, first: BlockNumber, last: BlockNumber) -> tuple[HubEvent, ...]:
         """Return what the account and its pools did to tasks."""
@@ -123,9 +124,4 @@ class _Reader:
         return found
 
     async def _deal(self, deal_id: DealId | None) -> Deal | None:
-        if deal_id is None:
-            return None
-        deal = self.deals.get(deal_id) or await self.hub.deal(deal_id)
-        if deal is not None:
-            self.deals[deal_id] = deal
-        return deal
+        return None if deal_id is None else await self.deals.read(deal_id)

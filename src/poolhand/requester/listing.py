@@ -14,11 +14,13 @@ from typing import Final
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Deal
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.requester.remembered import RememberedDeals
+from poolhand.requester.unread import DealReader, SkippedDeal
 
 STEP: Final = 10_000
 """Blocks searched at once."""
@@ -98,6 +100,7 @@ class Bought:
     """Deals, newest first; ``first`` and ``last`` are the blocks that were searched.
 
     ``is_whole`` tells that no older deal can be: the search reached the chain's beginning.
+    ``skipped`` are deals that cannot be read.
     """
 
     owner: Address
@@ -105,6 +108,7 @@ class Bought:
     first: BlockNumber
     last: BlockNumber
     now: UnixSeconds
+    skipped: tuple[SkippedDeal, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -134,7 +138,7 @@ async def bought_by(
     Raises:
         ChainUnreachable: No endpoint answers.
     """
-    return await _Finder(hub, owner, wanted, only_open=only_open).run(known, lookback)
+    return await _Finder(hub, owner, wanted, only_open, DealReader(hub)).run(known, lookback)
 
 
 @dataclass
@@ -145,6 +149,7 @@ class _Finder:
     owner: Address
     wanted: int
     only_open: bool
+    reader: DealReader
     categories: Mapping[int, Category] = field(default_factory=dict)
     seen: dict[DealId, BoughtDeal | None] = field(default_factory=dict)
 
@@ -161,7 +166,9 @@ class _Finder:
         found = [deal for deal in self.seen.values() if deal is not None]
         found.sort(key=lambda each: (each.deal.start_time, each.deal.deal_id), reverse=True)
         deals = tuple(found[: self.wanted])
-        return Bought(self.owner, deals, BlockNumber(first), head.number, head.timestamp)
+        return Bought(
+            self.owner, deals, BlockNumber(first), head.number, head.timestamp, self.reader.skipped
+        )
 
     async def _remember(self, known: RememberedDeals) -> None:
         """Add the newest that are remembered and were not met on the way."""
@@ -177,10 +184,19 @@ class _Finder:
     async def _take(self, deal_id: DealId | None) -> None:
         if deal_id is None or deal_id in self.seen:
             return
-        deal = await self.hub.deal(deal_id)
+        deal = await self.reader.read(deal_id)
         ours = deal is not None and self.owner in (deal.requester, deal.sponsor)
-        found = await self._read(deal) if deal and ours else None
+        found = await self._read_or_skip(deal) if deal and ours else None
         self.seen[deal_id] = None if found and self.only_open and not found.is_open else found
+
+    async def _read_or_skip(self, deal: Deal) -> BoughtDeal | None:
+        try:
+            return await self._read(deal)
+        except ChainUnreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is this deal's alone
+            self.reader.skip(deal.deal_id, fault)
+            return None
 
     async def _read(self, deal: Deal) -> BoughtDeal:
         final = self.categories[deal.category].final_deadline(deal.start_time)

@@ -17,6 +17,7 @@ from poolhand.domain.units import BlockNumber, Seconds, show_duration
 from poolhand.ports.chain import Hub
 from poolhand.requester.claims import is_open
 from poolhand.requester.remembered import RememberedDeals
+from poolhand.requester.unread import DealReader
 from poolhand.requester.wish import Wish
 
 NEWEST: Final = 50
@@ -38,9 +39,9 @@ async def refuse_repeat(hub: Hub, wish: Wish, owner: Address, known: RememberedD
         SamePurchaseOpen: There is one; says how to follow it and how to buy again.
         ChainUnreachable: No endpoint answers.
     """
-    now = (await hub.head()).timestamp
+    now, reader = (await hub.head()).timestamp, DealReader(hub)
     for deal_id in await recent_deals(hub, owner, known):
-        deal = await hub.deal(deal_id)
+        deal = await reader.read(deal_id)
         if deal is not None and is_same(deal, wish, owner) and await _is_under_way(hub, deal, now):
             raise SamePurchaseOpen(_told(deal, Seconds(max(0, now - deal.start_time))))
 

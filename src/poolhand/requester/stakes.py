@@ -26,6 +26,7 @@ from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.requester.claims import is_open
+from poolhand.requester.unread import DealReader, SkippedDeal
 
 STEP: Final = 10_000
 """Blocks searched at once."""
@@ -66,7 +67,10 @@ class Stake:
 
 @dataclass(frozen=True, slots=True)
 class Stakes:
-    """Everything locked of an account; ``other`` is what the blocks searched do not explain."""
+    """Everything locked of an account; ``other`` is what the blocks searched do not explain.
+
+    ``skipped`` are deals that cannot be read: what they lock is part of ``other``.
+    """
 
     owner: Address
     account: Account
@@ -74,6 +78,7 @@ class Stakes:
     first: BlockNumber
     last: BlockNumber
     now: UnixSeconds
+    skipped: tuple[SkippedDeal, ...] = ()
 
     @property
     def other(self) -> NanoRlc:
@@ -94,7 +99,7 @@ async def stakes_of(hub: Hub, owner: Address, lookback: int = LOOKBACK) -> Stake
     """
     for _ in range(TRIES):
         before = (await hub.accounts([owner]))[owner]
-        found = await _Search(hub, owner, before).run(lookback)
+        found = await _Search(hub, owner, before, DealReader(hub)).run(lookback)
         if (await hub.accounts([owner]))[owner] == before:
             break
     return found
@@ -107,7 +112,7 @@ class _Search:
     hub: Hub
     owner: Address
     account: Account
-    deals: dict[DealId, Deal] = field(default_factory=dict)
+    reader: DealReader
     contributed: set[TaskId] = field(default_factory=set)
     categories: Mapping[int, Category] = field(default_factory=dict)
 
@@ -123,7 +128,8 @@ class _Search:
             if events:
                 await self._note(events)
                 found = await self._stakes(head.timestamp)
-        return Stakes(self.owner, self.account, found, first, last, head.timestamp)
+        skipped = self.reader.skipped
+        return Stakes(self.owner, self.account, found, first, last, head.timestamp, skipped)
 
     async def _note(self, events: tuple[HubEvent, ...]) -> None:
         """Remember deals and contributions."""
@@ -131,18 +137,13 @@ class _Search:
             if event.kind is EventKind.TASK_CONTRIBUTE and event.task_id is not None:
                 self.contributed.add(event.task_id)
             elif event.deal_id is not None:
-                await self._read_deal(event.deal_id)
-
-    async def _read_deal(self, deal_id: DealId) -> None:
-        deal = self.deals.get(deal_id) or await self.hub.deal(deal_id)
-        if deal is not None:
-            self.deals[deal_id] = deal
+                await self.reader.read(event.deal_id)
 
     async def _stakes(self, now: UnixSeconds) -> tuple[Stake, ...]:
         """Look at every task that may lock something, in one batch."""
         bought = {
             task_id: (deal, index)
-            for deal in self.deals.values()
+            for deal in self.reader.deals.values()
             if self.owner in (deal.sponsor, deal.workerpool.owner)
             for index, task_id in deal.tasks()
         }
@@ -165,9 +166,7 @@ class _Search:
         found = {}
         for task_id in self.contributed & views.keys():
             deal_id = await self.hub.task_deal(task_id)
-            if deal_id is not None:
-                await self._read_deal(deal_id)
-            deal = self.deals.get(deal_id) if deal_id else None
+            deal = await self.reader.read(deal_id) if deal_id else None
             for index, each in deal.tasks() if deal else ():
                 if deal and each == task_id:
                     found[task_id] = deal, index

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.vault import Vault
@@ -43,7 +44,7 @@ def assemble(
         workerpool=settings.workerpool,
         keep=settings.keep,
     )
-    intake = Intake(hub, vault, clock, terms)
+    intake = Intake(hub, vault, clock, terms, Wall(settings.folder / "faults"))
     app = application(
         "Poolhand results",
         [routes(intake, Metrics(), hub.facts, trouble)],

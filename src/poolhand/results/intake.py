@@ -19,6 +19,7 @@ from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.result_link import result_link
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.observe.patience import chain_outage
+from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.vault import Archive, Vault
@@ -49,7 +50,10 @@ class Terms:
 class Intake:
     """Judges uploads by the chain and keeps what passes."""
 
-    def __init__(self, hub: Hub, vault: Vault, clock: Clock, terms: Terms) -> None:
+    def __init__(
+        self, hub: Hub, vault: Vault, clock: Clock, terms: Terms, wall: Wall | None = None
+    ) -> None:
+        self._wall = wall or Wall()
         self._hub, self._vault, self._clock, self._terms = hub, vault, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
         self._shelving = asyncio.Lock()
@@ -147,10 +151,22 @@ class Intake:
         removed = 0
         tasks = await asyncio.to_thread(lambda: tuple(self._vault.tasks()))
         for some in _batches(tasks):
-            views = await self._hub.tasks(dict.fromkeys(some, ()))
-            for task_id in some:
-                removed += await asyncio.to_thread(self._clear, views[task_id])
+            for view in await self._views_of(some):
+                with self._wall.around("tidying", task_id=str(view.task_id)):
+                    removed += await asyncio.to_thread(self._clear, view)
         return removed
+
+    async def _views_of(self, some: tuple[TaskId, ...]) -> tuple[TaskView, ...]:
+        """Look at tasks in one batch; one that cannot be looked at is left out."""
+        try:
+            return tuple((await self._hub.tasks(dict.fromkeys(some, ()))).values())
+        except ChainUnreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+            if len(some) == 1:
+                self._wall.take(fault, "tidying", task_id=str(some[0]))
+                return ()
+            return tuple([view for each in some for view in await self._views_of((each,))])
 
     def _clear(self, view: TaskView) -> int:
         now, keep = self._clock.now(), self._terms.keep
@@ -165,13 +181,15 @@ class Intake:
         return len(waste)
 
     async def keep_tidy(self, pause: Seconds) -> None:
-        """Tidy up now and again until cancelled."""
+        """Tidy up now and again until cancelled; what keeps it from that ends that one round."""
         outage = chain_outage("the service")
         while True:
             try:
                 await self.tidy_up()
             except ChainUnreachable as fault:
                 outage.tell(fault)
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+                self._wall.take(fault, "tidying")
             else:
                 outage.over()
             await self._clock.sleep(pause)
