@@ -15,7 +15,7 @@ from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order
 from poolhand.keys.errors import NotAKey
-from poolhand.observe.recursion import recursion_kept
+from poolhand.keys.late import recursion_kept
 from poolhand.ports.signer import UnsignedTransaction
 
 _MESSAGES: Final = get_args(TypedMessage)
