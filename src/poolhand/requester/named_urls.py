@@ -15,9 +15,12 @@ from urllib.parse import urlsplit
 
 from poolhand.domain.ids import TaskId
 from poolhand.domain.json_text import parse_json
-from poolhand.transport.addresses import Resolver, is_public
+from poolhand.transport.address_rule import AddressRule, ForbiddenAddress
+from poolhand.transport.addresses import Resolver
 from poolhand.transport.plumbing import is_loopback
 
+_STRANGERS: Final = AddressRule()
+"""https at public addresses; its certificate is checked, so no second look-up leads elsewhere."""
 _PORTS: Final = {"http": 80, "https": 443}
 _URL: Final = re.compile(r"https?://[!-~]{1,500}")
 _LONGEST_LINK: Final = 4096
@@ -43,17 +46,15 @@ class UrlRule:
             return False
         if place in {_origin(each) for each in named if each}:
             return True
-        scheme, host, port = place
+        _, host, port = place
         if is_loopback(host):
             return bool(self.chain_urls) and all(map(_is_here, self.chain_urls))
-        return scheme == "https" and await self._is_public(host, port)
-
-    async def _is_public(self, host: str, port: int) -> bool:
         try:
-            found = await self.resolver(host, port)
-        except OSError:
+            _STRANGERS.place(url)
+            await _STRANGERS.addresses(host, port, self.resolver)
+        except (ForbiddenAddress, OSError):
             return False
-        return bool(found) and all(map(is_public, found))
+        return True
 
 
 def _is_here(url: str) -> bool:
