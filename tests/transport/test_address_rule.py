@@ -8,6 +8,10 @@ import httpx
 import pytest
 from raw_server import body, raw_server
 
+from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.replicate.machine import Flow, Offer
+from poolhand.keys import Wallet
+from poolhand.ports.files import UploadRefused
 from poolhand.transport.address_rule import (
     OPEN,
     AddressRule,
@@ -16,6 +20,9 @@ from poolhand.transport.address_rule import (
     check_image_registry,
     rule_for,
 )
+from poolhand.transport.clock import ManualClock
+from poolhand.transport.results_client import HttpResults, ResultsDown
+from poolhand.wire.handshake import PoolFacts
 
 STRICT = AddressRule()
 
@@ -106,6 +113,27 @@ async def test_a_request_to_a_closed_address_is_not_even_sent():
                 with pytest.raises(ForbiddenAddress):
                     await http.put(url, content=b"archive")
         assert server.heads == []
+
+
+@pytest.mark.case("A9")
+async def test_an_upload_to_a_private_place_is_refused_and_not_sent(tmp_path):
+    archive = tmp_path / "archive.zip"
+    archive.write_bytes(b"archive")
+    wallet = Wallet.from_key(bytes([2] * 32))
+    offer = Offer(TaskId(bytes(32)), DealId(bytes(32)), 0, Flow.STANDARD, bytes(65))
+    async with raw_server(body(b"{}")) as server:
+        facts = PoolFacts(1, wallet.address, wallet.address, "http://pool.example")
+        url = f"http://127.0.0.1:{server.port}"
+        client = HttpResults(url, wallet, facts, ManualClock(), STRICT)
+        with pytest.raises(UploadRefused, match="plain http is not allowed"):
+            await client.upload(offer, str(archive))
+        assert server.heads == []
+        named = HttpResults(
+            url, wallet, facts, ManualClock(), rule_for(allow_private=False, hosts=("127.0.0.1",))
+        )
+        with pytest.raises(ResultsDown, match="no result link"):
+            await named.upload(offer, str(archive))
+        assert len(server.heads) == 1
 
 
 async def test_an_unknown_name_is_a_connection_that_fails():

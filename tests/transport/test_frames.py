@@ -18,7 +18,10 @@ from poolhand.transport.metering import SocketLimits
 from poolhand.wire.session import Allowance
 
 PONG, PING, CONTINUATION, TEXT, FIN = 0xA, 0x9, 0x0, 0x1, 0x80
-HASTY = SocketLimits(linger=0.2, frames=Allowance(10, 500))
+HASTY = SocketLimits(
+    linger=0.2, frames=Allowance(10, 500), size=Allowance(0, 10**10), greeting_bytes=10**9
+)
+"""Bytes do not matter: it is frames that count."""
 
 
 def frame(opcode: int, data: bytes = b"", fin: int = FIN) -> bytes:
@@ -48,13 +51,16 @@ async def opened(g, *, deaf=False):
         writer.transport.abort()
 
 
-async def flood(writer, piece: bytes) -> None:
-    """Send the same again and again until the pool hangs up."""
+async def flood(writer, piece: bytes) -> int:
+    """Send the same again and again until the pool hangs up; return the bytes."""
+    sent = 0
     with suppress(ConnectionError):
         while not writer.transport.is_closing():
             writer.write(piece)
+            sent += len(piece)
             await writer.drain()
             await asyncio.sleep(0)
+    return sent
 
 
 async def all_said(reader) -> bytes:
@@ -115,9 +121,7 @@ async def test_whoever_floods_after_the_login_loses_its_session_and_is_barred(fi
 async def test_a_peer_that_reads_nothing_is_cut_whatever_it_sends():
     deaf = SocketLimits(unread=200_000, login=60, greeting_frames=10**6, greeting_bytes=10**9)
     async with ground(sockets=deaf, handshake_timeout=60) as g, opened(g, deaf=True) as (_, writer):
-        before = memory()
-        await flood(writer, frame(PING, b"x" * 125) * 100)
-        assert memory() - before < 32 * 2**20
+        assert await flood(writer, frame(PING, b"x" * 125) * 100) < 32 * 2**20
 
 
 @pytest.mark.case("A7")
@@ -132,6 +136,15 @@ async def test_the_login_has_its_time_and_no_more_whatever_is_sent(said):
         assert asyncio.get_running_loop().time() - began < 2
         if sending is not None:
             await sending
+
+
+@pytest.mark.case("A7")
+async def test_the_connection_itself_ends_with_the_logins_time_whatever_the_application_does():
+    brief = SocketLimits(login=0.3)
+    async with ground(sockets=brief, handshake_timeout=60) as g, opened(g) as (reader, _):
+        began = asyncio.get_running_loop().time()
+        await all_said(reader)
+        assert asyncio.get_running_loop().time() - began < 5
 
 
 @pytest.mark.case("N3")

@@ -46,6 +46,13 @@ async def test_an_image_at_a_private_registry_is_refused_unless_allowed_by_name(
     await places(allowed_hosts=image.partition("/")[0]).check_image(image)
 
 
+@pytest.mark.case("A8")
+async def test_the_engines_own_question_has_the_same_answer():
+    assert not await places().may_ask("127.0.0.1:5000")
+    assert await places(allowed_registries="127.0.0.1:5000").may_ask("127.0.0.1:5000")
+    assert await places().may_ask("docker.io")
+
+
 async def test_what_is_no_image_name_is_told_as_that():
     with pytest.raises(ImageNotFound):
         await places().check_image("UPPER case")

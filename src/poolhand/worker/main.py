@@ -117,6 +117,7 @@ async def run(
                 settings.docker,
                 login_of=RegistryLogins(settings.registries, settings.docker_config).of,
                 absent_ok=True,
+                may_ask=Places.of(settings).may_ask,
                 disks=disks,
             )
         )

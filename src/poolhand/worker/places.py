@@ -62,6 +62,14 @@ class Places:
                 "or let the worker's operator allow this one (POOLHAND_ALLOWED_REGISTRIES)"
             ) from fault
 
+    async def may_ask(self, registry: str) -> bool:
+        """Tell whether the engine may be sent to a registry."""
+        try:
+            await check_image_registry(registry, self.rule, self.registries, self.resolver)
+        except (ForbiddenAddress, OSError):
+            return False
+        return True
+
     async def check_results(self, url: str) -> None:
         """Check where results go.
 
