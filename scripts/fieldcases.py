@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from marked import StrayClaim, marked
+from planting import plants
 from reached import link
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -18,13 +21,16 @@ TESTS: Final = ROOT / "tests"
 TABLE: Final = ROOT / "docs" / "field-cases.toml"
 PAGE: Final = ROOT / "docs" / "field-cases.md"
 MARK: Final = "case"
+PLANTED: Final = re.compile(r"P\d+(-[a-z-]+)?")
+"""Ids of planted faults that are cases."""
 HEAD: Final = """# Cases of the field
 
 <!-- Made by `make docs` from field-cases.toml and the tests' source; do not edit. -->
 
 What attackers (A, N), providers of chain endpoints (B), keystores (C), apps and data (D) and
 newcomers (E) did to Poolhand, and faults that were planted and lived (P). A test that holds the
-product to its answer says so with `@pytest.mark.case`.
+product to its answer says so with `@pytest.mark.case`; faults and the tests that catch them are in
+`tests/plants.toml`.
 """
 
 
@@ -44,7 +50,7 @@ def cases() -> Mapping[str, Case]:
 
 
 def places(folder: Path = TESTS) -> Mapping[str, tuple[str, ...]]:
-    """Return the tests of each case.
+    """Return the tests of each case; of a planted fault the files in which it is caught.
 
     Raises:
         StrayClaim: A mark decorates no test, or names its case by other than a literal.
@@ -55,7 +61,10 @@ def places(folder: Path = TESTS) -> Mapping[str, tuple[str, ...]]:
             if not isinstance(argument, ast.Constant):
                 raise StrayClaim(f'{place} names a case by what is no "A1"')
             found[str(argument.value)].append(place)
-    return {name: tuple(sorted(set(tests))) for name, tests in found.items()}
+    for plant in plants():
+        files = [word for word in shlex.split(plant.tests) if word.startswith("tests/")]
+        found[plant.id.partition("-")[0]] += files if PLANTED.fullmatch(plant.id) else []
+    return {name: tuple(sorted(set(tests))) for name, tests in found.items() if tests}
 
 
 def page() -> str:

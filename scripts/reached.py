@@ -70,4 +70,5 @@ def page() -> str:
 def link(place: str) -> str:
     """Return a link from a page of docs/ to a test."""
     path, _, test = place.partition("::")
-    return f"[`{Path(path).name}::{test}`](../{path})" if test else ""
+    shown = f"{Path(path).name}::{test}" if test else Path(path).name
+    return f"[`{shown}`](../{path})" if place else ""
