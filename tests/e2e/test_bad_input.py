@@ -188,9 +188,12 @@ def _failed(network, task_id: str):
 
 
 def test_a_worker_with_a_damaged_journal_says_how_to_mend_it_and_works_again(network):
-    worker = network.end("worker-1", signal.SIGTERM)
+    network.ok("run", network.image("fractal"), "--args", "--seed 195")
+    journals = sorted((network.home / "workers").glob("*/journal"))
+    journal = next(each for each in journals if each.stat().st_size)  # anybody may have had a task
+    name = journal.parent.name
+    worker = network.end(name, signal.SIGTERM)
     own = {k: v for k, v in worker.environment.items() if k.startswith(("POOL", "IEXEC_"))}
-    journal = network.home / "workers" / "worker-1" / "journal"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(lines[0].replace(b"1", b"2") + b"".join(lines[1:]))
     refused = network.cli("worker", "start", "--json", **own)
@@ -199,6 +202,6 @@ def test_a_worker_with_a_damaged_journal_says_how_to_mend_it_and_works_again(net
     mended = network.ok("worker", "journal", "repair", str(journal))
     assert (mended["dropped"], mended["kept"]) == ([1], len(lines) - 1)
     assert Path(mended["saved"]).read_bytes().startswith(lines[0].replace(b"1", b"2"))
-    network.start("worker-1", worker)
+    network.start(name, worker)
     status = network.ok("worker", "status", "--base", str(journal.parent))
     assert status["connected"] is True
