@@ -88,7 +88,6 @@ def exit_table() -> str:
 app = typer.Typer(
     cls=Nouns,
     rich_markup_mode=None,
-    add_completion=False,
     invoke_without_command=True,
     epilog=exit_table(),
 )
