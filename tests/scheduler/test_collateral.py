@@ -39,7 +39,7 @@ async def test_a_pool_sells_once_its_owner_has_what_one_task_of_the_cheapest_cat
         "least": LEAST,
         "message": world.scheduler.pricing.why_nothing,
     }
-    with pytest.raises(PoolWithoutDeposit, match=r"deposit at least 0\.000000001 RLC") as told:
+    with pytest.raises(PoolWithoutDeposit, match=r"must deposit at least 0\.000000001 RLC") as told:
         await order(world)
     assert str(world.owner.address) in str(told.value)
     assert "poolhand account deposit" in str(told.value)

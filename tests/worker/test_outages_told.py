@@ -7,6 +7,7 @@ import asyncio
 import pytest
 import structlog
 from scripted_pool import ScriptedPool
+from structlog.testing import capture_logs
 
 from network.world import writes
 from poolhand.domain.replicate.machine import Action
@@ -67,3 +68,18 @@ async def test_an_engine_that_is_away_is_told_of_once_and_once_when_it_is_back(s
     await shop.blocks(2)
     await stage
     assert outages(lines, "engine_") == ["engine_unreachable", "engine_reached"]
+
+
+@pytest.mark.case("E25")
+async def test_a_pool_that_stays_away_is_told_once_and_again_when_it_leaves_anew(tmp_path):
+    pool = ScriptedPool(tmp_path)
+    await pool.opens()
+    await pool.greets()
+    structlog.reset_defaults()
+    with capture_logs() as told:
+        for _ in range(5):
+            await pool.agent.disconnected("the pool does not answer", 2.0)
+        await pool.greets()
+        await pool.agent.disconnected("the pool does not answer", 2.0)
+    await pool.world.stop()
+    assert [each["event"] for each in told].count("pool_left") == 2

@@ -72,8 +72,9 @@ class Collateral:
         return (
             f"the pool's owner {self._owner} has {show_rlc(self.account.stake)} RLC of free stake, "
             f"and the cheapest task locks {show_rlc(self.least)} RLC of it (30 % of the price): "
-            f"deposit at least {show_rlc(self.missing)} RLC with `poolhand account deposit`, from "
-            "the owner's wallet"
+            f"the owner must deposit at least {show_rlc(self.missing)} RLC: stop the pool, which "
+            f"holds the wallet, type `poolhand account deposit {show_rlc(self.missing)} --wallet "
+            f"{self._owner}`, and start it again"
         )
 
     def show(self) -> dict[str, Any]:

@@ -153,8 +153,10 @@ class Agent:
 
     async def disconnected(self, reason: str, retry_in: float | None) -> None:
         """Go on with what is held: the chain does not need the pool."""
+        is_news = self.standing.away_since is None
         self.standing.left(reason, self._bench.clock.now(), retry_in)
-        log.warning("pool_left", cause=reason, retry_in=retry_in)
+        if is_news:  # how the tries since then go is told by the session, now and then
+            log.warning("pool_left", cause=reason, retry_in=retry_in)
 
     async def received(self, message: WorkerBound) -> None:
         """Take one message of the pool; what it leads to by no fault of the pool ends with it."""
