@@ -55,7 +55,7 @@ def bought(lab):
         ),
         pytest.param(
             "output too large",
-            "wrote more to /iexec_out than",
+            "wrote more to /iexec_out, or",
             id="output-too-large",
             marks=reaches(S.COMPUTE_FAILED, S.FAILED, how="output too large"),
         ),
