@@ -445,6 +445,15 @@ def test_each_offer_that_lies_asks_for_one_more_until_all_have_been_asked():
     assert rounds == [1, 2, 4, 4, 0]
 
 
+def test_an_offer_made_by_a_lagging_clock_is_given_its_seconds_all_the_same():
+    deal, rules = deal_of(), PlacementRules()
+    (task,) = tasks_of(deal)
+    task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + 60)))
+    task = assigned(task, seat(1))  # the pool still thinks that it is NOW
+    assert task.attempts[0].heard_at == NOW + 60
+    assert not plan([task], {deal.deal_id: deal}, [seat(2)], rules=rules)[0]
+
+
 def test_idle_workers_stand_by_newcomers_only_after_everything_else():
     deal, fresh = deal_of(1), deal_of(2)
     (task,) = tasks_of(deal)

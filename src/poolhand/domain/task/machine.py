@@ -147,7 +147,9 @@ def _change(task: Task, event: Event) -> Task:
             return _assign(task, event)
         case Reported() | Lost() | Found() | Misbehaved():
             attempt = task.attempt(event.worker)
-            return task if attempt is None else task.with_attempt(_follow(attempt, event))
+            if attempt is None:
+                return task
+            return task.with_attempt(_follow(attempt, replace(event, at=max(task.now, event.at))))
         case Received():
             return task
     assert_never(event)
@@ -182,8 +184,9 @@ def _hear_of_deal(task: Task, event: DealGone | DealBack) -> Task:
 def _assign(task: Task, event: Assigned) -> Task:
     if task.attempt(event.worker) is not None:
         return task
-    created = (Entry(Status.CREATED, event.at),)
-    attempt = Attempt(event.worker, event.weight, created, heard_at=event.at, proved=event.proved)
+    at = max(task.now, event.at)  # a node that lags may tell an earlier time than the task has
+    created = (Entry(Status.CREATED, at),)
+    attempt = Attempt(event.worker, event.weight, created, heard_at=at, proved=event.proved)
     return task.with_attempt(attempt)
 
 
