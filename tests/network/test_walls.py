@@ -9,6 +9,7 @@ import pytest
 
 from network.rogues import Hands
 from network.world import T
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.machine import Action
@@ -33,7 +34,7 @@ class Victims:
     """The deal and tasks for which everything planted goes off, ``times`` times in all."""
 
     def __init__(self):
-        self.names, self.left, self.hit = set(), 10**9, 0
+        self.names, self.left, self.hit, self.kind = set(), 10**9, 0, Planted
 
     def choose(self, deal):
         self.names = {deal.deal_id, *(name for _, name in deal.tasks())}
@@ -42,7 +43,7 @@ class Victims:
         if self.left and any(_names(each) & self.names for each in about):
             self.left -= 1
             self.hit += 1
-            raise Planted(WORDS)
+            raise self.kind(WORDS)
 
 
 def _names(value):
@@ -212,6 +213,18 @@ async def test_a_worker_that_cannot_look_at_one_task_looks_after_the_others(
     if method == "task_events":
         victims.hit = 1  # it is asked for only when an end is deep in the chain
     name = await plays(world, victims)
+    await ends(world, name)
+
+
+@pytest.mark.parametrize("program", ["worker", "pool"])
+async def test_a_task_of_which_no_endpoint_can_tell_holds_up_no_other(scene, program):
+    """What looks like an outage of the chain is one of a single task."""
+    world, victims = await scene(workers=1, quick=False)
+    victims.kind = ChainUnreachable
+    reach = world.pool.reach if program == "pool" else world.nodes[0].reach
+    reach.hub = Mined(reach.hub, victims, "tasks")
+    name = await plays(world, victims)
+    victims.left = 0
     await ends(world, name)
 
 

@@ -162,7 +162,7 @@ class Lookout:
         if event.removed:
             self.look(self.purchases.drop(deal_id, now))
             return
-        await self.look(await self.purchases.receive(deal_id, event.block, now))
+        self.look(await self.purchases.receive(deal_id, event.block, now))
         self._engine.seen(min((event.block, *self.purchases.unread_since())))
 
     def _record(self, task: Task, event: HubEvent) -> None:

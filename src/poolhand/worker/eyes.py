@@ -33,6 +33,8 @@ PATROL: Final = Seconds(10)
 STALL: Final = Seconds(120)
 """Time without a new block after which a chain counts as standing still: the slowest that iExec
 runs on has one every 5 s."""
+MOST_FAILED: Final = 3
+"""Looks in one batch that fail, one after another, before each task is looked at alone."""
 MOST_IN_VAIN: Final = 5
 """Looks at a task that fail by no fault of the chain's endpoints, one after another; then it is
 given up, if nothing is staked."""
@@ -86,21 +88,37 @@ class Eyes:
             self.look(task_id)
 
     async def keep_looking(self) -> None:
-        """Answer every ``look``, all that are asked for at once in one batch, for ever."""
+        """Answer every ``look``, all that are asked for at once in one batch, for ever.
+
+        A batch that fails again and again is taken apart, so that one task of which no endpoint
+        can tell holds up no other.
+        """
+        failed = 0
         while True:
             await self._wake.wait()
             self._wake.clear()
             asked, self._dirty = self._dirty, set()
-            try:
-                await self._read(asked)
-            except ChainUnreachable as fault:
-                self._bench.chain_outage.tell(fault)
-                self._dirty |= asked
-                await self._bench.clock.sleep(RETRY_SECONDS)
-                self._wake.set()
-            else:
-                self._bench.chain_outage.over()
+            failed = await self._answer(asked, failed)
             self._tidy_up()
+
+    async def _answer(self, asked: set[TaskId], failed: int) -> int:
+        """Look, and again soon at what could not be seen; returns how often that was so."""
+        left: set[TaskId] = set()
+        fault: ChainUnreachable | None = None
+        alone = failed >= MOST_FAILED
+        for batch in [{each} for each in sorted(asked)] if alone else [asked]:
+            try:
+                await self._read(batch)
+            except ChainUnreachable as unreachable:
+                left, fault = left | batch, unreachable
+        if fault is None:
+            self._bench.chain_outage.over()
+            return 0
+        self._bench.chain_outage.tell(fault)
+        self._dirty |= left
+        await self._bench.clock.sleep(RETRY_SECONDS)
+        self._wake.set()
+        return failed + 1
 
     async def follow_events(self, first: BlockNumber) -> None:
         """Look at a task whenever the hub tells of it, for ever."""
