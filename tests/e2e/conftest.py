@@ -10,6 +10,8 @@ from reaching import pytest_runtest_call
 from status_lab import WORKERS, Lab
 from status_setup import SETTINGS, make_lab
 
+from poolhand.containers.mounts import release
+
 __all__ = ["pytest_runtest_call"]
 
 HERE = Path(__file__).parent
@@ -50,3 +52,10 @@ def lab(lab_folder, tmp_path_factory) -> Lab:
     """A devnet of its own, for its chain time is moved and its limits are tight."""
     lab_folder.ok("devnet", "up", "--detach", "--workers", str(len(WORKERS)), **SETTINGS)
     return make_lab(lab_folder, tmp_path_factory.mktemp("lab-app"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_disk_stays(tmp_path_factory):
+    """Let go of the disks of tasks that were held when a network ended: nobody takes them up."""
+    yield
+    release(tmp_path_factory.getbasetemp())
