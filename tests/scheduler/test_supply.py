@@ -402,6 +402,11 @@ def test_who_has_lost_its_turn_waits_while_another_is_there_and_works_where_nobo
     assert idle[resting.worker] == {IdleReason.RESTING: 2, IdleReason.ENOUGH: 1}
     made, _ = plan(tasks_of(deal), {deal.deal_id: deal}, [resting], now=NOW)
     assert len(made) == 3
+    (one,) = tasks_of(deal_of(7, trust=3))
+    one = assigned(one, other)
+    deals = {one.facts.deal_id: deal_of(7, trust=3)}
+    made, _ = plan([one], deals, [resting, other], now=NOW)
+    assert [each.worker for each in made] == [resting.worker], "the other one has had it"
     later = UnixSeconds(NOW + REST)
     made, _ = plan(tasks_of(deal), {deal.deal_id: deal}, [resting, other], now=later)
     assert len(made) == 3

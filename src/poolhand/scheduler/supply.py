@@ -52,6 +52,10 @@ COMPUTING: Final = frozenset(
 """Statuses in which a replicate fills a slot."""
 
 
+_SOON: Final = frozenset({IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS})
+"""What keeps a worker from a task only for now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One replicate to create."""
@@ -177,9 +181,6 @@ def _rooms(
     rules: PlacementRules,
 ) -> Mapping[Address, _Room]:
     rooms = {seat.worker: _room(seat, now, rules) for seat in seats}
-    if all(room.is_resting or room.seat.paused for room in rooms.values()):
-        for room in rooms.values():
-            room.is_resting = False  # there is nobody to whom the turn could go
     for task in tasks:
         for attempt in task.attempts:
             holder = rooms.get(attempt.worker)
@@ -247,6 +248,7 @@ def _staff(
     made: list[Assignment] = []
     refused: list[tuple[_Room, IdleReason]] = []
     extra = doubles(task, rules, trusts)
+    others = False
     for room in _queue(task, rooms, made):
         seat = room.seat
         if not replicates_wanted(_with(task, made), seat.weight, rules, trusts):
@@ -254,6 +256,9 @@ def _staff(
                 return made, True
             extra -= 1
         hindrance = _hindrance(task, deal, room, rules)
+        others |= hindrance in _SOON and not room.is_resting
+        if room.is_resting and others and hindrance in (None, *_SOON):
+            hindrance = IdleReason.RESTING  # the turn goes to one that will have room
         if hindrance is not None:
             refused.append((room, hindrance))
             continue
@@ -287,7 +292,6 @@ def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> Id
         (task.attempt(seat.worker) is not None, IdleReason.HAD_IT),
         (deal.tag.needs_gpu and not seat.gpu, IdleReason.NEEDS_GPU),
         (deal.tag.needs_tee and not seat.tee, IdleReason.NEEDS_TEE),
-        (room.is_resting, IdleReason.RESTING),
         (room.slots <= 0, IdleReason.BUSY),
         (room.waiting >= room.usable * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),
         (_missing(room, deal, rules) > 0, IdleReason.STAKE_TOO_LOW),
