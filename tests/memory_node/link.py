@@ -34,6 +34,7 @@ class MemoryLink:
     async def exchange(self, queries: Sequence[Query[Any]]) -> list[dict[str, Any]]:
         self.exchanges += 1
         methods = [query.method for query in queries]
+        await asyncio.sleep(0)  # as on any way, others may act meanwhile
         self.before(methods)
         asked = json.loads(message(queries, list(range(len(queries)))))
         told = [self.node.answer(each) for each in (asked if len(queries) > 1 else [asked])]
