@@ -132,7 +132,7 @@ FAILURES = {
     "eats-memory": ("out of memory", "correct the app"),
     "says-nothing": ("computed.json", "correct the app"),
     "gone": ("cannot be found", "publish the image"),
-    "data-gone": ("answered 404", "make the file reachable"),
+    "data-gone": ("no such file, 404", "make the file reachable"),
     "data-changed": ("has sha256", "make the file reachable"),
 }
 

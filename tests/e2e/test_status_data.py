@@ -47,7 +47,7 @@ def bought(lab):
     [
         pytest.param(
             "404",
-            "answered 404",
+            "no such file, 404",
             id="404",
             marks=reaches(S.DATA_DOWNLOAD_FAILED, S.FAILED, how="404"),
         ),
