@@ -1,0 +1,122 @@
+"""The pages are typed as they are printed: a pool, a worker and a buyer on a chain joined by hand."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from typist import Newcomer, address_in, typed_lines
+
+from poolhand.devnet.ports import free_port
+
+pytestmark = pytest.mark.timeout(400)
+
+
+class Party(Newcomer):
+    """A newcomer who leaves when the test is over."""
+
+    def close(self) -> None:
+        self.leaves()
+
+
+@pytest.fixture
+def chain(network) -> dict[str, str]:
+    """What joins the chain of a devnet that somebody else runs."""
+    joined = f"POOLHAND_RPC={network.info.rpc_url} POOLHAND_HUB={network.info.hub}"
+    return {
+        r"POOLHAND_CHAIN=arbitrum": joined,
+        r"POOLHAND_RPC=https://rpc\.example POOLHAND_HUB=0x…": joined,
+        r"--rpc https://rpc\.example --hub 0x…": joined.replace("POOLHAND_RPC=", "--rpc ").replace(
+            "POOLHAND_HUB=", "--hub "
+        ),
+    }
+
+
+@pytest.mark.case("E1", "E2", "E4", "E5", "E6", "E9")
+def test_a_pool_a_worker_and_a_buyer_work_as_printed(network, chain, tmp_path):
+    places = {
+        r"https://pool\.example": f"http://127.0.0.1:{free_port()}",
+        r"https://results\.example": f"http://127.0.0.1:{free_port()}",
+        r"/srv/results": str(tmp_path / "srv"),
+    }
+    with closing(Party(tmp_path / "owner", {**chain, **places})) as owner:
+        pool = _runs_a_pool(owner)
+        places[r"--pool-address 0x…"] = f"--pool-address {pool}"
+        with closing(Party(tmp_path / "worker", {**chain, **places})) as worker:
+            _runs_a_worker(worker)
+            _buys(Newcomer(tmp_path / "buyer", {**chain, **places}), network)
+            _stops_the_worker(worker)
+
+
+def _runs_a_pool(owner: Party) -> str:
+    """Type the page for pool owners; returns the pool's address."""
+    ports = {"results": owner.fills[r"https://results\.example"].rpartition(":")[2],
+             "pool": owner.fills[r"https://pool\.example"].rpartition(":")[2]}  # fmt: skip
+    owner.types(f"export IEXEC_CORE_PORT={ports['pool']} POOLHAND_RESULTS_PORT={ports['results']}")
+    pool = ""
+    for line in typed_lines("docs/how-to/run-a-pool.md"):
+        if "wallet create" in line:
+            wallet = address_in(owner.types(line))
+            owner.fills[r"POOLHAND_WALLET=0x…"] = f"POOLHAND_WALLET={wallet}"
+            owner.types(f"poolhand devnet faucet {wallet}")
+        elif "pool create" in line:
+            pool = address_in(owner.types(line))
+            owner.fills[r"--pool-address 0x…"] = f"--pool-address {pool}"
+        elif "serve" in line:
+            owner.leaves_running(line, r"http://127\.0\.0\.1:\d+")
+        else:
+            owner.types(line)
+    return pool
+
+
+def _runs_a_worker(worker: Party) -> None:
+    """Type the README's lines for workers; this pool is in their own network."""
+    worker.types("export POOLHAND_ALLOW_PRIVATE=true")
+    for line in typed_lines("README.md", "Run a worker"):
+        if "wallet create" in line:
+            wallet = address_in(worker.types(line))
+            worker.fills[r"faucet 0x…"] = f"faucet {wallet}"
+        elif "worker start" in line:
+            worker.leaves_running(line, "pool_joined")
+        elif "worker stop" in line:
+            return
+        else:
+            worker.types(line)
+
+
+def _buys(buyer: Newcomer, network) -> None:
+    """Type the README's lines for a buyer on any chain."""
+    wallet = address_in(buyer.types("poolhand wallet create"))
+    buyer.fills[r"--wallet 0x…"] = f"--wallet {wallet}"
+    buyer.fills[r"docker\.io/you/app:1\.0"] = network.image("fractal")
+    lines = typed_lines("README.md", "Buy a computation")
+    lines = lines[next(n for n, line in enumerate(lines) if line.startswith("CHAIN=")) :]
+    buyer.types(lines[0])
+    buyer.types(f"poolhand devnet faucet {wallet} $CHAIN")
+    for line in lines[1:]:
+        printed = buyer.types(line)
+        if " run " in line:
+            assert "COMPLETED" in printed
+    assert list(buyer.home.glob("*/result*")) or list(buyer.home.glob("*.zip")), list(
+        buyer.home.iterdir()
+    )
+
+
+def _stops_the_worker(worker: Party) -> None:
+    """Type the rest of the worker's page."""
+    lines = typed_lines("docs/how-to/run-a-worker.md")
+    start = next(n for n, line in enumerate(lines) if "worker start" in line)
+    for line in lines[start + 1 :]:
+        worker.types(line)
+    worker.waits_for_the_last()
+
+
+@pytest.mark.case("E3", "E6")
+def test_a_whole_network_on_this_machine_works_as_printed(tmp_path):
+    with closing(Party(tmp_path / "home")) as newcomer:
+        for line in typed_lines("README.md", "Buy a computation"):
+            if line.startswith("CHAIN="):
+                break
+            printed = newcomer.types(line)
+            if " run " in line:
+                assert "COMPLETED" in printed
