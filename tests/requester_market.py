@@ -57,6 +57,7 @@ class FakePool:
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     seated: list[Address] = field(default_factory=list)
     logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
+    results_url: str = "http://pool.test:13200"
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -68,7 +69,7 @@ class FakePool:
                 "hub": str(self.hub or self.chain.facts.hub),
                 "workerpool": str(self.workerpool),
                 "owner": str(self.owner.address),
-                "results_url": "http://results.test",
+                "results_url": self.results_url,
                 "version": "1.0",
                 "prices": {"0": self.price},
             }

@@ -116,6 +116,39 @@ def test_any_link_is_read_without_a_fault(link):
     assert isinstance(result_location(link), str)
 
 
+@pytest.mark.case("A9")
+@pytest.mark.parametrize(
+    "told",
+    [
+        "http://127.0.0.1:2375",
+        "http://169.254.169.254",
+        "https://inside.example",
+        "http://results.example",
+        "file:///etc/passwd",
+        "https://a:b@results.example",
+    ],
+)
+async def test_where_a_pool_says_that_results_are_is_visited_only_by_the_rule(
+    market, tmp_path, told
+):
+    market.hosts |= {"inside.example": "10.0.0.1", "results.example": "8.8.8.8"}
+    market.pool.results_url = told
+    task_id = await completed(market, "")
+    with pytest.raises(NoResultsService, match="--results-url"):
+        await download(market, task_id, tmp_path)
+    assert market.asked == []
+    await download(market, task_id, tmp_path, results_url="http://10.0.0.1:13200")
+    assert market.asked == ["http://10.0.0.1:13200"]
+
+
+@pytest.mark.parametrize("told", ["https://results.example", "http://pool.test:13200"])
+async def test_a_pool_may_name_a_public_place_and_its_own_host(market, tmp_path, told):
+    market.hosts["results.example"] = "8.8.8.8"
+    market.pool.results_url = told
+    await download(market, await completed(market, ""), tmp_path)
+    assert market.asked == [told]
+
+
 @given(st.text())
 async def test_any_text_may_be_asked_about(text):
     async def nowhere(_host, _port):

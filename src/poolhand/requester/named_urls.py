@@ -1,4 +1,4 @@
-"""Addresses that only the chain names: a stranger wrote them, so a rule says which are visited.
+"""Addresses that the chain or a pool names: strangers wrote them; a rule says which are visited.
 
 An https address whose host is public, or one at a place that the person has named anyway. Where
 the chain itself runs on this machine, this machine's addresses are fine, too: such a chain is a
@@ -55,6 +55,15 @@ class UrlRule:
         except (ForbiddenAddress, OSError):
             return False
         return True
+
+    async def allows_beside(self, url: str, pool: str) -> bool:
+        """Tell whether to visit ``url`` because the pool at ``pool``, which was named, says so.
+
+        Its own host is fine, at any port: a pool and its results are often one machine.
+        """
+        place, named = _origin(url), _origin(pool)
+        beside = place is not None and named is not None and place[1] == named[1]
+        return beside or await self.allows(url)
 
 
 def _is_here(url: str) -> bool:

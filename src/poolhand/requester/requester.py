@@ -364,7 +364,7 @@ class Requester:
 
     async def _results_urls(self, view: TaskView) -> list[str]:
         """Return where a result may be, best first: the chain's word, then the settings'."""
-        told = await self._told_results_url()
+        told = self._settings.results_url or await self._told_results_url()
         linked = results_url(view.results, view.task_id)
         if linked and await self._rule.allows(linked, (told,)):
             return list(dict.fromkeys(each for each in (linked, told) if each))
@@ -379,12 +379,14 @@ class Requester:
         raise NoResultsService("where are the results? Give --results-url, or --pool-url")
 
     async def _told_results_url(self) -> str | None:
-        if self._settings.results_url or self.pool is None:
-            return self._settings.results_url
+        """Return where the pool says that results are, if that may be visited."""
+        if self.pool is None:
+            return None
         try:
-            return (await self.pool.config()).results_url
+            told = (await self.pool.config()).results_url
         except (Unavailable, PeerFault, Refused):
             return None  # the chain may know
+        return told if await self._rule.allows_beside(told, self.pool.url) else None
 
 
 _Asset = TypeVar("_Asset", App, Dataset, Workerpool)
