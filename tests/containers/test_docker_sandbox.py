@@ -240,7 +240,7 @@ print(os.memfd_create('x') > 2, select.epoll().fileno() > 2, os.eventfd(0) > 2)
     ]  # fmt: skip
 
 
-@pytest.mark.case("A10")
+@pytest.mark.case("N7")
 async def test_an_app_cannot_make_the_kernel_spare_it(docker_world):
     code = """
 import os

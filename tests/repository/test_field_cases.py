@@ -14,6 +14,12 @@ def test_tests_name_only_cases_that_exist():
     assert set(fieldcases.places()) <= set(fieldcases.cases())
 
 
+def test_every_case_has_an_answer_and_a_test():
+    told, proved = fieldcases.cases(), fieldcases.places()
+    assert [name for name, case in told.items() if not case.answer] == []
+    assert [name for name in told if name not in proved] == []
+
+
 def test_every_fault_can_still_be_planted():
     for plant in planting.plants():
         assert plant.spoilt()

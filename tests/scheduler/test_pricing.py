@@ -252,7 +252,7 @@ async def test_one_requester_has_only_so_many_tasks_open(pool):
     assert world.scheduler.open_tasks.of(me) == 0
 
 
-@pytest.mark.case("A3")
+@pytest.mark.case("A3", "N2")
 async def test_one_caller_is_signed_only_so_many_orders_a_minute(pool):
     world = await pool(prices={0: NanoRlc(RLC)}, orders_per_minute=3)
     pricing = world.scheduler.pricing
@@ -266,7 +266,7 @@ async def test_one_caller_is_signed_only_so_many_orders_a_minute(pool):
     assert await pricing.order(asked(trust=5, caller="203.0.113.7"))
 
 
-@pytest.mark.case("A3")
+@pytest.mark.case("A3", "N2")
 async def test_no_more_orders_are_kept_than_a_bound(pool):
     world = await pool(prices={0: NanoRlc(RLC)}, orders_per_minute=10**6)
     pricing = world.scheduler.pricing
