@@ -58,6 +58,16 @@ def test_only_https_to_a_host_is_gone_to(url, why):
         STRICT.place(url)
 
 
+@pytest.mark.case("A8", "A9")
+@pytest.mark.parametrize("port", ["0", "65536", "67911", "9" * 40])
+async def test_a_port_that_nobody_has_is_forbidden_in_words(port):
+    with pytest.raises(ForbiddenAddress, match="has no port"):
+        await check_image_registry(f"r.example:{port}", STRICT, frozenset(), at("1.1.1.1"))
+    with pytest.raises(ForbiddenAddress, match="has no port"):
+        async with httpx.AsyncClient(transport=CheckedTransport(STRICT, at("1.1.1.1"))) as client:
+            await client.get(f"https://r.example:{port}/")
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -68,6 +78,10 @@ def test_only_https_to_a_host_is_gone_to(url, why):
         "::1",
         "fd00::1",
         "::ffff:10.0.0.1",
+        "192.0.0.192",
+        "fec0::1",
+        "3fff::1",
+        "64:ff9b:1::1",
     ],
 )
 async def test_a_name_at_a_closed_address_is_forbidden_and_allowed_by_name(address):

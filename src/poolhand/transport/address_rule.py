@@ -19,6 +19,8 @@ from poolhand.transport.addresses import IPAddress, Resolver, is_public, resolve
 from poolhand.transport.errors import shown
 
 PORTS: Final = {"http": 80, "https": 443}
+LAST_PORT: Final = 65_535
+"""A resolver of the system takes a larger one for what is left of its division."""
 
 
 class ForbiddenAddress(Refused):
@@ -71,9 +73,11 @@ class AddressRule:
         """Return where a host is, best first.
 
         Raises:
-            ForbiddenAddress: One of its addresses is not allowed.
+            ForbiddenAddress: One of its addresses is not allowed, or there is no such port.
             OSError: It has none.
         """
+        if not 0 < port <= LAST_PORT:
+            raise ForbiddenAddress(f"{shown(host)} has no port {str(port)[:20]}")
         try:
             found: tuple[IPAddress, ...] = (ip_address(host.strip("[]")),)
         except ValueError:
@@ -137,7 +141,8 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
 
 def _where(place: httpx.URL) -> tuple[str, int]:
-    return place.raw_host.decode("ascii"), place.port or PORTS[place.scheme]
+    port = PORTS[place.scheme] if place.port is None else place.port
+    return place.raw_host.decode("ascii"), port
 
 
 def _pinned(request: httpx.Request, address: IPAddress) -> httpx.Request:

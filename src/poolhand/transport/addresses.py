@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
@@ -14,6 +14,17 @@ Resolver: TypeAlias = Callable[[str, int], Awaitable[tuple[IPAddress, ...]]]
 
 CLOUD_HOSTS: Final = frozenset({IPv4Address("168.63.129.16")})
 """Metadata services that live at public addresses (Azure's)."""
+_CLOSED: Final = tuple(
+    map(
+        ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b:1::/48"),
+    )
+)
+"""What Python's own lists leave open, or did for long: protocol assignments (with Oracle's metadata
+service), retired relays, site-local addresses, documentation, local translation to IPv4.
+
+Source: IANA's registries of special-purpose addresses; RFC 6890, 7526, 3879, 9637, 8215.
+"""
 _NAT64: Final = bytes.fromhex("0064ff9b0000000000000000")
 
 
@@ -43,7 +54,7 @@ def is_public(address: IPAddress) -> bool:
 
 def _is_open(address: IPAddress) -> bool:
     closed = address.is_multicast or address.is_reserved or address in CLOUD_HOSTS
-    return address.is_global and not closed
+    return address.is_global and not closed and not any(address in each for each in _CLOSED)
 
 
 def _inside(address: IPAddress) -> Iterator[IPv4Address]:
