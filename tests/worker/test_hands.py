@@ -99,6 +99,20 @@ async def test_data_that_cannot_be_had_fail_with_the_reason(shop, with_data, fau
     assert finished.detail == str(fault)
 
 
+@pytest.mark.case("A5")
+@pytest.mark.parametrize(("allowed", "fits"), [(9, True), (8, False), (4, False), (3, False)])
+async def test_all_data_of_a_task_together_are_within_the_operators_limit(
+    shop, with_data, allowed, fits
+):
+    shop.bench.rules = replace(shop.bench.rules, all_input_bytes=allowed)
+    finished = await done(shop, A.DOWNLOAD_DATA, with_data)
+    assert finished.outcome is (S.DATA_DOWNLOADED if fits else S.DATA_DOWNLOAD_FAILED)
+    assert fits or f"more than {allowed} bytes" in finished.detail
+    assert fits or "POOLHAND_TASK_ALL_INPUT" in finished.detail
+    files = shop.bench.folder(with_data.offer.task_id).input.iterdir()
+    assert sum(each.stat().st_size for each in files) <= allowed
+
+
 # ----------------------------------------------------------------------------------- computing
 
 

@@ -42,7 +42,7 @@ class WorkerSettings:
         work: Of the writable folder in which an app starts (bytes); 0: it is read-only.
         disk: What keeps an app within these limits: ``auto``, or a kind of disk.
         pids: Processes of one container.
-        input_bytes: Largest dataset or input file (bytes).
+        input_bytes, all_input_bytes: Largest dataset or input file, and all of a task (bytes).
         least_pull_timeout, pull_timeout, download_timeout: For one image, one file (seconds).
         developer_logger: Whether what apps print goes into the worker's log.
         metrics_window: Computations that the metrics look back on.
@@ -78,6 +78,7 @@ class WorkerSettings:
     disk: str
     pids: int
     input_bytes: int
+    all_input_bytes: int
     least_pull_timeout: Seconds
     pull_timeout: Seconds
     developer_logger: bool
@@ -187,6 +188,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "(in memory, as root), watch (measured now and then), auto: the first that works"),
     Option("pids", "POOLHAND_TASK_PIDS", whole(16), "256", "processes of one task"),
     Option("input", "POOLHAND_TASK_INPUT", size, "2g", "largest dataset or input file"),
+    Option("all-input", "POOLHAND_TASK_ALL_INPUT", size, "4g",
+           "dataset and input files of one task together"),
     Option("least-pull-timeout", "IEXEC_WORKER_DOCKER_IMAGE_MIN_PULL_TIMEOUT", _duration, "PT5M",
            "least time for the pull of an image (ISO 8601 or seconds)"),
     Option("pull-timeout", "IEXEC_WORKER_DOCKER_IMAGE_MAX_PULL_TIMEOUT", _duration, "PT30M",
@@ -269,6 +272,7 @@ def worker_settings(
         disk=found["disk"],
         pids=found["pids"],
         input_bytes=found["input"],
+        all_input_bytes=found["all-input"],
         least_pull_timeout=found["least-pull-timeout"],
         pull_timeout=found["pull-timeout"],
         developer_logger=found["developer-logger"],

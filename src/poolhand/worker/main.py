@@ -287,6 +287,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         limits,
         settings.allow_network,
         settings.input_bytes,
+        settings.all_input_bytes,
         settings.download_timeout,
         settings.least_pull_timeout,
         settings.pull_timeout,

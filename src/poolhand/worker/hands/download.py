@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
+
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.multiaddr import decode
 from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.transport.errors import DownloadTooLarge
 from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
 from poolhand.worker.hands.engine import patiently
+
+
+class TooMuchInput(Refused):
+    """Dataset and input files of a task come to more than the operator allows."""
 
 
 class WrongChecksum(Refused):
@@ -53,22 +61,23 @@ async def download_data(bench: Bench, replicate: Replicate) -> Finished:
     outcome, detail = Status.DATA_DOWNLOADED, None
     try:
         folder.create()
-        await _dataset(bench, brief, folder)
+        data = _Data(bench, folder, bench.rules.all_input_bytes)
+        await _dataset(data, brief)
         for uri in brief.params.input_files:
-            await _fetch(bench, uri, folder, input_name(uri))
+            await data.fetch(uri, input_name(uri))
     except (PoolhandError, OSError) as fault:
         outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)
     return Finished(bench.clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
 
 
-async def _dataset(bench: Bench, brief: Brief, folder: Folder) -> None:
+async def _dataset(data: _Data, brief: Brief) -> None:
     if brief.dataset is None:
         return
     uri = decode(brief.dataset.multiaddr)
-    found = await _fetch(bench, uri, folder, dataset_name(brief))
+    found = await data.fetch(uri, dataset_name(brief))
     expected = brief.dataset.checksum.hex()
     if any(brief.dataset.checksum) and found != expected:
-        (folder.input / dataset_name(brief)).unlink()
+        (data.folder.input / dataset_name(brief)).unlink()
         raise WrongChecksum(uri, expected, found)
 
 
@@ -77,7 +86,31 @@ def dataset_name(brief: Brief) -> str:
     return "0x" + brief.deal.dataset.address.hex()
 
 
-async def _fetch(bench: Bench, uri: str, folder: Folder, name: str) -> str:
-    target = str(folder.input / name)
-    rules = bench.rules
-    return await bench.fetcher.fetch(uri, target, rules.input_bytes, rules.download_timeout)
+@dataclass(slots=True)
+class _Data:
+    """What comes for one task; ``left`` is what may still come (bytes)."""
+
+    bench: Bench
+    folder: Folder
+    left: int
+
+    async def fetch(self, uri: str, name: str) -> str:
+        """Download a file and return its sha256 (hexadecimal).
+
+        Raises:
+            TooMuchInput: With it the task would have more than the operator allows.
+            ForbiddenUri, DownloadTooLarge, DownloadFailed: See ``Fetcher.fetch``.
+        """
+        rules, target = self.bench.rules, self.folder.input / name
+        limit = min(rules.input_bytes, self.left)
+        try:
+            found = await self.bench.fetcher.fetch(uri, str(target), limit, rules.download_timeout)
+        except DownloadTooLarge as fault:
+            if limit == rules.input_bytes:
+                raise
+            raise TooMuchInput(
+                f"the dataset and input files come to more than {rules.all_input_bytes} bytes: use "
+                "less, or let the worker's operator raise the limit (POOLHAND_TASK_ALL_INPUT)"
+            ) from fault
+        self.left -= (await asyncio.to_thread(target.stat)).st_size
+        return found
