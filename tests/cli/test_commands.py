@@ -87,6 +87,26 @@ def test_a_switch_may_stand_alone_or_have_a_word():
 
 
 @pytest.mark.case("E19")
+@pytest.mark.parametrize("program", ["worker start", "pool serve", "results serve"])
+def test_a_program_without_a_single_flag_reads_its_environment(program, capsys, monkeypatch):
+    monkeypatch.setenv("POOL_ADDRESS", "0x" + "b3" * 20)
+    monkeypatch.setenv("POOLHAND_CONFIRMATIONS", "zero")
+    assert run(program.split()) == 2
+    assert "POOLHAND_CONFIRMATIONS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_the_settings_in_force_are_shown_whole_at_any_width(columns, capsys, monkeypatch):
+    place = "a-registry-of-ours.with-a-long-name.example:5000,another-of-ours.example"
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("POOLHAND_ALLOWED_REGISTRIES", place)
+    assert run(["worker", "start", "--pool-address", "0x" + "b3" * 20, "--show-config"]) == 0
+    told = capsys.readouterr().out
+    assert "POOLHAND_ALLOWED_REGISTRIES" in told
+    assert place.partition(",")[0] in told
+
+
+@pytest.mark.case("E19")
 @pytest.mark.parametrize("words", [("--gpu",), ("--gpu", "yes"), ("--gpu=1",)])
 def test_a_switch_of_a_program_is_understood_however_it_is_typed(words, capsys):
     pool = "0x" + "b3" * 20

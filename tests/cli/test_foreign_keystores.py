@@ -41,6 +41,14 @@ def test_a_wallet_whose_file_tells_no_address_is_listed_and_shown(cli, untold):
     assert (shown.code, "deployer" in shown.out) == (0, True)
 
 
+def test_a_list_without_a_wallet_says_so_and_how_to_make_one(cli, tmp_path):
+    told = cli("wallet", "list", "--keystore", str(tmp_path / "none")).out
+    assert (
+        told.split()
+        == f"no wallet in {tmp_path}/none: make one with `poolhand wallet create`".split()
+    )
+
+
 @pytest.mark.case("C1")
 def test_the_requesters_verbs_use_a_wallet_whose_file_tells_no_address(cli, untold, tmp_path):
     path, address = untold

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,27 @@ def _for_types(tree, node) -> bool:
         isinstance(each, ast.If) and "TYPE_CHECKING" in ast.dump(each.test) and node in each.body
         for each in ast.walk(tree)
     )
+
+
+WORDS = st.text("aé宽-", min_size=1, max_size=30)
+CELLS = st.lists(st.lists(WORDS, max_size=4).map(" ".join), min_size=3, max_size=3)
+
+
+@pytest.mark.case("E6")
+@given(st.lists(CELLS, min_size=1, max_size=3), st.integers(40, 120))
+def test_no_table_of_any_width_cuts_or_breaks_a_word(rows, width):
+    out = io.StringIO()
+    Console(file=out, width=width).print(grid(("why", "who acts", "what changes it"), rows))
+    shown = Counter(out.getvalue().split())
+    assert Counter(" ".join(" ".join(row) for row in rows).split()) <= shown
+
+
+@pytest.mark.case("E6")
+@pytest.mark.parametrize("width", range(60, 100))
+def test_a_long_setting_is_shown_whole_beside_a_long_cause(width):
+    cause = "the pool's results service is at http://127.0.0.1:13200, where this worker goes not"
+    change = "allow the place with POOLHAND_ALLOWED_HOSTS=127.0.0.1:13200 or ask its owner"
+    out = io.StringIO()
+    Console(file=out, width=width).print(grid(("why", "who", "change"), [(cause, "you", change)]))
+    assert "POOLHAND_ALLOWED_HOSTS=127.0.0.1:13200" in out.getvalue().split()
+    assert max(map(len, out.getvalue().splitlines())) <= width

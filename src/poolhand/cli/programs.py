@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -76,7 +77,7 @@ class _WithSwitches(TyperCommand):
 def spelled_out(words: Sequence[str], switches: Container[str]) -> list[str]:
     """Return what was typed with a word behind every switch."""
     told: list[str] = []
-    for word, after in zip(words, (*words[1:], ""), strict=True):
+    for word, after in pairwise((*words, "")):
         told.append(word)
         if word in switches and after.strip().lower() not in SWITCH_WORDS:
             told.append("true")
@@ -171,11 +172,8 @@ def _show(settings: Settings, *, as_json: bool) -> None:
         told = {row.option.key: {"value": row.shown, "origin": row.origin} for row in rows}
         print(json.dumps(told, indent=2))
         return
-    from rich.table import Table
-
+    from poolhand.cli.render import grid
     from poolhand.cli.terminal import Console
 
-    table = Table("setting", "value", "origin", title="Settings in force")
-    for row in settings.rows():
-        table.add_row(row.option.key, row.shown, row.origin)
-    Console().print(table)
+    cells = ((row.option.key, row.shown, row.origin) for row in settings.rows())
+    Console().print(grid(("setting", "value", "origin"), cells, "Settings in force"))

@@ -45,7 +45,7 @@ async def _lively(desk: Desk, snapshots: AsyncIterator[Progress], deal: Deal | N
     with Live(console=desk.console, auto_refresh=False, transient=True) as live:
         async for last in snapshots:
             for line in _new(_bad_news(last, deal), told):
-                live.console.print(Text(line), crop=False)
+                live.console.print(Text(line))
             live.update(replicates_table(Progress(last.tasks[:SHOWN])), refresh=True)
     return last
 

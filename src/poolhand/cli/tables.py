@@ -7,7 +7,8 @@ that it can still be copied. Every cell is escaped, whoever wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 _INDENT: Final = 4
 """Columns before a value that stands below its name."""
+_WORD: Final = re.compile(r"\s*(?P<itself>\S+)")
+"""A word, with the blanks before it."""
+_PADDING: Final = 2
+"""Blank columns around each column of a table."""
 
 
 def cell(value: object) -> Text:
@@ -50,12 +55,12 @@ class Pairs:
             head = Text(name, style="bold")
             if _widest(value) <= room:
                 head.pad_right(margin - cell_len(name))
-                first, *rest = _wrapped(console, value, room) or [Text()]
-                yield head + first
+                first, *rest = _wrapped(value, room) or [Text()]
+                yield _whole(head + first)
                 yield from (_indented(line, margin) for line in rest)
             else:
                 yield head
-                lines = _wrapped(console, value, options.max_width - _INDENT)
+                lines = _wrapped(value, options.max_width - _INDENT)
                 yield from (_indented(line, _INDENT) for line in lines)
 
 
@@ -74,27 +79,47 @@ class Grid:
         del console
         if self.title:
             yield Text(shown(self.title), style="italic")
-        least = [self._least(place) for place in range(len(self.columns))]
-        if sum(least) + len(least) <= options.max_width or not self.rows:
-            yield self._table()
+        room = options.max_width - _PADDING * len(self.columns)
+        least = [self._widest(place, self._need(place)) for place in range(len(self.columns))]
+        if sum(least) <= room or not self.rows:
+            yield self._table(self._widths(least, room))
             return
         for number, row in enumerate(self.rows):
             yield from ("",) if number else ()
             named = zip(self.columns, row, strict=False)
             yield Pairs(tuple((name, value) for name, value in named if value.plain))
 
-    def _least(self, place: int) -> int:
-        cells = [row[place] for row in self.rows if place < len(row)]
-        return max([cell_len(self.columns[place]), *map(_widest, cells)])
+    def _is_prose(self, place: int) -> bool:
+        return any(" " in value.plain.strip() for value in self._cells(place))
 
-    def _table(self) -> Table:
+    def _cells(self, place: int) -> list[Text]:
+        return [row[place] for row in self.rows if place < len(row)]
+
+    def _need(self, place: int) -> Callable[[Text], int]:
+        """Return what tells the least columns of a cell: prose is wrapped, else it is one line."""
+        return _widest if self._is_prose(place) else _longest
+
+    def _widest(self, place: int, measure: Callable[[Text], int]) -> int:
+        return max([cell_len(self.columns[place]), *map(measure, self._cells(place))])
+
+    def _widths(self, least: list[int], room: int) -> list[int]:
+        """Give what room is left, column by column, to the one that is wrapped most."""
+        whole = [self._widest(place, _longest) for place in range(len(least))]
+        widths = list(least)
+        for _ in range(room - sum(least)):
+            place = max(range(len(widths)), key=lambda each: whole[each] / max(1, widths[each]))
+            if whole[place] <= widths[place]:
+                break
+            widths[place] += 1
+        return widths
+
+    def _table(self, widths: list[int]) -> Table:
         table = Table(box=None, header_style="bold", show_header=any(self.columns))
         for place, column in enumerate(self.columns):
-            cells = [row[place].plain for row in self.rows if place < len(row)]
-            prose = any(" " in each.strip() for each in cells)
-            table.add_column(column, no_wrap=not prose, min_width=self._least(place))
+            table.add_column(column, no_wrap=True, overflow="ignore", width=widths[place])
         for row in self.rows:
-            table.add_row(*row)
+            pairs = zip(row, widths, strict=False)
+            table.add_row(*(Text("\n").join(_wrapped(each, width)) for each, width in pairs))
         return table
 
 
@@ -109,7 +134,7 @@ class Indented:
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
         """Show it line by line."""
-        for line in _wrapped(console, self.text, options.max_width - self.columns):
+        for line in _wrapped(self.text, options.max_width - self.columns):
             yield _indented(line, self.columns)
 
 
@@ -121,30 +146,35 @@ def indented(text: object, columns: int, *, name: str = "", style: str = "") -> 
 
 
 def _widest(text: Text) -> int:
-    """Return the columns of the longest word."""
-    return max(map(cell_len, text.plain.split()), default=0)
+    """Return the columns of the longest word, with the blanks before a line's first."""
+    lines = [line for line in text.plain.split("\n") if line.strip()]
+    first = [cell_len(line) - cell_len(line.lstrip()) + _words(line)[0] for line in lines]
+    return max([*first, *(word for line in lines for word in _words(line))], default=0)
 
 
-def _wrapped(console: Console, text: Text, width: int) -> list[Text]:
-    if _widest(text) > width:
-        return _around(console, text, width)
-    return list(text.wrap(console, max(1, width)))
+def _words(line: str) -> list[int]:
+    return [cell_len(word) for word in line.split()]
 
 
-def _around(console: Console, text: Text, width: int) -> list[Text]:
-    """Wrap a text that has words longer than a line: each of these gets a line of its own."""
-    lines: list[Text] = []
-    for line in text.split("\n"):
-        part: list[str] = []
-        for word in [*line.plain.split(" "), None]:
-            if word is None or cell_len(word) > width:
-                rest = Text(" ".join(part), style=text.style)
-                lines += list(rest.wrap(console, width)) if rest.plain.strip() else []
-                lines += [Text(word, style=text.style)] if word else []
-                part = []
-            else:
-                part.append(word)
-    return lines
+def _longest(text: Text) -> int:
+    """Return the columns of the longest line."""
+    return max(map(cell_len, text.plain.split("\n")))
+
+
+def _wrapped(text: Text, width: int) -> list[Text]:
+    """Wrap between words; a word that is longer than a line gets one of its own, whole."""
+    return [part for line in text.split("\n") for part in _parts(line, width)]
+
+
+def _parts(line: Text, width: int) -> Iterator[Text]:
+    plain, start, cuts = line.plain, 0, []
+    for word in _WORD.finditer(plain):
+        if word.start() > start and cell_len(plain[start : word.end()]) > width:
+            start = word.start("itself")
+            cuts.append(start)
+    for part in line.divide(cuts):
+        part.rstrip()
+        yield part
 
 
 def _whole(line: Text) -> Text:

@@ -22,6 +22,10 @@ class Console(console.Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"highlight": False, "markup": False, "emoji": False, **options})
 
+    def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
+        """Print; what is wider than the terminal is left to it to wrap, so that nothing is lost."""
+        super().print(*objects, crop=crop, **options)
+
     def render(
         self, renderable: console.RenderableType, options: console.ConsoleOptions | None = None
     ) -> Iterable[Segment]:

@@ -151,7 +151,7 @@ def _finish(
     if desk.as_json:
         print(json.dumps(answer.members, indent=2))
     else:
-        desk.console.print(answer.shown(), crop=False)  # an URL stays whole
+        desk.console.print(answer.shown())
     if answer.exit_code:
         raise typer.Exit(answer.exit_code)
 

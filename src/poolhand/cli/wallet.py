@@ -87,8 +87,9 @@ def list_(desk: Desk, keystore: KeystoreOption = "") -> Answer:
     """List the wallets of the keystore folder, oldest first."""
     from poolhand.keys import list_wallets
 
-    found = list_wallets(_folder(desk, keystore))
-    return Answer([_members(each) for each in found], lambda: _table(found))
+    folder = _folder(desk, keystore)
+    found = list_wallets(folder)
+    return Answer([_members(each) for each in found], lambda: _table(found, folder))
 
 
 @verb(app, "show", example="poolhand wallet show --as worker-1")
@@ -161,9 +162,11 @@ def _folder(desk: Desk, keystore: str) -> Path:
     return Path(keystore) if keystore else Path(desk.found["keystore"])
 
 
-def _table(found: tuple[StoredWallet, ...]) -> RenderableType:
+def _table(found: tuple[StoredWallet, ...], folder: Path) -> RenderableType:
     from poolhand.cli.render import grid
 
+    if not found:
+        return f"no wallet in {folder}: make one with `poolhand wallet create`"
     return grid(("address", "file"), ((each.address or UNTOLD, each.path) for each in found))
 
 
