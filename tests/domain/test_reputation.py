@@ -70,3 +70,13 @@ def test_whatever_happens_the_record_stays_small(life):
     known = after(life, VOUCHED)
     assert 1 <= known.credit <= MOST_CREDIT
     assert 0 <= known.faults <= len(life)
+
+
+@given(st.integers(0, 12), st.integers(1, 20))
+def test_the_faults_that_are_tolerated_cost_no_turn(tolerated, count):
+    known, strict = NEWCOMER, NEWCOMER
+    for _ in range(count):
+        known, strict = blamed(known, NOW, tolerated), blamed(strict, NOW)
+    assert known.is_resting(NOW) is (count > tolerated)
+    assert known.rests_until == after([False] * max(count - tolerated, 0)).rests_until
+    assert (known.faults, known.credit) == (strict.faults, strict.credit)

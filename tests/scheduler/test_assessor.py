@@ -135,6 +135,21 @@ async def test_a_failing_worker_is_not_held_against_the_app(world):
     assert world.scheduler.memory.apps.of(deal.app.address).is_proved
 
 
+@pytest.mark.case("A2")
+async def test_a_buyers_bad_arguments_cost_no_proved_worker_its_turn(world):
+    workers = [await world.hired() for _ in range(2)]
+    for worker, other in (workers, workers[::-1]):
+        await other.pauses("not now")
+        await settles(world, worker, first_task(await world.deal()))
+        await other.pauses(None)
+    assert all(known_of(world, worker).is_proved for worker in workers)
+    task = first_task(await world.deal())
+    for _ in workers:
+        (tried,) = (w for w in workers if world.status(task, w) is S.CREATED)
+        await fails(tried, task)
+    assert all(known_of(world, worker).is_proved for worker in workers)
+
+
 async def test_who_never_says_how_it_ended_does_not_keep_the_task_open(world):
     mute = await world.hired()
     task = first_task(await world.deal())

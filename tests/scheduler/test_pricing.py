@@ -13,7 +13,7 @@ from poolhand.domain.onchain import Withdraw
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.offering import NoWorkerForIt, TrustOutOfReach
 from poolhand.domain.params import UnfitParams
-from poolhand.domain.reputation import REST
+from poolhand.domain.reputation import REQUESTERS_TRIES, REST
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.signatures import recover
 from poolhand.domain.tag import NO_TAG, Tag
@@ -224,11 +224,27 @@ async def test_what_has_failed_here_is_not_sold_again_for_a_while(careful):
     with pytest.raises(AppFailsHere, match="failed 1 time"):
         await pricing.order(asked(app=world.app))
     assert await pricing.order(asked(app=SOMEBODY))
+    await world.step(REST)
+    assert await pricing.order(asked(app=world.app))
+
+
+@pytest.mark.case("A3")
+async def test_a_requester_whose_apps_fail_is_still_sold_others(careful):
+    world, pricing = await careful()
+    await world.hired()
+    memory, now = world.scheduler.memory, world.clock.now
+    for _ in range(REQUESTERS_TRIES):
+        memory.requesters.blame(SOMEBODY, now())
+        assert await pricing.order(asked(requester=SOMEBODY, app=world.app))
     memory.requesters.blame(SOMEBODY, now())
     with pytest.raises(RequestsFailHere, match="read the logs"):
+        await pricing.order(asked(requester=SOMEBODY, app=world.app))
+    memory.apps.praise(world.app)
+    assert await pricing.order(asked(requester=SOMEBODY, app=world.app)), "it runs here"
+    with pytest.raises(RequestsFailHere, match="an app that has run here"):
         await pricing.order(asked(requester=SOMEBODY))
     await world.step(REST)
-    assert await pricing.order(asked(requester=SOMEBODY, app=world.app))
+    assert await pricing.order(asked(requester=SOMEBODY))
 
 
 # ------------------------------------------------------------------------------------ quotas
@@ -286,3 +302,16 @@ async def test_a_deal_that_nobody_here_can_do_is_told_at_once(careful):
     worker = await world.hired()
     assert world.scheduler.preflight.obstacle(deal) is None
     assert "takes tasks now" in world.scheduler.preflight.obstacle(deal, {worker.address})
+
+
+@pytest.mark.case("A3")
+async def test_a_worker_that_has_lost_its_turn_is_still_one_that_could_do_what_was_bought(careful):
+    world, _ = await careful()
+    worker, other = await world.hired(), await world.hired()
+    deal = await world.deal(trust=3)
+    assert world.scheduler.preflight.obstacle(deal) is None
+    blamed = world.scheduler.memory.workers.blame(worker.address, world.clock.now())
+    world.scheduler.roster.judged(worker.address, blamed)
+    assert world.scheduler.preflight.obstacle(deal) is None
+    await other.leaves()
+    assert "out of reach" in world.scheduler.preflight.obstacle(deal)

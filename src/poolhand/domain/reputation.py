@@ -2,7 +2,8 @@
 
 Nobody's word about itself decides. A newcomer is lent little; each task that it settles on chain
 doubles that, each fault halves it and costs turns: half a minute at first, twice as long each time,
-until it settles a task again. Apps and requesters are remembered by the same rule.
+until it settles a task again. Apps and requesters are remembered by the same rule, but that a
+requester's first faults cost it nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ REST: Final = Seconds(30)
 LONGEST_REST: Final = Seconds(6 * 3600)
 MOST_CREDIT: Final = 1 << 10
 """Times the newcomer's slots that a wallet may be lent, whatever it has proved."""
+REQUESTERS_TRIES: Final = 10
+"""Faults in a row that cost a requester nothing: who tries apps out buys some that fail."""
 _MOST_FAULTS: Final = 64
 """Faults that are counted; more change nothing."""
 
@@ -67,9 +70,18 @@ def praised(known: Reputation) -> Reputation:
     return Reputation(known.settled + 1, 0, min(known.credit * 2, MOST_CREDIT))
 
 
-def blamed(known: Reputation, at: UnixSeconds) -> Reputation:
-    """Return the reputation after a fault."""
+def blamed(known: Reputation, at: UnixSeconds, tolerated: int = 0) -> Reputation:
+    """Return the reputation after a fault.
+
+    Args:
+        known: Before it.
+        at: When it happened (block time).
+        tolerated: Faults in a row that cost no turn.
+    """
     faults = min(known.faults + 1, _MOST_FAULTS)
-    rest = min(REST << min(faults - 1, 16), LONGEST_REST)
-    until = UnixSeconds(max(known.rests_until, at + rest))
+    counted = faults - tolerated
+    until = known.rests_until
+    if counted > 0:
+        rest = min(REST << min(counted - 1, 16), LONGEST_REST)
+        until = UnixSeconds(max(until, at + rest))
     return Reputation(known.settled, faults, max(known.credit // 2, 1), until)

@@ -12,6 +12,7 @@ import structlog
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.placement_rules import PlacementRules
+from poolhand.domain.reputation import REQUESTERS_TRIES
 from poolhand.domain.task.judgement import Judgement, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
@@ -47,7 +48,8 @@ class Memory:
             return None if journal is None else Section(journal, name)
 
         workers = Reputations(part("worker"), vouched)
-        return cls(workers, Reputations(part("app")), Reputations(part("requester")))
+        requesters = Reputations(part("requester"), tolerated=REQUESTERS_TRIES)
+        return cls(workers, Reputations(part("app")), requesters)
 
     def recover(self) -> None:
         """Read what was remembered."""
@@ -59,8 +61,10 @@ class Assessor:
     """Tells merit and fault, each once.
 
     A failure that the app may have caused counts against the worker when somebody else settles the
-    task, or the app has run here before; else against the app and who bought it, once a worker
-    that has proved itself has failed at it or the pool gives the task up.
+    task, or at once where a newcomer fails at an app that has run here before: arguments and data
+    are the buyer's, so a failure at such an app says nothing against a worker that is proved. Else
+    it counts against the app and who bought it, once a worker that has proved itself has failed at
+    it or the pool gives the task up.
 
     Args:
         deals: Of the tasks.
@@ -134,7 +138,8 @@ class Assessor:
 
     def _tell(self, task: Task, attempt: Attempt, found: Judgement) -> Judgement:
         """Count a judgement; returns it, sharpened by what is known of the app."""
-        if found is Judgement.TASKS_FAULT and self._app_works(task):
+        newcomer = not attempt.proved
+        if newcomer and found is Judgement.TASKS_FAULT and self._app_works(task):
             found = Judgement.WORKERS_FAULT
         if found is Judgement.SETTLED:
             self._roster.judged(attempt.worker, self._memory.workers.praise(attempt.worker))

@@ -48,7 +48,7 @@ class AppFailsHere(Refused):
 
 
 class RequestsFailHere(Refused):
-    """What this requester bought here has failed, and nothing was completed since."""
+    """What this requester bought has failed time and again, and the app has not run here."""
 
     http_status = 409
 
@@ -126,13 +126,15 @@ class Preflight:
     def obstacle(self, deal: Deal, had: Collection[Address] = ()) -> str | None:
         """Say why the workers that are there cannot do what was bought; None if they can.
 
-        Its order may have been signed when others were there; who claims a GPU is tried.
+        Its order may have been signed when others were there; who claims a GPU is tried, and so is
+        who has lost its turn for a while.
 
         Args:
             deal: What was bought.
             had: Workers that are not given a task of it again.
         """
-        seats = [seat for seat in self._takers() if seat.worker not in had]
+        seats = [seat for seat in self._present() if self._has_slot(seat)]
+        seats = [seat for seat in seats if seat.worker not in had]
         left = [replace(_able(seat), gpu=seat.gpu) for seat in seats]
         try:
             check_in_reach(left, Trust(1) if had else deal.trust, deal.tag, deal.worker_stake)
@@ -141,9 +143,12 @@ class Preflight:
         return None
 
     def _takers(self) -> list[Seat]:
-        now, seats = self._now(), [seat for seat in self._roster.all() if not seat.paused]
+        now, seats = self._now(), self._present()
         fresh = [seat for seat in seats if not seat.reputation.is_resting(now)]
         return [seat for seat in fresh or seats if self._has_slot(seat)]
+
+    def _present(self) -> list[Seat]:
+        return [seat for seat in self._roster.all() if not seat.paused]
 
     @property
     def highest_trust(self) -> Trust:
@@ -195,10 +200,11 @@ class Preflight:
                 f"app {asked.app} {_failed(app, now)}: read its logs (`poolhand task logs`), mend "
                 "it and ask again then"
             )
-        if not asked.requester.is_zero and requester.is_resting(now):
+        if not asked.requester.is_zero and requester.is_resting(now) and not app.is_proved:
             raise RequestsFailHere(
                 f"what {asked.requester} bought here {_failed(requester, now)}: read the logs of "
-                "those tasks (`poolhand task logs`) and ask again then"
+                "those tasks (`poolhand task logs`) and ask again then, or buy an app that has run "
+                "here before"
             )
 
     def count(self, caller: str) -> None:

@@ -22,6 +22,7 @@ class Reputations:
     Args:
         journal: Of one stream per address; None forgets at a restart.
         vouched: Wallets for which the owner gives its word: they begin as if proved.
+        tolerated: Faults in a row that cost nobody a turn.
         most: How many are remembered.
     """
 
@@ -29,9 +30,11 @@ class Reputations:
         self,
         journal: Journal | None,
         vouched: Collection[Address] = (),
+        tolerated: int = 0,
         most: int = MOST_KNOWN,
     ) -> None:
         self._journal, self._vouched, self._most = journal, frozenset(vouched), most
+        self._tolerated = tolerated
         self._known: OrderedDict[Address, Reputation] = OrderedDict()
 
     def recover(self) -> None:
@@ -57,7 +60,7 @@ class Reputations:
 
     def blame(self, address: Address, at: UnixSeconds) -> Reputation:
         """Remember a fault."""
-        return self._remember(address, blamed(self.of(address), at))
+        return self._remember(address, blamed(self.of(address), at, self._tolerated))
 
     def _remember(self, address: Address, now: Reputation) -> Reputation:
         before = self.of(address)
