@@ -110,9 +110,13 @@ class Scene:
             self.chain.hub, self.chain.watcher, self.wallets, self.chain.sender, None, None
         )
         self.clock = ManualClock()
-        self.vault = DiskVault(folder)
         chain = ChainSettings(("http://127.0.0.1:1",), self.chain.facts.hub)
         self.settings = ResultsSettings(chain, folder=folder, **settings)
+        self.start()
+
+    def start(self) -> None:
+        """Start the service, anew if it was there before."""
+        self.vault = DiskVault(self.settings.folder)
         self.app, self.intake = assemble(self.chain.hub, self.vault, self.clock, self.settings, URL)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app))
 

@@ -14,6 +14,7 @@ from poolhand.results.api import routes
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, Terms
 from poolhand.results.metrics import Metrics
+from poolhand.results.room import Quota
 from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import application, hosts_of
 
@@ -43,6 +44,7 @@ def assemble(
         max_provisional=settings.max_provisional,
         workerpool=settings.workerpool,
         keep=settings.keep,
+        quota=Quota(settings.max_waiting, settings.max_stored),
     )
     intake = Intake(hub, vault, clock, terms, Wall(settings.folder / "faults"))
     app = application(

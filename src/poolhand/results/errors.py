@@ -36,6 +36,18 @@ class TooManyArchives(UploadRefused):
     http_status = 409
 
 
+class NoRoomForWorker(Unavailable):
+    """One worker's archives for which the chain has not decided are at the operator's limit."""
+
+    http_status = 507
+
+
+class NoRoomLeft(Unavailable):
+    """All archives together are at the operator's limit."""
+
+    http_status = 507
+
+
 class ArchiveTooLarge(UploadRefused):
     """Over a limit of bytes or files; ``--max-…`` settings of the service."""
 

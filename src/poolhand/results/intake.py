@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -26,6 +26,7 @@ from poolhand.ports.vault import Archive, Vault
 from poolhand.results import rules
 from poolhand.results.errors import ArchiveTooLarge, DigestDiffers, NotYetOnChain, UnsafeArchive
 from poolhand.results.inspect import ArchiveLimits, Contents, inspect
+from poolhand.results.room import Quota, Room
 from poolhand.results.rules import Claim
 
 INSPECTIONS: Final = 2
@@ -45,6 +46,7 @@ class Terms:
     max_provisional: int
     workerpool: Address | None = None
     keep: Seconds | None = None
+    quota: Quota = Quota(8 * 1024**3)
 
 
 class Intake:
@@ -57,6 +59,7 @@ class Intake:
         self._hub, self._vault, self._clock, self._terms = hub, vault, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
         self._shelving = asyncio.Lock()
+        self._room = Room(terms.quota, _all_of(vault))
 
     # ------------------------------------------------------------------------------------ in
 
@@ -82,8 +85,9 @@ class Intake:
         due = rules.due_digest(view, claim.worker, trust=deal.trust, final_deadline=final_deadline)
         if any(rules.is_result(each, view) for each in known):
             return link
-        with self._vault.incoming() as path:
-            size = await self._receive(claim, body, path)
+        await self._make_room(claim.worker)
+        with self._vault.incoming() as path, self._room.arriving(claim.worker) as grow:
+            size = await self._receive(claim, body, path, grow)
             async with self._turns:
                 found = await asyncio.to_thread(inspect, path, self._terms.limits)
             digest = digest_of(found, deal)
@@ -99,6 +103,7 @@ class Intake:
                 final_deadline=final_deadline,
             )
             await self._keep(archive, path)
+        self._room.keep(archive, waits=due is None)
         _log.info("result_stored", task_id=str(claim.task_id), worker=str(claim.worker), size=size)
         return link
 
@@ -110,7 +115,17 @@ class Intake:
         category = (await self._hub.categories())[deal.category]
         return view, category.final_deadline(deal.start_time)
 
-    async def _receive(self, claim: Claim, body: AsyncIterator[bytes], path: str) -> int:
+    async def _make_room(self, worker: Address) -> None:
+        """Ask the chain about what waits of a worker whose room gets short."""
+        if not self._room.is_short(worker, self._terms.max_archive):
+            return
+        for some in _batches(self._room.waiting_of(worker)):
+            for view in await self._views_of(some):
+                await self._clear(view)
+
+    async def _receive(
+        self, claim: Claim, body: AsyncIterator[bytes], path: str, grow: Callable[[int], None]
+    ) -> int:
         """Write the body down; return its bytes."""
         checksum, size = hashlib.sha256(), 0
         with Path(path).open("wb") as file:  # noqa: ASYNC230 - writes go to a thread
@@ -118,6 +133,7 @@ class Intake:
                 size += len(chunk)
                 if size > self._terms.max_archive:
                     raise ArchiveTooLarge(f"over {self._terms.max_archive} bytes")
+                grow(len(chunk))
                 await asyncio.to_thread(_write, file, checksum, chunk)
         if checksum.digest() != claim.archive:
             raise DigestDiffers("the body is not the archive that the worker signed")
@@ -153,7 +169,7 @@ class Intake:
         for some in _batches(tasks):
             for view in await self._views_of(some):
                 with self._wall.around("tidying", task_id=str(view.task_id)):
-                    removed += await asyncio.to_thread(self._clear, view)
+                    removed += await self._clear(view)
         return removed
 
     async def _views_of(self, some: tuple[TaskId, ...]) -> tuple[TaskView, ...]:
@@ -168,17 +184,18 @@ class Intake:
                 return ()
             return tuple([view for each in some for view in await self._views_of((each,))])
 
-    def _clear(self, view: TaskView) -> int:
-        now, keep = self._clock.now(), self._terms.keep
-        waste = [
-            each
-            for each in self._vault.of_task(view.task_id)
-            if rules.is_waste(each, view, now, keep)
-        ]
-        for archive in waste:
-            self._vault.remove(archive)
-            _log.info("result_removed", task_id=str(view.task_id), worker=str(archive.worker))
-        return len(waste)
+    async def _clear(self, view: TaskView) -> int:
+        """Remove what of a task is waste, count anew what stays; return how many went."""
+        now, keep, removed = self._clock.now(), self._terms.keep, 0
+        for archive in await asyncio.to_thread(self._vault.of_task, view.task_id):
+            if rules.is_waste(archive, view, now, keep):
+                await asyncio.to_thread(self._vault.remove, archive)
+                self._room.remove(archive)
+                removed += 1
+                _log.info("result_removed", task_id=str(view.task_id), worker=str(archive.worker))
+            else:
+                self._room.keep(archive, waits=not rules.is_result(archive, view))
+        return removed
 
     async def keep_tidy(self, pause: Seconds) -> None:
         """Tidy up now and again until cancelled; what keeps it from that ends that one round."""
@@ -208,6 +225,11 @@ def digest_of(found: Contents, deal: Deal) -> ResultDigest:
         return result_digest(computed, found.digests, with_callback=deal.has_callback)
     except NoResult as fault:
         raise UnsafeArchive(str(fault)) from fault
+
+
+def _all_of(vault: Vault) -> Iterator[Archive]:
+    for task_id in vault.tasks():
+        yield from vault.of_task(task_id)
 
 
 def _same(one: Archive, other: Archive) -> bool:

@@ -30,6 +30,8 @@ class ResultsSettings:
         max_ratio: How many times larger than the archive its files may be; the first 16 MiB of
             them are free.
         max_provisional: Archives kept for one task before the chain has decided.
+        max_waiting: Bytes of one worker's archives for which the chain has not decided yet.
+        max_stored: Bytes of all archives together; None: as much as the disk takes.
         keep: How long a finalized result stays; None: for ever.
         sweep: Between two rounds of tidying up.
     """
@@ -45,12 +47,18 @@ class ResultsSettings:
     max_files: int = 10_000
     max_ratio: int = 200
     max_provisional: int = 8
+    max_waiting: int = 8 * 1024**3
+    max_stored: int | None = None
     keep: Seconds | None = None
     sweep: Seconds = Seconds(600)
 
 
 def _pool(text: str) -> Address | None:
     return Address.parse(text) if text else None
+
+
+def _size_or_all(text: str) -> int | None:
+    return None if text == "0" else size(text)
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -65,6 +73,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("max-archive", "POOLHAND_MAX_ARCHIVE", size, "1g", "largest archive"),
     Option("max-expanded", "POOLHAND_MAX_EXPANDED", size, "4g", "largest archive, unpacked"),
     Option("max-files", "POOLHAND_MAX_FILES", whole(1), "10000", "files in one archive"),
+    Option("max-waiting", "POOLHAND_MAX_WAITING", size, "8g",
+           "archives of one worker for which the chain has not decided yet"),
+    Option("max-stored", "POOLHAND_MAX_STORED", _size_or_all, "0",
+           "all archives together; 0: as much as the disk takes"),
     Option("keep", "POOLHAND_KEEP_RESULTS", whole(0), "0",
            "seconds that a finalized result is kept; 0: for ever"),
     *chain_options(),
@@ -88,5 +100,7 @@ def results_settings(found: Settings) -> ResultsSettings:
         max_archive=found["max-archive"],
         max_expanded=found["max-expanded"],
         max_files=found["max-files"],
+        max_waiting=found["max-waiting"],
+        max_stored=found["max-stored"],
         keep=Seconds(found["keep"]) or None,
     )
