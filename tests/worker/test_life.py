@@ -3,41 +3,70 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from poolhand.domain.errors import Bug, Refused
 from poolhand.store import JournalFull
-from poolhand.worker.life import Life, boot_of_this_machine
+from poolhand.worker.life import CRASH, Life, Machine
 
 
-def lives(base, fault=None, boot="b1"):
-    """Live until ``fault`` (None: to the end); return whether the life before ended suddenly."""
-    life = Life(base, boot)
-    with life:
+def lives(base, fault=None, boot="b1", killed=0):
+    """Live until ``fault`` (None: to the end); return whether the life before brought itself down."""
+    with Life(base, Machine(boot, killed)) as life:
         sudden = life.begin()
         if fault is not None:
             raise fault
     return sudden
 
 
-def killed(base, boot="b1"):
-    return Life(base, boot).begin()  # and never left: nobody says a word
+DIES = """
+import ctypes, os, pathlib, signal, sys
+from poolhand.worker.life import Life, Machine
+with Life(pathlib.Path(sys.argv[1]), Machine("b1", 0)) as life:
+    life.begin()
+    if sys.argv[2] == "crash":
+        ctypes.string_at(0)
+    os.kill(os.getpid(), int(sys.argv[2]))
+"""
+
+
+def dies(base, how):
+    """Let another process live and die: by a signal of that number, or by a ``crash``."""
+    done = subprocess.run((sys.executable, "-c", DIES, str(base), str(how)), check=False)
+    assert done.returncode < 0
 
 
 def test_a_first_life_follows_nothing_sudden(tmp_path):
-    assert not killed(tmp_path / "new")
+    assert not lives(tmp_path / "new")
 
 
-def test_a_kill_is_known_once(tmp_path):
-    killed(tmp_path)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_from_outside_is_nobodys_fault(tmp_path, number):
+    dies(tmp_path, int(number))
+    assert not lives(tmp_path)
+
+
+def test_a_crash_of_the_interpreter_is_known_once_by_its_trace(tmp_path):
+    dies(tmp_path, "crash")
+    assert "Segmentation fault" in (tmp_path / CRASH).read_text()
     assert lives(tmp_path)
     assert not lives(tmp_path)
 
 
-def test_a_kill_before_the_work_begins_adds_nothing(tmp_path):
-    with Life(tmp_path, "b1"):
+def test_a_kill_by_a_kernel_that_is_short_of_memory_is_known_by_its_count(tmp_path):
+    dies(tmp_path, int(signal.SIGKILL))
+    assert lives(tmp_path, killed=1)
+    dies(tmp_path, int(signal.SIGKILL))
+    assert not lives(tmp_path, killed=0)
+
+
+def test_an_end_before_the_work_begins_adds_nothing(tmp_path):
+    with Life(tmp_path, Machine("b1", 0)):
         pass
     assert not lives(tmp_path)
 
@@ -68,9 +97,10 @@ def test_an_error_that_nobody_expected_is_a_sudden_end(tmp_path, fault):
 
 
 def test_a_restart_of_the_machine_explains_the_end(tmp_path):
-    killed(tmp_path, "b1")
-    assert not killed(tmp_path, "b2")
-    assert killed(tmp_path, "b2")
+    dies(tmp_path, "crash")
+    assert not lives(tmp_path, boot="b2")
+    dies(tmp_path, "crash")
+    assert lives(tmp_path)
 
 
 def test_a_folder_that_takes_no_file_keeps_nobody_from_living(tmp_path):
@@ -78,8 +108,7 @@ def test_a_folder_that_takes_no_file_keeps_nobody_from_living(tmp_path):
     assert not lives(tmp_path / "file" / "below")
 
 
-def test_the_file_is_private_and_this_machine_has_a_name_for_its_boot(tmp_path):
-    killed(tmp_path, boot_of_this_machine())
-    (path,) = tmp_path.iterdir()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(boot_of_this_machine()) == 36
+def test_the_files_are_private_and_this_machine_has_a_name_for_its_boot(tmp_path):
+    dies(tmp_path, int(signal.SIGKILL))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert len(Machine.read().boot) == 36

@@ -1,14 +1,20 @@
-"""How the program before this one ended: told to, or suddenly.
+"""How the program before this one ended: told to, killed from outside, or by what it was doing.
 
 A small file lies in the worker's folder while the program lives. Who finds it at a start knows that
-the last program was killed, or crashed; where the machine itself was started anew since, nobody is
-to blame for that. No disk needs room to take the file away again.
+the last program did not end well, and asks for evidence that it brought that on itself: an error
+that nobody expected (it says so in the file), a crash of the interpreter (``faulthandler`` has left
+a trace), or the kernel short of memory (it counts whom it kills). Without evidence somebody killed
+it, or the machine was started anew, and no task is to blame. No disk needs room to take the file
+away again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,41 +24,101 @@ import structlog
 from poolhand.domain.errors import Bug, PoolhandError
 
 NAME: Final = "alive"
+CRASH: Final = "crash.trace"
+"""Where the interpreter writes when it crashes (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL)."""
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 """The machine's present life, another after every restart of it."""
+VMSTAT: Final = Path("/proc/vmstat")
+_FAULT: Final = "fault"
 
 log = structlog.get_logger()
 
 
-def boot_of_this_machine() -> str:
-    """Return a name for the time since the machine was started; empty where it does not tell."""
-    try:
-        return BOOT.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a program can know of its machine.
+
+    Attributes:
+        boot: Name of the time since the machine was started; empty where it does not tell.
+        killed: Processes killed by the kernel for want of memory since then.
+    """
+
+    boot: str
+    killed: int
+
+    @classmethod
+    def read(cls) -> Self:
+        """Ask this machine; what it does not tell is empty or 0."""
+        boot, killed = "", 0
+        with suppress(OSError):
+            boot = BOOT.read_text(encoding="ascii").strip()
+        with suppress(OSError, ValueError):
+            counts = dict(line.split() for line in VMSTAT.read_text(encoding="ascii").splitlines())
+            killed = int(counts.get("oom_kill", 0))
+        return cls(boot, killed)
 
 
 class Life:
     """One life of the program; a context that it lives in.
 
-    The next one is told of a sudden end where this one is killed, or ended by an error of ours that
-    nobody expected; not where it was told to end, or says who must act.
-
     Args:
         base: The worker's folder.
-        boot: See ``boot_of_this_machine``.
+        machine: As it is at the start.
     """
 
-    def __init__(self, base: Path, boot: str) -> None:
-        self._path, self._boot = base / NAME, boot
+    def __init__(self, base: Path, machine: Machine) -> None:
+        self._path, self._crash, self._machine = base / NAME, base / CRASH, machine
+        self._trace: int | None = None
+        self._others = faulthandler.is_enabled()
 
     def begin(self) -> bool:
-        """Note that work begins; returns whether the life before this one ended suddenly."""
-        sudden = _found(self._path) == self._boot
-        if sudden:
-            log.warning("sudden_end_found", cause="the worker before this one ended without a word")
-        _write(self._path, self._boot)
-        return sudden
+        """Note that work begins; returns whether the life before this one brought itself down."""
+        cause = self._cause()
+        if cause is not None:
+            log.warning("sudden_end_found", cause=f"the worker before this one ended by {cause}")
+        self._note()
+        self._hear_crashes()
+        return cause is not None
+
+    def _cause(self) -> str | None:
+        """Say by what the life before this one ended suddenly; None where it is not to blame."""
+        found = _found(self._path)
+        if found is None:
+            return None
+        boot, killed, *said = [*found, "", ""]
+        if boot != self._machine.boot:
+            return None
+        if _FAULT in said:
+            return "an error that nobody expected: its log has the trace"
+        if _size(self._crash):
+            return f"a crash of the interpreter: {self._crash} has the trace"
+        if killed.isdecimal() and self._machine.killed > int(killed):
+            return "the kernel, which was short of memory"
+        log.info("kill_found", cause="the worker before this one was killed from outside")
+        return None
+
+    def _note(self, *said: str) -> None:
+        words = (self._machine.boot, str(self._machine.killed), *said)
+        _write(self._path, "\n".join(words))
+
+    def _hear_crashes(self) -> None:
+        """Let the interpreter write a trace when it crashes; without it, a crash leaves none."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        try:
+            self._trace = os.open(self._crash, flags, 0o600)
+        except OSError as fault:
+            log.warning("life_not_noted", path=str(self._crash), cause=str(fault))
+        else:
+            faulthandler.enable(self._trace, all_threads=False)
+
+    def _stop_hearing(self) -> None:
+        if self._trace is None:
+            return
+        faulthandler.disable()
+        if self._others:
+            faulthandler.enable()
+        os.close(self._trace)
+        _remove(self._crash)
 
     def __enter__(self) -> Self:
         return self
@@ -63,8 +129,11 @@ class Life:
         fault: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._stop_hearing()
         if fault is None or _is_orderly(fault):
             _remove(self._path)
+        elif _found(self._path) is not None:
+            self._note(_FAULT)
 
 
 def _is_orderly(fault: BaseException) -> bool:
@@ -75,20 +144,27 @@ def _is_orderly(fault: BaseException) -> bool:
     return named or isinstance(fault, told)
 
 
-def _found(path: Path) -> str | None:
+def _found(path: Path) -> list[str] | None:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def _write(path: Path, boot: str) -> None:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _write(path: Path, text: str) -> None:
     """Write the file; without it a sudden end just counts for nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(boot)
+            file.write(text)
     except OSError as fault:
         log.warning("life_not_noted", path=str(path), cause=str(fault))
 

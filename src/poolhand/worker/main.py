@@ -49,7 +49,7 @@ from poolhand.worker.control_page import control_routes
 from poolhand.worker.craft import Craft
 from poolhand.worker.deposit import Depositor
 from poolhand.worker.hands import engine
-from poolhand.worker.life import Life, boot_of_this_machine
+from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.notice import post, remove
 from poolhand.worker.places import Places
@@ -154,7 +154,7 @@ async def work(
     async def until_told() -> None:
         await (await at_work).ended()
 
-    with Life(settings.base, boot_of_this_machine()) as life:
+    with Life(settings.base, Machine.read()) as life:
         try:
             attending = _attend(settings, world, ready, craft, at_work, life)
             await first_of(attending, until_told())

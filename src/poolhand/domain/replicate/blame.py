@@ -3,15 +3,16 @@
 A program that is killed from outside, or whose machine loses power, has no replicate to blame, and
 of several at work one may be guilty and the others just be there. So:
 
-1. Only sudden ends count: no word of the program, and the machine was not restarted meanwhile.
+1. Only sudden ends count, of which there is evidence: an error that nobody expected, a crash of the
+   interpreter, the kernel short of memory (``worker.life``); a kill from outside leaves none.
 2. They count against stages that were at work, and only while a stage makes no progress: an end of
    the stage, or a minute at work, clears it.
 3. One such end is chance: all go on together. After the second under the same stage, who is alone
    under suspicion is guilty; of several each is tried without the others, and who falls then is.
 
-So an innocent replicate is shut away only where somebody kills the program twice within the first
-minute of one and the same stage of it; then it loses at most its reward, for its stake is looked
-after all the same. What brings the program down more slowly ends with its deadline.
+An innocent replicate that is shut away all the same (memory may be short for other reasons) loses
+at most its reward, for its stake is looked after. What brings the program down more slowly ends
+with its deadline.
 """
 
 from __future__ import annotations
