@@ -209,6 +209,11 @@ def test_a_program_that_fails_tells_its_last_line():
         mounts.run("no-such-program-here")
 
 
+def test_a_program_that_hangs_is_given_up():
+    with pytest.raises(OSError, match=r"not done after 0.05 s"):
+        mounts.run("sleep", "60", patience=0.05)
+
+
 def test_a_folder_on_a_sound_disk_is_flushed(tmp_path):
     mounts.flush(tmp_path)
     with pytest.raises(FileNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import platform
@@ -247,3 +248,20 @@ def test_what_is_built_for_nobody_runs_nowhere(built, wanted, runs):
     assert runs_on(built, wanted) is runs
     assert linux_on("x86_64") == "linux/amd64"
     assert linux_on("riscv64") == "linux/riscv64"
+
+
+class Dribble(httpx.AsyncByteStream):
+    """A body of which there is always a byte more."""
+
+    async def __aiter__(self):
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+
+async def test_a_registry_that_dribbles_holds_a_buyer_up_no_longer_than_a_silent_one():
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dribble()))
+    async with httpx.AsyncClient(transport=transport, timeout=0.05) as http, asyncio.timeout(30):
+        with pytest.raises(RegistryDown, match="does not answer"):
+            await resolve(http, NAME)
+        await demand_platform(http, Image(NAME, bytes(32)), ("linux/amd64",))

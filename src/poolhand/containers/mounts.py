@@ -20,6 +20,10 @@ from typing import Final
 MOUNTED: Final = Path("/proc/self/mountinfo")
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where these programs are: the PATH of a user often lacks it."""
+PATIENCE: Final = 60.0
+"""Seconds for one of these programs: a disk that hangs must not hold a worker for ever."""
+GREETING: Final = 5.0
+"""Seconds for an engine on this machine to take a connection."""
 _ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
 _CREDENTIALS: Final = struct.Struct("3i")
 _UNIX: Final = "unix://"
@@ -93,6 +97,7 @@ def shares_mounts(engine: str, processes: Path = Path("/proc")) -> bool:
         return False
     try:
         with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(GREETING)
             line.connect(engine.removeprefix(_UNIX))
             told = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         process, _, _ = _CREDENTIALS.unpack(told)
@@ -102,19 +107,27 @@ def shares_mounts(engine: str, processes: Path = Path("/proc")) -> bool:
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def run(program: str, *arguments: str) -> None:
-    """Run a program of the system.
+def run(program: str, *arguments: str, patience: float = PATIENCE) -> None:
+    """Run a program of the system, for ``patience`` seconds at most.
 
     Raises:
-        OSError: It is not there, or it failed; the message is its last line.
+        OSError: It is not there, took too long, or failed; the message is its last line.
     """
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
     found = shutil.which(program, path=path)
     if found is None:
         raise FileNotFoundError(errno.ENOENT, "no such program on this machine", program)
-    done = subprocess.run(  # noqa: S603 - fixed words and paths of ours
-        [found, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words and paths of ours
+            [found, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired as fault:
+        raise OSError(errno.ETIMEDOUT, f"not done after {patience:g} s", program) from fault
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise OSError(errno.EIO, said)

@@ -5,6 +5,7 @@ Source: OCI distribution specification 1.1 (manifests, blobs), Docker's token au
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import platform
 import re
@@ -237,25 +238,35 @@ class _Registry:
     async def _ask(
         self, method: str, url: str, headers: dict[str, str], asked: dict[str, str] | None = None
     ) -> tuple[httpx.Response, bytes]:
-        """Ask, and read at most ``MOST_METADATA`` bytes."""
-        content = bytearray()
+        """Ask, and read at most ``MOST_METADATA`` bytes.
+
+        All of it takes no longer than the client waits for a single byte: a registry that dribbles
+        must not hold a buyer up.
+        """
         try:
-            async with self._http.stream(
-                method, url, headers=headers, params=asked, follow_redirects=False
-            ) as answer:
-                async for block in answer.aiter_bytes():
-                    content += block
-                    if len(content) > MOST_METADATA:
-                        raise RegistryDown(
-                            f"the registry of {self._image} sends more than a manifest can have: "
-                            "correct the name"
-                        )
-        except HTTP_FAULTS as fault:
+            async with (
+                asyncio.timeout(self._http.timeout.read),
+                self._http.stream(
+                    method, url, headers=headers, params=asked, follow_redirects=False
+                ) as answer,
+            ):
+                return answer, await self._content(answer)
+        except (*HTTP_FAULTS, TimeoutError) as fault:
             raise RegistryDown(
                 f"the registry of {self._image} does not answer ({fault or type(fault).__name__}): "
                 "start it, or correct the name"
             ) from fault
-        return answer, bytes(content)
+
+    async def _content(self, answer: httpx.Response) -> bytes:
+        content = bytearray()
+        async for block in answer.aiter_bytes():
+            content += block
+            if len(content) > MOST_METADATA:
+                raise RegistryDown(
+                    f"the registry of {self._image} sends more than a manifest can have: "
+                    "correct the name"
+                )
+        return bytes(content)
 
     def _succeeded(self, answer: httpx.Response, content: bytes) -> bytes:
         if not answer.is_success:
