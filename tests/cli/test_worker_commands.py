@@ -178,7 +178,8 @@ async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_el
     hostile = "<script>alert(1)</script>"
     await program.accepts(trust=10)
     await program.starts()
-    await operator.types("pause", "--reason", hostile)
+    code, out, err = await operator.types("pause", "--reason", hostile)
+    assert code == 0, out + err
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(read(program.base).url + "/")
         missing = await client.get(read(program.base).url + "/nothing")
