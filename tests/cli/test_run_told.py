@@ -217,7 +217,9 @@ def test_a_worker_that_has_not_had_the_task_may_still_do_it(cli):
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is False
     cli.market.pool.seated = [WORKER.address]
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is True
-    assert "no worker of this pool is left" in cli("task", "show", task_id).out
+    shown = cli("task", "show", task_id).out
+    assert "no worker of this pool is left" in shown
+    assert "workers are at it" not in shown
     _tell(cli.market, task_id, _replicate(WORKER, ("COMPUTING", "")))
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is False
     _tell(cli.market, task_id, _replicate(WORKER, *FAILED), status="RUNNING_FAILED")

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.settings.load import BadSetting, Option, load, size, whole
+from poolhand.settings.pool import OPTIONS as POOL_OPTIONS
+from poolhand.settings.requester import REQUESTER_OPTIONS
+from poolhand.settings.worker import OPTIONS as WORKER_OPTIONS
 
 OPTIONS = (
     Option("port", "APP_PORT", whole(0), "13000", "port to listen on"),
@@ -85,3 +88,16 @@ def test_a_file_with_an_unknown_key_or_broken_toml_is_refused(tmp_path):
 def test_sizes_have_units(number):
     assert size(f"{number}k") == size(f"{number} KiB".replace(" ", "")) == number * 1024
     assert size(f"{number}g") == number * 1024**3
+
+
+@pytest.mark.parametrize(
+    "typed", ["nonsense", "pool.example:443", "https://", "ftp://pool.example"]
+)
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [(REQUESTER_OPTIONS, "pool-url"), (WORKER_OPTIONS, "core-url"), (POOL_OPTIONS, "results-url")],
+)
+def test_what_is_no_address_of_the_web_is_refused_where_it_is_typed(options, key, typed):
+    option = next(each for each in options if each.key == key)
+    with pytest.raises(BadSetting, match=rf"{key} .*https?://"):
+        load((option,), {key: typed}, {}, None)

@@ -25,7 +25,7 @@ from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from poolhand.devnet.health import Health
     from poolhand.devnet.up import DevnetPlan
@@ -273,22 +273,24 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _health(answers: list[Health]) -> Table:
-    from rich.table import Table
+def _health(answers: list[Health]) -> RenderableType:
     from rich.text import Text
 
-    table = Table("program", "state", "detail", title="Devnet")
-    for each in answers:
+    from poolhand.cli.render import grid
+
+    def row(each: Health) -> tuple[str, str | Text, str]:
         state = each.state or ("up" if each.ok else "down")
-        table.add_row(each.name, state if each.ok else Text(state, style="red"), each.detail)
-    return table
+        return each.name, state if each.ok else Text(state, style="red"), each.detail
+
+    return grid(("program", "state", "detail"), map(row, answers), "Devnet")
 
 
-def _table(info: DevnetInfo) -> Table:
-    from rich.table import Column, Table
+def _table(info: DevnetInfo) -> RenderableType:
+    from rich.console import Group
 
-    table = Table("what", Column("where", overflow="fold"), title="Devnet")
-    rows: tuple[tuple[str, Any], ...] = (
+    from poolhand.cli.render import pairs
+
+    places: tuple[tuple[str, Any], ...] = (
         ("chain", f"{info.rpc_url} (id {info.chain_id})"),
         ("hub", info.hub),
         ("RLC", info.rlc),
@@ -297,11 +299,9 @@ def _table(info: DevnetInfo) -> Table:
         ("results", info.results_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),
-        *((_label(info, name), account.address) for name, account in info.accounts.items()),
     )
-    for what, where in rows:
-        table.add_row(what, str(where))
-    return table
+    accounts = ((_label(info, name), each.address) for name, each in info.accounts.items())
+    return Group(pairs(places, "Devnet"), "", pairs(accounts, "Accounts, named with --as NAME"))
 
 
 def _label(info: DevnetInfo, name: str) -> str:

@@ -47,8 +47,8 @@ def list_faults(as_json: Json = False) -> None:
     Exit codes: 0 shown, 2 no devnet with faults runs.
     """
     from rich.console import Group
-    from rich.table import Table
 
+    from poolhand.cli.render import grid
     from poolhand.cli.terminal import Console
     from poolhand.devnet.faults import FaultClient
     from poolhand.devnet.faults.kinds import KINDS, usage
@@ -57,11 +57,11 @@ def list_faults(as_json: Json = False) -> None:
     if as_json:
         _print_json(found, usages={name: usage(kind) for name, kind in KINDS.items()})
         return
-    known = Table("fault", "what happens", title="Faults there are")
-    for kind in KINDS.values():
-        summary = (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
-        known.add_row(usage(kind), summary)
-    Console().print(Group(shown(found), known))
+    known = [
+        (usage(kind), (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " "))
+        for kind in KINDS.values()
+    ]
+    Console().print(Group(shown(found), grid(("fault", "what happens"), known, "Faults there are")))
 
 
 @app.command("set")
@@ -121,16 +121,12 @@ def in_force(home: Path) -> tuple[Fault, ...] | None:
 
 def shown(faults: tuple[Fault, ...]) -> RenderableType:
     """Return what a person reads of faults."""
-    from rich.table import Table
-
+    from poolhand.cli.render import grid
     from poolhand.devnet.faults.kinds import words
 
     if not faults:
         return "no fault is in force"
-    table = Table("fault", title=TITLE)
-    for fault in faults:
-        table.add_row(words(fault))
-    return table
+    return grid(("fault",), ((words(fault),) for fault in faults), TITLE)
 
 
 def dumped(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:

@@ -248,7 +248,7 @@ def task_members(task: TaskProgress) -> dict[str, Any]:
         "index": task.index,
         "status": task.status,
         "outcome": task.outcome,
-        "meaning": news.meaning if news and task.outcome is None else None,
+        "meaning": task.meaning,
         "nobody_left": task.nobody_left,
         "chain_status": view.status.name,
         "flow": news.flow if news else None,
@@ -287,8 +287,7 @@ def replicates_table(progress: Progress) -> Grid:
     """Return tasks and their replicates, one line each."""
     rows: list[tuple[Any, ...]] = []
     for task in progress.tasks:
-        meaning = task.news.meaning if task.news and task.outcome is None else ""
-        rows.append((task.index, task.task_id.short, coloured(task.status), meaning))
+        rows.append((task.index, task.task_id.short, coloured(task.status), task.meaning or ""))
         rows += [
             ("", f"  {each.worker.short}", coloured(each.status), "" if each.live else "silent")
             for each in (task.news.replicates if task.news else ())

@@ -91,8 +91,8 @@ def _members(report: Report) -> dict[str, Any]:
 def _shown(report: Report) -> Iterator[RenderableType]:
     deal = report.bought.deal
     cost = f"{rlc(deal.price * deal.bot_size)} for {deal.bot_size} task(s)"
-    yield pairs((("deal", deal.deal_id), ("app", deal.app.address), ("cost", cost)))
-    yield pairs((("transaction", receipt_row(report.bought.receipt)),))
+    ids = (("deal", deal.deal_id), ("app", deal.app.address), ("cost", cost))
+    yield pairs((*ids, ("transaction", receipt_row(report.bought.receipt))))
     if report.given.arguments or report.given.inputs:
         yield ""
         yield from (indented(line.lstrip(), _margin(line)) for line in given_lines(report.given))

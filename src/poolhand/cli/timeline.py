@@ -63,7 +63,7 @@ def _head(found: TaskHistory) -> RenderableType:
         ("deal", found.deal_id),
         ("digest", view.digest if any(view.digest) else None),
         ("status", f"{task.status} (on chain: {view.status.name})"),
-        ("meaning", task.news.meaning if task.news and task.outcome is None else None),
+        ("meaning", task.meaning),
         ("result", result_place(view.results)),
     )
     ends = (

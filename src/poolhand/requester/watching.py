@@ -83,6 +83,13 @@ class TaskProgress:
         return self.news.status if self.news else self.view.status.name
 
     @property
+    def meaning(self) -> str | None:
+        """What its status means while it may still succeed, as far as the pool tells."""
+        if self.news is None or self.outcome is not None:
+            return None
+        return "no worker of this pool is left for it" if self.nobody_left else self.news.meaning
+
+    @property
     def is_told(self) -> bool:
         """Whether the pool, if it speaks at all, has told the end of every replicate."""
         if self.news is None or self.outcome is Outcome.TIMED_OUT:

@@ -258,6 +258,14 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def web_url(text: str) -> str:
+    """Read an address of the web: http or https, and a host; or nothing."""
+    parts = urlsplit(text.strip())
+    if text.strip() and not (parts.scheme in {"http", "https"} and parts.hostname):
+        raise ValueError("write it with http:// or https:// and a host, as https://pool.example")
+    return text.strip()
+
+
 def size(text: str) -> int:
     """Read bytes: ``512m``, ``2g``, or a whole number."""
     units = {"k": 1024, "m": 1024**2, "g": 1024**3}

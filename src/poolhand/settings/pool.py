@@ -19,7 +19,7 @@ from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
 from poolhand.domain.version import version_order
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, flag, whole, words
+from poolhand.settings.load import Option, Settings, flag, web_url, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.wallets import wallet_options, wallet_path
 
@@ -118,9 +118,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
     Option("port", "IEXEC_CORE_PORT", whole(0, 65_535), "13000",
            "port to listen on; 0: any free one"),
-    Option("public-url", "POOLHAND_PUBLIC_URL", str, "",
+    Option("public-url", "POOLHAND_PUBLIC_URL", web_url, "",
            "URL under which workers and requesters reach the pool; empty: where it listens"),
-    Option("results-url", "IEXEC_RESULT_REPOSITORY_URL", str, "http://127.0.0.1:13200",
+    Option("results-url", "IEXEC_RESULT_REPOSITORY_URL", web_url, "http://127.0.0.1:13200",
            "URL of the results service"),
     Option("database", "POOLHAND_DATABASE", str, "sqlite:///pool.db",
            "where the state is kept (SQLAlchemy URL)"),

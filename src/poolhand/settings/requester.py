@@ -9,7 +9,7 @@ from typing import Final
 from poolhand.domain.platforms import WORKERS
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options
-from poolhand.settings.load import Option, words
+from poolhand.settings.load import Option, web_url, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.registries import DOCKER_CONFIG_OPTION
 from poolhand.settings.wallets import DEFAULT_KEYSTORE, KEYSTORE, PASSWORD_FILE
@@ -48,8 +48,8 @@ class RequesterSettings:
 
 REQUESTER_OPTIONS: Final = (
     *chain_options("POOLHAND_RPC"),
-    Option("pool-url", "POOLHAND_POOL_URL", str, "", "URL of the workerpool to buy from"),
-    Option("results-url", "POOLHAND_RESULTS_URL", str, "", "URL of the results service"),
+    Option("pool-url", "POOLHAND_POOL_URL", web_url, "", "URL of the workerpool to buy from"),
+    Option("results-url", "POOLHAND_RESULTS_URL", web_url, "", "URL of the results service"),
     Option("wallet", "POOLHAND_WALLET", str, "", "keystore file, or address in the keystore"),
     KEYSTORE,
     PASSWORD_FILE,

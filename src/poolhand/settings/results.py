@@ -10,7 +10,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, size, whole
+from poolhand.settings.load import Option, Settings, size, web_url, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
     Option("port", "POOLHAND_RESULTS_PORT", whole(0, 65_535), "13200",
            "port to listen on; 0: any free one"),
-    Option("public-url", "POOLHAND_RESULTS_URL", str, "",
+    Option("public-url", "POOLHAND_RESULTS_URL", web_url, "",
            "URL under which requesters reach it, written on chain; empty: where it listens"),
     Option("folder", "POOLHAND_RESULTS_FOLDER", Path, "results", "where archives are kept"),
     Option("max-archive", "POOLHAND_MAX_ARCHIVE", size, "1g", "largest archive"),

@@ -12,7 +12,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import BadSetting, Option, Settings, flag, size, whole, words
+from poolhand.settings.load import BadSetting, Option, Settings, flag, size, web_url, whole, words
 from poolhand.settings.locks import LOCKS
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
 from poolhand.settings.wallets import wallet_options, wallet_path
@@ -165,7 +165,7 @@ def without_effect(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    Option("core-url", "IEXEC_CORE_URL", str, "http://127.0.0.1:13000", "URL of the pool"),
+    Option("core-url", "IEXEC_CORE_URL", web_url, "http://127.0.0.1:13000", "URL of the pool"),
     Option("pool-address", "POOL_ADDRESS", _pool, None, "address of the workerpool contract"),
     Option("name", "IEXEC_WORKER_NAME", _name, "worker",
            "name of this worker, part of folder and container names"),
