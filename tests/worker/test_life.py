@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import io
 import signal
 import stat
 import subprocess
@@ -112,3 +114,16 @@ def test_the_files_are_private_and_this_machine_has_a_name_for_its_boot(tmp_path
     dies(tmp_path, int(signal.SIGKILL))
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     assert len(Machine.read().boot) == 36
+
+
+@pytest.mark.parametrize("stderr", [None, io.StringIO()])
+def test_a_life_ends_well_where_standard_error_is_no_file(tmp_path, monkeypatch, stderr):
+    was = faulthandler.is_enabled()
+    with (tmp_path / "trace").open("w") as trace:
+        faulthandler.enable(trace)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stderr)
+            assert not lives(tmp_path)
+        faulthandler.disable()
+    if was:
+        faulthandler.enable(sys.__stderr__)

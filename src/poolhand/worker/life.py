@@ -116,7 +116,8 @@ class Life:
             return
         faulthandler.disable()
         if self._others:
-            faulthandler.enable()
+            with suppress(OSError, RuntimeError):  # standard error may be no file by now
+                faulthandler.enable()
         os.close(self._trace)
         _remove(self._crash)
 
