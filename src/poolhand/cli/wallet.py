@@ -104,7 +104,8 @@ def show(desk: Desk) -> Answer:
 async def send_(desk: Desk, what: SendArgument, yes: YesFlag = False) -> Answer:
     """Send RLC or the chain's coin to an address; it says how much to whom, and asks.
 
-    The amount has a unit: RLC, nRLC, ETH, xRLC, gwei or wei.
+    The amount has a unit: RLC, nRLC, ETH, xRLC, gwei or wei. A payment whose end was not told,
+    because the chain did not answer, is finished by the same command and not paid twice.
     """
     from poolhand.cli.sending import read_payment, send
 

@@ -35,6 +35,7 @@ from poolhand.keys import Wallet, WalletInUse, WalletLock
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
+from poolhand.requester.intentions import Intentions
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.store import FileJournal, JournalCorrupt
 from poolhand.store.section import Section
@@ -95,6 +96,7 @@ class OpenPurse:
 
     hub: Hub
     sender: TransactionSender
+    intentions: Intentions
     purchases: Purchases
     deals: RememberedDeals
 
@@ -153,7 +155,8 @@ class Purse:
             sender = chain.sender(self.wallet, Section(journal, "tx"))
             purchases = Purchases(Section(journal, "purchase"))
             deals = self.remembered(chain.hub.facts)
-            self._hand = OpenPurse(chain.hub, sender, purchases, deals)
+            intentions = Intentions(Section(journal, "intention"), sender)
+            self._hand = OpenPurse(chain.hub, sender, intentions, purchases, deals)
             try:
                 yield self._hand
             finally:

@@ -157,9 +157,9 @@ class Requester:
         return await self._send("pay", call)
 
     async def _send(self, kind: str, call: Call) -> Receipt:
-        """Send something that is meant each time it is asked for."""
+        """Send something that is meant each time it is asked for; see ``Intentions``."""
         async with self.purse.open() as hand:
-            return await hand.sender.send(f"{kind}:{self._entropy.bytes(8).hex()}", call)
+            return await hand.intentions.carry_out(kind, call, self._entropy.bytes(8))
 
     def spending(self) -> AbstractAsyncContextManager[object]:
         """Hold the wallet over several steps, so that each sees what the last one did."""
