@@ -149,8 +149,10 @@ def split_arguments(text: str) -> tuple[str, ...]:
     words: list[str] = []
     word, quote = "", ""
     for char in text:
-        if quote:
-            word, quote = (word, "") if char == quote else (word + char, quote)
+        if char == quote:
+            quote = ""
+        elif quote:
+            word += char
         elif char in "'\"":
             quote = char
         elif char == " ":

@@ -11,17 +11,23 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from poolhand.transport.chunks import ChunkCounter
 from poolhand.transport.guarded_socket import GuardedSocket
 from poolhand.transport.waiting import ServiceLimits, WaitingConnections, neighbourhood
 
 IDLE, HEAD, BODY, WORK = "idle", "head", "body", "work"
 """What a connection waits for: a request, the end of its head, of its body; the service."""
+
+
+MOST_HEAD: Final = 65_536
+"""Bytes of a request's head, or of the trailers behind its body."""
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class GuardedHttp(H11Protocol):
         self, books: Books, config: Config, server_state: ServerState, app_state: dict[str, Any]
     ) -> None:
         super().__init__(config, server_state, app_state)
+        self.conn = self._counter = ChunkCounter(h11.SERVER, MOST_HEAD)
         self.ws_protocol_class = partial(GuardedSocket, books.limits.sockets)  # type: ignore[assignment]
         self._books, self._limits = books, books.limits
         self._timer: asyncio.TimerHandle | None = None
@@ -82,6 +89,20 @@ class GuardedHttp(H11Protocol):
         self._came += len(data)
         super().data_received(data)
         self._look()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP.
+
+        An answer under way is cut, and what works on the request finds its peer gone: h11 would
+        raise at the first word of an answer more.
+        """
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(self._counter.complaint or msg)
+        else:
+            self.transport.close()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, which may be here already."""
