@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -26,6 +27,10 @@ UNAVAILABLE: Final = 503
 """HTTP status with which a pool says what is wrong now, and who must do what about it."""
 MAX_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
+LONGEST: Final = 60
+"""Seconds for one answer to come whole."""
+AS_IT_IS: Final = {"Accept-Encoding": "identity"}
+"""Headers: nothing is inflated here."""
 
 T = TypeVar("T")
 
@@ -212,17 +217,27 @@ class PoolClient:
 
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         try:
-            answer = await self._http.get(self.url + path, params=asked)
-        except HTTP_FAULTS as fault:
+            async with asyncio.timeout(LONGEST):
+                answer = await self._read_answer(path, asked)
+        except (*HTTP_FAULTS, TimeoutError) as fault:
             raise PoolDown(
                 f"the workerpool at {self.url} does not answer ({fault or type(fault).__name__}): "
                 "check --pool-url, or wait until its owner has started it"
             ) from fault
-        if len(answer.content) > MAX_ANSWER:
-            raise Malformed(f"the workerpool at {self.url} sent {len(answer.content)} bytes")
         if answer.is_success:
             return _json(answer, self.url)
         raise _refusal(answer, self.url)
+
+    async def _read_answer(self, path: str, asked: Mapping[str, str] | None) -> httpx.Response:
+        """Return an answer whose body is read, as it came: a stranger's may swell or never end."""
+        body = bytearray()
+        url = self.url + path
+        async with self._http.stream("GET", url, params=asked, headers=AS_IT_IS) as answer:
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > MAX_ANSWER:
+                    raise Malformed(f"the workerpool at {self.url} sent over {MAX_ANSWER} bytes")
+        return httpx.Response(answer.status_code, content=bytes(body))
 
 
 def _json(answer: httpx.Response, url: str) -> Any:
