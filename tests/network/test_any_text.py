@@ -92,7 +92,8 @@ def answer_of(client, status, words):
     body = json.dumps({"code": words, "message": words, words: [words], "results_url": words})
 
     async def asked():
-        peer = httpx.MockTransport(lambda _: httpx.Response(status, content=body.encode()))
+        stream = httpx.ByteStream(body.encode())  # as from a network: not read yet
+        peer = httpx.MockTransport(lambda _: httpx.Response(status, stream=stream))
         async with httpx.AsyncClient(transport=peer) as http:
             return await client(http)
 
