@@ -323,3 +323,14 @@ def test_an_absurd_cost_is_refused_before_it_is_paid(tmp_path, kdf, parameters):
     with pytest.raises(KeystoreUnreadable):
         open_wallet(path, tmp_path, "p")
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("cipher", ["aes-128-cbc", "AES-256-CTR", None, 7])
+def test_another_cipher_is_told_and_opens_no_other_wallet(tmp_path, cipher):
+    path = _foreign(tmp_path, "w.json", b"p")
+    content = json.loads(path.read_text())
+    content.pop("address", None)
+    content["crypto"]["cipher"] = cipher
+    path.write_text(json.dumps(content))
+    with pytest.raises(KeystoreUnreadable, match="its cipher is"):
+        open_wallet(path, tmp_path, "p")

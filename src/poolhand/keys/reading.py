@@ -25,6 +25,8 @@ MOST_MEMORY: Final = 1024**3
 """Bytes that scrypt may take: four times what geth asks for."""
 MOST_WORK: Final = 2**26
 """n x r x p of scrypt: half a minute."""
+CIPHER: Final = "aes-128-ctr"
+"""The only one that anybody writes; with another the key would come out wrong, without a word."""
 MOST_ROUNDS: Final = 50_000_000
 """Of PBKDF2: half a minute."""
 FORMS: Final = ("NFKC", "NFC", "NFD", "NFKD")
@@ -102,9 +104,15 @@ def claimed_address(content: Mapping[str, Any]) -> Address | None:
 
 
 def check_cost(path: Path, content: Mapping[str, Any]) -> None:
-    """Refuse a file whose opening would take all memory or all day; raises KeystoreUnreadable."""
+    """Refuse a file that cannot be opened, or at the cost of all memory or all day.
+
+    Raises:
+        KeystoreUnreadable: It says which.
+    """
     crypto: Any = next(content[name] for name in content if name.lower() == "crypto")
     found: dict[str, Any] = {name.lower(): value for name, value in crypto.items()}
+    if found.get("cipher", CIPHER) != CIPHER:
+        raise KeystoreUnreadable(path, f"its cipher is {str(found['cipher'])[:20]!r}, not {CIPHER}")
     parameters = found.get("kdfparams")
     if not isinstance(parameters, Mapping):
         raise KeystoreUnreadable(path, "it has no parameters of key derivation")
