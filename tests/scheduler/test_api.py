@@ -309,3 +309,16 @@ async def test_what_cannot_be_done_is_refused_with_a_code_and_what_to_do(pool):
         await worker.leaves()
         shown = await got(client, f"/v1/tasks/{next(deal.tasks())[1]}")
         assert "takes tasks now" in shown["obstacle"]
+
+
+@pytest.mark.case("N2")
+async def test_who_has_a_whole_ipv6_network_is_one_caller(pool):
+    world = await pool(orders_per_minute=2)
+    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    statuses = []
+    for number in range(1, 5):
+        transport = httpx.ASGITransport(app, client=(f"2001:db8::{number}", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+            asked = {"requester": "0x" + f"{number:02x}" * 20}
+            statuses.append((await client.get("/v1/order", params=asked)).status_code)
+    assert statuses == [200, 200, 429, 429]

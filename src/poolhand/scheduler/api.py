@@ -32,6 +32,7 @@ from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.till import Till
 from poolhand.scheduler.views import show_deal, show_seat, show_task
+from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.order_json import encode_order
 
 MOST_PARAMS: Final = 16_384
@@ -125,7 +126,7 @@ def _pool(router: APIRouter, office: Office) -> None:
             requester=Address.parse(requester),
             app=Address.parse(app),
             params=params,
-            caller=request.client.host if request.client else "",
+            caller=neighbourhood(request.client.host) if request.client else "",
         )
         return encode_order(await office.pricing.order(asked))
 
