@@ -11,10 +11,11 @@ import subprocess
 import sys
 
 import pytest
+import structlog
 
 from poolhand.domain.errors import Bug, Refused
 from poolhand.store import JournalFull
-from poolhand.worker.life import CRASH, Life, Machine
+from poolhand.worker.life import CRASH, KEPT_CRASH, Life, Machine
 
 
 def lives(base, fault=None, boot="b1", killed=0):
@@ -57,6 +58,18 @@ def test_a_crash_of_the_interpreter_is_known_once_by_its_trace(tmp_path):
     dies(tmp_path, "crash")
     assert "Segmentation fault" in (tmp_path / CRASH).read_text()
     assert lives(tmp_path)
+    assert not lives(tmp_path)
+
+
+def test_the_trace_of_a_crash_lies_where_the_log_says_while_the_next_life_goes_on(tmp_path):
+    dies(tmp_path, "crash")
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as told, Life(tmp_path, Machine("b1", 0)) as life:
+        assert life.begin()
+        (cause,) = [line["cause"] for line in told if line["event"] == "sudden_end_found"]
+        assert str(tmp_path / KEPT_CRASH) in cause
+        assert "Segmentation fault" in (tmp_path / KEPT_CRASH).read_text()
+    dies(tmp_path, int(signal.SIGKILL))
     assert not lives(tmp_path)
 
 

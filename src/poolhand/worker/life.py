@@ -26,6 +26,8 @@ from poolhand.domain.errors import Bug, PoolhandError
 NAME: Final = "alive"
 CRASH: Final = "crash.trace"
 """Where the interpreter writes when it crashes (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL)."""
+KEPT_CRASH: Final = "last-crash.trace"
+"""Where the trace of the newest crash lies for whoever reads it, while the next life goes on."""
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 """The machine's present life, another after every restart of it."""
 VMSTAT: Final = Path("/proc/vmstat")
@@ -82,7 +84,7 @@ class Life:
 
     def _cause(self) -> str | None:
         """Say by what the life before this one ended suddenly; None where it is not to blame."""
-        found = _found(self._path)
+        found, crash = _found(self._path), self._keep_crash()
         if found is None:
             return None
         boot, killed, *said = [*found, "", ""]
@@ -90,12 +92,24 @@ class Life:
             return None
         if _FAULT in said:
             return "an error that nobody expected: its log has the trace"
-        if _size(self._crash):
-            return f"a crash of the interpreter: {self._crash} has the trace"
+        if crash is not None:
+            return f"a crash of the interpreter: {crash} has the trace"
         if killed.isdecimal() and self._machine.killed > int(killed):
             return "the kernel, which was short of memory"
         log.info("kill_found", cause="the worker before this one was killed from outside")
         return None
+
+    def _keep_crash(self) -> Path | None:
+        """Put a crash's trace where this life does not write over it; None: there is none."""
+        if not _size(self._crash):
+            return None
+        kept = self._crash.with_name(KEPT_CRASH)
+        try:
+            self._crash.replace(kept)
+        except OSError as fault:
+            log.warning("life_not_noted", path=str(kept), cause=str(fault))
+            return self._crash
+        return kept
 
     def _note(self, *said: str) -> None:
         words = (self._machine.boot, str(self._machine.killed), *said)
