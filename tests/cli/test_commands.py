@@ -122,7 +122,7 @@ def test_the_version_is_told(capsys):
 
 
 SLOW = (
-    "web3 aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile eth_abi structlog psutil "
+    "aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile eth_abi structlog psutil "
     "poolhand.requester poolhand.scheduler poolhand.worker poolhand.chain poolhand.domain.task"
 )
 """Modules that take tens of milliseconds each, and that a person who waits for help pays for."""
@@ -172,7 +172,7 @@ def test_the_commonest_help_does_not_even_load_what_draws_tables(words):
 def test_wallets_are_listed_and_shown_without_chain_and_cryptography_of_files(tmp_path):
     folder = tmp_path / "keys"
     import_wallet(folder, "11" * 32, "sesame", cost=1024)
-    slow = "web3 aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile structlog"
+    slow = "aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile structlog"
     home = {"POOLHAND_KEYSTORE": str(folder), "POOLHAND_HOME": str(tmp_path)}
     assert loaded_by("wallet list", "wallet show", slow=slow, **home) == {}
 

@@ -107,6 +107,19 @@ def test_the_product_imports_only_what_is_declared() -> None:
     assert set(map(normal, foreign)) <= declared()  # each is called as it is imported
 
 
+def test_the_product_needs_nothing_that_it_does_not_import() -> None:
+    foreign = set(map(normal, imported((ROOT / "src").rglob("*.py"))))
+    assert {normal(line) for line in PYPROJECT["project"]["dependencies"]} <= foreign
+
+
+def test_the_tests_import_only_what_is_declared_or_lies_beside_them() -> None:
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").iterdir()]
+    folders = {part for file in files for part in (file.stem, file.parent.name)}
+    foreign = set(imported((ROOT / "tests").rglob("*.py"))) - sys.stdlib_module_names
+    ours = {"poolhand", "chaos", "bench"}
+    assert set(map(normal, foreign - folders - ours)) <= declared()
+
+
 @pytest.mark.parametrize(
     "line",
     [
