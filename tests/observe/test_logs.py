@@ -17,7 +17,7 @@ from poolhand.domain.units import Gas, Wei
 from poolhand.keys import Wallet
 from poolhand.observe.libraries import LibraryHandler
 from poolhand.observe.recursion import LIMIT, guard_recursion
-from poolhand.observe.trace import trace_of
+from poolhand.observe.traces import trace_of
 from poolhand.ports.signer import UnsignedTransaction
 
 

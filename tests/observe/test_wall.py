@@ -9,8 +9,7 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import Bug, EndsProgram, Refused, Unavailable
-from poolhand.observe.trace import IN_FILE, trace_of
-from poolhand.observe.traces import MOST_FILES, Traces, words_of
+from poolhand.observe.traces import IN_FILE, MOST_FILES, Traces, trace_of, words_of
 from poolhand.observe.wall import QUIET, Wall
 
 
@@ -63,6 +62,16 @@ def test_a_trace_tells_the_way_but_no_values():
     assert "KeyError" in trace
     assert "in signs" in trace
     assert secret not in trace
+
+
+def test_neither_words_nor_trace_file_tell_the_login_of_a_url(tmp_path):
+    login = "me:hunter-2"
+    fault = caught(lambda: {}[f"no answer of https://{login}@node.example/rpc"])
+    words = Wall(tmp_path).take(fault, "look", task_id="0x1")
+    (path,) = tmp_path.iterdir()
+    told = words + path.read_text()
+    assert "hunter-2" not in told
+    assert told.count("https://***@node.example/rpc") == 3  # the words, their copy, the trace
 
 
 def deep(levels):

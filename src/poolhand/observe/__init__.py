@@ -13,11 +13,9 @@ import structlog
 
 from poolhand.domain.text import shown
 from poolhand.observe.libraries import take_over
-from poolhand.observe.trace import trace_of
+from poolhand.observe.traces import trace_of, without_logins
 
 _SECRET: Final = re.compile(r"password|private|secret|signature|authorization", re.IGNORECASE)
-_LOGIN: Final = re.compile(r"://[^/@\s]+@")
-"""A name and password inside of a URL."""
 MAX_VALUE: Final = 2_000
 """Characters of one logged value."""
 MAX_ITEMS: Final = 50
@@ -65,12 +63,8 @@ def _guard(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     for key, value in event.items():
         event[key] = "***" if _SECRET.search(key) else _clean(value)
     if fault is not None:
-        event["exception"] = _hide(trace_of(fault))
+        event["exception"] = trace_of(fault)
     return event
-
-
-def _hide(text: str) -> str:
-    return _LOGIN.sub("://***@", text)
 
 
 def _clean(value: Any, depth: int = 0) -> Any:
@@ -85,4 +79,4 @@ def _clean(value: Any, depth: int = 0) -> Any:
         }
     if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
         return [_clean(each, depth + 1) for each in islice(value, MAX_ITEMS)]
-    return shown(_hide(str(value)[: 2 * MAX_VALUE]), MAX_VALUE)
+    return shown(without_logins(str(value)[: 2 * MAX_VALUE]), MAX_VALUE)

@@ -12,8 +12,7 @@ from typing import Final
 import structlog
 
 from poolhand.domain.errors import ends_program
-from poolhand.observe.trace import IN_FILE, trace_of
-from poolhand.observe.traces import Traces, words_of
+from poolhand.observe.traces import IN_FILE, Traces, trace_of, words_of
 
 QUIET: Final = 600.0
 """Seconds in which the same fault of the same task is not written down again."""
