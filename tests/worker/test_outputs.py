@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from hashlib import sha256
 
 import pytest
@@ -14,7 +17,7 @@ from poolhand.domain.computed import NoResult
 from poolhand.worker.archive import pack
 from poolhand.worker.bench import Folder
 from poolhand.worker.outputs import read_outputs
-from poolhand.worker.result_files import MAX_ENTRIES, add_file, open_plain
+from poolhand.worker.result_files import DRAFT, MAX_ENTRIES, add_file, open_plain, result_files
 
 
 @pytest.fixture
@@ -170,6 +173,34 @@ def test_our_logs_replace_a_trap_and_do_not_follow_it(folder, tmp_path):
     assert (folder / "stdout.txt").read_bytes() == b"hello"
     assert not (folder / "stdout.txt").is_symlink()
     assert [path.name for path in folder.parent.iterdir()] == ["iexec_out"]
+
+
+def killed_while_it_adds(folder, name, content):
+    """Die by a kill as soon as the file of ours is begun, under whatever name."""
+    program = (
+        "import os, pathlib, signal, sys\n"
+        "from poolhand.worker.result_files import add_file\n"
+        "sys.addaudithook(lambda event, told: event == 'os.rename' and os.kill(os.getpid(), 9))\n"
+        "add_file(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode())\n"
+    )
+    done = subprocess.run((sys.executable, "-c", program, folder, name, content), check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_a_kill_while_our_logs_are_added_leaves_nothing_in_the_result(folder):
+    grow(folder, {"result.txt": b"42"})
+    killed_while_it_adds(folder, "stdout.txt", "hello")
+    add_file(folder, "stdout.txt", b"hello")
+    assert [name for name, _ in result_files(folder)] == ["result.txt", "stdout.txt"]
+
+
+def test_a_trap_where_our_logs_are_drafted_is_not_followed(folder, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (folder / DRAFT).symlink_to(victim)
+    add_file(folder, "stdout.txt", b"hello")
+    assert victim.read_text() == "untouched"
+    assert [path.name for path in folder.iterdir()] == ["stdout.txt"]
 
 
 def test_digest_and_archive_speak_of_the_same_files(folder):

@@ -8,7 +8,6 @@ the one rule (``domain.archive_names``) before anything is staked on them.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from io import BufferedReader
@@ -19,6 +18,8 @@ from poolhand.domain.archive_names import BadName, NameTree
 from poolhand.domain.computed import OUT, NoResult
 from poolhand.domain.text import shown
 
+DRAFT: Final = ".poolhand.part"
+"""A file of ours before it has its name; always the same, so that none outlives a crash."""
 MAX_ENTRIES: Final = 10_000
 """Files, folders and anything else below ``/iexec_out``."""
 
@@ -97,13 +98,14 @@ def open_plain(path: Path) -> BufferedReader:
 def add_file(folder: Path, name: str, content: bytes) -> None:
     """Put a file of ours among the app's, in place of a file or link of that name.
 
-    It is written under a name that the app could not know, and that must be new: so no link of the
-    app's leads it elsewhere.
+    The app has ended, and what lies where the draft comes is removed: a link of the app's, which
+    would lead it elsewhere, or what a crash has left, which would count as a result.
 
     Raises:
         OSError: The app made a folder of that name, or the disk is full.
     """
-    draft = folder / f".{secrets.token_hex(16)}.part"
+    draft = folder / DRAFT
+    draft.unlink(missing_ok=True)
     try:
         with draft.open("xb") as file:
             file.write(content)
