@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -112,6 +113,22 @@ async def test_what_is_not_this_pools_is_not_found(office, path):
 async def test_a_path_that_does_not_exist_answers_in_the_same_shape(office):
     _, client = office
     assert (await refused(client, "/v2/tasks"))[0] == 404
+
+
+async def test_a_task_that_cannot_be_shown_is_told_in_the_list_and_still_given_to_workers(office):
+    world, client = office
+    engine, name = world.scheduler.engine, first_task(await world.deal())
+    whole = engine.tasks[name]
+    world.planted = (TypeError,)
+    engine.tasks[name] = replace(whole, history=None)
+    (told,) = await got(client, "/v1/tasks")
+    assert told["task_id"] == str(name)
+    assert "a fault of Poolhand's own" in told["trouble"]
+    engine.tasks[name] = whole
+    assert engine.troubles == {}
+    assert (await got(client, "/v1/tasks"))[0]["trouble"] is None
+    worker = await world.hired()
+    assert engine.tasks[name].attempt(worker.address) is not None
 
 
 async def test_a_task_is_shown_with_its_replicates_histories_and_transactions(office):

@@ -208,12 +208,15 @@ def _obstacle(office: Office, task: Task) -> str | None:
 
 
 def _show(office: Office, task: Task) -> dict[str, Any]:
-    """Show a task in a list, which one that cannot be shown does not break."""
+    """Show a task in a list; one that cannot be shown does not break it, and is worked on."""
     try:
         return show_task(task) | _trouble(office, task)
     except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
-        office.engine.note(task.facts.task_id, fault, "show")
-        return {"task_id": str(task.facts.task_id)} | _trouble(office, task)
+        task_id = str(task.facts.task_id)
+        return {
+            "task_id": task_id,
+            "trouble": office.engine.wall.take(fault, "show", task_id=task_id),
+        }
 
 
 def _trouble(office: Office, task: Task) -> dict[str, Any]:
