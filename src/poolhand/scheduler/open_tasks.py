@@ -44,7 +44,8 @@ class OpenTasks:
             owner = self._owners.pop(task_id, None)
             if owner is not None:
                 self._counts[owner] -= 1
-                self._counts += Counter()
+                if not self._counts[owner]:
+                    del self._counts[owner]
         elif deal is not None and task_id not in self._owners:
             self._owners[task_id] = deal.requester
             self._counts[deal.requester] += 1

@@ -104,7 +104,7 @@ class Preflight:
         """Check what an order is asked for.
 
         Raises:
-            MalformedParams, …: No worker could read the params.
+            UnfitParams: No worker could read the params.
             NoWorkerForIt, TrustOutOfReach: The workers that are there cannot do it.
             AppFailsHere, RequestsFailHere, TooManyOpenTasks: Others come first.
             PoolStakeTooLow: The pool's owner has to deposit.
