@@ -15,7 +15,7 @@ import structlog
 
 from poolhand.domain.errors import Bug, Refused
 from poolhand.store import JournalFull
-from poolhand.worker.life import CRASH, KEPT_CRASH, Life, Machine
+from poolhand.worker.life import BEAT, CRASH, KEPT_CRASH, NAME, Life, Machine
 
 
 def lives(base, fault=None, boot="b1", killed=0):
@@ -32,15 +32,20 @@ import ctypes, os, pathlib, signal, sys
 from poolhand.worker.life import Life, Machine
 with Life(pathlib.Path(sys.argv[1]), Machine("b1", 0)) as life:
     life.begin()
+    life.look(Machine("b1", int(sys.argv[3])))
     if sys.argv[2] == "crash":
         ctypes.string_at(0)
     os.kill(os.getpid(), int(sys.argv[2]))
 """
 
 
-def dies(base, how):
-    """Let another process live and die: by a signal of that number, or by a ``crash``."""
-    done = subprocess.run((sys.executable, "-c", DIES, str(base), str(how)), check=False)
+def dies(base, how, killed=0):
+    """Let another process live and die: by a signal of that number, or by a ``crash``.
+
+    ``killed`` is how many the kernel has killed by then for want of memory, apps for example.
+    """
+    words = (str(base), str(how), str(killed))
+    done = subprocess.run((sys.executable, "-c", DIES, *words), check=False)
     assert done.returncode < 0
 
 
@@ -78,6 +83,35 @@ def test_a_kill_by_a_kernel_that_is_short_of_memory_is_known_by_its_count(tmp_pa
     assert lives(tmp_path, killed=1)
     dies(tmp_path, int(signal.SIGKILL))
     assert not lives(tmp_path, killed=0)
+
+
+def test_apps_that_the_kernel_killed_while_the_program_lived_on_say_nothing_of_its_end(tmp_path):
+    dies(tmp_path, int(signal.SIGKILL), killed=3)
+    assert not lives(tmp_path, killed=3)
+    dies(tmp_path, int(signal.SIGKILL), killed=3)
+    assert lives(tmp_path, killed=4)
+
+
+class Beats:
+    """A clock on which a few pauses pass at once, and then whoever sleeps is cancelled."""
+
+    def __init__(self, most):
+        self.slept, self._most = [], most
+
+    async def sleep(self, seconds):
+        if len(self.slept) == self._most:
+            raise asyncio.CancelledError
+        self.slept.append(seconds)
+
+
+async def test_the_kernels_count_is_looked_at_again_and_again(tmp_path):
+    clock, counts = Beats(3), iter((0, 2, 5))
+    with Life(tmp_path, Machine("b1", 0)) as life:
+        life.begin()
+        with pytest.raises(asyncio.CancelledError):
+            await life.keep_looking(clock, lambda: Machine("b1", next(counts)))
+        assert (tmp_path / NAME).read_text() == "b1\n5"
+    assert clock.slept == [BEAT] * 3
 
 
 def test_an_end_before_the_work_begins_adds_nothing(tmp_path):

@@ -3,7 +3,8 @@
 A small file lies in the worker's folder while the program lives. Who finds it at a start knows that
 the last program did not end well, and asks for evidence that it brought that on itself: an error
 that nobody expected (it says so in the file), a crash of the interpreter (``faulthandler`` has left
-a trace), or the kernel short of memory (it counts whom it kills). Without evidence somebody killed
+a trace), or the kernel short of memory (it counts whom it kills, apps that outgrew their container
+included, so only the last seconds say anything of the program). Without evidence somebody killed
 it, or the machine was started anew, and no task is to blame. No disk needs room to take the file
 away again.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Final, Self
 import structlog
 
 from poolhand.domain.errors import Bug, PoolhandError
+from poolhand.ports.clock import Clock
 
 NAME: Final = "alive"
 CRASH: Final = "crash.trace"
@@ -31,6 +34,8 @@ KEPT_CRASH: Final = "last-crash.trace"
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 """The machine's present life, another after every restart of it."""
 VMSTAT: Final = Path("/proc/vmstat")
+BEAT: Final = 5.0
+"""Seconds between two looks at the machine."""
 _FAULT: Final = "fault"
 
 log = structlog.get_logger()
@@ -81,6 +86,20 @@ class Life:
         self._note()
         self._hear_crashes()
         return cause is not None
+
+    async def keep_looking(
+        self, clock: Clock, machine: Callable[[], Machine] = Machine.read
+    ) -> None:
+        """Look at the machine now and again, until cancelled."""
+        while True:
+            await clock.sleep(BEAT)
+            self.look(machine())
+
+    def look(self, machine: Machine) -> None:
+        """Note how many the kernel has killed by now: those were others, such as greedy apps."""
+        if machine.killed != self._machine.killed:
+            self._machine = machine
+            self._note()
 
     def _cause(self) -> str | None:
         """Say by what the life before this one ended suddenly; None where it is not to blame."""

@@ -199,6 +199,7 @@ async def _attend(
         control = Control(agent, Section(world.journal, "operator"), clock, _farewell(client))
         head = await bench.patiently(world.chain.hub.head)
         agent.shell.recover(sudden=life.begin())
+        tasks.create_task(life.keep_looking(clock))
         control.recover()
         await _sweep(bench, agent, tasks)
         agent.eyes.look_at_all()
