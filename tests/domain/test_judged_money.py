@@ -10,8 +10,8 @@ from poolhand.domain.deal import Deal, Resource
 from poolhand.domain.earnings import (
     DAY,
     EarningEntry,
+    EarningFacts,
     EarningRole,
-    TaskFacts,
     by_day,
     by_task,
     gas_entries,
@@ -66,11 +66,11 @@ def moved(kind: MovementKind, amount: int = 9, index: int = 0) -> Movement:
 @pytest.mark.parametrize(
     ("facts", "roles"),
     [
-        (TaskFacts(deal(), True, True), (R.WORKER,)),
-        (TaskFacts(deal(pool=ME), True, False), (R.POOL_OWNER,)),
-        (TaskFacts(deal(pool=ME), True, True), (R.WORKER, R.POOL_OWNER)),
-        (TaskFacts(deal(app=ME, data=ME), True, False), (R.APP_OWNER, R.DATASET_OWNER)),
-        (TaskFacts(deal(app=ME, data=ME, price=0), True, False), ()),
+        (EarningFacts(deal(), True, True), (R.WORKER,)),
+        (EarningFacts(deal(pool=ME), True, False), (R.POOL_OWNER,)),
+        (EarningFacts(deal(pool=ME), True, True), (R.WORKER, R.POOL_OWNER)),
+        (EarningFacts(deal(app=ME, data=ME), True, False), (R.APP_OWNER, R.DATASET_OWNER)),
+        (EarningFacts(deal(app=ME, data=ME, price=0), True, False), ()),
         (None, ()),
     ],
 )
@@ -83,11 +83,11 @@ def test_a_reward_is_earned_as_what_the_account_was_in_the_task(facts, roles):
 
 @pytest.mark.case("E11")
 def test_the_price_of_a_completed_task_is_paid_and_every_other_seizure_lost():
-    mine = {TASK: TaskFacts(deal(sponsor=ME), True, True)}
+    mine = {TASK: EarningFacts(deal(sponsor=ME), True, True)}
     price, stake = judge(ME, [moved(K.SEIZURE, 5), moved(K.SEIZURE, 2, 1)], mine, TIMES)
     assert (price.paid, price.lost, price.roles) == (5, 0, (R.REQUESTER,))
     assert (stake.paid, stake.lost, stake.roles) == (0, 2, (R.WORKER,))
-    failed = {TASK: TaskFacts(deal(sponsor=ME, pool=ME), False, False)}
+    failed = {TASK: EarningFacts(deal(sponsor=ME, pool=ME), False, False)}
     (lost,) = judge(ME, [moved(K.SEIZURE)], failed, TIMES)
     assert (lost.lost, lost.roles) == (9, (R.POOL_OWNER,))
 

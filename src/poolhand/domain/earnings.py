@@ -59,7 +59,7 @@ class EarningSum:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFacts:
+class EarningFacts:
     """What judging needs to know of a task: its deal, whether it completed, who contributed."""
 
     deal: Deal
@@ -70,7 +70,7 @@ class TaskFacts:
 def judge(
     owner: Address,
     movements: Iterable[Movement],
-    tasks: Mapping[TaskId, TaskFacts],
+    tasks: Mapping[TaskId, EarningFacts],
     times: Mapping[TxHash, Payment],
 ) -> list[EarningEntry]:
     """Say what each reward and each seizure was to an account.
@@ -97,7 +97,7 @@ def judge(
     return entries
 
 
-def roles_of(owner: Address, facts: TaskFacts | None) -> tuple[EarningRole, ...]:
+def roles_of(owner: Address, facts: EarningFacts | None) -> tuple[EarningRole, ...]:
     """Return as what an account may be paid by a task."""
     if facts is None:
         return ()
@@ -114,7 +114,7 @@ def roles_of(owner: Address, facts: TaskFacts | None) -> tuple[EarningRole, ...]
 def _seized(
     owner: Address,
     each: Movement,
-    facts: TaskFacts | None,
+    facts: EarningFacts | None,
     at: UnixSeconds,
     bought: set[TaskId],
 ) -> EarningEntry:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.deal import Account, Deal
-from poolhand.domain.earnings import EarningEntry, TaskFacts, gas_entries, judge
+from poolhand.domain.earnings import EarningEntry, EarningFacts, gas_entries, judge
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId, TxHash
 from poolhand.domain.movements import Movement, change_of_locked, change_of_stake
@@ -110,7 +110,7 @@ class _Reader:
 
     async def facts(
         self, movements: Iterable[Movement], acts: Iterable[HubEvent]
-    ) -> dict[TaskId, TaskFacts]:
+    ) -> dict[TaskId, EarningFacts]:
         """Return what judging needs of the tasks that rewards and seizures name."""
         worked = {a.task_id for a in acts if a.kind is EventKind.TASK_CONTRIBUTE}
         named = dict.fromkeys(each.task_id for each in movements if each.task_id)
@@ -120,7 +120,7 @@ class _Reader:
             deal = await self._deal(await self.hub.task_deal(task_id))
             if deal is not None:
                 done = view.status is ChainTaskStatus.COMPLETED
-                found[task_id] = TaskFacts(deal, done, task_id in worked)
+                found[task_id] = EarningFacts(deal, done, task_id in worked)
         return found
 
     async def _deal(self, deal_id: DealId | None) -> Deal | None:
