@@ -93,6 +93,12 @@ def test_the_price_of_a_completed_task_is_paid_and_every_other_seizure_lost():
 
 
 @pytest.mark.case("E11")
+def test_a_seizure_of_a_task_that_cannot_be_read_is_lost_as_nobody_knows_what():
+    (lost,) = judge(ME, [moved(K.SEIZURE)], {}, TIMES)
+    assert (lost.lost, lost.paid, lost.roles) == (9, 0, ())
+
+
+@pytest.mark.case("E11")
 @pytest.mark.parametrize("kind", [K.LOCK, K.UNLOCK, K.DEPOSIT, K.WITHDRAWAL, K.SENT, K.RECEIVED])
 def test_stake_that_is_moved_is_neither_earned_nor_lost(kind):
     assert judge(ME, [moved(kind)], {}, TIMES) == []

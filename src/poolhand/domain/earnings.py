@@ -120,12 +120,13 @@ def _seized(
 ) -> EarningEntry:
     """Tell a price that was paid from a stake that was lost; of a completed task it comes first."""
     task_id = each.task_id
-    pays = facts is not None and facts.is_completed and facts.deal.sponsor == owner
+    if facts is None:
+        return EarningEntry(at, each.tx_hash, task_id, lost=each.amount)
+    pays = facts.is_completed and facts.deal.sponsor == owner
     if pays and task_id is not None and task_id not in bought:
         bought.add(task_id)
         return EarningEntry(at, each.tx_hash, task_id, (EarningRole.REQUESTER,), paid=each.amount)
-    done = facts is not None and facts.is_completed
-    role = EarningRole.WORKER if done else EarningRole.POOL_OWNER
+    role = EarningRole.WORKER if facts.is_completed else EarningRole.POOL_OWNER
     return EarningEntry(at, each.tx_hash, task_id, (role,), lost=each.amount)
 
 
