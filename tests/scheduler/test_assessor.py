@@ -88,6 +88,19 @@ async def test_who_settles_a_task_is_forgiven_and_needs_nobody_beside_it(world):
     assert not world.task(task).attempt(other.address)
 
 
+async def test_who_cannot_answer_because_the_pool_is_away_is_not_silent(world):
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    await world.step(RULES.take_up)
+    assert known_of(world, worker) == NEWCOMER
+    await worker.arrives()
+    await worker.reports(task, S.RUNNING)
+    assert known_of(world, worker) == NEWCOMER
+
+
 async def test_a_restart_forgets_nothing(world):
     silent = await world.hired()
     await world.deal()

@@ -109,7 +109,7 @@ class Assessor:
                     heappush(self._due, (UnixSeconds(moment), task.facts.task_id, worker))
 
     def notice_silence(self) -> None:
-        """Blame whoever should have done something by now."""
+        """Blame whoever should have done something by now, and could have said so."""
         now = self._now()
         while self._due and self._due[0][0] <= now:
             _, task_id, worker = heappop(self._due)
@@ -117,7 +117,8 @@ class Assessor:
             attempt = task.attempt(worker) if task else None
             if task and attempt and is_working(task, attempt):
                 overdue = now >= attempt.log[0].at + task.facts.period
-                if overdue or not is_taken_up(attempt):
+                is_here = self._roster.get(worker) is not None
+                if overdue or (is_here and not is_taken_up(attempt)):
                     self._blame(task, worker, TOO_SLOW if overdue else SILENT)
 
     def changed(self, task_id: TaskId) -> None:
