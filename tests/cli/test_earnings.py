@@ -142,6 +142,13 @@ def test_page_csv_and_json_tell_the_same(trade, monkeypatch, by):
         assert row[by] in page
 
 
+@pytest.mark.case("E6", "E11")
+def test_a_narrow_terminal_breaks_no_id_of_a_task(trade, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    page = trade.cli("earnings", str(FIRST.address), "--by", "task").out
+    assert str(trade.second) in page.split()
+
+
 @pytest.mark.case("E11")
 def test_what_cannot_be_checked_is_said_not_to_be(trade):
     trade.chain.fund(GOOD.address, stake=5)  # out of nothing, as no contract would

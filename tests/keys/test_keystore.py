@@ -29,6 +29,7 @@ from poolhand.keys import (
     list_wallets,
     open_wallet,
 )
+from poolhand.keys.lock import verb_of
 from poolhand.keys.reading import password_bytes
 
 KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
@@ -161,6 +162,18 @@ def test_a_wallet_is_held_once_per_machine(tmp_path):
         WalletLock(tmp_path, Address(b"\x01" * 20)).acquire()
     with WalletLock(tmp_path, address):
         pass
+
+
+def test_who_holds_a_wallet_is_named_by_what_was_typed(tmp_path, monkeypatch):
+    typed = ["/usr/bin/poolhand", "pool", "serve", "--password", "sesame"]
+    monkeypatch.setattr(sys, "argv", typed)
+    address = Address(b"\x02" * 20)
+    told = rf"in use by process {os.getpid()} \(`poolhand pool serve`\): stop that process"
+    with WalletLock(tmp_path, address), pytest.raises(WalletInUse, match=told):
+        WalletLock(tmp_path, address).acquire()
+    assert "sesame" not in (tmp_path / f"{address}.lock").read_text()
+    assert verb_of(["/usr/bin/poolhand", "run", "docker.io/x:1"]) == "run"
+    assert verb_of(["pytest", "pool", "serve"]) == verb_of([]) == ""
 
 
 def test_a_dead_process_holds_nothing(tmp_path):

@@ -172,7 +172,7 @@ def _amounts(each: EarningSum) -> tuple[str, str, str]:
 def _tasks(found: Earnings) -> RenderableType:
     parts: list[RenderableType] = []
     for task_id, each in by_task(found.entries).items():
-        parts.append(Text("of no single task" if task_id is None else str(task_id)))
+        parts.append(indented("of no single task" if task_id is None else task_id, 0))
         amounts = {"earned": each.earned, "lost": each.lost, "paid": each.paid}
         told = [f"{name} {rlc(amount)}" for name, amount in amounts.items() if amount]
         told += [f"gas {coin(each.gas)}"] if each.gas else []

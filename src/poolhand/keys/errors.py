@@ -62,9 +62,10 @@ class WalletExists(Refused):
 class WalletInUse(EndsProgram, Refused):
     """Another process on this machine sends transactions of this wallet."""
 
-    def __init__(self, address: Address, holder: str) -> None:
+    def __init__(self, address: Address, holder: str, verb: str = "") -> None:
+        what = f" (`poolhand {verb}`)" if verb else ""
         super().__init__(
-            f"wallet {address} is in use by process {holder}: stop that process, "
+            f"wallet {address} is in use by process {holder}{what}: stop that process, "
             "or give this program a wallet of its own"
         )
         self.address, self.holder = address, holder

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,11 +39,11 @@ class WalletLock:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+            holder, _, verb = os.pread(handle, 64, 0).decode(errors="replace").partition("\n")
             os.close(handle)
-            raise WalletInUse(self._address, holder) from None
+            raise WalletInUse(self._address, holder.strip() or "unknown", verb.strip()) from None
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(handle, f"{os.getpid()}\n{verb_of(sys.argv)}\n".encode(), 0)
         self._handle = handle
 
     def release(self) -> None:
@@ -60,3 +63,13 @@ class WalletLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def verb_of(argv: Sequence[str]) -> str:
+    """Return the words of our own command line by which a person knows the program; else nothing.
+
+    No argument is among them: others may read the lock.
+    """
+    if not argv or Path(argv[0]).name != "poolhand":
+        return ""
+    return " ".join(takewhile(lambda word: word.isascii() and word.isalpha(), argv[1:3]))

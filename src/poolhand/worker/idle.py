@@ -145,7 +145,8 @@ def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[Cause]:
             "results-forbidden",
             holds[Hold.RESULTS],
             Party.OPERATOR,
-            "allow the place with POOLHAND_ALLOWED_HOSTS, or ask the pool's owner for a public one",
+            "start it anew with that place in POOLHAND_ALLOWED_HOSTS, or ask the pool's owner for "
+            "a public one",
         )
     if Hold.POOL in holds:
         yield Cause("pool-draining", holds[Hold.POOL], Party.SCHEDULER, "wait until it is back")

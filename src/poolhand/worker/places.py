@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from poolhand.containers.image_name import ImageName
 from poolhand.domain.errors import Refused
@@ -86,6 +87,6 @@ class Places:
         except ForbiddenAddress as fault:
             raise ResultsForbidden(
                 f"the pool's results service is at {url}, where this worker brings nothing "
-                f"({fault}): the pool's owner must give a public https address, or allow this one "
-                "with POOLHAND_ALLOWED_HOSTS=host:port"
+                f"({fault}): start the worker with POOLHAND_ALLOWED_HOSTS={urlsplit(url).netloc} "
+                "to allow that place, or ask the pool's owner for a public https address"
             ) from fault
