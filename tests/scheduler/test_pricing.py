@@ -107,6 +107,19 @@ async def test_who_asks_again_at_once_is_given_another_order_for_it_may_have_bou
     assert await pricing.order(mine) is second
 
 
+async def test_an_order_that_was_bought_with_is_not_given_again_though_the_chain_took_it_back(
+    seller,
+):
+    """The requester's program may send the lost purchase again: the order is used then."""
+    world, pricing = seller
+    mine = asked(requester=world.requester.address)
+    first = await pricing.order(mine)
+    await world.deal()
+    world.chain.state.consumed.clear()
+    await world.step(UNSEEN_FOR)
+    assert await pricing.order(mine) is not first
+
+
 async def test_an_order_for_anybody_is_a_small_one(seller):
     _, pricing = seller
     assert (await pricing.order(asked(volume=ANYBODYS_VOLUME))).order.volume == ANYBODYS_VOLUME

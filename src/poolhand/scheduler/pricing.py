@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from poolhand.domain.deal import Deal
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
@@ -128,6 +129,15 @@ class Pricing:
             return None
         name = order_hash(self._domain, known.order)
         return None if (await self._hub.consumed([name]))[name] else known
+
+    def bought(self, deal: Deal) -> None:
+        """Hand out again nothing that the requester of a deal may have bought with.
+
+        The chain may take the deal back, and bring it again later with the same order.
+        """
+        for key in tuple(self._kept):
+            if key.requester == deal.requester:
+                del self._kept[key]
 
     def _keep(self, key: Asked, order: Signed[WorkerpoolOrder]) -> None:
         self._kept[key] = self._now(), order

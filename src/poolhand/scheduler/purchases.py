@@ -54,6 +54,7 @@ class Purchases:
     Attributes:
         deals: By id, those whose tasks are known.
         obstacle: Says why the workers that are there cannot do what was bought.
+        bought: Told of each deal that is new.
         unread: Deals put aside.
         unreadable: Deals given up, and why.
     """
@@ -77,6 +78,7 @@ class Purchases:
         self._categories: dict[int, Category] = {}
         self.deals: dict[DealId, Deal] = {}
         self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
+        self.bought: Callable[[Deal], None] = lambda _deal: None
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
@@ -176,6 +178,7 @@ class Purchases:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
             return []
         self.deals[deal_id] = deal
+        self.bought(deal)
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
         with self._wall.around("preflight", deal_id=str(deal_id)):
             if why := self.obstacle(deal):

@@ -163,6 +163,7 @@ class Scheduler:
             lambda: self.till.complaint,
             lambda: self.collateral.complaint,
         )
+        self.purchases.bought = self.pricing.bought
         self._treasury: Treasury | None = None
         self._owner = owner
 
