@@ -46,6 +46,16 @@ def test_what_is_known_to_fail_is_refused_and_nothing_is_registered_or_paid(cli,
     assert cli.market.chain.state.apps == {}
 
 
+@pytest.mark.case("E7")
+def test_what_the_pool_would_refuse_costs_nothing_not_even_the_apps_registration(cli):
+    cli.market.pool.refuses = (400, "trust-out-of-reach", "trust 9 is out of reach: ask for 2")
+    ran = cli("run", IMAGE, "--trust", "9", "--no-wait", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "pool-refused")
+    assert cli.market.chain.state.apps == {}
+    cli.market.pool.refuses = None
+    assert cli("run", IMAGE, "--trust", "2", "--no-wait", "--json").code == 0
+
+
 @pytest.mark.case("D4")
 def test_run_tells_the_words_that_the_app_gets_and_they_are_those_that_workers_give_it(cli):
     ran = cli("run", IMAGE, "--args", "--top 5", "--arg", "it's", "--arg", 'say "hi"', "--no-wait")

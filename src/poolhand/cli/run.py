@@ -181,7 +181,7 @@ async def _wish(
     given = Given(check_wish(wish), tuple(input_names(wish).items()))  # before it is registered
     if known:
         return wish, given
-    deployed = await requester.deploy_app(desk.image(target))
+    deployed = await requester.deploy_app(desk.image(target), wish=wish)
     if deployed.is_new:
         desk.note(f"registered {target} as app {deployed.address}")
     return replace(wish, app=deployed.address), given

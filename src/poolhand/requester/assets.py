@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -61,8 +61,15 @@ class Deployed:
         return self.receipt is not None
 
 
-async def deploy(purse: Purse, asset: CreateAsset) -> Deployed:
+async def deploy(
+    purse: Purse, asset: CreateAsset, before: Callable[[Address], Awaitable[None]] | None = None
+) -> Deployed:
     """Register an asset, or return the same one registered before; repeatable.
+
+    Args:
+        purse: Who pays.
+        asset: What is registered.
+        before: Asked, with the address-to-be, before anything is paid; what it raises stops it.
 
     Raises:
         OutOfGas: The wallet cannot pay.
@@ -72,6 +79,8 @@ async def deploy(purse: Purse, asset: CreateAsset) -> Deployed:
         address = await hand.hub.predict(asset)
         if await exists(hand.hub, asset, address):
             return Deployed(address, None)
+        if before is not None:
+            await before(address)
         try:
             receipt = await hand.sender.send(f"create:{address}", asset)
         except AssetExists:  # somebody was faster

@@ -102,6 +102,16 @@ class Buyer:
             hand.purchases.begin(wish.fingerprint, orders)
             return await self._settle(wish, orders, hand, deposit=deposit)
 
+    async def ask(self, wish: Wish, app: Address) -> None:
+        """Ask the pool whether it would sell what is wished, for an app that may yet be registered.
+
+        Raises:
+            NoOrder, ForeignPool, PoolDown, PoolRefused: As ``buy`` would.
+        """
+        if wish.workerpool_order is None:
+            async with self._purse.open() as hand:
+                await self._ask_pool(replace(wish, app=app), hand.hub)
+
     async def _resume(self, wish: Wish, hand: OpenPurse, *, deposit: bool) -> Purchase | None:
         """Finish what an earlier run began, if it did and if that is still possible."""
         orders = hand.purchases.pending(wish.fingerprint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -165,12 +166,13 @@ class Requester:
         """Hold the wallet over several steps, so that each sees what the last one did."""
         return self.purse.open()
 
-    async def deploy_app(self, image: str, name: str = "") -> Deployed:
-        """Register the app of an image, once."""
+    async def deploy_app(self, image: str, name: str = "", wish: Wish | None = None) -> Deployed:
+        """Register the app of an image, once; not where the pool would not sell the ``wish``."""
         purse = self.purse
         wanted, login_of = self._settings.platforms, self._logins.of
         asset = await app_of(self._http, purse.address, image, name, wanted, login_of)
-        return await deploy(purse, asset)
+        buyer = Buyer(purse, self._entropy, self.pool)
+        return await deploy(purse, asset, None if wish is None else partial(buyer.ask, wish))
 
     async def _demand_runnable(self, app: Address) -> None:
         """Refuse an app whose image surely runs on no worker, where that may be looked at."""
