@@ -198,6 +198,26 @@ async def test_a_stuck_transaction_is_replaced_and_the_replacement_journaled(nod
         await task
 
 
+async def test_a_replacement_that_the_wallet_cannot_pay_leaves_the_first_to_be_sent_again(
+    node, link, journal
+):
+    node.automine = False
+    async with linked(link) as chain:
+        task = sending(chain, journal)
+        await ended(node.pooled(1))
+        first = node.taken[0]
+        node.chain.state.coin[WALLET.address] = first.cost
+        await blocks(chain, node, REPLACE, fee=10 * GWEI)
+        assert len(versions(journal)) == 2
+        assert [tx.raw for tx in node.taken] == [first.raw]
+        node.drop()
+        await blocks(chain, node, REPEAT, fee=10 * GWEI)
+        assert [tx.raw for tx in node.pool.values()] == [first.raw]
+        node.base_fee = GWEI
+        node.mine()
+        assert str((await ended(task)).tx_hash) == first.hash
+
+
 async def test_a_replacement_is_known_after_a_crash(node, link, journal):
     node.automine = False
     async with linked(link) as chain:

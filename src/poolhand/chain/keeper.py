@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from poolhand.chain import abi
-from poolhand.chain.broadcast import broadcast
+from poolhand.chain.broadcast import REFUSALS, broadcast
 from poolhand.chain.encode import decode_receipt
 from poolhand.chain.errors import Displaced
 from poolhand.chain.ledger import Ledger, Signed
@@ -163,13 +163,16 @@ class Keeper:
             await self._urge([pending for pending in everything if pending.nonce >= count])
 
     async def again(self, pending: Iterable[Pending]) -> None:
-        """Broadcast the journaled bytes once more."""
+        """Broadcast the journaled bytes once more: of several prices the dearest that is taken."""
         for each in pending:
-            verdict, said = await broadcast(self._rpc, each.last)
+            for signed in reversed(each.versions):
+                verdict, said = await broadcast(self._rpc, signed)
+                if verdict not in REFUSALS:
+                    break
             self._repeats.tell(
                 said or "the node has it, and no block does",
-                purpose=each.last.purpose,
-                tx=str(each.last.tx_hash),
+                purpose=signed.purpose,
+                tx=str(signed.tx_hash),
                 verdict=verdict.name.lower(),
             )
 
