@@ -10,11 +10,13 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pexpect
+
+from poolhand.devnet.artifacts import DEFAULT_CACHE
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 100
@@ -60,6 +62,8 @@ class Newcomer:
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / ".venv").symlink_to(Path(sys.executable).parent.parent)
+        (self.home / ".cache").mkdir()
+        (self.home / ".cache" / "poolhand").symlink_to(DEFAULT_CACHE)  # nothing is fetched twice
         self.types(". .venv/bin/activate")
 
     def types(self, line: str) -> str:
@@ -124,10 +128,9 @@ class Newcomer:
         return line
 
     def _environment(self) -> Iterator[tuple[str, str]]:
-        kept: Mapping[str, str] = os.environ
-        for name in ("LANG", "DOCKER_HOST", "POOLHAND_CACHE", "PATH"):
-            if name in kept:
-                yield name, kept[name]
+        for name in ("LANG", "DOCKER_HOST", "PATH"):
+            if name in os.environ:
+                yield name, os.environ[name]
         yield "HOME", str(self.home)
         yield "TERM", "xterm"
 
