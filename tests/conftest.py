@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A property is not a benchmark: how long an example takes on a busy machine proves nothing.
 settings.register_profile("poolhand", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("poolhand")
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was():
+    """Take back what programs that begin inside of a test do to the process (``begin_program``)."""
+    umask, limit = os.umask(0o022), sys.getrecursionlimit()
+    yield
+    os.umask(umask)
+    sys.setrecursionlimit(limit)
