@@ -298,13 +298,19 @@ async def test_a_worker_whose_disk_is_full_waits_or_stops_and_blames_nobody(worl
 
 @root
 async def test_a_worker_that_stopped_for_its_full_journal_comes_back(world, slow, survived):
-    """However early there is room again: it may still be on its way out."""
+    """However early there is room again: it may still be on its way out.
+
+    Its journal needs room when the consensus comes, which the other worker holds up until then.
+    """
     survived.add("worker-1")
     log = world.home / "logs" / "worker-1.log"
     known = len(log.read_text())
     task_id = await _buy(world, slow, "full journal")
-    _until(world, task_id, "CREATED")
+    _until(world, task_id, "COMPUTING")
+    await _faults(world).set(Down("worker-2", "freeze"))
+    wait_until(lambda: "status=CONTRIBUTED" in log.read_text()[known:])
     await _faults(world).set(FullDisk("worker-1"))
+    await _faults(world).clear(Down("worker-2", "freeze"))
     wait_until(lambda: "no room to write journal" in log.read_text()[known:])
     await _faults(world).clear(FullDisk("worker-1"))
     _completed(world, task_id)
