@@ -14,7 +14,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, TaskId
 from poolhand.domain.onchain import CreateWorkerpool
 from poolhand.domain.result_link import result_link
 from poolhand.requester.named_urls import UrlRule, described_url, result_location, results_url
-from poolhand.requester.requester import NoResultsService
+from poolhand.requester.result_places import NoResultsService
 from poolhand.requester.results import Result
 from poolhand.settings.chain import ChainSettings
 from requester_market import Market, client, registry

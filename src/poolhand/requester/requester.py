@@ -13,7 +13,7 @@ import httpx
 
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
-from poolhand.domain.errors import PeerFault, Refused, Unavailable
+from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import (
     Call,
@@ -22,13 +22,11 @@ from poolhand.domain.onchain import (
     CreateWorkerpool,
     Deposit,
     Receipt,
-    TaskView,
     TransferCoin,
     TransferRlc,
     Withdraw,
 )
 from poolhand.domain.orders.model import Signed
-from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys import Wallet
 from poolhand.ports.chain import Hub
@@ -41,10 +39,11 @@ from poolhand.requester.claims import Claimed, Places
 from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
-from poolhand.requester.named_urls import UrlRule, result_location, results_url
+from poolhand.requester.named_urls import UrlRule
 from poolhand.requester.purse import ChainAccess, Connect, Purse
 from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
+from poolhand.requester.result_places import ResultPlaces
 from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
@@ -70,10 +69,6 @@ class NoSuchTask(Refused):
 
 class NoPoolNamed(Refused):
     """A workerpool has to be asked and nobody said where it is."""
-
-
-class NoResultsService(Refused):
-    """Nobody said where results are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +115,7 @@ class Requester:
             Purse(connect, wallet, settings.state, settings.locks, clock) if wallet else None
         )
         self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
+        self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
 
     @property
     def hub(self) -> Hub:
@@ -272,15 +268,9 @@ class Requester:
         return await order_state(self.hub, signed)
 
     async def download(self, task_id: TaskId, folder: Path, *, unpack: bool = False) -> Result:
-        """Fetch and check a result; see ``results.download``.
-
-        It is looked for where the chain says that it is, and then where the settings say.
-
-        Raises:
-            NoResultsService: The chain names no place that may be visited, nor does anybody else.
-        """
+        """Fetch and check a result; see ``ResultPlaces.urls`` and ``results.download``."""
         view = await results.completed(self.hub, task_id)
-        (*others, last) = await self._results_urls(view)
+        (*others, last) = await self._places.urls(view)
         for url in others:
             with suppress(ResultMissing, ResultsDown):
                 source = self._open_results(url)
@@ -363,32 +353,6 @@ class Requester:
 
     async def _claim(self, places: Places) -> Claimed:
         return await claims.claim(self.purse, self._clock, places) if places else Claimed()
-
-    async def _results_urls(self, view: TaskView) -> list[str]:
-        """Return where a result may be, best first: the chain's word, then the settings'."""
-        told = self._settings.results_url or await self._told_results_url()
-        linked = results_url(view.results, view.task_id)
-        if linked and await self._rule.allows(linked, (told,)):
-            return list(dict.fromkeys(each for each in (linked, told) if each))
-        if told is not None:
-            return [told]
-        where = result_location(view.results)
-        if where:
-            raise NoResultsService(
-                f"the chain says that the result is at {shown(where, 200)}, which is no results "
-                "service at a public https address: if you trust it, name it with --results-url"
-            )
-        raise NoResultsService("where are the results? Give --results-url, or --pool-url")
-
-    async def _told_results_url(self) -> str | None:
-        """Return where the pool says that results are, if that may be visited."""
-        if self.pool is None:
-            return None
-        try:
-            told = (await self.pool.config()).results_url
-        except (Unavailable, PeerFault, Refused):
-            return None  # the chain may know
-        return told if await self._rule.allows_beside(told, self.pool.url) else None
 
 
 _Asset = TypeVar("_Asset", App, Dataset, Workerpool)

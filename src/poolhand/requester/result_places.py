@@ -1,0 +1,60 @@
+"""Where a result may be: where the chain says, then where the settings or the pool say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolhand.domain.errors import PeerFault, Refused, Unavailable
+from poolhand.domain.onchain import TaskView
+from poolhand.domain.text import shown
+from poolhand.requester.named_urls import UrlRule, result_location, results_url
+from poolhand.transport.pool_client import PoolClient
+
+
+class NoResultsService(Refused):
+    """Nobody said where results are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPlaces:
+    """Tells which results services to ask for a result.
+
+    Attributes:
+        rule: Which addresses that others name may be visited.
+        named: The results service of the settings.
+        pool: Asked where its results are, where the settings do not say.
+    """
+
+    rule: UrlRule
+    named: str | None
+    pool: PoolClient | None
+
+    async def urls(self, view: TaskView) -> list[str]:
+        """Return where the result of a completed task may be, best first.
+
+        Raises:
+            NoResultsService: The chain names no place that may be visited, nor does anybody else.
+        """
+        told = self.named or await self._told_by_pool()
+        linked = results_url(view.results, view.task_id)
+        if linked and await self.rule.allows(linked, (told,)):
+            return list(dict.fromkeys(each for each in (linked, told) if each))
+        if told is not None:
+            return [told]
+        where = result_location(view.results)
+        if where:
+            raise NoResultsService(
+                f"the chain says that the result is at {shown(where, 200)}, which is no results "
+                "service at a public https address: if you trust it, name it with --results-url"
+            )
+        raise NoResultsService("where are the results? Give --results-url, or --pool-url")
+
+    async def _told_by_pool(self) -> str | None:
+        """Return where the pool says that results are, if that may be visited."""
+        if self.pool is None:
+            return None
+        try:
+            told = (await self.pool.config()).results_url
+        except (Unavailable, PeerFault, Refused):
+            return None  # the chain may know
+        return told if await self.rule.allows_beside(told, self.pool.url) else None
