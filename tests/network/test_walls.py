@@ -270,7 +270,7 @@ async def test_a_deal_that_the_pool_cannot_read_holds_up_no_other(scene, method,
     name = await plays(world, victims)
     if method == "deal":
         assert name not in world.pool.tasks_known()
-        (unread,) = world.pool.scheduler.purchases.unread.values()
+        (unread,) = world.pool.scheduler.deals.unread.values()
         assert "Planted" in unread.words
     if method == "tasks":
         assert "Planted" in world.pool.scheduler.engine.troubles[name]
@@ -284,7 +284,7 @@ async def test_a_deal_that_could_not_be_read_is_taken_up_when_it_can(scene):
     name = await plays(world, victims)
     victims.left = 0
     await world.until(lambda: world.view(name).status is ChainTaskStatus.COMPLETED, 400)
-    assert not world.pool.scheduler.purchases.unread
+    assert not world.pool.scheduler.deals.unread
 
 
 async def test_a_deal_that_cannot_be_read_is_looked_for_again_after_a_restart(scene):

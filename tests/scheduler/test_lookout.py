@@ -70,9 +70,7 @@ async def test_a_deal_that_is_told_twice_is_received_once(pool):
     world = await pool()
     deal = await world.deal(tasks=2)
     records = len(list(world.pool.journal.read()))
-    await world.scheduler.purchases.receive(
-        deal.deal_id, BlockNumber(1), world.chain.head.timestamp
-    )
+    await world.scheduler.deals.receive(deal.deal_id, BlockNumber(1), world.chain.head.timestamp)
     assert len(list(world.pool.journal.read())) == records
 
 
@@ -82,9 +80,7 @@ async def test_a_deal_of_another_pool_is_left_alone(pool):
     await world.step()
     deal = await world.deal()
     assert deal.workerpool.address == world.workerpool
-    await world.scheduler.purchases.receive(
-        deal.deal_id, BlockNumber(1), world.chain.head.timestamp
-    )
+    await world.scheduler.deals.receive(deal.deal_id, BlockNumber(1), world.chain.head.timestamp)
     assert not world.pool.tasks_known()
 
 
@@ -124,8 +120,8 @@ async def test_an_outage_of_minutes_loses_no_deal(pool):
 
 async def test_an_outage_between_a_deals_event_and_its_reading_loses_no_deal(pool):
     world = await pool()
-    hub = world.scheduler.purchases._hub
-    world.scheduler.purchases._hub = flaky = Flaky(hub, world.chain)
+    hub = world.scheduler.deals._hub
+    world.scheduler.deals._hub = flaky = Flaky(hub, world.chain)
     deal = await world.deal()
     assert flaky.asked
     assert not world.pool.tasks_known()
@@ -155,8 +151,8 @@ class Flaky:
 
 async def test_a_node_that_lags_behind_the_event_is_waited_for(pool):
     world = await pool()
-    purchases = world.scheduler.purchases
-    purchases._hub = lagging = Lagging(purchases._hub, 3)
+    deals = world.scheduler.deals
+    deals._hub = lagging = Lagging(deals._hub, 3)
     deal = await world.deal()
     for _ in range(4):
         await world.step()

@@ -25,12 +25,12 @@ from poolhand.ports.chain import HubFacts
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.preflight import Asked, Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
-from poolhand.scheduler.till import Till
 from poolhand.scheduler.views import show_deal, show_seat, show_task
 from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.order_json import encode_order
@@ -67,7 +67,7 @@ class Office:
     engine: Engine
     lookout: Lookout
     roster: Roster
-    till: Till
+    gas_budget: GasBudget
     chronicle: Chronicle
     pricing: Pricing
     collateral: Collateral
@@ -201,7 +201,7 @@ def _tasks(router: APIRouter, office: Office) -> None:
 
 def _obstacle(office: Office, task: Task) -> str | None:
     """Say why none of the workers that are there can go on with a task that needs one."""
-    deal = office.lookout.purchases.deals.get(task.facts.deal_id)
+    deal = office.lookout.deals.by_id.get(task.facts.deal_id)
     if deal is None or not replicates_needed(task, Weight(2)):
         return None
     return office.preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})
@@ -225,13 +225,13 @@ def _trouble(office: Office, task: Task) -> dict[str, Any]:
 
 
 def _find_deal(office: Office, name: DealId) -> Deal:
-    purchases = office.lookout.purchases
-    if name in purchases.deals:
-        return purchases.deals[name]
-    if name in purchases.unread:
-        raise NotReadYet(f"deal {name} cannot be read yet: {purchases.unread[name].words}")
-    if name in purchases.unreadable:
-        raise NotKnown(f"deal {name} cannot be read: {purchases.unreadable[name]}")
+    deals = office.lookout.deals
+    if name in deals.by_id:
+        return deals.by_id[name]
+    if name in deals.unread:
+        raise NotReadYet(f"deal {name} cannot be read yet: {deals.unread[name].words}")
+    if name in deals.unreadable:
+        raise NotKnown(f"deal {name} cannot be read: {deals.unreadable[name]}")
     raise NotKnown(f"deal {name} is not one of this pool's")
 
 
@@ -257,7 +257,7 @@ def _health(router: APIRouter, office: Office) -> None:
             "block_time": head.timestamp if head else None,
             "workers": len(office.roster.all()),
             "open_tasks": sum(1 for _ in office.engine.open_tasks()),
-            "gas": office.till.show(),
+            "gas": office.gas_budget.show(),
             "deposit": office.collateral.show(),
             "sells": office.pricing.why_nothing is None,
             "sells_nothing_because": office.pricing.why_nothing,

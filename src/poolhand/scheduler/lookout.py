@@ -23,8 +23,8 @@ from poolhand.domain.task.model import Task, Transaction
 from poolhand.domain.units import BlockNumber
 from poolhand.observe.patience import Patience
 from poolhand.ports.chain import Hub, Watcher
+from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.purchases import Purchases
 
 SHALLOW: Final = 64
 """Blocks under which an end may still be taken back: the watcher's own window."""
@@ -54,7 +54,7 @@ class Lookout:
         hub: Hub,
         watcher: Watcher,
         workerpool: Address,
-        purchases: Purchases,
+        deals: Deals,
         patience: Patience,
     ) -> None:
         self._wall = engine.wall
@@ -63,7 +63,7 @@ class Lookout:
         self._dirty: dict[TaskId, list[asyncio.Future[None]]] = {}
         self._outdated: set[TaskId] = set()
         self._wake = asyncio.Event()
-        self.purchases = purchases
+        self.deals = deals
         self.head: Head | None = None
         self.noticed: Callable[[HubEvent], None] = lambda _event: None
         self.is_recorded: Callable[[TaskId, str], bool] = lambda _task, _kind: False
@@ -76,7 +76,7 @@ class Lookout:
     async def prepare(self) -> None:
         """After a restart: read again the deals, and the tasks that may have changed."""
         self.head = await self._newest()
-        await self.purchases.recall(self.head.timestamp)
+        await self.deals.recall(self.head.timestamp)
         settled = [t for t in self._engine.tasks.values() if self._is_shallow(t)]
         names = [task.facts.task_id for task in (*self._engine.open_tasks(), *settled)]
         await self._patience.ask(lambda: self._read({task_id: [] for task_id in names}))
@@ -111,7 +111,7 @@ class Lookout:
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 self.head = head
-                again = await self.purchases.find_again(), await self.purchases.read_again()
+                again = await self.deals.find_again(), await self.deals.read_again()
                 self.look((*self._outdated, *again[0], *again[1]))
                 for task in self._engine.open_tasks():
                     self._engine.feed(task.facts.task_id, Ticked(head.timestamp))
@@ -160,10 +160,10 @@ class Lookout:
     async def _notice_deal(self, event: HubEvent, deal_id: DealId) -> None:
         now = (self.head or await self._newest()).timestamp
         if event.removed:
-            self.look(self.purchases.drop(deal_id, now))
+            self.look(self.deals.drop(deal_id, now))
             return
-        self.look(await self.purchases.receive(deal_id, event.block, now))
-        self._engine.seen(min((event.block, *self.purchases.unread_since())))
+        self.look(await self.deals.receive(deal_id, event.block, now))
+        self._engine.seen(min((event.block, *self.deals.unread_since())))
 
     def _record(self, task: Task, event: HubEvent) -> None:
         """Write down which transaction moved a task, if nobody else will, or no longer does."""

@@ -8,14 +8,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.roster import Roster
-from poolhand.scheduler.till import Till
 
 
 class Metrics:
     """Gauges are read when they are asked for; nothing is counted twice."""
 
-    def __init__(self, engine: Engine, roster: Roster, till: Till) -> None:
+    def __init__(self, engine: Engine, roster: Roster, gas_budget: GasBudget) -> None:
         self.registry = CollectorRegistry()
         self.assignments = Counter(
             "poolhand_replicates_created_total", "Replicates created", registry=self.registry
@@ -32,13 +32,21 @@ class Metrics:
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
         ).set_function(lambda: len(roster.all()))
-        self._gas(till)
+        self._gas(gas_budget)
 
-    def _gas(self, till: Till) -> None:
+    def _gas(self, gas_budget: GasBudget) -> None:
         for name, meaning, read in (
-            ("balance_wei", "Coins of the pool's wallet", lambda: float(till.balance or 0)),
-            ("missing_wei", "Coins that what is owed still lacks", lambda: float(till.missing)),
-            ("short", "1 while nothing new is sold for lack of gas", lambda: float(till.is_short)),
+            ("balance_wei", "Coins of the pool's wallet", lambda: float(gas_budget.balance or 0)),
+            (
+                "missing_wei",
+                "Coins that what is owed still lacks",
+                lambda: float(gas_budget.missing),
+            ),
+            (
+                "short",
+                "1 while nothing new is sold for lack of gas",
+                lambda: float(gas_budget.is_short),
+            ),
         ):
             gauge = Gauge(f"poolhand_gas_{name}", meaning, registry=self.registry)
             gauge.set_function(read)

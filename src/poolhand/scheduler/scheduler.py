@@ -2,7 +2,7 @@
 
 ::
 
-    chain ──events──> lookout ──views──> engine ──effects──> treasury ──transactions──> chain
+    chain ──events──> lookout ──views──> engine ──effects──> transactions ─────────────> chain
                                           ▲   └────effects──> desk ──messages──> workers
                         supplier ──plan───┘                    ▲
                                           workers ──reports────┘
@@ -46,19 +46,19 @@ from poolhand.scheduler.assessor import Assessor, Memory
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.collateral import Collateral
+from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.desk import Desk
 from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
-from poolhand.scheduler.purchases import Purchases
 from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.supplier import Supplier
-from poolhand.scheduler.till import Till
-from poolhand.scheduler.treasury import Treasury
+from poolhand.scheduler.transactions import Transactions
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.session_hub import SessionHub, WorkerAway
 from poolhand.wire.messages import WorkerBound
@@ -104,17 +104,19 @@ class Scheduler:
         self.engine, self.roster = Engine(journal, wall), Roster()
         self._outage = chain_outage("the scheduler")
         wall = self.engine.wall
-        self.till = Till(sender, clock, self._owed, self._gas_changed, self._outage, wall)
+        self.gas_budget = GasBudget(
+            sender, clock, self._owed, self._gas_changed, self._outage, wall
+        )
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
-        self.metrics = Metrics(self.engine, self.roster, self.till)
+        self.metrics = Metrics(self.engine, self.roster, self.gas_budget)
         pool, patience = settings.workerpool, Patience(clock, self._outage)
-        self.purchases = Purchases(self.engine, hub, pool, patience, quick=settings.quick_finish)
-        self.lookout = Lookout(self.engine, hub, watcher, pool, self.purchases, patience)
+        self.deals = Deals(self.engine, hub, pool, patience, quick=settings.quick_finish)
+        self.lookout = Lookout(self.engine, hub, watcher, pool, self.deals, patience)
         self.chronicle = Chronicle(hub, wall)
         self.lookout.noticed = self.chronicle.noticed
         rules = settings.placement
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
-        deals = self.purchases.deals
+        deals = self.deals.by_id
         self.assessor = Assessor(self.engine, self.roster, deals, self.memory, rules, self._now)
         self.supplier = Supplier(
             self.engine,
@@ -126,14 +128,14 @@ class Scheduler:
             Random(entropy.bytes(16)),  # noqa: S311 - chance among equals keeps no secret
             self._now,
             self._tell,
-            lambda: not self.till.is_short,
+            lambda: not self.gas_budget.is_short,
         )
         self.desk = Desk(
             self.engine,
             self.roster,
             hub,
             owner,
-            Clerk(self.purchases.deals, settings.results_url, shelf, clock),
+            Clerk(self.deals.by_id, settings.results_url, shelf, clock),
             self._now,
             self._tell,
             self.supplier.wake,
@@ -149,7 +151,7 @@ class Scheduler:
         self.preflight = Preflight(
             settings, hub, owner.address, self.roster, self.memory, self.open_tasks, self._now
         )
-        self.purchases.obstacle = self.preflight.obstacle
+        self.deals.obstacle = self.preflight.obstacle
         self.pricing = Pricing(
             owner,
             order_domain(facts.chain_id, facts.hub),
@@ -160,11 +162,11 @@ class Scheduler:
             settings.highest_trust,
             self.preflight,
             self._now,
-            lambda: self.till.complaint,
+            lambda: self.gas_budget.complaint,
             lambda: self.collateral.complaint,
         )
-        self.purchases.bought = self.pricing.bought
-        self._treasury: Treasury | None = None
+        self.deals.bought = self.pricing.bought
+        self._transactions: Transactions | None = None
         self._owner = owner
 
     def office(self, url: str) -> Office:
@@ -178,7 +180,7 @@ class Scheduler:
             engine=self.engine,
             lookout=self.lookout,
             roster=self.roster,
-            till=self.till,
+            gas_budget=self.gas_budget,
             chronicle=self.chronicle,
             pricing=self.pricing,
             collateral=self.collateral,
@@ -195,16 +197,16 @@ class Scheduler:
             caught_up: Called once, when workers may be let in.
         """
         async with asyncio.TaskGroup() as tasks:
-            self._treasury = Treasury(
+            self._transactions = Transactions(
                 self.engine,
                 self._sender,
-                self.till,
+                self.gas_budget,
                 self._clock,
                 tasks,
                 self.lookout.look,
                 self._outage,
             )
-            self.lookout.is_recorded = self._treasury.is_sending
+            self.lookout.is_recorded = self._transactions.is_sending
             self.engine.recover()
             await self.lookout.prepare()
             await self.collateral.look()
@@ -216,7 +218,7 @@ class Scheduler:
             tasks.create_task(self.lookout.follow_events(self._first_block()))
             tasks.create_task(self.lookout.follow_heads())
             tasks.create_task(self._follow_stakes())
-            tasks.create_task(self.till.keep_watch(self._watcher))
+            tasks.create_task(self.gas_budget.keep_watch(self._watcher))
             tasks.create_task(self.collateral.keep_watch(self._watcher))
             tasks.create_task(self.desk.keep_checking())
             tasks.create_task(self.sessions.run())
@@ -261,8 +263,8 @@ class Scheduler:
     def _act(self, task: Task, effect: Effect) -> None:
         match effect:
             case SendInitialize() | SendFinalize() | SendReopen() | SendClaim():
-                assert self._treasury is not None
-                self._treasury.act(task, effect)
+                assert self._transactions is not None
+                self._transactions.act(task, effect)
             case _:
                 self.desk.act(task, effect)
 

@@ -137,7 +137,7 @@ class Supplier:
     def _plan(self, tasks: list[Task], seats: list[Seat]) -> tuple[tuple[Assignment, ...], IdleWhy]:
         return plan(
             tasks,
-            self._lookout.purchases.deals,
+            self._lookout.deals.by_id,
             seats,
             self._looking | self._engine.troubles.keys(),
             now=self._now(),

@@ -43,7 +43,7 @@ class UnreadDeal:
 log = structlog.get_logger()
 
 
-class Purchases:
+class Deals:
     """Begins the tasks of deals, and holds them back while the chain does not have their deal.
 
     Args:
@@ -52,7 +52,7 @@ class Purchases:
     A deal that cannot be read holds up no other: it is put aside and tried again with every head.
 
     Attributes:
-        deals: By id, those whose tasks are known.
+        by_id: Deals whose tasks are known.
         obstacle: Says why the workers that are there cannot do what was bought.
         bought: Told of each deal that is new.
         unread: Deals put aside.
@@ -76,7 +76,7 @@ class Purchases:
         self._patience, self._quick = patience, quick
         self._gone: set[DealId] = set()
         self._categories: dict[int, Category] = {}
-        self.deals: dict[DealId, Deal] = {}
+        self.by_id: dict[DealId, Deal] = {}
         self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
         self.bought: Callable[[Deal], None] = lambda _deal: None
 
@@ -95,7 +95,7 @@ class Purchases:
                 elif self._doubted(deal):
                     found += await self._take_back(deal)
                 else:
-                    self.deals[deal_id] = deal
+                    self.by_id[deal_id] = deal
             except ChainUnreachable as fault:
                 log.debug("deal_unread", deal_id=str(deal_id), cause=str(fault))
             except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a deal's
@@ -177,7 +177,7 @@ class Purchases:
         if late or deal.tag.needs_tee:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
             return []
-        self.deals[deal_id] = deal
+        self.by_id[deal_id] = deal
         self.bought(deal)
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
         with self._wall.around("preflight", deal_id=str(deal_id)):
@@ -233,7 +233,7 @@ class Purchases:
     async def _take_back(self, deal: Deal, block: BlockNumber | None = None) -> list[TaskId]:
         """Go on with a deal that the chain has after all, on the terms of its new block."""
         self._gone.discard(deal.deal_id)
-        self.deals[deal.deal_id] = deal
+        self.by_id[deal.deal_id] = deal
         log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)
         for facts in self._facts(deal, await self._category(deal.category), block):
             task = self._engine.tasks.get(facts.task_id)

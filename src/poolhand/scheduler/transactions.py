@@ -36,7 +36,7 @@ from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.till import Till
+from poolhand.scheduler.gas_budget import GasBudget
 
 BATCH: Final = 24
 """Tasks per ``initializeArray`` or ``claimArray``: about 4.4 M gas, and a block has 6.7 M."""
@@ -93,13 +93,13 @@ class _Order:
         return f"{self.kind}:{name}:{self.tried}"
 
 
-class Treasury:
+class Transactions:
     """Sends what the engine's tasks want sent.
 
     Args:
         engine: Told of refusals.
         sender: The pool owner's wallet.
-        till: Where a transaction waits that cannot be paid for.
+        gas_budget: Where a transaction waits that cannot be paid for.
         clock: For pauses while the chain is out of reach.
         tasks: Owns the transactions under way.
         look: Asks for a fresh view of tasks, and returns when the engine has it.
@@ -110,13 +110,18 @@ class Treasury:
         self,
         engine: Engine,
         sender: TransactionSender,
-        till: Till,
+        gas_budget: GasBudget,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         look: Callable[[Iterable[TaskId]], asyncio.Future[None]],
         outage: Complaint,
     ) -> None:
-        self._engine, self._sender, self._till, self._clock = engine, sender, till, clock
+        self._engine, self._sender, self._gas_budget, self._clock = (
+            engine,
+            sender,
+            gas_budget,
+            clock,
+        )
         self._tasks, self._look, self._outage = tasks, look, outage
         self._queue: list[tuple[Batched, Task, int]] = []
         self._under_way: Counter[tuple[TaskId, str]] = Counter()
@@ -171,7 +176,7 @@ class Treasury:
             cause = await self._settle_somehow(order)
         finally:
             self._under_way -= Counter(keys)
-        self._till.settled(order.purpose)
+        self._gas_budget.settled(order.purpose)
         self._try_again(order, cause)
 
     async def _settle_somehow(self, order: _Order) -> str:
@@ -217,13 +222,13 @@ class Treasury:
         """
         while True:
             try:
-                kept = self._till.reserve if order.effect is SendInitialize else Wei(0)
+                kept = self._gas_budget.reserve if order.effect is SendInitialize else Wei(0)
                 receipt = await self._sender.send(order.purpose, order.call, kept)
             except ChainUnreachable as fault:
                 self._outage.tell(fault, purpose=order.purpose)
                 await self._clock.sleep(PAUSE)
             except OutOfGas as fault:
-                await self._till.refill(order.kind, order.purpose, fault)
+                await self._gas_budget.refill(order.kind, order.purpose, fault)
             else:
                 self._outage.over()
                 return receipt

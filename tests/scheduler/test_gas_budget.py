@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Finalize, Initialize
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import Gas, Wei
+from poolhand.scheduler.gas_budget import FINALIZE_GAS, INITIALIZE_GAS, PROBE
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import PoolOutOfGas
-from poolhand.scheduler.till import FINALIZE_GAS, INITIALIZE_GAS, PROBE
 
 PRICE = Wei(10**9)
 ONE = 300_000 * PRICE
@@ -50,7 +50,7 @@ async def order(world):
 
 
 def gas(world):
-    return world.scheduler.till.show()
+    return world.scheduler.gas_budget.show()
 
 
 async def revealing(world, worker):
@@ -158,7 +158,7 @@ async def test_what_is_owed_is_paid_before_anything_new(pool):
     fresh = await world.deal()
     await worker.has_stored(owed, RIGHT)
     await world.step()
-    assert [waiter.rank for waiter in world.scheduler.till._waiting] == [3, 0]
+    assert [waiter.rank for waiter in world.scheduler.gas_budget._waiting] == [3, 0]
     before = len(world.calls())
     leave(world, ONE)
     for _ in range(PROBE + 3):

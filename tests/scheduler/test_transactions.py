@@ -24,7 +24,7 @@ from poolhand.domain.task.machine import SendInitialize
 from poolhand.domain.task.rules import SETTLING
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.lookout import SHALLOW
-from poolhand.scheduler.treasury import BATCH
+from poolhand.scheduler.transactions import BATCH
 
 T = 300
 """Reference time of the category (seconds)."""

@@ -43,8 +43,8 @@ class _Waiter:
     released: asyncio.Future[None]
 
 
-class Till:
-    """Watches one wallet's gas.
+class GasBudget:
+    """Watches one wallet's gas: the gas budget of the pool.
 
     Args:
         sender: Of the wallet.
