@@ -176,19 +176,19 @@ class Pool(Program):
         self.tasks.create_task(self._attend(session))
 
     async def _attend(self, session) -> None:
-        desk, worker = self.scheduler.desk, session.node.address
+        sessions, worker = self.scheduler.workers, session.node.address
         while True:
             item = await session.to_pool.take()
             if item is LOST:
-                await desk.lost(worker)
+                await sessions.lost(worker)
                 return
             if not session.is_open:
                 continue
             self.fuse.point("before hearing")
             if isinstance(item, Reported) or hasattr(item, "task_id") or hasattr(item, "paused"):
-                await desk.received(worker, item)
+                await sessions.received(worker, item)
             else:
-                await desk.connected(item)
+                await sessions.connected(item)
 
     def _tell(self, worker, message) -> None:
         self.fuse.point(f"before telling {type(message).__name__}")

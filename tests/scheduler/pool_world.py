@@ -73,7 +73,7 @@ class Puppet:
     async def logs_in(self, *, resumed=False, held=()):
         can = capabilities(self)
         arrival = Arrival(self.address, Nonce(bytes(32)), resumed, can, held, "memory", 0)
-        await self.world.scheduler.desk.connected(arrival)
+        await self.world.scheduler.workers.connected(arrival)
         await self.world.settle()
 
     async def arrives(self, *, resumed=False, held=(), paused=None):
@@ -81,11 +81,11 @@ class Puppet:
         await self.pauses(paused)
 
     async def leaves(self):
-        await self.world.scheduler.desk.lost(self.address)
+        await self.world.scheduler.workers.lost(self.address)
         await self.world.settle()
 
     async def says(self, message):
-        await self.world.scheduler.desk.received(self.address, message)
+        await self.world.scheduler.workers.received(self.address, message)
         await self.world.settle()
 
     async def pauses(self, reason):

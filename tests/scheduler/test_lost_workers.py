@@ -74,7 +74,7 @@ async def test_a_results_service_that_hangs_does_not_hide_a_lost_worker(pool):
     await gone.reports(first, *TO_COMPUTED)
     await gone.reports(second_one, *TO_COMPUTED[:-1])
     spare = await Player(world, world.hire().wallet, slots=2).joins()
-    shelf = world.scheduler.desk._clerk._shelf = Hanging()
+    shelf = world.scheduler.workers._clerk._shelf = Hanging()
     await gone.says(Result(first, "a link", None, bytes(32)))
     assert shelf.asked == 1
     await gone.says(Result(first, "the same again", None, bytes(32)))

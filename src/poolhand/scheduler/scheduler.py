@@ -3,7 +3,7 @@
 ::
 
     chain ──events──> lookout ──views──> engine ──effects──> transactions ─────────────> chain
-                                          ▲   └────effects──> desk ──messages──> workers
+                                          ▲   └────effects──> worker sessions ──messages──> workers
                         supplier ──plan───┘                    ▲
                                           workers ──reports────┘
 
@@ -41,14 +41,13 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.api import Office
 from poolhand.scheduler.assessor import Assessor, Memory
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.deals import Deals
-from poolhand.scheduler.desk import Desk
-from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.lookout import Lookout
@@ -59,6 +58,7 @@ from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.supplier import Supplier
 from poolhand.scheduler.transactions import Transactions
+from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.session_hub import SessionHub, WorkerAway
 from poolhand.wire.messages import WorkerBound
@@ -130,7 +130,7 @@ class Scheduler:
             self._tell,
             lambda: not self.gas_budget.is_short,
         )
-        self.desk = Desk(
+        self.workers = WorkerSessions(
             self.engine,
             self.roster,
             hub,
@@ -141,10 +141,10 @@ class Scheduler:
             self.supplier.wake,
             self._strike,
             self.memory.workers.of,
-            Doorkeeper(settings.allowed, settings.least_version),
+            Admission(settings.allowed, settings.least_version),
             outage=self._outage,
         )
-        self.sessions = SessionHub(self.desk, clock, entropy, settings.results_url, wall=wall)
+        self.sessions = SessionHub(self.workers, clock, entropy, settings.results_url, wall=wall)
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
         self.open_tasks = OpenTasks(self.engine, deals)
@@ -187,7 +187,7 @@ class Scheduler:
             preflight=self.preflight,
             metrics=self.metrics,
             public_logs=self._settings.public_logs,
-            logs=self.desk.logs,
+            logs=self.workers.logs,
         )
 
     async def run(self, caught_up: Callable[[], None]) -> None:
@@ -220,7 +220,7 @@ class Scheduler:
             tasks.create_task(self._follow_stakes())
             tasks.create_task(self.gas_budget.keep_watch(self._watcher))
             tasks.create_task(self.collateral.keep_watch(self._watcher))
-            tasks.create_task(self.desk.keep_checking())
+            tasks.create_task(self.workers.keep_checking())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.supplier.keep_supplying())
             tasks.create_task(self._await_return())
@@ -230,7 +230,7 @@ class Scheduler:
     async def _await_return(self) -> None:
         """Give workers that were here before a restart time to come back, then go on without."""
         await self._clock.sleep(RETURN)
-        self.desk.give_up_absent()
+        self.workers.give_up_absent()
 
     def _first_block(self) -> BlockNumber:
         """Return where to look for deals: where we stopped, else where the owner says, else now.
@@ -252,7 +252,7 @@ class Scheduler:
             async for _ in heads:
                 workers = [seat.worker for seat in self.roster.all()]
                 if workers and any(True for _ in self.engine.open_tasks()):
-                    await self.desk.appraise(workers)
+                    await self.workers.appraise(workers)
                     self.supplier.wake()
 
     def _changed(self, task_id: TaskId) -> None:
@@ -266,7 +266,7 @@ class Scheduler:
                 assert self._transactions is not None
                 self._transactions.act(task, effect)
             case _:
-                self.desk.act(task, effect)
+                self.workers.act(task, effect)
 
     def _tell(self, worker: Address, message: WorkerBound) -> None:
         """Hand a message over; a worker that is away is told again when it is back."""

@@ -1,6 +1,6 @@
-"""Workers at the desk: who may come, what they are told, and what is believed of what they say.
+"""Sessions of workers: who may come, what they are told, and what is believed of what they say.
 
-One file, as the desk is one: every message of a worker comes here.
+One file: every message of a worker comes here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.units import UnixSeconds
-from poolhand.scheduler.desk import MOST_WAITING
-from poolhand.scheduler.doorkeeper import Doorkeeper
+from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.supplier import RECOUNT
+from poolhand.scheduler.worker_sessions import MOST_WAITING
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     Aborted,
@@ -46,16 +46,16 @@ def login(worker) -> Login:
 
 async def test_everybody_may_join_a_pool_without_a_list(pool):
     world = await pool()
-    await world.scheduler.desk.admit(login(world.hire()))
+    await world.scheduler.workers.admit(login(world.hire()))
 
 
 async def test_only_listed_workers_may_join_a_pool_with_a_list(pool):
     world = await pool(allowed=frozenset({bytes(20)}))
     with pytest.raises(WorkerNotAllowed, match="ask the pool's owner"):
-        await world.scheduler.desk.admit(login(world.hire()))
+        await world.scheduler.workers.admit(login(world.hire()))
     listed = world.hire()
-    world.scheduler.desk._door = Doorkeeper(frozenset({listed.address}))
-    await world.scheduler.desk.admit(login(listed))
+    world.scheduler.workers._admission = Admission(frozenset({listed.address}))
+    await world.scheduler.workers.admit(login(listed))
 
 
 async def test_an_offer_carries_the_owners_authorization_for_this_worker_and_task(pool):
@@ -81,7 +81,7 @@ async def test_each_worker_has_its_own_score_and_stake(pool):
     workers = [await world.hired(stake=100 * number) for number in (1, 2, 3)]
     for number, worker in enumerate(workers, 1):
         world.chain.set_score(worker.address, 15 * number)
-    await world.scheduler.desk.appraise([worker.address for worker in workers])
+    await world.scheduler.workers.appraise([worker.address for worker in workers])
     seats = [world.scheduler.roster.get(worker.address) for worker in workers]
     assert [(each.stake, each.weight) for each in seats] == [(100, 4), (200, 9), (300, 14)]
 
@@ -178,7 +178,7 @@ async def test_a_worker_cannot_report_on_another_workers_replicate(pool):
     assert world.task(task).attempt(other.address) is None
     assert world.status(task, worker) is S.CREATED
     assert world.task(task).stored is None
-    assert not world.scheduler.desk.logs
+    assert not world.scheduler.workers.logs
 
 
 async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):
@@ -356,18 +356,18 @@ async def test_the_logs_of_a_thousand_tasks_are_kept_and_no_more(pool):
     worker = await world.hired()
     task = first_task(await world.deal())
     await worker.says(Logs(task, "hello", "oh"))
-    assert world.scheduler.desk.logs == {task: {worker.address: ("hello", "oh")}}
+    assert world.scheduler.workers.logs == {task: {worker.address: ("hello", "oh")}}
     for number in range(1000):
-        world.scheduler.desk.logs[TaskId(number.to_bytes(32, "big"))] = {}
+        world.scheduler.workers.logs[TaskId(number.to_bytes(32, "big"))] = {}
     await worker.says(Logs(task, "hello", "oh"))
-    assert len(world.scheduler.desk.logs) == 1000
+    assert len(world.scheduler.workers.logs) == 1000
 
 
 async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):
     world = await pool()
     worker = await world.hired(stake=500)
     world.chain.outage = True
-    await world.scheduler.desk.appraise([worker.address])
+    await world.scheduler.workers.appraise([worker.address])
     assert world.scheduler.roster.get(worker.address).stake == 500
     world.chain.outage = False
 
@@ -389,7 +389,7 @@ async def claiming(pool):
     """Return a pool that is checking what the first of two winners claims to have stored."""
     world = await pool()
     first, second = await world.hired(), await world.hired()
-    shelf = world.scheduler.desk._clerk._shelf = Gated()
+    shelf = world.scheduler.workers._clerk._shelf = Gated()
     task = first_task(await world.deal(trust=3))
     await world.step()
     for worker in (first, second):
@@ -439,5 +439,5 @@ async def test_reports_that_pile_up_during_a_check_are_garbage(pool):
     for _ in range(2 * MOST_WAITING):
         await asked.reports(task, S.RESULT_UPLOADED, first=0)
     assert world.scheduler.sessions.conduct.barred_for(asked.address) > 0
-    assert len(world.scheduler.desk._checking[task, asked.address]) == MOST_WAITING
+    assert len(world.scheduler.workers._checking[task, asked.address]) == MOST_WAITING
     shelf.answer.set_result(False)

@@ -11,7 +11,7 @@ from poolhand.wire.messages import Login
 
 
 @dataclass(frozen=True, slots=True)
-class Doorkeeper:
+class Admission:
     """What the pool's owner asks of workers.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The desk where workers come: who may, what they are told, what they tell.
+"""Sessions of workers as the scheduler sees them: who may come, what is said both ways.
 
 Messages are derived from the tasks' wanted effects, so that a worker that comes back without its
 session is simply told again whatever still holds.
@@ -35,8 +35,8 @@ from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import Hub
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.clerk import Clerk
-from poolhand.scheduler.doorkeeper import Doorkeeper
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.roster import Roster, Seat, source_of
 from poolhand.transport.gate import Arrival
@@ -68,7 +68,7 @@ log = structlog.get_logger()
 Tell = TellOffer | TellActivated | TellReveal | TellUpload | TellEnd
 
 
-class Desk:
+class WorkerSessions:
     """Speaks with workers on behalf of the engine.
 
     Args:
@@ -94,13 +94,13 @@ class Desk:
         wake: Callable[[], None],
         strike: Callable[[Address, str], None],
         reputation: Callable[[Address], Reputation],
-        door: Doorkeeper = Doorkeeper(),
+        admission: Admission = Admission(),
         *,
         outage: Complaint,
     ) -> None:
         self._engine, self._roster, self._hub = engine, roster, hub
         self._signer, self._clerk, self._now = signer, clerk, now
-        self._tell, self._wake, self._strike, self._door = tell, wake, strike, door
+        self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
         self._outage, self._reputation = outage, reputation
         self._claims: asyncio.Queue[tuple[Task, Address, Result]] = asyncio.Queue()
         self._checking: dict[tuple[TaskId, Address], list[Reported]] = {}
@@ -138,7 +138,7 @@ class Desk:
         Raises:
             WorkerNotAllowed, WorkerOutdated: As the pool's owner has decided.
         """
-        self._door.check(login)
+        self._admission.check(login)
 
     async def connected(self, arrival: Arrival) -> None:
         """Seat a worker, and tell it again what holds if its session is new."""
@@ -222,7 +222,7 @@ class Desk:
     async def keep_checking(self) -> None:
         """Check what workers claim to have stored, for ever.
 
-        Not where they are heard: a results service that does not answer must not keep the desk from
+        Not where they are heard: a results service that does not answer must not keep anybody from
         noticing that a worker is lost.
         """
         async with asyncio.TaskGroup() as tasks:
