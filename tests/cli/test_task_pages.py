@@ -55,7 +55,10 @@ class World:
             "flow": "standard",
             "history": [],
             "transactions": [],
-            "chain": [{"block": block} for block in chain],
+            "chain": [
+                {"event": "TaskInitialize", "tx": "0x" + "11" * 32, "block": block}
+                for block in chain
+            ],
             "replicates": [
                 _replicate(WORKER, self.history, None),
                 _replicate(OTHER, self.other, self.won),
@@ -224,9 +227,9 @@ def test_an_absurd_date_is_shown_as_the_number_it_is(world):
 
 def test_bars_are_drawn_in_a_terminal_in_proportion(world):
     from poolhand.cli.bars import CELLS, bars
-    from poolhand.transport.pool_client import _task
+    from poolhand.wire.pool_api import TaskNews
 
-    news = _task(world.market.pool.tasks[world.task])
+    news = TaskNews.model_validate(world.market.pool.tasks[world.task])
     one, two = bars(news.replicates).plain.splitlines()[1:]
     assert two.count("█") == CELLS
     assert one.count("█") == round(61 * CELLS / 70)

@@ -14,7 +14,7 @@ from poolhand.domain.replicate.status import FINAL, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolhand.transport.pool_client import ReplicateNews
+    from poolhand.wire.pool_api import ReplicateNews
 
 CELLS: Final = 44
 """Characters of the longest bar."""

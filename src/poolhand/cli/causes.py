@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from poolhand.domain.deal import Deal
     from poolhand.requester.watching import Progress, TaskProgress
-    from poolhand.transport.pool_client import ReplicateNews
+    from poolhand.wire.pool_api import ReplicateNews
 
 _GOOD: Final = {Status.COMPLETED, Status.ABORTED_ON_CONSENSUS_REACHED}
 _BAD: Final = (FINAL - _GOOD) | FAILURES | {

@@ -102,8 +102,8 @@ async def status(desk: Desk) -> Answer:
         if requester.pool is None:
             raise NoPoolNamed("which pool? Give its URL with --pool-url, or set POOLHAND_POOL_URL")
         told, seats = await requester.pool.standing(), await requester.pool.workers()
-        account = await requester.balances(told.owner)
-        registered = await requester.hub.workerpool(told.workerpool)
+        account = await requester.balances(told.config.owner)
+        registered = await requester.hub.workerpool(told.config.workerpool)
         seen = Seen(requester.pool.url, told, seats, account, registered)
     return Answer(standing_members(seen), lambda: standing_report(seen))
 

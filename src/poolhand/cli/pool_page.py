@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from poolhand.domain.deal import Workerpool
     from poolhand.domain.ids import Address
     from poolhand.requester.requester import Balances
-    from poolhand.transport.pool_client import PoolWorker
-    from poolhand.transport.pool_standing import PoolStanding
+    from poolhand.transport.pool_client import PoolStanding
+    from poolhand.wire.pool_api import PoolWorker
 
 MOST: int = 200
 """Characters of a description."""
@@ -40,7 +40,7 @@ class Seen:
     @property
     def least(self) -> NanoRlc:
         """What one task of the cheapest category locks of the owner's stake (nRLC)."""
-        return min(map(scheduler_stake, self.told.prices.values()), default=NanoRlc(0))
+        return min(map(scheduler_stake, self.told.config.prices.values()), default=NanoRlc(0))
 
     @property
     def problems(self) -> list[str]:
@@ -48,39 +48,39 @@ class Seen:
         return list(dict.fromkeys(self._problems()))
 
     def _problems(self) -> Iterator[str]:
-        told, free = self.told, self.owner.account.stake
+        told, health, free = self.told.config, self.told.health, self.owner.account.stake
         if self.registered is None:
             yield f"the chain has no workerpool {told.workerpool}: the pool is on another chain"
         elif self.registered.owner != told.owner:
             yield f"the chain says that {self.registered.owner} owns {told.workerpool}"
-        if told.why_nothing:
-            yield told.why_nothing
+        if health.sells_nothing_because:
+            yield health.sells_nothing_because
         elif free < self.least:
             yield (
                 f"its owner {told.owner} has {show_rlc(free)} RLC of free stake, and the cheapest "
                 f"task locks {show_rlc(self.least)} RLC of it: the owner must stop the pool, "
                 "deposit with `poolhand account deposit`, and start it again"
             )
-        if told.gas_message:
-            yield told.gas_message
-        if not told.workers:
+        if health.gas.message:
+            yield health.gas.message
+        if not health.workers:
             yield "no worker is connected: what is bought waits until one comes"
 
 
 def standing_members(seen: Seen) -> dict[str, Any]:
     """Return a pool's standing (nRLC, wei)."""
-    told, owner = seen.told, seen.owner
+    told, health, owner = seen.told.config, seen.told.health, seen.owner
     return {
         "url": seen.url,
         "workerpool": str(told.workerpool),
         "owner": str(told.owner),
         "version": told.version,
-        "block": told.block,
-        "workers": told.workers,
+        "block": health.block,
+        "workers": health.workers,
         "paused_workers": sum(seat.paused for seat in seen.seats),
-        "open_tasks": told.open_tasks,
+        "open_tasks": health.open_tasks,
         "prices_nrlc": {str(category): price for category, price in told.prices.items()},
-        "sells": told.sells,
+        "sells": health.sells,
         "owner_free_nrlc": owner.account.stake,
         "owner_locked_nrlc": owner.account.locked,
         "least_deposit_nrlc": seen.least,
@@ -94,26 +94,28 @@ def standing_report(seen: Seen) -> RenderableType:
     parts: list[RenderableType] = [pairs(_rows(seen))]
     problems = seen.problems
     if problems:
-        parts.append(Text("\nwhat keeps it from selling" if not seen.told.sells else "\nto know"))
+        parts.append(
+            Text("\nwhat keeps it from selling" if not seen.told.health.sells else "\nto know")
+        )
         parts += [Text(f"- {each}") for each in problems]
     return Group(*parts)
 
 
 def _rows(seen: Seen) -> list[tuple[str, Any]]:
-    told, owner = seen.told, seen.owner
+    told, health, owner = seen.told.config, seen.told.health, seen.owner
     prices = ", ".join(f"category {n}: {rlc(price)}" for n, price in sorted(told.prices.items()))
     paused = sum(seat.paused for seat in seen.seats)
     free, locked = owner.account.stake, owner.account.locked
     deposit = f"{rlc(free)} free, {rlc(locked)} locked; a task locks at least {rlc(seen.least)}"
-    sells = {None: "it does not say", True: "yes", False: "no"}[told.sells]
+    sells = {None: "it does not say", True: "yes", False: "no"}[health.sells]
     return [
         ("pool", seen.url),
         ("workerpool", told.workerpool),
         ("owner", told.owner),
         ("version", told.version),
-        ("chain", None if told.block is None else f"block {told.block}"),
-        ("workers", f"{told.workers}, {paused} of them paused" if paused else told.workers),
-        ("open tasks", told.open_tasks),
+        ("chain", None if health.block is None else f"block {health.block}"),
+        ("workers", f"{health.workers}, {paused} of them paused" if paused else health.workers),
+        ("open tasks", health.open_tasks),
         ("sells now", sells),
         ("prices per task", prices or "none"),
         ("owner's deposit", deposit),

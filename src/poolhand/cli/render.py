@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from poolhand.domain.onchain import HubEvent, Receipt
     from poolhand.requester.history import TaskHistory
     from poolhand.requester.watching import Progress, TaskProgress
-    from poolhand.transport.pool_client import Deciding, Moment, PoolTransaction, ReplicateNews
+    from poolhand.wire.pool_api import (
+        ChainMoment,
+        Moment,
+        PoolTransaction,
+        ReplicateNews,
+        TaskMoment,
+    )
 
 BEFORE_FAILED: Final = FAILURES | {Status.REVEAL_FAILED, Status.RESULT_UPLOAD_FAILED}
 """Statuses that explain the FAILED after them."""
@@ -157,10 +163,17 @@ def _moment_members(each: Moment) -> dict[str, Any]:
         "at": each.at,
         "clock": "chain" if each.by_chain else "worker",
         "seconds": each.seconds,
-        "detail": each.detail,
+        "detail": each.detail or "",
         "tx": str(each.tx) if each.tx else None,
         "block": each.block,
     }
+
+
+def _stage_members(each: TaskMoment) -> dict[str, Any]:
+    """Return a line of a task's own history; it has the members of a replicate's."""
+    from poolhand.wire.pool_api import Moment
+
+    return _moment_members(Moment(status=each.status, at=each.at))
 
 
 def telling(each: ReplicateNews) -> tuple[Row, str]:
@@ -171,7 +184,7 @@ def telling(each: ReplicateNews) -> tuple[Row, str]:
     """
     from poolhand.domain.task.story import CLAIMED, DROPPED
 
-    last = each.history[-1].detail if each.history else ""
+    last = (each.history[-1].detail or "") if each.history else ""
     if each.status is not Status.FAILED:
         return STATUSES[each.status], last
     if each.won_by is not None:
@@ -181,7 +194,7 @@ def telling(each: ReplicateNews) -> tuple[Row, str]:
     lines = [line for line in each.history if line.status in BEFORE_FAILED]
     if not lines:
         return STATUSES[Status.FAILED], last
-    return STATUSES[Status(lines[-1].status)], last or lines[-1].detail
+    return STATUSES[Status(lines[-1].status)], last or lines[-1].detail or ""
 
 
 def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
@@ -198,7 +211,7 @@ def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
     }
 
 
-def _won_members(each: Deciding | None) -> dict[str, Any] | None:
+def _won_members(each: ChainMoment | None) -> dict[str, Any] | None:
     return None if each is None else _members_of(each.event, each.tx, each)
 
 
@@ -206,7 +219,7 @@ def _event_members(each: HubEvent) -> dict[str, Any]:
     return _members_of(each.kind, each.tx_hash, each)
 
 
-def _members_of(event: str, tx: TxHash, each: Deciding | HubEvent) -> dict[str, Any]:
+def _members_of(event: str, tx: TxHash, each: ChainMoment | HubEvent) -> dict[str, Any]:
     """Return the members of something that happened on chain, whoever tells it."""
     return {
         "event": event,
@@ -259,7 +272,7 @@ def task_members(task: TaskProgress) -> dict[str, Any]:
         "consensus": str(view.consensus) if any(view.consensus) else None,
         "result_digest": str(view.digest) if any(view.digest) else None,
         "link": link_members(view.results),
-        "history": [_moment_members(line) for line in news.history] if news else [],
+        "history": [_stage_members(line) for line in news.history] if news else [],
         "replicates": [_replicate_members(each) for each in news.replicates] if news else [],
         "transactions": [_transaction_members(each) for each in news.transactions] if news else [],
     }

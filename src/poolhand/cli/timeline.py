@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poolhand.domain.ids import Address
     from poolhand.domain.onchain import HubEvent, TaskView
     from poolhand.requester.history import TaskHistory
-    from poolhand.transport.pool_client import Deciding, Moment, PoolTransaction, ReplicateNews
+    from poolhand.wire.pool_api import ChainMoment, Moment, PoolTransaction, ReplicateNews
 
 INDENT = 6
 
@@ -125,7 +125,9 @@ def _end(each: ReplicateNews, known: set[Any] | None) -> Iterator[RenderableType
         yield from _decided(each, each.won_by, known)
 
 
-def _decided(each: ReplicateNews, by: Deciding, known: set[Any] | None) -> Iterator[RenderableType]:
+def _decided(
+    each: ReplicateNews, by: ChainMoment, known: set[Any] | None
+) -> Iterator[RenderableType]:
     """Name the event that ended a replicate, unless the chain does not have it."""
     if known is not None and by.tx not in known:
         yield _said("decided", f"the pool names tx {by.tx}, which this chain does not have")

@@ -14,7 +14,8 @@ from poolhand.domain.ids import Address
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.status import FAILURES, FINAL, Status
 from poolhand.domain.task.status import TaskStatus
-from poolhand.transport.pool_client import PoolClient, ReplicateNews
+from poolhand.transport.pool_client import PoolClient
+from poolhand.wire.pool_api import ReplicateNews
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

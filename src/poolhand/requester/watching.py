@@ -22,7 +22,8 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.requester.prospects import Prospects
-from poolhand.transport.pool_client import PoolClient, TaskNews
+from poolhand.transport.pool_client import PoolClient
+from poolhand.wire.pool_api import TaskNews
 
 PACE: Final = 0.5
 """Seconds between two looks when no block arrives."""

@@ -34,6 +34,20 @@ from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.views import show_deal, show_seat, show_task
 from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.order_json import encode_order
+from poolhand.wire.pool_api import (
+    ConnectedWorkers,
+    DealNews,
+    DepositStanding,
+    GasStanding,
+    HiddenTask,
+    PoolConfig,
+    PoolHealth,
+    Printed,
+    PrintedByWorker,
+    SoldOrder,
+    StatusMeaning,
+    TaskNews,
+)
 
 MOST_PARAMS: Final = 16_384
 """Characters of params that are looked at before an order is signed."""
@@ -88,21 +102,21 @@ def routes(office: Office) -> APIRouter:
 
 def _pool(router: APIRouter, office: Office) -> None:
     @router.get("/v1/config")
-    async def config() -> dict[str, Any]:
+    async def config() -> PoolConfig:
         """Tell chain, hub and pool; a client checks them against its own settings."""
-        return {
-            "version": __version__,
-            "chain_id": office.facts.chain_id,
-            "hub": str(office.facts.hub),
-            "workerpool": str(office.workerpool),
-            "owner": str(office.owner),
-            "url": office.url,
-            "results_url": office.results_url,
-            "prices": {str(k): v for k, v in office.pricing.prices.items()},
-            "highest_trust": office.pricing.highest_trust,
-        }
+        return PoolConfig(
+            version=__version__,
+            chain_id=office.facts.chain_id,
+            hub=office.facts.hub,
+            workerpool=office.workerpool,
+            owner=office.owner,
+            url=office.url,
+            results_url=office.results_url,
+            prices=dict(office.pricing.prices),
+            highest_trust=office.pricing.highest_trust,
+        )
 
-    @router.get("/v1/order")
+    @router.get("/v1/order", response_model=SoldOrder)
     async def order(
         request: Request,
         category: Annotated[int, Query(ge=0)] = 0,
@@ -131,26 +145,28 @@ def _pool(router: APIRouter, office: Office) -> None:
         return encode_order(await office.pricing.order(asked))
 
     @router.get("/v1/workers")
-    async def workers() -> list[dict[str, Any]]:
+    async def workers() -> ConnectedWorkers:
         """List connected workers."""
-        return [
-            show_seat(seat, sum(1 for _ in office.engine.tasks_of(seat.worker)))
-            for seat in office.roster.all()
-        ]
+        return ConnectedWorkers(
+            tuple(
+                show_seat(seat, sum(1 for _ in office.engine.tasks_of(seat.worker)))
+                for seat in office.roster.all()
+            )
+        )
 
     @router.get("/v1/statuses")
-    async def statuses() -> list[dict[str, Any]]:
+    async def statuses() -> list[StatusMeaning]:
         """Explain every replicate status and what may follow it."""
         return [
-            {
-                "status": row.status,
-                "meaning": row.meaning,
-                "cause": row.cause,
-                "by": row.by,
-                "acts": row.acts,
-                "next_step": row.next_step,
-                "next": sorted(EDGES[row.status]),
-            }
+            StatusMeaning(
+                status=row.status,
+                meaning=row.meaning,
+                cause=row.cause,
+                by=row.by,
+                acts=row.acts,
+                next_step=row.next_step,
+                next=tuple(sorted(EDGES[row.status])),
+            )
             for row in ROWS
         ]
 
@@ -159,14 +175,14 @@ def _tasks(router: APIRouter, office: Office) -> None:
     @router.get("/v1/tasks")
     async def tasks(
         status: TaskStatus | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-    ) -> list[dict[str, Any]]:
+    ) -> list[TaskNews | HiddenTask]:
         """List tasks, newest first."""
         newest = reversed(office.engine.tasks.values())
         chosen = (task for task in newest if status in (None, task.status))
         return [_show(office, task) for task, _ in zip(chosen, range(limit), strict=False)]
 
     @router.get("/v1/tasks/{task_id}")
-    async def task(task_id: str) -> dict[str, Any]:
+    async def task(task_id: str) -> TaskNews:
         """Show a task, its replicates with their histories, and its transactions and events.
 
         In a history ``seconds`` is the time until the next entry, null where two clocks differ;
@@ -175,22 +191,22 @@ def _tasks(router: APIRouter, office: Office) -> None:
         """
         events = await office.chronicle.story(_find(office, task_id))
         found = _find(office, task_id)
-        told = {"obstacle": _obstacle(office, found)} | _trouble(office, found)
-        return show_task(found, events) | told
+        obstacle, trouble = _obstacle(office, found), _trouble(office, found)
+        return show_task(found, events, obstacle=obstacle, trouble=trouble)
 
     @router.get("/v1/tasks/{task_id}/logs")
-    async def logs(task_id: str) -> dict[str, Any]:
+    async def logs(task_id: str) -> PrintedByWorker:
         """Show what the app printed on each worker."""
         if not office.public_logs:
             raise NotPublic("this pool does not publish logs; ask its owner")
         found = _find(office, task_id).facts.task_id
-        return {
-            str(worker): {"stdout": out, "stderr": err}
-            for worker, (out, err) in office.logs.get(found, {}).items()
-        }
+        printed = office.logs.get(found, {})
+        return PrintedByWorker(
+            {worker: Printed(stdout=out, stderr=err) for worker, (out, err) in printed.items()}
+        )
 
     @router.get("/v1/deals/{deal_id}")
-    async def deal(deal_id: str) -> dict[str, Any]:
+    async def deal(deal_id: str) -> DealNews:
         """Show a deal of this pool."""
         found = _find_deal(office, DealId.parse(deal_id))
         known = office.engine.tasks
@@ -207,21 +223,19 @@ def _obstacle(office: Office, task: Task) -> str | None:
     return office.preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})
 
 
-def _show(office: Office, task: Task) -> dict[str, Any]:
+def _show(office: Office, task: Task) -> TaskNews | HiddenTask:
     """Show a task in a list; one that cannot be shown does not break it, and is worked on."""
     try:
-        return show_task(task) | _trouble(office, task)
+        return show_task(task, trouble=_trouble(office, task))
     except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
-        task_id = str(task.facts.task_id)
-        return {
-            "task_id": task_id,
-            "trouble": office.engine.wall.take(fault, "show", task_id=task_id),
-        }
+        name = task.facts.task_id
+        trouble = office.engine.wall.take(fault, "show", task_id=str(name))
+        return HiddenTask(task_id=name, trouble=trouble)
 
 
-def _trouble(office: Office, task: Task) -> dict[str, Any]:
-    """Tell what the work on a task raised and nobody expected; null where all is well."""
-    return {"trouble": office.engine.troubles.get(task.facts.task_id)}
+def _trouble(office: Office, task: Task) -> str | None:
+    """Tell what the work on a task raised and nobody expected; None where all is well."""
+    return office.engine.troubles.get(task.facts.task_id)
 
 
 def _find_deal(office: Office, name: DealId) -> Deal:
@@ -244,24 +258,24 @@ def _find(office: Office, text: str) -> Task:
 
 def _health(router: APIRouter, office: Office) -> None:
     @router.get("/health")
-    async def health() -> dict[str, Any]:
+    async def health() -> PoolHealth:
         """Tell that the scheduler is up, how far the chain is, and whether anything can be sold.
 
         ``ok`` is false while the chain cannot be read; ``chain`` says why.
         """
         head, trouble = office.lookout.head, office.lookout.trouble
-        return {
-            "ok": not trouble,
-            "chain": trouble or None,
-            "block": head.number if head else None,
-            "block_time": head.timestamp if head else None,
-            "workers": len(office.roster.all()),
-            "open_tasks": sum(1 for _ in office.engine.open_tasks()),
-            "gas": office.gas_budget.show(),
-            "deposit": office.collateral.show(),
-            "sells": office.pricing.why_nothing is None,
-            "sells_nothing_because": office.pricing.why_nothing,
-        }
+        return PoolHealth(
+            ok=not trouble,
+            chain=trouble or None,
+            block=head.number if head else None,
+            block_time=head.timestamp if head else None,
+            workers=len(office.roster.all()),
+            open_tasks=sum(1 for _ in office.engine.open_tasks()),
+            gas=GasStanding(**office.gas_budget.show()),
+            deposit=DepositStanding(**office.collateral.show()),
+            sells=office.pricing.why_nothing is None,
+            sells_nothing_because=office.pricing.why_nothing,
+        )
 
     @router.get("/metrics")
     async def metrics() -> Response:

@@ -1,9 +1,8 @@
-"""What the public API says of tasks, replicates and workers: JSON-ready dictionaries."""
+"""What the public API says of tasks, replicates and workers, in the models of ``wire.pool_api``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import HubEvent
@@ -13,13 +12,25 @@ from poolhand.domain.task.model import Attempt, Task, Transaction
 from poolhand.domain.task.rules import is_dropped, is_gone
 from poolhand.domain.task.status import GONE, MEANINGS
 from poolhand.domain.task.story import CLAIMED, DROPPED, Decision, block_of, decision, durations
-from poolhand.domain.units import Seconds
+from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.scheduler.roster import Seat
+from poolhand.wire.pool_api import (
+    ChainMoment,
+    DealNews,
+    DealTask,
+    Moment,
+    PoolTransaction,
+    PoolWorker,
+    RefusedCall,
+    ReplicateNews,
+    TaskMoment,
+    TaskNews,
+)
 
 
 def show_entry(
     entry: Entry, seconds: Seconds | None, events: Iterable[HubEvent], *, told: bool
-) -> dict[str, Any]:
+) -> Moment:
     """Show one line of a replicate's history.
 
     Args:
@@ -28,70 +39,71 @@ def show_entry(
         events: Of the task; they tell the block of a transaction.
         told: Whether ``at`` is by the worker's clock; ours is the chain's.
     """
-    return {
-        "status": entry.status,
-        "at": entry.at,
-        "clock": "worker" if told else "chain",
-        "seconds": seconds,
-        "detail": entry.detail,
-        "tx": str(entry.tx) if entry.tx else None,
-        "block": block_of(entry.tx, events) if entry.tx else None,
-    }
+    return Moment(
+        status=entry.status,
+        at=entry.at,
+        clock="worker" if told else "chain",
+        seconds=seconds,
+        detail=entry.detail,
+        tx=entry.tx,
+        block=block_of(entry.tx, events) if entry.tx else None,
+    )
 
 
 def show_history(
     attempt: Attempt, decided: Decision | None, events: Sequence[HubEvent]
-) -> list[dict[str, Any]]:
+) -> tuple[Moment, ...]:
     """Show a replicate's history; the last line has the transaction that decided it."""
     lines = [
         show_entry(entry, seconds, events, told=place in attempt.told)
         for place, (entry, seconds) in enumerate(zip(attempt.log, durations(attempt), strict=True))
     ]
-    if decided is not None and lines[-1]["tx"] is None:
-        lines[-1] |= {"tx": str(decided.event.tx_hash), "block": decided.event.block}
-    return lines
+    if decided is not None and lines[-1].tx is None:
+        known = {"tx": decided.event.tx_hash, "block": decided.event.block}
+        lines[-1] = lines[-1].model_copy(update=known)
+    return tuple(lines)
 
 
-def show_decision(decided: Decision | None) -> dict[str, Any] | None:
+def show_decision(decided: Decision | None) -> ChainMoment | None:
     """Show the event that decided how a replicate ended."""
     if decided is None:
         return None
-    return {
-        "event": decided.event.kind,
-        "tx": str(decided.event.tx_hash),
-        "block": decided.event.block,
-        "worker": str(decided.worker) if decided.worker else None,
-        "result_hash": str(decided.result_hash) if decided.result_hash else None,
-    }
+    return ChainMoment(
+        event=decided.event.kind,
+        tx=decided.event.tx_hash,
+        block=decided.event.block,
+        worker=decided.worker,
+        result_hash=decided.result_hash,
+    )
 
 
-def show_event(event: HubEvent) -> dict[str, Any]:
+def show_event(event: HubEvent) -> ChainMoment:
     """Show one event of the hub."""
-    return {
-        "event": event.kind,
-        "tx": str(event.tx_hash),
-        "block": event.block,
-        "worker": str(event.worker) if event.worker else None,
-        "result_hash": str(event.result_hash) if event.result_hash else None,
-    }
+    return ChainMoment(
+        event=event.kind,
+        tx=event.tx_hash,
+        block=event.block,
+        worker=event.worker,
+        result_hash=event.result_hash,
+    )
 
 
-def show_attempt(task: Task, attempt: Attempt, events: Sequence[HubEvent] = ()) -> dict[str, Any]:
+def show_attempt(task: Task, attempt: Attempt, events: Sequence[HubEvent] = ()) -> ReplicateNews:
     """Show a replicate with its history, what its status means and what decided it."""
     decided = decision(task, attempt, events)
     row = _row(task, attempt, decided)
-    return {
-        "worker": str(attempt.worker),
-        "status": attempt.status,
-        "meaning": row.meaning,
-        "acts": row.acts,
-        "next_step": row.next_step,
-        "weight": attempt.weight,
-        "live": attempt.live,
-        "won_by": show_decision(decided),
-        "dropped": row is DROPPED,
-        "history": show_history(attempt, decided, events),
-    }
+    return ReplicateNews(
+        worker=attempt.worker,
+        status=attempt.status,
+        meaning=row.meaning,
+        acts=row.acts,
+        next_step=row.next_step,
+        weight=attempt.weight,
+        live=attempt.live,
+        won_by=show_decision(decided),
+        dropped=row is DROPPED,
+        history=show_history(attempt, decided, events),
+    )
 
 
 def _row(task: Task, attempt: Attempt, decided: Decision | None) -> Row:
@@ -103,35 +115,48 @@ def _row(task: Task, attempt: Attempt, decided: Decision | None) -> Row:
     return DROPPED if is_dropped(task) else STATUSES[attempt.status]
 
 
-def show_task(task: Task, events: Sequence[HubEvent] | None = None) -> dict[str, Any]:
+def show_task(
+    task: Task,
+    events: Sequence[HubEvent] | None = None,
+    *,
+    obstacle: str | None = None,
+    trouble: str | None = None,
+) -> TaskNews:
     """Show a task with its replicates, the pool's transactions and its events on chain.
 
-    ``chain`` is None where the events are not at hand; then no block is told.
+    Args:
+        task: The task.
+        events: On chain; None where they are not at hand: then no block is told.
+        obstacle: Why no worker that is there can go on with it.
+        trouble: What the work on it raised and nobody expected.
     """
     facts, view, known = task.facts, task.view, events or ()
-    return {
-        "task_id": str(facts.task_id),
-        "deal_id": str(facts.deal_id),
-        "index": facts.index,
-        "trust": facts.trust,
-        "flow": task.flow,
-        "status": task.status,
-        "meaning": GONE if is_gone(task) else MEANINGS[task.status],
-        "chain_status": task.chain_status.name,
-        "contribution_deadline": facts.contribution_deadline,
-        "reveal_deadline": view.reveal_deadline if view else 0,
-        "final_deadline": facts.final_deadline,
-        "consensus": str(view.consensus) if view and any(view.consensus) else None,
-        "digest": str(view.digest) if view and any(view.digest) else None,
-        "result_link": _link(task),
-        "history": [{"status": status, "at": at} for status, at in task.history],
-        "replicates": [show_attempt(task, attempt, known) for attempt in task.attempts],
-        "chain": None if events is None else [show_event(event) for event in events],
-        "transactions": [show_transaction(each) for each in task.transactions],
-        "refusals": [
-            {"call": each.kind, "times": each.times, "cause": each.cause} for each in task.refusals
-        ],
-    }
+    return TaskNews(
+        task_id=facts.task_id,
+        deal_id=facts.deal_id,
+        index=facts.index,
+        trust=facts.trust,
+        flow=task.flow,
+        status=task.status,
+        meaning=GONE if is_gone(task) else MEANINGS[task.status],
+        chain_status=task.chain_status.name,
+        contribution_deadline=facts.contribution_deadline,
+        reveal_deadline=view.reveal_deadline if view else UnixSeconds(0),
+        final_deadline=facts.final_deadline,
+        consensus=view.consensus if view and any(view.consensus) else None,
+        digest=view.digest if view and any(view.digest) else None,
+        result_link=_link(task),
+        history=tuple(TaskMoment(status=status, at=at) for status, at in task.history),
+        replicates=tuple(show_attempt(task, attempt, known) for attempt in task.attempts),
+        chain=None if events is None else tuple(map(show_event, events)),
+        transactions=tuple(map(show_transaction, task.transactions)),
+        refusals=tuple(
+            RefusedCall(call=each.kind, times=each.times, cause=each.cause)
+            for each in task.refusals
+        ),
+        obstacle=obstacle,
+        trouble=trouble,
+    )
 
 
 def _link(task: Task) -> str | None:
@@ -140,47 +165,47 @@ def _link(task: Task) -> str | None:
     return task.stored.link if task.stored else None
 
 
-def show_transaction(transaction: Transaction) -> dict[str, Any]:
-    """Show a transaction: gas in units, price in wei; null for what is not known."""
-    return {
-        "call": transaction.kind,
-        "tx": str(transaction.tx),
-        "block": transaction.block,
-        "gas": transaction.gas,
-        "gas_price": transaction.gas_price,
-    }
+def show_transaction(transaction: Transaction) -> PoolTransaction:
+    """Show a transaction: gas in units, price in wei; None for what is not known."""
+    return PoolTransaction(
+        call=transaction.kind,
+        tx=transaction.tx,
+        block=transaction.block,
+        gas=transaction.gas,
+        gas_price=transaction.gas_price,
+    )
 
 
-def show_deal(deal: Deal, tasks: list[Task]) -> dict[str, Any]:
+def show_deal(deal: Deal, tasks: list[Task]) -> DealNews:
     """Show a deal and where its tasks stand (prices in nRLC)."""
-    return {
-        "deal_id": str(deal.deal_id),
-        "app": str(deal.app.address),
-        "dataset": str(deal.dataset.address) if deal.has_dataset else None,
-        "requester": str(deal.requester),
-        "trust": deal.trust,
-        "category": deal.category,
-        "tag": list(deal.tag.names),
-        "price": deal.price,
-        "worker_stake": deal.worker_stake,
-        "tasks": [
-            {"task_id": str(t.facts.task_id), "index": t.facts.index, "status": t.status}
-            for t in tasks
-        ],
-    }
+    return DealNews(
+        deal_id=deal.deal_id,
+        app=deal.app.address,
+        dataset=deal.dataset.address if deal.has_dataset else None,
+        requester=deal.requester,
+        trust=deal.trust,
+        category=deal.category,
+        tag=tuple(deal.tag.names),
+        price=deal.price,
+        worker_stake=deal.worker_stake,
+        tasks=tuple(
+            DealTask(task_id=each.facts.task_id, index=each.facts.index, status=each.status)
+            for each in tasks
+        ),
+    )
 
 
-def show_seat(seat: Seat, replicates: int) -> dict[str, Any]:
+def show_seat(seat: Seat, replicates: int) -> PoolWorker:
     """Show a connected worker (stake in nRLC)."""
-    return {
-        "worker": str(seat.worker),
-        "name": seat.name,
-        "version": seat.version,
-        "cpus": seat.cpus,
-        "slots": seat.slots,
-        "replicates": replicates,
-        "score": seat.score,
-        "stake": seat.stake,
-        "paused": seat.paused,
-        "reason": seat.reason,
-    }
+    return PoolWorker(
+        worker=seat.worker,
+        name=seat.name,
+        version=seat.version,
+        cpus=seat.cpus,
+        slots=seat.slots,
+        replicates=replicates,
+        score=seat.score,
+        stake=seat.stake,
+        paused=seat.paused,
+        reason=seat.reason,
+    )
