@@ -125,7 +125,7 @@ async def test_a_failing_app_is_not_held_against_the_workers_that_tried_it(world
         await fails(tried, task)
     memory = world.scheduler.memory
     assert [known_of(world, worker) for worker in workers] == [NEWCOMER] * 8
-    assert memory.apps.of(deal.app.address).faults == 1
+    assert memory.apps.for_buyer(deal.app.address, deal.requester).faults == 1
     assert memory.requesters.of(deal.requester).faults == 1
 
 
@@ -139,13 +139,13 @@ async def test_a_failing_worker_is_not_held_against_the_app(world):
     assert known_of(world, bungler).faults == 0, "who can tell yet whose fault it is?"
     await settles(world, good, task)
     assert known_of(world, bungler).faults == 1
-    assert world.scheduler.memory.apps.of(deal.app.address).is_proved
+    assert world.scheduler.memory.apps.works_for(deal.app.address, deal.requester)
     await bungler.leaves()
     await good.leaves()
     another = await world.hired()
     await fails(another, first_task(await world.deal()))
     assert known_of(world, another).faults == 1, "the app is known to work"
-    assert world.scheduler.memory.apps.of(deal.app.address).is_proved
+    assert world.scheduler.memory.apps.works_for(deal.app.address, deal.requester)
 
 
 @pytest.mark.case("A2")
@@ -161,6 +161,24 @@ async def test_a_buyers_bad_arguments_cost_no_proved_worker_its_turn(world):
         (tried,) = (w for w in workers if world.status(task, w) is S.CREATED)
         await fails(tried, task)
     assert all(known_of(world, worker).is_proved for worker in workers)
+
+
+@pytest.mark.case("A3")
+async def test_what_all_workers_failed_at_counts_once_against_its_buyer_though_the_app_runs(world):
+    memory = world.scheduler.memory
+    workers = [await world.hired()]
+    deal = await world.deal()
+    app, buyer = deal.app.address, deal.requester
+    await settles(world, workers[0], first_task(deal))
+    workers += [await world.hired() for _ in range(6)]
+    task = first_task(await world.deal())
+    assert world.status(task, workers[0]) is S.CREATED, "who is proved comes first"
+    while asked := [w for w in workers if world.status(task, w) is S.CREATED]:
+        assert memory.apps.works_for(app, buyer), "one worker's failure says nothing yet"
+        await fails(asked[0], task)
+    assert memory.apps.for_buyer(app, buyer).faults == 1
+    assert memory.requesters.of(buyer).faults == 1
+    assert memory.apps.of(app).works, "others may have better arguments"
 
 
 async def test_who_never_says_how_it_ended_does_not_keep_the_task_open(world):

@@ -8,6 +8,7 @@ import pytest
 from pool_world import with_tag
 
 from network.world import RLC
+from poolhand.domain.app_record import SEVERAL
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Withdraw
 from poolhand.domain.orders.eip712 import order_hash
@@ -37,7 +38,7 @@ from poolhand.scheduler.pricing import (
 )
 
 GPU = Tag.of(["gpu"])
-SOMEBODY = Address(bytes([5] * 20))
+SOMEBODY, RIVAL = Address(bytes([5] * 20)), Address(bytes([6] * 20))
 
 
 def asked(category=0, trust=1, tag=NO_TAG, volume=1, **more):
@@ -233,12 +234,42 @@ async def test_what_has_failed_here_is_not_sold_again_for_a_while(careful):
     world, pricing = await careful()
     await world.hired()
     memory, now = world.scheduler.memory, world.clock.now
-    memory.apps.blame(world.app, now())
+    memory.apps.blame(world.app, SOMEBODY, now(), has_paid=True)
     with pytest.raises(AppFailsHere, match="failed 1 time"):
-        await pricing.order(asked(app=world.app))
-    assert await pricing.order(asked(app=SOMEBODY))
+        await pricing.order(asked(app=world.app, requester=SOMEBODY))
+    assert await pricing.order(asked(app=SOMEBODY, requester=SOMEBODY))
     await world.step(REST)
+    assert await pricing.order(asked(app=world.app, requester=SOMEBODY))
+
+
+@pytest.mark.case("A3")
+async def test_a_rival_who_buys_what_must_fail_keeps_nobody_else_from_the_app(careful):
+    world, pricing = await careful()
+    await world.hired()
+    memory, now = world.scheduler.memory, world.clock.now
+    for _ in range(50):
+        memory.apps.blame(world.app, RIVAL, now(), has_paid=True)
+    with pytest.raises(AppFailsHere, match=f"what {RIVAL} bought here"):
+        await pricing.order(asked(app=world.app, requester=RIVAL))
+    assert await pricing.order(asked(app=world.app, requester=SOMEBODY))
     assert await pricing.order(asked(app=world.app))
+
+
+@pytest.mark.case("A3")
+async def test_what_failed_for_several_buyers_is_sold_to_those_only_for_whom_it_runs(careful):
+    world, pricing = await careful()
+    await world.hired()
+    memory, now = world.scheduler.memory, world.clock.now
+    memory.apps.praise(world.app, RIVAL)
+    for number in range(SEVERAL):
+        buyer = Address(bytes([10 + number] * 20))
+        memory.apps.blame(world.app, buyer, now(), has_paid=True)
+    for told in ({}, {"requester": SOMEBODY}):
+        with pytest.raises(AppFailsHere, match=f"failed for {SEVERAL} buyers"):
+            await pricing.order(asked(app=world.app, **told))
+    assert await pricing.order(asked(app=world.app, requester=RIVAL))
+    await world.step(REST)
+    assert await pricing.order(asked(app=world.app, requester=SOMEBODY))
 
 
 @pytest.mark.case("A3")
@@ -252,7 +283,7 @@ async def test_a_requester_whose_apps_fail_is_still_sold_others(careful):
     memory.requesters.blame(SOMEBODY, now())
     with pytest.raises(RequestsFailHere, match="read the logs"):
         await pricing.order(asked(requester=SOMEBODY, app=world.app))
-    memory.apps.praise(world.app)
+    memory.apps.praise(world.app, world.requester.address)
     assert await pricing.order(asked(requester=SOMEBODY, app=world.app)), "it runs here"
     with pytest.raises(RequestsFailHere, match="an app that has run here"):
         await pricing.order(asked(requester=SOMEBODY))

@@ -13,14 +13,14 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.placement_rules import PlacementRules
 from poolhand.domain.reputation import REQUESTERS_TRIES
-from poolhand.domain.task.judgement import Judgement, judge
+from poolhand.domain.task.judgement import Ending, Judgement, ending, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.placement import is_taken_up
-from poolhand.domain.task.rules import is_given_up, is_working
-from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.task.rules import is_working
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import Journal
+from poolhand.scheduler.app_memory import AppMemory
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.reputations import Reputations
 from poolhand.scheduler.roster import Roster
@@ -36,9 +36,9 @@ log = structlog.get_logger()
 class Memory:
     """What a pool remembers of those it deals with."""
 
-    workers: Reputations
-    apps: Reputations
-    requesters: Reputations
+    workers: Reputations[Address]
+    apps: AppMemory
+    requesters: Reputations[Address]
 
     @classmethod
     def on(cls, journal: Journal | None, vouched: frozenset[Address]) -> Memory:
@@ -47,14 +47,15 @@ class Memory:
         def part(name: str) -> Journal | None:
             return None if journal is None else Section(journal, name)
 
-        workers = Reputations(part("worker"), vouched)
-        requesters = Reputations(part("requester"), tolerated=REQUESTERS_TRIES)
-        return cls(workers, Reputations(part("app")), requesters)
+        workers = Reputations(part("worker"), Address.parse, vouched)
+        requesters = Reputations(part("requester"), Address.parse, tolerated=REQUESTERS_TRIES)
+        return cls(workers, AppMemory(part("app"), part("app-buyer")), requesters)
 
     def recover(self) -> None:
         """Read what was remembered."""
-        for each in (self.workers, self.apps, self.requesters):
-            each.recover()
+        self.workers.recover()
+        self.apps.recover()
+        self.requesters.recover()
 
 
 class Assessor:
@@ -63,8 +64,9 @@ class Assessor:
     A failure that the app may have caused counts against the worker when somebody else settles the
     task, or at once where a newcomer fails at an app that has run here before: arguments and data
     are the buyer's, so a failure at such an app says nothing against a worker that is proved. Else
-    it counts against the app and who bought it, once a worker that has proved itself has failed at
-    it or the pool gives the task up.
+    it counts against who bought it, and against the app for this buyer, once a worker that has
+    proved itself has failed at it or the pool gives the task up. What one buyer's failures say of
+    the app to others is ``domain.app_record``'s to tell.
 
     Args:
         deals: Of the tasks.
@@ -83,7 +85,7 @@ class Assessor:
         self._engine, self._roster, self._deals = engine, roster, deals
         self._memory, self._rules, self._now = memory, rules, now
         self._counted: dict[TaskId, dict[Address, Judgement]] = {}
-        self._ended: dict[TaskId, Judgement] = {}
+        self._ended: dict[TaskId, Ending] = {}
         self._due: list[tuple[UnixSeconds, TaskId, Address]] = []
 
     def recover(self) -> None:
@@ -93,7 +95,7 @@ class Assessor:
             judged = {a.worker: judge(task, a) for a in task.attempts}
             known = {worker: each for worker, each in judged.items() if each is not None}
             self._counted[task.facts.task_id] = known
-            if (end := _end(task)) is not None:
+            if (end := ending(task)) is not None:
                 self._ended[task.facts.task_id] = end
             for attempt in task.attempts:
                 self.assigned(task, attempt.worker)
@@ -129,10 +131,10 @@ class Assessor:
             found = judge(task, attempt)
             if found is not None and counted.get(attempt.worker) is not found:
                 counted[attempt.worker] = self._tell(task, attempt, found)
-        end = _end(task)
-        if end is not None and self._ended.get(task_id) is not end:
+        end, before = ending(task), self._ended.get(task_id)
+        if end is not None and end is not before:
             self._ended[task_id] = end
-            self._judge_wish(task, end)
+            self._judge_wish(task, end, before)
         if is_settled(task):
             self._counted.pop(task_id, None)
             self._ended.pop(task_id, None)
@@ -150,7 +152,8 @@ class Assessor:
 
     def _app_works(self, task: Task) -> bool:
         deal = self._deals.get(task.facts.deal_id)
-        return deal is not None and self._memory.apps.of(deal.app.address).is_proved
+        apps = self._memory.apps
+        return deal is not None and apps.works_for(deal.app.address, deal.requester)
 
     def _blame(self, task: Task, worker: Address, cause: str) -> None:
         known = self._memory.workers.blame(worker, self._now())
@@ -164,24 +167,26 @@ class Assessor:
             rests_until=known.rests_until,
         )
 
-    def _judge_wish(self, task: Task, end: Judgement) -> None:
+    def _judge_wish(self, task: Task, end: Ending, before: Ending | None) -> None:
+        """Count what a task shows of its app and its buyer."""
         deal = self._deals.get(task.facts.deal_id)
         if deal is None:
             return
-        for book, who in (
-            (self._memory.apps, deal.app.address),
-            (self._memory.requesters, deal.requester),
-        ):
-            if end is Judgement.SETTLED:
-                book.praise(who)
-            elif not book.of(who).is_proved or is_given_up(task):
-                book.blame(who, self._now())
+        app, buyer = deal.app.address, deal.requester
+        apps, requesters = self._memory.apps, self._memory.requesters
+        if end is Ending.RAN:
+            apps.praise(app, buyer)
+            requesters.praise(buyer)
+            return
+        known = requesters.of(buyer)
+        if _is_counted(end, before, works=apps.works_for(app, buyer)):
+            apps.blame(app, buyer, self._now(), has_paid=known.settled > 0)
+        if _is_counted(end, before, works=known.is_proved):
+            requesters.blame(buyer, self._now())
 
 
-def _end(task: Task) -> Judgement | None:
-    """Tell whether a task shows that its app works, or that it does not."""
-    if task.status is TaskStatus.COMPLETED:
-        return Judgement.SETTLED
-    failed = [a for a in task.attempts if judge(task, a) is Judgement.TASKS_FAULT]
-    certain = any(a.proved for a in failed) or is_given_up(task)
-    return Judgement.TASKS_FAULT if failed and certain else None
+def _is_counted(end: Ending, before: Ending | None, *, works: bool) -> bool:
+    """Tell whether a failure counts, once: a proved worker's; of what works, all workers'."""
+    if end is Ending.FAILED:
+        return not works
+    return works or before is not Ending.FAILED

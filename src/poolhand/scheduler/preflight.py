@@ -42,7 +42,7 @@ class TooManyOrders(Unavailable):
 
 
 class AppFailsHere(Refused):
-    """The app has failed on this pool's workers, and has not run since."""
+    """The app has failed here for who asks, or for several buyers, and has not run since."""
 
     http_status = 409
 
@@ -190,21 +190,31 @@ class Preflight:
             )
 
     def _check_record(self, asked: Asked) -> None:
-        now = self._now()
-        app, requester = (
-            self._memory.apps.of(asked.app),
-            self._memory.requesters.of(asked.requester),
-        )
-        if not asked.app.is_zero and app.is_resting(now):
-            raise AppFailsHere(
-                f"app {asked.app} {_failed(app, now)}: read its logs (`poolhand task logs`), mend "
-                "it and ask again then"
-            )
-        if not asked.requester.is_zero and requester.is_resting(now) and not app.is_proved:
+        if not asked.app.is_zero:
+            self._check_app(asked)
+        known, now = self._memory.requesters.of(asked.requester), self._now()
+        is_resting = not asked.requester.is_zero and known.is_resting(now)
+        if is_resting and not self._memory.apps.works_for(asked.app, asked.requester):
             raise RequestsFailHere(
-                f"what {asked.requester} bought here {_failed(requester, now)}: read the logs of "
+                f"what {asked.requester} bought here {_failed(known, now)}: read the logs of "
                 "those tasks (`poolhand task logs`) and ask again then, or buy an app that has run "
                 "here before"
+            )
+
+    def _check_app(self, asked: Asked) -> None:
+        """Refuse what failed for who asks; and what failed for several, unless it runs for it."""
+        app, now = self._memory.apps.of(asked.app), self._now()
+        own = self._memory.apps.for_buyer(asked.app, asked.requester)
+        if not asked.requester.is_zero and own.is_resting(now):
+            raise AppFailsHere(
+                f"what {asked.requester} bought here of app {asked.app} {_failed(own, now)}: read "
+                "the logs (`poolhand task logs`), mend the app, its arguments or its data, and ask "
+                "again then"
+            )
+        if app.is_resting(now) and not own.is_proved:
+            raise AppFailsHere(
+                f"app {asked.app} failed for {len(app.doubters)} buyers in a row and is sold again "
+                f"in {app.rests_until - now} s: ask its owner to mend it, and ask again then"
             )
 
     def count(self, caller: str) -> None:

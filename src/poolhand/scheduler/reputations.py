@@ -1,27 +1,26 @@
-"""What the pool remembers of wallets, apps and requesters, over restarts and within bounds."""
+"""What the pool remembers of wallets, over restarts and within bounds."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Generic, TypeVar
 
-from poolhand.domain.ids import Address
 from poolhand.domain.reputation import NEWCOMER, VOUCHED, Reputation, blamed, praised
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import Journal
+from poolhand.scheduler.journaled_map import MOST_KNOWN, JournaledMap, MapCodec
 
-MOST_KNOWN: Final = 10_000
-"""Addresses that are remembered; of more, who was not heard of for longest is a newcomer again."""
+W = TypeVar("W")
 
 
-class Reputations:
-    """Reputations by address; only what matters to a decision is written down.
+class Reputations(Generic[W]):
+    """Reputations by whose they are; only what matters to a decision is written down.
 
     Args:
-        journal: Of one stream per address; None forgets at a restart.
-        vouched: Wallets for which the owner gives its word: they begin as if proved.
+        journal: Of one stream each; None forgets at a restart.
+        read: Reads whose one is from ``str`` of it.
+        vouched: For whom the owner gives its word: they begin as if proved.
         tolerated: Faults in a row that cost nobody a turn.
         most: How many are remembered.
     """
@@ -29,64 +28,45 @@ class Reputations:
     def __init__(
         self,
         journal: Journal | None,
-        vouched: Collection[Address] = (),
+        read: Callable[[str], W],
+        vouched: Collection[W] = (),
         tolerated: int = 0,
         most: int = MOST_KNOWN,
     ) -> None:
-        self._journal, self._vouched, self._most = journal, frozenset(vouched), most
-        self._tolerated = tolerated
-        self._known: OrderedDict[Address, Reputation] = OrderedDict()
+        self._known = JournaledMap(journal, MapCodec(read, _encode, _decode), most)
+        self._vouched, self._tolerated = frozenset(vouched), tolerated
 
     def recover(self) -> None:
-        """Read what was remembered; of each address only the newest record is kept."""
-        counts: dict[str, int] = {}
-        for stream, record in self._journal.read() if self._journal else ():
-            self._known[Address.parse(stream)] = _decode(record)
-            counts[stream] = counts.get(stream, 0) + 1
-        for stream, count in counts.items():
-            if count > 1 and self._journal:
-                self._journal.forget(stream)
-                self._write(Address.parse(stream))
-        self._forget_oldest()
+        """Read what was remembered."""
+        self._known.recover()
 
-    def of(self, address: Address) -> Reputation:
-        """Return what is known of an address."""
-        first = VOUCHED if address in self._vouched else NEWCOMER
-        return self._known.get(address, first)
+    def of(self, who: W) -> Reputation:
+        """Return what is known of one."""
+        first = VOUCHED if who in self._vouched else NEWCOMER
+        return self._known.get(who) or first
 
-    def praise(self, address: Address) -> Reputation:
+    def praise(self, who: W) -> Reputation:
         """Remember that a task was settled."""
-        return self._remember(address, praised(self.of(address)))
+        return self._remember(who, praised(self.of(who)))
 
-    def blame(self, address: Address, at: UnixSeconds) -> Reputation:
+    def blame(self, who: W, at: UnixSeconds) -> Reputation:
         """Remember a fault."""
-        return self._remember(address, blamed(self.of(address), at, self._tolerated))
+        return self._remember(who, blamed(self.of(who), at, self._tolerated))
 
-    def _remember(self, address: Address, now: Reputation) -> Reputation:
-        before = self.of(address)
-        self._known[address] = now
-        self._known.move_to_end(address)
-        if _decides(before) != _decides(now):
-            self._write(address)
-        self._forget_oldest()
+    def _remember(self, who: W, now: Reputation) -> Reputation:
+        self._known.put(who, now, durably=_decides(self.of(who)) != _decides(now))
         return now
-
-    def _write(self, address: Address) -> None:
-        if self._journal is not None:
-            self._journal.append(str(address), asdict(self._known[address]))
-
-    def _forget_oldest(self) -> None:
-        while len(self._known) > self._most:
-            address, _ = self._known.popitem(last=False)
-            if self._journal is not None:
-                self._journal.forget(str(address))
 
 
 def _decides(known: Reputation) -> tuple[bool, int, int, int]:
     return known.settled > 0, known.faults, known.credit, known.rests_until
 
 
-def _decode(record: dict[str, Any]) -> Reputation:
+def _encode(known: Reputation) -> dict[str, Any]:
+    return asdict(known)
+
+
+def _decode(record: Mapping[str, Any]) -> Reputation:
     return Reputation(
         int(record["settled"]),
         int(record["faults"]),

@@ -8,7 +8,7 @@ from typing import Final
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.rules import TASKS_FAULT, is_overdue, verdict
+from poolhand.domain.task.rules import TASKS_FAULT, is_given_up, is_overdue, verdict
 
 _OVERDUE: Final = frozenset({Status.REVEAL_TIMEOUT, Status.ABORTED_ON_CONTRIBUTION_TIMEOUT})
 _OPEN: Final = frozenset({ChainTaskStatus.UNSET, ChainTaskStatus.ACTIVE})
@@ -49,3 +49,21 @@ def _is_workers_fault(task: Task, attempt: Attempt) -> bool:
 
 def _declined(attempt: Attempt) -> bool:
     return attempt.is_over and attempt.log[-2:-1] == attempt.log[:1]
+
+
+class Ending(StrEnum):
+    """What a task shows of its app and of who bought it."""
+
+    RAN = "the app ran"
+    FAILED = "it failed at a worker that has proved itself"
+    GIVEN_UP = "it failed at so many workers that no more are asked"
+
+
+def ending(task: Task) -> Ending | None:
+    """Tell whether a task shows that its app works, or that it does not; None while neither."""
+    if task.chain_status is ChainTaskStatus.COMPLETED:
+        return Ending.RAN
+    failed = [a for a in task.attempts if judge(task, a) is Judgement.TASKS_FAULT]
+    if failed and is_given_up(task):
+        return Ending.GIVEN_UP
+    return Ending.FAILED if any(a.proved for a in failed) else None

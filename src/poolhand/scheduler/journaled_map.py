@@ -1,0 +1,93 @@
+"""A map that survives restarts: bounded, and of each key only the newest record counts."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from poolhand.ports.journal import Journal
+
+MOST_KNOWN: Final = 10_000
+"""Keys that are remembered; of more, what was not heard of for longest is forgotten."""
+_AGAIN: Final = "/again"
+"""Ends the other one of a key's two streams."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class MapCodec(Generic[K, V]):
+    """How keys and values are read and written; ``str`` of a key is what ``key`` reads."""
+
+    key: Callable[[str], K]
+    encode: Callable[[V], Mapping[str, Any]]
+    decode: Callable[[Mapping[str, Any]], V]
+
+
+class JournaledMap(Generic[K, V]):
+    """Values by key.
+
+    A key has two streams: while records are cleared away, the newest is written to the stream that
+    does not hold it, and only then the other is forgotten. So a crash between two writes leaves one
+    record too many, never one too few.
+
+    Args:
+        journal: None forgets at a restart.
+        codec: Of what is kept.
+        most: How many keys are remembered.
+    """
+
+    def __init__(
+        self, journal: Journal | None, codec: MapCodec[K, V], most: int = MOST_KNOWN
+    ) -> None:
+        self._journal, self._codec, self._most = journal, codec, most
+        self._known: OrderedDict[K, V] = OrderedDict()
+
+    def recover(self) -> None:
+        """Read what was remembered; of each key only the newest record is kept."""
+        records: dict[str, list[str]] = {}
+        for stream, record in self._journal.read() if self._journal else ():
+            name = stream.removesuffix(_AGAIN)
+            key = self._codec.key(name)
+            self._known[key] = self._codec.decode(record)
+            self._known.move_to_end(key)
+            records.setdefault(name, []).append(stream)
+        for name, streams in records.items():
+            if len(streams) > 1:
+                self._clear_away(name, streams)
+        self._forget_oldest()
+
+    def get(self, key: K) -> V | None:
+        """Return what is known of a key."""
+        return self._known.get(key)
+
+    def put(self, key: K, value: V, *, durably: bool) -> None:
+        """Remember a value; ``durably`` over a restart, too."""
+        self._known[key] = value
+        self._known.move_to_end(key)
+        if durably:
+            self._write(str(key), value)
+        self._forget_oldest()
+
+    def _write(self, stream: str, value: V) -> None:
+        if self._journal is not None:
+            self._journal.append(stream, self._codec.encode(value))
+
+    def _clear_away(self, name: str, streams: list[str]) -> None:
+        """Keep one record of a key, in the stream that did not have its newest."""
+        assert self._journal is not None
+        kept = name if streams[-1] != name else name + _AGAIN
+        if kept in streams:
+            self._journal.forget(kept)  # older than what the other stream has
+        self._write(kept, self._known[self._codec.key(name)])
+        self._journal.forget(streams[-1])
+
+    def _forget_oldest(self) -> None:
+        while len(self._known) > self._most:
+            key, _ = self._known.popitem(last=False)
+            if self._journal is not None:
+                self._journal.forget(str(key))
+                self._journal.forget(f"{key}{_AGAIN}")

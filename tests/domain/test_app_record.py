@@ -1,0 +1,62 @@
+"""One buyer's failures do not take an app from the others; several buyers' do, for a while."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolhand.domain.app_record import (
+    MOST_DOUBTERS,
+    SEVERAL,
+    UNKNOWN_APP,
+    AppRecord,
+    app_failed,
+    app_ran,
+)
+from poolhand.domain.ids import Address
+from poolhand.domain.reputation import LONGEST_REST, REST
+from poolhand.domain.units import UnixSeconds
+
+NOW = UnixSeconds(1_700_000_000)
+
+
+def buyer(number):
+    return Address(number.to_bytes(20, "big"))
+
+
+def after(buyers, known=UNKNOWN_APP, *, has_paid=True):
+    """Return what is known after failures for these buyers, all at one time."""
+    return reduce(lambda k, n: app_failed(k, buyer(n), NOW, has_paid=has_paid), buyers, known)
+
+
+@pytest.mark.case("A3")
+@given(st.lists(st.integers(1, SEVERAL - 1), max_size=60), st.booleans(), st.integers(0, 3))
+def test_too_few_buyers_rest_no_app_however_often_they_fail(buyers, has_paid, settled):
+    known = after(buyers, AppRecord(settled), has_paid=has_paid)
+    assert not known.is_resting(NOW)
+    assert known.works == (settled > 0)
+
+
+@pytest.mark.case("A3")
+@given(st.lists(st.integers(1, 200), max_size=60))
+def test_buyers_who_never_paid_here_rest_no_app_that_has_run(buyers):
+    assert after(buyers, app_ran(UNKNOWN_APP), has_paid=False) == app_ran(UNKNOWN_APP)
+
+
+@given(st.integers(SEVERAL, 40))
+def test_of_several_buyers_each_further_one_doubles_the_rest_up_to_a_limit(count):
+    known = after(range(1, count + 1))
+    rest = REST << (min(count, MOST_DOUBTERS) - SEVERAL)
+    assert known.rests_until - NOW == min(rest, LONGEST_REST)
+    assert not known.works
+    assert after(range(1, count + 1), known) == known, "who has failed already is not counted again"
+
+
+def test_one_task_that_is_settled_ends_all_doubts():
+    known = app_ran(after(range(1, 9)))
+    assert known.works
+    assert not known.is_resting(NOW)
+    assert not after([1, 2], known).is_resting(NOW)
