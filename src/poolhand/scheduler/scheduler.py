@@ -221,6 +221,7 @@ class Scheduler:
             tasks.create_task(self.gas_budget.keep_watch(self._watcher))
             tasks.create_task(self.collateral.keep_watch(self._watcher))
             tasks.create_task(self.workers.keep_checking())
+            tasks.create_task(self.workers.keep_appraising())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.supplier.keep_supplying())
             tasks.create_task(self._await_return())

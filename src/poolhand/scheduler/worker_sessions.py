@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -61,6 +62,8 @@ UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""
 KEPT_LOGS: Final = 1000
 """Tasks whose logs are remembered."""
+APPRAISED_AT_ONCE: Final = 250
+"""Workers whose score and stake are read by one call."""
 MOST_WAITING: Final = 64
 """Reports of one replicate that may wait while its result is checked; a handful is usual."""
 
@@ -104,6 +107,8 @@ class WorkerSessions:
         self._outage, self._reputation = outage, reputation
         self._claims: asyncio.Queue[tuple[Task, Address, Result]] = asyncio.Queue()
         self._checking: dict[tuple[TaskId, Address], list[Reported]] = {}
+        self._newcomers: dict[Address, None] = {}
+        self._arrived = asyncio.Event()
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
 
     # ------------------------------------------------------------------------------- out: effects
@@ -148,7 +153,8 @@ class WorkerSessions:
             known, source = self._reputation(worker), source_of(arrival.address)
             told = replace(seat, reputation=known, source=source)
             self._roster.seat(replace(told, paused=True, reason=UNTOLD))
-            await self.appraise([worker])
+            self._newcomers[worker] = None
+            self._arrived.set()
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
             self._engine.feed(task.facts.task_id, Found(now, worker))
@@ -291,6 +297,21 @@ class WorkerSessions:
             self.logs.popitem(last=False)
 
     # -------------------------------------------------------------------------------- appraisal
+
+    async def keep_appraising(self) -> None:
+        """Read score and stake of workers that have come, many at once, for ever.
+
+        Not where they log in: ten thousand may come in a minute, and the chain may be slow.
+        """
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._newcomers:
+                batch = list(islice(self._newcomers, APPRAISED_AT_ONCE))
+                for worker in batch:
+                    del self._newcomers[worker]
+                await self.appraise(batch)
+                self._wake()
 
     async def appraise(self, workers: list[Address]) -> None:
         """Read score and stake of workers; old values stand while the chain does not answer."""
