@@ -1,11 +1,12 @@
-"""Handing a signed transaction to the network, and what the answer means."""
+"""Handing signed transactions to the network, and what the answers mean."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -37,15 +38,16 @@ class Verdict(Enum):
     """The chain has no transactions of EIP-1559."""
 
 
+Told: TypeAlias = tuple[Verdict, str]
 REFUSALS: Final = frozenset({Verdict.NO_FUNDS, Verdict.REFUSED, Verdict.WRONG_KIND})
 
 
 @dataclass(slots=True)
 class _Round:
-    """What the endpoints said of one transaction so far.
+    """What the endpoints said of some transactions so far.
 
     Attributes:
-        doubtful: Whether one may have it that did not say so.
+        doubtful: Whether one may have them that did not say so.
     """
 
     doubtful: bool = False
@@ -59,34 +61,41 @@ class _Round:
             self.doubtful = self.doubtful or fault.reached
 
 
-async def broadcast(rpc: Rpc, signed: Signed) -> tuple[Verdict, str]:
-    """Hand a transaction to the freshest endpoint that answers; returns its words, too.
+async def broadcast(rpc: Rpc, signed: Sequence[Signed]) -> list[Told]:
+    """Hand transactions to the freshest endpoint that answers, in one batch, in this order.
 
     Repeatable: the bytes are the same and a node that knows them says so. Endpoints that are
     merely busy are waited for.
+
+    Returns:
+        Of each the verdict, and the endpoint's words.
     """
-    query = Query("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), lambda raw: raw)
+    queries = [_query(each) for each in signed]
     told, waited = _Round(), 0.0
     for pause in (*PATIENCE, math.inf):
-        verdict = await _offer(rpc, query, told)
-        if verdict is not None:
-            return verdict, told.said
+        answers = await _offer(rpc, queries, told)
+        if answers is not None:
+            return [_verdict(answer, told) for answer in answers]
         wait = busy_for(told.faults, pause)
         if waited + wait > MOST_PATIENT:
             break
         waited += wait
         await rpc.bide(wait, told.faults)
-    log.debug("broadcast_unanswered", tx=str(signed.tx_hash), cause=told.said)
-    return Verdict.UNKNOWN, told.said
+    log.debug("broadcast_unanswered", transactions=len(signed), cause=told.said)
+    return [(Verdict.UNKNOWN, told.said) for _ in signed]
 
 
-async def _offer(rpc: Rpc, query: Query[Any], told: _Round) -> Verdict | None:
+def _query(signed: Signed) -> Query[Any]:
+    return Query("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), lambda raw: raw)
+
+
+async def _offer(rpc: Rpc, queries: Sequence[Query[Any]], told: _Round) -> list[Any] | None:
     """Ask one endpoint after the other; None when none answers."""
     told.faults = []
     for endpoint in rpc.in_order():
         try:
             await rpc.admit(endpoint)
-            (answer,) = await endpoint.exchange([query])
+            answers = await endpoint.exchange(queries)
         except EndpointDown as fault:
             rpc.fail(endpoint, fault)
             told.failed(fault)
@@ -94,16 +103,16 @@ async def _offer(rpc: Rpc, query: Query[Any], told: _Round) -> Verdict | None:
             told.failed(fault)
         else:
             endpoint.answered()
-            return _verdict(answer, told)
+            return answers
     return None
 
 
-def _verdict(answer: Any, told: _Round) -> Verdict:
+def _verdict(answer: Any, told: _Round) -> Told:
     if not isinstance(answer, NodeRefusal):
-        told.said = ""
-        return Verdict.TAKEN
-    told.said, verdict = answer.text, _meaning(answer)
-    return Verdict.UNKNOWN if told.doubtful and verdict in REFUSALS else verdict
+        return Verdict.TAKEN, ""
+    verdict = _meaning(answer)
+    unsure = told.doubtful and verdict in REFUSALS
+    return Verdict.UNKNOWN if unsure else verdict, answer.text
 
 
 def _meaning(answer: NodeRefusal) -> Verdict:

@@ -138,7 +138,8 @@ async def _follow(
     work = _Work(watcher)
 
     def make(wallet: TransactionSigner, journal: Journal) -> WalletSender:
-        made = WalletSender(rpc, hub, watcher, wallet, journal, rule, settings.confirmations)
+        limits = settings.confirmations, settings.most_under_way
+        made = WalletSender(rpc, hub, watcher, wallet, journal, rule, *limits)
         work.start(made.run())
         return made
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
 
 from poolhand.chain import abi
-from poolhand.chain.broadcast import REFUSALS, broadcast
+from poolhand.chain.broadcast import REFUSALS, Verdict
 from poolhand.chain.encode import decode_receipt
 from poolhand.chain.errors import Displaced
+from poolhand.chain.gas import Fees
 from poolhand.chain.ledger import Ledger, Signed
 from poolhand.chain.link import Query
+from poolhand.chain.nonces import Nonces
+from poolhand.chain.outbox import Outbox
 from poolhand.chain.quote import Quotes
 from poolhand.chain.rpc import Rpc
+from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.ids import Address, BlockHash, TxHash
 from poolhand.domain.onchain import Receipt
@@ -76,15 +80,10 @@ class Pending:
 
 @dataclass(slots=True)
 class Pen:
-    """Signs for one wallet and writes down what it signed, in that order, before anyone sees it.
-
-    Attributes:
-        lock: Held from the choice of a nonce to its first broadcast.
-    """
+    """Signs for one wallet and writes down what it signed, in that order, before anyone sees it."""
 
     wallet: TransactionSigner
     ledger: Ledger
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def sign(self, purpose: str, transaction: UnsignedTransaction) -> Signed:
         """Sign and journal; raises what the journal raises, and then nothing was sent."""
@@ -98,8 +97,10 @@ class Keeper:
     """Looks after one wallet's transactions.
 
     Args:
+        outbox: What is broadcast again goes through.
+        turns: Told of what is under way.
+        nonces: Told of what is mined, and of what nobody has.
         confirmations: Blocks, its own included, before a transaction counts as mined.
-        passed: Told the number of the wallet's mined transactions at each look.
 
     Attributes:
         open: By purpose, not settled.
@@ -112,11 +113,14 @@ class Keeper:
         watcher: ChainWatcher,
         quotes: Quotes,
         pen: Pen,
+        outbox: Outbox,
+        turns: Turns,
+        nonces: Nonces,
         confirmations: int,
-        passed: Callable[[int], None],
     ) -> None:
         self._rpc, self._watcher, self._quotes, self._pen = rpc, watcher, quotes, pen
-        self._behind, self._passed = max(confirmations, 1) - 1, passed
+        self._outbox, self._turns, self._nonces = outbox, turns, nonces
+        self._behind = max(confirmations, 1) - 1
         self._repeats = Complaint(
             "transaction_rebroadcast",
             "transactions_resumed",
@@ -134,12 +138,17 @@ class Keeper:
         """Take up a transaction."""
         pending = Pending(versions)
         self.open[pending.last.purpose] = pending
+        self._turns.enter(pending.last.purpose)
         return pending
 
     def drop(self, pending: Pending) -> None:
-        """Forget a transaction that nobody has."""
-        self.open.pop(pending.last.purpose, None)
+        """Forget a transaction that nobody has, and never will."""
+        self._close(pending.last.purpose)
         self._pen.ledger.forget(pending.last.purpose)
+
+    def _close(self, purpose: str) -> None:
+        self.open.pop(purpose, None)
+        self._turns.leave(purpose)
 
     def costs(self) -> Mapping[str, Wei]:
         """Return the most that each transaction under way takes from the wallet (wei)."""
@@ -157,24 +166,33 @@ class Keeper:
             if not self.open:
                 return
             count = await self._rpc.ask(nonce_at(self._quotes.sender, "latest"))
-            self._passed(count)
+            self._nonces.passed(count)
             everything = sorted(self.open.values(), key=lambda pending: pending.nonce)
             await self._settle([pending for pending in everything if pending.nonce < count])
             await self._urge([pending for pending in everything if pending.nonce >= count])
 
     async def again(self, pending: Iterable[Pending]) -> None:
         """Broadcast the journaled bytes once more: of several prices the dearest that is taken."""
-        for each in pending:
-            for signed in reversed(each.versions):
-                verdict, said = await broadcast(self._rpc, signed)
-                if verdict not in REFUSALS:
-                    break
-            self._repeats.tell(
-                said or "the node has it, and no block does",
-                purpose=signed.purpose,
-                tx=str(signed.tx_hash),
-                verdict=verdict.name.lower(),
-            )
+        left = [(each, len(each.versions) - 1) for each in pending]
+        while left:
+            sent = [each.versions[place] for each, place in left]
+            told = await self._outbox.post_all(sent)
+            for signed, answer in zip(sent, told, strict=True):
+                self._tell_repeat(signed, *answer)
+            refused = [verdict in REFUSALS for verdict, _ in told]
+            left = [
+                (each, place - 1)
+                for (each, place), is_refused in zip(left, refused, strict=True)
+                if is_refused and place > 0
+            ]
+
+    def _tell_repeat(self, signed: Signed, verdict: Verdict, said: str) -> None:
+        self._repeats.tell(
+            said or "the node has it, and no block does",
+            purpose=signed.purpose,
+            tx=str(signed.tx_hash),
+            verdict=verdict.name.lower(),
+        )
 
     async def _settle(self, passed: Sequence[Pending]) -> None:
         """End what is mined, and deep enough."""
@@ -224,7 +242,7 @@ class Keeper:
 
     def _end(self, pending: Pending, receipt: Receipt) -> None:
         purpose = pending.last.purpose
-        del self.open[purpose]
+        self._close(purpose)
         self._repeats.over()
         if receipt.succeeded:
             self.done[purpose] = receipt
@@ -255,6 +273,7 @@ class Keeper:
         }
         told = await self._receipts([each for versions in shaken.values() for each in versions])
         self._forks += len(forks)
+        gone = []
         for purpose, versions in shaken.items():
             found = _first(told, versions)
             if found is not None and found.succeeded:
@@ -262,7 +281,8 @@ class Keeper:
                 continue
             del self._recent[purpose], self.done[purpose]
             log.warning("transaction_taken_back", purpose=purpose, tx=str(versions[-1].tx_hash))
-            await self.again([self.take(versions)])
+            gone.append(self.take(versions))
+        await self.again(gone)
 
     async def _urge(self, waiting: Sequence[Pending]) -> None:
         """Count quiet blocks of the next one to be mined, and do something about too many."""
@@ -273,42 +293,52 @@ class Keeper:
         first.quiet += 1
         if first.quiet % REPLACE == 0:
             fees = await self._quotes.fees(tip)
-            for pending in waiting:
-                if pending is first or pending.last.fees.max_fee < fees.max_fee:
-                    await self._replace(pending)
+            cheap = [each for each in waiting[1:] if each.last.fees.max_fee < fees.max_fee]
+            await self._replace([first, *cheap], fees)
         elif first.quiet % REPEAT == 0:
             await self.again(waiting)
 
-    async def _replace(self, pending: Pending) -> None:
-        """Offer more for a transaction, at its nonce; where that may not be, repeat it."""
-        tip = self._watcher.window.tip
-        assert tip is not None
-        wanted = await self._quotes.fees(tip)
-        fees = self._quotes.rule.replacement(pending.last.fees, wanted)
-        if fees is None:
-            if not pending.is_told_stuck:
-                pending.is_told_stuck = True
-                log.warning(
-                    "transaction_stuck_at_cap",
-                    purpose=pending.last.purpose,
-                    cause="gas costs more than IEXEC_GAS_PRICE_CAP: waiting, or raise it",
-                )
-            await self.again([pending])
-            return
-        raised = replace(
-            pending.last.transaction, max_fee=fees.max_fee, priority_fee=fees.priority_fee
-        )
-        async with self._pen.lock:
-            pending.versions.append(self._pen.sign(pending.last.purpose, raised))
-            verdict, said = await broadcast(self._rpc, pending.last)
-        log.info(
-            "transaction_replaced",
-            purpose=pending.last.purpose,
-            tx=str(pending.last.tx_hash),
-            max_fee=fees.max_fee,
-            verdict=verdict.name.lower(),
-            said=said,
-        )
+    async def _replace(self, waiting: Sequence[Pending], wanted: Fees) -> None:
+        """Offer more for transactions, each at its nonce; where that may not be, repeat them."""
+        stuck, raised = [], []
+        for pending in waiting:
+            fees = self._quotes.rule.replacement(pending.last.fees, wanted)
+            if fees is None:
+                stuck.append(pending)
+                continue
+            pending.versions.append(self._pen.sign(pending.last.purpose, _at(pending, fees)))
+            raised.append(pending.last)
+        _tell_stuck(stuck)
+        await self.again(stuck)
+        for signed, answer in zip(raised, await self._outbox.post_all(raised), strict=True):
+            _tell_replaced(signed, *answer)
+
+
+def _at(pending: Pending, fees: Fees) -> UnsignedTransaction:
+    """Return the transaction in force at another price."""
+    return replace(pending.last.transaction, max_fee=fees.max_fee, priority_fee=fees.priority_fee)
+
+
+def _tell_stuck(stuck: Iterable[Pending]) -> None:
+    for pending in stuck:
+        if not pending.is_told_stuck:
+            pending.is_told_stuck = True
+            log.warning(
+                "transaction_stuck_at_cap",
+                purpose=pending.last.purpose,
+                cause="gas costs more than IEXEC_GAS_PRICE_CAP: waiting, or raise it",
+            )
+
+
+def _tell_replaced(signed: Signed, verdict: Verdict, said: str) -> None:
+    log.info(
+        "transaction_replaced",
+        purpose=signed.purpose,
+        tx=str(signed.tx_hash),
+        max_fee=signed.fees.max_fee,
+        verdict=verdict.name.lower(),
+        said=said,
+    )
 
 
 def _first(told: Mapping[TxHash, Receipt], versions: Sequence[Signed]) -> Receipt | None:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
 
-from poolhand.chain.broadcast import REFUSALS, Verdict, broadcast
+from poolhand.chain.broadcast import REFUSALS, Verdict
 from poolhand.chain.errors import SendRefused
 from poolhand.chain.gas import GasRule, out_of_gas
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.keeper import Keeper, Pen, Pending, nonce_at
 from poolhand.chain.ledger import Ledger
+from poolhand.chain.nonces import Nonces
+from poolhand.chain.outbox import Outbox
 from poolhand.chain.quote import Quote, Quotes
 from poolhand.chain.rpc import Rpc
+from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
-from poolhand.domain.errors import ChainUnreachable, Unavailable
+from poolhand.domain.errors import ChainUnreachable, Refused, Unavailable
 from poolhand.domain.ids import Address
-from poolhand.domain.onchain import Call, Receipt
+from poolhand.domain.onchain import Call, Receipt, TransferCoin
 from poolhand.domain.purse import Means
 from poolhand.domain.units import Wei
 from poolhand.observe.complaint import Complaint
@@ -37,7 +41,12 @@ class WalletSender:
     """Implements ``ports.chain.TransactionSender``; ``run`` must be running.
 
     A transaction is journaled before it is broadcast; once it may be out, only its own bytes or a
-    replacement at its nonce ever follow. One wallet has one sender.
+    replacement at its nonce ever follow. One wallet has one sender. Nonces are given without
+    waiting for any node: one that is refused while later ones are out is filled.
+
+    Args:
+        confirmations: Blocks, its own included, before a transaction counts as mined.
+        most_under_way: Transactions sent and not mined; others wait, those that end work first.
     """
 
     def __init__(
@@ -49,12 +58,14 @@ class WalletSender:
         journal: Journal,
         rule: GasRule,
         confirmations: int = 1,
+        most_under_way: int = 128,
     ) -> None:
         self._rpc, self._hub, self._watcher, self._wallet = rpc, hub, watcher, wallet
-        ledger = Ledger(journal, wallet.address, hub.facts.chain_id)
-        self._pen = Pen(wallet, ledger)
+        self._pen = Pen(wallet, Ledger(journal, wallet.address, hub.facts.chain_id))
         self._quotes = Quotes(rpc, hub, rule, wallet.address, lambda: watcher.window.tip)
-        self._keeper = Keeper(rpc, watcher, self._quotes, self._pen, confirmations, self._passed)
+        self._outbox, self._turns, self._nonces = Outbox(rpc), Turns(most_under_way), Nonces()
+        own = self._pen, self._outbox, self._turns, self._nonces
+        self._keeper = Keeper(rpc, watcher, self._quotes, *own, confirmations)
         self._outage = Complaint(
             "transactions_unwatched",
             "transactions_watched",
@@ -63,7 +74,7 @@ class WalletSender:
             next_step="bring it back; what was signed is kept and looked after by itself",
         )
         self._attempts: dict[str, asyncio.Task[Receipt]] = {}
-        self._next_nonce = 0
+        self._filling: dict[int, asyncio.Task[None]] = {}
         self._is_legacy = False
         self._recovered = False
         self._recovering = asyncio.Lock()
@@ -121,6 +132,7 @@ class WalletSender:
                 else:
                     heard = await bell.wait(heard)
                 await self._keeper.look()
+                self._close_gaps()
             except Unavailable as fault:
                 self._outage.tell(fault)
                 await self._soon(bell.rings)
@@ -130,10 +142,11 @@ class WalletSender:
 
     async def close(self) -> None:
         """Stop; what is under way is journaled and found again."""
-        attempts = tuple(self._attempts.values())
+        attempts = *self._attempts.values(), *self._filling.values()
         for attempt in attempts:
             attempt.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)
+        await self._outbox.close()
 
     def _attempted(self, purpose: str, ended: asyncio.Task[Receipt]) -> None:
         self._attempts.pop(purpose, None)
@@ -147,24 +160,31 @@ class WalletSender:
             return known
         pending = self._keeper.open.get(purpose)
         if pending is None:
-            open_then = self._keeper.costs()
-            quote = await self._quotes.quote(purpose, call)
-            pending = await self._launch(purpose, quote, reserve, open_then)
+            pending = await self._in_turn(purpose, call, reserve)
         receipt = await asyncio.shield(pending.ended)
         if not receipt.succeeded:
             raise await self._quotes.why(purpose, call, receipt.block)
         return receipt
 
-    async def _launch(
-        self, purpose: str, quote: Quote, reserve: Wei, open_then: Mapping[str, Wei]
-    ) -> Pending:
+    async def _in_turn(self, purpose: str, call: Call, reserve: Wei) -> Pending:
+        """Quote and launch once there is room among what is under way."""
+        await self._turns.wait(purpose, call)
+        try:
+            open_then = self._keeper.costs() if reserve else {}
+            quote = await self._quotes.quote(purpose, call)
+            if reserve:
+                self._spare(purpose, quote, reserve, open_then)
+            return await self._launch(purpose, quote)
+        finally:
+            if purpose not in self._keeper.open:
+                self._turns.leave(purpose)
+
+    async def _launch(self, purpose: str, quote: Quote) -> Pending:
         """Give a transaction its nonce, sign, journal and broadcast it."""
-        async with self._pen.lock:
-            self._spare(purpose, quote, reserve, open_then)
+        pending, verdict, said = await self._first(purpose, quote)
+        if verdict is Verdict.WRONG_KIND and pending.last.fees.priority_fee is not None:
+            self._is_legacy = True
             pending, verdict, said = await self._first(purpose, quote)
-            if verdict is Verdict.WRONG_KIND and not self._is_legacy:
-                self._is_legacy = True
-                pending, verdict, said = await self._first(purpose, quote)
         if verdict is Verdict.NO_FUNDS:
             raise out_of_gas(self.address, purpose, Wei(quote.cost))
         if verdict in REFUSALS:
@@ -179,14 +199,23 @@ class WalletSender:
 
     async def _first(self, purpose: str, quote: Quote) -> tuple[Pending, Verdict, str]:
         """Sign, journal and broadcast; what is refused for good is forgotten at once."""
-        transaction = self._transaction(quote)
-        pending = self._keeper.take([self._pen.sign(purpose, transaction)])
-        self._next_nonce = transaction.nonce + 1
-        verdict, said = await broadcast(self._rpc, pending.last)
+        pending = self._sign(purpose, quote)
+        verdict, said = await self._outbox.post(pending.last)
         if verdict in REFUSALS:
             self._keeper.drop(pending)
-            self._give_back(transaction.nonce)
+            self._nonces.give_back(pending.nonce)
+            self._close_gaps()
         return pending, verdict, said
+
+    def _sign(self, purpose: str, quote: Quote) -> Pending:
+        """Sign and journal at the next nonce; one that could not be written down is not used."""
+        nonce = self._nonces.take()
+        try:
+            signed = self._pen.sign(purpose, self._transaction(quote, nonce))
+        except BaseException:
+            self._nonces.give_back(nonce)
+            raise
+        return self._keeper.take([signed])
 
     def _spare(
         self, purpose: str, quote: Quote, reserve: Wei, open_then: Mapping[str, Wei]
@@ -198,17 +227,35 @@ class WalletSender:
         """
         under_way = sum({**open_then, **self._keeper.costs()}.values())
         missing = quote.cost + under_way + reserve - quote.held
-        if reserve and missing > 0:
+        if missing > 0:
             raise out_of_gas(self.address, purpose, Wei(missing), reserve)
 
-    def _give_back(self, nonce: int) -> None:
-        if self._next_nonce == nonce + 1:
-            self._next_nonce = nonce
+    def _close_gaps(self) -> None:
+        """Fill nonces that were refused while later ones were out: those would wait for ever."""
+        for nonce in self._nonces.gaps:
+            if nonce not in self._filling:
+                self._filling[nonce] = filling = asyncio.create_task(self._fill(nonce))
+                filling.add_done_callback(partial(self._filled, nonce))
 
-    def _transaction(self, quote: Quote) -> UnsignedTransaction:
+    def _filled(self, nonce: int, ended: asyncio.Task[None]) -> None:
+        self._filling.pop(nonce, None)
+        if not ended.cancelled() and (fault := ended.exception()) is not None:
+            self._watcher.bell.crack(fault)  # a bug: whoever waits is told
+
+    async def _fill(self, nonce: int) -> None:
+        """Send nothing to ourselves at a nonce, unless something real took it meanwhile."""
+        purpose = f"gap:{nonce}"
+        try:
+            quote = await self._quotes.quote(purpose, TransferCoin(self.address, Wei(0)))
+            if nonce in self._nonces.gaps:
+                await self._launch(purpose, quote)
+        except (Refused, Unavailable) as fault:
+            self._outage.tell(fault, nonce=nonce)  # the next block brings the next try
+
+    def _transaction(self, quote: Quote, nonce: int) -> UnsignedTransaction:
         return UnsignedTransaction(
             chain_id=self._hub.facts.chain_id,
-            nonce=self._next_nonce,
+            nonce=nonce,
             to=quote.encoded.to,
             value=quote.encoded.value,
             data=quote.encoded.data,
@@ -226,16 +273,12 @@ class WalletSender:
             mined, known = [await self._rpc.ask(count) for count in counts]
             found = self._pen.ledger.read().values()
             kept = sorted(found, key=lambda versions: versions[0].nonce)
-            self._next_nonce = max(known, *(each[0].nonce + 1 for each in kept), 0)
+            self._nonces.resume(known, [each[0].nonce for each in kept])
             taken = [self._keeper.take(versions) for versions in kept]
             await self._keeper.again(each for each in taken if each.nonce >= mined)
             await self._keeper.look()
             self._recovered = True
             log.info("transactions_recovered", wallet=str(self.address), found=len(kept))
-
-    def _passed(self, count: int) -> None:
-        """Keep up with a wallet that another program uses, too."""
-        self._next_nonce = max(self._next_nonce, count)
 
     async def _soon(self, heard: int) -> int:
         """Wait for news, but not long."""

@@ -22,6 +22,7 @@ class ChainSettings:
         gas_price_multiplier: Factor on the network's price (seed: 1.3).
         gas_price_cap: Most to pay (wei per gas; seed: 22 gwei).
         poll_seconds: How often an endpoint without subscriptions is asked for its head.
+        most_under_way: Transactions of one wallet that are sent and not mined, at most.
     """
 
     rpc_urls: tuple[str, ...]
@@ -32,3 +33,4 @@ class ChainSettings:
     gas_price_multiplier: float = 1.3
     gas_price_cap: Wei = Wei(22 * WEI_PER_GWEI)
     poll_seconds: float = 0.5
+    most_under_way: int = 128

@@ -59,6 +59,8 @@ def chain_options(node_variable: str = _NODE) -> tuple[Option, ...]:
                "most to pay for a unit of gas: '22gwei', or a plain number of wei"),
         Option("poll-seconds", "POOLHAND_POLL_SECONDS", fraction, "0.5",
                "how often an endpoint without subscriptions is asked (seconds)"),
+        Option("most-under-way", "POOLHAND_MOST_UNDER_WAY", whole(1), "128",
+               "transactions of one wallet that are sent and not mined, at most"),
     )  # fmt: skip
 
 
@@ -109,6 +111,7 @@ def chain_settings(found: Settings) -> ChainSettings:
         gas_price_multiplier=found["gas-price-multiplier"],
         gas_price_cap=found["gas-price-cap"],
         poll_seconds=found["poll-seconds"],
+        most_under_way=found["most-under-way"],
     )
 
 

@@ -1,0 +1,74 @@
+"""The signed transactions of one wallet on their way to the network: in batches, in order.
+
+Whoever signs does not wait for whoever is being broadcast: what is posted meanwhile goes with the
+next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from poolhand.chain.broadcast import Told, broadcast
+from poolhand.chain.ledger import Signed
+from poolhand.chain.rpc import Rpc
+
+MOST: Final = 50
+"""Transactions of one batch: about 150 kB of the largest."""
+
+_Letter: TypeAlias = tuple[Signed, asyncio.Future[Told]]
+
+
+class Outbox:
+    """Broadcasts, one batch after the other: some chains take no nonce before the one below it."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+        self._waiting: list[_Letter] = []
+        self._posting: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[list[Told]] | None = None
+
+    async def post(self, signed: Signed) -> Told:
+        """Hand over a transaction; returns what became of it."""
+        return (await self.post_all([signed]))[0]
+
+    async def post_all(self, signed: Sequence[Signed]) -> list[Told]:
+        """Hand over several, in order."""
+        loop = asyncio.get_running_loop()
+        letters: list[_Letter] = [(each, loop.create_future()) for each in signed]
+        self._waiting += letters
+        if letters and self._posting is None:
+            self._posting = asyncio.create_task(self._run())
+        return list(await asyncio.gather(*(answer for _, answer in letters)))
+
+    async def close(self) -> None:
+        """Stop; what was not answered is found in the journal."""
+        if self._posting is not None:
+            self._posting.cancel()
+            await asyncio.gather(self._posting, return_exceptions=True)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._send(batch)
+        finally:
+            self._posting = None
+
+    async def _send(self, batch: Sequence[_Letter]) -> None:
+        """Broadcast a batch; each of those who wait gets its own answer, or what was raised."""
+        sending = self._sending = asyncio.create_task(
+            broadcast(self._rpc, [signed for signed, _ in batch])
+        )
+        try:
+            await asyncio.wait([sending])
+        finally:
+            sending.cancel()
+        for place, (_, answer) in enumerate(batch):
+            if answer.done():
+                continue
+            if (fault := sending.exception()) is not None:
+                answer.set_exception(fault)
+            else:
+                answer.set_result(sending.result()[place])
