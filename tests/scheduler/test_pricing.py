@@ -92,6 +92,7 @@ async def test_the_same_question_gets_the_same_order_until_it_is_used_or_old(sel
     for another in (asked(trust=2), asked(2), asked(volume=2), asked(requester=SOMEBODY)):
         assert await pricing.order(another) is not first
     world.chain.state.consumed[order_hash(world.chain.domain, first.order)] = 1
+    await world.step()
     second = await pricing.order(asked())
     assert second is not first
     assert second.order.salt != first.order.salt

@@ -17,9 +17,9 @@ from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
-from poolhand.ports.chain import Hub
 from poolhand.scheduler.assessor import Memory
 from poolhand.scheduler.open_tasks import OpenTasks
+from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.roster import Roster, Seat
 from poolhand.settings.pool import PoolSettings
 
@@ -89,14 +89,14 @@ class Preflight:
     def __init__(
         self,
         settings: PoolSettings,
-        hub: Hub,
+        reads: OrderReads,
         owner: Address,
         roster: Roster,
         memory: Memory,
         open_tasks: OpenTasks,
         now: Callable[[], UnixSeconds],
     ) -> None:
-        self._settings, self._hub, self._owner, self._now = settings, hub, owner, now
+        self._settings, self._reads, self._owner, self._now = settings, reads, owner, now
         self._roster, self._memory, self._open = roster, memory, open_tasks
         self._callers: OrderedDict[str, tuple[UnixSeconds, int]] = OrderedDict()
 
@@ -165,13 +165,13 @@ class Preflight:
 
     async def _stake(self, price: NanoRlc) -> NanoRlc:
         """Return the stake that the deal would ask of each worker."""
-        pool = await self._hub.workerpool(self._settings.workerpool)
+        pool = await self._reads.workerpool(self._settings.workerpool)
         percent = pool.worker_stake_percent if pool else 0
         return NanoRlc(price * percent // 100)
 
     async def _check_owners_stake(self, asked: Asked, price: NanoRlc) -> None:
         needed = scheduler_stake(price) * asked.volume
-        free = (await self._hub.accounts([self._owner]))[self._owner].stake
+        free = (await self._reads.account(self._owner)).stake
         if free < needed:
             lacks = show_rlc(NanoRlc(needed - free))
             raise PoolStakeTooLow(

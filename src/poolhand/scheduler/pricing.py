@@ -15,9 +15,9 @@ from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.preflight import Asked, Preflight
 
 VOLUME: Final = 1000
@@ -52,6 +52,7 @@ class Pricing:
     but a requester that asks again so soon may have bought already what we have not yet seen.
 
     Args:
+        reads: Of the chain, for no more than its provider bears.
         prices: By category; what is missing is not sold.
         highest_trust: Of one task.
         preflight: Refuses what the pool cannot do.
@@ -65,7 +66,7 @@ class Pricing:
         signer: Signer,
         domain: Domain,
         workerpool: Address,
-        hub: Hub,
+        reads: OrderReads,
         entropy: Entropy,
         prices: dict[int, NanoRlc],
         highest_trust: Trust,
@@ -75,7 +76,7 @@ class Pricing:
         lack: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._signer, self._domain, self._pool = signer, domain, workerpool
-        self._hub, self._entropy, self._now = hub, entropy, now
+        self._reads, self._entropy, self._now = reads, entropy, now
         self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
         self._lack = lack
         self._preflight = preflight
@@ -128,7 +129,7 @@ class Pricing:
         if known is None or not since + first <= self._now() < since + KEPT_FOR:
             return None
         name = order_hash(self._domain, known.order)
-        return None if (await self._hub.consumed([name]))[name] else known
+        return None if await self._reads.is_used(name) else known
 
     def bought(self, deal: Deal) -> None:
         """Hand out again nothing that the requester of a deal may have bought with.

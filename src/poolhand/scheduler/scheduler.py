@@ -53,6 +53,7 @@ from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
+from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.roster import Roster
@@ -148,15 +149,16 @@ class Scheduler:
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
         self.open_tasks = OpenTasks(self.engine, deals)
+        reads = OrderReads(hub, self._now)
         self.preflight = Preflight(
-            settings, hub, owner.address, self.roster, self.memory, self.open_tasks, self._now
+            settings, reads, owner.address, self.roster, self.memory, self.open_tasks, self._now
         )
         self.deals.obstacle = self.preflight.obstacle
         self.pricing = Pricing(
             owner,
             order_domain(facts.chain_id, facts.hub),
             settings.workerpool,
-            hub,
+            reads,
             entropy,
             settings.prices,
             settings.highest_trust,

@@ -1,0 +1,67 @@
+"""What the chain is asked before an order is signed: once a block, whoever asks how often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, TypeVar
+
+from poolhand.domain.deal import Account, Workerpool
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.units import UnixSeconds
+from poolhand.ports.chain import Hub
+
+T = TypeVar("T")
+
+
+class OrderReads:
+    """Reads of the hub that are good until the chain's next block; what failed is asked again.
+
+    Whoever asks while a question is on its way waits for the same answer, so that strangers who ask
+    for orders cost the pool's RPC provider no more than one question each of a few kinds a block.
+
+    Args:
+        hub: Is asked.
+        now: The chain's time, which every block moves.
+    """
+
+    def __init__(self, hub: Hub, now: Callable[[], UnixSeconds]) -> None:
+        self._hub, self._now = hub, now
+        self._read_at = now()
+        self._asked: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def workerpool(self, address: Address) -> Workerpool | None:
+        """Return a workerpool; raises ChainUnreachable."""
+        return await self._once(address, lambda: self._hub.workerpool(address))
+
+    async def account(self, owner: Address) -> Account:
+        """Return what an account has on the hub; raises ChainUnreachable."""
+
+        async def read() -> Account:
+            return (await self._hub.accounts([owner]))[owner]
+
+        return await self._once(("account", owner), read)
+
+    async def is_used(self, order: OrderHash) -> bool:
+        """Whether something was bought with an order, or it was closed; raises ChainUnreachable."""
+
+        async def read() -> bool:
+            return bool((await self._hub.consumed([order]))[order])
+
+        return await self._once(order, read)
+
+    async def _once(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._read_at != self._now():
+            self._read_at = self._now()
+            self._asked.clear()
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = self._asked[key] = asyncio.create_task(read())
+            asked.add_done_callback(lambda done: self._forget_failed(key, done))
+        found: T = await asyncio.shield(asked)
+        return found
+
+    def _forget_failed(self, key: Hashable, done: asyncio.Task[Any]) -> None:
+        failed = done.cancelled() or done.exception() is not None
+        if failed and self._asked.get(key) is done:
+            del self._asked[key]
