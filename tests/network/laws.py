@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from network.witness import FAIR_BLOCKS, FAIR_SECONDS
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
-from poolhand.domain.placement_rules import TAKE_UP, TRIAL
+from poolhand.domain.placement.rules import TAKE_UP, TRIAL
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
@@ -122,7 +122,7 @@ def slots_are_never_over_capacity(world) -> None:
         assert node.computing() <= node.slots, f"{node.name} computes {node.computing()} at once"
         if node.is_up:
             assert len(node.agent.held()) <= node.slots * MOST_HELD_PER_SLOT
-    for seat in world.pool.scheduler.roster.all() if world.pool.is_up else ():
+    for seat in world.pool.scheduler.directory.all() if world.pool.is_up else ():
         given = [
             name.short
             for name, task in world.pool.tasks_known().items()

@@ -8,7 +8,7 @@ from network.rogues import add_adversary
 from network.world import RLC
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind
 from poolhand.domain.onchain import ChainTaskStatus
-from poolhand.domain.placement_rules import TAKE_UP, TRIAL
+from poolhand.domain.placement.rules import TAKE_UP, TRIAL
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.clock import SeededEntropy
 

@@ -10,7 +10,7 @@ from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import Contribute, Reveal
-from poolhand.domain.placement_rules import PlacementRules
+from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds
 from poolhand.transport.session_hub import Arrival

@@ -6,7 +6,7 @@ import pytest
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.onchain import ChainTaskStatus
-from poolhand.domain.placement_rules import PlacementRules
+from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import NEWCOMER, REST
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
@@ -112,7 +112,7 @@ async def test_a_restart_forgets_nothing(world):
     await world.settle()
     await silent.arrives()
     assert known_of(world, silent) == before
-    assert world.scheduler.roster.get(silent.address).reputation == before
+    assert world.scheduler.directory.get(silent.address).reputation == before
 
 
 @pytest.mark.case("A2")
@@ -213,7 +213,7 @@ async def test_no_more_than_processors_is_given_whatever_was_proved(world):
     worker.cpus = 3
     await worker.arrives()
     for _ in range(4):
-        world.scheduler.roster.judged(
+        world.scheduler.directory.judged(
             worker.address, world.scheduler.memory.workers.praise(worker.address)
         )
     deal = await world.deal(tasks=9)

@@ -26,11 +26,11 @@ async def test_a_login_does_not_wait_for_the_chain(pool):
     world = await pool(placement=UNTRIED)
     hub = world.scheduler.workers._hub = Counting(world.chain.hub)
     worker = await world.hired(stake=500)
-    seat = world.scheduler.roster.get(worker.address)
+    seat = world.scheduler.directory.get(worker.address)
     assert (hub.batches, seat.stake, seat.paused) == ([1], 0, False)
     hub.open.set()
     await world.settle()
-    assert world.scheduler.roster.get(worker.address).stake == 500
+    assert world.scheduler.directory.get(worker.address).stake == 500
 
 
 async def test_those_who_come_together_are_looked_up_together(pool):
@@ -40,5 +40,5 @@ async def test_those_who_come_together_are_looked_up_together(pool):
     hub.open.set()
     await world.settle()
     assert hub.batches == [1, 29]
-    stakes = [world.scheduler.roster.get(each.address).stake for each in workers]
+    stakes = [world.scheduler.directory.get(each.address).stake for each in workers]
     assert stakes == list(range(1, 31))

@@ -181,7 +181,7 @@ async def test_a_gpu_is_sold_only_where_a_worker_that_has_one_has_proved_itself(
     with pytest.raises(NoWorkerForIt, match="proved itself: ask without"):
         await pricing.order(asked(tag=GPU))
     known = world.scheduler.memory.workers.praise(claims.address)
-    world.scheduler.roster.judged(claims.address, known)
+    world.scheduler.directory.judged(claims.address, known)
     assert (await pricing.order(asked(tag=GPU))).order.tag == GPU
 
 
@@ -356,7 +356,7 @@ async def test_a_worker_that_has_lost_its_turn_is_still_one_that_could_do_what_w
     deal = await world.deal(trust=3)
     assert world.scheduler.preflight.obstacle(deal) is None
     blamed = world.scheduler.memory.workers.blame(worker.address, world.clock.now())
-    world.scheduler.roster.judged(worker.address, blamed)
+    world.scheduler.directory.judged(worker.address, blamed)
     assert world.scheduler.preflight.obstacle(deal) is None
     await other.leaves()
     assert "out of reach" in world.scheduler.preflight.obstacle(deal)

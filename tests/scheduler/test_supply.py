@@ -18,7 +18,8 @@ from poolhand.domain.onchain import (
     ContributionView,
     TaskView,
 )
-from poolhand.domain.placement_rules import TRIAL, PlacementRules
+from poolhand.domain.placement.rules import TRIAL, PlacementRules
+from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.machine import Entry, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.reputation import NEWCOMER, REST, VOUCHED, blamed
@@ -30,7 +31,6 @@ from poolhand.domain.task.model import TaskFacts
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.trust import Score, Trust, Weight, newcomers_needed
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
-from poolhand.scheduler.roster import Seat
 from poolhand.scheduler.supply import WAITING_PER_SLOT, plan
 
 NOW, T = UnixSeconds(1_700_000_000), 300
@@ -71,9 +71,9 @@ def tasks_of(deal, flow=None, deadline=NOW + 7 * T):
     ]
 
 
-def seat(number, *, slots=1, stake=1000, score=0, **changes) -> Seat:
+def seat(number, *, slots=1, stake=1000, score=0, **changes) -> ConnectedWorker:
     """Return a worker that is believed to have the slots it tells of."""
-    made = Seat(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, False, ())
+    made = ConnectedWorker(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, False, ())
     changes.setdefault("reputation", VOUCHED)
     return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
 

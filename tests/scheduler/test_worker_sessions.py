@@ -72,7 +72,7 @@ async def test_score_and_stake_are_read_when_a_worker_comes(pool):
     worker = world.hire(stake=123)
     world.chain.set_score(worker.address, 30)
     await worker.arrives()
-    seat = world.scheduler.roster.get(worker.address)
+    seat = world.scheduler.directory.get(worker.address)
     assert (seat.stake, seat.weight) == (123, 9)
 
 
@@ -82,7 +82,7 @@ async def test_each_worker_has_its_own_score_and_stake(pool):
     for number, worker in enumerate(workers, 1):
         world.chain.set_score(worker.address, 15 * number)
     await world.scheduler.workers.appraise([worker.address for worker in workers])
-    seats = [world.scheduler.roster.get(worker.address) for worker in workers]
+    seats = [world.scheduler.directory.get(worker.address) for worker in workers]
     assert [(each.stake, each.weight) for each in seats] == [(100, 4), (200, 9), (300, 14)]
 
 
@@ -368,7 +368,7 @@ async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):
     worker = await world.hired(stake=500)
     world.chain.outage = True
     await world.scheduler.workers.appraise([worker.address])
-    assert world.scheduler.roster.get(worker.address).stake == 500
+    assert world.scheduler.directory.get(worker.address).stake == 500
     world.chain.outage = False
 
 

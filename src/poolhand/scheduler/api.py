@@ -30,8 +30,8 @@ from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.preflight import Asked, Preflight
 from poolhand.scheduler.pricing import Pricing
-from poolhand.scheduler.roster import Roster
-from poolhand.scheduler.views import show_deal, show_seat, show_task
+from poolhand.scheduler.views import show_deal, show_task, show_worker
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.order_json import encode_order
 from poolhand.wire.pool_api import (
@@ -80,7 +80,7 @@ class Office:
     results_url: str
     engine: Engine
     lookout: Lookout
-    roster: Roster
+    workers: WorkerDirectory
     gas_budget: GasBudget
     chronicle: Chronicle
     pricing: Pricing
@@ -149,8 +149,8 @@ def _pool(router: APIRouter, office: Office) -> None:
         """List connected workers."""
         return ConnectedWorkers(
             tuple(
-                show_seat(seat, sum(1 for _ in office.engine.tasks_of(seat.worker)))
-                for seat in office.roster.all()
+                show_worker(seat, sum(1 for _ in office.engine.tasks_of(seat.worker)))
+                for seat in office.workers.all()
             )
         )
 
@@ -269,7 +269,7 @@ def _health(router: APIRouter, office: Office) -> None:
             chain=trouble or None,
             block=head.number if head else None,
             block_time=head.timestamp if head else None,
-            workers=len(office.roster.all()),
+            workers=len(office.workers.all()),
             open_tasks=sum(1 for _ in office.engine.open_tasks()),
             gas=GasStanding(**office.gas_budget.show()),
             deposit=DepositStanding(**office.collateral.show()),

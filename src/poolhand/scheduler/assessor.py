@@ -11,19 +11,19 @@ import structlog
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
-from poolhand.domain.placement_rules import PlacementRules
+from poolhand.domain.placement.reliance import is_taken_up
+from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import REQUESTERS_TRIES
 from poolhand.domain.task.judgement import Ending, Judgement, ending, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.placement import is_taken_up
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import Journal
 from poolhand.scheduler.app_memory import AppMemory
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.reputations import Reputations
-from poolhand.scheduler.roster import Roster
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.store.section import Section
 
 SILENT: Final = "it has not taken up what it was offered"
@@ -76,13 +76,13 @@ class Assessor:
     def __init__(
         self,
         engine: Engine,
-        roster: Roster,
+        workers: WorkerDirectory,
         deals: Mapping[DealId, Deal],
         memory: Memory,
         rules: PlacementRules,
         now: Callable[[], UnixSeconds],
     ) -> None:
-        self._engine, self._roster, self._deals = engine, roster, deals
+        self._engine, self._directory, self._deals = engine, workers, deals
         self._memory, self._rules, self._now = memory, rules, now
         self._counted: dict[TaskId, dict[Address, Judgement]] = {}
         self._ended: dict[TaskId, Ending] = {}
@@ -119,7 +119,7 @@ class Assessor:
             attempt = task.attempt(worker) if task else None
             if task and attempt and is_working(task, attempt):
                 overdue = now >= attempt.log[0].at + task.facts.period
-                is_here = self._roster.get(worker) is not None
+                is_here = self._directory.get(worker) is not None
                 if overdue or (is_here and not is_taken_up(attempt)):
                     self._blame(task, worker, TOO_SLOW if overdue else SILENT)
 
@@ -145,7 +145,7 @@ class Assessor:
         if newcomer and found is Judgement.TASKS_FAULT and self._app_works(task):
             found = Judgement.WORKERS_FAULT
         if found is Judgement.SETTLED:
-            self._roster.judged(attempt.worker, self._memory.workers.praise(attempt.worker))
+            self._directory.judged(attempt.worker, self._memory.workers.praise(attempt.worker))
         elif found is Judgement.WORKERS_FAULT:
             self._blame(task, attempt.worker, f"it ended as {attempt.status}")
         return found
@@ -157,7 +157,7 @@ class Assessor:
 
     def _blame(self, task: Task, worker: Address, cause: str) -> None:
         known = self._memory.workers.blame(worker, self._now())
-        self._roster.judged(worker, known)
+        self._directory.judged(worker, known)
         log.info(
             "worker_blamed_for_task",
             worker=str(worker),

@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
-from poolhand.scheduler.roster import Roster
+from poolhand.scheduler.worker_directory import WorkerDirectory
 
 
 class Metrics:
     """Gauges are read when they are asked for; nothing is counted twice."""
 
-    def __init__(self, engine: Engine, roster: Roster, gas_budget: GasBudget) -> None:
+    def __init__(self, engine: Engine, workers: WorkerDirectory, gas_budget: GasBudget) -> None:
         self.registry = CollectorRegistry()
         self.assignments = Counter(
             "poolhand_replicates_created_total", "Replicates created", registry=self.registry
@@ -31,7 +31,7 @@ class Metrics:
             self._tasks.labels(status).set_function(partial(_count, engine, status))
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
-        ).set_function(lambda: len(roster.all()))
+        ).set_function(lambda: len(workers.all()))
         self._gas(gas_budget)
 
     def _gas(self, gas_budget: GasBudget) -> None:

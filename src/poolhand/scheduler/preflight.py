@@ -12,6 +12,7 @@ from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.offering import Able, check_in_reach, trust_in_reach
 from poolhand.domain.params import DealParams
+from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import NO_TAG, Tag
@@ -20,7 +21,7 @@ from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
 from poolhand.scheduler.assessor import Memory
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
-from poolhand.scheduler.roster import Roster, Seat
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.settings.pool import PoolSettings
 
 MOST_CALLERS: Final = 4096
@@ -91,13 +92,13 @@ class Preflight:
         settings: PoolSettings,
         reads: OrderReads,
         owner: Address,
-        roster: Roster,
+        workers: WorkerDirectory,
         memory: Memory,
         open_tasks: OpenTasks,
         now: Callable[[], UnixSeconds],
     ) -> None:
         self._settings, self._reads, self._owner, self._now = settings, reads, owner, now
-        self._roster, self._memory, self._open = roster, memory, open_tasks
+        self._directory, self._memory, self._open = workers, memory, open_tasks
         self._callers: OrderedDict[str, tuple[UnixSeconds, int]] = OrderedDict()
 
     async def check(self, asked: Asked, price: NanoRlc) -> None:
@@ -142,13 +143,13 @@ class Preflight:
             return str(fault).partition(": ")[0]  # what would be sold instead is too late
         return None
 
-    def _takers(self) -> list[Seat]:
+    def _takers(self) -> list[ConnectedWorker]:
         now, seats = self._now(), self._present()
         fresh = [seat for seat in seats if not seat.reputation.is_resting(now)]
         return [seat for seat in fresh or seats if self._has_slot(seat)]
 
-    def _present(self) -> list[Seat]:
-        return [seat for seat in self._roster.all() if not seat.paused]
+    def _present(self) -> list[ConnectedWorker]:
+        return [seat for seat in self._directory.all() if not seat.paused]
 
     @property
     def highest_trust(self) -> Trust:
@@ -158,7 +159,7 @@ class Preflight:
         least = Trust(1) if weights else Trust(0)
         return Trust(min(max(reach, least), self._settings.highest_trust))
 
-    def _has_slot(self, seat: Seat) -> bool:
+    def _has_slot(self, seat: ConnectedWorker) -> bool:
         rules = self._settings.placement
         slots = seat.reputation.slots(seat.slots, seat.cpus, rules.newcomers_slots)
         return slots > 0 and seat.stake + seat.locked >= rules.least_stake
@@ -238,7 +239,7 @@ class Preflight:
             self._callers.popitem(last=False)
 
 
-def _able(seat: Seat) -> Able:
+def _able(seat: ConnectedWorker) -> Able:
     """Return what a worker can do; its word that it has a GPU counts once it is proved."""
     gpu = seat.gpu and seat.reputation.is_proved
     return Able(seat.weight, NanoRlc(seat.stake + seat.locked), gpu)

@@ -56,9 +56,9 @@ from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
-from poolhand.scheduler.roster import Roster
 from poolhand.scheduler.supplier import Supplier
 from poolhand.scheduler.transactions import Transactions
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.session_hub import SessionHub, WorkerAway
@@ -102,14 +102,14 @@ class Scheduler:
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
-        self.engine, self.roster = Engine(journal, wall), Roster()
+        self.engine, self.directory = Engine(journal, wall), WorkerDirectory()
         self._outage = chain_outage("the scheduler")
         wall = self.engine.wall
         self.gas_budget = GasBudget(
             sender, clock, self._owed, self._gas_changed, self._outage, wall
         )
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
-        self.metrics = Metrics(self.engine, self.roster, self.gas_budget)
+        self.metrics = Metrics(self.engine, self.directory, self.gas_budget)
         pool, patience = settings.workerpool, Patience(clock, self._outage)
         self.deals = Deals(self.engine, hub, pool, patience, quick=settings.quick_finish)
         self.lookout = Lookout(self.engine, hub, watcher, pool, self.deals, patience)
@@ -118,11 +118,11 @@ class Scheduler:
         rules = settings.placement
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
         deals = self.deals.by_id
-        self.assessor = Assessor(self.engine, self.roster, deals, self.memory, rules, self._now)
+        self.assessor = Assessor(self.engine, self.directory, deals, self.memory, rules, self._now)
         self.supplier = Supplier(
             self.engine,
             self.lookout,
-            self.roster,
+            self.directory,
             self.metrics,
             self.assessor,
             rules,
@@ -133,7 +133,7 @@ class Scheduler:
         )
         self.workers = WorkerSessions(
             self.engine,
-            self.roster,
+            self.directory,
             hub,
             owner,
             Clerk(self.deals.by_id, settings.results_url, shelf, clock),
@@ -151,7 +151,7 @@ class Scheduler:
         self.open_tasks = OpenTasks(self.engine, deals)
         reads = OrderReads(hub, self._now)
         self.preflight = Preflight(
-            settings, reads, owner.address, self.roster, self.memory, self.open_tasks, self._now
+            settings, reads, owner.address, self.directory, self.memory, self.open_tasks, self._now
         )
         self.deals.obstacle = self.preflight.obstacle
         self.pricing = Pricing(
@@ -181,7 +181,7 @@ class Scheduler:
             results_url=self._settings.results_url,
             engine=self.engine,
             lookout=self.lookout,
-            roster=self.roster,
+            workers=self.directory,
             gas_budget=self.gas_budget,
             chronicle=self.chronicle,
             pricing=self.pricing,
@@ -253,7 +253,7 @@ class Scheduler:
         """Read scores and stakes of all workers again with every block while there is work."""
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                workers = [seat.worker for seat in self.roster.all()]
+                workers = [seat.worker for seat in self.directory.all()]
                 if workers and any(True for _ in self.engine.open_tasks()):
                     await self.workers.appraise(workers)
                     self.supplier.wake()

@@ -10,7 +10,8 @@ from typing import Final
 import structlog
 
 from poolhand.domain.ids import Address, TaskId
-from poolhand.domain.placement_rules import PlacementRules
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.task.machine import Assigned
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
@@ -19,9 +20,9 @@ from poolhand.scheduler.assessor import Assessor
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
-from poolhand.scheduler.roster import Roster, Seat
 from poolhand.scheduler.supply import Assignment, plan
 from poolhand.scheduler.supply import Idle as IdleWhy
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.wire.messages import Idle, WorkerBound
 
 RECOUNT: Final = 10
@@ -47,7 +48,7 @@ class Supplier:
         self,
         engine: Engine,
         lookout: Lookout,
-        roster: Roster,
+        workers: WorkerDirectory,
         metrics: Metrics,
         assessor: Assessor,
         rules: PlacementRules,
@@ -58,7 +59,7 @@ class Supplier:
     ) -> None:
         self._can_initialize = can_initialize
         self._assessor, self._rules, self._chance = assessor, rules, chance
-        self._engine, self._lookout, self._roster = engine, lookout, roster
+        self._engine, self._lookout, self._directory = engine, lookout, workers
         self._metrics, self._now, self._tell = metrics, now, tell
         self._is_open, self._due = False, asyncio.Event()
         self._told: dict[Address, tuple[UnixSeconds, Mapping[str, int]]] = {}
@@ -111,7 +112,7 @@ class Supplier:
         """Plan, and carry it out; a task with which there is no planning is left out of it."""
         with self._engine.wall.around("silence"):
             self._assessor.notice_silence()
-        seats = list(self._roster.all())
+        seats = list(self._directory.all())
         self._chance.shuffle(seats)
         try:
             made, idle = self._plan(self._plannable(), seats)
@@ -125,7 +126,7 @@ class Supplier:
         tasks = self._engine.open_tasks()
         return [task for task in tasks if task.facts.task_id not in self._unplannable]
 
-    def _leave_out(self, seats: list[Seat]) -> None:
+    def _leave_out(self, seats: list[ConnectedWorker]) -> None:
         """Find the tasks that no plan can have, each by itself."""
         for task in self._plannable():
             try:
@@ -134,7 +135,9 @@ class Supplier:
                 self._unplannable.add(task.facts.task_id)
                 self._engine.note(task.facts.task_id, fault, "plan")
 
-    def _plan(self, tasks: list[Task], seats: list[Seat]) -> tuple[tuple[Assignment, ...], IdleWhy]:
+    def _plan(
+        self, tasks: list[Task], seats: list[ConnectedWorker]
+    ) -> tuple[tuple[Assignment, ...], IdleWhy]:
         return plan(
             tasks,
             self._lookout.deals.by_id,
@@ -145,7 +148,9 @@ class Supplier:
             rules=self._rules,
         )
 
-    def _carry_out(self, made: tuple[Assignment, ...], idle: IdleWhy, seats: list[Seat]) -> None:
+    def _carry_out(
+        self, made: tuple[Assignment, ...], idle: IdleWhy, seats: list[ConnectedWorker]
+    ) -> None:
         for each in made:
             with self._engine.wall.around("assignment", task_id=str(each.task_id)):
                 self._assign(each)

@@ -4,7 +4,7 @@ Never more replicates than are counted on for the consensus, never more than a w
 have slots and stake for, never two replicates of a task on one worker. Tasks that have begun come
 first, then those whose deadline is nearest. Among workers those come first that have settled tasks,
 then the least loaded, then whom chance names; who failed or kept silent waits while others are
-there. What is left over stands by newcomers that have not finished (``domain.task.placement``).
+there. What is left over stands by newcomers that have not finished (``domain.placement.reliance``).
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import Final
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
-from poolhand.domain.placement_rules import PlacementRules
-from poolhand.domain.replicate.machine import Entry, Flow
-from poolhand.domain.replicate.status import Status
-from poolhand.domain.task.idle import IdleReason
-from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.placement import (
+from poolhand.domain.placement.reliance import (
     Trusts,
     doubles,
     is_counted_on,
     is_vouched_for,
     replicates_wanted,
 )
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.placement.worker import ConnectedWorker
+from poolhand.domain.replicate.machine import Entry, Flow
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.idle import IdleReason
+from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_open, is_working
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.scheduler.roster import Seat
 
 WAITING_PER_SLOT: Final = 8
 """Computed replicates per slot that may wait for the chain while the slot computes on."""
@@ -74,7 +74,7 @@ Idle = Mapping[Address, Mapping[str, int]]
 class _Room:
     """What a worker can still take, and why it was not given what it was not given."""
 
-    seat: Seat
+    seat: ConnectedWorker
     usable: int
     slots: int
     waiting: int
@@ -87,7 +87,7 @@ class _Room:
 def plan(
     tasks: Iterable[Task],
     deals: Mapping[DealId, Deal],
-    seats: Iterable[Seat],
+    seats: Iterable[ConnectedWorker],
     unsure: Collection[TaskId] = (),
     *,
     now: UnixSeconds = UnixSeconds(0),
@@ -176,7 +176,7 @@ def _obstacle(
 def _rooms(
     tasks: Iterable[Task],
     deals: Mapping[DealId, Deal],
-    seats: Iterable[Seat],
+    seats: Iterable[ConnectedWorker],
     now: UnixSeconds,
     rules: PlacementRules,
 ) -> Mapping[Address, _Room]:
@@ -189,7 +189,7 @@ def _rooms(
     return rooms
 
 
-def _room(seat: Seat, now: UnixSeconds, rules: PlacementRules) -> _Room:
+def _room(seat: ConnectedWorker, now: UnixSeconds, rules: PlacementRules) -> _Room:
     known = seat.reputation
     usable = known.slots(seat.slots, seat.cpus, rules.newcomers_slots)
     return _Room(seat, usable, usable, 0, seat.stake, known.is_resting(now))

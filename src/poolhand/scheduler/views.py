@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import HubEvent
+from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.machine import Entry
 from poolhand.domain.replicate.status import STATUSES, Row, Status
 from poolhand.domain.task.model import Attempt, Task, Transaction
@@ -13,7 +14,6 @@ from poolhand.domain.task.rules import is_dropped, is_gone
 from poolhand.domain.task.status import GONE, MEANINGS
 from poolhand.domain.task.story import CLAIMED, DROPPED, Decision, block_of, decision, durations
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.scheduler.roster import Seat
 from poolhand.wire.pool_api import (
     ChainMoment,
     DealNews,
@@ -195,7 +195,7 @@ def show_deal(deal: Deal, tasks: list[Task]) -> DealNews:
     )
 
 
-def show_seat(seat: Seat, replicates: int) -> PoolWorker:
+def show_worker(seat: ConnectedWorker, replicates: int) -> PoolWorker:
     """Show a connected worker (stake in nRLC)."""
     return PoolWorker(
         worker=seat.worker,

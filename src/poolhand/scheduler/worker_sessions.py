@@ -17,6 +17,7 @@ import structlog
 
 from poolhand.domain.errors import ChainUnreachable, IllegalTransition
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
+from poolhand.domain.placement.worker import ConnectedWorker, source_of
 from poolhand.domain.replicate.machine import Entry
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.reputation import Reputation
@@ -39,7 +40,7 @@ from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.roster import Roster, Seat, source_of
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
     Aborted,
@@ -88,7 +89,7 @@ class WorkerSessions:
     def __init__(
         self,
         engine: Engine,
-        roster: Roster,
+        workers: WorkerDirectory,
         hub: Hub,
         signer: Signer,
         clerk: Clerk,
@@ -101,7 +102,7 @@ class WorkerSessions:
         *,
         outage: Complaint,
     ) -> None:
-        self._engine, self._roster, self._hub = engine, roster, hub
+        self._engine, self._directory, self._hub = engine, workers, hub
         self._signer, self._clerk, self._now = signer, clerk, now
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
         self._outage, self._reputation = outage, reputation
@@ -148,11 +149,13 @@ class WorkerSessions:
     async def connected(self, arrival: Arrival) -> None:
         """Seat a worker, and tell it again what holds if its session is new."""
         can, worker, resumed = arrival.capabilities, arrival.worker, arrival.resumed
-        if self._roster.get(worker) is None or not resumed:
-            seat = Seat(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
+        if self._directory.get(worker) is None or not resumed:
+            seat = ConnectedWorker(
+                worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee
+            )
             known, source = self._reputation(worker), source_of(arrival.address)
             told = replace(seat, reputation=known, source=source)
-            self._roster.seat(replace(told, paused=True, reason=UNTOLD))
+            self._directory.join(replace(told, paused=True, reason=UNTOLD))
             self._newcomers[worker] = None
             self._arrived.set()
         now = self._now()
@@ -187,7 +190,7 @@ class WorkerSessions:
 
     async def lost(self, worker: Address) -> None:
         """Take a worker's lease away: its replicates no longer count."""
-        self._roster.leave(worker)
+        self._directory.leave(worker)
         for (_, claimant), waiting in self._checking.items():
             if claimant == worker:
                 waiting.clear()  # never acknowledged: it tells them again when it is back
@@ -195,7 +198,7 @@ class WorkerSessions:
 
     def give_up_absent(self) -> None:
         """Take leave of workers that have not come back since the pool was started."""
-        here = {seat.worker for seat in self._roster.all()}
+        here = {seat.worker for seat in self._directory.all()}
         held = {a.worker for t in self._engine.open_tasks() for a in t.attempts if a.live}
         for worker in sorted(held - here):
             self._lose(worker)
@@ -222,7 +225,7 @@ class WorkerSessions:
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
             case Capacity(_, paused, reason):
-                if self._roster.pause(worker, paused=paused, reason=reason):
+                if self._directory.pause(worker, paused=paused, reason=reason):
                     self._wake()
 
     async def keep_checking(self) -> None:
@@ -330,4 +333,4 @@ class WorkerSessions:
             return
         self._outage.over()
         for worker in workers:
-            self._roster.appraise(worker, scores[worker], accounts[worker])
+            self._directory.appraise(worker, scores[worker], accounts[worker])

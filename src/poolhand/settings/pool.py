@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.placement_rules import (
+from poolhand.domain.placement.rules import (
     MOST_BACKUPS,
     NEWCOMERS_SLOTS,
     TAKE_UP,

@@ -1,4 +1,4 @@
-"""What a pool's owner asks of workers before they get work; ``domain.task.placement`` applies it.
+"""What a pool's owner asks of workers before they get work; ``reliance`` applies it.
 
 Source: the owner's page, ``docs/how-to/who-gets-work.md``, says the same for people.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from poolhand.domain.placement_rules import PlacementRules
+from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_working, replicates_needed
 from poolhand.domain.trust import Weight

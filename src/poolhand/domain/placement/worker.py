@@ -1,0 +1,55 @@
+"""A worker as placement sees it: what it says of itself, and what the pool and the chain know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from poolhand.domain.ids import Address
+from poolhand.domain.reputation import NEWCOMER, Reputation
+from poolhand.domain.trust import Score, Weight, worker_weight
+from poolhand.domain.units import NanoRlc
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedWorker:
+    """A connected worker. ``stake`` is free, ``locked`` at risk on the hub (nRLC), as last read.
+
+    ``slots`` and ``cpus`` are its own word, ``reputation`` is ours. ``source`` names where it
+    connects from, as far as that tells one owner from another; empty where it does not.
+    """
+
+    worker: Address
+    name: str
+    version: str
+    cpus: int
+    slots: int
+    gpu: bool
+    tee: tuple[str, ...]
+    score: Score = Score(0)
+    stake: NanoRlc = NanoRlc(0)
+    paused: bool = False
+    reason: str | None = None
+    reputation: Reputation = NEWCOMER
+    source: str = ""
+    locked: NanoRlc = NanoRlc(0)
+
+    @property
+    def weight(self) -> Weight:
+        """Of its contributions."""
+        return worker_weight(self.score)
+
+
+def source_of(address: str) -> str:
+    """Name where a worker connects from, as far as that tells one owner from another.
+
+    A public IPv4 address, or the /64 network of an IPv6 one. What is private or local may be a
+    proxy in front of the pool, so that many owners seem to come from there.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return ""
+    if not found.is_global:
+        return ""
+    return str(ip_network((found, 64), strict=False) if found.version == 6 else found)
