@@ -215,13 +215,18 @@ async def test_a_finished_task_is_finished_again_when_the_chain_took_its_end_bac
     task_id = await _buy(world, slow, "reorganised in the end")
     _completed(world, task_id)
     ended = _end_block(world, task_id)
-    await _faults(world).set(Reorg(5, lose=True))
+    await _faults(world).set(_dropping(world, ended))
     wait_until(lambda: (_end_block(world, task_id) or 0) > ended)
     _completed(world, task_id)
     wait_until(lambda: set(_statuses(world, task_id)) == {"COMPLETED"})
     after = await world.money()
     assert sum(after.values()) == sum(before.values())
     assert all(after[worker] > before[worker] for worker in _workers(world))
+
+
+def _dropping(world, block: int) -> Reorg:
+    """A re-organisation that drops a block and all after it, however many there are by now."""
+    return Reorg(max(5, _height(world) - block + 2), lose=True)
 
 
 def _end_block(world, task_id: str) -> int | None:
@@ -329,8 +334,9 @@ async def test_results_go_up_once_the_results_disk_has_room(world, slow, survive
 async def test_a_deal_that_the_chain_drops_is_given_up_and_nobody_has_paid(world, slow):
     """Its requester has gone: nobody sends the purchase again."""
     before = await world.money()
+    sold_after = _height(world)
     task_id = await _buy(world, slow, "dropped")
-    await _faults(world).set(Reorg(5, lose=True))
+    await _faults(world).set(_dropping(world, sold_after + 1))
 
     def shown() -> dict:
         return world.ok("task", "show", task_id)
