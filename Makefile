@@ -16,13 +16,13 @@ demo: setup ## watch a computation travel the whole network, on real contracts a
 	@$(with_engine) .venv/bin/poolhand demo
 
 test: setup ## every test: domain, chain, containers, the whole network
-	@$(with_engine) .venv/bin/pytest
+	@$(with_engine) .venv/bin/pytest --numprocesses auto
 
 check: setup ## format, lint, types, layers and domain tests, in under 30 s
 	@scripts/check
 
 e2e: setup ## only the tests of the whole network
-	@$(with_engine) .venv/bin/pytest -m e2e
+	@$(with_engine) .venv/bin/pytest --numprocesses auto -m e2e
 
 bench: setup ## overhead, latency and memory; writes bench/latest.json
 	@$(with_engine) .venv/bin/python -m bench

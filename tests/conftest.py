@@ -8,6 +8,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["side_by_side"]
+
 # A property is not a benchmark: how long an example takes on a busy machine proves nothing.
 settings.register_profile("poolhand", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("poolhand")

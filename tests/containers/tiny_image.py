@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import sysconfig
 import tarfile
 from pathlib import Path
 
-NAME = "poolhand-test/python"
+NAME = f"poolhand-test/python-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+"""Of this process: others that run tests at the same time remove their own."""
 LEFT_OUT = {"test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "__pycache__",
             "pydoc_data", "site-packages", "dist-packages"}  # fmt: skip
 HOME = f"usr/lib/python{sys.version_info.major}.{sys.version_info.minor}"
