@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TOKEN: Final = "POOLHAND_WORKER_TOKEN"  # noqa: S105 - the name of a variable
 SECONDS: Final = 5.0
 """For one answer of the page."""
+MOST: Final = 16 * 1024 * 1024
+"""Bytes of one answer."""
 LAST_BREATH: Final = 15.0
 """Seconds that a worker may take from its last answer to the end of its process."""
 
@@ -83,14 +85,9 @@ class Page:
         Raises:
             WorkerSilent: It does not answer, or something else does.
         """
-        import httpx
-
-        try:
-            answer = httpx.get(f"{self.url}/v1/status", timeout=SECONDS, trust_env=False)
-            answer.raise_for_status()
-            told: dict[str, Any] = parse_json(answer.content)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
-            raise WorkerSilent(self.url) from fault
+        status, told = self._ask("GET", "status", SECONDS)
+        if status != 200:
+            raise WorkerSilent(self.url)
         return told
 
     def order(
@@ -109,26 +106,36 @@ class Page:
             OrderUnavailable: Whether it is carried out is not known for sure.
             WorkerSilent: It does not answer; nothing was asked.
         """
-        import httpx
-
         if not self.token:
             raise NoToken
         headers = {"Authorization": f"Bearer {self.token}"}
-        url, timeout = f"{self.url}/v1/{verb}", httpx.Timeout(SECONDS, read=patience)
+        status, told = self._ask("POST", verb, patience, headers=headers, json=body)
+        if status == 401:
+            raise NoToken
+        if status >= 400:
+            raise _refusal(status, told)
+        return told
+
+    def _ask(
+        self, method: str, verb: str, seconds: float, **more: Any
+    ) -> tuple[int, dict[str, Any]]:
+        """Return status and members of an answer."""
+        from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask_now
+
         try:
-            answer = httpx.post(url, json=body, headers=headers, timeout=timeout, trust_env=False)
-            told: dict[str, Any] = parse_json(answer.content)
-        except (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError) as fault:
+            answer = ask_now(method, f"{self.url}/v1/{verb}", MOST, seconds, **more)
+            told = parse_json(answer.content)
+        except NoAnswer as fault:
+            if method == "GET" or not fault.begun:
+                raise WorkerSilent(self.url) from fault
             raise OrderUnavailable(
                 "order-unanswered", f"the worker at {self.url} took the order and did not answer"
             ) from fault
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
+        except (AnswerTooLarge, ValueError) as fault:
             raise WorkerSilent(self.url) from fault
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise NoToken
-        if answer.is_error:
-            raise _refusal(answer.status_code, told)
-        return told
+        if not isinstance(told, dict):
+            raise WorkerSilent(self.url)
+        return answer.status, told
 
     def is_gone(self) -> bool:
         """Whether the worker has ended: no answer, and no process where we know of one."""

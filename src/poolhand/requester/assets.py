@@ -26,14 +26,14 @@ from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
 from poolhand.requester.purse import Purse
 from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
-from poolhand.transport.errors import HTTP_FAULTS
+from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
 MAX_NAME: Final = 256
 """Characters of an asset's name."""
 MAX_DATASET: Final = 16 * 1024**3
 """Bytes read to compute a checksum."""
+CAPS: Final = Caps(MAX_DATASET, seconds=24 * 3600, redirects=20)
 _BLOCK: Final = 1024 * 1024
-_AS_IS: Final = {"Accept-Encoding": "identity"}
 
 
 class NoSuchDataset(Refused):
@@ -172,27 +172,25 @@ async def _of_url(http: httpx.AsyncClient, location: str) -> bytes:
             f"{location} cannot be downloaded from here: give --checksum, or --file with a "
             "local copy"
         )
-    digest, size = sha256(), 0
+    digest = sha256()
     try:
-        async with http.stream("GET", location, headers=_AS_IS, follow_redirects=True) as answer:
+        async with opened(http, "GET", location, CAPS) as answer:
             _check(answer, location)
-            async for block in answer.aiter_raw():
-                digest.update(block)
-                size += len(block)
-                if size > MAX_DATASET:
-                    raise DatasetTooLarge(f"{location} is over {MAX_DATASET} bytes: use --checksum")
-    except HTTP_FAULTS as fault:
+            async for piece in answer.pieces():
+                digest.update(piece)
+    except (NoAnswer, GoesElsewhere) as fault:
         raise DatasetUnreachable(
-            f"{location} does not answer ({fault or type(fault).__name__}): correct the URL, or "
-            "start its server"
+            f"{location} does not answer ({fault}): correct the URL, or start its server"
         ) from fault
+    except AnswerTooLarge as fault:
+        raise DatasetTooLarge(f"{location} is {fault}: use --checksum") from fault
     return digest.digest()
 
 
-def _check(answer: httpx.Response, location: str) -> None:
+def _check(answer: Incoming, location: str) -> None:
     if answer.is_success:
         return
-    status = answer.status_code
+    status = answer.status
     if status >= 500 or status == 429:
         raise DatasetUnreachable(f"{location} answers HTTP {status}: try again later")
     raise NoSuchDataset(f"{location} answers HTTP {status}: correct the URL")

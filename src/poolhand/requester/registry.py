@@ -5,7 +5,6 @@ Source: OCI distribution specification 1.1 (manifests, blobs), Docker's token au
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import platform
 import re
@@ -23,12 +22,10 @@ from poolhand.domain.json_text import parse_json
 from poolhand.domain.platforms import linux_on, listed_platforms, platform_of, runs_on
 from poolhand.requester.images import Image, ImageName, NoSuchImage, RegistryDown, is_private_place
 from poolhand.settings.registries import RegistryLogin
-from poolhand.transport.errors import HTTP_FAULTS
+from poolhand.transport.web import Answer, AnswerTooLarge, Caps, NoAnswer, Visits, ask
 
 Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
-Visits: TypeAlias = Callable[[str], Awaitable[bool]]
-"""Whether a URL that a registry names may be visited."""
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 MOST_METADATA: Final = 4 * 1024**2
 """Bytes of a manifest or config that are read, as registries themselves limit them."""
@@ -78,12 +75,12 @@ async def resolve(http: httpx.AsyncClient, text: str, login_of: Logins = nobody)
     if image.digest is not None:
         return Image(str(image), image.digest)
     registry = _Registry(http, image, await login_of(image.registry))
-    told, _ = await registry.manifest("HEAD", image.tag)
+    told = await registry.manifest("HEAD", image.tag)
     found = _DIGEST.fullmatch(told.headers.get("docker-content-digest", ""))
     if found:
         return Image(str(image), bytes.fromhex(found[1]))
-    _, content = await registry.manifest("GET", image.tag)
-    return Image(str(image), sha256(content).digest())
+    answer = await registry.manifest("GET", image.tag)
+    return Image(str(image), sha256(answer.content).digest())
 
 
 async def demand_platform(
@@ -154,13 +151,13 @@ class _Registry:
         self._http, self._image, self._login, self._allows = http, image, login, allows
         self._headers: dict[str, str] = {}
 
-    async def manifest(self, method: str, name: str) -> tuple[httpx.Response, bytes]:
-        """Return a manifest's headers and bytes, by tag or digest."""
+    async def manifest(self, method: str, name: str) -> Answer:
+        """Return a manifest, by tag or digest."""
         return await self._read(method, f"manifests/{name}", {"Accept": _MANIFESTS})
 
     async def platforms(self, digest: str) -> tuple[str, ...]:
         """Return what an image is built for; nothing where it does not say."""
-        members = _members((await self.manifest("GET", digest))[1])
+        members = _members((await self.manifest("GET", digest)).content)
         listed = listed_platforms(members)
         if listed is not None:
             return listed
@@ -168,28 +165,25 @@ class _Registry:
         name = config.get("digest") if isinstance(config, dict) else None
         if not isinstance(name, str) or not _DIGEST.fullmatch(name):
             return ()
-        _, content = await self._read("GET", f"blobs/{name}", {})
-        told = platform_of(_members(content))
+        told = platform_of(_members((await self._read("GET", f"blobs/{name}", {})).content))
         return (told,) if told else ()
 
-    async def _read(
-        self, method: str, path: str, headers: dict[str, str]
-    ) -> tuple[httpx.Response, bytes]:
+    async def _read(self, method: str, path: str, headers: dict[str, str]) -> Answer:
         url = f"{self._image.api}/v2/{self._image.repository}/{path}"
-        answer, content = await self._ask(method, url, {**headers, **self._headers})
-        if answer.status_code == 401 and not self._headers:
+        answer = await self._ask(method, url, {**headers, **self._headers})
+        if answer.status == 401 and not self._headers:
             challenge = answer.headers.get("www-authenticate", "")
             self._headers = {"Authorization": await self._authorization(challenge)}
-            answer, content = await self._ask(method, url, {**headers, **self._headers})
-        if answer.status_code in REDIRECTS and path.startswith("blobs/"):
-            answer, content = await self._ask(method, await self._elsewhere(answer), headers)
-        if answer.status_code in (401, 403, 404):
-            raise self._missing(answer.status_code)
-        return answer, self._succeeded(answer, content)
+            answer = await self._ask(method, url, {**headers, **self._headers})
+        if answer.status in REDIRECTS and path.startswith("blobs/"):
+            answer = await self._ask(method, await self._elsewhere(answer), headers)
+        if answer.status in (401, 403, 404):
+            raise self._missing(answer.status)
+        return self._succeeded(answer)
 
-    async def _elsewhere(self, answer: httpx.Response) -> str:
+    async def _elsewhere(self, answer: Answer) -> str:
         """Return where a registry says that a blob lies; what lets us in is not sent there."""
-        url = str(urljoin(str(answer.url), answer.headers.get("location", "")))
+        url = str(urljoin(answer.url, answer.headers.get("location", "")))
         if not await self._allows(url):
             raise RegistryDown(f"the registry of {self._image} sends us where we do not go")
         return url
@@ -223,13 +217,13 @@ class _Registry:
             "scope": told.get("scope", f"repository:{self._image.repository}:pull"),
         }
         headers = {"Authorization": _basic(self._login)} if self._login else {}
-        answer, content = await self._ask("GET", told["realm"], headers, asked)
-        if answer.status_code in (401, 403) and self._login:
+        answer = await self._ask("GET", told["realm"], headers, asked)
+        if answer.status in (401, 403) and self._login:
             raise NoSuchImage(
                 f"the registry of {self._image} does not accept your login: log in again "
                 f"(docker login {self._image.registry})"
             )
-        members = _members(self._succeeded(answer, content))
+        members = _members(self._succeeded(answer).content)
         token = members.get("token") or members.get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise RegistryDown(f"the registry of {self._image} gave no token: try again later")
@@ -237,43 +231,28 @@ class _Registry:
 
     async def _ask(
         self, method: str, url: str, headers: dict[str, str], asked: dict[str, str] | None = None
-    ) -> tuple[httpx.Response, bytes]:
-        """Ask, and read at most ``MOST_METADATA`` bytes.
-
-        All of it takes no longer than the client waits for a single byte: a registry that dribbles
-        must not hold a buyer up.
-        """
+    ) -> Answer:
+        """Ask; a registry that dribbles holds a buyer no longer than one that is silent."""
+        caps = Caps(MOST_METADATA, self._http.timeout.read)
         try:
-            async with (
-                asyncio.timeout(self._http.timeout.read),
-                self._http.stream(
-                    method, url, headers=headers, params=asked, follow_redirects=False
-                ) as answer,
-            ):
-                return answer, await self._content(answer)
-        except (*HTTP_FAULTS, TimeoutError) as fault:
+            return await ask(self._http, method, url, caps, headers=headers, params=asked)
+        except NoAnswer as fault:
             raise RegistryDown(
-                f"the registry of {self._image} does not answer ({fault or type(fault).__name__}): "
+                f"the registry of {self._image} does not answer ({fault}): "
                 "start it, or correct the name"
             ) from fault
+        except AnswerTooLarge as fault:
+            raise RegistryDown(
+                f"the registry of {self._image} sends more than a manifest can have: "
+                "correct the name"
+            ) from fault
 
-    async def _content(self, answer: httpx.Response) -> bytes:
-        content = bytearray()
-        async for block in answer.aiter_bytes():
-            content += block
-            if len(content) > MOST_METADATA:
-                raise RegistryDown(
-                    f"the registry of {self._image} sends more than a manifest can have: "
-                    "correct the name"
-                )
-        return bytes(content)
-
-    def _succeeded(self, answer: httpx.Response, content: bytes) -> bytes:
+    def _succeeded(self, answer: Answer) -> Answer:
         if not answer.is_success:
             raise RegistryDown(
-                f"the registry of {self._image} answers HTTP {answer.status_code}: try again later"
+                f"the registry of {self._image} answers HTTP {answer.status}: try again later"
             )
-        return content
+        return answer
 
 
 def _members(content: bytes) -> dict[str, Any]:

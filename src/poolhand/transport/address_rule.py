@@ -106,12 +106,19 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         rule: What is allowed.
         resolver: Asked once per request.
         tls: Trusted authorities.
+        first: What is allowed for the first request alone, which its sender has chosen himself;
+            those that follow go where the answer leads. None: the same.
     """
 
     def __init__(
-        self, rule: AddressRule, resolver: Resolver = resolve, tls: ssl.SSLContext | None = None
+        self,
+        rule: AddressRule,
+        resolver: Resolver = resolve,
+        tls: ssl.SSLContext | None = None,
+        first: AddressRule | None = None,
     ) -> None:
         self._rule, self._resolver = rule, resolver
+        self._next = first or rule
         trust = tls or httpx.create_ssl_context(trust_env=False)
         self._inner = httpx.AsyncHTTPTransport(verify=trust, trust_env=False)
 
@@ -122,10 +129,10 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             ForbiddenAddress: The place is not allowed.
             httpx.TransportError: No answer.
         """
-        place = self._rule.place(str(request.url))
-        host, port = _where(place)
+        rule, self._next = self._next, self._rule
+        host, port = _where(rule.place(str(request.url)))
         try:
-            addresses = await self._rule.addresses(host, port, self._resolver)
+            addresses = await rule.addresses(host, port, self._resolver)
         except OSError as fault:
             raise httpx.ConnectError(str(fault), request=request) from fault
         for address in addresses[:-1]:
@@ -138,6 +145,30 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._inner.aclose()
+
+
+def guarded_client(
+    rule: AddressRule,
+    *,
+    read: float = 30.0,
+    resolver: Resolver = resolve,
+    tls: ssl.SSLContext | None = None,
+    first: AddressRule | None = None,
+) -> httpx.AsyncClient:
+    """Return a client that minds where it connects, follows no redirect and uses no proxy.
+
+    Args:
+        rule: What is allowed.
+        read: Seconds between two bytes.
+        resolver: Asked once per request.
+        tls: Trusted authorities.
+        first: As ``CheckedTransport`` takes it.
+    """
+    return httpx.AsyncClient(
+        transport=CheckedTransport(rule, resolver, tls, first),
+        timeout=httpx.Timeout(30.0, connect=10.0, read=read),
+        trust_env=False,
+    )
 
 
 def _where(place: httpx.URL) -> tuple[str, int]:

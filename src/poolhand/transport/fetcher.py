@@ -24,16 +24,26 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from poolhand.domain.units import Seconds
-from poolhand.transport.address_rule import OPEN, AddressRule
+from poolhand.transport.address_rule import OPEN, AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.addresses import Resolver, resolve
-from poolhand.transport.errors import HTTP_FAULTS, DownloadFailed, DownloadTooLarge, ForbiddenUri
-from poolhand.transport.hop import visit
+from poolhand.transport.again import Pause
+from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
 from poolhand.transport.ipfs import ipfs_path
-from poolhand.transport.passing import PassingFault, Pause, answered, broken_off, patiently
+from poolhand.transport.passing import PassingFault, answered, broken_off, patiently
 from poolhand.transport.sink import Sink, TooMuch
+from poolhand.transport.web import (
+    CHUNK,
+    AnswerTooLarge,
+    Caps,
+    GoesElsewhere,
+    Incoming,
+    NoAnswer,
+    opened,
+)
 
 MAX_REDIRECTS: Final = 5
-CHUNK: Final = 256 * 1024
+ONCE: Final = {"Connection": "close"}
+"""Header: what was checked of one connection holds for no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +97,9 @@ class SafeFetcher:
                 return await self._fetch(uri, Path(target), limit, timeout)
         except TimeoutError as fault:
             raise DownloadFailed(uri, f"not complete after {timeout} s") from fault
-        except TooMuch as fault:
+        except (TooMuch, AnswerTooLarge) as fault:
             raise DownloadTooLarge(uri, limit) from fault
-        except (*HTTP_FAULTS, httpx.StreamError, OSError) as fault:
+        except OSError as fault:
             raise DownloadFailed(uri, str(fault) or type(fault).__name__) from fault
 
     async def _fetch(self, uri: str, target: Path, limit: int, timeout: float) -> str:
@@ -115,7 +125,7 @@ class SafeFetcher:
             except (PassingFault, TimeoutError) as fault:
                 may_pass, wait = True, max(wait, getattr(fault, "wait", 0.0))
                 failures.append(f"{gateway}: {fault or type(fault).__name__}")
-            except (DownloadFailed, *HTTP_FAULTS) as fault:
+            except DownloadFailed as fault:
                 failures.append(f"{gateway}: {fault}")
         told = "; ".join(failures) or "no IPFS gateway is configured"
         raise PassingFault(told, wait) if may_pass else DownloadFailed(uri, told)
@@ -126,19 +136,20 @@ class SafeFetcher:
         Raises:
             PassingFault: A later try may succeed.
         """
-        rules, here = first, url
+        caps = Caps(limit, seconds=None, redirects=MAX_REDIRECTS)
+        http = guarded_client(self._rule, resolver=self._resolver, tls=self._tls, first=first)
         try:
-            for _ in range(MAX_REDIRECTS + 1):
-                async with visit(uri, here, rules, self._resolver, self._tls) as answer:
-                    if answer.status_code == httpx.codes.OK:
-                        return await _save(uri, answer, target, limit)
-                    if not answer.has_redirect_location:
-                        raise answered(uri, answer)
-                    here = str(httpx.URL(here).join(answer.headers["location"]))
-                rules = self._rule
-        except httpx.TransportError as fault:
+            place = str(first.place(url))
+            async with http, opened(http, "GET", place, caps, headers=ONCE) as body:
+                if body.status != httpx.codes.OK:
+                    raise answered(uri, body)
+                return await _save(uri, body, target, limit)
+        except ForbiddenAddress as fault:
+            raise ForbiddenUri(uri, str(fault)) from fault
+        except GoesElsewhere as fault:
+            raise DownloadFailed(uri, str(fault)) from fault
+        except NoAnswer as fault:
             raise broken_off(uri, fault) from fault
-        raise DownloadFailed(uri, f"more than {MAX_REDIRECTS} redirects")
 
     async def _file(self, uri: str, target: Path, limit: int) -> str:
         descriptor = await asyncio.to_thread(_open_allowed, uri, self._rules.allow_files)
@@ -149,13 +160,10 @@ class SafeFetcher:
                 return await _kept(uri, sink)
 
 
-async def _save(uri: str, answer: httpx.Response, target: Path, limit: int) -> str:
+async def _save(uri: str, answer: Incoming, target: Path, limit: int) -> str:
     """Store a body as it comes: raw, whatever encoding the server claims."""
-    length = answer.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
-        raise TooMuch
     async with Sink(target, limit) as sink:
-        async for data in answer.aiter_raw(CHUNK):
+        async for data in answer.pieces():
             await sink.write(data)
         return await _kept(uri, sink)
 

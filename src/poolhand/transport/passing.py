@@ -7,12 +7,15 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
 from poolhand.domain.retry_after import PASSING_STATUSES, retry_after
+from poolhand.transport.again import Pause, again
 from poolhand.transport.errors import CHECK, DownloadFailed
+from poolhand.transport.web import Incoming, NoAnswer
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
 """Seconds between tries, as long as the time allowed has room for them."""
@@ -33,7 +36,13 @@ LASTING: Final = {
 }
 """What happened, and what its owner must do: no other time helps."""
 
-Pause: TypeAlias = Callable[[float], Awaitable[None]]
+_LASTING: Final = (
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+    UnicodeError,
+)
+"""Faults of the address itself."""
 
 
 class PassingFault(Exception):
@@ -49,9 +58,9 @@ class PassingFault(Exception):
         self.wait, self.tries = wait, tries
 
 
-def answered(uri: str, answer: httpx.Response) -> Exception:
+def answered(uri: str, answer: Incoming) -> Exception:
     """Return what an answer that is no file means: a passing fault, or one that lasts."""
-    status = answer.status_code
+    status = answer.status
     if status in PASSING_STATUSES | CLOUDFLARE:
         wait = retry_after(answer.headers.get("retry-after"), time.time())
         told = f" and wants to be asked again in {wait:.0f} s" if wait else ""
@@ -59,12 +68,11 @@ def answered(uri: str, answer: httpx.Response) -> Exception:
     return DownloadFailed(uri, *LASTING.get(status, (f"the server answered {status}",)))
 
 
-def broken_off(uri: str, fault: httpx.TransportError) -> Exception:
+def broken_off(uri: str, fault: NoAnswer) -> Exception:
     """Return what a failure of the way means."""
-    told = str(fault) or type(fault).__name__
-    causes = tuple(_causes(fault))
+    told, causes = str(fault), tuple(_causes(fault.__cause__))
     refused = any(isinstance(each, ssl.SSLError) for each in causes) and "VERIFY" in told
-    if refused or isinstance(fault, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+    if refused or isinstance(fault.__cause__, _LASTING):
         return DownloadFailed(uri, told, RENEW if refused else CHECK)
     unknown = any(
         isinstance(each, socket.gaierror) and each.errno == socket.EAI_NONAME for each in causes
@@ -78,6 +86,28 @@ def _causes(fault: BaseException | None) -> Iterator[BaseException]:
         fault = fault.__cause__ or fault.__context__
 
 
+@dataclass(slots=True)
+class _Budget:
+    """The time that a download has, for all its tries together."""
+
+    seconds: float
+    started: float
+    waited: float = 0.0
+    tries: int = 0
+
+    def next_pause(self, tries: int, fault: PassingFault) -> float | None:
+        """Return how long to wait; None where no further try is worth it, or fits."""
+        self.tries = tries
+        if tries >= min(fault.tries, len(PAUSES) + 1):
+            return None
+        wait = max(PAUSES[tries - 1], fault.wait)
+        spent = max(asyncio.get_running_loop().time() - self.started, self.waited)
+        if spent + wait >= self.seconds:
+            return None
+        self.waited += wait
+        return wait
+
+
 async def patiently(
     uri: str, fetch: Callable[[], Awaitable[str]], seconds: float, pause: Pause
 ) -> str:
@@ -86,20 +116,11 @@ async def patiently(
     Raises:
         DownloadFailed: It did not pass in time.
     """
-    clock = asyncio.get_running_loop().time
-    start, waited, tries = clock(), 0.0, 0
-    while True:
-        tries += 1
-        try:
-            return await fetch()
-        except PassingFault as fault:
-            last = tries >= min(fault.tries, len(PAUSES) + 1)
-            wait = 0.0 if last else max(PAUSES[tries - 1], fault.wait)
-            spent = max(clock() - start, waited)
-            if last or spent + wait >= seconds:
-                raise DownloadFailed(uri, _gave_up(str(fault), tries)) from fault
-        waited += wait
-        await pause(wait)
+    budget = _Budget(seconds, asyncio.get_running_loop().time())
+    try:
+        return await again(fetch, PassingFault, budget.next_pause, pause)
+    except PassingFault as fault:
+        raise DownloadFailed(uri, _gave_up(str(fault), budget.tries)) from fault
 
 
 def _gave_up(why: str, tries: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +15,7 @@ from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
-from poolhand.transport.errors import HTTP_FAULTS
+from poolhand.transport.web import Answer, AnswerTooLarge, Caps, NoAnswer, ask
 from poolhand.wire.json_models import M, read_model
 from poolhand.wire.order_json import decode_order
 from poolhand.wire.pool_api import (
@@ -33,10 +32,7 @@ UNAVAILABLE: Final = 503
 """HTTP status with which a pool says what is wrong now, and who must do what about it."""
 MAX_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
-LONGEST: Final = 60
-"""Seconds for one answer to come whole."""
-AS_IT_IS: Final = {"Accept-Encoding": "identity"}
-"""Headers: nothing is inflated here."""
+CAPS: Final = Caps(MAX_ANSWER, seconds=60)
 
 
 class PoolDown(Unavailable):
@@ -139,46 +135,36 @@ class PoolClient:
 
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         try:
-            async with asyncio.timeout(LONGEST):
-                answer = await self._read_answer(path, asked)
-        except (*HTTP_FAULTS, TimeoutError) as fault:
+            answer = await ask(self._http, "GET", self.url + path, CAPS, params=asked)
+        except NoAnswer as fault:
             raise PoolDown(
-                f"the workerpool at {self.url} does not answer ({fault or type(fault).__name__}): "
+                f"the workerpool at {self.url} does not answer ({fault}): "
                 "check --pool-url, or wait until its owner has started it"
             ) from fault
+        except AnswerTooLarge as fault:
+            raise Malformed(f"{self._who} sent over {fault.most} bytes") from fault
         if answer.is_success:
             return _json(answer, self.url)
         raise _refusal(answer, self.url)
 
-    async def _read_answer(self, path: str, asked: Mapping[str, str] | None) -> httpx.Response:
-        """Return an answer whose body is read, as it came: a stranger's may swell or never end."""
-        body = bytearray()
-        url = self.url + path
-        async with self._http.stream("GET", url, params=asked, headers=AS_IT_IS) as answer:
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > MAX_ANSWER:
-                    raise Malformed(f"the workerpool at {self.url} sent over {MAX_ANSWER} bytes")
-        return httpx.Response(answer.status_code, content=bytes(body))
 
-
-def _json(answer: httpx.Response, url: str) -> Any:
+def _json(answer: Answer, url: str) -> Any:
     try:
         return parse_json(answer.content)
     except ValueError as fault:
         raise Malformed(f"{url} does not speak JSON: is it really a workerpool's URL?") from fault
 
 
-def _refusal(answer: httpx.Response, url: str) -> PoolhandError:
+def _refusal(answer: Answer, url: str) -> PoolhandError:
     """Turn an answer that is no success into an error."""
     try:
         told = PoolFault.model_validate(parse_json(answer.content))
         code, message = shown(told.code, 64), shown(told.message, 500)
     except ValueError:
-        code = f"http-{answer.status_code}"
-        message = f"HTTP {answer.status_code}; is {url} really a workerpool's URL?"
-    if answer.status_code == UNAVAILABLE and not code.startswith("http-"):
+        code = f"http-{answer.status}"
+        message = f"HTTP {answer.status}; is {url} really a workerpool's URL?"
+    if answer.status == UNAVAILABLE and not code.startswith("http-"):
         return PoolDown(f"the workerpool cannot do it now: {message}")
-    if answer.status_code >= 500:
-        return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status_code}): wait")
+    if answer.status >= 500:
+        return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status}): wait")
     return PoolRefused(code, f"the workerpool refused: {message}")

@@ -10,7 +10,6 @@ from typing import Final
 
 import httpx
 
-from poolhand import __version__
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.json_text import parse_json
@@ -22,17 +21,21 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import UploadRefused
 from poolhand.ports.signer import Signer
-from poolhand.transport.address_rule import AddressRule, CheckedTransport, ForbiddenAddress
-from poolhand.transport.errors import HTTP_FAULTS
+from poolhand.transport.address_rule import AddressRule, ForbiddenAddress, guarded_client
+from poolhand.transport.again import Pause, a_few_times, again
+from poolhand.transport.web import CHUNK, AnswerTooLarge, Caps, Incoming, NoAnswer, ask, opened
 from poolhand.wire.handshake import PoolFacts
 
 MAX_ANSWER: Final = 65_536
 """Bytes of an answer that is not an archive."""
 MAX_LINK: Final = 2_048
 """Bytes of a result link."""
-_CHUNK: Final = 256 * 1024
-_TIMEOUT: Final = httpx.Timeout(30, connect=10, read=300)
-"""Seconds; reading is long because the service looks into the archive before it answers."""
+LOOKED_INTO: Final = 300.0
+"""Seconds until an upload is answered: the service looks into the archive before it does."""
+LONGEST: Final = 6 * 3600.0
+"""Seconds for a download, however slowly it comes."""
+_UPLOAD: Final = Caps(MAX_ANSWER, seconds=None)
+_HEAD: Final = Caps(MAX_ANSWER, seconds=60)
 
 
 class ResultsDown(Unavailable):
@@ -81,12 +84,19 @@ class HttpResults:
         size, sha256 = await asyncio.to_thread(_measure, archive)
         request = {"deal_id": str(offer.deal_id), "index": str(offer.index)}
         signed = self._sign(offer, sha256)
-        async with self._client() as client:
-            try:
-                async with client.stream(
+        url = f"{self._url}/v1/results/{offer.task_id}"
+        try:
+            async with self._client() as http:
+                answer = await ask(
+                    http,
                     "PUT",
-                    f"/v1/results/{offer.task_id}",
-                    params={**request, "worker": str(signed.worker), "expiry": str(signed.expiry)},
+                    url,
+                    _UPLOAD,
+                    params={
+                        **request,
+                        "worker": str(signed.worker),
+                        "expiry": str(signed.expiry),
+                    },
                     headers={
                         "Content-Type": "application/zip",
                         "Content-Length": str(size),
@@ -95,31 +105,26 @@ class HttpResults:
                         "Poolhand-Signature": "0x" + self._signer.sign_message(signed).hex(),
                     },
                     content=_chunks(archive),
-                ) as answer:
-                    status, text = answer.status_code, await _text(answer)
-            except ForbiddenAddress as fault:
-                raise UploadRefused(
-                    f"no result is brought to {self._url} ({fault}): the pool's owner must give "
-                    "a public https address, or this worker's operator allow this one"
-                ) from fault
-            except HTTP_FAULTS as fault:
-                raise _down(self._url, fault) from fault
-        if 200 <= status < 300:
-            return _link(text, self._url)
-        code, message = _fault(text, status)
-        if status >= 500 or status in PASSING_STATUSES:
+                )
+        except ForbiddenAddress as fault:
+            raise UploadRefused(
+                f"no result is brought to {self._url} ({fault}): the pool's owner must give "
+                "a public https address, or this worker's operator allow this one"
+            ) from fault
+        except (NoAnswer, AnswerTooLarge) as fault:
+            raise _down(self._url, fault) from fault
+        if answer.is_success:
+            return _link(answer.content, self._url)
+        code, message = _fault(answer.content, answer.status)
+        if answer.status >= 500 or answer.status in PASSING_STATUSES:
             raise ResultsDown(f"the results service at {self._url} asks to wait: {message}")
         raise UploadRefused(f"the results service refused ({code}): {message}")
 
     def _client(self) -> httpx.AsyncClient:
-        """Return a client that follows no redirects, uses no proxy, and minds where it connects."""
-        return httpx.AsyncClient(
-            base_url=self._url,
-            timeout=_TIMEOUT,
-            transport=self._transport or CheckedTransport(self._rule),
-            trust_env=False,
-            headers={"User-Agent": f"poolhand/{__version__}"},
-        )
+        """Return a client that minds where it connects."""
+        if self._transport is not None:
+            return httpx.AsyncClient(transport=self._transport, trust_env=False)
+        return guarded_client(self._rule, read=LOOKED_INTO)
 
     def _sign(self, offer: Offer, sha256: bytes) -> ResultUpload:
         expiry = UnixSeconds(self._clock.now() + LOGIN_LIFETIME)
@@ -130,13 +135,17 @@ class ResultsReader:
     """A requester's view: downloads results.
 
     Args:
-        http: Whose timeouts and connections are used; one that follows no redirects.
+        http: Whose connections are used, and whose time-outs between two bytes.
         url: Of the service.
         limit: Most bytes of an archive.
+        pause: Lets time pass before a try more where the service is away; None: one try.
     """
 
-    def __init__(self, http: httpx.AsyncClient, url: str, limit: int = 1024**3) -> None:
-        self._http, self._url, self._limit = http, url.rstrip("/"), limit
+    def __init__(
+        self, http: httpx.AsyncClient, url: str, limit: int = 1024**3, pause: Pause | None = None
+    ) -> None:
+        self._http, self._url, self._pause = http, url.rstrip("/"), pause
+        self._caps = Caps(limit, LONGEST)
 
     async def download(self, task_id: TaskId, target: str) -> str:
         """Write a task's archive to ``target``, whole or not at all; return its sha256 (hex).
@@ -146,14 +155,26 @@ class ResultsReader:
             ResultTooLarge: Over ``limit`` bytes.
             ResultsDown: The service does not answer, or broke off.
         """
-        part = Path(target + ".part")
+
+        async def once() -> str:
+            return await self._download(f"{self._url}/v1/results/{task_id}", Path(target))
+
+        if self._pause is None:
+            return await once()
+        return await again(once, ResultsDown, a_few_times, self._pause)
+
+    async def _download(self, url: str, target: Path) -> str:
+        part = target.with_name(target.name + ".part")
         try:
-            async with self._http.stream("GET", f"{self._url}/v1/results/{task_id}") as answer:
-                await self._check(answer)
-                sha256 = await self._save(answer, part)
-                await asyncio.to_thread(part.replace, target)
-        except HTTP_FAULTS as fault:
+            async with opened(self._http, "GET", url, self._caps) as answer:
+                if answer.status != 200:
+                    raise self._missing(answer.status, await answer.content(MAX_ANSWER))
+                sha256 = await _save(answer, part)
+            await asyncio.to_thread(part.replace, target)
+        except NoAnswer as fault:
             raise _down(self._url, fault) from fault
+        except AnswerTooLarge as fault:
+            raise ResultTooLarge(f"the result is {fault}: it is not kept") from fault
         finally:
             await asyncio.to_thread(part.unlink, missing_ok=True)
         return sha256
@@ -165,31 +186,18 @@ class ResultsReader:
             ResultsDown: The service does not answer.
         """
         try:
-            answer = await self._http.head(f"{self._url}/v1/results/{task_id}")
-        except HTTP_FAULTS as fault:
+            answer = await ask(self._http, "HEAD", f"{self._url}/v1/results/{task_id}", _HEAD)
+        except NoAnswer as fault:
             raise _down(self._url, fault) from fault
-        if answer.status_code >= 500:
+        if answer.status >= 500:
             raise ResultsDown(f"the results service at {self._url} asks to wait")
-        return answer.status_code == 200
+        return answer.status == 200
 
-    async def _check(self, answer: httpx.Response) -> None:
-        if answer.status_code == 200:
-            return
-        _, message = _fault(await _text(answer), answer.status_code)
-        if answer.status_code >= 500:
-            raise ResultsDown(f"the results service at {self._url} asks to wait: {message}")
-        raise ResultMissing(f"no result at {self._url}: {message}")
-
-    async def _save(self, answer: httpx.Response, part: Path) -> str:
-        checksum, size = hashlib.sha256(), 0
-        with part.open("wb") as file:
-            async for chunk in answer.aiter_bytes(_CHUNK):
-                size += len(chunk)
-                if size > self._limit:
-                    raise ResultTooLarge(f"the result is over {self._limit} bytes")
-                await asyncio.to_thread(file.write, chunk)
-                checksum.update(chunk)
-        return checksum.hexdigest()
+    def _missing(self, status: int, content: bytes) -> ResultsDown | ResultMissing:
+        _, message = _fault(content, status)
+        if status >= 500:
+            return ResultsDown(f"the results service at {self._url} asks to wait: {message}")
+        return ResultMissing(f"no result at {self._url}: {message}")
 
 
 def _measure(path: str) -> tuple[int, bytes]:
@@ -200,37 +208,36 @@ def _measure(path: str) -> tuple[int, bytes]:
 
 async def _chunks(path: str) -> AsyncIterator[bytes]:
     with Path(path).open("rb") as file:  # noqa: ASYNC230 - reads go to a thread
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
             yield chunk
 
 
-async def _text(answer: httpx.Response) -> str:
-    """Read an answer; what is over ``MAX_ANSWER`` bytes is not looked at."""
-    raw = b""
-    async for chunk in answer.aiter_bytes():
-        raw += chunk
-        if len(raw) > MAX_ANSWER:
-            return ""
-    return raw.decode(errors="replace")
+async def _save(answer: Incoming, part: Path) -> str:
+    checksum = hashlib.sha256()
+    with part.open("wb") as file:
+        async for piece in answer.pieces():
+            await asyncio.to_thread(file.write, piece)
+            checksum.update(piece)
+    return checksum.hexdigest()
 
 
-def _fault(text: str, status: int) -> tuple[str, str]:
+def _fault(content: bytes, status: int) -> tuple[str, str]:
     """Read code and message of an error."""
     try:
-        members = parse_json(text)
+        members = parse_json(content)
         return shown(str(members["code"]), 64), shown(str(members["message"]), 512)
     except (ValueError, TypeError, KeyError):
         return f"http-{status}", f"HTTP {status}; is this really a results service?"
 
 
-def _link(text: str, url: str) -> str:
+def _link(content: bytes, url: str) -> str:
     """Read the result link, which our own transaction will carry: a short JSON text of two members.
 
     Raises:
         ResultsDown: It is anything else.
     """
     try:
-        link = parse_json(text)["link"]
+        link = parse_json(content)["link"]
         fits = len(link.encode()) <= MAX_LINK and is_plain(link)
         members = parse_json(link) if fits else None
     except (ValueError, TypeError, KeyError, AttributeError):

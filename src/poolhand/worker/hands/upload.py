@@ -10,6 +10,7 @@ import structlog
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.transport.again import again
 from poolhand.worker.bench import Bench
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
@@ -22,25 +23,23 @@ log = structlog.get_logger()
 
 async def upload(bench: Bench, replicate: Replicate) -> Finished:
     """Upload the archive; tries again while the service is away."""
-    offer = replicate.offer
+    offer, pauses = replicate.offer, _pauses(replicate.offer.flow)
     archive = str(bench.folder(offer.task_id).archive)
-    failure = ""
-    for number, pause in enumerate(_pauses(offer.flow)):
-        try:
-            link = await (await bench.results()).upload(offer, archive)
-        except Unavailable as fault:
-            failure = str(fault)
-        except (Refused, OSError) as fault:
-            failure = str(fault)
-            break
-        else:
-            return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
-        if number == len(PAUSES):
-            log.warning("results_awaited", task_id=str(offer.task_id), cause=failure)
-        if pause is None:
-            break
-        await bench.clock.sleep(pause)
-    return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOAD_FAILED, failure)
+
+    async def once() -> str:
+        return await (await bench.results()).upload(offer, archive)
+
+    def next_pause(tries: int, fault: Unavailable) -> float | None:
+        if tries == len(PAUSES) + 1:
+            log.warning("results_awaited", task_id=str(offer.task_id), cause=str(fault))
+        return next(pauses)
+
+    try:
+        link = await again(once, Unavailable, next_pause, bench.clock.sleep)
+    except (Refused, Unavailable, OSError) as fault:
+        cause = str(fault)
+        return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOAD_FAILED, cause)
+    return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
 
 
 def _pauses(flow: Flow) -> Iterator[float | None]:
