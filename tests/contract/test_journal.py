@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from poolhand.domain.errors import BrokenPrecondition
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import Forgotten, Journal, Written
 from poolhand.store import (
     Codec,
     FileJournal,
@@ -109,6 +110,41 @@ def test_many_forgotten_streams_leave_nothing_behind(journal, reopen):
     fresh = reopen(journal)
     fresh.append("kept", {"n": 40})
     assert list(fresh.read()) == [*kept, ("kept", {"n": 40})]
+
+
+def test_changes_of_one_commit_are_made_in_their_order(kind, journal, reopen):
+    if kind == "file":
+        return  # a worker's journal takes no batches
+    journal.append("b", {"old": 1})
+    journal.commit(
+        [Written("a", '{"n":1}'), Forgotten("a"), Forgotten("b"), Written("a", '{"n":2}'),
+         Written("c", '{"n":3}')]
+    )  # fmt: skip
+    held = [("a", {"n": 2}), ("c", {"n": 3})]
+    assert list(journal.read()) == held
+    assert list(reopen(journal).read()) == held
+
+
+def test_a_commit_that_fails_changes_nothing(tmp_path):
+    journal = SqlJournal(f"sqlite:///{tmp_path}/j.db")
+    journal.append("a", {"n": 1})
+    with sqlite3_limit(journal, pages=6), pytest.raises(JournalFull):
+        journal.commit([Forgotten("a"), Written("b", '"' + "x" * 10**6 + '"')])
+    assert list(journal.read()) == [("a", {"n": 1})]
+    journal.commit([Written("b", '{"n":2}')])
+    assert list(journal.read()) == [("a", {"n": 1}), ("b", {"n": 2})]
+    journal.close()
+
+
+@contextmanager
+def sqlite3_limit(journal, pages):
+    """Make a database a full disk for a while."""
+    connection = journal._connection
+    connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    connection.rollback()
+    yield
+    connection.exec_driver_sql("PRAGMA max_page_count=1073741823")
+    connection.rollback()
 
 
 def test_a_caller_cannot_change_what_was_recorded(journal):

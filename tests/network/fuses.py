@@ -7,13 +7,16 @@ the journal does not call outstanding, and nothing is told that the journal does
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from poolhand.domain.replicate import machine as replicate_machine
 from poolhand.domain.task import machine as task_machine
 from poolhand.domain.task.machine import SendClaim, SendFinalize, SendInitialize, SendReopen
+from poolhand.ports.journal import Written
 from poolhand.scheduler.engine import CODEC as TASK_CODEC
 from poolhand.scheduler.engine import CURSOR
+from poolhand.store.group import GroupCommit
 from poolhand.store.memory import MemoryJournal
 from poolhand.worker.shell import CODEC as REPLICATE_CODEC
 
@@ -93,6 +96,17 @@ class FusedJournal:
         self._follow(stream, event)
         self.fuse.point(f"after append {event.get('t', stream)}")
 
+    def commit(self, changes):
+        """Take what gathered in a group; a crash comes before the group or after it."""
+        self.fuse.point(f"before a commit of {len(changes)}")
+        self.journal.commit(changes)
+        for change in changes:
+            if isinstance(change, Written):
+                self._follow(change.stream, json.loads(change.text))
+            else:
+                self._states.pop(change.stream, None)
+        self.fuse.point("after commit")
+
     def read(self):
         return self.journal.read()
 
@@ -104,6 +118,19 @@ class FusedJournal:
 
     def close(self):
         self.journal.close()
+
+
+class FusedLog(GroupCommit):
+    """A log in which a program may die between adding an event and its commit, too."""
+
+    def __init__(self, journal: FusedJournal, writer) -> None:
+        super().__init__(journal, writer)
+        self._fuse = journal.fuse
+
+    def add(self, stream, event):
+        self._fuse.point(f"before adding {event.get('t', stream)}")
+        super().add(stream, event)
+        self._fuse.point(f"after adding {event.get('t', stream)}")
 
 
 class Fused:

@@ -13,10 +13,12 @@ from network.fuses import (
     Fused,
     FusedHands,
     FusedJournal,
+    FusedLog,
     check_acknowledged_by_pool,
     check_acted_by_pool,
     check_told_by_worker,
 )
+from network.inline import InlineExecutor
 from network.links import LOST, RESULTS
 from poolhand.containers.noop import NoopRuntime
 from poolhand.domain.ids import Address
@@ -134,13 +136,15 @@ class Pool(Program):
 
     async def _main(self) -> None:
         async with asyncio.TaskGroup() as self.tasks:
+            log = FusedLog(self.journal, InlineExecutor())
+            self.tasks.create_task(log.run())
             self.scheduler = Scheduler(
                 self.settings,
                 self.reach.hub,
                 self.reach.watcher,
                 self.sender(),
                 self.wallet,
-                self.journal,
+                log,
                 self.world.clock,
                 self.entropy,
                 self.world.results if self.asks_the_shelf else None,

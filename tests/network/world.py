@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from network.inline import InlineExecutor
 from network.links import Exchange
 from network.programs import Node, Pool
 from network.witness import Witness
@@ -47,18 +47,6 @@ IMAGE = "registry.test/words:1"
 GAS_MONEY, T = 200, 300
 PRICE, APP_PRICE = 100 * RLC, 3 * RLC
 PARAMS = '{"iexec_args":"hello"}'
-
-
-class InlineExecutor(ThreadPoolExecutor):
-    """Runs "threads" at once in the loop: the same order every time."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        done = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except BaseException as fault:  # noqa: BLE001 - handed to who waits
-            done.set_exception(fault)
-        return done
 
 
 def writes(text: str):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from network.world import SimulatedNetwork
@@ -14,10 +16,10 @@ class FullJournal:
     def __init__(self, journal, kind):
         self._journal, self._kind = journal, kind
 
-    def append(self, stream, event):
-        if event.get("t") == self._kind:
+    def commit(self, changes):
+        if any(json.loads(change.text).get("t") == self._kind for change in changes):
             raise JournalFull("pool.db")
-        self._journal.append(stream, event)
+        self._journal.commit(changes)
 
     def __getattr__(self, name):
         return getattr(self._journal, name)

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An event of a stream, as the compact JSON text of an object."""
+
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A stream whose story is over."""
+
+    stream: str
+
+
+Change: TypeAlias = Written | Forgotten
+"""What a commit does to a journal."""
 
 
 class Journal(Protocol):
@@ -23,3 +43,33 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Release the file; repeatable."""
+
+
+class BatchJournal(Journal, Protocol):
+    """A journal that takes many changes at once; safe to call from another thread."""
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make changes in their order, durably, all or none; raises JournalFull."""
+
+
+class EventLog(Protocol):
+    """A journal that keeps nobody waiting, written in the order of its calls.
+
+    What was added is known at once to who added it and durable a little later; whatever leaves the
+    program on account of it (a message, a transaction) waits in ``after``.
+    """
+
+    def add(self, stream: str, event: Mapping[str, Any]) -> None:
+        """Have an event recorded; raises BrokenPrecondition where it is not made of JSON values."""
+
+    def forget(self, stream: str) -> None:
+        """Have a stream dropped whose story is over; repeatable."""
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do something once all that was added before is durable; in the order of asking."""
+
+    async def durable(self) -> None:
+        """Wait until all that was added before is durable."""
+
+    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield every (stream, event) that is durable, in order; raises JournalCorrupt."""

@@ -10,7 +10,7 @@ from poolhand.domain.app_record import UNKNOWN_APP, AppRecord, app_failed, app_r
 from poolhand.domain.ids import Address
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import EventLog
 from poolhand.scheduler.journaled_map import JournaledMap, MapCodec
 from poolhand.scheduler.reputations import Reputations
 
@@ -39,7 +39,7 @@ class AppMemory:
         apps, buyers: Journals of either; None forgets at a restart.
     """
 
-    def __init__(self, apps: Journal | None, buyers: Journal | None) -> None:
+    def __init__(self, apps: EventLog | None, buyers: EventLog | None) -> None:
         self._apps = JournaledMap(apps, MapCodec(Address.parse, _encode, _decode))
         self._buyers = Reputations(buyers, AppBuyer.parse)
 

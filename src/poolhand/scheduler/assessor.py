@@ -19,12 +19,12 @@ from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import EventLog
 from poolhand.scheduler.app_memory import AppMemory
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.reputations import Reputations
 from poolhand.scheduler.worker_directory import WorkerDirectory
-from poolhand.store.section import Section
+from poolhand.store.section import LogSection
 
 SILENT: Final = "it has not taken up what it was offered"
 TOO_SLOW: Final = "it has held a task for a whole period of its category"
@@ -41,11 +41,11 @@ class Memory:
     requesters: Reputations[Address]
 
     @classmethod
-    def on(cls, journal: Journal | None, vouched: frozenset[Address]) -> Memory:
+    def on(cls, journal: EventLog | None, vouched: frozenset[Address]) -> Memory:
         """Keep it in one journal; None forgets at a restart."""
 
-        def part(name: str) -> Journal | None:
-            return None if journal is None else Section(journal, name)
+        def part(name: str) -> EventLog | None:
+            return None if journal is None else LogSection(journal, name)
 
         workers = Reputations(part("worker"), Address.parse, vouched)
         requesters = Reputations(part("requester"), Address.parse, tolerated=REQUESTERS_TRIES)

@@ -1,7 +1,8 @@
 """The scheduler's shell: every task's machine, its journal, and the effects it asks for.
 
-``feed`` never awaits: *step, append, swap, act*. What an effect does is the business of ``act``,
-which must not block; outcomes come back as events.
+``feed`` never awaits: *step, append, swap*; and *act* once what was appended is durable, if the
+effect is still wanted then. What an effect does is the business of ``act``, which must not block;
+outcomes come back as events.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.wall import Wall
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import EventLog
 from poolhand.wire.journal_json import EventCodec
 
 CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
@@ -37,7 +38,7 @@ class Engine:
     """All tasks of one pool; what the work on one raises is noted as its trouble.
 
     Args:
-        journal: Of the tasks.
+        journal: Of the tasks; nothing is acted on before it holds why.
         wall: Takes what nobody expected; only what concerns the program ends it.
 
     Attributes:
@@ -49,8 +50,9 @@ class Engine:
         cursor: Block of the newest deal seen, None on a new pool.
     """
 
-    def __init__(self, journal: Journal, wall: Wall | None = None) -> None:
+    def __init__(self, journal: EventLog, wall: Wall | None = None) -> None:
         self._journal, self.wall = journal, wall or Wall()
+        self._waiting: dict[TaskId, list[list[Effect]]] = {}
         self.troubles: dict[TaskId, str] = {}
         self.unread: dict[str, str] = {}
         self.passing: set[TaskId] = set()
@@ -128,8 +130,33 @@ class Engine:
         """Act on everything that is outstanding."""
         for task_id in tuple(self._open):
             task = self.tasks[task_id]
-            for effect in machine.outstanding(task):
-                self._do(task, effect)
+            self._act_later(task, machine.outstanding(task))
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do something once all that is known now is durable: whatever leaves the program."""
+        self._journal.after(act)
+
+    def _act_later(self, task: Task, effects: Iterable[Effect]) -> None:
+        """Act once the journal holds why, on what is wanted from now until then."""
+        wanted = list(effects)
+        if wanted:
+            self._waiting.setdefault(task.facts.task_id, []).append(wanted)
+            self._journal.after(lambda: self._act_now(task, wanted))
+
+    def _act_now(self, task: Task, wanted: Iterable[Effect]) -> None:
+        waiting = self._waiting[task.facts.task_id]
+        waiting.pop(0)
+        if not waiting:
+            del self._waiting[task.facts.task_id]
+        for effect in wanted:
+            self._do(task, effect)
+
+    def _drop_unwanted(self, task: Task) -> None:
+        """Ask no more for what waits and has become needless."""
+        if waiting := self._waiting.get(task.facts.task_id):
+            still = frozenset(machine.outstanding(task))
+            for wanted in waiting:
+                wanted[:] = [effect for effect in wanted if effect in still]
 
     def _do(self, task: Task, effect: Effect) -> None:
         try:
@@ -140,7 +167,7 @@ class Engine:
     def seen(self, block: BlockNumber) -> None:
         """Remember that deals up to a block are known."""
         if self.cursor is None or block > self.cursor:
-            self._journal.append(CURSOR, {"block": block})
+            self._journal.add(CURSOR, {"block": block})
             self.cursor = block
 
     def receive(self, event: Received) -> None:
@@ -181,14 +208,14 @@ class Engine:
                 self._write(task_id, Ticked(before.now))  # passed in silence, and decided by
             self._write(task_id, event)
         self._swap(task_id, after)
-        for effect in effects:
-            self._do(after, effect)
+        self._drop_unwanted(after)
+        self._act_later(after, effects)
         if not silent:
             self.changed(task_id)
 
     def _write(self, task_id: TaskId, event: Event) -> None:
         if str(task_id) not in self.unread:
-            self._journal.append(str(task_id), CODEC.encode(event))
+            self._journal.add(str(task_id), CODEC.encode(event))
         self._written[task_id] = max(event.at, self._written.get(task_id, event.at))
 
     def open_tasks(self) -> Iterator[Task]:

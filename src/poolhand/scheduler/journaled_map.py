@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import EventLog
 
 MOST_KNOWN: Final = 10_000
 """Keys that are remembered; of more, what was not heard of for longest is forgotten."""
@@ -41,7 +41,7 @@ class JournaledMap(Generic[K, V]):
     """
 
     def __init__(
-        self, journal: Journal | None, codec: MapCodec[K, V], most: int = MOST_KNOWN
+        self, journal: EventLog | None, codec: MapCodec[K, V], most: int = MOST_KNOWN
     ) -> None:
         self._journal, self._codec, self._most = journal, codec, most
         self._known: OrderedDict[K, V] = OrderedDict()
@@ -74,7 +74,7 @@ class JournaledMap(Generic[K, V]):
 
     def _write(self, stream: str, value: V) -> None:
         if self._journal is not None:
-            self._journal.append(stream, self._codec.encode(value))
+            self._journal.add(stream, self._codec.encode(value))
 
     def _clear_away(self, name: str, streams: list[str]) -> None:
         """Keep one record of a key, in the stream that did not have its newest."""

@@ -26,8 +26,8 @@ from poolhand.scheduler.api import routes
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
-from poolhand.store import SqlJournal, file_of
-from poolhand.store.section import Section
+from poolhand.store import SqlJournal, file_of, grouped
+from poolhand.store.section import LogSection, Section
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import ResultsReader
@@ -91,6 +91,7 @@ async def run(
         stack.enter_context(WalletLock(settings.locks, wallet.address))
         journal = SqlJournal(settings.database)
         stack.callback(journal.close)
+        events = await stack.enter_async_context(grouped(journal))
         patience = _patience(journal)
         chain = await stack.enter_async_context(join(settings.chain, patience))
         await patience.ask(lambda: _check_owner(chain.hub, settings, wallet))
@@ -104,12 +105,12 @@ async def run(
             chain.watcher,
             chain.sender(wallet, Section(journal, "tx")),
             wallet,
-            Section(journal, "task"),
+            LogSection(events, "task"),
             SystemClock(),
             SystemEntropy(),
             ResultsReader(http, settings.results_url),
             wall=Wall(_faults(settings.database)),
-            reputations=Section(journal, "reputation"),
+            reputations=LogSection(events, "reputation"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, facts, listener, ready)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from poolhand.domain.reputation import NEWCOMER, VOUCHED, Reputation, blamed, praised
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import EventLog
 from poolhand.scheduler.journaled_map import MOST_KNOWN, JournaledMap, MapCodec
 
 W = TypeVar("W")
@@ -27,7 +27,7 @@ class Reputations(Generic[W]):
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: EventLog | None,
         read: Callable[[str], W],
         vouched: Collection[W] = (),
         tolerated: int = 0,

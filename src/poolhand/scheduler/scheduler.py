@@ -39,7 +39,7 @@ from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import EventLog
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.api import Office
@@ -92,12 +92,12 @@ class Scheduler:
         watcher: Watcher,
         sender: TransactionSender,
         owner: Signer,
-        journal: Journal,
+        journal: EventLog,
         clock: Clock,
         entropy: Entropy,
         shelf: ResultsShelf | None = None,
         tell: Callable[[Address, WorkerBound], None] | None = None,
-        reputations: Journal | None = None,
+        reputations: EventLog | None = None,
         wall: Wall | None = None,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
@@ -268,10 +268,19 @@ class Scheduler:
             case SendInitialize() | SendFinalize() | SendReopen() | SendClaim():
                 assert self._transactions is not None
                 self._transactions.act(task, effect)
-            case _:
-                self.workers.act(task, effect)
+            case _:  # the journal holds why already
+                self._hand(effect.worker, self.workers.message(task, effect))
 
     def _tell(self, worker: Address, message: WorkerBound) -> None:
+        """Tell a worker once the journal holds all that is known now."""
+
+        def told() -> None:
+            with self.engine.wall.around("telling", worker=str(worker)):
+                self._hand(worker, message)
+
+        self.engine.after(told)
+
+    def _hand(self, worker: Address, message: WorkerBound) -> None:
         """Hand a message over; a worker that is away is told again when it is back."""
         try:
             self._hand_over(worker, message)

@@ -116,9 +116,10 @@ class WorkerSessions:
 
     def act(self, task: Task, effect: Tell) -> None:
         """Tell a worker what an effect asks for."""
-        self._tell(effect.worker, self._message(task, effect))
+        self._tell(effect.worker, self.message(task, effect))
 
-    def _message(self, task: Task, effect: Tell) -> WorkerBound:
+    def message(self, task: Task, effect: Tell) -> WorkerBound:
+        """Put an effect into words for its worker."""
         facts = task.facts
         match effect:
             case TellOffer(worker):

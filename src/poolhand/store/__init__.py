@@ -10,6 +10,7 @@ from poolhand.store.errors import (
     JournalUnwritable,
 )
 from poolhand.store.file import FileJournal
+from poolhand.store.group import GroupCommit, grouped
 from poolhand.store.memory import MemoryJournal
 from poolhand.store.record import Codec
 from poolhand.store.repair import RepairReport, repair
@@ -18,6 +19,7 @@ from poolhand.store.sql import SqlJournal, file_of
 __all__ = [
     "Codec",
     "FileJournal",
+    "GroupCommit",
     "JournalCorrupt",
     "JournalFull",
     "JournalLocked",
@@ -27,5 +29,6 @@ __all__ = [
     "RepairReport",
     "SqlJournal",
     "file_of",
+    "grouped",
     "repair",
 ]

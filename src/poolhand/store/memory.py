@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from poolhand.domain.errors import BrokenPrecondition, PoolhandError
+from poolhand.ports.journal import Change, Written
 from poolhand.store.record import Codec
 
 
 class MemoryJournal:
-    """Implements ``ports.journal.Journal``; for tests, simulations and programs without a disk.
+    """Implements ``ports.journal.BatchJournal``, and ``EventLog`` with nothing ever waiting.
+
+    For tests, simulations and programs without a disk.
 
     Attributes:
         failure: When set, every ``append`` raises it and records nothing (a full disk, say).
@@ -28,6 +31,28 @@ class MemoryJournal:
         if self.failure is not None:
             raise self.failure
         self._records.append((stream, Codec.event_text(event)))
+
+    def add(self, stream: str, event: Mapping[str, Any]) -> None:
+        """Record one event: at once, as ``append`` does."""
+        self.append(stream, event)
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make changes in their order, all or none; raises ``failure`` when a test set one."""
+        self._check()
+        if self.failure is not None:
+            raise self.failure
+        for change in changes:
+            if isinstance(change, Written):
+                self._records.append((change.stream, change.text))
+            else:
+                self.forget(change.stream)
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do it now: all is as durable as it will be."""
+        act()
+
+    async def durable(self) -> None:
+        """Return at once."""
 
     def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every (stream, event) in order of writing."""

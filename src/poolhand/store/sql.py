@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -31,6 +33,7 @@ from sqlalchemy.exc import DBAPIError
 
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.observe.private import create_private, narrow
+from poolhand.ports.journal import Change, Forgotten, Written
 from poolhand.store.errors import (
     JournalCorrupt,
     JournalFull,
@@ -51,12 +54,14 @@ _TABLE: Final = Table(
     Column("c", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
+_INSERT: Final = insert(_TABLE)
+_DELETE: Final = delete(_TABLE).where(_TABLE.c.s == bindparam("stream"))
 _ADVISORY: Final = 0x706F6F6C
 """Key of PostgreSQL's advisory lock: one journal per database."""
 
 
 class SqlJournal:
-    """Implements ``ports.journal.Journal`` over one table ``journal`` of one database.
+    """Implements ``ports.journal.BatchJournal`` over one table ``journal`` of one database.
 
     SQLite runs in WAL mode with ``synchronous=FULL``, so that a commit survives a power cut, and
     with an exclusive lock; PostgreSQL with an advisory lock.
@@ -95,9 +100,21 @@ class SqlJournal:
             JournalFull: No room; nothing was recorded.
             JournalUnwritable: Any other refusal; nothing was recorded.
         """
-        written = self._codec.event_text(event)
-        row = {"v": self._codec.version, "s": stream, "e": written, "c": _crc(stream, written)}
-        self._change(insert(_TABLE).values(row))
+        self.commit((Written(stream, self._codec.event_text(event)),))
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make changes in their order in one transaction.
+
+        Raises:
+            JournalFull: No room; nothing was changed.
+            JournalUnwritable: Any other refusal; nothing was changed.
+        """
+        with self._transaction() as connection:
+            for kind, run in groupby(changes, type):
+                if kind is Written:
+                    connection.execute(_INSERT, [self._row(each) for each in run])
+                else:
+                    connection.execute(_DELETE, [{"stream": each.stream} for each in run])
 
     def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every (stream, event) in order of writing.
@@ -114,7 +131,7 @@ class SqlJournal:
 
     def forget(self, stream: str) -> None:
         """Drop a stream whose story is over; repeatable."""
-        self._change(delete(_TABLE).where(_TABLE.c.s == stream))
+        self.commit((Forgotten(stream),))
 
     def close(self) -> None:
         """Release database and lock; repeatable."""
@@ -143,17 +160,26 @@ class SqlJournal:
         assert event is not None
         return event
 
-    def _change(self, statement: Any) -> None:
+    def _row(self, change: Change) -> dict[str, Any]:
+        assert isinstance(change, Written)
+        stream, written = change.stream, change.text
+        return {"v": self._codec.version, "s": stream, "e": written, "c": _crc(stream, written)}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with self._mutex:
             connection = self._open()
             try:
-                connection.execute(statement)
+                yield connection
                 connection.commit()
             except DBAPIError as fault:
                 connection.rollback()
                 if "full" in str(fault.orig) or "No space" in str(fault.orig):
                     raise JournalFull(self._where) from fault
                 raise JournalUnwritable(self._where, str(fault.orig)) from fault
+            except BaseException:
+                connection.rollback()
+                raise
 
     def _open(self) -> Connection:
         if self._connection is None:
