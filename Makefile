@@ -24,8 +24,8 @@ check: setup ## format, lint, types, layers and domain tests, in under 30 s
 e2e: setup ## only the tests of the whole network
 	@$(with_engine) .venv/bin/pytest --numprocesses auto -m e2e
 
-bench: setup ## overhead, latency and memory; writes bench/latest.json
-	@$(with_engine) .venv/bin/python -m bench
+bench: setup ## every figure; writes bench/latest.json (about 90 min; ONLY=placement,idle; SIZE=0.1 a tenth, not kept)
+	@.venv/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))
 
 chaos: setup ## faults at every status boundary (about 70 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
 	@$(with_engine) .venv/bin/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))

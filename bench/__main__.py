@@ -1,111 +1,93 @@
-"""``make bench``: overhead per task, container overhead, latencies of assignment and replacement, memory.
+"""``make bench``: measures everything, or what ``ONLY=placement,idle`` names, one after the other.
 
-Takes about ten minutes. Floors are one block per transaction on the path; the figures of iExec's
-own Java stack are computed from its timers (27 s at 1 s blocks), not measured here.
+Prints a table and writes ``bench/latest.json``, in which measurements that were not run keep what
+they found before. ``SIZE=0.1`` measures a tenth of everything, to try a change; such figures are
+printed and not kept.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
+import subprocess
 import sys
-import tempfile
+from collections.abc import Collection, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Column, Table
 
-from bench import containers, lost, overhead
-from bench.figures import Sample
-from poolhand import observe
+from bench import page
+from bench.frame import Keys, merged
+from bench.registry import MEASUREMENTS
 
-KINDS = ({"caf": 1, "trust100": 100}, {"standard": 1})
-ROUNDS = {1: 10, 5: 3}
-TRANSACTIONS = {"caf": 2, "standard": 4, "trust100": 4}
-GOALS = {"caf": 3.0, "standard": 5.0, "trust100": 6.0}
-JAVA = {
-    ("caf", 1): 17.6, ("caf", 5): 25.6, ("standard", 1): 27.1, ("standard", 5): 39.8,
-    ("trust100", 1): 28.1, ("trust100", 5): 41.1,
-}  # fmt: skip
-PATIENCE = 30.0
-"""Seconds within which a lost worker must be replaced."""
+ROOT = Path(__file__).parent.parent
 LATEST = Path(__file__).parent / "latest.json"
+LONGEST = 3600
+"""Seconds after which a measurement is ended."""
 
 
-async def run() -> None:
-    observe.configure(level="error")
-    seconds: dict[str, dict[str, Sample]] = {kind: {} for kind in TRANSACTIONS}
-    assignment: list[float] = []
-    memory: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for block_time, rounds in ROUNDS.items():
-            for number, kinds in enumerate(KINDS):
-                home = Path(folder) / f"{block_time}-{number}"
-                found = await overhead.measure(home, block_time, kinds, rounds, progress)
-                for kind, values in found.seconds.items():
-                    seconds[kind][str(block_time)] = Sample.of(values)
-                assignment += found.assignment_ms
-                memory += found.worker_rss_mb
-        silent = await lost.measure(Path(folder) / "lost", progress)
-    replaced = Sample.of(each.replaced_s for each in silent)
-    ours, bare = await containers.measure()
-    report = {
-        "overhead_s": {
-            kind: {block: sample.dump() for block, sample in by_block.items()}
-            for kind, by_block in seconds.items()
-        },
-        "container_overhead_ms": round(ours.p50 - bare.p50, 1),
-        "assignment_ms": Sample.of(assignment).dump(),
-        "lost_worker_replaced_s": replaced.dump(),
-        "worker_rss_mb": round(max(memory), 1),
-    }
-    LATEST.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    show(seconds, ours, bare, Sample.of(assignment), max(memory), replaced)
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    failed, found = [], Keys()
+    for name in asked.only:
+        keys = run(name, asked.size)
+        if keys is None:
+            failed.append(name)
+        found = merged(found, keys or {})
+        if asked.size == 1:
+            keep(keys or {})
+    show(found, asked.only)
+    if failed:
+        print(f"these gave no figures: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def progress(line: str) -> None:
-    print(f"· {line}", file=sys.stderr)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure Poolhand.")
+    parser.add_argument("--only", type=chosen, default=tuple(MEASUREMENTS), metavar="NAME,…")
+    parser.add_argument("--size", type=float, default=1.0, help="share of the full size")
+    return parser
 
 
-def show(
-    seconds: dict[str, dict[str, Sample]],
-    ours: Sample,
-    bare: Sample,
-    assignment: Sample,
-    memory: float,
-    replaced: Sample,
-) -> None:
-    table = Table(
-        Column("flow", no_wrap=True), "blocks", "p50", "p95", "floor", "p50 / floor", "goal", "Java (calc.)",
-        "times faster", title="Overhead per task (s), deal mined to finalized",
-    )  # fmt: skip
-    for kind, by_block in seconds.items():
-        for block, sample in by_block.items():
-            floor = TRANSACTIONS[kind] * int(block)
-            java = JAVA[kind, int(block)]
-            table.add_row(
-                kind, f"{block} s", f"{sample.p50:.2f}", f"{sample.p95:.2f}", f"{floor}",
-                f"{sample.p50 / floor:.2f}", f"{GOALS[kind]:.0f}" if block == "1" else "",
-                f"{java}", f"{java / sample.p50:.1f}",
-            )  # fmt: skip
+def chosen(text: str) -> tuple[str, ...]:
+    """Read names of measurements, in the order in which they run."""
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if strange := names - set(MEASUREMENTS):
+        known = ", ".join(MEASUREMENTS)
+        raise argparse.ArgumentTypeError(f"no measurement {sorted(strange)}: there are {known}")
+    return tuple(name for name in MEASUREMENTS if name in names)
+
+
+def run(name: str, size: float) -> Keys | None:
+    """Measure one thing in a process of its own; None where it gives no figures."""
+    told = MEASUREMENTS[name]
+    print(f"{name}: {told.told}", file=sys.stderr, flush=True)
+    if find_spec(f"bench.{name}") is None:
+        return None
+    words = [sys.executable, "-m", "bench.child", name, str(size)]
+    if told.needs_engine:
+        words.insert(0, str(ROOT / "scripts" / "with-engine"))
+    ended = subprocess.run(  # noqa: PLW1510 - its exit code is looked at
+        words, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=LONGEST
+    )
+    lines = ended.stdout.splitlines()
+    return json.loads(lines[-1]) if ended.returncode == 0 and lines else None
+
+
+def keep(keys: Keys, file: Path = LATEST) -> None:
+    """Put figures into a file beside those that it has."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file.write_text(json.dumps(merged(before, keys), indent=2) + "\n", encoding="utf-8")
+
+
+def show(keys: Keys, names: Collection[str]) -> None:
     console = Console()
-    console.print(table)
-    ratio = ours.p50 / bare.p50
-    console.print(
-        f"container: ours {ours.p50:.0f} ms, bare run of the same sandbox {bare.p50:.0f} ms, "
-        f"ratio {ratio:.2f}, overhead {ours.p50 - bare.p50:+.0f} ms (goal under 50)"
-    )
-    console.print(
-        f"assignment to an idle worker: p50 {assignment.p50:.0f} ms, p95 {assignment.p95:.0f} ms "
-        "(goal under 100)"
-    )
-    console.print(
-        f"lost worker replaced: p50 {replaced.p50:.1f} s, longest {max(replaced.values):.1f} s "
-        f"(goal under {PATIENCE:.0f}, ratio {max(replaced.values) / PATIENCE:.2f})"
-    )
-    console.print(f"worker memory: {memory:.0f} MB at most (goal under 150)")
-    console.print(f"written to {LATEST}")
+    console.print(page.figures(keys, names))
+    if (table := page.overhead(keys)) is not None:
+        console.print(table)
+    console.print(page.slowness(keys, names))
 
 
 if __name__ == "__main__":
-    asyncio.run(run())
+    sys.exit(main())

@@ -16,6 +16,7 @@ from pathlib import Path
 from aiodocker import Docker
 
 from bench.figures import Sample
+from bench.frame import Job, Keys
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.sandbox import container_config
 from poolhand.devnet.images import publish
@@ -31,7 +32,13 @@ NOBODY = "65534:65534"
 Run = Callable[[ContainerSpec], Awaitable[None]]
 
 
-async def measure() -> tuple[Sample, Sample]:
+async def keys(job: Job) -> Keys:
+    ours, bare = await measure(job.scaled(ROUNDS))
+    job.say(f"ours {ours.p50:.0f} ms, bare {bare.p50:.0f} ms, ratio {ours.p50 / bare.p50:.2f}")
+    return {"container_overhead_ms": round(ours.p50 - bare.p50, 1)}
+
+
+async def measure(rounds: int) -> tuple[Sample, Sample]:
     """Return milliseconds of our runs and of the bare ones."""
     found: dict[str, list[float]] = {"ours": [], "bare": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +51,7 @@ async def measure() -> tuple[Sample, Sample]:
             docker = Docker()
             try:
                 runs: dict[str, Run] = {"ours": _ours(runtime), "bare": _bare(docker)}
-                for turn in range(ROUNDS + 2):
+                for turn in range(rounds + 2):
                     names = sorted(runs, reverse=bool(turn % 2))
                     for name in names:
                         spec = _spec(pinned, Path(folder), f"{name}-{turn}")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from bench.figures import Sample
+from bench.frame import Job, Keys
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
 from poolhand.devnet.up import Devnet, DevnetPlan, devnet
@@ -40,7 +42,12 @@ class Replaced:
     finished_s: float
 
 
-async def measure(home: Path, say: Callable[[str], None]) -> list[Replaced]:
+async def keys(job: Job) -> Keys:
+    silent = await measure(job.home, job.say, job.scaled(ROUNDS))
+    return {"lost_worker_replaced_s": Sample.of(each.replaced_s for each in silent).dump()}
+
+
+async def measure(home: Path, say: Callable[[str], None], rounds: int) -> list[Replaced]:
     """Freeze the worker that computes, once per round, on a fresh devnet of two."""
     found = []
     async with devnet(DevnetPlan(home, workers=2), lambda _: None) as running:
@@ -48,7 +55,7 @@ async def measure(home: Path, say: Callable[[str], None]) -> list[Replaced]:
         async with open_requester(requester_settings(running.info, home)) as requester:
             image = f"{running.info.registry}/poolhand/slow:1.0"
             app = (await requester.deploy_app(image, "slow")).address
-            for turn in range(ROUNDS):
+            for turn in range(rounds):
                 found.append(await _once(running, requester, Wish(app, args=f"{turn}")))
                 say(f"lost worker: replaced after {found[-1].replaced_s:.1f} s")
     return found

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.figures import read_log
+from bench.figures import Sample, read_log
+from bench.frame import Job, Keys
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
 from poolhand.devnet.up import Devnet, DevnetPlan, devnet
@@ -28,6 +29,33 @@ from poolhand.requester.wish import Wish
 NOOP = Path(__file__).parent / "noop"
 WORKERS = 7
 """As many as trust 100 needs of newcomers."""
+KINDS = ({"caf": 1, "trust100": 100}, {"standard": 1})
+"""Of a devnet each."""
+ROUNDS = {1: 10, 5: 3}
+"""Of each kind, by the seconds of a block."""
+
+
+async def keys(job: Job) -> Keys:
+    """Measure every kind at every block time; takes about eight minutes in full size."""
+    seconds: dict[str, dict[str, Sample]] = {}
+    assignment: list[float] = []
+    memory: list[float] = []
+    for block_time, full in ROUNDS.items():
+        for number, kinds in enumerate(KINDS):
+            home = job.home / f"{block_time}-{number}"
+            found = await measure(home, block_time, kinds, job.scaled(full), job.say)
+            for kind, values in found.seconds.items():
+                seconds.setdefault(kind, {})[str(block_time)] = Sample.of(values)
+            assignment += found.assignment_ms
+            memory += found.worker_rss_mb
+    return {
+        "overhead_s": {
+            kind: {block: sample.dump() for block, sample in by_block.items()}
+            for kind, by_block in seconds.items()
+        },
+        "assignment_ms": Sample.of(assignment).dump(),
+        "worker_rss_mb": round(max(memory), 1),
+    }
 
 
 @dataclass

@@ -1,0 +1,28 @@
+"""Runs one measurement in this process: ``python -m bench.child NAME SIZE``; prints its keys.
+
+The last line of standard output is the JSON object; what a person may read goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from bench.frame import Job, calibration
+from poolhand import observe
+
+
+async def run(name: str, size: float) -> None:
+    observe.configure(level="error")
+    slowness = round(calibration(), 4)
+    with tempfile.TemporaryDirectory(prefix=f"poolhand-bench-{name}-") as home:
+        keys = await import_module(f"bench.{name}").keys(Job(Path(home), size))
+    print(json.dumps({**keys, "calibration_s": {name: slowness}}))
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], float(sys.argv[2])))

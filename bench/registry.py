@@ -1,0 +1,106 @@
+"""Every measurement, every figure, and what each figure must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A module of this package with a function ``keys``; ``needs_engine`` if it runs containers."""
+
+    told: str
+    needs_engine: bool = False
+
+
+MEASUREMENTS: Final[Mapping[str, Measurement]] = {
+    "start": Measurement("what a command line costs before it does anything"),
+    "placement": Measurement("choosing workers for tasks"),
+    "transitions": Measurement("replicates that move, durably, under simulated workers"),
+    "assignment": Measurement("assignment while 1,000 others are connected and a bag runs"),
+    "recovery": Measurement("starting on a journal with a long past"),
+    "failover": Measurement("a standby that takes over"),
+    "idle": Measurement("10,000 idle workers on one process"),
+    "restart": Measurement("a pool restarted under 10,000 workers"),
+    "bag": Measurement("a bag of tasks from the deal to the last payment"),
+    "worker_memory": Measurement("a worker after 1,000 tasks", needs_engine=True),
+    "overhead": Measurement("overhead per task on a real network", needs_engine=True),
+    "lost": Measurement("a frozen worker replaced", needs_engine=True),
+    "containers": Measurement("our care for a container", needs_engine=True),
+}
+"""In the order in which they run: the quick ones first."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        name: For a person.
+        key: Dotted path in ``bench/latest.json``; its measurement is ``of``.
+        of: Name of the measurement that finds it.
+        goal: ``< 5`` or ``>= 2000``; empty where a figure only stands beside another.
+        first: What was measured on 2026-11-28, before issue 10 (idle: at 4,000; placement: at 1,000
+            workers; the bag: with 4 workers; memory: after 250 tasks); ``none`` where it could not.
+        unit: Of both.
+    """
+
+    name: str
+    key: str
+    of: str
+    goal: str = ""
+    first: str = ""
+    unit: str = ""
+
+    def is_met(self, found: float) -> bool | None:
+        """Tell whether a value reaches the goal; None without a goal."""
+        if not self.goal:
+            return None
+        sign, number = self.goal.split()
+        return found >= float(number) if sign == ">=" else found < float(number)
+
+    def ratio(self, found: float) -> float | None:
+        """Return a value as a share of its goal; None where that says nothing."""
+        number = float(self.goal.split()[1]) if self.goal else 0.0
+        return found / number if number else None
+
+
+FIGURES: Final = (
+    Figure("placement, 10,000 tasks × workers", "placement_ms.p99", "placement",
+           "< 5", "135,000", "ms"),
+    Figure("idle workers connected", "idle.workers", "idle", ">= 10000", "4000"),
+    Figure("  until all are", "idle.connect_s", "idle", "< 60", "51", "s"),
+    Figure("  share of a core", "idle.core_share", "idle", "< 0.25", "0.22"),
+    Figure("  memory of the pool", "idle.rss_mb", "idle", "< 1000", "288", "MB"),
+    Figure("pool restarted under 10,000: whole", "restart.seconds", "restart",
+           "< 60", "none", "s"),
+    Figure("  replicates lost, of 1,000", "restart.lost", "restart", "< 1", "none"),
+    Figure("durable transitions a second", "transitions.per_s", "transitions", ">= 2000", "650"),
+    Figure("  longest stall of the loop", "transitions.stall_ms", "transitions",
+           "< 50", "1,000s", "ms"),
+    Figure("bag of 1,000: initialized", "bag.1000.initialized_s", "bag", "< 60",
+           "", "s"),
+    Figure("  all paid", "bag.1000.paid_s", "bag", "< 150", "300", "s"),
+    Figure("bag of 10,000: initialized", "bag.10000.initialized_s", "bag", "< 600", "", "s"),
+    Figure("  all paid", "bag.10000.paid_s", "bag", "< 1500", "", "s"),
+    Figure("  share of block gas used", "bag.gas_share", "bag", ">= 0.8", "0.4"),
+    Figure("recovery, 1,000,000 settled tasks", "recovery_s", "recovery",
+           "< 3", "180", "s"),
+    Figure("standby takes over", "failover_s", "failover", "< 10", "none", "s"),
+    Figure("overhead at 1 s blocks: trust 1", "overhead_s.caf.1.p50", "overhead",
+           "< 3", "2.0", "s"),
+    Figure("  trust 1, standard", "overhead_s.standard.1.p50", "overhead", "< 5", "4.0", "s"),
+    Figure("  trust 100", "overhead_s.trust100.1.p50", "overhead", "< 6", "4.0", "s"),
+    Figure("assignment, real workers, p95", "assignment_ms.p95", "overhead", "< 100", "39", "ms"),
+    Figure("  beside 1,000 others and a bag, p95", "assignment_ms.p95_busy", "assignment",
+           "< 100", "none", "ms"),
+    Figure("worker's memory", "worker_rss_mb", "overhead", "< 90", "110", "MB"),
+    Figure("  after 1,000 tasks", "worker_rss_mb_after", "worker_memory",
+           "< 120", "245", "MB"),
+    Figure("import of the command line", "start.import_s", "start", "< 0.15", "0.24", "s"),
+    Figure("`poolhand wallet list`", "start.list_s", "start", "< 0.4", "1.0", "s"),
+    Figure("lost worker replaced, p50", "lost_worker_replaced_s.p50", "lost", "< 30", "17", "s"),
+    Figure("container overhead", "container_overhead_ms", "containers", "< 50", "", "ms"),
+)  # fmt: skip
