@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fieldcases
+import modulemap
 import reached
 
 from poolhand.cli.reference import reference
@@ -54,7 +55,8 @@ def main() -> None:
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
     reached.PAGE.write_text(reached.page(), encoding="utf-8")
     fieldcases.PAGE.write_text(fieldcases.page(), encoding="utf-8")
-    written = "statuses.md, statuses-tested.md, field-cases.md, cli.md, settings.md"
+    modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
+    written = "statuses.md, statuses-tested.md, field-cases.md, cli.md, settings.md, modules.md"
     print(f"written below docs/: {written}", file=sys.stderr)
 
 
