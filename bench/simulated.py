@@ -1,0 +1,192 @@
+"""A pool's scheduler on a chain in memory, with workers that compute nothing: all that costs is ours.
+
+The journal is the real one, a database on the disk. Workers are reached in memory, but every
+message passes the real codec. What the fake chain itself costs is counted apart (``chain_s``), for
+no pool has its chain in the same loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from poolhand.chain.fake import FakeChain
+from poolhand.chain.fake.assets import predict
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.messages import Nonce
+from poolhand.domain.onchain import CreateApp, CreateWorkerpool
+from poolhand.domain.orders.model import (
+    NO_DATASET_ORDER,
+    AppOrder,
+    MatchOrders,
+    RequestOrder,
+    Salt,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.tag import NO_TAG
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NANO_PER_RLC, NanoRlc
+from poolhand.keys import Wallet
+from poolhand.scheduler.scheduler import Scheduler
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.pool import PoolSettings
+from poolhand.store import SqlJournal
+from poolhand.store.group import grouped
+from poolhand.store.section import LogSection
+from poolhand.transport.clock import SystemClock, SystemEntropy
+from poolhand.transport.gate import Arrival
+from poolhand.wire.frames import Frame, decode, encode
+from poolhand.wire.messages import Capabilities, Capacity, SchedulerBound, WorkerBound
+
+PRICE = 100 * NANO_PER_RLC
+STAKE = 10**6 * NANO_PER_RLC
+Heard = Callable[[Address, WorkerBound], None]
+
+
+class SimulatedPool:
+    """One pool, its chain, and the ends of its workers' sessions.
+
+    Attributes:
+        heard: Called with each message that a worker receives.
+        chain_s: Seconds that the fake chain has taken of the loop.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.chain = FakeChain(automine=False, start=int(time.time()))
+        self.requester, self.owner = _wallet(1), _wallet(2)
+        for wallet in (self.requester, self.owner):
+            self.chain.fund(wallet.address, stake=NanoRlc(10**9 * NANO_PER_RLC))
+        self.workers = [Address((number + 1).to_bytes(20, "big")) for number in range(workers)]
+        for worker in self.workers:
+            self.chain.fund(worker, stake=NanoRlc(STAKE))
+        self.workerpool = self._create(CreateWorkerpool(self.owner.address, "pool"))
+        made = CreateApp(self.owner.address, "noop", b"registry.test/noop:1", bytes([7] * 32))
+        self.app = self._create(made)
+        self.chain.mine()
+        self.heard: Heard = lambda _worker, _message: None
+        self.chain_s, self._salts = 0.0, 0
+        self._said: deque[tuple[Address, SchedulerBound]] = deque()
+        self._spoken = asyncio.Event()
+
+    def _create(self, asset: CreateApp | CreateWorkerpool) -> Address:
+        self.chain.submit(self.owner.address, asset)
+        return predict(asset)
+
+    def settings(self, home: Path) -> PoolSettings:
+        return PoolSettings(
+            chain=ChainSettings(("http://rpc.test",), self.chain.facts.hub),
+            workerpool=self.workerpool,
+            wallet=home / "wallet",
+            password="",
+            database=f"sqlite:///{home / 'pool.db'}",
+            prices={0: NanoRlc(PRICE)},
+            trusted=frozenset(self.workers),
+            preflight=False,
+        )
+
+    @asynccontextmanager
+    async def served(self, home: Path, slots: int) -> AsyncIterator[Scheduler]:
+        """Run the scheduler with all its workers connected; ``slots`` of each."""
+        settings = self.settings(home)
+        journal = SqlJournal(settings.database)
+        try:
+            async with grouped(journal) as events, asyncio.TaskGroup() as tasks:
+                scheduler = Scheduler(
+                    settings,
+                    self.chain.hub,
+                    self.chain.watcher,
+                    self.chain.sender(self.owner),
+                    self.owner,
+                    LogSection(events, "task"),
+                    SystemClock(),
+                    SystemEntropy(),
+                    tell=self._tell,
+                    reputations=LogSection(events, "reputation"),
+                )
+                ready = asyncio.Event()
+                running = [tasks.create_task(scheduler.run(ready.set))]
+                await ready.wait()
+                running.append(tasks.create_task(self._listen(scheduler)))
+                for worker in self.workers:
+                    await scheduler.workers.connected(arrival(worker, slots))
+                    self.say(worker, Capacity(slots, paused=False, reason=None))
+                yield scheduler
+                for each in running:
+                    each.cancel()
+        finally:
+            journal.close()
+
+    # --------------------------------------------------------------------------------- sessions
+
+    def _tell(self, worker: Address, message: WorkerBound) -> None:
+        self.heard(worker, passed(message))
+
+    def say(self, worker: Address, message: SchedulerBound) -> None:
+        """Let a worker say something; the pool hears it in its turn."""
+        self._said.append((worker, message))
+        self._spoken.set()
+
+    async def _listen(self, scheduler: Scheduler) -> None:
+        while True:
+            await self._spoken.wait()
+            self._spoken.clear()
+            while self._said:
+                worker, message = self._said.popleft()
+                await scheduler.workers.received(worker, passed(message))
+                await asyncio.sleep(0)  # as a socket would: others have their turn
+
+    # ------------------------------------------------------------------------------------ chain
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Count what is done as the fake chain's time."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.chain_s += time.perf_counter() - began
+
+    def buy(self, tasks: int, trust: int = 1) -> None:
+        """Mine a deal."""
+        with self.apart():
+            self.chain.submit(self.requester.address, self._orders(tasks, trust))
+            self.chain.mine()
+
+    def _orders(self, tasks: int, trust: int) -> MatchOrders:
+        self._salts += 1
+        z, salt, price = ZERO_ADDRESS, Salt(self._salts.to_bytes(32, "big")), NanoRlc(PRICE)
+        requester, owner, domain, free = self.requester, self.owner, self.chain.domain, NanoRlc(0)
+        app = AppOrder(self.app, free, tasks, NO_TAG, z, z, z, salt)
+        pool = WorkerpoolOrder(
+            self.workerpool, price, tasks, NO_TAG, 0, Trust(trust), z, z, z, salt
+        )
+        request = RequestOrder(
+            self.app, free, z, free, self.workerpool, price, requester.address, tasks, NO_TAG, 0,
+            Trust(trust), requester.address, z, '{"iexec_args":"hello"}', salt,
+        )  # fmt: skip
+        return MatchOrders(
+            app=Signed(app, owner.sign_order(domain, app)),
+            dataset=Signed(NO_DATASET_ORDER, b""),
+            workerpool=Signed(pool, owner.sign_order(domain, pool)),
+            request=Signed(request, requester.sign_order(domain, request)),
+        )
+
+
+def arrival(worker: Address, slots: int) -> Arrival:
+    """Return the login of a worker that holds nothing."""
+    can = Capabilities("w", "99", slots, slots, 2**34, (), gpu=False, instance=Nonce(bytes(32)))
+    return Arrival(worker, Nonce(bytes(32)), False, can, (), "127.0.0.1", SystemClock().now())
+
+
+def passed(message):  # type: ignore[no-untyped-def]
+    """Return a message as the other side reads it."""
+    return decode(encode(Frame(message, 1, 0))).message
+
+
+def _wallet(number: int) -> Wallet:
+    return Wallet.from_key(bytes([number] * 32))

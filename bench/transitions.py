@@ -1,0 +1,105 @@
+"""How many moves of replicates a pool takes and writes down per second, and how long its loop stalls.
+
+A bag is bought; every worker is given its share and reports stage after stage, each report once the
+one before was acknowledged. A move is a report that was acknowledged (so it is durable) or an
+assignment. The workers' own side, encoding and all, runs in the same loop: a pool alone does more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+
+from bench.frame import Job, Keys
+from bench.simulated import SimulatedPool
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import UnixSeconds
+from poolhand.wire.messages import Acknowledged, Offer, Reported, StatusReport, WorkerBound
+
+WORKERS, SLOTS, TASKS = 500, 10, 5_000
+LONGEST = 300.0
+"""Seconds after which what has not moved never will."""
+STAGES = (
+    Status.RUNNING, Status.APP_DOWNLOADING, Status.APP_DOWNLOADED, Status.DATA_DOWNLOADING,
+    Status.DATA_DOWNLOADED, Status.COMPUTING, Status.COMPUTED, Status.RESULT_UPLOADING,
+    Status.RESULT_UPLOADED, Status.CAN_CONTRIBUTE, Status.CONTRIBUTING,
+)  # fmt: skip
+"""What a worker tells before it needs the chain."""
+TICK = 0.001
+
+
+async def keys(job: Job) -> Keys:
+    pool = SimulatedPool(job.scaled(WORKERS))
+    async with pool.served(job.home, SLOTS):
+        moves = Moves(pool, job.scaled(TASKS))
+        await asyncio.sleep(1)  # all have arrived and were appraised
+        watch = asyncio.create_task(stalls(pool))
+        began, before = time.perf_counter(), pool.chain_s
+        pool.buy(moves.wanted)
+        mining = asyncio.create_task(blocks(pool))
+        async with asyncio.timeout(LONGEST):
+            await moves.all_done.wait()
+        took = time.perf_counter() - began - (pool.chain_s - before)
+        watch.cancel()
+        mining.cancel()
+        (longest,) = await asyncio.gather(watch)
+        await asyncio.gather(mining, return_exceptions=True)
+    rate = moves.count / took
+    job.say(f"{moves.count} moves in {took:.1f} s: {rate:.0f}/s, longest stall {longest:.0f} ms")
+    return {"transitions": {"per_s": round(rate), "stall_ms": round(longest, 1)}}
+
+
+class Moves:
+    """Plays the workers' part, and counts."""
+
+    def __init__(self, pool: SimulatedPool, wanted: int) -> None:
+        self._pool, self.wanted, self.count, self._ended = pool, wanted, 0, 0
+        self._told: defaultdict[tuple[Address, TaskId], int] = defaultdict(int)
+        self.all_done = asyncio.Event()
+        pool.heard = self._heard
+
+    def _heard(self, worker: Address, message: WorkerBound) -> None:
+        match message:
+            case Offer(task_id) if not self._told[worker, task_id]:
+                self.count += 1
+                self._tell(worker, task_id)
+            case Acknowledged(task_id, count) if count == self._told[worker, task_id]:
+                self.count += 1
+                self._go_on(worker, task_id, count)
+
+    def _go_on(self, worker: Address, task_id: TaskId, count: int) -> None:
+        if count < len(STAGES):
+            self._tell(worker, task_id)
+            return
+        self._ended += 1
+        if self._ended >= self.wanted:
+            self.all_done.set()
+
+    def _tell(self, worker: Address, task_id: TaskId) -> None:
+        first = self._told[worker, task_id]
+        self._told[worker, task_id] += 1
+        report = StatusReport(STAGES[first], None, UnixSeconds(int(time.time())), None, None)
+        self._pool.say(worker, Reported(task_id, first, (report,)))
+
+
+async def blocks(pool: SimulatedPool) -> None:
+    """Mine a block per second, as the network does meanwhile."""
+    while True:
+        await asyncio.sleep(1)
+        with pool.apart():
+            pool.chain.mine()
+
+
+async def stalls(pool: SimulatedPool) -> float:
+    """Watch the loop until cancelled; return its longest stall (ms) that the pool had a part in."""
+    longest = 0.0
+    try:
+        while True:
+            began, before = time.perf_counter(), pool.chain_s
+            await asyncio.sleep(TICK)
+            late = time.perf_counter() - began - TICK - (pool.chain_s - before)
+            longest = max(longest, late)
+    except asyncio.CancelledError:
+        return longest * 1000
