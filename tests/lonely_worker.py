@@ -51,6 +51,7 @@ class LonelyProgram:
         self.base = self.settings.base
         self.base.mkdir(parents=True, exist_ok=True)
         self.running: asyncio.Task | None = None
+        self.orders_taken: list[tuple[str, str]] = []
 
     async def accepts(self, **terms) -> Offer:
         """Let the worker's journal say that it has accepted a task, which is active on chain."""
@@ -73,6 +74,7 @@ class LonelyProgram:
         journal = FileJournal(self.base / "journal")
         pool = Workerpool(self.world.workerpool, self.world.owner.address, "", 35, 5)
         world = World(self.chain, pool, self.node.wallet, journal, self.node.runtime)
+        world.take_orders = lambda *told: self.orders_taken.append(told)
         self.running = asyncio.create_task(until_stopped(self._work(world)))
         self.running.add_done_callback(lambda _: journal.close())
         await self.until(lambda: read(self.base) is not None)

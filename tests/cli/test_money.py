@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import sys
 
 import pytest
 from cli_world import CHEAP, PASSWORD
 
 from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.domain.ids import Address
-from poolhand.keys import WrongPassword, import_wallet, open_wallet
+from poolhand.domain.onchain import Withdraw
+from poolhand.domain.units import NanoRlc
+from poolhand.keys import WalletLock, WrongPassword, import_wallet, open_wallet
 from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.transport.clock import ManualClock
 
 RLC, COIN = 10**9, 10**18
 FRIEND = Address(bytes([9] * 20))
@@ -241,3 +246,54 @@ def test_wallets_are_exported_without_any_chain(cli, mine, monkeypatch):
     assert cli("wallet", "export", "--to", str(target)).code == 0
     assert json.loads(target.read_text())["version"] == 3
     assert target.read_bytes() == stored.path.read_bytes()
+
+
+# ------------------------------------------------------------------------- wallets in use
+
+
+@pytest.mark.parametrize("verb", ["pool serve", "worker start"])
+def test_a_wallet_that_a_running_program_holds_is_not_waited_for(cli, monkeypatch, verb):
+    monkeypatch.setattr(sys, "argv", ["/bin/poolhand", *verb.split()])
+    address = Address.parse(cli("wallet", "show", "--json").json["address"])
+    slept = cli.market.clock.now()
+    with WalletLock(cli.home / "locks", address):
+        ran = cli("account", "withdraw", "1", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "wallet-in-use")
+    assert f"(`poolhand {verb}`)" in ran.error["message"]
+    assert cli.market.clock.now() == slept, "it does not let go by itself"
+
+
+def test_what_is_waited_for_is_said_at_once(cli, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/poolhand", "run", "docker.io/x:1"])
+    address = Address.parse(cli("wallet", "show", "--json").json["address"])
+    cli.market.clock = Releasing(lock := WalletLock(cli.home / "locks", address))
+    lock.acquire()
+    ran = cli("account", "deposit", "1")
+    assert ran.code == 0
+    assert f"in use by process {os.getpid()} (`poolhand run`): waiting for it, 20 s" in ran.err
+
+
+class Releasing(ManualClock):
+    """A clock in whose first pause the other program lets go."""
+
+    def __init__(self, lock):
+        super().__init__()
+        self._lock = lock
+
+    async def sleep(self, seconds):
+        self._lock.release()
+        self.advance(seconds)
+
+
+@pytest.mark.parametrize(
+    ("free", "told"), [(0, "there is nothing to withdraw"), (3, "withdraw 3 RLC or l")]
+)
+def test_a_withdrawal_of_more_than_is_free_says_what_is(cli, free, told):
+    who = Address.parse(cli("wallet", "show", "--json").json["address"])
+    has = cli("account", "show", "--json").json["stake_nrlc"]
+    cli.market.chain.submit(who, Withdraw(NanoRlc(has - free * 10**9)))
+    before = cli.market.chain.head.number
+    ran = cli("account", "withdraw", "100", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "balance-too-low")
+    assert f"has {free} RLC of free stake and not 100: {told}" in ran.error["message"]
+    assert cli.market.chain.head.number == before

@@ -2,68 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import replace
-
 import pytest
-from pool_world import PoolWorld
+from started_pool import Started
 
-from memory_node import MemoryLink, MemoryNode, RpcError, linked
+from memory_node import MemoryNode, RpcError
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.keys import WalletLock
 from poolhand.keys.errors import WalletInUse
-from poolhand.keys.keystore import import_wallet
-from poolhand.scheduler.main import NotThePoolsOwner, run
-from poolhand.transport.clock import SystemClock
-
-PASSWORD = "sesame"
-
-
-class Started:
-    """A pool as ``poolhand pool serve`` begins it, over a chain in memory."""
-
-    def __init__(self, folder, key=2, **changes):
-        self.world = PoolWorld(folder)
-        self.world.clock = SystemClock()
-        stored = import_wallet(folder / "keys", bytes([key] * 32).hex(), PASSWORD, cost=2)
-        self.settings = replace(
-            self.world.pool.settings,
-            wallet=stored.path,
-            password=PASSWORD,
-            port=0,
-            database=f"sqlite:///{folder}/pool.db",
-            locks=folder / "locks",
-            **changes,
-        )
-        self.urls = []
-        self.node = None
-
-    @asynccontextmanager
-    async def join(self, _settings, _patience):
-        if self.node is None:
-            yield self.world.chain
-            return
-        async with linked(MemoryLink(self.node)) as chain:
-            yield chain
-
-    async def serve(self):
-        """Run until the pool says that it is ready."""
-        ready = asyncio.Event()
-
-        def told(url):
-            self.urls.append(url)
-            ready.set()
-
-        serving = asyncio.ensure_future(run(self.settings, told, self.join))
-        waiting = asyncio.ensure_future(ready.wait())
-        await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        serving.cancel()
-        await asyncio.gather(serving, waiting, return_exceptions=True)
-        if not serving.cancelled():
-            serving.result()
+from poolhand.scheduler.main import NotThePoolsOwner
 
 
 async def test_the_pools_owner_may_serve_it(tmp_path):

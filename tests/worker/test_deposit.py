@@ -72,6 +72,12 @@ async def test_the_running_worker_turns_rlc_into_stake_and_its_page_shows_it_at_
     assert (await status_of(program))["stake"]["free_nrlc"] == before + 5 * RLC
 
 
+async def test_who_asks_for_the_wallet_is_told_where_the_worker_takes_orders(program):
+    await program.starts()
+    told = read(program.base)
+    assert program.orders_taken == [(told.url, told.token)]
+
+
 async def test_without_the_token_nothing_is_deposited(program):
     await program.starts()
     before = stake(program)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,10 +13,13 @@ from poolhand.cli.parts import AmountArgument, amount_of
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import NothingToDeposit, NothingToMove
 from poolhand.domain.ids import Address
+from poolhand.domain.units import show_rlc
 
 if TYPE_CHECKING:
     from poolhand.domain.onchain import Receipt
+    from poolhand.domain.units import NanoRlc
     from poolhand.requester.requester import Balances
+
 
 app = noun("Look at a stake and at what locks it, deposit RLC, withdraw it, claim it back.")
 
@@ -62,7 +66,13 @@ async def claim(desk: Desk, blocks: BlocksOption = LOOKBACK) -> Answer:
 
 @verb(app, "deposit", example="poolhand account deposit 25")
 async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
-    """Turn RLC into stake, which purchases, contributions and sales of a pool lock."""
+    """Turn RLC into stake, which purchases, contributions and sales of a pool lock.
+
+    Where a running pool or worker of yours holds the wallet, that one is asked to deposit.
+    """
+    from poolhand.cli.held_wallet import deposit_through
+    from poolhand.keys import WalletInUse
+
     wanted = amount_of(amount)
     if not wanted:
         raise NothingToDeposit
@@ -70,19 +80,38 @@ async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
         has = await requester.balances()
         if has.rlc < wanted:
             raise WalletWithoutRlc(has.owner, has.rlc, wanted, requester.hub.facts.chain_id)
-        receipt = await requester.deposit(wanted)
+        try:
+            receipt = await requester.deposit(wanted)
+        except WalletInUse as held:
+            receipt = await asyncio.to_thread(deposit_through, held, wanted)
         return _answer(await requester.balances(), receipt)
 
 
 @verb(app, "withdraw", example="poolhand account withdraw 1.5")
 async def withdraw(desk: Desk, amount: AmountArgument) -> Answer:
     """Turn free stake back into RLC."""
+    from poolhand.chain.errors import BalanceTooLow
+
     wanted = amount_of(amount)
     if not wanted:
         raise NothingToMove
     async with desk.requester(signing=True) as requester:
+        has = await requester.balances()
+        if has.account.stake < wanted:
+            raise BalanceTooLow(_not_free(has, wanted))
         receipt = await requester.withdraw(wanted)
         return _answer(await requester.balances(), receipt)
+
+
+def _not_free(has: Balances, wanted: NanoRlc) -> str:
+    """Say that more is to be withdrawn than is free, and why."""
+    free, locked = has.account.stake, has.account.locked
+    instead = f"withdraw {show_rlc(free)} RLC or less" if free else "there is nothing to withdraw"
+    stakes = f"; {show_rlc(locked)} RLC are locked (`poolhand account stakes`)"
+    return (
+        f"account {has.owner} has {show_rlc(free)} RLC of free stake and not "
+        f"{show_rlc(wanted)}: {instead}{stakes if locked else ''}"
+    )
 
 
 def _answer(balances: Balances, receipt: Receipt | None = None) -> Answer:

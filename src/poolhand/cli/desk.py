@@ -28,7 +28,7 @@ from poolhand.settings.requester import DEFAULT_STATE, REQUESTER_OPTIONS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from poolhand.keys import StoredWallet
+    from poolhand.keys import StoredWallet, WalletInUse
     from poolhand.requester.requester import Requester
     from poolhand.settings.requester import RequesterSettings
 
@@ -269,7 +269,18 @@ class Desk:
         if wallet is not None:
             settings = replace(settings, wallet=wallet[0], password=wallet[1])
         async with (self.opener or _opener())(settings) as requester:
+            if settings.wallet is not None and settings.password is not None:
+                requester.purse.busy = self._wait_told
             yield requester
+
+    def _wait_told(self, fault: WalletInUse) -> None:
+        from poolhand.requester.purse import PATIENCE
+
+        verb = f" (`poolhand {fault.verb}`)" if fault.verb else ""
+        self.note(
+            f"wallet {fault.address} is in use by process {fault.holder}{verb}: waiting for it, "
+            f"{PATIENCE:.0f} s at most"
+        )
 
 
 def _opener() -> Opener:

@@ -58,8 +58,8 @@ class Seen:
         elif free < self.least:
             yield (
                 f"its owner {told.owner} has {show_rlc(free)} RLC of free stake, and the cheapest "
-                f"task locks {show_rlc(self.least)} RLC of it: the owner must stop the pool, "
-                "deposit with `poolhand account deposit`, and start it again"
+                f"task locks {show_rlc(self.least)} RLC of it: the owner must deposit "
+                "(`poolhand account deposit`, on the pool's machine while it runs)"
             )
         if health.gas.message:
             yield health.gas.message

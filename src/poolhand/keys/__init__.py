@@ -5,6 +5,7 @@ from __future__ import annotations
 from poolhand.keys.errors import (
     KeystoreUnreadable,
     NotAKey,
+    OrdersTaken,
     WalletExists,
     WalletInUse,
     WalletNotFound,
@@ -28,6 +29,7 @@ __all__ = [
     "FileExists",
     "KeystoreUnreadable",
     "NotAKey",
+    "OrdersTaken",
     "StoredWallet",
     "Wallet",
     "WalletExists",

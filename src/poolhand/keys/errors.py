@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.domain.ids import Address
@@ -16,6 +18,10 @@ class NotAKey(Refused):
             "this is not a private key: give 64 hexadecimal digits, 0x in front or not, "
             "of a number between 1 and the order of secp256k1"
         )
+
+
+LASTING: Final = frozenset({"worker start", "pool serve"})
+"""Programs that hold their wallet until they are stopped."""
 
 
 class WrongPassword(Refused):
@@ -59,13 +65,36 @@ class WalletExists(Refused):
         self.path = path
 
 
-class WalletInUse(EndsProgram, Refused):
-    """Another process on this machine sends transactions of this wallet."""
+@dataclass(frozen=True, slots=True)
+class OrdersTaken:
+    """Where a program takes orders for the wallet that it holds, and the token they must carry."""
 
-    def __init__(self, address: Address, holder: str, verb: str = "") -> None:
+    url: str
+    token: str = field(repr=False)
+
+
+class WalletInUse(EndsProgram, Refused):
+    """Another process on this machine sends transactions of this wallet.
+
+    Attributes:
+        address: The wallet.
+        holder: The process id.
+        verb: What was typed to start it; empty where that is not known.
+        orders: Where it takes orders for the wallet; None where it takes none.
+    """
+
+    def __init__(
+        self, address: Address, holder: str, verb: str = "", orders: OrdersTaken | None = None
+    ) -> None:
         what = f" (`poolhand {verb}`)" if verb else ""
+        instead = "to deposit, use `poolhand account deposit`; else " if orders else ""
         super().__init__(
-            f"wallet {address} is in use by process {holder}{what}: stop that process, "
+            f"wallet {address} is in use by process {holder}{what}: {instead}stop that process, "
             "or give this program a wallet of its own"
         )
-        self.address, self.holder = address, holder
+        self.address, self.holder, self.verb, self.orders = address, holder, verb, orders
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the program is one that runs until it is stopped, so that waiting is in vain."""
+        return self.verb in LASTING

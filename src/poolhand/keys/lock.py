@@ -1,4 +1,8 @@
-"""One process per wallet and machine: two would use the same nonces."""
+"""One process per wallet and machine: two would use the same nonces.
+
+A program that holds a wallet for long may take orders for it: where, and by what token, stands in
+the lock, which its owner alone may read. So another program of the same person asks it to send.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from poolhand.domain.ids import Address
-from poolhand.keys.errors import WalletInUse
+from poolhand.keys.errors import OrdersTaken, WalletInUse
+
+_LONGEST: Final = 1024
+"""Bytes of a lock that are read."""
 
 
 class WalletLock:
@@ -39,12 +46,26 @@ class WalletLock:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder, _, verb = os.pread(handle, 64, 0).decode(errors="replace").partition("\n")
+            told = os.pread(handle, _LONGEST, 0).decode(errors="replace").split("\n")
             os.close(handle)
-            raise WalletInUse(self._address, holder.strip() or "unknown", verb.strip()) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n{verb_of(sys.argv)}\n".encode(), 0)
+            raise _in_use(self._address, told) from None
         self._handle = handle
+        self._write()
+
+    def take_orders(self, url: str, token: str) -> None:
+        """Tell those who may read the lock where orders for the wallet are taken.
+
+        Args:
+            url: Of the service that takes them.
+            token: Which they must carry.
+        """
+        self._write(url, token)
+
+    def _write(self, *more: str) -> None:
+        assert self._handle is not None
+        lines = (str(os.getpid()), verb_of(sys.argv), *more, "")
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, "\n".join(lines).encode(), 0)
 
     def release(self) -> None:
         """Let go; repeatable. The file stays, for removing it would race."""
@@ -65,10 +86,17 @@ class WalletLock:
         self.release()
 
 
+def _in_use(address: Address, told: Sequence[str]) -> WalletInUse:
+    """Return the error that tells what stands in a lock."""
+    holder, verb, url, token, *_ = (*(line.strip() for line in told), "", "", "", "")
+    orders = OrdersTaken(url, token) if url and token else None
+    return WalletInUse(address, holder or "unknown", verb, orders)
+
+
 def verb_of(argv: Sequence[str]) -> str:
     """Return the words of our own command line by which a person knows the program; else nothing.
 
-    No argument is among them: others may read the lock.
+    No argument is among them: they may hold secrets.
     """
     if not argv or Path(argv[0]).name != "poolhand":
         return ""

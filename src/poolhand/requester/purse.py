@@ -14,7 +14,6 @@ from contextlib import (
     asynccontextmanager,
     closing,
     contextmanager,
-    suppress,
 )
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +112,9 @@ class Purse:
         locks: Where this machine's programs lock the wallets they use.
         clock: Waits while another program spends.
         patience: Seconds to wait for it.
+
+    Attributes:
+        busy: Told at once when another program has to be waited for.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Purse:
         self._connect, self.wallet, self._clock, self._patience = connect, wallet, clock, patience
         self._folder, self._locks = folder.expanduser(), locks
         self._hand: OpenPurse | None = None
+        self.busy: Callable[[WalletInUse], None] = lambda _: None
 
     @property
     def address(self) -> Address:
@@ -140,7 +143,7 @@ class Purse:
         May be nested: the inner one is the outer one's.
 
         Raises:
-            WalletInUse: The other program did not let go in time.
+            WalletInUse: The other program did not let go in time, or never will by itself.
             JournalCorrupt: A journal was altered; its message says what to do.
             ChainUnreachable: No endpoint answers.
         """
@@ -173,14 +176,18 @@ class Purse:
 
     async def _acquire(self) -> WalletLock:
         lock, waited = WalletLock(self._locks, self.address), 0.0
-        while waited < self._patience:
-            with suppress(WalletInUse):
+        while True:
+            try:
                 lock.acquire()
+            except WalletInUse as fault:
+                if fault.is_lasting or waited >= self._patience:
+                    raise
+                if not waited:
+                    self.busy(fault)
+            else:
                 return lock
             await self._clock.sleep(_PAUSE)
             waited += _PAUSE
-        lock.acquire()
-        return lock
 
 
 @contextmanager

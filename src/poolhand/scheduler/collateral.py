@@ -72,9 +72,9 @@ class Collateral:
         return (
             f"the pool's owner {self._owner} has {show_rlc(self.account.stake)} RLC of free stake, "
             f"and the cheapest task locks {show_rlc(self.least)} RLC of it (30 % of the price): "
-            f"the owner must deposit at least {show_rlc(self.missing)} RLC: stop the pool, which "
-            f"holds the wallet, type `poolhand account deposit {show_rlc(self.missing)} --wallet "
-            f"{self._owner}`, and start it again"
+            f"the owner must deposit at least {show_rlc(self.missing)} RLC: `poolhand account "
+            f"deposit {show_rlc(self.missing)} --wallet {self._owner}`, on this machine while the "
+            "pool runs"
         )
 
     def show(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner
 from poolhand.scheduler.api import routes
+from poolhand.scheduler.owner_orders import local_url, owner_routes
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
@@ -88,7 +89,7 @@ async def run(
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())
-        stack.enter_context(WalletLock(settings.locks, wallet.address))
+        lock = stack.enter_context(WalletLock(settings.locks, wallet.address))
         journal = SqlJournal(settings.database)
         stack.callback(journal.close)
         events = await stack.enter_async_context(grouped(journal))
@@ -113,7 +114,7 @@ async def run(
             reputations=LogSection(events, "reputation"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
-        await _serve(scheduler, wallet, facts, listener, ready)
+        await _serve(scheduler, wallet, lock, facts, listener, ready)
 
 
 def _faults(database: str) -> Path:
@@ -134,6 +135,7 @@ def _patience(journal: Journal) -> Patience:
 async def _serve(
     scheduler: Scheduler,
     wallet: Wallet,
+    lock: WalletLock,
     facts: PoolFacts,
     listener: socket,
     ready: Callable[[str], None] | None,
@@ -143,16 +145,19 @@ async def _serve(
         caught_up = asyncio.Event()
         tasks.create_task(scheduler.run(caught_up.set))
         await caught_up.wait()
+        token = SystemEntropy().bytes(32).hex()
         app = application(
             "Poolhand pool",
             [
                 routes(scheduler.office(facts.url)),
+                owner_routes(scheduler.deposits, token),
                 worker_endpoint(scheduler.sessions, wallet, facts),
             ],
             hosts=hosts_of(listener.getsockname()[0], facts.url),
         )
 
         def told(_port: int) -> None:
+            lock.take_orders(local_url(listener), token)
             log.info("pool_started", url=facts.url, workerpool=str(facts.workerpool))
             if ready is not None:
                 ready(facts.url)

@@ -54,6 +54,7 @@ from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
+from poolhand.scheduler.owner_orders import OwnerDeposits
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.supplier import Supplier
@@ -109,6 +110,7 @@ class Scheduler:
             sender, clock, self._owed, self._gas_changed, self._outage, wall
         )
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
+        self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
         self.metrics = Metrics(self.engine, self.directory, self.gas_budget)
         pool, patience = settings.workerpool, Patience(clock, self._outage)
         self.deals = Deals(self.engine, hub, pool, patience, quick=settings.quick_finish)

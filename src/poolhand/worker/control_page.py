@@ -7,15 +7,14 @@ operator alone; ``transport.asgi`` refuses foreign names and origins besides.
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Depends, Header
+from fastapi import APIRouter, Body, Depends
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc
+from poolhand.transport.bearer import bearer_guard
 from poolhand.wire.messages import SENTENCE
 from poolhand.worker.control import Control
 from poolhand.worker.deposit import MOST, Deposited, Depositor
@@ -37,7 +36,7 @@ class NoOrderToken(Refused):
 
 def control_routes(control: Control, depositor: Depositor, token: str) -> APIRouter:
     """Return the endpoints that give orders; each answers with what has become of it."""
-    router = APIRouter(dependencies=[Depends(_guard(token))])
+    router = APIRouter(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
 
     def told() -> dict[str, Any]:
         return {"paused": control.pause_reason, "draining": control.is_draining}
@@ -77,17 +76,6 @@ def control_routes(control: Control, depositor: Depositor, token: str) -> APIRou
         return _show(await depositor.deposit(name, NanoRlc(nrlc)))
 
     return router
-
-
-def _guard(token: str) -> Callable[[str], None]:
-    """Return what refuses an order without the token, before its body is looked at."""
-
-    def authorize(authorization: Annotated[str, Header()] = "") -> None:
-        given = authorization.encode(errors="replace")
-        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
-            raise NoOrderToken
-
-    return authorize
 
 
 def _show(deposited: Deposited) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class NoSuchPool(Refused):
 
 @dataclass(slots=True)
 class World:
-    """What the worker found when it started."""
+    """What the worker found when it started; ``take_orders`` tells who asks for the wallet."""
 
     chain: Chain
     pool: Workerpool
@@ -80,6 +80,7 @@ class World:
     journal: FileJournal
     runtime: DockerRuntime
     disk: DiskKind = DiskKind.WATCH
+    take_orders: Callable[[str, str], None] = lambda _url, _token: None
 
 
 async def run(
@@ -105,7 +106,7 @@ async def run(
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())
-        stack.enter_context(WalletLock(settings.locks, wallet.address))
+        lock = stack.enter_context(WalletLock(settings.locks, wallet.address))
         private_folder(settings.base)
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
@@ -129,7 +130,8 @@ async def run(
                 f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
                 "POOL_ADDRESS and the chain"
             )
-        await work(settings, World(chain, pool, wallet, journal, runtime, disks.kind), ready, craft)
+        world = World(chain, pool, wallet, journal, runtime, disks.kind, lock.take_orders)
+        await work(settings, world, ready, craft)
 
 
 def _patience(journal: Journal) -> Patience:
@@ -217,6 +219,7 @@ async def _attend(
         def told(port: int) -> None:
             url = f"http://127.0.0.1:{port}"
             post(settings.base, url, token)
+            world.take_orders(url, token)
             log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
             if ready is not None:
                 agent.results_url.add_done_callback(lambda done: done.cancelled() or ready(url))
