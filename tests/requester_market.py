@@ -148,12 +148,15 @@ class FakeResults:
 
     archives: dict[TaskId, bytes] = field(default_factory=dict)
     missing_at: int = 0
+    asked: list[str] = field(default_factory=list)
 
-    async def download(self, task_id: TaskId, target: str) -> str:
+    async def download(self, location: str, target: str) -> str:
+        service, _, name = location.partition("/v1/results/")
+        self.asked.append(service)
         if self.missing_at:
             self.missing_at -= 1
             raise ResultMissing("the results service has no such result")
-        await asyncio.to_thread(Path(target).write_bytes, self.archives[task_id])
+        await asyncio.to_thread(Path(target).write_bytes, self.archives[TaskId.parse(name)])
         return ""
 
 
@@ -167,7 +170,6 @@ class Market:
     results: FakeResults
     clock: ManualClock | SystemClock = field(default_factory=ManualClock)
     seed: int = 0
-    asked: list[str] = field(default_factory=list)
     hosts: dict[str, str] = field(default_factory=dict)
 
     def requester(
@@ -183,13 +185,14 @@ class Market:
             self.wallet if wallet is None else wallet or None,
             self.clock,
             SeededEntropy(self.seed),
-            self._open_results,
+            self.results,
             self._resolve,
         )
 
-    def _open_results(self, url: str) -> FakeResults:
-        self.asked.append(url)
-        return self.results
+    @property
+    def asked(self) -> list[str]:
+        """The results services that were asked."""
+        return self.results.asked
 
     async def _resolve(self, host: str, _port: int) -> tuple[IPAddress, ...]:
         """Know the hosts that a test has named, and no others."""

@@ -10,7 +10,7 @@ import pytest
 
 from poolhand.observe.private import narrow, private_folder
 from poolhand.store import FileJournal, SqlJournal
-from poolhand.store.vault_disk import DiskVault
+from poolhand.store.results_disk import DiskResults
 
 
 @pytest.fixture(autouse=True)
@@ -61,12 +61,12 @@ def test_a_journal_of_an_older_version_is_narrowed_when_it_is_opened(tmp_path, k
 
 
 @pytest.mark.case("N1")
-def test_a_vault_of_an_older_version_is_narrowed_when_it_is_opened(tmp_path):
+def test_results_of_an_older_version_is_narrowed_when_they_are_opened(tmp_path):
     folder = tmp_path / "results"
     kept = folder / ("0x" + "1" * 64) / "archive.json"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}", encoding="utf-8")
-    DiskVault(folder)
+    DiskResults(folder, str)
     assert others(kept) == others(folder / "incoming") == []
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 

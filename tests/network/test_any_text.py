@@ -42,7 +42,7 @@ from poolhand.store import MemoryJournal
 from poolhand.transport.asgi import fault_response
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.pool_client import PoolClient
-from poolhand.transport.results_client import ResultsReader
+from poolhand.transport.results_client import ArchiveReader
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import Frame, decode, encode
 from poolhand.wire.journal_json import EventCodec
@@ -106,7 +106,7 @@ def pool_answers(status):
 
 def results_answer(status):
     return lambda w: answer_of(
-        lambda http: ResultsReader(http, "http://r").download(TASK, "/nowhere/x"), status, w
+        lambda http: ArchiveReader(http).download("http://r/v1/results/x", "/nowhere/x"), status, w
     )
 
 

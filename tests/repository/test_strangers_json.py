@@ -13,7 +13,7 @@ OWN = {
     "store/record.py": "our journal, under a checksum",
     "store/sql.py": "our journal, under a checksum",
     "store/memory.py": "our journal",
-    "store/vault_disk.py": "our records of archives",
+    "store/results_disk.py": "our records of archives",
     "worker/notice.py": "the worker's own notice",
     "requester/remembered.py": "our notes of purchases",
 }

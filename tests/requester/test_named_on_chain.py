@@ -12,21 +12,20 @@ from test_results import archive, news
 
 from poolhand.domain.ids import ZERO_ADDRESS, TaskId
 from poolhand.domain.onchain import CreateWorkerpool
-from poolhand.domain.result_link import result_link
-from poolhand.requester.named_urls import UrlRule, described_url, result_location, results_url
+from poolhand.domain.result_link import link_location, link_text, location_at
+from poolhand.requester.named_urls import UrlRule, described_url, is_web_address
 from poolhand.requester.result_places import NoResultsService
 from poolhand.requester.results import Result
 from poolhand.settings.chain import ChainSettings
 from requester_market import Market, client, registry
 
-TASK = TaskId(bytes([5] * 32))
 FAR, NEAR = "https://results.example", "http://127.0.0.1:4000"
 
 
 async def completed(market: Market, service: str) -> TaskId:
     """A task whose result lies where ``service`` is, as the chain says."""
     _, (task_id,) = await bought(market)
-    link = result_link(service, task_id, ZERO_ADDRESS).encode()
+    link = link_text(location_at(service, task_id), ZERO_ADDRESS).encode()
     await compute(market, task_id, OUTPUT, link)
     market.results.archives[task_id] = archive()
     return task_id
@@ -102,18 +101,28 @@ async def test_a_place_that_the_person_named_needs_no_other_leave(market, tmp_pa
         b"\xff",
         b"[]",
         b'{"location": 1}',
-        b'{"location": "https://a.example/v1/results/other"}',
         b'{"location": "/ipfs/QmX"}',
         b"[" * 100_000,
     ],
 )
-def test_a_link_that_names_no_results_service_is_none(link):
-    assert results_url(link, TASK) is None
+def test_a_link_that_names_no_web_address_is_told_apart(link):
+    assert not is_web_address(link_location(link))
+
+
+@pytest.mark.case("E25")
+async def test_a_result_is_fetched_from_whatever_address_its_link_has(market, tmp_path):
+    market.hosts["bucket.example"] = "8.8.8.8"
+    _, (task_id,) = await bought(market)
+    location = f"https://bucket.example/a/b?v=2/v1/results/{task_id}"
+    await compute(market, task_id, OUTPUT, link_text(location, ZERO_ADDRESS).encode())
+    market.results.archives[task_id] = archive()
+    await download(market, task_id, tmp_path, results_url="http://wrong.test")
+    assert market.asked == ["https://bucket.example/a/b?v=2"]
 
 
 @given(st.binary(max_size=64) | st.text().map(lambda text: text.encode(errors="replace")))
 def test_any_link_is_read_without_a_fault(link):
-    assert isinstance(result_location(link), str)
+    assert isinstance(link_location(link), str)
 
 
 @pytest.mark.case("A9")

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,14 +20,15 @@ from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TaskId
 from poolhand.domain.messages import ResultUpload, pool_domain
 from poolhand.domain.onchain import ContributeAndFinalize, Initialize
 from poolhand.domain.replicate.machine import Flow, Offer
+from poolhand.domain.result_link import location_at
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.keys import Wallet
 from poolhand.results.assembly import assemble
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.results import ResultsSettings
-from poolhand.store.vault_disk import DiskVault
+from poolhand.store.results_disk import DiskResults
 from poolhand.transport.clock import ManualClock
-from poolhand.transport.results_client import HttpResults, ResultsReader
+from poolhand.transport.results_client import ArchiveReader, HttpResults
 from poolhand.wire.handshake import PoolFacts
 
 URL = "http://127.0.0.1:13200"
@@ -116,12 +118,15 @@ class Scene:
 
     def start(self) -> None:
         """Start the service, anew if it was there before."""
-        self.vault = DiskVault(self.settings.folder)
-        self.app, self.intake = assemble(self.chain.hub, self.vault, self.clock, self.settings, URL)
+        self.storage = DiskResults(self.settings.folder, partial(location_at, URL))
+        self.app, self.intake = assemble(
+            self.chain.hub, self.storage, self.clock, self.settings, URL
+        )
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app))
 
     async def open(self) -> Scene:
         self.market = await Market.open(self.world)
+        await self.intake.count()
         return self
 
     @property
@@ -172,5 +177,5 @@ class Scene:
         transport = httpx.ASGITransport(app=self.app)
         return HttpResults(URL, worker, facts, self.clock, transport=transport)
 
-    def reader(self, limit: int = 10**6) -> ResultsReader:
-        return ResultsReader(self.http, URL, limit)
+    def reader(self, limit: int = 10**6) -> ArchiveReader:
+        return ArchiveReader(self.http, limit)

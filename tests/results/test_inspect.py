@@ -26,7 +26,7 @@ def look(raw: bytes, limits: ArchiveLimits = LIMITS) -> Contents:
     with tempfile.NamedTemporaryFile() as file:
         file.write(raw)
         file.flush()
-        return inspect(file.name, limits)
+        return inspect(file, limits)
 
 
 def packed(*entries, method=zipfile.ZIP_DEFLATED) -> bytes:

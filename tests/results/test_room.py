@@ -92,5 +92,6 @@ async def test_a_restart_forgets_nothing(tmp_path):
     for _ in range(2):
         assert (await scene.put(worker, await scene.offer(worker), large("42"))).is_success
     scene.start()
+    await scene.intake.count()
     answer = await scene.put(worker, await scene.offer(worker), large("42"))
     assert code(answer) == (507, "no-room-for-worker")

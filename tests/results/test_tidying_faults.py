@@ -8,7 +8,7 @@ import pytest
 from results_world import Scene, archive, digest_of
 
 from poolhand.domain.errors import Bug, ChainUnreachable
-from poolhand.store.vault_disk import VaultDown
+from poolhand.store.errors import StorageDown
 
 
 class Bad:
@@ -45,12 +45,12 @@ async def scene(tmp_path):
     return made
 
 
-FAULTS = [Bug("broken"), ValueError("a record of \ud800"), VaultDown("the disk failed")]
+FAULTS = [Bug("broken"), ValueError("a record of \ud800"), StorageDown("the disk failed")]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 async def test_a_task_that_cannot_be_cleared_leaves_the_others_to_be(scene, fault):
-    scene.intake._vault = Bad(scene.intake._vault, scene.tasks[0], fault, "of_task")
+    scene.intake._storage = Bad(scene.intake._storage, scene.tasks[0], fault, "of_task")
     assert await scene.intake.tidy_up() == 1
 
 
@@ -66,15 +66,14 @@ async def test_the_service_goes_on_when_it_cannot_tidy_up_at_all(scene, fault):
         def __init__(self):
             self.rounds = 0
 
-        def tasks(self):
+        async def tasks(self):
             self.rounds += 1
             raise fault
 
-    scene.intake._vault = broken = Broken()
+    scene.intake._storage = broken = Broken()
     tidying = asyncio.create_task(scene.intake.keep_tidy(60))
-    while broken.rounds < 1:  # noqa: ASYNC110 - a thread does it
-        await asyncio.sleep(0)
     for _ in range(100):
         await asyncio.sleep(0)
+    assert broken.rounds == 1
     assert not tidying.done()
     tidying.cancel()

@@ -15,6 +15,7 @@ from results_world import URL, Scene, archive, digest_of
 from poolhand.domain.ids import Address, ResultDigest
 from poolhand.domain.onchain import Reopen
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_link import location_at
 from poolhand.domain.text import is_plain
 from poolhand.keys import Wallet
 from poolhand.ports.files import UploadRefused
@@ -503,7 +504,7 @@ async def test_the_workers_client_uploads_and_the_requesters_client_downloads(sc
     source.write_bytes(archive())
     link = await scene.client(worker).upload(offer, str(source))
     assert str(offer.task_id) in link
-    await scene.reader().download(offer.task_id, str(target))
+    await scene.reader().download(location_at(URL, offer.task_id), str(target))
     assert target.read_bytes() == source.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.zip", "out.zip", "vault"]
 
@@ -524,13 +525,13 @@ async def test_the_requesters_client_leaves_nothing_behind_when_it_fails(scene, 
     offer = await scene.revealed(worker)
     target = str(tmp_path / "in.zip")
     with pytest.raises(ResultMissing, match="no result"):
-        await scene.reader().download(offer.task_id, target)
+        await scene.reader().download(location_at(URL, offer.task_id), target)
     await scene.put(worker, offer)
     with pytest.raises(ResultTooLarge):
         await scene.reader(limit=10).download(offer.task_id, target)
     scene.chain.outage = True
     with pytest.raises(ResultsDown):
-        await scene.reader().download(offer.task_id, target)
+        await scene.reader().download(location_at(URL, offer.task_id), target)
     assert [p.name for p in tmp_path.iterdir()] == ["vault"]
 
 

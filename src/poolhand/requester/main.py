@@ -21,7 +21,7 @@ from poolhand.keys import Wallet, open_wallet
 from poolhand.requester.requester import Requester
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.clock import SystemClock, SystemEntropy
-from poolhand.transport.results_client import ResultsReader
+from poolhand.transport.results_client import ArchiveReader
 
 TIMEOUT: Final = 30.0
 """Seconds for one HTTP answer to begin."""
@@ -48,7 +48,7 @@ async def open_requester(settings: RequesterSettings) -> AsyncIterator[Requester
             wallet,
             SystemClock(),
             SystemEntropy(),
-            lambda url: ResultsReader(http, url),
+            ArchiveReader(http, pause=asyncio.sleep),
         )
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from poolhand.domain.ids import TaskId
-from poolhand.domain.json_text import parse_json
 from poolhand.transport.address_rule import AddressRule, ForbiddenAddress
 from poolhand.transport.addresses import Resolver
 from poolhand.transport.plumbing import is_loopback
@@ -23,8 +21,6 @@ _STRANGERS: Final = AddressRule()
 """https at public addresses; its certificate is checked, so no second look-up leads elsewhere."""
 _PORTS: Final = {"http": 80, "https": 443}
 _URL: Final = re.compile(r"https?://[!-~]{1,500}")
-_LONGEST_LINK: Final = 4096
-"""Bytes of a result link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +79,9 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     return parts.scheme, host, port or _PORTS[parts.scheme]
 
 
-def results_url(link: bytes, task_id: TaskId) -> str | None:
-    """Return the results service that a result link names; None where it names none.
-
-    Source: ``domain.result_link`` (form of the link), docs/protocol/results.md (path).
-    """
-    location = result_location(link)
-    service, path, rest = location.partition(f"/v1/results/{task_id}")
-    return service if path and not rest and _URL.fullmatch(service) else None
-
-
-def result_location(link: bytes) -> str:
-    """Return where a result link says that the result is; empty where it says nothing."""
-    if len(link) > _LONGEST_LINK:
-        return ""
-    try:
-        members = parse_json(link.decode())
-        return str(members["location"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+def is_web_address(text: str) -> bool:
+    """Whether a text that somebody put on chain has the form of a web address."""
+    return _URL.fullmatch(text) is not None
 
 
 def described_url(description: str) -> str | None:

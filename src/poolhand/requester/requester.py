@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -91,7 +91,7 @@ class Requester:
         settings: As given.
         wallet: Signs and pays; None to read only.
         clock, entropy: Time and chance.
-        open_results: Makes a reader of the results service at a URL.
+        archives: Downloads results.
         resolver: Asked for hosts that only the chain names.
     """
 
@@ -104,11 +104,11 @@ class Requester:
         wallet: Wallet | None,
         clock: Clock,
         entropy: Entropy,
-        open_results: Callable[[str], ResultsSource],
+        archives: ResultsSource,
         resolver: Resolver = resolve,
     ) -> None:
         self._chain, self._http, self._settings = chain, http, settings
-        self._clock, self._entropy, self._open_results = clock, entropy, open_results
+        self._clock, self._entropy, self._archives = clock, entropy, archives
         self._rule = UrlRule(resolver, settings.chain.rpc_urls)
         self._logins = RegistryLogins(config=settings.docker_config)
         self._purse = (
@@ -268,15 +268,13 @@ class Requester:
         return await order_state(self.hub, signed)
 
     async def download(self, task_id: TaskId, folder: Path, *, unpack: bool = False) -> Result:
-        """Fetch and check a result; see ``ResultPlaces.urls`` and ``results.download``."""
+        """Fetch and check a result; see ``ResultPlaces.locations`` and ``results.download``."""
         view = await results.completed(self.hub, task_id)
-        (*others, last) = await self._places.urls(view)
-        for url in others:
+        (*others, last) = await self._places.locations(view)
+        for each in others:
             with suppress(ResultMissing, ResultsDown):
-                source = self._open_results(url)
-                return await results.download(self.hub, source, task_id, folder, unpack=unpack)
-        source = self._open_results(last)
-        return await results.download(self.hub, source, task_id, folder, unpack=unpack)
+                return await results.download(view, self._archives, each, folder, unpack=unpack)
+        return await results.download(view, self._archives, last, folder, unpack=unpack)
 
     async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
         """Return what the app printed on each worker (standard output and error).

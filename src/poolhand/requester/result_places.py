@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.onchain import TaskView
+from poolhand.domain.result_link import link_location, location_at
 from poolhand.domain.text import shown
-from poolhand.requester.named_urls import UrlRule, result_location, results_url
+from poolhand.requester.named_urls import UrlRule, is_web_address
 from poolhand.transport.pool_client import PoolClient
 
 
@@ -17,7 +18,7 @@ class NoResultsService(Refused):
 
 @dataclass(frozen=True, slots=True)
 class ResultPlaces:
-    """Tells which results services to ask for a result.
+    """Tells where to look for a result.
 
     Attributes:
         rule: Which addresses that others name may be visited.
@@ -29,23 +30,22 @@ class ResultPlaces:
     named: str | None
     pool: PoolClient | None
 
-    async def urls(self, view: TaskView) -> list[str]:
+    async def locations(self, view: TaskView) -> list[str]:
         """Return where the result of a completed task may be, best first.
 
         Raises:
             NoResultsService: The chain names no place that may be visited, nor does anybody else.
         """
         told = self.named or await self._told_by_pool()
-        linked = results_url(view.results, view.task_id)
-        if linked and await self.rule.allows(linked, (told,)):
-            return list(dict.fromkeys(each for each in (linked, told) if each))
-        if told is not None:
-            return [told]
-        where = result_location(view.results)
-        if where:
+        linked, own = link_location(view.results), told and location_at(told, view.task_id)
+        if is_web_address(linked) and await self.rule.allows(linked, (told,)):
+            return list(dict.fromkeys(each for each in (linked, own) if each))
+        if own:
+            return [own]
+        if linked:
             raise NoResultsService(
-                f"the chain says that the result is at {shown(where, 200)}, which is no results "
-                "service at a public https address: if you trust it, name it with --results-url"
+                f"the chain says that the result is at {shown(linked, 200)}, which is no public "
+                "https address: if you trust it, name it with --results-url"
             )
         raise NoResultsService("where are the results? Give --results-url, or --pool-url")
 

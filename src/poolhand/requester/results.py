@@ -28,10 +28,10 @@ class ResultForged(PeerFault):
 
 
 class ResultsSource(Protocol):
-    """Where archives come from (``transport.results_client.ResultsReader``)."""
+    """Where archives come from (``transport.results_client.ArchiveReader``)."""
 
-    async def download(self, task_id: TaskId, target: str) -> object:
-        """Write a task's archive to ``target``, whole or not at all."""
+    async def download(self, location: str, target: str) -> object:
+        """Write the archive at a location to ``target``, whole or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +45,28 @@ class Result:
 
 
 async def download(
-    hub: Hub, source: ResultsSource, task_id: TaskId, folder: Path, *, unpack: bool = False
+    view: TaskView, source: ResultsSource, location: str, folder: Path, *, unpack: bool = False
 ) -> Result:
     """Fetch a result into ``folder`` as ``<task id>.zip`` and check its digest; repeatable.
 
     Args:
-        hub: Says what the workers agreed on.
+        view: The task, completed: what the workers agreed on.
         source: Has the archive.
-        task_id: Whose result.
+        location: Where it lies there.
         folder: Made when missing.
         unpack: Also unpack into ``<folder>/<task id>``.
 
     Raises:
-        NotFinished, NoResultComing: The chain has no result.
         ResultForged: The digest is not the chain's; the file is removed.
         BadArchive: The archive is damaged or harmful; the file is removed.
         TargetExists: There is such a folder already.
     """
-    view = await completed(hub, task_id)
+    task_id = view.task_id
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     archive = folder / f"{task_id}.zip"
     draft = folder / f".{task_id}.zip.part"
     try:
-        await source.download(task_id, str(draft))
+        await source.download(location, str(draft))
         await asyncio.to_thread(_verify, view, draft)
         await asyncio.to_thread(draft.replace, archive)
     finally:

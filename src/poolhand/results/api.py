@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
@@ -17,6 +17,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import HubFacts
 from poolhand.results.intake import Intake
 from poolhand.results.metrics import Metrics
+from poolhand.results.ranges import asked_part
 from poolhand.results.rules import Claim
 
 DRAINED: Final = 16 * 1024**2
@@ -106,29 +107,37 @@ def _downloads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
     @router.get("/results/{task_id}", include_in_schema=False)
     @router.head("/v1/results/{task_id}")
     @router.get("/v1/results/{task_id}")
-    async def get_result(task_id: str) -> FileResponse:
+    async def get_result(request: Request, task_id: str) -> Response:
         """Give the archive that the chain made the task's result; ranges are served."""
-        archive, path = await intake.result(TaskId.parse(task_id))
+        archive = await intake.result(TaskId.parse(task_id))
         metrics.downloads.inc()
+        etag = f'"{archive.sha256.hex()}"'
+        part = asked_part(request.headers, archive.size, etag)
         headers = {
-            "ETag": f'"{archive.sha256.hex()}"',
+            "ETag": etag,
+            "Accept-Ranges": "bytes",
+            "Content-Length": str(part.count),
+            "Content-Disposition": f'attachment; filename="{archive.task_id}.zip"',
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-cache",
+            **part.headers,
         }
-        return FileResponse(
-            path, media_type="application/zip", filename=f"{archive.task_id}.zip", headers=headers
-        )
+        if request.method == "HEAD":
+            return Response(None, part.status, headers, "application/zip")
+        body = intake.stream(archive, part)
+        return StreamingResponse(body, part.status, headers, "application/zip")
 
     @router.get("/v1/results/{task_id}/info")
     async def get_info(task_id: str) -> dict[str, Any]:
         """Tell what the archive is and holds (sizes in bytes)."""
-        archive, _ = await intake.result(TaskId.parse(task_id))
+        archive = await intake.result(TaskId.parse(task_id))
         return {
             "task_id": str(archive.task_id),
             "worker": str(archive.worker),
             "digest": str(archive.digest),
             "size": archive.size,
             "sha256": archive.sha256.hex(),
+            "location": archive.location,
             "stored_at": archive.stored_at,
             "files": [{"name": each.name, "size": each.size} for each in archive.files],
         }

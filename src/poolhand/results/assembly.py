@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
-from poolhand.ports.vault import Vault
+from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, Terms
@@ -27,18 +27,17 @@ def public_url(settings: ResultsSettings, port: int) -> str:
 
 def assemble(
     hub: Hub,
-    vault: Vault,
+    storage: ResultStorage,
     clock: Clock,
     settings: ResultsSettings,
     url: str,
     trouble: Callable[[], str] = lambda: "",
 ) -> tuple[FastAPI, Intake]:
-    """Build the service on any hub, vault and clock, with the intake that keeps it tidy.
+    """Build the service on any hub, storage and clock, with the intake that keeps it tidy.
 
     ``trouble`` tells why the chain cannot be read at present; empty when it can.
     """
     terms = Terms(
-        public_url=url,
         limits=ArchiveLimits(settings.max_expanded, settings.max_files, settings.max_ratio),
         max_archive=settings.max_archive,
         max_provisional=settings.max_provisional,
@@ -46,7 +45,7 @@ def assemble(
         keep=settings.keep,
         quota=Quota(settings.max_waiting, settings.max_stored),
     )
-    intake = Intake(hub, vault, clock, terms, Wall(settings.folder / "faults"))
+    intake = Intake(hub, storage, clock, terms, Wall(settings.folder / "faults"))
     app = application(
         "Poolhand results",
         [routes(intake, Metrics(), hub.facts, trouble)],

@@ -15,12 +15,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from poolhand.domain.archive_names import BadName, NameTree
 from poolhand.domain.computed import COMPUTED_FILE, MAX_COMPUTED
-from poolhand.ports.vault import ArchiveFile
+from poolhand.ports.storage import ArchiveFile
 from poolhand.results.errors import ArchiveTooLarge, UnsafeArchive
 
 FREE_BYTES: Final = 16 * 1024**2
@@ -57,20 +56,19 @@ class Contents:
     computed: bytes | None
 
 
-def inspect(path: str, limits: ArchiveLimits) -> Contents:
+def inspect(file: BinaryIO, limits: ArchiveLimits) -> Contents:
     """Read an archive to its end and check everything about it; blocks for as long as that takes.
 
     Raises:
         UnsafeArchive: No sound zip archive, or one that could harm who unpacks it.
         ArchiveTooLarge: Over a limit.
     """
-    with Path(path).open("rb") as file:
-        directory_at = _check_frame(file, limits)
-        entries = _entries(file)
-        if len(entries) > limits.files:
-            raise ArchiveTooLarge(f"over {limits.files} entries")
-        _check_entries(entries, limits, packed=directory_at)
-        return _read(file, entries, directory_at)
+    directory_at = _check_frame(file, limits)
+    entries = _entries(file)
+    if len(entries) > limits.files:
+        raise ArchiveTooLarge(f"over {limits.files} entries")
+    _check_entries(entries, limits, packed=directory_at)
+    return _read(file, entries, directory_at)
 
 
 def _check_frame(file: BinaryIO, limits: ArchiveLimits) -> int:

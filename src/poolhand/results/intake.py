@@ -6,8 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import structlog
 
@@ -16,16 +15,17 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
-from poolhand.domain.result_link import result_link
+from poolhand.domain.result_link import link_text
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.observe.patience import chain_outage
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
-from poolhand.ports.vault import Archive, Vault
+from poolhand.ports.storage import Archive, Draft, ResultStorage
 from poolhand.results import rules
 from poolhand.results.errors import ArchiveTooLarge, DigestDiffers, NotYetOnChain, UnsafeArchive
 from poolhand.results.inspect import ArchiveLimits, Contents, inspect
+from poolhand.results.ranges import Part
 from poolhand.results.room import Quota, Room
 from poolhand.results.rules import Claim
 
@@ -40,7 +40,6 @@ _log = structlog.get_logger()
 class Terms:
     """What the operator decides; see ``settings.results``."""
 
-    public_url: str
     limits: ArchiveLimits
     max_archive: int
     max_provisional: int
@@ -53,13 +52,19 @@ class Intake:
     """Judges uploads by the chain and keeps what passes."""
 
     def __init__(
-        self, hub: Hub, vault: Vault, clock: Clock, terms: Terms, wall: Wall | None = None
+        self, hub: Hub, storage: ResultStorage, clock: Clock, terms: Terms, wall: Wall | None = None
     ) -> None:
         self._wall = wall or Wall()
-        self._hub, self._vault, self._clock, self._terms = hub, vault, clock, terms
+        self._hub, self._storage, self._clock, self._terms = hub, storage, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
         self._shelving = asyncio.Lock()
-        self._room = Room(terms.quota, _all_of(vault))
+        self._room = Room(terms.quota)
+
+    async def count(self) -> None:
+        """Count what is here already; before anything is taken."""
+        for task_id in await self._storage.tasks():
+            for archive in await self._storage.of_task(task_id):
+                self._room.keep(archive, waits=True)
 
     # ------------------------------------------------------------------------------------ in
 
@@ -70,42 +75,62 @@ class Intake:
 
         Raises:
             UploadRefused: A leaf of ``results.errors`` says why.
-            NotYetOnChain, ChainUnreachable, VaultFull, VaultDown: Trying later may help.
+            NotYetOnChain, ChainUnreachable, StorageFull, StorageDown: Trying later may help.
         """
         deal = await self._hub.deal(claim.deal_id)
         if deal is None:
             raise NotYetOnChain(f"deal {claim.deal_id} is not on chain, as this service sees it")
         now, chain_id = self._clock.now(), self._hub.facts.chain_id
         rules.check_claim(claim, deal, chain_id, self._terms.workerpool, now)
-        link = result_link(self._terms.public_url, claim.task_id, deal.callback)
-        known = await asyncio.to_thread(self._vault.of_task, claim.task_id)
-        if any((each.worker, each.sha256) == (claim.worker, claim.archive) for each in known):
-            return link
+        return link_text((await self._kept(claim, deal, body)).location, deal.callback)
+
+    async def _kept(self, claim: Claim, deal: Deal, body: AsyncIterator[bytes]) -> Archive:
+        """Return the archive that is kept: one that is here already, or what comes now."""
+        known = await self._storage.of_task(claim.task_id)
+        for each in known:
+            if (each.worker, each.sha256) == (claim.worker, claim.archive):
+                return each
         view, final_deadline = await self._view(claim, deal)
         due = rules.due_digest(view, claim.worker, trust=deal.trust, final_deadline=final_deadline)
-        if any(rules.is_result(each, view) for each in known):
-            return link
+        won = next((each for each in known if rules.is_result(each, view)), None)
+        return won or await self._take(claim, deal, body, due, final_deadline)
+
+    async def _take(
+        self,
+        claim: Claim,
+        deal: Deal,
+        body: AsyncIterator[bytes],
+        due: ResultDigest | None,
+        final_deadline: UnixSeconds,
+    ) -> Archive:
+        """Receive an archive, look into it, and keep it."""
         await self._make_room(claim.worker)
-        with self._vault.incoming() as path, self._room.arriving(claim.worker) as grow:
-            size = await self._receive(claim, body, path, grow)
-            async with self._turns:
-                found = await asyncio.to_thread(inspect, path, self._terms.limits)
-            digest = digest_of(found, deal)
-            rules.check_digest(digest, due)
-            archive = Archive(
-                task_id=claim.task_id,
-                worker=claim.worker,
-                digest=digest,
-                sha256=claim.archive,
-                size=size,
-                files=found.files,
-                stored_at=self._clock.now(),
-                final_deadline=final_deadline,
-            )
-            await self._keep(archive, path)
+        async with self._storage.receiving() as draft:
+            with self._room.arriving(claim.worker) as grow:
+                size = await self._receive(claim, body, draft, grow)
+                found = await self._inspect(draft)
+                digest = digest_of(found, deal)
+                rules.check_digest(digest, due)
+                archive = Archive(
+                    task_id=claim.task_id,
+                    worker=claim.worker,
+                    digest=digest,
+                    sha256=claim.archive,
+                    size=size,
+                    files=found.files,
+                    stored_at=self._clock.now(),
+                    final_deadline=final_deadline,
+                )
+                archive = await self._keep(archive, draft)
         self._room.keep(archive, waits=due is None)
         _log.info("result_stored", task_id=str(claim.task_id), worker=str(claim.worker), size=size)
-        return link
+        return archive
+
+    async def _inspect(self, draft: Draft) -> Contents:
+        """Look into an archive; a few at a time."""
+        async with self._turns:
+            with draft.reading() as file:
+                return await asyncio.to_thread(inspect, file, self._terms.limits)
 
     async def _view(self, claim: Claim, deal: Deal) -> tuple[TaskView, UnixSeconds]:
         """Return the task with the worker's contribution, and its final deadline."""
@@ -124,48 +149,51 @@ class Intake:
                 await self._clear(view)
 
     async def _receive(
-        self, claim: Claim, body: AsyncIterator[bytes], path: str, grow: Callable[[int], None]
+        self, claim: Claim, body: AsyncIterator[bytes], draft: Draft, grow: Callable[[int], None]
     ) -> int:
         """Write the body down; return its bytes."""
         checksum, size = hashlib.sha256(), 0
-        with Path(path).open("wb") as file:  # noqa: ASYNC230 - writes go to a thread
-            async for chunk in body:
-                size += len(chunk)
-                if size > self._terms.max_archive:
-                    raise ArchiveTooLarge(f"over {self._terms.max_archive} bytes")
-                grow(len(chunk))
-                await asyncio.to_thread(_write, file, checksum, chunk)
+        async for piece in body:
+            size += len(piece)
+            if size > self._terms.max_archive:
+                raise ArchiveTooLarge(f"over {self._terms.max_archive} bytes")
+            grow(len(piece))
+            await draft.write(piece)
+            checksum.update(piece)
         if checksum.digest() != claim.archive:
             raise DigestDiffers("the body is not the archive that the worker signed")
         return size
 
-    async def _keep(self, archive: Archive, path: str) -> None:
+    async def _keep(self, archive: Archive, draft: Draft) -> Archive:
         """Keep an archive unless too many of its task wait; one at a time, to count them right."""
         async with self._shelving:
-            known = await asyncio.to_thread(self._vault.of_task, archive.task_id)
+            known = await self._storage.of_task(archive.task_id)
             others = [each for each in known if not _same(each, archive)]
             rules.check_room(archive.worker, others, self._terms.max_provisional)
-            await asyncio.to_thread(self._vault.keep, archive, path)
+            return await draft.keep(archive)
 
     # ----------------------------------------------------------------------------------- out
 
-    async def result(self, task_id: TaskId) -> tuple[Archive, str]:
-        """Return the archive that is a task's result, and the file to read it from.
+    async def result(self, task_id: TaskId) -> Archive:
+        """Return the archive that is a task's result.
 
         Raises:
             NoResultHere, ResultPending, TaskFailed: There is none, yet or for good.
         """
-        archives = await asyncio.to_thread(self._vault.of_task, task_id)
+        archives = await self._storage.of_task(task_id)
         view = (await self._hub.tasks({task_id: ()}))[task_id]
-        chosen = rules.choose(view, archives)
-        return chosen, self._vault.path(chosen)
+        return rules.choose(view, archives)
+
+    def stream(self, archive: Archive, part: Part) -> AsyncIterator[bytes]:
+        """Yield the bytes of a part of an archive."""
+        return self._storage.stream(archive, part.first, part.count)
 
     # ---------------------------------------------------------------------------------- tidy
 
     async def tidy_up(self) -> int:
         """Remove every archive that lost, failed or was kept long enough; return how many."""
         removed = 0
-        tasks = await asyncio.to_thread(lambda: tuple(self._vault.tasks()))
+        tasks = await self._storage.tasks()
         for some in _batches(tasks):
             for view in await self._views_of(some):
                 with self._wall.around("tidying", task_id=str(view.task_id)):
@@ -187,9 +215,9 @@ class Intake:
     async def _clear(self, view: TaskView) -> int:
         """Remove what of a task is waste, count anew what stays; return how many went."""
         now, keep, removed = self._clock.now(), self._terms.keep, 0
-        for archive in await asyncio.to_thread(self._vault.of_task, view.task_id):
+        for archive in await self._storage.of_task(view.task_id):
             if rules.is_waste(archive, view, now, keep):
-                await asyncio.to_thread(self._vault.remove, archive)
+                await self._storage.remove(archive)
                 self._room.remove(archive)
                 removed += 1
                 _log.info("result_removed", task_id=str(view.task_id), worker=str(archive.worker))
@@ -227,18 +255,8 @@ def digest_of(found: Contents, deal: Deal) -> ResultDigest:
         raise UnsafeArchive(str(fault)) from fault
 
 
-def _all_of(vault: Vault) -> Iterator[Archive]:
-    for task_id in vault.tasks():
-        yield from vault.of_task(task_id)
-
-
 def _same(one: Archive, other: Archive) -> bool:
     return (one.worker, one.digest) == (other.worker, other.digest)
-
-
-def _write(file: BinaryIO, checksum: hashlib._Hash, chunk: bytes) -> None:
-    file.write(chunk)
-    checksum.update(chunk)
 
 
 def _batches(tasks: tuple[TaskId, ...]) -> Iterator[tuple[TaskId, ...]]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from poolhand.chain import connect
+from poolhand.domain.result_link import location_at
 from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
 from poolhand.results.assembly import assemble, public_url
 from poolhand.settings.results import ResultsSettings
-from poolhand.store.vault_disk import DiskVault
+from poolhand.store.results_disk import DiskResults
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.plumbing import first_of
@@ -28,19 +30,21 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
 
     Raises:
         PortBusy, CannotListen: The port cannot be had.
-        VaultDown: The folder cannot be used.
+        StorageDown: The folder cannot be used.
         ChainUnreachable: No endpoint answers at the start, and nothing is kept here yet.
     """
     guard_recursion()
-    vault = DiskVault(settings.folder)
     listener = bind(settings.host, settings.port)
     with listener:
         url = public_url(settings, port_of(listener))
-        patience = Patience(SystemClock(), chain_outage("the service"), lasts=bool(vault.tasks()))
+        storage = DiskResults(settings.folder, partial(location_at, url))
+        lasts = bool(await storage.tasks())
+        patience = Patience(SystemClock(), chain_outage("the service"), lasts=lasts)
         async with connect(settings.chain, patience) as chain:
             app, intake = assemble(
-                chain.hub, vault, SystemClock(), settings, url, lambda: chain.watcher.trouble
+                chain.hub, storage, SystemClock(), settings, url, lambda: chain.watcher.trouble
             )
+            await intake.count()
 
             def announce(_port: int) -> None:
                 _log.info("results_serving", url=url, folder=str(settings.folder))

@@ -7,12 +7,12 @@ word, and one worker may leave just so much of that here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from poolhand.domain.ids import Address, ResultDigest, TaskId
-from poolhand.ports.vault import Archive
+from poolhand.ports.storage import Archive
 from poolhand.results.errors import NoRoomForWorker, NoRoomLeft
 
 _Key = tuple[TaskId, Address, ResultDigest]
@@ -31,17 +31,14 @@ class Room:
 
     Args:
         quota: The operator's.
-        kept: What is here already; it counts as waiting until the chain has been looked at.
     """
 
-    def __init__(self, quota: Quota, kept: Iterable[Archive] = ()) -> None:
+    def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._sizes: dict[_Key, int] = {}
         self._waiting: dict[Address, dict[_Key, int]] = {}
         self._held: Counter[Address] = Counter()
         self._total = 0
-        for archive in kept:
-            self.keep(archive, waits=True)
 
     @contextmanager
     def arriving(self, worker: Address) -> Iterator[Callable[[int], None]]:

@@ -13,7 +13,7 @@ from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload, pool_domain
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
 from poolhand.domain.signatures import BadSignature, check_authorization, recover
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.ports.vault import Archive
+from poolhand.ports.storage import Archive
 from poolhand.results.errors import (
     DigestDiffers,
     NoResultHere,

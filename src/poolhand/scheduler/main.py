@@ -31,7 +31,7 @@ from poolhand.store import SqlJournal, file_of, grouped
 from poolhand.store.section import LogSection, Section
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock, SystemEntropy
-from poolhand.transport.results_client import ResultsReader
+from poolhand.transport.results_client import HttpShelf
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.handshake import PoolFacts
 
@@ -109,7 +109,7 @@ async def run(
             LogSection(events, "task"),
             SystemClock(),
             SystemEntropy(),
-            ResultsReader(http, settings.results_url),
+            HttpShelf(http, settings.results_url),
             wall=Wall(_faults(settings.database)),
             reputations=LogSection(events, "reputation"),
         )

@@ -51,3 +51,13 @@ class JournalUnwritable(EndsProgram, Unavailable):
         super().__init__(
             f"cannot write journal {where} ({why}): check the disk or the database, then try again"
         )
+
+
+class StorageFull(Unavailable):
+    """The storage has no room for the archive; nothing was kept."""
+
+    http_status = 507
+
+
+class StorageDown(Unavailable):
+    """The storage refused to read or write."""

@@ -15,6 +15,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_link import location_at
 from poolhand.domain.retry_after import PASSING_STATUSES
 from poolhand.domain.text import is_plain, shown
 from poolhand.domain.units import UnixSeconds
@@ -84,7 +85,7 @@ class HttpResults:
         size, sha256 = await asyncio.to_thread(_measure, archive)
         request = {"deal_id": str(offer.deal_id), "index": str(offer.index)}
         signed = self._sign(offer, sha256)
-        url = f"{self._url}/v1/results/{offer.task_id}"
+        url = location_at(self._url, offer.task_id)
         try:
             async with self._client() as http:
                 answer = await ask(
@@ -131,24 +132,22 @@ class HttpResults:
         return ResultUpload(self._domain, self._signer.address, offer.task_id, sha256, expiry)
 
 
-class ResultsReader:
-    """A requester's view: downloads results.
+class ArchiveReader:
+    """A requester's view: downloads results from wherever their links say that they lie.
 
     Args:
         http: Whose connections are used, and whose time-outs between two bytes.
-        url: Of the service.
         limit: Most bytes of an archive.
         pause: Lets time pass before a try more where the service is away; None: one try.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, url: str, limit: int = 1024**3, pause: Pause | None = None
+        self, http: httpx.AsyncClient, limit: int = 1024**3, pause: Pause | None = None
     ) -> None:
-        self._http, self._url, self._pause = http, url.rstrip("/"), pause
-        self._caps = Caps(limit, LONGEST)
+        self._http, self._pause, self._caps = http, pause, Caps(limit, LONGEST)
 
-    async def download(self, task_id: TaskId, target: str) -> str:
-        """Write a task's archive to ``target``, whole or not at all; return its sha256 (hex).
+    async def download(self, location: str, target: str) -> str:
+        """Write the archive at a URL to ``target``, whole or not at all; return its sha256 (hex).
 
         Raises:
             ResultMissing: There is none; the message says why.
@@ -157,47 +156,60 @@ class ResultsReader:
         """
 
         async def once() -> str:
-            return await self._download(f"{self._url}/v1/results/{task_id}", Path(target))
+            return await self._download(location, Path(target))
 
         if self._pause is None:
             return await once()
         return await again(once, ResultsDown, a_few_times, self._pause)
 
-    async def _download(self, url: str, target: Path) -> str:
+    async def _download(self, location: str, target: Path) -> str:
         part = target.with_name(target.name + ".part")
         try:
-            async with opened(self._http, "GET", url, self._caps) as answer:
+            async with opened(self._http, "GET", location, self._caps) as answer:
                 if answer.status != 200:
-                    raise self._missing(answer.status, await answer.content(MAX_ANSWER))
+                    raise _missing(location, answer.status, await answer.content(MAX_ANSWER))
                 sha256 = await _save(answer, part)
             await asyncio.to_thread(part.replace, target)
         except NoAnswer as fault:
-            raise _down(self._url, fault) from fault
+            raise _down(location, fault) from fault
         except AnswerTooLarge as fault:
             raise ResultTooLarge(f"the result is {fault}: it is not kept") from fault
         finally:
             await asyncio.to_thread(part.unlink, missing_ok=True)
         return sha256
 
+
+class HttpShelf:
+    """The pool's view of its results service (``ports.files.ResultsShelf``).
+
+    Args:
+        http: Whose connections and time-outs are used.
+        url: Of the service.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self._http, self._url = http, url.rstrip("/")
+
     async def holds(self, task_id: TaskId) -> bool:
-        """Tell whether there is a result to download (``ports.files.ResultsShelf``).
+        """Tell whether there is a result to download.
 
         Raises:
             ResultsDown: The service does not answer.
         """
         try:
-            answer = await ask(self._http, "HEAD", f"{self._url}/v1/results/{task_id}", _HEAD)
+            answer = await ask(self._http, "HEAD", location_at(self._url, task_id), _HEAD)
         except NoAnswer as fault:
             raise _down(self._url, fault) from fault
         if answer.status >= 500:
             raise ResultsDown(f"the results service at {self._url} asks to wait")
         return answer.status == 200
 
-    def _missing(self, status: int, content: bytes) -> ResultsDown | ResultMissing:
-        _, message = _fault(content, status)
-        if status >= 500:
-            return ResultsDown(f"the results service at {self._url} asks to wait: {message}")
-        return ResultMissing(f"no result at {self._url}: {message}")
+
+def _missing(location: str, status: int, content: bytes) -> ResultsDown | ResultMissing:
+    _, message = _fault(content, status)
+    if status >= 500:
+        return ResultsDown(f"the results service asks to wait: {message} ({shown(location, 200)})")
+    return ResultMissing(f"no result at {shown(location, 200)}: {message}")
 
 
 def _measure(path: str) -> tuple[int, bytes]:
@@ -249,6 +261,6 @@ def _link(content: bytes, url: str) -> str:
 
 def _down(url: str, fault: Exception) -> ResultsDown:
     return ResultsDown(
-        f"the results service at {url} does not answer ({str(fault) or type(fault).__name__}): "
+        f"the results service at {shown(url, 200)} does not answer ({fault}): "
         "check its URL, or wait until the pool's owner has started it"
     )

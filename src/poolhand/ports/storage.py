@@ -1,0 +1,93 @@
+"""Where the results service keeps archives: streams in, streams out, and each says where it lies.
+
+A disk is one place; IPFS or an object store would be others. So nothing here is a path, and only
+the storage knows under which address a requester finds what it keeps: nobody builds one from parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from poolhand.domain.ids import Address, ResultDigest, TaskId
+from poolhand.domain.units import UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """One file inside an archive: path and bytes expanded."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One accepted archive: whose, for what, and what is in it.
+
+    ``sha256`` is of the archive itself (32 bytes), ``size`` its bytes; ``stored_at`` is when it
+    came, ``final_deadline`` when its task can no longer be finalized. ``location`` is where a
+    requester finds it, as a result link names it; the storage says so once it keeps the archive.
+    """
+
+    task_id: TaskId
+    worker: Address
+    digest: ResultDigest
+    sha256: bytes
+    size: int
+    files: tuple[ArchiveFile, ...]
+    stored_at: UnixSeconds
+    final_deadline: UnixSeconds
+    location: str = ""
+
+
+class Draft(Protocol):
+    """An archive on its way in: written from the start, then looked into, then kept or dropped."""
+
+    async def write(self, piece: bytes) -> None:
+        """Append.
+
+        Raises:
+            StorageFull, StorageDown: It was not taken.
+        """
+
+    def reading(self) -> AbstractContextManager[BinaryIO]:
+        """Open what was written, to be read at any place; reading may block.
+
+        An OSError inside leaves as StorageFull or StorageDown.
+        """
+
+    async def keep(self, archive: Archive) -> Archive:
+        """Keep it for good, and return the archive with its location; it survives a power cut.
+
+        Repeatable: one of the same task, worker and digest is replaced.
+
+        Raises:
+            StorageFull, StorageDown: It was not kept.
+        """
+
+
+class ResultStorage(Protocol):
+    """Archives by task, worker and digest.
+
+    Every method raises StorageFull when there is no room, StorageDown when the storage fails.
+    """
+
+    def receiving(self) -> AbstractAsyncContextManager[Draft]:
+        """Lend a draft for an upload under way; what was not kept is dropped in the end."""
+
+    async def of_task(self, task_id: TaskId) -> tuple[Archive, ...]:
+        """Return the archives of a task, oldest first."""
+
+    async def tasks(self) -> tuple[TaskId, ...]:
+        """Return every task with an archive."""
+
+    def stream(
+        self, archive: Archive, first: int = 0, count: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield the bytes of an archive from ``first`` on, ``count`` of them or all."""
+
+    async def remove(self, archive: Archive) -> None:
+        """Delete an archive; repeatable."""

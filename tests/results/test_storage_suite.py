@@ -1,0 +1,113 @@
+"""The promises of ``ports.storage``, kept by the disk and by the storage in memory alike."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from poolhand.domain.ids import Address, ResultDigest, TaskId
+from poolhand.domain.result_link import location_at
+from poolhand.ports.storage import Archive, ArchiveFile
+from poolhand.store.results_disk import DiskResults
+from poolhand.store.results_memory import MemoryResultStorage
+
+CONTENT = b"0123456789"
+ARCHIVE = Archive(
+    TaskId(bytes([1] * 32)),
+    Address(bytes([2] * 20)),
+    ResultDigest(bytes([3] * 32)),
+    hashlib.sha256(CONTENT).digest(),
+    len(CONTENT),
+    (ArchiveFile("a", 7), ArchiveFile("b/é", 0)),
+    8,
+    9,
+)
+LOCATION_OF = partial(location_at, "https://results.example/")
+PLACED = replace(ARCHIVE, location=f"https://results.example/v1/results/{ARCHIVE.task_id}")
+
+
+@pytest.fixture(params=["disk", "memory"])
+def storage(request, tmp_path):
+    if request.param == "disk":
+        return DiskResults(tmp_path, LOCATION_OF)
+    return MemoryResultStorage(LOCATION_OF)
+
+
+async def kept(storage, archive=ARCHIVE, content=CONTENT):
+    async with storage.receiving() as draft:
+        for start in range(0, len(content), 3):
+            await draft.write(content[start : start + 3])
+        return await draft.keep(archive)
+
+
+async def read(storage, *part):
+    return b"".join([piece async for piece in storage.stream(PLACED, *part)])
+
+
+async def test_what_is_kept_says_where_it_lies_and_comes_out_as_it_went_in(storage):
+    assert await kept(storage) == PLACED
+    assert await storage.of_task(ARCHIVE.task_id) == (PLACED,)
+    assert await storage.tasks() == (ARCHIVE.task_id,)
+    assert await read(storage) == CONTENT
+
+
+@pytest.mark.parametrize("part", [(0, 1), (2, 4), (9, 1), (3, None), (0, 10)])
+async def test_a_part_is_streamed(storage, part):
+    await kept(storage)
+    first, count = part
+    assert await read(storage, *part) == CONTENT[first : None if count is None else first + count]
+
+
+async def test_a_draft_is_read_at_any_place_before_it_is_kept(storage):
+    async with storage.receiving() as draft:
+        await draft.write(b"head")
+        await draft.write(b"tail")
+        with draft.reading() as file:
+            assert (file.seek(-4, 2), file.read()) == (4, b"tail")
+            assert (file.seek(0), file.read(4)) == (0, b"head")
+        await draft.keep(ARCHIVE)
+    assert await storage.of_task(ARCHIVE.task_id) == (PLACED,)
+
+
+async def test_what_is_not_kept_is_dropped(storage):
+    async def break_off():
+        async with storage.receiving() as draft:
+            await draft.write(b"half")
+            raise EOFError
+
+    with pytest.raises(EOFError):
+        await break_off()
+    assert await storage.tasks() == ()
+
+
+async def test_archives_of_one_task_come_oldest_first_and_are_removed_one_by_one(storage):
+    new = await kept(storage, replace(ARCHIVE, worker=Address(bytes(20)), stored_at=10))
+    old = await kept(storage)
+    assert await storage.of_task(ARCHIVE.task_id) == (old, new)
+    await storage.remove(old)
+    await storage.remove(old)
+    assert await storage.of_task(ARCHIVE.task_id) == (new,)
+    await storage.remove(new)
+    assert await storage.tasks() == ()
+
+
+async def test_the_same_again_replaces_what_was_there(storage):
+    await kept(storage)
+    again = replace(ARCHIVE, stored_at=11, size=3)
+    await kept(storage, again, b"new")
+    assert [each.stored_at for each in await storage.of_task(ARCHIVE.task_id)] == [11]
+    pieces = [piece async for piece in storage.stream(replace(PLACED, size=3))]
+    assert b"".join(pieces) == b"new"
+
+
+async def test_tasks_are_told_apart(storage):
+    other = TaskId(bytes([9] * 32))
+    await kept(storage)
+    await kept(storage, replace(ARCHIVE, task_id=other))
+    assert set(await storage.tasks()) == {ARCHIVE.task_id, other}
+    (found,) = await storage.of_task(other)
+    assert found.location == f"https://results.example/v1/results/{other}"
+    assert await storage.of_task(TaskId(bytes(32))) == ()
