@@ -223,7 +223,7 @@ async def test_looks_asked_for_at_once_are_answered_by_one_read(pool):
     world = await pool()
     deal = await world.deal(tasks=5)
     lookout = world.scheduler.lookout
-    lookout._hub = counting = Counting(lookout._hub)
+    lookout.looks._hub = counting = Counting(lookout.looks._hub)
     done = [lookout.look([name]) for _, name in deal.tasks() for _ in range(3)]
     await world.settle()
     assert all(each.done() for each in done)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -22,12 +24,15 @@ from poolhand.observe.patience import Patience
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
 
+T = TypeVar("T")
 LAG: Final = 10
 """Tries to read a deal that was told of: the node that is asked may lag behind the event."""
 MOST_TRIES: Final = 40
 """Tries to read one that cannot be read: about three hours."""
 LONGEST_PAUSE: Final = 300
 """Seconds between two of them, at most."""
+AT_ONCE: Final = 25
+"""Tasks of a deal begun or told in one turn of the loop; others go on between two such turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Deals:
         self._engine, self._hub, self._pool = engine, hub, workerpool
         self._patience, self._quick = patience, quick
         self._gone: set[DealId] = set()
+        self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
         self.by_id: dict[DealId, Deal] = {}
         self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
@@ -82,7 +88,9 @@ class Deals:
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
-        self._unrecalled = {task.facts.deal_id for task in self._engine.tasks.values()}
+        for task_id, task in self._engine.tasks.items():
+            self._ids[task.facts.deal_id][task_id] = None
+        self._unrecalled = set(self._ids)
         await self._recall(now)
 
     async def _recall(self, now: UnixSeconds) -> list[TaskId]:
@@ -91,7 +99,7 @@ class Deals:
             try:
                 deal = await self._hub.deal(deal_id)
                 if deal is None:
-                    found += self.drop(deal_id, now)
+                    found += await self.drop(deal_id, now)
                 elif self._doubted(deal):
                     found += await self._take_back(deal)
                 else:
@@ -170,7 +178,7 @@ class Deals:
             return []
         if self._doubted(deal):
             return await self._take_back(deal, block)
-        if all(task_id in self._engine.tasks for _, task_id in deal.tasks()):
+        if len(self._ids[deal_id]) >= deal.bot_size:
             return []
         category = await self._category(deal.category)
         late = now >= category.contribution_deadline(deal.start_time)
@@ -183,18 +191,22 @@ class Deals:
         with self._wall.around("preflight", deal_id=str(deal_id)):
             if why := self.obstacle(deal):
                 log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
-        for facts in self._facts(deal, category, block):
-            self._engine.receive(Received(max(now, deal.start_time), facts))
-        return [task_id for _, task_id in deal.tasks()]
+        async for facts in _in_turns(self._facts(deal, category, block)):
+            self._receive(Received(max(now, deal.start_time), facts))
+        return list(self._ids[deal_id])
 
-    def drop(self, deal_id: DealId, now: UnixSeconds) -> list[TaskId]:
+    def _receive(self, event: Received) -> None:
+        self._engine.receive(event)
+        if event.facts.task_id in self._engine.tasks:
+            self._ids[event.facts.deal_id][event.facts.task_id] = None
+
+    async def drop(self, deal_id: DealId, now: UnixSeconds) -> list[TaskId]:
         """Hold back the tasks of a deal that the chain no longer has.
 
         Returns:
             Those whose place on chain is to be looked at.
         """
-        known = self._engine.tasks.values()
-        tasks = [task for task in known if task.facts.deal_id == deal_id]
+        tasks = self._tasks(deal_id)
         if all(task.gone_since is not None and is_settled(task) for task in tasks):
             return []
         log.warning(
@@ -204,7 +216,7 @@ class Deals:
             next_step=f"wait: after {FORGOTTEN} s its tasks are given up, unless it comes back",
         )
         self._gone.add(deal_id)
-        for task in tasks:
+        async for task in _in_turns(tasks):
             self._engine.feed(task.facts.task_id, DealGone(max(task.now, now)))
         return [task.facts.task_id for task in tasks]
 
@@ -226,7 +238,7 @@ class Deals:
             except Exception as fault:  # noqa: BLE001 - as in receive
                 self._wall.take(fault, "deal", deal_id=str(deal_id))
                 continue
-            if not any(task.facts.deal_id == deal_id for task in self._engine.open_tasks()):
+            if all(map(is_settled, self._tasks(deal_id))):
                 self._gone.discard(deal_id)
         return found
 
@@ -235,20 +247,21 @@ class Deals:
         self._gone.discard(deal.deal_id)
         self.by_id[deal.deal_id] = deal
         log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)
-        for facts in self._facts(deal, await self._category(deal.category), block):
+        category = await self._category(deal.category)
+        async for facts in _in_turns(self._facts(deal, category, block)):
             task = self._engine.tasks.get(facts.task_id)
             if task is None:  # a crash came between two tasks of the deal
-                self._engine.receive(Received(deal.start_time, facts))
+                self._receive(Received(deal.start_time, facts))
             else:
                 self._engine.feed(facts.task_id, DealBack(task.now, facts))
-        return [task_id for _, task_id in deal.tasks()]
+        return list(self._ids[deal.deal_id])
 
     def _doubted(self, deal: Deal) -> bool:
-        return any(task.gone_since is not None for task in self._tasks(deal))
+        return any(task.gone_since is not None for task in self._tasks(deal.deal_id))
 
-    def _tasks(self, deal: Deal) -> list[Task]:
+    def _tasks(self, deal_id: DealId) -> list[Task]:
         known = self._engine.tasks
-        return [known[task_id] for _, task_id in deal.tasks() if task_id in known]
+        return [known[task_id] for task_id in self._ids.get(deal_id, ()) if task_id in known]
 
     def _facts(
         self, deal: Deal, category: Category, block: BlockNumber | None
@@ -273,3 +286,11 @@ class Deals:
         if index not in self._categories:
             self._categories.update(await self._patience.ask(self._hub.categories))
         return self._categories[index]
+
+
+async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:
+    """Yield what there is, with a turn of the loop for others now and then."""
+    for count, item in enumerate(each, start=1):
+        yield item
+        if count % AT_ONCE == 0:
+            await asyncio.sleep(0)

@@ -1,0 +1,155 @@
+"""Looks at tasks: whoever asks is told once the engine has a view as new as the asking.
+
+What is asked for at once is read together, some at a time, so that a look at ten thousand tasks
+holds up neither the loop nor a look at one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import TaskId
+from poolhand.domain.onchain import TaskView
+from poolhand.domain.task.machine import Viewed
+from poolhand.observe.patience import Patience
+from poolhand.ports.chain import Hub
+from poolhand.scheduler.engine import Engine
+
+AT_ONCE: Final = 100
+"""Tasks read together: two batches of requests where each has one worker."""
+MOST_FAILED: Final = 3
+"""Reads that fail, one after another, before each task is read alone."""
+
+
+@dataclass(slots=True, eq=False)
+class _Look:
+    """One asking: how many of its tasks are still to be read, and who waits for them."""
+
+    left: int
+    done: asyncio.Future[None]
+
+    def seen(self) -> None:
+        self.left -= 1
+        if not self.left and not self.done.done():
+            self.done.set_result(None)
+
+
+class Looks:
+    """Reads tasks from the chain into the engine.
+
+    Attributes:
+        outdated: Tasks of which a node told less than we knew, or nothing: to be looked at again.
+    """
+
+    def __init__(self, engine: Engine, hub: Hub, patience: Patience) -> None:
+        self._engine, self._hub, self._patience = engine, hub, patience
+        self._few: dict[TaskId, None] = {}
+        self._many: dict[TaskId, None] = {}
+        self._waiting: dict[TaskId, list[_Look]] = {}
+        self._wake = asyncio.Event()
+        self.outdated: set[TaskId] = set()
+
+    def look(self, ids: Iterable[TaskId]) -> asyncio.Future[None]:
+        """Ask for a fresh view of tasks; the future is done when the engine has it."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asked = dict.fromkeys(task_id for task_id in ids if task_id in self._engine.tasks)
+        if not asked:
+            done.set_result(None)
+            return done
+        look = _Look(len(asked), done)
+        queue = self._few if len(asked) <= AT_ONCE else self._many
+        for task_id in asked:
+            self._waiting.setdefault(task_id, []).append(look)
+        queue.update(asked)
+        self._wake.set()
+        return done
+
+    async def all(self, ids: Iterable[TaskId]) -> None:
+        """Read tasks now, as long as it takes; before ``keep_looking``."""
+        names = list(dict.fromkeys(ids))
+        for first in range(0, len(names), AT_ONCE):
+            batch = names[first : first + AT_ONCE]
+            await self._patience.ask(lambda batch=batch: self._read(batch))  # type: ignore[misc]
+
+    async def keep_looking(self) -> None:
+        """Answer every ``look``, for ever: what few ask for first.
+
+        What fails again and again is taken apart, so that one task of which no endpoint can tell
+        holds up no other.
+        """
+        failed = 0
+        while True:
+            await self._wake.wait()
+            batch = self._next()
+            if not batch:
+                self._wake.clear()
+                continue
+            failed = await self._answer(batch, failed)
+            await asyncio.sleep(0)  # a turn for others, however soon the chain answers
+
+    def _next(self) -> list[TaskId]:
+        batch: list[TaskId] = []
+        for queue in (self._few, self._many):
+            while queue and len(batch) < AT_ONCE:
+                task_id = next(iter(queue))
+                del queue[task_id]
+                batch.append(task_id)
+        return list(dict.fromkeys(batch))
+
+    async def _answer(self, batch: Sequence[TaskId], failed: int) -> int:
+        """Read, and ask again for what could not be read; returns how often that was so."""
+        waiting = {task_id: self._waiting.pop(task_id, []) for task_id in batch}
+        left: list[TaskId] = []
+        fault: ChainUnreachable | None = None
+        for part in [[each] for each in batch] if failed >= MOST_FAILED else [batch]:
+            try:
+                await self._read(part)
+            except ChainUnreachable as unreachable:
+                left, fault = [*left, *part], unreachable
+        for task_id in set(batch) - set(left):
+            for look in waiting[task_id]:
+                look.seen()
+        if fault is None:
+            self._patience.answered()
+            return 0
+        for task_id in left:
+            self._waiting[task_id] = waiting[task_id] + self._waiting.get(task_id, [])
+        self._few.update(dict.fromkeys(left))
+        await self._patience.bear(fault)
+        return failed + 1
+
+    async def _read(self, asked: Sequence[TaskId]) -> None:
+        """Read tasks in one batch; one by one where that fails, to see whose fault it is."""
+        try:
+            views = await self._views(asked)
+        except ChainUnreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+            if len(asked) > 1:
+                for task_id in asked:
+                    await self._read([task_id])
+                return
+            self._engine.note(asked[0], fault, "look", passing=True)
+            return
+        self.outdated.update(task_id for task_id in asked if task_id not in views)
+        for view in views.values():
+            self._see(view)
+
+    def _see(self, view: TaskView) -> None:
+        task_id = view.task_id
+        self._engine.well(task_id)
+        known = self._engine.tasks[task_id].view
+        if known is not None and view.block < known.block:
+            self.outdated.add(task_id)  # a lagging node, or a chain that was turned back
+        else:
+            self.outdated.discard(task_id)
+            self._engine.feed(task_id, Viewed(view.block_time, view))
+
+    async def _views(self, asked: Sequence[TaskId]) -> Mapping[TaskId, TaskView]:
+        tasks = [self._engine.tasks[task_id] for task_id in asked if task_id in self._engine.tasks]
+        workers = {task.facts.task_id: [a.worker for a in task.attempts] for task in tasks}
+        return await self._hub.tasks(workers) if workers else {}

@@ -1,0 +1,144 @@
+"""Large deals: received, looked at and dropped a part at a time, and never by way of all others."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pool_world import first_task
+
+from poolhand.domain.task.status import TaskStatus
+from poolhand.scheduler.deals import AT_ONCE
+from poolhand.scheduler.looks import AT_ONCE as READ_AT_ONCE
+
+
+class Watched(dict):
+    """Tasks that nobody may go through."""
+
+    def _refuse(self):
+        raise AssertionError("went through all tasks")
+
+    __iter__ = keys = values = items = _refuse
+
+
+class Turns:
+    """Counts what happens in one turn of the loop."""
+
+    def __init__(self) -> None:
+        self.now, self.most = 0, 0
+
+    def count(self):
+        if not self.now:
+            asyncio.get_running_loop().call_soon(self._over)
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def _over(self):
+        self.now = 0
+
+
+@pytest.mark.parametrize("tasks", [60, 600])
+async def test_a_large_deal_is_received_a_part_at_a_time(pool, tasks):
+    world, turns = await pool(), Turns()
+    engine = world.scheduler.engine
+    changed = engine.changed
+
+    def count(task_id):
+        turns.count()
+        changed(task_id)
+
+    engine.changed = count
+    deal = await world.deal(tasks=tasks)
+    await world.settle()
+    assert len(world.pool.tasks_known()) == tasks
+    assert turns.most <= READ_AT_ONCE + AT_ONCE
+    assert world.task(list(deal.tasks())[-1][1]).status is TaskStatus.RECEIVED
+
+
+async def test_a_crash_in_the_midst_of_a_deal_loses_none_of_its_tasks(pool):
+    world = await pool()
+    engine, seen = world.scheduler.engine, []
+    receive = engine.receive
+
+    def dying(event):
+        seen.append(event)
+        if len(seen) > 2 * AT_ONCE:
+            raise asyncio.CancelledError
+        receive(event)
+
+    engine.receive = dying
+    await world.deal(tasks=4 * AT_ONCE, settle=False)
+    await world.step()
+    await world.pool.kill()
+    assert len(world.pool.tasks_known()) == 2 * AT_ONCE
+    world.pool.start()
+    await world.settle()
+    assert len(world.pool.tasks_known()) == 4 * AT_ONCE
+
+
+async def test_a_deal_is_received_dropped_and_taken_back_without_going_through_other_tasks(pool):
+    world = await pool()
+    await world.deal(tasks=50)
+    engine = world.scheduler.engine
+    engine.tasks = Watched(engine.tasks)
+    deals, now = world.scheduler.deals, world.chain.head.timestamp
+    deal = await world.deal()
+    task = first_task(deal)
+    assert world.task(task) is not None
+    assert await deals.drop(deal.deal_id, now) == [task]
+    assert engine.tasks[task].gone_since is not None
+    assert await deals.find_again() == [task]
+    assert engine.tasks[task].gone_since is None
+    engine.tasks = dict(dict.items(engine.tasks))
+
+
+class Hub:
+    """Counts the tasks of each read, and can be told to answer for some only."""
+
+    def __init__(self, hub):
+        self._hub, self.reads, self.lost = hub, [], set()
+
+    async def tasks(self, asked):
+        self.reads.append(len(asked))
+        found = await self._hub.tasks(asked)
+        return {name: view for name, view in found.items() if name not in self.lost}
+
+    def __getattr__(self, name):
+        return getattr(self._hub, name)
+
+
+@pytest.fixture
+async def reading(pool):
+    world = await pool()
+    looks = world.scheduler.lookout.looks
+    looks._hub = hub = Hub(looks._hub)
+    return world, looks, hub
+
+
+async def test_many_are_read_some_at_a_time_and_a_few_need_not_wait_for_them(reading):
+    world, looks, hub = reading
+    many = await world.deal(tasks=5 * READ_AT_ONCE)
+    one = await world.deal()
+    hub.reads.clear()
+    order = []
+    looks.look([name for _, name in many.tasks()]).add_done_callback(lambda _: order.append("many"))
+    looks.look([first_task(one)]).add_done_callback(lambda _: order.append("one"))
+    await world.settle()
+    assert order == ["one", "many"]
+    assert max(hub.reads) == READ_AT_ONCE
+    assert sum(hub.reads) == 5 * READ_AT_ONCE + 1
+
+
+async def test_a_task_that_cannot_be_read_loses_no_other_and_is_read_again(reading):
+    world, looks, hub = reading
+    deal = await world.deal(tasks=3)
+    names = [name for _, name in deal.tasks()]
+    await world.hired(slots=3)
+    await world.step()
+    hub.lost = {names[1]}
+    await looks.look(names)
+    assert looks.outdated == {names[1]}
+    assert hub.reads[-1] == 3
+    hub.lost = set()
+    await world.step()
+    assert looks.outdated == set()
