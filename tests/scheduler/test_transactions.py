@@ -20,12 +20,15 @@ from poolhand.domain.onchain import (
     Finalize,
     Initialize,
 )
+from poolhand.domain.packing import GasPerTask, room
 from poolhand.domain.task.machine import SendInitialize
 from poolhand.domain.task.rules import SETTLING
 from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.units import Gas
 from poolhand.scheduler.lookout import SHALLOW
-from poolhand.scheduler.transactions import BATCH
 
+BATCH = GasPerTask(Gas(180_000)).tasks(room(Gas(30_000_000), 0.15))
+"""Tasks of the first transactions, before receipts tell what a task takes."""
 T = 300
 """Reference time of the category (seconds)."""
 
@@ -266,7 +269,8 @@ async def test_tasks_out_of_time_are_claimed_together_in_batches(pool):
     assert statuses(world, deal) == {ChainTaskStatus.ACTIVE}
     await world.step()
     await world.step()
-    assert [len(call.tasks) for call in claims(world)] == [BATCH, BATCH, 60 - 2 * BATCH]
+    most = GasPerTask(Gas(135_000)).tasks(room(Gas(30_000_000), 0.15))
+    assert [len(call.tasks) for call in claims(world)] == [most, 60 - most]
     assert statuses(world, deal) == {ChainTaskStatus.FAILED}
     assert world.stake(world.requester) == before
     assert not world.refused()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from poolhand.chain import abi
 from poolhand.domain.ids import BlockHash
 from poolhand.domain.onchain import Head, HubEvent
-from poolhand.domain.units import BlockNumber, UnixSeconds, Wei
+from poolhand.domain.units import BlockNumber, Gas, UnixSeconds, Wei
 
 DEPTH: Final = 64
 """Blocks kept, and the deepest re-organisation that is followed exactly."""
@@ -79,11 +79,12 @@ class Window:
 
 def read_head(raw: Any) -> Head:
     """Read a block header as nodes write it; raises KeyError, TypeError or ValueError."""
-    base_fee = raw.get("baseFeePerGas")
+    base_fee, gas_limit = raw.get("baseFeePerGas"), raw.get("gasLimit")
     return Head(
         number=BlockNumber(abi.quantity(raw["number"])),
         block_hash=BlockHash(abi.raw_bytes(raw["hash"])),
         parent_hash=BlockHash(abi.raw_bytes(raw["parentHash"])),
         timestamp=UnixSeconds(abi.quantity(raw["timestamp"])),
         base_fee=None if base_fee is None else Wei(abi.quantity(base_fee)),
+        gas_limit=None if gas_limit is None else Gas(abi.quantity(gas_limit)),
     )

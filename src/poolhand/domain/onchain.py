@@ -47,13 +47,18 @@ class ContributionStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest block a node knows; ``base_fee`` is None before EIP-1559 (wei per gas)."""
+    """The newest block a node knows.
+
+    ``base_fee`` is None before EIP-1559 (wei per gas); ``gas_limit`` is what the transactions of a
+    block may take together, None where the node does not tell.
+    """
 
     number: BlockNumber
     block_hash: BlockHash
     parent_hash: BlockHash
     timestamp: UnixSeconds
     base_fee: Wei | None
+    gas_limit: Gas | None = None
 
 
 @dataclass(frozen=True, slots=True)

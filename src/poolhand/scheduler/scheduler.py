@@ -55,6 +55,7 @@ from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.owner_orders import OwnerDeposits
+from poolhand.scheduler.packer import Packer
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.supplier import Supplier
@@ -209,6 +210,7 @@ class Scheduler:
                 tasks,
                 self.lookout.look,
                 self._outage,
+                self._packer(),
             )
             self.lookout.is_recorded = self._transactions.is_sending
             self.engine.recover()
@@ -231,6 +233,10 @@ class Scheduler:
             tasks.create_task(self._await_return())
             self.supplier.open()
             caught_up()
+
+    def _packer(self) -> Packer:
+        share, confirmations = self._settings.batch_gas_share, self._settings.chain.confirmations
+        return Packer(share, confirmations, lambda: self.lookout.head)
 
     async def _await_return(self) -> None:
         """Give workers that were here before a restart time to come back, then go on without."""

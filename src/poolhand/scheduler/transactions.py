@@ -9,7 +9,7 @@ waited for.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -18,7 +18,7 @@ import structlog
 from eth_hash.auto import keccak
 
 from poolhand.domain.errors import ChainUnreachable, OutOfGas, Raced, Refused
-from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import Call, Claim, Finalize, Initialize, Receipt, Reopen
 from poolhand.domain.task import machine
 from poolhand.domain.task.machine import (
@@ -37,9 +37,8 @@ from poolhand.ports.chain import TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.scheduler.packer import Batched, Packer
 
-BATCH: Final = 24
-"""Tasks per ``initializeArray`` or ``claimArray``: about 4.4 M gas, and a block has 6.7 M."""
 PAUSE: Final = 2.0
 """Seconds between two tries to reach a chain that does not answer, or lags."""
 
@@ -51,7 +50,6 @@ class NoLongerWanted(Raced):
 
 
 Effect: TypeAlias = SendInitialize | SendFinalize | SendReopen | SendClaim
-Batched: TypeAlias = type[SendInitialize] | type[SendClaim]
 FAULT_PAUSES: Final = (2.0, 5.0, 10.0)
 """Seconds after faults that nobody expected, before the same transaction is tried again."""
 KINDS: Final[dict[type[Effect], str]] = {
@@ -82,6 +80,16 @@ class _Order:
         return tuple(task.facts.task_id for task in self.tasks)
 
     @property
+    def keys(self) -> tuple[tuple[TaskId, str], ...]:
+        """What is under way: this call, for each of the tasks."""
+        return tuple((task_id, self.kind) for task_id in self.ids)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it was packed: what was refused before goes alone."""
+        return self.effect in (SendInitialize, SendClaim) and not self.tried
+
+    @property
     def purpose(self) -> str:
         """Name the intention: the same after a restart, another after a refusal or reopening."""
         name = str(self.ids[0])
@@ -104,6 +112,7 @@ class Transactions:
         tasks: Owns the transactions under way.
         look: Asks for a fresh view of tasks, and returns when the engine has it.
         outage: Told when the chain is out of reach.
+        packer: Where tasks wait for a transaction of many.
     """
 
     def __init__(
@@ -115,15 +124,12 @@ class Transactions:
         tasks: asyncio.TaskGroup,
         look: Callable[[Iterable[TaskId]], asyncio.Future[None]],
         outage: Complaint,
+        packer: Packer,
     ) -> None:
-        self._engine, self._sender, self._gas_budget, self._clock = (
-            engine,
-            sender,
-            gas_budget,
-            clock,
-        )
+        self._engine, self._sender, self._clock = engine, sender, clock
+        self._gas_budget, self._packer = gas_budget, packer
         self._tasks, self._look, self._outage = tasks, look, outage
-        self._queue: list[tuple[Batched, Task, int]] = []
+        self._is_packing = False
         self._under_way: Counter[tuple[TaskId, str]] = Counter()
 
     def is_sending(self, task_id: TaskId, kind: str) -> bool:
@@ -140,44 +146,53 @@ class Transactions:
             return
         match effect:
             case SendInitialize(tried) | SendClaim(tried):
-                if not self._queue:
-                    self._tasks.create_task(self._flush())
-                self._queue.append((type(effect), task, tried))
+                if tried:  # the contract takes a batch whole or not at all
+                    self._spawn(_batch(type(effect), (task,), tried))
+                else:
+                    self._packer.add(type(effect), task)
+                    self._pack_soon()
             case SendFinalize(stored, tried):
                 call = Finalize(task.facts.task_id, stored.link.encode(), stored.callback_data)
                 self._spawn(_Order(SendFinalize, (task,), call, tried))
             case SendReopen(tried):
                 self._spawn(_Order(SendReopen, (task,), Reopen(task.facts.task_id), tried))
 
-    async def _flush(self) -> None:
-        """Send what was asked for in this turn of the loop, a batch per transaction.
+    def _pack_soon(self) -> None:
+        if not self._is_packing:
+            self._is_packing = True
+            self._tasks.create_task(self._pack())
 
-        The contract takes a batch whole or not at all: what was refused once goes alone.
-        """
-        queued, self._queue = self._queue, []
-        groups: defaultdict[tuple[Batched, DealId], list[Task]] = defaultdict(list)
-        for effect, task, tried in queued:
-            if tried:
-                self._spawn(_batch(effect, (task,), tried))
+    async def _pack(self) -> None:
+        """Send what was asked for in this turn of the loop, as far as there is room for it."""
+        self._is_packing = False
+        while (taken := self._packer.take()) is not None:
+            effect, tasks = taken
+            wanted = tuple(task for task in tasks if self._wants(task.facts.task_id, effect))
+            if wanted:
+                self._spawn(_batch(effect, wanted, 0))
             else:
-                groups[effect, task.facts.deal_id].append(task)
-        for (effect, _), tasks in groups.items():
-            tasks.sort(key=lambda task: task.facts.index)
-            for first in range(0, len(tasks), BATCH):
-                self._spawn(_batch(effect, tuple(tasks[first : first + BATCH]), 0))
+                self._packer.ended(effect)
 
     def _spawn(self, order: _Order) -> None:
+        self._under_way.update(order.keys)
         self._tasks.create_task(self._carry_out(order))
 
     async def _carry_out(self, order: _Order) -> None:
-        keys = [(task_id, order.kind) for task_id in order.ids]
-        self._under_way.update(keys)
         try:
             cause = await self._settle_somehow(order)
         finally:
-            self._under_way -= Counter(keys)
+            for key in order.keys:
+                self._under_way[key] -= 1
+                if not self._under_way[key]:
+                    del self._under_way[key]
         self._gas_budget.settled(order.purpose)
+        self._make_room(order)
         self._try_again(order, cause)
+
+    def _make_room(self, order: _Order) -> None:
+        if order.is_packed:
+            self._packer.ended(order.effect)  # type: ignore[arg-type]
+            self._pack_soon()
 
     async def _settle_somehow(self, order: _Order) -> str:
         """Settle a transaction; what nobody expected is borne a few times, for it may be sent.
@@ -238,6 +253,8 @@ class Transactions:
     def _record(self, order: _Order, receipt: Receipt) -> None:
         """Write down what was mined; it outlives the program."""
         block, gas, price = receipt.block, receipt.gas_used, receipt.gas_price
+        if order.is_packed:
+            self._packer.learn(order.effect, gas, len(order.ids))  # type: ignore[arg-type]
         mined = Transaction(order.kind, receipt.tx_hash, block, gas, price)
         for task_id in order.ids:
             self._engine.feed(task_id, Mined(self._engine.tasks[task_id].now, mined))
@@ -260,8 +277,11 @@ class Transactions:
                 self._engine.feed(task_id, CallRefused(now, order.kind, cause))
 
     def _is_wanted(self, task_id: TaskId, order: _Order) -> bool:
+        return self._wants(task_id, order.effect)
+
+    def _wants(self, task_id: TaskId, effect: type[Effect]) -> bool:
         wanted = machine.outstanding(self._engine.tasks[task_id])
-        return any(isinstance(each, order.effect) for each in wanted)
+        return any(isinstance(each, effect) for each in wanted)
 
 
 def _batch(effect: Batched, tasks: tuple[Task, ...], tried: int) -> _Order:

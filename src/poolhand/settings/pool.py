@@ -19,7 +19,7 @@ from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
 from poolhand.domain.version import version_order
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, flag, web_url, whole, words
+from poolhand.settings.load import Option, Settings, flag, fraction, web_url, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.wallets import wallet_options, wallet_path
 
@@ -51,6 +51,7 @@ class PoolSettings:
         tasks_per_requester: Open at once.
         orders_per_minute: Signed for one caller.
         quick_finish: Settle trust-1 tasks by ``contributeAndFinalize``.
+        batch_gas_share: Of a block's gas that one transaction of many tasks may take.
         public_logs: Publish what apps print.
         locks: Folder of this machine's wallet locks.
     """
@@ -76,6 +77,7 @@ class PoolSettings:
     tasks_per_requester: int = 1000
     orders_per_minute: int = 600
     quick_finish: bool = True
+    batch_gas_share: float = 0.15
     public_logs: bool = False
     locks: Path = DEFAULT_LOCKS
 
@@ -106,6 +108,13 @@ def _version(text: str) -> str:
     if text:
         version_order(text)
     return text
+
+
+def _share(text: str) -> float:
+    share = fraction(text)
+    if not 0 < share <= 1:
+        raise ValueError("it must be above 0 and at most 1")
+    return share
 
 
 def _workers(text: str) -> frozenset[Address]:
@@ -155,6 +164,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "orders that are signed for one caller"),
     Option("quick-finish", "POOLHAND_QUICK_FINISH", flag, "true",
            "settle trust-1 tasks by contributeAndFinalize: two transactions instead of four"),
+    Option("batch-gas-share", "POOLHAND_BATCH_GAS_SHARE", _share, "0.15",
+           "share of a block's gas that one transaction of many tasks may take"),
     Option("public-logs", "POOLHAND_PUBLIC_LOGS", flag, "false", "publish what apps print"),
     LOCKS,
     *chain_options(),
@@ -196,6 +207,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         tasks_per_requester=found["tasks-per-requester"],
         orders_per_minute=found["orders-per-minute"],
         quick_finish=found["quick-finish"],
+        batch_gas_share=found["batch-gas-share"],
         public_logs=found["public-logs"],
         locks=found["locks"],
     )

@@ -31,6 +31,7 @@ CATEGORIES: Final = tuple(
     )
 )
 _GAS: Final = Gas(300_000)
+_BLOCK_GAS: Final = Gas(30_000_000)
 
 
 def _named(name: str) -> Address:
@@ -329,4 +330,5 @@ class FakeChain:
             parent_hash=parent,
             timestamp=UnixSeconds(moment),
             base_fee=self.gas_price,
+            gas_limit=_BLOCK_GAS,
         )
