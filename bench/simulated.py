@@ -31,13 +31,13 @@ from poolhand.domain.orders.model import (
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
-from poolhand.store import SqlJournal
 from poolhand.store.group import grouped
 from poolhand.store.section import LogSection
+from poolhand.store.sql import SqlJournal
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.gate import Arrival
 from poolhand.wire.frames import Frame, decode, encode

@@ -28,7 +28,7 @@ from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Replicate
 from poolhand.domain.replicate.status import FINAL, Status
 from poolhand.requester.archive import digests
-from poolhand.store import FileJournal
+from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.worker.shell import CODEC
 

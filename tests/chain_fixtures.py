@@ -21,9 +21,9 @@ from poolhand.devnet.node import Anvil
 from poolhand.devnet.rpc import Rpc
 from poolhand.devnet.transactions import Step, next_nonce, settle, sign
 from poolhand.domain.units import NANO_PER_RLC
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.settings.chain import ChainSettings
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 
 WALLETS = [Wallet.from_key(bytes([number] * 32)) for number in range(1, 8)]
 COIN = 10**18

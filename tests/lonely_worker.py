@@ -18,7 +18,7 @@ from poolhand.domain.replicate.machine import Accepted, Flow, Offer, replay
 from poolhand.observe.groups import unwrapped
 from poolhand.settings.load import load
 from poolhand.settings.worker import OPTIONS, worker_settings
-from poolhand.store import FileJournal
+from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.worker.main import World, work
 from poolhand.worker.notice import NOTICE_FILE, read

@@ -22,7 +22,7 @@ from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.requester import Requester
 from poolhand.requester.wish import Wish
 from poolhand.settings.chain import ChainSettings

@@ -12,7 +12,7 @@ from poolhand.chain.link import shown
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.observe.patience import Patience, chain_outage
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SystemClock
 
 pytestmark = pytest.mark.chain

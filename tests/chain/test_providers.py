@@ -25,8 +25,8 @@ from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.socket_link import SocketLink
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.keys import Wallet
-from poolhand.store import MemoryJournal
+from poolhand.keys.wallet import Wallet
+from poolhand.store.memory import MemoryJournal
 
 CHAIN_ID = Query("eth_chainId", (), abi.quantity)
 BALANCE = Query("eth_getBalance", ("0x" + "11" * 20, "latest"), abi.quantity)

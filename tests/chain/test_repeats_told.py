@@ -13,7 +13,7 @@ from proxies import http_proxy
 from poolhand.chain import connect
 from poolhand.domain.onchain import Deposit
 from poolhand.domain.units import BlockNumber, NanoRlc
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 
 pytestmark = pytest.mark.chain
 CALLS = [Deposit(NanoRlc(number)) for number in (1, 2, 3)]

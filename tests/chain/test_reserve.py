@@ -13,7 +13,7 @@ from poolhand.domain.errors import ChainUnreachable, OutOfGas
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import TransferCoin
 from poolhand.domain.units import WEI_PER_COIN, WEI_PER_GWEI, Wei
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 
 pytestmark = pytest.mark.chain
 STRANGER = Address(b"\x55" * 20)

@@ -19,7 +19,8 @@ from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Deposit, TransferCoin, TransferRlc, Withdraw
 from poolhand.domain.units import WEI_PER_GWEI, Gas, NanoRlc, Wei
 from poolhand.ports.signer import UnsignedTransaction
-from poolhand.store import JournalFull, MemoryJournal
+from poolhand.store.errors import JournalFull
+from poolhand.store.memory import MemoryJournal
 
 pytestmark = pytest.mark.chain
 CALL = Deposit(NanoRlc(7))

@@ -15,7 +15,7 @@ from poolhand.chain.ledger import CODEC
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Deposit
 from poolhand.domain.units import NanoRlc
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 
 pytestmark = pytest.mark.chain
 CALL = Deposit(NanoRlc(7))

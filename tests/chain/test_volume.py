@@ -15,8 +15,8 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import Claim, Finalize, Initialize, TransferRlc
 from poolhand.domain.units import NanoRlc, Wei
-from poolhand.keys import Wallet
-from poolhand.store import MemoryJournal
+from poolhand.keys.wallet import Wallet
+from poolhand.store.memory import MemoryJournal
 
 WALLET = Wallet.from_key(bytes([1] * 32))
 STRANGER = Address(b"\x55" * 20)

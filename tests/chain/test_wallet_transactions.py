@@ -22,9 +22,10 @@ from poolhand.domain.onchain import (
     Withdraw,
 )
 from poolhand.domain.units import Gas, NanoRlc, Wei
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.signer import UnsignedTransaction
-from poolhand.store import JournalFull, MemoryJournal
+from poolhand.store.errors import JournalFull
+from poolhand.store.memory import MemoryJournal
 
 GWEI = 10**9
 CALL = Deposit(NanoRlc(7))

@@ -14,9 +14,9 @@ from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import EventKind, Initialize
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.settings.chain import ChainSettings
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 
 LOGS = "eth_getLogs"
 

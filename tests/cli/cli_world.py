@@ -10,7 +10,7 @@ from typing import Any
 
 from poolhand.cli.main import run
 from poolhand.devnet.info import INFO_FILE, DevnetAccount, DevnetInfo
-from poolhand.keys import import_wallet, open_wallet
+from poolhand.keys.keystore import import_wallet, open_wallet
 
 PASSWORD = "open sesame"
 CHEAP = 1024

@@ -16,7 +16,7 @@ from poolhand.cli.main import NOUNS, run
 from poolhand.cli.programs import spelled_out
 from poolhand.cli.reference import commands, reference
 from poolhand.domain.errors import PoolhandError
-from poolhand.keys import import_wallet
+from poolhand.keys.keystore import import_wallet
 from poolhand.settings.load import flag
 
 COMMANDS = dict(commands())
@@ -123,7 +123,7 @@ def test_the_version_is_told(capsys):
 
 SLOW = (
     "aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile eth_abi structlog psutil "
-    "poolhand.requester poolhand.scheduler poolhand.worker poolhand.chain poolhand.domain.task"
+    "pydantic poolhand.requester poolhand.scheduler poolhand.worker poolhand.chain poolhand.domain.task"
 )
 """Modules that take tens of milliseconds each, and that a person who waits for help pays for."""
 ASK = """
@@ -172,9 +172,8 @@ def test_the_commonest_help_does_not_even_load_what_draws_tables(words):
 def test_wallets_are_listed_and_shown_without_chain_and_cryptography_of_files(tmp_path):
     folder = tmp_path / "keys"
     import_wallet(folder, "11" * 32, "sesame", cost=1024)
-    slow = "aiodocker sqlalchemy fastapi httpx aiohttp eth_account eth_keyfile structlog"
     home = {"POOLHAND_KEYSTORE": str(folder), "POOLHAND_HOME": str(tmp_path)}
-    assert loaded_by("wallet list", "wallet show", slow=slow, **home) == {}
+    assert loaded_by("wallet list", "wallet show", slow=f"{SLOW} coincurve", **home) == {}
 
 
 def test_the_program_runs_as_a_module():
@@ -187,3 +186,10 @@ def test_the_program_runs_as_a_module():
     assert done.returncode == 2
     assert '"code": "unknown-status"' in done.stdout
     assert done.stderr == ""
+
+
+def test_a_worker_loads_no_database_and_no_network_of_its_own():
+    unused = "sqlalchemy poolhand.store.sql poolhand.devnet poolhand.scheduler poolhand.requester"
+    asked = f"import sys, poolhand.worker.main as _; print([x for x in {unused.split()} if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -20,7 +20,7 @@ from poolhand.domain.onchain import (
     Reveal,
 )
 from poolhand.domain.units import NanoRlc, Wei
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from requester_market import IMAGE, RLC
 
 LIAR, GOOD, FIRST = (Wallet.from_key(bytes([number] * 32)) for number in (3, 4, 5))

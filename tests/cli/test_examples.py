@@ -18,7 +18,7 @@ import pytest
 from poolhand.cli.reference import commands
 from poolhand.domain.ids import ZERO_ADDRESS, DealId, ResultDigest, TaskId
 from poolhand.domain.onchain import ContributeAndFinalize, Initialize
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 
 WORKER = Wallet.from_key(bytes([3] * 32))
 OUTPUT = b"a picture"

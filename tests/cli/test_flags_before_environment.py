@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cli_world import CHEAP
 
-from poolhand.keys import import_wallet
+from poolhand.keys.keystore import import_wallet
 
 
 @pytest.fixture

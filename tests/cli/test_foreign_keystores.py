@@ -7,7 +7,7 @@ import json
 import pytest
 
 from poolhand.cli.passwords import PasswordUnreadable, read_password
-from poolhand.keys import import_wallet
+from poolhand.keys.keystore import import_wallet
 
 KEY = bytes([1] * 32).hex()
 PASSWORD = "pässword"

@@ -14,7 +14,9 @@ from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Withdraw
 from poolhand.domain.units import NanoRlc
-from poolhand.keys import WalletLock, WrongPassword, import_wallet, open_wallet
+from poolhand.keys.errors import WrongPassword
+from poolhand.keys.keystore import import_wallet, open_wallet
+from poolhand.keys.lock import WalletLock
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.transport.clock import ManualClock
 

@@ -13,7 +13,7 @@ from cli_world import CHEAP, PASSWORD
 
 from poolhand.cli.main import run
 from poolhand.cli.masking import masked, without_secrets
-from poolhand.keys import import_wallet, open_wallet
+from poolhand.keys.keystore import import_wallet, open_wallet
 
 KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
 POOL = "0x" + "b3" * 20

@@ -11,7 +11,7 @@ import pytest
 
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.params import split_arguments
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from requester_market import IMAGE, RLC
 
 WORKER, OTHER = Wallet.from_key(bytes([3] * 32)), Wallet.from_key(bytes([4] * 32))

@@ -12,7 +12,7 @@ from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, DealId, ResultDigest, TaskId
 from poolhand.domain.onchain import Contribute, Initialize, Reveal
 from poolhand.domain.text import is_plain
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from requester_market import IMAGE, RLC
 
 WORKER, OTHER = Wallet.from_key(bytes([3] * 32)), Wallet.from_key(bytes([4] * 32))

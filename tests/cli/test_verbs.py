@@ -20,7 +20,7 @@ from poolhand.domain.orders.model import AppOrder, Salt, Signed
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.units import NanoRlc
-from poolhand.keys import WalletLock
+from poolhand.keys.lock import WalletLock
 from poolhand.wire.order_json import encode_order
 from requester_market import IMAGE, MANIFEST, RLC
 

@@ -11,8 +11,8 @@ from chain_fixtures import anvil, anvil_world, deployed_chain  # noqa: F401 - fi
 from memory_node import MemoryLink, MemoryNode, linked
 from poolhand.chain.fake import FakeChain
 from poolhand.domain.units import NanoRlc, Wei
-from poolhand.keys import Wallet
-from poolhand.store import MemoryJournal
+from poolhand.keys.wallet import Wallet
+from poolhand.store.memory import MemoryJournal
 
 
 @pytest.fixture(params=["fake", "memory", pytest.param("anvil", marks=pytest.mark.chain)])

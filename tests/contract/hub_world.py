@@ -40,7 +40,7 @@ from poolhand.domain.orders.model import (
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc, UnixSeconds
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 
 RLC = NANO_PER_RLC

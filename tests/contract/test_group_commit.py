@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.ports.journal import Forgotten, Written
-from poolhand.store import GroupCommit, JournalFull, MemoryJournal, SqlJournal, grouped
+from poolhand.store.errors import JournalFull
+from poolhand.store.group import GroupCommit, grouped
+from poolhand.store.memory import MemoryJournal
+from poolhand.store.sql import SqlJournal
 
 
 class Writer:
@@ -198,7 +201,8 @@ async def test_the_loop_goes_on_while_a_real_thread_writes(tmp_path):
 def test_a_killed_pool_has_told_of_nothing_that_its_database_does_not_hold(tmp_path):
     """kill -9 while groups are being written: what was acted on is there, in order, without gaps."""
     program = (
-        "import asyncio, os, sys; from poolhand.store import SqlJournal, grouped\n"
+        "import asyncio, os, sys; from poolhand.store.sql import SqlJournal\n"
+        "from poolhand.store.group import grouped\n"
         "def told(n):\n"
         "    print(n, flush=True)\n"
         "    if n == 300: os.kill(os.getpid(), 9)\n"

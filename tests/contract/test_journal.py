@@ -17,17 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.ports.journal import Forgotten, Journal, Written
-from poolhand.store import (
-    Codec,
-    FileJournal,
-    JournalCorrupt,
-    JournalFull,
-    JournalLocked,
-    JournalTooNew,
-    MemoryJournal,
-    SqlJournal,
-    repair,
-)
+from poolhand.store.errors import JournalCorrupt, JournalFull, JournalLocked, JournalTooNew
+from poolhand.store.file import FileJournal
+from poolhand.store.memory import MemoryJournal
+from poolhand.store.record import Codec
+from poolhand.store.repair import repair
+from poolhand.store.sql import SqlJournal
 
 Reopen = Callable[[Journal], Journal]
 
@@ -327,7 +322,7 @@ def test_forgetting_shrinks_the_file(tmp_path):
 def test_a_killed_writer_leaves_every_acknowledged_event(tmp_path):
     """kill -9 in the middle: what append returned for is there, at most one more."""
     program = (
-        "import os, sys; from pathlib import Path; from poolhand.store import FileJournal\n"
+        "import os, sys; from pathlib import Path; from poolhand.store.file import FileJournal\n"
         "journal = FileJournal(Path(sys.argv[1]))\n"
         "for number in range(50):\n"
         "    journal.append('a', {'n': number}); print(number, flush=True)\n"

@@ -10,7 +10,11 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from poolhand.domain.errors import BrokenPrecondition
-from poolhand.store import FileJournal, JournalUnwritable, MemoryJournal, SqlJournal, lines
+from poolhand.store import lines
+from poolhand.store.errors import JournalUnwritable
+from poolhand.store.file import FileJournal
+from poolhand.store.memory import MemoryJournal
+from poolhand.store.sql import SqlJournal
 
 
 class Disk:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from poolhand.observe.private import narrow, private_folder
-from poolhand.store import FileJournal, SqlJournal
+from poolhand.store.file import FileJournal
 from poolhand.store.results_disk import DiskResults
+from poolhand.store.sql import SqlJournal
 
 
 @pytest.fixture(autouse=True)

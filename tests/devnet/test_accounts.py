@@ -11,7 +11,7 @@ from poolhand.devnet.contracts import deploy, read_hub
 from poolhand.devnet.rpc import Rpc
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc
-from poolhand.keys import open_wallet
+from poolhand.keys.keystore import open_wallet
 
 
 def mode(path):

@@ -44,7 +44,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.results.errors import ArchiveTooLarge, UnsafeArchive
 from poolhand.results.inspect import ArchiveLimits, inspect
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 from poolhand.wire.frames import Frame, encode
 from poolhand.wire.messages import SchedulerBound
 from poolhand.worker.craft import Craft

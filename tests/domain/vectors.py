@@ -17,7 +17,7 @@ from poolhand.domain.orders.model import (
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 
 HUB = Address.parse("0x5FC8d32690cc91D4c39d9d3abcBD16989F875707")
 DOMAIN = order_domain(31337, HUB)

@@ -36,11 +36,11 @@ from poolhand.domain.onchain import (
 from poolhand.domain.replicate.status import STATUSES, Status
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.assets import deploy
 from poolhand.requester.main import open_requester
 from poolhand.requester.wish import Wish
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 
 WORKERS: Final = tuple(f"worker-{number}" for number in range(1, 5))
 PERIOD: Final = 300

@@ -19,7 +19,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.model import AppOrder, Salt, Signed
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import NanoRlc
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.wire.order_json import encode_order
 
 NOBODY = "0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd"

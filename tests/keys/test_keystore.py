@@ -15,22 +15,18 @@ from eth_account import Account
 from eth_keyfile.keyfile import create_keyfile_json
 
 from poolhand.domain.ids import Address
-from poolhand.keys import (
+from poolhand.keys.errors import (
     KeystoreUnreadable,
-    Wallet,
     WalletExists,
     WalletInUse,
-    WalletLock,
     WalletNotFound,
     WrongPassword,
-    create_wallet,
-    find_wallet,
-    import_wallet,
-    list_wallets,
-    open_wallet,
 )
-from poolhand.keys.lock import verb_of
+from poolhand.keys.keystore import create_wallet, import_wallet, open_wallet
+from poolhand.keys.lock import WalletLock, verb_of
 from poolhand.keys.reading import password_bytes
+from poolhand.keys.stored import find_wallet, list_wallets
+from poolhand.keys.wallet import Wallet
 
 KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
 ADDRESS = "008aeeda4d805471df9b2a5b0f38a0c3bcba786b"
@@ -179,7 +175,7 @@ def test_who_holds_a_wallet_is_named_by_what_was_typed(tmp_path, monkeypatch):
 def test_a_dead_process_holds_nothing(tmp_path):
     program = (
         "import os, sys; from pathlib import Path\n"
-        "from poolhand.keys import WalletLock; from poolhand.domain.ids import Address\n"
+        "from poolhand.keys.lock import WalletLock; from poolhand.domain.ids import Address\n"
         "WalletLock(Path(sys.argv[1]), Address(bytes(20))).acquire(); os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)

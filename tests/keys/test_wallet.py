@@ -17,7 +17,8 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.messages import Nonce, ResultUpload, WorkerLogin, pool_domain
 from poolhand.domain.signatures import check_authorization, recover
 from poolhand.domain.units import Gas, UnixSeconds, Wei
-from poolhand.keys import NotAKey, Wallet
+from poolhand.keys.errors import NotAKey
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.signer import Signer, TransactionSigner, UnsignedTransaction
 
 KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")

@@ -38,7 +38,7 @@ from poolhand.domain.text import is_plain, is_well_formed
 from poolhand.domain.units import UnixSeconds
 from poolhand.requester.images import ImageName as WantedImage
 from poolhand.settings.load import Option, load
-from poolhand.store import MemoryJournal
+from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import fault_response
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.pool_client import PoolClient

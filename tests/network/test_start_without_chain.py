@@ -13,8 +13,9 @@ from poolhand.results.main import serve
 from poolhand.scheduler import main as scheduler
 from poolhand.settings import pool, results, worker
 from poolhand.settings.load import load
-from poolhand.store import FileJournal, SqlJournal
+from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
+from poolhand.store.sql import SqlJournal
 from poolhand.worker import main as worker_program
 
 NOBODY = "http://127.0.0.1:1"

@@ -38,7 +38,7 @@ from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.fake import MemoryResults
 

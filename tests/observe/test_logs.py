@@ -14,7 +14,7 @@ from poolhand import observe
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.text import is_plain
 from poolhand.domain.units import Gas, Wei
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.observe.libraries import LibraryHandler
 from poolhand.observe.recursion import LIMIT, guard_recursion
 from poolhand.observe.traces import trace_of

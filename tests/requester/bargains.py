@@ -7,7 +7,7 @@ from hashlib import sha256
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
 from poolhand.domain.onchain import Contribute, Finalize, Initialize, Reveal
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 
 WORKER = Wallet.from_key(bytes([3] * 32))
 OUTPUT = b"whale 42\n"

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from poolhand.domain import multiaddr
 from poolhand.domain.onchain import CreateApp
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.assets import DatasetUnreachable, NoSuchDataset, dataset_of
 from poolhand.requester.images import NoSuchImage
 from requester_market import IMAGE, MANIFEST, client

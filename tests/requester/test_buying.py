@@ -16,7 +16,9 @@ from poolhand.domain.params import DealParams, UnfitParams
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
-from poolhand.keys import Wallet, WalletInUse, WalletLock
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.buying import ForeignPool, NoOrder, NoSuchAsset
 from poolhand.requester.checking import OrdersUnfit, PriceTooHigh, VolumeTooSmall
 from poolhand.requester.wish import BadWish, Wish

@@ -13,7 +13,7 @@ from poolhand.requester.listing import bought_by
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.stakes import stakes_of
 from poolhand.requester.unread import DealReader
-from poolhand.store import JournalFull
+from poolhand.store.errors import JournalFull
 
 
 class Bad:

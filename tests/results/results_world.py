@@ -22,7 +22,7 @@ from poolhand.domain.onchain import ContributeAndFinalize, Initialize
 from poolhand.domain.replicate.machine import Flow, Offer
 from poolhand.domain.result_link import location_at
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.results.assembly import assemble
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.results import ResultsSettings

@@ -17,7 +17,7 @@ from poolhand.domain.onchain import Reopen
 from poolhand.domain.replicate.machine import Offer
 from poolhand.domain.result_link import location_at
 from poolhand.domain.text import is_plain
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.files import UploadRefused
 from poolhand.results.main import serve
 from poolhand.settings.chain import ChainSettings

@@ -11,7 +11,8 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.task.machine import Received, TellOffer, Ticked
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.engine import Engine
-from poolhand.store import JournalFull, MemoryJournal
+from poolhand.store.errors import JournalFull
+from poolhand.store.memory import MemoryJournal
 
 OTHER = TaskId(bytes([9]) * 32)
 

@@ -14,7 +14,8 @@ from started_pool import Started
 from network.world import RLC
 from poolhand.cli.held_wallet import HolderSilent, deposit_through
 from poolhand.cli.worker_page import OrderRefused
-from poolhand.keys import WalletInUse, WalletLock
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
 from poolhand.scheduler.owner_orders import local_url
 
 

@@ -8,8 +8,8 @@ from started_pool import Started
 from memory_node import MemoryNode, RpcError
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
-from poolhand.keys import WalletLock
 from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
 from poolhand.scheduler.main import NotThePoolsOwner
 
 

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.clock import Clock
 from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.clock import ManualClock, SeededEntropy

@@ -10,7 +10,7 @@ from raw_server import body, raw_server
 
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.replicate.machine import Flow, Offer
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.files import UploadRefused
 from poolhand.transport.address_rule import (
     OPEN,

@@ -13,7 +13,7 @@ import pytest
 from session_world import farewell, ground, until
 from websockets.exceptions import InvalidStatus
 
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.transport.metering import SocketLimits
 from poolhand.wire.session import Allowance
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from poolhand.domain.errors import Malformed, Unavailable
 from poolhand.domain.signatures import BadSignature
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.session_hub import WorkerAway

@@ -13,7 +13,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.messages import LOGIN_LIFETIME, Nonce, WorkerLogin
 from poolhand.domain.signatures import BadSignature
 from poolhand.domain.units import UnixSeconds
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.wire.frames import Frame, decode, encode
 from poolhand.wire.handshake import (
     MAX_SKEW,

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import Bug, Refused
-from poolhand.store import JournalFull
+from poolhand.store.errors import JournalFull
 from poolhand.worker.life import BEAT, CRASH, KEPT_CRASH, NAME, Life, Machine
 
 

@@ -21,7 +21,8 @@ from poolhand.domain.replicate.machine import (
     outstanding,
 )
 from poolhand.observe.wall import Wall
-from poolhand.store import JournalFull, MemoryJournal
+from poolhand.store.errors import JournalFull
+from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import ManualClock
 from poolhand.worker.shell import CODEC, ReplicateShell
 

@@ -71,7 +71,7 @@ async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
     Where a running pool or worker of yours holds the wallet, that one is asked to deposit.
     """
     from poolhand.cli.held_wallet import deposit_through
-    from poolhand.keys import WalletInUse
+    from poolhand.keys.errors import WalletInUse
 
     wanted = amount_of(amount)
     if not wanted:

@@ -11,7 +11,7 @@ from poolhand.cli.passwords import ask_password, told_password
 from poolhand.domain.errors import Refused
 
 if TYPE_CHECKING:
-    from poolhand.keys import StoredWallet
+    from poolhand.keys.stored import StoredWallet
     from poolhand.settings.load import Settings
 
 
@@ -52,7 +52,7 @@ def the_wallet(named: str, folder: Path) -> StoredWallet:
         WalletNotFound, KeystoreUnreadable: What is named is no wallet.
         KeyOnCommandLine: It is a private key.
     """
-    from poolhand.keys import find_wallet, list_wallets
+    from poolhand.keys.stored import find_wallet, list_wallets
 
     if named:
         refuse_key(named)

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from poolhand.cli.devnet import start_in_background, stop
+from poolhand.cli.plain import Noun
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = Noun()
 
 
 @app.command("demo")

@@ -28,7 +28,8 @@ from poolhand.settings.requester import DEFAULT_STATE, REQUESTER_OPTIONS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from poolhand.keys import StoredWallet, WalletInUse
+    from poolhand.keys.errors import WalletInUse
+    from poolhand.keys.stored import StoredWallet
     from poolhand.requester.requester import Requester
     from poolhand.settings.requester import RequesterSettings
 
@@ -145,7 +146,7 @@ class Desk:
         Raises:
             NoWalletNamed: None is named, and the keystore has none or several.
         """
-        from poolhand.keys import find_wallet
+        from poolhand.keys.stored import find_wallet
 
         keystore, account = self.found["keystore"], self.account_if_any
         if account is not None:
@@ -167,7 +168,7 @@ class Desk:
     @cached_property
     def _opened(self) -> Address:
         """The address of a keystore file that does not tell it: its key does."""
-        from poolhand.keys import open_wallet
+        from poolhand.keys.keystore import open_wallet
 
         stored = self.stored
         return open_wallet(stored.path, stored.path.parent, self.password()).address

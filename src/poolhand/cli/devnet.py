@@ -18,6 +18,7 @@ import typer
 from poolhand.cli import devnet_fault
 from poolhand.cli.adversary import add_adversary
 from poolhand.cli.faucet import add_faucet
+from poolhand.cli.plain import Noun
 from poolhand.cli.programs import until_stopped
 from poolhand.cli.saying import say
 from poolhand.devnet.adversaries.kinds import STANDARD, Kind
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from poolhand.devnet.health import Health
     from poolhand.devnet.up import DevnetPlan
 
-app = typer.Typer(
+app = Noun(
     no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
     help="Run a whole network on this machine.",
 )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from poolhand.cli.plain import Noun
 from poolhand.devnet.info import devnet_home
 from poolhand.domain.errors import Refused
 
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
     from poolhand.devnet.faults import Fault
 
-app = typer.Typer(
+app = Noun(
     no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
     help="Let the world misbehave (simulated).",
 )
 

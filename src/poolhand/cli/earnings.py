@@ -14,6 +14,7 @@ from rich.text import Text
 
 from poolhand.cli.desk import Desk
 from poolhand.cli.lists import BlocksOption
+from poolhand.cli.plain import Noun
 from poolhand.cli.render import coin, day, grid, pairs, rlc
 from poolhand.cli.tables import indented
 from poolhand.cli.verb import Answer, verb
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from poolhand.requester.earnings import Earnings
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = Noun()
 
 
 class By(StrEnum):

@@ -12,7 +12,7 @@ from poolhand.domain.onchain import Receipt
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
 
 if TYPE_CHECKING:
-    from poolhand.keys import WalletInUse
+    from poolhand.keys.errors import WalletInUse
 
 PATIENCE: Final = 180.0
 """Seconds for a deposit to be mined."""

@@ -14,13 +14,13 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from poolhand import __version__
 from poolhand.cli.exits import EXITS, INTERRUPTED, USAGE
 from poolhand.cli.faults import tell, tell_bug
 from poolhand.cli.masking import without_secrets
+from poolhand.cli.plain import PlainGroup
 from poolhand.domain.errors import Bug, PoolhandError, Refused
 from poolhand.domain.text import is_well_formed
 
@@ -54,7 +54,7 @@ class UnreadableArgument(Refused):
         super().__init__(f"argument {number} is no valid UTF-8: type it anew")
 
 
-class Nouns(TyperGroup):
+class Nouns(PlainGroup):
     """The top level, whose commands live in modules of their own."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import typer
-from typer.core import TyperCommand
 
 from poolhand.cli.choosing import with_wallet
+from poolhand.cli.plain import PlainCommand
 from poolhand.settings.load import SWITCH_WORDS, Option, Settings, load
 
 Ready: TypeAlias = Callable[[str], None]
@@ -64,7 +64,7 @@ def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
     asyncio.run(until_stopped(start(settings, _ready_line(given["as_json"]))))
 
 
-class _WithSwitches(TyperCommand):
+class _WithSwitches(PlainCommand):
     """A command whose switches may stand alone: ``--gpu`` is ``--gpu true``."""
 
     switches: ClassVar[frozenset[str]] = frozenset()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
+from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.settings.load import Settings
 from poolhand.settings.results import OPTIONS, results_settings
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Serve results."
-)
+app = Noun(no_args_is_help=True, help="Serve results.")
 
 
 @app.callback()

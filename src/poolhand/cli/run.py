@@ -14,6 +14,7 @@ import typer
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself
 from poolhand.cli.desk import Desk
 from poolhand.cli.parts import optional_address
+from poolhand.cli.plain import Noun
 from poolhand.cli.progress import follow
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.ids import ZERO_ADDRESS, Address
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from poolhand.requester.watching import Progress
     from poolhand.requester.wish import Wish
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = Noun()
 
 _ADDRESS: Final = re.compile(r"0[xX][^/:]*")
 """Also one that is mistyped: no image of anybody's is called so."""

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from poolhand.cli.desk import Desk
+from poolhand.cli.plain import Noun
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
 from poolhand.domain.replicate.status import EDGES, STATUSES, Row, Status
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = Noun()
 
 NameArgument = Annotated[str, typer.Argument(metavar="[NAME]", help="One status; all if left out.")]
 

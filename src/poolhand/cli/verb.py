@@ -18,6 +18,7 @@ import typer
 
 from poolhand.cli.desk import Desk
 from poolhand.cli.exits import INTERRUPTED
+from poolhand.cli.plain import Noun
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,9 +82,9 @@ LOCAL: Final = ("wallet", "password_file", "config")
 """Those that a verb without a chain has."""
 
 
-def noun(about: str) -> typer.Typer:
+def noun(about: str) -> Noun:
     """Return the group of a noun."""
-    group = typer.Typer(help=about, rich_markup_mode=None, add_completion=False)
+    group = Noun(help=about)
 
     @group.callback()
     def about_it() -> None:

@@ -17,7 +17,7 @@ from poolhand.domain.errors import Refused
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolhand.keys import StoredWallet
+    from poolhand.keys.stored import StoredWallet
 
 app = noun("Create, import, list and export wallets; send RLC and coin.")
 
@@ -61,7 +61,7 @@ class DevnetPassword(Refused):
 @verb(app, "create", example="poolhand wallet create --password-file secret.txt", local=True)
 def create(desk: Desk, keystore: KeystoreOption = "") -> Answer:
     """Make a new wallet and encrypt it with a password."""
-    from poolhand.keys import create_wallet
+    from poolhand.keys.keystore import create_wallet
 
     return _stored(create_wallet(_folder(desk, keystore), desk.password(fresh=True)))
 
@@ -77,7 +77,7 @@ def import_(
     if key:
         raise KeyOnCommandLine
     key = read_password(key_file) if key_file else ask_key()
-    from poolhand.keys import import_wallet
+    from poolhand.keys.keystore import import_wallet
 
     return _stored(import_wallet(_folder(desk, keystore), key, desk.password(fresh=True)))
 
@@ -85,7 +85,7 @@ def import_(
 @verb(app, "list", example="poolhand wallet list --json", local=True)
 def list_(desk: Desk, keystore: KeystoreOption = "") -> Answer:
     """List the wallets of the keystore folder, oldest first."""
-    from poolhand.keys import list_wallets
+    from poolhand.keys.stored import list_wallets
 
     folder = _folder(desk, keystore)
     found = list_wallets(folder)
@@ -121,7 +121,7 @@ def export(
     A keystore file stays encrypted with the wallet's password. A private key is not: whoever reads
     that file has the wallet, so it asks first.
     """
-    from poolhand.keys import copy_keystore, export_key
+    from poolhand.keys.moving import copy_keystore, export_key
 
     stored = desk.stored
     if private_key:
@@ -147,7 +147,7 @@ def change_password_(desk: Desk, new_password_file: NewPasswordOption = "") -> A
 
     Copies made before keep the old password.
     """
-    from poolhand.keys import change_password
+    from poolhand.keys.moving import change_password
 
     if desk.account_if_any is not None:
         raise DevnetPassword

@@ -12,16 +12,15 @@ import typer
 
 from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
 from poolhand.cli.parts import AmountArgument, amount_of
+from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, without_effect, worker_settings
 
-app = typer.Typer(
+app = Noun(
     no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
     help="Run a worker and be paid for computing.",
 )
 
@@ -169,10 +168,8 @@ def stop(
         drain(page, as_json=as_json)
 
 
-journal = typer.Typer(
+journal = Noun(
     no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
     help="Mend a worker's journal.",
 )
 app.add_typer(journal, name="journal")
@@ -194,7 +191,7 @@ def repair_journal(
 
     Exit codes: 0 mended (or nothing was wrong), 2 no such file, or a worker has it open.
     """
-    from poolhand.store import repair
+    from poolhand.store.repair import repair
 
     if not path.is_file():
         raise NoJournal(path)

@@ -21,7 +21,8 @@ from poolhand.devnet.rpc import Rpc
 from poolhand.devnet.transactions import Step, next_nonce, settle, sign
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.keys import WalletExists, import_wallet
+from poolhand.keys.errors import WalletExists
+from poolhand.keys.keystore import import_wallet
 
 DEPLOYER: Final = "deployer"
 POOL: Final = "pool"

@@ -35,7 +35,8 @@ from poolhand.devnet.registry import Registry
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import BlockNumber
 from poolhand.observe.private import private_folder
-from poolhand.store import JournalLocked, lines
+from poolhand.store import lines
+from poolhand.store.errors import JournalLocked
 from poolhand.transport.asgi import serve
 from poolhand.wire.session import LEASE
 

@@ -7,53 +7,36 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import (
     KeystoreUnreadable,
     NotAKey,
     WalletExists,
-    WalletNotFound,
     WrongPassword,
 )
 from poolhand.keys.reading import (
     check_cost,
     claimed_address,
-    keystore_files,
     new_password_bytes,
     password_bytes,
     read_keystore,
 )
+from poolhand.keys.stored import StoredWallet, list_wallets, locate
 from poolhand.keys.wallet import Wallet, encrypted
 
-DEFAULT_FOLDER: Final = Path("~/.ethereum/keystore")
 SCRYPT_COST: Final = 131_072
 """n of scrypt (r 8, p 1): about half a second and 128 MiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredWallet:
-    """A keystore file and the address it claims to hold, None when it tells none."""
-
-    address: Address | None
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What to call it: its address, or its file where that does not tell one."""
-        return self.path.name if self.address is None else str(self.address)
 
 
 def create_wallet(folder: Path, password: str, *, cost: int = SCRYPT_COST) -> StoredWallet:
     """Write a fresh wallet into ``folder`` (made when missing), readable by its owner alone.
 
     Args:
-        folder: Where, ``~`` allowed; ``DEFAULT_FOLDER`` is the SDK's.
+        folder: Where, ``~`` allowed; ``DEFAULT_KEYSTORE`` is the SDK's.
         password: Normalised (NFKC) and encoded in UTF-8, as ethers does.
         cost: n of scrypt, a power of 2; less than the default is for tests.
     """
@@ -72,28 +55,6 @@ def import_wallet(
     return _store(Wallet.parse(key_hex), folder, password, cost)
 
 
-def list_wallets(folder: Path) -> tuple[StoredWallet, ...]:
-    """Return the wallets of a folder, oldest first; a missing folder has none.
-
-    Files that are no keystores are passed over, whatever their names.
-    """
-    return tuple(
-        StoredWallet(claimed_address(content), path)
-        for path, content in keystore_files(folder.expanduser())
-    )
-
-
-def find_wallet(which: str | Path | Address, folder: Path) -> StoredWallet:
-    """Find a wallet without opening it, by path or by address as ``open_wallet`` does.
-
-    Raises:
-        WalletNotFound: No such file, and no wallet of that address.
-        KeystoreUnreadable: The file is no version 3 keystore.
-    """
-    path = _locate(which, folder.expanduser())
-    return StoredWallet(claimed_address(read_keystore(path)), path)
-
-
 def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wallet:
     """Decrypt a wallet, by path or by address.
 
@@ -107,7 +68,7 @@ def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wal
         KeystoreUnreadable: The file is no version 3 keystore, or costs too much to open.
         WrongPassword: It does not decrypt.
     """
-    path = _locate(which, folder.expanduser())
+    path = locate(which, folder.expanduser())
     content = read_keystore(path)
     check_cost(path, content)
     try:
@@ -178,20 +139,3 @@ def _file_name(address: Address, now: datetime) -> str:
     moment = now.isoformat(timespec="milliseconds").removesuffix("+00:00")
     stamp = moment.replace(":", "-").replace(".", "-")
     return f"UTC--{stamp}.000000000Z--{str(address)[2:]}"
-
-
-def _locate(which: str | Path | Address, folder: Path) -> Path:
-    if not isinstance(which, Address):
-        path = Path(which).expanduser()
-        if path.is_file():
-            return path
-        try:
-            which = Address.parse(str(which))
-        except BadHex:
-            raise WalletNotFound(str(which), folder) from None
-    wallets = list_wallets(folder)
-    found = [stored.path for stored in wallets if stored.address == which]
-    if not found:
-        untold = sum(stored.address is None for stored in wallets)
-        raise WalletNotFound(str(which), folder, untold)
-    return found[-1]

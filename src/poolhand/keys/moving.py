@@ -7,11 +7,11 @@ from pathlib import Path
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import (
     SCRYPT_COST,
-    StoredWallet,
     open_wallet,
     sealed,
     write_privately,
 )
+from poolhand.keys.stored import StoredWallet
 from poolhand.keys.wallet import encrypted
 
 

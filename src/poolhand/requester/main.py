@@ -17,7 +17,8 @@ from typing import Final
 import httpx
 
 from poolhand.chain import connect
-from poolhand.keys import Wallet, open_wallet
+from poolhand.keys.keystore import open_wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.requester import Requester
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.clock import SystemClock, SystemEntropy

@@ -30,13 +30,16 @@ from poolhand.domain.orders.model import (
     Signed,
     WorkerpoolOrder,
 )
-from poolhand.keys import Wallet, WalletInUse, WalletLock
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
 from poolhand.requester.intentions import Intentions
 from poolhand.requester.remembered import RememberedDeals
-from poolhand.store import FileJournal, JournalCorrupt
+from poolhand.store.errors import JournalCorrupt
+from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.wire.order_json import decode_order, encode_order
 

@@ -28,7 +28,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.orders.model import Signed
 from poolhand.domain.units import NanoRlc, Wei
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.requester import claims, results

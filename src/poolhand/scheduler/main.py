@@ -14,7 +14,9 @@ import structlog
 
 from poolhand.chain import connect
 from poolhand.domain.errors import Refused
-from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
+from poolhand.keys.keystore import open_wallet
+from poolhand.keys.lock import WalletLock
+from poolhand.keys.wallet import Wallet
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
@@ -27,8 +29,10 @@ from poolhand.scheduler.owner_orders import local_url, owner_routes
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
-from poolhand.store import SqlJournal, file_of, grouped
+from poolhand.settings.wallets import DEFAULT_KEYSTORE
+from poolhand.store.group import grouped
 from poolhand.store.section import LogSection, Section
+from poolhand.store.sql import SqlJournal, file_of
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import HttpShelf
@@ -85,7 +89,7 @@ async def run(
     """
     guard_recursion()
     wallet = await asyncio.to_thread(
-        open_wallet, settings.wallet, DEFAULT_FOLDER, settings.password
+        open_wallet, settings.wallet, DEFAULT_KEYSTORE, settings.password
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())

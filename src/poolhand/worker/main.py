@@ -22,7 +22,9 @@ from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused, RuntimeDown
 from poolhand.domain.ids import TaskId
 from poolhand.domain.messages import Nonce
-from poolhand.keys import DEFAULT_FOLDER, Wallet, WalletLock, open_wallet
+from poolhand.keys.keystore import open_wallet
+from poolhand.keys.lock import WalletLock
+from poolhand.keys.wallet import Wallet
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.private import private_folder
@@ -31,8 +33,9 @@ from poolhand.observe.wall import Wall
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.runtime import Limits
+from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
-from poolhand.store import FileJournal
+from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.asgi import application, hosts_of, serve
 from poolhand.transport.clock import SystemClock, SystemEntropy
@@ -102,7 +105,7 @@ async def run(
     """
     guard_recursion()
     wallet = await asyncio.to_thread(
-        open_wallet, settings.wallet, DEFAULT_FOLDER, settings.password
+        open_wallet, settings.wallet, DEFAULT_KEYSTORE, settings.password
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())

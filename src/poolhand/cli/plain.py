@@ -1,0 +1,73 @@
+"""Commands whose texts are taken as they were typed: no quick verb loads pydantic for them.
+
+typer turns every parameter, also a text, by an adapter of pydantic's, whose import takes longer
+than all else that a verb does before it begins. A text needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from typer._coercion import RuntimeParam
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+_PATHS = (Path, Path | None)
+_PLAIN = (str, str | None, list[str], bool, *_PATHS)
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class AsTyped(RuntimeParam):
+    """Takes a text or a flag as it is, several texts as a list, a path as one that may be there."""
+
+    def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:
+        del param, ctx
+        if self.annotation in _PATHS:
+            return Path(value)
+        return list(value) if self.annotation == list[str] else value
+
+
+def take_as_typed(parameters: list[Any]) -> None:
+    """Spare texts, flags and paths their adapters; all other parameters are typer's business."""
+    for each in parameters:
+        if isinstance(each, (TyperArgument, TyperOption)):
+            asked = each.type_descriptor
+            if asked.annotation in _PLAIN:
+                each._runtime_param = AsTyped(asked.parameter_info, asked.annotation)  # noqa: SLF001
+
+
+class PlainCommand(TyperCommand):
+    """A verb."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return all parameters, ``--help`` among them."""
+        parameters = super().get_params(ctx)
+        take_as_typed(parameters)
+        return parameters
+
+
+class PlainGroup(TyperGroup):
+    """A noun."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return all parameters, ``--help`` among them."""
+        parameters = super().get_params(ctx)
+        take_as_typed(parameters)
+        return parameters
+
+
+class Noun(typer.Typer):
+    """The verbs of one noun, or one verb that is its own noun."""
+
+    def __init__(self, **options: Any) -> None:
+        usual = {"cls": PlainGroup, "rich_markup_mode": None, "add_completion": False}
+        super().__init__(**{**usual, **options})
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[V], V]:
+        """Add a verb."""
+        return super().command(name, **{"cls": PlainCommand, **options})
