@@ -528,7 +528,7 @@ async def test_the_requesters_client_leaves_nothing_behind_when_it_fails(scene, 
         await scene.reader().download(location_at(URL, offer.task_id), target)
     await scene.put(worker, offer)
     with pytest.raises(ResultTooLarge):
-        await scene.reader(limit=10).download(offer.task_id, target)
+        await scene.reader(limit=10).download(location_at(URL, offer.task_id), target)
     scene.chain.outage = True
     with pytest.raises(ResultsDown):
         await scene.reader().download(location_at(URL, offer.task_id), target)
