@@ -3,85 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from poolhand.cli.render import moment, rlc, telling
 from poolhand.cli.tables import indented
-from poolhand.domain.replicate.status import FAILURES, FINAL, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolhand.domain.deal import Deal
-    from poolhand.requester.watching import Progress, TaskProgress
-    from poolhand.wire.pool_api import ReplicateNews
-
-_GOOD: Final = {Status.COMPLETED, Status.ABORTED_ON_CONSENSUS_REACHED}
-_BAD: Final = (FINAL - _GOOD) | FAILURES | {
-    Status.REVEAL_FAILED,
-    Status.RESULT_UPLOAD_FAILED,
-    Status.WORKER_LOST,
-    Status.OUT_OF_GAS,
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why one or several workers did not do a task.
-
-    ``status`` is the one that tells: of FAILED, the failure before it.
-    """
-
-    workers: tuple[str, ...]
-    status: str
-    why: str
-    acts: str
-    next_step: str
-
-    @property
-    def sentence(self) -> str:
-        """The cause in one line."""
-        return f"{_workers(self.workers)} {self.status}: {self.why}"
-
-
-def causes(task: TaskProgress) -> tuple[Cause, ...]:
-    """Return why workers failed at a task, as its pool tells it; equal causes are one."""
-    found: dict[tuple[str, str, str, str], list[str]] = {}
-    for each in task.news.replicates if task.news else ():
-        if each.status in _BAD:
-            found.setdefault(_cause(each), []).append(each.worker.short)
-    return tuple(Cause(tuple(workers), *cause) for cause, workers in found.items())
-
-
-def _cause(each: ReplicateNews) -> tuple[str, str, str, str]:
-    row, detail = telling(each)
-    return row.status, detail or row.meaning, row.acts, row.next_step
-
-
-def _workers(names: tuple[str, ...]) -> str:
-    return f"worker {names[0]}" if len(names) == 1 else f"{len(names)} workers"
+    from poolhand.requester.watching import Progress
 
 
 def causes_report(progress: Progress) -> Iterator[RenderableType]:
     """Yield the causes of every task's failures, for a person."""
+    from poolhand.requester.causes import causes
+
     for task in progress.tasks:
         for each in causes(task):
             yield indented(each.sentence, 0, name=f"task {task.index}")
             yield indented(f"{each.acts}: {each.next_step}", 4, name="next")
-
-
-def nobody_left(task: TaskProgress, deal: Deal | None = None) -> str:
-    """Say that no worker is left for a task, and when and how its price comes back."""
-    tried = len(task.news.replicates) if task.news else 0
-    who = f"no worker of this pool is left that could do it ({tried} had it)"
-    who = who if tried else "no worker is connected to this pool"
-    if task.news and task.news.obstacle and not tried:
-        who = task.news.obstacle
-    price = f"its price of {rlc(deal.price)}" if deal else "its price"
-    when = moment(task.deadline) if task.deadline else "its final deadline"
-    return (
-        f"task {task.index}: {who}. Unless another joins in time, {price} comes back at {when}: "
-        "the pool claims it then, as does a command that waits for it; nothing must be done by "
-        "hand. To have it computed elsewhere now, buy it with --pool-url of another workerpool"
-    )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from poolhand.domain.deal import Deal
     from poolhand.requester.claims import Claimed
+    from poolhand.requester.session import SessionDeal
     from poolhand.requester.watching import Progress, TaskProgress
 
 app = noun("Look at deals, and claim what was not delivered.")
@@ -46,10 +47,10 @@ app = noun("Look at deals, and claim what was not delivered.")
 @verb(app, "show", example=f"poolhand deal show 0x{'1f' * 32}")
 async def show(desk: Desk, deal_id: DealArgument) -> Answer:
     """Show a deal and how its tasks stand."""
-    async with desk.requester() as requester:
-        deal = await requester.deal(deal_id)
-        progress = await requester.look(deal)
-    return _answer(deal, progress)
+    async with desk.session() as session:
+        deal = await session.deal(deal_id)
+        await deal.look()
+    return _answer(deal.deal, deal.progress)
 
 
 @verb(app, "list", example="poolhand deal list --open")
@@ -77,27 +78,28 @@ async def watch(desk: Desk, deal_id: DealArgument, claim: ClaimFlag = True) -> A
     What runs out of time is claimed back, if the wallet's password is at hand.
     """
     desk.farewell = f"deal {deal_id} goes on: `poolhand deal watch {deal_id}`"
-    async with desk.requester() as requester:
-        deal = await requester.deal(deal_id)
-        progress = await follow(desk, requester.watch.follow_deal(deal), deal)
-        claimed = await _claim_late(desk, progress, deal) if claim else None
+    async with desk.session() as session:
+        deal = await session.deal(deal_id)
+        await follow(desk, deal.follow(), lambda: deal.progress)
+        claimed = await _claim_late(desk, deal) if claim else None
         if claimed is not None:
-            progress = await requester.look(deal)
-    return _answer(deal, progress, 0 if progress.succeeded else NOT_COMPLETED, claimed)
+            await deal.look()
+    code = 0 if deal.progress.succeeded else NOT_COMPLETED
+    return _answer(deal.deal, deal.progress, code, claimed)
 
 
-async def _claim_late(desk: Desk, progress: Progress, deal: Deal) -> Claimed | None:
+async def _claim_late(desk: Desk, deal: SessionDeal) -> Claimed | None:
     """Claim what ran out of time; with a wallet of its own, opened only now."""
-    by_hand = f"poolhand deal claim {deal.deal_id}"
-    if late(progress) and not desk.can_sign:
+    by_hand = f"poolhand deal claim {deal.id}"
+    if late(deal.progress) and not desk.can_sign:
         desk.note(f"no wallet is at hand to claim it: `{by_hand}`")
         return None
 
     async def act() -> Claimed:
         async with desk.requester(signing=True) as requester:
-            return await requester.claim_late(progress, deal)
+            return await requester.claim_late(deal.progress, deal.deal)
 
-    return await claim_by_itself(desk, progress, by_hand, act)
+    return await claim_by_itself(desk, deal.progress, by_hand, act)
 
 
 @verb(app, "claim", example=f"poolhand deal claim 0x{'1f' * 32}")

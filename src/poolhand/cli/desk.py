@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from poolhand.keys.errors import WalletInUse
     from poolhand.keys.stored import StoredWallet
     from poolhand.requester.requester import Requester
+    from poolhand.requester.session import Session
     from poolhand.settings.requester import RequesterSettings
 
     Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
@@ -223,8 +224,7 @@ class Desk:
         """Return a requester's settings; with ``signing``, wallet and password too."""
         from poolhand.settings.chain import ChainSettings
         from poolhand.settings.chains import chain_settings
-        from poolhand.settings.registries import DOCKER_CONFIG
-        from poolhand.settings.requester import RequesterSettings
+        from poolhand.settings.requester import requester_settings
 
         found, devnet = self.found, self.devnet
         state, locks = found["state"], found["locks"]
@@ -239,15 +239,13 @@ class Desk:
             chain = ChainSettings(
                 (devnet.rpc_url,), Address.parse(devnet.hub), devnet.chain_id, poll_seconds=0.2
             )
-        settings = RequesterSettings(
-            chain=chain,
-            keystore=found["keystore"],
-            pool_url=found["pool-url"] or pool_url or None,
-            results_url=found["results-url"] or results_url or None,
+        settings = requester_settings(found, chain)
+        settings = replace(
+            settings,
+            pool_url=settings.pool_url or pool_url or None,
+            results_url=settings.results_url or results_url or None,
             state=state,
             locks=locks,
-            platforms=found["platforms"],
-            docker_config=found["docker-config"].expanduser() / DOCKER_CONFIG,
         )
         if not signing:
             return settings
@@ -273,6 +271,14 @@ class Desk:
             if settings.wallet is not None and settings.password is not None:
                 requester.purse.busy = self._wait_told
             yield requester
+
+    @asynccontextmanager
+    async def session(self, *, signing: bool = False) -> AsyncIterator[Session]:
+        """Open a buyer's session; with ``signing``, one that can spend."""
+        from poolhand.requester.session import Session
+
+        async with self.requester(signing=signing) as requester:
+            yield Session(requester)
 
     def _wait_told(self, fault: WalletInUse) -> None:
         from poolhand.requester.purse import PATIENCE

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from poolhand.cli.tables import Grid, Pairs, cell
 from poolhand.domain.json_text import parse_json
-from poolhand.domain.replicate.status import FAILURES, STATUSES, Row, Status
 from poolhand.domain.units import NanoRlc, show_coin, show_duration, show_moment, show_rlc
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
         TaskMoment,
     )
 
-BEFORE_FAILED: Final = FAILURES | {Status.REVEAL_FAILED, Status.RESULT_UPLOAD_FAILED}
-"""Statuses that explain the FAILED after them."""
 COLOURS = {
     "COMPLETED": "green",
     "FAILED": "red",
@@ -176,28 +173,9 @@ def _stage_members(each: TaskMoment) -> dict[str, Any]:
     return _moment_members(Moment(status=each.status, at=each.at))
 
 
-def telling(each: ReplicateNews) -> tuple[Row, str]:
-    """Return what a replicate's status means, and why it came.
-
-    FAILED is told by the failure before it, by the claim that ended the task, or by the loss of the
-    deal.
-    """
-    from poolhand.domain.task.story import CLAIMED, DROPPED
-
-    last = (each.history[-1].detail or "") if each.history else ""
-    if each.status is not Status.FAILED:
-        return STATUSES[each.status], last
-    if each.won_by is not None:
-        return CLAIMED, last
-    if each.dropped:
-        return DROPPED, last
-    lines = [line for line in each.history if line.status in BEFORE_FAILED]
-    if not lines:
-        return STATUSES[Status.FAILED], last
-    return STATUSES[Status(lines[-1].status)], last or lines[-1].detail or ""
-
-
 def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
+    from poolhand.requester.causes import telling
+
     row, cause = telling(each)
     return {
         "worker": str(each.worker),

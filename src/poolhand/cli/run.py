@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -25,13 +23,8 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
-    from poolhand.cli.run_page import Given
-    from poolhand.requester.buying import Purchase
     from poolhand.requester.claims import Claimed
-    from poolhand.requester.requester import Requester
-    from poolhand.requester.results import Result
-    from poolhand.requester.watching import Progress
-    from poolhand.requester.wish import Wish
+    from poolhand.requester.session import Session, SessionDeal, Wished
 
 app = Noun()
 
@@ -143,20 +136,17 @@ async def run(
         "dataset_order": read_order(DatasetOrder, dataset_order),
         "workerpool_order": read_order(WorkerpoolOrder, pool_order),
     }
-    async with AsyncExitStack() as stack:
-        requester = await stack.enter_async_context(desk.requester(signing=True))
-        async with requester.spending():
-            wish, given = await _wish(desk, requester, target, terms)
-            _tell_given(desk, given)
-            bought = await requester.buy(wish, deposit=deposit, again=again)
-        _tell(desk, bought)
-        waits = wait or bool(download)
-        progress = await _follow(desk, requester, bought, wait=waits)
-        claimed = await _claim(desk, requester, bought, progress) if waits and claim else None
-        if claimed is not None:
-            progress = await requester.look(bought.deal)
-        results = await _download(requester, progress, download, unpack=extract)
-    return run_answer(Report(bought, given, progress, results, waits, claimed))
+    waits = wait or bool(download)
+    async with desk.session(signing=True) as session:
+        async with session.requester.spending():
+            wished = await _wish(desk, session, target, terms)
+            deal = await session.buy(wished.wish, deposit=deposit, again=again)
+        _tell(desk, deal)
+        claimed = await _follow(desk, deal, claim=claim) if waits else None
+        if claimed is not None or not waits:
+            await deal.look()
+        results = await deal.download(Path(download), unpack=extract) if download else ()
+    return run_answer(Report(deal, wished, results, waits, claimed))
 
 
 def _tag(names: tuple[str, ...] | list[str]) -> Tag:
@@ -170,33 +160,20 @@ def _arguments(text: str, words: Sequence[str]) -> str:
     return " ".join(part for part in (text, join_arguments(words)) if part)
 
 
-async def _wish(
-    desk: Desk, requester: Requester, target: str, terms: dict[str, Any]
-) -> tuple[Wish, Given]:
-    from poolhand.cli.run_page import Given
-    from poolhand.requester.precheck import check_wish, input_names
-    from poolhand.requester.wish import Wish
-
-    known = _ADDRESS.fullmatch(target)
-    wish = Wish(Address.parse(target) if known else ZERO_ADDRESS, **terms)
-    given = Given(check_wish(wish), tuple(input_names(wish).items()))  # before it is registered
-    if known:
-        return wish, given
-    deployed = await requester.deploy_app(desk.image(target), wish=wish)
-    if deployed.is_new:
-        desk.note(f"registered {target} as app {deployed.address}")
-    return replace(wish, app=deployed.address), given
-
-
-def _tell_given(desk: Desk, given: Given) -> None:
-    """Say what the app will get before anything is paid."""
+async def _wish(desk: Desk, session: Session, target: str, terms: dict[str, Any]) -> Wished:
+    """Make the wish, and say what the app will get before anything is bought."""
     from poolhand.cli.run_page import given_lines
 
-    for line in given_lines(given):
+    known = _ADDRESS.fullmatch(target)
+    wished = await session.wish(Address.parse(target) if known else desk.image(target), **terms)
+    if wished.registered and wished.registered.is_new:
+        desk.note(f"registered {target} as app {wished.registered.address}")
+    for line in given_lines(wished):
         desk.note(line)
+    return wished
 
 
-def _tell(desk: Desk, bought: Purchase) -> None:
+def _tell(desk: Desk, bought: SessionDeal) -> None:
     from poolhand.cli.render import rlc
 
     deal = bought.deal
@@ -208,28 +185,10 @@ def _tell(desk: Desk, bought: Purchase) -> None:
     desk.note(f"{told} {deal.deal_id}: {deal.bot_size} task(s) at {rlc(deal.price)}")
 
 
-async def _follow(desk: Desk, requester: Requester, bought: Purchase, *, wait: bool) -> Progress:
-    if wait:
-        return await follow(desk, requester.watch.follow_deal(bought.deal), bought.deal)
-    return await requester.look(bought.deal)
-
-
-async def _claim(
-    desk: Desk, requester: Requester, bought: Purchase, progress: Progress
-) -> Claimed | None:
-    deal = bought.deal
-    by_hand = f"poolhand deal claim {deal.deal_id}"
-    return await claim_by_itself(
-        desk, progress, by_hand, lambda: requester.claim_late(progress, deal)
-    )
-
-
-async def _download(
-    requester: Requester, progress: Progress, folder: str, *, unpack: bool
-) -> tuple[Result, ...]:
-    if not folder:
-        return ()
-    from poolhand.requester.watching import Outcome
-
-    done = [task.task_id for task in progress.tasks if task.outcome is Outcome.COMPLETED]
-    return tuple([await requester.download(each, Path(folder), unpack=unpack) for each in done])
+async def _follow(desk: Desk, deal: SessionDeal, *, claim: bool) -> Claimed | None:
+    """Follow a deal to its end, and claim what is unfinished then."""
+    await follow(desk, deal.follow(), lambda: deal.progress)
+    if not claim:
+        return None
+    by_hand = f"poolhand deal claim {deal.id}"
+    return await claim_by_itself(desk, deal.progress, by_hand, deal.claim_late)

@@ -32,30 +32,26 @@ from poolhand.cli.verb import Answer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolhand.requester.buying import Purchase
     from poolhand.requester.claims import Claimed
     from poolhand.requester.results import Result
+    from poolhand.requester.session import SessionDeal, Wished
     from poolhand.requester.watching import Progress, TaskProgress
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the app gets: its arguments, and input files by their names in ``/iexec_in``."""
-
-    arguments: tuple[str, ...] = ()
-    inputs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What came of a run."""
 
-    bought: Purchase
-    given: Given
-    progress: Progress
+    bought: SessionDeal
+    given: Wished
     results: tuple[Result, ...]
     waited: bool
     claimed: Claimed | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """How the tasks stood at last."""
+        return self.bought.progress
 
 
 def run_answer(report: Report) -> Answer:
@@ -80,7 +76,7 @@ def _members(report: Report) -> dict[str, Any]:
     return {
         **deal_members(deal),
         "arguments": list(report.given.arguments),
-        "input_files": [{"name": name, "url": url} for name, url in report.given.inputs],
+        "input_files": [{"name": name, "url": url} for name, url in report.given.inputs.items()],
         "resumed": report.bought.resumed,
         "transaction": receipt_members(report.bought.receipt),
         "claim": claim_members(report.claimed) if report.claimed else None,
@@ -113,11 +109,11 @@ def _margin(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def given_lines(given: Given) -> Iterator[str]:
+def given_lines(given: Wished) -> Iterator[str]:
     """Yield what the app gets, and where its contract is written down."""
     if given.arguments:
         yield f"the app gets the arguments {json.dumps(list(given.arguments))}"
-    for number, (name, url) in enumerate(given.inputs, 1):
+    for number, (name, url) in enumerate(given.inputs.items(), 1):
         yield f"input {number}: {url}"
         yield "  in /iexec_in as"
         yield f"  {name}"

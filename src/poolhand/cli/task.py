@@ -43,9 +43,8 @@ ExtractOption = Annotated[bool, typer.Option("--extract", help="Unpack it too.")
 @verb(app, "show", example=f"poolhand task show 0x{'2e' * 32}")
 async def show(desk: Desk, task_id: TaskArgument) -> Answer:
     """Show a task: each replicate's timeline, why it ended, and what stands on chain."""
-    async with desk.requester() as requester:
-        progress = await requester.look_at_task(task_id)
-        found = await requester.history(progress.tasks[0])
+    async with desk.session() as session:
+        found = await session.task(task_id).history()
     return _answer(desk, found, exit_code=0)
 
 
@@ -75,14 +74,15 @@ async def watch(desk: Desk, task_id: TaskArgument, claim: ClaimFlag = True) -> A
     If it runs out of time its price is claimed back, if the wallet's password is at hand.
     """
     desk.farewell = f"the task goes on: `poolhand task watch {task_id}`"
-    async with desk.requester() as requester:
-        watching = await requester.watch_of(task_id)
-        progress = await follow(desk, watching.follow({task_id: 0}))
-        claimed = await _claim_late(desk, progress) if claim else None
+    async with desk.session() as session:
+        task = session.task(task_id)
+        await follow(desk, task.follow(), lambda: task.standing)
+        claimed = await _claim_late(desk, task.standing) if claim else None
         if claimed is not None:
-            progress = await watching.look({task_id: 0})
-        found = await requester.history(progress.tasks[0])
-    return _answer(desk, found, 0 if progress.succeeded else NOT_COMPLETED, claimed)
+            await task.look_again()
+        found = await task.history()
+    code = 0 if task.standing.succeeded else NOT_COMPLETED
+    return _answer(desk, found, code, claimed)
 
 
 async def _claim_late(desk: Desk, progress: Progress) -> Claimed | None:
@@ -104,8 +104,8 @@ async def download(
     desk: Desk, task_id: TaskArgument, to: FolderOption = Path(), extract: ExtractOption = False
 ) -> Answer:
     """Download a result and check it against the digest on chain."""
-    async with desk.requester() as requester:
-        result = await requester.download(task_id, to, unpack=extract)
+    async with desk.session() as session:
+        result = await session.task(task_id).download(to, unpack=extract)
     members = {
         "task_id": str(task_id),
         "result_digest": str(result.digest),
@@ -121,8 +121,8 @@ async def logs(desk: Desk, task_id: TaskArgument) -> Answer:
 
     A result has the output of the worker that computed it, as stdout.txt and stderr.txt.
     """
-    async with desk.requester() as requester:
-        found = await requester.logs(task_id)
+    async with desk.session() as session:
+        found = await session.task(task_id).logs()
     members = {
         "task_id": str(task_id),
         "logs": [
@@ -139,8 +139,8 @@ async def claim(desk: Desk, task_id: TaskArgument) -> Answer:
 
     It is no error if the pool, or anybody else, has claimed it before.
     """
-    async with desk.requester(signing=True) as requester:
-        claimed = await requester.claim_task(task_id)
+    async with desk.session(signing=True) as session:
+        claimed = await session.task(task_id).claim()
     members = {"task_id": str(task_id), **claim_members(claimed)}
     return Answer(members, lambda: claim_report(claimed))
 

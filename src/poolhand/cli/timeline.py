@@ -12,8 +12,7 @@ from rich.console import Group
 from rich.text import Text
 
 from poolhand.cli.bars import bars
-from poolhand.cli.causes import nobody_left
-from poolhand.cli.render import coloured, day, hour, moment, pairs, result_place, telling
+from poolhand.cli.render import coloured, day, hour, moment, pairs, result_place
 from poolhand.cli.tables import indented
 from poolhand.domain.replicate.status import FAILURES, FINAL, Status
 
@@ -38,6 +37,8 @@ def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:
     news = found.task.news
     parts: list[RenderableType] = [_head(found)]
     if found.task.nobody_left:
+        from poolhand.requester.causes import nobody_left
+
         parts += ["", Text(nobody_left(found.task), style="yellow")]
     if news is None:
         parts.append(_silence(found))
@@ -115,6 +116,8 @@ def _end(each: ReplicateNews, known: set[Any] | None) -> Iterator[RenderableType
     """Say why a replicate is where it is, who must act and how, and what decided its end."""
     if each.status is Status.COMPLETED:
         return
+    from poolhand.requester.causes import telling
+
     row, cause = telling(each)
     ended = each.status in FINAL or each.status in FAILURES
     yield _said("why" if ended else "now", row.meaning if cause else f"{row.meaning}: {row.cause}")

@@ -1,10 +1,9 @@
-"""The requester's composition root: settings in, a ``Requester`` out.
+"""The requester's composition root: settings in, a session out.
 
->>> async with open_requester(settings) as requester:
-...     app = await requester.deploy_app("docker.io/owner/app:1.0")
-...     bought = await requester.buy(Wish(app.address, args="--top 5", trust=Trust(10)))
-...     async for progress in requester.watch.follow_deal(bought.deal):
-...         print([task.status for task in progress.tasks])
+>>> async with open_session(settings) as session:
+...     deal = await session.buy("docker.io/owner/app:1.0", args="--top 5", trust=Trust(10))
+...     async for change in deal.follow():
+...         print(change)
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from poolhand.chain import connect
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.wallet import Wallet
 from poolhand.requester.requester import Requester
+from poolhand.requester.session import Session
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import ArchiveReader
@@ -51,6 +51,13 @@ async def open_requester(settings: RequesterSettings) -> AsyncIterator[Requester
             SystemEntropy(),
             ArchiveReader(http, pause=asyncio.sleep),
         )
+
+
+@asynccontextmanager
+async def open_session(settings: RequesterSettings) -> AsyncIterator[Session]:
+    """Open a buyer's session; raises as ``open_requester``."""
+    async with open_requester(settings) as requester:
+        yield Session(requester)
 
 
 def _wallet(settings: RequesterSettings) -> Wallet | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from poolhand.domain.platforms import WORKERS
 from poolhand.settings.chain import ChainSettings
-from poolhand.settings.chains import chain_options
-from poolhand.settings.load import Option, web_url, words
+from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.load import BadSetting, Option, Settings, load, web_url, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
-from poolhand.settings.registries import DOCKER_CONFIG_OPTION
+from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION
 from poolhand.settings.wallets import DEFAULT_KEYSTORE, KEYSTORE, PASSWORD_FILE
 
 DEFAULT_STATE: Final = Path("~/.poolhand/requester")
@@ -62,3 +63,42 @@ REQUESTER_OPTIONS: Final = (
     LOCKS,
 )  # fmt: skip
 """What the requester's commands understand, from flags, environment or file."""
+
+
+def requester_settings(found: Settings, chain: ChainSettings) -> RequesterSettings:
+    """Return a requester's settings, without a wallet.
+
+    Args:
+        found: With ``REQUESTER_OPTIONS``.
+        chain: Where the hub is.
+    """
+    return RequesterSettings(
+        chain=chain,
+        keystore=found["keystore"],
+        pool_url=found["pool-url"] or None,
+        results_url=found["results-url"] or None,
+        state=found["state"],
+        locks=found["locks"],
+        platforms=found["platforms"],
+        docker_config=found["docker-config"].expanduser() / DOCKER_CONFIG,
+    )
+
+
+def session_settings(environ: Mapping[str, str], **told: str) -> RequesterSettings:
+    """Return the settings of a buyer's program, in the words of the command line.
+
+    Args:
+        environ: Asked for what is not told, as the command line does (``os.environ``).
+        told: ``chain``, ``rpc``, ``hub``, ``pool_url``, ``wallet``, ``password``, …: each option
+            of ``REQUESTER_OPTIONS`` by its name with underscores.
+
+    Raises:
+        BadSetting: There is no such option, its value does not read, or no chain is named.
+    """
+    flags = {name.replace("_", "-"): value for name, value in told.items()}
+    unknown = flags.keys() - {option.key for option in REQUESTER_OPTIONS}
+    if unknown:
+        raise BadSetting(f"a session has no setting '{min(unknown)}': see docs/settings.md")
+    found = load(REQUESTER_OPTIONS, flags, environ)
+    settings = requester_settings(found, chain_settings(found))
+    return replace(settings, wallet=found["wallet"] or None, password=found["password"] or None)
