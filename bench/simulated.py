@@ -40,7 +40,7 @@ from poolhand.store.section import LogSection
 from poolhand.store.sql import SqlJournal
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.gate import Arrival
-from poolhand.wire.frames import Frame, decode, encode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.messages import Capabilities, Capacity, SchedulerBound, WorkerBound
 
 PRICE = 100 * NANO_PER_RLC
@@ -113,8 +113,8 @@ class SimulatedPool:
                 await ready.wait()
                 running.append(tasks.create_task(self._listen(scheduler)))
                 for worker in self.workers:
-                    await scheduler.workers.connected(arrival(worker, slots))
-                    self.say(worker, Capacity(slots, paused=False, reason=None))
+                    scheduler.workers.connected(arrival(worker, slots))
+                    self.say(worker, Capacity(None))
                 yield scheduler
                 for each in running:
                     each.cancel()
@@ -137,7 +137,7 @@ class SimulatedPool:
             self._spoken.clear()
             while self._said:
                 worker, message = self._said.popleft()
-                await scheduler.workers.received(worker, passed(message))
+                scheduler.workers.received(worker, passed(message))
                 await asyncio.sleep(0)  # as a socket would: others have their turn
 
     # ------------------------------------------------------------------------------------ chain
@@ -180,12 +180,12 @@ class SimulatedPool:
 def arrival(worker: Address, slots: int) -> Arrival:
     """Return the login of a worker that holds nothing."""
     can = Capabilities("w", "99", slots, slots, 2**34, (), gpu=False, instance=Nonce(bytes(32)))
-    return Arrival(worker, Nonce(bytes(32)), False, can, (), "127.0.0.1", SystemClock().now())
+    return Arrival(worker, can, (), "127.0.0.1", SystemClock().now())
 
 
 def passed(message):  # type: ignore[no-untyped-def]
     """Return a message as the other side reads it."""
-    return decode(encode(Frame(message, 1, 0))).message
+    return decode(encode(message))
 
 
 def _wallet(number: int) -> Wallet:

@@ -80,8 +80,8 @@ class Moves:
     def _tell(self, worker: Address, task_id: TaskId) -> None:
         first = self._told[worker, task_id]
         self._told[worker, task_id] += 1
-        report = StatusReport(STAGES[first], None, UnixSeconds(int(time.time())), None, None)
-        self._pool.say(worker, Reported(task_id, first, (report,)))
+        report = StatusReport(STAGES[first], UnixSeconds(int(time.time())), None, None)
+        self._pool.say(worker, Reported(task_id, first, (report,), None))
 
 
 async def blocks(pool: SimulatedPool) -> None:

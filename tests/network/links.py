@@ -1,7 +1,7 @@
 """The network between one pool and its workers: sessions in memory, cut, held or lost at will.
 
 Every message passes the real codec. Sessions keep the promises of ``transport.session_hub``: in
-order, exactly once, ``connected`` first and ``lost`` last.
+order, ``connected`` first and ``lost`` last.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 
 from poolhand.domain.messages import Nonce
 from poolhand.transport.session_hub import Arrival, WorkerAway
-from poolhand.wire.frames import Frame, decode, encode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.messages import Capabilities, Welcome
 from poolhand.wire.session import HEARTBEAT, LEASE
 
@@ -85,8 +85,6 @@ class Exchange:
         session.to_pool.put(
             Arrival(
                 node.address,
-                Nonce(bytes(32)),
-                resumed=False,
                 capabilities=capabilities(node),
                 replicates=node.agent.held(),
                 address="memory",
@@ -134,7 +132,7 @@ class Exchange:
 
 def passed(message):
     """Return a message as the other side reads it."""
-    return decode(encode(Frame(message, 1, 0))).message
+    return decode(encode(message))
 
 
 def capabilities(node) -> Capabilities:
@@ -151,5 +149,5 @@ def capabilities(node) -> Capabilities:
     return node.claims(can) if hasattr(node, "claims") else can
 
 
-def welcome(resumed: bool = False) -> Welcome:
-    return Welcome(Nonce(bytes(32)), resumed, 0, LEASE, HEARTBEAT, RESULTS, 0, bytes(65))
+def welcome() -> Welcome:
+    return Welcome(LEASE, HEARTBEAT, RESULTS, 0, bytes(65))

@@ -184,15 +184,15 @@ class Pool(Program):
         while True:
             item = await session.to_pool.take()
             if item is LOST:
-                await sessions.lost(worker)
+                sessions.lost(worker)
                 return
             if not session.is_open:
                 continue
             self.fuse.point("before hearing")
             if isinstance(item, Reported) or hasattr(item, "task_id") or hasattr(item, "paused"):
-                await sessions.received(worker, item)
+                sessions.received(worker, item)
             else:
-                await sessions.connected(item)
+                sessions.connected(item)
 
     def _tell(self, worker, message) -> None:
         self.fuse.point(f"before telling {type(message).__name__}")

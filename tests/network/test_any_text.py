@@ -44,7 +44,7 @@ from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.pool_client import PoolClient
 from poolhand.transport.results_client import ArchiveReader
 from poolhand.wire.fields import clip
-from poolhand.wire.frames import Frame, decode, encode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import DETAIL, WORD, Close, Logs
 from poolhand.wire.order_json import decode_order
@@ -158,9 +158,9 @@ def journal(words):
 
 
 def frames(words):
-    printed = encode(Frame(Logs.tail(TASK, words, words), 1, 0))
+    printed = encode(Logs.tail(TASK, words, words))
     assert is_well_formed(printed)
-    return encode(Frame(Close(clip(words, WORD), clip(words, DETAIL)[-200:]), None))
+    return encode(Close(clip(words, WORD), clip(words, DETAIL)[-200:]))
 
 
 def log_lines(words):

@@ -14,10 +14,9 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.session_server import worker_endpoint
-from poolhand.wire.frames import Frame, decode, encode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
 from poolhand.wire.messages import Capacity, Reported, StatusReport
-from poolhand.wire.session import encode_message
 
 
 async def until(met):
@@ -51,34 +50,33 @@ class Line:
 
     def __init__(self, world, wallet, socket) -> None:
         self.world, self.wallet, self.socket = world, wallet, socket
-        self.sent, self.heard, self.reports = 0, [], 0
+        self.heard, self.reports = [], 0
 
     async def log_in(self, facts, version="0.1.0"):
         """Go through the handshake; raises Rejected."""
         clock, owner = self.world.clock, self.world.owner.address
         side = ClientHandshake(facts, self.wallet.address, Nonce(bytes(32)))
-        said = side.hello(decode(await self.socket.recv()).message, clock.now())
+        said = side.hello(decode(await self.socket.recv()), clock.now())
         can = capabilities(self)
         can = type(can)(**{**{f: getattr(can, f) for f in can.__slots__}, "version": version})
-        login = side.login(self.wallet.sign_message(said), can, None, ())
-        await self.socket.send(encode_message(login))
-        side.welcome(decode(await self.socket.recv()).message, owner, clock.now())
-        await self.says(Capacity(self.slots, False, None))
+        login = side.login(self.wallet.sign_message(said), can, ())
+        await self.socket.send(encode(login))
+        side.welcome(decode(await self.socket.recv()), owner, clock.now())
+        await self.says(Capacity(None))
 
     async def says(self, message):
-        self.sent += 1
-        await self.socket.send(encode(Frame(message, self.sent, 0)))
+        await self.socket.send(encode(message))
 
     async def tells(self, task_id, *statuses):
         now = UnixSeconds(self.world.clock.now())
-        entries = tuple(StatusReport(each, None, now, None, None) for each in statuses)
-        await self.says(Reported(task_id, self.reports, entries))
+        entries = tuple(StatusReport(each, now, None, None) for each in statuses)
+        await self.says(Reported(task_id, self.reports, entries, None))
         self.reports += len(entries)
 
     async def hears(self, kind):
         """Read until a message of a kind comes."""
         while True:
-            message = decode(await self.socket.recv()).message
+            message = decode(await self.socket.recv())
             self.heard.append(message)
             if isinstance(message, kind):
                 return message

@@ -8,13 +8,12 @@ from network.links import capabilities
 from network.world import RLC, SimulatedNetwork
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
-from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import Contribute, Reveal
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.messages import Capacity, Reported, Result, StatusReport
+from poolhand.wire.messages import Capacity, Reported, StatusReport, Upload
 
 RIGHT = ResultDigest(bytes([9] * 32))
 S = Status
@@ -70,36 +69,43 @@ class Puppet:
         self.slots, self.gpu, self.name, self.count = slots, gpu, "puppet", {}
         self.told = world.exchange.puppets[self.address] = []
 
-    async def logs_in(self, *, resumed=False, held=()):
+    async def logs_in(self, *, held=()):
         can = capabilities(self)
-        arrival = Arrival(self.address, Nonce(bytes(32)), resumed, can, held, "memory", 0)
-        await self.world.scheduler.workers.connected(arrival)
+        arrival = Arrival(self.address, can, held, "memory", 0)
+        self.world.scheduler.workers.connected(arrival)
         await self.world.settle()
 
-    async def arrives(self, *, resumed=False, held=(), paused=None):
-        await self.logs_in(resumed=resumed, held=held)
+    async def arrives(self, *, held=(), paused=None):
+        await self.logs_in(held=held)
         await self.pauses(paused)
 
     async def leaves(self):
-        await self.world.scheduler.workers.lost(self.address)
+        self.world.scheduler.workers.lost(self.address)
         await self.world.settle()
 
     async def says(self, message):
-        await self.world.scheduler.workers.received(self.address, message)
+        self.world.scheduler.workers.received(self.address, message)
         await self.world.settle()
 
     async def pauses(self, reason):
-        await self.says(Capacity(self.slots, reason is not None, reason))
+        await self.says(Capacity(reason))
 
-    async def reports(self, task_id, *statuses, first=None):
+    async def reports(self, task_id, *statuses, first=None, upload=None):
         start = self.count.get(task_id, 0) if first is None else first
         now = self.world.clock.now()
-        entries = tuple(StatusReport(each, None, now, None, None) for each in statuses)
+        entries = tuple(StatusReport(each, now, None, None) for each in statuses)
         self.count[task_id] = max(self.count.get(task_id, 0), start + len(entries))
-        await self.says(Reported(task_id, start, entries))
+        await self.says(Reported(task_id, start, entries, upload))
 
     async def has_stored(self, task_id, digest=RIGHT):
-        await self.says(Result(task_id, '{"location": "there"}', None, digest))
+        """Report the upload that was asked for, as far as that was not told yet."""
+        way, status = (
+            (S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING),
+            self.world.status(task_id, self),
+        )
+        left = way[way.index(status) + 1 :] if status in way else way
+        stored = Upload('{"location": "there"}', None, digest)
+        await self.reports(task_id, *left, S.RESULT_UPLOADED, upload=stored)
 
     def sends(self, call):
         self.world.chain.submit(self.address, call)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from network.links import capabilities
 from poolhand.domain.messages import Nonce
-from poolhand.transport.plumbing import Outbox
-from poolhand.wire.frames import Frame, decode
-from poolhand.wire.messages import Capacity, Login, Ping, Reported, StatusReport
+from poolhand.wire.frames import decode
+from poolhand.wire.messages import Capacity, Login, Reported, StatusReport
 
 
 def with_sessions(world):
     """Let a running pool speak to its workers through its own sessions."""
     world.scheduler._hand_over = world.scheduler.sessions.tell
     return world.scheduler.sessions
+
+
+class Kept:
+    """An end of a connection that keeps what it is to carry."""
+
+    def __init__(self) -> None:
+        self.frames = []
+
+    def put(self, text):
+        self.frames.append(text)
+
+    def end(self, farewell=None):
+        self.frames += [farewell] if farewell else []
 
 
 class Player:
@@ -25,39 +37,39 @@ class Player:
 
     async def joins(self, held=()):
         nonce, can = Nonce(bytes(32)), capabilities(self)
-        login = Login(1, self.address, can, 0, nonce, bytes(65), None, held)
-        await self.hub.gate.admit(login)
-        self._link, self._sent = Outbox(1000), 0
-        self.seat, _ = self.hub.admit(login, "memory", self._link)
+        login = Login(2, self.address, can, 0, nonce, bytes(65), held)
+        self.hub.gate.admit(login)
+        self._outlet = Kept()
+        self.session, _ = self.hub.admit(login, "memory", self._outlet)
+        self.hub.arrived(self.session)
         await self.world.settle()
         await self.pauses(None)
         return self
 
     async def says(self, message):
-        self._sent += 1
-        await self.hub.take(self.seat, Frame(message, self._sent, 0))
+        self.hub.take(self.session, message)
         await self.world.settle()
 
     async def beats(self):
-        await self.hub.take(self.seat, Frame(Ping(0, self.world.clock.now())))
+        self.hub.hear(self.session)
 
     async def pauses(self, reason):
-        await self.says(Capacity(self.slots, reason is not None, reason))
+        await self.says(Capacity(reason))
 
-    async def reports(self, task_id, *statuses):
+    async def reports(self, task_id, *statuses, upload=None):
         first = self._count.get(task_id, 0)
         self._count[task_id] = first + len(statuses)
         now = self.world.clock.now()
-        entries = tuple(StatusReport(each, None, now, None, None) for each in statuses)
-        await self.says(Reported(task_id, first, entries))
+        entries = tuple(StatusReport(each, now, None, None) for each in statuses)
+        await self.says(Reported(task_id, first, entries, upload))
 
     def drops_its_cable(self):
-        self.hub.detach(self.seat, self._link)
+        self.hub.detach(self.session, self._outlet)
 
     def told(self):
         """Return what the pool has said, as far as this connection has carried it."""
-        while self._link._frames:
-            self.heard.append(decode(self._link._frames.popleft()).message)
+        while self._outlet.frames:
+            self.heard.append(decode(self._outlet.frames.pop(0)))
         return self.heard
 
     def was_told(self, kind, task_id):

@@ -32,7 +32,6 @@ async def settles(world, puppet, task):
     puppet.reveals(task)
     await world.step()
     await puppet.reports(task, S.REVEALED)
-    await puppet.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING, S.RESULT_UPLOADED)
     await puppet.has_stored(task)
     await world.until(lambda: world.view(task).status is ChainTaskStatus.COMPLETED)
     await puppet.reports(task, S.COMPLETED)

@@ -46,7 +46,7 @@ async def tells(worker, task_id, status, tx=None, at=None):
     first = worker.count.get(task_id, 0)
     worker.count[task_id] = first + 1
     now = worker.world.clock.now() if at is None else at
-    await worker.says(Reported(task_id, first, (StatusReport(status, None, now, tx, None),)))
+    await worker.says(Reported(task_id, first, (StatusReport(status, now, tx, None),), None))
 
 
 async def contributed(world, worker, task_id, digest=RIGHT):
@@ -93,7 +93,6 @@ async def test_the_chains_story_is_told_in_order_from_initialize_to_finalize(poo
     worker.reveals(task_id)
     await world.step()
     await worker.reports(task_id, S.REVEALED, S.RESULT_UPLOAD_REQUESTED)
-    await worker.reports(task_id, S.RESULT_UPLOADING, S.RESULT_UPLOADED)
     await worker.has_stored(task_id)
     await world.step()
     await worker.reports(task_id, S.COMPLETED)

@@ -9,8 +9,8 @@ from eth_hash.auto import keccak
 from pool_world import first_task
 
 from poolhand.domain.ids import Address, ResultDigest
+from poolhand.domain.task.model import Stored
 from poolhand.scheduler.clerk import Clerk
-from poolhand.wire.messages import Result
 
 CONTRACT = Address(bytes([8] * 20))
 DATA = b"\x01\x02"
@@ -28,8 +28,8 @@ async def claimed(pool):
     clerk = Clerk(known, "http://results.test", None, world.clock)
 
     async def check(data, digest):
-        claim = Result(task_id, "link", data, digest)
-        return await clerk.check(world.task(task_id), worker.address, claim)
+        claim = Stored(worker.address, "link", digest, data)
+        return await clerk.check(world.task(task_id), claim)
 
     return check
 
@@ -39,6 +39,6 @@ async def test_callback_data_that_hash_to_the_digest_are_taken(claimed):
     assert (stored.callback_data, stored.digest) == (DATA, RIGHT)
 
 
-@pytest.mark.parametrize("data", [b"\x01\x03", b"", None])
+@pytest.mark.parametrize("data", [b"\x01\x03", b""])
 async def test_callback_data_that_do_not_hash_to_the_digest_are_not_believed(claimed, data):
     assert await claimed(data, RIGHT) is None

@@ -16,10 +16,10 @@ from poolhand.settings.load import BadSetting, load
 from poolhand.settings.pool import OPTIONS, pool_settings
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.conduct import FIRST_BAR, LONGEST_BAR, MEMORY, PATIENCE, Conduct
-from poolhand.wire.frames import Frame, encode
+from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Rejected, WorkerBarred
-from poolhand.wire.messages import Aborted, Capacity, Close, Offer, Ping
-from poolhand.wire.session import POOL_LIMITS
+from poolhand.wire.messages import Aborted, Capacity, Close, Offer
+from poolhand.wire.session import INCOMING
 
 SECONDS = 2.0
 """Within which a worker gets its task while another floods, on a busy machine."""
@@ -54,8 +54,7 @@ async def test_a_flooding_worker_is_cut_off_and_its_task_goes_to_another(pool):
         await flooder.tells(task, *TO_COMPUTED[:-1])
         await until(lambda: world.status(task, flooder.wallet) is S.COMPUTING)
         async with pool_front.dial(wallet_of(world)) as honest:
-            ping = encode(Frame(Ping(0, world.clock.now())))
-            sending = asyncio.ensure_future(flood(flooder.socket, ping))
+            sending = asyncio.ensure_future(flood(flooder.socket, encode(Capacity(None))))
             assert (await flooder.hears(Close)).code == "flooded"
             await sending
             async with asyncio.timeout(SECONDS):
@@ -67,8 +66,8 @@ async def test_a_flood_does_not_hold_up_the_tasks_of_others(pool):
     """All the while one wallet floods, is cut off and comes again, as fast as the loopback lets it."""
     world = await pool(quick=True)
     async with front(world) as pool_front:
-        ping, floods = encode(Frame(Ping(0, world.clock.now()))), []
-        capacity = [encode(Frame(Capacity(1, n % 2 == 0, "x"), n, 0)) for n in range(2, 2000)]
+        same, floods = encode(Capacity(None)), []
+        capacity = [encode(Capacity("x" if n % 2 else None)) for n in range(2, 2000)]
 
         async def rage(wallet):
             while True:
@@ -78,7 +77,7 @@ async def test_a_flood_does_not_hold_up_the_tasks_of_others(pool):
                         for frame in capacity:
                             await line.socket.send(frame)
                             await asyncio.sleep(0)
-                        await flood(line.socket, ping)
+                        await flood(line.socket, same)
                         await reading
                 floods.append(wallet)
                 world.scheduler.sessions.conduct._records.clear()  # as if its time were over
@@ -101,7 +100,7 @@ async def test_a_flood_does_not_hold_up_the_tasks_of_others(pool):
 def _declined(task_id, now):
     from poolhand.wire.messages import Reported, StatusReport
 
-    return Reported(task_id, 0, (StatusReport(S.FAILED, None, now, None, "enough"),))
+    return Reported(task_id, 0, (StatusReport(S.FAILED, now, None, "enough"),), None)
 
 
 async def test_who_flooded_is_told_when_to_come_again_and_let_in_then(pool):
@@ -110,8 +109,8 @@ async def test_who_flooded_is_told_when_to_come_again_and_let_in_then(pool):
         wallet = wallet_of(world)
         async with pool_front.dial(wallet) as line:
             with suppress(ConnectionClosed):
-                for _ in range(POOL_LIMITS.incoming.burst + 1):
-                    await line.socket.send(encode(Frame(Ping(0, world.clock.now()))))
+                for _ in range(INCOMING.burst + 1):
+                    await line.socket.send(encode(Capacity(None)))
             await line.hears(Close)
         for _ in range(2):
             with pytest.raises(Rejected, match="broke the protocol") as told:

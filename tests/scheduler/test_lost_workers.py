@@ -12,7 +12,7 @@ from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import ChainTaskStatus, ContributeAndFinalize
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.rules import is_working
-from poolhand.wire.messages import Aborted, Held, Offer, Result
+from poolhand.wire.messages import Aborted, Held, Offer, Upload
 from poolhand.wire.session import HEARTBEAT, LEASE
 
 PROMISE = 30
@@ -74,10 +74,9 @@ async def test_a_results_service_that_hangs_does_not_hide_a_lost_worker(pool):
     await gone.reports(first, *TO_COMPUTED)
     await gone.reports(second_one, *TO_COMPUTED[:-1])
     spare = await Player(world, world.hire().wallet, slots=2).joins()
-    shelf = world.scheduler.workers._clerk._shelf = Hanging()
-    await gone.says(Result(first, "a link", None, bytes(32)))
-    assert shelf.asked == 1
-    await gone.says(Result(first, "the same again", None, bytes(32)))
+    shelf = world.scheduler.result_checks.clerk._shelf = Hanging()
+    upload = Upload("a link", None, bytes(32))
+    await gone.reports(first, S.RESULT_UPLOADING, S.RESULT_UPLOADED, upload=upload)
     assert shelf.asked == 1
     assert LEASE < await seconds_until_replaced(world, second_one, spare) < PROMISE
 

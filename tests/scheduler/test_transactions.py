@@ -189,7 +189,6 @@ async def test_a_task_is_finalized_with_the_stored_link_once_everybody_has_revea
     await first.reports(task, S.REVEALING, S.REVEALED, S.RESULT_UPLOAD_REQUESTED,
                         S.RESULT_UPLOADING)  # fmt: skip
     await first.has_stored(task)
-    await first.reports(task, S.RESULT_UPLOADED)
     await world.step()
     assert world.view(task).status is ChainTaskStatus.REVEALING  # the second may still reveal
     second.reveals(task)
@@ -330,7 +329,7 @@ async def completed(world):
                          S.RESULT_UPLOADING)  # fmt: skip
     await worker.has_stored(task)
     await world.step()
-    await worker.reports(task, S.RESULT_UPLOADED, S.COMPLETED)
+    await worker.reports(task, S.COMPLETED)
     assert world.task(task).status is TaskStatus.COMPLETED
     assert not any(True for _ in world.scheduler.engine.open_tasks())
     return task

@@ -15,10 +15,10 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
+from poolhand.domain.task.rules import UPLOAD_PATIENCE
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.supplier import RECOUNT
-from poolhand.scheduler.worker_sessions import MOST_WAITING
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     Aborted,
@@ -31,8 +31,8 @@ from poolhand.wire.messages import (
     Login,
     Logs,
     Offer,
-    Result,
     RevealAsked,
+    Upload,
 )
 
 UNKNOWN = TaskId(bytes([77] * 32))
@@ -41,21 +41,21 @@ UNKNOWN = TaskId(bytes([77] * 32))
 def login(worker) -> Login:
     can = Capabilities("w", "0", 4, 1, 2**30, (), gpu=False, instance=Nonce(bytes(32)))
     nonce = Nonce(bytes(32))
-    return Login(1, worker.address, can, UnixSeconds(0), nonce, bytes(65), None, ())
+    return Login(2, worker.address, can, UnixSeconds(0), nonce, bytes(65), ())
 
 
 async def test_everybody_may_join_a_pool_without_a_list(pool):
     world = await pool()
-    await world.scheduler.workers.admit(login(world.hire()))
+    world.scheduler.workers.admit(login(world.hire()))
 
 
 async def test_only_listed_workers_may_join_a_pool_with_a_list(pool):
     world = await pool(allowed=frozenset({bytes(20)}))
     with pytest.raises(WorkerNotAllowed, match="ask the pool's owner"):
-        await world.scheduler.workers.admit(login(world.hire()))
+        world.scheduler.workers.admit(login(world.hire()))
     listed = world.hire()
     world.scheduler.workers._admission = Admission(frozenset({listed.address}))
-    await world.scheduler.workers.admit(login(listed))
+    world.scheduler.workers.admit(login(listed))
 
 
 async def test_an_offer_carries_the_owners_authorization_for_this_worker_and_task(pool):
@@ -196,13 +196,13 @@ async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):
     assert worker.kinds() == ["Activated", "Idle"] or worker.kinds() == ["Activated"]
 
 
-async def test_a_worker_that_resumes_its_session_is_not_told_again(pool):
+async def test_a_worker_that_comes_again_in_time_is_what_the_chain_said_it_is(pool):
     world = await pool()
-    worker = await world.hired()
-    await world.deal()
-    worker.told.clear()
-    await worker.arrives(resumed=True)
-    assert not worker.told
+    worker = await world.hired(stake=123)
+    world.chain.outage = True
+    await worker.arrives()
+    assert world.scheduler.directory.get(worker.address).stake == 123
+    world.chain.outage = False
 
 
 async def test_a_worker_that_holds_what_the_pool_does_not_know_is_told_to_drop_it(pool):
@@ -248,7 +248,6 @@ async def test_activation_reveal_and_upload_are_asked_for_in_their_time(pool):
     assert worker.kinds().count("UploadAsked") == 1
     await worker.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING)
     await worker.has_stored(task)
-    await worker.reports(task, S.RESULT_UPLOADED)
     assert worker.kinds().count("UploadAsked") == 1
     await world.step()
     assert world.view(task).status is ChainTaskStatus.COMPLETED
@@ -266,7 +265,7 @@ async def test_a_report_counts_only_with_the_chain_behind_it(pool):
     await liar.reports(task, *TO_CONTRIBUTED, S.REVEALING, S.REVEALED)
     assert "RevealAsked" not in liar.kinds()
     assert "UploadAsked" not in liar.kinds()
-    await liar.says(Result(task, "a lie", None, RIGHT))
+    await liar.has_stored(task)
     await world.step()
     assert world.view(task).status is ChainTaskStatus.ACTIVE
 
@@ -379,9 +378,10 @@ class Gated:
     """A results service that answers when it is told to."""
 
     def __init__(self):
-        self.answer = asyncio.get_running_loop().create_future()
+        self.answer, self.asked = asyncio.get_running_loop().create_future(), 0
 
     async def holds(self, task_id):
+        self.asked += 1
         return await asyncio.shield(self.answer)
 
 
@@ -389,7 +389,7 @@ async def claiming(pool):
     """Return a pool that is checking what the first of two winners claims to have stored."""
     world = await pool()
     first, second = await world.hired(), await world.hired()
-    shelf = world.scheduler.workers._clerk._shelf = Gated()
+    shelf = world.scheduler.result_checks.clerk._shelf = Gated()
     task = first_task(await world.deal(trust=3))
     await world.step()
     for worker in (first, second):
@@ -404,40 +404,55 @@ async def claiming(pool):
     asked = first if "UploadAsked" in first.kinds() else second
     await asked.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING)
     await asked.has_stored(task)
-    await asked.reports(task, S.RESULT_UPLOADED)
     return world, task, asked, second if asked is first else first, shelf
 
 
 async def test_nobody_else_is_asked_for_a_result_while_a_claim_of_it_is_checked(pool):
     world, task, asked, other, shelf = await claiming(pool)
-    assert world.status(task, asked) is S.RESULT_UPLOADING
+    assert world.status(task, asked) is S.RESULT_UPLOADED
+    assert asked.last(Acknowledged) == Acknowledged(task, asked.count[task])
+    await world.step(UPLOAD_PATIENCE)
     assert "UploadAsked" not in other.kinds()
     shelf.answer.set_result(True)
     await world.settle()
-    assert world.status(task, asked) is S.RESULT_UPLOADED
     assert world.task(task).stored.worker == asked.address
     assert "UploadAsked" not in other.kinds()
 
 
-async def test_what_waited_for_a_check_of_a_worker_that_left_is_told_again_when_it_is_back(pool):
+async def test_a_claim_that_does_not_hold_has_another_asked(pool):
+    world, task, _, other, shelf = await claiming(pool)
+    shelf.answer.set_result(False)
+    await world.settle()
+    world.clock.advance(5)
+    await world.settle()
+    for _ in range(10):
+        await world.step()
+    assert world.task(task).stored is None
+    assert "UploadAsked" in other.kinds()
+
+
+async def test_a_claim_of_a_worker_that_left_is_checked_all_the_same(pool):
     world, task, asked, _, shelf = await claiming(pool)
     await asked.leaves()
     shelf.answer.set_result(True)
     await world.settle()
-    attempt = world.task(task).attempt(asked.address)
-    assert (attempt.status, attempt.live) == (S.WORKER_LOST, False)
-    assert world.task(task).stored is not None, "what it stored is there all the same"
-    await asked.arrives()
-    count = asked.count[task] - 1
-    await asked.reports(task, S.RESULT_UPLOADED, first=count)
-    assert world.status(task, asked) is S.RESULT_UPLOADED
-    assert asked.last(Acknowledged) == Acknowledged(task, count + 1)
+    assert not world.task(task).attempt(asked.address).live
+    assert world.task(task).stored.worker == asked.address
 
 
-async def test_reports_that_pile_up_during_a_check_are_garbage(pool):
+async def test_a_pool_that_restarts_during_a_check_checks_again(pool):
+    world, task, asked, other, _ = await claiming(pool)
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    assert world.task(task).stored.worker == asked.address
+    assert "UploadAsked" not in other.kinds()
+
+
+async def test_reports_that_repeat_an_upload_do_not_have_it_checked_twice(pool):
     world, task, asked, _, shelf = await claiming(pool)
-    for _ in range(2 * MOST_WAITING):
-        await asked.reports(task, S.RESULT_UPLOADED, first=0)
-    assert world.scheduler.sessions.conduct.barred_for(asked.address) > 0
-    assert len(world.scheduler.workers._checking[task, asked.address]) == MOST_WAITING
-    shelf.answer.set_result(False)
+    upload = Upload("another link", None, RIGHT)
+    for _ in range(3):
+        await asked.reports(task, S.RESULT_UPLOADED, first=asked.count[task] - 1, upload=upload)
+    assert shelf.asked == 1
+    assert world.task(task).claim.link != "another link"

@@ -15,19 +15,20 @@ from poolhand.keys.wallet import Wallet
 from poolhand.ports.clock import Clock
 from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.clock import ManualClock, SeededEntropy
+from poolhand.transport.gate import Arrival, HubRules
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.metering import SocketLimits
 from poolhand.transport.session_client import SessionClient
-from poolhand.transport.session_hub import Arrival, HubRules, SessionHub
+from poolhand.transport.session_hub import SessionHub
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.transport.waiting import limits_for
-from poolhand.wire.frames import decode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import Capabilities, Capacity, Close, Idle, Resume, Welcome
-from poolhand.wire.session import encode_message
+from poolhand.wire.messages import Capabilities, Capacity, Close, Idle, Welcome
 
 OWNER = Wallet.from_key(bytes([1] * 32))
 HUB, POOL = Address(bytes([7] * 20)), Address(bytes([8] * 20))
+CAN = Capabilities("w", "0", 2, 1, 10**9, (), False, Nonce(bytes(32)))
 HASTY = ClientRules(first_pause=0, last_pause=0)
 """Connect again at once, whatever the clock says."""
 
@@ -38,8 +39,14 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0)
 
 
+async def settled(g) -> None:
+    """Let what is on the cable arrive: a message to each side and back."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 def capacity(number: int) -> Capacity:
-    return Capacity(number, paused=False, reason=None)
+    return Capacity(str(number))
 
 
 def idle(number: int) -> Idle:
@@ -112,25 +119,20 @@ class Gate:
     log: list = field(default_factory=list)
     refusal: Exception | None = None
     blame: Exception | None = None
-    open: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __post_init__(self) -> None:
-        self.open.set()
-
-    async def admit(self, login) -> None:
+    def admit(self, login) -> None:
         if self.refusal is not None:
             raise self.refusal
 
-    async def connected(self, arrival: Arrival) -> None:
-        self.log.append(("connected", arrival.worker, arrival.resumed))
+    def connected(self, arrival: Arrival) -> None:
+        self.log.append(("connected", arrival.worker))
 
-    async def received(self, worker: Address, message) -> None:
-        await self.open.wait()
+    def received(self, worker: Address, message) -> None:
         if self.blame is not None:
             raise self.blame
         self.log.append(("received", worker, message))
 
-    async def lost(self, worker: Address) -> None:
+    def lost(self, worker: Address) -> None:
         self.log.append(("lost", worker))
 
     def heard(self, worker: Address) -> list:
@@ -151,6 +153,7 @@ class Worker:
     on_welcome: Callable[[Welcome], None] = lambda _: None
     open: asyncio.Event = field(default_factory=asyncio.Event)
     client: SessionClient = None
+    taken: int = 0
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -164,6 +167,7 @@ class Worker:
         self.on_welcome(welcome)
 
     async def received(self, message) -> None:
+        self.taken += 1
         await self.open.wait()
         self.heard.append(message)
 
@@ -188,8 +192,7 @@ class Ground:
 
     def capabilities(self) -> Capabilities:
         self.instances += 1
-        instance = Nonce(self.instances.to_bytes(32, "big"))
-        return Capabilities("w", "0", 2, 1, 10**9, (), False, instance)
+        return replace(CAN, instance=Nonce(self.instances.to_bytes(32, "big")))
 
     def worker(
         self, number: int = 2, rules: ClientRules = HASTY, clock: Clock | None = None, **changes
@@ -217,15 +220,15 @@ class Ground:
         return made
 
     @asynccontextmanager
-    async def raw(self, number: int = 2, resume: Resume | None = None):
+    async def raw(self, number: int = 2):
         """Log in by hand; what follows is up to the test."""
         wallet = Wallet.from_key(bytes([number] * 32))
         async with self.socket() as socket:
             side = ClientHandshake(self.facts, wallet.address, Nonce(bytes(32)))
-            said = side.hello(decode(await socket.recv()).message, self.clock.now())
-            login = side.login(wallet.sign_message(said), self.capabilities(), resume, ())
-            await socket.send(encode_message(login))
-            side.welcome(decode(await socket.recv()).message, OWNER.address, self.clock.now())
+            said = side.hello(decode(await socket.recv()), self.clock.now())
+            login = side.login(wallet.sign_message(said), self.capabilities(), ())
+            await socket.send(encode(login))
+            side.welcome(decode(await socket.recv()), OWNER.address, self.clock.now())
             yield socket
 
     def socket(self, **more) -> connect:
@@ -238,7 +241,7 @@ async def farewell(socket: ClientConnection) -> Close:
     """Read to the pool's Close, which must be its last frame."""
     last = None
     async for frame in socket:
-        last = decode(frame).message
+        last = decode(frame)
     assert isinstance(last, Close), last
     return last
 

@@ -13,7 +13,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.metering import SocketLimits
-from poolhand.wire.frames import Frame, encode
+from poolhand.wire.frames import encode
 from poolhand.wire.messages import Hello
 from poolhand.wire.session import Allowance
 
@@ -85,7 +85,7 @@ async def test_a_frame_of_a_pool_that_is_not_utf8_ends_the_connection_alone(capl
 @pytest.mark.case("N6")
 async def test_a_pool_of_another_version_is_tried_again():
     hello = Hello((99,), 31337, HUB, POOL, "http://p", Nonce(bytes(32)), ManualClock().now())
-    async with hostile(encode(Frame(hello)).encode()) as url, ground() as g:
+    async with hostile(encode(hello).encode()) as url, ground() as g:
         worker = g.worker(rules=SLOW, url=url)
         g.start(worker)
         await until(lambda: worker.partings)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 
 import pytest
-from session_world import capacity, farewell, ground, idle, until
+from session_world import CAN, HASTY, capacity, farewell, ground, idle, settled, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from poolhand.domain.errors import Malformed, Unavailable
+from poolhand.domain.messages import Nonce
 from poolhand.domain.signatures import BadSignature
 from poolhand.keys.wallet import Wallet
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
+from poolhand.transport.metering import SocketLimits
 from poolhand.transport.session_hub import WorkerAway
-from poolhand.wire.frames import MAX_FRAME, Frame, OversizedMessage, decode, encode
+from poolhand.wire.frames import MAX_FRAME, OversizedMessage, decode, encode
 from poolhand.wire.handshake import Rejected, WorkerNotAllowed, WrongPool
-from poolhand.wire.messages import Capacity, Ping, Reject
-from poolhand.wire.session import POOL_LIMITS
+from poolhand.wire.messages import Capacity, Idle, Reject
+from poolhand.wire.session import INCOMING, LEASE, POOL_LEASE, Allowance
 
 STRANGER = Wallet.from_key(bytes([99] * 32))
 
@@ -37,79 +40,111 @@ async def test_messages_go_both_ways_in_order():
         assert worker.heard == [idle(number) for number in range(50)]
         assert g.gate.heard(worker.address) == [capacity(number) for number in range(50)]
         assert worker.welcomes[0].results_url == "http://r"
-        assert g.gate.log[0] == ("connected", worker.address, False)
+        assert g.gate.log[0] == ("connected", worker.address)
 
 
-async def test_a_cut_cable_loses_no_message_and_doubles_none():
+async def test_a_worker_whose_cable_is_cut_again_and_again_tells_everything_in_the_end():
+    """What was not acknowledged is told again after each return, as the worker's journal has it."""
     chance = Random(7)
     async with ground() as g:
-        g.cable.cut_after = lambda: chance.randint(2_500, 9_000)
-        worker = await g.joined()
-        for number in range(300):
-            worker.client.send(capacity(number))
-            g.hub.tell(worker.address, idle(number))
-            await until(lambda: not g.hub.sessions()[0].unacknowledged > 100)
-        await until(lambda: len(worker.heard) >= 300 and len(g.gate.heard(worker.address)) >= 300)
-        assert worker.heard == [idle(number) for number in range(300)]
-        assert g.gate.heard(worker.address) == [capacity(number) for number in range(300)]
-        assert g.cable.accepted > 5
+        g.cable.cut_after = lambda: chance.randint(2_500, 6_000)
+        worker = g.worker(rules=replace(HASTY, pace=None))
+
+        def tell(_):
+            known = len(set(map(repr, g.gate.heard(worker.address))))
+            for number in range(known, 300):
+                worker.client.send(capacity(number))
+
+        worker.on_welcome = tell
+        g.start(worker)
+        await until(lambda: capacity(299) in g.gate.heard(worker.address))
+        firsts = list(dict.fromkeys(map(repr, g.gate.heard(worker.address))))
+        assert firsts == [repr(capacity(number)) for number in range(300)]
+        assert g.cable.accepted > 3
         assert "lost" not in g.gate.events()
-        assert all(welcome.resumed for welcome in worker.welcomes[1:])
 
 
-async def test_what_is_said_while_away_arrives_after_the_return():
+async def test_what_is_said_while_the_other_is_away_is_not_kept_for_it():
     async with ground() as g:
         worker = await g.joined()
         g.cable.is_up = False
         g.cable.cut()
-        await until(lambda: worker.partings)
+        await until(lambda: worker.partings and not g.hub.is_connected(worker.address))
         worker.client.send(capacity(1))
-        g.hub.tell(worker.address, idle(1))
+        with pytest.raises(WorkerAway):
+            g.hub.tell(worker.address, idle(1))
         assert not worker.client.is_connected
+        assert worker.client.waiting == 0
         g.cable.is_up = True
+        await until(lambda: len(worker.welcomes) == 2)
+        worker.client.send(capacity(2))
+        g.hub.tell(worker.address, idle(2))
         await until(lambda: worker.heard and g.gate.heard(worker.address))
-        assert worker.welcomes[-1].resumed
-        assert worker.heard == [idle(1)]
-        assert g.gate.heard(worker.address) == [capacity(1)]
+        assert worker.heard == [idle(2)]
+        assert g.gate.heard(worker.address) == [capacity(2)]
 
 
 # ----------------------------------------------------------------------------------------- leases
 
 
-async def test_a_worker_away_for_a_lease_is_lost_and_tells_everything_again():
+async def test_a_worker_away_for_a_lease_is_lost_and_welcome_again():
     async with ground() as g:
-        worker = g.worker()
-        worker.on_welcome = lambda welcome: worker.client.send(capacity(100 + len(worker.welcomes)))
-        g.start(worker)
-        await until(lambda: g.gate.heard(worker.address))
+        worker = await g.joined()
         g.cable.is_up = False
         g.cable.cut()
-        await until(lambda: not g.hub.sessions()[0].attached)
-        worker.client.send(capacity(1))
-        g.clock.advance(POOL_LIMITS.lease + 1)
+        await until(lambda: not g.hub.is_connected(worker.address))
+        g.clock.advance(LEASE)
+        await until(lambda: g.clock.sleepers >= 1)
+        assert g.gate.events() == ["connected"]
+        g.clock.advance(1)
         await until(lambda: "lost" in g.gate.events())
         with pytest.raises(WorkerAway):
             g.hub.tell(worker.address, idle(1))
         g.cable.is_up = True
-        await until(lambda: len(g.gate.heard(worker.address)) == 2)
+        await until(lambda: len(worker.welcomes) == 2)
         assert g.gate.events() == ["connected", "lost", "connected"]
-        assert not worker.welcomes[-1].resumed
-        assert g.gate.heard(worker.address) == [capacity(101), capacity(102)]
 
 
-async def test_a_worker_that_beats_keeps_its_lease():
+async def test_a_worker_that_comes_again_within_its_lease_is_not_lost():
+    async with ground() as g:
+        worker = await g.joined()
+        g.cable.cut()
+        await until(lambda: len(worker.welcomes) == 2)
+        g.clock.advance(LEASE)
+        await until(lambda: g.clock.sleepers >= 2)
+        assert g.gate.events() == ["connected", "connected"]
+
+
+async def test_a_worker_that_beats_keeps_its_lease_and_costs_its_pool_no_answer():
     async with ground() as g:
         worker = await g.joined()
         for _ in range(120):
-            received = g.hub.sessions()[0]
             await until(lambda: g.clock.sleepers == 2)
             g.clock.advance(1)
-            assert received.attached
-        await until(lambda: g.clock.sleepers == 2)
+            await settled(g)
         worker.client.send(capacity(1))
         await until(lambda: g.gate.heard(worker.address))
         assert g.gate.events() == ["connected"]
         assert len(worker.welcomes) == 1
+
+
+async def test_a_silent_worker_is_lost_though_its_connection_stands():
+    async with ground() as g, g.raw():
+        for _ in range(LEASE + 2):
+            await until(lambda: g.clock.sleepers == 1)
+            g.clock.advance(1)
+        await until(lambda: g.gate.events() == ["connected", "lost"])
+
+
+async def test_the_lease_ends_after_its_last_second():
+    async with ground() as g, g.raw():
+        for _ in range(LEASE):
+            await until(lambda: g.clock.sleepers == 1)
+            g.clock.advance(1)
+        await until(lambda: g.clock.sleepers == 1)
+        assert g.gate.events() == ["connected"]
+        g.clock.advance(1)
+        await until(lambda: g.gate.events() == ["connected", "lost"])
 
 
 async def test_a_silent_pool_is_left_for_a_new_connection():
@@ -117,8 +152,8 @@ async def test_a_silent_pool_is_left_for_a_new_connection():
         worker = await g.joined()
         await until(lambda: g.clock.sleepers == 2)
         g.cable.stalled = True
-        for _ in range(3):
-            g.clock.advance(10)
+        for _ in range(POOL_LEASE + 2):
+            g.clock.advance(1)
             await until(lambda: g.clock.sleepers >= 2 or worker.partings)
         await until(lambda: worker.partings)
         assert "silent" in worker.partings[0][0]
@@ -138,23 +173,30 @@ async def test_a_wallet_in_use_is_told_so_and_the_first_worker_is_not_disturbed(
         await until(lambda: second.partings)
         reason, retry_in = second.partings[0]
         assert "wallet-connected" in reason
-        assert retry_in >= POOL_LIMITS.lease
+        assert retry_in >= LEASE
         g.hub.tell(first.address, idle(1))
         await until(lambda: first.heard)
         assert g.gate.events() == ["connected"]
 
 
-async def test_a_restarted_worker_takes_its_seat_without_waiting_for_the_lease():
+async def test_a_restarted_worker_takes_its_place_without_waiting_for_the_lease():
     async with ground() as g:
         first = g.worker()
         (running,) = g.start(first)
         await until(lambda: first.welcomes)
         running.cancel()
-        await until(lambda: not g.hub.sessions()[0].attached)
-        second = await g.joined()
-        await until(lambda: len(g.gate.events()) == 3)
-        assert g.gate.events() == ["connected", "lost", "connected"]
-        assert not second.welcomes[0].resumed
+        await until(lambda: not g.hub.is_connected(first.address))
+        await g.joined()
+        assert g.gate.events() == ["connected", "connected"]
+
+
+async def test_a_worker_whose_old_connection_hangs_takes_its_own_place():
+    async with ground() as g:
+        g.capabilities = lambda: replace(CAN, instance=Nonce(bytes(32)))
+        async with g.raw() as old, g.raw():
+            assert (await farewell(old)).code == "superseded"
+            g.hub.tell(Wallet.from_key(bytes([2] * 32)).address, idle(1))
+            assert g.gate.events() == ["connected", "connected"]
 
 
 async def test_a_worker_that_leaves_is_lost_at_once():
@@ -173,7 +215,6 @@ async def test_a_stopping_pool_says_so_and_its_workers_come_back():
         g.hub.drop(worker.address, "pool-stopping", "come back later")
         await until(lambda: len(worker.welcomes) == 2)
         assert "pool-stopping" in worker.partings[0][0]
-        assert not worker.welcomes[1].resumed
 
 
 # -------------------------------------------------------------------------------------- refusals
@@ -250,10 +291,9 @@ async def test_an_absent_pool_is_tried_ever_more_slowly_up_to_a_limit():
 
 async def test_a_flood_ends_the_session():
     async with ground() as g, g.raw() as socket:
-        ping = encode(Frame(Ping(0, g.clock.now())))
         with suppress(ConnectionClosed):
-            for _ in range(POOL_LIMITS.incoming.burst + 1):
-                await socket.send(ping)
+            for _ in range(INCOMING.burst + 1):
+                await socket.send(encode(capacity(1)))
         assert (await farewell(socket)).code == "flooded"
         await until(lambda: g.gate.events() == ["connected", "lost"])
 
@@ -263,10 +303,8 @@ async def test_a_flood_ends_the_session():
     [
         (b"binary", "binary-frame"),
         ("not json", "malformed"),
-        (encode(Frame(capacity(1), 2, 0)), "out-of-sequence"),
-        (encode(Frame(capacity(1), 1, 5)), "bad-acknowledgement"),
-        (encode(Frame(idle(1), 1, 0)), "wrong-direction"),
-        ('{"v":9,"type":"ping","body":{}}', "unknown-version"),
+        (encode(idle(1)), "wrong-direction"),
+        ('{"v":1,"type":"capacity","seq":1,"ack":0,"body":{}}', "unknown-version"),
     ],
 )
 async def test_a_worker_that_breaks_the_protocol_is_told_how_and_loses_its_session(frame, code):
@@ -274,7 +312,7 @@ async def test_a_worker_that_breaks_the_protocol_is_told_how_and_loses_its_sessi
         await socket.send(frame)
         assert (await farewell(socket)).code == code
         await until(lambda: g.gate.events() == ["connected", "lost"])
-        assert g.hub.sessions() == ()
+        assert not g.hub.is_live(g.gate.log[0][1])
 
 
 async def test_an_oversized_frame_ends_connection_and_session():
@@ -312,18 +350,18 @@ async def test_what_the_gate_blames_ends_the_session():
 async def test_a_worker_that_does_not_log_in_in_time_is_rejected():
     async with ground(handshake_timeout=0.05) as g, g.socket() as socket:
         await socket.recv()
-        reject = decode(await socket.recv()).message
+        reject = decode(await socket.recv())
         assert isinstance(reject, Reject)
         assert reject.code == "handshake-timeout"
         assert reject.retry_after == 5
 
 
-@pytest.mark.parametrize("frame", ["nonsense", b"\0", encode(Frame(Ping(0, 0)))])
+@pytest.mark.parametrize("frame", ["nonsense", b"\0", encode(capacity(1))])
 async def test_anything_but_a_login_is_rejected_for_good(frame):
     async with ground() as g, g.socket() as socket:
         await socket.recv()
         await socket.send(frame)
-        reject = decode(await socket.recv()).message
+        reject = decode(await socket.recv())
         assert (reject.code in ("malformed", "binary-frame"), reject.retry_after) == (True, None)
         assert g.gate.log == []
 
@@ -347,29 +385,21 @@ async def test_one_address_cannot_take_all_sockets():
 # ------------------------------------------------------------------------------------- backpressure
 
 
-async def test_a_worker_that_acknowledges_nothing_is_dropped_as_slow():
-    async with ground() as g, g.raw() as socket:
+async def told_for_ever(hub, worker):
+    for _ in range(50_000):  # a hundred megabytes
+        hub.tell(worker, Idle({"x" * 60 + str(n): n for n in range(30)}))
+        await asyncio.sleep(0)
+
+
+async def test_a_worker_that_takes_nothing_is_cut_and_keeps_no_memory():
+    unread = 100_000
+    async with ground(sockets=SocketLimits(unread=unread)) as g, g.raw() as socket:
         worker = Wallet.from_key(bytes([2] * 32)).address
-        for number in range(POOL_LIMITS.high):
-            g.hub.tell(worker, idle(number))
-        with pytest.raises(WorkerAway, match="keep up"):
-            g.hub.tell(worker, idle(0))
-        assert (await farewell(socket)).code == "slow-consumer"
-        await until(lambda: g.gate.events() == ["connected", "lost"])
-
-
-async def test_a_slow_gate_slows_its_own_worker_and_nobody_else():
-    async with ground() as g:
-        slow, other = await g.joined(2), await g.joined(3)
-        await until(lambda: len(g.gate.events()) == 2)
-        usual, g.gate.open = g.gate.open, asyncio.Event()
-        for number in range(400):
-            slow.client.send(capacity(number))
-        await until(lambda: 100 < slow.client.waiting < 400)
-        g.gate.open = usual  # the slow worker's first message still waits at the old one
-        other.client.send(capacity(7))
-        await until(lambda: g.gate.heard(other.address))
-        assert g.gate.heard(slow.address) == []
+        socket.transport.pause_reading()
+        with pytest.raises(WorkerAway):
+            await told_for_ever(g.hub, worker)
+        assert not g.hub.is_connected(worker)
+        assert g.gate.events() == ["connected"], "it may come back within its lease"
 
 
 async def test_a_slow_listener_slows_the_pool_and_misses_nothing():
@@ -378,11 +408,8 @@ async def test_a_slow_listener_slows_the_pool_and_misses_nothing():
         worker.open.clear()
         for number in range(200):
             g.hub.tell(worker.address, idle(number))
-        await until(lambda: g.hub.sessions()[0].unacknowledged < 200 - 32)
-        for _ in range(2_000):
-            await asyncio.sleep(0)
-        assert g.hub.sessions()[0].unacknowledged > 100
-        g.clock.advance(POOL_LIMITS.lease + 1)
+        await until(lambda: worker.client._mailbox.is_full)
+        g.clock.advance(LEASE + 1)
         worker.open.set()
         await until(lambda: len(worker.heard) == 200)
         assert worker.heard == [idle(number) for number in range(200)]
@@ -394,33 +421,29 @@ async def test_a_listener_is_never_cut_off_in_the_middle_of_a_message():
         worker = await g.joined()
         worker.open.clear()
         g.hub.tell(worker.address, idle(1))
-        await until(lambda: g.hub.sessions()[0].unacknowledged == 0 or worker.client.is_connected)
+        await until(lambda: worker.taken)
         g.cable.cut()
-        await until(lambda: g.cable.accepted == 2)
+        await until(lambda: g.cable.accepted == 2 and g.hub.is_connected(worker.address))
         worker.open.set()
         g.hub.tell(worker.address, idle(2))
         await until(lambda: len(worker.heard) == 2)
         assert worker.heard == [idle(1), idle(2)]
 
 
-async def test_a_worker_that_has_too_much_to_say_to_an_absent_pool_starts_over():
+async def test_a_worker_that_has_too_much_to_say_at_its_pace_starts_over():
     async with ground() as g:
-        worker = await g.joined(rules=ClientRules(first_pause=0, last_pause=0, queue=10))
-        g.cable.is_up = False
-        g.cable.cut()
-        await until(lambda: worker.partings)
-        for number in range(11):
+        slow = ClientRules(first_pause=0, last_pause=0, queue=10, pace=Allowance(1, 1))
+        worker = await g.joined(rules=slow)
+        for number in range(12):
             worker.client.send(capacity(number))
         assert worker.client.waiting == 0
-        g.cable.is_up = True
         await until(lambda: len(worker.welcomes) == 2)
-        assert not worker.welcomes[1].resumed
 
 
 async def test_a_message_over_its_limits_is_the_callers_bug_and_harms_nothing():
     async with ground() as g:
         worker = await g.joined()
         with pytest.raises(OversizedMessage):
-            worker.client.send(Capacity(1, paused=True, reason="x" * 600))
+            worker.client.send(Capacity("x" * 600))
         worker.client.send(capacity(1))
         await until(lambda: g.gate.heard(worker.address) == [capacity(1)])

@@ -18,7 +18,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import is_plain, mended, shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.wire.fields import MAX_INT, clip, cost, tail
-from poolhand.wire.frames import MAX_FRAME, Frame, OversizedMessage, UnknownVersion, decode, encode
+from poolhand.wire.frames import MAX_FRAME, OversizedMessage, UnknownVersion, decode, encode
 from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import (
     CALLBACK,
@@ -34,7 +34,6 @@ from poolhand.wire.messages import (
     Capacity,
     Close,
     Completed,
-    Drain,
     Held,
     Hello,
     Idle,
@@ -42,21 +41,14 @@ from poolhand.wire.messages import (
     Logs,
     Message,
     Offer,
-    Ping,
-    Pong,
     Reject,
     Reported,
-    Result,
-    Resume,
     RevealAsked,
-    SchedulerBound,
     StatusReport,
+    Upload,
     UploadAsked,
     Welcome,
-    WorkerBound,
 )
-
-NUMBERED = (*get_args(WorkerBound), *get_args(SchedulerBound))
 
 
 def texts(limit: int):
@@ -85,9 +77,8 @@ held = st.builds(Held, task, word)
 abilities = st.builds(
     Capabilities, word, word, small, small, count, some(word, 8), st.booleans(), nonce
 )
-report = st.builds(
-    StatusReport, word, st.none() | word, count, st.none() | sized(TxHash), st.none() | detail
-)
+report = st.builds(StatusReport, word, count, st.none() | sized(TxHash), st.none() | detail)
+upload = st.builds(Upload, detail, st.none() | st.binary(max_size=CALLBACK), sized(ResultDigest))
 MESSAGES = {
     Hello: st.builds(Hello, some(small, 16, 1), count, address, address, sentence, nonce, count),
     Login: st.builds(
@@ -98,12 +89,9 @@ MESSAGES = {
         count,
         nonce,
         signature,
-        st.none() | st.builds(Resume, nonce, count),
         some(held, MOST_HELD),
     ),
-    Welcome: st.builds(
-        Welcome, nonce, st.booleans(), count, small, small, sentence, count, signature
-    ),
+    Welcome: st.builds(Welcome, small, small, sentence, count, signature),
     Reject: st.builds(Reject, word, sentence, st.none() | small),
     Offer: st.builds(Offer, task, sized(DealId), count, st.sampled_from(Flow), signature),
     Activated: st.builds(Activated, task, count),
@@ -113,24 +101,12 @@ MESSAGES = {
     Aborted: st.builds(Aborted, task, word),
     Acknowledged: st.builds(Acknowledged, task, count),
     Idle: st.builds(Idle, st.dictionaries(word, count, max_size=5)),
-    Drain: st.builds(Drain),
-    Reported: st.builds(Reported, task, count, some(report, MOST_REPORTS, 1)),
-    Result: st.builds(
-        Result, task, detail, st.none() | st.binary(max_size=CALLBACK), sized(ResultDigest)
-    ),
+    Reported: st.builds(Reported, task, count, some(report, MOST_REPORTS, 1), st.none() | upload),
     Logs: st.builds(Logs.tail, task, PRINTED, PRINTED),
-    Capacity: st.builds(Capacity, small, st.booleans(), st.none() | sentence),
-    Ping: st.builds(Ping, count, count),
-    Pong: st.builds(Pong, count, count),
+    Capacity: st.builds(Capacity, st.none() | sentence),
     Close: st.builds(Close, word, sentence),
 }
-frames = st.one_of(*MESSAGES.values()).flatmap(
-    lambda message: (
-        st.builds(Frame, st.just(message), count, count)
-        if isinstance(message, NUMBERED)
-        else st.just(Frame(message))
-    )
-)
+messages = st.one_of(*MESSAGES.values())
 NO_OBJECT = {None, 0, ""}
 
 
@@ -145,11 +121,11 @@ def test_every_member_of_every_message_has_a_limit():
 
 
 @settings(deadline=None, max_examples=400)
-@given(frames)
-def test_what_is_written_is_read_back(frame):
-    text = encode(frame)
-    assert decode(text) == frame
-    assert decode(text.encode()) == frame
+@given(messages)
+def test_what_is_written_is_read_back(message):
+    text = encode(message)
+    assert decode(text) == message
+    assert decode(text.encode()) == message
     assert len(text.encode()) <= MAX_FRAME
 
 
@@ -164,7 +140,7 @@ def read(raw):
 @settings(deadline=None, max_examples=500)
 @given(st.binary(max_size=300) | st.text(max_size=300))
 def test_any_bytes_are_a_frame_or_malformed(raw):
-    assert isinstance(read(raw), Frame | Malformed)
+    assert isinstance(read(raw), (Malformed, *MESSAGES))
 
 
 values = st.recursive(
@@ -177,30 +153,30 @@ values = st.recursive(
 
 
 @settings(deadline=None, max_examples=500)
-@given(frames, st.data())
-def test_a_frame_with_one_member_changed_is_a_frame_or_malformed(frame, data):
-    envelope = json.loads(encode(frame))
+@given(messages, st.data())
+def test_a_frame_with_one_member_changed_is_a_frame_or_malformed(message, data):
+    envelope = json.loads(encode(message))
     target = data.draw(st.sampled_from([envelope, envelope["body"]]), "where")
     keys = sorted(target) or ["x"]
     target[data.draw(st.sampled_from([*keys, "extra"]), "member")] = data.draw(values, "value")
     found = read(json.dumps(envelope))
-    if isinstance(found, Frame):
+    if not isinstance(found, Malformed):
         assert decode(encode(found)) == found
 
 
 @settings(deadline=None)
-@given(frames, st.data())
-def test_a_frame_without_one_member_is_malformed(frame, data):
-    envelope = json.loads(encode(frame))
+@given(messages, st.data())
+def test_a_frame_without_one_member_is_malformed(message, data):
+    envelope = json.loads(encode(message))
     target = data.draw(st.sampled_from([envelope, envelope["body"] or envelope]))
     del target[data.draw(st.sampled_from(sorted(target)))]
     assert isinstance(read(json.dumps(envelope)), Malformed)
 
 
 @settings(deadline=None)
-@given(frames, st.data())
-def test_a_frame_with_one_member_more_is_malformed(frame, data):
-    envelope = json.loads(encode(frame))
+@given(messages, st.data())
+def test_a_frame_with_one_member_more_is_malformed(message, data):
+    envelope = json.loads(encode(message))
     data.draw(st.sampled_from([envelope, envelope["body"]]))["extra"] = data.draw(values)
     assert isinstance(read(json.dumps(envelope)), Malformed)
 
@@ -215,17 +191,25 @@ def test_a_frame_with_one_member_more_is_malformed(frame, data):
         "\ud800",
         b"\xff",
         "[" * 30_000,
-        '{"v":1,"v":1,"type":"drain","seq":1,"ack":0,"body":{}}',
-        '{"v":true,"type":"drain","seq":1,"ack":0,"body":{}}',
-        '{"v":1,"type":"drain","seq":-1,"ack":0,"body":{}}',
-        '{"v":1,"type":"drain","seq":1.0,"ack":0,"body":{}}',
-        '{"v":1,"type":"drain","seq":NaN,"ack":0,"body":{}}',
-        '{"v":1,"type":"drain","seq":9223372036854775808,"ack":0,"body":{}}',
-        '{"v":1,"type":"drain","body":{}}',
-        '{"v":1,"type":["drain"],"body":{}}',
-        '{"v":1,"type":"fire","body":{}}',
-        '{"v":1,"type":"ping","seq":1,"ack":0,"body":{"received":0,"time":0}}',
-        '{"v":1,"type":"ping","body":{"received":' + "9" * 5000 + ',"time":0}}',
+        '{"v":2,"v":2,"type":"capacity","body":{"paused":null}}',
+        '{"v":true,"type":"capacity","body":{"paused":null}}',
+        '{"v":2,"type":"capacity","seq":1,"body":{"paused":null}}',
+        '{"v":2,"type":"capacity","body":{"paused":1.0}}',
+        '{"v":2,"type":"capacity","body":{"paused":NaN}}',
+        '{"v":2,"type":"capacity","body":{}}',
+        '{"v":2,"type":"capacity"}',
+        '{"v":2,"type":["capacity"],"body":{"paused":null}}',
+        '{"v":2,"type":"fire","body":{}}',
+        '{"v":2,"type":"upload","body":{"link":"x","callback_data":null,"digest":"0x"}}',
+        '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":-1}}',
+        '{"v":2,"type":"acknowledged","body":{"task_id":"0x'
+        + "00" * 32
+        + '","count":9223372036854775808}}',
+        '{"v":2,"type":"acknowledged","body":{"task_id":"0x'
+        + "00" * 32
+        + '","count":'
+        + "9" * 5000
+        + "}}",
     ],
 )
 def test_a_frame_that_is_nearly_right_is_malformed(raw):
@@ -233,24 +217,26 @@ def test_a_frame_that_is_nearly_right_is_malformed(raw):
 
 
 def test_the_nearly_right_frames_of_these_tests_are_wrong_in_one_thing_only():
-    assert read('{"v":1,"type":"drain","seq":1,"ack":0,"body":{}}') == Frame(Drain(), 1, 0)
+    assert read('{"v":2,"type":"capacity","body":{"paused":null}}') == Capacity(None)
+    zero = '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":0}}'
+    assert read(zero) == Acknowledged(TaskId(bytes(32)), 0)
 
 
 def test_a_frame_of_another_version_is_named_so():
-    with pytest.raises(UnknownVersion, match="speaks 1"):
-        decode('{"v":2,"type":"drain","seq":1,"ack":0,"body":{}}')
+    with pytest.raises(UnknownVersion, match="speaks 2"):
+        decode('{"v":1,"type":"capacity","body":{"paused":null}}')
 
 
 def test_the_largest_messages_of_a_worker_fit_a_frame():
     word = "w" * WORD
-    reports = (StatusReport("S" * WORD, "c" * WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
+    reports = (StatusReport("S" * WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
+    upload = Upload("l" * DETAIL, bytes(CALLBACK), ResultDigest(bytes(32)))
     everything = [
-        Reported(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS),
+        Reported(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS, upload),
         Logs.tail(TaskId(bytes(32)), "\x01" * 100_000, "é" * 100_000),
-        Result(TaskId(bytes(32)), "l" * DETAIL, bytes(CALLBACK), ResultDigest(bytes(32))),
     ]
     for message in everything:
-        assert len(encode(Frame(message, MAX_INT, MAX_INT)).encode()) <= MAX_FRAME
+        assert len(encode(message).encode()) <= MAX_FRAME
     login = Login(
         1,
         Address(bytes(20)),
@@ -258,17 +244,16 @@ def test_the_largest_messages_of_a_worker_fit_a_frame():
         MAX_INT,
         Nonce(bytes(32)),
         bytes(65),
-        Resume(Nonce(bytes(32)), MAX_INT),
         (Held(TaskId(bytes(32)), word),) * MOST_HELD,
     )
-    assert len(encode(Frame(login)).encode()) <= MAX_FRAME
+    assert len(encode(login).encode()) <= MAX_FRAME
 
 
 def test_a_frame_over_the_limit_is_refused_on_both_sides():
     with pytest.raises(Malformed, match="the limit is"):
         decode(" " * (MAX_FRAME + 1))
     with pytest.raises(OversizedMessage):
-        encode(Frame(Close("x" * 65, "")))
+        encode(Close("x" * 65, ""))
 
 
 @given(st.text(max_size=200), st.integers(0, 120))
@@ -293,15 +278,15 @@ def test_clipping_keeps_the_end_can_be_shown_and_never_goes_over(text, limit):
 @given(ANY)
 def test_whatever_is_said_in_a_message_leaves_as_it_may_arrive(words):
     sent = Close(clip(words, WORD), words[:60])
-    arrived = decode(encode(Frame(sent))).message
+    arrived = decode(encode(sent))
     assert arrived == Close(sent.code, shown(words[:60]))
 
 
 @pytest.mark.case("A1", "A11")
 @pytest.mark.parametrize("words", [r"\ud800", r"\u001b[2J", r"\u202e", r"\n", "\u2028", "\u200b"])
 def test_a_message_with_what_commands_or_hides_is_refused(words):
-    frame = '{"v":1,"type":"close","body":{"code":"x","message":"%s"}}'
-    assert decode(frame % "fine").message == Close("x", "fine")
+    frame = '{"v":2,"type":"close","body":{"code":"x","message":"%s"}}'
+    assert decode(frame % "fine") == Close("x", "fine")
     with pytest.raises(Malformed):
         decode(frame % words)
 
@@ -309,7 +294,7 @@ def test_a_message_with_what_commands_or_hides_is_refused(words):
 @pytest.mark.case("A1")
 @given(ANY, ANY)
 def test_what_an_app_printed_arrives_as_it_was_but_for_what_is_no_character(out, err):
-    logs = decode(encode(Frame(Logs.tail(TaskId(bytes(32)), out, err), 1, 0))).message
+    logs = decode(encode(Logs.tail(TaskId(bytes(32)), out, err)))
     assert (logs.stdout, logs.stderr) == (mended(out), mended(err))
 
 

@@ -14,7 +14,7 @@ from poolhand.domain.messages import LOGIN_LIFETIME, Nonce, WorkerLogin
 from poolhand.domain.signatures import BadSignature
 from poolhand.domain.units import UnixSeconds
 from poolhand.keys.wallet import Wallet
-from poolhand.wire.frames import Frame, decode, encode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import (
     MAX_SKEW,
     BadUrl,
@@ -30,7 +30,7 @@ from poolhand.wire.handshake import (
     normal_url,
     socket_url,
 )
-from poolhand.wire.messages import Capabilities, Drain, Hello, Reject, Resume
+from poolhand.wire.messages import Capabilities, Capacity, Hello, Reject
 
 NOW = UnixSeconds(1_700_000_000)
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -40,7 +40,7 @@ FACTS = PoolFacts(
 )
 ABILITIES = Capabilities("w", "0", 2, 1, 10**9, (), False, Nonce(bytes([4] * 32)))
 N1, N2, CHALLENGE = (Nonce(bytes([number] * 32)) for number in (11, 12, 13))
-TERMS = Terms(Nonce(bytes([9] * 32)), resumed=False, received=0, results_url="http://r")
+TERMS = Terms("http://r")
 
 
 def client(facts: PoolFacts = FACTS, challenge: Nonce = CHALLENGE) -> ClientHandshake:
@@ -48,16 +48,16 @@ def client(facts: PoolFacts = FACTS, challenge: Nonce = CHALLENGE) -> ClientHand
 
 
 def answer(side: ClientHandshake, hello: Hello, wallet: Wallet = WORKER, now: UnixSeconds = NOW):
-    return side.login(wallet.sign_message(side.hello(hello, now)), ABILITIES, None, ())
+    return side.login(wallet.sign_message(side.hello(hello, now)), ABILITIES, ())
 
 
 def test_a_worker_and_its_pool_agree():
     theirs, mine = ServerHandshake(FACTS, N1), client()
     login = answer(mine, theirs.hello(NOW))
-    seen, proof = theirs.login(decode(encode(Frame(login))).message, NOW)
+    seen, proof = theirs.login(decode(encode(login)), NOW)
     welcome = theirs.welcome(OWNER.sign_message(proof), TERMS)
     assert seen == login
-    assert mine.welcome(welcome, OWNER.address, NOW).session == TERMS.session
+    assert mine.welcome(welcome, OWNER.address, NOW).results_url == TERMS.results_url
 
 
 # ------------------------------------------------------------------------------ against the pool
@@ -136,13 +136,13 @@ def test_no_guessed_signature_opens_the_door(guess):
 def test_a_login_of_a_version_never_offered_is_refused():
     theirs = ServerHandshake(FACTS, N1)
     with pytest.raises(VersionRefused):
-        theirs.login(replace(answer(client(), theirs.hello(NOW)), version=2), NOW)
+        theirs.login(replace(answer(client(), theirs.hello(NOW)), version=1), NOW)
 
 
 def test_something_else_than_a_login_is_refused_and_no_welcome_is_made_before_one():
     theirs = ServerHandshake(FACTS, N1)
     with pytest.raises(Malformed):
-        theirs.login(Drain(), NOW)
+        theirs.login(Capacity(None), NOW)
     with pytest.raises(BrokenPrecondition):
         theirs.welcome(bytes(65), TERMS)
 
@@ -198,7 +198,7 @@ def test_clocks_that_differ_are_named(seconds):
 
 
 def test_a_pool_of_the_future_is_named():
-    hello = replace(ServerHandshake(FACTS, N1).hello(NOW), versions=(2, 3))
+    hello = replace(ServerHandshake(FACTS, N1).hello(NOW), versions=(3, 4))
     with pytest.raises(VersionRefused, match="update"):
         client().hello(hello, NOW)
 
@@ -326,5 +326,5 @@ def test_any_text_is_a_url_or_refused(text):
 def test_the_replicates_told_at_login_are_bounded():
     mine = client()
     said = mine.hello(ServerHandshake(FACTS, N1).hello(NOW), NOW)
-    login = mine.login(WORKER.sign_message(said), ABILITIES, Resume(N1, 0), [object()] * 300)
+    login = mine.login(WORKER.sign_message(said), ABILITIES, [object()] * 300)
     assert len(login.replicates) == 256

@@ -36,8 +36,8 @@ class ScriptedPool:
             await self.agent.received(each)
         await self.world.settle()
 
-    async def greets(self, resumed=False):
-        await self.agent.connected(welcome(resumed))
+    async def greets(self):
+        await self.agent.connected(welcome())
         await self.world.settle()
 
     async def restarts_worker(self):

@@ -15,16 +15,15 @@ from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.asgi import application
 from poolhand.wire.messages import (
+    MOST_REPORTS,
     Aborted,
     Acknowledged,
     Activated,
     Capacity,
     Completed,
-    Drain,
     Idle,
     Logs,
     Reported,
-    Result,
     RevealAsked,
     UploadAsked,
 )
@@ -73,7 +72,8 @@ async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool)
     await pool.says(bad)
     (report,) = pool.heard(Reported)
     (entry,) = report.statuses
-    assert (report.first, entry.status, entry.cause) == (0, Status.FAILED, "bad-offer")
+    assert (report.first, entry.status) == (0, Status.FAILED)
+    assert pool.agent.standing.offers.declined == {"bad-offer": 1}
     assert "trust 5" in entry.detail
     assert not pool.agent.shell.replicates
     assert not list(pool.node.journal.read())
@@ -82,7 +82,8 @@ async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool)
 async def test_an_offer_for_another_worker_is_declined(pool):
     deal = await pool.world.deal(settle=False)
     await pool.says(pool.offer(deal, worker=pool.owner.address))
-    assert pool.heard(Reported)[0].statuses[0].cause == "bad-signature"
+    assert pool.heard(Reported)[0].statuses[0].status == Status.FAILED
+    assert pool.agent.standing.offers.declined == {"bad-signature": 1}
 
 
 async def test_more_offers_than_the_worker_can_hold_are_declined(pool):
@@ -93,7 +94,7 @@ async def test_more_offers_than_the_worker_can_hold_are_declined(pool):
         offer = pool.offer(deal)
         await pool.says(type(offer)(task, deal.deal_id, index, offer.flow, signed))
     assert len(pool.agent.shell.replicates) == MOST_HELD_PER_SLOT
-    declined = [r for r in pool.heard(Reported) if r.statuses[0].cause == "overloaded"]
+    declined = [r for r in pool.heard(Reported) if "takes no more" in (r.statuses[0].detail or "")]
     assert len(declined) == 2
     pool.node.runtime.gate.set()
 
@@ -277,15 +278,15 @@ async def test_a_wallet_refilled_while_the_worker_was_stopped_goes_on_too(tmp_pa
 # --------------------------------------------------------------------------------------- telling
 
 
-async def test_a_new_session_is_told_everything_again_and_a_resumed_one_nothing(pool):
+async def test_a_new_session_is_told_what_was_not_acknowledged_and_whether_work_is_taken(pool):
     task = await pool.contributed(trust=10)
-    pool.forgets()
-    await pool.greets(resumed=True)
-    assert not pool.heard(Reported)
-    assert pool.heard(Capacity) == [Capacity(1, paused=False, reason=None)]
     await pool.says(Acknowledged(task, 3))
+    pool.forgets()
     await pool.greets()
-    assert [r.first for r in pool.heard(Reported)] == [3]
+    assert pool.heard(Capacity) == [Capacity(None)]
+    assert [r.first for r in pool.heard(Reported)] == [3, 3 + MOST_REPORTS][
+        : len(pool.heard(Reported))
+    ]
     assert pool.path(task) == [*EARLY, *LATE][3:]
 
 
@@ -304,23 +305,26 @@ async def test_a_long_history_is_told_in_batches_that_the_protocol_admits(pool):
         await pool.restarts_worker()
     pool.forgets()
     await pool.greets()
-    assert all(len(each.statuses) <= 16 for each in pool.heard(Reported))
-    assert len(pool.path(task)) == len(pool.replicate(task).history) > 16
+    assert all(len(each.statuses) <= MOST_REPORTS for each in pool.heard(Reported))
+    assert len(pool.path(task)) == len(pool.replicate(task).history) > MOST_REPORTS
 
 
-async def test_a_result_is_told_before_its_report_and_again_to_a_new_session(pool):
+async def test_a_result_is_told_with_the_report_of_its_upload_until_that_is_acknowledged(pool):
     task = await pool.contributed(trust=1)
     await pool.blocks(2)
     pool.forgets()
     await pool.says(UploadAsked(task))
-    kinds = [type(each) for _, each in pool.world.exchange.heard]
-    assert kinds.index(Result) < len(kinds) - 1
     assert pool.path(task)[-1] == "RESULT_UPLOADED"
-    (result,) = pool.heard(Result)
-    assert str(task) in result.link
+    (told,) = [each for each in pool.heard(Reported) if each.upload is not None]
+    assert [each.status for each in told.statuses] == ["RESULT_UPLOADED"]
+    assert str(task) in told.upload.link
     pool.forgets()
     await pool.greets()
-    assert set(pool.heard(Result)) == {result}
+    assert [each.upload for each in pool.heard(Reported) if each.upload] == [told.upload]
+    await pool.acknowledges(task)
+    pool.forgets()
+    await pool.greets()
+    assert not pool.heard(Reported)
 
 
 async def test_an_upload_of_a_result_that_is_gone_is_declined(pool):
@@ -349,16 +353,6 @@ async def test_what_the_app_prints_is_told_and_long_prints_keep_their_end(pool):
 async def test_a_worker_says_what_it_holds_at_login(pool):
     task = await pool.contributed(trust=10)
     assert [(h.task_id, h.status) for h in pool.agent.held()] == [(task, "CONTRIBUTED")]
-
-
-async def test_a_draining_pool_pauses_the_worker(pool):
-    await pool.says(Drain())
-    assert pool.heard(Capacity)[-1].paused
-    pool.agent.pause(None)  # the operator did not pause it
-    await pool.greets(resumed=True)
-    assert pool.heard(Capacity)[-1].paused
-    await pool.greets()  # the pool is back
-    assert not pool.heard(Capacity)[-1].paused
 
 
 # ----------------------------------------------------------------------------------- status page

@@ -77,7 +77,6 @@ def test_a_pool_that_refuses_the_worker_is_quoted_and_the_operator_must_act():
         (Hold.DRAIN, "draining", Party.OPERATOR),
         (Hold.DISK, "disk", Party.OPERATOR),
         (Hold.RESULTS, "results-forbidden", Party.OPERATOR),
-        (Hold.POOL, "pool-draining", Party.SCHEDULER),
     ],
 )
 def test_whoever_holds_the_worker_back_is_named(hold, code, acts):
@@ -104,7 +103,6 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_mended():
         "chain-stalled",
         "gas",
         "results-forbidden",
-        "pool-draining",
     ]
 
 

@@ -84,7 +84,7 @@ async def pool(tmp_path):
 
 @pytest.mark.case("A9")
 async def test_a_worker_takes_nothing_whose_result_it_may_not_bring(pool):
-    told = replace(welcome(resumed=False), results_url="http://127.0.0.1:9999")
+    told = replace(welcome(), results_url="http://127.0.0.1:9999")
     await pool.agent.connected(told)
     await pool.world.settle()
     assert "127.0.0.1:9999" in pool.agent.standing.paused
@@ -95,7 +95,7 @@ async def test_a_worker_takes_nothing_whose_result_it_may_not_bring(pool):
 
 @pytest.mark.case("A8")
 async def test_the_engine_is_not_asked_for_an_image_at_a_private_registry(pool):
-    await pool.agent.connected(replace(welcome(resumed=False), results_url="https://1.1.1.1"))
+    await pool.agent.connected(replace(welcome(), results_url="https://1.1.1.1"))
     await pool.world.settle()
     task = await pool.offered(trust=10)
     entries = pool.agent.shell.replicates[task].history

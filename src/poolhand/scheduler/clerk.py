@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -10,14 +11,12 @@ from eth_hash.auto import keccak
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Unavailable
-from poolhand.domain.ids import Address, DealId
-from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.ids import DealId
 from poolhand.domain.result_link import result_link
 from poolhand.domain.task.model import Stored, Task
 from poolhand.observe.complaint import Complaint
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsShelf
-from poolhand.wire.messages import Result
 
 TRIES: Final = 5
 PAUSE: Final = 1.0
@@ -51,25 +50,22 @@ class Clerk:
             next_step="bring it back; the worker is asked for its result again",
         )
 
-    async def check(self, task: Task, worker: Address, claim: Result) -> Stored | None:
-        """Return what is stored, None when the claim does not hold: the worker is asked again.
-
-        A worker that settles its task itself puts the link on chain itself: nothing to check.
-        """
+    async def check(self, task: Task, claim: Stored) -> Stored | None:
+        """Return what is stored, None when the claim does not hold: the worker is asked again."""
         deal = self._deals.get(task.facts.deal_id)
-        if deal is None or task.attempt(worker) is None or task.flow is not Flow.STANDARD:
+        if deal is None:
             return None
-        data = claim.callback_data or b""
-        link, why = claim.link, None
+        data, link, why = claim.callback_data, claim.link, None
         if deal.has_callback and keccak(data) != claim.digest:
             why = "the callback data do not hash to the digest"
         elif self._shelf is not None:
             link = result_link(self._url, task.facts.task_id, deal.callback)
             why = None if await self._is_there(task, self._shelf) else "the archive is not there"
         if why is not None:
-            log.warning("result_doubted", task_id=str(claim.task_id), worker=str(worker), cause=why)
+            task_id, worker = str(task.facts.task_id), str(claim.worker)
+            log.warning("result_doubted", task_id=task_id, worker=worker, cause=why)
             return None
-        return Stored(worker, link, claim.digest, data if deal.has_callback else b"")
+        return replace(claim, link=link, callback_data=data if deal.has_callback else b"")
 
     async def _is_there(self, task: Task, shelf: ResultsShelf) -> bool:
         for left in reversed(range(TRIES)):

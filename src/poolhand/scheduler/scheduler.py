@@ -26,6 +26,7 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.machine import (
+    CheckResult,
     Effect,
     SendClaim,
     SendFinalize,
@@ -58,6 +59,7 @@ from poolhand.scheduler.owner_orders import OwnerDeposits
 from poolhand.scheduler.packer import Packer
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
+from poolhand.scheduler.result_checks import ResultChecks
 from poolhand.scheduler.supplier import Supplier
 from poolhand.scheduler.transactions import Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
@@ -139,7 +141,6 @@ class Scheduler:
             self.directory,
             hub,
             owner,
-            Clerk(self.deals.by_id, settings.results_url, shelf, clock),
             self._now,
             self._tell,
             self.supplier.wake,
@@ -148,6 +149,8 @@ class Scheduler:
             Admission(settings.allowed, settings.least_version),
             outage=self._outage,
         )
+        clerk = Clerk(self.deals.by_id, settings.results_url, shelf, clock)
+        self.result_checks = ResultChecks(self.engine, clerk, self._now)
         self.sessions = SessionHub(self.workers, clock, entropy, settings.results_url, wall=wall)
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
@@ -226,7 +229,7 @@ class Scheduler:
             tasks.create_task(self._follow_stakes())
             tasks.create_task(self.gas_budget.keep_watch(self._watcher))
             tasks.create_task(self.collateral.keep_watch(self._watcher))
-            tasks.create_task(self.workers.keep_checking())
+            tasks.create_task(self.result_checks.keep_checking())
             tasks.create_task(self.workers.keep_appraising())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.supplier.keep_supplying())
@@ -276,6 +279,8 @@ class Scheduler:
             case SendInitialize() | SendFinalize() | SendReopen() | SendClaim():
                 assert self._transactions is not None
                 self._transactions.act(task, effect)
+            case CheckResult():
+                self.result_checks.begin(task, effect)
             case _:  # the journal holds why already
                 self._hand(effect.worker, self.workers.message(task, effect))
 

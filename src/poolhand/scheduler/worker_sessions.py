@@ -32,13 +32,12 @@ from poolhand.domain.task.machine import (
     TellReveal,
     TellUpload,
 )
-from poolhand.domain.task.model import Task
+from poolhand.domain.task.model import Stored, Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.complaint import Complaint
 from poolhand.ports.chain import Hub
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
-from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.gate import Arrival
@@ -52,9 +51,9 @@ from poolhand.wire.messages import (
     Logs,
     Offer,
     Reported,
-    Result,
     RevealAsked,
     SchedulerBound,
+    Upload,
     UploadAsked,
     WorkerBound,
 )
@@ -65,8 +64,6 @@ KEPT_LOGS: Final = 1000
 """Tasks whose logs are remembered."""
 APPRAISED_AT_ONCE: Final = 250
 """Workers whose score and stake are read by one call."""
-MOST_WAITING: Final = 64
-"""Reports of one replicate that may wait while its result is checked; a handful is usual."""
 
 log = structlog.get_logger()
 Tell = TellOffer | TellActivated | TellReveal | TellUpload | TellEnd
@@ -76,7 +73,6 @@ class WorkerSessions:
     """Speaks with workers on behalf of the engine.
 
     Args:
-        clerk: Checks claimed results.
         tell: Hands a message to a worker's session; without one it is dropped, for the worker will
             be told again when it comes back.
         now: The chain's time.
@@ -92,7 +88,6 @@ class WorkerSessions:
         workers: WorkerDirectory,
         hub: Hub,
         signer: Signer,
-        clerk: Clerk,
         now: Callable[[], UnixSeconds],
         tell: Callable[[Address, WorkerBound], None],
         wake: Callable[[], None],
@@ -103,11 +98,9 @@ class WorkerSessions:
         outage: Complaint,
     ) -> None:
         self._engine, self._directory, self._hub = engine, workers, hub
-        self._signer, self._clerk, self._now = signer, clerk, now
+        self._signer, self._now = signer, now
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
         self._outage, self._reputation = outage, reputation
-        self._claims: asyncio.Queue[tuple[Task, Address, Result]] = asyncio.Queue()
-        self._checking: dict[tuple[TaskId, Address], list[Reported]] = {}
         self._newcomers: dict[Address, None] = {}
         self._arrived = asyncio.Event()
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
@@ -139,7 +132,7 @@ class WorkerSessions:
 
     # ------------------------------------------------------------------- in: sessions of workers
 
-    async def admit(self, login: Login) -> None:
+    def admit(self, login: Login) -> None:
         """Let a worker in.
 
         Raises:
@@ -147,26 +140,21 @@ class WorkerSessions:
         """
         self._admission.check(login)
 
-    async def connected(self, arrival: Arrival) -> None:
-        """Seat a worker, and tell it again what holds if its session is new."""
-        can, worker, resumed = arrival.capabilities, arrival.worker, arrival.resumed
-        if self._directory.get(worker) is None or not resumed:
-            seat = ConnectedWorker(
-                worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee
-            )
-            known, source = self._reputation(worker), source_of(arrival.address)
-            told = replace(seat, reputation=known, source=source)
-            self._directory.join(replace(told, paused=True, reason=UNTOLD))
-            self._newcomers[worker] = None
-            self._arrived.set()
+    def connected(self, arrival: Arrival) -> None:
+        """Note that a worker is there, and tell it all that holds: it may know nothing."""
+        can, worker = arrival.capabilities, arrival.worker
+        told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
+        known, source = self._reputation(worker), source_of(arrival.address)
+        told = replace(told, reputation=known, source=source, paused=True, reason=UNTOLD)
+        self._directory.join(_as_known(told, self._directory.get(worker)))
+        self._newcomers[worker] = None
+        self._arrived.set()
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
             self._engine.feed(task.facts.task_id, Found(now, worker))
-            if not resumed:
-                self._retell(self._engine.tasks[task.facts.task_id], worker)
-        if not resumed:
-            self._release(arrival)
-        log.info("worker_connected", worker=str(worker), slots=can.slots, resumed=resumed)
+            self._retell(self._engine.tasks[task.facts.task_id], worker)
+        self._release(arrival)
+        log.info("worker_connected", worker=str(worker), slots=can.slots)
         self._wake()
 
     def _retell(self, task: Task, worker: Address) -> None:
@@ -189,12 +177,9 @@ class WorkerSessions:
         done = status is Status.COMPLETED
         self._tell(worker, Completed(task_id) if done else Aborted(task_id, status))
 
-    async def lost(self, worker: Address) -> None:
+    def lost(self, worker: Address) -> None:
         """Take a worker's lease away: its replicates no longer count."""
         self._directory.leave(worker)
-        for (_, claimant), waiting in self._checking.items():
-            if claimant == worker:
-                waiting.clear()  # never acknowledged: it tells them again when it is back
         self._lose(worker)
 
     def give_up_absent(self) -> None:
@@ -211,7 +196,7 @@ class WorkerSessions:
         log.warning("worker_lost", worker=str(worker))
         self._wake()
 
-    async def received(self, worker: Address, message: SchedulerBound) -> None:
+    def received(self, worker: Address, message: SchedulerBound) -> None:
         """Take what a worker tells; what it leads to by no fault of its own ends with it."""
         kind, task_id = type(message).__name__, str(getattr(message, "task_id", None))
         with self._engine.wall.around("message", worker=str(worker), kind=kind, task_id=task_id):
@@ -219,53 +204,13 @@ class WorkerSessions:
 
     def _receive(self, worker: Address, message: SchedulerBound) -> None:
         match message:
-            case Reported(task_id):
-                self._hear(worker, task_id, message)
-            case Result():
-                self._claimed(worker, message)
+            case Reported():
+                self._reported(worker, message)
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
-            case Capacity(_, paused, reason):
-                if self._directory.pause(worker, paused=paused, reason=reason):
+            case Capacity(reason):
+                if self._directory.pause(worker, paused=reason is not None, reason=reason):
                     self._wake()
-
-    async def keep_checking(self) -> None:
-        """Check what workers claim to have stored, for ever.
-
-        Not where they are heard: a results service that does not answer must not keep anybody from
-        noticing that a worker is lost.
-        """
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                tasks.create_task(self._check(*await self._claims.get()))
-
-    def _claimed(self, worker: Address, claim: Result) -> None:
-        """Take a claim; while one is being checked a second of the same is not needed."""
-        task = self._engine.tasks.get(claim.task_id)
-        if task is None or (claim.task_id, worker) in self._checking:
-            return
-        if task.stored is None and task.attempt(worker) is not None:
-            self._checking[claim.task_id, worker] = []
-            self._claims.put_nowait((task, worker, claim))
-
-    async def _check(self, task: Task, worker: Address, claim: Result) -> None:
-        with self._engine.wall.around("claim", task_id=str(claim.task_id), worker=str(worker)):
-            stored = await self._clerk.check(task, worker, claim)
-            if stored is not None:
-                self._engine.feed(claim.task_id, machine.Uploaded(self._now(), stored))
-        for message in self._checking.pop((claim.task_id, worker), ()):
-            with self._engine.wall.around("message", worker=str(worker)):
-                self._reported(worker, message)
-
-    def _hear(self, worker: Address, task_id: TaskId, message: Reported) -> None:
-        """Take a report, or let it wait for the check of what was claimed before it."""
-        waiting = self._checking.get((task_id, worker))
-        if waiting is None:
-            self._reported(worker, message)
-        elif len(waiting) < MOST_WAITING:
-            waiting.append(message)
-        else:
-            self._strike(worker, "too many reports while its result is checked")
 
     def _reported(self, worker: Address, message: Reported) -> None:
         task_id = message.task_id
@@ -278,7 +223,8 @@ class WorkerSessions:
                 Entry(Status(each.status), each.at, each.detail, each.tx)
                 for each in message.statuses
             )
-            event = machine.Reported(self._now(), worker, message.first, entries)
+            claim = _claim(worker, message.upload)
+            event = machine.Reported(self._now(), worker, message.first, entries, claim)
             self._engine.feed(task_id, event)
         except (IllegalTransition, ValueError) as fault:
             log.warning(
@@ -335,3 +281,16 @@ class WorkerSessions:
         self._outage.over()
         for worker in workers:
             self._directory.appraise(worker, scores[worker], accounts[worker])
+
+
+def _as_known(told: ConnectedWorker, before: ConnectedWorker | None) -> ConnectedWorker:
+    """Return a worker that is back with what the chain said of it when it was here."""
+    if before is None:
+        return told
+    return replace(told, score=before.score, stake=before.stake, locked=before.locked)
+
+
+def _claim(worker: Address, upload: Upload | None) -> Stored | None:
+    if upload is None:
+        return None
+    return Stored(worker, upload.link, upload.digest, upload.callback_data or b"")

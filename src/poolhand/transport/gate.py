@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from poolhand.domain.ids import Address
-from poolhand.domain.messages import Nonce
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import Capabilities, Held, Login, SchedulerBound
-from poolhand.wire.session import HEARTBEAT, POOL_LIMITS, Limits
+from poolhand.wire.session import HEARTBEAT, INCOMING, LEASE, Allowance
+
+CONNECTIONS_PER_ADDRESS: Final = 64
+"""Workers of one client address."""
+LOGINS_PER_ADDRESS: Final = 32
+"""Of these, who may be logging in at the same time."""
+LOGINS: Final = 1_024
+"""Of all addresses together: a second or three of a processor's work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A worker that was let in. ``resumed``: it kept its session, nothing was lost."""
+    """A worker that was let in, for the first time or again."""
 
     worker: Address
-    session: Nonce
-    resumed: bool
     capabilities: Capabilities
     replicates: tuple[Held, ...]
     address: str
     at: UnixSeconds
 
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """One session for the status API; ``attached`` tells whether a socket is open now."""
-
-    worker: Address
-    session: Nonce
-    capabilities: Capabilities
-    address: str
-    since: UnixSeconds
-    attached: bool
-    unacknowledged: int
-
-
 class Gate(Protocol):
-    """What the scheduler does about workers."""
+    """What the scheduler does about workers; none of it waits for anybody."""
 
-    async def admit(self, login: Login) -> None:
+    def admit(self, login: Login) -> None:
         """Let a proven worker in, or not.
 
         Raises:
@@ -49,18 +40,18 @@ class Gate(Protocol):
             Unavailable: It is told to try later.
         """
 
-    async def connected(self, arrival: Arrival) -> None:
-        """Learn that a worker has a new or resumed session; ``tell`` works from here on."""
+    def connected(self, arrival: Arrival) -> None:
+        """Learn that a worker is there and knows nothing; ``tell`` works from here on."""
 
-    async def received(self, worker: Address, message: SchedulerBound) -> None:
-        """Take one message, exactly once per session.
+    def received(self, worker: Address, message: SchedulerBound) -> None:
+        """Take one message.
 
         Raises:
             PeerFault: The worker broke protocol: its session ends with this reason.
         """
 
-    async def lost(self, worker: Address) -> None:
-        """Learn that the session ended: lease run out, closed, dropped or superseded."""
+    def lost(self, worker: Address) -> None:
+        """Learn that a worker is gone: it was away for a lease, left, or was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +62,11 @@ class HubRules:
     (``SocketLimits.login``). ``greetings`` counts sockets without a login in all.
     """
 
-    limits: Limits = POOL_LIMITS
+    incoming: Allowance = INCOMING
     heartbeat: Seconds = HEARTBEAT
+    lease: Seconds = LEASE
     handshake_timeout: float = 9
     write_timeout: float = 10
-    sockets_per_address: int = 64
-    greetings_per_address: int = 16
-    greetings: int = 256
-    outbox: int = 1_024
-    mailbox: int = 64
+    sockets_per_address: int = CONNECTIONS_PER_ADDRESS
+    greetings_per_address: int = LOGINS_PER_ADDRESS
+    greetings: int = LOGINS

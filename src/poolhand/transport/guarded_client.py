@@ -22,6 +22,7 @@ class GuardedClient(ClientConnection):
 
     Attributes:
         fault: What the pool did; None as long as it is well.
+        heard: Whether anything has come since this was last set to False.
     """
 
     def __init__(self, limits: SocketLimits, *args: Any, **more: Any) -> None:
@@ -31,9 +32,11 @@ class GuardedClient(ClientConnection):
         self._meter.log_in(self.loop.time())
         self._frames = 0
         self.fault: PeerFault | None = None
+        self.heard = False
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in slices, so that what is too much is not even parsed."""
+        self.heard = True
         for start in range(0, len(data), SLICE):
             if self.fault is not None:
                 return

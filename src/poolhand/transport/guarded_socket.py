@@ -9,6 +9,7 @@ is sent, and cuts a peer that does not take what it is sent. The application lea
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -19,8 +20,8 @@ from poolhand.transport.metering import SLICE, FrameMeter, SocketLimits
 
 GUARD: Final = "poolhand.guard"
 """Where the ``Guard`` stands among the extensions of a connection's scope."""
-POLICY: Final = 1008
-"""WebSocket close code: the peer broke a rule (RFC 6455, section 7.4.1)."""
+GOING, POLICY = 1000, 1008
+"""WebSocket close codes (RFC 6455, section 7.4.1): as usual; the peer broke a rule."""
 
 
 class Guard:
@@ -34,9 +35,17 @@ class Guard:
         self._connection = connection
         self.fault: PeerFault | None = None
 
-    def logged_in(self) -> None:
-        """Note that the peer has proved who it is."""
-        self._connection.logged_in()
+    def logged_in(self, heard: Callable[[], None]) -> None:
+        """Note that the peer has proved who it is; ``heard`` is called whenever it sends a byte."""
+        self._connection.logged_in(heard)
+
+    def write(self, text: str) -> None:
+        """Send a text frame; a peer that takes nothing is cut, one that is gone misses it."""
+        self._connection.write(text)
+
+    def wake(self) -> None:
+        """Let the application see the end of what it reads."""
+        self._connection.wake()
 
 
 class GuardedSocket(WebSocketsSansIOProtocol):
@@ -48,12 +57,26 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._meter = FrameMeter(limits, self.loop.time())
         self._guard = Guard(self)
         self._timers: list[asyncio.TimerHandle] = []
+        self._heard: Callable[[], None] = _nobody
         self.close_timeout = limits.linger
 
-    def logged_in(self) -> None:
+    def logged_in(self, heard: Callable[[], None]) -> None:
         """End the login's time, and count as for a proven peer."""
         self._stop_timers()
+        self._heard = heard
         self._meter.log_in(self.loop.time())
+
+    def write(self, text: str) -> None:
+        """Send a text frame now, or never."""
+        if self.disconnected or self.close_sent or self.transport.is_closing():
+            return
+        self.conn.send_text(text.encode())
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self._cut_if_unread()
+
+    def wake(self) -> None:
+        """Let the application see the end of what it reads, though the peer is there."""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": GOING})
 
     # ------------------------------------------------------------------------- what uvicorn calls
 
@@ -75,9 +98,9 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             if self._guard.fault is not None:
                 return
             super().data_received(piece)
-            if self.transport.get_write_buffer_size() > self._limits.unread:
-                self.transport.abort()
+            if self._cut_if_unread():
                 return
+        self._heard()
 
     def handle_events(self) -> None:
         """Count the frames that came before anything is done about them."""
@@ -121,6 +144,12 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.queue.put_nowait({"type": "websocket.disconnect", "code": POLICY})
             self._cut_after(self._limits.linger)
 
+    def _cut_if_unread(self) -> bool:
+        is_deaf = self.transport.get_write_buffer_size() > self._limits.unread
+        if is_deaf:
+            self.transport.abort()
+        return is_deaf
+
     def _cut_after(self, seconds: float) -> None:
         self._timers.append(self.loop.call_later(seconds, self.transport.abort))
 
@@ -128,6 +157,10 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+
+
+def _nobody() -> None:
+    """Hear nothing: nobody has logged in yet."""
 
 
 def _is_text(data: bytes) -> bool:

@@ -8,17 +8,17 @@ from typing import Protocol
 from poolhand.domain.units import Seconds
 from poolhand.transport.metering import CLIENT_LIMITS, SocketLimits
 from poolhand.wire.messages import Held, Welcome, WorkerBound
-from poolhand.wire.session import WORKER_LIMITS, Limits
+from poolhand.wire.session import PACE, TOLD, Allowance
 
 
 class Listener(Protocol):
     """The worker behind the session; its methods are called one at a time, in order."""
 
     async def connected(self, welcome: Welcome) -> None:
-        """Learn of a connection. ``welcome.resumed`` False: tell the pool everything again."""
+        """Learn of a connection: the pool is to be told everything again."""
 
     async def received(self, message: WorkerBound) -> None:
-        """Take one message, exactly once per session."""
+        """Take one message, as it came."""
 
     async def disconnected(self, reason: str, retry_in: float | None) -> None:
         """Learn that the connection is gone; ``retry_in`` seconds, None: for good."""
@@ -32,11 +32,13 @@ class ClientRules:
     """Limits of the worker's side: times in seconds, counts of messages.
 
     ``first_pause`` doubles with each failed try up to ``last_pause``, each shortened by chance to
-    no less than half; a connection that lasted ``settled`` starts over. More than ``queue``
-    messages waiting for an absent pool give the session up: the journal has them all.
+    no less than half; a connection that lasted ``settled`` starts over. ``pace`` None: as fast as
+    it goes. More than ``queue`` messages that wait for it give the session up: the journal has
+    them all.
     """
 
-    limits: Limits = WORKER_LIMITS
+    incoming: Allowance = TOLD
+    pace: Allowance | None = PACE
     socket: SocketLimits = CLIENT_LIMITS
     connect_timeout: float = 10
     handshake_timeout: float = 20

@@ -47,7 +47,7 @@ class SocketLimits:
 CLIENT_LIMITS: Final = SocketLimits(
     frames=Allowance(1_000, 16_384), size=Allowance(8 * 2**20, 64 * 2**20)
 )
-"""Of the worker's end: over what ``WORKER_LIMITS`` admit of messages."""
+"""Of the worker's end: over what ``wire.session.TOLD`` admits of messages."""
 
 
 class FrameMeter:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Generic, TypeVar
 
+from poolhand.domain.units import UnixSeconds
+
 T = TypeVar("T")
 
 
@@ -26,7 +28,12 @@ async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 class Outbox:
-    """Frames waiting for one connection; ``end`` discards them and stops the writer."""
+    """Frames waiting for one connection; ``end`` discards them and stops the writer.
+
+    Attributes:
+        farewell: Its last frame.
+        written_at: When its writer wrote a frame last (Unix seconds).
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -34,6 +41,10 @@ class Outbox:
         self._stirred = asyncio.Event()
         self._ended = False
         self.farewell: str | None = None
+        self.written_at = UnixSeconds(0)
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
     def put(self, frame: str) -> bool:
         """Queue a frame; False when ``most`` are waiting: the consumer is too slow."""
@@ -72,11 +83,6 @@ class Mailbox(Generic[T]):
     def is_full(self) -> bool:
         """Whether whoever puts should wait for ``room`` first."""
         return self._items.qsize() >= self._most
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits."""
-        return self._items.empty()
 
     def put(self, item: T) -> None:
         """Add a delivery; it will not be lost if the caller is cancelled."""

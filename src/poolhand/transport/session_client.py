@@ -1,21 +1,19 @@
-"""The worker's side of the protocol: one session kept over many connections.
+"""The worker's side of the protocol: one session after the other with the same pool.
 
 ``run`` dials, logs in and carries frames until it is cancelled or only a person can help. What the
-pool says reaches the ``Listener`` exactly once and in order, whatever happens to connections; what
-the worker says waits while it is away. When the pool no longer holds the session, what waits is
-dropped and the listener tells everything again from its journal after ``connected``.
+pool says reaches the ``Listener`` in order. What the worker says while it is away is dropped: after
+``connected`` the listener tells everything again from its journal.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import structlog
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from poolhand import __version__
@@ -23,15 +21,14 @@ from poolhand.domain.errors import Malformed, PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.signatures import BadSignature
-from poolhand.domain.units import Seconds
 from poolhand.observe.complaint import Complaint
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.signer import Signer
 from poolhand.transport.guarded_client import Dial, GuardedClient
 from poolhand.transport.listener import ClientRules, Listener
 from poolhand.transport.plumbing import Mailbox, Outbox, attempt, first_of, is_loopback
-from poolhand.wire.fields import MAX_INT, clip
-from poolhand.wire.frames import MAX_FRAME, Frame, decode, encode
+from poolhand.wire.fields import clip
+from poolhand.wire.frames import MAX_FRAME, decode, encode
 from poolhand.wire.handshake import (
     ClientHandshake,
     ClockSkewed,
@@ -46,18 +43,11 @@ from poolhand.wire.messages import (
     Capabilities,
     Close,
     Message,
-    Resume,
     SchedulerBound,
     Welcome,
     WorkerBound,
 )
-from poolhand.wire.session import (
-    Inbound,
-    Limits,
-    Session,
-    WorkerSession,
-    encode_message,
-)
+from poolhand.wire.session import Beat, Bucket, Heartbeat, Incoming
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(WorkerBound)
@@ -79,7 +69,15 @@ class _Left:
     retry_in: float
 
 
-_Item: TypeAlias = Welcome | WorkerBound | _Left
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """There is a connection."""
+
+    welcome: Welcome
+    link: Outbox
+
+
+_Item: TypeAlias = _Joined | WorkerBound | _Left
 
 
 class SessionClient:
@@ -114,10 +112,10 @@ class SessionClient:
         self._capabilities, self._listener = capabilities, listener
         self._clock, self._entropy, self._rules = clock, entropy, rules
         self._address = socket_url(facts.url)
-        self._session: WorkerSession | None = None
         self._link: Outbox | None = None
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
+        self._pace = Bucket(rules.pace, clock.now()) if rules.pace else None
         self._mailbox: Mailbox[_Item] = Mailbox(rules.mailbox)
         self._away = Complaint("pool_disconnected", "pool_connected", url=facts.url)
         self._leaving = asyncio.Event()
@@ -131,23 +129,24 @@ class SessionClient:
 
     @property
     def waiting(self) -> int:
-        """How many messages the pool has not acknowledged yet, queued ones included."""
-        return len(self._queue) + (self._session.unacknowledged if self._session else 0)
+        """How many messages wait to be written."""
+        return len(self._queue) + (len(self._link) if self._link else 0)
 
     def send(self, message: SchedulerBound) -> None:
-        """Tell the pool; never waits. Dropped if the session is lost before it arrives.
+        """Tell the pool; never waits. Dropped while there is no connection.
 
         Raises:
             OversizedMessage: The message is over its limits (a Bug of the caller's).
         """
-        encode(Frame(message, MAX_INT, MAX_INT))
+        encode(message)
+        if self._link is None or not self._ready:
+            return
         self._queue.append(message)
         self._flush()
         if len(self._queue) > self._rules.queue:
             _log.warning("session_given_up", cause="too many messages wait for the pool")
-            self._forget()
-            if self._link is not None:
-                self._link.end(encode_message(Close("too-far-behind", "the worker starts over")))
+            self._queue.clear()
+            self._link.end(encode(Close("too-far-behind", "the worker starts over")))
 
     async def run(self) -> None:
         """Keep the session until cancelled or closed.
@@ -171,7 +170,7 @@ class SessionClient:
         farewell = Close(clip(code, WORD), clip(message, SENTENCE))
         self._leaving.set()
         if self._link is not None:
-            self._link.end(encode_message(farewell))
+            self._link.end(encode(farewell))
         await self._stopped.wait()
 
     # ------------------------------------------------------------------------------- listener
@@ -180,21 +179,13 @@ class SessionClient:
         """Hand everything to the listener, one by one, for ever."""
         while True:
             match await self._mailbox.take():
-                case Welcome() as welcome:
-                    self._open(welcome)
+                case _Joined(welcome, link):
+                    self._ready = self._link is link
                     await self._listener.connected(welcome)
                 case _Left(reason, retry_in):
                     await self._listener.disconnected(reason, retry_in)
                 case message:
                     await self._listener.received(message)
-
-    def _open(self, welcome: Welcome) -> None:
-        """Let messages flow, now that the listener is to tell everything again."""
-        if not welcome.resumed:
-            self._queue.clear()
-        if self._session is not None and self._session.nonce == welcome.session:
-            self._ready = True
-            self._flush()
 
     # ----------------------------------------------------------------------------- connections
 
@@ -251,128 +242,101 @@ class SessionClient:
             proxy=None if is_loopback(host) else True,
             user_agent_header=f"poolhand/{__version__}",
         ) as socket:
+            assert isinstance(socket, GuardedClient)
             async with asyncio.timeout(rules.handshake_timeout):
                 welcome = await self._log_in(socket)
-            link = Outbox(rules.outbox)
-            try:
-                await self._converse(socket, welcome, link)
-            finally:
-                self._link = None
+            await self._converse(socket, welcome)
 
-    async def _log_in(self, socket: ClientConnection) -> Welcome:
-        now, session = self._clock.now, self._session
+    async def _log_in(self, socket: GuardedClient) -> Welcome:
+        now = self._clock.now
         challenge = Nonce(self._entropy.bytes(32))
         handshake = ClientHandshake(self._facts, self._signer.address, challenge)
         login = handshake.hello(await _message(socket), now())
-        resume = Resume(session.nonce, session.received) if session else None
-        answer = handshake.login(
-            self._signer.sign_message(login), self._capabilities, resume, self._listener.held()
-        )
-        await socket.send(encode_message(answer))
+        signed = self._signer.sign_message(login)
+        answer = handshake.login(signed, self._capabilities, self._listener.held())
+        await socket.send(encode(answer))
         return handshake.welcome(await _message(socket), self._owner, now())
 
-    async def _converse(self, socket: ClientConnection, welcome: Welcome, link: Outbox) -> None:
-        """Take up the session on a connection and carry frames until it ends."""
+    async def _converse(self, socket: GuardedClient, welcome: Welcome) -> None:
+        """Carry frames until the connection ends."""
+        link = self._link = Outbox(self._rules.outbox)
+        self._queue.clear()
+        self._away.over()
+        self._mailbox.put(_Joined(welcome, link))
         try:
-            session = self._take_up(welcome, link)
             await first_of(
-                self._read(socket, session),
-                self._write(socket, link),
-                self._beat(session, link),
+                self._read(socket), self._write(socket, link), self._beat(socket, welcome)
             )
         except PeerFault as fault:
-            self._forget()
-            link.end(encode_message(Close(fault.code, clip(str(fault), SENTENCE))))
+            link.end(encode(Close(fault.code, clip(str(fault), SENTENCE))))
             raise
         finally:
+            self._link, self._ready = None, False
             if link.farewell is not None:
                 seconds = self._rules.write_timeout
                 await attempt(socket.send(link.farewell), seconds, WebSocketException)
 
-    def _take_up(self, welcome: Welcome, link: Outbox) -> WorkerSession:
-        """Attach the link to the session, old or new, and queue what the pool missed."""
-        now, session = self._clock.now(), self._session
-        if welcome.resumed:
-            if session is None or session.nonce != welcome.session:
-                raise Malformed("the pool resumes a session that this worker does not hold")
-            for frame in session.resume(welcome.received, now):
-                link.put(encode(frame))
-        else:
-            session = Session(welcome.session, _INBOUND, self._limits(welcome), now)
-            self._session, self._ready = session, False
-        self._link = link
-        self._away.over()
-        self._mailbox.put(welcome)
-        self._flush()
-        return session
-
-    def _limits(self, welcome: Welcome) -> Limits:
-        """Return our limits with the pool's heartbeat and lease (seconds)."""
-        beat = Seconds(max(1, welcome.heartbeat_seconds))
-        lease = Seconds(max(beat + 1, welcome.lease_seconds))
-        return replace(self._rules.limits, heartbeat=beat, lease=lease)
-
     # ---------------------------------------------------------------------------------- frames
 
-    async def _read(self, socket: ClientConnection, session: WorkerSession) -> None:
+    async def _read(self, socket: GuardedClient) -> None:
+        incoming = Incoming[WorkerBound](_INBOUND, self._rules.incoming, self._clock.now())
         while True:
-            frame = decode(await _text(socket))
-            self._hear(session.receive(frame, self._clock.now()))
-            self._flush()
+            message = incoming.take(decode(await _text(socket)), self._clock.now())
+            if isinstance(message, Close):
+                raise PoolLeft(f"the pool ended the session ({message.code}): {message.message}")
+            self._mailbox.put(message)
             await self._mailbox.room()
 
-    def _hear(self, inbound: Inbound[WorkerBound]) -> None:
-        if inbound.closed is not None:
-            self._forget()
-            close = inbound.closed
-            raise PoolLeft(f"the pool ended the session ({close.code}): {close.message}")
-        if inbound.delivered is not None:
-            self._mailbox.put(inbound.delivered)
-        if inbound.reply is not None and self._link is not None:
-            self._link.put(encode(inbound.reply))
-
-    async def _write(self, socket: ClientConnection, link: Outbox) -> None:
+    async def _write(self, socket: GuardedClient, link: Outbox) -> None:
         while (frame := await link.next()) is not None:
             async with asyncio.timeout(self._rules.write_timeout):
                 await socket.send(frame)
+            link.written_at = self._clock.now()
 
-    async def _beat(self, session: WorkerSession, link: Outbox) -> None:
-        """Send heartbeats, look at the lease, and let our own pace go on."""
-        while True:
+    async def _beat(self, socket: GuardedClient, welcome: Welcome) -> None:
+        """Be heard, look whether the pool is, and let our own pace go on.
+
+        A beat is a pong that nobody asked for (RFC 6455, section 5.5.3): it costs the pool least. A
+        pool that has been silent for long is asked for a sign by a ping.
+        """
+        beats, link = Heartbeat(welcome.heartbeat_seconds, self._clock.now()), self._link
+        while link is not None:
             await self._clock.sleep(1)
             now = self._clock.now()
-            if self._mailbox.is_full:
-                session.hear(now)  # it may be talking: we are the ones who do not listen
-            if session.is_expired(now):
-                raise PoolSilent("the pool has been silent for a whole lease")
-            if (beat := session.tick(now)) is not None:
-                link.put(encode(beat))
+            if socket.heard or self._mailbox.is_full:
+                beats.heard(now)  # when full: it may be talking, we are the ones who do not listen
+                socket.heard = False
+            match beats.due(now, link.written_at):
+                case Beat.PING:
+                    await attempt(_ping(socket), self._rules.write_timeout, WebSocketException)
+                case Beat.PONG:
+                    await attempt(socket.pong(), self._rules.write_timeout, WebSocketException)
+                case Beat.LEAVE:
+                    raise PoolSilent("the pool has been silent for too long")
             self._flush()
 
     def _flush(self) -> None:
-        """Move waiting messages to the connection as far as the session admits."""
-        session, link = self._session, self._link
-        if session is None or link is None or not self._ready:
-            return
-        now = self._clock.now()
-        while self._queue and session.can_send(now):
-            link.put(encode(session.send(self._queue.popleft(), now)))
+        """Move waiting messages to the connection as far as our own pace admits."""
+        link, pace = self._link, self._pace
+        while link is not None and self._queue and (not pace or pace.has_room(self._clock.now())):
+            link.put(encode(self._queue.popleft()))
+            if pace:
+                pace.take()
 
-    def _forget(self) -> None:
-        """Give the session up; the next connection starts a new one."""
-        self._session, self._ready = None, False
-        self._queue.clear()
+
+async def _ping(socket: GuardedClient) -> None:
+    await socket.ping()
 
 
 async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
-async def _text(socket: ClientConnection) -> str:
+async def _text(socket: GuardedClient) -> str:
     try:
         data = await socket.recv()
     except ConnectionClosed as fault:
-        if isinstance(socket, GuardedClient) and socket.fault is not None:
+        if socket.fault is not None:
             raise socket.fault from fault
         raise PoolLeft(f"the connection broke: {_describe(fault)}") from fault
     if isinstance(data, bytes):
@@ -380,8 +344,8 @@ async def _text(socket: ClientConnection) -> str:
     return data
 
 
-async def _message(socket: ClientConnection) -> Message:
-    return decode(await _text(socket)).message
+async def _message(socket: GuardedClient) -> Message:
+    return decode(await _text(socket))
 
 
 def _describe(fault: Exception) -> str:

@@ -1,42 +1,42 @@
-"""All sessions of one pool: who is there, what is said to whom, whose lease ran out.
+"""All sessions of one pool: who is there, what is said to whom, who has been silent for too long.
 
-Callbacks of the ``Gate`` come one at a time and in order per worker: ``connected``, then what it
-says, then ``lost``; a slow gate slows its own worker's socket and nobody else's.
+Nothing here waits, and nothing that a worker says or does costs more because others are there:
+sessions stand in the order in which they were last heard, so that whose lease runs out next is the
+first. Calls of the ``Gate`` come in order per worker: ``connected``, what it says, then ``lost``; a
+worker that comes again before its lease ran out is ``connected`` again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeAlias, get_args
+from typing import Final, Protocol, get_args
 
 import structlog
 
 from poolhand.domain.errors import PeerFault, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
+from poolhand.domain.units import UnixSeconds
 from poolhand.observe.wall import Wall
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.transport.conduct import Conduct
-from poolhand.transport.gate import Arrival, Gate, HubRules, SessionInfo
-from poolhand.transport.plumbing import Mailbox, Outbox
+from poolhand.transport.gate import Arrival, Gate, HubRules
 from poolhand.wire.fields import clip
-from poolhand.wire.frames import Frame, encode
+from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Terms, WalletConnected
 from poolhand.wire.messages import (
     SENTENCE,
     Close,
     Login,
+    Message,
     SchedulerBound,
     WorkerBound,
 )
-from poolhand.wire.session import (
-    PoolSession,
-    Session,
-    encode_message,
-)
+from poolhand.wire.session import Incoming
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(SchedulerBound)
@@ -49,28 +49,31 @@ STALL: Final = 4
 
 
 class WorkerAway(Unavailable):
-    """The worker has no session, or was just dropped for not keeping up."""
+    """The worker has no connection now: it is told again when it has one."""
 
 
 class PoolStarting(Unavailable):
     """The pool is not (or no longer) taking workers."""
 
 
+class Outlet(Protocol):
+    """Our end of one connection."""
+
+    def put(self, text: str) -> None:
+        """Write a frame; one whose peer takes nothing is cut."""
+
+    def end(self, farewell: str | None = None) -> None:
+        """End the connection; ``farewell`` is its last frame. Repeatable."""
+
+
 @dataclass(eq=False, slots=True)
-class Seat:
-    """One worker's session and, while there is one, its connection."""
+class WorkerSession:
+    """One worker's connection, or what is kept of it for a lease; ``heard`` in Unix seconds."""
 
     arrival: Arrival
-    session: PoolSession
-    link: Outbox | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """The last item of a session in a worker's mailbox."""
-
-
-_Item: TypeAlias = tuple[Seat, Arrival | SchedulerBound | _Gone]
+    incoming: Incoming[SchedulerBound]
+    outlet: Outlet | None
+    heard: UnixSeconds
 
 
 class SessionHub:
@@ -88,23 +91,21 @@ class SessionHub:
         self._wall = wall or Wall()
         self.gate, self.clock, self.entropy, self.rules = gate, clock, entropy, rules
         self.conduct = Conduct(clock)
-        self._results_url = results_url
-        self._seats: dict[Address, Seat] = {}
-        self._mailboxes: dict[Address, Mailbox[_Item]] = {}
-        self._lines: set[Outbox] = set()
+        self._terms = Terms(results_url, rules.lease, rules.heartbeat)
+        self._sessions: OrderedDict[Address, WorkerSession] = OrderedDict()
+        self._outlets: set[Outlet] = set()
         self._hung_up = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
+        self._is_open = False
 
     async def run(self) -> None:
-        """Attend to gates and leases until cancelled; all sessions end with it."""
+        """Attend to leases until cancelled; all sessions end with it."""
+        self._is_open = True
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                before = self.clock.now()
-                while True:
-                    await self.clock.sleep(SWEEP)
-                    before, stood = self.clock.now(), self.clock.now() - before
-                    self._sweep(we_stood_still=stood >= STALL)
+            before = self.clock.now()
+            while True:
+                await self.clock.sleep(SWEEP)
+                before, stood = self.clock.now(), self.clock.now() - before
+                self._sweep(we_stood_still=stood >= STALL)
         finally:
             self._end_all()
 
@@ -117,58 +118,44 @@ class SessionHub:
         self._end_all()
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL):
-                while self._lines:
+                while self._outlets:
                     self._hung_up.clear()
                     await self._hung_up.wait()
 
     def _end_all(self) -> None:
-        self._tasks = None
+        self._is_open = False
         farewell = Close("restarting", "the pool stops or restarts: come back in a moment")
-        for seat in list(self._seats.values()):
-            self.end(seat, farewell)
+        while self._sessions:
+            self.end(next(iter(self._sessions.values())), farewell)
 
     def nonce(self) -> Nonce:
         """Return a fresh nonce."""
         return Nonce(self.entropy.bytes(32))
 
     def is_live(self, worker: Address) -> bool:
-        """Whether a worker has a session, attached or within its lease."""
-        return worker in self._seats
+        """Whether a worker is connected, or was within its lease."""
+        return worker in self._sessions
 
-    def sessions(self) -> tuple[SessionInfo, ...]:
-        """Return all sessions."""
-        return tuple(
-            SessionInfo(
-                worker=worker,
-                session=seat.session.nonce,
-                capabilities=seat.arrival.capabilities,
-                address=seat.arrival.address,
-                since=seat.arrival.at,
-                attached=seat.link is not None,
-                unacknowledged=seat.session.unacknowledged,
-            )
-            for worker, seat in self._seats.items()
-        )
+    def is_connected(self, worker: Address) -> bool:
+        """Whether a worker is connected now."""
+        session = self._sessions.get(worker)
+        return session is not None and session.outlet is not None
 
     def tell(self, worker: Address, message: WorkerBound) -> None:
-        """Send a message; it waits while the worker is away within its lease.
+        """Send a message.
 
         Raises:
-            WorkerAway: No session, or it does not keep up and was ended.
+            WorkerAway: It is not connected; what still holds is to be told when it is.
         """
-        seat = self._seats.get(worker)
-        if seat is None:
-            raise WorkerAway(f"worker {worker} has no session")
-        now = self.clock.now()
-        if not seat.session.can_send(now):
-            self._drop_slow(seat)
-            raise WorkerAway(f"worker {worker} does not keep up, its session was ended")
-        self.write(seat, seat.session.send(message, now))
+        session = self._sessions.get(worker)
+        if session is None or session.outlet is None:
+            raise WorkerAway(f"worker {worker} is not connected")
+        session.outlet.put(encode(message))
 
     def drop(self, worker: Address, code: str, message: str) -> None:
         """End a worker's session, if it has one, with a reason that it is told."""
-        if seat := self._seats.get(worker):
-            self.end(seat, Close(code, clip(message, SENTENCE)))
+        if session := self._sessions.get(worker):
+            self.end(session, Close(code, clip(message, SENTENCE)))
 
     def blame(self, worker: Address, fault: PeerFault) -> None:
         """End the session of a worker that broke the protocol, and keep it out for a while."""
@@ -178,167 +165,109 @@ class SessionHub:
 
     # --- for the endpoint ---------------------------------------------------------------------
 
-    def admit(self, login: Login, address: str, link: Outbox) -> tuple[Seat, Terms]:
-        """Give an admitted worker its session back, or a new one, with ``link`` attached.
+    def admit(self, login: Login, address: str, outlet: Outlet) -> tuple[WorkerSession, Terms]:
+        """Give an admitted worker a session over ``outlet``, in the place of one that it had.
 
-        Nothing is queued on the link yet: the welcome goes first, then ``resend``.
+        The gate is not told yet: the welcome goes first, then ``arrived``.
 
         Raises:
             WalletConnected: Another process of the same wallet is connected.
             WorkerBarred: The wallet broke the protocol a short while ago.
             PoolStarting: ``run`` is not running.
         """
-        if self._tasks is None:
+        if not self._is_open:
             raise PoolStarting("the pool is not taking workers now: try again in a moment")
         self.conduct.check(login.worker)
-        seat, resumed = self._resumable(login), True
-        if seat is None:
-            seat, resumed = self._new_seat(login, address), False
-        if seat.link is not None:
-            seat.link.end(encode_message(Close("superseded", "the worker connected again")))
-        seat.link = link
-        self._lines.add(link)
-        arrival = self._arrival(login, address, seat.session.nonce, resumed=resumed)
-        seat.arrival = arrival
-        self._post(seat, arrival)
-        received = seat.session.received
-        lease, beat = self.rules.limits.lease, self.rules.heartbeat
-        terms = Terms(seat.session.nonce, resumed, received, self._results_url, lease, beat)
-        return seat, terms
+        before = self._sessions.get(login.worker)
+        if before is not None and before.outlet is not None:
+            if before.arrival.capabilities.instance != login.capabilities.instance:
+                raise WalletConnected(login.worker)
+            before.outlet.end(encode(Close("superseded", "the worker connected again")))
+        now = self.clock.now()
+        arrival = Arrival(login.worker, login.capabilities, login.replicates, address, now)
+        incoming = Incoming[SchedulerBound](_INBOUND, self.rules.incoming, now)
+        session = WorkerSession(arrival, incoming, outlet, now)
+        self._sessions[login.worker] = session
+        self._sessions.move_to_end(login.worker)
+        self._outlets.add(outlet)
+        return session, self._terms
 
-    def resend(self, seat: Seat, login: Login) -> None:
-        """Queue again what the worker missed."""
-        received = login.resume.received if login.resume and seat.arrival.resumed else 0
-        for frame in seat.session.resume(received, self.clock.now()):
-            self.write(seat, frame)
+    def arrived(self, session: WorkerSession) -> None:
+        """Tell the gate that a worker is there, once it has been welcomed."""
+        self._hand_over(session, lambda: self.gate.connected(session.arrival))
 
-    def write(self, seat: Seat, frame: Frame) -> None:
-        """Queue a frame on the seat's connection, if it has one."""
-        if seat.link is not None and not seat.link.put(encode(frame)):
-            self._drop_slow(seat)
+    def hear(self, session: WorkerSession) -> None:
+        """Renew a lease: the worker is there."""
+        worker = session.arrival.worker
+        if self._sessions.get(worker) is session:
+            session.heard = self.clock.now()
+            self._sessions.move_to_end(worker)
 
-    async def take(self, seat: Seat, frame: Frame) -> None:
-        """Take one frame of the seat's connection; waits while the gate is behind.
+    def take(self, session: WorkerSession, message: Message) -> None:
+        """Take one message of a session.
 
         Raises:
             PeerFault: The worker broke the protocol.
         """
-        inbound = seat.session.receive(frame, self.clock.now())
-        if inbound.closed is not None:
-            self.end(seat, None)
+        self.hear(session)
+        said = session.incoming.take(message, self.clock.now())
+        if isinstance(said, Close):
+            self.end(session, None)
             return
-        if inbound.reply is not None:
-            self.write(seat, inbound.reply)
-        if inbound.delivered is not None:
-            await self._post(seat, inbound.delivered).room()
+        worker = session.arrival.worker
+        self._hand_over(session, lambda: self.gate.received(worker, said))
 
-    def detach(self, seat: Seat, link: Outbox) -> None:
-        """Note that a connection is gone; the session stays for its lease."""
-        if seat.link is link:
-            seat.link = None
+    def detach(self, session: WorkerSession, outlet: Outlet) -> None:
+        """Note that a connection is gone; the worker may come back within its lease."""
+        if session.outlet is outlet:
+            session.outlet = None
 
-    def hung_up(self, link: Outbox) -> None:
+    def hung_up(self, outlet: Outlet) -> None:
         """Note that the last word was written to a connection; repeatable."""
-        self._lines.discard(link)
+        self._outlets.discard(outlet)
         self._hung_up.set()
 
-    def end(self, seat: Seat, farewell: Close | None) -> None:
+    def end(self, session: WorkerSession, farewell: Close | None) -> None:
         """End a session: its connection is closed and the gate told, once."""
-        worker = seat.arrival.worker
-        if self._seats.get(worker) is not seat:
+        worker = session.arrival.worker
+        if self._sessions.get(worker) is not session:
             return
-        del self._seats[worker]
-        if seat.link is not None:
-            seat.link.end(encode_message(farewell) if farewell else None)
+        del self._sessions[worker]
+        if session.outlet is not None:
+            session.outlet.end(encode(farewell) if farewell else None)
         reason = farewell.code if farewell else "left"
         _log.info("session_ended", worker=str(worker), cause=reason)
-        if self._tasks is not None:
-            self._post(seat, _Gone())
+        if self._is_open:
+            self._hand_over(session, lambda: self.gate.lost(worker))
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _resumable(self, login: Login) -> Seat | None:
-        """Return the seat to resume; a seat in its way is vacated.
-
-        Raises:
-            WalletConnected: The seat in the way is another process's, and attached.
-        """
-        seat = self._seats.get(login.worker)
-        if seat is None:
-            return None
-        if seat.arrival.capabilities.instance != login.capabilities.instance:
-            if seat.link is not None:
-                raise WalletConnected(login.worker)
-        elif (
-            login.resume is not None
-            and login.resume.session == seat.session.nonce
-            and seat.session.can_resume(login.resume.received)
-        ):
-            return seat
-        self.end(seat, Close("superseded", "the worker started a new session"))
-        return None
-
-    def _new_seat(self, login: Login, address: str) -> Seat:
-        now = self.clock.now()
-        session: PoolSession = Session(self.nonce(), _INBOUND, self.rules.limits, now)
-        arrival = self._arrival(login, address, session.nonce, resumed=False)
-        seat = self._seats[login.worker] = Seat(arrival, session, None)
-        return seat
-
-    def _arrival(self, login: Login, address: str, session: Nonce, *, resumed: bool) -> Arrival:
-        return Arrival(
-            worker=login.worker,
-            session=session,
-            resumed=resumed,
-            capabilities=login.capabilities,
-            replicates=login.replicates,
-            address=address,
-            at=self.clock.now(),
-        )
-
-    def _post(self, seat: Seat, item: Arrival | SchedulerBound | _Gone) -> Mailbox[_Item]:
-        worker = seat.arrival.worker
-        mailbox = self._mailboxes.get(worker)
-        if mailbox is None:
-            mailbox = self._mailboxes[worker] = Mailbox(self.rules.mailbox)
-            if self._tasks is not None:
-                self._tasks.create_task(self._attend(worker, mailbox))
-        mailbox.put((seat, item))
-        return mailbox
-
-    async def _attend(self, worker: Address, mailbox: Mailbox[_Item]) -> None:
-        """Hand a worker's items to the gate, one by one, until nothing of it is left."""
-        while worker in self._seats or not mailbox.is_empty:
-            seat, item = await mailbox.take()
-            try:
-                await self._hand_over(worker, item)
-            except PeerFault as fault:
-                if self._seats.get(worker) is seat:
-                    self.blame(worker, fault)
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a worker's
-                self._wall.take(fault, "session", worker=str(worker))
-                if self._seats.get(worker) is seat:
-                    self.drop(worker, "pool-fault", "the pool has a fault of its own: come back")
-        del self._mailboxes[worker]
-
-    async def _hand_over(self, worker: Address, item: Arrival | SchedulerBound | _Gone) -> None:
-        match item:
-            case Arrival():
-                await self.gate.connected(item)
-            case _Gone():
-                await self.gate.lost(worker)
-            case message:
-                await self.gate.received(worker, message)
+    def _hand_over(self, session: WorkerSession, tell: Callable[[], None]) -> None:
+        """Tell the gate; what it raises ends the session of this worker at most."""
+        worker = session.arrival.worker
+        try:
+            tell()
+        except PeerFault as fault:
+            if self._sessions.get(worker) is session:
+                self.blame(worker, fault)
+        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a worker's
+            self._wall.take(fault, "session", worker=str(worker))
+            if self._sessions.get(worker) is session:
+                self.drop(worker, "pool-fault", "the pool has a fault of its own: come back")
 
     def _sweep(self, *, we_stood_still: bool) -> None:
+        """End whoever was silent for a whole lease: they stand first."""
+        if we_stood_still:
+            self._excuse()
         now = self.clock.now()
-        mailboxes: Mapping[Address, Mailbox[_Item]] = self._mailboxes
-        for worker, seat in list(self._seats.items()):
-            deaf = we_stood_still or (worker in mailboxes and mailboxes[worker].is_full)
-            if seat.link is not None and deaf:
-                seat.session.hear(now)  # it may be talking: we are the ones who do not listen
-            if seat.session.is_expired(now):
-                self.end(seat, Close("lease-expired", "nothing was heard for a whole lease"))
+        while self._sessions:
+            longest = next(iter(self._sessions.values()))
+            if now - longest.heard <= self.rules.lease:
+                return
+            self.end(longest, Close("lease-expired", "nothing was heard for a whole lease"))
 
-    def _drop_slow(self, seat: Seat) -> None:
-        self.end(seat, Close("slow-consumer", "the worker does not acknowledge what it is sent"))
+    def _excuse(self) -> None:
+        """Hold no silence against those that are connected: it was we who did not listen."""
+        for session in tuple(self._sessions.values()):
+            if session.outlet is not None:
+                self.hear(session)

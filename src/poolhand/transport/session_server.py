@@ -16,24 +16,23 @@ from poolhand.domain.errors import PeerFault, PoolhandError, Refused, Unavailabl
 from poolhand.domain.units import Seconds
 from poolhand.ports.signer import Signer
 from poolhand.transport.gate import HubRules
-from poolhand.transport.guarded_socket import GUARD, POLICY, Guard
+from poolhand.transport.guarded_socket import GOING, GUARD, POLICY, Guard
 from poolhand.transport.metering import LoginFlooded
-from poolhand.transport.plumbing import Outbox, attempt, first_of
-from poolhand.transport.session_hub import Seat, SessionHub
+from poolhand.transport.plumbing import attempt
+from poolhand.transport.session_hub import SessionHub, WorkerSession
 from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.fields import clip
-from poolhand.wire.frames import decode
+from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import LoginRefused, PoolFacts, ServerHandshake
 from poolhand.wire.messages import SENTENCE, Reject
-from poolhand.wire.session import encode_message
 
 _log = structlog.get_logger()
 
 PATH: Final = "/worker"
 RETRY_AFTER: Final = Seconds(5)
 """Told to a worker that may try again where the fault itself does not say when."""
-GOING, TOO_BIG = 1000, 1009
-"""WebSocket close codes (RFC 6455, section 7.4.1)."""
+TOO_BIG: Final = 1009
+"""WebSocket close code: a message that is too big (RFC 6455, section 7.4.1)."""
 
 
 class HandshakeTimeout(PeerFault):
@@ -52,27 +51,32 @@ class _Doors:
     """Counts sockets, and those among them not logged in yet, per client address and in all."""
 
     def __init__(self, rules: HubRules) -> None:
-        self._most_sockets = rules.sockets_per_address
-        self._most_greetings = rules.greetings_per_address
-        self._most_in_all = rules.greetings
+        self._rules = rules
         self._sockets: Counter[str] = Counter()
         self._greetings: Counter[str] = Counter()
+        self._in_all = 0
 
     def is_open(self, address: str) -> bool:
         """Whether one more connection from there is admitted."""
         return (
-            self._sockets[address] < self._most_sockets
-            and self._greetings[address] < self._most_greetings
-            and self._greetings.total() < self._most_in_all
+            self._sockets[address] < self._rules.sockets_per_address
+            and self._greetings[address] < self._rules.greetings_per_address
+            and self._in_all < self._rules.greetings
         )
 
     def socket(self, address: str) -> AbstractContextManager[None]:
         """Count an open socket."""
         return _counted(self._sockets, address)
 
-    def greeting(self, address: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def greeting(self, address: str) -> Iterator[None]:
         """Count a socket in its handshake."""
-        return _counted(self._greetings, address)
+        self._in_all += 1
+        try:
+            with _counted(self._greetings, address):
+                yield
+        finally:
+            self._in_all -= 1
 
 
 @contextmanager
@@ -114,20 +118,22 @@ class _Porch:
             return
         with self._doors.socket(address):
             await socket.accept()
-            link = Outbox(self._hub.rules.outbox)
-            seat = await self._greet(socket, address, link)
-            if seat is not None:
-                await self._converse(socket, seat, link)
+            outlet = SocketOutlet(guard_of(socket))
+            session = await self._greet(socket, address, outlet)
+            if session is not None:
+                await self._converse(socket, session, outlet)
 
     # ------------------------------------------------------------------------------ handshake
 
-    async def _greet(self, socket: WebSocket, address: str, link: Outbox) -> Seat | None:
+    async def _greet(
+        self, socket: WebSocket, address: str, outlet: SocketOutlet
+    ) -> WorkerSession | None:
         """Let the worker log in; None when it was rejected or went away."""
         fault: PoolhandError
         try:
             with self._doors.greeting(address):
                 async with asyncio.timeout(self._hub.rules.handshake_timeout):
-                    return await self._log_in(socket, address, link)
+                    return await self._log_in(socket, address, outlet)
         except TimeoutError:
             fault = HandshakeTimeout("the login did not come in time")
         except WebSocketDisconnect as gone:
@@ -137,57 +143,41 @@ class _Porch:
         except (Refused, PeerFault, Unavailable) as refusal:
             fault = refusal
         _log.warning("login_rejected", address=address, cause=fault.code, detail=str(fault))
-        await self._say_goodbye(socket, encode_message(_reject(fault)), POLICY)
+        await self._say_goodbye(socket, encode(_reject(fault)), POLICY)
         return None
 
-    async def _log_in(self, socket: WebSocket, address: str, link: Outbox) -> Seat:
-        clock = self._hub.clock
-        handshake = ServerHandshake(self._facts, self._hub.nonce())
-        await socket.send_text(encode_message(handshake.hello(clock.now())))
-        frame = decode(await _text(socket))
-        login, proof = handshake.login(frame.message, clock.now())
-        await self._hub.gate.admit(login)
-        # From here to ``resend`` nothing waits, so that the welcome is the first frame queued.
-        seat, terms = self._hub.admit(login, address, link)
-        link.put(encode_message(handshake.welcome(self._signer.sign_message(proof), terms)))
-        self._hub.resend(seat, login)
-        if (guard := _guard(socket)) is not None:
-            guard.logged_in()
-        return seat
+    async def _log_in(self, socket: WebSocket, address: str, outlet: SocketOutlet) -> WorkerSession:
+        clock, hub = self._hub.clock, self._hub
+        handshake = ServerHandshake(self._facts, hub.nonce())
+        outlet.put(encode(handshake.hello(clock.now())))
+        login, proof = handshake.login(decode(await _text(socket)), clock.now())
+        hub.gate.admit(login)
+        session, terms = hub.admit(login, address, outlet)
+        outlet.put(encode(handshake.welcome(self._signer.sign_message(proof), terms)))
+        guard_of(socket).logged_in(lambda: hub.hear(session))
+        hub.arrived(session)
+        return session
 
     # --------------------------------------------------------------------------- conversation
 
-    async def _converse(self, socket: WebSocket, seat: Seat, link: Outbox) -> None:
-        """Carry frames both ways until either way ends; the session may outlive it."""
+    async def _converse(
+        self, socket: WebSocket, session: WorkerSession, outlet: SocketOutlet
+    ) -> None:
+        """Take what the worker says until either way ends; it may come back within its lease."""
         try:
-            await first_of(self._read(socket, seat, link), self._write(socket, link))
+            while session.outlet is outlet and not outlet.is_ended:
+                self._hub.take(session, decode(await _text(socket)))
         except PeerFault as fault:
-            self._blame(seat, link, fault)
+            if session.outlet is outlet:
+                self._hub.blame(session.arrival.worker, fault)
         except (OSError, RuntimeError, WebSocketDisconnect):
             pass  # a dead connection: the session waits for its lease
         finally:
-            self._hub.detach(seat, link)
+            self._hub.detach(session, outlet)
         try:
-            await self._say_goodbye(socket, link.farewell, GOING)
+            await self._say_goodbye(socket, outlet.farewell, GOING)
         finally:
-            self._hub.hung_up(link)
-
-    async def _read(self, socket: WebSocket, seat: Seat, link: Outbox) -> None:
-        while True:
-            frame = decode(await _text(socket))
-            if seat.link is not link:
-                return
-            await self._hub.take(seat, frame)
-
-    async def _write(self, socket: WebSocket, link: Outbox) -> None:
-        while (frame := await link.next()) is not None:
-            async with asyncio.timeout(self._hub.rules.write_timeout):
-                await socket.send_text(frame)
-
-    def _blame(self, seat: Seat, link: Outbox, fault: PeerFault) -> None:
-        """End the session of a worker that broke the protocol, and say so."""
-        if seat.link is link:
-            self._hub.blame(seat.arrival.worker, fault)
+            self._hub.hung_up(outlet)
 
     async def _say_goodbye(self, socket: WebSocket, frame: str | None, code: int) -> None:
         """Send a last frame and close; whoever is gone already misses it."""
@@ -195,6 +185,27 @@ class _Porch:
         if frame is not None:
             await attempt(socket.send_text(frame), seconds, WebSocketDisconnect)
         await attempt(socket.close(code), seconds, WebSocketDisconnect)
+
+
+class SocketOutlet:
+    """Implements ``session_hub.Outlet`` over a guarded socket."""
+
+    __slots__ = ("_guard", "farewell", "is_ended")
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self.is_ended, self.farewell = False, None  # type: bool, str | None
+
+    def put(self, text: str) -> None:
+        """Write a frame, unless the connection is to end."""
+        if not self.is_ended:
+            self._guard.write(text)
+
+    def end(self, farewell: str | None = None) -> None:
+        """Have the endpoint say its last word and hang up."""
+        if not self.is_ended:
+            self.is_ended, self.farewell = True, farewell
+            self._guard.wake()
 
 
 async def _text(socket: WebSocket) -> str:
@@ -206,9 +217,9 @@ async def _text(socket: WebSocket) -> str:
     """
     message = await socket.receive()
     if message["type"] == "websocket.disconnect":
-        code, guard = int(message.get("code", GOING)), _guard(socket)
-        if guard is not None and guard.fault is not None:
-            raise guard.fault
+        code, fault = int(message.get("code", GOING)), guard_of(socket).fault
+        if fault is not None:
+            raise fault
         if code == TOO_BIG:
             raise OversizedFrame("a frame was larger than the protocol admits")
         raise WebSocketDisconnect(code)
@@ -218,10 +229,11 @@ async def _text(socket: WebSocket) -> str:
     return text
 
 
-def _guard(socket: WebSocket) -> Guard | None:
-    """Return what watches the connection below; None where it has no wire of ours."""
-    guard = socket.scope.get("extensions", {}).get(GUARD)
-    return guard if isinstance(guard, Guard) else None
+def guard_of(socket: WebSocket) -> Guard:
+    """Return what watches the connection below."""
+    guard = socket.scope["extensions"][GUARD]
+    assert isinstance(guard, Guard)
+    return guard
 
 
 def _reject(fault: PoolhandError) -> Reject:

@@ -1,7 +1,6 @@
 """Frames: one message in its envelope, as the text of one WebSocket message.
 
-``{"v": 1, "type": "offer", "seq": 3, "ack": 2, "body": {…}}``; only sequenced messages have
-``seq`` (from 1) and ``ack`` (the last number received). ``v`` is the version of the envelope.
+``{"v": 2, "type": "offer", "body": {…}}``; ``v`` is the version of envelope and messages.
 """
 
 from __future__ import annotations
@@ -9,13 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn, get_args
 
 from poolhand.domain.errors import Bug, Malformed
 from poolhand.domain.json_text import parse_json
-from poolhand.wire.fields import MAX_INT, dump_object, load_object
-from poolhand.wire.messages import VERSION, Message, SchedulerBound, WorkerBound
+from poolhand.wire.fields import dump_object, load_object
+from poolhand.wire.messages import VERSION, Message
 
 MAX_FRAME: Final = 65_536
 """Bytes of one frame, in UTF-8."""
@@ -24,7 +22,6 @@ _BY_NAME: Final = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Message)
 }
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
-_SEQUENCED: Final = (*get_args(WorkerBound), *get_args(SchedulerBound))
 
 
 class UnknownVersion(Malformed):
@@ -35,35 +32,24 @@ class OversizedMessage(Bug):
     """Code of ours built a message that the protocol's limits refuse; clip before sending."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A message with its place in the session; both numbers None for unsequenced messages."""
-
-    message: Message
-    seq: int | None = None
-    ack: int | None = None
-
-
-def encode(frame: Frame) -> str:
-    """Write a frame.
+def encode(message: Message) -> str:
+    """Write a message as a frame.
 
     Raises:
         OversizedMessage: A field or the frame is over its limit.
     """
     try:
-        body = dump_object(frame.message)
+        body = dump_object(message)
     except Malformed as fault:
-        raise OversizedMessage(f"{type(frame.message).__name__}: {fault}") from fault
-    envelope: dict[str, Any] = {"v": VERSION, "type": _NAMES[type(frame.message)]}
-    if frame.seq is not None:
-        envelope |= {"seq": frame.seq, "ack": frame.ack}
-    text = json.dumps(envelope | {"body": body}, ensure_ascii=False, separators=(",", ":"))
-    if len(text.encode()) > MAX_FRAME:
-        raise OversizedMessage(f"{type(frame.message).__name__} takes over {MAX_FRAME} bytes")
+        raise OversizedMessage(f"{type(message).__name__}: {fault}") from fault
+    envelope = {"v": VERSION, "type": _NAMES[type(message)], "body": body}
+    text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+    if len(text) * 4 > MAX_FRAME and len(text.encode()) > MAX_FRAME:
+        raise OversizedMessage(f"{type(message).__name__} takes over {MAX_FRAME} bytes")
     return text
 
 
-def decode(data: str | bytes) -> Frame:
+def decode(data: str | bytes) -> Message:
     """Read a frame.
 
     Raises:
@@ -80,13 +66,10 @@ def decode(data: str | bytes) -> Frame:
     kind = _BY_NAME.get(name) if type(name) is str else None
     if kind is None:
         raise Malformed(f"no message is called {str(name)[:40]!r}")
-    numbers = ("seq", "ack") if kind in _SEQUENCED else ()
-    if envelope.keys() != {"v", "type", "body", *numbers}:
-        raise Malformed(f"the envelope of {name} has other members than v, type, body, {numbers}")
-    if any(type(envelope[n]) is not int or not 0 <= envelope[n] <= MAX_INT for n in numbers):
-        raise Malformed("seq and ack are whole numbers")
-    message = load_object(kind, envelope["body"])
-    return Frame(message, envelope.get("seq"), envelope.get("ack"))
+    if envelope.keys() != {"v", "type", "body"}:
+        raise Malformed(f"the envelope of {name} has other members than v, type and body")
+    message: Message = load_object(kind, envelope["body"])
+    return message
 
 
 def _parse(data: str | bytes) -> Any:

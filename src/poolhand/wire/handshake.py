@@ -35,7 +35,6 @@ from poolhand.wire.messages import (
     Login,
     Message,
     Reject,
-    Resume,
     Welcome,
 )
 from poolhand.wire.session import HEARTBEAT, LEASE
@@ -161,11 +160,8 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the scheduler grants: a session, new or resumed, and where results go."""
+    """What the scheduler grants: where results go, and how long silence may last (seconds)."""
 
-    session: Nonce
-    resumed: bool
-    received: int
     results_url: str
     lease: Seconds = LEASE
     heartbeat: Seconds = HEARTBEAT
@@ -230,9 +226,6 @@ class ServerHandshake:
         if self._proof is None:
             raise BrokenPrecondition("welcome before a login was accepted")
         return Welcome(
-            session=terms.session,
-            resumed=terms.resumed,
-            received=terms.received,
             lease_seconds=terms.lease,
             heartbeat_seconds=terms.heartbeat,
             results_url=terms.results_url,
@@ -286,7 +279,6 @@ class ClientHandshake:
         self,
         signature: bytes,
         capabilities: Capabilities,
-        resume: Resume | None,
         replicates: Sequence[Held],
     ) -> Login:
         """Return the second message; of ``replicates`` the last ``MOST_HELD`` are told.
@@ -302,7 +294,6 @@ class ClientHandshake:
             expiry=signed.expiry,
             challenge=self._challenge,
             signature=signature,
-            resume=resume,
             replicates=tuple(replicates)[-MOST_HELD:],
         )
 

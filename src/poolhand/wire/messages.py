@@ -1,7 +1,7 @@
 """Messages of the worker protocol: frozen dataclasses whose annotations are their codecs.
 
-A frame is one WebSocket text message: ``{"v": 1, "type": …, "seq": …, "ack": …, "body": {…}}``,
-see ``wire.frames``. Limits stand in the annotations. Rules: ``docs/protocol/worker-protocol.md``.
+A frame is one WebSocket text message: ``{"v": 2, "type": …, "body": {…}}``, see ``wire.frames``.
+Limits stand in the annotations. Rules: ``docs/protocol/worker-protocol.md``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from poolhand.wire.fields import (
     text,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version this code speaks; a changed message means the next one."""
 WORD: Final = 64
 SENTENCE: Final = 512
@@ -37,7 +37,7 @@ DETAIL: Final = 2_048
 LOG: Final = 24_576
 CALLBACK: Final = 16_384
 MOST_HELD: Final = 256
-MOST_REPORTS: Final = 16
+MOST_REPORTS: Final = 8
 
 _WORD, _SENTENCE, _DETAIL = plain(WORD), plain(SENTENCE), plain(DETAIL)
 _COUNT, _SMALL = integer(), integer(65_535)
@@ -72,14 +72,6 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    """The session a worker still holds, and the last sequence number it received in it."""
-
-    session: Annotated[Nonce, _NONCE]
-    received: Annotated[int, _COUNT]
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """A replicate that the worker holds, and its status."""
 
@@ -97,17 +89,13 @@ class Login:
     expiry: Annotated[UnixSeconds, _COUNT]
     challenge: Annotated[Nonce, _NONCE]
     signature: Annotated[bytes, _SIGNATURE]
-    resume: Annotated[Resume | None, optional(nested(Resume))]
     replicates: Annotated[tuple[Held, ...], sequence(nested(Held), MOST_HELD)]
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Scheduler, third: the session, and the pool owner's proof (a signed ``PoolProof``)."""
+    """Scheduler, third: its terms, and the pool owner's proof (a signed ``PoolProof``)."""
 
-    session: Annotated[Nonce, _NONCE]
-    resumed: Annotated[bool, FLAG]
-    received: Annotated[int, _COUNT]
     lease_seconds: Annotated[Seconds, _SMALL]
     heartbeat_seconds: Annotated[Seconds, _SMALL]
     results_url: Annotated[str, _SENTENCE]
@@ -189,38 +177,35 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
-    """Finish what runs; nothing new will be offered."""
-
-
-@dataclass(frozen=True, slots=True)
 class StatusReport:
     """One status a replicate entered, when, and with which transaction."""
 
     status: Annotated[str, _WORD]
-    cause: Annotated[str | None, optional(_WORD)]
     at: Annotated[UnixSeconds, _COUNT]
     tx: Annotated[TxHash | None, optional(fixed(TxHash))]
     detail: Annotated[str | None, optional(_DETAIL)]
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """Where a result lies, and what it came to."""
+
+    link: Annotated[str, _DETAIL]
+    callback_data: Annotated[bytes | None, optional(blob(CALLBACK))]
+    digest: Annotated[ResultDigest, fixed(ResultDigest)]
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
-    """A batch of the replicate's reports; ``first`` is the index of the first one from 0."""
+    """A batch of the replicate's reports; ``first`` is the index of the first one from 0.
+
+    ``upload`` is told with the status RESULT_UPLOADED, and None with all others.
+    """
 
     task_id: Annotated[TaskId, _TASK]
     first: Annotated[int, _COUNT]
     statuses: Annotated[tuple[StatusReport, ...], sequence(nested(StatusReport), MOST_REPORTS, 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Where the result lies, and what it came to."""
-
-    task_id: Annotated[TaskId, _TASK]
-    link: Annotated[str, _DETAIL]
-    callback_data: Annotated[bytes | None, optional(blob(CALLBACK))]
-    digest: Annotated[ResultDigest, fixed(ResultDigest)]
+    upload: Annotated[Upload | None, optional(nested(Upload))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,27 +224,9 @@ class Logs:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many tasks the worker would take now, or why it pauses."""
+    """Whether the worker takes work: why it pauses, None when it takes some."""
 
-    slots_free: Annotated[int, _SMALL]
-    paused: Annotated[bool, FLAG]
-    reason: Annotated[str | None, optional(_SENTENCE)]
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Asks for a pong; acknowledges all up to ``received``."""
-
-    received: Annotated[int, _COUNT]
-    time: Annotated[UnixSeconds, _COUNT]
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """Acknowledges all up to ``received``; answers a ping or comes by itself."""
-
-    received: Annotated[int, _COUNT]
-    time: Annotated[UnixSeconds, _COUNT]
+    paused: Annotated[str | None, optional(_SENTENCE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,19 +238,10 @@ class Close:
 
 
 WorkerBound: TypeAlias = (
-    Offer
-    | Activated
-    | RevealAsked
-    | UploadAsked
-    | Completed
-    | Aborted
-    | Acknowledged
-    | Idle
-    | Drain
+    Offer | Activated | RevealAsked | UploadAsked | Completed | Aborted | Acknowledged | Idle
 )
-"""Sequenced, scheduler to worker."""
-SchedulerBound: TypeAlias = Reported | Result | Logs | Capacity
-"""Sequenced, worker to scheduler."""
+"""Scheduler to worker, after the handshake."""
+SchedulerBound: TypeAlias = Reported | Logs | Capacity
+"""Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
-Control: TypeAlias = Ping | Pong | Close
-Message: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Control
+Message: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close

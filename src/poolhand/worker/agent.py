@@ -28,9 +28,9 @@ from poolhand.wire.messages import (
     Held,
     Logs,
     Reported,
-    Result,
     SchedulerBound,
     StatusReport,
+    Upload,
     Welcome,
     WorkerBound,
 )
@@ -122,20 +122,15 @@ class Agent:
         return bool(self._taking)
 
     async def connected(self, welcome: Welcome) -> None:
-        """Take up work with the pool; a new session is told everything again."""
+        """Take up work with the pool, which is told everything again."""
         self.standing.joined()
         if self.results_url.done() and self.results_url.result() != welcome.results_url:
             self.results_url = asyncio.get_running_loop().create_future()
         if not self.results_url.done():
             self.results_url.set_result(welcome.results_url)
-        log.info("pool_joined", resumed=welcome.resumed)
+        log.info("pool_joined")
         self._tasks.create_task(self._check_results(welcome.results_url))
-        if not welcome.resumed:
-            self.standing.holds.pop(Hold.POOL, None)
-            self.shell.unreported()
-            for task_id, replicate in self.shell.replicates.items():
-                with self._bench.wall.around("telling", task_id=str(task_id)):
-                    self._tell_result(task_id, replicate)
+        self.shell.unreported()
         self._tell_capacity()
         self.eyes.look_at_all()
 
@@ -180,19 +175,13 @@ class Agent:
                 self._abort(task_id, cause)
             case messages.Acknowledged(task_id, count):
                 self._feed(task_id, machine.Acknowledged(now, count))
-            case messages.Idle() | messages.Drain():
-                self._hear_of_work(message)
+            case messages.Idle(reasons):
+                self.standing.idle = reasons
 
     def _hear_of_chain(self, message: messages.Activated | messages.RevealAsked) -> None:
         if isinstance(message, messages.Activated):
             self._bench.horizon.saw(message.block)
         self.eyes.look(message.task_id)
-
-    def _hear_of_work(self, message: messages.Idle | messages.Drain) -> None:
-        if isinstance(message, messages.Idle):
-            self.standing.idle = message.reasons
-        else:
-            self.hold(Hold.POOL, "the pool is draining: it gives out nothing new")
 
     def pause(self, reason: str | None) -> None:
         """Take nothing new because the operator says so (None: take again)."""
@@ -262,9 +251,12 @@ class Agent:
     def _decline(self, task_id: TaskId, fault: PeerFault | Refused) -> None:
         self.standing.offers.declined[fault.code] += 1
         log.warning("offer_declined", task_id=str(task_id), cause=str(fault))
-        detail = clip(str(fault), DETAIL)
-        entry = StatusReport(Status.FAILED, fault.code, self._bench.clock.now(), None, detail)
-        self._send(Reported(task_id, 0, (entry,)))
+        self._tell_failed(task_id, clip(str(fault), DETAIL))
+
+    def _tell_failed(self, task_id: TaskId, detail: str) -> None:
+        """Say that there is no replicate here."""
+        entry = StatusReport(Status.FAILED, self._bench.clock.now(), None, detail)
+        self._send(Reported(task_id, 0, (entry,), None))
 
     def _abort(self, task_id: TaskId, cause: str) -> None:
         """Stop what has not touched the chain; of anything else the chain has the word."""
@@ -282,8 +274,7 @@ class Agent:
             self.eyes.look(task_id)
             return
         self._taking.discard(task_id)
-        at, detail = self._bench.clock.now(), "this worker holds no such replicate"
-        self._send(Reported(task_id, 0, (StatusReport(Status.FAILED, None, at, None, detail),)))
+        self._tell_failed(task_id, "this worker holds no such replicate")
 
     def _feed(self, task_id: TaskId, event: machine.Event) -> None:
         """Feed what a peer asked for; what cannot be is logged and left."""
@@ -295,23 +286,16 @@ class Agent:
     # ------------------------------------------------------------------------------------ telling
 
     def _tell(self, task_id: TaskId, replicate: Replicate, reports: tuple[Report, ...]) -> None:
-        new = {each.entry.status for each in reports}
-        if Status.RESULT_UPLOADED in new:
-            # Before the report: a pool that hears of an upload without its link asks for another.
-            self._tell_result(task_id, replicate)
         for start in range(0, len(reports), MOST_REPORTS):
             batch = reports[start : start + MOST_REPORTS]
+            statuses = {each.entry.status for each in batch}
+            upload = _upload(replicate) if Status.RESULT_UPLOADED in statuses else None
             entries = tuple(_report(each) for each in batch)
-            self._send(Reported(task_id, batch[0].index, entries))
-        if new.intersection(_TELLING):
+            self._send(Reported(task_id, batch[0].index, entries, upload))
+        if {each.entry.status for each in reports}.intersection(_TELLING):
             self.eyes.look(task_id)
         for each in reports:
             _log(task_id, each.entry)
-
-    def _tell_result(self, task_id: TaskId, replicate: Replicate) -> None:
-        link, digest = replicate.link, replicate.digest
-        if link is not None and digest is not None:
-            self._send(Result(task_id, link, replicate.callback_data, digest))
 
     def _tell_logs(self, task_id: TaskId, stdout: bytes, stderr: bytes) -> None:
         out, err = stdout.decode(errors="replace"), stderr.decode(errors="replace")
@@ -319,8 +303,7 @@ class Agent:
 
     def _tell_capacity(self) -> None:
         paused = self.standing.paused
-        reason = None if paused is None else clip(paused, SENTENCE)
-        self._send(Capacity(self._slots, paused is not None, reason))
+        self._send(Capacity(None if paused is None else clip(paused, SENTENCE)))
 
     def _send(self, message: SchedulerBound) -> None:
         if self.link is not None:
@@ -361,4 +344,10 @@ def _log(task_id: TaskId, entry: Entry) -> None:
 def _report(report: Report) -> StatusReport:
     entry = report.entry
     detail = None if entry.detail is None else clip(entry.detail, DETAIL)
-    return StatusReport(entry.status, None, entry.at, entry.tx, detail)
+    return StatusReport(entry.status, entry.at, entry.tx, detail)
+
+
+def _upload(replicate: Replicate) -> Upload | None:
+    if replicate.link is None or replicate.digest is None:
+        return None
+    return Upload(replicate.link, replicate.callback_data, replicate.digest)

@@ -148,8 +148,6 @@ def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[Cause]:
             "start it anew with that place in POOLHAND_ALLOWED_HOSTS, or ask the pool's owner for "
             "a public one",
         )
-    if Hold.POOL in holds:
-        yield Cause("pool-draining", holds[Hold.POOL], Party.SCHEDULER, "wait until it is back")
 
 
 def _skipped(facts: Facts) -> Iterator[Cause]:

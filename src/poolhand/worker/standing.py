@@ -19,7 +19,6 @@ class Hold(StrEnum):
     GAS = "gas"
     CHAIN = "chain-stalled"
     RESULTS = "results-forbidden"
-    POOL = "pool-draining"
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from poolhand.devnet.adversaries.boast import boast
@@ -15,10 +14,9 @@ from poolhand.devnet.adversaries.silence import Mute, contribute_late, do_nothin
 from poolhand.devnet.adversaries.stages import crooked
 from poolhand.devnet.adversaries.vanish import Vanishing, kill_this_process
 from poolhand.transport.listener import ClientRules
-from poolhand.wire.session import WORKER_LIMITS
 from poolhand.worker.craft import Craft
 
-_UNPACED: Final = ClientRules(limits=replace(WORKER_LIMITS, pace=None))
+_UNPACED: Final = ClientRules(pace=None)
 
 
 def craft_of(kind: Kind, end: Callable[[], None] = kill_this_process) -> Craft:

@@ -57,7 +57,7 @@ def nonsense() -> Iterator[SchedulerBound]:
     """Yield messages of every kind that costs the pool something, for ever."""
     for number in count():
         task_id = TaskId(keccak(b"simulated adversary" + number.to_bytes(8, "big")))
-        entry = StatusReport(Status.RUNNING, None, UnixSeconds(0), None, "simulated adversary")
-        yield Capacity(1, False, None)
-        yield Reported(task_id, 0, (entry,))
+        entry = StatusReport(Status.RUNNING, UnixSeconds(0), None, "simulated adversary")
+        yield Capacity(None)
+        yield Reported(task_id, 0, (entry,), None)
         yield Logs.tail(task_id, "simulated adversary " * 100, "")

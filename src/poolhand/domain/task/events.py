@@ -39,20 +39,32 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A worker tells entries of its history, the first of which has number ``first``."""
+    """A worker tells entries of its history, the first of which has number ``first``.
+
+    ``claim`` is what it says to have stored, where RESULT_UPLOADED is among them.
+    """
 
     at: UnixSeconds
     worker: Address
     first: int
     entries: tuple[Entry, ...]
+    claim: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """A worker tells where the result is stored."""
+    """What a worker claimed to have stored is there."""
 
     at: UnixSeconds
     stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """What a worker claimed to have stored is not what it should be: somebody is asked again."""
+
+    at: UnixSeconds
+    worker: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,7 @@ Event: TypeAlias = (
     | Assigned
     | Reported
     | Uploaded
+    | Doubted
     | Viewed
     | Lost
     | Found
@@ -185,6 +198,13 @@ class SendClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Look whether a claimed result is stored; comes back as ``Uploaded`` or ``Doubted``."""
+
+    claim: Stored
+
+
+@dataclass(frozen=True, slots=True)
 class TellOffer:
     """Offer the task to a worker."""
 
@@ -227,6 +247,7 @@ Effect: TypeAlias = (
     | SendFinalize
     | SendReopen
     | SendClaim
+    | CheckResult
     | TellOffer
     | TellActivated
     | TellReveal

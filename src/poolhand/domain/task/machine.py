@@ -14,13 +14,15 @@ from typing import Final, assert_never
 
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
-from poolhand.domain.replicate.events import Entry
+from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
 from poolhand.domain.task.events import (
     Assigned,
     CallRefused,
+    CheckResult,
     DealBack,
     DealGone,
+    Doubted,
     Effect,
     Event,
     Found,
@@ -61,8 +63,10 @@ __all__ = [
     "RETRY_SECONDS",
     "Assigned",
     "CallRefused",
+    "CheckResult",
     "DealBack",
     "DealGone",
+    "Doubted",
     "Effect",
     "Event",
     "Found",
@@ -125,7 +129,9 @@ def replay(journal: Iterable[Event]) -> Task:
 
 def outstanding(task: Task) -> tuple[Effect, ...]:
     """Return every effect that is wanted now."""
-    return (*_transactions(task), *(e for a in task.attempts for e in _messages(task, a)))
+    checks = () if task.claim is None or task.stored else (CheckResult(task.claim),)
+    told = (effect for attempt in task.attempts for effect in _messages(task, attempt))
+    return (*_transactions(task), *checks, *told)
 
 
 def _apply(task: Task, event: Event) -> Task:
@@ -139,7 +145,7 @@ def _apply(task: Task, event: Event) -> Task:
 
 def _change(task: Task, event: Event) -> Task:
     match event:
-        case Viewed() | Ticked() | Uploaded() | CallRefused() | Mined() | Unmined():
+        case Viewed() | Ticked() | Uploaded() | Doubted() | CallRefused() | Mined() | Unmined():
             return _hear(task, event)
         case DealGone() | DealBack():
             return _hear_of_deal(task, event)
@@ -149,22 +155,24 @@ def _change(task: Task, event: Event) -> Task:
             attempt = task.attempt(event.worker)
             if attempt is None:
                 return task
-            return task.with_attempt(_follow(attempt, replace(event, at=max(task.now, event.at))))
+            followed = _follow(attempt, replace(event, at=max(task.now, event.at)))
+            return _take_claim(task.with_attempt(followed), attempt, event)
         case Received():
             return task
     assert_never(event)
 
 
-def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused | Mined | Unmined) -> Task:
+def _hear(
+    task: Task, event: Viewed | Ticked | Uploaded | Doubted | CallRefused | Mined | Unmined
+) -> Task:
     match event:
+        case Uploaded() | Doubted():
+            return _hear_of_result(task, event)
         case Viewed(_, view):
             older = task.view is not None and view.block < task.view.block
             return task if older else replace(task, view=view)
         case Ticked():
             return task
-        case Uploaded(_, stored):
-            counts = task.stored is None and is_proved_result(task, stored)
-            return replace(task, stored=stored) if counts else task
         case CallRefused(at, kind, cause):
             return _refuse(task, kind, at, cause)
         case Mined(_, transaction):
@@ -173,6 +181,25 @@ def _hear(task: Task, event: Viewed | Ticked | Uploaded | CallRefused | Mined | 
             known = next((each for each in task.transactions if each.tx == tx), None)
             return _note(task, replace(known, block=None)) if known else task
     assert_never(event)
+
+
+def _hear_of_result(task: Task, event: Uploaded | Doubted) -> Task:
+    """Take what became of a claim; who claimed in vain has failed to upload."""
+    if isinstance(event, Doubted):
+        is_of_it = task.claim is not None and task.claim.worker == event.worker
+        return replace(task, claim=None) if is_of_it else task
+    counts = task.stored is None and is_proved_result(task, event.stored)
+    return replace(task, stored=event.stored if counts else task.stored, claim=None)
+
+
+def _take_claim(task: Task, before: Attempt, event: Reported | Lost | Found | Misbehaved) -> Task:
+    """Note what is to be checked: one claim at a time, and none that was told before."""
+    if not isinstance(event, Reported) or event.claim is None:
+        return task
+    fresh = event.entries[max(before.reports - event.first, 0) :]
+    is_news = any(entry.status is Status.RESULT_UPLOADED for entry in fresh)
+    wanted = task.flow is Flow.STANDARD and task.stored is None and task.claim is None
+    return replace(task, claim=event.claim) if is_news and wanted else task
 
 
 def _hear_of_deal(task: Task, event: DealGone | DealBack) -> Task:

@@ -124,7 +124,7 @@ class Task:
 
     ``now`` is the newest block time heard of; ``view`` None until the chain was looked at;
     ``gone_since`` the block time at which the chain was seen without the deal, None as long as it
-    has it.
+    has it; ``claim`` a result that a worker says to have stored, while that is being checked.
     """
 
     facts: TaskFacts
@@ -136,6 +136,7 @@ class Task:
     transactions: tuple[Transaction, ...] = ()
     history: tuple[tuple[TaskStatus, UnixSeconds], ...] = ()
     gone_since: UnixSeconds | None = None
+    claim: Stored | None = None
 
     @property
     def status(self) -> TaskStatus:

@@ -184,6 +184,8 @@ def uploader(task: Task) -> Address | None:
     """
     if task.stored is not None or task.flow is not Flow.STANDARD or task.view is None:
         return None
+    if task.claim is not None:
+        return None  # it is being checked
     proved = [
         a
         for a in task.attempts
@@ -283,5 +285,5 @@ def _revealing(task: Task) -> TaskStatus:
         return TaskStatus.CONSENSUS_REACHED
     if task.stored is not None:
         return TaskStatus.FINALIZING if can_finalize(task) else TaskStatus.RESULT_UPLOADED
-    uploading = any(a.status in _UPLOADING for a in task.attempts)
+    uploading = task.claim is not None or any(a.status in _UPLOADING for a in task.attempts)
     return TaskStatus.RESULT_UPLOADING if uploading else TaskStatus.AT_LEAST_ONE_REVEALED
