@@ -26,7 +26,7 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
-from poolhand.keys import Wallet
+from poolhand.keys.wallet import Wallet
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts
 from poolhand.wire.messages import (

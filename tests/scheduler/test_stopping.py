@@ -7,6 +7,7 @@ import asyncio
 from pool_front import Front
 from pool_world import TO_COMPUTED, PoolWorld, S, first_task
 
+from poolhand.keys.lock import WalletLock
 from poolhand.scheduler.main import _serve
 from poolhand.scheduler.scheduler import RETURN, Scheduler
 from poolhand.store.memory import MemoryJournal
@@ -36,7 +37,11 @@ class Served:
         self.scheduler = scheduler_of(world, journal)
         self.facts = PoolFacts(31337, world.chain.facts.hub, world.workerpool, url)
         self.up = asyncio.Event()
-        serving = _serve(self.scheduler, world.owner, self.facts, listener, lambda _: self.up.set())
+        self.lock = WalletLock(world._folder / "locks", world.owner.address)
+        self.lock.acquire()
+        serving = _serve(
+            self.scheduler, world.owner, self.lock, self.facts, listener, lambda _: self.up.set()
+        )
         self.task = asyncio.ensure_future(serving)
         self.front = Front(world, self.facts)
 
@@ -44,6 +49,7 @@ class Served:
         self.task.cancel()
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(self.task, return_exceptions=True)
+        self.lock.release()
 
 
 async def test_a_stopped_pool_says_so_to_its_workers_and_has_everything_in_its_journal(tmp_path):

@@ -21,7 +21,7 @@ from poolhand.wire.session import (
     Bucket,
     Flooded,
     Heartbeat,
-    Incoming,
+    SessionIntake,
     WrongDirection,
 )
 
@@ -32,12 +32,12 @@ def now(second: int) -> UnixSeconds:
     return UnixSeconds(1_700_000_000 + second)
 
 
-def at_pool() -> Incoming:
-    return Incoming(get_args(SchedulerBound), INCOMING, now(0))
+def at_pool() -> SessionIntake:
+    return SessionIntake(get_args(SchedulerBound), INCOMING, now(0))
 
 
-def at_worker() -> Incoming:
-    return Incoming(get_args(WorkerBound), TOLD, now(0))
+def at_worker() -> SessionIntake:
+    return SessionIntake(get_args(WorkerBound), TOLD, now(0))
 
 
 def test_a_worker_cannot_speak_as_the_scheduler():

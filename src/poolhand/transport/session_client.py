@@ -47,7 +47,7 @@ from poolhand.wire.messages import (
     Welcome,
     WorkerBound,
 )
-from poolhand.wire.session import Beat, Bucket, Heartbeat, Incoming
+from poolhand.wire.session import Beat, Bucket, Heartbeat, SessionIntake
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(WorkerBound)
@@ -279,7 +279,7 @@ class SessionClient:
     # ---------------------------------------------------------------------------------- frames
 
     async def _read(self, socket: GuardedClient) -> None:
-        incoming = Incoming[WorkerBound](_INBOUND, self._rules.incoming, self._clock.now())
+        incoming = SessionIntake[WorkerBound](_INBOUND, self._rules.incoming, self._clock.now())
         while True:
             message = incoming.take(decode(await _text(socket)), self._clock.now())
             if isinstance(message, Close):

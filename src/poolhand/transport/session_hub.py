@@ -36,7 +36,7 @@ from poolhand.wire.messages import (
     SchedulerBound,
     WorkerBound,
 )
-from poolhand.wire.session import Incoming
+from poolhand.wire.session import SessionIntake
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(SchedulerBound)
@@ -71,7 +71,7 @@ class WorkerSession:
     """One worker's connection, or what is kept of it for a lease; ``heard`` in Unix seconds."""
 
     arrival: Arrival
-    incoming: Incoming[SchedulerBound]
+    incoming: SessionIntake[SchedulerBound]
     outlet: Outlet | None
     heard: UnixSeconds
 
@@ -185,7 +185,7 @@ class SessionHub:
             before.outlet.end(encode(Close("superseded", "the worker connected again")))
         now = self.clock.now()
         arrival = Arrival(login.worker, login.capabilities, login.replicates, address, now)
-        incoming = Incoming[SchedulerBound](_INBOUND, self.rules.incoming, now)
+        incoming = SessionIntake[SchedulerBound](_INBOUND, self.rules.incoming, now)
         session = WorkerSession(arrival, incoming, outlet, now)
         self._sessions[login.worker] = session
         self._sessions.move_to_end(login.worker)

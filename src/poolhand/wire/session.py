@@ -113,7 +113,7 @@ class Heartbeat:
         return Beat.PING if silence >= POOL_LEASE // 2 else Beat.PONG
 
 
-class Incoming(Generic[In]):
+class SessionIntake(Generic[In]):
     """What one peer says in one session.
 
     Args:
