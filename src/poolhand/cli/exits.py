@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 NOT_COMPLETED: Final = 1
+NOT_REPLAYED: Final = 1
 USAGE: Final = 2
 BUG: Final = 70
 INTERRUPTED: Final = 130
 
 EXITS: Final[Mapping[int, str]] = {
     0: "done",
-    1: "a task that was waited for failed or ran out of time",
+    1: "a task that was waited for failed or ran out of time; a journal did not replay to its end",
     2: "asked wrongly: the message says what to change",
     3: "a peer broke the protocol, or delivered something forged",
     4: "something out there does not answer: try again later",

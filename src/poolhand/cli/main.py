@@ -42,6 +42,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "pool": ("pool", "Create a workerpool, serve it, and see how it is."),
     "worker": ("worker", "Run a worker."),
     "results": ("results", "Serve results."),
+    "debug": ("debug", "Look into the journal of a pool or a worker."),
     "statuses": ("statuses", "Explain every status of a replicate."),
 }
 """Noun to module of ``poolhand.cli`` (with an ``app``) and one line of help."""

@@ -37,6 +37,12 @@ app = noun("Look at tasks, follow them, download results.")
 FolderOption = Annotated[
     Path, typer.Option("--to", metavar="FOLDER", help="Where to; made when missing.")
 ]
+JournalOption = Annotated[
+    Path,
+    typer.Option(
+        "--journal", metavar="FILE", help="A pool's database, or `journal` of a worker's folder."
+    ),
+]
 ExtractOption = Annotated[bool, typer.Option("--extract", help="Unpack it too.")]
 
 
@@ -46,6 +52,29 @@ async def show(desk: Desk, task_id: TaskArgument) -> Answer:
     async with desk.session() as session:
         found = await session.task(task_id).history()
     return _answer(desk, found, exit_code=0)
+
+
+@verb(app, "story", example=f"poolhand task story 0x{'2e' * 32}")
+async def story(desk: Desk, task_id: TaskArgument, journal: JournalOption = Path()) -> Answer:
+    """Tell a task's story: the cause and the consequence of every step, in the order of time.
+
+    Its pool and the chain tell it; or, with --journal, a pool's or a worker's own journal, of
+    which a copy is read.
+    """
+    from poolhand.cli.story import journal_story, story_page, told_story
+
+    silence = ""
+    if journal != Path():
+        from poolhand.cli.debug import read_steps
+
+        lines = journal_story(read_steps(journal, task_id))
+    else:
+        async with desk.requester() as requester:
+            progress = await requester.look_at_task(task_id)
+            found = await requester.history(progress.tasks[0])
+        lines, silence = told_story(found), found.silence
+    members = {"task_id": str(task_id), "story": [each.members() for each in lines]}
+    return Answer(members, lambda: story_page(lines, silence))
 
 
 @verb(app, "list", example="poolhand task list --open")

@@ -24,7 +24,7 @@ class JournalCorrupt(EndsProgram, Refused):
             f"`poolhand worker journal repair {where}`, which keeps every good line and saves "
             "the original beside it"
         )
-        self.where, self.line = where, line
+        self.where, self.line, self.why = where, line, why
 
 
 class JournalTooNew(EndsProgram, Refused):

@@ -51,6 +51,25 @@ MEANINGS: Final[Mapping[TaskStatus, str]] = {
 }
 """For a person."""
 
+CAUSES: Final[Mapping[TaskStatus, str]] = {
+    T.RECEIVED: "the chain told of a deal with this pool",
+    T.INITIALIZING: "a worker was found for it",
+    T.INITIALIZED: "the initialization is on chain, and every worker has left it",
+    T.RUNNING: "the initialization is on chain, and a worker is at it",
+    T.RUNNING_FAILED: "as many workers failed as are tried",
+    T.CONTRIBUTION_TIMEOUT: "7 periods of the category have passed since the purchase",
+    T.CONSENSUS_REACHED: "the contributions on one result outweigh what the trust asks for",
+    T.REOPENING: "2 periods of the category have passed since the consensus",
+    T.AT_LEAST_ONE_REVEALED: "a first reveal is on chain",
+    T.RESULT_UPLOADING: "a worker that revealed has begun to upload",
+    T.RESULT_UPLOADED: "the results service has checked and kept the result",
+    T.FINALIZING: "the result is stored, and every winner has revealed or its time is up",
+    T.COMPLETED: "the finalization is on chain",
+    T.FINAL_DEADLINE_REACHED: "10 periods of the category have passed since the purchase",
+    T.FAILED: "the claim is on chain, or the chain dropped the deal",
+}
+"""Why a task gets there, for a person."""
+
 GONE: Final = "a re-organisation of the chain dropped the deal; it may come back"
 """What any status means for a person while the chain does not have the task's deal."""
 
