@@ -285,7 +285,8 @@ def test_any_bytes_give_a_journal_or_a_documented_error(tmp_path, rubbish):
         FileJournal(path).close()
 
 
-def test_a_full_disk_loses_nothing_and_the_journal_goes_on(tmp_path):
+def test_a_full_disk_loses_nothing_and_the_journal_goes_on(tmp_path, capsys):
+    """What is logged goes to memory (``capsys``): the limit is that of every file."""
     journal = FileJournal(tmp_path / "j")
     journal.append("a", {"n": 1})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

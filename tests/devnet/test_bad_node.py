@@ -425,7 +425,7 @@ def test_there_is_an_example_of_every_kind():
         ("lag 0", "a whole number from 1"),
         ("lag depth=3", "has no 'depth'"),
         ("down pool how=gently", "kill or term or freeze"),
-        ("reorg 6", "1 to 5 blocks"),
+        ("reorg 49", "1 to 48 blocks"),
         ("reorg 1 lose=perhaps", "true or false"),
     ],
 )

@@ -15,12 +15,16 @@ from poolhand.containers.mounts import release
 __all__ = ["pytest_runtest_call"]
 
 HERE = Path(__file__).parent
+TIMEOUT = 300
+"""Seconds for a test that says nothing else: a task takes several blocks, and there are others."""
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """What is logged can be shown to anybody; what is imported leaves Python's limits as they were."""
 
+import errno
 import io
+import json
 import logging
 import sys
 import time
@@ -55,6 +57,45 @@ def lines(request):
     logging.getLogger().handlers[:] = [
         each for each in logging.getLogger().handlers if not isinstance(each, LibraryHandler)
     ]
+
+
+class FullDisk(io.StringIO):
+    """A stream without room, for a while."""
+
+    full = True
+
+    def write(self, text):
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("refused", ["write", "flush"])
+def test_a_log_without_room_ends_nobodys_work_and_says_later_what_was_lost(refused):
+    stream = FullDisk() if refused == "write" else BrokenPipe()
+    observe.configure(json=True, stream=stream)
+    try:
+        for _ in range(3):
+            structlog.get_logger().error("journal_full")
+        stream.full = False
+        structlog.get_logger().info("goes_on")
+        structlog.get_logger().info("as_before")
+    finally:
+        structlog.reset_defaults()
+    *_, first, second = map(json.loads, stream.getvalue().splitlines())
+    assert (first["event"], first["lost_lines"]) == ("goes_on", 3)
+    assert second["event"] == "as_before"
+    assert "lost_lines" not in second
+
+
+class BrokenPipe(io.StringIO):
+    """A stream that takes lines and cannot hand them on, for a while."""
+
+    full = True
+
+    def flush(self):
+        if self.full:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 def fail_deep(secret, depth=50):

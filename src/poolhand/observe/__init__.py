@@ -13,6 +13,7 @@ import structlog
 
 from poolhand.domain.text import shown
 from poolhand.observe.libraries import take_over
+from poolhand.observe.log_lines import LogLines
 from poolhand.observe.traces import trace_of, without_logins
 
 _SECRET: Final = re.compile(r"password|private|secret|signature|authorization", re.IGNORECASE)
@@ -41,16 +42,19 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
         )
     )
     least = logging.getLevelNamesMapping()[level.upper()]
+    lines = LogLines(lambda: stream or sys.stderr)
+    logger = structlog.PrintLogger(lines)  # type: ignore[arg-type]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            lines.tell_lost,
             _guard,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr),
+        logger_factory=lambda *_: logger,
         cache_logger_on_first_use=False,
     )
     take_over(least)

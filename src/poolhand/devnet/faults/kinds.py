@@ -22,8 +22,8 @@ OTHERS: Final = "others"
 """As a caller: what the devnet did not start, such as the command line."""
 SERVICES: Final = ("node", "pool", "results", "docker")
 """What has a line in front of it."""
-MOST_DEEP: Final = 5
-"""Blocks of the deepest re-organisation."""
+MOST_DEEP: Final = 48
+"""Blocks of the deepest re-organisation: programs look back 64."""
 
 How: TypeAlias = Literal["kill", "term", "freeze"]
 
