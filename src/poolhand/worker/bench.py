@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -32,6 +32,8 @@ from poolhand.worker.places import Places
 
 MOST_LAG: Final = 10
 """Heads after which a node no longer counts as late."""
+MOST_BRIEFS: Final = 64
+"""Deals whose briefs are kept, those asked for last; one that is asked for again is read again."""
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -178,7 +180,7 @@ class Bench:
     wall: Wall = field(default_factory=Wall)
     places: Places = Places()
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
-    _briefs: dict[DealId, Brief] = field(default_factory=dict)
+    _briefs: OrderedDict[DealId, Brief] = field(default_factory=OrderedDict)
 
     def folder(self, task_id: TaskId) -> Folder:
         """Return the folder of a task; nothing is created."""
@@ -210,7 +212,7 @@ class Bench:
         _remove(self.folder(task_id).root)
 
     async def brief(self, offer: Offer) -> Brief:
-        """Return a deal's brief, read once; waits while the chain does not answer.
+        """Return a deal's brief, mostly read once; waits while the chain does not answer.
 
         A node may lag behind the scheduler's: a deal that is missing is looked for in a few more
         heads.
@@ -218,9 +220,10 @@ class Bench:
         Raises:
             BadOffer: The chain knows no such deal, or not what it names.
         """
-        known = self._briefs.get(offer.deal_id)
-        if known is None:
-            known = self._briefs[offer.deal_id] = await self._read(offer)
+        known = self._briefs.pop(offer.deal_id, None) or await self._read(offer)
+        self._briefs[offer.deal_id] = known
+        if len(self._briefs) > MOST_BRIEFS:
+            self._briefs.popitem(last=False)
         return known
 
     async def _read(self, offer: Offer) -> Brief:
