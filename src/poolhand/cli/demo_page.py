@@ -16,6 +16,7 @@ from poolhand.cli.picture import draw
 from poolhand.cli.terminal import Console
 from poolhand.devnet.demo import DemoReport, demonstrate
 from poolhand.devnet.info import DevnetInfo
+from poolhand.domain.errors import Refused
 from poolhand.domain.units import WEI_PER_COIN, WEI_PER_GWEI, NanoRlc, show_rlc
 from poolhand.requester.watching import Progress
 
@@ -145,5 +146,12 @@ def _show_result(folder: Path, console: Console) -> None:
         console.print(Panel(Text(content.strip()), title="result", subtitle=file.name))
     for file in sorted(folder.glob("*.png")):
         told = f"{file} ({file.stat().st_size:,} bytes)"
-        picture = draw(file, min(console.width - 4, 72)) if console.color_system else Text()
+        picture = _drawn(file, console) if console.color_system else Text()
         console.print(Panel(Group(picture, Text(told, style="dim")), title="result"))
+
+
+def _drawn(file: Path, console: Console) -> Text:
+    try:
+        return draw(file, min(console.width - 4, 72))
+    except Refused as fault:
+        return Text(str(fault))

@@ -1,14 +1,7 @@
-"""A PNG picture in a terminal: two pixels per character, upper and lower half block.
-
-Reads what the example app writes: 8 bits per channel, RGB, not interlaced.
-Source: Portable Network Graphics, second edition, §7 (filters) and §10 (compression).
-"""
+"""A picture in a terminal: two pixels per character, upper and lower half block."""
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,88 +9,54 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-MAGIC: Final = b"\x89PNG\r\n\x1a\n"
+from poolhand.domain.errors import Refused
+
 MOST_PIXELS: Final = 4_000_000
-_RGB: Final = 2
 
 
-class NoPicture(ValueError):
+class NoPicture(Refused):
     """The file is no picture that is shown here."""
+
+
+class NothingToDrawWith(Refused):
+    """This installation has no library that reads pictures."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pictures are drawn with Pillow: `pip install 'poolhand[devnet]'` installs it"
+        )
 
 
 def draw(path: Path, columns: int) -> Text:
     """Return a picture scaled to a width in characters.
 
     Raises:
-        NoPicture: Not an RGB picture of 8 bits, or too large.
+        NoPicture: Not a picture, cut off, or too large.
+        NothingToDrawWith: Pillow is not installed.
     """
-    width, height, rows = _pixels(path.read_bytes())
-    columns = min(columns, width)
-    lines = max(2, round(height * columns / width)) & ~1
+    width, height, pixels = _pixels(path, columns)
     found = Text()
-    for line in range(0, lines, 2):
-        above, below = (rows[(line + half) * height // lines] for half in (0, 1))
-        for column in range(columns):
-            at = 3 * (column * width // columns)
-            found.append("▀", Style(color=_colour(above, at), bgcolor=_colour(below, at)))
+    for line in range(0, height, 2):
+        for column in range(width):
+            above, below = pixels[line * width + column], pixels[(line + 1) * width + column]
+            found.append("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
         found.append("\n")
     return found
 
 
-def _colour(row: bytearray, at: int) -> Color:
-    return Color.from_rgb(row[at], row[at + 1], row[at + 2])
-
-
-def _pixels(raw: bytes) -> tuple[int, int, list[bytearray]]:
-    chunks = dict(_chunks(raw))
+def _pixels(path: Path, columns: int) -> tuple[int, int, list[tuple[int, int, int]]]:
+    """Return width, height (even) and pixels, line by line."""
     try:
-        width, height, depth, kind, _, _, laced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-        if (depth, kind, laced) != (8, _RGB, 0) or not 0 < width * height <= MOST_PIXELS:
-            raise NoPicture("not an RGB picture of 8 bits")
-        stream = zlib.decompressobj().decompress(chunks[b"IDAT"], (3 * width + 1) * height)
-    except (KeyError, struct.error, zlib.error) as fault:
-        raise NoPicture(str(fault)) from fault
-    if len(stream) != (3 * width + 1) * height:
-        raise NoPicture("the picture is cut off")
-    return width, height, _unfiltered(stream, 3 * width, height)
-
-
-def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield chunks by name; pieces of one stream are joined."""
-    if not raw.startswith(MAGIC):
-        raise NoPicture("not a PNG file")
-    at, data = len(MAGIC), b""
-    while at + 8 <= len(raw):
-        size, name = struct.unpack_from(">I4s", raw, at)
-        body = raw[at + 8 : at + 8 + size]
-        data += body if name == b"IDAT" else b""
-        yield name, data if name == b"IDAT" else body
-        at += 12 + size
-
-
-def _unfiltered(stream: bytes, stride: int, height: int) -> list[bytearray]:
-    rows: list[bytearray] = []
-    before = bytearray(stride)
-    for number in range(height):
-        start = number * (stride + 1)
-        row = bytearray(stream[start + 1 : start + 1 + stride])
-        _unfilter(stream[start], row, before)
-        rows.append(row)
-        before = row
-    return rows
-
-
-def _unfilter(kind: int, row: bytearray, above: bytearray) -> None:
-    for at in range(len(row)):
-        left = row[at - 3] if at >= 3 else 0
-        corner = above[at - 3] if at >= 3 else 0
-        guess = (0, left, above[at], (left + above[at]) // 2, _paeth(left, above[at], corner))
-        if kind >= len(guess):
-            raise NoPicture(f"filter {kind} is unknown")
-        row[at] = (row[at] + guess[kind]) & 0xFF
-
-
-def _paeth(left: int, above: int, corner: int) -> int:
-    guess = left + above - corner
-    nearest = sorted((left, above, corner), key=lambda value: abs(guess - value))
-    return nearest[0]
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise NothingToDrawWith from None
+    try:
+        with Image.open(path, formats=("PNG",)) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise NoPicture(f"{path} has more than {MOST_PIXELS:,} pixels")
+            width = min(columns, opened.width)
+            height = max(2, round(opened.height * width / opened.width)) & ~1
+            raw = opened.convert("RGB").resize((width, height), Image.Resampling.NEAREST).tobytes()
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as fault:
+        raise NoPicture(f"{path} is no picture: {fault}") from fault
+    return width, height, [(raw[at], raw[at + 1], raw[at + 2]) for at in range(0, len(raw), 3)]

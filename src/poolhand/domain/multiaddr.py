@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from base58 import b58decode, b58encode
+
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked, is_plain
 
-_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _SHA256: Final = bytes.fromhex("1220")
 """Multihash: sha2-256, 32 bytes; its base 58 begins with Qm."""
 _P2P: Final = bytes.fromhex("a50322")
@@ -39,7 +40,7 @@ def decode(raw: bytes) -> str:
         UnreadableLocation: Neither text nor a binary IPFS address.
     """
     if _is_ipfs(raw):
-        return "/ipfs/" + base58(raw[3:])
+        return "/ipfs/" + b58encode(raw[3:]).decode()
     try:
         text = raw.decode()
     except UnicodeDecodeError as fault:
@@ -59,7 +60,7 @@ def encode(text: str) -> bytes:
     prefix, _, cid = text.rpartition("/")
     if prefix in ("/ipfs", "/p2p") and cid.startswith("Qm"):
         try:
-            binary = _P2P + unbase58(cid)
+            binary = _P2P + b58decode(cid)
         except ValueError:
             binary = b""
         if _is_ipfs(binary):
@@ -69,21 +70,3 @@ def encode(text: str) -> bytes:
 
 def _is_ipfs(raw: bytes) -> bool:
     return raw.startswith(_P2P + _SHA256) and len(raw) == _SIZE
-
-
-def base58(raw: bytes) -> str:
-    """Write bytes in Bitcoin's base 58."""
-    number, digits = int.from_bytes(raw, "big"), ""
-    while number:
-        number, rest = divmod(number, 58)
-        digits = _ALPHABET[rest] + digits
-    return "1" * (len(raw) - len(raw.lstrip(b"\0"))) + digits
-
-
-def unbase58(text: str) -> bytes:
-    """Read Bitcoin's base 58; raises ValueError on a foreign character."""
-    number = 0
-    for char in text:
-        number = number * 58 + _ALPHABET.index(char)
-    body = number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return b"\0" * (len(text) - len(text.lstrip("1"))) + body

