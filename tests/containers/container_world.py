@@ -35,10 +35,23 @@ def _token(spec):
     return ended()
 
 
+def _chatty(spec):
+    (folder_of(spec, "/iexec_out") / "token").write_text("x")
+    return ended(stdout=b"one\ntwo\n", stderr=b"oh\n")
+
+
 PROGRAMS = {
     "hello": Program(
         "import sys; print('hello'); print('oh', file=sys.stderr); sys.exit(3)",
         lambda _: ended(3, stdout=b"hello\n", stderr=b"oh\n"),
+    ),
+    "chatty": Program(
+        "import os, sys, time\n"
+        "print('one', flush=True); print('two', flush=True)\n"
+        "print('oh', file=sys.stderr, flush=True)\n"
+        "open('/iexec_out/token','w').write('x')\n"
+        "while not os.path.exists('/iexec_in/go'): time.sleep(0.01)",
+        _chatty,
     ),
     "token": Program(
         "import os, time, uuid; open('/iexec_out/new','w').write(uuid.uuid4().hex)\n"

@@ -38,6 +38,9 @@ class FakeEngine:
         self.refusals = {}  # "create", "start", "logs", …: (status, message)
         self.exit_code = 0
         self.logs = frame(1, b"out\n") + frame(2, b"err\n")
+        self.printing = asyncio.Queue()  # frames for who follows; None: the container has ended
+        self.stats = {"memory_stats": {"usage": 7}, "pids_stats": {"current": 2},
+                      "cpu_stats": {"cpu_usage": {"total_usage": 1_500_000_000}}}  # fmt: skip
         self.working = {}  # image: {name: content} of its working folder
         self.version = {"Version": "20.10.24", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"}
 
@@ -74,6 +77,7 @@ class FakeEngine:
             ("GET", f"{prefix}/containers/{{name}}/archive", self._archive),
             ("HEAD", f"{prefix}/containers/{{name}}/archive", self._archive),
             ("GET", f"{prefix}/containers/{{name}}/logs", self._logs),
+            ("GET", f"{prefix}/containers/{{name}}/stats", self._stats),
             ("POST", f"{prefix}/containers/{{name}}/start", self._start),
             ("POST", f"{prefix}/containers/{{name}}/wait", self._wait),
             ("POST", f"{prefix}/containers/{{name}}/kill", self._kill),
@@ -160,7 +164,18 @@ class FakeEngine:
         self._box(request)
         if "logs" in self.refusals:
             return self._refused("logs")
-        return web.Response(body=self.logs)
+        if request.query.get("follow") != "1":
+            return web.Response(body=self.logs)
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(self.logs)
+        while (piece := await self.printing.get()) is not None:
+            await answer.write(piece)
+        return answer
+
+    async def _stats(self, request):
+        self._box(request)
+        return web.json_response(self.stats)
 
     async def _wait(self, request):
         box = self._box(request)

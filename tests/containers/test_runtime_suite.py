@@ -108,3 +108,39 @@ async def test_a_name_that_no_image_can_have_is_refused(world, image):
 async def test_a_checksum_that_is_no_digest_is_refused(world, digest):
     with pytest.raises(ImageNotFound, match="no image digest"):
         await world.runtime.pull("docker.io/owner/app:1", digest, 5)
+
+
+async def printed(world, tail, *, live):
+    lines = world.runtime.follow(world.name, tail, live=live)
+    return [(line.is_error, line.text) async for line in lines]
+
+
+async def test_what_an_app_prints_is_told_while_it_runs(world):
+    world.hold()
+    running = asyncio.create_task(world.runtime.run(world.program("chatty")))
+    await until(world.token)
+    everything = {(False, b"one"), (False, b"two"), (True, b"oh")}
+    assert set(await printed(world, 100, live=False)) == everything
+    assert len(await printed(world, 1, live=False)) == 1
+    assert await printed(world, 0, live=False) == []
+    assert not running.done()
+    following = asyncio.create_task(printed(world, 100, live=True))
+    await asyncio.sleep(0)
+    world.release()
+    assert set(await following) == everything
+    assert (await running).exit_code == 0
+    assert await printed(world, 100, live=True) == []
+
+
+async def test_what_an_app_uses_is_told_while_it_runs(world):
+    assert await world.runtime.usage(world.name) is None
+    world.hold()
+    running = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    use = await world.runtime.usage(world.name)
+    assert use is not None
+    assert use.processes >= 1
+    assert min(use.memory, use.cpu_seconds) >= 0
+    world.release()
+    await running
+    assert await world.runtime.usage(world.name) is None

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
-from poolhand.cli.parts import AmountArgument, amount_of
+from poolhand.cli.parts import AmountArgument, TaskArgument, amount_of
 from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
@@ -76,6 +76,33 @@ def status(
 
     told = find_page(url, base, name).status()
     _print(told, as_json, lambda: worker_report(told))
+
+
+@app.command("logs")
+def logs(
+    task_id: TaskArgument,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the app ends.")] = False,
+    tail: Annotated[
+        int, typer.Option(min=0, max=10_000, metavar="N", help="Lines printed before.")
+    ] = 100,
+    url: UrlOption = "",
+    base: BaseOption = None,
+    name: NameOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the app of a task prints while it runs here, and what it uses.
+
+    Its standard output goes to standard output, the rest to standard error. For the operator alone:
+    it needs the worker's token. With --json each line is an object.
+
+    Example: poolhand worker logs 0x2e… --follow
+
+    Exit codes: 0 told, 2 no token, or no app of this task runs here, 4 no worker answers.
+    """
+    from poolhand.cli.worker_output import show_output
+
+    page = find_page(url, base, name)
+    show_output(page, task_id, follow=follow, tail=tail, as_json=as_json)
 
 
 @app.command("pause")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,8 @@ SECONDS: Final = 5.0
 """For one answer of the page."""
 MOST: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
+MOST_TOLD: Final = 65_536
+"""Bytes of one line."""
 LAST_BREATH: Final = 15.0
 """Seconds that a worker may take from its last answer to the end of its process."""
 
@@ -116,6 +118,30 @@ class Page:
             raise _refusal(status, told)
         return told
 
+    def stream(self, asked: str) -> Iterator[dict[str, Any]]:
+        """Yield what the worker tells line by line, for as long as it does.
+
+        Raises:
+            NoToken: There is no token to ask with, or it is not this worker's.
+            OrderRefused, PageFault: It is not told; the message says why.
+            WorkerSilent: It does not answer.
+        """
+        from poolhand.transport.web import AnswerTooLarge, NoAnswer, lines_now
+
+        if not self.token:
+            raise NoToken
+        headers, url = {"Authorization": f"Bearer {self.token}"}, f"{self.url}/v1/{asked}"
+        try:
+            with lines_now("GET", url, MOST_TOLD, headers=headers) as told:
+                if told.status == 401:
+                    raise NoToken
+                for members in members_of(told.lines):
+                    if told.status != 200:
+                        raise _refusal(told.status, members)
+                    yield members
+        except (NoAnswer, AnswerTooLarge) as fault:
+            raise WorkerSilent(self.url) from fault
+
     def _ask(
         self, method: str, verb: str, seconds: float, **more: Any
     ) -> tuple[int, dict[str, Any]]:
@@ -153,6 +179,17 @@ class Page:
                 return False
             time.sleep(0.1)
         return True
+
+
+def members_of(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """Read lines of JSON; what is none is passed over."""
+    for line in lines:
+        try:
+            members = parse_json(line)
+        except ValueError:
+            continue
+        if isinstance(members, dict):
+            yield members
 
 
 def _refusal(status: int, told: Mapping[str, Any]) -> PoolhandError:

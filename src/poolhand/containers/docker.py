@@ -32,6 +32,7 @@ from poolhand.containers.engine import (
 )
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved
 from poolhand.containers.folders import exceeds
+from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.sandbox import Terms, container_config
@@ -40,7 +41,7 @@ from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fil
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
-from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
+from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
 
 LOOK_SECONDS: Final = 0.25
 """Pause between two looks at the size of what a container writes."""
@@ -150,6 +151,21 @@ class DockerRuntime:
             await remove(self._docker, container)
         await asyncio.to_thread(_flush, spec)
         return replace(outcome, joined=joined)
+
+    async def follow(self, name: str, tail: int, *, live: bool) -> AsyncIterator[LogLine]:
+        """Yield what a container printed; see ``ContainerRuntime.follow``."""
+        with working(self._url):
+            try:
+                async for line in follow_logs(self._docker, name, tail, live=live):
+                    yield line
+            except DockerError as fault:
+                if fault.status not in (GONE, CONFLICT):
+                    raise
+
+    async def usage(self, name: str) -> ContainerUse | None:
+        """Return what a container uses now; None where none of this name runs."""
+        with working(self._url):
+            return await usage_of(self._docker, name)
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""

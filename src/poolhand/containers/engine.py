@@ -111,12 +111,13 @@ async def read_logs(docker: Docker, container: str, most: int) -> tuple[bytes, b
     async with docker.session.get(url, params={"stdout": "1", "stderr": "1"}) as answer:
         if answer.status != 200:
             raise DockerError(answer.status, await answer.text())
-        async for stream, data in _frames(answer.content):
+        async for stream, data in frames(answer.content):
             (out if stream == _STDOUT else err).add(data)
     return bytes(out), bytes(err)
 
 
-async def _frames(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+async def frames(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+    """Yield what the engine tells of a container's output: stream (1 or 2) and bytes."""
     with suppress(asyncio.IncompleteReadError):  # the end, or a line cut by the log's rotation
         while True:
             stream, length = _FRAME.unpack(await content.readexactly(_FRAME.size))

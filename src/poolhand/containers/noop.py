@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,9 +18,10 @@ import structlog
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, ImageNotFound
 from poolhand.containers.folders import empty
 from poolhand.containers.image_name import ImageName
+from poolhand.containers.live import LineSplitter
 from poolhand.domain.errors import PoolhandError, RuntimeDown
 from poolhand.domain.units import Seconds
-from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
+from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
 
 App: TypeAlias = Callable[[ContainerSpec], ContainerOutcome]
 """What an image does; it may read and write the folders that the spec mounts."""
@@ -75,6 +76,7 @@ class NoopRuntime:
         self.pulled: list[str] = []
         self.computations: Counter[str] = Counter()
         self._containers: dict[str, asyncio.Task[ContainerOutcome]] = {}
+        self._printed: dict[str, tuple[LogLine, ...]] = {}
         self._labels: dict[str, Mapping[str, str]] = {}
         log.warning("simulated_container_engine_made", isolation="none", images=len(self.apps))
 
@@ -104,6 +106,20 @@ class NoopRuntime:
             raise ContainerRemoved(spec.name)
         self._containers.pop(spec.name, None)
         return container.result()
+
+    async def follow(self, name: str, tail: int, *, live: bool) -> AsyncIterator[LogLine]:
+        """Yield what a container printed; see ``ContainerRuntime.follow``."""
+        self._check(name)
+        container = self._containers.get(name)
+        for line in self._printed.get(name, ())[-tail:] if tail and container else ():
+            yield line
+        if live and container is not None:
+            await asyncio.wait([container])
+
+    async def usage(self, name: str) -> ContainerUse | None:
+        """Return what a container uses now, which is nothing; None where none runs."""
+        self._check(name)
+        return ContainerUse(0, 0.0, 1) if name in self._containers else None
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
@@ -146,5 +162,9 @@ class NoopRuntime:
                 empty(Path(mount.source))
         log.info("simulated_container_started", container=spec.name, image=spec.image)
         outcome = app(spec)
+        splitter = LineSplitter()
+        lines = [*splitter.add(outcome.stdout, is_error=False)]
+        lines += splitter.add(outcome.stderr, is_error=True)
+        self._printed[spec.name] = (*lines, *splitter.end())
         await self.gate.wait()
         return outcome

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from poolhand.domain.units import Seconds
 
@@ -72,6 +72,27 @@ class ContainerOutcome:
     joined: bool = field(default=False, compare=False)
 
 
+MOST_LINE: Final = 4_096
+"""Bytes of one line of an app's that are told at a time; a longer one is told in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that an app printed, without its end; on standard error or output."""
+
+    is_error: bool
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUse:
+    """What a running container uses: bytes, seconds of all processors together, processes."""
+
+    memory: int
+    cpu_seconds: float
+    processes: int
+
+
 class ContainerRuntime(Protocol):
     """A container engine; every method raises RuntimeDown when it does not answer."""
 
@@ -99,6 +120,17 @@ class ContainerRuntime(Protocol):
             ContainerRefused: The engine would not start it (bad command, bad option).
             OSError: The disk behind a writable mount failed or was full: the run does not count.
         """
+
+    def follow(self, name: str, tail: int, *, live: bool) -> AsyncIterator[LogLine]:
+        """Yield what a container printed, its last ``tail`` lines.
+
+        With ``live``, also each line that it prints from then on, until it ends. The engine sends
+        at the pace of whoever reads: nothing piles up here, and the app is not held up. Nothing of
+        a container that is not there.
+        """
+
+    async def usage(self, name: str) -> ContainerUse | None:
+        """Return what a container uses now; None where none of this name runs."""
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -231,3 +231,49 @@ def ask_now(
             return Answer(answer.status_code, answer.headers, bytes(body), str(answer.url))
     except FAULTS as fault:
         raise NoAnswer(fault) from fault
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedLines:
+    """An answer that is read line by line while it comes."""
+
+    status: int
+    lines: Iterator[bytes]
+
+
+@contextmanager
+def lines_now(
+    method: str, url: str, most: int, *, headers: Mapping[str, str] | None = None
+) -> Iterator[StreamedLines]:
+    """Ask a service of this machine for lines that come for as long as it likes.
+
+    Args:
+        method: Of HTTP.
+        url: What is asked.
+        most: Bytes of one line.
+        headers: Sent besides ``AS_IT_IS``.
+
+    Raises:
+        NoAnswer: Nobody answers, or it breaks off.
+        AnswerTooLarge: A line is over ``most`` bytes.
+    """
+    times = httpx.Timeout(5.0, read=None)
+    try:
+        with (
+            httpx.Client(timeout=times, trust_env=False) as http,
+            http.stream(method, url, headers={**AS_IT_IS, **(headers or {})}) as answer,
+        ):
+            yield StreamedLines(answer.status_code, _lines(answer, most))
+    except FAULTS as fault:
+        raise NoAnswer(fault) from fault
+
+
+def _lines(answer: httpx.Response, most: int) -> Iterator[bytes]:
+    rest = b""
+    for piece in answer.iter_raw():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+        if len(rest) > most:
+            raise AnswerTooLarge(most)
+    if rest:
+        yield rest

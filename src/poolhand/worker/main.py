@@ -46,6 +46,7 @@ from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.agent import Agent
+from poolhand.worker.app_output import output_routes
 from poolhand.worker.bench import Bench, Rules
 from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import control_routes
@@ -216,7 +217,8 @@ async def _attend(
         at_work.set_result(control)
         token = entropy.bytes(32).hex()
         orders = control_routes(control, Depositor(bench, agent.wallet), token)
-        pages = [routes(agent, bench, settings.cpus), orders]
+        output = output_routes(bench, token)
+        pages = [routes(agent, bench, settings.cpus), orders, output]
         app = application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
         def told(port: int) -> None:

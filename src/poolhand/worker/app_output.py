@@ -1,0 +1,117 @@
+"""What the app of a task prints and uses while it runs: for the worker's operator alone.
+
+The page answers a line of JSON for each line that the app prints, and now and then one with what
+the container uses. It needs the token, as an order does: what a stranger's app prints may be its
+buyer's secret. Nothing of it is kept here; the engine keeps it, bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import TaskId
+from poolhand.domain.text import shown
+from poolhand.ports.runtime import MOST_LINE, ContainerRuntime, ContainerUse, LogLine
+from poolhand.transport.bearer import bearer_guard
+from poolhand.worker.bench import Bench
+from poolhand.worker.control_page import NoOrderToken
+
+LOOK: Final = 5.0
+"""Seconds without a line after which the usage is told again."""
+MOST_LINES: Final = 10_000
+"""Of what was printed before, at most."""
+
+
+class NoAppRuns(Refused):
+    """No container of this task runs here now."""
+
+    http_status = 404
+
+    def __init__(self, task_id: TaskId) -> None:
+        super().__init__(
+            f"no app of task {task_id} runs here now: look at `poolhand worker status`; what an "
+            "app printed that has ended is in its result, as stdout.txt and stderr.txt"
+        )
+
+
+def output_routes(bench: Bench, token: str) -> APIRouter:
+    """Return the endpoint that tells what a running app prints."""
+    router = APIRouter(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
+
+    @router.get("/v1/tasks/{task_id}/output")
+    async def output(
+        task_id: str,
+        follow: bool = False,
+        tail: Annotated[int, Query(ge=0, le=MOST_LINES)] = 100,
+    ) -> StreamingResponse:
+        """Tell the last lines that a running app printed, and with ``follow`` those to come.
+
+        Each line of the answer is a JSON object: ``{"stream", "text"}`` for a line of the app,
+        ``{"memory", "cpu_seconds", "processes"}`` for what its container uses (bytes, seconds).
+        """
+        name = TaskId.parse(task_id)
+        container = bench.container(name)
+        use = await bench.runtime.usage(container)
+        if use is None:
+            raise NoAppRuns(name)
+        told = output_of(bench.runtime, container, use, tail, live=follow)
+        return StreamingResponse(told, media_type="application/x-ndjson")
+
+    return router
+
+
+async def output_of(
+    runtime: ContainerRuntime, container: str, use: ContainerUse, tail: int, *, live: bool
+) -> AsyncIterator[bytes]:
+    """Yield lines of JSON until the app has ended, or all that it has printed is told."""
+    yield _line(use_members(use))
+    async with aclosing(runtime.follow(container, tail, live=live)) as lines:  # type: ignore[type-var]
+        while True:
+            coming = asyncio.ensure_future(anext(lines, None))
+            try:
+                async for now in _meanwhile(runtime, container, coming):
+                    yield _line(use_members(now))
+                line = await coming
+            finally:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+            if line is None:
+                return
+            yield _line(line_members(line))
+
+
+async def _meanwhile(
+    runtime: ContainerRuntime, container: str, coming: asyncio.Future[LogLine | None]
+) -> AsyncIterator[ContainerUse]:
+    """Yield what the container uses, every ``LOOK`` seconds until a line comes."""
+    while not (await asyncio.wait({coming}, timeout=LOOK))[0]:
+        now = await runtime.usage(container)
+        if now is not None:
+            yield now
+
+
+def line_members(line: LogLine) -> dict[str, Any]:
+    """Return a line of an app's, fit for a person."""
+    text = shown(line.text.decode(errors="replace"), MOST_LINE, lines=True)
+    return {"stream": "stderr" if line.is_error else "stdout", "text": text}
+
+
+def use_members(use: ContainerUse) -> dict[str, Any]:
+    """Return what a container uses (bytes, seconds)."""
+    return {
+        "memory": use.memory,
+        "cpu_seconds": round(use.cpu_seconds, 3),
+        "processes": use.processes,
+    }
+
+
+def _line(members: dict[str, Any]) -> bytes:
+    return json.dumps(members, ensure_ascii=False).encode(errors="replace") + b"\n"
