@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from network.witness import FAIR_BLOCKS, FAIR_SECONDS
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
+from poolhand.domain.placement.room import COMPUTING
 from poolhand.domain.placement.rules import TAKE_UP, TRIAL
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
-from poolhand.scheduler.supply import COMPUTING
 from poolhand.worker.agent import MOST_HELD_PER_SLOT
 
 

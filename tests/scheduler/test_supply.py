@@ -18,6 +18,7 @@ from poolhand.domain.onchain import (
     ContributionView,
     TaskView,
 )
+from poolhand.domain.placement.room import WAITING_PER_SLOT
 from poolhand.domain.placement.rules import TRIAL, PlacementRules
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.machine import Entry, Flow
@@ -31,7 +32,7 @@ from poolhand.domain.task.model import TaskFacts
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.trust import Score, Trust, Weight, newcomers_needed
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
-from poolhand.scheduler.supply import WAITING_PER_SLOT, plan
+from poolhand.scheduler.supply import plan
 
 NOW, T = UnixSeconds(1_700_000_000), 300
 STAKE = NanoRlc(30)

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.placement.planner import Assignment
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.task.machine import Assigned
@@ -20,8 +21,8 @@ from poolhand.scheduler.assessor import Assessor
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
-from poolhand.scheduler.supply import Assignment, plan
 from poolhand.scheduler.supply import Idle as IdleWhy
+from poolhand.scheduler.supply import plan
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.wire.messages import Idle, WorkerBound
 

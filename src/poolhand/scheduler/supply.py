@@ -17,6 +17,7 @@ from typing import Final
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement.planner import Assignment
 from poolhand.domain.placement.reliance import (
     Trusts,
     doubles,
@@ -24,6 +25,7 @@ from poolhand.domain.placement.reliance import (
     is_vouched_for,
     replicates_wanted,
 )
+from poolhand.domain.placement.room import COMPUTING, WAITING_PER_SLOT
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.machine import Entry, Flow
@@ -34,36 +36,8 @@ from poolhand.domain.task.rules import is_open, is_working
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
-WAITING_PER_SLOT: Final = 8
-"""Computed replicates per slot that may wait for the chain while the slot computes on."""
-
-COMPUTING: Final = frozenset(
-    {
-        Status.CREATED,
-        Status.RUNNING,
-        Status.APP_DOWNLOADING,
-        Status.APP_DOWNLOADED,
-        Status.DATA_DOWNLOADING,
-        Status.DATA_DOWNLOADED,
-        Status.COMPUTING,
-        Status.RECOVERING,
-    }
-)
-"""Statuses in which a replicate fills a slot."""
-
-
 _SOON: Final = frozenset({IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS})
 """What keeps a worker from a task only for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """One replicate to create."""
-
-    task_id: TaskId
-    worker: Address
-    weight: Weight
-    proved: bool = True
 
 
 Idle = Mapping[Address, Mapping[str, int]]
@@ -71,7 +45,7 @@ Idle = Mapping[Address, Mapping[str, int]]
 
 
 @dataclass(slots=True)
-class _Room:
+class _Seat:
     """What a worker can still take, and why it was not given what it was not given."""
 
     seat: ConnectedWorker
@@ -131,7 +105,7 @@ def plan(
 
 
 def _stand_by(
-    staffed: Iterable[tuple[Task, Deal]], rooms: Mapping[Address, _Room], rules: PlacementRules
+    staffed: Iterable[tuple[Task, Deal]], rooms: Mapping[Address, _Seat], rules: PlacementRules
 ) -> list[Assignment]:
     """Put idle workers beside newcomers that have not finished."""
     made: list[Assignment] = []
@@ -143,7 +117,7 @@ def _stand_by(
     return made
 
 
-def _told(room: _Room, everybody: Counter[IdleReason]) -> Mapping[str, int]:
+def _told(room: _Seat, everybody: Counter[IdleReason]) -> Mapping[str, int]:
     counted = (room.refused + everybody).most_common()
     if not counted:
         return {IdleReason.NO_OPEN_TASK.value: 0}
@@ -179,7 +153,7 @@ def _rooms(
     seats: Iterable[ConnectedWorker],
     now: UnixSeconds,
     rules: PlacementRules,
-) -> Mapping[Address, _Room]:
+) -> Mapping[Address, _Seat]:
     rooms = {seat.worker: _room(seat, now, rules) for seat in seats}
     for task in tasks:
         for attempt in task.attempts:
@@ -189,13 +163,13 @@ def _rooms(
     return rooms
 
 
-def _room(seat: ConnectedWorker, now: UnixSeconds, rules: PlacementRules) -> _Room:
+def _room(seat: ConnectedWorker, now: UnixSeconds, rules: PlacementRules) -> _Seat:
     known = seat.reputation
     usable = known.slots(seat.slots, seat.cpus, rules.newcomers_slots)
-    return _Room(seat, usable, usable, 0, seat.stake, known.is_resting(now))
+    return _Seat(seat, usable, usable, 0, seat.stake, known.is_resting(now))
 
 
-def _occupy(room: _Room, task: Task, computing: bool, deal: Deal | None) -> None:
+def _occupy(room: _Seat, task: Task, computing: bool, deal: Deal | None) -> None:
     room.slots -= computing
     room.waiting += 1
     room.stake -= _locked(task, deal)
@@ -208,18 +182,18 @@ def _locked(task: Task, deal: Deal | None) -> NanoRlc:
     return deal.worker_stake
 
 
-def _missing(room: _Room, deal: Deal, rules: PlacementRules) -> int:
+def _missing(room: _Seat, deal: Deal, rules: PlacementRules) -> int:
     """Return the stake (nRLC) that a worker lacks for a task, whether that locks any or not."""
     owned = room.seat.stake + room.seat.locked
     return max(deal.worker_stake - room.stake, rules.least_stake - owned)
 
 
-def _turn(room: _Room) -> tuple[bool, bool, float]:
+def _turn(room: _Seat) -> tuple[bool, bool, float]:
     load = (room.usable - room.slots) / max(room.usable, 1)
     return room.is_resting, not room.seat.reputation.is_proved, load
 
 
-def _queue(task: Task, rooms: Mapping[Address, _Room], made: list[Assignment]) -> Iterator[_Room]:
+def _queue(task: Task, rooms: Mapping[Address, _Seat], made: list[Assignment]) -> Iterator[_Seat]:
     """Yield workers in turn; who comes from where the task is already waits for all others.
 
     ``made`` is what this task has been given, and grows meanwhile.
@@ -238,7 +212,7 @@ def _queue(task: Task, rooms: Mapping[Address, _Room], made: list[Assignment]) -
 def _staff(
     task: Task,
     deal: Deal,
-    rooms: Mapping[Address, _Room],
+    rooms: Mapping[Address, _Seat],
     rules: PlacementRules,
     trusts: Trusts = is_counted_on,
     *,
@@ -246,7 +220,7 @@ def _staff(
 ) -> tuple[list[Assignment], bool]:
     """Choose workers for a task; returns them, and whether no more are needed."""
     made: list[Assignment] = []
-    refused: list[tuple[_Room, IdleReason]] = []
+    refused: list[tuple[_Seat, IdleReason]] = []
     extra = doubles(task, rules, trusts)
     others = False
     for room in _queue(task, rooms, made):
@@ -270,7 +244,7 @@ def _staff(
     return made, False
 
 
-def _note(room: _Room, hindrance: IdleReason, deal: Deal, rules: PlacementRules) -> None:
+def _note(room: _Seat, hindrance: IdleReason, deal: Deal, rules: PlacementRules) -> None:
     room.refused[hindrance] += 1
     if hindrance is IdleReason.STAKE_TOO_LOW:
         missing = _missing(room, deal, rules)
@@ -284,7 +258,7 @@ def _with(task: Task, made: Iterable[Assignment]) -> Task:
     return task
 
 
-def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> IdleReason | None:
+def _hindrance(task: Task, deal: Deal, room: _Seat, rules: PlacementRules) -> IdleReason | None:
     """Say why a worker cannot take a task, None when it can."""
     seat = room.seat
     hindrances = (

@@ -1,0 +1,175 @@
+"""The workers that are there, by turn: who is free, who soon will be, who may have become able."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.placement.need import Need
+from poolhand.domain.placement.ranking import Ranking
+from poolhand.domain.placement.room import Load, Room
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.placement.turns import Demand, Turn, Turns
+from poolhand.domain.placement.worker import ConnectedWorker
+from poolhand.domain.units import NanoRlc, UnixSeconds
+
+
+class Crew:
+    """An index of workers.
+
+    Args:
+        rules: Of the pool's owner.
+        draw: Draws a number that decides among equals, for who comes or has become free.
+
+    Attributes:
+        rooms: Of those that are there.
+        loads: What workers hold, those that are away included.
+        free: Who may be given something.
+        soon: Who takes part, is not resting, and has no slot just now.
+        improved: Who may fit more than when a plan was last made.
+        has_lost_one: Whether one of ``soon`` will not have a slot soon after all, or has one now.
+    """
+
+    def __init__(self, rules: PlacementRules, draw: Callable[[], float]) -> None:
+        self._rules, self._draw, self._now = rules, draw, UnixSeconds(0)
+        self.rooms: dict[Address, Room] = {}
+        self.loads: dict[Address, Load] = {}
+        self.free, self.soon = Turns(), Turns()
+        self.improved: dict[Address, None] = {}
+        self.has_lost_one = False
+        self._rests: Ranking[Address] = Ranking()
+        self._resting: set[Address] = set()
+
+    def join(self, worker: ConnectedWorker) -> None:
+        """Add a worker, or what is known of it now."""
+        name = worker.worker
+        known = self.rooms.get(name)
+        if worker.reputation.is_resting(self._now):
+            self._rests.put(name, (worker.reputation.rests_until,))
+        self._place(worker, self._draw() if known is None else known.chance)
+
+    def leave(self, worker: Address) -> None:
+        """Remove a worker; repeatable."""
+        if self.rooms.pop(worker, None) is not None:
+            self._unplace(worker)
+            self._rests.drop(worker)
+            self.improved.pop(worker, None)
+
+    def pass_time(self, now: UnixSeconds) -> None:
+        """Let those come forward whose rest is over."""
+        self._now = max(now, self._now)
+        for worker in self._rests.due((self._now,)):
+            room = self.rooms.get(worker)
+            if room is not None:
+                self._place(room.worker, room.chance)
+
+    def hear(self, task_id: TaskId, before: Need | None, after: Need | None) -> None:
+        """Note what a task takes of workers instead of what it took."""
+        old = before.holds if before else ()
+        new = after.holds if after else ()
+        self._remember(task_id, _workers(before), _workers(after))
+        for hold in old if old != new else ():
+            self._load(hold.worker).take(hold, -1)
+        for hold in new if old != new else ():
+            self._load(hold.worker).take(hold)
+        holders = {hold.worker: None for hold in (*old, *new)} if old != new else {}
+        for worker in holders:
+            self._refresh(worker)
+        for worker in {*_workers(before)} - {*_workers(after)}:
+            self._forget(worker)
+
+    def has_resting(self) -> bool:
+        """Whether anybody who is free has lost its turn for a while."""
+        return bool(self._resting)
+
+    def others_soon(self, demand: Demand) -> bool:
+        """Whether anybody who does not rest will soon have a slot for what is asked."""
+        return self.soon.has(replace(demand, stake=NanoRlc(0)))
+
+    def pick(
+        self, demand: Demand, but: Collection[Address], taken: Collection[str], *, others: bool
+    ) -> tuple[Room | None, bool]:
+        """Return whose turn it is, and whether others will have a slot soon that do not rest.
+
+        Who comes from where the task is already waits for all others. Who rests waits for those
+        that will soon have a slot, too.
+
+        Args:
+            demand: What the task asks.
+            but: Who has had the task.
+            taken: Where these connect from.
+            others: What the last pick for this task told.
+        """
+        found = self.free.first(demand, but, taken)
+        others = others or self._waits(demand, but, taken, found)
+        if found is None or (found[0][0] and others):
+            found = self.free.first(demand, but)
+            others = others or self._waits(demand, but, (), found)
+            if found is None or (found[0][0] and others):
+                return None, others
+        return self.rooms[found[1]], others
+
+    def _waits(
+        self,
+        demand: Demand,
+        but: Collection[Address],
+        taken: Collection[str],
+        found: tuple[Turn, Address] | None,
+    ) -> bool:
+        """Whether somebody would come before the one found, had it a slot."""
+        if not self._resting:
+            return False
+        first = self.soon.first(replace(demand, stake=NanoRlc(0)), but, taken)
+        return first is not None and (found is None or first < found)
+
+    def _remember(
+        self, task_id: TaskId, before: Collection[Address], after: Collection[Address]
+    ) -> None:
+        for worker in after:
+            if worker not in before:
+                self._load(worker).had.add(task_id)
+        for worker in before:
+            if worker not in after:
+                self._load(worker).had.discard(task_id)
+
+    def _load(self, worker: Address) -> Load:
+        return self.loads.setdefault(worker, Load())
+
+    def _forget(self, worker: Address) -> None:
+        if worker in self.loads and self.loads[worker].is_nothing:
+            del self.loads[worker]
+
+    def _refresh(self, worker: Address) -> None:
+        """Take account of what a worker holds now; who has more room than before draws again."""
+        room = self.rooms.get(worker)
+        if room is not None:
+            more = self._load(worker).computing < room.computing
+            self._place(room.worker, self._draw() if more else room.chance)
+
+    def _place(self, worker: ConnectedWorker, chance: float) -> None:
+        name = worker.worker
+        load = self.loads.get(name) or Load()
+        room, before = Room.of(worker, load, self._rules, self._now, chance), self.rooms.get(name)
+        if room == before:
+            return
+        self._unplace(name)
+        self.rooms[name] = room
+        if room.is_free:
+            self.free.put(name, room.turn, room.ability)
+            if before is None or room.is_better_than(before):
+                self.improved[name] = None
+            if room.is_resting:
+                self._resting.add(name)
+        elif not worker.paused and room.is_full and not room.is_resting:
+            self.soon.put(name, room.turn, replace(room.ability, stake=NanoRlc(0)))
+
+    def _unplace(self, worker: Address) -> None:
+        self.has_lost_one |= worker in self.soon
+        self.free.drop(worker)
+        self.soon.drop(worker)
+        self._resting.discard(worker)
+
+
+def _workers(need: Need | None) -> tuple[Address, ...]:
+    return tuple(a.worker for a in need.task.attempts) if need else ()

@@ -1,0 +1,170 @@
+"""Who gets which task: an index kept up to date by events, and a plan of what has changed.
+
+Never more replicates than are counted on for the consensus, never more than a worker has proved to
+have slots and stake for, never two replicates of a task on one worker. Tasks that have begun come
+first, then in fair order (``queues``). Among workers those come first that have settled tasks, then
+the least loaded, then whom chance names; who failed or kept silent waits while others are there.
+What is left over stands by newcomers that have not finished (``reliance``).
+
+Between two plans nobody that is free fits a task that waits. So a plan looks at what has changed
+since: it ends at once where nobody is free or nothing is wanted, and passes over tasks of which it
+is known that nobody who is free can take them, until somebody comes who can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.placement.board import Board
+from poolhand.domain.placement.crew import Crew
+from poolhand.domain.placement.need import Level, Need, need_of
+from poolhand.domain.placement.reliance import (
+    doubles,
+    is_counted_on,
+    is_vouched_for,
+    replicates_wanted,
+)
+from poolhand.domain.placement.room import Room
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.placement.why_idle import why_idle
+from poolhand.domain.placement.worker import ConnectedWorker
+from poolhand.domain.replicate.events import Entry
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.model import Attempt, Task
+from poolhand.domain.trust import Weight
+from poolhand.domain.units import UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One replicate to create."""
+
+    task_id: TaskId
+    worker: Address
+    weight: Weight
+    proved: bool = True
+
+
+class Planner:
+    """Plans; knows no clock, no network, and no thread.
+
+    Args:
+        rules: Of the pool's owner.
+        draw: Draws a number that decides among equals.
+
+    Attributes:
+        can_initialize: Whether the pool can pay for putting further tasks on chain.
+        board: The tasks.
+        crew: The workers.
+    """
+
+    def __init__(self, rules: PlacementRules, draw: Callable[[], float]) -> None:
+        self._rules = rules
+        self.board, self.crew = Board(), Crew(rules, draw)
+        self.can_initialize = True
+
+    def hear(self, task: Task, deal: Deal | None, *, sure: bool = True) -> None:
+        """Take note of a task, or of a change.
+
+        Args:
+            task: As it stands.
+            deal: Its deal, None while that is not known.
+            sure: Whether all is known of it; nobody is given it else.
+        """
+        need = need_of(task, deal, self._rules, sure=sure)
+        self.crew.hear(task.facts.task_id, self.board.needs.get(task.facts.task_id), need)
+        self.board.put(need)
+
+    def forget(self, task_id: TaskId) -> None:
+        """Drop a task that is settled; repeatable."""
+        self.crew.hear(task_id, self.board.drop(task_id), None)
+
+    def join(self, worker: ConnectedWorker) -> None:
+        """Take note of a worker, or of a change."""
+        self.crew.join(worker)
+
+    def leave(self, worker: Address) -> None:
+        """Take note that a worker is not there; repeatable."""
+        self.crew.leave(worker)
+
+    def pass_time(self, now: UnixSeconds) -> None:
+        """Let block time pass: who rests until then rests no more."""
+        self.crew.pass_time(now)
+
+    def plan(self, most: int = 1 << 30) -> tuple[Assignment, ...]:
+        """Choose replicates to create, and count on it that they are.
+
+        Args:
+            most: After so many the plan ends; the next one goes on.
+        """
+        self._unblock()
+        made: list[Assignment] = []
+        while len(made) < most:
+            found = self.board.first(self.crew.free.has, can_initialize=self.can_initialize)
+            if found is None:
+                break
+            queue, path, need = found
+            chosen = self._staff(need)
+            if not chosen:
+                queue.block(path)
+            made += chosen
+        return tuple(made)
+
+    def why_idle(self, worker: Address) -> Mapping[str, int]:
+        """Say why a worker has nothing to do: reasons counted by task, see ``IdleReason``."""
+        return why_idle(self.board, self.crew, worker, can_initialize=self.can_initialize)
+
+    def _unblock(self) -> None:
+        """Try again what somebody may take that could not before."""
+        crew = self.crew
+        improved, crew.improved = crew.improved, {}
+        relieved = crew.has_lost_one and crew.has_resting()
+        crew.has_lost_one = False
+        for key, queue in self.board.queues.items():
+            if queue.blocked and (improved or relieved):
+                rooms = (crew.rooms[each] for each in improved)
+                fit = {each.worker.worker for each in rooms if not each.hindrance(key.demand)}
+                for path in [p for p in queue.blocked if relieved or not fit <= p[2]]:
+                    queue.block(path, blocked=False)
+
+    def _staff(self, need: Need) -> list[Assignment]:
+        """Choose workers for a task."""
+        task, deal = need.task, need.deal
+        assert need.queue is not None
+        stands_by = need.queue.level is Level.STANDBY
+        trusts = is_vouched_for if stands_by else is_counted_on
+        extra, others = doubles(task, self._rules, trusts), False
+        made: list[Assignment] = []
+        while (wanted := replicates_wanted(task, Weight(2), self._rules, trusts)) or made:
+            if not wanted and not extra:
+                break
+            extra -= not wanted
+            had = {a.worker for a in task.attempts}
+            room, others = self.crew.pick(need.queue.demand, had, self._sources(had), others=others)
+            if room is None:
+                break
+            made.append(_assignment(task, room))
+            task = _given(task, made[-1])
+        if made:
+            self.hear(task, deal)
+        return made
+
+    def _sources(self, workers: set[Address]) -> set[str]:
+        rooms = (self.crew.rooms.get(each) for each in workers)
+        return {room.worker.source for room in rooms if room is not None} - {""}
+
+
+def _assignment(task: Task, room: Room) -> Assignment:
+    known = room.worker
+    return Assignment(task.facts.task_id, known.worker, known.weight, known.reputation.is_proved)
+
+
+def _given(task: Task, made: Assignment) -> Task:
+    """Return the task as it will be once a replicate is created."""
+    created = (Entry(Status.CREATED, task.now),)
+    return task.with_attempt(
+        Attempt(made.worker, made.weight, created, heard_at=task.now, proved=made.proved)
+    )

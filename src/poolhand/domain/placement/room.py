@@ -1,0 +1,166 @@
+"""What a worker can still take: its slots, what waits for the chain, the stake that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.placement.turns import Ability, Demand, Turn
+from poolhand.domain.placement.worker import ConnectedWorker
+from poolhand.domain.replicate.events import Flow
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.idle import IdleReason
+from poolhand.domain.task.model import Task
+from poolhand.domain.task.rules import is_working
+from poolhand.domain.units import NanoRlc, UnixSeconds
+
+WAITING_PER_SLOT: Final = 8
+"""Computed replicates per slot that may wait for the chain while the slot computes on."""
+
+COMPUTING: Final = frozenset(
+    {
+        Status.CREATED,
+        Status.RUNNING,
+        Status.APP_DOWNLOADING,
+        Status.APP_DOWNLOADED,
+        Status.DATA_DOWNLOADING,
+        Status.DATA_DOWNLOADED,
+        Status.COMPUTING,
+        Status.RECOVERING,
+    }
+)
+"""Statuses in which a replicate fills a slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What one replicate takes of its worker; ``locks`` is the stake (nRLC) it will lock."""
+
+    worker: Address
+    computes: bool
+    locks: NanoRlc
+
+
+def holds(task: Task, deal: Deal | None) -> Iterator[Hold]:
+    """Yield what the replicates that may still contribute take of their workers."""
+    free = deal is None or task.flow is Flow.CONTRIBUTE_AND_FINALIZE
+    locks = NanoRlc(0) if deal is None or free else deal.worker_stake
+    for attempt in task.attempts:
+        if is_working(task, attempt):
+            yield Hold(attempt.worker, attempt.status in COMPUTING, locks)
+
+
+@dataclass(slots=True)
+class Load:
+    """Of one worker, there or away: what it holds, and the open tasks that it has had."""
+
+    computing: int = 0
+    waiting: int = 0
+    locks: int = 0
+    had: set[TaskId] = field(default_factory=set)
+
+    def take(self, hold: Hold, sign: int = 1) -> None:
+        """Count a hold, or with ``sign`` -1 one that has ended."""
+        self.computing += sign * hold.computes
+        self.waiting += sign
+        self.locks += sign * hold.locks
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it need not be remembered."""
+        return not (self.waiting or self.had)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A worker as far as placement is concerned; ``chance`` decides among equals."""
+
+    worker: ConnectedWorker
+    usable: int
+    computing: int
+    waiting: int
+    stake: NanoRlc
+    lacks: NanoRlc
+    is_resting: bool
+    chance: float
+
+    @classmethod
+    def of(
+        cls,
+        worker: ConnectedWorker,
+        load: Load,
+        rules: PlacementRules,
+        now: UnixSeconds,
+        chance: float,
+    ) -> Room:
+        """Work out the room of a worker."""
+        known = worker.reputation
+        usable = known.slots(worker.slots, worker.cpus, rules.newcomers_slots)
+        lacks = max(rules.least_stake - worker.stake - worker.locked, 0)
+        stake = worker.stake - load.locks
+        resting = known.is_resting(now)
+        return cls(
+            worker,
+            usable,
+            load.computing,
+            load.waiting,
+            NanoRlc(stake),
+            NanoRlc(lacks),
+            resting,
+            chance,
+        )
+
+    @property
+    def turn(self) -> Turn:
+        """Its place among others."""
+        load = self.computing / max(self.usable, 1)
+        return self.is_resting, not self.worker.reputation.is_proved, load, self.chance
+
+    @property
+    def ability(self) -> Ability:
+        """What it fits."""
+        return Ability(self.worker.gpu, bool(self.worker.tee), self.stake, self.worker.source)
+
+    @property
+    def is_full(self) -> IdleReason | None:
+        """Why it can take nothing for now; None when it can."""
+        if self.computing >= self.usable:
+            return IdleReason.BUSY
+        if self.waiting >= self.usable * WAITING_PER_SLOT:
+            return IdleReason.TOO_MUCH_WAITS
+        return None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it may be given something."""
+        return not self.worker.paused and self.is_full is None and not self.lacks
+
+    def missing(self, demand: Demand) -> NanoRlc:
+        """Return the stake (nRLC) that it lacks for a task."""
+        return NanoRlc(max(demand.stake - self.stake, self.lacks, 0))
+
+    def hindrance(self, demand: Demand) -> IdleReason | None:
+        """Say why it cannot take tasks that ask this, None when it can."""
+        worker = self.worker
+        hindrances = (
+            (worker.paused, IdleReason.PAUSED),
+            (demand.gpu and not worker.gpu, IdleReason.NEEDS_GPU),
+            (demand.tee and not worker.tee, IdleReason.NEEDS_TEE),
+            (self.is_full is not None, self.is_full),
+            (self.missing(demand) > 0, IdleReason.STAKE_TOO_LOW),
+        )
+        return next((reason for holds_, reason in hindrances if holds_), None)
+
+    def is_better_than(self, before: Room) -> bool:
+        """Whether it may fit a task that it did not fit before."""
+        now, then = self.worker, before.worker
+        return (
+            not before.is_free
+            or self.stake > before.stake
+            or (before.is_resting and not self.is_resting)
+            or (now.gpu, now.tee) != (then.gpu, then.tee)
+        )

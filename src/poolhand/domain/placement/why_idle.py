@@ -1,0 +1,57 @@
+"""Why a worker has nothing to do: worked out when somebody asks, from what is counted anyway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from poolhand.domain.ids import Address
+from poolhand.domain.placement.board import Board
+from poolhand.domain.placement.crew import Crew
+from poolhand.domain.placement.need import Level, QueueKey
+from poolhand.domain.placement.room import Room
+from poolhand.domain.task.idle import IdleReason
+
+
+def why_idle(
+    board: Board, crew: Crew, worker: Address, *, can_initialize: bool
+) -> Mapping[str, int]:
+    """Count the open tasks by the reason why a worker is not given them, the commonest first.
+
+    As much work as the worker has had tasks, and as stakes are asked: not as there are tasks.
+    """
+    room, reasons = crew.rooms.get(worker), Counter(board.obstacles)
+    if room is None:
+        return {}
+    had, missing = _had(board, crew, worker), []
+    for key, count in board.waiting():
+        hers = had[key] if not room.worker.paused else 0
+        reason = _reason(key, room, crew, can_initialize=can_initialize)
+        if reason is IdleReason.POOL_OUT_OF_GAS:
+            hers = 0
+        reasons[IdleReason.HAD_IT] += hers
+        reasons[reason] += count - hers
+        if reason is IdleReason.STAKE_TOO_LOW and count > hers:
+            missing.append(room.missing(key.demand))
+    told = {reason.value: count for reason, count in reasons.most_common() if count}
+    if missing:
+        told[IdleReason.STAKE_MISSING.value] = min(missing)
+    return told or {IdleReason.NO_OPEN_TASK.value: 0}
+
+
+def _had(board: Board, crew: Crew, worker: Address) -> Counter[QueueKey]:
+    """Count the waiting tasks that a worker has had already."""
+    load = crew.loads.get(worker)
+    keys = (board.needs[each].queue for each in load.had) if load else ()
+    return Counter(key for key in keys if key is not None and key.level is not Level.STANDBY)
+
+
+def _reason(key: QueueKey, room: Room, crew: Crew, *, can_initialize: bool) -> IdleReason:
+    """Say why a worker is not given tasks that ask this and that it has not had."""
+    if key.is_unset and not can_initialize:
+        return IdleReason.POOL_OUT_OF_GAS
+    hindrance = room.hindrance(key.demand)
+    may_wait = hindrance in (None, IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS)
+    if room.is_resting and may_wait and crew.others_soon(key.demand):
+        return IdleReason.RESTING
+    return hindrance or IdleReason.UNSURE
