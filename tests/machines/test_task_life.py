@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from placement.pool_model import deal_of
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import Address, DealId, ResultDigest, ResultHash, TaskId
@@ -17,10 +18,14 @@ from poolhand.domain.onchain import (
     ContributionView,
     TaskView,
 )
+from poolhand.domain.placement.need import need_of
+from poolhand.domain.placement.reliance import next_doubt
+from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.machine import Entry, Flow
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task import machine
+from poolhand.domain.task.deadlines import next_wake
 from poolhand.domain.task.machine import (
     Assigned,
     CallRefused,
@@ -58,6 +63,7 @@ TASK, DEAL = TaskId(b"\x01" * 32), DealId(b"\x02" * 32)
 WORKERS = [Address(bytes([n]) * 20) for n in range(1, 6)]
 RIGHT, WRONG = ResultDigest(b"\x0a" * 32), ResultDigest(b"\x0b" * 32)
 T = 60
+RULES, BOUGHT = PlacementRules(), deal_of()
 S = Status
 ABORTS = (S.ABORTED_ON_CONSENSUS_REACHED, S.ABORTED_ON_CONTRIBUTION_TIMEOUT)
 USUAL = [S.CREATED, S.RUNNING, S.APP_DOWNLOADING, S.APP_DOWNLOADED, S.DATA_DOWNLOADING,
@@ -307,6 +313,20 @@ class TaskLife(RuleBasedStateMachine):
     @rule()
     def crash_and_recover(self):
         assert replay(self.journal) == self.task
+
+    @invariant()
+    def nothing_changes_before_the_next_moment(self):
+        """Time that passes up to the next wake changes nothing, and nobody's need but at doubts."""
+        wake, doubt = next_wake(self.task), next_doubt(self.task, RULES)
+        assert wake is None or wake > self.task.now
+        quiet = UnixSeconds((wake or self.task.now + 10**7) - 1)
+        after, effects = step(self.task, Ticked(quiet))
+        assert not effects
+        assert replace(after, now=self.task.now) == self.task
+        later = replace(self.task, now=min(quiet, UnixSeconds((doubt or quiet + 1) - 1)))
+        before, then = (need_of(each, BOUGHT, RULES, sure=True) for each in (self.task, later))
+        assert before.queue == then.queue
+        assert (before.obstacle, before.holds) == (then.obstacle, then.holds)
 
     @invariant()
     def attempts_move_along_the_edges(self):

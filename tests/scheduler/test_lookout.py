@@ -5,6 +5,7 @@ from __future__ import annotations
 from pool_world import PoolWorld, first_task, with_tag
 
 from poolhand.domain.onchain import ChainTaskStatus, CreateWorkerpool, Initialize
+from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.tag import Tag
 from poolhand.domain.task.status import TaskStatus
@@ -212,11 +213,15 @@ async def test_somebody_elses_initialization_is_noticed(pool):
 async def test_block_time_passes_without_events_and_without_being_journaled(pool):
     world = await pool()
     deal = await world.deal()
-    before = len(list(world.pool.journal.read()))
+    before, task = len(list(world.pool.journal.read())), world.task(first_task(deal))
     for _ in range(20):
         await world.step()
-    assert world.task(first_task(deal)).now == world.chain.head.timestamp
+    assert world.task(first_task(deal)) is task, "it was woken though nothing was due"
+    await world.pass_to(task.facts.contribution_deadline - 1)
+    assert world.task(first_task(deal)) is task
     assert len(list(world.pool.journal.read())) == before
+    await world.step()
+    assert world.task(first_task(deal)).status is TaskStatus.CONTRIBUTION_TIMEOUT
 
 
 async def test_looks_asked_for_at_once_are_answered_by_one_read(pool):
@@ -245,13 +250,15 @@ class Counting:
 
 
 async def test_time_that_passed_in_silence_and_decided_something_is_replayed_too(pool):
-    world = await pool()
+    world = await pool(placement=PlacementRules())
+    await world.hired()
     task = first_task(await world.deal())
     await world.step(20)
-    late = world.chain.head.timestamp
+    late = world.task(task).now
+    assert late > world.task(task).attempts[0].heard_at, "its silence was not noticed"
     world.chain.reorg(1, seconds=1)  # block time goes back
     await world.settle()
     await world.hired()
     known = world.task(task)
-    assert known.history[-1] == (TaskStatus.INITIALIZING, late)
+    assert known.attempts[1].heard_at == late > world.chain.head.timestamp
     assert world.pool.journal.state(task).history == known.history

@@ -18,7 +18,7 @@ from poolhand.domain.signatures import check_authorization
 from poolhand.domain.task.rules import UPLOAD_PATIENCE
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.admission import Admission
-from poolhand.scheduler.supplier import RECOUNT
+from poolhand.scheduler.idle_news import RECOUNT
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     Aborted,

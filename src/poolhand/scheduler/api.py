@@ -149,7 +149,7 @@ def _pool(router: APIRouter, office: Office) -> None:
         """List connected workers."""
         return ConnectedWorkers(
             tuple(
-                show_worker(seat, sum(1 for _ in office.engine.tasks_of(seat.worker)))
+                show_worker(seat, len(office.engine.index.of(seat.worker)))
                 for seat in office.workers.all()
             )
         )
@@ -269,8 +269,8 @@ def _health(router: APIRouter, office: Office) -> None:
             chain=trouble or None,
             block=head.number if head else None,
             block_time=head.timestamp if head else None,
-            workers=len(office.workers.all()),
-            open_tasks=sum(1 for _ in office.engine.open_tasks()),
+            workers=len(office.workers),
+            open_tasks=len(office.engine.index.open),
             gas=GasStanding(**office.gas_budget.show()),
             deposit=DepositStanding(**office.collateral.show()),
             sells=office.pricing.why_nothing is None,

@@ -129,7 +129,7 @@ class Assessor:
         counted = self._counted.setdefault(task_id, {})
         for attempt in task.attempts:
             found = judge(task, attempt)
-            if found is not None and counted.get(attempt.worker) is not found:
+            if found is not None and not _covers(counted.get(attempt.worker), found):
                 counted[attempt.worker] = self._tell(task, attempt, found)
         end, before = ending(task), self._ended.get(task_id)
         if end is not None and end is not before:
@@ -190,3 +190,9 @@ def _is_counted(end: Ending, before: Ending | None, *, works: bool) -> bool:
     if end is Ending.FAILED:
         return not works
     return works or before is not Ending.FAILED
+
+
+def _covers(counted: Judgement | None, found: Judgement) -> bool:
+    """Whether a judgement was counted before: as it is, or as the sharper one that it became."""
+    sharper = (counted, found) == (Judgement.WORKERS_FAULT, Judgement.TASKS_FAULT)
+    return counted is found or sharper

@@ -85,6 +85,7 @@ class Deals:
         self.by_id: dict[DealId, Deal] = {}
         self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
         self.bought: Callable[[Deal], None] = lambda _deal: None
+        self.known: Callable[[DealId], None] = lambda _deal: None
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
@@ -104,6 +105,7 @@ class Deals:
                     found += await self._take_back(deal)
                 else:
                     self.by_id[deal_id] = deal
+                    self.known(deal_id)
             except ChainUnreachable as fault:
                 log.debug("deal_unread", deal_id=str(deal_id), cause=str(fault))
             except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a deal's

@@ -25,6 +25,7 @@ from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.wall import Wall
 from poolhand.ports.journal import EventLog
+from poolhand.scheduler.task_index import TaskIndex
 from poolhand.wire.journal_json import EventCodec
 
 CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
@@ -45,6 +46,8 @@ class Engine:
         tasks: By id; finished ones included.
         troubles: What was raised for a task, in words: nobody new is given it.
         passing: Those of them that end when what failed goes well: looks and transactions.
+        index: Finds and counts them.
+        troubled: Told of a task that has trouble, or has it no longer.
         unread: Streams of the journal that do not read, and why; such a task stands as far as it
             reads, and what becomes of it is not written down.
         cursor: Block of the newest deal seen, None on a new pool.
@@ -56,12 +59,13 @@ class Engine:
         self.troubles: dict[TaskId, str] = {}
         self.unread: dict[str, str] = {}
         self.passing: set[TaskId] = set()
-        self._open: set[TaskId] = set()
+        self.index = TaskIndex()
         self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.cursor: BlockNumber | None = None
         self.act: Callable[[Task, Effect], None] = lambda _task, _effect: None
         self.changed: Callable[[TaskId], None] = lambda _task: None
+        self.troubled: Callable[[TaskId], None] = lambda _task: None
 
     def recover(self) -> None:
         """Rebuild every task from the journal; nothing is acted on yet.
@@ -79,7 +83,7 @@ class Engine:
                 self._replay(TaskId.parse(stream), records)
             except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
                 self._keep_unread(stream, records, fault)
-        log.info("tasks_recovered", tasks=len(self.tasks), open=len(self._open))
+        log.info("tasks_recovered", tasks=len(self.tasks), open=len(self.index.open))
 
     def _replay(self, task_id: TaskId, records: Iterable[Mapping[str, Any]]) -> None:
         """Fold a story, keeping how far it reads."""
@@ -119,16 +123,18 @@ class Engine:
         if task_id not in self.troubles or task_id in self.passing:
             self.troubles[task_id] = words
             (self.passing.add if passing else self.passing.discard)(task_id)
+            self.troubled(task_id)
 
     def well(self, task_id: TaskId) -> None:
         """Note that what failed for a task has gone well."""
         if task_id in self.passing:
             self.passing.discard(task_id)
             self.troubles.pop(task_id, None)
+            self.troubled(task_id)
 
     def resume(self) -> None:
         """Act on everything that is outstanding."""
-        for task_id in tuple(self._open):
+        for task_id in tuple(self.index.open):
             task = self.tasks[task_id]
             self._act_later(task, machine.outstanding(task))
 
@@ -220,20 +226,18 @@ class Engine:
 
     def open_tasks(self) -> Iterator[Task]:
         """Yield tasks whose story is not over."""
-        for task_id in tuple(self._open):
+        for task_id in tuple(self.index.open):
             yield self.tasks[task_id]
 
     def tasks_of(self, worker: Address) -> Iterator[Task]:
         """Yield open tasks in which a worker has a replicate."""
-        return (task for task in self.open_tasks() if task.attempt(worker) is not None)
+        for task_id in tuple(self.index.of(worker)):
+            yield self.tasks[task_id]
 
     def _swap(self, task_id: TaskId, task: Task) -> None:
+        self.index.swap(self.tasks.get(task_id), task)
         self.tasks[task_id] = task
-        if machine.is_settled(task):
-            self._open.discard(task_id)
-        else:
-            self._open.add(task_id)
-        if task.status in FINAL_TASK and task_id not in self._open:
+        if task.status in FINAL_TASK and task_id not in self.index.open:
             log.debug("task_settled", task_id=str(task_id), status=task.status)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -12,12 +12,11 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.task.machine import (
     Mined,
-    Ticked,
     Unmined,
     is_settled,
 )
 from poolhand.domain.task.model import Task, Transaction
-from poolhand.domain.units import BlockNumber
+from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.patience import Patience
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.scheduler.deals import Deals
@@ -60,6 +59,7 @@ class Lookout:
         self.look, self.keep_looking = self.looks.look, self.looks.keep_looking
         self.deals = deals
         self.head: Head | None = None
+        self.passed: Callable[[UnixSeconds], Awaitable[None]] = _nothing_is_due
         self.noticed: Callable[[HubEvent], None] = lambda _event: None
         self.is_recorded: Callable[[TaskId, str], bool] = lambda _task, _kind: False
 
@@ -89,14 +89,13 @@ class Lookout:
                     await self._notice(event)
 
     async def follow_heads(self) -> None:
-        """Let block time pass in every open task, for ever."""
+        """Let block time pass, for ever."""
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 self.head = head
                 again = await self.deals.find_again(), await self.deals.read_again()
                 self.look((*self.looks.outdated, *again[0], *again[1]))
-                for task in self._engine.open_tasks():
-                    self._engine.feed(task.facts.task_id, Ticked(head.timestamp))
+                await self.passed(head.timestamp)
 
     async def _notice(self, event: HubEvent) -> None:
         self.noticed(event)
@@ -128,3 +127,7 @@ class Lookout:
 
     async def _newest(self) -> Head:
         return await self._patience.ask(self._hub.head)
+
+
+async def _nothing_is_due(_now: UnixSeconds) -> None:
+    """Stand for deadlines until the scheduler has joined its parts."""

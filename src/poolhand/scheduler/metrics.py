@@ -31,7 +31,7 @@ class Metrics:
             self._tasks.labels(status).set_function(partial(_count, engine, status))
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
-        ).set_function(lambda: len(workers.all()))
+        ).set_function(lambda: len(workers))
         self._gas(gas_budget)
 
     def _gas(self, gas_budget: GasBudget) -> None:
@@ -53,4 +53,4 @@ class Metrics:
 
 
 def _count(engine: Engine, status: TaskStatus) -> float:
-    return sum(task.status is status for task in engine.tasks.values())
+    return engine.index.statuses[status]

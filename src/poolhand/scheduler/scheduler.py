@@ -4,7 +4,7 @@
 
     chain ──events──> lookout ──views──> engine ──effects──> transactions ─────────────> chain
                                           ▲   └────effects──> worker sessions ──messages──> workers
-                        supplier ──plan───┘                    ▲
+                       placement ──plan───┘                    ▲
                                           workers ──reports────┘
 
 Start-up order: replay the journal, catch up with the chain, resume what is outstanding, and only
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from random import Random
 from typing import Final
 
@@ -23,8 +22,6 @@ import structlog
 
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address, TaskId
-from poolhand.domain.onchain import ChainTaskStatus
-from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.machine import (
     CheckResult,
     Effect,
@@ -44,23 +41,27 @@ from poolhand.ports.journal import EventLog
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.api import Office
+from poolhand.scheduler.appraisal import Appraisal
 from poolhand.scheduler.assessor import Assessor, Memory
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.collateral import Collateral
+from poolhand.scheduler.deadlines import Deadlines
 from poolhand.scheduler.deals import Deals
+from poolhand.scheduler.ended_replicates import EndedReplicates
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.scheduler.idle_news import IdleNews
 from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.owner_orders import OwnerDeposits
 from poolhand.scheduler.packer import Packer
+from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.result_checks import ResultChecks
-from poolhand.scheduler.supplier import Supplier
 from poolhand.scheduler.transactions import Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
@@ -124,18 +125,20 @@ class Scheduler:
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
         deals = self.deals.by_id
         self.assessor = Assessor(self.engine, self.directory, deals, self.memory, rules, self._now)
-        self.supplier = Supplier(
+        self.placement = Placement(
             self.engine,
-            self.lookout,
+            self.deals,
+            EndedReplicates(self.lookout.look, self._touched),
             self.directory,
             self.metrics,
             self.assessor,
             rules,
             Random(entropy.bytes(16)),  # noqa: S311 - chance among equals keeps no secret
             self._now,
-            self._tell,
             lambda: not self.gas_budget.is_short,
+            IdleNews(self._now, self._tell, self._lacks_stake),
         )
+        self.deadlines = Deadlines(self.engine, rules, self._woken)
         self.workers = WorkerSessions(
             self.engine,
             self.directory,
@@ -143,12 +146,13 @@ class Scheduler:
             owner,
             self._now,
             self._tell,
-            self.supplier.wake,
+            self.placement.wake,
             self._strike,
             self.memory.workers.of,
             Admission(settings.allowed, settings.least_version),
             outage=self._outage,
         )
+        self.appraisal = Appraisal(self.directory, self.engine.index, self.workers.appraise)
         clerk = Clerk(self.deals.by_id, settings.results_url, shelf, clock)
         self.result_checks = ResultChecks(self.engine, clerk, self._now)
         self.sessions = SessionHub(self.workers, clock, entropy, settings.results_url, wall=wall)
@@ -221,20 +225,24 @@ class Scheduler:
             await self.collateral.look()
             self.assessor.recover()
             self.open_tasks.recover()
+            self.deadlines.recover()
+            self.lookout.passed = self._pass_time
+            self.engine.troubled, self.deals.known = self._troubled, self.placement.deal_known
+            self.directory.changed = self._worker_changed
             self.engine.act, self.engine.changed = self._act, self._changed
             tasks.create_task(self.lookout.keep_looking())
             self.engine.resume()
             tasks.create_task(self.lookout.follow_events(self._first_block()))
             tasks.create_task(self.lookout.follow_heads())
-            tasks.create_task(self._follow_stakes())
+            tasks.create_task(self.appraisal.keep_watch(self._watcher))
             tasks.create_task(self.gas_budget.keep_watch(self._watcher))
             tasks.create_task(self.collateral.keep_watch(self._watcher))
             tasks.create_task(self.result_checks.keep_checking())
             tasks.create_task(self.workers.keep_appraising())
             tasks.create_task(self.sessions.run())
-            tasks.create_task(self.supplier.keep_supplying())
+            tasks.create_task(self.placement.keep_placing())
             tasks.create_task(self._await_return())
-            self.supplier.open()
+            self.placement.open()
             caught_up()
 
     def _packer(self) -> Packer:
@@ -260,19 +268,38 @@ class Scheduler:
         self.engine.seen(newest if start is None else start)
         return self.engine.cursor or BlockNumber(0)
 
-    async def _follow_stakes(self) -> None:
-        """Read scores and stakes of all workers again with every block while there is work."""
-        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
-            async for _ in heads:
-                workers = [seat.worker for seat in self.directory.all()]
-                if workers and any(True for _ in self.engine.open_tasks()):
-                    await self.workers.appraise(workers)
-                    self.supplier.wake()
-
     def _changed(self, task_id: TaskId) -> None:
         self.assessor.changed(task_id)
         self.open_tasks.changed(task_id)
-        self.supplier.changed(task_id)
+        self.deadlines.changed(task_id)
+        self.placement.changed(task_id)
+        for attempt in self.engine.tasks[task_id].attempts:
+            self.appraisal.read_soon(attempt.worker)
+
+    def _worker_changed(self, worker: Address) -> None:
+        self.appraisal.worker_changed(worker)
+        self.placement.worker_changed(worker)
+
+    async def _pass_time(self, now: UnixSeconds) -> None:
+        await self.deadlines.pass_time(now)
+        self.placement.wake()
+
+    def _woken(self, task_id: TaskId) -> None:
+        """Go on with a task in which time has passed; one that could not be read is read again."""
+        self.placement.touched(task_id)
+        if task_id in self.engine.passing:
+            self.lookout.look([task_id])
+
+    def _troubled(self, task_id: TaskId) -> None:
+        if task_id in self.engine.tasks:
+            self.deadlines.changed(task_id)
+        self.placement.touched(task_id)
+
+    def _touched(self, task_id: TaskId) -> None:
+        self.placement.touched(task_id)
+
+    def _lacks_stake(self, worker: Address) -> None:
+        self.appraisal.read_soon(worker)
 
     def _act(self, task: Task, effect: Effect) -> None:
         match effect:
@@ -308,12 +335,10 @@ class Scheduler:
 
     def _owed(self) -> int:
         """Count the tasks on chain that only we can end."""
-        live = ChainTaskStatus.ACTIVE, ChainTaskStatus.REVEALING
-        tasks = self.engine.open_tasks()
-        return sum(t.chain_status in live and t.flow is Flow.STANDARD for t in tasks)
+        return self.engine.index.owed
 
     def _gas_changed(self) -> None:
-        self.supplier.wake()
+        self.placement.wake()
 
     def _now(self) -> UnixSeconds:
         head = self.lookout.head

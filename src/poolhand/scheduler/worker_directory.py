@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from poolhand.domain.deal import Account
@@ -12,18 +13,29 @@ from poolhand.domain.trust import Score
 
 
 class WorkerDirectory:
-    """The workers that are there, by address."""
+    """The workers that are there, by address.
+
+    Attributes:
+        changed: Told of a worker that came, went, or of which something else is known now.
+    """
 
     def __init__(self) -> None:
         self._workers: dict[Address, ConnectedWorker] = {}
+        self.changed: Callable[[Address], None] = lambda _worker: None
+
+    def __len__(self) -> int:
+        return len(self._workers)
 
     def join(self, worker: ConnectedWorker) -> None:
         """Add or replace a worker."""
-        self._workers[worker.worker] = worker
+        if self._workers.get(worker.worker) != worker:
+            self._workers[worker.worker] = worker
+            self.changed(worker.worker)
 
     def leave(self, worker: Address) -> None:
         """Remove a worker; repeatable."""
-        self._workers.pop(worker, None)
+        if self._workers.pop(worker, None) is not None:
+            self.changed(worker)
 
     def get(self, worker: Address) -> ConnectedWorker | None:
         """Return a connected worker."""
@@ -34,22 +46,20 @@ class WorkerDirectory:
         known = self._workers.get(worker)
         if known is None or (known.paused, known.reason) == (paused, reason):
             return False
-        self._workers[worker] = replace(known, paused=paused, reason=reason)
+        self.join(replace(known, paused=paused, reason=reason))
         return True
 
     def appraise(self, worker: Address, score: Score, account: Account) -> None:
         """Note what the chain says of a worker."""
         known = self._workers.get(worker)
         if known is not None:
-            self._workers[worker] = replace(
-                known, score=score, stake=account.stake, locked=account.locked
-            )
+            self.join(replace(known, score=score, stake=account.stake, locked=account.locked))
 
     def judged(self, worker: Address, reputation: Reputation) -> None:
         """Note what the pool now thinks of a worker."""
         known = self._workers.get(worker)
         if known is not None:
-            self._workers[worker] = replace(known, reputation=reputation)
+            self.join(replace(known, reputation=reputation))
 
     def all(self) -> tuple[ConnectedWorker, ...]:
         """Return everybody, in order of arrival."""

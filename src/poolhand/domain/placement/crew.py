@@ -10,7 +10,7 @@ from poolhand.domain.placement.need import Need
 from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.placement.room import Load, Room
 from poolhand.domain.placement.rules import PlacementRules
-from poolhand.domain.placement.turns import Demand, Turn, Turns
+from poolhand.domain.placement.turns import Demand, Turn, WorkerTurns
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
@@ -35,7 +35,7 @@ class Crew:
         self._rules, self._draw, self._now = rules, draw, UnixSeconds(0)
         self.rooms: dict[Address, Room] = {}
         self.loads: dict[Address, Load] = {}
-        self.free, self.soon = Turns(), Turns()
+        self.free, self.soon = WorkerTurns(), WorkerTurns()
         self.improved: dict[Address, None] = {}
         self.has_lost_one = False
         self._rests: Ranking[Address] = Ranking()

@@ -9,7 +9,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.placement.queues import Path, Urgency
 from poolhand.domain.placement.reliance import is_vouched_for, replicates_wanted
-from poolhand.domain.placement.room import Hold, holds
+from poolhand.domain.placement.room import Occupied, holds
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
@@ -49,7 +49,7 @@ class Need:
 
     task: Task
     deal: Deal | None
-    holds: tuple[Hold, ...]
+    holds: tuple[Occupied, ...]
     queue: QueueKey | None
     obstacle: IdleReason | None
 

@@ -59,12 +59,14 @@ class Planner:
         can_initialize: Whether the pool can pay for putting further tasks on chain.
         board: The tasks.
         crew: The workers.
+        at: The task that is being planned.
     """
 
     def __init__(self, rules: PlacementRules, draw: Callable[[], float]) -> None:
         self._rules = rules
         self.board, self.crew = Board(), Crew(rules, draw)
         self.can_initialize = True
+        self.at: TaskId | None = None
 
     def hear(self, task: Task, deal: Deal | None, *, sure: bool = True) -> None:
         """Take note of a task, or of a change.
@@ -100,18 +102,24 @@ class Planner:
         Args:
             most: After so many the plan ends; the next one goes on.
         """
-        self._unblock()
         made: list[Assignment] = []
-        while len(made) < most:
-            found = self.board.first(self.crew.free.has, can_initialize=self.can_initialize)
-            if found is None:
-                break
-            queue, path, need = found
-            chosen = self._staff(need)
-            if not chosen:
-                queue.block(path)
+        while len(made) < most and (chosen := self.next_task()):
             made += chosen
         return tuple(made)
+
+    def next_task(self) -> list[Assignment]:
+        """Choose workers for the task whose turn it is; none where there is nothing to give."""
+        self._unblock()
+        while True:
+            self.at = None
+            found = self.board.first(self.crew.free.has, can_initialize=self.can_initialize)
+            if found is None:
+                return []
+            queue, path, need = found
+            self.at = need.task.facts.task_id
+            if chosen := self._staff(need):
+                return chosen
+            queue.block(path)
 
     def why_idle(self, worker: Address) -> Mapping[str, int]:
         """Say why a worker has nothing to do: reasons counted by task, see ``IdleReason``."""

@@ -42,7 +42,7 @@ class _Branch:
     """Requesters, their deals, or the groups of a deal: ranked by how they are served."""
 
     ranks: Ranking[Hashable] = field(default_factory=Ranking)
-    below: dict[Hashable, _Branch | _Group] = field(default_factory=dict)
+    below: dict[Hashable, _Branch | _Alike] = field(default_factory=dict)
 
     def first(self) -> RankingKey | None:
         """Return the key of the task whose turn it is; None where none is to be had."""
@@ -54,7 +54,7 @@ class _Branch:
 
 
 @dataclass(slots=True)
-class _Group:
+class _Alike:
     """Tasks of one path; a blocked group waits until somebody comes who can take one."""
 
     tasks: Ranking[TaskId] = field(default_factory=Ranking)
@@ -90,8 +90,8 @@ class FairQueue:
             found = branch.below.setdefault(step, _Branch())
             assert isinstance(found, _Branch)
             branch = found
-        group = branch.below.setdefault(path[-1], _Group())
-        assert isinstance(group, _Group)
+        group = branch.below.setdefault(path[-1], _Alike())
+        assert isinstance(group, _Alike)
         group.tasks.put(task_id, urgency)
         self._paths[task_id] = path
         self._rank(path)
@@ -112,7 +112,7 @@ class FairQueue:
         while (step := branch.ranks.first()) is not None:
             path.append(step)
             found = branch.below[step]
-            if isinstance(found, _Group):
+            if isinstance(found, _Alike):
                 task_id = found.tasks.first()
                 assert key is not None
                 assert task_id is not None
@@ -136,11 +136,11 @@ class FairQueue:
                 self._place(branch, deal)
             self._place(self._root, requester)
 
-    def _group(self, path: Path) -> _Group | None:
-        found: _Branch | _Group | None = self._root
+    def _group(self, path: Path) -> _Alike | None:
+        found: _Branch | _Alike | None = self._root
         for step in path:
             found = found.below.get(step) if isinstance(found, _Branch) else None
-        return found if isinstance(found, _Group) else None
+        return found if isinstance(found, _Alike) else None
 
     def _rank(self, path: Path) -> None:
         """Rank the steps of a path anew, from its end to its beginning."""

@@ -12,6 +12,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_working, replicates_needed
 from poolhand.domain.trust import Weight
+from poolhand.domain.units import UnixSeconds
 
 PATIENCE_WITH_NEWCOMERS: Final = 4
 """A newcomer is counted on for this part of the time for which a proved worker is."""
@@ -55,3 +56,19 @@ def doubles(task: Task, rules: PlacementRules, trusts: Trusts = is_counted_on) -
     working = [each for each in task.attempts if is_working(task, each)]
     doubted = sum(not trusts(task, each, rules) for each in working)
     return min(doubted, max(rules.most_backups - doubted, 0))
+
+
+def next_doubt(task: Task, rules: PlacementRules) -> UnixSeconds | None:
+    """Return the next block time at which somebody at work may be counted on no longer.
+
+    Until then a task that does not change needs the same workers.
+    """
+    moments = [moment for each in task.attempts for moment in _doubts(task, each, rules)]
+    later = [moment for moment in moments if moment > task.now]
+    return UnixSeconds(min(later)) if later else None
+
+
+def _doubts(task: Task, attempt: Attempt, rules: PlacementRules) -> tuple[int, ...]:
+    begun, period = attempt.log[0].at, task.facts.period
+    trusted = (begun + period, begun + period // PATIENCE_WITH_NEWCOMERS)
+    return (*trusted, begun + rules.trial, attempt.heard_at + rules.take_up)

@@ -37,7 +37,7 @@ COMPUTING: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Occupied:
     """What one replicate takes of its worker; ``locks`` is the stake (nRLC) it will lock."""
 
     worker: Address
@@ -45,13 +45,13 @@ class Hold:
     locks: NanoRlc
 
 
-def holds(task: Task, deal: Deal | None) -> Iterator[Hold]:
+def holds(task: Task, deal: Deal | None) -> Iterator[Occupied]:
     """Yield what the replicates that may still contribute take of their workers."""
     free = deal is None or task.flow is Flow.CONTRIBUTE_AND_FINALIZE
     locks = NanoRlc(0) if deal is None or free else deal.worker_stake
     for attempt in task.attempts:
         if is_working(task, attempt):
-            yield Hold(attempt.worker, attempt.status in COMPUTING, locks)
+            yield Occupied(attempt.worker, attempt.status in COMPUTING, locks)
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Load:
     locks: int = 0
     had: set[TaskId] = field(default_factory=set)
 
-    def take(self, hold: Hold, sign: int = 1) -> None:
+    def take(self, hold: Occupied, sign: int = 1) -> None:
         """Count a hold, or with ``sign`` -1 one that has ended."""
         self.computing += sign * hold.computes
         self.waiting += sign

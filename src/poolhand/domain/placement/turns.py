@@ -69,7 +69,7 @@ class _Node:
     sources: frozenset[str] | None = None
 
 
-class Turns:
+class WorkerTurns:
     """Workers by turn.
 
     Attributes:

@@ -32,7 +32,7 @@ LAST_WORD: Final = 120
 FORGOTTEN: Final = 300
 """Seconds of block time after which a deal that the chain dropped is awaited no longer."""
 
-_FAILED_UPLOADS: Final = (
+FAILED_UPLOADS: Final = (
     Status.RESULT_UPLOAD_FAILED,
     Status.RESULT_UPLOAD_REQUEST_FAILED,
     Status.RESULT_UPLOADED,
@@ -198,12 +198,12 @@ def uploader(task: Task) -> Address | None:
     least = min(ranks.values())
     equals = [a for a in proved if ranks[a.worker] == least]
     best = equals[least % len(equals)]
-    pause = UPLOAD_PAUSE * best.count(*_FAILED_UPLOADS)
+    pause = UPLOAD_PAUSE * best.count(*FAILED_UPLOADS)
     return best.worker if task.now >= best.heard_at + pause else None
 
 
 def _reluctance(task: Task, attempt: Attempt) -> int:
-    failures, silence = attempt.count(*_FAILED_UPLOADS), _silence(task, attempt)
+    failures, silence = attempt.count(*FAILED_UPLOADS), _silence(task, attempt)
     return failures + silence + (attempt.status in _UPLOADING)
 
 

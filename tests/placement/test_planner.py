@@ -18,6 +18,7 @@ from poolhand.domain.onchain import (
     ContributionView,
     TaskView,
 )
+from poolhand.domain.placement.planner import Planner
 from poolhand.domain.placement.room import WAITING_PER_SLOT
 from poolhand.domain.placement.rules import TRIAL, PlacementRules
 from poolhand.domain.placement.worker import ConnectedWorker
@@ -32,7 +33,6 @@ from poolhand.domain.task.model import TaskFacts
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.trust import Score, Trust, Weight, newcomers_needed
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
-from poolhand.scheduler.supply import plan
 
 NOW, T = UnixSeconds(1_700_000_000), 300
 STAKE = NanoRlc(30)
@@ -77,6 +77,22 @@ def seat(number, *, slots=1, stake=1000, score=0, **changes) -> ConnectedWorker:
     made = ConnectedWorker(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, False, ())
     changes.setdefault("reputation", VOUCHED)
     return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
+
+
+def plan(tasks, deals, seats, unsure=(), *, now=NOW, can_initialize=True, rules=PlacementRules()):
+    """Tell a planner of all there is; return its plan, and why who gets nothing gets nothing."""
+    ranks = iter(range(len(seats)))
+    planner = Planner(rules, lambda: float(next(ranks)))
+    planner.can_initialize = can_initialize
+    planner.pass_time(now)
+    for each in seats:
+        planner.join(each)
+    for task in tasks:
+        name = task.facts.task_id
+        planner.hear(task, deals.get(task.facts.deal_id), sure=name not in unsure)
+    made = planner.plan()
+    given = {each.worker for each in made}
+    return made, {s.worker: planner.why_idle(s.worker) for s in seats if s.worker not in given}
 
 
 def planned(tasks, deals, seats, unsure=()):

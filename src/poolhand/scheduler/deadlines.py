@@ -1,0 +1,68 @@
+"""Lets block time pass in a task when that may change something, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from poolhand.domain.ids import TaskId
+from poolhand.domain.placement.ranking import Ranking
+from poolhand.domain.placement.reliance import next_doubt
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.task.deadlines import next_wake
+from poolhand.domain.task.machine import Ticked
+from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.engine import Engine
+
+LOOK_AGAIN: Final = 60
+"""Seconds after which a task is woken that could not be looked at: nothing else may come of it."""
+MOST_WOKEN: Final = 128
+"""Tasks that are woken before the loop has its turn."""
+
+
+class Deadlines:
+    """One heap of the moments at which open tasks have to be woken; made anew at a start.
+
+    Args:
+        rules: By which workers are counted on.
+        woken: Told of each task in which time has passed.
+    """
+
+    def __init__(
+        self, engine: Engine, rules: PlacementRules, woken: Callable[[TaskId], None]
+    ) -> None:
+        self._engine, self._rules, self._woken = engine, rules, woken
+        self._moments: Ranking[TaskId] = Ranking()
+        self._now = UnixSeconds(0)
+
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def recover(self) -> None:
+        """After a start: find the moments of all that is open."""
+        for task in self._engine.open_tasks():
+            self.changed(task.facts.task_id)
+
+    def changed(self, task_id: TaskId) -> None:
+        """Find the next moment of a task that has changed."""
+        task = self._engine.tasks[task_id]
+        wake = next_wake(task)
+        doubt = None if wake is None else next_doubt(task, self._rules)
+        known = [moment for moment in (wake, doubt) if moment is not None]
+        if task_id in self._engine.passing:
+            known.append(UnixSeconds(self._now + LOOK_AGAIN))
+        if known:
+            self._moments.put(task_id, (min(known),))
+        else:
+            self._moments.drop(task_id)
+
+    async def pass_time(self, now: UnixSeconds) -> None:
+        """Wake what is due; a task that cannot be woken is tried again with the next block."""
+        self._now = now
+        for count, task_id in enumerate(list(self._moments.due((now,))), 1):
+            self._engine.feed(task_id, Ticked(now))
+            self.changed(task_id)
+            self._woken(task_id)
+            if count % MOST_WOKEN == 0:
+                await asyncio.sleep(0)

@@ -1,0 +1,210 @@
+"""Carries out what is planned: replicates are created as soon as somebody is free for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from itertools import islice
+from random import Random
+from typing import Final
+
+import structlog
+
+from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.placement.planner import Assignment, Planner
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.task.machine import Assigned, is_settled
+from poolhand.domain.task.model import Task
+from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.assessor import Assessor
+from poolhand.scheduler.deals import Deals
+from poolhand.scheduler.ended_replicates import EndedReplicates
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.idle_news import IdleNews
+from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.worker_directory import WorkerDirectory
+
+MOST_HEARD: Final = 128
+"""Changes of tasks that are taken in before the loop has its turn."""
+MOST_MADE: Final = 64
+"""Replicates that are created before the loop has its turn."""
+
+log = structlog.get_logger()
+
+
+class Placement:
+    """Tells the planner what has changed, and creates the replicates that it asks for.
+
+    Once per turn of the event loop, however often it is woken.
+
+    Args:
+        deals: Of the tasks.
+        ended: Tasks of which the chain is asked before an ended replicate is replaced.
+        assessor: Learns who was given what, and says who has let it lie.
+        rules: Of the pool's owner.
+        chance: Decides among equals.
+        now: The chain's time.
+        can_initialize: Whether the pool can pay for putting further tasks on chain.
+        news: Tells workers why they are idle.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        deals: Deals,
+        ended: EndedReplicates,
+        directory: WorkerDirectory,
+        metrics: Metrics,
+        assessor: Assessor,
+        rules: PlacementRules,
+        chance: Random,
+        now: Callable[[], UnixSeconds],
+        can_initialize: Callable[[], bool],
+        news: IdleNews,
+    ) -> None:
+        self._engine, self._deals, self._ended, self._directory = engine, deals, ended, directory
+        self._metrics, self._assessor, self._now, self._news = metrics, assessor, now, news
+        self._can_initialize = can_initialize
+        self._planner = Planner(rules, chance.random)
+        self._is_open, self._due = False, asyncio.Event()
+        self._tasks: dict[TaskId, None] = {}
+        self._workers: dict[Address, None] = {}
+        self._unplannable: set[TaskId] = set()
+        self._without_deal: dict[DealId, dict[TaskId, None]] = {}
+        self._waiting_since: dict[TaskId, float] = {}
+
+    def open(self) -> None:
+        """Begin to create replicates: the scheduler has caught up with the chain."""
+        self._is_open = True
+        for task in self._engine.open_tasks():
+            self.touched(task.facts.task_id)
+        self.wake()
+
+    def wake(self) -> None:
+        """Plan in the next turn of the loop."""
+        if self._is_open:
+            self._due.set()
+
+    def changed(self, task_id: TaskId) -> None:
+        """Plan again because a task changed."""
+        task = self._engine.tasks[task_id]
+        self._ended.changed(task)
+        if is_settled(task):
+            self._waiting_since.pop(task_id, None)
+        elif not task.attempts:
+            self._waiting_since.setdefault(task_id, asyncio.get_running_loop().time())
+        self.touched(task_id)
+
+    def touched(self, task_id: TaskId) -> None:
+        """Plan again because something about a task may be different: its time, its trouble."""
+        if task_id in self._engine.tasks:
+            self._tasks[task_id] = None
+            self.wake()
+
+    def worker_changed(self, worker: Address) -> None:
+        """Plan again because a worker came, went, or can take more or less than before."""
+        self._workers[worker] = None
+        self.wake()
+
+    def deal_known(self, deal_id: DealId) -> None:
+        """Plan the tasks that had to wait until their deal was read."""
+        for task_id in self._without_deal.pop(deal_id, ()):
+            self.touched(task_id)
+
+    def why_idle(self, worker: Address) -> Mapping[str, int]:
+        """Say why a worker has nothing to do: reasons counted by task, see ``IdleReason``."""
+        return self._planner.why_idle(worker)
+
+    async def keep_placing(self) -> None:
+        """Plan whenever woken, for ever; what breaks a plan ends that plan."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            while self._tasks:
+                self._take_in()
+                await asyncio.sleep(0)
+            with self._engine.wall.around("plan"):
+                self._place()
+
+    def _take_in(self) -> None:
+        """Tell the planner of tasks that have changed."""
+        for task_id in list(islice(self._tasks, MOST_HEARD)):
+            del self._tasks[task_id]
+            try:
+                self._hear(self._engine.tasks[task_id])
+            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+                self._leave_out(task_id, fault)
+
+    def _hear(self, task: Task) -> None:
+        task_id, deal_id = task.facts.task_id, task.facts.deal_id
+        if is_settled(task) or task_id in self._unplannable:
+            self._planner.forget(task_id)
+            return
+        deal = self._deals.by_id.get(deal_id)
+        if deal is None:
+            self._without_deal.setdefault(deal_id, {})[task_id] = None
+        sure = not self._ended.is_asked(task_id) and task_id not in self._engine.troubles
+        self._planner.hear(task, deal, sure=sure)
+
+    def _leave_out(self, task_id: TaskId, fault: Exception) -> None:
+        """Plan without a task with which there is no planning."""
+        self._unplannable.add(task_id)
+        self._engine.note(task_id, fault, "plan")
+        self._planner.forget(task_id)
+
+    def _place(self) -> None:
+        """Plan, and carry it out."""
+        with self._engine.wall.around("silence"):
+            self._assessor.notice_silence()
+        self._planner.can_initialize = self._can_initialize()
+        self._planner.pass_time(self._now())
+        changed, self._workers = self._workers, {}
+        for worker in changed:
+            self._meet(worker)
+        made = self._plan()
+        for each in made:
+            with self._engine.wall.around("assignment", task_id=str(each.task_id)):
+                self._assign(each)
+            self.touched(each.task_id)
+        if len(made) >= MOST_MADE:
+            self.wake()
+        given = {each.worker for each in made}
+        self._news.tell(self._planner, [each for each in changed if each not in given], given)
+
+    def _meet(self, worker: Address) -> None:
+        known = self._directory.get(worker)
+        if known is None:
+            self._planner.leave(worker)
+        else:
+            self._planner.join(known)
+
+    def _plan(self) -> list[Assignment]:
+        """Plan until there is nothing to give, or enough for one turn of the loop."""
+        made: list[Assignment] = []
+        while len(made) < MOST_MADE:
+            try:
+                chosen = self._planner.next_task()
+            except Exception as fault:
+                culprit = self._planner.at
+                if culprit is None:
+                    raise
+                self._leave_out(culprit, fault)
+                continue
+            if not chosen:
+                break
+            made += chosen
+        return made
+
+    def _assign(self, each: Assignment) -> None:
+        event = Assigned(self._now(), each.worker, each.weight, each.proved)
+        self._engine.feed(each.task_id, event)
+        self._assessor.assigned(self._engine.tasks[each.task_id], each.worker)
+        self._measure(each.task_id)
+        log.info("replicate_created", task_id=str(each.task_id), worker=str(each.worker))
+
+    def _measure(self, task_id: TaskId) -> None:
+        self._metrics.assignments.inc()
+        since = self._waiting_since.pop(task_id, None)
+        if since is not None:
+            waited = asyncio.get_running_loop().time() - since
+            self._metrics.assignment_seconds.observe(waited)

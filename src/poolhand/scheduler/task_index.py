@@ -1,0 +1,70 @@
+"""What is asked of all tasks again and again, kept as they change: nobody goes through all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.replicate.events import Flow
+from poolhand.domain.task.machine import is_settled
+from poolhand.domain.task.model import Task
+from poolhand.domain.task.status import TaskStatus
+
+_LIVE = frozenset({ChainTaskStatus.ACTIVE, ChainTaskStatus.REVEALING})
+
+
+class TaskIndex:
+    """Counts and finds tasks.
+
+    Attributes:
+        statuses: How many tasks have each status, those that are over included.
+        owed: How many tasks on chain only the pool can end.
+    """
+
+    def __init__(self) -> None:
+        self.statuses: Counter[TaskStatus] = Counter()
+        self.owed = 0
+        self._open: dict[TaskId, None] = {}
+        self._by_worker: dict[Address, dict[TaskId, None]] = {}
+
+    @property
+    def open(self) -> Collection[TaskId]:
+        """Tasks whose story is not over."""
+        return self._open.keys()
+
+    def of(self, worker: Address) -> Collection[TaskId]:
+        """Return the open tasks in which a worker has a replicate."""
+        return self._by_worker.get(worker, {}).keys()
+
+    def swap(self, before: Task | None, after: Task) -> None:
+        """Note that a task has changed, or begun."""
+        task_id = after.facts.task_id
+        if before is not None:
+            self.statuses[before.status] -= 1
+            self.owed -= _is_owed(before)
+        self.statuses[after.status] += 1
+        self.owed += _is_owed(after)
+        if is_settled(after):
+            self._open.pop(task_id, None)
+            self._release(task_id, before)
+            self._release(task_id, after)
+        else:
+            self._open[task_id] = None
+            for attempt in after.attempts:
+                self._by_worker.setdefault(attempt.worker, {})[task_id] = None
+
+    def _release(self, task_id: TaskId, task: Task | None) -> None:
+        for attempt in task.attempts if task else ():
+            held = self._by_worker.get(attempt.worker, {})
+            held.pop(task_id, None)
+            if not held:
+                self._by_worker.pop(attempt.worker, None)
+
+
+def _is_owed(task: Task) -> bool:
+    """Whether a task is on chain and waits for a call that only the pool may make."""
+    if is_settled(task):
+        return False
+    return task.chain_status in _LIVE and task.flow is Flow.STANDARD
