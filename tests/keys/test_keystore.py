@@ -27,6 +27,7 @@ from poolhand.keys.lock import WalletLock, verb_of
 from poolhand.keys.reading import password_bytes
 from poolhand.keys.stored import find_wallet, list_wallets
 from poolhand.keys.wallet import Wallet
+from poolhand.settings.home import NoSuchHome
 
 KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
 ADDRESS = "008aeeda4d805471df9b2a5b0f38a0c3bcba786b"
@@ -343,3 +344,47 @@ def test_another_cipher_is_told_and_opens_no_other_wallet(tmp_path, cipher):
     path.write_text(json.dumps(content))
     with pytest.raises(KeystoreUnreadable, match="its cipher is"):
         open_wallet(path, tmp_path, "p")
+
+
+# ------------------------------------------------------------ another wallet opened unnoticed
+
+
+@pytest.mark.parametrize(
+    "iv", ["", "00", None, 7, "zz" * 16, "11" * 15, "11" * 17, "0x" + "1" * 31]
+)
+def test_a_vector_that_is_not_whole_opens_no_other_wallet(tmp_path, iv):
+    path = _foreign(tmp_path, "deployer", b"p", address=None)
+    content = json.loads(path.read_text())
+    content["crypto"]["cipherparams"]["iv"] = iv
+    path.write_text(json.dumps(content))
+    with pytest.raises(KeystoreUnreadable, match="its iv is no hexadecimal number of 16 bytes"):
+        open_wallet(path, tmp_path, "p")
+
+
+def test_an_altered_vector_is_found_by_the_address(tmp_path):
+    path = _foreign(tmp_path, "deployer", b"p")
+    content = json.loads(path.read_text())
+    content["crypto"]["cipherparams"]["iv"] = "11" * 16
+    path.write_text(json.dumps(content))
+    with pytest.raises(KeystoreUnreadable, match="its address is not that of its key"):
+        open_wallet(path, tmp_path, "p")
+
+
+@pytest.mark.parametrize("address", ["0x12", "11" * 21, 7, ["x"], {}, "\x1b[31m"])
+def test_an_address_that_is_none_is_refused_and_not_taken_for_left_out(tmp_path, address):
+    path = _foreign(tmp_path, "deployer", b"p", address=address)
+    with pytest.raises(KeystoreUnreadable, match="its address is ") as caught:
+        open_wallet(path, tmp_path, "p")
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["", None])
+def test_an_address_that_is_left_out_is_none_at_all(tmp_path, address):
+    path = _foreign(tmp_path, "deployer", b"p", address=address)
+    assert str(open_wallet(path, tmp_path, "p").address).lower() == "0x" + ADDRESS
+
+
+def test_a_home_that_nobody_has_is_told(tmp_path):
+    for way in (open_wallet, lambda *told: find_wallet(*told[:2])):
+        with pytest.raises(NoSuchHome, match="give the path without ~"):
+            way("~nobody-of-this-name/x", tmp_path, "p")

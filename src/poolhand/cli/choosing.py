@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from poolhand.cli.masking import refuse_key
 from poolhand.cli.passwords import ask_password, told_password
 from poolhand.domain.errors import Refused
+from poolhand.settings.home import at_home
 
 if TYPE_CHECKING:
     from poolhand.keys.stored import StoredWallet
@@ -71,7 +72,7 @@ def with_wallet(found: Settings) -> Settings:
         Abort: Ctrl-C at the question.
     """
     named = found["wallet"]
-    if not named or not Path(named).expanduser().is_file():
+    if not named or not at_home(named).is_file():
         stored = the_wallet(named, found["keystore"])
         named = str(stored.path)
         found = found.decided("wallet", named, "folder of wallets")

@@ -18,6 +18,7 @@ import typer
 from poolhand.cli.worker_page import TOKEN, Page, WorkerSilent
 from poolhand.devnet.info import devnet_home
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.settings.home import at_home
 
 if TYPE_CHECKING:
     from poolhand.worker.notice import Notice
@@ -88,7 +89,7 @@ def find_page(url: str = "", base: Path | None = None, name: str = "") -> Page:
 
 
 def _usual_places() -> list[Path]:
-    mine = Path(os.environ.get(BASE_VARIABLE) or DEFAULT_BASE).expanduser()
+    mine = at_home(os.environ.get(BASE_VARIABLE) or DEFAULT_BASE)
     return list(dict.fromkeys((mine, devnet_home() / "workers")))
 
 

@@ -16,6 +16,7 @@ import typer
 from poolhand.cli.masking import refuse_key
 from poolhand.domain.encodings import decoded
 from poolhand.domain.errors import Refused
+from poolhand.settings.home import at_home
 from poolhand.settings.wallets import password_file
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def read_password(path: str | Path) -> str:
 def _content(path: str | Path) -> str:
     if str(path) == STANDARD_INPUT:
         return sys.stdin.readline(MOST).removeprefix("\ufeff")
-    with Path(path).expanduser().open("rb") as file:
+    with at_home(path).open("rb") as file:
         return decoded(file.read(MOST))
 
 

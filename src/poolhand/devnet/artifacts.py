@@ -26,8 +26,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from poolhand.domain.errors import PeerFault, Refused, Unavailable
+from poolhand.settings.home import at_home
 
-DEFAULT_CACHE: Final = Path("~/.cache/poolhand").expanduser()
+DEFAULT_CACHE: Final = at_home("~/.cache/poolhand")
 """Shared by the devnets of a user."""
 STAMP: Final = ".integrity"
 NPM_SECONDS: Final = 300.0

@@ -35,6 +35,7 @@ from poolhand.devnet.registry import Registry
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import BlockNumber
 from poolhand.observe.private import private_folder
+from poolhand.settings.home import at_home
 from poolhand.store import lines
 from poolhand.store.errors import JournalLocked
 from poolhand.transport.asgi import serve
@@ -76,7 +77,7 @@ class DevnetPlan:
     home: Path
     workers: int = 4
     block_time: int = 1
-    cache: Path = field(default_factory=lambda: Path("~/.cache/poolhand").expanduser())
+    cache: Path = field(default_factory=lambda: at_home("~/.cache/poolhand"))
     environment: Mapping[str, str] = field(default_factory=dict)
     adversaries: tuple[Kind, ...] = ()
     restart: bool = False

@@ -20,6 +20,7 @@ from poolhand.keys.errors import (
 )
 from poolhand.keys.reading import (
     check_cost,
+    check_form,
     claimed_address,
     new_password_bytes,
     password_bytes,
@@ -27,6 +28,7 @@ from poolhand.keys.reading import (
 )
 from poolhand.keys.stored import StoredWallet, list_wallets, locate
 from poolhand.keys.wallet import Wallet, encrypted
+from poolhand.settings.home import at_home
 
 SCRYPT_COST: Final = 131_072
 """n of scrypt (r 8, p 1): about half a second and 128 MiB."""
@@ -66,10 +68,12 @@ def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wal
     Raises:
         WalletNotFound: No such file, and no wallet of that address.
         KeystoreUnreadable: The file is no version 3 keystore, or costs too much to open.
+        NoSuchHome: The path begins with ``~`` of nobody.
         WrongPassword: It does not decrypt.
     """
-    path = locate(which, folder.expanduser())
+    path = locate(which, at_home(folder))
     content = read_keystore(path)
+    check_form(path, content)
     check_cost(path, content)
     try:
         wallet = Wallet.from_key(_key(path, content, password))
@@ -96,7 +100,7 @@ def _key(path: Path, content: dict[str, Any], password: str) -> bytes:
 
 
 def _store(wallet: Wallet, folder: Path, password: str, cost: int) -> StoredWallet:
-    root = folder.expanduser()
+    root = at_home(folder)
     for found in list_wallets(root):
         if found.address == wallet.address:
             raise WalletExists(wallet.address, found.path)

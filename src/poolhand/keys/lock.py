@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import OrdersTaken, WalletInUse
+from poolhand.settings.home import at_home
 
 _LONGEST: Final = 1024
 """Bytes of a lock that are read."""
@@ -31,7 +32,7 @@ class WalletLock:
     """
 
     def __init__(self, folder: Path, address: Address) -> None:
-        self._path = folder.expanduser() / f"{address}.lock"
+        self._path = at_home(folder) / f"{address}.lock"
         self._address = address
         self._handle: int | None = None
 

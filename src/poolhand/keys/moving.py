@@ -13,6 +13,7 @@ from poolhand.keys.keystore import (
 )
 from poolhand.keys.stored import StoredWallet
 from poolhand.keys.wallet import encrypted
+from poolhand.settings.home import at_home
 
 
 class FileExists(Refused):
@@ -80,7 +81,7 @@ def change_password(
 
 
 def _file(target: Path, name: str) -> Path:
-    place = target.expanduser()
+    place = at_home(target)
     return place / name if place.is_dir() else place
 
 

@@ -6,6 +6,7 @@ out), Parity and eth-keyfile.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from poolhand.domain.encodings import decoded
 from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
 from poolhand.domain.json_text import parse_json
+from poolhand.domain.text import shown
 from poolhand.keys.errors import KeystoreUnreadable
 
 MOST_BYTES: Final = 65_536
@@ -31,6 +33,7 @@ MOST_ROUNDS: Final = 50_000_000
 """Of PBKDF2: half a minute."""
 FORMS: Final = ("NFKC", "NFC", "NFD", "NFKD")
 """How programs normalise passwords; geth and ``cast`` do not, ethers takes the first."""
+_IS_VECTOR: Final = re.compile("(0[xX])?[0-9a-fA-F]{32}")
 _BACKUPS: Final = ("~", ".bak", ".old", ".orig", ".tmp", ".part", ".swp")
 
 
@@ -101,6 +104,33 @@ def claimed_address(content: Mapping[str, Any]) -> Address | None:
         return Address.parse("0x" + text.strip().lower().removeprefix("0x"))
     except BadHex:
         return None
+
+
+def check_form(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse a file whose key could come out as another one, without a word.
+
+    The password is checked by the ciphertext alone, so that a vector that was cut short or altered
+    opens another wallet. The address tells, where there is one.
+
+    Raises:
+        KeystoreUnreadable: Its address is none, or its vector is not whole.
+    """
+    told = content.get("address")
+    if told not in (None, "") and claimed_address(content) is None:
+        raise KeystoreUnreadable(path, f"its address is {shown(str(told), 60)!r}")
+    vector = _vector(content)
+    if not isinstance(vector, str) or not _IS_VECTOR.fullmatch(vector):
+        raise KeystoreUnreadable(path, "its iv is no hexadecimal number of 16 bytes")
+
+
+def _vector(content: Mapping[str, Any]) -> Any:
+    """Return the initialisation vector, None where there is none."""
+    here: Any = content
+    for wanted in ("crypto", "cipherparams", "iv"):
+        if not isinstance(here, Mapping):
+            return None
+        here = next((here[name] for name in here if name.lower() == wanted), None)
+    return here
 
 
 def check_cost(path: Path, content: Mapping[str, Any]) -> None:

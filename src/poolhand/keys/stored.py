@@ -9,6 +9,7 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import WalletNotFound
 from poolhand.keys.reading import claimed_address, keystore_files, read_keystore
+from poolhand.settings.home import at_home
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def list_wallets(folder: Path) -> tuple[StoredWallet, ...]:
     """
     return tuple(
         StoredWallet(claimed_address(content), path)
-        for path, content in keystore_files(folder.expanduser())
+        for path, content in keystore_files(at_home(folder))
     )
 
 
@@ -42,7 +43,7 @@ def find_wallet(which: str | Path | Address, folder: Path) -> StoredWallet:
         WalletNotFound: No such file, and no wallet of that address.
         KeystoreUnreadable: The file is no version 3 keystore.
     """
-    path = locate(which, folder.expanduser())
+    path = locate(which, at_home(folder))
     return StoredWallet(claimed_address(read_keystore(path)), path)
 
 
@@ -53,7 +54,7 @@ def locate(which: str | Path | Address, folder: Path) -> Path:
         WalletNotFound: No such file, and no wallet of that address.
     """
     if not isinstance(which, Address):
-        path = Path(which).expanduser()
+        path = at_home(which)
         if path.is_file():
             return path
         try:

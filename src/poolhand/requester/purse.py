@@ -38,6 +38,7 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
 from poolhand.requester.intentions import Intentions
 from poolhand.requester.remembered import RememberedDeals
+from poolhand.settings.home import at_home
 from poolhand.store.errors import JournalCorrupt
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
@@ -130,7 +131,7 @@ class Purse:
         patience: float = PATIENCE,
     ) -> None:
         self._connect, self.wallet, self._clock, self._patience = connect, wallet, clock, patience
-        self._folder, self._locks = folder.expanduser(), locks
+        self._folder, self._locks = at_home(folder), locks
         self._hand: OpenPurse | None = None
         self.busy: Callable[[WalletInUse], None] = lambda _: None
 

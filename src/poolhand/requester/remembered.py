@@ -15,6 +15,7 @@ from typing import Final
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.ids import Address, DealId
 from poolhand.ports.chain import HubFacts
+from poolhand.settings.home import at_home
 
 KEPT: Final = 1000
 """Deals remembered; the oldest are forgotten first."""
@@ -33,7 +34,7 @@ class RememberedDeals:
     @classmethod
     def of(cls, folder: Path, facts: HubFacts, owner: Address) -> RememberedDeals:
         """Return those of a wallet, beside its journal."""
-        home = folder.expanduser() / f"{facts.chain_id}-{facts.hub}"
+        home = at_home(folder) / f"{facts.chain_id}-{facts.hub}"
         return cls(home / f"{owner}.deals")
 
     @property

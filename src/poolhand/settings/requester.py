@@ -10,6 +10,7 @@ from typing import Final
 from poolhand.domain.platforms import WORKERS
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, load, web_url, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION
@@ -80,7 +81,7 @@ def requester_settings(found: Settings, chain: ChainSettings) -> RequesterSettin
         state=found["state"],
         locks=found["locks"],
         platforms=found["platforms"],
-        docker_config=found["docker-config"].expanduser() / DOCKER_CONFIG,
+        docker_config=at_home(found["docker-config"]) / DOCKER_CONFIG,
     )
 
 

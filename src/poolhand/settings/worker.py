@@ -12,6 +12,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, flag, size, web_url, whole, words
 from poolhand.settings.locks import LOCKS
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
@@ -260,7 +261,7 @@ def worker_settings(
         pool=found["pool-address"],
         pool_url=found["core-url"],
         name=name,
-        base=found["base-dir"].expanduser() / name,
+        base=at_home(found["base-dir"]) / name,
         wallet=wallet_path(found),
         password=found["wallet-password"],
         cpus=1 if found["gpu"] else slots,
@@ -282,11 +283,11 @@ def worker_settings(
         allow_private=found["allow-private"],
         allowed_hosts=found["allowed-hosts"],
         allowed_registries=found["allowed-registries"],
-        folders=tuple(Path(each).expanduser() for each in found["folders"]),
+        folders=tuple(at_home(each) for each in found["folders"]),
         ipfs_gateways=found["ipfs-gateways"],
         docker=found["docker"] or None,
         registries=_logins(environ),
-        docker_config=found["docker-config"].expanduser() / DOCKER_CONFIG,
+        docker_config=at_home(found["docker-config"]) / DOCKER_CONFIG,
         claim_grace=found["claim-grace"],
         status_port=found["status-port"],
         locks=found["locks"],
