@@ -211,11 +211,32 @@ def test_run_says_at_once_why_all_workers_failed_and_when_the_price_comes_back(c
     assert "no worker of this pool is left that could do it (2 had it)" in ran.err
     assert "its price of 2 RLC comes back at 2023-11-14 23:03:2" in ran.err
     assert "nothing must be done by hand" in ran.err
-    assert "--pool-url" in ran.err
+    assert "another workerpool would hardly do better: read why (`poolhand task logs" in ran.err
     assert ran.err.index(cause) < ran.err.index("no worker of this pool") < ran.err.index("TIMED")
     assert f"2 workers COMPUTE_FAILED: {WHY}" in ran.out
     assert "next: requester: read the task's logs" in ran.out
     assert deal.price == 2 * RLC
+
+
+@pytest.mark.case("E7")
+def test_where_not_the_app_failed_another_workerpool_is_offered(cli):
+    market = cli.market
+    market.pool.seated = [WORKER.address, OTHER.address]
+
+    def tell(task_id):
+        lost = _replicate(OTHER, ("CREATED", ""), ("WORKER_LOST", ""))
+        _tell(market, task_id, _replicate(WORKER, *FAILED), {**lost, "live": False})
+
+    market.clock = _Hurrying(market, tell)
+    ran = cli("run", IMAGE)
+    assert "buy it with --pool-url of another workerpool" in ran.err
+    assert "would hardly do better" not in ran.err
+
+
+def test_a_task_that_is_not_on_chain_yet_says_what_that_means(cli):
+    ran = cli("run", IMAGE, "--no-wait")
+    assert "UNSET" in ran.out
+    assert "bought; the pool has not put it on chain yet" in " ".join(ran.out.split())
 
 
 @pytest.mark.case("E7")

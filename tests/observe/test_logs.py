@@ -210,3 +210,19 @@ def test_the_recursion_guard_outlasts_the_first_signature():
         assert sys.getrecursionlimit() == LIMIT
     finally:
         sys.setrecursionlimit(before)
+
+
+def test_who_typed_a_verb_reads_sentences_and_no_keys():
+    stream = io.StringIO()
+    observe.configure(level="warning", stream=stream, sentences=True)
+    try:
+        log = structlog.get_logger()
+        log.warning("endpoint_failed", cause="RPC endpoint x cannot be connected to", rest=0.25)
+        log.warning("chain_lost", cause="none answers", acts="operator", next_step="bring it back")
+        log.warning("odd\x1b[31m", cause="\x1b[2J")
+    finally:
+        structlog.reset_defaults()
+    first, second, third = stream.getvalue().splitlines()
+    assert first == "warning: endpoint failed: RPC endpoint x cannot be connected to"
+    assert second == "warning: chain lost: none answers (operator: bring it back)"
+    assert is_plain(third)

@@ -37,7 +37,7 @@ def demo(
     from poolhand.cli.demo_page import print_report, watched
     from poolhand.cli.terminal import Console
 
-    observe.configure(level="warning")
+    observe.configure(level="warning", sentences=True)
     home, console = devnet_home(), Console(stderr=True, markup=True)
     started = time.monotonic()
     was_running = _is_running(home)

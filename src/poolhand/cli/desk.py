@@ -263,7 +263,7 @@ class Desk:
         """
         from poolhand import observe
 
-        observe.configure(level="warning")
+        observe.configure(level="warning", sentences=True)
         settings = self.settings(signing=signing and wallet is None)
         if wallet is not None:
             settings = replace(settings, wallet=wallet[0], password=wallet[1])

@@ -109,7 +109,7 @@ def up(
     from poolhand.devnet.up import DevnetPlan
     from poolhand.observe.program import begin_program
 
-    observe.configure(level="warning")
+    observe.configure(level="warning", sentences=True)
     begin_program()
     plan = DevnetPlan(
         devnet_home(),

@@ -21,6 +21,7 @@ from poolhand.cli.exits import EXITS, INTERRUPTED, USAGE
 from poolhand.cli.faults import tell, tell_bug
 from poolhand.cli.masking import without_secrets
 from poolhand.cli.plain import PlainGroup
+from poolhand.cli.usage import usage_message
 from poolhand.domain.errors import Bug, PoolhandError, Refused
 from poolhand.domain.text import is_well_formed
 
@@ -137,7 +138,8 @@ def run(arguments: Sequence[str], opener: Opener | None = None) -> int:
             list(arguments), prog_name="poolhand", standalone_mode=False, obj=opener
         )
     except TyperException as fault:
-        message = without_secrets(fault.format_message() or "a verb is missing", arguments)
+        words = usage_message(fault, fault.format_message() or "a verb is missing")
+        message = without_secrets(words, arguments)
         tell("usage", f"{message} (see --help)", as_json=as_json)
         return USAGE
     except (typer.Abort, KeyboardInterrupt):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _INDENT: Final = 4
 """Columns before a value that stands below its name."""
-_WORD: Final = re.compile(r"\s*(?P<itself>\S+)")
-"""A word, with the blanks before it."""
+_WORD: Final = re.compile(r"\s*(?P<itself>(?:`[^`\n]{1,200}`|\S)+)")
+"""A word, with the blanks before it; what stands in backticks is one, for it is to be copied."""
 _PADDING: Final = 2
 """Blank columns around each column of a table."""
 
@@ -153,7 +153,7 @@ def _widest(text: Text) -> int:
 
 
 def _words(line: str) -> list[int]:
-    return [cell_len(word) for word in line.split()]
+    return [cell_len(word["itself"]) for word in _WORD.finditer(line)]
 
 
 def _longest(text: Text) -> int:

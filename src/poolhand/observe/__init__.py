@@ -25,13 +25,20 @@ MAX_DEPTH: Final = 3
 """Levels of lists and mappings within one another."""
 
 
-def configure(*, json: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
+def configure(
+    *,
+    json: bool = False,
+    level: str = "info",
+    stream: TextIO | None = None,
+    sentences: bool = False,
+) -> None:
     """Set up logging for a program; called once, by its composition root.
 
     Args:
         json: One JSON object per line instead of aligned text.
         level: Least level written: debug, info, warning, error.
         stream: Where to; standard error when None, for standard output belongs to results.
+        sentences: Write what happened for who typed a verb, without keys and times.
     """
     target = stream or sys.stderr
     renderer: Any = (
@@ -41,6 +48,7 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
             colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     )
+    renderer = _sentence if sentences else renderer
     least = logging.getLevelNamesMapping()[level.upper()]
     lines = LogLines(lambda: stream or sys.stderr)
     logger = structlog.PrintLogger(lines)  # type: ignore[arg-type]
@@ -58,6 +66,15 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
         cache_logger_on_first_use=False,
     )
     take_over(least)
+
+
+def _sentence(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
+    """Write a log line as a person at a terminal reads it."""
+    what = str(event["event"]).replace("_", " ")
+    cause, acts, then = (event.get(key) for key in ("cause", "acts", "next_step"))
+    told = f"{level}: {what}" + (f": {cause}" if cause else "")
+    told += f" ({acts}: {then})" if acts and then else ""
+    return told + (f"\n{event['exception']}" if "exception" in event else "")
 
 
 def _guard(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Row, Status
+from poolhand.domain.task.rules import TASKS_FAULT
 from poolhand.domain.task.story import CLAIMED, DROPPED
 from poolhand.domain.units import show_moment, show_rlc
 
@@ -93,5 +94,18 @@ def nobody_left(task: TaskProgress, deal: Deal | None = None) -> str:
     return (
         f"task {task.index}: {who}. Unless another joins in time, {price} comes back at {when}: "
         "the pool claims it then, as does a command that waits for it; nothing must be done by "
-        "hand. To have it computed elsewhere now, buy it with --pool-url of another workerpool"
+        f"hand. {_instead(task)}"
+    )
+
+
+def _instead(task: TaskProgress) -> str:
+    """Say what to do now: elsewhere it goes on only if it was not the app that failed here."""
+    replicates = task.news.replicates if task.news else ()
+    failed = [each for each in replicates if telling(each)[0].status in TASKS_FAULT]
+    if not failed or len(failed) < len(replicates):
+        return "To have it computed elsewhere now, buy it with --pool-url of another workerpool"
+    return (
+        "It failed at every worker that had it, and another workerpool would hardly do better: "
+        f"read why (`poolhand task logs {task.task_id}`), mend the app, its arguments or its data, "
+        "and buy it again"
     )

@@ -48,6 +48,13 @@ _ENDS: Final = {
     ChainTaskStatus.FAILED: Outcome.FAILED,
 }
 
+ON_CHAIN: Final = {
+    ChainTaskStatus.UNSET: "bought; the pool has not put it on chain yet",
+    ChainTaskStatus.ACTIVE: "on chain; workers compute it and contribute",
+    ChainTaskStatus.REVEALING: "the workers agree and reveal what they found",
+}
+"""What a task's status on chain means, where no pool tells more."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
@@ -85,9 +92,11 @@ class TaskProgress:
 
     @property
     def meaning(self) -> str | None:
-        """What its status means while it may still succeed, as far as the pool tells."""
-        if self.news is None or self.outcome is not None:
+        """What its status means while it may still succeed, as the pool or the chain tells."""
+        if self.outcome is not None:
             return None
+        if self.news is None:
+            return ON_CHAIN.get(self.view.status)
         return "no worker of this pool is left for it" if self.nobody_left else self.news.meaning
 
     @property

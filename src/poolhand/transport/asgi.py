@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from poolhand import __version__
 from poolhand.domain.errors import Bug, PoolhandError, Refused, Unavailable
+from poolhand.domain.form_faults import form_fault
 from poolhand.domain.text import shown
 from poolhand.transport.api_page import api_page
 from poolhand.transport.json_answer import JsonAnswer
@@ -136,7 +137,7 @@ async def _tell_fault(request: Request, fault: Exception) -> JSONResponse:
 async def _tell_invalid(_: Request, fault: Exception) -> JSONResponse:
     assert isinstance(fault, RequestValidationError)
     told = "; ".join(
-        f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+        form_fault(".".join(str(part) for part in error["loc"][1:]) or "the body", error)
         for error in fault.errors()[:5]
     )
     return _body(400, "invalid-request", told)
