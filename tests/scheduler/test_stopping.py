@@ -7,9 +7,10 @@ import asyncio
 from pool_front import Front
 from pool_world import TO_COMPUTED, PoolWorld, S, first_task
 
+from poolhand.domain.returns import RETURN
 from poolhand.keys.lock import WalletLock
 from poolhand.scheduler.main import _serve
-from poolhand.scheduler.scheduler import RETURN, Scheduler
+from poolhand.scheduler.scheduler import Scheduler
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SeededEntropy, SystemClock

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from eth_abi.abi import encode
@@ -63,11 +63,16 @@ class Domain:
     @property
     def separator(self) -> bytes:
         """The domain separator."""
-        return _DOMAIN.hash((self.name, self.version, self.chain_id, self.contract))
+        return _separator(self)
 
     def digest(self, struct_hash: bytes) -> bytes:
         """Return the 32 bytes that are signed."""
         return keccak(b"\x19\x01" + self.separator + struct_hash)
+
+
+@lru_cache(maxsize=64)
+def _separator(domain: Domain) -> bytes:
+    return _DOMAIN.hash((domain.name, domain.version, domain.chain_id, domain.contract))
 
 
 def order_domain(chain_id: int, hub: Address) -> Domain:

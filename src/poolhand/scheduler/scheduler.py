@@ -62,15 +62,14 @@ from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.result_checks import ResultChecks
+from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.transactions import Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
+from poolhand.transport.gate import HubRules
 from poolhand.transport.session_hub import SessionHub, WorkerAway
 from poolhand.wire.messages import WorkerBound
-
-RETURN: Final = 35
-"""Seconds for workers to come back after a start: they try at least every 30."""
 
 REWIND: Final = 12
 """Blocks before the newest deal seen that are read again at a start."""
@@ -139,6 +138,13 @@ class Scheduler:
             IdleNews(self._now, self._tell, self._lacks_stake),
         )
         self.deadlines = Deadlines(self.engine, rules, self._woken)
+        self.returns = Returns(
+            self.engine,
+            clock,
+            lambda worker: self.directory.get(worker) is not None,
+            self._now,
+            self.placement.wake,
+        )
         self.workers = WorkerSessions(
             self.engine,
             self.directory,
@@ -150,12 +156,18 @@ class Scheduler:
             self._strike,
             self.memory.workers.of,
             Admission(settings.allowed, settings.least_version),
+            arrived=self.returns.arrived,
             outage=self._outage,
         )
         self.appraisal = Appraisal(self.directory, self.engine.index, self.workers.appraise)
         clerk = Clerk(self.deals.by_id, settings.results_url, shelf, clock)
         self.result_checks = ResultChecks(self.engine, clerk, self._now)
-        self.sessions = SessionHub(self.workers, clock, entropy, settings.results_url, wall=wall)
+        limits = HubRules(
+            sockets_per_address=settings.connections_per_address,
+            greetings_per_address=settings.logins_per_address,
+            greetings=settings.logins_at_once,
+        )
+        self.sessions = SessionHub(self.workers, clock, entropy, settings.results_url, limits, wall)
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
         self.open_tasks = OpenTasks(self.engine, deals)
@@ -241,18 +253,13 @@ class Scheduler:
             tasks.create_task(self.workers.keep_appraising())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.placement.keep_placing())
-            tasks.create_task(self._await_return())
+            tasks.create_task(self.returns.wait())
             self.placement.open()
             caught_up()
 
     def _packer(self) -> Packer:
         share, confirmations = self._settings.batch_gas_share, self._settings.chain.confirmations
         return Packer(share, confirmations, lambda: self.lookout.head)
-
-    async def _await_return(self) -> None:
-        """Give workers that were here before a restart time to come back, then go on without."""
-        await self._clock.sleep(RETURN)
-        self.workers.give_up_absent()
 
     def _first_block(self) -> BlockNumber:
         """Return where to look for deals: where we stopped, else where the owner says, else now.

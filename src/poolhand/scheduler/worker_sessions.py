@@ -79,6 +79,7 @@ class WorkerSessions:
         wake: Called when somebody may have become free.
         strike: Told of garbage, which a worker may not send too often.
         reputation: What the pool knows of a worker.
+        arrived: Told of each worker that has come.
         outage: Told when the chain is out of reach.
     """
 
@@ -95,12 +96,13 @@ class WorkerSessions:
         reputation: Callable[[Address], Reputation],
         admission: Admission = Admission(),
         *,
+        arrived: Callable[[Address], None],
         outage: Complaint,
     ) -> None:
         self._engine, self._directory, self._hub = engine, workers, hub
         self._signer, self._now = signer, now
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
-        self._outage, self._reputation = outage, reputation
+        self._outage, self._reputation, self._note_arrival = outage, reputation, arrived
         self._newcomers: dict[Address, None] = {}
         self._arrived = asyncio.Event()
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
@@ -149,6 +151,7 @@ class WorkerSessions:
         self._directory.join(_as_known(told, self._directory.get(worker)))
         self._newcomers[worker] = None
         self._arrived.set()
+        self._note_arrival(worker)
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
             self._engine.feed(task.facts.task_id, Found(now, worker))
@@ -181,13 +184,6 @@ class WorkerSessions:
         """Take a worker's lease away: its replicates no longer count."""
         self._directory.leave(worker)
         self._lose(worker)
-
-    def give_up_absent(self) -> None:
-        """Take leave of workers that have not come back since the pool was started."""
-        here = {seat.worker for seat in self._directory.all()}
-        held = {a.worker for t in self._engine.open_tasks() for a in t.attempts if a.live}
-        for worker in sorted(held - here):
-            self._lose(worker)
 
     def _lose(self, worker: Address) -> None:
         now = self._now()

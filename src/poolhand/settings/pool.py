@@ -22,6 +22,7 @@ from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import Option, Settings, flag, fraction, web_url, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.wallets import wallet_options, wallet_path
+from poolhand.wire.session import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ class PoolSettings:
         spare_workers: How many of them may fail, where the trust asks for more than one.
         tasks_per_requester: Open at once.
         orders_per_minute: Signed for one caller.
+        connections_per_address, logins_per_address: Workers of one client address, and of these
+            such as are logging in.
+        logins_at_once: Workers that may be logging in from all addresses together.
         quick_finish: Settle trust-1 tasks by ``contributeAndFinalize``.
         batch_gas_share: Of a block's gas that one transaction of many tasks may take.
         public_logs: Publish what apps print.
@@ -76,6 +80,9 @@ class PoolSettings:
     spare_workers: int = 0
     tasks_per_requester: int = 1000
     orders_per_minute: int = 600
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    logins_per_address: int = LOGINS_PER_ADDRESS
+    logins_at_once: int = LOGINS
     quick_finish: bool = True
     batch_gas_share: float = 0.15
     public_logs: bool = False
@@ -160,6 +167,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "workers that may fail before a trust of more than one worker is out of reach"),
     Option("tasks-per-requester", "POOLHAND_TASKS_PER_REQUESTER", whole(1), "1000",
            "tasks that one requester may have open when an order is signed"),
+    Option("connections-per-address", "POOLHAND_CONNECTIONS_PER_ADDRESS", whole(1),
+           str(CONNECTIONS_PER_ADDRESS),
+           "workers that may connect from one address; more for a lab behind one"),
+    Option("logins-per-address", "POOLHAND_LOGINS_PER_ADDRESS", whole(1), str(LOGINS_PER_ADDRESS),
+           "workers that may be logging in from one address at the same time"),
+    Option("logins-at-once", "POOLHAND_LOGINS_AT_ONCE", whole(1), str(LOGINS),
+           "workers that may be logging in from all addresses together"),
     Option("orders-per-minute", "POOLHAND_ORDERS_PER_MINUTE", whole(1), "600",
            "orders that are signed for one caller"),
     Option("quick-finish", "POOLHAND_QUICK_FINISH", flag, "true",
@@ -206,6 +220,9 @@ def pool_settings(found: Settings) -> PoolSettings:
         spare_workers=found["spare-workers"],
         tasks_per_requester=found["tasks-per-requester"],
         orders_per_minute=found["orders-per-minute"],
+        connections_per_address=found["connections-per-address"],
+        logins_per_address=found["logins-per-address"],
+        logins_at_once=found["logins-at-once"],
         quick_finish=found["quick-finish"],
         batch_gas_share=found["batch-gas-share"],
         public_logs=found["public-logs"],

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import Capabilities, Held, Login, SchedulerBound
-from poolhand.wire.session import HEARTBEAT, INCOMING, LEASE, Allowance
-
-CONNECTIONS_PER_ADDRESS: Final = 64
-"""Workers of one client address."""
-LOGINS_PER_ADDRESS: Final = 32
-"""Of these, who may be logging in at the same time."""
-LOGINS: Final = 1_024
-"""Of all addresses together: a second or three of a processor's work."""
+from poolhand.wire.session import (
+    CONNECTIONS_PER_ADDRESS,
+    HEARTBEAT,
+    INCOMING,
+    LEASE,
+    LOGINS,
+    LOGINS_PER_ADDRESS,
+    Allowance,
+)
 
 
 @dataclass(frozen=True, slots=True)
