@@ -117,7 +117,10 @@ def _written(state: State, event: HubEvent) -> tuple[list[str], str]:
 
 def fits(log: dict[str, Any], asked: dict[str, Any]) -> bool:
     """Whether a log is what a filter asks for."""
-    if "address" in asked and log["address"] != asked["address"].lower():
+    named = asked.get("address", log["address"])
+    if log["address"] not in [
+        each.lower() for each in (named if isinstance(named, list) else [named])
+    ]:
         return False
     for at, wanted in enumerate(asked.get("topics") or []):
         told = log["topics"][at] if at < len(log["topics"]) else None

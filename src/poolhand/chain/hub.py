@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from poolhand.chain import abi, money
+from poolhand.chain import abi, market_logs, money
 from poolhand.chain.assets import AssetReader
 from poolhand.chain.encode import encode_prediction
 from poolhand.chain.link import Query
@@ -19,6 +19,7 @@ from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId, TxHash
+from poolhand.domain.market_events import MarketEvent
 from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import (
     ContributionView,
@@ -219,6 +220,10 @@ class PocoHub:
     ) -> tuple[Movement, ...]:
         """Return what moved an account's RLC inside the hub in a block range."""
         return await money.money_of(self._rpc, self._facts.hub, owner, first, last)
+
+    async def market_events(self, first: BlockNumber, last: BlockNumber) -> tuple[MarketEvent, ...]:
+        """Return orders closed, assets and stakes that changed hands in a block range, in order."""
+        return await market_logs.market_events(self._rpc, self._facts, first, last)
 
     async def acts_of(
         self, parties: Collection[Address], first: BlockNumber, last: BlockNumber

@@ -1,0 +1,142 @@
+"""Logs that a market follows: asking the hub and its registries for them, and reading them.
+
+A registry's ``Transfer`` (ERC-721, four topics) has the name and topic of the hub's own (three):
+the address that logged it tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eth_hash.auto import keccak
+
+from poolhand.chain import abi
+from poolhand.chain.link import Query
+from poolhand.chain.logs import scan
+from poolhand.chain.money import TRANSFER
+from poolhand.chain.refusal import LOGS
+from poolhand.chain.rpc import Rpc
+from poolhand.domain.ids import Address, BlockHash, OrderHash, TaskId, TxHash
+from poolhand.domain.market_events import (
+    AssetMoved,
+    LogPlace,
+    MarketEvent,
+    OrderClosed,
+    OrderSort,
+    StakeChange,
+    StakeChanged,
+)
+from poolhand.domain.onchain import Head
+from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.ports.chain import HubFacts
+
+
+def _topic(signature: str) -> str:
+    return "0x" + keccak(signature.encode()).hex()
+
+
+_CLOSED: Final = {
+    _topic("ClosedAppOrder(bytes32)"): OrderSort.APP,
+    _topic("ClosedDatasetOrder(bytes32)"): OrderSort.DATASET,
+    _topic("ClosedWorkerpoolOrder(bytes32)"): OrderSort.WORKERPOOL,
+    _topic("ClosedRequestOrder(bytes32)"): OrderSort.REQUEST,
+}
+_STAKES: Final = {
+    _topic("Lock(address,uint256)"): StakeChange.LOCKED,
+    _topic("Unlock(address,uint256)"): StakeChange.UNLOCKED,
+    _topic("Seize(address,uint256,bytes32)"): StakeChange.SEIZED,
+    _topic("Reward(address,uint256,bytes32)"): StakeChange.REWARDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MarketFilter:
+    """Asks for all that a market follows; by block or by range, as ``LogFilter`` does."""
+
+    facts: HubFacts
+
+    def of_blocks(
+        self, heads: Sequence[Head], by_hash: bool, /
+    ) -> list[Query[tuple[MarketEvent, ...]]]:
+        """Ask for the logs of single blocks; by hash, who has not this very block refuses."""
+        if by_hash:
+            where = ({"blockHash": str(head.block_hash)} for head in heads)
+            return [self._query(each, f"{LOGS} by block hash") for each in where]
+        return [self.in_range(head.number, head.number) for head in heads]
+
+    def in_range(self, first: int, last: int) -> Query[tuple[MarketEvent, ...]]:
+        """Ask for the logs of a range; a node that has not all of it may leave some out."""
+        return self._query({"fromBlock": hex(first), "toBlock": hex(last)})
+
+    def _query(self, where: dict[str, str], form: str = "") -> Query[tuple[MarketEvent, ...]]:
+        addresses = [str(self.facts.hub), *map(str, self._registries)]
+        topics = [[*_CLOSED, *_STAKES, TRANSFER]]
+        asked = {"address": addresses, "topics": topics, **where}
+        return Query(LOGS, (asked,), self._read_all, form=form)
+
+    @property
+    def _registries(self) -> dict[Address, OrderSort]:
+        facts = self.facts
+        return {
+            facts.app_registry: OrderSort.APP,
+            facts.dataset_registry: OrderSort.DATASET,
+            facts.workerpool_registry: OrderSort.WORKERPOOL,
+        }
+
+    def _read_all(self, raw: Any) -> tuple[MarketEvent, ...]:
+        events = [self.read(each) for each in raw if not each.get("removed")]
+        return tuple(sorted(events, key=lambda event: event.place))
+
+    def read(self, raw: Mapping[str, Any]) -> MarketEvent:
+        """Read a log; raises KeyError, IndexError, TypeError or ValueError on nonsense."""
+        topics, data, place = raw["topics"], str(raw["data"]), _place(raw)
+        if (sort := self._registries.get(Address.parse(raw["address"]))) is not None:
+            source, target, asset = (_address(each) for each in topics[1:4])
+            return AssetMoved(place, sort, asset, source, target)
+        if topics[0] in _CLOSED:
+            return OrderClosed(place, _CLOSED[topics[0]], OrderHash.parse(data[:66]))
+        if topics[0] == TRANSFER:
+            source, target = (_address(each) for each in topics[1:3])
+            return StakeChanged(place, StakeChange.MOVED, source, _amount(data, 0), target)
+        change = _STAKES[topics[0]]
+        named = change in (StakeChange.SEIZED, StakeChange.REWARDED)
+        task_id = TaskId.parse("0x" + _word(data, 2)) if named else None
+        owner = _address(_word(data, 0))
+        return StakeChanged(place, change, owner, _amount(data, 1), task_id=task_id)
+
+
+async def market_events(
+    rpc: Rpc, facts: HubFacts, first: BlockNumber, last: BlockNumber
+) -> tuple[MarketEvent, ...]:
+    """Return what a market follows in a block range, in order.
+
+    Raises:
+        ChainUnreachable: No endpoint answered.
+    """
+    found: list[MarketEvent] = []
+    async for _, events in scan(rpc, MarketFilter(facts), first, last):
+        found += events
+    return tuple(found)
+
+
+def _place(raw: Mapping[str, Any]) -> LogPlace:
+    return LogPlace(
+        BlockNumber(abi.quantity(raw["blockNumber"])),
+        abi.quantity(raw["logIndex"]),
+        BlockHash(abi.raw_bytes(raw["blockHash"])),
+        TxHash(abi.raw_bytes(raw["transactionHash"])),
+    )
+
+
+def _word(data: str, number: int) -> str:
+    return data[2 + 64 * number : 66 + 64 * number]
+
+
+def _amount(data: str, number: int) -> NanoRlc:
+    return NanoRlc(int(_word(data, number), 16))
+
+
+def _address(word: str) -> Address:
+    return Address.parse("0x" + word[-40:])

@@ -1,0 +1,83 @@
+"""What a market must follow on chain: orders closed, assets and stakes that change hands.
+
+Source: PoCo 6.x, IexecOrderManagement, IexecEscrow and the three registries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from poolhand.domain.ids import Address, BlockHash, OrderHash, TaskId, TxHash
+from poolhand.domain.units import BlockNumber, NanoRlc
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogPlace:
+    """Where a log stands; ordered as the chain orders them."""
+
+    block: BlockNumber
+    log_index: int
+    block_hash: BlockHash
+    tx_hash: TxHash
+
+
+class OrderSort(StrEnum):
+    """The four orders."""
+
+    APP = "app"
+    DATASET = "dataset"
+    WORKERPOOL = "workerpool"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderClosed:
+    """Its owner closed an order for good: nothing of it can be matched any more."""
+
+    place: LogPlace
+    sort: OrderSort
+    order: OrderHash
+
+
+@dataclass(frozen=True, slots=True)
+class AssetMoved:
+    """A registry gave an asset to another owner; ``source`` is zero where it was just created."""
+
+    place: LogPlace
+    sort: OrderSort
+    asset: Address
+    source: Address
+    target: Address
+
+
+class StakeChange(StrEnum):
+    """Why a stake changed: ``MOVED`` is free stake, to or from the hub where it is locked."""
+
+    MOVED = "Transfer"
+    LOCKED = "Lock"
+    UNLOCKED = "Unlock"
+    SEIZED = "Seize"
+    REWARDED = "Reward"
+
+
+@dataclass(frozen=True, slots=True)
+class StakeChanged:
+    """A change of an account's stake (nRLC).
+
+    Attributes:
+        owner: Whose; of a ``MOVED`` one, from whom (zero: a deposit).
+        target: To whom a ``MOVED`` one went (zero: a withdrawal); else None.
+        task_id: Of a seizure or reward; zeros where none is named.
+    """
+
+    place: LogPlace
+    change: StakeChange
+    owner: Address
+    amount: NanoRlc
+    target: Address | None = None
+    task_id: TaskId | None = None
+
+
+MarketEvent: TypeAlias = OrderClosed | AssetMoved | StakeChanged
