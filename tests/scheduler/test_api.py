@@ -236,7 +236,7 @@ async def test_health_tells_block_workers_and_work(office):
         "block_time": world.chain.head.timestamp,
         "workers": 1,
         "open_tasks": 1,
-        "gas": {"short": False, "balance": 10**30, "missing": 0, "message": None},
+        "gas": {"short": False, "balance": 10**30, "missing": 0, "spent": 0, "message": None},
         "deposit": {
             "free": 100_000 * RLC,
             "locked": 0,

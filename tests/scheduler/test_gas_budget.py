@@ -67,9 +67,26 @@ async def revealing(world, worker):
     return task
 
 
+async def test_what_transactions_took_is_counted_as_they_are_mined(pool):
+    world = await with_gas(pool, 10 * TASK)
+    await world.hired()
+    await world.deal()
+    await world.step()
+    await world.step()
+    mine = [m.receipt for m in world.chain.mined() if m.sent.sender == world.owner.address]
+    (paid,) = [r.gas_used * r.gas_price for r in mine if r.block > 1 and not r.created]
+    assert gas(world)["spent"] == paid > 0
+
+
 async def test_a_pool_with_enough_for_one_more_task_sells_and_with_less_does_not(pool):
     world = await with_gas(pool, TASK)
-    assert gas(world) == {"short": False, "balance": TASK, "missing": 0, "message": None}
+    assert gas(world) == {
+        "short": False,
+        "balance": TASK,
+        "missing": 0,
+        "spent": 0,
+        "message": None,
+    }
     assert (await order(world)).order.category == 0
     leave(world, TASK - 1)
     await world.step()
@@ -158,7 +175,9 @@ async def test_what_is_owed_is_paid_before_anything_new(pool):
     fresh = await world.deal()
     await worker.has_stored(owed, RIGHT)
     await world.step()
-    assert [waiter.rank for waiter in world.scheduler.gas_budget._waiting] == [3, 0]
+    assert [
+        waiter.rank for each in world.scheduler.gas_budget._waiting.values() for waiter in each
+    ] == [0, 3]
     before = len(world.calls())
     leave(world, ONE)
     for _ in range(PROBE + 3):

@@ -11,11 +11,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import structlog
 
 from poolhand.domain.errors import ChainUnreachable, OutOfGas
+from poolhand.domain.onchain import Receipt
 from poolhand.domain.purse import Means
 from poolhand.domain.units import Gas, UnixSeconds, Wei, show_coin
 from poolhand.observe.complaint import Complaint
@@ -30,13 +32,14 @@ MARGIN: Final = 2
 """Times the present price that a transaction may cost: the base fee doubles within six blocks."""
 PROBE: Final = 15
 """Seconds between two tries without a refill: gas may have become cheaper."""
+EVERYBODY: Final = 1_000_000_000
 RANKS: Final = {"finalize": 0, "reopen": 1, "claim": 2, "initialize": 3}
 """Who is let go first when there is something to spend."""
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiter:
     purpose: str
     rank: int
@@ -52,6 +55,9 @@ class GasBudget:
         changed: Called when gas has become short or is there again.
         outage: Told when the chain is out of reach.
         wall: Takes what nobody expected of a look at the wallet.
+
+    Attributes:
+        spent: On transactions that were mined since the start (wei): a counter.
     """
 
     def __init__(
@@ -66,7 +72,8 @@ class GasBudget:
         self._wall = wall or Wall()
         self._sender, self._clock = sender, clock
         self._owed, self._changed, self._outage = owed, changed, outage
-        self._waiting: list[_Waiter] = []
+        self._waiting: dict[int, dict[_Waiter, None]] = {rank: {} for rank in RANKS.values()}
+        self.spent = Wei(0)
         self._troubled: dict[str, str] = {}
         self._is_richer = False
         self._next_probe = UnixSeconds(0)
@@ -120,6 +127,7 @@ class GasBudget:
             "short": self.is_short,
             "balance": self.balance,
             "missing": self.missing,
+            "spent": self.spent,
             "message": self.complaint,
         }
 
@@ -136,19 +144,22 @@ class GasBudget:
         self._is_richer = False
         self._next_probe = UnixSeconds(self._clock.now() + PROBE)
         self._troubled[purpose] = str(fault)
-        self._waiting.append(waiter)
+        self._waiting[waiter.rank][waiter] = None
         self._note()
         try:
             await waiter.released
         finally:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
+            self._waiting[waiter.rank].pop(waiter, None)
 
     def settled(self, purpose: str) -> None:
         """Take note that a transaction was paid, or is no longer wanted; repeatable."""
         if self._troubled.pop(purpose, None) is not None:
-            self._release(len(self._waiting))
+            self._release(EVERYBODY)
             self._note()
+
+    def paid(self, receipt: Receipt) -> None:
+        """Count what a transaction took of the wallet."""
+        self.spent = Wei(self.spent + receipt.gas_used * receipt.gas_price)
 
     async def _look(self) -> None:
         before = self.balance
@@ -160,18 +171,16 @@ class GasBudget:
         self._outage.over()
         self._is_richer |= before is not None and self._means.balance > before
         if self._is_richer:
-            self._release(len(self._waiting))
+            self._release(EVERYBODY)
         elif self._clock.now() >= self._next_probe:
             self._release(1)
         self._note()
 
     def _release(self, most: int) -> None:
         """Let go of those who are owed most, all of one rank at once."""
-        if not self._waiting:
-            return
-        first = min(waiter.rank for waiter in self._waiting)
-        for waiter in [each for each in self._waiting if each.rank == first][:most]:
-            self._waiting.remove(waiter)
+        first = next((self._waiting[r] for r in sorted(self._waiting) if self._waiting[r]), None)
+        for waiter in tuple(islice(first or (), most)):
+            del self._waiting[waiter.rank][waiter]
             if not waiter.released.done():
                 waiter.released.set_result(None)
 

@@ -43,6 +43,11 @@ class Metrics:
                 lambda: float(gas_budget.missing),
             ),
             (
+                "spent_wei",
+                "Paid for transactions since the start",
+                lambda: float(gas_budget.spent),
+            ),
+            (
                 "short",
                 "1 while nothing new is sold for lack of gas",
                 lambda: float(gas_budget.is_short),

@@ -253,6 +253,7 @@ class Transactions:
     def _record(self, order: _Order, receipt: Receipt) -> None:
         """Write down what was mined; it outlives the program."""
         block, gas, price = receipt.block, receipt.gas_used, receipt.gas_price
+        self._gas_budget.paid(receipt)
         if order.is_packed:
             self._packer.learn(order.effect, gas, len(order.ids))  # type: ignore[arg-type]
         mined = Transaction(order.kind, receipt.tx_hash, block, gas, price)

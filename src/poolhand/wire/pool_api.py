@@ -46,11 +46,15 @@ class PoolConfig(Told):
 
 
 class GasStanding(Told):
-    """The pool wallet's coin for gas (wei); ``message`` says who must act where it is short."""
+    """The pool wallet's coin for gas (wei); ``message`` says who must act where it is short.
+
+    ``spent`` is what its transactions took since the pool's program was started.
+    """
 
     short: bool = False
     balance: Wei | None = None
     missing: Wei = Wei(0)
+    spent: Wei = Wei(0)
     message: Sentence | None = None
 
 
