@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import os
 
+import psutil
 import pytest
 
 from poolhand.containers import docker_logins
@@ -110,3 +113,17 @@ async def test_a_file_that_holds_no_login_is_none(tmp_path, text):
 async def test_a_file_that_cannot_be_read_is_none(tmp_path):
     (tmp_path / "config.json").mkdir()
     assert await RegistryLogins(config=tmp_path / "config.json").of("ghcr.io") is None
+
+
+async def test_a_question_that_nobody_wants_answered_leaves_no_helper_behind(tmp_path, monkeypatch):
+    told = tmp_path / "pid"
+    os.mkfifo(told)
+    helper(tmp_path, monkeypatch, f'echo $$ > "{told}"; exec sleep 600')
+    monkeypatch.setattr(docker_logins, "HELPER_SECONDS", 60)
+    file = config(tmp_path, credsStore="test", auths={"registry.test": {}})
+    asking = asyncio.create_task(RegistryLogins(config=file).of("registry.test"))
+    pid = int(await asyncio.to_thread(told.read_text))
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not psutil.pid_exists(pid)

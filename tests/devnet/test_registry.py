@@ -230,11 +230,13 @@ async def test_the_real_engine_pushes_and_pulls(tmp_path):
         )
     async with Registry(tmp_path) as registry:
         name = f"{registry.host}/a/b"
+        made = [f"{name}:tag", f"{registry.host}/c:2"]
         try:
             assert (await docker("import", "-", f"{name}:tag", stdin=tar.getvalue()))[0] == 0
             code, told = await docker("push", f"{name}:tag")
             assert code == 0, told
             digest = told.partition("digest: ")[2].split()[0]
+            made.append(f"{name}@{digest}")
             assert (await docker("rmi", f"{name}:tag"))[0] == 0
             code, told = await docker("pull", f"{name}@{digest}")
             assert code == 0, told
@@ -244,4 +246,4 @@ async def test_the_real_engine_pushes_and_pulls(tmp_path):
             code, told = await docker("pull", f"{name}@sha256:{'0' * 64}")
             assert (code, "manifest unknown" in told) == (1, True)
         finally:
-            await docker("rmi", f"{name}:tag", f"{name}@{digest}", f"{registry.host}/c:2")
+            await docker("rmi", *made)

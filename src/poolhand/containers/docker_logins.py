@@ -121,10 +121,12 @@ async def _ask(helper: str, name: str, registry: str) -> RegistryLogin | None:
         members = parse_json(told)
         user, secret = str(members["Username"]), str(members["Secret"])
     except TimeoutError:
-        process.kill()
-        await process.wait()
         log.warning("credential_helper_failed", program=program, cause="no answer in time")
         return None
     except (ValueError, KeyError, TypeError):
         return None
+    finally:  # who no longer wants the answer leaves nobody behind that works on it
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return None if user == _TOKEN else RegistryLogin(registry, user, secret)
