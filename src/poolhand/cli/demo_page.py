@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from poolhand.cli.picture import draw
+from poolhand.cli.render import grid, pairs
+from poolhand.cli.tables import Grid, Pairs
 from poolhand.cli.terminal import Console
 from poolhand.devnet.demo import DemoReport, demonstrate
 from poolhand.devnet.info import DevnetInfo
@@ -48,21 +49,20 @@ class _Board:
     def __init__(self) -> None:
         self.tasks: dict[str, Progress] = {}
 
-    def picture(self) -> Table:
+    def picture(self) -> Grid:
         """Draw what is known now."""
-        table = Table("task", "trust", "status", "replicates", title="Tasks under way")
+        rows = []
         for name, progress in self.tasks.items():
             task = progress.tasks[0]
             replicates = task.news.replicates if task.news else ()
-            lines = [Text(f"{_short(str(r.worker))} {r.status}") for r in replicates]
+            lines = [f"{_short(str(each.worker))} {each.status}" for each in replicates]
             trust = "10" if len(lines) > 1 else "1"
-            table.add_row(name, trust, _coloured(str(task.status)), Group(*lines))
-        return table
+            rows.append((name, trust, _coloured(str(task.status)), "\n".join(lines)))
+        return grid(("task", "trust", "status", "replicates"), rows, "Tasks under way")
 
 
-def _coloured(status: str) -> str:
-    colour = MARKS.get(status, "yellow")
-    return f"[{colour}]{status}[/{colour}]"
+def _coloured(status: str) -> Text:
+    return Text(status, style=MARKS.get(status, "yellow"))
 
 
 def _short(address: str) -> str:
@@ -74,68 +74,62 @@ def print_report(report: DemoReport, console: Console, seconds: float) -> None:
     names = {each.address: name for name, each in report.info.accounts.items()}
     lower = {address.lower(): name for address, name in names.items()}
     for task in report.tasks:
-        console.rule(f"[bold]{task.name}[/bold]  trust {task.members['trust']}")
+        console.rule(Text.assemble((task.name, "bold"), f"  trust {task.members['trust']}"))
         console.print(_facts(task.members))
         console.print(_replicates(task.members, lower))
         console.print(_transactions(task.transactions, lower))
         _show_result(Path(task.members["result_folder"]), console)
-    console.rule("[bold]Money[/bold]")
+    console.rule(Text("Money", style="bold"))
     console.print(_balances(report))
-    total = "not one nRLC was made or lost" if report.conserved else "[red]NOT CONSERVED[/red]"
-    console.print(f"kitty {show_rlc(report.kitty)} RLC; {total}")
+    sound, broken = Text("not one nRLC was made or lost"), Text("NOT CONSERVED", style="red")
+    total = sound if report.conserved else broken
+    console.print(Text.assemble(f"kitty {show_rlc(report.kitty)} RLC; ", total))
     console.print(f"all in {seconds:.0f} s, devnet included")
 
 
-def _facts(members: Any) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+def _facts(members: Any) -> Pairs:
     timeline = members["timeline"]
-    rows = {
-        "status": _coloured(members["status"]),
-        "flow": members["flow"],
-        "task": members["task_id"],
-        "deal": members["deal_id"],
-        "consensus": members["consensus"],
-        "digest": members["result_digest"],
-        "from deal to end": f"{timeline['seconds']} s of chain time",
-    }
-    for what, value in rows.items():
-        table.add_row(f"[dim]{what}[/dim]", str(value))
-    return table
+    return pairs(
+        (
+            ("status", _coloured(members["status"])),
+            ("flow", members["flow"]),
+            ("task", members["task_id"]),
+            ("deal", members["deal_id"]),
+            ("consensus", members["consensus"]),
+            ("digest", members["result_digest"]),
+            ("from deal to end", f"{timeline['seconds']} s of chain time"),
+        )
+    )
 
 
-def _replicates(members: Any, names: dict[str, str]) -> Table:
-    table = Table("replicate of", "address", "status", title="Replicates")
-    for each in members["replicates"]:
-        name = names.get(each["worker"].lower(), "?")
-        table.add_row(name, each["worker"], _coloured(each["status"]))
-    return table
+def _replicates(members: Any, names: dict[str, str]) -> Grid:
+    rows = [
+        (names.get(each["worker"].lower(), "?"), each["worker"], _coloured(each["status"]))
+        for each in members["replicates"]
+    ]
+    return grid(("replicate of", "address", "status"), rows, "Replicates")
 
 
-def _transactions(transactions: Any, names: dict[str, str]) -> Table:
-    table = Table("transaction", "from", "block", "gas", "gwei", "paid (ETH)", title="Transactions")
+def _transactions(transactions: Any, names: dict[str, str]) -> Grid:
+    rows = []
     for each in transactions:
         paid = f"{each.gas * each.gas_price / WEI_PER_COIN:.6f}"
         price = f"{each.gas_price / WEI_PER_GWEI:.2f}"
         who = names.get(each.sender.lower(), _short(each.sender))
-        table.add_row(each.what, who, str(each.block), f"{each.gas:,}", price, paid)
-    return table
+        rows.append((each.what, who, each.block, f"{each.gas:,}", price, paid))
+    columns = ("transaction", "from", "block", "gas", "gwei", "paid (ETH)")
+    return grid(columns, rows, "Transactions")
 
 
-def _balances(report: DemoReport) -> Table:
-    table = Table("account", "free stake", "locked", "wallet", "change", title="RLC")
+def _balances(report: DemoReport) -> Grid:
+    rows = []
     for name, money in report.after.items():
         change = NanoRlc(money.total - report.before[name].total)
         colour = "green" if change > 0 else "red" if change < 0 else "dim"
-        table.add_row(
-            name,
-            show_rlc(money.stake),
-            show_rlc(money.locked),
-            show_rlc(money.wallet),
-            f"[{colour}]{'+' if change > 0 else ''}{show_rlc(change)}[/{colour}]",
-        )
-    return table
+        told = Text(f"{'+' if change > 0 else ''}{show_rlc(change)}", style=colour)
+        held = (money.stake, money.locked, money.wallet)
+        rows.append((name, *map(show_rlc, held), told))
+    return grid(("account", "free stake", "locked", "wallet", "change"), rows, "RLC")
 
 
 def _show_result(folder: Path, console: Console) -> None:
