@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import shutil
 
 import pytest
 from results_world import Scene, archive, digest_of
 
+from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
+from poolhand.results.errors import NoRoomForWorker, NoRoomLeft
+from poolhand.results.room import Quota, Room
 
 SIZE = 20_000
 
@@ -95,3 +99,38 @@ async def test_a_restart_forgets_nothing(tmp_path):
     await scene.intake.count()
     answer = await scene.put(worker, await scene.offer(worker), large("42"))
     assert code(answer) == (507, "no-room-for-worker")
+
+
+@pytest.mark.case("N4")
+def test_many_workers_together_leave_some_of_the_disk_where_the_operator_set_no_limit():
+    room = Room(Quota(of_worker=600))
+    room.leave_some(1_000)
+    with (
+        room.arriving(Address(b"\x01" * 20)) as first,
+        room.arriving(Address(b"\x02" * 20)) as other,
+    ):
+        first(600)
+        other(300)
+        with pytest.raises(NoRoomLeft, match="come to more than 900 bytes"):
+            other(1)
+    with room.arriving(Address(b"\x03" * 20)) as again:
+        again(600)
+
+
+@pytest.mark.case("N4")
+def test_a_limit_that_the_operator_set_is_kept_whatever_is_free():
+    room = Room(Quota(of_worker=10**6, stored=500))
+    room.leave_some(10**9)
+    with room.arriving(Address(b"\x01" * 20)) as grow, pytest.raises(NoRoomLeft):
+        grow(501)
+
+
+@pytest.mark.case("N4")
+async def test_a_service_of_any_pool_bounds_the_whole_by_its_disk(tmp_path):
+    scene = await opened(tmp_path)
+    await scene.intake.count()
+    free = shutil.disk_usage(tmp_path).free
+    with scene.intake._room.arriving(Address(b"\x01" * 20)) as grow:
+        with pytest.raises((NoRoomLeft, NoRoomForWorker)):
+            grow(free)
+        assert scene.intake._room._stored < free

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 from fastapi import FastAPI
@@ -44,6 +45,7 @@ def assemble(
         workerpool=settings.workerpool,
         keep=settings.keep,
         quota=Quota(settings.max_waiting, settings.max_stored),
+        free=lambda: shutil.disk_usage(settings.folder).free,
     )
     intake = Intake(hub, storage, clock, terms, Wall(settings.folder / "faults"))
     app = application(

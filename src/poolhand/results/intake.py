@@ -46,6 +46,7 @@ class Terms:
     workerpool: Address | None = None
     keep: Seconds | None = None
     quota: Quota = Quota(8 * 1024**3)
+    free: Callable[[], int] | None = None
 
 
 class Intake:
@@ -65,6 +66,8 @@ class Intake:
         for task_id in await self._storage.tasks():
             for archive in await self._storage.of_task(task_id):
                 self._room.keep(archive, waits=True)
+        if self._terms.free is not None:
+            self._room.leave_some(await asyncio.to_thread(self._terms.free))
 
     # ------------------------------------------------------------------------------------ in
 

@@ -20,7 +20,10 @@ _Key = tuple[TaskId, Address, ResultDigest]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Bytes of one worker's archives that wait for the chain; of all that is here, None: any."""
+    """Bytes of one worker's archives that wait for the chain; of all that is here.
+
+    ``stored`` None: what is here at the start and nine tenths of what the disk has free then.
+    """
 
     of_worker: int
     stored: int | None = None
@@ -34,7 +37,7 @@ class Room:
     """
 
     def __init__(self, quota: Quota) -> None:
-        self._quota = quota
+        self._quota, self._stored = quota, quota.stored
         self._sizes: dict[_Key, int] = {}
         self._waiting: dict[Address, dict[_Key, int]] = {}
         self._held: Counter[Address] = Counter()
@@ -77,6 +80,11 @@ class Room:
         self._held[worker] -= waiting.pop(key, 0)
         self._forget(worker)
 
+    def leave_some(self, free: int) -> None:
+        """Bound what is stored by what the disk has free (bytes), unless the operator did."""
+        if self._quota.stored is None:
+            self._stored = self._total + free * 9 // 10
+
     def waiting_of(self, worker: Address) -> tuple[TaskId, ...]:
         """Return the tasks for which archives of a worker wait."""
         return tuple(dict.fromkeys(task for task, _, _ in self._waiting.get(worker, ())))
@@ -86,7 +94,7 @@ class Room:
         return self._held[worker] + size > self._quota.of_worker
 
     def _check(self, worker: Address, more: int) -> None:
-        most, stored = self._quota.of_worker, self._quota.stored
+        most, stored = self._quota.of_worker, self._stored
         if self._held[worker] + more > most:
             raise NoRoomForWorker(
                 f"archives of worker {worker} that wait for the chain come to more than {most} "

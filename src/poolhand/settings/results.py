@@ -31,7 +31,7 @@ class ResultsSettings:
             them are free.
         max_provisional: Archives kept for one task before the chain has decided.
         max_waiting: Bytes of one worker's archives for which the chain has not decided yet.
-        max_stored: Bytes of all archives together; None: as much as the disk takes.
+        max_stored: Bytes of all archives together; None: what the disk had free, less a tenth.
         keep: How long a finalized result stays; None: for ever.
         sweep: Between two rounds of tidying up.
     """
@@ -76,7 +76,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("max-waiting", "POOLHAND_MAX_WAITING", size, "8g",
            "archives of one worker for which the chain has not decided yet"),
     Option("max-stored", "POOLHAND_MAX_STORED", _size_or_all, "0",
-           "all archives together; 0: as much as the disk takes"),
+           "all archives together; 0: what the disk had free at the start, less a tenth"),
     Option("keep", "POOLHAND_KEEP_RESULTS", whole(0), "0",
            "seconds that a finalized result is kept; 0: for ever"),
     *chain_options(),
