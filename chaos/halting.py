@@ -85,9 +85,9 @@ class HaltingJournal:
             timer.daemon = True
             timer.start()
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         self._stories.clear()
-        for stream, event in self._journal.read():
+        for stream, event in self._journal.read(prefix):
             self._stories[stream].append(CODEC.decode(event))
             yield stream, event
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from poolhand.domain.errors import BrokenPrecondition
-from poolhand.ports.journal import Forgotten, Journal, Written
+from poolhand.ports.journal import Forgotten, Journal, Marked, Written
 from poolhand.store.errors import JournalCorrupt, JournalFull, JournalLocked, JournalTooNew
 from poolhand.store.file import FileJournal
 from poolhand.store.memory import MemoryJournal
@@ -27,25 +27,33 @@ from poolhand.store.sql import SqlJournal
 Reopen = Callable[[Journal], Journal]
 
 
-@pytest.fixture(params=["memory", "file", "sqlite"])
+@pytest.fixture(
+    params=["memory", "file", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
 def kind(request) -> str:
     return request.param
 
 
 @pytest.fixture
-def journal(kind, tmp_path):
-    made = _open(kind, tmp_path)
+def where(kind, request, tmp_path) -> str:
+    """Return the folder, or the URL of the database."""
+    return request.getfixturevalue("postgres") if kind == "postgres" else str(tmp_path)
+
+
+@pytest.fixture
+def journal(kind, where):
+    made = _open(kind, where)
     yield made
     made.close()
 
 
 @pytest.fixture
-def reopen(kind, tmp_path):
+def reopen(kind, where):
     opened = []
 
     def again(journal: Journal) -> Journal:
         journal.close()
-        fresh = journal.reopened() if kind == "memory" else _open(kind, tmp_path)
+        fresh = journal.reopened() if kind == "memory" else _open(kind, where)
         opened.append(fresh)
         return fresh
 
@@ -54,14 +62,16 @@ def reopen(kind, tmp_path):
         fresh.close()
 
 
-def _open(kind: str, folder: Path) -> Journal:
+def _open(kind: str, where: str) -> Journal:
     match kind:
         case "memory":
             return MemoryJournal()
         case "file":
-            return FileJournal(folder / "sub" / "journal", slack=3)
+            return FileJournal(Path(where) / "sub" / "journal", slack=3)
+        case "postgres":
+            return SqlJournal(where)
         case _:
-            return SqlJournal(f"sqlite:///{folder}/journal.db")
+            return SqlJournal(f"sqlite:///{where}/journal.db")
 
 
 EVENTS = [
@@ -142,6 +152,25 @@ def sqlite3_limit(journal, pages):
     connection.rollback()
 
 
+def test_only_streams_whose_names_begin_so_are_read(journal, reopen):
+    names = ["task/1", "task/2", "Task/3", "tx/1", "task", "task_4", "täsk/5"]
+    for name in names:
+        journal.append(name, {})
+    for _ in range(2):
+        assert [stream for stream, _ in journal.read("task/")] == ["task/1", "task/2"]
+        assert [stream for stream, _ in journal.read()] == names
+        journal = reopen(journal)
+
+
+def test_cursors_stand_where_they_were_set(kind, journal, reopen):
+    if kind == "file":
+        return  # a worker follows nothing
+    journal.commit([Marked("deals", 7), Marked("other", 1), Marked("deals", 2**40)])
+    journal.commit([Marked("other", 0)])
+    assert journal.marks() == {"deals": 2**40, "other": 0}
+    assert reopen(journal).marks() == {"deals": 2**40, "other": 0}
+
+
 def test_a_caller_cannot_change_what_was_recorded(journal):
     event = {"list": [1]}
     journal.append("a", event)
@@ -163,12 +192,12 @@ def test_a_closed_journal_refuses(journal):
         journal.append("a", {})
 
 
-def test_an_open_journal_is_not_opened_twice(kind, journal, tmp_path):
+def test_an_open_journal_is_not_opened_twice(kind, journal, where):
     if kind == "memory":
         return
     journal.append("a", {})
     with pytest.raises(JournalLocked):
-        _open(kind, tmp_path)
+        _open(kind, where)
     journal.append("b", {})
     assert len(list(journal.read())) == 2
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from poolhand.domain.replicate import machine as replicate_machine
 from poolhand.domain.task import machine as task_machine
 from poolhand.domain.task.machine import SendClaim, SendFinalize, SendInitialize, SendReopen
-from poolhand.ports.journal import Written
+from poolhand.ports.journal import Forgotten, Written
 from poolhand.scheduler.engine import CODEC as TASK_CODEC
-from poolhand.scheduler.engine import CURSOR
 from poolhand.store.group import GroupCommit
 from poolhand.store.memory import MemoryJournal
 from poolhand.worker.shell import CODEC as REPLICATE_CODEC
@@ -81,8 +80,6 @@ class FusedJournal:
         return self
 
     def _follow(self, stream, event) -> None:
-        if stream == CURSOR:
-            return
         event, known = self._codec.decode(event), self._states.get(stream)
         self._states[stream] = self._machine.step(known, event)[0] if known else self._begin(event)
 
@@ -101,14 +98,22 @@ class FusedJournal:
         self.fuse.point(f"before a commit of {len(changes)}")
         self.journal.commit(changes)
         for change in changes:
-            if isinstance(change, Written):
-                self._follow(change.stream, json.loads(change.text))
-            else:
-                self._states.pop(change.stream, None)
+            match change:
+                case Written(stream, text):
+                    self._follow(stream, json.loads(text))
+                case Forgotten(stream):
+                    self._states.pop(stream, None)
         self.fuse.point("after commit")
 
-    def read(self):
-        return self.journal.read()
+    def read(self, prefix=""):
+        return self.journal.read(prefix)
+
+    @property
+    def archive(self):
+        return self.journal.archive
+
+    def marks(self):
+        return self.journal.marks()
 
     def forget(self, stream):
         self.fuse.point("before forget")
@@ -131,6 +136,15 @@ class FusedLog(GroupCommit):
         self._fuse.point(f"before adding {event.get('t', stream)}")
         super().add(stream, event)
         self._fuse.point(f"after adding {event.get('t', stream)}")
+
+    def keep(self, row):
+        self._fuse.point("before keeping")
+        super().keep(row)
+
+    def forget(self, stream):
+        self._fuse.point("before forgetting")
+        super().forget(stream)
+        self._fuse.point("after forgetting")
 
 
 class Fused:

@@ -69,6 +69,9 @@ def journals_tell_the_state(world) -> None:
     for task_id, task in world.pool.tasks_known().items() if world.pool.is_up else ():
         if str(task_id) in world.pool.scheduler.engine.unread:
             continue
+        if task_id not in world.pool.scheduler.engine.tasks:
+            assert world.pool.journal.state(task_id) is None
+            continue
         told = world.pool.journal.state(task_id)
         assert replace(told, now=task.now, view=task.view) == task
     for node in world.nodes:

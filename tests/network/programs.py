@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,7 +207,8 @@ class Pool(Program):
         self.world.exchange.pool_died()
 
     def tasks_known(self):
-        return self.scheduler.engine.tasks
+        """Return every task: those in memory, and those that are rows."""
+        return ChainMap(self.scheduler.engine.tasks, self.journal.archive._tasks)
 
 
 class Pretender:

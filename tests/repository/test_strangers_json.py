@@ -13,6 +13,8 @@ OWN = {
     "store/record.py": "our journal, under a checksum",
     "store/sql.py": "our journal, under a checksum",
     "store/memory.py": "our journal",
+    "store/rows.py": "our rows",
+    "store/migrations/versions/v0002_settled.py": "our journal",
     "store/results_disk.py": "our records of archives",
     "worker/notice.py": "the worker's own notice",
     "requester/remembered.py": "our notes of purchases",

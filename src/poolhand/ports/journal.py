@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from poolhand.ports.archive import Row, SettledArchive
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -22,8 +24,23 @@ class Forgotten:
     stream: str
 
 
-Change: TypeAlias = Written | Forgotten
-"""What a commit does to a journal."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row beside the journal: what has settled, or what outlives the journal's streams."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A cursor: how far something was followed (a block number)."""
+
+    name: str
+    value: int
+
+
+Change: TypeAlias = Written | Forgotten | Kept | Marked
+"""What a commit does."""
 
 
 class Journal(Protocol):
@@ -35,8 +52,8 @@ class Journal(Protocol):
     def append(self, stream: str, event: Mapping[str, Any]) -> None:
         """Record one event durably; raises JournalFull when the disk is."""
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) in order of writing; raises JournalCorrupt."""
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) of names that begin so, as written; raises JournalCorrupt."""
 
     def forget(self, stream: str) -> None:
         """Drop a stream whose story is over; repeatable."""
@@ -46,10 +63,17 @@ class Journal(Protocol):
 
 
 class BatchJournal(Journal, Protocol):
-    """A journal that takes many changes at once; safe to call from another thread."""
+    """A journal with rows beside it that takes many changes at once; for calls from any thread."""
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Make changes in their order, durably, all or none; raises JournalFull."""
+
+    def marks(self) -> Mapping[str, int]:
+        """Return every cursor."""
 
 
 class EventLog(Protocol):
@@ -58,6 +82,10 @@ class EventLog(Protocol):
     What was added is known at once to who added it and durable a little later; whatever leaves the
     program on account of it (a message, a transaction) waits in ``after``.
     """
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
 
     def add(self, stream: str, event: Mapping[str, Any]) -> None:
         """Have an event recorded; raises BrokenPrecondition where it is not made of JSON values."""
@@ -71,5 +99,18 @@ class EventLog(Protocol):
     async def durable(self) -> None:
         """Wait until all that was added before is durable."""
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) that is durable, in order; raises JournalCorrupt."""
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) that are durable, in order, of names that begin so.
+
+        Raises:
+            JournalCorrupt: A record was altered.
+        """
+
+    def keep(self, row: Row) -> None:
+        """Have a row kept; one that is there already is replaced."""
+
+    def mark(self, name: str, value: int) -> None:
+        """Have a cursor set."""
+
+    def marks(self) -> Mapping[str, int]:
+        """Return every cursor that is durable."""

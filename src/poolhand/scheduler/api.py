@@ -6,6 +6,7 @@ Answers are JSON; faults are ``{"code", "message"}`` with the status of their ro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,6 +22,7 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.task.rules import replicates_needed
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust, Weight
+from poolhand.ports.archive import TaskLine
 from poolhand.ports.chain import HubFacts
 from poolhand.scheduler.chronicle import Chronicle
 from poolhand.scheduler.collateral import Collateral
@@ -30,6 +32,7 @@ from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.preflight import Asked, Preflight
 from poolhand.scheduler.pricing import Pricing
+from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.views import show_deal, show_task, show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.waiting import neighbourhood
@@ -87,6 +90,7 @@ class Office:
     collateral: Collateral
     preflight: Preflight
     metrics: Metrics
+    settled: SettledTasks
     public_logs: bool = False
     logs: dict[TaskId, dict[Address, tuple[str, str]]] = field(default_factory=dict)
 
@@ -174,12 +178,16 @@ def _pool(router: APIRouter, office: Office) -> None:
 def _tasks(router: APIRouter, office: Office) -> None:
     @router.get("/v1/tasks")
     async def tasks(
-        status: TaskStatus | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+        status: TaskStatus | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: str | None = None,
     ) -> list[TaskNews | HiddenTask]:
-        """List tasks, newest first."""
-        newest = reversed(office.engine.tasks.values())
-        chosen = (task for task in newest if status in (None, task.status))
-        return [_show(office, task) for task, _ in zip(chosen, range(limit), strict=False)]
+        """List tasks: those at work, newest first, then those that have settled, latest first.
+
+        ``before`` is the last task of the page before, where there is one.
+        """
+        last = None if before is None else TaskId.parse(before)
+        return [_show(office, task) for task in await _page(office, status, last, limit)]
 
     @router.get("/v1/tasks/{task_id}")
     async def task(task_id: str) -> TaskNews:
@@ -189,8 +197,8 @@ def _tasks(router: APIRouter, office: Office) -> None:
         ``block`` is where ``tx`` stands; ``won_by`` is the event on chain that decided the end;
         ``obstacle`` says why no worker that is there can do the task, null where one can.
         """
-        events = await office.chronicle.story(_find(office, task_id))
-        found = _find(office, task_id)
+        events = await office.chronicle.story(await _find(office, task_id))
+        found = await _find(office, task_id)
         obstacle, trouble = _obstacle(office, found), _trouble(office, found)
         return show_task(found, events, obstacle=obstacle, trouble=trouble)
 
@@ -199,7 +207,7 @@ def _tasks(router: APIRouter, office: Office) -> None:
         """Show what the app printed on each worker."""
         if not office.public_logs:
             raise NotPublic("this pool does not publish logs; ask its owner")
-        found = _find(office, task_id).facts.task_id
+        found = (await _find(office, task_id)).facts.task_id
         printed = office.logs.get(found, {})
         return PrintedByWorker(
             {worker: Printed(stdout=out, stderr=err) for worker, (out, err) in printed.items()}
@@ -208,11 +216,29 @@ def _tasks(router: APIRouter, office: Office) -> None:
     @router.get("/v1/deals/{deal_id}")
     async def deal(deal_id: str) -> DealNews:
         """Show a deal of this pool."""
-        found = _find_deal(office, DealId.parse(deal_id))
-        known = office.engine.tasks
-        return show_deal(
-            found, [known[task_id] for _, task_id in found.tasks() if task_id in known]
-        )
+        found = await _find_deal(office, DealId.parse(deal_id))
+        lines = {line.task_id: line for line in await office.settled.lines(found.deal_id)}
+        for _, name in found.tasks():
+            if name in office.engine.tasks:
+                lines[name] = _line(office.engine.tasks[name])
+        return show_deal(found, sorted(lines.values(), key=lambda line: line.index))
+
+
+async def _page(
+    office: Office, status: TaskStatus | None, last: TaskId | None, most: int
+) -> list[Task]:
+    """Return a page of tasks, from memory and then from the archive."""
+    known, page = office.engine.tasks, list[Task]()
+    if last is None or last in known:
+        names = islice(office.engine.pages.newest(status, last), most)
+        page, last = [known[name] for name in names], None
+    if len(page) < most:
+        page += await office.settled.tasks(status, last, most - len(page))
+    return page
+
+
+def _line(task: Task) -> TaskLine:
+    return TaskLine(task.facts.task_id, task.facts.index, task.status)
 
 
 def _obstacle(office: Office, task: Task) -> str | None:
@@ -238,10 +264,11 @@ def _trouble(office: Office, task: Task) -> str | None:
     return office.engine.troubles.get(task.facts.task_id)
 
 
-def _find_deal(office: Office, name: DealId) -> Deal:
+async def _find_deal(office: Office, name: DealId) -> Deal:
     deals = office.lookout.deals
-    if name in deals.by_id:
-        return deals.by_id[name]
+    found = deals.by_id.get(name) or await office.settled.deal(name)
+    if found is not None:
+        return found
     if name in deals.unread:
         raise NotReadYet(f"deal {name} cannot be read yet: {deals.unread[name].words}")
     if name in deals.unreadable:
@@ -249,8 +276,9 @@ def _find_deal(office: Office, name: DealId) -> Deal:
     raise NotKnown(f"deal {name} is not one of this pool's")
 
 
-def _find(office: Office, text: str) -> Task:
-    found = office.engine.tasks.get(TaskId.parse(text))
+async def _find(office: Office, text: str) -> Task:
+    name = TaskId.parse(text)
+    found = office.engine.tasks.get(name) or await office.settled.task(name)
     if found is None:
         raise NotKnown(f"task {text} is not one of this pool's")
     return found

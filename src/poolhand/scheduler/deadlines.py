@@ -45,8 +45,11 @@ class Deadlines:
             self.changed(task.facts.task_id)
 
     def changed(self, task_id: TaskId) -> None:
-        """Find the next moment of a task that has changed."""
-        task = self._engine.tasks[task_id]
+        """Find the next moment of a task that has changed; one that has left has none."""
+        task = self._engine.tasks.get(task_id)
+        if task is None:
+            self._moments.drop(task_id)
+            return
         wake = next_wake(task)
         doubt = None if wake is None else next_doubt(task, self._rules)
         known = [moment for moment in (wake, doubt) if moment is not None]

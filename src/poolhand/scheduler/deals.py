@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -21,6 +21,7 @@ from poolhand.domain.task.rules import FORGOTTEN
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.patience import Patience
+from poolhand.ports.archive import KeptDeal
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
 
@@ -60,6 +61,7 @@ class Deals:
         by_id: Deals whose tasks are known.
         obstacle: Says why the workers that are there cannot do what was bought.
         bought: Told of each deal that is new.
+        ended: Tells which tasks of a deal the chain has ended so long ago that they are rows.
         unread: Deals put aside.
         unreadable: Deals given up, and why.
     """
@@ -86,6 +88,18 @@ class Deals:
         self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
         self.bought: Callable[[Deal], None] = lambda _deal: None
         self.known: Callable[[DealId], None] = lambda _deal: None
+        self.ended: Callable[[DealId], Awaitable[frozenset[TaskId]]] = _none
+
+    def left(self, task: Task) -> None:
+        """Forget a task that has settled for good; with its last one the deal is but a row."""
+        deal_id = task.facts.deal_id
+        known = self._ids.get(deal_id)
+        if known is not None:
+            known.pop(task.facts.task_id, None)
+            if not known:
+                del self._ids[deal_id]
+                self.by_id.pop(deal_id, None)
+                self._gone.discard(deal_id)
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
@@ -180,22 +194,29 @@ class Deals:
             return []
         if self._doubted(deal):
             return await self._take_back(deal, block)
-        if len(self._ids[deal_id]) >= deal.bot_size:
+        ended = await self.ended(deal_id)
+        if len(self._ids.get(deal_id, ())) + len(ended) >= deal.bot_size:
             return []
         category = await self._category(deal.category)
         late = now >= category.contribution_deadline(deal.start_time)
         if late or deal.tag.needs_tee:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
             return []
-        self.by_id[deal_id] = deal
+        self._know(deal, category)
         self.bought(deal)
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
         with self._wall.around("preflight", deal_id=str(deal_id)):
             if why := self.obstacle(deal):
                 log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
         async for facts in _in_turns(self._facts(deal, category, block)):
-            self._receive(Received(max(now, deal.start_time), facts))
+            if facts.task_id not in ended:
+                self._receive(Received(max(now, deal.start_time), facts))
         return list(self._ids[deal_id])
+
+    def _know(self, deal: Deal, category: Category) -> None:
+        """Remember a deal, and that it was ours when all its tasks have settled."""
+        self.by_id[deal.deal_id] = deal
+        self._engine.keep(KeptDeal(deal, category.final_deadline(deal.start_time)))
 
     def _receive(self, event: Received) -> None:
         self._engine.receive(event)
@@ -247,11 +268,13 @@ class Deals:
     async def _take_back(self, deal: Deal, block: BlockNumber | None = None) -> list[TaskId]:
         """Go on with a deal that the chain has after all, on the terms of its new block."""
         self._gone.discard(deal.deal_id)
-        self.by_id[deal.deal_id] = deal
+        category, ended = await self._category(deal.category), await self.ended(deal.deal_id)
+        self._know(deal, category)
         log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)
-        category = await self._category(deal.category)
         async for facts in _in_turns(self._facts(deal, category, block)):
             task = self._engine.tasks.get(facts.task_id)
+            if facts.task_id in ended and task is None:
+                continue
             if task is None:  # a crash came between two tasks of the deal
                 self._receive(Received(deal.start_time, facts))
             else:
@@ -288,6 +311,10 @@ class Deals:
         if index not in self._categories:
             self._categories.update(await self._patience.ask(self._hub.categories))
         return self._categories[index]
+
+
+async def _none(_deal_id: DealId) -> frozenset[TaskId]:
+    return frozenset()
 
 
 async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:

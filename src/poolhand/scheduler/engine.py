@@ -24,13 +24,15 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.wall import Wall
+from poolhand.ports.archive import Row
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.task_index import TaskIndex
+from poolhand.scheduler.task_pages import TaskPages
 from poolhand.wire.journal_json import EventCodec
 
 CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
-CURSOR: Final = "cursor"
-"""Journal stream of the block up to which deals were seen."""
+CURSOR: Final = "deals"
+"""Cursor of the block up to which deals were seen."""
 
 log = structlog.get_logger()
 
@@ -43,7 +45,10 @@ class Engine:
         wall: Takes what nobody expected; only what concerns the program ends it.
 
     Attributes:
-        tasks: By id; finished ones included.
+        tasks: By id: what is open, and what settled so lately that a re-organisation may take it
+            back. What has settled for good has left for the archive.
+        pages: Lists them.
+        left: Told of a task that has left.
         troubles: What was raised for a task, in words: nobody new is given it.
         passing: Those of them that end when what failed goes well: looks and transactions.
         index: Finds and counts them.
@@ -59,7 +64,9 @@ class Engine:
         self.troubles: dict[TaskId, str] = {}
         self.unread: dict[str, str] = {}
         self.passing: set[TaskId] = set()
-        self.index = TaskIndex()
+        self._leaving: set[TaskId] = set()
+        self.index, self.pages = TaskIndex(), TaskPages()
+        self.left: Callable[[Task], None] = lambda _task: None
         self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.cursor: BlockNumber | None = None
@@ -72,12 +79,11 @@ class Engine:
 
         One that does not read to its end holds up no other: the chain tells the rest of it.
         """
+        if (block := self._journal.marks().get(CURSOR)) is not None:
+            self.cursor = BlockNumber(block)
         stories: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for stream, record in self._journal.read():
-            if stream == CURSOR:
-                self.cursor = BlockNumber(int(record["block"]))
-            else:
-                stories[stream].append(record)
+            stories[stream].append(record)
         for stream, records in stories.items():
             try:
                 self._replay(TaskId.parse(stream), records)
@@ -134,8 +140,7 @@ class Engine:
 
     def resume(self) -> None:
         """Act on everything that is outstanding."""
-        for task_id in tuple(self.index.open):
-            task = self.tasks[task_id]
+        for task in self.open_tasks():
             self._act_later(task, machine.outstanding(task))
 
     def after(self, act: Callable[[], None]) -> None:
@@ -173,8 +178,12 @@ class Engine:
     def seen(self, block: BlockNumber) -> None:
         """Remember that deals up to a block are known."""
         if self.cursor is None or block > self.cursor:
-            self._journal.add(CURSOR, {"block": block})
+            self._journal.mark(CURSOR, block)
             self.cursor = block
+
+    def keep(self, row: Row) -> None:
+        """Keep a row beside the tasks."""
+        self._journal.keep(row)
 
     def receive(self, event: Received) -> None:
         """Begin a task; one that exists already is left alone."""
@@ -200,7 +209,7 @@ class Engine:
 
     def _feed(self, task_id: TaskId, event: Event) -> None:
         before = self.tasks.get(task_id)
-        if before is None:
+        if before is None or task_id in self._leaving:
             return
         event = _without_news(before, event)
         after, effects = machine.step(before, event)
@@ -234,9 +243,31 @@ class Engine:
         for task_id in tuple(self.index.of(worker)):
             yield self.tasks[task_id]
 
+    def retire(self, task_id: TaskId) -> None:
+        """Have a settled task made a row; it leaves once that is durable, and changes no more."""
+        task = self.tasks[task_id]
+        if task_id in self._leaving or str(task_id) in self.unread or not machine.is_settled(task):
+            return
+        self._leaving.add(task_id)
+        self._journal.keep(task)
+        self._journal.forget(str(task_id))
+        self._journal.after(lambda: self._leave(task))
+
+    def _leave(self, task: Task) -> None:
+        name = task.facts.task_id
+        self._leaving.discard(name)
+        self.index.leave(task)
+        self.pages.leave(task)
+        for known in (self.tasks, self._written, self.troubles):
+            known.pop(name, None)
+        self.passing.discard(name)
+        self.left(task)
+
     def _swap(self, task_id: TaskId, task: Task) -> None:
-        self.index.swap(self.tasks.get(task_id), task)
+        before = self.tasks.get(task_id)
         self.tasks[task_id] = task
+        self.index.swap(before, task)
+        self.pages.swap(before, task)
         if task.status in FINAL_TASK and task_id not in self.index.open:
             log.debug("task_settled", task_id=str(task_id), status=task.status)
 

@@ -142,7 +142,10 @@ class Looks:
     def _see(self, view: TaskView) -> None:
         task_id = view.task_id
         self._engine.well(task_id)
-        known = self._engine.tasks[task_id].view
+        task = self._engine.tasks.get(task_id)
+        if task is None:  # it has settled for good meanwhile
+            return
+        known = task.view
         if known is not None and view.block < known.block:
             self.outdated.add(task_id)  # a lagging node, or a chain that was turned back
         else:

@@ -9,13 +9,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.worker_directory import WorkerDirectory
 
 
 class Metrics:
     """Gauges are read when they are asked for; nothing is counted twice."""
 
-    def __init__(self, engine: Engine, workers: WorkerDirectory, gas_budget: GasBudget) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        workers: WorkerDirectory,
+        gas_budget: GasBudget,
+        settled: SettledTasks,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.assignments = Counter(
             "poolhand_replicates_created_total", "Replicates created", registry=self.registry
@@ -28,7 +35,7 @@ class Metrics:
         )
         self._tasks = Gauge("poolhand_tasks", "Tasks by status", ["status"], registry=self.registry)
         for status in TaskStatus:
-            self._tasks.labels(status).set_function(partial(_count, engine, status))
+            self._tasks.labels(status).set_function(partial(_count, engine, settled, status))
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
         ).set_function(lambda: len(workers))
@@ -57,5 +64,5 @@ class Metrics:
             gauge.set_function(read)
 
 
-def _count(engine: Engine, status: TaskStatus) -> float:
-    return engine.index.statuses[status]
+def _count(engine: Engine, settled: SettledTasks, status: TaskStatus) -> float:
+    return engine.index.statuses[status] + settled.count(status)

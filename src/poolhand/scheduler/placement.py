@@ -130,6 +130,8 @@ class Placement:
         """Tell the planner of tasks that have changed."""
         for task_id in list(islice(self._tasks, MOST_HEARD)):
             del self._tasks[task_id]
+            if task_id not in self._engine.tasks:  # it has settled for good meanwhile
+                continue
             try:
                 self._hear(self._engine.tasks[task_id])
             except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from random import Random
 from typing import Final
 
@@ -52,7 +53,7 @@ from poolhand.scheduler.ended_replicates import EndedReplicates
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.idle_news import IdleNews
-from poolhand.scheduler.lookout import Lookout
+from poolhand.scheduler.lookout import SHALLOW, Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
@@ -62,8 +63,10 @@ from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.result_checks import ResultChecks
+from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
-from poolhand.scheduler.transactions import Transactions
+from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.transactions import KINDS, Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
@@ -114,7 +117,8 @@ class Scheduler:
         )
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
         self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
-        self.metrics = Metrics(self.engine, self.directory, self.gas_budget)
+        self.settled = SettledTasks(journal.archive)
+        self.metrics = Metrics(self.engine, self.directory, self.gas_budget, self.settled)
         pool, patience = settings.workerpool, Patience(clock, self._outage)
         self.deals = Deals(self.engine, hub, pool, patience, quick=settings.quick_finish)
         self.lookout = Lookout(self.engine, hub, watcher, pool, self.deals, patience)
@@ -190,6 +194,8 @@ class Scheduler:
             lambda: self.collateral.complaint,
         )
         self.deals.bought = self.pricing.bought
+        self.retiring = Retiring(self.engine, SHALLOW, self._block, self._is_busy)
+        self.engine.left, self.deals.ended = self._left, self.settled.ended
         self._transactions: Transactions | None = None
         self._owner = owner
 
@@ -210,6 +216,7 @@ class Scheduler:
             collateral=self.collateral,
             preflight=self.preflight,
             metrics=self.metrics,
+            settled=self.settled,
             public_logs=self._settings.public_logs,
             logs=self.workers.logs,
         )
@@ -233,6 +240,7 @@ class Scheduler:
             )
             self.lookout.is_recorded = self._transactions.is_sending
             self.engine.recover()
+            self.settled.recover()
             await self.lookout.prepare()
             await self.collateral.look()
             self.assessor.recover()
@@ -241,6 +249,7 @@ class Scheduler:
             self.lookout.passed = self._pass_time
             self.engine.troubled, self.deals.known = self._troubled, self.placement.deal_known
             self.directory.changed = self._worker_changed
+            self.retiring.recover()
             self.engine.act, self.engine.changed = self._act, self._changed
             tasks.create_task(self.lookout.keep_looking())
             self.engine.resume()
@@ -253,6 +262,8 @@ class Scheduler:
             tasks.create_task(self.workers.keep_appraising())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.placement.keep_placing())
+            tasks.create_task(self._retire())
+            tasks.create_task(self.settled.keep_pruning(self._clock, self._settings.retention))
             tasks.create_task(self.returns.wait())
             self.placement.open()
             caught_up()
@@ -260,6 +271,22 @@ class Scheduler:
     def _packer(self) -> Packer:
         share, confirmations = self._settings.batch_gas_share, self._settings.chain.confirmations
         return Packer(share, confirmations, lambda: self.lookout.head)
+
+    async def _retire(self) -> None:
+        """With every block, let tasks go whose end is deep enough, for ever."""
+        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
+            async for head in heads:
+                await self.retiring.passed(head.number)
+
+    def _is_busy(self, task_id: TaskId) -> bool:
+        """Whether a transaction of ours for a task is under way."""
+        sending = self._transactions.is_sending if self._transactions else None
+        return sending is not None and any(sending(task_id, kind) for kind in KINDS.values())
+
+    def _left(self, task: Task) -> None:
+        self.settled.left(task)
+        self.deadlines.changed(task.facts.task_id)
+        self.deals.left(task)
 
     def _first_block(self) -> BlockNumber:
         """Return where to look for deals: where we stopped, else where the owner says, else now.
@@ -279,6 +306,7 @@ class Scheduler:
         self.assessor.changed(task_id)
         self.open_tasks.changed(task_id)
         self.deadlines.changed(task_id)
+        self.retiring.changed(task_id)
         self.placement.changed(task_id)
         for attempt in self.engine.tasks[task_id].attempts:
             self.appraisal.read_soon(attempt.worker)
@@ -343,6 +371,10 @@ class Scheduler:
     def _owed(self) -> int:
         """Count the tasks on chain that only we can end."""
         return self.engine.index.owed
+
+    def _block(self) -> BlockNumber:
+        head = self.lookout.head
+        return head.number if head else BlockNumber(0)
 
     def _gas_changed(self) -> None:
         self.placement.wake()

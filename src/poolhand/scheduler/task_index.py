@@ -19,7 +19,7 @@ class TaskIndex:
     """Counts and finds tasks.
 
     Attributes:
-        statuses: How many tasks have each status, those that are over included.
+        statuses: How many tasks in memory have each status, those that are over included.
         owed: How many tasks on chain only the pool can end.
     """
 
@@ -54,6 +54,10 @@ class TaskIndex:
             self._open[task_id] = None
             for attempt in after.attempts:
                 self._by_worker.setdefault(attempt.worker, {})[task_id] = None
+
+    def leave(self, task: Task) -> None:
+        """Note that a settled task is counted elsewhere from now on."""
+        self.statuses[task.status] -= 1
 
     def _release(self, task_id: TaskId, task: Task | None) -> None:
         for attempt in task.attempts if task else ():

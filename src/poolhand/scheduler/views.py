@@ -14,6 +14,7 @@ from poolhand.domain.task.rules import is_dropped, is_gone
 from poolhand.domain.task.status import GONE, MEANINGS
 from poolhand.domain.task.story import CLAIMED, DROPPED, Decision, block_of, decision, durations
 from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.ports.archive import TaskLine
 from poolhand.wire.pool_api import (
     ChainMoment,
     DealNews,
@@ -176,7 +177,7 @@ def show_transaction(transaction: Transaction) -> PoolTransaction:
     )
 
 
-def show_deal(deal: Deal, tasks: list[Task]) -> DealNews:
+def show_deal(deal: Deal, tasks: Iterable[TaskLine]) -> DealNews:
     """Show a deal and where its tasks stand (prices in nRLC)."""
     return DealNews(
         deal_id=deal.deal_id,
@@ -189,8 +190,7 @@ def show_deal(deal: Deal, tasks: list[Task]) -> DealNews:
         price=deal.price,
         worker_stake=deal.worker_stake,
         tasks=tuple(
-            DealTask(task_id=each.facts.task_id, index=each.facts.index, status=each.status)
-            for each in tasks
+            DealTask(task_id=each.task_id, index=each.index, status=each.status) for each in tasks
         ),
     )
 

@@ -39,6 +39,7 @@ class PoolSettings:
             where it listens.
         results_url: Under which the results service is reached.
         database: Where the state is kept: an SQLAlchemy URL.
+        retention: Days for which settled tasks are kept after their final deadline; 0: for ever.
         start_block: From which deals are looked for the first time; None: the newest block.
         allowed: Workers that may join; empty for everybody.
         trusted: Workers for which the owner gives its word: they begin as if they had proved
@@ -69,6 +70,7 @@ class PoolSettings:
     public_url: str = ""
     results_url: str = "http://127.0.0.1:13200"
     database: str = "sqlite:///pool.db"
+    retention: int = 365
     start_block: BlockNumber | None = None
     allowed: frozenset[Address] = frozenset()
     trusted: frozenset[Address] = frozenset()
@@ -139,7 +141,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("results-url", "IEXEC_RESULT_REPOSITORY_URL", web_url, "http://127.0.0.1:13200",
            "URL of the results service"),
     Option("database", "POOLHAND_DATABASE", str, "sqlite:///pool.db",
-           "where the state is kept (SQLAlchemy URL)"),
+           "where the state is kept (SQLAlchemy URL: SQLite or PostgreSQL)"),
+    Option("retention", "POOLHAND_RETENTION_DAYS", whole(0), "365",
+           "days for which settled tasks are kept after their final deadline; 0: for ever"),
     Option("start-block", "IEXEC_START_BLOCK_NUMBER", _start_block, "",
            "block from which deals are looked for the first time; empty: the newest"),
     Option("workers", "IEXEC_WORKERS_WHITELIST", _workers, "",
@@ -203,6 +207,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         public_url=found["public-url"],
         results_url=found["results-url"],
         database=found["database"],
+        retention=found["retention"],
         start_block=found["start-block"],
         allowed=found["workers"],
         trusted=found["trusted-workers"],

@@ -30,7 +30,7 @@ class JournalCorrupt(EndsProgram, Refused):
 class JournalTooNew(EndsProgram, Refused):
     """A later version of Poolhand wrote it."""
 
-    def __init__(self, where: str, found: int, known: int) -> None:
+    def __init__(self, where: str, found: int | str, known: int | str) -> None:
         super().__init__(
             f"journal {where} holds records of version {found}, this Poolhand knows {known}: "
             "install the version that wrote it, or a later one"

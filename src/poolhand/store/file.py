@@ -98,15 +98,15 @@ class FileJournal:
             for record in records:
                 self._note(record)
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) in order of writing, forgotten streams left out.
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) in order of writing, forgotten streams left out.
 
         Raises:
             JournalCorrupt: A line was altered since the journal was opened.
         """
         self._check()
         for record, _ in self._alive():
-            if record.event is not None:
+            if record.event is not None and record.stream.startswith(prefix):
                 yield record.stream, record.event
 
     def forget(self, stream: str) -> None:

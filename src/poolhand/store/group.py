@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from poolhand.ports.journal import BatchJournal, Change, Forgotten, Written
+from poolhand.ports.archive import Row, SettledArchive
+from poolhand.ports.journal import BatchJournal, Change, Forgotten, Kept, Marked, Written
 from poolhand.store.record import Codec
 
 MOST: Final = 512
@@ -49,6 +50,11 @@ class GroupCommit:
         self._due: deque[Callable[[], None]] = deque()
         self._wake = asyncio.Event()
 
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
+        return self._journal.archive
+
     def add(self, stream: str, event: Mapping[str, Any]) -> None:
         """Have an event recorded; it is copied now."""
         self._change(Written(stream, Codec.event_text(event)))
@@ -73,9 +79,21 @@ class GroupCommit:
         self.after(lambda: None if done.done() else done.set_result(None))
         await done
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def keep(self, row: Row) -> None:
+        """Have a row kept."""
+        self._change(Kept(row))
+
+    def mark(self, name: str, value: int) -> None:
+        """Have a cursor set."""
+        self._change(Marked(name, value))
+
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield what is durable."""
-        return self._journal.read()
+        return self._journal.read(prefix)
+
+    def marks(self) -> Mapping[str, int]:
+        """Return every cursor that is durable."""
+        return self._journal.marks()
 
     async def run(self) -> NoReturn:
         """Write one group after another, for ever.

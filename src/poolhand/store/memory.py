@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from poolhand.domain.errors import BrokenPrecondition, PoolhandError
-from poolhand.ports.journal import Change, Written
+from poolhand.ports.archive import Row, SettledArchive
+from poolhand.ports.journal import Change, Forgotten, Kept, Marked, Written
+from poolhand.store.memory_archive import MemoryArchive
 from poolhand.store.record import Codec
 
 
@@ -22,8 +24,15 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._records: list[tuple[str, str]] = []
+        self._marks: dict[str, int] = {}
+        self._archive = MemoryArchive()
         self._closed = False
         self.failure: PoolhandError | None = None
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
+        return self._archive
 
     def append(self, stream: str, event: Mapping[str, Any]) -> None:
         """Record one event; raises ``failure`` when a test set one."""
@@ -42,10 +51,28 @@ class MemoryJournal:
         if self.failure is not None:
             raise self.failure
         for change in changes:
-            if isinstance(change, Written):
-                self._records.append((change.stream, change.text))
-            else:
-                self.forget(change.stream)
+            match change:
+                case Written(stream, text):
+                    self._records.append((stream, text))
+                case Forgotten(stream):
+                    self.forget(stream)
+                case Kept(row):
+                    self._archive.keep(row)
+                case Marked(name, value):
+                    self._marks[name] = value
+
+    def keep(self, row: Row) -> None:
+        """Keep a row, at once."""
+        self.commit((Kept(row),))
+
+    def mark(self, name: str, value: int) -> None:
+        """Set a cursor, at once."""
+        self.commit((Marked(name, value),))
+
+    def marks(self) -> Mapping[str, int]:
+        """Return every cursor."""
+        self._check()
+        return dict(self._marks)
 
     def after(self, act: Callable[[], None]) -> None:
         """Do it now: all is as durable as it will be."""
@@ -54,11 +81,12 @@ class MemoryJournal:
     async def durable(self) -> None:
         """Return at once."""
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) in order of writing."""
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) in order of writing."""
         self._check()
         for stream, text in tuple(self._records):
-            yield stream, json.loads(text)
+            if stream.startswith(prefix):
+                yield stream, json.loads(text)
 
     def forget(self, stream: str) -> None:
         """Drop a stream; repeatable."""
@@ -73,7 +101,8 @@ class MemoryJournal:
         """Close this one and return what a restarted program would find."""
         self.close()
         fresh = MemoryJournal()
-        fresh._records = list(self._records)
+        fresh._records, fresh._marks = list(self._records), dict(self._marks)
+        fresh._archive = self._archive
         return fresh
 
     def _check(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from poolhand.ports.archive import Row, SettledArchive
 from poolhand.ports.journal import EventLog, Journal
 
 
@@ -21,11 +22,10 @@ class Section:
         """Record one event durably."""
         self._journal.append(self._prefix + stream, event)
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) of the section in order of writing."""
-        for stream, event in self._journal.read():
-            if stream.startswith(self._prefix):
-                yield stream.removeprefix(self._prefix), event
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) of the section in order of writing."""
+        for stream, event in self._journal.read(self._prefix + prefix):
+            yield stream.removeprefix(self._prefix), event
 
     def forget(self, stream: str) -> None:
         """Drop a stream; repeatable."""
@@ -40,6 +40,11 @@ class LogSection:
 
     def __init__(self, log: EventLog, name: str) -> None:
         self._log, self._prefix = log, f"{name}/"
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
+        return self._log.archive
 
     def add(self, stream: str, event: Mapping[str, Any]) -> None:
         """Have an event recorded."""
@@ -57,8 +62,21 @@ class LogSection:
         """Wait until all that was added before is durable."""
         await self._log.durable()
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) of the section in order of writing."""
-        for stream, event in self._log.read():
-            if stream.startswith(self._prefix):
-                yield stream.removeprefix(self._prefix), event
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) of the section in order of writing."""
+        for stream, event in self._log.read(self._prefix + prefix):
+            yield stream.removeprefix(self._prefix), event
+
+    def keep(self, row: Row) -> None:
+        """Have a row kept; rows are of no section."""
+        self._log.keep(row)
+
+    def mark(self, name: str, value: int) -> None:
+        """Have a cursor set."""
+        self._log.mark(self._prefix + name, value)
+
+    def marks(self) -> Mapping[str, int]:
+        """Return the section's cursors."""
+        known = self._log.marks().items()
+        here = {name: value for name, value in known if name.startswith(self._prefix)}
+        return {name.removeprefix(self._prefix): value for name, value in here.items()}

@@ -1,4 +1,4 @@
-"""A journal in an SQL database: SQLite by file, PostgreSQL by URL, with the same code."""
+"""A pool's database: its journal, and rows of what has settled; SQLite or PostgreSQL, by URL."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
+    URL,
     Connection,
     Engine,
-    Integer,
-    MetaData,
-    Table,
-    Text,
     bindparam,
     create_engine,
     delete,
     event,
+    func,
     insert,
     make_url,
     select,
@@ -33,7 +29,8 @@ from sqlalchemy.exc import DBAPIError
 
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.observe.private import create_private, narrow
-from poolhand.ports.journal import Change, Forgotten, Written
+from poolhand.ports.archive import SettledArchive
+from poolhand.ports.journal import Change, Forgotten, Kept, Marked, Written
 from poolhand.store.errors import (
     JournalCorrupt,
     JournalFull,
@@ -41,27 +38,19 @@ from poolhand.store.errors import (
     JournalTooNew,
     JournalUnwritable,
 )
+from poolhand.store.migrate import NEWEST, UnknownRevision, migrate
 from poolhand.store.record import Codec, TooNewRecord
+from poolhand.store.schema import CURSORS, JOURNAL
+from poolhand.store.sql_archive import SqlArchive, keep, mark
 
-_METADATA: Final = MetaData()
-_TABLE: Final = Table(
-    "journal",
-    _METADATA,
-    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("v", Integer, nullable=False),
-    Column("s", Text, nullable=False, index=True),
-    Column("e", Text, nullable=False),
-    Column("c", BigInteger, nullable=False),
-    sqlite_autoincrement=True,
-)
-_INSERT: Final = insert(_TABLE)
-_DELETE: Final = delete(_TABLE).where(_TABLE.c.s == bindparam("stream"))
+_INSERT: Final = insert(JOURNAL)
+_DELETE: Final = delete(JOURNAL).where(JOURNAL.c.s == bindparam("stream"))
 _ADVISORY: Final = 0x706F6F6C
 """Key of PostgreSQL's advisory lock: one journal per database."""
 
 
 class SqlJournal:
-    """Implements ``ports.journal.BatchJournal`` over one table ``journal`` of one database.
+    """Implements ``ports.journal.BatchJournal`` over one database.
 
     SQLite runs in WAL mode with ``synchronous=FULL``, so that a commit survives a power cut, and
     with an exclusive lock; PostgreSQL with an advisory lock.
@@ -72,6 +61,7 @@ class SqlJournal:
 
     Raises:
         JournalLocked: Another process has it open.
+        JournalTooNew: A later version migrated it.
         JournalUnwritable: The database does not open.
     """
 
@@ -81,6 +71,7 @@ class SqlJournal:
         self._mutex = threading.RLock()
         self._engine = _engine(url)
         self._connection: Connection | None = None
+        self._archive = SqlArchive(self._transaction)
         try:
             self._connection = self._engine.connect()
             self._hold(self._connection)
@@ -92,6 +83,11 @@ class SqlJournal:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
+        return self._archive
 
     def append(self, stream: str, event: Mapping[str, Any]) -> None:
         """Record one event; it survives a power cut once this returns.
@@ -110,21 +106,36 @@ class SqlJournal:
             JournalUnwritable: Any other refusal; nothing was changed.
         """
         with self._transaction() as connection:
-            for kind, run in groupby(changes, type):
-                if kind is Written:
-                    connection.execute(_INSERT, [self._row(each) for each in run])
-                else:
-                    connection.execute(_DELETE, [{"stream": each.stream} for each in run])
+            for _, run in groupby(changes, type):
+                self._make(connection, list(run))
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every (stream, event) in order of writing.
+    def _make(self, connection: Connection, changes: list[Any]) -> None:
+        """Make changes of one kind."""
+        match changes[0]:
+            case Written():
+                connection.execute(_INSERT, [self._row(each) for each in changes])
+            case Forgotten():
+                connection.execute(_DELETE, [{"stream": each.stream} for each in changes])
+            case Kept():
+                keep(connection, [each.row for each in changes])
+            case Marked():
+                mark(connection, {each.name: each.value for each in changes})
+
+    def marks(self) -> Mapping[str, int]:
+        """Return every cursor."""
+        with self._transaction() as connection:
+            rows = connection.execute(select(CURSORS)).mappings().all()
+        return {row["name"]: row["value"] for row in rows}
+
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) in order of writing, of streams whose names begin so.
 
         Raises:
             JournalCorrupt: A row was altered; its number is named.
             JournalTooNew: A later version wrote it.
         """
         last = 0
-        while rows := self._page(last):
+        while rows := self._page(last, prefix):
             for number, version, stream, written, checksum in rows:
                 yield stream, self._decode(number, version, stream, written, checksum)
             last = rows[-1][0]
@@ -141,12 +152,11 @@ class SqlJournal:
                 self._connection = None
             self._engine.dispose()
 
-    def _page(self, last: int) -> list[tuple[int, int, str, str, int]]:
-        with self._mutex:
-            query = select(_TABLE).where(_TABLE.c.n > last).order_by(_TABLE.c.n).limit(1000)
-            rows = [tuple(row) for row in self._open().execute(query)]
-            self._open().rollback()
-        return rows
+    def _page(self, last: int, prefix: str) -> list[tuple[int, int, str, str, int]]:
+        mine = func.substr(JOURNAL.c.s, 1, len(prefix)) == prefix
+        query = select(JOURNAL).where(JOURNAL.c.n > last, mine).order_by(JOURNAL.c.n).limit(1000)
+        with self._transaction() as connection:
+            return [tuple(row) for row in connection.execute(query)]
 
     def _decode(
         self, number: int, version: int, stream: str, written: str, checksum: int
@@ -189,19 +199,36 @@ class SqlJournal:
     def _hold(self, connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             free = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY})
+            connection.commit()
             if not free:
                 raise JournalLocked(self._where, "unknown")
-        _METADATA.create_all(connection)
-        connection.execute(delete(_TABLE).where(_TABLE.c.n < 0))  # takes SQLite's write lock
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # takes SQLite's write lock, for good
+        try:
+            migrate(connection)
+        except UnknownRevision as fault:
+            raise JournalTooNew(self._where, str(fault), NEWEST) from fault
         connection.commit()
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url)
+    known, options = _with_driver(url), {}
+    if known.drivername == "postgresql+psycopg":
+        import psycopg  # noqa: PLC0415 - only where a server is used
+
+        options["module"] = psycopg
+    engine = create_engine(known, **options)
     if engine.dialect.name == "sqlite":
         _keep_private(engine.url.database)
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _with_driver(url: str) -> URL:
+    """Return a URL that names the driver we have, where it names none."""
+    known = make_url(url)
+    plain = known.drivername in ("postgres", "postgresql")
+    return known.set(drivername="postgresql+psycopg") if plain else known
 
 
 def _keep_private(database: str | None) -> None:

@@ -69,8 +69,9 @@ def _encode(value: Any) -> Any:
         return mended(value)
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, tuple):
-        return [_encode(each) for each in value]
+    if isinstance(value, tuple | frozenset):
+        found = [_encode(each) for each in value]
+        return sorted(found) if isinstance(value, frozenset) else found
     if isinstance(value, Mapping):
         return {_encode(key): _encode(each) for key, each in value.items()}
     return _members(value) if is_dataclass(value) else value
@@ -90,13 +91,21 @@ def _decode(hint: Any, raw: Any) -> Any:
     if origin in (Union, types.UnionType):
         return _decode_union(get_args(hint), raw)
     if origin is tuple:
-        return tuple(_decode(get_args(hint)[0], each) for each in raw)
+        return _decode_tuple(get_args(hint), raw)
+    if origin is frozenset:
+        return frozenset(_decode(get_args(hint)[0], each) for each in raw)
     if origin is not None:
         key, value = get_args(hint)
         return {_decode(key, k): _decode(value, v) for k, v in raw.items()}
     while hasattr(hint, "__supertype__"):
         hint = hint.__supertype__
     return _decode_plain(hint, raw)
+
+
+def _decode_tuple(hints: tuple[Any, ...], raw: Any) -> tuple[Any, ...]:
+    if hints[-1] is Ellipsis:
+        return tuple(_decode(hints[0], each) for each in raw)
+    return tuple(_decode(hint, each) for hint, each in zip(hints, raw, strict=True))
 
 
 def _decode_union(choices: tuple[Any, ...], raw: Any) -> Any:

@@ -72,9 +72,9 @@ class _Witnessed:
         self._journal.append(stream, event)
         self._note(stream, event)
 
-    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every event."""
-        return self._journal.read()
+        return self._journal.read(prefix)
 
     def forget(self, stream: str) -> None:
         """Drop a stream."""

@@ -1,0 +1,146 @@
+"""A pool's database of an older version becomes this one's, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, event
+
+from poolhand.domain.task.status import TaskStatus
+from poolhand.scheduler.assessor import Memory
+from poolhand.scheduler.engine import Engine as TaskEngine
+from poolhand.store.errors import JournalTooNew
+from poolhand.store.memory import MemoryJournal
+from poolhand.store.migrate import NEWEST
+from poolhand.store.schema import METADATA
+from poolhand.store.section import LogSection, Section
+from poolhand.store.sql import SqlJournal
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "pool_database_v1.db"
+
+
+@pytest.fixture
+def old(tmp_path) -> Path:
+    """A database as the pool of revision 5d30c83 left it (golden/make_pool_database.py)."""
+    return Path(shutil.copy(GOLDEN, tmp_path / "pool.db"))
+
+
+def log_of(journal):
+    """Return a log with what a journal holds."""
+    log = MemoryJournal()
+    for stream, record in journal.read():
+        log.append(stream, record)
+    for name, value in journal.marks().items():
+        log.mark(name, value)
+    return log
+
+
+def rows(path, query="SELECT n, s, e FROM journal ORDER BY n"):
+    with sqlite3.connect(path) as raw:
+        found = raw.execute(query).fetchall()
+    raw.close()
+    return found
+
+
+def test_an_older_pool_goes_on_where_it_was(old):
+    before = rows(old)
+    journal = SqlJournal(f"sqlite:///{old}")
+    engine = TaskEngine(LogSection(log_of(journal), "task"))
+    engine.recover()
+    assert engine.cursor == 11
+    assert not engine.unread
+    statuses = sorted(task.status for task in engine.tasks.values())
+    assert statuses == [TaskStatus.COMPLETED, TaskStatus.RECEIVED, TaskStatus.RUNNING]
+    assert [stream for stream, _ in Section(journal, "tx").read()] == ["tx:finalize:golden:0"]
+    memory = Memory.on(LogSection(log_of(journal), "reputation"), frozenset())
+    memory.recover()
+    journal.close()
+    assert rows(old) == [row for row in before if row[1] != "task/cursor"]
+
+
+@pytest.mark.parametrize("start", ["empty", "old"])
+def test_migrations_make_the_tables_that_the_code_has(start, old, tmp_path):
+    path = old if start == "old" else tmp_path / "new.db"
+    SqlJournal(f"sqlite:///{path}").close()
+    check_tables(f"sqlite:///{path}")
+
+
+@pytest.mark.postgres
+def test_migrations_make_the_same_tables_on_a_server(postgres):
+    SqlJournal(postgres).close()
+    check_tables(postgres.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def check_tables(url):
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == NEWEST
+    engine.dispose()
+
+
+def test_a_database_is_migrated_once(old):
+    for _ in range(3):
+        journal = SqlJournal(f"sqlite:///{old}")
+        assert journal.marks() == {"task/deals": 11}
+        journal.append("task/x", {})
+        journal.forget("task/x")
+        journal.close()
+
+
+def test_a_database_of_a_later_version_is_refused_and_left_alone(old):
+    SqlJournal(f"sqlite:///{old}").close()
+    with sqlite3.connect(old) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.close()
+    before = old.read_bytes()
+    with pytest.raises(JournalTooNew, match="9999"):
+        SqlJournal(f"sqlite:///{old}")
+    assert old.read_bytes() == before
+
+
+class PowerCut(Exception):
+    """The machine went off."""
+
+
+@contextmanager
+def cut_at(number):
+    """Let the machine go off at a statement."""
+    count = 0
+
+    def look(*_):
+        nonlocal count
+        count += 1
+        if count == number:
+            raise PowerCut
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+
+
+def test_a_migration_cut_short_at_any_statement_changes_nothing(old):
+    before, cuts = rows(old), 0
+    for number in range(1, 200, 3):
+        try:
+            with cut_at(number):
+                SqlJournal(f"sqlite:///{old}").close()
+        except PowerCut:
+            cuts += 1
+            assert rows(old) == before
+            assert rows(old, "SELECT name FROM sqlite_master WHERE name = 'tasks'") == []
+        else:
+            break
+    assert cuts > 8
+    journal = SqlJournal(f"sqlite:///{old}")
+    assert journal.marks() == {"task/deals": 11}
+    journal.close()
