@@ -258,6 +258,12 @@ async def test_a_vanisher_finishes_what_it_came_back_to():
 LIMITS = ArchiveLimits(expanded=2**30, files=10_000, ratio=200)
 
 
+def inspected(archive):
+    """Look at an archive file as the results service does."""
+    with archive.open("rb") as file:
+        return inspect(file, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("what", "refusal"),
     [
@@ -269,12 +275,12 @@ LIMITS = ArchiveLimits(expanded=2**30, files=10_000, ratio=200)
 def test_no_results_service_takes_rubbish(tmp_path, what, refusal):
     write_rubbish(what, tmp_path / "rubbish.zip")
     with pytest.raises(refusal):
-        inspect(str(tmp_path / "rubbish.zip"), LIMITS)
+        inspected(tmp_path / "rubbish.zip")
 
 
 def test_the_archive_of_another_result_is_sound(tmp_path):
     write_rubbish(Rubbish.ANOTHER_RESULT, tmp_path / "rubbish.zip")
-    assert set(inspect(str(tmp_path / "rubbish.zip"), LIMITS).digests) == {
+    assert set(inspected(tmp_path / "rubbish.zip").digests) == {
         "computed.json",
         "result.txt",
     }
