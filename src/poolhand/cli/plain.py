@@ -18,6 +18,9 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 _PATHS = (Path, Path | None)
 _PLAIN = (str, str | None, list[str], bool, *_PATHS)
 
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+_NO = frozenset({"0", "false", "f", "no", "n", "off", ""})
+
 V = TypeVar("V", bound=Callable[..., Any])
 
 
@@ -29,7 +32,17 @@ class AsTyped(RuntimeParam):
         del param, ctx
         if self.annotation in _PATHS:
             return Path(value)
+        if self.annotation is bool and isinstance(value, str):
+            return _flag(value)
         return list(value) if self.annotation == list[str] else value
+
+
+def _flag(value: str) -> bool:
+    """Return what a variable of the environment says of a flag; raises ``BadParameter``."""
+    word = value.strip().lower()
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise typer.BadParameter(f"'{value}' is neither true nor false")
 
 
 def take_as_typed(parameters: list[Any]) -> None:
