@@ -385,7 +385,7 @@ def test_logs_never_mix_with_the_answer(cli):
     journal.write_text(journal.read_text() + torn)
     ran = cli("account", "deposit", "1", "--json")
     assert ran.json["stake_nrlc"] == 102 * RLC
-    assert "journal_tail_cut" in ran.err
+    assert "journal tail cut" in ran.err
 
 
 def test_a_corrupt_journal_line_is_told_with_file_and_line(cli):

@@ -72,6 +72,7 @@ def _sentence(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
     """Write a log line as a person at a terminal reads it."""
     what = str(event["event"]).replace("_", " ")
     cause, acts, then = (event.get(key) for key in ("cause", "acts", "next_step"))
+    what += f" {event['name']}" if "name" in event else ""
     told = f"{level}: {what}" + (f": {cause}" if cause else "")
     told += f" ({acts}: {then})" if acts and then else ""
     return told + (f"\n{event['exception']}" if "exception" in event else "")
