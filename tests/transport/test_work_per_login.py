@@ -1,0 +1,97 @@
+"""Ten times the workers, and no more work per login, message, beat or departure: counted in calls."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from poolhand.domain.ids import Address
+from poolhand.domain.messages import Nonce
+from poolhand.transport.clock import ManualClock, SeededEntropy
+from poolhand.transport.session_hub import SessionHub
+from poolhand.wire.messages import Capabilities, Capacity, Login
+
+SMALL, LARGE, ROUNDS, MOST = 200, 2_000, 50, 1.3
+CAN = Capabilities("w", "0", 1, 1, 1, (), gpu=False, instance=Nonce(bytes(32)))
+
+
+class Gate:
+    """A scheduler that does nothing."""
+
+    def admit(self, login):
+        pass
+
+    def connected(self, arrival):
+        pass
+
+    def received(self, worker, message):
+        pass
+
+    def lost(self, worker):
+        pass
+
+
+class Outlet:
+    """A connection on which nothing is carried."""
+
+    def put(self, text):
+        pass
+
+    def end(self, farewell=None):
+        pass
+
+
+class Crowd:
+    """A hub with so many workers connected."""
+
+    def __init__(self, count):
+        self.clock, self.next = ManualClock(), 0
+        self.hub = SessionHub(Gate(), self.clock, SeededEntropy(), "http://r")
+        self.hub._is_open = True
+        self.sessions = [self.login() for _ in range(count)]
+
+    def login(self):
+        self.next += 1
+        worker = Address(self.next.to_bytes(20, "big"))
+        session, _ = self.hub.admit(
+            Login(2, worker, CAN, 0, Nonce(bytes(32)), bytes(65), ()), "1.2.3.4", Outlet()
+        )
+        self.hub.arrived(session)
+        return session
+
+    def message(self):
+        self.hub.take(self.sessions[len(self.sessions) // 2], Capacity(None))
+
+    def beat(self):
+        self.hub.hear(self.sessions[len(self.sessions) // 2])
+
+    def look(self):
+        self.hub._sweep(we_stood_still=False)
+
+    def departure(self):
+        self.hub.drop(self.sessions.pop().arrival.worker, "left", "bye")
+
+
+def calls(crowd, kind):
+    """Count the calls of all functions, built-in ones too, per time that something is done."""
+    count = 0
+
+    def note(_frame, event, _arg):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    act = getattr(crowd, kind)
+    for _ in range(ROUNDS):
+        sys.setprofile(note)
+        try:
+            act()
+        finally:
+            sys.setprofile(None)
+    return count / ROUNDS
+
+
+@pytest.mark.parametrize("kind", ["login", "message", "beat", "look", "departure"])
+def test_ten_times_the_workers_are_no_more_work(kind):
+    small, large = (calls(Crowd(count), kind) for count in (SMALL, LARGE))
+    assert large <= MOST * small
