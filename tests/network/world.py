@@ -118,7 +118,9 @@ class SimulatedNetwork:
             self.add()
 
     def _wallet(self) -> Wallet:
-        return Wallet.from_key(bytes([next(self._keys)] * 32))
+        number = next(self._keys)
+        few = bytes([number % 250] * 32)
+        return Wallet.from_key(few if number < 250 else number.to_bytes(32, "big"))
 
     @property
     def gas_money(self) -> int:

@@ -48,7 +48,7 @@ class Player:
         self.bought += 1
         trust = (1, 2, 5, 10)[number % 4]
         tag = GPU if number // 4 % 8 == 0 else NO_TAG
-        stake, size = (10, 30)[number // 32 % 2], 1 + number // 64 % 4
+        stake, size = (10, 30, 50, 80)[number // 32 % 4], 1 + number // 128 % 4
         self.model.buy(
             deal_of(
                 self.bought,
@@ -56,8 +56,8 @@ class Player:
                 tag=tag,
                 stake=stake,
                 size=size if self.many_deals else 8,
-                requester=number // 256 % self.requesters,
-                at=UnixSeconds(self.model.now - number // 1024 % 3),
+                requester=number // 512 % self.requesters,
+                at=UnixSeconds(self.model.now - number // 2048 % 3),
             )
         )
 

@@ -1,0 +1,93 @@
+"""Ten times the tasks and workers, and hardly more work for the scheduler per event: calls counted."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+
+import pytest
+from pool_world import first_task
+
+from network.links import capabilities
+from poolhand.domain.ids import TaskId
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.machine import Received
+from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.idle_news import AT_ONCE
+from poolhand.transport.session_hub import Arrival
+from poolhand.wire.messages import Capacity, Reported, StatusReport
+
+FEW = 40
+"""Workers, of which more are told why they are idle than with one plan: it is the same for more."""
+MOST = 1.3
+
+
+async def crowded(pool, times):
+    """Return a pool with workers at work and tasks that wait, so many times as few as there are."""
+    world = await pool()
+    workers = [await world.hired() for _ in range(FEW * times)]
+    await world.deal(tasks=(FEW + 10) * times)
+    for _ in range(FEW * times // AT_ONCE + 2):  # until all have been told why they are idle
+        world.scheduler.placement.wake()
+        await world.settle()
+    return world, workers
+
+
+async def calls(work):
+    """Count the calls of functions until what an event leads to is done."""
+    count = 0
+
+    def note(_frame, event, _arg):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        await work
+        for _ in range(30):
+            await asyncio.sleep(0)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+async def log_in(world, _workers):
+    puppet = world.hire()
+    can = capabilities(puppet)
+    arrival = Arrival(puppet.address, can, (), "memory", world.clock.now())
+    world.scheduler.workers.connected(arrival)
+    world.scheduler.workers.received(puppet.address, Capacity("no"))
+
+
+async def report(world, workers):
+    (task,) = world.scheduler.engine.tasks_of(workers[0].address)
+    status = StatusReport(Status.RUNNING, world.clock.now(), None, None)
+    message = Reported(task.facts.task_id, 0, (status,), None)
+    world.scheduler.workers.received(workers[0].address, message)
+
+
+async def lose(world, workers):
+    world.scheduler.workers.lost(workers[0].address)
+
+
+async def head(world, _workers):
+    await world.scheduler._pass_time(UnixSeconds(world.chain.head.timestamp + 1))
+
+
+async def receive(world, _workers):
+    known = world.task(first_task(world.deals[0]))
+    facts = replace(known.facts, task_id=TaskId(bytes([77] * 32)), index=10**6)
+    world.scheduler.engine.receive(Received(known.now, facts))
+
+
+async def show_counts(world, _workers):
+    index = world.scheduler.engine.index
+    assert world.scheduler.gas_budget.reserve >= 0
+    assert len(index.open) >= FEW
+
+
+@pytest.mark.parametrize("event", [log_in, report, lose, head, receive, show_counts])
+async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool, event):
+    few, many = [await calls(event(*await crowded(pool, times))) for times in (1, 10)]
+    assert many <= MOST * few
