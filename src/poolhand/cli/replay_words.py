@@ -33,6 +33,7 @@ EVENTS: Final[Mapping[type, Say]] = {
     task.Assigned: lambda e: f"{_who(e.worker)} was chosen, with weight {e.weight}",
     task.Reported: _entries,
     task.Uploaded: lambda e: f"{_who(e.stored.worker)} stored the result at {e.stored.link}",
+    task.Doubted: lambda e: f"what {_who(e.worker)} claimed to have stored was not the result",
     task.Viewed: lambda e: f"block {e.view.block} showed it {e.view.status.name} on chain",
     task.Lost: lambda e: f"{_who(e.worker)} was silent for longer than its lease",
     task.Found: lambda e: f"{_who(e.worker)} was there again",
