@@ -276,3 +276,19 @@ async def test_whatever_comes_in_which_order_the_law_holds(steps):
             await world.finish()
             await turns()
     assert world.done == world.asked
+
+
+async def test_a_group_that_the_writer_had_not_begun_at_the_end_is_written_all_the_same(
+    held, journal
+):
+    log, writer, running = held
+    log.add("a", {"n": 1})
+    await turns()
+    log.add("a", {"n": 2})
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    ((future, _, _),) = writer.submitted
+    assert not future.cancelled()
+    writer.finish()
+    log.flush()
+    assert list(journal.read()) == [("a", {"n": 1}), ("a", {"n": 2})]

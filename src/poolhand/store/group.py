@@ -107,7 +107,7 @@ class GroupCommit:
             while self._waiting:
                 self._writing = self._waiting.popleft()
                 self._written = self._writer.submit(self._journal.commit, self._writing.changes)
-                await asyncio.wrap_future(self._written)
+                await asyncio.shield(asyncio.wrap_future(self._written))  # an end cancels no write
                 self._due.extend(self._writing.acts)
                 self._writing = None
                 self._act()
