@@ -80,8 +80,13 @@ class Moves:
     def _tell(self, worker: Address, task_id: TaskId) -> None:
         first = self._told[worker, task_id]
         self._told[worker, task_id] += 1
-        report = StatusReport(STAGES[first], UnixSeconds(int(time.time())), None, None)
-        self._pool.say(worker, Reported(task_id, first, (report,), None))
+        self._pool.say(worker, stage(task_id, first))
+
+
+def stage(task_id: TaskId, number: int) -> Reported:
+    """Return the report of one of ``STAGES``, as a worker makes it now."""
+    report = StatusReport(STAGES[number], UnixSeconds(int(time.time())), None, None)
+    return Reported(task_id, number, (report,), None)
 
 
 async def blocks(pool: SimulatedPool) -> None:

@@ -1,7 +1,9 @@
 """The frame of ``make bench``: what is asked for is measured, told and kept, and nothing else."""
 
 import argparse
+import asyncio
 import json
+from importlib import import_module
 
 import pytest
 from bench import __main__ as bench
@@ -63,3 +65,15 @@ def test_what_was_not_measured_is_not_shown_as_met():
     met = dict(zip(table.columns[0].cells, table.columns[-1].cells, strict=True))
     assert sorted(met.values()) == ["", "[green]yes[/]"]
     assert "start.import_s" in next(name for name, mark in met.items() if mark)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "found"),
+    [("transitions", 0.004, "transitions.per_s"), ("assignment", 0.02, "assignment_ms.p95_busy")],
+)
+async def test_a_pool_that_is_simulated_still_speaks_with_the_scheduler(
+    tmp_path, name, size, found
+):
+    async with asyncio.timeout(60):
+        keys = await import_module(f"bench.{name}").keys(Job(tmp_path, size))
+    assert at(keys, found) > 0
