@@ -1,0 +1,145 @@
+"""What the papers claim: decisions have their parts, names in them exist, releases assemble."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import changelog
+import pytest
+from prometheus_client import CollectorRegistry
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+ADRS = sorted((DOCS / "adr").glob("*.md"))
+OPERATING = DOCS / "how-to" / "operate-a-pool.md"
+PARTS = ("context", "options", "decision", "cost", "what would change our mind")
+METRIC = re.compile(r"\bpoolhand_[a-z_]+")
+PATH = re.compile(r"`([\w./-]+/[\w.-]*)`")
+SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+def registries():
+    """Return the registry of each program, as it is when nothing has happened yet."""
+    from poolhand.results.metrics import Metrics as OfResults
+    from poolhand.scheduler.metrics import Metrics as OfPool
+    from poolhand.worker.metrics import gauges
+
+    class Anything:
+        """Stands for what the gauges would read; nothing is read here."""
+
+        def __getattr__(self, _):
+            return self
+
+        def __call__(self, *_):
+            return 0.0
+
+    nothing = Anything()
+    names = OfPool.__init__.__code__.co_argcount - 1
+    yield OfPool(*[nothing] * names).registry
+    yield OfResults().registry
+    yield gauges(nothing, nothing)
+
+
+def metric_names():
+    """Return every name under which a program of ours tells something."""
+    found = set()
+    for registry in registries():
+        assert isinstance(registry, CollectorRegistry)
+        for names in registry._collector_to_names.values():
+            found |= set(names)
+    return found
+
+
+def test_every_metric_that_a_page_names_exists():
+    known = metric_names()
+    for page in (OPERATING, DOCS / "scale.md", *(DOCS / "how-to").glob("*.md")):
+        named = set(METRIC.findall(page.read_text(encoding="utf-8")))
+        assert {name for name in named if name not in known} == set(), page.name
+    assert len(METRIC.findall(OPERATING.read_text(encoding="utf-8"))) >= 10
+
+
+def test_a_metric_that_does_not_exist_would_be_noticed():
+    assert "poolhand_workers_connected" in metric_names()
+    assert "poolhand_workers_conected" not in metric_names()
+
+
+def test_decisions_are_numbered_without_a_double():
+    numbers = [path.name[:4] for path in ADRS]
+    assert all(re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name) for path in ADRS)
+    assert len(set(numbers)) == len(numbers)
+    assert numbers[:8] == [f"{number:04}" for number in range(1, 9)]
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.name)
+def test_a_decision_tells_its_reasons_and_its_end_on_one_page(path):
+    text = path.read_text(encoding="utf-8")
+    parts = {
+        part.strip(" .:*#").lower()
+        for part in re.findall(r"^(?:\*\*|#+ )[^*\n]+", text, re.MULTILINE)
+    }
+    needed = set(PARTS) if path in ADRS[:8] else {"context", "what would change our mind"}
+    assert needed <= parts, needed - parts
+    number = re.match(r"# (?:ADR )?0*(\d+)[.:]? ", text)
+    assert number is not None
+    assert int(number[1]) == int(path.name[:4])
+    assert len(text.splitlines()) <= 80
+
+
+def exists(name):
+    """Whether a path of a page is there: from the root, or from the product's package."""
+    bases = (ROOT, ROOT / "src" / "poolhand", DOCS)
+    return any((base / name).exists() or (base / f"{name}.py").exists() for base in bases)
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/security.md", "docs/threat-model.md"])
+def test_what_a_page_points_to_is_there(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    pointed = {each for each in PATH.findall(text) if not each.startswith("/")}
+    assert {each for each in pointed if not exists(each)} - LEAVE_THE_MACHINE == set()
+    assert pointed
+
+
+LEAVE_THE_MACHINE = {"faults/"}
+"""Folders that a running program makes."""
+
+
+@pytest.mark.parametrize("path", ADRS[:8], ids=lambda path: path.name)
+def test_a_decision_points_to_what_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    assert {each for each in PATH.findall(text) if not exists(each)} == set()
+
+
+def test_links_between_papers_lead_somewhere():
+    for page in (*DOCS.rglob("*.md"), ROOT / "ARCHITECTURE.md", ROOT / "README.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_fragment_of_the_changelog_says_its_kind():
+    assert changelog.fragments(ROOT / "changes")
+
+
+def test_a_fragment_of_no_kind_is_named(tmp_path):
+    (tmp_path / "10.topic.improved.md").write_text("Better.\n")
+    with pytest.raises(ValueError, match=r"10\.topic\.improved\.md"):
+        changelog.fragments(tmp_path)
+
+
+def test_a_release_puts_its_part_before_the_older_ones(tmp_path):
+    (tmp_path / "1.a.fixed.md").write_text("One is mended.\n")
+    (tmp_path / "2.security.md").write_text("- Two is closed.\n")
+    part = changelog.section("0.2.0", "2026-12-01", changelog.fragments(tmp_path))
+    page = changelog.put("# Changelog\n\nWhat a user can notice.\n\n## 0.1.0\n\nOld.\n", part)
+    assert [line for line in page.splitlines() if line.strip()] == [
+        "# Changelog",
+        "What a user can notice.",
+        "## 0.2.0 (2026-12-01)",
+        "### Security",
+        "- Two is closed.",
+        "### Fixed",
+        "- One is mended.",
+        "## 0.1.0",
+        "Old.",
+    ]
