@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar, Self
 
 from eth_hash.auto import keccak
@@ -53,6 +54,14 @@ class FixedBytes(bytes):
         return f"0x{self[:4].hex()}…"
 
 
+@lru_cache(maxsize=32_768)
+def _checksummed(digits: str) -> str:
+    """Write an address with its checksum; kept, for each message of a worker names it."""
+    marks = keccak(digits.encode()).hex()
+    pairs = zip(digits, marks, strict=False)
+    return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in pairs)
+
+
 class Address(FixedBytes):
     """An account or contract; ``str()`` is the EIP-55 checksum form."""
 
@@ -60,10 +69,7 @@ class Address(FixedBytes):
     what = "an address"
 
     def __str__(self) -> str:
-        digits = self.hex()
-        marks = keccak(digits.encode()).hex()
-        pairs = zip(digits, marks, strict=False)
-        return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in pairs)
+        return _checksummed(self.hex())
 
     @property
     def is_zero(self) -> bool:
