@@ -356,7 +356,7 @@ async def test_a_batch_is_taken_apart_when_it_cannot_be_sent(scene):
 
 async def test_a_results_service_that_answers_nonsense_for_one_task_holds_up_no_other(scene):
     world, victims = await scene(quick=False)
-    world.results.holds = Mined(world.results, victims, "holds").holds
+    world.results.location = Mined(world.results, victims, "location").location
     name = await plays(world, victims)
     await ends(world, name)
 

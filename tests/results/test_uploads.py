@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 from hub_world import digest
 from results_world import URL, Scene, archive, digest_of
 
-from poolhand.domain.ids import Address, ResultDigest
+from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import Reopen
 from poolhand.domain.replicate.machine import Offer
 from poolhand.domain.result_link import location_at
@@ -24,7 +24,12 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.listen import PortBusy
-from poolhand.transport.results_client import ResultMissing, ResultsDown, ResultTooLarge
+from poolhand.transport.results_client import (
+    HttpShelf,
+    ResultMissing,
+    ResultsDown,
+    ResultTooLarge,
+)
 from raw_zip import raw_zip
 
 
@@ -541,3 +546,25 @@ async def test_a_busy_port_is_told_before_the_chain_is_asked(tmp_path):
         settings = ResultsSettings(chain, port=port_of(taken), folder=tmp_path)
         with pytest.raises(PortBusy):
             await serve(settings)
+
+
+async def test_the_pool_is_told_where_a_result_lies_as_it_was_kept(scene):
+    worker = scene.workers[0]
+    offer = await scene.revealed(worker)
+    shelf = HttpShelf(scene.http, URL)
+    assert await shelf.location(offer.task_id) is None
+    await scene.put(worker, offer)
+    told = location_at(URL, offer.task_id)
+    assert await shelf.location(offer.task_id) == told
+    assert (await scene.get(offer.task_id, "/v1/results/{}/info")).json()["location"] == told
+    scene.chain.outage = True
+    with pytest.raises(ResultsDown):
+        await shelf.location(offer.task_id)
+
+
+@pytest.mark.parametrize("told", ['http://a"b', "http://a\\b", "http://a b", "x" * 1_025, ""])
+async def test_a_location_that_would_spoil_the_link_on_chain_is_none(told):
+    answer = httpx.Response(200, headers={"Content-Location": told})
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer)) as http:
+        with pytest.raises(ResultsDown, match="no location"):
+            await HttpShelf(http, URL).location(TaskId(bytes(32)))

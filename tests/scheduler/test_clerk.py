@@ -25,7 +25,7 @@ async def claimed(pool):
     deal = await world.deal()
     task_id = first_task(deal)
     known = {deal.deal_id: replace(deal, callback=CONTRACT)}
-    clerk = Clerk(known, "http://results.test", None, world.clock)
+    clerk = Clerk(known, None, world.clock)
 
     async def check(data, digest):
         claim = Stored(worker.address, "link", digest, data)
@@ -42,3 +42,20 @@ async def test_callback_data_that_hash_to_the_digest_are_taken(claimed):
 @pytest.mark.parametrize("data", [b"\x01\x03", b""])
 async def test_callback_data_that_do_not_hash_to_the_digest_are_not_believed(claimed, data):
     assert await claimed(data, RIGHT) is None
+
+
+class Elsewhere:
+    """A results service that keeps archives where no URL of its own leads."""
+
+    async def location(self, _task_id):
+        return "/ipfs/QmX/result.zip"
+
+
+async def test_the_link_that_goes_on_chain_names_the_place_that_the_results_service_tells(pool):
+    world = await pool()
+    worker = await world.hired()
+    deal = await world.deal()
+    clerk = Clerk({deal.deal_id: deal}, Elsewhere(), world.clock)
+    claim = Stored(worker.address, "of the worker", RIGHT, b"")
+    stored = await clerk.check(world.task(first_task(deal)), claim)
+    assert stored.link == '{ "storage": "ipfs", "location": "/ipfs/QmX/result.zip" }'

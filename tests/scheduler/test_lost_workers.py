@@ -87,7 +87,7 @@ class Hanging:
     def __init__(self):
         self.asked = 0
 
-    async def holds(self, task_id):
+    async def location(self, task_id):
         self.asked += 1
         await asyncio.Event().wait()
 

@@ -48,19 +48,20 @@ class Shelf:
     def __init__(self, times):
         self.left = times
 
-    async def holds(self, _task_id):
+    async def location(self, _task_id):
         self.left -= 1
         if self.left >= 0:
             raise Unavailable("the results service does not answer")
-        return True
+        return "https://results.test/1"
 
 
 async def test_a_results_service_that_restarts_is_told_of_once(pool, lines):
     world = await pool()
     await world.hired()
     deal = await world.deal()
-    clerk = Clerk({deal.deal_id: deal}, "http://results.test", Shelf(3), Passing())
-    assert await clerk._is_there(world.task(first_task(deal)), clerk._shelf)
+    clerk = Clerk({deal.deal_id: deal}, Shelf(3), Passing())
+    where = await clerk._location(world.task(first_task(deal)), clerk._shelf)
+    assert where == "https://results.test/1"
     assert outages(lines, "results_") == ["results_unreachable", "results_reached"]
 
 

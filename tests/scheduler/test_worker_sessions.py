@@ -14,6 +14,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.result_link import location_at
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.task.rules import UPLOAD_PATIENCE
 from poolhand.domain.units import UnixSeconds
@@ -380,9 +381,10 @@ class Gated:
     def __init__(self):
         self.answer, self.asked = asyncio.get_running_loop().create_future(), 0
 
-    async def holds(self, task_id):
+    async def location(self, task_id):
         self.asked += 1
-        return await asyncio.shield(self.answer)
+        held = await asyncio.shield(self.answer)
+        return location_at("http://results.test", task_id) if held else None
 
 
 async def claiming(pool):

@@ -38,8 +38,3 @@ def link_location(link: bytes) -> str:
 def location_at(results_url: str, task_id: TaskId) -> str:
     """Return under which URL a results service of ours gives out a task's result."""
     return f"{results_url.rstrip('/')}/v1/results/{task_id}"
-
-
-def result_link(results_url: str, task_id: TaskId, callback: Address) -> str:
-    """Return the link to a result that a results service of ours keeps."""
-    return link_text(location_at(results_url, task_id), callback)

@@ -48,8 +48,8 @@ class ResultsClient(Protocol):
 class ResultsShelf(Protocol):
     """The pool's view of the results service."""
 
-    async def holds(self, task_id: TaskId) -> bool:
-        """Tell whether the archive that the chain has proved is stored.
+    async def location(self, task_id: TaskId) -> str | None:
+        """Tell where the archive that the chain has proved lies; None where none is stored.
 
         Raises:
             Unavailable: The service does not answer.

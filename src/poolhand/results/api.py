@@ -115,6 +115,7 @@ def _downloads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
         part = asked_part(request.headers, archive.size, etag)
         headers = {
             "ETag": etag,
+            "Content-Location": archive.location,
             "Accept-Ranges": "bytes",
             "Content-Length": str(part.count),
             "Content-Disposition": f'attachment; filename="{archive.task_id}.zip"',

@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.ids import DealId
-from poolhand.domain.result_link import result_link
+from poolhand.domain.result_link import link_text
 from poolhand.domain.task.model import Stored, Task
 from poolhand.observe.complaint import Complaint
 from poolhand.ports.clock import Clock
@@ -30,19 +30,16 @@ class Clerk:
 
     Args:
         deals: Of this pool.
-        results_url: Of the service, without a final slash.
-        shelf: The service's own word; None believes workers, for simulations.
+        shelf: The results service's own word; None believes workers, for simulations.
     """
 
     def __init__(
         self,
         deals: Mapping[DealId, Deal],
-        results_url: str,
         shelf: ResultsShelf | None,
         clock: Clock,
     ) -> None:
-        self._deals, self._url = deals, results_url.rstrip("/")
-        self._shelf, self._clock = shelf, clock
+        self._deals, self._shelf, self._clock = deals, shelf, clock
         self._outage = Complaint(
             "results_unreachable",
             "results_reached",
@@ -59,24 +56,25 @@ class Clerk:
         if deal.has_callback and keccak(data) != claim.digest:
             why = "the callback data do not hash to the digest"
         elif self._shelf is not None:
-            link = result_link(self._url, task.facts.task_id, deal.callback)
-            why = None if await self._is_there(task, self._shelf) else "the archive is not there"
+            location = await self._location(task, self._shelf)
+            link = link_text(location or "", deal.callback)
+            why = None if location else "the archive is not there"
         if why is not None:
             task_id, worker = str(task.facts.task_id), str(claim.worker)
             log.warning("result_doubted", task_id=task_id, worker=worker, cause=why)
             return None
         return replace(claim, link=link, callback_data=data if deal.has_callback else b"")
 
-    async def _is_there(self, task: Task, shelf: ResultsShelf) -> bool:
+    async def _location(self, task: Task, shelf: ResultsShelf) -> str | None:
         for left in reversed(range(TRIES)):
             try:
-                held = await shelf.holds(task.facts.task_id)
+                location = await shelf.location(task.facts.task_id)
             except Unavailable as fault:
                 self._outage.tell(fault)
             else:
                 self._outage.over()
-                if held:
-                    return True
+                if location:
+                    return location
             if left:
                 await self._clock.sleep(PAUSE)
-        return False
+        return None

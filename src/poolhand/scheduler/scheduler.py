@@ -164,7 +164,7 @@ class Scheduler:
             outage=self._outage,
         )
         self.appraisal = Appraisal(self.directory, self.engine.index, self.workers.appraise)
-        clerk = Clerk(self.deals.by_id, settings.results_url, shelf, clock)
+        clerk = Clerk(self.deals.by_id, shelf, clock)
         self.result_checks = ResultChecks(self.engine, clerk, self._now)
         limits = HubRules(
             sockets_per_address=settings.connections_per_address,

@@ -19,7 +19,7 @@ from poolhand.domain.errors import PoolhandError
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.machine import Offer
-from poolhand.domain.result_link import result_link
+from poolhand.domain.result_link import link_text, location_at
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import Seconds
 from poolhand.ports.chain import Hub
@@ -60,14 +60,15 @@ class MemoryResults:
         self.archives[offer.task_id, worker] = content
         deal = await self._hub.deal(offer.deal_id)
         callback = deal.callback if deal else ZERO_ADDRESS
-        return result_link(self._url, offer.task_id, callback)
+        return link_text(location_at(self._url, offer.task_id), callback)
 
-    async def holds(self, task_id: TaskId) -> bool:
-        """Tell whether a proved archive is here; see ``ports.files.ResultsShelf``."""
+    async def location(self, task_id: TaskId) -> str | None:
+        """Tell where a proved archive lies; see ``ports.files.ResultsShelf``."""
         owners = [worker for name, worker in self.archives if name == task_id]
         view = (await self._hub.tasks({task_id: owners}))[task_id]
         proved = ContributionStatus.PROVED
-        return any(view.contributions[worker].status is proved for worker in owners)
+        held = any(view.contributions[worker].status is proved for worker in owners)
+        return location_at(self._url, task_id) if held else None
 
     async def _judge(self, worker: Address, offer: Offer) -> None:
         """Refuse who has not proved a result, as the real service does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,8 @@ LOOKED_INTO: Final = 300.0
 """Seconds until an upload is answered: the service looks into the archive before it does."""
 LONGEST: Final = 6 * 3600.0
 """Seconds for a download, however slowly it comes."""
+_LOCATION: Final = re.compile(r"[!#-\[\]-~]{1,1024}")
+"""What may stand in a link: no space, quote or backslash."""
 _UPLOAD: Final = Caps(MAX_ANSWER, seconds=None)
 _HEAD: Final = Caps(MAX_ANSWER, seconds=60)
 
@@ -190,19 +193,25 @@ class HttpShelf:
     def __init__(self, http: httpx.AsyncClient, url: str) -> None:
         self._http, self._url = http, url.rstrip("/")
 
-    async def holds(self, task_id: TaskId) -> bool:
-        """Tell whether there is a result to download.
+    async def location(self, task_id: TaskId) -> str | None:
+        """Tell where there is a result to download; None where there is none.
 
         Raises:
-            ResultsDown: The service does not answer.
+            ResultsDown: The service does not answer, or with something that is no location.
         """
+        asked = location_at(self._url, task_id)
         try:
-            answer = await ask(self._http, "HEAD", location_at(self._url, task_id), _HEAD)
+            answer = await ask(self._http, "HEAD", asked, _HEAD)
         except NoAnswer as fault:
             raise _down(self._url, fault) from fault
         if answer.status >= 500:
             raise ResultsDown(f"the results service at {self._url} asks to wait")
-        return answer.status == 200
+        if answer.status != 200:
+            return None
+        told = answer.headers.get("content-location", asked)
+        if not _LOCATION.fullmatch(told):
+            raise ResultsDown(f"the results service at {self._url} told what is no location")
+        return told
 
 
 def _missing(location: str, status: int, content: bytes) -> ResultsDown | ResultMissing:
