@@ -46,11 +46,11 @@ async def test_a_wallet_short_of_gas_takes_nothing_new_and_names_the_amount_and_
     give(pool, TASK - 1)
     await pool.blocks(1)
     assert capacity(pool).paused
-    assert str(pool.node.address) in capacity(pool).reason
-    assert "send it at least 0.000000000000000001 coins" in capacity(pool).reason
+    assert str(pool.node.address) in capacity(pool).paused
+    assert "send it at least 0.000000000000000001 coins" in capacity(pool).paused
     await pool.says(pool.offer(await pool.world.deal(settle=False)))
     assert not pool.agent.shell.replicates
-    assert pool.heard(Reported)[-1].statuses[0].cause == "nothing-new"
+    assert "takes nothing new" in pool.heard(Reported)[-1].statuses[0].detail
     give(pool, TASK)
     await pool.blocks(1)
     assert not capacity(pool).paused
@@ -179,7 +179,7 @@ async def test_the_shortage_is_told_once_when_it_begins_and_once_when_it_ends(po
         await pool.blocks(10)
     events = [each["event"] for each in told if each["event"].startswith("gas_")]
     assert events == ["gas_refilled", "gas_short", "gas_refilled"]
-    paused = [each.paused for each in pool.heard(Capacity)]
+    paused = [each.paused is not None for each in pool.heard(Capacity)]
     assert paused[-2:] == [True, False]
 
 
