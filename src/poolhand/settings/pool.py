@@ -14,6 +14,7 @@ from poolhand.domain.placement.rules import (
     TRIAL,
     PlacementRules,
 )
+from poolhand.domain.session_limits import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
 from poolhand.domain.version import version_order
@@ -22,7 +23,6 @@ from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import Option, Settings, flag, fraction, web_url, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.wallets import wallet_options, wallet_path
-from poolhand.wire.session import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)

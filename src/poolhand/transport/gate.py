@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from poolhand.domain.ids import Address
+from poolhand.domain.session_limits import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import Capabilities, Held, Login, SchedulerBound
 from poolhand.wire.session import (
-    CONNECTIONS_PER_ADDRESS,
     HEARTBEAT,
     INCOMING,
     LEASE,
-    LOGINS,
-    LOGINS_PER_ADDRESS,
     Allowance,
 )
 

@@ -24,12 +24,6 @@ LEASE: Final = Seconds(16)
 clock's and the sweep's grain it is replaced well within 30 s."""
 POOL_LEASE: Final = Seconds(40)
 """Silence after which a worker leaves a pool; at half of it the pool is asked for a sign."""
-CONNECTIONS_PER_ADDRESS: Final = 64
-"""Workers of one client address, unless the pool's owner has it otherwise."""
-LOGINS_PER_ADDRESS: Final = 32
-"""Of these, who may be logging in at the same time."""
-LOGINS: Final = 1_024
-"""Of all addresses together: two seconds of a processor's work."""
 
 In = TypeVar("In", bound=WorkerBound | SchedulerBound)
 
