@@ -75,6 +75,7 @@ EFFECTS: Final[Mapping[type, Say]] = {
     task.SendFinalize: lambda e: _again("pay everybody (finalize)", e.tried),
     task.SendReopen: lambda e: _again("open the task again (reopen)", e.tried),
     task.SendClaim: lambda e: _again("give the price back (claim)", e.tried),
+    task.CheckResult: lambda e: f"look whether {_who(e.claim.worker)} has stored the result",
     task.TellOffer: lambda e: f"offer it to {_who(e.worker)}",
     task.TellActivated: lambda e: f"tell {_who(e.worker)} that it may contribute",
     task.TellReveal: lambda e: f"ask {_who(e.worker)} to reveal",
