@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
+import structlog
 
+from poolhand import observe
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.transport.clock import ManualClock, SeededEntropy
@@ -14,6 +16,14 @@ from poolhand.wire.messages import Capabilities, Capacity, Login
 
 SMALL, LARGE, ROUNDS, MOST = 200, 2_000, 50, 1.3
 CAN = Capabilities("w", "0", 1, 1, 1, (), gpu=False, instance=Nonce(bytes(32)))
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Write no log: what a line costs depends on which addresses were written before."""
+    observe.configure(level="error")
+    yield
+    structlog.reset_defaults()
 
 
 class Gate:
