@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import httpx
@@ -24,6 +23,7 @@ from poolhand.scheduler.scheduler import REWIND
 from poolhand.scheduler.settled import BETWEEN_PRUNINGS, DAY
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import application
+from work import counted
 
 
 async def settled(tmp_path, deals=1, tasks=1):
@@ -259,22 +259,6 @@ def filled(tasks):
     return engine
 
 
-def operations(work):
-    """Count the calls of Python functions and of built-in ones that some work makes."""
-    count = 0
-
-    def look(_frame, kind, _argument):
-        nonlocal count
-        count += kind in ("call", "c_call")
-
-    sys.setprofile(look)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 def ask_everything(engine):
     name = name_of(7)
     engine.feed(name, assigned(BOB)[0])
@@ -288,5 +272,9 @@ def ask_everything(engine):
 
 def test_an_event_and_a_question_cost_no_more_with_ten_times_the_tasks():
     few, many = filled(100), filled(1000)
-    counted = [operations(lambda engine=engine: ask_everything(engine)) for engine in (few, many)]
-    assert counted[1] <= 1.3 * counted[0]
+    works = []
+    for engine in (few, many):
+        with counted() as work:
+            ask_everything(engine)
+        works.append(work.count)
+    assert works[1] <= 1.3 * works[0]

@@ -1,9 +1,8 @@
-"""Ten times the tasks and workers, and hardly more work for the scheduler per event: calls counted."""
+"""Ten times the tasks and workers, and hardly more work for the scheduler per event: counted, not timed."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
 
 import pytest
@@ -17,6 +16,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.idle_news import AT_ONCE
 from poolhand.transport.session_hub import Arrival
 from poolhand.wire.messages import Capacity, Reported, StatusReport
+from work import counted
 
 FEW = 40
 """Workers, of which more are told why they are idle than with one plan: it is the same for more."""
@@ -34,22 +34,13 @@ async def crowded(pool, times):
     return world, workers
 
 
-async def calls(work):
-    """Count the calls of functions until what an event leads to is done."""
-    count = 0
-
-    def note(_frame, event, _arg):
-        nonlocal count
-        count += event == "call"
-
-    sys.setprofile(note)
-    try:
-        await work
+async def work_of(event):
+    """Count until what an event leads to is done."""
+    with counted() as work:
+        await event
         for _ in range(30):
             await asyncio.sleep(0)
-    finally:
-        sys.setprofile(None)
-    return count
+    return work.count
 
 
 async def log_in(world, _workers):
@@ -89,5 +80,5 @@ async def show_counts(world, _workers):
 
 @pytest.mark.parametrize("event", [log_in, report, lose, head, receive, show_counts])
 async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool, event):
-    few, many = [await calls(event(*await crowded(pool, times))) for times in (1, 10)]
+    few, many = [await work_of(event(*await crowded(pool, times))) for times in (1, 10)]
     assert many <= MOST * few

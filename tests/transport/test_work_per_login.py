@@ -1,8 +1,6 @@
-"""Ten times the workers, and no more work per login, message, beat or departure: counted in calls."""
+"""Ten times the workers, and no more work per login, message, beat or departure: counted."""
 
 from __future__ import annotations
-
-import sys
 
 import pytest
 import structlog
@@ -13,6 +11,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.transport.clock import ManualClock, SeededEntropy
 from poolhand.transport.session_hub import SessionHub
 from poolhand.wire.messages import Capabilities, Capacity, Login
+from work import counted
 
 SMALL, LARGE, ROUNDS, MOST = 200, 2_000, 50, 1.3
 CAN = Capabilities("w", "0", 1, 1, 1, (), gpu=False, instance=Nonce(bytes(32)))
@@ -83,25 +82,17 @@ class Crowd:
         self.hub.drop(self.sessions.pop().arrival.worker, "left", "bye")
 
 
-def calls(crowd, kind):
-    """Count the calls of all functions, built-in ones too, per time that something is done."""
-    count = 0
-
-    def note(_frame, event, _arg):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    act = getattr(crowd, kind)
+def work_of(crowd, kind):
+    """Count what something takes, each time that it is done."""
+    count, act = 0, getattr(crowd, kind)
     for _ in range(ROUNDS):
-        sys.setprofile(note)
-        try:
+        with counted() as work:
             act()
-        finally:
-            sys.setprofile(None)
+        count += work.count
     return count / ROUNDS
 
 
 @pytest.mark.parametrize("kind", ["login", "message", "beat", "look", "departure"])
 def test_ten_times_the_workers_are_no_more_work(kind):
-    small, large = (calls(Crowd(count), kind) for count in (SMALL, LARGE))
+    small, large = (work_of(Crowd(count), kind) for count in (SMALL, LARGE))
     assert large <= MOST * small
