@@ -34,11 +34,14 @@ STRANGER = Address(b"\x55" * 20)
 SEND = "eth_sendRawTransaction"
 
 
+def funded(node):
+    node.chain.fund(WALLET.address, rlc=NanoRlc(10**6), coin=Wei(10**18))
+    return node
+
+
 @pytest.fixture
 def node():
-    made = MemoryNode()
-    made.chain.fund(WALLET.address, rlc=NanoRlc(10**6), coin=Wei(10**18))
-    return made
+    return funded(MemoryNode())
 
 
 @pytest.fixture
@@ -150,6 +153,27 @@ async def test_a_wallet_that_sends_from_elsewhere_too_does_not_stand_still(node,
         with pytest.raises(Displaced):
             await ended(sending(chain, journal))
         assert (await ended(sending(chain, journal))).succeeded
+
+
+class LateReceipts(MemoryNode):
+    """Counts a transaction as mined before it has the receipt, as Anvil does under load."""
+
+    hidden = 4
+
+    def _eth_getTransactionReceipt(self, tx_hash):  # noqa: N802
+        if self.hidden:
+            self.hidden -= 1
+            self.mine()  # every block brings a look
+            return None
+        return super()._eth_getTransactionReceipt(tx_hash)
+
+
+async def test_a_receipt_that_comes_late_is_waited_for_whatever_blocks_come(journal):
+    node = funded(LateReceipts())
+    async with linked(MemoryLink(node)) as chain:
+        assert (await ended(sending(chain, journal))).succeeded
+    assert not node.hidden
+    assert node.sent_by(WALLET.address) == 1
 
 
 def foreign(node, nonce, fee=2 * GWEI):

@@ -37,8 +37,9 @@ REPEAT: Final = 3
 """Blocks without progress after which everything unmined is broadcast again."""
 REPLACE: Final = 6
 """Blocks without progress after which the next one to be mined gets a higher price."""
-DOUBTS: Final = 2
-"""Looks that find the nonce used by none of ours before we say so."""
+DOUBT_SECONDS: Final = 3.0
+"""For which a nonce is found used by none of ours before we say so: a node may count a transaction
+before it has the receipt, and of one provider's nodes some are behind."""
 JOURNALED: Final = 256
 """Finished purposes that stay in the journal."""
 REMEMBERED: Final = 10_000
@@ -55,7 +56,7 @@ class Pending:
         versions: All at one nonce, oldest first.
         ended: The receipt, of success or failure; or Displaced.
         quiet: Blocks since it became the next to be mined.
-        doubts: How often its nonce was found used without a receipt.
+        doubted: Since when its nonce is found used without a receipt (seconds of the loop's clock).
         is_told_stuck: Whether it was said that gas costs more than the cap.
     """
 
@@ -64,7 +65,7 @@ class Pending:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     quiet: int = 0
-    doubts: int = 0
+    doubted: float | None = None
     is_told_stuck: bool = False
 
     @property
@@ -76,6 +77,12 @@ class Pending:
     def nonce(self) -> int:
         """Of all versions."""
         return self.versions[0].nonce
+
+    def doubt(self) -> float:
+        """Note that the nonce seems to be another's; returns for how many seconds it has."""
+        now = asyncio.get_running_loop().time()
+        self.doubted = now if self.doubted is None else self.doubted
+        return now - self.doubted
 
 
 @dataclass(slots=True)
@@ -157,7 +164,7 @@ class Keeper:
     @property
     def doubtful(self) -> bool:
         """Whether another look is due, block or no block."""
-        return any(pending.doubts for pending in self.open.values())
+        return any(pending.doubted is not None for pending in self.open.values())
 
     async def look(self) -> None:
         """Look after everything once; raises ChainUnreachable."""
@@ -204,7 +211,7 @@ class Keeper:
             if found is None:
                 self._doubt(pending)
                 continue
-            pending.doubts = 0
+            pending.doubted = None
             if tip is not None and found.block + self._behind <= max(tip.number, found.block):
                 self._end(pending, found)
 
@@ -229,8 +236,7 @@ class Keeper:
 
     def _doubt(self, pending: Pending) -> None:
         """The nonce is used and none of ours is mined: the node lags, or it was another's."""
-        pending.doubts += 1
-        if pending.doubts < DOUBTS:
+        if pending.doubt() < DOUBT_SECONDS:
             return
         self.drop(pending)
         self._repeats.over()

@@ -192,7 +192,7 @@ class WalletSender:
         if verdict is Verdict.UNKNOWN:
             raise ChainUnreachable(f"whether {purpose} was sent is unknown: {said}")
         if verdict is Verdict.NONCE_USED:
-            pending.doubts = 1
+            pending.doubt()
             self._watcher.bell.ring()
         log.info("transaction_sent", purpose=purpose, tx=str(pending.last.tx_hash))
         return pending
