@@ -11,7 +11,7 @@ from poolhand.chain.errors import NoHub, WrongChain, WrongMode
 from poolhand.chain.link import shown
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
-from poolhand.observe.patience import Patience, chain_outage
+from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SystemClock
 
@@ -75,21 +75,21 @@ async def test_who_has_patience_is_connected_when_an_endpoint_answers(anvil):
                 proxy.fault = None
 
     pauses = []
-    patience = Patience(Passing(), chain_outage("the test"))
+    retry = ChainRetry(Passing(), chain_outage("the test"))
     async with http_proxy(anvil.url) as proxy:
         proxy.fault = lambda: web.Response(status=503)
         with pytest.raises(ChainUnreachable):
             async with connect(anvil.settings(proxy.url)):
                 pass
-        async with connect(anvil.settings(proxy.url), patience) as chain:
+        async with connect(anvil.settings(proxy.url), retry) as chain:
             assert (await chain.hub.head()).number >= 1
     assert len(pauses) == 3
 
 
 async def test_another_chain_is_refused_however_much_patience_there_is(anvil):
-    patience = Patience(SystemClock(), chain_outage("the test"))
+    retry = ChainRetry(SystemClock(), chain_outage("the test"))
     with pytest.raises(WrongChain):
-        async with connect(anvil.settings(chain_id=42161), patience):
+        async with connect(anvil.settings(chain_id=42161), retry):
             pass
 
 

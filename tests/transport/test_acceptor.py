@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from session_world import until
 
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.transport.acceptor import Acceptor, accept_streams, unix_listener
 
 
@@ -41,7 +41,7 @@ def listening(*faults):
     ("fault", "sheds"), [(errno.EMFILE, 1), (errno.ENFILE, 1), (errno.EPERM, 0)]
 )
 async def test_a_failure_is_told_once_makes_room_and_is_tried_again_a_moment_later(fault, sheds):
-    made, shed, outage = [], [], Complaint("refused", "taken")
+    made, shed, outage = [], [], OutageLog("refused", "taken")
 
     def factory():
         made.append(asyncio.Protocol())
@@ -61,7 +61,7 @@ async def test_a_failure_is_told_once_makes_room_and_is_tried_again_a_moment_lat
 async def test_closing_while_it_rests_takes_nobody_any_more():
     made = []
     with listening(errno.EMFILE) as (listener, port):
-        acceptor = Acceptor(listener, lambda: made.append(1), Complaint("refused", "taken"))
+        acceptor = Acceptor(listener, lambda: made.append(1), OutageLog("refused", "taken"))
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         await until(lambda: not listener.faults)
         acceptor.close()

@@ -23,7 +23,7 @@ from poolhand.chain.sender import WalletSender
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
-from poolhand.observe.patience import Patience
+from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner
@@ -98,7 +98,7 @@ class Chain:
 @asynccontextmanager
 async def connect(
     settings: ChainSettings,
-    patience: Patience | None = None,
+    retry: ChainRetry | None = None,
     link: LinkTo = link_to,
     pace: Pace | None = None,
 ) -> AsyncIterator[Chain]:
@@ -106,7 +106,7 @@ async def connect(
 
     Args:
         settings: Where they are.
-        patience: Of a program that waits for its chain; None: it must be there.
+        retry: Of a program that waits for its chain; None: it must be there.
         link: Opens the way to an endpoint.
         pace: Time between requests; the event loop's, if None.
 
@@ -115,13 +115,13 @@ async def connect(
             that answered.
         NoHub: There is no PoCo hub at ``settings.hub``.
         WrongMode: The hub is native and the settings say token, or the other way round.
-        ChainUnreachable: No endpoint answers, and nobody has the patience to wait.
+        ChainUnreachable: No endpoint answers, and nobody asks again.
     """
     rule = GasRule(settings.gas_price_multiplier, settings.gas_price_cap, settings.native)
     rpc = Rpc(settings.rpc_urls, settings.chain_id, link, pace)
     try:
         meet = partial(_meet, rpc, settings)
-        facts = await (patience.ask(meet) if patience else meet())
+        facts = await (retry.ask(meet) if retry else meet())
         async with _follow(rpc, facts, rule, settings) as chain:
             yield chain
     finally:

@@ -15,7 +15,7 @@ from poolhand.chain.refusal import EndpointDown, NodeRefusal, down
 from poolhand.chain.span import Span
 from poolhand.domain.errors import BadHex
 from poolhand.domain.onchain import Head
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 
 T = TypeVar("T")
 FIRST_REST: Final = 0.25
@@ -67,12 +67,12 @@ class Endpoint:
     span: Span = field(default_factory=Span)
     lacks: set[str] = field(default_factory=set)
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    trouble: Complaint = field(init=False)
+    trouble: OutageLog = field(init=False)
 
     def __post_init__(self) -> None:
         """Speak of it by its name."""
         name = self.link.name
-        self.trouble = Complaint("endpoint_failed", "endpoint_answered", endpoint=name)
+        self.trouble = OutageLog("endpoint_failed", "endpoint_answered", endpoint=name)
 
     def failed(self, fault: EndpointDown, now: float) -> None:
         """Let it rest; what fails while it rests already tells nothing new."""

@@ -30,7 +30,7 @@ from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.ids import Address, BlockHash, TxHash
 from poolhand.domain.onchain import Receipt
 from poolhand.domain.units import Wei
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
 REPEAT: Final = 3
@@ -128,7 +128,7 @@ class Keeper:
         self._rpc, self._watcher, self._quotes, self._pen = rpc, watcher, quotes, pen
         self._outbox, self._turns, self._nonces = outbox, turns, nonces
         self._behind = max(confirmations, 1) - 1
-        self._repeats = Complaint(
+        self._repeats = OutageLog(
             "transaction_rebroadcast",
             "transactions_resumed",
             level="info",

@@ -27,7 +27,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt, TransferCoin
 from poolhand.domain.purse import Means
 from poolhand.domain.units import Wei
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
@@ -66,7 +66,7 @@ class WalletSender:
         self._outbox, self._turns, self._nonces = Outbox(rpc), Turns(most_under_way), Nonces()
         own = self._pen, self._outbox, self._turns, self._nonces
         self._keeper = Keeper(rpc, watcher, self._quotes, *own, confirmations)
-        self._outage = Complaint(
+        self._outage = OutageLog(
             "transactions_unwatched",
             "transactions_watched",
             wallet=str(wallet.address),

@@ -22,7 +22,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 
 STEP: Final = 16
 """Missing headers asked for at once."""
@@ -194,8 +194,8 @@ class ChainWatcher:
         return head.number == 0 or self.window.holds(head.number - 1, head.parent_hash)
 
 
-def _trouble(event: str, ended: str) -> Complaint:
-    return Complaint(
+def _trouble(event: str, ended: str) -> OutageLog:
+    return OutageLog(
         event,
         ended,
         acts="operator of the RPC endpoint",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
-from poolhand.observe.complaint import MOST_CAUSES, QUIET
+from poolhand.observe.outage_log import MOST_CAUSES, QUIET
 
 _log = structlog.get_logger()
 

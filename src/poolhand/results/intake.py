@@ -17,7 +17,7 @@ from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.result_link import link_text
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.observe.patience import chain_outage
+from poolhand.observe.retry import chain_outage
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock

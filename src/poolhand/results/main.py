@@ -9,8 +9,8 @@ import structlog
 
 from poolhand.chain import connect
 from poolhand.domain.result_link import location_at
-from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
+from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.results.assembly import assemble, public_url
 from poolhand.settings.results import ResultsSettings
 from poolhand.store.results_disk import DiskResults
@@ -39,8 +39,8 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
         url = public_url(settings, port_of(listener))
         storage = DiskResults(settings.folder, partial(location_at, url))
         lasts = bool(await storage.tasks())
-        patience = Patience(SystemClock(), chain_outage("the service"), lasts=lasts)
-        async with connect(settings.chain, patience) as chain:
+        retry = ChainRetry(SystemClock(), chain_outage("the service"), lasts=lasts)
+        async with connect(settings.chain, retry) as chain:
             app, intake = assemble(
                 chain.hub, storage, SystemClock(), settings, url, lambda: chain.watcher.trouble
             )

@@ -14,7 +14,7 @@ from poolhand.domain.errors import Unavailable
 from poolhand.domain.ids import DealId
 from poolhand.domain.result_link import link_text
 from poolhand.domain.task.model import Stored, Task
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsShelf
 
@@ -40,7 +40,7 @@ class Clerk:
         clock: Clock,
     ) -> None:
         self._deals, self._shelf, self._clock = deals, shelf, clock
-        self._outage = Complaint(
+        self._outage = OutageLog(
             "results_unreachable",
             "results_reached",
             acts="operator of the results service",

@@ -17,7 +17,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, show_rlc
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import Hub, Watcher
 
 PATROL: Final = Seconds(5)
@@ -44,7 +44,7 @@ class Collateral:
         hub: Hub,
         owner: Address,
         prices: Callable[[], Mapping[int, NanoRlc]],
-        outage: Complaint,
+        outage: OutageLog,
     ) -> None:
         self._hub, self._owner, self._prices, self._outage = hub, owner, prices, outage
         self._looked = UnixSeconds(0)

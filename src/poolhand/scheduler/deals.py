@@ -20,7 +20,7 @@ from poolhand.domain.task.model import Task, TaskFacts
 from poolhand.domain.task.rules import FORGOTTEN
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.patience import Patience
+from poolhand.observe.retry import ChainRetry
 from poolhand.ports.archive import KeptDeal
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
@@ -71,7 +71,7 @@ class Deals:
         engine: Engine,
         hub: Hub,
         workerpool: Address,
-        patience: Patience,
+        retry: ChainRetry,
         *,
         quick: bool,
     ) -> None:
@@ -80,7 +80,7 @@ class Deals:
         self.unread: dict[DealId, UnreadDeal] = {}
         self.unreadable: dict[DealId, str] = {}
         self._engine, self._hub, self._pool = engine, hub, workerpool
-        self._patience, self._quick = patience, quick
+        self._retry, self._quick = retry, quick
         self._gone: set[DealId] = set()
         self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
@@ -157,7 +157,7 @@ class Deals:
         """
         if not (self.unread or self._unrecalled):
             return []
-        now = (await self._patience.ask(self._hub.head)).timestamp
+        now = (await self._retry.ask(self._hub.head)).timestamp
         found = await self._recall(now)
         for deal_id, unread in tuple(self.unread.items()):
             if now >= unread.not_before:
@@ -309,7 +309,7 @@ class Deals:
 
     async def _category(self, index: int) -> Category:
         if index not in self._categories:
-            self._categories.update(await self._patience.ask(self._hub.categories))
+            self._categories.update(await self._retry.ask(self._hub.categories))
         return self._categories[index]
 
 

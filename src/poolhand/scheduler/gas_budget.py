@@ -20,7 +20,7 @@ from poolhand.domain.errors import ChainUnreachable, OutOfGas
 from poolhand.domain.onchain import Receipt
 from poolhand.domain.purse import Means
 from poolhand.domain.units import Gas, UnixSeconds, Wei, show_coin
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import TransactionSender, Watcher
 from poolhand.ports.clock import Clock
@@ -66,7 +66,7 @@ class GasBudget:
         clock: Clock,
         owed: Callable[[], int],
         changed: Callable[[], None],
-        outage: Complaint,
+        outage: OutageLog,
         wall: Wall | None = None,
     ) -> None:
         self._wall = wall or Wall()

@@ -17,7 +17,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task, Transaction
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.patience import Patience
+from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.engine import Engine
@@ -50,12 +50,12 @@ class Lookout:
         watcher: Watcher,
         workerpool: Address,
         deals: Deals,
-        patience: Patience,
+        retry: ChainRetry,
     ) -> None:
         self._wall = engine.wall
         self._engine, self._hub, self._watcher = engine, hub, watcher
-        self._pool, self._patience = workerpool, patience
-        self.looks = Looks(engine, hub, patience)
+        self._pool, self._retry = workerpool, retry
+        self.looks = Looks(engine, hub, retry)
         self.look, self.keep_looking = self.looks.look, self.looks.keep_looking
         self.deals = deals
         self.head: Head | None = None
@@ -126,7 +126,7 @@ class Lookout:
             self._engine.feed(task_id, Mined(task.now, mined))
 
     async def _newest(self) -> Head:
-        return await self._patience.ask(self._hub.head)
+        return await self._retry.ask(self._hub.head)
 
 
 async def _nothing_is_due(_now: UnixSeconds) -> None:

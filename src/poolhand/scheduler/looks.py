@@ -15,7 +15,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import TaskView
 from poolhand.domain.task.machine import Viewed
-from poolhand.observe.patience import Patience
+from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
 
@@ -45,8 +45,8 @@ class Looks:
         outdated: Tasks of which a node told less than we knew, or nothing: to be looked at again.
     """
 
-    def __init__(self, engine: Engine, hub: Hub, patience: Patience) -> None:
-        self._engine, self._hub, self._patience = engine, hub, patience
+    def __init__(self, engine: Engine, hub: Hub, retry: ChainRetry) -> None:
+        self._engine, self._hub, self._retry = engine, hub, retry
         self._few: dict[TaskId, None] = {}
         self._many: dict[TaskId, None] = {}
         self._waiting: dict[TaskId, list[_Look]] = {}
@@ -73,7 +73,7 @@ class Looks:
         names = list(dict.fromkeys(ids))
         for first in range(0, len(names), AT_ONCE):
             batch = names[first : first + AT_ONCE]
-            await self._patience.ask(lambda batch=batch: self._read(batch))  # type: ignore[misc]
+            await self._retry.ask(lambda batch=batch: self._read(batch))  # type: ignore[misc]
 
     async def keep_looking(self) -> None:
         """Answer every ``look``, for ever: what few ask for first.
@@ -114,12 +114,12 @@ class Looks:
             for look in waiting[task_id]:
                 look.seen()
         if fault is None:
-            self._patience.answered()
+            self._retry.answered()
             return 0
         for task_id in left:
             self._waiting[task_id] = waiting[task_id] + self._waiting.get(task_id, [])
         self._few.update(dict.fromkeys(left))
-        await self._patience.bear(fault)
+        await self._retry.bear(fault)
         return failed + 1
 
     async def _read(self, asked: Sequence[TaskId]) -> None:

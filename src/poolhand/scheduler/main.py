@@ -18,8 +18,8 @@ from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
 from poolhand.observe.groups import unwrapped
-from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.recursion import guard_recursion
+from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
@@ -68,7 +68,7 @@ class JoinedChain(Protocol):
         """Return the sender of a wallet."""
 
 
-Join: TypeAlias = Callable[[ChainSettings, Patience], AbstractAsyncContextManager[JoinedChain]]
+Join: TypeAlias = Callable[[ChainSettings, ChainRetry], AbstractAsyncContextManager[JoinedChain]]
 
 
 async def run(
@@ -97,10 +97,10 @@ async def run(
         journal = SqlJournal(settings.database)
         stack.callback(journal.close)
         events = await stack.enter_async_context(grouped(journal))
-        patience = _patience(journal)
-        chain = await stack.enter_async_context(join(settings.chain, patience))
-        await patience.ask(lambda: _check_owner(chain.hub, settings, wallet))
-        await patience.ask(lambda: _check_history(chain.hub, settings))
+        retry = _retry(journal)
+        chain = await stack.enter_async_context(join(settings.chain, retry))
+        await retry.ask(lambda: _check_owner(chain.hub, settings, wallet))
+        await retry.ask(lambda: _check_history(chain.hub, settings))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))
         url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
@@ -126,14 +126,14 @@ def _faults(database: str) -> Path:
     return (file_of(database) or Path("pool.db")).parent / "faults"
 
 
-def _patience(journal: Journal) -> Patience:
+def _retry(journal: Journal) -> ChainRetry:
     """Return how the chain is asked at a start.
 
     A pool that was served before waits for its chain, as it does later, for workers may depend on
     it; a new one says at once what is wrong.
     """
     has_past = any(True for _ in Section(journal, "task").read())
-    return Patience(SystemClock(), chain_outage("the scheduler"), lasts=has_past)
+    return ChainRetry(SystemClock(), chain_outage("the scheduler"), lasts=has_past)
 
 
 async def _serve(

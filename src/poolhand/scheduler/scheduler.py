@@ -33,7 +33,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.patience import Patience, chain_outage
+from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
@@ -119,9 +119,9 @@ class Scheduler:
         self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
         self.settled = SettledTasks(journal.archive)
         self.metrics = Metrics(self.engine, self.directory, self.gas_budget, self.settled)
-        pool, patience = settings.workerpool, Patience(clock, self._outage)
-        self.deals = Deals(self.engine, hub, pool, patience, quick=settings.quick_finish)
-        self.lookout = Lookout(self.engine, hub, watcher, pool, self.deals, patience)
+        pool, retry = settings.workerpool, ChainRetry(clock, self._outage)
+        self.deals = Deals(self.engine, hub, pool, retry, quick=settings.quick_finish)
+        self.lookout = Lookout(self.engine, hub, watcher, pool, self.deals, retry)
         self.chronicle = Chronicle(hub, wall)
         self.lookout.noticed = self.chronicle.noticed
         rules = settings.placement

@@ -32,7 +32,7 @@ from poolhand.domain.task.machine import (
 from poolhand.domain.task.model import Task, Transaction
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import BlockNumber, Wei
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.engine import Engine
@@ -123,7 +123,7 @@ class Transactions:
         clock: Clock,
         tasks: asyncio.TaskGroup,
         look: Callable[[Iterable[TaskId]], asyncio.Future[None]],
-        outage: Complaint,
+        outage: OutageLog,
         packer: Packer,
     ) -> None:
         self._engine, self._sender, self._clock = engine, sender, clock

@@ -34,7 +34,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Stored, Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import Hub
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
@@ -97,7 +97,7 @@ class WorkerSessions:
         admission: Admission = Admission(),
         *,
         arrived: Callable[[Address], None],
-        outage: Complaint,
+        outage: OutageLog,
     ) -> None:
         self._engine, self._directory, self._hub = engine, workers, hub
         self._signer, self._now = signer, now

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 
 ServeStream: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BATCH: Final = 16
@@ -25,9 +25,9 @@ PAUSE: Final = 0.2
 _SPENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-def descriptor_outage() -> Complaint:
+def descriptor_outage() -> OutageLog:
     """Return what a service says when it can open nothing more."""
-    return Complaint(
+    return OutageLog(
         "connections_refused",
         "connections_taken",
         acts="operator of this program",
@@ -50,7 +50,7 @@ class Acceptor:
         self,
         listener: socket.socket,
         factory: Callable[[], asyncio.Protocol],
-        outage: Complaint,
+        outage: OutageLog,
         shed: Callable[[], None] = lambda: None,
     ) -> None:
         self._listener, self._factory = listener, factory

@@ -21,7 +21,7 @@ from poolhand.domain.errors import Malformed, PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.signatures import BadSignature
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.signer import Signer
 from poolhand.transport.guarded_client import Dial, GuardedClient
@@ -117,7 +117,7 @@ class SessionClient:
         self._queue: deque[SchedulerBound] = deque()
         self._pace = Bucket(rules.pace, clock.now()) if rules.pace else None
         self._mailbox: Mailbox[_Item] = Mailbox(rules.mailbox)
-        self._away = Complaint("pool_disconnected", "pool_connected", url=facts.url)
+        self._away = OutageLog("pool_disconnected", "pool_connected", url=facts.url)
         self._leaving = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()

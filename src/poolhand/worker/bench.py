@@ -19,8 +19,8 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Offer, Replicate
 from poolhand.domain.units import Seconds
-from poolhand.observe.complaint import Complaint
-from poolhand.observe.patience import Patience, chain_outage
+from poolhand.observe.outage_log import OutageLog
+from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
@@ -41,8 +41,8 @@ RETRY_SECONDS = 2.0
 """Pause between two tries to reach a chain that does not answer."""
 
 
-def _no_engine() -> Complaint:
-    return Complaint(
+def _no_engine() -> OutageLog:
+    return OutageLog(
         "engine_unreachable",
         "engine_reached",
         acts="operator of the worker",
@@ -50,8 +50,8 @@ def _no_engine() -> Complaint:
     )
 
 
-def _no_room() -> Complaint:
-    return Complaint(
+def _no_room() -> OutageLog:
+    return OutageLog(
         "disk_full",
         "disk_has_room",
         acts="operator of the worker",
@@ -172,9 +172,9 @@ class Bench:
     on_logs: Callable[[TaskId, bytes, bytes], None] = lambda _task, _out, _err: None
     owed: Callable[[], int] = lambda: 0
     horizon: Horizon = field(default_factory=Horizon)
-    chain_outage: Complaint = field(default_factory=lambda: chain_outage("the worker"))
-    engine_outage: Complaint = field(default_factory=_no_engine)
-    disk_full: Complaint = field(default_factory=_no_room)
+    chain_outage: OutageLog = field(default_factory=lambda: chain_outage("the worker"))
+    engine_outage: OutageLog = field(default_factory=_no_engine)
+    disk_full: OutageLog = field(default_factory=_no_room)
     disk: DiskKind = DiskKind.WATCH
     free: Callable[[Path], int] = free_bytes
     wall: Wall = field(default_factory=Wall)
@@ -285,4 +285,4 @@ class Bench:
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the chain until it answers."""
-        return await Patience(self.clock, self.chain_outage, RETRY_SECONDS).ask(ask)
+        return await ChainRetry(self.clock, self.chain_outage, RETRY_SECONDS).ask(ask)

@@ -26,9 +26,9 @@ from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
 from poolhand.observe.groups import unwrapped
-from poolhand.observe.patience import Patience, chain_outage
 from poolhand.observe.private import private_folder
 from poolhand.observe.recursion import guard_recursion
+from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.observe.wall import Wall
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
@@ -126,9 +126,9 @@ async def run(
                 disks=disks,
             )
         )
-        patience = _patience(journal)
-        chain = await stack.enter_async_context(connect(settings.chain, patience))
-        pool = await patience.ask(lambda: chain.hub.workerpool(settings.pool))
+        retry = _retry(journal)
+        chain = await stack.enter_async_context(connect(settings.chain, retry))
+        pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
             raise NoSuchPool(
                 f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
@@ -138,14 +138,14 @@ async def run(
         await work(settings, world, ready, craft)
 
 
-def _patience(journal: Journal) -> Patience:
+def _retry(journal: Journal) -> ChainRetry:
     """Return how the chain is asked at a start.
 
     A worker that holds something waits for its chain, as it does later, for its stake may depend
     on it; one that holds nothing says at once what is wrong.
     """
     holds = any(True for _ in Section(journal, "task").read())
-    return Patience(SystemClock(), chain_outage("the worker"), lasts=holds)
+    return ChainRetry(SystemClock(), chain_outage("the worker"), lasts=holds)
 
 
 async def work(

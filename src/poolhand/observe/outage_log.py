@@ -22,7 +22,7 @@ ADVICE: Final = frozenset({"acts", "next_step"})
 log = structlog.get_logger()
 
 
-class Complaint:
+class OutageLog:
     """One trouble of one owner.
 
     What comes back within the minute is not a new trouble worth a line: it is told when the minute

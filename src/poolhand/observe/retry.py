@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.observe.complaint import Complaint
+from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 
 T = TypeVar("T")
@@ -14,13 +14,13 @@ PAUSE: Final = 1.0
 """Seconds between two tries to reach a chain that does not answer."""
 
 
-def chain_outage(program: str) -> Complaint:
+def chain_outage(program: str) -> OutageLog:
     """Return what a program says when no endpoint of its chain answers.
 
     Args:
         program: What goes on by itself when one does, for a person.
     """
-    return Complaint(
+    return OutageLog(
         "chain_unreachable",
         "chain_reached",
         acts="operator of the RPC endpoint",
@@ -28,17 +28,17 @@ def chain_outage(program: str) -> Complaint:
     )
 
 
-class Patience:
-    """Outlasts outages of the chain.
+class ChainRetry:
+    """Asks a chain again until it answers.
 
     Args:
         outage: Told when the chain is out of reach.
         pause: Seconds between two tries.
-        lasts: Whether there is any; else an outage is raised.
+        lasts: Whether it asks more than once; else an outage is raised.
     """
 
     def __init__(
-        self, clock: Clock, outage: Complaint, pause: float = PAUSE, *, lasts: bool = True
+        self, clock: Clock, outage: OutageLog, pause: float = PAUSE, *, lasts: bool = True
     ) -> None:
         self._clock, self._outage, self._pause, self._lasts = clock, outage, pause, lasts
 
@@ -46,7 +46,7 @@ class Patience:
         """Return the chain's answer, however long it takes.
 
         Raises:
-            ChainUnreachable: It does not answer, and there is no patience.
+            ChainUnreachable: It does not answer, and this asks once.
         """
         while True:
             try:

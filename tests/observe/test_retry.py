@@ -1,4 +1,4 @@
-"""Who has patience gets an answer in the end, and says once that it waits."""
+"""Who has retry gets an answer in the end, and says once that it waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.observe.patience import PAUSE, Patience, chain_outage
+from poolhand.observe.retry import PAUSE, ChainRetry, chain_outage
 
 
 class Passing:
@@ -41,7 +41,7 @@ def lines():
 
 async def test_the_answer_comes_however_long_it_takes(lines):
     clock = Passing()
-    assert await Patience(clock, chain_outage("the worker")).ask(silent(40)) == "here"
+    assert await ChainRetry(clock, chain_outage("the worker")).ask(silent(40)) == "here"
     assert clock.slept == [PAUSE] * 40
     assert [line["event"] for line in lines] == ["chain_unreachable", "chain_reached"]
     assert "the worker goes on by itself" in lines[0]["next_step"]
@@ -49,9 +49,9 @@ async def test_the_answer_comes_however_long_it_takes(lines):
 
 async def test_without_patience_the_first_silence_is_raised(lines):
     clock = Passing()
-    patience = Patience(clock, chain_outage("the worker"), lasts=False)
+    retry = ChainRetry(clock, chain_outage("the worker"), lasts=False)
     with pytest.raises(ChainUnreachable):
-        await patience.ask(silent(1))
-    assert await patience.ask(silent(0)) == "here"
+        await retry.ask(silent(1))
+    assert await retry.ask(silent(0)) == "here"
     assert not clock.slept
     assert not lines
