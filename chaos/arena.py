@@ -1,4 +1,4 @@
-"""The network of the chaos runs: a devnet whose programs, lines and blocks are in our hands."""
+"""The network of the chaos runs: a devnet whose programs, lines and blocks are in our stages."""
 
 from __future__ import annotations
 

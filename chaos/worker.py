@@ -15,8 +15,8 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, worker_settings
 from poolhand.transport.listener import ClientRules
-from poolhand.worker.craft import Craft
 from poolhand.worker.main import run
+from poolhand.worker.parts import WorkerParts
 
 ORDER = "CHAOS_ORDER"
 EAGER = ClientRules(last_pause=2.0)
@@ -26,9 +26,9 @@ app = typer.Typer(add_completion=False)
 
 async def _start(settings: Settings, ready: Ready) -> None:
     order = Path(os.environ[ORDER])
-    craft = Craft(journal=lambda journal: HaltingJournal(journal, order), rules=EAGER)
+    parts = WorkerParts(journal=lambda journal: HaltingJournal(journal, order), rules=EAGER)
     cpus = len(os.sched_getaffinity(0))
-    await run(worker_settings(settings, os.environ, cpus), ready, craft)
+    await run(worker_settings(settings, os.environ, cpus), ready, parts)
 
 
 add_program(app, "start", OPTIONS, _start, "Work for a pool, and halt where CHAOS_ORDER says.")

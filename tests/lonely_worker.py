@@ -21,7 +21,7 @@ from poolhand.settings.worker import OPTIONS, worker_settings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.worker.main import World, work
-from poolhand.worker.notice import NOTICE_FILE, read
+from poolhand.worker.pid_file import PID_FILE, read
 from poolhand.worker.shell import CODEC
 
 NOBODY = "http://127.0.0.1:1"
@@ -67,7 +67,7 @@ class LonelyProgram:
         """Start it as the command line does, signals included; returns when its page is there.
 
         Args:
-            pid: Put into its notice: 0 makes it a process that is not seen from here, as one in a
+            pid: Put into its pid file: 0 makes it a process that is not seen from here, as one in a
                 container is not; else it is this very process, which does not end with it.
         """
         assert self.running is None
@@ -79,7 +79,7 @@ class LonelyProgram:
         self.running.add_done_callback(lambda _: journal.close())
         await self.until(lambda: read(self.base) is not None)
         if pid is not None:
-            path = self.base / NOTICE_FILE
+            path = self.base / PID_FILE
             path.write_text(json.dumps({**json.loads(path.read_text()), "pid": pid}))
 
     async def _work(self, world: World) -> None:

@@ -144,7 +144,7 @@ class FakePool:
 
 @dataclass
 class FakeResults:
-    """Hands out archives by task."""
+    """StageRunner out archives by task."""
 
     archives: dict[TaskId, bytes] = field(default_factory=dict)
     missing_at: int = 0

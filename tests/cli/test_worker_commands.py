@@ -17,8 +17,8 @@ import structlog
 
 from lonely_worker import LonelyProgram
 from poolhand.cli.main import run
-from poolhand.worker.front import front_page
-from poolhand.worker.notice import Notice, read
+from poolhand.worker.pid_file import PidFile, read
+from poolhand.worker.status_page import front_page
 
 RLC = 10**9
 
@@ -242,7 +242,7 @@ async def test_a_stop_shows_what_is_still_held_and_returns_when_the_worker_is_go
 async def _status(program):
     import httpx
 
-    from poolhand.worker.notice import read
+    from poolhand.worker.pid_file import read
 
     async with httpx.AsyncClient(trust_env=False) as client:
         return (await client.get(f"{read(program.base).url}/v1/status")).content
@@ -382,12 +382,12 @@ async def test_ctrl_c_leaves_the_worker_finishing_and_says_so(program, capsys):
 
 def test_a_process_is_told_from_a_later_one_of_the_same_number():
     me = psutil.Process()
-    assert Notice("url", "", me.pid, me.create_time()).is_running
-    assert not Notice("url", "", me.pid, me.create_time() - 1).is_running
+    assert PidFile("url", "", me.pid, me.create_time()).is_running
+    assert not PidFile("url", "", me.pid, me.create_time() - 1).is_running
     ended = subprocess.Popen([sys.executable, "-c", ""])
     started = psutil.Process(ended.pid).create_time()
     while psutil.Process(ended.pid).status() != psutil.STATUS_ZOMBIE:
         pass
-    assert not Notice("url", "", ended.pid, started).is_running
+    assert not PidFile("url", "", ended.pid, started).is_running
     ended.wait()
-    assert not Notice("url", "", ended.pid, started).is_running
+    assert not PidFile("url", "", ended.pid, started).is_running

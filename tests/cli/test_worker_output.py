@@ -11,7 +11,7 @@ from test_worker_commands import operator, program  # noqa: F401 - fixtures
 
 from poolhand.containers.noop import NoopRuntime
 from poolhand.worker.app_output import output_of
-from poolhand.worker.notice import read
+from poolhand.worker.pid_file import read
 
 
 @pytest.fixture

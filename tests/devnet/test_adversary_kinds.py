@@ -15,9 +15,9 @@ import pytest
 
 from network.conftest import network, quiet
 from poolhand.devnet.accounts import account_names, derive
-from poolhand.devnet.adversaries.crafts import craft_of
 from poolhand.devnet.adversaries.flood import nonsense
 from poolhand.devnet.adversaries.kinds import KINDS, STANDARD, Kind, kind_of, names_of
+from poolhand.devnet.adversaries.parts import craft_of
 from poolhand.devnet.adversaries.rubbish import (
     FALSE_LINK,
     Litterer,
@@ -47,7 +47,7 @@ from poolhand.results.inspect import ArchiveLimits, inspect
 from poolhand.store.memory import MemoryJournal
 from poolhand.wire.frames import encode
 from poolhand.wire.messages import SchedulerBound
-from poolhand.worker.craft import Craft
+from poolhand.worker.parts import WorkerParts
 from poolhand.worker.shell import CODEC
 
 __all__ = ["network", "quiet"]
@@ -63,8 +63,8 @@ class Story:
         self.adversary.is_honest = False
         trusted = world.pool.settings.trusted | {self.adversary.address}
         world.pool.settings = replace(world.pool.settings, trusted=trusted)
-        hands = craft_of(kind).hands
-        self.adversary.twist = lambda node, _honest: hands(node.bench(), node.slots)
+        stages = craft_of(kind).stages
+        self.adversary.twist = lambda node, _honest: stages(node.toolbox(), node.slots)
         self.before = {node.address: world.stake(node) for node in world.nodes}
         self.deal: Deal | None = None
 
@@ -209,7 +209,7 @@ OFFER = Offer(TaskId(bytes([5] * 32)), DealId(bytes([6] * 32)), 0, Flow.STANDARD
 
 
 class Computes:
-    """Honest hands that compute at once."""
+    """Honest stages that compute at once."""
 
     async def perform(self, replicate, action):
         del replicate
@@ -259,7 +259,7 @@ LIMITS = ArchiveLimits(expanded=2**30, files=10_000, ratio=200)
 
 
 def inspected(archive):
-    """Look at an archive file as the results service does."""
+    """Return what the results service finds in an archive."""
     with archive.open("rb") as file:
         return inspect(file, LIMITS)
 
@@ -321,7 +321,7 @@ def test_every_kind_says_what_it_does_and_is_put_together_otherwise():
     for kind in Kind:
         assert KINDS[kind].does
         assert KINDS[kind].follows
-        assert craft_of(kind) != Craft()
+        assert craft_of(kind) != WorkerParts()
     assert set(STANDARD) == set(Kind) - {Kind.LATE}
     assert craft_of(Kind.FLOODS).rules.pace is None
 

@@ -1,6 +1,6 @@
 """What a test claims to have reached, and the check that it did: a claim cannot lie.
 
-A test says ``@reaches(S.COMPUTE_FAILED, how="out of memory")`` and hands the histories that it was
+A test says ``@reaches(S.COMPUTE_FAILED, how="out of memory")`` and stages the histories that it was
 told to ``saw``. When it ends well and a claimed status was in none of them, it fails after all.
 ``docs/statuses-tested.md`` is made of these claims by reading the source (``scripts/reached.py``).
 """

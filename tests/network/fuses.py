@@ -169,18 +169,18 @@ class Fused:
         return call
 
 
-class FusedHands:
-    """Hands that die before or after a stage, and that are asked only for what is outstanding."""
+class FusedStages:
+    """StageRunner that die before or after a stage, and that are asked only for what is outstanding."""
 
-    def __init__(self, hands, fuse: Fuse, journal: FusedJournal) -> None:
-        self._hands, self._fuse, self._journal = hands, fuse, journal
+    def __init__(self, stages, fuse: Fuse, journal: FusedJournal) -> None:
+        self._stages, self._fuse, self._journal = stages, fuse, journal
 
     async def perform(self, replicate, action):
         self._fuse.point(f"before {action}")
         known = self._journal.state(replicate.offer.task_id)
         assert known is not None, f"{action} of a replicate that is not in the journal"
         assert replicate_machine.Run(action) in replicate_machine.outstanding(known)
-        finished = await self._hands.perform(replicate, action)
+        finished = await self._stages.perform(replicate, action)
         self._fuse.point(f"after {action}")
         return finished
 
@@ -189,7 +189,7 @@ class FusedHands:
         known = self._journal.state(replicate.offer.task_id)
         assert known is not None
         assert replicate_machine.Clean() in replicate_machine.outstanding(known)
-        await self._hands.clean(replicate)
+        await self._stages.clean(replicate)
         self._fuse.point("after clean")
 
 

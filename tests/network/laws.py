@@ -13,7 +13,7 @@ from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
-from poolhand.worker.agent import MOST_HELD_PER_SLOT
+from poolhand.worker.pool_member import MOST_HELD_PER_SLOT
 
 
 def check_laws(world) -> None:
@@ -59,7 +59,7 @@ def statuses_move_along_the_table(world) -> None:
             phases
         )
     for node in world.nodes:
-        for replicate in node.agent.shell.replicates.values() if node.is_up else ():
+        for replicate in node.member.shell.replicates.values() if node.is_up else ():
             told = [Status.CREATED, *(entry.status for entry in replicate.history)]
             assert all(b in EDGES[a] for a, b in pairwise(told)), told
 
@@ -75,7 +75,7 @@ def journals_tell_the_state(world) -> None:
         told = world.pool.journal.state(task_id)
         assert replace(told, now=task.now, view=task.view) == task
     for node in world.nodes:
-        for task_id, replicate in node.agent.shell.replicates.items() if node.is_up else ():
+        for task_id, replicate in node.member.shell.replicates.items() if node.is_up else ():
             assert node.journal.state(task_id) == replicate
 
 
@@ -124,7 +124,7 @@ def slots_are_never_over_capacity(world) -> None:
     for node in world.nodes:
         assert node.computing() <= node.slots, f"{node.name} computes {node.computing()} at once"
         if node.is_up:
-            assert len(node.agent.held()) <= node.slots * MOST_HELD_PER_SLOT
+            assert len(node.member.held()) <= node.slots * MOST_HELD_PER_SLOT
     for seat in world.pool.scheduler.directory.all() if world.pool.is_up else ():
         given = [
             name.short
@@ -196,7 +196,7 @@ def nothing_is_held(world) -> None:
     """No slot is stuck, no file left, no stake locked."""
     for node in world.nodes:
         assert node.computing() == 0
-        assert not node.agent.shell.replicates
+        assert not node.member.shell.replicates
         assert not list(node.folder.glob("*"))
         assert world.locked(node) == 0
     assert world.locked(world.owner) == world.locked(world.requester) == 0
@@ -205,7 +205,7 @@ def nothing_is_held(world) -> None:
 def stakes_are_free(world) -> None:
     """Workers whose pool is gone hold no slot and no file, and have no stake in any task."""
     for node in world.nodes:
-        held = node.agent.shell.replicates.values()
+        held = node.member.shell.replicates.values()
         assert all(replicate.is_over for replicate in held), world.story()
         assert not list(node.folder.glob("*"))
         assert node.computing() == 0

@@ -86,7 +86,7 @@ class Exchange:
             Arrival(
                 node.address,
                 capabilities=capabilities(node),
-                replicates=node.agent.held(),
+                replicates=node.member.held(),
                 address="memory",
                 at=self._world.clock.now(),
             )

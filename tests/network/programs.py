@@ -12,9 +12,9 @@ from network.fuses import (
     Crash,
     Fuse,
     Fused,
-    FusedHands,
     FusedJournal,
     FusedLog,
+    FusedStages,
     check_acknowledged_by_pool,
     check_acted_by_pool,
     check_told_by_worker,
@@ -33,9 +33,9 @@ from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
 from poolhand.wire.messages import Acknowledged, Capacity, Reported, Welcome
-from poolhand.worker.agent import Agent
-from poolhand.worker.bench import Bench, Rules
-from poolhand.worker.hands import BenchHands
+from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.stages import Stages
+from poolhand.worker.toolbox import Rules, Toolbox
 
 LIMITS = Limits(memory=2**30, cpus=1.0, pids=64, tmp=2**20, log=2**16, output=2**24)
 
@@ -219,7 +219,7 @@ class Pretender:
 
 
 class Node(Program):
-    """A worker. ``is_cut`` keeps it from reaching the pool, ``twist`` makes its hands dishonest."""
+    """A worker. ``is_cut`` keeps it from reaching the pool, ``twist`` makes its stages dishonest."""
 
     new_journal = FusedJournal.of_worker
 
@@ -235,10 +235,10 @@ class Node(Program):
         self.watcher, self.pretends, self.twist = (
             self.reach.watcher,
             None,
-            lambda _node, hands: hands,
+            lambda _node, stages: stages,
         )
 
-    def bench(self) -> Bench:
+    def toolbox(self) -> Toolbox:
         fuse = self.fuse
         client = (
             Pretender(self.pretends) if self.pretends else self.world.results.client(self.address)
@@ -248,7 +248,7 @@ class Node(Program):
         async def at_results():
             return results
 
-        return Bench(
+        return Toolbox(
             worker=self.address,
             name=self.name,
             pool=self.world.workerpool,
@@ -271,27 +271,27 @@ class Node(Program):
 
     async def _main(self) -> None:
         async with asyncio.TaskGroup() as self.tasks:
-            bench = self.bench()
-            honest = BenchHands(bench, self.slots)
-            hands = FusedHands(self.twist(self, honest), self.fuse, self.journal)
-            self.agent = Agent(bench, hands, self.journal, self.tasks, self.slots)
-            self.agent.link = self
-            first: BlockNumber = (await bench.patiently(bench.hub.head)).number
+            toolbox = self.toolbox()
+            honest = Stages(toolbox, self.slots)
+            stages = FusedStages(self.twist(self, honest), self.fuse, self.journal)
+            self.member = PoolMember(toolbox, stages, self.journal, self.tasks, self.slots)
+            self.member.link = self
+            first: BlockNumber = (await toolbox.patiently(toolbox.hub.head)).number
             self.keep()
-            self.agent.shell.recover()
+            self.member.shell.recover()
             self.has_recovered = True
-            self.agent.eyes.look_at_all()
-            self.tasks.create_task(self.agent.eyes.keep_looking())
-            self.tasks.create_task(self.agent.eyes.follow_events(first))
-            self.tasks.create_task(self.agent.eyes.follow_heads())
-            self.tasks.create_task(self.agent.eyes.watch_for_heads())
+            self.member.chain_watch.look_at_all()
+            self.tasks.create_task(self.member.chain_watch.keep_looking())
+            self.tasks.create_task(self.member.chain_watch.follow_events(first))
+            self.tasks.create_task(self.member.chain_watch.follow_heads())
+            self.tasks.create_task(self.member.chain_watch.watch_for_heads())
             self.world.exchange.dial(self)
 
     def pause(self, reason) -> None:
         """Have the operator pause the worker (None: go on), from inside of the program."""
 
         async def asked() -> None:
-            self.agent.pause(reason)
+            self.member.pause(reason)
 
         self.tasks.create_task(asked())
 
@@ -300,7 +300,7 @@ class Node(Program):
         return sum(not app.done() for app in self.runtime._containers.values())
 
     def send(self, message) -> None:
-        """Implement ``worker.agent.Link``."""
+        """Implement ``worker.pool_member.PoolLink``."""
         if self.is_mute and not isinstance(message, Capacity):
             return
         self.fuse.point(f"before sending {type(message).__name__}")
@@ -316,16 +316,16 @@ class Node(Program):
         while True:
             item = await session.to_node.take()
             if item is LOST:
-                await self.agent.disconnected("the session is gone", 1.0)
+                await self.member.disconnected("the session is gone", 1.0)
                 return
             if not session.is_open:
                 continue
             self.fuse.point("before listening")
             if isinstance(item, Welcome):
                 session.is_ready = True
-                await self.agent.connected(item)
+                await self.member.connected(item)
             else:
-                await self.agent.received(item)
+                await self.member.received(item)
 
     def gone(self) -> None:
         self.world.exchange.lose(self)

@@ -1,12 +1,12 @@
-"""Workers that break their promises, each in its own way, by replacing their hands."""
+"""Workers that break their promises, each in its own way, by replacing their stages."""
 
 from __future__ import annotations
 
 import asyncio
 
 from network.world import fails, writes
-from poolhand.devnet.adversaries.crafts import craft_of
 from poolhand.devnet.adversaries.kinds import Kind
+from poolhand.devnet.adversaries.parts import craft_of
 from poolhand.domain.errors import ChainUnreachable, Raced, Refused
 from poolhand.domain.hashes import result_hash
 from poolhand.domain.onchain import Contribute, ContributionStatus
@@ -14,8 +14,8 @@ from poolhand.domain.replicate.machine import Action, Finished
 from poolhand.domain.replicate.status import Status
 
 
-class Hands:
-    """Hands that do as honest ones do; rogues override what they do differently."""
+class StageRunner:
+    """StageRunner that do as honest ones do; rogues override what they do differently."""
 
     def __init__(self, node, honest) -> None:
         self.node, self.honest = node, honest
@@ -27,7 +27,7 @@ class Hands:
         await self.honest.clean(replicate)
 
 
-class Silent(Hands):
+class Silent(StageRunner):
     """Contributes and never reveals."""
 
     async def perform(self, replicate, action):
@@ -36,7 +36,7 @@ class Silent(Hands):
         return await super().perform(replicate, action)
 
 
-class Copier(Hands):
+class Copier(StageRunner):
     """Contributes the hash that it finds on chain, without knowing the digest behind it."""
 
     async def perform(self, replicate, action):
@@ -63,7 +63,7 @@ class Copier(Hands):
         return None
 
 
-class Pretender(Hands):
+class Pretender(StageRunner):
     """Says that the result is uploaded, and has uploaded nothing."""
 
     async def perform(self, replicate, action):
@@ -73,7 +73,7 @@ class Pretender(Hands):
         return Finished(now, action, Status.RESULT_UPLOADED, link="a link to nowhere")
 
 
-class Idler(Hands):
+class Idler(StageRunner):
     """Takes a task and never computes it."""
 
     async def perform(self, replicate, action):
@@ -83,29 +83,29 @@ class Idler(Hands):
 
 
 ROGUES = {
-    "liar": (writes("a lie"), Hands),
-    "failing": (fails, Hands),
+    "liar": (writes("a lie"), StageRunner),
+    "failing": (fails, StageRunner),
     "copier": (writes("a guess"), Copier),
     "silent": (writes("the right result"), Silent),
     "pretender": (writes("the right result"), Pretender),
     "idler": (writes("the right result"), Idler),
 }
-"""App and hands by name."""
+"""App and stages by name."""
 
 
 def add_rogue(world, name):
     """Add a worker that is not to be trusted."""
-    app, hands = ROGUES[name]
+    app, stages = ROGUES[name]
     node = world.add(app)
-    node.twist, node.is_honest = hands, False
+    node.twist, node.is_honest = stages, False
     return node
 
 
 def add_adversary(world, kind):
     """Add a simulated adversary of the devnet."""
-    craft = craft_of(kind)
+    parts = craft_of(kind)
     node = world.add()
-    node.twist = lambda node, _honest: craft.hands(node.bench(), node.slots)
-    node.claims, node.is_mute = craft.claims, kind is Kind.SILENT
+    node.twist = lambda node, _honest: parts.stages(node.toolbox(), node.slots)
+    node.claims, node.is_mute = parts.claims, kind is Kind.SILENT
     node.is_honest = kind is Kind.BOASTER
     return node

@@ -274,7 +274,7 @@ class NetworkLife(RuleBasedStateMachine):
         for node in self.world.nodes:
             if self.world.exchange.session(node) is None:
                 self.world.exchange.dial(node)
-            if node.agent.standing.paused:
+            if node.member.standing.paused:
                 node.pause(None)
         await self.settle()
 

@@ -48,7 +48,7 @@ from poolhand.wire.frames import decode, encode
 from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import DETAIL, WORD, Close, Logs
 from poolhand.wire.order_json import decode_order
-from poolhand.worker.hands.download import input_name
+from poolhand.worker.stages.download import input_name
 
 TASK = TaskId(bytes(32))
 OPTION = Option("name", "NAME", str, "x", "a name")

@@ -98,13 +98,13 @@ async def test_a_worker_that_vanishes_while_it_computes_is_replaced(network):
     gone, other = world.nodes
     gone.runtime.gate.clear()
     await world.start()
-    other.agent.pause("first the one that vanishes")
+    other.member.pause("first the one that vanishes")
     await world.settle()
     deal = await world.deal()
     ((_, name),) = deal.tasks()
     assert world.status(name, gone) is Status.COMPUTING
     await gone.kill()
-    other.agent.pause(None)
+    other.member.pause(None)
     await world.until(lambda: world.view(name).status is ChainTaskStatus.COMPLETED)
     assert world.status(name, other) is Status.COMPLETED
     assert world.task(name).attempt(gone.address).count(Status.WORKER_LOST) == 1
@@ -118,14 +118,14 @@ async def test_a_task_that_nobody_reveals_is_reopened_and_completed_by_another(n
     world = await network(workers=2, quick=False)
     silent, other = world.nodes
     await world.start()
-    other.agent.pause("first the silent one")
+    other.member.pause("first the silent one")
     await world.settle()
     deal = await world.deal()
     ((_, name),) = deal.tasks()
     await world.until(lambda: world.chain.pool and _waits(world, silent, "Contribute"))
     await silent.kill()
     await world.until(lambda: world.view(name).status is ChainTaskStatus.REVEALING)
-    other.agent.pause(None)
+    other.member.pause(None)
     await world.pass_to(world.view(name).reveal_deadline)
     await world.until(lambda: world.view(name).status is ChainTaskStatus.COMPLETED)
     assert "Reopen" in kinds(world)
@@ -162,12 +162,12 @@ async def test_a_worker_whose_app_fails_is_replaced(network):
     world = await network(workers=0)
     bad, good = world.add(fails), world.add()
     await world.start()
-    good.agent.pause("later")
+    good.member.pause("later")
     await world.settle()
     deal = await world.deal()
     ((_, name),) = deal.tasks()
     assert world.status(name, bad) is Status.FAILED
-    good.agent.pause(None)
+    good.member.pause(None)
     await world.done()
     assert world.status(name, good) is Status.COMPLETED
 

@@ -164,7 +164,7 @@ async def play_abandoned(folder, at):
         await revive(world, victim)
     assert world.view(name).status is ChainTaskStatus.FAILED, f"{at}\n{world.story()}"
     check_laws(world)
-    left = victim.agent.shell.replicates[name], sorted(victim.folder.glob("*"))
+    left = victim.member.shell.replicates[name], sorted(victim.folder.glob("*"))
     await world.stop()
     return world, victim, before, left
 

@@ -26,7 +26,7 @@ async def consensus_and_silence(world: SimulatedNetwork, silent, *, trust):
     """Let ``silent`` and nobody else contribute, and die once the chain has their contributions."""
     others = [node for node in world.nodes if node not in silent]
     for node in others:
-        node.agent.pause("first the silent ones")
+        node.member.pause("first the silent ones")
     await world.settle()
     deal = await world.deal(trust=trust)
     ((_, name),) = deal.tasks()
@@ -52,7 +52,7 @@ async def test_when_no_winner_reveals_others_complete_the_task_and_share_the_sta
     silent = world.nodes[:winners]
     deal, name, others = await consensus_and_silence(world, silent, trust=trust)
     for node in others:
-        node.agent.pause(None)
+        node.member.pause(None)
     await world.pass_to(world.view(name).reveal_deadline - 1)
     assert "Reopen" not in kinds(world)
     assert all(world.status(name, node) is None for node in others), "nobody computes in vain"
@@ -123,12 +123,12 @@ async def test_a_second_round_of_silence_is_reopened_again(network):
     await world.start()
     first, second, third = world.nodes
     _, name, _ = await consensus_and_silence(world, [first], trust=2)
-    second.agent.pause(None)
+    second.member.pause(None)
     await world.pass_to(world.view(name).reveal_deadline)
     await world.until(lambda: _wait_in_the_pool(world, [second]))
     await second.kill()
     await world.until(lambda: world.view(name).status is ChainTaskStatus.REVEALING)
-    third.agent.pause(None)
+    third.member.pause(None)
     await world.pass_to(world.view(name).reveal_deadline)
     await world.until(lambda: world.view(name).status is ChainTaskStatus.COMPLETED)
     assert kinds(world).count("Reopen") == 2
@@ -141,7 +141,7 @@ async def test_a_pool_that_dies_while_it_reopens_reopens_once(network):
     await world.start()
     silent, other = world.nodes
     _, name, _ = await consensus_and_silence(world, [silent], trust=2)
-    other.agent.pause(None)
+    other.member.pause(None)
     world.pool.fuse.is_blown = False
 
     def die(*_):
@@ -168,7 +168,7 @@ async def test_a_task_of_trust_1_that_somebody_spoilt_is_completed_the_long_way(
     world.chain.fund(spoiler.address, stake=STAKE)
     await world.start()
     (node,) = world.nodes
-    node.agent.pause("first the spoiler")
+    node.member.pause("first the spoiler")
     deal = await world.deal(trust=1)
     ((index, name),) = deal.tasks()
     world.chain.submit(world.owner.address, Initialize(((deal.deal_id, index),)))
@@ -178,7 +178,7 @@ async def test_a_task_of_trust_1_that_somebody_spoilt_is_completed_the_long_way(
     world.chain.submit(spoiler.address, Contribute(name, result_hash(name, LIE), seal, signed))
     await world.step()
     assert world.view(name).status is ChainTaskStatus.REVEALING
-    node.agent.pause(None)
+    node.member.pause(None)
     await world.pass_to(world.view(name).reveal_deadline)
     await world.done()
     assert world.view(name).status is ChainTaskStatus.COMPLETED

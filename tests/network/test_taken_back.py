@@ -27,7 +27,7 @@ def own(world, name, node):
 
 
 def held(node, name):
-    return node.agent.shell.replicates[name]
+    return node.member.shell.replicates[name]
 
 
 def path(node, name):

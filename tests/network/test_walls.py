@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from network.rogues import Hands
+from network.rogues import StageRunner
 from network.world import T
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import DealId, TaskId
@@ -79,8 +79,8 @@ class Mined:
         return call
 
 
-class FaultyHands(Hands):
-    """Hands of which one raises for the victims."""
+class FaultyHands(StageRunner):
+    """StageRunner of which one raises for the victims."""
 
     def __init__(self, node, honest, victims, action):
         super().__init__(node, honest)
@@ -166,7 +166,7 @@ STAGES = [
 async def test_a_hand_that_raises_for_one_task_holds_up_no_other(scene, quick, action):
     world, victims = await scene(quick=quick)
     for node in world.nodes:
-        node.twist = lambda node, hands: FaultyHands(node, hands, victims, action)
+        node.twist = lambda node, stages: FaultyHands(node, stages, victims, action)
         node.is_honest = False  # it breaks its promise to reveal, if only by a fault
     name = await plays(world, victims)
     if action is Action.CONTRIBUTE:
@@ -185,7 +185,7 @@ async def test_a_task_completes_all_the_same_when_a_hand_raises_but_once(scene, 
     world, victims = await scene(quick=quick)
     victims.left = 1
     for node in world.nodes:
-        node.twist = lambda node, hands: FaultyHands(node, hands, victims, action)
+        node.twist = lambda node, stages: FaultyHands(node, stages, victims, action)
     name = await plays(world, victims)
     await world.until(lambda: world.view(name).status is ChainTaskStatus.COMPLETED, 400)
 
@@ -193,7 +193,7 @@ async def test_a_task_completes_all_the_same_when_a_hand_raises_but_once(scene, 
 async def test_cleaning_that_raises_leaves_nothing_held(scene):
     world, victims = await scene()
     for node in world.nodes:
-        node.twist = lambda node, hands: FaultyHands(node, hands, victims, "clean")
+        node.twist = lambda node, stages: FaultyHands(node, stages, victims, "clean")
     await plays(world, victims)
     await world.done(steps=90)
 

@@ -215,7 +215,7 @@ class SimulatedNetwork:
         return (
             all(self.chain.state.view(name).status >= ChainTaskStatus.COMPLETED for name in names)
             and all(map(is_settled, known))
-            and not any(node.agent.shell.replicates for node in self.nodes if node.is_up)
+            and not any(node.member.shell.replicates for node in self.nodes if node.is_up)
             and not any(program.is_starting for program in (self.pool, *self.nodes))
         )
 
@@ -334,7 +334,7 @@ class SimulatedNetwork:
                 )
                 lines.append(f"  {attempt.worker} live={attempt.live} {log}")
         for node in self.nodes:
-            held = node.agent.shell.replicates.items() if node.task else ()
+            held = node.member.shell.replicates.items() if node.task else ()
             lines += [f"{node.name} {name.short} {r.status} run={r.running}" for name, r in held]
         return "\n".join(lines)
 

@@ -15,14 +15,14 @@ from poolhand.domain.archive_names import MAX_NAME
 from poolhand.domain.computed import MAX_COMPUTED
 from poolhand.domain.params import input_name
 from poolhand.settings.worker import OPTIONS
-from poolhand.worker.hands.compute import IN, OUT
 from poolhand.worker.main import TASK_LOG
 from poolhand.worker.result_files import MAX_ENTRIES
+from poolhand.worker.stages.compute import IN, OUT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "app-contract.md").read_text(encoding="utf-8")
 REGISTRIES = (ROOT / "docs" / "how-to" / "private-registries.md").read_text(encoding="utf-8")
-WORKER = (ROOT / "src/poolhand/worker/hands/compute.py").read_text(encoding="utf-8")
+WORKER = (ROOT / "src/poolhand/worker/stages/compute.py").read_text(encoding="utf-8")
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 DEFAULTS = {option.variable: option.default for option in OPTIONS}
 

@@ -16,7 +16,7 @@ OWN = {
     "store/rows.py": "our rows",
     "store/migrations/versions/v0002_settled.py": "our journal",
     "store/results_disk.py": "our records of archives",
-    "worker/notice.py": "the worker's own notice",
+    "worker/pid_file.py": "the worker's own notice",
     "requester/remembered.py": "our notes of purchases",
 }
 """Who parses by other means, and what."""

@@ -1,4 +1,4 @@
-"""The scheduler's eyes: no deal is missed, no deal is taken that cannot be served."""
+"""The scheduler's chain_watch: no deal is missed, no deal is taken that cannot be served."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ class ScriptedPool:
         self.owner = self.world.owner
 
     @property
-    def agent(self):
-        return self.node.agent
+    def member(self):
+        return self.node.member
 
     async def opens(self):
         self.world.total = self.chain.total_nrlc()
@@ -33,11 +33,11 @@ class ScriptedPool:
 
     async def says(self, *what):
         for each in what:
-            await self.agent.received(each)
+            await self.member.received(each)
         await self.world.settle()
 
     async def greets(self):
-        await self.agent.connected(welcome())
+        await self.member.connected(welcome())
         await self.world.settle()
 
     async def restarts_worker(self):
@@ -85,7 +85,7 @@ class ScriptedPool:
         return self.chain.state.view(task).status
 
     def replicate(self, task):
-        return self.agent.shell.replicates.get(task)
+        return self.member.shell.replicates.get(task)
 
     def path(self, task):
         """Return the statuses that the worker has told, in order, repeats left out."""

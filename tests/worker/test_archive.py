@@ -26,7 +26,7 @@ LIMITS = ArchiveLimits(expanded=4 * 1024**3, files=10_000, ratio=200)
 
 
 def inspected(archive):
-    """Look at an archive file as the results service does."""
+    """Return what the results service finds in an archive."""
     with archive.open("rb") as file:
         return inspect(file, LIMITS)
 

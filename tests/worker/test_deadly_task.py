@@ -13,7 +13,7 @@ from lonely_worker import LonelyProgram
 from poolhand.cli.worker_report import worker_report
 from poolhand.domain.onchain import ContributionStatus
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.notice import read
+from poolhand.worker.pid_file import read
 
 
 class Fall(BaseException):

@@ -16,7 +16,7 @@ from poolhand.domain.ids import TxHash
 from poolhand.domain.onchain import Deposit
 from poolhand.domain.purse import REVEAL_GAS
 from poolhand.domain.units import NANO_PER_RLC
-from poolhand.worker.notice import read
+from poolhand.worker.pid_file import read
 
 RLC = NANO_PER_RLC
 NAME = "order-0001"

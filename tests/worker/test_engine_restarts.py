@@ -18,7 +18,7 @@ WORDS = "registry.test/words"
 async def back_after(shop, action, replicate, seconds=30):
     """Carry out a stage whose engine comes back after some seconds."""
     shop.node.runtime.is_down = True
-    stage = asyncio.create_task(shop.hands.perform(replicate, action))
+    stage = asyncio.create_task(shop.stages.perform(replicate, action))
     await shop.blocks(seconds)
     assert not stage.done()
     shop.node.runtime.is_down = False

@@ -24,7 +24,7 @@ from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.fetcher import FetchRules, SafeFetcher
-from poolhand.worker.hands import BenchHands
+from poolhand.worker.stages import Stages
 
 pytestmark = pytest.mark.docker
 ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
@@ -79,10 +79,10 @@ class AppRun:
 
     def __init__(self, shop, registry, runtime, folder) -> None:
         self.shop, self.registry, self.folder = shop, registry, folder
-        self.bench = shop.bench
-        self.bench.runtime = runtime
-        self.bench.fetcher = SafeFetcher(FetchRules(allow_files=(folder,)))
-        self.hands = BenchHands(self.bench, 1)
+        self.toolbox = shop.toolbox
+        self.toolbox.runtime = runtime
+        self.toolbox.fetcher = SafeFetcher(FetchRules(allow_files=(folder,)))
+        self.stages = Stages(self.toolbox, 1)
 
     async def of(self, source, manner=NATIVE, **params):
         """Return (status, detail, files of the result by name)."""
@@ -91,7 +91,7 @@ class AppRun:
         (app / "main.py").write_text(source)
         image = await publish(app, "owner/app:1.0", self.registry.host, manner=manner)
         replicate = self.shop.replicate(self.shop.offer(await self.shop.deal()))
-        brief = await self.bench.brief(replicate.offer)
+        brief = await self.toolbox.brief(replicate.offer)
         dataset = params.pop("dataset", None)
         brief = replace(
             brief,
@@ -102,17 +102,17 @@ class AppRun:
             dataset=dataset,
             deal=brief.deal,
         )
-        self.bench._briefs[replicate.offer.deal_id] = brief
+        self.toolbox._briefs[replicate.offer.deal_id] = brief
         for action in (Action.DOWNLOAD_APP, Action.DOWNLOAD_DATA, Action.COMPUTE):
-            done = await self.hands.perform(replicate, action)
+            done = await self.stages.perform(replicate, action)
             if done.outcome not in (Status.APP_DOWNLOADED, Status.DATA_DOWNLOADED):
                 break
         files = {}
-        archive = self.bench.folder(replicate.offer.task_id).archive
+        archive = self.toolbox.folder(replicate.offer.task_id).archive
         if archive.exists():
             with zipfile.ZipFile(archive) as packed:
                 files = {name: packed.read(name) for name in packed.namelist()}
-        await self.hands.clean(replicate)
+        await self.stages.clean(replicate)
         return done.outcome, done.detail, files
 
 
@@ -124,9 +124,9 @@ async def run(tmp_path):
         Registry(tmp_path / "registry") as registry,
         DockerRuntime.open(ENGINE, disks=disks) as runtime,
     ):
-        limits = replace(shop.bench.rules.limits, work=256 * 1024**2, output=16 * 1024**2,
+        limits = replace(shop.toolbox.rules.limits, work=256 * 1024**2, output=16 * 1024**2,
                          memory=256 * 1024**2, tmp=16 * 1024**2, pids=64)  # fmt: skip
-        shop.bench.rules = replace(shop.bench.rules, limits=limits)
+        shop.toolbox.rules = replace(shop.toolbox.rules, limits=limits)
         yield AppRun(shop, registry, runtime, tmp_path)
 
 
@@ -178,8 +178,8 @@ async def test_an_app_finds_its_input_files_and_its_dataset(run):
 
 @pytest.mark.case("D1")
 async def test_an_operator_may_have_all_of_the_image_read_only(run):
-    rules = run.bench.rules
-    run.bench.rules = replace(rules, limits=replace(rules.limits, work=0))
+    rules = run.toolbox.rules
+    run.toolbox.rules = replace(rules, limits=replace(rules.limits, work=0))
     outcome, detail, _ = await run.of(BESIDE)
     assert outcome is Status.COMPUTE_FAILED
     assert "Read-only file system" in detail
@@ -195,8 +195,8 @@ async def test_what_an_app_writes_beside_itself_is_bounded(run):
 
 @pytest.mark.case("D1")
 async def test_a_folder_too_large_to_be_copied_is_read_only_and_the_app_runs(run):
-    rules = run.bench.rules
-    run.bench.rules = replace(rules, limits=replace(rules.limits, work=2**20))
+    rules = run.toolbox.rules
+    run.toolbox.rules = replace(rules, limits=replace(rules.limits, work=2**20))
     source = HELLO + "#" * 2**20
     assert (await run.of(source))[0] is Status.COMPUTED
 

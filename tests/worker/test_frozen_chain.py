@@ -7,7 +7,7 @@ from scripted_pool import ScriptedPool
 
 from poolhand.domain.units import Wei
 from poolhand.wire.messages import Capacity
-from poolhand.worker.eyes import STALL
+from poolhand.worker.chain_watch import STALL
 from poolhand.worker.status import show_worker
 
 RICH = 10**18
@@ -26,7 +26,7 @@ async def pool(tmp_path):
 
 
 def told(pool):
-    return show_worker(pool.agent, pool.node.bench(), 2)
+    return show_worker(pool.member, pool.node.toolbox(), 2)
 
 
 async def passes(pool, seconds):

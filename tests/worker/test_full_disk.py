@@ -11,7 +11,7 @@ from network.world import writes
 from poolhand.containers.noop import ended, folder_of
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.room import LEAST
+from poolhand.worker.disk_watch import LEAST
 from poolhand.worker.standing import Hold
 
 WORDS = "registry.test/words"
@@ -23,7 +23,7 @@ def spoilt_once(shop):
     def app(spec):
         if sum(shop.node.runtime.computations.values()) > 1:
             return writes("x")(spec)
-        shop.bench.free = lambda _: LEAST - 1
+        shop.toolbox.free = lambda _: LEAST - 1
         (folder_of(spec, "/iexec_out") / "computed.json").write_text("")
         return ended()
 
@@ -32,10 +32,10 @@ def spoilt_once(shop):
 
 async def test_a_result_that_a_full_disk_spoilt_is_computed_anew_once_there_is_room(shop, pulled):
     shop.node.runtime.apps = {WORDS: spoilt_once(shop)}
-    stage = asyncio.create_task(shop.hands.perform(pulled, Action.COMPUTE))
+    stage = asyncio.create_task(shop.stages.perform(pulled, Action.COMPUTE))
     await shop.blocks(60)
     assert not stage.done()
-    shop.bench.free = lambda _: LEAST
+    shop.toolbox.free = lambda _: LEAST
     await shop.blocks(3)
     assert (await stage).outcome is Status.COMPUTED
     assert sum(shop.node.runtime.computations.values()) == 2
@@ -43,22 +43,22 @@ async def test_a_result_that_a_full_disk_spoilt_is_computed_anew_once_there_is_r
 
 async def test_a_bad_result_on_a_disk_with_room_is_the_apps(shop, pulled):
     shop.node.runtime.apps = {WORDS: lambda _: ended(3)}
-    shop.bench.free = lambda _: LEAST
+    shop.toolbox.free = lambda _: LEAST
     assert (await done(shop, Action.COMPUTE, pulled)).outcome is Status.COMPUTE_FAILED
     assert sum(shop.node.runtime.computations.values()) == 1
 
 
 async def test_data_that_find_no_room_are_downloaded_once_there_is(shop, pulled):
     """A file stands where the folders must go: to the system the same as a disk without room."""
-    root = shop.bench.folder(pulled.offer.task_id).root
-    shop.bench.discard(pulled.offer.task_id)
+    root = shop.toolbox.folder(pulled.offer.task_id).root
+    shop.toolbox.discard(pulled.offer.task_id)
     root.write_text("in the way")
-    shop.bench.free = lambda _: 0
-    stage = asyncio.create_task(shop.hands.perform(pulled, Action.DOWNLOAD_DATA))
+    shop.toolbox.free = lambda _: 0
+    stage = asyncio.create_task(shop.stages.perform(pulled, Action.DOWNLOAD_DATA))
     await shop.blocks(10)
     assert not stage.done()
     root.unlink()
-    shop.bench.free = lambda _: LEAST
+    shop.toolbox.free = lambda _: LEAST
     await shop.blocks(3)
     assert (await stage).outcome is Status.DATA_DOWNLOADED
 
@@ -67,11 +67,11 @@ async def test_a_worker_takes_nothing_new_while_its_disk_is_full(tmp_path):
     pool = ScriptedPool(tmp_path)
     await pool.opens()
     await pool.greets()
-    bench = pool.agent.eyes._bench
-    bench.free = lambda _: LEAST - 1
+    toolbox = pool.member.chain_watch._toolbox
+    toolbox.free = lambda _: LEAST - 1
     await pool.blocks(1)
-    assert "the disk at" in pool.agent.standing.holds[Hold.DISK]
-    bench.free = lambda _: LEAST
+    assert "the disk at" in pool.member.standing.holds[Hold.DISK]
+    toolbox.free = lambda _: LEAST
     await pool.blocks(1)
-    assert Hold.DISK not in pool.agent.standing.holds
-    assert pool.agent.standing.paused is None
+    assert Hold.DISK not in pool.member.standing.holds
+    assert pool.member.standing.paused is None

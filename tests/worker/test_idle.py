@@ -11,8 +11,8 @@ from poolhand.domain.purse import Purse
 from poolhand.domain.replicate.status import Party
 from poolhand.domain.task.idle import REMEDIES, IdleReason
 from poolhand.domain.units import NanoRlc, Wei
-from poolhand.worker.idle import Facts, idle_causes
-from poolhand.worker.standing import Hold, Standing
+from poolhand.worker.idle import IdleFacts, idle_causes
+from poolhand.worker.standing import Hold, WorkerStanding
 
 WALLET = Address(bytes([7] * 20))
 SHORT = Purse(Wei(10**15), Wei(2 * 10**15), Wei(3 * 10**15), Wei(4 * 10**15))
@@ -26,7 +26,7 @@ SPECIAL = (
 
 
 def standing(*holds, idle=None, connected=True):
-    made = Standing()
+    made = WorkerStanding()
     if connected:
         made.joined()
     made.holds = {hold: f"because of {hold}" for hold in holds}
@@ -35,7 +35,7 @@ def standing(*holds, idle=None, connected=True):
 
 
 def facts(found, **changes):
-    base = Facts(WALLET, found, working=0, slots=2, purse=None, is_short=False, free=None)
+    base = IdleFacts(WALLET, found, working=0, slots=2, purse=None, is_short=False, free=None)
     return replace(base, **changes)
 
 
@@ -44,7 +44,7 @@ def codes(*args, **changes):
 
 
 def test_a_worker_that_has_just_started_says_so():
-    (cause,) = idle_causes(facts(Standing()))
+    (cause,) = idle_causes(facts(WorkerStanding()))
     assert (cause.code, cause.acts) == ("starting", Party.WORKER)
 
 

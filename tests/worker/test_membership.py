@@ -34,14 +34,14 @@ async def pool(tmp_path):
 
 async def test_a_worker_refused_at_its_first_try_ends_with_the_pools_words(pool):
     with pytest.raises(WorkerNotAllowed, match="not on the list"):
-        await keep_membership(Doors(), pool.agent, pool.world.clock)
+        await keep_membership(Doors(), pool.member, pool.world.clock)
 
 
 @pytest.mark.case("N6")
 async def test_a_refusal_does_not_end_a_worker_that_was_let_in_before(pool):
     await pool.greets()
     doors = Doors()
-    staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
+    staying = asyncio.create_task(keep_membership(doors, pool.member, pool.world.clock))
     for tries in range(1, 4):
         await pool.world.settle()
         assert doors.tries == tries
@@ -54,9 +54,9 @@ async def test_a_refusal_does_not_end_a_worker_that_was_let_in_before(pool):
 async def test_a_worker_never_let_in_stays_until_its_stake_is_free_and_then_ends(pool):
     await pool.greets()
     task = await pool.contributed(trust=1)
-    pool.agent.results_url = asyncio.get_running_loop().create_future()  # as after a restart
+    pool.member.results_url = asyncio.get_running_loop().create_future()  # as after a restart
     doors = Doors()
-    staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
+    staying = asyncio.create_task(keep_membership(doors, pool.member, pool.world.clock))
     await pool.blocks(2)
     assert pool.contribution(task).status is ContributionStatus.PROVED
     await pool.blocks(1, seconds=int(PAUSE))
@@ -73,7 +73,7 @@ async def test_a_pool_that_thinks_better_of_it_has_its_worker_back(pool):
     await pool.greets()
     await pool.contributed(trust=10)
     doors = Doors()
-    staying = asyncio.create_task(keep_membership(doors, pool.agent, pool.world.clock))
+    staying = asyncio.create_task(keep_membership(doors, pool.member, pool.world.clock))
     await pool.world.settle()
     doors.are_shut = False
     await pool.blocks(1, seconds=int(PAUSE))

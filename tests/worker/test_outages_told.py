@@ -28,7 +28,7 @@ def outages(lines, subject):
 async def test_a_chain_that_hands_wait_for_is_told_of_once_and_once_when_it_is_back(shop, lines):
     offer = shop.offer(await shop.deal())
     shop.chain.outage = True
-    looking = asyncio.create_task(shop.bench.view(offer.task_id))
+    looking = asyncio.create_task(shop.toolbox.view(offer.task_id))
     await shop.blocks(30)
     assert not looking.done()
     assert outages(lines, "chain_") == ["chain_unreachable"]
@@ -45,7 +45,7 @@ async def test_eyes_that_see_no_chain_say_so_once_and_once_when_they_see_again(t
     await pool.greets()
     task = await pool.contributed(trust=10)
     pool.chain.outage = True
-    pool.agent.eyes.look(task)
+    pool.member.chain_watch.look(task)
     await pool.blocks(30)
     assert outages(lines, "chain_") == ["chain_unreachable"]
     pool.chain.outage = False
@@ -59,8 +59,8 @@ async def test_an_engine_that_is_away_is_told_of_once_and_once_when_it_is_back(s
     shop.node.runtime.apps = {"registry.test/words": writes("x")}
     replicate = shop.replicate(shop.offer(await shop.deal()))
     shop.node.runtime.is_down = True
-    hands = shop.hands
-    work = hands.clean(replicate) if action is None else hands.perform(replicate, action)
+    stages = shop.stages
+    work = stages.clean(replicate) if action is None else stages.perform(replicate, action)
     stage = asyncio.create_task(work)
     await shop.blocks(30)
     assert outages(lines, "engine_") == ["engine_unreachable"]
@@ -78,8 +78,8 @@ async def test_a_pool_that_stays_away_is_told_once_and_again_when_it_leaves_anew
     structlog.reset_defaults()
     with capture_logs() as told:
         for _ in range(5):
-            await pool.agent.disconnected("the pool does not answer", 2.0)
+            await pool.member.disconnected("the pool does not answer", 2.0)
         await pool.greets()
-        await pool.agent.disconnected("the pool does not answer", 2.0)
+        await pool.member.disconnected("the pool does not answer", 2.0)
     await pool.world.stop()
     assert [each["event"] for each in told].count("pool_left") == 2

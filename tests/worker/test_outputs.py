@@ -15,9 +15,9 @@ from trees import add_oddities, computed, grow
 from poolhand.containers.folders import remove
 from poolhand.domain.computed import NoResult
 from poolhand.worker.archive import pack
-from poolhand.worker.bench import Folder
 from poolhand.worker.outputs import read_outputs
 from poolhand.worker.result_files import DRAFT, MAX_ENTRIES, add_file, open_plain, result_files
+from poolhand.worker.toolbox import Folder
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
 from poolhand.settings.worker import OPTIONS
 from poolhand.transport.listen import PortBusy
-from poolhand.worker.notice import NOTICE_FILE, read
+from poolhand.worker.pid_file import PID_FILE, read
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ async def test_a_stop_ends_it_at_once_and_keeps_the_journal(program):
 
 async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
     await program.starts()
-    mode = (program.base / NOTICE_FILE).stat().st_mode
+    mode = (program.base / PID_FILE).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
     for token in ("x", "0" * 64, notice(program).token[:-1]):
         for verb in ("pause", "resume", "drain", "stop"):

@@ -1,4 +1,4 @@
-"""One replicate's work ends one replicate: obsolete stages, hands that raise, stories unread."""
+"""One replicate's work ends one replicate: obsolete stages, stages that raise, stories unread."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from poolhand.worker.shell import CODEC, ReplicateShell
 OTHER = TaskId(bytes([9]) * 32)
 
 
-class Hands:
-    """Hands that do what each stage is told: raise, or wait, or end in an outcome."""
+class StageRunner:
+    """StageRunner that do what each stage is told: raise, or wait, or end in an outcome."""
 
     def __init__(self, **script):
         self.script, self.begun, self.cancelled, self.cleaned = script, [], [], []
@@ -60,15 +60,15 @@ class Hands:
 class Bureau:
     """A shell with its task group, clock and journal; ``lives`` runs it for a while."""
 
-    def __init__(self, hands, folder=None, journal=None):
-        self.hands, self.journal, self.folder = hands, journal or MemoryJournal(), folder
+    def __init__(self, stages, folder=None, journal=None):
+        self.stages, self.journal, self.folder = stages, journal or MemoryJournal(), folder
         self.clock, self.told = ManualClock(LATER), []
 
     async def lives(self, work, *, sudden=False):
         async with asyncio.TaskGroup() as tasks:
             self.shell = ReplicateShell(
                 self.journal,
-                self.hands,
+                self.stages,
                 lambda *told: self.told.append(told),
                 self.clock,
                 tasks,
@@ -121,32 +121,32 @@ CONTRIBUTED = [*CONTRIBUTING, Finished(START, A.CONTRIBUTE, S.CONTRIBUTED)]
 
 
 async def test_a_stage_that_is_obsolete_is_cancelled():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted(), *LOADED)
 
     async def work(shell):
-        assert bureau.hands.begun == [A.COMPUTE]
+        assert bureau.stages.begun == [A.COMPUTE]
         shell.feed(TASK, Ended(LATER, S.ABORTED_ON_CONSENSUS_REACHED))
         await bureau.settle()
-        assert bureau.hands.cancelled == [A.COMPUTE]
-        assert bureau.hands.cleaned == [TASK]
+        assert bureau.stages.cancelled == [A.COMPUTE]
+        assert bureau.stages.cleaned == [TASK]
 
     await bureau.lives(work)
 
 
 async def test_a_stage_gives_way_to_the_one_that_replaces_it():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted(), *CONTRIBUTED, RevealAsked(START))
 
     async def work(shell):
         shell.feed(TASK, ClaimDue(LATER))
         await bureau.settle()
-        assert (bureau.hands.begun, bureau.hands.cancelled) == ([A.REVEAL, A.CLAIM], [A.REVEAL])
+        assert (bureau.stages.begun, bureau.stages.cancelled) == ([A.REVEAL, A.CLAIM], [A.REVEAL])
 
     await bureau.lives(work)
 
 
-# ---------------------------------------------------------------------------------- hands raising
+# ---------------------------------------------------------------------------------- stages raising
 
 
 @pytest.mark.case("A1")
@@ -162,8 +162,8 @@ async def test_a_stage_gives_way_to_the_one_that_replaces_it():
     ids=lambda fault: type(fault).__name__,
 )
 async def test_whatever_a_hand_raises_ends_its_replicate_alone(tmp_path, fault):
-    hands = Hands(DOWNLOAD_APP=[fault])
-    bureau = Bureau(hands, tmp_path / "faults")
+    stages = StageRunner(DOWNLOAD_APP=[fault])
+    bureau = Bureau(stages, tmp_path / "faults")
 
     async def work(shell):
         shell.accept(accepted())
@@ -184,7 +184,7 @@ async def test_whatever_a_hand_raises_ends_its_replicate_alone(tmp_path, fault):
 
 
 async def test_an_outcome_that_cannot_be_or_be_written_down_ends_its_replicate_alone():
-    bureau = Bureau(Hands(DOWNLOAD_APP=[S.COMPUTED, S.APP_DOWNLOADED]))
+    bureau = Bureau(StageRunner(DOWNLOAD_APP=[S.COMPUTED, S.APP_DOWNLOADED]))
 
     async def work(shell):
         for each in (TASK, OTHER):
@@ -197,7 +197,7 @@ async def test_an_outcome_that_cannot_be_or_be_written_down_ends_its_replicate_a
 
 
 async def test_a_journal_that_is_full_ends_the_program_whatever_hand_meets_it():
-    bureau = Bureau(Hands(COMPUTE=JournalFull("journal")))
+    bureau = Bureau(StageRunner(COMPUTE=JournalFull("journal")))
     bureau.knows(accepted(), *LOADED)
 
     async def work(_shell):
@@ -209,7 +209,7 @@ async def test_a_journal_that_is_full_ends_the_program_whatever_hand_meets_it():
 
 
 async def test_a_contribution_that_raises_is_tried_again_before_it_is_given_up():
-    bureau = Bureau(Hands(CONTRIBUTE=[Bug("1"), Bug("2"), S.CONTRIBUTED]))
+    bureau = Bureau(StageRunner(CONTRIBUTE=[Bug("1"), Bug("2"), S.CONTRIBUTED]))
     bureau.knows(accepted(), *CONTRIBUTING)
 
     async def work(_shell):
@@ -217,13 +217,13 @@ async def test_a_contribution_that_raises_is_tried_again_before_it_is_given_up()
         assert bureau.replicate().running is A.CONTRIBUTE
         await bureau.passes(8)
         assert bureau.replicate().status is S.CONTRIBUTED
-        assert bureau.hands.begun == [A.CONTRIBUTE] * 3
+        assert bureau.stages.begun == [A.CONTRIBUTE] * 3
 
     await bureau.lives(work)
 
 
 async def test_a_contribution_that_always_raises_is_given_up_and_stays_watched():
-    bureau = Bureau(Hands(CONTRIBUTE=[Bug("no")] * 4))
+    bureau = Bureau(StageRunner(CONTRIBUTE=[Bug("no")] * 4))
     bureau.knows(accepted(), *CONTRIBUTING)
 
     async def work(_shell):
@@ -236,7 +236,7 @@ async def test_a_contribution_that_always_raises_is_given_up_and_stays_watched()
 
 
 async def test_cleaning_that_raises_is_tried_again_and_given_up_at_last():
-    bureau = Bureau(Hands(CLEAN=[OSError(5, "I/O error")] * 4))
+    bureau = Bureau(StageRunner(CLEAN=[OSError(5, "I/O error")] * 4))
     bureau.knows(accepted(), Ended(START, S.FAILED))
 
     async def work(_shell):
@@ -244,13 +244,13 @@ async def test_cleaning_that_raises_is_tried_again_and_given_up_at_last():
             assert not bureau.replicate().cleaned
             await bureau.passes(pause)
         assert bureau.replicate().cleaned
-        assert bureau.hands.cleaned == []
+        assert bureau.stages.cleaned == []
 
     await bureau.lives(work)
 
 
 async def test_who_cannot_be_told_of_a_replicate_hears_of_the_others():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted())
     bureau.knows(accepted(OTHER), task_id=OTHER)
     heard = []
@@ -281,15 +281,15 @@ async def starts(bureau, times, **how):
 
 @pytest.mark.case("A1")
 async def test_who_was_at_work_at_two_sudden_ends_is_not_begun_again(tmp_path):
-    bureau = Bureau(Hands(), tmp_path)
+    bureau = Bureau(StageRunner(), tmp_path)
     bureau.knows(accepted(), *LOADED)
     bureau.knows(accepted(OTHER), *CONTRIBUTED, task_id=OTHER)
     await starts(bureau, 1)
     await starts(bureau, 1, sudden=True)
-    assert bureau.hands.begun == [A.COMPUTE] * 2
+    assert bureau.stages.begun == [A.COMPUTE] * 2
 
     async def work(_shell):
-        assert bureau.hands.begun == [A.COMPUTE] * 2
+        assert bureau.stages.begun == [A.COMPUTE] * 2
         assert bureau.path()[-2:] == [S.COMPUTE_FAILED, S.FAILED]
         assert "quarantined" in bureau.replicate().trouble.words
         assert bureau.path(OTHER)[-1] is S.CONTRIBUTED
@@ -299,18 +299,18 @@ async def test_who_was_at_work_at_two_sudden_ends_is_not_begun_again(tmp_path):
 
 
 async def test_several_under_suspicion_are_begun_one_after_another():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted(), *LOADED)
     bureau.knows(accepted(OTHER), *LOADED, task_id=OTHER)
     await starts(bureau, 1, sudden=True)
-    bureau.hands.begun.clear()
+    bureau.stages.begun.clear()
 
     async def work(shell):
-        assert bureau.hands.begun == [A.COMPUTE]
+        assert bureau.stages.begun == [A.COMPUTE]
         await bureau.passes(59)
-        assert bureau.hands.begun == [A.COMPUTE]
+        assert bureau.stages.begun == [A.COMPUTE]
         await bureau.passes(1)
-        assert bureau.hands.begun == [A.COMPUTE] * 2
+        assert bureau.stages.begun == [A.COMPUTE] * 2
         assert bureau.replicate().trouble.falls == 0
         for each in (TASK, OTHER):
             assert Run(A.COMPUTE) in outstanding(shell.replicates[each])
@@ -319,7 +319,7 @@ async def test_several_under_suspicion_are_begun_one_after_another():
 
 
 async def test_a_minute_at_work_clears_who_was_there_at_a_sudden_end():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted(), *LOADED)
 
     async def work(_shell):
@@ -332,10 +332,10 @@ async def test_a_minute_at_work_clears_who_was_there_at_a_sudden_end():
 
 @pytest.mark.parametrize("times", [1, 5])
 async def test_orderly_ends_are_held_against_nobody(times):
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted(), *LOADED)
     await starts(bureau, times)
-    assert bureau.hands.begun == [A.COMPUTE] * times
+    assert bureau.stages.begun == [A.COMPUTE] * times
     assert bureau.replicate().trouble.falls == 0
 
 
@@ -352,14 +352,14 @@ UNREAD = [
 @pytest.mark.case("A1")
 @pytest.mark.parametrize("record", UNREAD)
 async def test_a_story_that_does_not_read_is_quarantined_alone_and_kept(tmp_path, record):
-    bureau = Bureau(Hands(), tmp_path)
+    bureau = Bureau(StageRunner(), tmp_path)
     bureau.knows(accepted())
     bureau.journal.append(str(TASK), record)
     bureau.knows(accepted(OTHER), *LOADED, task_id=OTHER)
     before = [each for stream, each in bureau.journal.read() if stream == str(TASK)]
 
     async def work(shell):
-        assert bureau.hands.begun == [A.COMPUTE]
+        assert bureau.stages.begun == [A.COMPUTE]
         assert bureau.path()[-1] is S.FAILED
         assert str(TASK) in shell.unread
         now = [each for stream, each in bureau.journal.read() if stream == str(TASK)]
@@ -371,7 +371,7 @@ async def test_a_story_that_does_not_read_is_quarantined_alone_and_kept(tmp_path
 
 
 async def test_the_stake_of_a_story_that_does_not_read_to_its_end_is_looked_after():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.knows(accepted(), *CONTRIBUTED)
     bureau.journal.append(str(TASK), {"t": "NeverHeardOf"})
 
@@ -379,13 +379,13 @@ async def test_the_stake_of_a_story_that_does_not_read_to_its_end_is_looked_afte
         assert bureau.path()[-2:] == [S.RECOVERING, S.CONTRIBUTED]
         shell.feed(TASK, RevealAsked(LATER))
         await bureau.settle()
-        assert bureau.hands.begun == [A.REVEAL]
+        assert bureau.stages.begun == [A.REVEAL]
 
     await bureau.lives(work)
 
 
 async def test_a_stream_of_no_task_at_all_is_told_and_left_alone():
-    bureau = Bureau(Hands())
+    bureau = Bureau(StageRunner())
     bureau.journal.append("rubbish", {"x": 1})
     bureau.knows(accepted(OTHER), *LOADED, task_id=OTHER)
 

@@ -7,7 +7,7 @@ from scripted_pool import ScriptedPool
 
 from poolhand.domain.onchain import Claim
 from poolhand.domain.replicate.machine import Flow
-from poolhand.worker.stakes import Stake
+from poolhand.worker.stakes import ReplicateStake
 from poolhand.worker.status import left_behind, show_worker
 
 
@@ -21,22 +21,22 @@ async def pool(tmp_path):
 
 
 def shown(pool, task):
-    told = show_worker(pool.agent, pool.node.bench(), 1)
+    told = show_worker(pool.member, pool.node.toolbox(), 1)
     (found,) = [each for each in told["replicates"] if each["task_id"] == str(task)]
     return found
 
 
 async def test_before_a_contribution_nothing_is_at_stake(pool):
     task = await pool.offered(active=False)
-    assert pool.agent.eyes.stake(task) == Stake()
-    assert left_behind(pool.agent)["reveals_owed"] == 0
+    assert pool.member.chain_watch.stake(task) == ReplicateStake()
+    assert left_behind(pool.member)["reveals_owed"] == 0
 
 
 async def test_a_contribution_locks_what_the_deal_says_until_the_final_deadline(pool):
     task = await pool.contributed(trust=10)
     await pool.blocks(1)
     view, (deal,) = pool.chain.state.view(task), pool.world.deals
-    stake = pool.agent.eyes.stake(task)
+    stake = pool.member.chain_watch.stake(task)
     assert stake.locked == deal.worker_stake == pool.chain.state.locked_of(pool.node.address)
     assert stake.unlocks_at == view.final_deadline
     assert (stake.reveal_owed, stake.reveal_by) == (True, None)  # no consensus yet
@@ -47,20 +47,20 @@ async def test_a_contribution_locks_what_the_deal_says_until_the_final_deadline(
 async def test_a_consensus_gives_the_reveal_a_date_and_the_reveal_takes_it_away(pool):
     pool.chain.before_send = None
     task = await pool.contributed(trust=1)
-    pool.agent.eyes.look_at_all()
+    pool.member.chain_watch.look_at_all()
     await pool.world.settle()
     view = pool.chain.state.view(task)
-    assert pool.agent.eyes.stake(task).reveal_by == view.reveal_deadline
-    assert left_behind(pool.agent)["restart_before"].endswith("UTC")
+    assert pool.member.chain_watch.stake(task).reveal_by == view.reveal_deadline
+    assert left_behind(pool.member)["restart_before"].endswith("UTC")
     await pool.blocks(2)
-    pool.agent.eyes.look_at_all()
+    pool.member.chain_watch.look_at_all()
     await pool.world.settle()
-    stake = pool.agent.eyes.stake(task)
+    stake = pool.member.chain_watch.stake(task)
     assert (stake.reveal_owed, stake.reveal_by) == (False, None)
     assert stake.locked  # until the task is finalized
     pool.finalize(task)
     await pool.blocks(2)
-    assert pool.agent.eyes.stake(task) == Stake()
+    assert pool.member.chain_watch.stake(task) == ReplicateStake()
 
 
 async def test_a_claimed_task_frees_the_stake(pool):
@@ -68,7 +68,7 @@ async def test_a_claimed_task_frees_the_stake(pool):
     await pool.blocks(1, seconds=3000)
     pool.chain.submit(pool.owner.address, Claim((task,)))
     await pool.blocks(2)
-    assert pool.agent.eyes.stake(task) == Stake()
+    assert pool.member.chain_watch.stake(task) == ReplicateStake()
 
 
 async def test_a_settlement_at_once_locks_nothing(pool):
@@ -77,7 +77,7 @@ async def test_a_settlement_at_once_locks_nothing(pool):
     pool.initialize(deal)
     await pool.blocks(1)
     (_, task) = next(deal.tasks())
-    assert pool.agent.eyes.stake(task).locked == 0
+    assert pool.member.chain_watch.stake(task).locked == 0
 
 
 async def test_what_is_forgotten_is_forgotten_here_too(pool):
@@ -88,4 +88,4 @@ async def test_what_is_forgotten_is_forgotten_here_too(pool):
     await pool.acknowledges(task)
     await pool.offered(trust=10)
     await pool.blocks(11)
-    assert task not in pool.agent.eyes._stakes
+    assert task not in pool.member.chain_watch._stakes

@@ -1,4 +1,4 @@
-"""Disks of tasks in the worker's hands: found again, taken away, told to the operator."""
+"""Disks of tasks in the worker's stages: found again, taken away, told to the operator."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from poolhand.containers.disks import DiskKind, TaskDisks, try_out
 from poolhand.containers.mounts import mounted_below, release
 from poolhand.worker.archive import pack
-from poolhand.worker.bench import Folder
 from poolhand.worker.result_files import add_file
 from poolhand.worker.status import show_worker
+from poolhand.worker.toolbox import Folder
 
 MIB = 1024**2
 
@@ -28,8 +28,8 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def laid(bench, disks, name):
-    folder = Folder(bench.base / name)
+def laid(toolbox, disks, name):
+    folder = Folder(toolbox.base / name)
     folder.create()
     for each in (folder.output, folder.work):
         disks.lay(each, 2 * MIB, 1000)
@@ -42,28 +42,28 @@ async def test_a_start_takes_away_disks_of_tasks_that_are_not_held_and_no_other(
     shop, pulled, disks
 ):
     """A crash may have come before the folder of an ended task was removed."""
-    bench, held = shop.bench, pulled.offer.task_id
-    kept = laid(bench, disks, str(held))
-    laid(bench, disks, "0x" + "ab" * 32)
-    bench.discard_all_but([held])
-    assert [path.name for path in bench.base.iterdir()] == [str(held)]
+    toolbox, held = shop.toolbox, pulled.offer.task_id
+    kept = laid(toolbox, disks, str(held))
+    laid(toolbox, disks, "0x" + "ab" * 32)
+    toolbox.discard_all_but([held])
+    assert [path.name for path in toolbox.base.iterdir()] == [str(held)]
     assert (kept.output / "file").read_text() == str(held)
     mounted = {kept.output, kept.work} if disks.kind is not DiskKind.WATCH else set()
-    assert set(mounted_below(bench.base)) == mounted
-    bench.discard(held)
-    bench.discard(held)
-    assert list(bench.base.iterdir()) == []
-    assert mounted_below(bench.base) == []
+    assert set(mounted_below(toolbox.base)) == mounted
+    toolbox.discard(held)
+    toolbox.discard(held)
+    assert list(toolbox.base.iterdir()) == []
+    assert mounted_below(toolbox.base) == []
 
 
 async def test_a_worker_that_never_had_a_task_has_nothing_to_take_away(shop):
-    assert not shop.bench.base.exists()
-    shop.bench.discard_all_but([])
-    assert not shop.bench.base.exists()
+    assert not shop.toolbox.base.exists()
+    shop.toolbox.discard_all_but([])
+    assert not shop.toolbox.base.exists()
 
 
 async def test_a_result_is_packed_from_its_disk(shop, pulled, disks):
-    folder = laid(shop.bench, disks, str(pulled.offer.task_id))
+    folder = laid(shop.toolbox, disks, str(pulled.offer.task_id))
     add_file(folder.output, "stdout.txt", b"printed")
     pack(folder.output, folder.archive)
     assert names(folder.output) == ["file", "stdout.txt"]
@@ -89,8 +89,8 @@ async def test_the_status_tells_what_keeps_an_app_within_its_disk(tmp_path):
 
     pool = ScriptedPool(tmp_path)
     await pool.opens()
-    bench = pool.agent.eyes._bench
-    bench.disk = DiskKind.WATCH
-    told = show_worker(pool.agent, bench, 1)["disk"]
+    toolbox = pool.member.chain_watch._toolbox
+    toolbox.disk = DiskKind.WATCH
+    told = show_worker(pool.member, toolbox, 1)["disk"]
     assert told["kind"] == "watch"
     assert told["promise"].startswith("last resort")

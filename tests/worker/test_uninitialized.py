@@ -11,7 +11,7 @@ from poolhand.domain.ids import ResultDigest
 from poolhand.domain.onchain import ChainTaskStatus, Contribute
 from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.hands.contribute import MOST_REFUSED
+from poolhand.worker.stages.contribute import MOST_REFUSED
 
 A, S = Action, Status
 RIGHT = ResultDigest(sha256(b"the right result").digest())
@@ -31,7 +31,7 @@ async def uninitialized(shop, flow=Flow.STANDARD):
 @pytest.mark.parametrize("action", [A.CHECK, A.CONTRIBUTE])
 async def test_a_task_that_is_initialized_anew_is_contributed_to(shop, action, flow):
     deal, replicate = await uninitialized(shop, flow)
-    stage = asyncio.create_task(shop.hands.perform(replicate, action))
+    stage = asyncio.create_task(shop.stages.perform(replicate, action))
     await shop.blocks(30)
     assert not stage.done()
     shop.initialize(deal)
@@ -43,7 +43,7 @@ async def test_a_task_that_is_initialized_anew_is_contributed_to(shop, action, f
 
 async def test_a_task_that_is_never_initialized_again_is_left_at_the_deadline(shop):
     deal, replicate = await uninitialized(shop)
-    stage = asyncio.create_task(shop.hands.perform(replicate, A.CONTRIBUTE))
+    stage = asyncio.create_task(shop.stages.perform(replicate, A.CONTRIBUTE))
     await shop.blocks(3)
     shop.chain.mine_until(deal.start_time + 2099)
     await shop.settle()
@@ -69,7 +69,7 @@ async def overtaken(shop, deal):
 async def test_a_contribution_mined_before_its_initialization_is_sent_again(shop):
     deal = await shop.deal()
     replicate = shop.replicate(shop.offer(deal), digest=RIGHT)
-    stage = asyncio.create_task(shop.hands.perform(replicate, A.CONTRIBUTE))
+    stage = asyncio.create_task(shop.stages.perform(replicate, A.CONTRIBUTE))
     await overtaken(shop, deal)
     assert len(refusals(shop)) == 1
     assert not stage.done()
@@ -83,7 +83,7 @@ async def test_a_contribution_that_is_overtaken_again_and_again_is_given_up(shop
     """Each refusal on chain costs gas."""
     deal = await shop.deal()
     replicate = shop.replicate(shop.offer(deal), digest=RIGHT)
-    stage = asyncio.create_task(shop.hands.perform(replicate, A.CONTRIBUTE))
+    stage = asyncio.create_task(shop.stages.perform(replicate, A.CONTRIBUTE))
     for _ in range(MOST_REFUSED + 1):
         assert not stage.done()
         await overtaken(shop, deal)

@@ -12,7 +12,7 @@ from poolhand.domain.purse import CONTRIBUTE_GAS, REVEAL_GAS, SETTLE_GAS
 from poolhand.domain.replicate.machine import Flow
 from poolhand.wire.messages import Capacity, Reported
 from poolhand.worker.metrics import gauges
-from poolhand.worker.purse import AGAIN
+from poolhand.worker.wallet_watch import AGAIN
 
 PRICE = 10
 TASK = PRICE * max(CONTRIBUTE_GAS + REVEAL_GAS, SETTLE_GAS)
@@ -49,7 +49,7 @@ async def test_a_wallet_short_of_gas_takes_nothing_new_and_names_the_amount_and_
     assert str(pool.node.address) in capacity(pool).paused
     assert "send it at least 0.000000000000000001 coins" in capacity(pool).paused
     await pool.says(pool.offer(await pool.world.deal(settle=False)))
-    assert not pool.agent.shell.replicates
+    assert not pool.member.shell.replicates
     assert "takes nothing new" in pool.heard(Reported)[-1].statuses[0].detail
     give(pool, TASK)
     await pool.blocks(1)
@@ -61,7 +61,7 @@ async def test_gas_that_is_owed_to_reveals_is_not_spent_on_another_contribution(
     give(pool, TASK)
     await pool.contributed(trust=10)  # its reveal is owed as soon as others agree
     second = await pool.offered(trust=10, active=False)
-    assert second not in pool.agent.shell.replicates  # paused: nothing left for a second
+    assert second not in pool.member.shell.replicates  # paused: nothing left for a second
     give(pool, 3 * TASK)
     await pool.blocks(1)
     second = await pool.offered(trust=10, active=False)
@@ -101,7 +101,7 @@ async def test_several_contributions_at_once_do_not_eat_one_anothers_reserve(poo
     for deal in pool.world.deals:
         pool.initialize(deal)
     await pool.blocks(4)
-    states = [replicate.status for replicate in pool.agent.shell.replicates.values()]
+    states = [replicate.status for replicate in pool.member.shell.replicates.values()]
     assert states.count("CONTRIBUTED") < 3
     left = pool.chain.state.coin_of(pool.node.address)
     assert left >= states.count("CONTRIBUTED") * PRICE * REVEAL_GAS
@@ -189,7 +189,7 @@ async def test_an_outage_of_the_chain_leaves_the_last_verdict(pool):
     pool.chain.outage = True
     await pool.blocks(3)
     assert capacity(pool).paused
-    assert pool.agent.wallet.purse.balance == 0
+    assert pool.member.wallet.purse.balance == 0
 
 
 async def test_a_settlement_at_once_keeps_the_reserve_too(pool):
@@ -211,9 +211,9 @@ async def test_a_settlement_at_once_keeps_the_reserve_too(pool):
 async def test_monitoring_reads_gas_stake_and_why_nothing_new_is_taken(pool):
     give(pool, TASK - 5)
     await pool.blocks(1)
-    pool.agent.pause("a new disk")
-    bench = pool.agent._bench
-    text = generate_latest(gauges(pool.agent, bench)).decode()
+    pool.member.pause("a new disk")
+    toolbox = pool.member._toolbox
+    text = generate_latest(gauges(pool.member, toolbox)).decode()
     read = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
     stake = float(pool.chain.state.stake_of(pool.node.address))
     wanted = {

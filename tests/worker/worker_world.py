@@ -1,4 +1,4 @@
-"""A worker's bench over fakes, with a deal on a fake chain: for hands, briefs and the agent."""
+"""A worker's toolbox over fakes, with a deal on a fake chain: for stages, briefs and the member."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, accept
 from poolhand.domain.units import UnixSeconds
-from poolhand.worker.hands import BenchHands
+from poolhand.worker.stages import Stages
 
 
 class Workshop:
     """One worker of a simulated network whose pool the test plays itself.
 
-    The worker's program does not run: its hands are called one by one.
+    The worker's program does not run: its stages are called one by one.
     """
 
     def __init__(self, folder, **terms) -> None:
@@ -26,8 +26,8 @@ class Workshop:
         (self.node,) = self.world.nodes
         self.chain, self.clock = self.world.chain, self.world.clock
         self.node.tasks = asyncio.get_running_loop()  # its sender runs, the program does not
-        self.bench = self.node.bench()
-        self.hands = BenchHands(self.bench, 1)
+        self.toolbox = self.node.toolbox()
+        self.stages = Stages(self.toolbox, 1)
         self.chain.automine, self.chain.after_send = True, None
 
     async def deal(self, **terms):
@@ -42,7 +42,7 @@ class Workshop:
     def offer(self, deal, flow=Flow.STANDARD, **changes) -> Offer:
         """Offer the first task of a deal, honestly but for ``changes``."""
         index, task_id = next(deal.tasks())
-        signed = self.world.owner.sign_authorization(self.bench.worker, task_id, ZERO_ADDRESS)
+        signed = self.world.owner.sign_authorization(self.toolbox.worker, task_id, ZERO_ADDRESS)
         return replace(Offer(task_id, deal.deal_id, index, flow, signed), **changes)
 
     def replicate(self, offer, **changes):
@@ -70,7 +70,7 @@ async def refusal_of(kind, work):
 
 async def done(shop, action, replicate, blocks=0):
     """Carry out a stage while some blocks pass."""
-    stage = asyncio.create_task(shop.hands.perform(replicate, action))
+    stage = asyncio.create_task(shop.stages.perform(replicate, action))
     await shop.settle()
     await shop.blocks(blocks)
     assert stage.done(), f"{action} still waits"

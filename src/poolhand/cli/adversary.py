@@ -20,7 +20,7 @@ KIND: Final = Option(
 async def _start(settings: Settings, ready: Ready) -> None:
     import structlog
 
-    from poolhand.devnet.adversaries.crafts import craft_of
+    from poolhand.devnet.adversaries.parts import craft_of
     from poolhand.worker.main import run
 
     row = KINDS[settings["kind"]]

@@ -1,6 +1,6 @@
 """Finding the running worker that is meant: by its folder or name, or because it is the only one.
 
-A running worker leaves ``worker.json`` in its folder (``worker.notice``), below the folder that
+A running worker leaves ``worker.json`` in its folder (``worker.pid_file``), below the folder that
 ``worker start`` takes by default, or below that of the devnet that runs here. One with a folder of
 its own is found by the status page at the usual port, which tells its folder.
 """
@@ -21,7 +21,7 @@ from poolhand.domain.errors import Refused, Unavailable
 from poolhand.settings.home import at_home
 
 if TYPE_CHECKING:
-    from poolhand.worker.notice import Notice
+    from poolhand.worker.pid_file import PidFile
 
 BASE_VARIABLE: Final = "IEXEC_WORKER_BASE_DIR"
 DEFAULT_BASE: Final = "~/.poolhand/workers"
@@ -57,7 +57,7 @@ class NoWorkerRuns(Unavailable):
 class SeveralWorkers(Refused):
     """More than one worker could be meant."""
 
-    def __init__(self, found: Sequence[tuple[Path, Notice]]) -> None:
+    def __init__(self, found: Sequence[tuple[Path, PidFile]]) -> None:
         listed = "".join(f"\n  {folder.name}  {notice.url}  {folder}" for folder, notice in found)
         super().__init__(f"{len(found)} workers run here: name one with --name NAME{listed}")
 
@@ -97,19 +97,19 @@ def _usual_page() -> str:
     return f"http://127.0.0.1:{os.environ.get(PORT_VARIABLE) or DEFAULT_PORT}"
 
 
-def _running(places: Sequence[Path]) -> Iterator[tuple[Path, Notice]]:
+def _running(places: Sequence[Path]) -> Iterator[tuple[Path, PidFile]]:
     """Yield running workers by their folders, each once."""
-    from poolhand.worker.notice import NOTICE_FILE, read
+    from poolhand.worker.pid_file import PID_FILE, read
 
     for place in places:
-        files = (place / NOTICE_FILE, *sorted(place.glob(f"*/{NOTICE_FILE}")))
+        files = (place / PID_FILE, *sorted(place.glob(f"*/{PID_FILE}")))
         for folder in dict.fromkeys(file.parent for file in files):
             notice = read(folder)
             if notice is not None and (notice.is_running or _answers(notice)):
                 yield folder, notice
 
 
-def _answers(notice: Notice) -> bool:
+def _answers(notice: PidFile) -> bool:
     """Whether a worker whose process is not seen from here is there: it may be in a container."""
     with suppress(WorkerSilent):
         Page(notice.url, "").status()
@@ -141,12 +141,12 @@ def _at_the_usual_port(places: Sequence[Path], name: str) -> Page:
     return page if notice is None or page.token else Page(page.url, notice.token, notice)
 
 
-def _told_folder(page: Page) -> Notice | None:
+def _told_folder(page: Page) -> PidFile | None:
     """Return what stands in the folder that a page tells, if we may read it; raises WorkerSilent.
 
     A page may tell any folder: what stands there counts only if it names the page.
     """
-    from poolhand.worker.notice import read
+    from poolhand.worker.pid_file import read
 
     folder = page.status().get("folder")
     notice = read(Path(folder)) if isinstance(folder, str) else None

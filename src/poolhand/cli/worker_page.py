@@ -11,7 +11,7 @@ from poolhand.domain.errors import PeerFault, PoolhandError, Raced, Refused, Una
 from poolhand.domain.json_text import parse_json
 
 if TYPE_CHECKING:
-    from poolhand.worker.notice import Notice
+    from poolhand.worker.pid_file import PidFile
 
 TOKEN: Final = "POOLHAND_WORKER_TOKEN"  # noqa: S105 - the name of a variable
 SECONDS: Final = 5.0
@@ -79,7 +79,7 @@ class Page:
 
     url: str
     token: str = field(repr=False)
-    notice: Notice | None = None
+    notice: PidFile | None = None
 
     def status(self) -> dict[str, Any]:
         """Ask what the worker does.

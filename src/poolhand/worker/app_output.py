@@ -21,8 +21,8 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import MOST_LINE, ContainerRuntime, ContainerUse, LogLine
 from poolhand.transport.bearer import bearer_guard
-from poolhand.worker.bench import Bench
 from poolhand.worker.control_page import NoOrderToken
+from poolhand.worker.toolbox import Toolbox
 
 LOOK: Final = 5.0
 """Seconds without a line after which the usage is told again."""
@@ -42,7 +42,7 @@ class NoAppRuns(Refused):
         )
 
 
-def output_routes(bench: Bench, token: str) -> APIRouter:
+def output_routes(toolbox: Toolbox, token: str) -> APIRouter:
     """Return the endpoint that tells what a running app prints."""
     router = APIRouter(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
 
@@ -58,11 +58,11 @@ def output_routes(bench: Bench, token: str) -> APIRouter:
         ``{"memory", "cpu_seconds", "processes"}`` for what its container uses (bytes, seconds).
         """
         name = TaskId.parse(task_id)
-        container = bench.container(name)
-        use = await bench.runtime.usage(container)
+        container = toolbox.container(name)
+        use = await toolbox.runtime.usage(container)
         if use is None:
             raise NoAppRuns(name)
-        told = output_of(bench.runtime, container, use, tail, live=follow)
+        told = output_of(toolbox.runtime, container, use, tail, live=follow)
         return StreamingResponse(told, media_type="application/x-ndjson")
 
     return router

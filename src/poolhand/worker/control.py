@@ -15,7 +15,7 @@ import structlog
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
 from poolhand.transport.plumbing import first_of
-from poolhand.worker.agent import Agent
+from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.standing import Hold
 
 STREAM: Final = "pause"
@@ -43,12 +43,12 @@ class Control:
 
     def __init__(
         self,
-        agent: Agent,
+        member: PoolMember,
         journal: Journal,
         clock: Clock,
         farewell: Callable[[], Awaitable[None]] = _nobody,
     ) -> None:
-        self._agent, self._journal, self._clock = agent, journal, clock
+        self._member, self._journal, self._clock = member, journal, clock
         self._farewell = farewell
         self._stirred = asyncio.Event()
         self._stopping = False
@@ -56,37 +56,37 @@ class Control:
     @property
     def is_draining(self) -> bool:
         """Whether the program ends once nothing is held."""
-        return Hold.DRAIN in self._agent.standing.holds
+        return Hold.DRAIN in self._member.standing.holds
 
     @property
     def pause_reason(self) -> str | None:
         """The operator's reason for a pause; None when there is none."""
-        return self._agent.standing.holds.get(Hold.OPERATOR)
+        return self._member.standing.holds.get(Hold.OPERATOR)
 
     def recover(self) -> None:
         """Pause again if that is how the last run was left."""
         for stream, event in self._journal.read():
             if stream == STREAM:
-                self._agent.pause(str(event["reason"]))
+                self._member.pause(str(event["reason"]))
 
     def pause(self, reason: str) -> None:
         """Take nothing new, over restarts, until ``resume``; repeatable."""
         self._journal.forget(STREAM)
         self._journal.append(STREAM, {"reason": reason, "at": self._clock.now()})
-        self._agent.pause(reason)
+        self._member.pause(reason)
         log.info("worker_paused", cause=reason)
 
     def resume(self) -> None:
         """Take tasks again; ends a pause and a drain; repeatable."""
         self._journal.forget(STREAM)
-        self._agent.pause(None)
-        self._agent.hold(Hold.DRAIN, None)
+        self._member.pause(None)
+        self._member.hold(Hold.DRAIN, None)
         log.info("worker_resumed")
 
     def drain(self) -> None:
         """Take nothing new, finish what is held, then end; repeatable."""
-        self._agent.hold(Hold.DRAIN, "the worker finishes what it holds and then stops")
-        log.info("worker_draining", held=len(self._agent.held()))
+        self._member.hold(Hold.DRAIN, "the worker finishes what it holds and then stops")
+        log.info("worker_draining", held=len(self._member.held()))
         self._stirred.set()
 
     def stop(self) -> None:
@@ -121,11 +121,11 @@ class Control:
         self._stirred.clear()
 
     def _is_done(self) -> bool:
-        replicates = self._agent.shell.replicates.values()
-        return not self._agent.is_taking and all(
+        replicates = self._member.shell.replicates.values()
+        return not self._member.is_taking and all(
             each.is_over and each.cleaned and not each.is_watched for each in replicates
         )
 
     def _is_told(self) -> bool:
         """Whether the pool knows all, or cannot be told: then it is told after a restart."""
-        return not self._agent.shell.replicates or not self._agent.standing.connected
+        return not self._member.shell.replicates or not self._member.standing.connected

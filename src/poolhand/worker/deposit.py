@@ -18,9 +18,9 @@ from poolhand.domain.deal import Account
 from poolhand.domain.errors import BrokenPrecondition, NothingToDeposit
 from poolhand.domain.onchain import Call, Receipt
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
-from poolhand.worker.bench import MOST_LAG, Bench
-from poolhand.worker.hands.stake import stake_at_head
-from poolhand.worker.purse import WalletWatch
+from poolhand.worker.stages.stake import stake_at_head
+from poolhand.worker.toolbox import MOST_LAG, Toolbox
+from poolhand.worker.wallet_watch import WalletWatch
 
 MOST: Final = NanoRlc(2**63 - 1)
 """More than all the RLC there is."""
@@ -40,7 +40,7 @@ class Deposited:
 class Depositor:
     """Turns the wallet's RLC into stake when the operator says so."""
 
-    bench: Bench
+    toolbox: Toolbox
     wallet: WalletWatch
 
     async def deposit(self, name: str, amount: NanoRlc) -> Deposited:
@@ -67,28 +67,28 @@ class Depositor:
         return Deposited(receipt, self.wallet.account)
 
     async def _send(self, purpose: str, amount: NanoRlc) -> Receipt:
-        reserve = purse.reserve(await self.bench.sender.means(), self.bench.owed())
+        reserve = purse.reserve(await self.toolbox.sender.means(), self.toolbox.owed())
         try:
             return await self._place(purpose, onchain.Deposit(amount), reserve)
         except BalanceTooLow as fault:
-            told = BalanceTooLow(f"{fault}: send RLC to {self.bench.worker}, or deposit less")
+            told = BalanceTooLow(f"{fault}: send RLC to {self.toolbox.worker}, or deposit less")
             told.is_mined = fault.is_mined
             raise told from fault
 
     async def _place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
         """Send it; once more if the wallet was used elsewhere, for then ours is never mined."""
         try:
-            return await self.bench.sender.send(purpose, call, reserve)
+            return await self.toolbox.sender.send(purpose, call, reserve)
         except Displaced as fault:
             log.warning("deposit_displaced", cause=str(fault))
-            return await self.bench.sender.send(purpose, call, reserve)
+            return await self.toolbox.sender.send(purpose, call, reserve)
 
     async def _account_since(self, block: BlockNumber) -> Account:
         """Read the account as a block left it: a node may lag behind the one with the receipt."""
         seen = 0
-        async with aclosing(self.bench.watcher.heads()) as heads:  # type: ignore[type-var]
+        async with aclosing(self.toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                head, account = await self.bench.patiently(lambda: stake_at_head(self.bench))
+                head, account = await self.toolbox.patiently(lambda: stake_at_head(self.toolbox))
                 seen += 1
                 if head.number >= block or seen > MOST_LAG:
                     return account

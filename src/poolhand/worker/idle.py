@@ -12,12 +12,12 @@ from poolhand.domain.purse import Purse
 from poolhand.domain.replicate.status import Party
 from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_coin, show_rlc
-from poolhand.worker.purse import shortage
-from poolhand.worker.standing import Hold, Standing
+from poolhand.worker.standing import Hold, WorkerStanding
+from poolhand.worker.wallet_watch import shortage
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class IdleCause:
     """One cause; ``code`` never changes its meaning, ``acts`` is who can mend it and how."""
 
     code: str
@@ -27,7 +27,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class IdleFacts:
     """What the causes are told from.
 
     Attributes:
@@ -42,7 +42,7 @@ class Facts:
     """
 
     wallet: Address
-    standing: Standing
+    standing: WorkerStanding
     working: int
     slots: int
     purse: Purse | None
@@ -68,7 +68,7 @@ _TOLD_ELSEWHERE: Final = (
 )
 
 
-def idle_causes(facts: Facts) -> tuple[Cause, ...]:
+def idle_causes(facts: IdleFacts) -> tuple[IdleCause, ...]:
     """Return why nothing new is taken; empty while a task runs and more would be taken.
 
     A worker all of whose slots are busy has one cause, ``busy``, unless something keeps it from
@@ -79,59 +79,59 @@ def idle_causes(facts: Facts) -> tuple[Cause, ...]:
         return obstacles
     if facts.working >= facts.slots:
         busy = f"all {facts.slots} slots compute"
-        return (Cause("busy", busy, Party.WORKER, "wait for a slot, or give it more CPUs"),)
+        return (IdleCause("busy", busy, Party.WORKER, "wait for a slot, or give it more CPUs"),)
     if facts.working:
         return ()
     return tuple(_skipped(facts)) or (_no_task(),)
 
 
-def _pool(standing: Standing) -> Iterator[Cause]:
+def _pool(standing: WorkerStanding) -> Iterator[IdleCause]:
     if standing.connected:
         return
     problem = standing.problem or "no session"
     if standing.refused:
         change = "mend what the pool names, then start the worker again"
-        yield Cause("pool-refuses", problem, Party.OPERATOR, change)
+        yield IdleCause("pool-refuses", problem, Party.OPERATOR, change)
     elif standing.away_since is None:
-        yield Cause("starting", "the worker has just started", Party.WORKER, "wait a moment")
+        yield IdleCause("starting", "the worker has just started", Party.WORKER, "wait a moment")
     else:
         since = f"no session with the pool since {show_moment(standing.away_since)}: {problem}"
         at = "soon" if standing.next_try is None else f"at {show_moment(standing.next_try)}"
         change = f"the worker tries again {at}; if that lasts, check the pool's URL and the network"
-        yield Cause("pool-unreachable", since, Party.SCHEDULER, change)
+        yield IdleCause("pool-unreachable", since, Party.SCHEDULER, change)
 
 
-def _holds(facts: Facts) -> Iterator[Cause]:
+def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
     holds = facts.standing.holds
     if Hold.OPERATOR in holds:
-        yield Cause(
+        yield IdleCause(
             "paused", f"paused by the operator: {holds[Hold.OPERATOR]}", Party.OPERATOR,
             "`poolhand worker resume`",
         )  # fmt: skip
     if Hold.DRAIN in holds:
-        yield Cause(
+        yield IdleCause(
             "draining", holds[Hold.DRAIN], Party.OPERATOR, "`poolhand worker resume` takes it back"
         )
     if Hold.DISK in holds:
-        yield Cause(
+        yield IdleCause(
             "disk",
             holds[Hold.DISK],
             Party.OPERATOR,
             "free some space; the worker goes on by itself",
         )
     if Hold.CHAIN in holds:
-        yield Cause(
+        yield IdleCause(
             "chain-stalled", holds[Hold.CHAIN], Party.OPERATOR,
             "check the RPC endpoints (--rpc), or wait until the chain goes on; the worker goes on "
             "by itself",
         )  # fmt: skip
     if facts.capped:
-        yield Cause(
+        yield IdleCause(
             "gas-cap", facts.capped, Party.OPERATOR,
             "start the worker with a higher --gas-price-cap, or wait for cheaper gas",
         )  # fmt: skip
     if facts.is_short and facts.purse is not None:
-        yield Cause(
+        yield IdleCause(
             "gas", shortage(facts.purse, facts.wallet), Party.OPERATOR,
             f"send {show_coin(facts.purse.missing)} coins to {facts.wallet}, or lower the gas "
             "price cap; the worker goes on by itself",
@@ -139,9 +139,9 @@ def _holds(facts: Facts) -> Iterator[Cause]:
     yield from _pool_holds(holds)
 
 
-def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[Cause]:
+def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[IdleCause]:
     if Hold.RESULTS in holds:
-        yield Cause(
+        yield IdleCause(
             "results-forbidden",
             holds[Hold.RESULTS],
             Party.OPERATOR,
@@ -150,7 +150,7 @@ def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[Cause]:
         )
 
 
-def _skipped(facts: Facts) -> Iterator[Cause]:
+def _skipped(facts: IdleFacts) -> Iterator[IdleCause]:
     """Tell what the pool told of the tasks it looked at, those of the operator's first."""
     reasons = facts.standing.idle
     counted = [(word, count) for word, count in reasons.items() if word not in _TOLD_ELSEWHERE]
@@ -161,17 +161,17 @@ def _skipped(facts: Facts) -> Iterator[Cause]:
         elif word in REMEDIES:
             reason = IdleReason(word)
             actor = _ACTORS.get(reason, Party.REQUESTER)
-            yield Cause(f"skipped-{_slug(reason)}", seen, actor, REMEDIES[reason])
+            yield IdleCause(f"skipped-{_slug(reason)}", seen, actor, REMEDIES[reason])
         else:
-            yield Cause("skipped", seen, Party.REQUESTER, "wait for another task")
+            yield IdleCause("skipped", seen, Party.REQUESTER, "wait for another task")
 
 
-def _stake(facts: Facts, seen: str) -> Cause:
+def _stake(facts: IdleFacts, seen: str) -> IdleCause:
     missing = stake_missing(facts.standing.idle)
     free = "" if facts.free is None else f" ({show_rlc(facts.free)} RLC are free)"
     amount = show_rlc(missing) if missing else "AMOUNT"
     least = f"at least {amount} RLC" if missing else "RLC"
-    return Cause(
+    return IdleCause(
         "stake", f"{seen}{free}", Party.OPERATOR,
         f"deposit {least} as stake of {facts.wallet}: `poolhand worker deposit {amount}` "
         f"(`poolhand account deposit {amount}` when the worker is stopped); the worker goes on "
@@ -179,8 +179,8 @@ def _stake(facts: Facts, seen: str) -> Cause:
     )  # fmt: skip
 
 
-def _no_task() -> Cause:
-    return Cause(
+def _no_task() -> IdleCause:
+    return IdleCause(
         "no-task", "the pool has no open task for this worker", Party.REQUESTER,
         "wait for a requester to buy; nothing is wrong here",
     )  # fmt: skip

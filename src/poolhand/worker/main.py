@@ -45,19 +45,19 @@ from poolhand.transport.results_client import HttpResults
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Capabilities
-from poolhand.worker.agent import Agent
+from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_routes
-from poolhand.worker.bench import Bench, Rules
 from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import control_routes
-from poolhand.worker.craft import Craft
 from poolhand.worker.deposit import Depositor
-from poolhand.worker.hands import engine
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
-from poolhand.worker.notice import post, remove
-from poolhand.worker.places import Places
+from poolhand.worker.parts import WorkerParts
+from poolhand.worker.pid_file import post, remove
+from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.stages import engine
 from poolhand.worker.status import left_behind, routes
+from poolhand.worker.toolbox import Rules, Toolbox
 
 TASK_LOG: Final = 1024 * 1024
 """Bytes kept of what an app prints, per stream."""
@@ -65,7 +65,7 @@ TASK_LOG: Final = 1024 * 1024
 FAULTS: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
 
-HONEST: Final = Craft()
+HONEST: Final = WorkerParts()
 
 log = structlog.get_logger()
 
@@ -90,14 +90,14 @@ class World:
 async def run(
     settings: WorkerSettings,
     ready: Callable[[str], None] | None = None,
-    craft: Craft = HONEST,
+    parts: WorkerParts = HONEST,
 ) -> None:
     """Work until cancelled, drained or told to stop.
 
     Args:
         settings: The operator's.
         ready: Called with the URL of the status page once the pool has let the worker in.
-        craft: How the worker is put together.
+        parts: How the worker is put together.
 
     Raises:
         WalletInUse, WrongPassword, NoSuchPool, …: What the operator must change.
@@ -122,7 +122,7 @@ async def run(
                 settings.docker,
                 login_of=RegistryLogins(settings.registries, settings.docker_config).of,
                 absent_ok=True,
-                may_ask=Places.of(settings).may_ask,
+                may_ask=AllowedPlaces.of(settings).may_ask,
                 disks=disks,
             )
         )
@@ -135,7 +135,7 @@ async def run(
                 "POOL_ADDRESS and the chain"
             )
         world = World(chain, pool, wallet, journal, runtime, disks.kind, lock.take_orders)
-        await work(settings, world, ready, craft)
+        await work(settings, world, ready, parts)
 
 
 def _retry(journal: Journal) -> ChainRetry:
@@ -152,7 +152,7 @@ async def work(
     settings: WorkerSettings,
     world: World,
     ready: Callable[[str], None] | None = None,
-    craft: Craft = HONEST,
+    parts: WorkerParts = HONEST,
 ) -> None:
     """Work in a world that is at hand, see ``run``; what is held when it ends is logged."""
     at_work: asyncio.Future[Control] = asyncio.get_running_loop().create_future()
@@ -162,7 +162,7 @@ async def work(
 
     with Life(settings.base, Machine.read()) as life:
         try:
-            attending = _attend(settings, world, ready, craft, at_work, life)
+            attending = _attend(settings, world, ready, parts, at_work, life)
             await first_of(attending, until_told())
         finally:
             remove(settings.base)
@@ -172,7 +172,7 @@ async def _attend(
     settings: WorkerSettings,
     world: World,
     ready: Callable[[str], None] | None,
-    craft: Craft,
+    parts: WorkerParts,
     at_work: asyncio.Future[Control],
     life: Life,
 ) -> None:
@@ -181,44 +181,44 @@ async def _attend(
     )
     clock, entropy = SystemClock(), SystemEntropy()
     async with asyncio.TaskGroup() as tasks:
-        bench = _bench(settings, world, facts, clock)
-        hands = craft.hands(bench, settings.cpus)
-        journal = craft.journal(Section(world.journal, "task"))
-        agent = Agent(bench, hands, journal, tasks, settings.cpus)
+        toolbox = _toolbox(settings, world, facts, clock)
+        stages = parts.stages(toolbox, settings.cpus)
+        journal = parts.journal(Section(world.journal, "task"))
+        member = PoolMember(toolbox, stages, journal, tasks, settings.cpus)
 
         async def results() -> ResultsClient:
-            url = await asyncio.shield(agent.results_url)
-            return HttpResults(url, world.wallet, facts, clock, bench.places.rule)
+            url = await asyncio.shield(member.results_url)
+            return HttpResults(url, world.wallet, facts, clock, toolbox.places.rule)
 
-        bench.results = results
+        toolbox.results = results
         client = SessionClient(
             facts,
             world.pool.owner,
             world.wallet,
-            craft.claims(_capabilities(settings, Nonce(entropy.bytes(32)))),
-            agent,
+            parts.claims(_capabilities(settings, Nonce(entropy.bytes(32)))),
+            member,
             clock,
             entropy,
-            craft.rules,
+            parts.rules,
         )
-        agent.link = craft.link(client)
-        control = Control(agent, Section(world.journal, "operator"), clock, _farewell(client))
-        head = await bench.patiently(world.chain.hub.head)
-        agent.shell.recover(sudden=life.begin())
+        member.link = parts.link(client)
+        control = Control(member, Section(world.journal, "operator"), clock, _farewell(client))
+        head = await toolbox.patiently(world.chain.hub.head)
+        member.shell.recover(sudden=life.begin())
         tasks.create_task(life.keep_looking(clock))
         control.recover()
-        await _sweep(bench, agent, tasks)
-        agent.eyes.look_at_all()
-        tasks.create_task(agent.eyes.keep_looking())
-        tasks.create_task(agent.eyes.follow_events(head.number))
-        tasks.create_task(agent.eyes.follow_heads())
-        tasks.create_task(agent.eyes.watch_for_heads())
-        tasks.create_task(keep_membership(client, agent, clock))
+        await _sweep(toolbox, member, tasks)
+        member.chain_watch.look_at_all()
+        tasks.create_task(member.chain_watch.keep_looking())
+        tasks.create_task(member.chain_watch.follow_events(head.number))
+        tasks.create_task(member.chain_watch.follow_heads())
+        tasks.create_task(member.chain_watch.watch_for_heads())
+        tasks.create_task(keep_membership(client, member, clock))
         at_work.set_result(control)
         token = entropy.bytes(32).hex()
-        orders = control_routes(control, Depositor(bench, agent.wallet), token)
-        output = output_routes(bench, token)
-        pages = [routes(agent, bench, settings.cpus), orders, output]
+        orders = control_routes(control, Depositor(toolbox, member.wallet), token)
+        output = output_routes(toolbox, token)
+        pages = [routes(member, toolbox, settings.cpus), orders, output]
         app = application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
         def told(port: int) -> None:
@@ -227,15 +227,15 @@ async def _attend(
             world.take_orders(url, token)
             log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
             if ready is not None:
-                agent.results_url.add_done_callback(lambda done: done.cancelled() or ready(url))
+                member.results_url.add_done_callback(lambda done: done.cancelled() or ready(url))
 
         try:
             await serve(app, "127.0.0.1", settings.status_port, told, flag="--status-port")
         finally:
-            log.info("worker_stopped", **left_behind(agent))
+            log.info("worker_stopped", **left_behind(member))
 
 
-async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
+async def _sweep(toolbox: Toolbox, member: PoolMember, tasks: asyncio.TaskGroup) -> None:
     """Remove containers, folders and disks of replicates that are no longer held.
 
     A worker that holds some goes on without its engine, for their stake may depend on reveals,
@@ -246,22 +246,22 @@ async def _sweep(bench: Bench, agent: Agent, tasks: asyncio.TaskGroup) -> None:
     """
 
     def held() -> list[TaskId]:
-        return [each.task_id for each in agent.held()]
+        return [each.task_id for each in member.held()]
 
     async def later() -> None:
-        with bench.wall.around("sweep"):
-            await engine.in_time(bench, lambda: engine.sweep(bench, held))
+        with toolbox.wall.around("sweep"):
+            await engine.in_time(toolbox, lambda: engine.sweep(toolbox, held))
 
-    await asyncio.to_thread(bench.discard_all_but, tuple(agent.shell.replicates))
-    if agent.shell.replicates:
+    await asyncio.to_thread(toolbox.discard_all_but, tuple(member.shell.replicates))
+    if member.shell.replicates:
         tasks.create_task(later())
         return
     try:
-        await engine.sweep(bench, held)
+        await engine.sweep(toolbox, held)
     except RuntimeDown:
         raise
     except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
-        bench.wall.take(fault, "sweep")
+        toolbox.wall.take(fault, "sweep")
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
@@ -273,7 +273,9 @@ def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
     return leave
 
 
-def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: SystemClock) -> Bench:
+def _toolbox(
+    settings: WorkerSettings, world: World, facts: PoolFacts, clock: SystemClock
+) -> Toolbox:
     limits = Limits(
         memory=settings.memory,
         cpus=1.0,
@@ -303,7 +305,7 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         settings.developer_logger,
         settings.claim_grace,
     )
-    return Bench(
+    return Toolbox(
         worker=world.wallet.address,
         name=f"poolhand-{settings.name}",
         pool=facts.workerpool,
@@ -317,14 +319,14 @@ def _bench(settings: WorkerSettings, world: World, facts: PoolFacts, clock: Syst
         rules=rules,
         base=settings.base / "tasks",
         wall=Wall(settings.base / FAULTS),
-        places=Places.of(settings),
+        places=AllowedPlaces.of(settings),
         durations=deque(maxlen=settings.metrics_window),
         disk=world.disk,
     )
 
 
 async def _nowhere() -> ResultsClient:
-    """Stand in until the agent is there to say where results go."""
+    """Stand in until the member is there to say where results go."""
     await asyncio.get_running_loop().create_future()
     raise AssertionError("unreachable: the future above is never done")
 

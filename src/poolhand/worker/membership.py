@@ -13,7 +13,7 @@ import structlog
 from poolhand.domain.errors import Refused
 from poolhand.domain.signatures import BadSignature
 from poolhand.ports.clock import Clock
-from poolhand.worker.agent import Agent
+from poolhand.worker.pool_member import PoolMember
 
 PAUSE: Final = 60.0
 """Seconds before a pool that refuses this worker for good is asked again."""
@@ -21,14 +21,14 @@ PAUSE: Final = 60.0
 log = structlog.get_logger()
 
 
-class Session(Protocol):
+class PoolSession(Protocol):
     """The worker's session with its pool, see ``transport.session_client``."""
 
     async def run(self) -> None:
         """Keep it; raises Refused or BadSignature when only a person can help."""
 
 
-async def keep_membership(session: Session, agent: Agent, clock: Clock) -> None:
+async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock) -> None:
     """Keep the session until it is closed.
 
     Raises:
@@ -39,7 +39,7 @@ async def keep_membership(session: Session, agent: Agent, clock: Clock) -> None:
         try:
             await session.run()
         except (Refused, BadSignature) as fault:
-            if not (agent.has_stake or agent.has_joined):
+            if not (member.has_stake or member.has_joined):
                 raise
             log.warning(
                 "pool_refuses_worker",

@@ -9,17 +9,17 @@ from statistics import fmean
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from poolhand.worker.agent import Agent
-from poolhand.worker.bench import Bench
+from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.standing import Hold
+from poolhand.worker.toolbox import Toolbox
 
 Read = tuple[str, str, Callable[[], float]]
 
 
-def gauges(agent: Agent, bench: Bench) -> CollectorRegistry:
+def gauges(member: PoolMember, toolbox: Toolbox) -> CollectorRegistry:
     """Return a registry of one worker's gauges."""
     registry = CollectorRegistry()
-    for name, meaning, read in (*_work(agent, bench), *_money(agent)):
+    for name, meaning, read in (*_work(member, toolbox), *_money(member)):
         Gauge(f"poolhand_worker_{name}", meaning, registry=registry).set_function(read)
     paused = Gauge(
         "poolhand_worker_paused",
@@ -28,14 +28,14 @@ def gauges(agent: Agent, bench: Bench) -> CollectorRegistry:
         registry=registry,
     )
     for hold in Hold:
-        paused.labels(str(hold)).set_function(partial(agent.standing.is_held, hold))
+        paused.labels(str(hold)).set_function(partial(member.standing.is_held, hold))
     return registry
 
 
-def _work(agent: Agent, bench: Bench) -> Iterator[Read]:
-    standing, durations = agent.standing, bench.durations
+def _work(member: PoolMember, toolbox: Toolbox) -> Iterator[Read]:
+    standing, durations = member.standing, toolbox.durations
     yield "connected", "Whether the pool is connected", lambda: standing.connected
-    yield "replicates", "Replicates held", lambda: len(agent.shell.replicates)
+    yield "replicates", "Replicates held", lambda: len(member.shell.replicates)
     yield (
         "compute_seconds_max",
         "Longest of the last computations",
@@ -53,8 +53,8 @@ def _work(agent: Agent, bench: Bench) -> Iterator[Read]:
     yield "offers_declined", "Offers declined since the start", offers.declined.total
 
 
-def _money(agent: Agent) -> Iterator[Read]:
-    wallet = agent.wallet
+def _money(member: PoolMember) -> Iterator[Read]:
+    wallet = member.wallet
     yield (
         "gas_balance_wei",
         "The wallet's coin",

@@ -42,7 +42,7 @@ from poolhand.ports.journal import Journal
 from poolhand.transport.plumbing import first_of
 from poolhand.worker.stories import CODEC, Story, read_stories
 
-__all__ = ["CODEC", "Hands", "ReplicateShell"]
+__all__ = ["CODEC", "ReplicateShell", "StageRunner"]
 
 PAUSES: Final = (2.0, 8.0, 30.0)
 """Seconds before a hand that raised is tried again where giving up is worse: a contribution may
@@ -51,7 +51,7 @@ have been sent, and what is left of a task lies on the disk."""
 log = structlog.get_logger()
 
 
-class Hands(Protocol):
+class StageRunner(Protocol):
     """What carries out the stages."""
 
     async def perform(self, replicate: Replicate, action: Action) -> Finished:
@@ -66,12 +66,12 @@ class ReplicateShell:
 
     Args:
         journal: Where events go first.
-        hands: What does the work.
+        stages: What does the work.
         tell: Called with each report; must not block. Repeats of what it did not acknowledge come
             through ``unreported``.
         clock: For the events made here.
         tasks: Owns the running stages.
-        wall: Takes what hands raise and nobody expected; only what concerns the program, such as
+        wall: Takes what stages raise and nobody expected; only what concerns the program, such as
             a full journal, ends it.
 
     Attributes:
@@ -83,13 +83,13 @@ class ReplicateShell:
     def __init__(
         self,
         journal: Journal,
-        hands: Hands,
+        stages: StageRunner,
         tell: Callable[[TaskId, Replicate, tuple[Report, ...]], None],
         clock: Clock,
         tasks: asyncio.TaskGroup,
         wall: Wall | None = None,
     ) -> None:
-        self._journal, self._hands, self._tell = journal, hands, tell
+        self._journal, self._stages, self._tell = journal, stages, tell
         self._clock, self._tasks, self._wall = clock, tasks, wall or Wall()
         self._running: dict[TaskId, asyncio.Task[None]] = {}
         self.replicates: dict[TaskId, Replicate] = {}
@@ -241,7 +241,7 @@ class ReplicateShell:
         pauses = iter(PAUSES if action is Action.CONTRIBUTE else ())
         while (replicate := self.replicates.get(task_id)) is not None:
             try:
-                self.feed(task_id, await self._hands.perform(replicate, action))
+                self.feed(task_id, await self._stages.perform(replicate, action))
             except Exception as fault:  # noqa: BLE001 - the wall lets through what is not the task's
                 words = self._wall.take(fault, action, task_id=str(task_id))
                 pause = next(pauses, None)
@@ -264,7 +264,7 @@ class ReplicateShell:
             if task_id not in self.replicates:
                 return
             try:
-                await self._hands.clean(self.replicates[task_id])
+                await self._stages.clean(self.replicates[task_id])
             except Exception as fault:  # noqa: BLE001 - as in _perform
                 self._wall.take(fault, "clean", task_id=str(task_id))
             else:

@@ -15,11 +15,11 @@ _STAKED: Final = (ContributionStatus.CONTRIBUTED, ContributionStatus.PROVED)
 
 
 @dataclass(frozen=True, slots=True)
-class Stake:
+class ReplicateStake:
     """A replicate's stake, as the chain has it.
 
     Attributes:
-        locked: Stake in the task (nRLC).
+        locked: ReplicateStake in the task (nRLC).
         reveal_owed: Whether a contribution is or may be on chain and is not proved.
         reveal_by: When that is to be done; None while there is no consensus, or nothing is owed.
         unlocks_at: When the stake is free at the latest: from then on anybody may claim the task
@@ -32,7 +32,9 @@ class Stake:
     unlocks_at: UnixSeconds | None = None
 
 
-def stake_of(replicate: Replicate, view: TaskView | None, worker_stake: NanoRlc | None) -> Stake:
+def stake_of(
+    replicate: Replicate, view: TaskView | None, worker_stake: NanoRlc | None
+) -> ReplicateStake:
     """Tell a replicate's stake.
 
     Args:
@@ -43,14 +45,14 @@ def stake_of(replicate: Replicate, view: TaskView | None, worker_stake: NanoRlc 
     """
     owed = owes_reveal(replicate)
     if view is None:
-        return Stake(reveal_owed=owed)
+        return ReplicateStake(reveal_owed=owed)
     own = next(iter(view.contributions.values()), None)
     staked = own is not None and own.status in _STAKED and view.status in _OPEN
     proved = own is not None and own.status is ContributionStatus.PROVED
     locked = worker_stake if staked and replicate.offer.flow is Flow.STANDARD else None
     revealing = view.status is ChainTaskStatus.REVEALING
     due = owed and not proved
-    return Stake(
+    return ReplicateStake(
         locked or NanoRlc(0),
         due,
         view.reveal_deadline if due and revealing else None,

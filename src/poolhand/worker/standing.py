@@ -31,8 +31,8 @@ class Offers:
 
 
 @dataclass(slots=True)
-class Standing:
-    """What the agent knows of its position.
+class WorkerStanding:
+    """What the member knows of its position.
 
     Attributes:
         connected: Whether there is a session that is attached.

@@ -18,24 +18,24 @@ from poolhand.containers.disks import PROMISES
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
-from poolhand.worker.agent import Agent
-from poolhand.worker.bench import Bench
-from poolhand.worker.front import HEADERS, front_page
-from poolhand.worker.idle import Facts, idle_causes, show_moment
+from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
 from poolhand.worker.metrics import gauges
-from poolhand.worker.stakes import Stake
+from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.stakes import ReplicateStake
 from poolhand.worker.standing import Hold
+from poolhand.worker.status_page import HEADERS, front_page
+from poolhand.worker.toolbox import Toolbox
 
 
-def routes(agent: Agent, bench: Bench, slots: int) -> APIRouter:
+def routes(member: PoolMember, toolbox: Toolbox, slots: int) -> APIRouter:
     """Return the endpoints; none of them changes anything."""
     router = APIRouter()
-    registry = gauges(agent, bench)
+    registry = gauges(member, toolbox)
 
     @router.get("/", include_in_schema=False)
     async def front() -> HTMLResponse:
         """Show the status to a person with a browser."""
-        return HTMLResponse(front_page(show_worker(agent, bench, slots)), headers=HEADERS)
+        return HTMLResponse(front_page(show_worker(member, toolbox, slots)), headers=HEADERS)
 
     @router.get("/version")
     async def version() -> Response:
@@ -45,8 +45,8 @@ def routes(agent: Agent, bench: Bench, slots: int) -> APIRouter:
     @router.get("/health")
     async def health() -> dict[str, Any]:
         """Tell whether the worker is up and connected, and reads the chain."""
-        trouble = bench.watcher.trouble
-        connected = agent.standing.connected
+        trouble = toolbox.watcher.trouble
+        connected = member.standing.connected
         return {"ok": not trouble, "connected": connected, "chain": trouble or None}
 
     @router.get("/metrics")
@@ -57,45 +57,49 @@ def routes(agent: Agent, bench: Bench, slots: int) -> APIRouter:
     @router.get("/v1/status")
     async def status() -> dict[str, Any]:
         """Tell what the worker does, and why it does nothing when it does nothing."""
-        return show_worker(agent, bench, slots)
+        return show_worker(member, toolbox, slots)
 
     return router
 
 
-def show_worker(agent: Agent, bench: Bench, slots: int) -> dict[str, Any]:
+def show_worker(member: PoolMember, toolbox: Toolbox, slots: int) -> dict[str, Any]:
     """Show a worker: its standing, its money, what it holds and why it takes nothing new."""
-    standing, held = agent.standing, agent.shell.replicates.items()
+    standing, held = member.standing, member.shell.replicates.items()
     return {
-        "name": bench.name.removeprefix("poolhand-"),
-        "folder": str(bench.base.parent),
-        "worker": str(bench.worker),
-        "workerpool": str(bench.pool),
+        "name": toolbox.name.removeprefix("poolhand-"),
+        "folder": str(toolbox.base.parent),
+        "worker": str(toolbox.worker),
+        "workerpool": str(toolbox.pool),
         "version": __version__,
         "slots": slots,
-        "disk": {"kind": bench.disk, "promise": PROMISES[bench.disk]},
+        "disk": {"kind": toolbox.disk, "promise": PROMISES[toolbox.disk]},
         "connected": standing.connected,
         "problem": standing.problem,
         "paused": standing.paused,
         "draining": Hold.DRAIN in standing.holds,
         "idle": dict(standing.idle),
-        "idle_causes": [asdict(cause) for cause in idle_causes(facts_of(agent, bench, slots))],
+        "idle_causes": [asdict(cause) for cause in idle_causes(facts_of(member, toolbox, slots))],
         "tasks_seen": tasks_seen(standing.idle),
-        "chain": _chain(agent),
-        "purse": _purse(agent),
-        "stake": _account(agent),
+        "chain": _chain(member),
+        "purse": _purse(member),
+        "stake": _account(member),
         "offers": asdict(standing.offers),
-        "unread": dict(agent.shell.unread),
+        "unread": dict(member.shell.unread),
         "replicates": [
-            {"task_id": str(task_id), **show_replicate(each), **_stake(agent.eyes.stake(task_id))}
+            {
+                "task_id": str(task_id),
+                **show_replicate(each),
+                **_stake(member.chain_watch.stake(task_id)),
+            }
             for task_id, each in held
         ],
     }
 
 
-def left_behind(agent: Agent) -> dict[str, Any]:
+def left_behind(member: PoolMember) -> dict[str, Any]:
     """Say for the log what a worker that ends still holds, and by when it must be back."""
-    held = [name for name, each in agent.shell.replicates.items() if not each.is_over]
-    stakes = [agent.eyes.stake(name) for name in held]
+    held = [name for name, each in member.shell.replicates.items() if not each.is_over]
+    stakes = [member.chain_watch.stake(name) for name in held]
     times = [stake.reveal_by for stake in stakes if stake.reveal_by is not None]
     return {
         "held": len(held),
@@ -105,18 +109,18 @@ def left_behind(agent: Agent) -> dict[str, Any]:
     }
 
 
-def facts_of(agent: Agent, bench: Bench, slots: int) -> Facts:
+def facts_of(member: PoolMember, toolbox: Toolbox, slots: int) -> IdleFacts:
     """Gather what the causes of idleness are told from."""
-    account = agent.wallet.account
-    return Facts(
-        wallet=bench.worker,
-        standing=agent.standing,
-        working=sum(map(_occupies_slot, agent.shell.replicates.values())),
+    account = member.wallet.account
+    return IdleFacts(
+        wallet=toolbox.worker,
+        standing=member.standing,
+        working=sum(map(_occupies_slot, member.shell.replicates.values())),
         slots=slots,
-        purse=agent.wallet.purse,
-        is_short=agent.wallet.is_short,
+        purse=member.wallet.purse,
+        is_short=member.wallet.is_short,
         free=account.stake if account else None,
-        capped=agent.wallet.capped,
+        capped=member.wallet.capped,
     )
 
 
@@ -124,21 +128,21 @@ def _occupies_slot(replicate: Replicate) -> bool:
     return not (replicate.is_over or replicate.has_contributed or replicate.parked)
 
 
-def _chain(agent: Agent) -> dict[str, Any]:
+def _chain(member: PoolMember) -> dict[str, Any]:
     """Show how far the chain is, and since when it shows nothing new, by this machine's clock."""
-    head = agent.eyes.head
+    head = member.chain_watch.head
     return {
         "block": head.number if head else None,
         "block_time": head.timestamp if head else None,
-        "stalled_since": agent.eyes.stalled_since,
+        "stalled_since": member.chain_watch.stalled_since,
     }
 
 
-def _purse(agent: Agent) -> dict[str, Any]:
-    purse = agent.wallet.purse
+def _purse(member: PoolMember) -> dict[str, Any]:
+    purse = member.wallet.purse
     if purse is None:
         return {"balance_wei": None, "reserve_wei": None, "missing_wei": None}
-    missing = purse.missing if agent.wallet.is_short else None
+    missing = purse.missing if member.wallet.is_short else None
     return {
         "balance_wei": purse.balance,
         "reserve_wei": purse.reserve,
@@ -146,15 +150,15 @@ def _purse(agent: Agent) -> dict[str, Any]:
     }
 
 
-def _account(agent: Agent) -> dict[str, Any]:
-    account = agent.wallet.account
+def _account(member: PoolMember) -> dict[str, Any]:
+    account = member.wallet.account
     return {
         "free_nrlc": account.stake if account else None,
         "locked_nrlc": account.locked if account else None,
     }
 
 
-def _stake(stake: Stake) -> dict[str, Any]:
+def _stake(stake: ReplicateStake) -> dict[str, Any]:
     return {
         "stake_locked_nrlc": stake.locked,
         "unlocks_at": stake.unlocks_at,

@@ -14,7 +14,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
-from poolhand.worker.agent import Link
+from poolhand.worker.pool_member import PoolLink
 
 TICK: Final = 0.01
 """Seconds between two looks at how much the pool has taken; it keeps a processor free."""
@@ -22,14 +22,14 @@ BACKLOG: Final = 1_000
 """Messages kept waiting for the pool: always more than it can take in a tick."""
 
 
-def flood_through(link: Link) -> Link:
+def flood_through(link: PoolLink) -> PoolLink:
     """Return a session that begins to flood with the first message that the worker sends."""
     assert isinstance(link, SessionClient)
     return Flood(link)
 
 
 class Flood:
-    """Implements ``worker.agent.Link`` over an honest one.
+    """Implements ``worker.pool_member.PoolLink`` over an honest one.
 
     Args:
         client: The session; its own pace must have been taken away.

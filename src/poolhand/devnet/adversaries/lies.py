@@ -22,9 +22,9 @@ from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei
 from poolhand.ports.chain import TransactionSender
-from poolhand.worker.bench import Bench
-from poolhand.worker.hands.contribute import contribute
-from poolhand.worker.shell import Hands
+from poolhand.worker.shell import StageRunner
+from poolhand.worker.stages.contribute import contribute
+from poolhand.worker.toolbox import Toolbox
 
 
 def false_digest(worker: Address, task_id: TaskId) -> ResultDigest:
@@ -32,36 +32,40 @@ def false_digest(worker: Address, task_id: TaskId) -> ResultDigest:
     return ResultDigest(keccak(b"simulated adversary" + worker + task_id))
 
 
-async def compute_and_lie(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def compute_and_lie(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Run the app, then tell another digest: hash, seal and reveal all fit the lie."""
     finished = await honest.perform(replicate, Action.COMPUTE)
     if finished.digest is None:
         return finished
-    return replace(finished, digest=false_digest(bench.worker, replicate.offer.task_id))
+    return replace(finished, digest=false_digest(toolbox.worker, replicate.offer.task_id))
 
 
-async def compute_nothing(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def compute_nothing(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Claim to have computed."""
     del honest
-    digest = false_digest(bench.worker, replicate.offer.task_id)
-    return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTED, digest=digest)
+    digest = false_digest(toolbox.worker, replicate.offer.task_id)
+    return Finished(toolbox.clock.now(), Action.COMPUTE, Status.COMPUTED, digest=digest)
 
 
-async def copy(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def copy(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Contribute the hash of whoever contributes first, then wait until its digest is public."""
     del honest
     task_id = replicate.offer.task_id
-    view = await seen(bench, task_id, lambda v: bool(_model(v, bench.worker)) or not _is_open(v))
-    model = _model(view, bench.worker)
+    view = await seen(
+        toolbox, task_id, lambda v: bool(_model(v, toolbox.worker)) or not _is_open(v)
+    )
+    model = _model(view, toolbox.worker)
     if model is None:
         detail = "simulated adversary: nobody contributed what could be copied"
         status = Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE
-        return Finished(bench.clock.now(), Action.CONTRIBUTE, status, detail)
-    swapped = replace(bench, sender=Forger(bench.sender, model))
+        return Finished(toolbox.clock.now(), Action.CONTRIBUTE, status, detail)
+    swapped = replace(toolbox, sender=Forger(toolbox.sender, model))
     finished = await contribute(swapped, replicate)
     if finished.outcome is not Status.CONTRIBUTED:
         return finished
-    view = await seen(bench, task_id, lambda v: any(v.digest) or not _is_undecided(v, bench.worker))
+    view = await seen(
+        toolbox, task_id, lambda v: any(v.digest) or not _is_undecided(v, toolbox.worker)
+    )
     return replace(finished, digest=view.digest if any(view.digest) else None)
 
 
@@ -94,26 +98,26 @@ def _made_up_seal(worker: Address) -> ResultSeal:
     return ResultSeal(keccak(b"simulated seal" + worker))
 
 
-async def seen(bench: Bench, task_id: TaskId, met: Callable[[TaskView], bool]) -> TaskView:
+async def seen(toolbox: Toolbox, task_id: TaskId, met: Callable[[TaskView], bool]) -> TaskView:
     """Look at a task and all its contributions with every head until a condition is met."""
-    view = await _look(bench, task_id)
+    view = await _look(toolbox, task_id)
     if met(view):
         return view
-    async with aclosing(bench.watcher.heads()) as heads:  # type: ignore[type-var]
+    async with aclosing(toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
         async for _ in heads:
-            view = await _look(bench, task_id)
+            view = await _look(toolbox, task_id)
             if met(view):
                 break
     return view
 
 
-async def _look(bench: Bench, task_id: TaskId) -> TaskView:
+async def _look(toolbox: Toolbox, task_id: TaskId) -> TaskView:
     async def ask() -> TaskView:
-        known = (await bench.hub.tasks({task_id: ()}))[task_id]
-        owners = {*known.contributors, bench.worker}
-        return (await bench.hub.tasks({task_id: owners}))[task_id]
+        known = (await toolbox.hub.tasks({task_id: ()}))[task_id]
+        owners = {*known.contributors, toolbox.worker}
+        return (await toolbox.hub.tasks({task_id: owners}))[task_id]
 
-    return await bench.patiently(ask)
+    return await toolbox.patiently(ask)
 
 
 def _model(view: TaskView, worker: Address) -> ResultHash | None:

@@ -13,9 +13,9 @@ from typing import Final
 from poolhand.domain.computed import COMPUTED_FILE
 from poolhand.domain.replicate.machine import Finished, Offer, Replicate
 from poolhand.ports.files import ResultsClient
-from poolhand.worker.bench import Bench
-from poolhand.worker.hands.upload import upload
-from poolhand.worker.shell import Hands
+from poolhand.worker.shell import StageRunner
+from poolhand.worker.stages.upload import upload
+from poolhand.worker.toolbox import Toolbox
 
 BOMB_BYTES: Final = 64 * 1024**2
 """What the bomb expands to; it is about a thousandth of that itself."""
@@ -38,14 +38,14 @@ def rubbish_for(index: int) -> Rubbish:
     return tuple(Rubbish)[index % len(Rubbish)]
 
 
-async def upload_rubbish(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def upload_rubbish(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Upload something else, by the honest way."""
     del honest
 
     async def service() -> ResultsClient:
-        return Litterer(await bench.results())
+        return Litterer(await toolbox.results())
 
-    return await upload(replace(bench, results=service), replicate)
+    return await upload(replace(toolbox, results=service), replicate)
 
 
 class Litterer:

@@ -9,22 +9,22 @@ from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.wire.messages import Capacity, SchedulerBound
-from poolhand.worker.agent import Link
-from poolhand.worker.bench import Bench
-from poolhand.worker.shell import Hands
+from poolhand.worker.pool_member import PoolLink
+from poolhand.worker.shell import StageRunner
+from poolhand.worker.toolbox import Toolbox
 
 
-async def do_nothing(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def do_nothing(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Do nothing until the replicate is ended by what the chain does about it."""
-    del bench, honest, replicate
+    del toolbox, honest, replicate
     await asyncio.get_running_loop().create_future()
     raise AssertionError("unreachable: the future above is never done")
 
 
 class Mute:
-    """Implements ``worker.agent.Link`` over an honest one: it takes offers, and answers none."""
+    """Implements ``PoolLink`` over an honest one: it takes offers, and answers none."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: PoolLink) -> None:
         self._link = link
 
     def send(self, message: SchedulerBound) -> None:
@@ -33,20 +33,20 @@ class Mute:
             self._link.send(message)
 
 
-async def fail(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def fail(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Fail without having tried."""
     del honest, replicate
     detail = "simulated adversary: it fails in every computation"
-    return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, detail)
+    return Finished(toolbox.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, detail)
 
 
-async def contribute_late(bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+async def contribute_late(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
     """Wait until contributing is over, in block time, and only then try.
 
     The waiting is part of the stage: a worker that has begun to contribute waits for the outcome
     where others give up at the deadline.
     """
-    await seen(bench, replicate.offer.task_id, _takes_no_more)
+    await seen(toolbox, replicate.offer.task_id, _takes_no_more)
     return await honest.perform(replicate, Action.CONTRIBUTE)
 
 

@@ -12,8 +12,8 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.machine import Acknowledged, Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.journal import Journal
-from poolhand.worker.bench import Bench
-from poolhand.worker.shell import CODEC, Hands
+from poolhand.worker.shell import CODEC, StageRunner
+from poolhand.worker.toolbox import Toolbox
 
 
 def kill_this_process() -> None:
@@ -46,9 +46,11 @@ class Vanishing:
             self._stored[stream] = told.count
             self._stirred.set()
 
-    async def compute(self, bench: Bench, honest: Hands, replicate: Replicate) -> Finished:
+    async def compute(
+        self, toolbox: Toolbox, honest: StageRunner, replicate: Replicate
+    ) -> Finished:
         """Vanish, unless this replicate has been through that before."""
-        del bench
+        del toolbox
         if not replicate.count(Status.RECOVERING):
             await self._known(replicate.offer.task_id, len(replicate.history))
             self._end()

@@ -10,19 +10,19 @@ from poolhand.domain.deal import Account
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds, show_rlc
-from poolhand.worker.bench import Bench
+from poolhand.worker.toolbox import Toolbox
 
 log = structlog.get_logger()
 
 
-async def stake_shortage(bench: Bench, needed: NanoRlc, until: UnixSeconds) -> str | None:
+async def stake_shortage(toolbox: Toolbox, needed: NanoRlc, until: UnixSeconds) -> str | None:
     """Look at the worker's free stake until there is enough, or surely not.
 
     The rule is that of ``worker.horizon``: too little counts when two blocks show it, both at the
     head of the chain.
 
     Args:
-        bench: Whose worker it is.
+        toolbox: Whose worker it is.
         needed: What the deal locks (nRLC).
         until: When contributing ends (block time): then nothing is to be decided any more.
 
@@ -31,12 +31,12 @@ async def stake_shortage(bench: Bench, needed: NanoRlc, until: UnixSeconds) -> s
     """
     first: BlockNumber | None = None
     logged = ""
-    async with aclosing(bench.watcher.heads()) as heads:  # type: ignore[type-var]
+    async with aclosing(toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
         async for _ in heads:
-            head, account = await bench.patiently(lambda: stake_at_head(bench))
+            head, account = await toolbox.patiently(lambda: stake_at_head(toolbox))
             if account.stake >= needed or head.timestamp >= until:
                 return None
-            doubt = bench.horizon.doubt(head, bench.clock.now())
+            doubt = toolbox.horizon.doubt(head, toolbox.clock.now())
             if doubt is None and first is not None and head.number > first:
                 return _sentence(account.stake, needed)
             if doubt is None and first is None:
@@ -48,11 +48,11 @@ async def stake_shortage(bench: Bench, needed: NanoRlc, until: UnixSeconds) -> s
     raise BrokenPrecondition("the watcher of heads has ended")
 
 
-async def stake_at_head(bench: Bench) -> tuple[Head, Account]:
+async def stake_at_head(toolbox: Toolbox) -> tuple[Head, Account]:
     """Read the worker's account at the newest block; raises ChainUnreachable."""
-    head = await bench.hub.head()
-    accounts = await bench.hub.accounts([bench.worker], at=head)
-    return head, accounts[bench.worker]
+    head = await toolbox.hub.head()
+    accounts = await toolbox.hub.accounts([toolbox.worker], at=head)
+    return head, accounts[toolbox.worker]
 
 
 def _sentence(free: NanoRlc, needed: NanoRlc) -> str:

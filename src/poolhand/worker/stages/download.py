@@ -11,9 +11,9 @@ from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.errors import DownloadTooLarge
-from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
-from poolhand.worker.hands.engine import patiently
+from poolhand.worker.stages.engine import patiently
+from poolhand.worker.toolbox import Folder, Toolbox
 
 
 class TooMuchInput(Refused):
@@ -30,23 +30,23 @@ class WrongChecksum(Refused):
         )
 
 
-async def download_app(bench: Bench, replicate: Replicate) -> Finished:
+async def download_app(toolbox: Toolbox, replicate: Replicate) -> Finished:
     """Make the app's image present, by the digest on chain."""
-    brief = await bench.brief(replicate.offer)
+    brief = await toolbox.brief(replicate.offer)
     outcome, detail = Status.APP_DOWNLOADED, None
     try:
-        await pull(bench, brief)
+        await pull(toolbox, brief)
     except (Refused, Unavailable) as fault:
         outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
-    return Finished(bench.clock.now(), Action.DOWNLOAD_APP, outcome, detail)
+    return Finished(toolbox.clock.now(), Action.DOWNLOAD_APP, outcome, detail)
 
 
-async def pull(bench: Bench, brief: Brief) -> str:
+async def pull(toolbox: Toolbox, brief: Brief) -> str:
     """Make the app's image present; returns the reference to run."""
     image, _ = image_of(brief)
-    await bench.places.check_image(image)
-    timeout = bench.pull_timeout(brief)
-    return await patiently(bench, lambda: bench.runtime.pull(*image_of(brief), timeout))
+    await toolbox.places.check_image(image)
+    timeout = toolbox.pull_timeout(brief)
+    return await patiently(toolbox, lambda: toolbox.runtime.pull(*image_of(brief), timeout))
 
 
 def image_of(brief: Brief) -> tuple[str, str]:
@@ -54,20 +54,20 @@ def image_of(brief: Brief) -> tuple[str, str]:
     return decode(brief.app.multiaddr), brief.app.checksum.hex()
 
 
-async def download_data(bench: Bench, replicate: Replicate) -> Finished:
+async def download_data(toolbox: Toolbox, replicate: Replicate) -> Finished:
     """Download the dataset, checked, and the input files."""
-    brief = await bench.brief(replicate.offer)
-    folder = bench.folder(replicate.offer.task_id)
+    brief = await toolbox.brief(replicate.offer)
+    folder = toolbox.folder(replicate.offer.task_id)
     outcome, detail = Status.DATA_DOWNLOADED, None
     try:
         folder.create()
-        data = _Data(bench, folder, bench.rules.all_input_bytes)
+        data = _Data(toolbox, folder, toolbox.rules.all_input_bytes)
         await _dataset(data, brief)
         for uri in brief.params.input_files:
             await data.fetch(uri, input_name(uri))
     except (PoolhandError, OSError) as fault:
         outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)
-    return Finished(bench.clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
+    return Finished(toolbox.clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
 
 
 async def _dataset(data: _Data, brief: Brief) -> None:
@@ -90,7 +90,7 @@ def dataset_name(brief: Brief) -> str:
 class _Data:
     """What comes for one task; ``left`` is what may still come (bytes)."""
 
-    bench: Bench
+    toolbox: Toolbox
     folder: Folder
     left: int
 
@@ -101,10 +101,12 @@ class _Data:
             TooMuchInput: With it the task would have more than the operator allows.
             ForbiddenUri, DownloadTooLarge, DownloadFailed: See ``Fetcher.fetch``.
         """
-        rules, target = self.bench.rules, self.folder.input / name
+        rules, target = self.toolbox.rules, self.folder.input / name
         limit = min(rules.input_bytes, self.left)
         try:
-            found = await self.bench.fetcher.fetch(uri, str(target), limit, rules.download_timeout)
+            found = await self.toolbox.fetcher.fetch(
+                uri, str(target), limit, rules.download_timeout
+            )
         except DownloadTooLarge as fault:
             if limit == rules.input_bytes:
                 raise

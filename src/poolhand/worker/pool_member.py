@@ -1,6 +1,6 @@
 """The worker's dealings with its pool: offers in, reports out.
 
-The agent listens to a session (``transport.listener.Listener``). It believes the pool in one
+The member listens to a session (``transport.listener.Listener``). It believes the pool in one
 thing only: that a task is offered. All else it hears makes it look at the chain.
 """
 
@@ -34,13 +34,13 @@ from poolhand.wire.messages import (
     Welcome,
     WorkerBound,
 )
-from poolhand.worker.bench import Bench
 from poolhand.worker.brief import check_offer
-from poolhand.worker.eyes import Eyes
-from poolhand.worker.purse import WalletWatch
-from poolhand.worker.room import DiskWatch
-from poolhand.worker.shell import Hands, ReplicateShell
-from poolhand.worker.standing import Hold, Standing
+from poolhand.worker.chain_watch import ChainWatch
+from poolhand.worker.disk_watch import DiskWatch
+from poolhand.worker.shell import ReplicateShell, StageRunner
+from poolhand.worker.standing import Hold, WorkerStanding
+from poolhand.worker.toolbox import Toolbox
+from poolhand.worker.wallet_watch import WalletWatch
 
 MOST_HELD_PER_SLOT: Final = 16
 """Replicates that the worker holds at once, per slot; more are declined."""
@@ -59,39 +59,44 @@ _TELLING: Final = (Status.CONTRIBUTED, Status.REVEALED, Status.CONTRIBUTE_FAILED
 log = structlog.get_logger()
 
 
-class Link(Protocol):
+class PoolLink(Protocol):
     """The session to the pool."""
 
     def send(self, message: SchedulerBound) -> None:
         """Send, now or when the connection is back; never blocks."""
 
 
-class Agent:
+class PoolMember:
     """One worker in one pool.
 
     Args:
-        bench: Ports and settings of the hands.
-        hands: What carries out the stages (``BenchHands`` over the bench).
+        toolbox: Ports and settings of the stages.
+        stages: What carries out the stages (``Stages`` over the toolbox).
         journal: Of the replicates.
         tasks: Owns whatever runs.
         slots: Tasks that are computed at once.
     """
 
     def __init__(
-        self, bench: Bench, hands: Hands, journal: Journal, tasks: asyncio.TaskGroup, slots: int
+        self,
+        toolbox: Toolbox,
+        stages: StageRunner,
+        journal: Journal,
+        tasks: asyncio.TaskGroup,
+        slots: int,
     ) -> None:
-        self._bench, self._tasks, self._slots = bench, tasks, slots
-        self.shell = ReplicateShell(journal, hands, self._tell, bench.clock, tasks, bench.wall)
-        self.wallet = WalletWatch(bench, self.shell, lambda why: self.hold(Hold.GAS, why))
-        disk = DiskWatch(bench, lambda why: self.hold(Hold.DISK, why))
-        self.eyes = Eyes(
-            bench, self.shell, self.wallet, disk, lambda why: self.hold(Hold.CHAIN, why)
+        self._toolbox, self._tasks, self._slots = toolbox, tasks, slots
+        self.shell = ReplicateShell(journal, stages, self._tell, toolbox.clock, tasks, toolbox.wall)
+        self.wallet = WalletWatch(toolbox, self.shell, lambda why: self.hold(Hold.GAS, why))
+        disk = DiskWatch(toolbox, lambda why: self.hold(Hold.DISK, why))
+        self.chain_watch = ChainWatch(
+            toolbox, self.shell, self.wallet, disk, lambda why: self.hold(Hold.CHAIN, why)
         )
-        self.standing = Standing()
-        self.link: Link | None = None
+        self.standing = WorkerStanding()
+        self.link: PoolLink | None = None
         self.results_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._taking: set[TaskId] = set()
-        bench.on_logs = self._tell_logs
+        toolbox.on_logs = self._tell_logs
 
     # ---------------------------------------------------------------------------------- listening
 
@@ -132,13 +137,13 @@ class Agent:
         self._tasks.create_task(self._check_results(welcome.results_url))
         self.shell.unreported()
         self._tell_capacity()
-        self.eyes.look_at_all()
+        self.chain_watch.look_at_all()
 
     async def _check_results(self, url: str) -> None:
         """Take nothing whose result may not be brought where the pool wants it."""
         reason = None
         try:
-            await self._bench.places.check_results(url)
+            await self._toolbox.places.check_results(url)
         except OSError:
             pass  # it may be known when there is a result
         except Refused as fault:
@@ -149,18 +154,18 @@ class Agent:
     async def disconnected(self, reason: str, retry_in: float | None) -> None:
         """Go on with what is held: the chain does not need the pool."""
         is_news = self.standing.away_since is None
-        self.standing.left(reason, self._bench.clock.now(), retry_in)
+        self.standing.left(reason, self._toolbox.clock.now(), retry_in)
         if is_news:  # how the tries since then go is told by the session, now and then
             log.warning("pool_left", cause=reason, retry_in=retry_in)
 
     async def received(self, message: WorkerBound) -> None:
         """Take one message of the pool; what it leads to by no fault of the pool ends with it."""
         task_id = str(getattr(message, "task_id", None))
-        with self._bench.wall.around("message", kind=type(message).__name__, task_id=task_id):
+        with self._toolbox.wall.around("message", kind=type(message).__name__, task_id=task_id):
             await self._receive(message)
 
     async def _receive(self, message: WorkerBound) -> None:
-        now = self._bench.clock.now()
+        now = self._toolbox.clock.now()
         match message:
             case messages.Offer():
                 self._tasks.create_task(self._take(message))
@@ -180,8 +185,8 @@ class Agent:
 
     def _hear_of_chain(self, message: messages.Activated | messages.RevealAsked) -> None:
         if isinstance(message, messages.Activated):
-            self._bench.horizon.saw(message.block)
-        self.eyes.look(message.task_id)
+            self._toolbox.horizon.saw(message.block)
+        self.chain_watch.look(message.task_id)
 
     def pause(self, reason: str | None) -> None:
         """Take nothing new because the operator says so (None: take again)."""
@@ -215,20 +220,20 @@ class Agent:
             self.standing.offers.seen += 1
             self._check_unread(task_id)
             self._check_room()
-            brief = await self._bench.brief(offer)
-            check_offer(offer, brief, self._bench.pool, self._bench.worker)
+            brief = await self._toolbox.brief(offer)
+            check_offer(offer, brief, self._toolbox.pool, self._toolbox.worker)
             if task_id not in self._taking:
                 return  # the pool has taken the offer back meanwhile
             deadline = brief.category.contribution_deadline(brief.deal.start_time)
             self._check_holds()
-            self.shell.accept(Accepted(self._bench.clock.now(), offer, deadline))
+            self.shell.accept(Accepted(self._toolbox.clock.now(), offer, deadline))
             self.standing.offers.accepted += 1
             self.standing.idle = {}
-            self.eyes.look(task_id)
+            self.chain_watch.look(task_id)
         except (PeerFault, Refused) as fault:
             self._decline(task_id, fault)
         except Exception as fault:  # noqa: BLE001 - the wall lets through what is not the offer's
-            words = self._bench.wall.take(fault, "offer", task_id=str(task_id))
+            words = self._toolbox.wall.take(fault, "offer", task_id=str(task_id))
             self._decline(task_id, OfferFaulted(words))
         finally:
             self._taking.discard(task_id)
@@ -255,7 +260,7 @@ class Agent:
 
     def _tell_failed(self, task_id: TaskId, detail: str) -> None:
         """Say that there is no replicate here."""
-        entry = StatusReport(Status.FAILED, self._bench.clock.now(), None, detail)
+        entry = StatusReport(Status.FAILED, self._toolbox.clock.now(), None, detail)
         self._send(Reported(task_id, 0, (entry,), None))
 
     def _abort(self, task_id: TaskId, cause: str) -> None:
@@ -266,12 +271,12 @@ class Agent:
             return
         ends = {str(each): each for each in FINAL - {Status.COMPLETED}}
         status = ends.get(cause, Status.FAILED)
-        self._feed(task_id, machine.Ended(self._bench.clock.now(), status, "told by the pool"))
+        self._feed(task_id, machine.Ended(self._toolbox.clock.now(), status, "told by the pool"))
 
     def _hear_of_end(self, task_id: TaskId) -> None:
         """Look at the chain; of what is not held, say so, for the pool waits to hear of its end."""
         if task_id in self.shell.replicates:
-            self.eyes.look(task_id)
+            self.chain_watch.look(task_id)
             return
         self._taking.discard(task_id)
         self._tell_failed(task_id, "this worker holds no such replicate")
@@ -293,7 +298,7 @@ class Agent:
             entries = tuple(_report(each) for each in batch)
             self._send(Reported(task_id, batch[0].index, entries, upload))
         if {each.entry.status for each in reports}.intersection(_TELLING):
-            self.eyes.look(task_id)
+            self.chain_watch.look(task_id)
         for each in reports:
             _log(task_id, each.entry)
 
@@ -310,7 +315,7 @@ class Agent:
             self.link.send(message)
 
     def _archive(self, task_id: TaskId) -> Path:
-        return self._bench.folder(task_id).archive
+        return self._toolbox.folder(task_id).archive
 
 
 class OfferFaulted(Refused):

@@ -10,7 +10,7 @@ from poolhand.domain.errors import Raced, Refused
 from poolhand.domain.onchain import ChainTaskStatus, Claim
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.bench import Bench
+from poolhand.worker.toolbox import Toolbox
 
 PAUSE: Final = 30.0
 """Seconds between two tries: nothing is lost by waiting, and a wallet may be refilled meanwhile."""
@@ -18,7 +18,7 @@ PAUSE: Final = 30.0
 log = structlog.get_logger()
 
 
-async def claim(bench: Bench, replicate: Replicate) -> Finished:
+async def claim(toolbox: Toolbox, replicate: Replicate) -> Finished:
     """Claim the task, which refunds requester and workers; anybody may, after its final deadline.
 
     Tries until the task is claimed, by whomever.
@@ -26,19 +26,19 @@ async def claim(bench: Bench, replicate: Replicate) -> Finished:
     task_id = replicate.offer.task_id
     call, purpose = Claim((task_id,)), f"claim:{task_id}"
     while True:
-        view = await bench.view(task_id)
+        view = await toolbox.view(task_id)
         if view.status is ChainTaskStatus.FAILED:
             refunded = "the task was claimed: everybody is refunded"
-            return Finished(bench.clock.now(), Action.CLAIM, Status.FAILED, refunded)
+            return Finished(toolbox.clock.now(), Action.CLAIM, Status.FAILED, refunded)
         try:
-            receipt = await bench.patiently(lambda: bench.sender.send(purpose, call))
+            receipt = await toolbox.patiently(lambda: toolbox.sender.send(purpose, call))
         except (Refused, Raced) as fault:
             log.warning("claim_refused", task_id=str(task_id), cause=str(fault))
-            if (await bench.view(task_id)).status is not ChainTaskStatus.FAILED:
-                await bench.clock.sleep(PAUSE)
+            if (await toolbox.view(task_id)).status is not ChainTaskStatus.FAILED:
+                await toolbox.clock.sleep(PAUSE)
             continue
         ours = "this worker claimed the task that its pool had left: everybody is refunded"
         return Finished(
-            bench.clock.now(), Action.CLAIM, Status.FAILED, ours, receipt.tx_hash,
+            toolbox.clock.now(), Action.CLAIM, Status.FAILED, ours, receipt.tx_hash,
             block=receipt.block,
         )  # fmt: skip

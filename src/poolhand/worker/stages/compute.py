@@ -17,12 +17,12 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
 from poolhand.worker.archive import pack
-from poolhand.worker.bench import Bench, Folder
 from poolhand.worker.brief import Brief
-from poolhand.worker.hands import engine
-from poolhand.worker.hands.download import dataset_name, pull
 from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
+from poolhand.worker.stages import engine
+from poolhand.worker.stages.download import dataset_name, pull
+from poolhand.worker.toolbox import Folder, Toolbox
 
 IN, OUT = "/iexec_in", "/iexec_out"
 MAX_LAST: Final = 500
@@ -34,19 +34,19 @@ class ComputationFailed(Refused):
     """The app ended without a result."""
 
 
-async def compute(bench: Bench, replicate: Replicate) -> Finished:
+async def compute(toolbox: Toolbox, replicate: Replicate) -> Finished:
     """Run the app to its end and read its result."""
-    brief = await bench.brief(replicate.offer)
-    folder = bench.folder(replicate.offer.task_id)
+    brief = await toolbox.brief(replicate.offer)
+    folder = toolbox.folder(replicate.offer.task_id)
     try:
-        image = await pull(bench, brief)
+        image = await pull(toolbox, brief)
         folder.create()
-        spec = _spec(bench, replicate, brief, folder, image)
-        outputs = await _compute(bench, replicate, brief, folder, spec)
+        spec = _spec(toolbox, replicate, brief, folder, image)
+        outputs = await _compute(toolbox, replicate, brief, folder, spec)
     except (Refused, Unavailable, OSError) as fault:
-        return Finished(bench.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, str(fault))
+        return Finished(toolbox.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, str(fault))
     return Finished(
-        bench.clock.now(),
+        toolbox.clock.now(),
         Action.COMPUTE,
         Status.COMPUTED,
         digest=outputs.digest,
@@ -55,27 +55,27 @@ async def compute(bench: Bench, replicate: Replicate) -> Finished:
 
 
 async def _compute(
-    bench: Bench, replicate: Replicate, brief: Brief, folder: Folder, spec: ContainerSpec
+    toolbox: Toolbox, replicate: Replicate, brief: Brief, folder: Folder, spec: ContainerSpec
 ) -> Outputs:
     """Run the app; once more where it failed in a container that an earlier life had begun."""
-    outcome = await engine.run(bench, spec)
-    _tell_output(bench, replicate, outcome)
+    outcome = await engine.run(toolbox, spec)
+    _tell_output(toolbox, replicate, outcome)
     try:
         return await asyncio.to_thread(_collect, folder, outcome, brief)
     except Refused as fault:
         if not outcome.joined or outcome.timed_out:
             raise
         log.warning("container_doubted", container=spec.name, cause=str(fault))
-    outcome = await engine.run(bench, spec)
-    _tell_output(bench, replicate, outcome)
+    outcome = await engine.run(toolbox, spec)
+    _tell_output(toolbox, replicate, outcome)
     return await asyncio.to_thread(_collect, folder, outcome, brief)
 
 
-def _tell_output(bench: Bench, replicate: Replicate, outcome: ContainerOutcome) -> None:
+def _tell_output(toolbox: Toolbox, replicate: Replicate, outcome: ContainerOutcome) -> None:
     task_id = replicate.offer.task_id
-    bench.durations.append(outcome.seconds)
-    bench.on_logs(task_id, outcome.stdout, outcome.stderr)
-    if bench.rules.log_output:
+    toolbox.durations.append(outcome.seconds)
+    toolbox.on_logs(task_id, outcome.stdout, outcome.stderr)
+    if toolbox.rules.log_output:
         out, err = (text.decode(errors="replace") for text in (outcome.stdout, outcome.stderr))
         log.info("app_printed", task_id=str(task_id), stdout=out, stderr=err)
 
@@ -116,10 +116,10 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
 
 
 def _spec(
-    bench: Bench, replicate: Replicate, brief: Brief, folder: Folder, image: str
+    toolbox: Toolbox, replicate: Replicate, brief: Brief, folder: Folder, image: str
 ) -> ContainerSpec:
     return ContainerSpec(
-        name=bench.container(replicate.offer.task_id),
+        name=toolbox.container(replicate.offer.task_id),
         image=image,
         command=split_arguments(brief.params.args or ""),
         environment=app_environment(replicate, brief),
@@ -127,11 +127,11 @@ def _spec(
             Mount(str(folder.input), IN, writable=False),
             Mount(str(folder.output), OUT, writable=True),
         ),
-        limits=bench.rules.limits,
-        workplace=str(folder.work) if bench.rules.limits.work else "",
+        limits=toolbox.rules.limits,
+        workplace=str(folder.work) if toolbox.rules.limits.work else "",
         timeout=brief.category.time_ref,
-        network=bench.rules.allow_network,
-        labels={"poolhand.task": str(replicate.offer.task_id), **bench.labels},
+        network=toolbox.rules.allow_network,
+        labels={"poolhand.task": str(replicate.offer.task_id), **toolbox.labels},
     )
 
 

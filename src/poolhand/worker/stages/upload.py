@@ -11,7 +11,7 @@ from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.again import again
-from poolhand.worker.bench import Bench
+from poolhand.worker.toolbox import Toolbox
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to reach the results service."""
@@ -21,13 +21,13 @@ LONG_PAUSE: Final = 8.0
 log = structlog.get_logger()
 
 
-async def upload(bench: Bench, replicate: Replicate) -> Finished:
+async def upload(toolbox: Toolbox, replicate: Replicate) -> Finished:
     """Upload the archive; tries again while the service is away."""
     offer, pauses = replicate.offer, _pauses(replicate.offer.flow)
-    archive = str(bench.folder(offer.task_id).archive)
+    archive = str(toolbox.folder(offer.task_id).archive)
 
     async def once() -> str:
-        return await (await bench.results()).upload(offer, archive)
+        return await (await toolbox.results()).upload(offer, archive)
 
     def next_pause(tries: int, fault: Unavailable) -> float | None:
         if tries == len(PAUSES) + 1:
@@ -35,11 +35,11 @@ async def upload(bench: Bench, replicate: Replicate) -> Finished:
         return next(pauses)
 
     try:
-        link = await again(once, Unavailable, next_pause, bench.clock.sleep)
+        link = await again(once, Unavailable, next_pause, toolbox.clock.sleep)
     except (Refused, Unavailable, OSError) as fault:
         cause = str(fault)
-        return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOAD_FAILED, cause)
-    return Finished(bench.clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
+        return Finished(toolbox.clock.now(), Action.UPLOAD, Status.RESULT_UPLOAD_FAILED, cause)
+    return Finished(toolbox.clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
 
 
 def _pauses(flow: Flow) -> Iterator[float | None]:

@@ -27,7 +27,7 @@ from poolhand.wire.messages import (
     RevealAsked,
     UploadAsked,
 )
-from poolhand.worker.agent import MOST_HELD_PER_SLOT
+from poolhand.worker.pool_member import MOST_HELD_PER_SLOT
 from poolhand.worker.status import routes
 
 UNKNOWN = TaskId(bytes([77] * 32))
@@ -61,7 +61,7 @@ async def test_the_same_offer_twice_is_one_replicate_told_twice(pool):
     task = await pool.offered(active=False)
     pool.forgets()
     await pool.says(pool.offer(pool.world.deals[0]))
-    assert len(pool.agent.shell.replicates) == 1
+    assert len(pool.member.shell.replicates) == 1
     assert pool.path(task) == EARLY
     assert sum(pool.node.runtime.computations.values()) == 1
 
@@ -73,9 +73,9 @@ async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool)
     (report,) = pool.heard(Reported)
     (entry,) = report.statuses
     assert (report.first, entry.status) == (0, Status.FAILED)
-    assert pool.agent.standing.offers.declined == {"bad-offer": 1}
+    assert pool.member.standing.offers.declined == {"bad-offer": 1}
     assert "trust 5" in entry.detail
-    assert not pool.agent.shell.replicates
+    assert not pool.member.shell.replicates
     assert not list(pool.node.journal.read())
 
 
@@ -83,7 +83,7 @@ async def test_an_offer_for_another_worker_is_declined(pool):
     deal = await pool.world.deal(settle=False)
     await pool.says(pool.offer(deal, worker=pool.owner.address))
     assert pool.heard(Reported)[0].statuses[0].status == Status.FAILED
-    assert pool.agent.standing.offers.declined == {"bad-signature": 1}
+    assert pool.member.standing.offers.declined == {"bad-signature": 1}
 
 
 async def test_more_offers_than_the_worker_can_hold_are_declined(pool):
@@ -93,7 +93,7 @@ async def test_more_offers_than_the_worker_can_hold_are_declined(pool):
         signed = pool.owner.sign_authorization(pool.node.address, task, bytes(20))
         offer = pool.offer(deal)
         await pool.says(type(offer)(task, deal.deal_id, index, offer.flow, signed))
-    assert len(pool.agent.shell.replicates) == MOST_HELD_PER_SLOT
+    assert len(pool.member.shell.replicates) == MOST_HELD_PER_SLOT
     declined = [r for r in pool.heard(Reported) if "takes no more" in (r.statuses[0].detail or "")]
     assert len(declined) == 2
     pool.node.runtime.gate.set()
@@ -107,7 +107,7 @@ async def test_an_offer_taken_back_while_it_is_being_checked_is_not_begun(pool):
     await pool.says(Aborted(task, "FAILED"))
     pool.chain.outage = False
     await pool.blocks(5)
-    assert not pool.agent.shell.replicates
+    assert not pool.member.shell.replicates
     assert pool.path(task) == ["FAILED"]
 
 
@@ -117,7 +117,7 @@ async def test_an_offer_taken_back_while_it_is_being_checked_is_not_begun(pool):
 @pytest.mark.parametrize("number", range(7))
 async def test_whatever_the_pool_says_a_contribution_is_held_until_the_chain_ends_it(pool, number):
     task = await pool.contributed(trust=1)
-    archive = pool.agent._archive(task)
+    archive = pool.member._archive(task)
     pool.chain.outage = True  # the worker cannot even look
     await pool.says(ends(task)[number])
     assert archive.exists()
@@ -153,7 +153,7 @@ async def test_what_has_not_touched_the_chain_is_stopped_when_the_pool_says_so(p
     assert not pool.files(task).exists()
     assert not await pool.node.runtime.orphans(f"poolhand.worker={pool.node.address}")
     await pool.acknowledges(task)
-    assert not pool.agent.shell.replicates
+    assert not pool.member.shell.replicates
     assert not list(pool.node.journal.read())
 
 
@@ -189,7 +189,7 @@ async def test_messages_about_unknown_tasks_are_harmless(pool, message):
 
 async def test_a_worker_reveals_and_is_paid_though_its_pool_is_dead(pool):
     task = await pool.contributed(trust=1)
-    await pool.agent.disconnected("the pool is dead", 30.0)
+    await pool.member.disconnected("the pool is dead", 30.0)
     await pool.blocks(2)
     assert pool.contribution(task).status is ContributionStatus.PROVED
     assert pool.replicate(task).status is Status.REVEALED
@@ -330,7 +330,7 @@ async def test_a_result_is_told_with_the_report_of_its_upload_until_that_is_ackn
 async def test_an_upload_of_a_result_that_is_gone_is_declined(pool):
     task = await pool.contributed(trust=1)
     await pool.blocks(2)
-    pool.agent._archive(task).unlink()
+    pool.member._archive(task).unlink()
     await pool.says(UploadAsked(task))
     assert pool.path(task)[-1] == "RESULT_UPLOAD_REQUEST_FAILED"
 
@@ -343,7 +343,7 @@ async def test_an_upload_asked_for_too_early_is_not_made(pool):
 
 
 async def test_what_the_app_prints_is_told_and_long_prints_keep_their_end(pool):
-    pool.agent._tell_logs(UNKNOWN, b"x" * 100_000 + b"the end", b"\xff oh")
+    pool.member._tell_logs(UNKNOWN, b"x" * 100_000 + b"the end", b"\xff oh")
     (logs,) = pool.heard(Logs)
     assert logs.stdout.endswith("the end")
     assert len(logs.stdout.encode()) <= 24_576
@@ -352,14 +352,14 @@ async def test_what_the_app_prints_is_told_and_long_prints_keep_their_end(pool):
 
 async def test_a_worker_says_what_it_holds_at_login(pool):
     task = await pool.contributed(trust=10)
-    assert [(h.task_id, h.status) for h in pool.agent.held()] == [(task, "CONTRIBUTED")]
+    assert [(h.task_id, h.status) for h in pool.member.held()] == [(task, "CONTRIBUTED")]
 
 
 # ----------------------------------------------------------------------------------- status page
 
 
 async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
-    app = application("w", [routes(pool.agent, pool.node.bench(), 1)])
+    app = application("w", [routes(pool.member, pool.node.toolbox(), 1)])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await pool.says(Idle({"stake too low": 2}))
@@ -372,7 +372,7 @@ async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
         assert (replicate["task_id"], replicate["status"]) == (str(task), "CONTRIBUTED")
         assert [each["status"] for each in replicate["history"]] == [*EARLY, *LATE]
         assert replicate["history"][-1]["tx"].startswith("0x")
-        await pool.agent.disconnected("the connection broke", 1.0)
+        await pool.member.disconnected("the connection broke", 1.0)
         health = (await client.get("/health")).json()
         assert health == {"ok": True, "connected": False, "chain": None}
         assert "poolhand_worker_replicates 1.0" in (await client.get("/metrics")).text

@@ -27,7 +27,7 @@ class ResultsForbidden(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class AllowedPlaces:
     """The operator's word on places that an app or a pool names.
 
     Attributes:
@@ -41,7 +41,7 @@ class Places:
     resolver: Resolver = resolve
 
     @classmethod
-    def of(cls, settings: WorkerSettings, resolver: Resolver = resolve) -> Places:
+    def of(cls, settings: WorkerSettings, resolver: Resolver = resolve) -> AllowedPlaces:
         """Return what a worker's settings say."""
         rule = rule_for(allow_private=settings.allow_private, hosts=settings.allowed_hosts)
         allowed = frozenset(each.lower() for each in settings.allowed_registries)

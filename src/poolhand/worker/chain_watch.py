@@ -1,4 +1,4 @@
-"""The worker's eyes: what the chain says of the replicates it holds.
+"""The worker's chain_watch: what the chain says of the replicates it holds.
 
 The scheduler's messages only tell *when* to look; so do hub events, and every ten seconds the
 passing of time. What is seen becomes an event of the machine (``domain.replicate.news``).
@@ -20,12 +20,12 @@ from poolhand.domain.replicate.machine import Ended, Replicate, Settled
 from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
-from poolhand.worker.bench import RETRY_SECONDS, Bench
+from poolhand.worker.disk_watch import DiskWatch
 from poolhand.worker.idle import show_moment
-from poolhand.worker.purse import WalletWatch
-from poolhand.worker.room import DiskWatch
 from poolhand.worker.shell import ReplicateShell
-from poolhand.worker.stakes import Stake, stake_of
+from poolhand.worker.stakes import ReplicateStake, stake_of
+from poolhand.worker.toolbox import RETRY_SECONDS, Toolbox
+from poolhand.worker.wallet_watch import WalletWatch
 
 ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 PATROL: Final = Seconds(10)
@@ -42,11 +42,11 @@ given up, if nothing is staked."""
 log = structlog.get_logger()
 
 
-class Eyes:
+class ChainWatch:
     """Looks at tasks on chain and feeds the shell.
 
     Args:
-        bench: Ports.
+        toolbox: Ports.
         shell: Fed with what is seen.
         wallet: Looked at with every block.
         disk: The same.
@@ -59,19 +59,19 @@ class Eyes:
 
     def __init__(
         self,
-        bench: Bench,
+        toolbox: Toolbox,
         shell: ReplicateShell,
         wallet: WalletWatch,
         disk: DiskWatch,
         stalled: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        self._bench, self._shell, self._wallet, self._disk = bench, shell, wallet, disk
+        self._toolbox, self._shell, self._wallet, self._disk = toolbox, shell, wallet, disk
         self._stakes: dict[TaskId, tuple[TaskView, NanoRlc | None]] = {}
         self._dirty: set[TaskId] = set()
         self._wake = asyncio.Event()
         self._patrolled = UnixSeconds(0)
         self._stalled = stalled
-        self._seen = bench.clock.now()
+        self._seen = toolbox.clock.now()
         self.head: Head | None = None
         self.stalled_since: UnixSeconds | None = None
         self._in_vain: dict[TaskId, int] = {}
@@ -112,17 +112,17 @@ class Eyes:
             except ChainUnreachable as unreachable:
                 left, fault = left | batch, unreachable
         if fault is None:
-            self._bench.chain_outage.over()
+            self._toolbox.chain_outage.over()
             return 0
-        self._bench.chain_outage.tell(fault)
+        self._toolbox.chain_outage.tell(fault)
         self._dirty |= left
-        await self._bench.clock.sleep(RETRY_SECONDS)
+        await self._toolbox.clock.sleep(RETRY_SECONDS)
         self._wake.set()
         return failed + 1
 
     async def follow_events(self, first: BlockNumber) -> None:
         """Look at a task whenever the hub tells of it, for ever."""
-        events = self._bench.watcher.events(self._bench.pool, first)
+        events = self._toolbox.watcher.events(self._toolbox.pool, first)
         async with aclosing(events) as following:  # type: ignore[type-var]
             async for event in following:
                 if event.task_id is not None:
@@ -130,7 +130,7 @@ class Eyes:
 
     async def follow_heads(self) -> None:
         """Patrol, and look at wallet and disk, for ever."""
-        async with aclosing(self._bench.watcher.heads()) as heads:  # type: ignore[type-var]
+        async with aclosing(self._toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 self._saw(head)
                 await self._patrol(head)
@@ -138,45 +138,45 @@ class Eyes:
     async def watch_for_heads(self) -> None:
         """Say so when the chain stands still, or cannot be seen, for ever."""
         while True:
-            await self._bench.clock.sleep(STALL / 4)
-            if self.stalled_since is None and self._bench.clock.now() >= self._seen + STALL:
+            await self._toolbox.clock.sleep(STALL / 4)
+            if self.stalled_since is None and self._toolbox.clock.now() >= self._seen + STALL:
                 self.stalled_since = self._seen
                 reason = _no_block(self.head, self._seen)
                 log.error("chain_stalled", cause=reason)
                 self._stalled(reason)
 
     def _saw(self, head: Head) -> None:
-        self.head, self._seen = head, self._bench.clock.now()
+        self.head, self._seen = head, self._toolbox.clock.now()
         if self.stalled_since is not None:
             log.info("chain_moves", block=head.number, seconds=self._seen - self.stalled_since)
             self.stalled_since = None
             self._stalled(None)
 
-    def stake(self, task_id: TaskId) -> Stake:
+    def stake(self, task_id: TaskId) -> ReplicateStake:
         """Return what a replicate that is held has at stake, as last seen."""
         view, worker_stake = self._stakes.get(task_id, (None, None))
         return stake_of(self._shell.replicates[task_id], view, worker_stake)
 
     async def _patrol(self, head: Head) -> None:
-        self._bench.horizon.saw(head.number)
+        self._toolbox.horizon.saw(head.number)
         if head.timestamp >= self._patrolled + PATROL:
             self._patrolled = head.timestamp
             self.look_at_all()
         for task_id, replicate in self._shell.replicates.items():
             if replicate.status in DOUBTS or replicate.is_watched:
                 self.look(task_id)
-        with self._bench.wall.around("disk"):
+        with self._toolbox.wall.around("disk"):
             self._disk.look()
-        with self._bench.wall.around("wallet"):
+        with self._toolbox.wall.around("wallet"):
             await self._look_at_wallet(head)
 
     async def _look_at_wallet(self, head: Head) -> None:
         try:
             await self._wallet.look(head)
         except ChainUnreachable as fault:
-            self._bench.chain_outage.tell(fault)
+            self._toolbox.chain_outage.tell(fault)
         else:
-            self._bench.chain_outage.over()
+            self._toolbox.chain_outage.over()
 
     def _held(self) -> dict[TaskId, Replicate]:
         held = self._shell.replicates.items()
@@ -185,15 +185,15 @@ class Eyes:
     async def _is_deep(self, view: TaskView) -> bool:
         """Whether the end of a task, which may have been taken back and mined again, is not new."""
         first = BlockNumber(max(view.block - DEEP + 1, 0))
-        new = await self._bench.hub.task_events(view.task_id, first)
+        new = await self._toolbox.hub.task_events(view.task_id, first)
         return not any(event.kind in ENDS for event in new)
 
     async def _note_stake(self, task_id: TaskId, view: TaskView) -> None:
         """Keep what the status page shows of a stake; raises ChainUnreachable."""
-        self._bench.horizon.saw(view.block)
+        self._toolbox.horizon.saw(view.block)
         replicate = self._shell.replicates.get(task_id)
         if replicate is not None:
-            deal = await self._bench.hub.deal(replicate.offer.deal_id)
+            deal = await self._toolbox.hub.deal(replicate.offer.deal_id)
             self._stakes[task_id] = view, deal.worker_stake if deal else None
 
     def _tidy_up(self) -> None:
@@ -221,8 +221,8 @@ class Eyes:
             await self._see(task_id, view)
 
     async def _views(self, wanted: Collection[TaskId]) -> Mapping[TaskId, TaskView]:
-        asked = dict.fromkeys(wanted, (self._bench.worker,))
-        return await self._bench.hub.tasks(asked) if asked else {}
+        asked = dict.fromkeys(wanted, (self._toolbox.worker,))
+        return await self._toolbox.hub.tasks(asked) if asked else {}
 
     async def _see(self, task_id: TaskId, view: TaskView) -> None:
         """Take the news of one task; raises ChainUnreachable."""
@@ -239,22 +239,22 @@ class Eyes:
     def _blind(self, tasks: Collection[TaskId], fault: Exception) -> None:
         """Give up a task that cannot be looked at again and again, unless stake may be in it."""
         for task_id in tasks:
-            words = self._bench.wall.take(fault, "look", task_id=str(task_id))
+            words = self._toolbox.wall.take(fault, "look", task_id=str(task_id))
             replicate = self._shell.replicates.get(task_id)
             self._in_vain[task_id] = self._in_vain.get(task_id, 0) + 1
             if replicate is None or replicate.is_over or replicate.has_contributed:
                 continue
             if self._in_vain[task_id] >= MOST_IN_VAIN:
                 told = f"the task cannot be looked at on chain: {words}"
-                with self._bench.wall.around("look", task_id=str(task_id)):
-                    self._shell.feed(task_id, Ended(self._bench.clock.now(), Status.FAILED, told))
+                with self._toolbox.wall.around("look", task_id=str(task_id)):
+                    self._shell.feed(task_id, Ended(self._toolbox.clock.now(), Status.FAILED, told))
 
     async def _hear(self, task_id: TaskId, view: TaskView) -> None:
         replicate = self._shell.replicates.get(task_id)
         if replicate is None:
             return
-        now, grace = self._bench.clock.now(), self._bench.rules.claim_grace
-        news = news_of(view, replicate, self._bench.worker, now, grace)
+        now, grace = self._toolbox.clock.now(), self._toolbox.rules.claim_grace
+        news = news_of(view, replicate, self._toolbox.worker, now, grace)
         if news is None or (isinstance(news, Settled) and not await self._is_deep(view)):
             return
         try:

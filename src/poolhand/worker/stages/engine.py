@@ -1,4 +1,4 @@
-"""The container engine as the hands use it: one that restarts is waited for, not blamed on the app.
+"""The container engine as stages use it: one that restarts is waited for, not blamed on the app.
 
 Source: Docker 20.10: a container that the engine's end took with it has exit code 137 or 143; 255
 when the engine finds it gone at its next start.
@@ -14,7 +14,7 @@ import structlog
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import TaskId
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
-from poolhand.worker.bench import Bench
+from poolhand.worker.toolbox import Toolbox
 
 TRIES: Final = 45
 PAUSE: Final = 2.0
@@ -25,7 +25,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-async def patiently(bench: Bench, ask: Callable[[], Awaitable[T]]) -> T:
+async def patiently(toolbox: Toolbox, ask: Callable[[], Awaitable[T]]) -> T:
     """Ask the engine until it answers, for about a minute and a half.
 
     Raises:
@@ -35,19 +35,19 @@ async def patiently(bench: Bench, ask: Callable[[], Awaitable[T]]) -> T:
         try:
             answer = await ask()
         except RuntimeDown as fault:
-            bench.engine_outage.tell(fault)
-            await bench.clock.sleep(PAUSE)
+            toolbox.engine_outage.tell(fault)
+            await toolbox.clock.sleep(PAUSE)
         else:
-            bench.engine_outage.over()
+            toolbox.engine_outage.over()
             return answer
     return await ask()
 
 
-async def in_time(bench: Bench, ask: Callable[[], Awaitable[T]], **facts: str) -> T:
+async def in_time(toolbox: Toolbox, ask: Callable[[], Awaitable[T]], **facts: str) -> T:
     """Ask the engine until it answers, however long that takes.
 
     Args:
-        bench: The worker's.
+        toolbox: The worker's.
         ask: What to ask.
         facts: Told with the outage.
     """
@@ -55,31 +55,31 @@ async def in_time(bench: Bench, ask: Callable[[], Awaitable[T]], **facts: str) -
         try:
             answer = await ask()
         except RuntimeDown as fault:
-            bench.engine_outage.tell(fault, **facts)
-            await bench.clock.sleep(PAUSE)
+            toolbox.engine_outage.tell(fault, **facts)
+            await toolbox.clock.sleep(PAUSE)
         else:
-            bench.engine_outage.over()
+            toolbox.engine_outage.over()
             return answer
 
 
-async def sweep(bench: Bench, held: Callable[[], Collection[TaskId]]) -> None:
+async def sweep(toolbox: Toolbox, held: Callable[[], Collection[TaskId]]) -> None:
     """Remove the containers that an earlier life of this worker has left, once.
 
     Args:
-        bench: The worker's.
+        toolbox: The worker's.
         held: The tasks at that time, whose containers go on.
 
     Raises:
         RuntimeDown: The engine does not answer.
     """
-    ((key, value),) = bench.labels.items()
-    await bench.runtime.sweep(
+    ((key, value),) = toolbox.labels.items()
+    await toolbox.runtime.sweep(
         f"{key}={value}",
-        lambda name: name in {bench.container(task_id) for task_id in held()},
+        lambda name: name in {toolbox.container(task_id) for task_id in held()},
     )
 
 
-async def run(bench: Bench, spec: ContainerSpec) -> ContainerOutcome:
+async def run(toolbox: Toolbox, spec: ContainerSpec) -> ContainerOutcome:
     """Run a container to its end; once more when something else ended it.
 
     An app that exits with such a code by itself is run twice: it cannot be told apart.
@@ -88,11 +88,11 @@ async def run(bench: Bench, spec: ContainerSpec) -> ContainerOutcome:
         RuntimeDown: The engine stays away.
         ContainerRefused, ContainerRemoved: As the port says.
     """
-    outcome = await patiently(bench, lambda: bench.runtime.run(spec))
+    outcome = await patiently(toolbox, lambda: toolbox.runtime.run(spec))
     if not _was_taken_away(outcome):
         return outcome
     log.warning("container_taken_away", container=spec.name, exit_code=outcome.exit_code)
-    return await patiently(bench, lambda: bench.runtime.run(spec))
+    return await patiently(toolbox, lambda: toolbox.runtime.run(spec))
 
 
 def _was_taken_away(outcome: ContainerOutcome) -> bool:

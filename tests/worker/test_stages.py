@@ -61,9 +61,9 @@ async def test_a_deal_without_data_has_nothing_to_download(shop):
 async def with_data(shop):
     """Return a replicate whose brief names a dataset and an input file."""
     replicate = shop.replicate(shop.offer(await shop.deal()))
-    brief = await shop.bench.brief(replicate.offer)
+    brief = await shop.toolbox.brief(replicate.offer)
     where = Address(bytes([5] * 20))
-    shop.bench._briefs[brief.deal.deal_id] = replace(
+    shop.toolbox._briefs[brief.deal.deal_id] = replace(
         brief,
         deal=replace(brief.deal, dataset=Resource(where, where, NanoRlc(0))),
         dataset=Dataset(where, where, "d", b"https://data.test/set", sha256(b"data").digest()),
@@ -75,7 +75,7 @@ async def with_data(shop):
 
 async def test_data_arrive_under_the_names_that_iexec_apps_expect(shop, with_data):
     assert (await done(shop, A.DOWNLOAD_DATA, with_data)).outcome is S.DATA_DOWNLOADED
-    folder = shop.bench.folder(with_data.offer.task_id).input
+    folder = shop.toolbox.folder(with_data.offer.task_id).input
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     name = sha256(b"https://data.test/in").hexdigest()
     assert files == {"0x" + "05" * 20: b"data", name: b"input"}
@@ -86,7 +86,7 @@ async def test_a_dataset_that_is_not_what_its_contract_says_is_thrown_away(shop,
     finished = await done(shop, A.DOWNLOAD_DATA, with_data)
     assert finished.outcome is S.DATA_DOWNLOAD_FAILED
     assert "sha256" in finished.detail
-    assert not list(shop.bench.folder(with_data.offer.task_id).input.iterdir())
+    assert not list(shop.toolbox.folder(with_data.offer.task_id).input.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ async def test_data_that_cannot_be_had_fail_with_the_reason(shop, with_data, fau
 async def test_all_data_of_a_task_together_are_within_the_operators_limit(
     shop, with_data, allowed, fits
 ):
-    shop.bench.rules = replace(shop.bench.rules, all_input_bytes=allowed)
+    shop.toolbox.rules = replace(shop.toolbox.rules, all_input_bytes=allowed)
     finished = await done(shop, A.DOWNLOAD_DATA, with_data)
     assert finished.outcome is (S.DATA_DOWNLOADED if fits else S.DATA_DOWNLOAD_FAILED)
     assert fits or f"more than {allowed} bytes" in finished.detail
     assert fits or "POOLHAND_TASK_ALL_INPUT" in finished.detail
-    files = shop.bench.folder(with_data.offer.task_id).input.iterdir()
+    files = shop.toolbox.folder(with_data.offer.task_id).input.iterdir()
     assert sum(each.stat().st_size for each in files) <= allowed
 
 
@@ -125,11 +125,11 @@ async def pulled(shop):
 
 async def test_an_app_that_ends_well_gives_digest_archive_and_logs(shop):
     told = []
-    shop.bench.on_logs = lambda *each: told.append(each)
+    shop.toolbox.on_logs = lambda *each: told.append(each)
     replicate = await pulled(shop)
     finished = await done(shop, A.COMPUTE, replicate)
     assert (finished.outcome, finished.digest) == (S.COMPUTED, RIGHT)
-    assert shop.bench.folder(replicate.offer.task_id).archive.exists()
+    assert shop.toolbox.folder(replicate.offer.task_id).archive.exists()
     assert told == [(replicate.offer.task_id, b"the right result", b"")]
 
 
@@ -157,7 +157,7 @@ async def test_an_app_runs_as_iexecs_worker_runs_it(shop):
         ("/iexec_in", False),
         ("/iexec_out", True),
     }
-    assert spec.name == shop.bench.container(task)
+    assert spec.name == shop.toolbox.container(task)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ async def test_no_more_apps_run_at_once_than_there_are_slots(shop):
     replicates = []
     for _ in range(3):
         replicates.append(await pulled(shop))  # noqa: PERF401 - one after the other
-    stages = [asyncio.create_task(shop.hands.perform(r, A.COMPUTE)) for r in replicates]
+    stages = [asyncio.create_task(shop.stages.perform(r, A.COMPUTE)) for r in replicates]
     await shop.settle()
     assert sum(shop.node.runtime.computations.values()) == 1
     shop.node.runtime.gate.set()
@@ -244,9 +244,9 @@ async def test_an_upload_gives_the_link_to_put_on_chain(shop):
 
 async def away_for(shop, replicate, seconds):
     """Upload while the service is away for so long; returns the stage."""
-    faults, address = shop.world.results.faults, shop.bench.worker
+    faults, address = shop.world.results.faults, shop.toolbox.worker
     faults[address] = ResultsDown("the service restarts")
-    stage = asyncio.create_task(shop.hands.perform(replicate, A.UPLOAD))
+    stage = asyncio.create_task(shop.stages.perform(replicate, A.UPLOAD))
     await shop.blocks(seconds)
     del faults[address]
     await shop.blocks(9)
@@ -276,14 +276,14 @@ async def test_who_has_proved_its_result_soon_lets_another_upload_it(shop):
 
 async def test_a_refused_upload_is_not_tried_again(shop):
     replicate = await computed(shop)
-    shop.world.results.faults[shop.bench.worker] = UploadRefused("too large: cut it")
+    shop.world.results.faults[shop.toolbox.worker] = UploadRefused("too large: cut it")
     finished = await done(shop, A.UPLOAD, replicate)
     assert (finished.outcome, finished.detail) == (S.RESULT_UPLOAD_FAILED, "too large: cut it")
 
 
 async def test_an_archive_that_is_gone_cannot_be_uploaded(shop):
     replicate = await computed(shop)
-    shop.bench.discard(replicate.offer.task_id)
+    shop.toolbox.discard(replicate.offer.task_id)
     assert (await done(shop, A.UPLOAD, replicate)).outcome is S.RESULT_UPLOAD_FAILED
 
 
@@ -293,13 +293,13 @@ async def test_an_archive_that_is_gone_cannot_be_uploaded(shop):
 async def test_cleaning_stops_the_container_and_removes_the_files_and_can_be_repeated(shop):
     replicate = await pulled(shop)
     shop.node.runtime.gate.clear()
-    stage = asyncio.create_task(shop.hands.perform(replicate, A.COMPUTE))
+    stage = asyncio.create_task(shop.stages.perform(replicate, A.COMPUTE))
     await shop.settle()
-    ((key, value),) = shop.bench.labels.items()
+    ((key, value),) = shop.toolbox.labels.items()
     assert await shop.node.runtime.orphans(f"{key}={value}")
     for _ in range(2):
-        await shop.hands.clean(replicate)
-        assert not shop.bench.folder(replicate.offer.task_id).root.exists()
+        await shop.stages.clean(replicate)
+        assert not shop.toolbox.folder(replicate.offer.task_id).root.exists()
         assert not await shop.node.runtime.orphans(f"{key}={value}")
     assert (await stage).outcome is S.COMPUTE_FAILED
 
@@ -307,7 +307,7 @@ async def test_cleaning_stops_the_container_and_removes_the_files_and_can_be_rep
 async def test_cleaning_waits_for_an_engine_that_is_down(shop):
     replicate = await pulled(shop)
     shop.node.runtime.is_down = True
-    cleaning = asyncio.create_task(shop.hands.clean(replicate))
+    cleaning = asyncio.create_task(shop.stages.clean(replicate))
     await shop.blocks(5)
     assert not cleaning.done()
     shop.node.runtime.is_down = False

@@ -14,7 +14,7 @@ from poolhand.containers.errors import ImageNotFound
 from poolhand.domain.replicate.status import Status
 from poolhand.settings.load import load
 from poolhand.settings.worker import OPTIONS, worker_settings
-from poolhand.worker.places import ImageForbidden, Places, ResultsForbidden
+from poolhand.worker.allowed_places import AllowedPlaces, ImageForbidden, ResultsForbidden
 from poolhand.worker.standing import Hold
 
 
@@ -22,11 +22,11 @@ async def private(_host, _port):
     return (ip_address("10.0.0.1"),)
 
 
-def places(**flags) -> Places:
+def places(**flags) -> AllowedPlaces:
     """Return what settings say; every name is at a private address."""
     needed = {"pool-address": "0x" + "1" * 40, "wallet": "w", "chain": "bellecour"}
     given = needed | {name.replace("_", "-"): value for name, value in flags.items()}
-    return Places.of(worker_settings(load(OPTIONS, given, {}, None), {}, 4), private)
+    return AllowedPlaces.of(worker_settings(load(OPTIONS, given, {}, None), {}, 4), private)
 
 
 @pytest.mark.case("A8")
@@ -76,8 +76,8 @@ async def test_results_are_brought_to_no_private_place_unless_allowed_by_name(ur
 async def pool(tmp_path):
     made = ScriptedPool(tmp_path)
     await made.opens()
-    bench = made.agent._bench
-    bench.places = replace(places(), resolver=private)
+    toolbox = made.member._toolbox
+    toolbox.places = replace(places(), resolver=private)
     yield made
     await made.world.stop()
 
@@ -85,19 +85,19 @@ async def pool(tmp_path):
 @pytest.mark.case("A9")
 async def test_a_worker_takes_nothing_whose_result_it_may_not_bring(pool):
     told = replace(welcome(), results_url="http://127.0.0.1:9999")
-    await pool.agent.connected(told)
+    await pool.member.connected(told)
     await pool.world.settle()
-    assert "127.0.0.1:9999" in pool.agent.standing.paused
-    await pool.agent.connected(replace(told, results_url="https://1.1.1.1"))
+    assert "127.0.0.1:9999" in pool.member.standing.paused
+    await pool.member.connected(replace(told, results_url="https://1.1.1.1"))
     await pool.world.settle()
-    assert not pool.agent.standing.is_held(Hold.RESULTS)
+    assert not pool.member.standing.is_held(Hold.RESULTS)
 
 
 @pytest.mark.case("A8")
 async def test_the_engine_is_not_asked_for_an_image_at_a_private_registry(pool):
-    await pool.agent.connected(replace(welcome(), results_url="https://1.1.1.1"))
+    await pool.member.connected(replace(welcome(), results_url="https://1.1.1.1"))
     await pool.world.settle()
     task = await pool.offered(trust=10)
-    entries = pool.agent.shell.replicates[task].history
+    entries = pool.member.shell.replicates[task].history
     (failed,) = [each for each in entries if each.status is Status.APP_DOWNLOAD_FAILED]
     assert "no image is pulled from" in failed.detail

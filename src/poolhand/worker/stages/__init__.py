@@ -1,4 +1,4 @@
-"""The worker's hands: one file per stage; each looks before it leaps and ends in ``Finished``."""
+"""The worker's stages, a file each: every one looks before it leaps and ends in ``Finished``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from functools import partial
 
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.bench import Bench
 from poolhand.worker.brief import BadOffer
-from poolhand.worker.hands.check import check
-from poolhand.worker.hands.claim import claim
-from poolhand.worker.hands.compute import compute
-from poolhand.worker.hands.contribute import contribute
-from poolhand.worker.hands.download import download_app, download_data
-from poolhand.worker.hands.engine import in_time
-from poolhand.worker.hands.reveal import reveal
-from poolhand.worker.hands.upload import upload
-from poolhand.worker.room import until_room
+from poolhand.worker.disk_watch import until_room
+from poolhand.worker.stages.check import check
+from poolhand.worker.stages.claim import claim
+from poolhand.worker.stages.compute import compute
+from poolhand.worker.stages.contribute import contribute
+from poolhand.worker.stages.download import download_app, download_data
+from poolhand.worker.stages.engine import in_time
+from poolhand.worker.stages.reveal import reveal
+from poolhand.worker.stages.upload import upload
+from poolhand.worker.toolbox import Toolbox
 
-_HANDS = {
+_STAGES = {
     Action.DOWNLOAD_APP: download_app,
     Action.DOWNLOAD_DATA: download_data,
     Action.COMPUTE: compute,
@@ -42,16 +42,16 @@ _GONE = {
 _SPOILT_BY_A_FULL_DISK = (Status.DATA_DOWNLOAD_FAILED, Status.COMPUTE_FAILED)
 
 
-class BenchHands:
-    """Hands that work on a bench: real or with fakes behind its ports.
+class Stages:
+    """All stages, with one toolbox: real, or with fakes behind its ports.
 
     Args:
-        bench: What they work with.
+        toolbox: What they work with.
         slots: Apps that run at once; further ones wait.
     """
 
-    def __init__(self, bench: Bench, slots: int) -> None:
-        self._bench, self._slots = bench, asyncio.Semaphore(slots)
+    def __init__(self, toolbox: Toolbox, slots: int) -> None:
+        self._toolbox, self._slots = toolbox, asyncio.Semaphore(slots)
 
     async def perform(self, replicate: Replicate, action: Action) -> Finished:
         """Carry out one stage; every expected failure becomes an outcome."""
@@ -59,7 +59,7 @@ class BenchHands:
             return await self._perform(replicate, action)
         except BadOffer as fault:
             # The chain has taken back the deal of a replicate that was accepted.
-            return Finished(self._bench.clock.now(), action, _GONE[action], str(fault))
+            return Finished(self._toolbox.clock.now(), action, _GONE[action], str(fault))
 
     async def _perform(self, replicate: Replicate, action: Action) -> Finished:
         if action is not Action.COMPUTE:
@@ -70,14 +70,14 @@ class BenchHands:
     async def _with_room(self, replicate: Replicate, action: Action) -> Finished:
         """Carry out a stage; anew where a full disk may have spoilt it."""
         while True:
-            finished = await _HANDS[action](self._bench, replicate)
+            finished = await _STAGES[action](self._toolbox, replicate)
             spoilt = finished.outcome in _SPOILT_BY_A_FULL_DISK
-            if not (spoilt and await until_room(self._bench)):
+            if not (spoilt and await until_room(self._toolbox)):
                 return finished
 
     async def clean(self, replicate: Replicate) -> None:
         """Stop the container and remove the files; waits while the engine is down; repeatable."""
         task_id = replicate.offer.task_id
-        kill = partial(self._bench.runtime.kill, self._bench.container(task_id))
-        await in_time(self._bench, kill, task_id=str(task_id))
-        await asyncio.to_thread(self._bench.discard, task_id)
+        kill = partial(self._toolbox.runtime.kill, self._toolbox.container(task_id))
+        await in_time(self._toolbox, kill, task_id=str(task_id))
+        await asyncio.to_thread(self._toolbox.discard, task_id)

@@ -19,8 +19,8 @@ from poolhand.domain.purse import Means, Purse, judge, payable, reveals_owed
 from poolhand.domain.replicate.machine import Refilled, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds, UnixSeconds, show_coin
-from poolhand.worker.bench import Bench
 from poolhand.worker.shell import ReplicateShell
+from poolhand.worker.toolbox import Toolbox
 
 ACCOUNT_PATROL: Final = Seconds(10)
 """Block time between two looks at the stake."""
@@ -50,7 +50,7 @@ class WalletWatch:
     """Judges the wallet and wakes what waits for gas.
 
     Args:
-        bench: Ports; the wallet is its sender's.
+        toolbox: Ports; the wallet is its sender's.
         shell: Whose replicates owe reveals.
         changed: Told why nothing new may be taken, and None when it may again.
 
@@ -60,28 +60,28 @@ class WalletWatch:
     """
 
     def __init__(
-        self, bench: Bench, shell: ReplicateShell, changed: Callable[[str | None], None]
+        self, toolbox: Toolbox, shell: ReplicateShell, changed: Callable[[str | None], None]
     ) -> None:
-        self._bench, self._shell, self._changed = bench, shell, changed
+        self._toolbox, self._shell, self._changed = toolbox, shell, changed
         self._looked = self._appraised = UnixSeconds(0)
         self._tries: dict[TaskId, _Try] = {}
         self.is_short = False
         self.purse: Purse | None = None
         self.capped: str | None = None
         self.account: Account | None = None
-        bench.owed = self._owed
+        toolbox.owed = self._owed
 
     async def look(self, head: Head) -> None:
         """Read the wallet, at most once per second of block time; raises ChainUnreachable."""
         if head.timestamp == self._looked:
             return
-        means = await self._bench.sender.means()
+        means = await self._toolbox.sender.means()
         self._looked = head.timestamp
         self._judge(means)
         self._wake(means)
         if head.timestamp >= self._appraised + ACCOUNT_PATROL:
-            worker = self._bench.worker
-            self.account = (await self._bench.hub.accounts([worker]))[worker]
+            worker = self._toolbox.worker
+            self.account = (await self._toolbox.hub.accounts([worker]))[worker]
             self._appraised = head.timestamp
 
     def _owed(self) -> int:
@@ -93,7 +93,7 @@ class WalletWatch:
         was_capped, self.capped = self.capped, means.cap_told if means.is_capped_out else None
         self._note(was_short, was_capped)
         if self.is_short:
-            reason = shortage(self.purse, self._bench.worker)
+            reason = shortage(self.purse, self._toolbox.worker)
             if not was_short or before is None or before.balance != self.purse.balance:
                 self._changed(reason)
         elif self.capped:
@@ -105,9 +105,9 @@ class WalletWatch:
     def _note(self, was_short: bool, was_capped: str | None) -> None:
         """Tell once that gas is short or too dear, and once that it no longer is."""
         assert self.purse is not None
-        wallet = str(self._bench.worker)
+        wallet = str(self._toolbox.worker)
         if self.is_short and not was_short:
-            log.error("gas_short", wallet=wallet, cause=shortage(self.purse, self._bench.worker))
+            log.error("gas_short", wallet=wallet, cause=shortage(self.purse, self._toolbox.worker))
         elif was_short and not self.is_short:
             log.info("gas_refilled", wallet=wallet, balance=self.purse.balance)
         if self.capped and not was_capped:
@@ -123,16 +123,16 @@ class WalletWatch:
             for task_id, each in held.items()
             if each.parked is not None and self._may_try(task_id, each, means)
         ]
-        now = self._bench.clock.now()
+        now = self._toolbox.clock.now()
         for task_id in payable(means, self._owed(), waiting):
             self._tries[task_id] = _Try(now, means)
             log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
-            with self._bench.wall.around("refill", task_id=str(task_id)):
+            with self._toolbox.wall.around("refill", task_id=str(task_id)):
                 self._shell.feed(task_id, Refilled(now))
 
     def _may_try(self, task_id: TaskId, replicate: Replicate, means: Means) -> bool:
         before, failures = self._tries.get(task_id), replicate.count(Status.OUT_OF_GAS)
-        return before is None or before.is_outdated(means, self._bench.clock.now(), failures)
+        return before is None or before.is_outdated(means, self._toolbox.clock.now(), failures)
 
 
 def shortage(purse: Purse, wallet: Address) -> str:

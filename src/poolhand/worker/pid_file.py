@@ -14,11 +14,11 @@ from typing import Final
 
 import psutil
 
-NOTICE_FILE: Final = "worker.json"
+PID_FILE: Final = "worker.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class PidFile:
     """A running worker.
 
     Attributes:
@@ -47,19 +47,19 @@ class Notice:
 def post(folder: Path, url: str, token: str) -> None:
     """Write down that this process runs a worker."""
     me = psutil.Process()
-    draft = folder / f".{NOTICE_FILE}.part"
+    draft = folder / f".{PID_FILE}.part"
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(Notice(url, token, me.pid, me.create_time())), file)
-    draft.replace(folder / NOTICE_FILE)
+        json.dump(asdict(PidFile(url, token, me.pid, me.create_time())), file)
+    draft.replace(folder / PID_FILE)
 
 
-def read(folder: Path) -> Notice | None:
-    """Read the notice; None when there is none, or it is no notice."""
+def read(folder: Path) -> PidFile | None:
+    """Read the pid file; None when there is none, or it is none of ours."""
     try:
-        told = json.loads((folder / NOTICE_FILE).read_text(encoding="utf-8"))
-        return Notice(
+        told = json.loads((folder / PID_FILE).read_text(encoding="utf-8"))
+        return PidFile(
             str(told["url"]),
             str(told.get("token", "")),
             int(told.get("pid", 0)),
@@ -70,6 +70,6 @@ def read(folder: Path) -> Notice | None:
 
 
 def remove(folder: Path) -> None:
-    """Take the notice down; repeatable."""
+    """Remove the pid file; repeatable."""
     with suppress(OSError):
-        (folder / NOTICE_FILE).unlink(missing_ok=True)
+        (folder / PID_FILE).unlink(missing_ok=True)

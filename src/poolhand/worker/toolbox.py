@@ -1,4 +1,4 @@
-"""What the worker's hands work with, and where each task's files lie."""
+"""What the worker's stages work with, and where each task's files lie."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.runtime import ContainerRuntime, Limits
+from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.brief import Brief, DealMissing, read_brief
 from poolhand.worker.horizon import Horizon
-from poolhand.worker.places import Places
 
 MOST_LAG: Final = 10
 """Heads after which a node no longer counts as late."""
@@ -148,8 +148,8 @@ class Rules:
 
 
 @dataclass(slots=True)
-class Bench:
-    """Ports and settings shared by the hands of one worker.
+class Toolbox:
+    """Ports and settings shared by the stages of one worker.
 
     ``owed`` counts the reveals that are still to be paid for, of everything that is held;
     ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach,
@@ -178,7 +178,7 @@ class Bench:
     disk: DiskKind = DiskKind.WATCH
     free: Callable[[Path], int] = free_bytes
     wall: Wall = field(default_factory=Wall)
-    places: Places = Places()
+    places: AllowedPlaces = AllowedPlaces()
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: OrderedDict[DealId, Brief] = field(default_factory=OrderedDict)
 

@@ -1,0 +1,49 @@
+"""How a worker is put together to misbehave: one ``WorkerParts`` per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from poolhand.devnet.adversaries.boast import boast
+from poolhand.devnet.adversaries.flood import flood_through
+from poolhand.devnet.adversaries.kinds import Kind
+from poolhand.devnet.adversaries.lies import compute_and_lie, compute_nothing, copy
+from poolhand.devnet.adversaries.rubbish import upload_rubbish
+from poolhand.devnet.adversaries.silence import Mute, contribute_late, do_nothing, fail
+from poolhand.devnet.adversaries.stages import crooked
+from poolhand.devnet.adversaries.vanish import Vanishing, kill_this_process
+from poolhand.transport.listener import ClientRules
+from poolhand.worker.parts import WorkerParts
+
+_UNPACED: Final = ClientRules(pace=None)
+
+
+def craft_of(kind: Kind, end: Callable[[], None] = kill_this_process) -> WorkerParts:
+    """Return the parts of an adversary.
+
+    Args:
+        kind: Of the adversary.
+        end: What VANISHES ends its program with.
+    """
+    made: Mapping[Kind, Callable[[], WorkerParts]] = {
+        Kind.WRONG_HASH: lambda: WorkerParts(stages=crooked(compute=compute_and_lie)),
+        Kind.COPIED_HASH: lambda: WorkerParts(
+            stages=crooked(compute=compute_nothing, contribute=copy)
+        ),
+        Kind.NEVER_REVEALS: lambda: WorkerParts(stages=crooked(reveal=do_nothing)),
+        Kind.RUBBISH_UPLOAD: lambda: WorkerParts(stages=crooked(upload=upload_rubbish)),
+        Kind.VANISHES: lambda: _vanishing(end),
+        Kind.FLOODS: lambda: WorkerParts(link=flood_through, rules=_UNPACED),
+        Kind.FAILS: lambda: WorkerParts(stages=crooked(compute=fail)),
+        Kind.LATE: lambda: WorkerParts(stages=crooked(contribute=contribute_late)),
+        Kind.HOG: lambda: WorkerParts(stages=crooked(download_app=do_nothing), claims=boast),
+        Kind.BOASTER: lambda: WorkerParts(claims=boast),
+        Kind.SILENT: lambda: WorkerParts(stages=crooked(download_app=do_nothing), link=Mute),
+    }
+    return made[kind]()
+
+
+def _vanishing(end: Callable[[], None]) -> WorkerParts:
+    vanishing = Vanishing(end)
+    return WorkerParts(stages=crooked(compute=vanishing.compute), journal=vanishing.journal)
