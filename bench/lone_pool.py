@@ -23,7 +23,7 @@ from bench.crowd import Crowd
 from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.children import Child
-from poolhand.devnet.contracts import Deployed, deploy
+from poolhand.devnet.contracts import DeployedContracts, deploy
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.ports import free_port
 
@@ -37,7 +37,7 @@ class LonePool:
 
     home: Path
     node: Anvil
-    deployed: Deployed
+    deployed: DeployedContracts
     funded: Funded
     child: Child
     url: str
@@ -77,7 +77,7 @@ async def lone_pool(
 
 
 def _settings(
-    home: Path, node: Anvil, deployed: Deployed, funded: Funded, url: str
+    home: Path, node: Anvil, deployed: DeployedContracts, funded: Funded, url: str
 ) -> dict[str, str]:
     account = funded.accounts[POOL]
     return {

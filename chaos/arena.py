@@ -19,7 +19,7 @@ from chaos.matrix import Fault, Victim
 from chaos.programs import Program
 from chaos.worker import ORDER
 from poolhand.devnet.demo import requester_settings
-from poolhand.devnet.engine import Engine, EngineDied, NoEngineHere
+from poolhand.devnet.engine import DevnetEngine, EngineDied, NoEngineHere
 from poolhand.devnet.faults import EVERYBODY, Partition
 from poolhand.devnet.faults.line import Line, to_port, to_socket
 from poolhand.devnet.images import publish
@@ -94,7 +94,7 @@ class Arena:
     programs: dict[str, Program]
     lines: dict[str, Line]
     blocks: Blocks
-    engine: Engine | None
+    engine: DevnetEngine | None
     no_engine: str
     app: Address
     flow: Flow | None = None
@@ -192,9 +192,9 @@ async def arena(home: Path, say: Callable[[str], None]) -> AsyncIterator[Arena]:
         yield made
 
 
-async def _own_engine(folder: Path, stack: AsyncExitStack) -> tuple[Engine | None, str]:
+async def _own_engine(folder: Path, stack: AsyncExitStack) -> tuple[DevnetEngine | None, str]:
     try:
-        return await stack.enter_async_context(Engine(folder)), ""
+        return await stack.enter_async_context(DevnetEngine(folder)), ""
     except (NoEngineHere, EngineDied) as fault:
         return None, str(fault)
 

@@ -20,7 +20,7 @@ from chaos.arena import Arena
 from chaos.halting import lived_file
 from chaos.judge import Outcome, Purse
 from chaos.programs import tail
-from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable, PoolhandError
 from poolhand.domain.hashes import result_hash
 from poolhand.domain.ids import TaskId
@@ -191,7 +191,7 @@ def _change(before: Purse, after: Purse) -> Purse:
 async def _mined(arena: Arena, first: int, last: int) -> Mapping[str, int]:
     """Count the transactions of workers and pool, reverted ones included."""
     found: Counter[str] = Counter()
-    async with Rpc(arena.running.info.rpc_url) as rpc:
+    async with NodeRpc(arena.running.info.rpc_url) as rpc:
         for number in range(first, last + 1):
             block = await rpc.call("eth_getBlockByNumber", hex(number), True)
             for each in block["transactions"]:

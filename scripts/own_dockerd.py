@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from poolhand.devnet.dockerd import (
     SYSTEM_PATH,
     EngineFailed,
-    Place,
+    EnginePlace,
     answers,
     own_engine,
     sweep,
 )
 
-__all__ = ["SYSTEM_PATH", "EngineFailed", "Place", "answers", "own_engine", "sweep"]
+__all__ = ["SYSTEM_PATH", "EngineFailed", "EnginePlace", "answers", "own_engine", "sweep"]

@@ -16,10 +16,10 @@ from poolhand.chain import Chain, connect
 from poolhand.devnet.abi import call_data
 from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.devnet.artifacts import DEFAULT_CACHE, Artifacts, ensure
-from poolhand.devnet.contracts import Deployed, deploy
+from poolhand.devnet.contracts import DeployedContracts, deploy
 from poolhand.devnet.node import Anvil
-from poolhand.devnet.rpc import Rpc
-from poolhand.devnet.transactions import Step, next_nonce, settle, sign
+from poolhand.devnet.rpc import NodeRpc
+from poolhand.devnet.transactions import SetupStep, next_nonce, settle, sign
 from poolhand.domain.units import NANO_PER_RLC
 from poolhand.keys.wallet import Wallet
 from poolhand.settings.chain import ChainSettings
@@ -35,7 +35,7 @@ class DeployedChain:
     """A saved chain on which the contracts are and every wallet has RLC and coin."""
 
     artifacts: Artifacts
-    contracts: Deployed
+    contracts: DeployedContracts
     state: Path
 
 
@@ -44,7 +44,7 @@ class Node:
     """A fresh copy of the deployed chain."""
 
     anvil: Anvil
-    contracts: Deployed
+    contracts: DeployedContracts
     journals: dict = field(default_factory=dict)
 
     @property
@@ -86,9 +86,11 @@ async def _deploy(folder: Path) -> DeployedChain:
         deployer = derive(DEPLOYER)
         contracts = await deploy(node.url, artifacts, deployer)
         token = artifacts.token()
-        async with Rpc(node.url) as rpc:
+        async with NodeRpc(node.url) as rpc:
             steps = [
-                Step("fund", contracts.rlc, call_data(token, "transfer", wallet.address, FUNDS))
+                SetupStep(
+                    "fund", contracts.rlc, call_data(token, "transfer", wallet.address, FUNDS)
+                )
                 for wallet in WALLETS
             ]
             nonce = await next_nonce(rpc, deployer)

@@ -13,7 +13,7 @@ from poolhand.containers.sandbox import (
     NOBODY,
     OOM_SCORE,
     ImageUser,
-    Terms,
+    SandboxTerms,
     _read_only_paths,
     container_config,
     user_for,
@@ -31,7 +31,7 @@ def config(user="65534:65534", home="/tmp", start=None, **changes):
                    Mount("/t/out", "/iexec_out", writable=True)),
         "timeout": 60, "labels": {"poolhand.task": "0x1"},
     }  # fmt: skip
-    return container_config(ContainerSpec(**(terms | changes)), Terms(user, home, start))
+    return container_config(ContainerSpec(**(terms | changes)), SandboxTerms(user, home, start))
 
 
 def host(**changes):

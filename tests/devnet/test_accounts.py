@@ -8,7 +8,7 @@ import pytest
 
 from poolhand.devnet.accounts import Funding, account_names, derive, fund
 from poolhand.devnet.contracts import deploy, read_hub
-from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc
 from poolhand.keys.keystore import open_wallet
@@ -42,7 +42,7 @@ async def test_accounts_are_funded_once_and_later_ones_added(found, node, tmp_pa
         return await fund(node.url, found, deployed, tmp_path, workers=workers, funding=give)
 
     async def stakes(accounts):
-        async with Rpc(node.url) as rpc:
+        async with NodeRpc(node.url) as rpc:
             return [
                 await read_hub(rpc, found, deployed.hub, "viewAccount", each.address)
                 for name, each in accounts.items()

@@ -41,7 +41,7 @@ from poolhand.devnet.faults.kinds import (
 )
 from poolhand.devnet.faults.lagging import answered, asked, is_beyond
 from poolhand.devnet.node import Anvil
-from poolhand.devnet.rpc import NodeRefused, Rpc
+from poolhand.devnet.rpc import NodeRefused, NodeRpc
 from poolhand.domain.errors import ChainUnreachable
 
 SECONDS = 20
@@ -62,7 +62,7 @@ async def world(paced):
     told = SimpleNamespace(caller="pool", node=paced)
     async with (
         BadNode(lambda: paced.url, lambda _port: told.caller) as told.bad,
-        Rpc(f"http://127.0.0.1:{told.bad.port}", timeout=SECONDS) as told.rpc,
+        NodeRpc(f"http://127.0.0.1:{told.bad.port}", timeout=SECONDS) as told.rpc,
     ):
         yield told
 

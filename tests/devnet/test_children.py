@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from poolhand.devnet.children import Child, ProgramDied, Standing, State, pause_after
+from poolhand.devnet.children import Child, ChildStanding, ChildState, ProgramDied, pause_after
 from poolhand.devnet.health import Health, combine
 
 SERVES = """
@@ -66,7 +66,7 @@ async def test_a_killed_program_is_started_again_and_the_kill_is_told(run):
     child = await run(SERVES)
     first = child.pid
     os.kill(first, signal.SIGKILL)
-    await until(child, lambda now: now.restarts == 1 and now.state is State.UP)
+    await until(child, lambda now: now.restarts == 1 and now.state is ChildState.UP)
     assert child.standing.last_exit == -signal.SIGKILL
     assert child.pid not in (None, first)
 
@@ -90,7 +90,7 @@ def test_pauses_grow_until_a_life_was_long():
 async def test_a_program_that_was_asked_to_end_is_left_alone(run):
     child = await run(SERVES)
     os.kill(child.pid, signal.SIGTERM)
-    await until(child, lambda now: now.state is State.ENDED)
+    await until(child, lambda now: now.state is ChildState.ENDED)
     assert (child.standing.restarts, child.standing.last_exit, child.pid) == (0, 0, None)
 
 
@@ -100,20 +100,20 @@ async def test_what_we_end_stays_ended_until_we_start_it(run, number):
     first = child.pid
     await child.end(number)
     await until(child, lambda now: now.last_exit is not None)
-    assert (child.standing.state, child.standing.restarts) == (State.ENDED, 0)
+    assert (child.standing.state, child.standing.restarts) == (ChildState.ENDED, 0)
     await child.start()
     await child.ready()
-    assert child.standing.state is State.UP
+    assert child.standing.state is ChildState.UP
     os.kill(child.pid, signal.SIGKILL)
-    await until(child, lambda now: now.restarts == 1 and now.state is State.UP)
+    await until(child, lambda now: now.restarts == 1 and now.state is ChildState.UP)
     assert child.pid != first
 
 
 async def test_without_restarts_a_death_is_told_all_the_same(run):
     child = await run(SERVES, restart=False)
     os.kill(child.pid, signal.SIGKILL)
-    await until(child, lambda now: now.state is State.DEAD)
-    assert child.standing == Standing(State.DEAD, None, 0, -signal.SIGKILL)
+    await until(child, lambda now: now.state is ChildState.DEAD)
+    assert child.standing == ChildStanding(ChildState.DEAD, None, 0, -signal.SIGKILL)
 
 
 async def test_a_program_that_tells_an_error_did_not_start(tmp_path):
@@ -128,8 +128,8 @@ async def test_a_program_that_tells_an_error_did_not_start(tmp_path):
 
 
 def test_the_status_tells_restarts_and_who_is_simulated():
-    up = Standing(State.UP, 7, 0, None).dump()
-    gone = Standing(State.WAITING, None, 2, -9).dump()
+    up = ChildStanding(ChildState.UP, 7, 0, None).dump()
+    gone = ChildStanding(ChildState.WAITING, None, 2, -9).dump()
     programs = {"pool": up, "worker-1": gone, "vanisher-1": gone, "liar-1": up}
     adversaries = {"vanisher-1": "vanishes", "liar-1": "wrong-hash"}
     told = combine([Health("node", True, "block 1"), Health("pool", True, "x")], programs,

@@ -8,10 +8,10 @@ from poolhand.devnet.abi import creation_code, returned
 from poolhand.devnet.accounts import derive
 from poolhand.devnet.contracts import CATEGORIES, FACETS, NewCategory, deploy, read_hub
 from poolhand.devnet.node import Anvil
-from poolhand.devnet.rpc import NodeRefused, Rpc
+from poolhand.devnet.rpc import NodeRefused, NodeRpc
 from poolhand.devnet.transactions import (
     SetupFailed,
-    Step,
+    SetupStep,
     created_address,
     next_nonce,
     settle,
@@ -54,7 +54,7 @@ def test_addresses_follow_the_nonce():
 async def test_the_hub_is_whole_and_configured(found, node):
     deployed = await deploy(node.url, found, derive("deployer"))
     assert str(deployed.hub) == HUB
-    async with Rpc(node.url) as rpc:
+    async with NodeRpc(node.url) as rpc:
 
         async def hub(name, *values):
             return await read_hub(rpc, found, deployed.hub, name, *values)
@@ -87,7 +87,7 @@ async def test_a_used_deployer_deploys_elsewhere(found, node):
     await node.rpc("anvil_setNonce", deployer.address, "0x3")
     deployed = await deploy(node.url, found, deployer)
     assert str(deployed.hub) != HUB
-    async with Rpc(node.url) as rpc:
+    async with NodeRpc(node.url) as rpc:
         assert await read_hub(rpc, found, deployed.hub, "countCategory") == 5
 
 
@@ -99,7 +99,7 @@ async def test_between_slow_blocks_it_deploys_at_once_for_another_owner(found, t
         deployed = await deploy(
             node.url, found, derive("deployer"), owner=owner, categories=categories
         )
-        async with Rpc(node.url) as rpc:
+        async with NodeRpc(node.url) as rpc:
             assert await read_hub(rpc, found, deployed.hub, "viewCategory", 5) == ("test", '""', 5)
         for place in (deployed.hub, deployed.rlc, *deployed.registries.values()):
             answer = await node.rpc("eth_call", {"to": str(place), "data": ERC173_OWNER}, "latest")
@@ -109,8 +109,8 @@ async def test_between_slow_blocks_it_deploys_at_once_for_another_owner(found, t
 @pytest.mark.chain
 async def test_a_reverted_step_is_told_by_name(node):
     account = derive("deployer")
-    async with Rpc(node.url) as rpc:
-        steps = [Step("a contract that refuses", None, bytes.fromhex("60006000fd"))]
+    async with NodeRpc(node.url) as rpc:
+        steps = [SetupStep("a contract that refuses", None, bytes.fromhex("60006000fd"))]
         raw = sign(account, steps, await next_nonce(rpc, account), 31337)
         with pytest.raises(SetupFailed, match="a contract that refuses"):
             await settle(rpc, steps, raw)
@@ -118,7 +118,7 @@ async def test_a_reverted_step_is_told_by_name(node):
             await settle(rpc, steps, raw)
 
 
-class Racing(Rpc):
+class Racing(NodeRpc):
     """A node that mines an account's older transaction just after it took the newer one."""
 
     async def batch(self, calls):
@@ -132,7 +132,7 @@ class Racing(Rpc):
 @pytest.mark.chain
 async def test_a_transaction_left_waiting_for_a_mined_one_is_freed(node):
     account = derive("deployer")
-    steps = [Step("nothing", Address(b"\x42" * 20), b"")]
+    steps = [SetupStep("nothing", Address(b"\x42" * 20), b"")]
     async with Racing(node.url) as rpc:
         receipts = await settle(rpc, steps, sign(account, steps, 1, 31337))
     assert [receipt["status"] for receipt in receipts] == ["0x1"]

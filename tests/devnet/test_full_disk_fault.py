@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from poolhand.devnet.children import Child, State
+from poolhand.devnet.children import Child, ChildState
 from poolhand.devnet.faults import Faults, FullDisk
 from poolhand.devnet.faults.grounds import Grounds
 from poolhand.domain.errors import Unavailable
@@ -71,22 +71,26 @@ async def test_who_was_still_ending_when_there_was_room_again_is_started(child, 
     first = child.pid
     await faults.clear(FullDisk("worker-1"))
     os.kill(first, signal.SIGUSR1)
-    await until(child, lambda: child.pid not in (None, first) and child.standing.state is State.UP)
+    await until(
+        child, lambda: child.pid not in (None, first) and child.standing.state is ChildState.UP
+    )
 
 
 async def test_who_had_ended_before_is_started(child, faults):
     await faults.set(FullDisk("worker-1"))
     first = child.pid
     os.kill(first, signal.SIGUSR1)
-    await until(child, lambda: child.standing.state is State.DEAD)
+    await until(child, lambda: child.standing.state is ChildState.DEAD)
     await faults.clear(FullDisk("worker-1"))
-    await until(child, lambda: child.pid not in (None, first) and child.standing.state is State.UP)
+    await until(
+        child, lambda: child.pid not in (None, first) and child.standing.state is ChildState.UP
+    )
 
 
 async def test_who_dies_of_something_else_stays_dead(child, faults):
     await faults.set(FullDisk("worker-1"))
     await faults.clear(FullDisk("worker-1"))
     os.kill(child.pid, signal.SIGUSR2)
-    await until(child, lambda: child.standing.state is State.DEAD)
+    await until(child, lambda: child.standing.state is ChildState.DEAD)
     await asyncio.gather(*faults._late.values())
-    assert child.standing.state is State.DEAD
+    assert child.standing.state is ChildState.DEAD

@@ -15,7 +15,7 @@ import pytest
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE
 from poolhand.devnet.images import NoSuchApp, PushFailed, build, publish
-from poolhand.devnet.layers import Copied, Link, Place, Text, write_layer
+from poolhand.devnet.layers import Copied, LayerLink, LayerPlace, Text, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.devnet.registry import Registry
 
@@ -39,7 +39,12 @@ def app(tmp_path):
 def test_a_layer_does_not_depend_on_times_owners_or_order(tmp_path):
     file = tmp_path / "file"
     file.write_text("content")
-    entries = {"/b/c": Copied(file), "/a": Text("x"), "/l": Link("a"), "/tmp": Place(0o1777)}
+    entries = {
+        "/b/c": Copied(file),
+        "/a": Text("x"),
+        "/l": LayerLink("a"),
+        "/tmp": LayerPlace(0o1777),
+    }
     first = write_layer(tmp_path / "1", entries)
     os.utime(file, (1, 1))
     file.chmod(0o600)
@@ -50,7 +55,7 @@ def test_a_layer_does_not_depend_on_times_owners_or_order(tmp_path):
 def test_a_layer_is_what_its_digests_say(tmp_path):
     file = tmp_path / "tool"
     file.write_text("#!")
-    entries = {"/usr/bin/tool": Copied(file, executable=True), "/tmp": Place(0o1777)}
+    entries = {"/usr/bin/tool": Copied(file, executable=True), "/tmp": LayerPlace(0o1777)}
     layer = write_layer(tmp_path / "layer", entries)
     packed = layer.path.read_bytes()
     assert layer.digest == "sha256:" + hashlib.sha256(packed).hexdigest()

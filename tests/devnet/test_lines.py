@@ -14,7 +14,7 @@ from poolhand.devnet.faults.callers import is_meant
 from poolhand.devnet.faults.kinds import Partition
 from poolhand.devnet.faults.line import Line, to_port, to_socket
 from poolhand.devnet.ports import LOOPBACK, free_port
-from poolhand.transport.waiting import Room
+from poolhand.transport.waiting import WaitingRoom
 
 SECONDS = 20
 CALLER = """
@@ -199,7 +199,7 @@ async def test_a_service_that_is_gone_breaks_its_callers(pids):
 
 @pytest.mark.case("A4")
 async def test_callers_that_say_nothing_keep_nobody_from_the_service(far, pids):
-    few = Room(2, 2)
+    few = WaitingRoom(2, 2)
     async with Line("echo", free_port(), to_port(lambda: far), lambda: pids, few) as line:
         idle = [await asyncio.open_connection(LOOPBACK, line._near) for _ in range(5)]
         reader, writer = await asyncio.open_connection(LOOPBACK, line._near)

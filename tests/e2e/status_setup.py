@@ -16,8 +16,8 @@ from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.contracts import HUB_INTERFACE
 from poolhand.devnet.images import PublishedImage, publish
-from poolhand.devnet.rpc import Rpc
-from poolhand.devnet.transactions import Step, next_nonce, settle, sign
+from poolhand.devnet.rpc import NodeRpc
+from poolhand.devnet.transactions import SetupStep, next_nonce, settle, sign
 from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 
@@ -66,9 +66,9 @@ async def _furnish(network: Network, folder: Path) -> PublishedImage:
         await runtime.pull(image.reference, image.digest, Seconds(120))
     interface = (await asyncio.to_thread(ensure, DEFAULT_CACHE)).contract(HUB_INTERFACE)
     data = call_data(interface, "createCategory", "brief", "for tests", SHORT)
-    step = Step("createCategory", Address.parse(network.info.hub), data)
+    step = SetupStep("createCategory", Address.parse(network.info.hub), data)
     owner = derive(DEPLOYER)
-    async with Rpc(network.info.rpc_url) as rpc:
+    async with NodeRpc(network.info.rpc_url) as rpc:
         nonce = await next_nonce(rpc, owner)
         await settle(rpc, [step], sign(owner, [step], nonce, network.info.chain_id))
     return image

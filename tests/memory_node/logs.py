@@ -6,7 +6,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from poolhand.chain.fake.blocks import Block, Mined
+from poolhand.chain.fake.blocks import FakeBlock, MinedCall
 from poolhand.chain.fake.state import KITTY, State
 from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.movements import Movement
@@ -45,7 +45,7 @@ def word(value: bytes) -> str:
     return "0x" + bytes(value).rjust(32, b"\0").hex()
 
 
-def logs_of(facts: HubFacts, block: Block, names: dict[TxHash, str]) -> list[dict[str, Any]]:
+def logs_of(facts: HubFacts, block: FakeBlock, names: dict[TxHash, str]) -> list[dict[str, Any]]:
     """Return the logs of a block; ``names`` gives the hashes of transactions on the wire."""
     found: list[dict[str, Any]] = []
     for mined in block.mined:
@@ -68,7 +68,7 @@ def logs_of(facts: HubFacts, block: Block, names: dict[TxHash, str]) -> list[dic
     return found
 
 
-def _entries(facts: HubFacts, block: Block, mined: Mined, events: list[HubEvent]):
+def _entries(facts: HubFacts, block: FakeBlock, mined: MinedCall, events: list[HubEvent]):
     if isinstance(mined.sent.call, CreateApp | CreateDataset | CreateWorkerpool):
         yield _registered(facts, mined)
     for owner, movement in block.moved:
@@ -80,7 +80,7 @@ def _entries(facts: HubFacts, block: Block, mined: Mined, events: list[HubEvent]
             yield facts.hub, [MATCHED], word(event.deal_id) + "00" * 160
 
 
-def _registered(facts: HubFacts, mined: Mined) -> tuple[Address, list[str], str]:
+def _registered(facts: HubFacts, mined: MinedCall) -> tuple[Address, list[str], str]:
     registry = {
         CreateApp: facts.app_registry,
         CreateDataset: facts.dataset_registry,

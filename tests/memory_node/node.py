@@ -19,8 +19,8 @@ from poolhand.chain.errors import (
 )
 from poolhand.chain.fake import FakeChain
 from poolhand.chain.fake.apply import apply
-from poolhand.chain.fake.bell import Bell
-from poolhand.chain.fake.blocks import Block, Mined, Sent
+from poolhand.chain.fake.bell import FakeBell
+from poolhand.chain.fake.blocks import FakeBlock, MinedCall, Sent
 from poolhand.domain.errors import Reverted, StakeTooLow
 from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.onchain import Call, Deposit
@@ -60,7 +60,7 @@ class MemoryNode:
         self.asked: list[str] = []
         self.pool: dict[tuple[Address, int], Tx] = {}
         self.taken: list[Tx] = []
-        self.bell = Bell()
+        self.bell = FakeBell()
         self._known: dict[tuple[Address, int], Tx] = {}
         self._base_fees: dict[str, int] = {}
 
@@ -100,7 +100,7 @@ class MemoryNode:
             await self.bell.wait()
 
     @property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[FakeBlock]:
         return list(self.chain.blocks())
 
     def sent_by(self, sender: Address) -> int:
@@ -194,7 +194,7 @@ class MemoryNode:
         self._try(call, self._at(at[0] if at else "latest"))
         return hex(GAS)
 
-    def _try(self, call: dict, block: Block) -> None:
+    def _try(self, call: dict, block: FakeBlock) -> None:
         facts, sender = self.chain.facts, Address.parse(call["from"])
         value, data = int(call.get("value", "0x0"), 16), bytes.fromhex(call["data"][2:])
         if value > block.state.coin_of(sender):
@@ -218,7 +218,7 @@ class MemoryNode:
             if fits(log, asked)
         ]
 
-    def _wanted(self, asked: dict) -> list[Block]:
+    def _wanted(self, asked: dict) -> list[FakeBlock]:
         if "blockHash" in asked:
             return [self._at({"blockHash": asked["blockHash"]})]
         first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
@@ -240,7 +240,7 @@ class MemoryNode:
                     return self._receipt(block, mined, tx)
         return None
 
-    def _receipt(self, block: Block, mined: Mined, tx: Tx) -> dict:
+    def _receipt(self, block: FakeBlock, mined: MinedCall, tx: Tx) -> dict:
         logs = logs_of(self.chain.facts, block, self._names())
         fee = self._base_fees.get(str(block.head.block_hash), self.base_fee)
         return {
@@ -279,7 +279,7 @@ class MemoryNode:
         if tx.cost > self.chain.state.coin_of(tx.sender):
             raise RpcError(-32000, "insufficient funds for gas * price + value")
 
-    def _at(self, at: Any) -> Block:
+    def _at(self, at: Any) -> FakeBlock:
         if isinstance(at, dict):
             if "blockHash" in self.lacks:
                 raise RpcError(

@@ -36,7 +36,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import is_plain, is_well_formed
 from poolhand.domain.units import UnixSeconds
-from poolhand.requester.images import ImageName as WantedImage
+from poolhand.requester.images import ImageReference as WantedImage
 from poolhand.settings.load import Option, load
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import fault_response

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from engine import NoEngine, dockerd, running_engine
-from own_dockerd import EngineFailed, Place, answers, own_engine, sweep
+from own_dockerd import EngineFailed, EnginePlace, answers, own_engine, sweep
 
 WITH_ENGINE = Path(__file__).parents[2] / "scripts" / "with-engine"
 
@@ -69,14 +69,14 @@ def test_the_command_gets_the_engine_and_its_exit_status_comes_back(docker_host:
 
 
 def test_what_a_killed_engine_left_is_swept(folder: Path) -> None:
-    left = Place(folder / "abc123")
+    left = EnginePlace(folder / "abc123")
     os.close(left.claim())
     assert sweep(folder) == 0
     assert not left.folder.exists()
 
 
 def test_a_living_engine_is_not_swept(folder: Path) -> None:
-    place = Place(folder / "abc123")
+    place = EnginePlace(folder / "abc123")
     lock = place.claim()
     assert sweep(folder) == 1
     assert place.folder.exists()
@@ -86,10 +86,10 @@ def test_a_living_engine_is_not_swept(folder: Path) -> None:
 
 @pytest.mark.docker
 def test_an_engine_of_our_own_comes_for_root_only_and_leaves_nothing(folder: Path) -> None:
-    places: list[Place] = []
+    places: list[EnginePlace] = []
     try:
         with own_engine(folder, dockerd() or "dockerd") as host:
-            places = [Place(path) for path in folder.iterdir() if path.is_dir()]
+            places = [EnginePlace(path) for path in folder.iterdir() if path.is_dir()]
             assert answers(Path(host.removeprefix("unix://")))
     except EngineFailed:
         assert not places

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from poolhand.requester.images import (
     BadImageName,
     Image,
-    ImageName,
+    ImageReference,
     NoSuchImage,
     RegistryDown,
 )
@@ -35,7 +35,7 @@ DIGEST = sha256(MANIFEST).digest()
     ],
 )
 def test_a_name_is_completed_as_docker_does(text, whole):
-    assert str(ImageName.parse(text)) == whole
+    assert str(ImageReference.parse(text)) == whole
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_name_is_completed_as_docker_does(text, whole):
 )
 def test_what_is_no_name_is_said(text):
     with pytest.raises(BadImageName):
-        ImageName.parse(text)
+        ImageReference.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_is_no_name_is_said(text):
     ],
 )
 def test_only_loopback_is_asked_without_tls(name, api):
-    assert ImageName.parse(name).api == api
+    assert ImageReference.parse(name).api == api
 
 
 async def test_the_registry_tells_the_digest():

@@ -13,10 +13,10 @@ from fastapi import APIRouter
 from poolhand import observe
 from poolhand.transport.asgi import application
 from poolhand.transport.listen import serve
-from poolhand.transport.waiting import Room, ServiceLimits
+from poolhand.transport.waiting import ServiceLimits, WaitingRoom
 
 router = APIRouter()
-FAR = Room(1_000, 1_000)
+FAR = WaitingRoom(1_000, 1_000)
 
 
 @router.get("/health")

@@ -15,9 +15,9 @@ from starlette.responses import Response
 
 from poolhand.transport.asgi import application
 from poolhand.transport.listen import serve
-from poolhand.transport.waiting import Room, ServiceLimits
+from poolhand.transport.waiting import ServiceLimits, WaitingRoom
 
-SMALL = Room(4, 8)
+SMALL = WaitingRoom(4, 8)
 PATIENT = ServiceLimits(SMALL, SMALL, SMALL, requests=16, head=60, idle=60, stall=60)
 HASTY = ServiceLimits(SMALL, SMALL, SMALL, requests=16, head=0.3, idle=0.3, stall=0.3, step=1_000)
 ASK = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"

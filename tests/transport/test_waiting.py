@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from poolhand.transport.waiting import MOST, Room, WaitingConnections, limits_for, neighbourhood
+from poolhand.transport.waiting import (
+    MOST,
+    WaitingConnections,
+    WaitingRoom,
+    limits_for,
+    neighbourhood,
+)
 
 
 @dataclass(eq=False)
@@ -20,7 +26,7 @@ class Held:
 
 @pytest.mark.case("A4")
 def test_an_address_with_too_many_loses_its_own_oldest():
-    waiting = WaitingConnections(Room(2, 10))
+    waiting = WaitingConnections(WaitingRoom(2, 10))
     other, *own = Held("192.0.2.1"), Held("192.0.2.2"), Held("192.0.2.2"), Held("192.0.2.2")
     for each in (other, *own):
         waiting.touch(each)
@@ -29,7 +35,7 @@ def test_an_address_with_too_many_loses_its_own_oldest():
 
 @pytest.mark.case("A4")
 def test_with_too_many_in_all_the_address_that_has_most_loses_its_oldest():
-    waiting = WaitingConnections(Room(9, 3))
+    waiting = WaitingConnections(WaitingRoom(9, 3))
     alone, first, second = Held("192.0.2.1"), Held("192.0.2.2"), Held("192.0.2.2")
     for each in (alone, first, second, Held("192.0.2.3")):
         waiting.touch(each)
@@ -37,7 +43,7 @@ def test_with_too_many_in_all_the_address_that_has_most_loses_its_oldest():
 
 
 def test_with_one_each_the_oldest_of_all_goes_and_a_touched_one_is_the_youngest():
-    waiting = WaitingConnections(Room(9, 2))
+    waiting = WaitingConnections(WaitingRoom(9, 2))
     first, second = Held("192.0.2.1"), Held("192.0.2.2")
     waiting.touch(first)
     waiting.touch(second)
@@ -51,8 +57,8 @@ def test_with_one_each_the_oldest_of_all_goes_and_a_touched_one_is_the_youngest(
 def test_neighbours_in_one_ipv6_network_are_one_client_and_this_machine_is_bounded_in_all_alone():
     assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff") == "2001:db8::/64"
     assert neighbourhood("nobody") == "nobody"
-    assert Room(2, 10).of("127.0.0.1") == 10
-    assert Room(2, 10).of("192.0.2.1") == 2
+    assert WaitingRoom(2, 10).of("127.0.0.1") == 10
+    assert WaitingRoom(2, 10).of("192.0.2.1") == 2
 
 
 @pytest.mark.parametrize("descriptors", [64, 256, 1_024, 65_536, 2**31])

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from poolhand.chain.errors import WrongChain
-from poolhand.chain.ledger import Signed
+from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.rpc import MOST_PATIENT, PATIENCE, Failure, Rpc, busy_for
@@ -19,7 +19,7 @@ from poolhand.chain.rpc import MOST_PATIENT, PATIENCE, Failure, Rpc, busy_for
 log = structlog.get_logger()
 
 
-class Verdict(Enum):
+class SendVerdict(Enum):
     """What became of a broadcast.
 
     Only ``NO_FUNDS``, ``REFUSED`` and ``WRONG_KIND`` tell that nobody has it.
@@ -38,8 +38,8 @@ class Verdict(Enum):
     """The chain has no transactions of EIP-1559."""
 
 
-Told: TypeAlias = tuple[Verdict, str]
-REFUSALS: Final = frozenset({Verdict.NO_FUNDS, Verdict.REFUSED, Verdict.WRONG_KIND})
+Told: TypeAlias = tuple[SendVerdict, str]
+REFUSALS: Final = frozenset({SendVerdict.NO_FUNDS, SendVerdict.REFUSED, SendVerdict.WRONG_KIND})
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class _Round:
             self.doubtful = self.doubtful or fault.reached
 
 
-async def broadcast(rpc: Rpc, signed: Sequence[Signed]) -> list[Told]:
+async def broadcast(rpc: Rpc, signed: Sequence[SignedTransaction]) -> list[Told]:
     """Hand transactions to the freshest endpoint that answers, in one batch, in this order.
 
     Repeatable: the bytes are the same and a node that knows them says so. Endpoints that are
@@ -82,10 +82,10 @@ async def broadcast(rpc: Rpc, signed: Sequence[Signed]) -> list[Told]:
         waited += wait
         await rpc.bide(wait, told.faults)
     log.debug("broadcast_unanswered", transactions=len(signed), cause=told.said)
-    return [(Verdict.UNKNOWN, told.said) for _ in signed]
+    return [(SendVerdict.UNKNOWN, told.said) for _ in signed]
 
 
-def _query(signed: Signed) -> Query[Any]:
+def _query(signed: SignedTransaction) -> Query[Any]:
     return Query("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), lambda raw: raw)
 
 
@@ -109,19 +109,19 @@ async def _offer(rpc: Rpc, queries: Sequence[Query[Any]], told: _Round) -> list[
 
 def _verdict(answer: Any, told: _Round) -> Told:
     if not isinstance(answer, NodeRefusal):
-        return Verdict.TAKEN, ""
+        return SendVerdict.TAKEN, ""
     verdict = _meaning(answer)
     unsure = told.doubtful and verdict in REFUSALS
-    return Verdict.UNKNOWN if unsure else verdict, answer.text
+    return SendVerdict.UNKNOWN if unsure else verdict, answer.text
 
 
-def _meaning(answer: NodeRefusal) -> Verdict:
+def _meaning(answer: NodeRefusal) -> SendVerdict:
     if answer.known:
-        return Verdict.TAKEN
+        return SendVerdict.TAKEN
     if answer.nonce_used:
-        return Verdict.NONCE_USED
+        return SendVerdict.NONCE_USED
     if answer.price_too_low or answer.later:
-        return Verdict.LATER
+        return SendVerdict.LATER
     if answer.no_funds:
-        return Verdict.NO_FUNDS
-    return Verdict.WRONG_KIND if answer.wrong_kind else Verdict.REFUSED
+        return SendVerdict.NO_FUNDS
+    return SendVerdict.WRONG_KIND if answer.wrong_kind else SendVerdict.REFUSED

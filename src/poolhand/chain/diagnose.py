@@ -17,7 +17,7 @@ from poolhand.chain.errors import (
     NotOwner,
     UnexplainedRevert,
 )
-from poolhand.chain.guards import Facts
+from poolhand.chain.guards import GuardFacts
 from poolhand.chain.revert import explain, revert_text
 from poolhand.domain.errors import PoolhandError, Reverted
 from poolhand.domain.hashes import task_id
@@ -93,14 +93,14 @@ class Diagnosis:
             case _:
                 return
 
-    async def _facts(self, name: TaskId) -> Facts:
+    async def _facts(self, name: TaskId) -> GuardFacts:
         head: Head = await self.hub.head()
         view = (await self.hub.tasks({name: [self.sender]}))[name]
         deal_id = await self.task_deal(name)
         deal = await self.hub.deal(deal_id) if deal_id else None
         account = (await self.hub.accounts([self.sender]))[self.sender]
         now = UnixSeconds(max(view.block_time, head.timestamp))
-        return Facts(now, self.sender, deal, view, account.stake)
+        return GuardFacts(now, self.sender, deal, view, account.stake)
 
     async def _look_at_assets(self, call: Deposit | Withdraw | TransferRlc | ChangePolicy) -> None:
         if isinstance(call, ChangePolicy):
@@ -123,7 +123,7 @@ class Diagnosis:
             )
 
 
-def _guard(facts: Facts, call: TaskCall) -> None:
+def _guard(facts: GuardFacts, call: TaskCall) -> None:
     match call:
         case Contribute():
             guards.contribute(facts, call)

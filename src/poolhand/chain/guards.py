@@ -54,7 +54,7 @@ from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GuardFacts:
     """What a guard looks at, all at one block.
 
     Attributes:
@@ -83,7 +83,7 @@ class Facts:
         return f"task {self.task.task_id.short}"
 
 
-def initialize(facts: Facts, index: int) -> None:
+def initialize(facts: GuardFacts, index: int) -> None:
     """Refuse a task that is not of the deal, or known already."""
     deal = facts.deal
     if deal is None:
@@ -97,7 +97,7 @@ def initialize(facts: Facts, index: int) -> None:
         raise AlreadyInitialized(f"{facts.name} is initialised already")
 
 
-def contribute(facts: Facts, call: Contribute) -> None:
+def contribute(facts: GuardFacts, call: Contribute) -> None:
     """Refuse a contribution."""
     _open_to_contributions(facts)
     deal = _deal(facts)
@@ -109,7 +109,7 @@ def contribute(facts: Facts, call: Contribute) -> None:
         )
 
 
-def reveal(facts: Facts, call: Reveal) -> None:
+def reveal(facts: GuardFacts, call: Reveal) -> None:
     """Refuse a reveal."""
     task, own = facts.task, facts.own
     if own is not None and own.status is ContributionStatus.PROVED:
@@ -126,7 +126,7 @@ def reveal(facts: Facts, call: Reveal) -> None:
         raise DigestMismatch(f"the digest is not what {facts.sender} contributed to {facts.name}")
 
 
-def finalize(facts: Facts, call: Finalize) -> None:
+def finalize(facts: GuardFacts, call: Finalize) -> None:
     """Refuse the end of a task."""
     deal = _pool_owner(facts)
     task = facts.task
@@ -143,7 +143,7 @@ def finalize(facts: Facts, call: Finalize) -> None:
     _check_callback(facts, deal, call.callback_data, task.digest)
 
 
-def reopen(facts: Facts) -> None:
+def reopen(facts: GuardFacts) -> None:
     """Refuse to open a task again."""
     _pool_owner(facts)
     task = facts.task
@@ -157,7 +157,7 @@ def reopen(facts: Facts) -> None:
         )
 
 
-def contribute_and_finalize(facts: Facts, call: ContributeAndFinalize) -> None:
+def contribute_and_finalize(facts: GuardFacts, call: ContributeAndFinalize) -> None:
     """Refuse both ends in one."""
     _open_to_contributions(facts)
     deal = _deal(facts)
@@ -169,7 +169,7 @@ def contribute_and_finalize(facts: Facts, call: ContributeAndFinalize) -> None:
     _check_enclave(facts, deal, call)
 
 
-def claim(facts: Facts) -> None:
+def claim(facts: GuardFacts) -> None:
     """Refuse to end a task as failed."""
     task = facts.task
     if task.status not in (ChainTaskStatus.ACTIVE, ChainTaskStatus.REVEALING):
@@ -178,7 +178,7 @@ def claim(facts: Facts) -> None:
         raise NotClaimable(f"{facts.name} may be claimed from {task.final_deadline} on")
 
 
-def _open_to_contributions(facts: Facts) -> None:
+def _open_to_contributions(facts: GuardFacts) -> None:
     task = facts.task
     if facts.own is not None:
         raise AlreadyContributed(f"{facts.sender} has contributed to {facts.name} already")
@@ -190,7 +190,7 @@ def _open_to_contributions(facts: Facts) -> None:
         )
 
 
-def _check_enclave(facts: Facts, deal: Deal, call: Contribute | ContributeAndFinalize) -> None:
+def _check_enclave(facts: GuardFacts, deal: Deal, call: Contribute | ContributeAndFinalize) -> None:
     if deal.tag.needs_tee and call.enclave.is_zero:
         raise BadEnclave(f"{facts.name} runs in an enclave: give the enclave's challenge")
     try:
@@ -214,7 +214,7 @@ def _check_enclave(facts: Facts, deal: Deal, call: Contribute | ContributeAndFin
         raise BadEnclave(f"the result is signed by {signer}, the enclave is {call.enclave}")
 
 
-def _sealed(facts: Facts, call: Contribute | ContributeAndFinalize) -> tuple[bytes, bytes]:
+def _sealed(facts: GuardFacts, call: Contribute | ContributeAndFinalize) -> tuple[bytes, bytes]:
     if isinstance(call, Contribute):
         return call.result_hash, call.seal
     return (
@@ -223,21 +223,21 @@ def _sealed(facts: Facts, call: Contribute | ContributeAndFinalize) -> tuple[byt
     )
 
 
-def _proves(own: ContributionView, facts: Facts, digest: ResultDigest) -> bool:
+def _proves(own: ContributionView, facts: GuardFacts, digest: ResultDigest) -> bool:
     task_id = facts.task.task_id
     return own.result_hash == result_hash(task_id, digest) and own.seal == result_seal(
         facts.sender, task_id, digest
     )
 
 
-def _check_callback(facts: Facts, deal: Deal, data: bytes, digest: ResultDigest) -> None:
+def _check_callback(facts: GuardFacts, deal: Deal, data: bytes, digest: ResultDigest) -> None:
     if not deal.has_callback and not data:
         return
     if keccak(data) != digest:
         raise CallbackMismatch(f"the callback data of {facts.name} does not hash to its digest")
 
 
-def _pool_owner(facts: Facts) -> Deal:
+def _pool_owner(facts: GuardFacts) -> Deal:
     deal = _deal(facts)
     if facts.sender != deal.workerpool.owner:
         raise NotPoolOwner(
@@ -246,14 +246,14 @@ def _pool_owner(facts: Facts) -> Deal:
     return deal
 
 
-def _before_final_deadline(facts: Facts) -> None:
+def _before_final_deadline(facts: GuardFacts) -> None:
     if facts.now >= facts.task.final_deadline:
         raise DeadlineReached(
             f"{facts.name} had to end by {facts.task.final_deadline}: it may only be claimed"
         )
 
 
-def _deal(facts: Facts) -> Deal:
+def _deal(facts: GuardFacts) -> Deal:
     if facts.deal is None:
         raise TaskNotActive(f"{facts.name} is not initialised on this chain")
     return facts.deal

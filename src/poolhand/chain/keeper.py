@@ -15,14 +15,14 @@ from typing import Final
 import structlog
 
 from poolhand.chain import abi
-from poolhand.chain.broadcast import REFUSALS, Verdict
+from poolhand.chain.broadcast import REFUSALS, SendVerdict
 from poolhand.chain.encode import decode_receipt
 from poolhand.chain.errors import Displaced
 from poolhand.chain.gas import Fees
-from poolhand.chain.ledger import Ledger, Signed
+from poolhand.chain.ledger import Ledger, SignedTransaction
 from poolhand.chain.link import Query
 from poolhand.chain.nonces import Nonces
-from poolhand.chain.outbox import Outbox
+from poolhand.chain.outbox import WalletOutbox
 from poolhand.chain.quote import Quotes
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.turns import Turns
@@ -60,7 +60,7 @@ class Pending:
         is_told_stuck: Whether it was said that gas costs more than the cap.
     """
 
-    versions: list[Signed]
+    versions: list[SignedTransaction]
     ended: asyncio.Future[Receipt] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -69,7 +69,7 @@ class Pending:
     is_told_stuck: bool = False
 
     @property
-    def last(self) -> Signed:
+    def last(self) -> SignedTransaction:
         """The version in force."""
         return self.versions[-1]
 
@@ -92,10 +92,10 @@ class Pen:
     wallet: TransactionSigner
     ledger: Ledger
 
-    def sign(self, purpose: str, transaction: UnsignedTransaction) -> Signed:
+    def sign(self, purpose: str, transaction: UnsignedTransaction) -> SignedTransaction:
         """Sign and journal; raises what the journal raises, and then nothing was sent."""
         raw, tx_hash = self.wallet.sign_transaction(transaction)
-        signed = Signed(self.wallet.address, purpose, transaction, raw, tx_hash)
+        signed = SignedTransaction(self.wallet.address, purpose, transaction, raw, tx_hash)
         self.ledger.record(signed)
         return signed
 
@@ -120,7 +120,7 @@ class Keeper:
         watcher: ChainWatcher,
         quotes: Quotes,
         pen: Pen,
-        outbox: Outbox,
+        outbox: WalletOutbox,
         turns: Turns,
         nonces: Nonces,
         confirmations: int,
@@ -137,11 +137,11 @@ class Keeper:
         self._looking = asyncio.Lock()
         self._forks = len(watcher.window.forks)
         self._seen: BlockHash | None = None
-        self._recent: OrderedDict[str, list[Signed]] = OrderedDict()
+        self._recent: OrderedDict[str, list[SignedTransaction]] = OrderedDict()
         self.open: dict[str, Pending] = {}
         self.done: OrderedDict[str, Receipt] = OrderedDict()
 
-    def take(self, versions: list[Signed]) -> Pending:
+    def take(self, versions: list[SignedTransaction]) -> Pending:
         """Take up a transaction."""
         pending = Pending(versions)
         self.open[pending.last.purpose] = pending
@@ -193,7 +193,7 @@ class Keeper:
                 if is_refused and place > 0
             ]
 
-    def _tell_repeat(self, signed: Signed, verdict: Verdict, said: str) -> None:
+    def _tell_repeat(self, signed: SignedTransaction, verdict: SendVerdict, said: str) -> None:
         self._repeats.tell(
             said or "the node has it, and no block does",
             purpose=signed.purpose,
@@ -215,11 +215,11 @@ class Keeper:
             if tip is not None and found.block + self._behind <= max(tip.number, found.block):
                 self._end(pending, found)
 
-    async def _receipts(self, versions: Sequence[Signed]) -> dict[TxHash, Receipt]:
+    async def _receipts(self, versions: Sequence[SignedTransaction]) -> dict[TxHash, Receipt]:
         """Read the receipts of those that are mined."""
         facts = self._quotes.hub.facts
 
-        def query(signed: Signed) -> Query[Receipt | None]:
+        def query(signed: SignedTransaction) -> Query[Receipt | None]:
             price = signed.transaction.max_fee
             return Query(
                 "eth_getTransactionReceipt",
@@ -336,7 +336,7 @@ def _tell_stuck(stuck: Iterable[Pending]) -> None:
             )
 
 
-def _tell_replaced(signed: Signed, verdict: Verdict, said: str) -> None:
+def _tell_replaced(signed: SignedTransaction, verdict: SendVerdict, said: str) -> None:
     log.info(
         "transaction_replaced",
         purpose=signed.purpose,
@@ -347,7 +347,7 @@ def _tell_replaced(signed: Signed, verdict: Verdict, said: str) -> None:
     )
 
 
-def _first(told: Mapping[TxHash, Receipt], versions: Sequence[Signed]) -> Receipt | None:
+def _first(told: Mapping[TxHash, Receipt], versions: Sequence[SignedTransaction]) -> Receipt | None:
     return next((told[each.tx_hash] for each in versions if each.tx_hash in told), None)
 
 

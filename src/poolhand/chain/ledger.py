@@ -21,7 +21,7 @@ PREFIX: Final = "tx:"
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedTransaction:
     """A transaction as signed: ``raw`` is what is broadcast, always the same bytes."""
 
     sender: Address
@@ -41,7 +41,7 @@ class Signed:
         return Fees(self.transaction.max_fee, self.transaction.priority_fee)
 
 
-CODEC: Final[EventCodec[Signed]] = EventCodec((Signed,))
+CODEC: Final[EventCodec[SignedTransaction]] = EventCodec((SignedTransaction,))
 
 
 class Ledger:
@@ -50,7 +50,7 @@ class Ledger:
     def __init__(self, journal: Journal, sender: Address, chain_id: int) -> None:
         self.journal, self._sender, self._chain_id = journal, sender, chain_id
 
-    def record(self, signed: Signed) -> None:
+    def record(self, signed: SignedTransaction) -> None:
         """Write down a transaction; it survives a power cut once this returns."""
         self.journal.append(PREFIX + signed.purpose, CODEC.encode(signed))
 
@@ -58,13 +58,13 @@ class Ledger:
         """Drop a purpose whose story is over; repeatable."""
         self.journal.forget(PREFIX + purpose)
 
-    def read(self) -> Mapping[str, list[Signed]]:
+    def read(self) -> Mapping[str, list[SignedTransaction]]:
         """Return the versions in force of each purpose, oldest first.
 
         Raises:
             Malformed: A record is none of ours.
         """
-        found: defaultdict[str, list[Signed]] = defaultdict(list)
+        found: defaultdict[str, list[SignedTransaction]] = defaultdict(list)
         for stream, record in self.journal.read():
             if not stream.startswith(PREFIX):
                 continue

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from poolhand.chain.broadcast import Told, broadcast
-from poolhand.chain.ledger import Signed
+from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.rpc import Rpc
 
 MOST: Final = 50
 """Transactions of one batch: about 150 kB of the largest."""
 
-_Letter: TypeAlias = tuple[Signed, asyncio.Future[Told]]
+_Letter: TypeAlias = tuple[SignedTransaction, asyncio.Future[Told]]
 
 
-class Outbox:
+class WalletOutbox:
     """Broadcasts, one batch after the other: some chains take no nonce before the one below it."""
 
     def __init__(self, rpc: Rpc) -> None:
@@ -29,11 +29,11 @@ class Outbox:
         self._posting: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[list[Told]] | None = None
 
-    async def post(self, signed: Signed) -> Told:
+    async def post(self, signed: SignedTransaction) -> Told:
         """Hand over a transaction; returns what became of it."""
         return (await self.post_all([signed]))[0]
 
-    async def post_all(self, signed: Sequence[Signed]) -> list[Told]:
+    async def post_all(self, signed: Sequence[SignedTransaction]) -> list[Told]:
         """Hand over several, in order."""
         loop = asyncio.get_running_loop()
         letters: list[_Letter] = [(each, loop.create_future()) for each in signed]

@@ -10,14 +10,14 @@ from typing import Final
 
 import structlog
 
-from poolhand.chain.broadcast import REFUSALS, Verdict
+from poolhand.chain.broadcast import REFUSALS, SendVerdict
 from poolhand.chain.errors import SendRefused
 from poolhand.chain.gas import GasRule, out_of_gas
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.keeper import Keeper, Pen, Pending, nonce_at
 from poolhand.chain.ledger import Ledger
 from poolhand.chain.nonces import Nonces
-from poolhand.chain.outbox import Outbox
+from poolhand.chain.outbox import WalletOutbox
 from poolhand.chain.quote import Quote, Quotes
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.turns import Turns
@@ -63,7 +63,7 @@ class WalletSender:
         self._rpc, self._hub, self._watcher, self._wallet = rpc, hub, watcher, wallet
         self._pen = Pen(wallet, Ledger(journal, wallet.address, hub.facts.chain_id))
         self._quotes = Quotes(rpc, hub, rule, wallet.address, lambda: watcher.window.tip)
-        self._outbox, self._turns, self._nonces = Outbox(rpc), Turns(most_under_way), Nonces()
+        self._outbox, self._turns, self._nonces = WalletOutbox(rpc), Turns(most_under_way), Nonces()
         own = self._pen, self._outbox, self._turns, self._nonces
         self._keeper = Keeper(rpc, watcher, self._quotes, *own, confirmations)
         self._outage = OutageLog(
@@ -182,22 +182,22 @@ class WalletSender:
     async def _launch(self, purpose: str, quote: Quote) -> Pending:
         """Give a transaction its nonce, sign, journal and broadcast it."""
         pending, verdict, said = await self._first(purpose, quote)
-        if verdict is Verdict.WRONG_KIND and pending.last.fees.priority_fee is not None:
+        if verdict is SendVerdict.WRONG_KIND and pending.last.fees.priority_fee is not None:
             self._is_legacy = True
             pending, verdict, said = await self._first(purpose, quote)
-        if verdict is Verdict.NO_FUNDS:
+        if verdict is SendVerdict.NO_FUNDS:
             raise out_of_gas(self.address, purpose, Wei(quote.cost))
         if verdict in REFUSALS:
             raise SendRefused(purpose, said)
-        if verdict is Verdict.UNKNOWN:
+        if verdict is SendVerdict.UNKNOWN:
             raise ChainUnreachable(f"whether {purpose} was sent is unknown: {said}")
-        if verdict is Verdict.NONCE_USED:
+        if verdict is SendVerdict.NONCE_USED:
             pending.doubt()
             self._watcher.bell.ring()
         log.info("transaction_sent", purpose=purpose, tx=str(pending.last.tx_hash))
         return pending
 
-    async def _first(self, purpose: str, quote: Quote) -> tuple[Pending, Verdict, str]:
+    async def _first(self, purpose: str, quote: Quote) -> tuple[Pending, SendVerdict, str]:
         """Sign, journal and broadcast; what is refused for good is forgotten at once."""
         pending = self._sign(purpose, quote)
         verdict, said = await self._outbox.post(pending.last)

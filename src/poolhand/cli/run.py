@@ -119,7 +119,7 @@ async def run(
     before it is paid; what is not done by its final deadline is claimed back.
     """
     from poolhand.cli.order import read_order
-    from poolhand.cli.run_page import Report, run_answer
+    from poolhand.cli.run_page import RunReport, run_answer
 
     terms: dict[str, Any] = {
         "dataset": optional_address(dataset) or ZERO_ADDRESS,
@@ -146,7 +146,7 @@ async def run(
         if claimed is not None or not waits:
             await deal.look()
         results = await deal.download(Path(download), unpack=extract) if download else ()
-    return run_answer(Report(deal, wished, results, waits, claimed))
+    return run_answer(RunReport(deal, wished, results, waits, claimed))
 
 
 def _tag(names: tuple[str, ...] | list[str]) -> Tag:

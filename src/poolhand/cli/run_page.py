@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunReport:
     """What came of a run."""
 
     bought: SessionDeal
@@ -54,13 +54,13 @@ class Report:
         return self.bought.progress
 
 
-def run_answer(report: Report) -> Answer:
+def run_answer(report: RunReport) -> Answer:
     """Return the answer of ``poolhand run``."""
     failed = report.waited and not report.progress.succeeded
     return Answer(_members(report), lambda: Group(*_shown(report)), NOT_COMPLETED if failed else 0)
 
 
-def _members(report: Report) -> dict[str, Any]:
+def _members(report: RunReport) -> dict[str, Any]:
     deal, paths = report.bought.deal, {each.task_id: each for each in report.results}
     tasks = []
     for task in report.progress.tasks:
@@ -84,7 +84,7 @@ def _members(report: Report) -> dict[str, Any]:
     }
 
 
-def _shown(report: Report) -> Iterator[RenderableType]:
+def _shown(report: RunReport) -> Iterator[RenderableType]:
     deal = report.bought.deal
     cost = f"{rlc(deal.price * deal.bot_size)} for {deal.bot_size} task(s)"
     ids = (("deal", deal.deal_id), ("app", deal.app.address), ("cost", cost))

@@ -38,7 +38,7 @@ class WalletWithoutCoin(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
+class PaymentOrder:
     """What goes to whom: RLC or coin."""
 
     to: Address
@@ -51,7 +51,7 @@ class Payment:
         return f"{show_coin(self.coin or Wei(0))} coins of the chain"
 
 
-def read_payment(words: list[str]) -> Payment:
+def read_payment(words: list[str]) -> PaymentOrder:
     """Read ``1.5 RLC 0x…`` or ``0.01ETH 0x…``.
 
     Raises:
@@ -63,9 +63,9 @@ def read_payment(words: list[str]) -> Payment:
     unit = _UNIT.search(amount)
     name = unit[0].lower() if unit else ""
     if name in RLC_UNITS:
-        payment = Payment(to, rlc=parse_rlc(amount))
+        payment = PaymentOrder(to, rlc=parse_rlc(amount))
     elif name in COIN_UNITS:
-        payment = Payment(to, coin=parse_coin(amount))
+        payment = PaymentOrder(to, coin=parse_coin(amount))
     else:
         raise BadAmount(amount, "say how much of what, and then to whom: '1.5 RLC', '0.01 ETH'")
     if not (payment.rlc or payment.coin):
@@ -92,7 +92,7 @@ def recipient(text: str) -> Address:
     return address
 
 
-async def send(desk: Desk, payment: Payment, *, yes: bool) -> Answer:
+async def send(desk: Desk, payment: PaymentOrder, *, yes: bool) -> Answer:
     """Ask, send, and show what is left.
 
     Raises:
@@ -115,7 +115,7 @@ async def send(desk: Desk, payment: Payment, *, yes: bool) -> Answer:
         return _answer(payment, await requester.balances(), receipt)
 
 
-def _check(requester: Requester, payment: Payment, has: Balances) -> None:
+def _check(requester: Requester, payment: PaymentOrder, has: Balances) -> None:
     facts = requester.hub.facts
     if payment.to in (facts.hub, facts.rlc):
         raise WrongRecipient(
@@ -130,7 +130,7 @@ def _check(requester: Requester, payment: Payment, has: Balances) -> None:
         )
 
 
-def _answer(payment: Payment, left: Balances, receipt: Any) -> Answer:
+def _answer(payment: PaymentOrder, left: Balances, receipt: Any) -> Answer:
     from poolhand.cli.render import coin, pairs, receipt_members, receipt_row, rlc
     from poolhand.cli.verb import Answer
 

@@ -35,7 +35,7 @@ from poolhand.containers.folders import exceeds
 from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
-from poolhand.containers.sandbox import Terms, container_config
+from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fill
 from poolhand.domain.errors import RuntimeDown
@@ -75,7 +75,7 @@ class DockerRuntime:
         self._docker, self._url = docker, url
         self._seccomp, self._now, self._disks = seccomp, now, disks
         self._puller = puller
-        self._images: dict[str, Terms] = {}
+        self._images: dict[str, SandboxTerms] = {}
         self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
 
     @classmethod
@@ -284,13 +284,13 @@ class DockerRuntime:
                 why = f"{start.folder} of its image cannot be copied: {fault}"
                 raise ContainerRefused(spec.name, why) from fault
 
-    async def _terms(self, spec: ContainerSpec) -> Terms:
+    async def _terms(self, spec: ContainerSpec) -> SandboxTerms:
         if spec.image not in self._images:
             try:
                 image = await self._docker.images.inspect(spec.image)
             except DockerError as fault:
                 raise _refusal(spec, fault) from fault
-            self._images[spec.image] = Terms.of(image, os.getuid())
+            self._images[spec.image] = SandboxTerms.of(image, os.getuid())
         return self._images[spec.image]
 
     async def _found(self, spec: ContainerSpec) -> dict[str, Any] | None:

@@ -72,7 +72,7 @@ class ImageUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SandboxTerms:
     """What depends on image and worker: user and HOME (None: the image's own).
 
     ``start`` is where its program starts, if it gets a writable copy of that folder.
@@ -117,7 +117,9 @@ def user_for(image: ImageUser, worker: int) -> str | None:
     return f"{NOBODY}:{NOBODY}"
 
 
-def container_config(spec: ContainerSpec, terms: Terms, seccomp: str = PROFILE) -> dict[str, Any]:
+def container_config(
+    spec: ContainerSpec, terms: SandboxTerms, seccomp: str = PROFILE
+) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``.
 
     Args:

@@ -14,11 +14,11 @@ from eth_account.signers.local import LocalAccount
 from poolhand.devnet.abi import call_data, returned
 from poolhand.devnet.adversaries.kinds import Kind, kind_of
 from poolhand.devnet.artifacts import Artifacts
-from poolhand.devnet.contracts import HUB_INTERFACE, Deployed, read_hub
+from poolhand.devnet.contracts import HUB_INTERFACE, DeployedContracts, read_hub
 from poolhand.devnet.info import DevnetAccount
 from poolhand.devnet.node import TEST_MNEMONIC
-from poolhand.devnet.rpc import Rpc
-from poolhand.devnet.transactions import Step, next_nonce, settle, sign
+from poolhand.devnet.rpc import NodeRpc
+from poolhand.devnet.transactions import SetupStep, next_nonce, settle, sign
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.errors import WalletExists
@@ -80,7 +80,7 @@ def account_names(workers: int, adversaries: Sequence[str] = ()) -> tuple[str, .
 async def fund(
     node_url: str,
     artifacts: Artifacts,
-    deployed: Deployed,
+    deployed: DeployedContracts,
     home: Path,
     *,
     workers: int,
@@ -111,7 +111,7 @@ async def fund(
         ChainUnreachable: The node does not answer.
     """
     accounts = {name: derive(name, mnemonic) for name in account_names(workers, adversaries)}
-    async with Rpc(node_url) as rpc:
+    async with NodeRpc(node_url) as rpc:
         setting = _Setting(rpc, artifacts, deployed)
         others = [account for name, account in accounts.items() if name != DEPLOYER]
         poor = [account for account in others if not await setting.owns_rlc(account)]
@@ -149,7 +149,7 @@ def _password(path: Path) -> str:
 class _Setting:
     """The chain being furnished: what it holds, and what it lacks."""
 
-    def __init__(self, rpc: Rpc, artifacts: Artifacts, deployed: Deployed) -> None:
+    def __init__(self, rpc: NodeRpc, artifacts: Artifacts, deployed: DeployedContracts) -> None:
         self._rpc, self._artifacts, self._deployed = rpc, artifacts, deployed
         self._token, self._hub = artifacts.token(), artifacts.contract(HUB_INTERFACE)
         self._registry = artifacts.contract("registries/workerpools/WorkerpoolRegistry")
@@ -176,12 +176,12 @@ class _Setting:
         """Stake for others and fill their wallets, from the wallet that holds the supply."""
         hub, rlc = self._deployed.hub, self._deployed.rlc
         total = funding.stake * len(accounts)
-        steps = [Step("approve", rlc, call_data(self._token, "approve", hub, total))]
+        steps = [SetupStep("approve", rlc, call_data(self._token, "approve", hub, total))]
         for account in accounts:
             who = account.address
             stake = call_data(self._hub, "depositFor", funding.stake, who)
             fill = call_data(self._token, "transfer", who, funding.wallet)
-            steps += [Step("depositFor", hub, stake), Step("transfer", rlc, fill)]
+            steps += [SetupStep("depositFor", hub, stake), SetupStep("transfer", rlc, fill)]
         nonce = await next_nonce(self._rpc, giver)
         await settle(self._rpc, steps, sign(giver, steps, nonce, self._deployed.chain_id))
 
@@ -192,7 +192,7 @@ class _Setting:
         predicted = await self._view(self._registry, registry, "predictWorkerpool", *values)
         if not await self._view(self._registry, registry, "isRegistered", predicted):
             data = call_data(self._registry, "createWorkerpool", *values)
-            step = Step("createWorkerpool", registry, data)
+            step = SetupStep("createWorkerpool", registry, data)
             nonce = await next_nonce(self._rpc, owner)
             raw = sign(owner, [step], nonce, self._deployed.chain_id)
             await settle(self._rpc, [step], raw)

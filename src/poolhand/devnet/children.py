@@ -38,7 +38,7 @@ class ProgramDied(Unavailable):
         super().__init__(f"{name} did not start: {why or _last_lines(file)} (its log is {file})")
 
 
-class State(StrEnum):
+class ChildState(StrEnum):
     """How a program is."""
 
     STARTING = "starting"
@@ -52,14 +52,14 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ChildStanding:
     """What ``devnet status`` shows of a program.
 
     ``last_exit`` is its exit code, or minus the number of the signal that ended it; None while
     it has not ended.
     """
 
-    state: State
+    state: ChildState
     pid: int | None
     restarts: int
     last_exit: int | None
@@ -98,7 +98,7 @@ class Child:
         self._first_pause, self._program = pause, tuple(program)
         self._process: asyncio.subprocess.Process | None = None
         self._started = asyncio.Event()
-        self._state, self._restarts = State.ENDED, 0
+        self._state, self._restarts = ChildState.ENDED, 0
         self._last_exit: int | None = None
 
     @property
@@ -108,9 +108,9 @@ class Child:
         return None if process is None or process.returncode is not None else process.pid
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> ChildStanding:
         """How the program is now."""
-        return Standing(self._state, self.pid, self._restarts, self._last_exit)
+        return ChildStanding(self._state, self.pid, self._restarts, self._last_exit)
 
     async def start(self) -> None:
         """Start the program; ``ready`` tells when it serves."""
@@ -128,7 +128,7 @@ class Child:
                 start_new_session=True,
             )
         self._started.set()
-        self._enter(State.STARTING)
+        self._enter(ChildState.STARTING)
 
     async def ready(self) -> dict[str, Any]:
         """Wait until the program serves; returns what it says of itself.
@@ -146,7 +146,7 @@ class Child:
             raise ProgramDied(self.name, self.log) from None
         if "error" in found:
             raise ProgramDied(self.name, self.log, str(found["error"].get("message")))
-        self._enter(State.UP)
+        self._enter(ChildState.UP)
         return found
 
     async def ended(self) -> int:
@@ -164,7 +164,7 @@ class Child:
         It stays ended until ``start``, whoever keeps it up.
         """
         process = self._process
-        self._enter(State.ENDED)
+        self._enter(ChildState.ENDED)
         if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -198,20 +198,20 @@ class Child:
             if self._started.is_set():
                 continue  # ended and started anew by somebody, meanwhile
             self._last_exit = code
-            if code == 0 or self._state is State.ENDED:
-                self._enter(State.ENDED)
+            if code == 0 or self._state is ChildState.ENDED:
+                self._enter(ChildState.ENDED)
                 continue
             if not restart:
-                self._enter(State.DEAD)
+                self._enter(ChildState.DEAD)
                 continue
             pause = pause_after(pause, self._first_pause, clock() - began)
             await self._start_again(code, pause)
 
     async def _start_again(self, code: int, pause: float) -> None:
-        self._enter(State.WAITING)
+        self._enter(ChildState.WAITING)
         log.warning("program_died", name=self.name, exit=code, starts_in=pause)
         await asyncio.sleep(pause)
-        if self._state is not State.WAITING:
+        if self._state is not ChildState.WAITING:
             return  # ended, or started, by somebody meanwhile
         self._restarts += 1
         try:
@@ -222,7 +222,7 @@ class Child:
             self._make_end()
             self._started.set()  # so that this counts as a death
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: ChildState) -> None:
         self._state = state
         self.changed()
 

@@ -14,8 +14,8 @@ from eth_account.signers.local import LocalAccount
 
 from poolhand.devnet.abi import call_data, constructor_args, creation_code, returned, selectors
 from poolhand.devnet.artifacts import Artifacts
-from poolhand.devnet.rpc import Rpc
-from poolhand.devnet.transactions import Step, created_address, next_nonce, settle, sign
+from poolhand.devnet.rpc import NodeRpc
+from poolhand.devnet.transactions import SetupStep, created_address, next_nonce, settle, sign
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 
 ADD: Final = 0
@@ -52,7 +52,7 @@ CATEGORIES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployedContracts:
     """Where the contracts are; ``registries`` has ``app``, ``dataset`` and ``workerpool``."""
 
     chain_id: int
@@ -68,7 +68,7 @@ async def deploy(
     *,
     owner: Address | None = None,
     categories: Sequence[NewCategory] = CATEGORIES,
-) -> Deployed:
+) -> DeployedContracts:
     """Deploy RLC, hub and registries, configured; returns at once what is there already.
 
     Args:
@@ -82,7 +82,7 @@ async def deploy(
         SetupFailed: A transaction was reverted.
         ChainUnreachable: The node does not answer.
     """
-    async with Rpc(node_url) as rpc:
+    async with NodeRpc(node_url) as rpc:
         chain_id = int(await rpc.call("eth_chainId"), 16)
         fresh = _Plan(artifacts, Address.parse(deployer.address), 0, chain_id)
         if await _is_complete(rpc, artifacts, fresh.deployed, len(categories)):
@@ -94,7 +94,9 @@ async def deploy(
         return plan.deployed
 
 
-async def read_hub(rpc: Rpc, artifacts: Artifacts, hub: Address, name: str, *values: Any) -> Any:
+async def read_hub(
+    rpc: NodeRpc, artifacts: Artifacts, hub: Address, name: str, *values: Any
+) -> Any:
     """Call a view function of the hub; returns its only value (a tuple for a struct)."""
     interface = artifacts.contract(HUB_INTERFACE)
     data = "0x" + call_data(interface, name, *values).hex()
@@ -102,7 +104,9 @@ async def read_hub(rpc: Rpc, artifacts: Artifacts, hub: Address, name: str, *val
     return returned(interface, name, answer)[0]
 
 
-async def _is_complete(rpc: Rpc, artifacts: Artifacts, found: Deployed, categories: int) -> bool:
+async def _is_complete(
+    rpc: NodeRpc, artifacts: Artifacts, found: DeployedContracts, categories: int
+) -> bool:
     """Whether an earlier deployment ended: its last step sets the callback gas."""
     if await rpc.call("eth_getCode", str(found.hub), "latest") == "0x":
         return False
@@ -117,13 +121,13 @@ class _Plan:
     """The transactions of a deployment, their addresses known in advance by nonce."""
 
     def __init__(self, artifacts: Artifacts, sender: Address, nonce: int, chain_id: int) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[SetupStep] = []
         self._artifacts, self._sender, self._nonce = artifacts, sender, nonce
         first_registry = 7 + 2 * len(FACETS)
         registries = {
             kind: self._at(first_registry + 3 * place) for place, kind in enumerate(REGISTRIES)
         }
-        self.deployed = Deployed(chain_id, self._at(5), self._at(0), registries)
+        self.deployed = DeployedContracts(chain_id, self._at(5), self._at(0), registries)
 
     def write(self, owner: Address | None, categories: Sequence[NewCategory]) -> None:
         """Write every step, in the order of local-chain.md §3."""
@@ -189,11 +193,11 @@ class _Plan:
 
     def _create(self, what: str, code: bytes) -> Address:
         place = self._at(len(self.steps))
-        self.steps.append(Step(what, None, code))
+        self.steps.append(SetupStep(what, None, code))
         return place
 
     def _send(self, what: str, to: Address, data: bytes) -> None:
-        self.steps.append(Step(what, to, data))
+        self.steps.append(SetupStep(what, to, data))
 
     def _at(self, step: int) -> Address:
         return created_address(self._sender, self._nonce + step)

@@ -15,7 +15,7 @@ from typing import Any
 
 from poolhand.devnet.examples import FRACTAL, WORDS, example_apps, example_image
 from poolhand.devnet.info import DevnetInfo
-from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.onchain import HubEvent
@@ -32,7 +32,7 @@ Show = Callable[[str, Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class DemoTransaction:
     """One transaction of a task: what it did, who sent it, gas and price (wei per gas)."""
 
     what: str
@@ -49,7 +49,7 @@ class TaskReport:
 
     name: str
     members: Mapping[str, Any]
-    transactions: tuple[Transaction, ...]
+    transactions: tuple[DemoTransaction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ async def _report(
     result = await requester.download(task.task_id, folder, unpack=_is_new(folder, task.task_id))
     replicates = task.news.replicates if task.news else ()
     events = await requester.hub.task_events(task.task_id, BlockNumber(0))
-    async with Rpc(info.rpc_url) as rpc:
+    async with NodeRpc(info.rpc_url) as rpc:
         transactions = await _transactions(rpc, events)
         timeline = await _timeline(rpc, deal, events)
     members = {
@@ -208,7 +208,7 @@ def _is_new(folder: Path, task_id: TaskId) -> bool:
     return not (folder / str(task_id)).exists()
 
 
-async def _transactions(rpc: Rpc, events: Iterable[HubEvent]) -> tuple[Transaction, ...]:
+async def _transactions(rpc: NodeRpc, events: Iterable[HubEvent]) -> tuple[DemoTransaction, ...]:
     """Read the receipts of a task's transactions, in order."""
     names: dict[TxHash, list[str]] = {}
     for event in events:
@@ -217,7 +217,7 @@ async def _transactions(rpc: Rpc, events: Iterable[HubEvent]) -> tuple[Transacti
     for tx, kinds in names.items():
         receipt = await rpc.call("eth_getTransactionReceipt", str(tx))
         found.append(
-            Transaction(
+            DemoTransaction(
                 " + ".join(kinds),
                 receipt["from"],
                 str(tx),
@@ -229,7 +229,7 @@ async def _transactions(rpc: Rpc, events: Iterable[HubEvent]) -> tuple[Transacti
     return tuple(found)
 
 
-async def _timeline(rpc: Rpc, deal: Deal, events: Iterable[HubEvent]) -> dict[str, Any]:
+async def _timeline(rpc: NodeRpc, deal: Deal, events: Iterable[HubEvent]) -> dict[str, Any]:
     """Return block time by what happened (Unix seconds), and the seconds in all."""
     times: dict[str, int] = {"deal": deal.start_time}
     for event in events:

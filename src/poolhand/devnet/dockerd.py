@@ -74,7 +74,7 @@ class EngineFailed(Exception):
     """The engine did not start; the message says what it said, or what root may not do here."""
 
 
-class Place:
+class EnginePlace:
     """The files and names of one private engine, all made from one token."""
 
     def __init__(self, folder: Path) -> None:
@@ -168,7 +168,7 @@ def sweep(engines: Path) -> int:
 def _sweep(engines: Path) -> int:
     living = 0
     for lock_file in engines.glob("*/lock"):
-        place = Place(lock_file.parent)
+        place = EnginePlace(lock_file.parent)
         with lock_file.open() as lock:
             if is_locked(lock.fileno()) or answers(place.socket):
                 living += 1
@@ -186,7 +186,7 @@ def is_locked(lock: int) -> bool:
     return False
 
 
-def wait_until_it_answers(place: Place, engine: subprocess.Popen[bytes]) -> None:
+def wait_until_it_answers(place: EnginePlace, engine: subprocess.Popen[bytes]) -> None:
     """Return when the engine answers.
 
     Raises:
@@ -210,7 +210,7 @@ def stop(engine: subprocess.Popen[bytes]) -> None:
         engine.wait()
 
 
-def start(place: Place, dockerd: str) -> subprocess.Popen[bytes]:
+def start(place: EnginePlace, dockerd: str) -> subprocess.Popen[bytes]:
     """Start the engine in its place."""
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
     with place.log.open("wb") as log:
@@ -235,7 +235,7 @@ def own_engine(engines: Path, dockerd: str) -> Iterator[str]:
     Raises:
         EngineFailed: it did not start.
     """
-    place = Place(engines / secrets.token_hex(3))
+    place = EnginePlace(engines / secrets.token_hex(3))
     with nobody_else(engines):
         _sweep(engines)
         lock = place.claim()

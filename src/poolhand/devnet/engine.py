@@ -18,7 +18,7 @@ from typing import Final, Self
 import structlog
 
 from poolhand.devnet import dockerd
-from poolhand.devnet.dockerd import STOP_SECONDS, SYSTEM_PATH, EngineFailed, Place
+from poolhand.devnet.dockerd import STOP_SECONDS, SYSTEM_PATH, EngineFailed, EnginePlace
 from poolhand.domain.errors import Refused, Unavailable
 
 GONE_SECONDS: Final = 0.05
@@ -41,7 +41,7 @@ class EngineDied(Unavailable):
     """The devnet's own engine did not start."""
 
 
-class Engine:
+class DevnetEngine:
     """A private engine; an async context manager: it answers inside, and is gone afterwards.
 
     Its images and containers last as long as the context; what a killed devnet left of an earlier
@@ -53,7 +53,7 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._place = Place(folder / secrets.token_hex(3))
+        self._place = EnginePlace(folder / secrets.token_hex(3))
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import httpx
 
 from poolhand.devnet.adversaries.kinds import Kind
-from poolhand.devnet.children import State
+from poolhand.devnet.children import ChildState
 from poolhand.devnet.info import PROGRAMS_FILE, DevnetInfo
-from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable
 
-_FINE: Final = frozenset({State.UP, State.STARTING, State.ENDED})
+_FINE: Final = frozenset({ChildState.UP, ChildState.STARTING, ChildState.ENDED})
 """Without these a program is missed; one that was asked to end is not."""
 
 
@@ -26,7 +26,7 @@ class Health:
     """One program's answer.
 
     Where the devnet keeps it up itself: ``state``, ``pid``, ``restarts`` and ``last_exit`` as in
-    ``children.Standing``. ``simulated`` is the kind of an adversary.
+    ``children.ChildStanding``. ``simulated`` is the kind of an adversary.
     """
 
     name: str
@@ -93,7 +93,7 @@ def _standing(name: str, told: Mapping[str, Any], kind: str | None) -> Health:
 
 async def _node(info: DevnetInfo) -> Health:
     try:
-        async with Rpc(info.rpc_url) as rpc:
+        async with NodeRpc(info.rpc_url) as rpc:
             block = int(await rpc.call("eth_blockNumber"), 16)
     except ChainUnreachable as fault:
         return Health("node", ok=False, detail=str(fault))

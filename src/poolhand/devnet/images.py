@@ -75,7 +75,7 @@ class PublishedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class BuiltImage:
     """An image ready to push: layers from the bottom, config and manifest as bytes."""
 
     layers: tuple[Layer, ...]
@@ -126,7 +126,7 @@ async def publish(
     return PublishedImage(f"{registry}/{name}", image.digest)
 
 
-def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> Image:
+def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> BuiltImage:
     """Build an app's image; its layer is written to ``folder``.
 
     Raises:
@@ -139,7 +139,7 @@ def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> Im
     entries: dict[str, Entry] = {f"{HOME}/{p.relative_to(app)}": Copied(p) for p in sources}
     layers = (python_layer(cache), write_layer(folder / "app.tar.gz", entries))
     config = _config(layers, manner)
-    return Image(layers, config, _manifest(layers, config))
+    return BuiltImage(layers, config, _manifest(layers, config))
 
 
 def _config(layers: Sequence[Layer], manner: Manner) -> bytes:
@@ -175,7 +175,7 @@ def _manifest(layers: Sequence[Layer], config: bytes) -> bytes:
     )
 
 
-async def _push(image: Image, name: str, registry: str) -> None:
+async def _push(image: BuiltImage, name: str, registry: str) -> None:
     repository, _, tag = name.partition(":")
     base = f"http://{registry}/v2/{repository}"
     async with httpx.AsyncClient(timeout=PUSH_SECONDS, trust_env=False) as http:

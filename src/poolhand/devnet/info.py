@@ -14,7 +14,7 @@ from poolhand.domain.errors import Refused
 HOME_VARIABLE: Final = "POOLHAND_HOME"
 INFO_FILE: Final = "info.json"
 PROGRAMS_FILE: Final = "programs.json"
-"""How the programs are, by name (``children.Standing``); beside ``info.json`` and as long."""
+"""How the programs are, by name (``children.ChildStanding``); beside ``info.json`` and as long."""
 
 
 class NoDevnet(Refused):

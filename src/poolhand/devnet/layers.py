@@ -21,14 +21,14 @@ COMPRESSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LayerPlace:
     """A directory of the image that holds nothing yet, such as ``/tmp``."""
 
     mode: int = 0o755
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LayerLink:
     """A symbolic link to a name in the image."""
 
     target: str
@@ -49,7 +49,7 @@ class Copied:
     executable: bool = False
 
 
-Entry = Place | Link | Text | Copied
+Entry = LayerPlace | LayerLink | Text | Copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,16 @@ def write_layer(path: Path, entries: Mapping[str, Entry]) -> Layer:
 
 def _with_parents(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     parents = {str(parent) for name in entries for parent in PurePosixPath(name).parents}
-    return {**{parent: Place() for parent in parents - {"/"}}, **entries}
+    return {**{parent: LayerPlace() for parent in parents - {"/"}}, **entries}
 
 
 def _add(archive: tarfile.TarFile, name: str, entry: Entry) -> None:
     info = tarfile.TarInfo(name)  # owner 0:0, no names, time 0
     match entry:
-        case Place(mode):
+        case LayerPlace(mode):
             info.type, info.mode = tarfile.DIRTYPE, mode
             archive.addfile(info)
-        case Link(target):
+        case LayerLink(target):
             info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
             archive.addfile(info)
         case Text(content):

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from poolhand.devnet.ports import LOOPBACK, free_port
-from poolhand.devnet.rpc import Rpc
+from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable, Unavailable
 
 CHAIN_ID: Final = 31337
@@ -84,7 +84,7 @@ class Anvil:
             *("--cache-path", str(folder / "states")),
         ]
         self._process: asyncio.subprocess.Process | None = None
-        self._rpc: Rpc | None = None
+        self._rpc: NodeRpc | None = None
         self._saver: asyncio.Task[None] | None = None
         self._saving = asyncio.Lock()
         self.port = 0
@@ -216,14 +216,14 @@ class Anvil:
             raise NodeDied(f"{self._program} cannot be started ({fault})", self.log) from fault
         finally:
             os.close(handle)
-        self._rpc = Rpc(self.url)
+        self._rpc = NodeRpc(self.url)
         try:
             return await self._ready(self._process, self._rpc)
         except BaseException:
             await self._stop()
             raise
 
-    async def _ready(self, process: asyncio.subprocess.Process, rpc: Rpc) -> bool:
+    async def _ready(self, process: asyncio.subprocess.Process, rpc: NodeRpc) -> bool:
         ended = asyncio.create_task(process.wait())
         try:
             async with asyncio.timeout(READY_SECONDS):

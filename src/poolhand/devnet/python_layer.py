@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from poolhand.devnet.layers import Copied, Entry, Layer, Link, Place, Text, write_layer
+from poolhand.devnet.layers import Copied, Entry, Layer, LayerLink, LayerPlace, Text, write_layer
 from poolhand.domain.errors import Refused
 
 RECIPE: Final = 1
@@ -88,13 +88,13 @@ def _make(folder: Path) -> Layer:
         **libraries,
         **{f"{HOME}/{path.relative_to(staged)}": Copied(path) for path in _files(staged)},
         f"/usr/bin/{VERSION}": Copied(interpreter, executable=True),
-        "/usr/bin/python3": Link(VERSION),
-        "/usr/bin/python": Link(VERSION),
+        "/usr/bin/python3": LayerLink(VERSION),
+        "/usr/bin/python": LayerLink(VERSION),
         "/etc/passwd": Text(USERS),
         "/etc/group": Text(GROUPS),
-        "/tmp": Place(0o1777),  # noqa: S108 - of the image
-        "/iexec_in": Place(),
-        "/iexec_out": Place(0o1777),
+        "/tmp": LayerPlace(0o1777),  # noqa: S108 - of the image
+        "/iexec_in": LayerPlace(),
+        "/iexec_out": LayerPlace(0o1777),
     }
     return write_layer(folder / "layer.tar.gz", entries)
 

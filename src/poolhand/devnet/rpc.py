@@ -27,7 +27,7 @@ class NodeRefused(Bug):
         self.method = method
 
 
-class Rpc:
+class NodeRpc:
     """An HTTP endpoint of a node; use as an async context manager."""
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:

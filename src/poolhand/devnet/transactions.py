@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 
-from poolhand.devnet.rpc import NodeRefused, Rpc
+from poolhand.devnet.rpc import NodeRefused, NodeRpc
 from poolhand.domain.errors import Bug
 from poolhand.domain.ids import Address
 
@@ -35,7 +35,7 @@ class SetupFailed(Bug):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """One transaction: what it is for, to whom (None creates a contract), and its data."""
 
     what: str
@@ -52,18 +52,20 @@ def created_address(sender: Address, nonce: int) -> Address:
     return Address(keccak(bytes([0xC0 + len(body)]) + body)[12:])
 
 
-async def next_nonce(rpc: Rpc, sender: LocalAccount) -> int:
+async def next_nonce(rpc: NodeRpc, sender: LocalAccount) -> int:
     """Return the nonce of the account's next transaction."""
     return int(await rpc.call("eth_getTransactionCount", sender.address, "pending"), 16)
 
 
-def sign(account: LocalAccount, steps: Sequence[Step], nonce: int, chain_id: int) -> list[str]:
+def sign(account: LocalAccount, steps: Sequence[SetupStep], nonce: int, chain_id: int) -> list[str]:
     """Sign steps with consecutive nonces; returns what ``eth_sendRawTransaction`` takes."""
     signed = (_fields(step, nonce + at, chain_id) for at, step in enumerate(steps))
     return [account.sign_transaction(each).raw_transaction.to_0x_hex() for each in signed]
 
 
-async def settle(rpc: Rpc, steps: Sequence[Step], raw: Sequence[str]) -> list[dict[str, Any]]:
+async def settle(
+    rpc: NodeRpc, steps: Sequence[SetupStep], raw: Sequence[str]
+) -> list[dict[str, Any]]:
     """Send signed transactions in one request and have them mined; returns their receipts.
 
     Raises:
@@ -86,7 +88,7 @@ async def settle(rpc: Rpc, steps: Sequence[Step], raw: Sequence[str]) -> list[di
     return receipts
 
 
-async def _send_again(rpc: Rpc, raw: Sequence[str], hashes: Sequence[str]) -> None:
+async def _send_again(rpc: NodeRpc, raw: Sequence[str], hashes: Sequence[str]) -> None:
     """Free transactions that wait for one that is mined already.
 
     Anvil 1.7 reads the account's nonce and then queues; a block in between leaves the transaction
@@ -107,7 +109,7 @@ MINED_MEANWHILE: Final = "nonce too low"
 """What Anvil says of a transaction whose receipt was not yet there when we looked."""
 
 
-def _fields(step: Step, nonce: int, chain_id: int) -> dict[str, Any]:
+def _fields(step: SetupStep, nonce: int, chain_id: int) -> dict[str, Any]:
     to = b"" if step.to is None else to_checksum_address(bytes(step.to))
     return {
         "type": 2,

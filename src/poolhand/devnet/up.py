@@ -23,7 +23,7 @@ from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
 from poolhand.devnet.adversaries.kinds import KINDS, TURN_SEEKERS, Kind, names_of
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.children import FIRST_PAUSE, Child
-from poolhand.devnet.contracts import Deployed, deploy
+from poolhand.devnet.contracts import DeployedContracts, deploy
 from poolhand.devnet.examples import publish_examples
 from poolhand.devnet.faults.control import controlled
 from poolhand.devnet.faults.faults import Faults
@@ -177,7 +177,9 @@ def _hold(home: Path, stack: AsyncExitStack) -> None:
     stack.callback(os.close, handle)
 
 
-async def _chain(plan: DevnetPlan, found: Artifacts, node: Anvil) -> tuple[Deployed, Funded]:
+async def _chain(
+    plan: DevnetPlan, found: Artifacts, node: Anvil
+) -> tuple[DeployedContracts, Funded]:
     """Deploy and fund at once, then let blocks come at their own pace."""
     deployed = await deploy(node.url, found, derive(DEPLOYER))
     funded = await fund(
@@ -244,7 +246,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 def _info(
     plan: DevnetPlan,
-    deployed: Deployed,
+    deployed: DeployedContracts,
     funded: Funded,
     registry: Registry,
     ports: _Ports,

@@ -24,7 +24,7 @@ from poolhand.domain.onchain import (
 from poolhand.domain.platforms import WORKERS
 from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
-from poolhand.requester.purse import Purse
+from poolhand.requester.purse import SpendingWallet
 from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
 from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
@@ -62,7 +62,9 @@ class Deployed:
 
 
 async def deploy(
-    purse: Purse, asset: CreateAsset, before: Callable[[Address], Awaitable[None]] | None = None
+    purse: SpendingWallet,
+    asset: CreateAsset,
+    before: Callable[[Address], Awaitable[None]] | None = None,
 ) -> Deployed:
     """Register an asset, or return the same one registered before; repeatable.
 

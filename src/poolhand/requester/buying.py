@@ -28,7 +28,7 @@ from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
 from poolhand.requester.checking import check, hub_domain, shortfall
-from poolhand.requester.purse import NOTHING, OpenPurse, Purse
+from poolhand.requester.purse import NOTHING, OpenPurse, SpendingWallet
 from poolhand.requester.repeats import refuse_repeat
 from poolhand.requester.wish import (
     Wish,
@@ -71,7 +71,7 @@ class Buyer:
         pool: Sells workerpool orders; None when wishes bring their own.
     """
 
-    def __init__(self, purse: Purse, entropy: Entropy, pool: PoolClient | None) -> None:
+    def __init__(self, purse: SpendingWallet, entropy: Entropy, pool: PoolClient | None) -> None:
         self._purse, self._entropy, self._pool = purse, entropy, pool
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:

@@ -19,7 +19,7 @@ from poolhand.domain.onchain import ChainTaskStatus, Claim, Initialize, Receipt,
 from poolhand.domain.units import UnixSeconds, show_duration, show_moment
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
-from poolhand.requester.purse import OpenPurse, Purse
+from poolhand.requester.purse import OpenPurse, SpendingWallet
 
 BATCH: Final = 24
 """Tasks per ``claimArray``, and per ``initializeArray`` where one was never put on chain."""
@@ -50,7 +50,7 @@ class Claimed:
     receipts: tuple[Receipt, ...] = ()
 
 
-async def claim_task(purse: Purse, clock: Clock, task_id: TaskId) -> Claimed:
+async def claim_task(purse: SpendingWallet, clock: Clock, task_id: TaskId) -> Claimed:
     """Get the price of an unfinished task back once its final deadline has passed; repeatable.
 
     Raises:
@@ -70,7 +70,7 @@ async def claim_task(purse: Purse, clock: Clock, task_id: TaskId) -> Claimed:
         return await claim(purse, clock, {task_id: None})
 
 
-async def claim_deal(purse: Purse, clock: Clock, deal: Deal) -> Claimed:
+async def claim_deal(purse: SpendingWallet, clock: Clock, deal: Deal) -> Claimed:
     """Get the price of every unfinished task of a deal back, those never put on chain too.
 
     Repeatable; tasks that have ended are left alone.
@@ -88,7 +88,7 @@ async def claim_deal(purse: Purse, clock: Clock, deal: Deal) -> Claimed:
         return await claim(purse, clock, places)
 
 
-async def claim(purse: Purse, clock: Clock, places: Places) -> Claimed:
+async def claim(purse: SpendingWallet, clock: Clock, places: Places) -> Claimed:
     """Claim whichever of these tasks are unfinished; their final deadline must have passed.
 
     Raises:

@@ -39,7 +39,7 @@ class RegistryDown(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class ImageName:
+class ImageReference:
     """A reference with nothing implied: registry, repository, and a tag or a digest or both."""
 
     registry: str

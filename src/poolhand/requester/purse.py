@@ -104,7 +104,7 @@ class OpenPurse:
     deals: RememberedDeals
 
 
-class Purse:
+class SpendingWallet:
     """Opens a wallet for as long as something is sent, on a connection of its own.
 
     So another program may spend from the wallet while this one only watches.

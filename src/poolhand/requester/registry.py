@@ -20,9 +20,15 @@ from poolhand.domain.deal import App
 from poolhand.domain.errors import Refused
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.platforms import linux_on, listed_platforms, platform_of, runs_on
-from poolhand.requester.images import Image, ImageName, NoSuchImage, RegistryDown, is_private_place
+from poolhand.requester.images import (
+    Image,
+    ImageReference,
+    NoSuchImage,
+    RegistryDown,
+    is_private_place,
+)
 from poolhand.settings.registries import RegistryLogin
-from poolhand.transport.web import Answer, AnswerTooLarge, Caps, NoAnswer, Visits, ask
+from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, Visits, WebAnswer, ask
 
 Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
@@ -71,7 +77,7 @@ async def resolve(http: httpx.AsyncClient, text: str, login_of: Logins = nobody)
         NoSuchImage: The registry does not know it.
         RegistryDown: The registry does not answer.
     """
-    image = ImageName.parse(text)
+    image = ImageReference.parse(text)
     if image.digest is not None:
         return Image(str(image), image.digest)
     registry = _Registry(http, image, await login_of(image.registry))
@@ -103,7 +109,7 @@ async def demand_platform(
     Raises:
         WrongPlatform: It is built for other processors.
     """
-    name = ImageName.parse(image.name)
+    name = ImageReference.parse(image.name)
     wanted = (linux_on(platform.machine()),) if name.is_local else tuple(platforms)
     try:
         registry = _Registry(http, name, await login_of(name.registry), allows)
@@ -131,7 +137,7 @@ async def demand_runnable(
         allows: Whether a URL may be visited.
     """
     try:
-        name = ImageName.parse(multiaddr.decode(app.multiaddr))
+        name = ImageReference.parse(multiaddr.decode(app.multiaddr))
     except Refused:
         return
     if app.type == "DOCKER" and any(app.checksum) and await allows(name.api):
@@ -144,14 +150,14 @@ class _Registry:
     def __init__(
         self,
         http: httpx.AsyncClient,
-        image: ImageName,
+        image: ImageReference,
         login: RegistryLogin | None,
         allows: Visits = unread_by_others,
     ) -> None:
         self._http, self._image, self._login, self._allows = http, image, login, allows
         self._headers: dict[str, str] = {}
 
-    async def manifest(self, method: str, name: str) -> Answer:
+    async def manifest(self, method: str, name: str) -> WebAnswer:
         """Return a manifest, by tag or digest."""
         return await self._read(method, f"manifests/{name}", {"Accept": _MANIFESTS})
 
@@ -168,7 +174,7 @@ class _Registry:
         told = platform_of(_members((await self._read("GET", f"blobs/{name}", {})).content))
         return (told,) if told else ()
 
-    async def _read(self, method: str, path: str, headers: dict[str, str]) -> Answer:
+    async def _read(self, method: str, path: str, headers: dict[str, str]) -> WebAnswer:
         url = f"{self._image.api}/v2/{self._image.repository}/{path}"
         answer = await self._ask(method, url, {**headers, **self._headers})
         if answer.status == 401 and not self._headers:
@@ -181,7 +187,7 @@ class _Registry:
             raise self._missing(answer.status)
         return self._succeeded(answer)
 
-    async def _elsewhere(self, answer: Answer) -> str:
+    async def _elsewhere(self, answer: WebAnswer) -> str:
         """Return where a registry says that a blob lies; what lets us in is not sent there."""
         url = str(urljoin(answer.url, answer.headers.get("location", "")))
         if not await self._allows(url):
@@ -231,7 +237,7 @@ class _Registry:
 
     async def _ask(
         self, method: str, url: str, headers: dict[str, str], asked: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> WebAnswer:
         """Ask; a registry that dribbles holds a buyer no longer than one that is silent."""
         caps = Caps(MOST_METADATA, self._http.timeout.read)
         try:
@@ -247,7 +253,7 @@ class _Registry:
                 "correct the name"
             ) from fault
 
-    def _succeeded(self, answer: Answer) -> Answer:
+    def _succeeded(self, answer: WebAnswer) -> WebAnswer:
         if not answer.is_success:
             raise RegistryDown(
                 f"the registry of {self._image} answers HTTP {answer.status}: try again later"

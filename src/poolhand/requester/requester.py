@@ -40,7 +40,7 @@ from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
-from poolhand.requester.purse import ChainAccess, Connect, Purse
+from poolhand.requester.purse import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import ResultPlaces
@@ -112,7 +112,9 @@ class Requester:
         self._rule = UrlRule(resolver, settings.chain.rpc_urls)
         self._logins = RegistryLogins(config=settings.docker_config)
         self._purse = (
-            Purse(connect, wallet, settings.state, settings.locks, clock) if wallet else None
+            SpendingWallet(connect, wallet, settings.state, settings.locks, clock)
+            if wallet
+            else None
         )
         self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
@@ -123,7 +125,7 @@ class Requester:
         return self._chain.hub
 
     @property
-    def purse(self) -> Purse:
+    def purse(self) -> SpendingWallet:
         """The wallet; raises NoWallet."""
         if self._purse is None:
             raise NoWallet("this must be signed: name a wallet with --wallet (or $POOLHAND_WALLET)")

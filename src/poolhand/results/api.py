@@ -16,9 +16,9 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import HubFacts
 from poolhand.results.intake import Intake
-from poolhand.results.metrics import Metrics
+from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.ranges import asked_part
-from poolhand.results.rules import Claim
+from poolhand.results.rules import ResultClaim
 
 DRAINED: Final = 16 * 1024**2
 """Bytes of an unwanted body that are read all the same: who is cut off misses the answer."""
@@ -31,7 +31,7 @@ class BrokenOff(Refused):
 
 
 def routes(
-    intake: Intake, metrics: Metrics, facts: HubFacts, trouble: Callable[[], str]
+    intake: Intake, metrics: ResultsMetrics, facts: HubFacts, trouble: Callable[[], str]
 ) -> APIRouter:
     """Return every endpoint; ``trouble`` tells why the chain cannot be read, or nothing."""
     router = APIRouter()
@@ -41,7 +41,7 @@ def routes(
     return router
 
 
-def _uploads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
+def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None:
     @router.put("/v1/results/{task_id}")
     async def put_result(
         request: Request,
@@ -60,7 +60,7 @@ def _uploads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
         signature, ``Poolhand-Signature`` the worker's EIP-712 ``ResultUpload``. Answers the link
         to put on chain.
         """
-        claim = Claim(
+        claim = ResultClaim(
             task_id=TaskId.parse(task_id),
             deal_id=DealId.parse(deal_id),
             index=index,
@@ -102,7 +102,7 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
         return  # larger than any body may be, or gone: the answer itself says why
 
 
-def _downloads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
+def _downloads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None:
     @router.head("/results/{task_id}", include_in_schema=False)
     @router.get("/results/{task_id}", include_in_schema=False)
     @router.head("/v1/results/{task_id}")
@@ -145,7 +145,7 @@ def _downloads(router: APIRouter, intake: Intake, metrics: Metrics) -> None:
 
 
 def _health(
-    router: APIRouter, metrics: Metrics, facts: HubFacts, trouble: Callable[[], str]
+    router: APIRouter, metrics: ResultsMetrics, facts: HubFacts, trouble: Callable[[], str]
 ) -> None:
     @router.get("/health")
     async def health() -> dict[str, Any]:

@@ -13,8 +13,8 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
 from poolhand.results.inspect import ArchiveLimits
-from poolhand.results.intake import Intake, Terms
-from poolhand.results.metrics import Metrics
+from poolhand.results.intake import Intake, IntakeTerms
+from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.room import Quota
 from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import application, hosts_of
@@ -38,7 +38,7 @@ def assemble(
 
     ``trouble`` tells why the chain cannot be read at present; empty when it can.
     """
-    terms = Terms(
+    terms = IntakeTerms(
         limits=ArchiveLimits(settings.max_expanded, settings.max_files, settings.max_ratio),
         max_archive=settings.max_archive,
         max_provisional=settings.max_provisional,
@@ -50,7 +50,7 @@ def assemble(
     intake = Intake(hub, storage, clock, terms, Wall(settings.folder / "faults"))
     app = application(
         "Poolhand results",
-        [routes(intake, Metrics(), hub.facts, trouble)],
+        [routes(intake, ResultsMetrics(), hub.facts, trouble)],
         max_body=settings.max_archive,
         hosts=hosts_of(settings.host, url),
     )

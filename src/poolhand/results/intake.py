@@ -27,7 +27,7 @@ from poolhand.results.errors import ArchiveTooLarge, DigestDiffers, NotYetOnChai
 from poolhand.results.inspect import ArchiveLimits, Contents, inspect
 from poolhand.results.ranges import Part
 from poolhand.results.room import Quota, Room
-from poolhand.results.rules import Claim
+from poolhand.results.rules import ResultClaim
 
 INSPECTIONS: Final = 2
 """Archives looked into at a time: it takes a processor each."""
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class IntakeTerms:
     """What the operator decides; see ``settings.results``."""
 
     limits: ArchiveLimits
@@ -53,7 +53,12 @@ class Intake:
     """Judges uploads by the chain and keeps what passes."""
 
     def __init__(
-        self, hub: Hub, storage: ResultStorage, clock: Clock, terms: Terms, wall: Wall | None = None
+        self,
+        hub: Hub,
+        storage: ResultStorage,
+        clock: Clock,
+        terms: IntakeTerms,
+        wall: Wall | None = None,
     ) -> None:
         self._wall = wall or Wall()
         self._hub, self._storage, self._clock, self._terms = hub, storage, clock, terms
@@ -71,7 +76,7 @@ class Intake:
 
     # ------------------------------------------------------------------------------------ in
 
-    async def upload(self, claim: Claim, body: AsyncIterator[bytes]) -> str:
+    async def upload(self, claim: ResultClaim, body: AsyncIterator[bytes]) -> str:
         """Take an archive and return the link to put on chain (JSON text).
 
         The body is not read before the claim holds, nor when the result is here already.
@@ -87,7 +92,7 @@ class Intake:
         rules.check_claim(claim, deal, chain_id, self._terms.workerpool, now)
         return link_text((await self._kept(claim, deal, body)).location, deal.callback)
 
-    async def _kept(self, claim: Claim, deal: Deal, body: AsyncIterator[bytes]) -> Archive:
+    async def _kept(self, claim: ResultClaim, deal: Deal, body: AsyncIterator[bytes]) -> Archive:
         """Return the archive that is kept: one that is here already, or what comes now."""
         known = await self._storage.of_task(claim.task_id)
         for each in known:
@@ -100,7 +105,7 @@ class Intake:
 
     async def _take(
         self,
-        claim: Claim,
+        claim: ResultClaim,
         deal: Deal,
         body: AsyncIterator[bytes],
         due: ResultDigest | None,
@@ -135,7 +140,7 @@ class Intake:
             with draft.reading() as file:
                 return await asyncio.to_thread(inspect, file, self._terms.limits)
 
-    async def _view(self, claim: Claim, deal: Deal) -> tuple[TaskView, UnixSeconds]:
+    async def _view(self, claim: ResultClaim, deal: Deal) -> tuple[TaskView, UnixSeconds]:
         """Return the task with the worker's contribution, and its final deadline."""
         view = (await self._hub.tasks({claim.task_id: (claim.worker,)}))[claim.task_id]
         if view.status is not ChainTaskStatus.UNSET:
@@ -152,7 +157,11 @@ class Intake:
                 await self._clear(view)
 
     async def _receive(
-        self, claim: Claim, body: AsyncIterator[bytes], draft: Draft, grow: Callable[[int], None]
+        self,
+        claim: ResultClaim,
+        body: AsyncIterator[bytes],
+        draft: Draft,
+        grow: Callable[[int], None],
     ) -> int:
         """Write the body down; return its bytes."""
         checksum, size = hashlib.sha256(), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter
 
 
-class Metrics:
+class ResultsMetrics:
     """Counts since the service started."""
 
     def __init__(self) -> None:

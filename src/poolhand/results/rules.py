@@ -33,7 +33,7 @@ PER_WORKER: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ResultClaim:
     """What a worker says with an upload; ``archive`` is the sha256 of the body (32 bytes)."""
 
     task_id: TaskId
@@ -47,7 +47,7 @@ class Claim:
 
 
 def check_claim(
-    claim: Claim, deal: Deal, chain_id: int, workerpool: Address | None, now: UnixSeconds
+    claim: ResultClaim, deal: Deal, chain_id: int, workerpool: Address | None, now: UnixSeconds
 ) -> None:
     """Check that the pool's owner sent this worker and that the worker sent this archive.
 

@@ -15,7 +15,7 @@ from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
-from poolhand.transport.web import Answer, AnswerTooLarge, Caps, NoAnswer, ask
+from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
 from poolhand.wire.json_models import M, read_model
 from poolhand.wire.order_json import decode_order
 from poolhand.wire.pool_api import (
@@ -148,14 +148,14 @@ class PoolClient:
         raise _refusal(answer, self.url)
 
 
-def _json(answer: Answer, url: str) -> Any:
+def _json(answer: WebAnswer, url: str) -> Any:
     try:
         return parse_json(answer.content)
     except ValueError as fault:
         raise Malformed(f"{url} does not speak JSON: is it really a workerpool's URL?") from fault
 
 
-def _refusal(answer: Answer, url: str) -> PoolhandError:
+def _refusal(answer: WebAnswer, url: str) -> PoolhandError:
     """Turn an answer that is no success into an error."""
     try:
         told = PoolFault.model_validate(parse_json(answer.content))

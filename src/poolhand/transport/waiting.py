@@ -37,7 +37,7 @@ def neighbourhood(host: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class WaitingRoom:
     """How many connections may wait: of one client address, and in all.
 
     Whoever calls from this machine itself is bounded by ``in_all`` alone: behind a reverse proxy
@@ -53,9 +53,9 @@ class Room:
 
 
 class WaitingConnections:
-    """Keeps within a ``Room``."""
+    """Keeps within a ``WaitingRoom``."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: WaitingRoom) -> None:
         self._room = room
         self._order: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
@@ -112,9 +112,9 @@ class ServiceLimits:
         sockets: Of one WebSocket.
     """
 
-    asking: Room
-    sending: Room
-    taking: Room
+    asking: WaitingRoom
+    sending: WaitingRoom
+    taking: WaitingRoom
     requests: int
     reserve: int = 16
     head: float = 10
@@ -132,8 +132,8 @@ def limits_for(descriptors: int) -> ServiceLimits:
     """Return limits that leave most of a process's descriptors to workers, files and the chain."""
     many, few = min(MOST, max(descriptors // 8, 8)), min(MOST, max(descriptors // 16, 4))
     return ServiceLimits(
-        asking=Room(max(many // 4, 4), many),
-        sending=Room(max(few // 4, 2), few),
-        taking=Room(max(few // 4, 2), few),
+        asking=WaitingRoom(max(many // 4, 4), many),
+        sending=WaitingRoom(max(few // 4, 2), few),
+        taking=WaitingRoom(max(few // 4, 2), few),
         requests=many,
     )

@@ -67,7 +67,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebAnswer:
     """An answer that came whole; ``url`` is where it came from, after redirects."""
 
     status: int
@@ -183,11 +183,13 @@ async def opened(
         raise NoAnswer(fault) from fault
 
 
-async def ask(http: httpx.AsyncClient, method: str, url: str, caps: Caps, **request: Any) -> Answer:
+async def ask(
+    http: httpx.AsyncClient, method: str, url: str, caps: Caps, **request: Any
+) -> WebAnswer:
     """Ask, and return the answer whole; raises as ``opened`` and ``Incoming.content``."""
     async with opened(http, method, url, caps, **request) as incoming:
         content = await incoming.content()
-        return Answer(incoming.status, incoming.headers, content, incoming.url)
+        return WebAnswer(incoming.status, incoming.headers, content, incoming.url)
 
 
 def ask_now(
@@ -199,7 +201,7 @@ def ask_now(
     headers: Mapping[str, str] | None = None,
     json: Any = None,
     connect: float = 5.0,
-) -> Answer:
+) -> WebAnswer:
     """Ask a service of this machine from where no event loop runs; no proxy is used.
 
     Args:
@@ -228,7 +230,7 @@ def ask_now(
                     raise AnswerTooLarge(most)
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("the answer takes too long")
-            return Answer(answer.status_code, answer.headers, bytes(body), str(answer.url))
+            return WebAnswer(answer.status_code, answer.headers, bytes(body), str(answer.url))
     except FAULTS as fault:
         raise NoAnswer(fault) from fault
 

@@ -40,7 +40,6 @@ class WorkerStanding:
         away_since: When the last session broke, or the first try to connect failed.
         next_try: When the pool is tried again; None when only a person can help.
         refused: Whether the pool turned this worker down, for now or for good.
-        was_connected: Whether there has ever been a session.
         idle: The pool's reasons for giving nothing, see ``domain.task.idle``.
         holds: Why nothing new is taken, each with its sentence.
         offers: Counted.
@@ -51,7 +50,6 @@ class WorkerStanding:
     away_since: UnixSeconds | None = None
     next_try: UnixSeconds | None = None
     refused: bool = False
-    was_connected: bool = False
     idle: Mapping[str, int] = field(default_factory=dict)
     holds: dict[Hold, str] = field(default_factory=dict)
     offers: Offers = field(default_factory=Offers)
@@ -67,7 +65,7 @@ class WorkerStanding:
 
     def joined(self) -> None:
         """Note that there is a session."""
-        self.connected, self.problem, self.was_connected = True, None, True
+        self.connected, self.problem = True, None
         self.away_since = self.next_try = None
         self.refused = False
 

@@ -50,7 +50,7 @@ _MONEY: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """What a transaction that succeeded left behind."""
 
     logs: list[Log] = field(default_factory=list)
@@ -62,13 +62,15 @@ class Outcome:
         return tuple(log.deal_id for log in self.logs if log.deal_id is not None)
 
 
-def apply(state: State, domain: Domain, sender: Address, call: Call, now: UnixSeconds) -> Outcome:
+def apply(
+    state: State, domain: Domain, sender: Address, call: Call, now: UnixSeconds
+) -> CallOutcome:
     """Change ``state``, which the caller throws away when this raises a ``Reverted``."""
     if isinstance(call, MatchOrders):
-        return Outcome(match_orders(state, domain, call, now))
+        return CallOutcome(match_orders(state, domain, call, now))
     if isinstance(call, CreateApp | CreateDataset | CreateWorkerpool):
-        return Outcome(created=assets.create(state, call))
+        return CallOutcome(created=assets.create(state, call))
     if type(call) in _TASKS:
-        return Outcome(_TASKS[type(call)](state, sender, call, now))  # type: ignore[operator]
+        return CallOutcome(_TASKS[type(call)](state, sender, call, now))  # type: ignore[operator]
     _MONEY[type(call)](state, sender, call)  # type: ignore[operator]
-    return Outcome()
+    return CallOutcome()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Bell:
+class FakeBell:
     """Rings once for everybody who waits; may be rung outside of an event loop."""
 
     def __init__(self) -> None:

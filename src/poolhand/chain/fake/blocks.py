@@ -31,7 +31,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Mined:
+class MinedCall:
     """A transaction in a block; ``refusal`` is why it failed, None when it succeeded."""
 
     sent: Sent
@@ -40,11 +40,11 @@ class Mined:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FakeBlock:
     """A block and the state it left."""
 
     head: Head
-    mined: tuple[Mined, ...]
+    mined: tuple[MinedCall, ...]
     events: tuple[HubEvent, ...]
     state: State
     moved: tuple[tuple[Address, Movement], ...] = ()
@@ -64,7 +64,7 @@ def mixed(waiting: list[Sent], seed: int | None) -> list[Sent]:
 
 
 def movements(
-    moved: Sequence[Moved], head: Head, entry: Mined, count: int
+    moved: Sequence[Moved], head: Head, entry: MinedCall, count: int
 ) -> list[tuple[Address, Movement]]:
     """Give movements their places in a block, after ``count`` others."""
     tx_hash = entry.receipt.tx_hash

@@ -7,9 +7,9 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
-from poolhand.chain.fake.apply import Outcome, apply
-from poolhand.chain.fake.bell import Bell
-from poolhand.chain.fake.blocks import Block, Mined, Sent, mixed, movements
+from poolhand.chain.fake.apply import CallOutcome, apply
+from poolhand.chain.fake.bell import FakeBell
+from poolhand.chain.fake.blocks import FakeBlock, MinedCall, Sent, mixed, movements
 from poolhand.chain.fake.reach import Reach
 from poolhand.chain.fake.sender import FakeSender
 from poolhand.chain.fake.state import State
@@ -87,14 +87,14 @@ class FakeChain:
         self.automine, self.outage, self.lag, self.gas_price = automine, False, 0, gas_price
         self.before_send: Callable[[Address, str, Call], None] | None = None
         self.after_send: Callable[[Address, str, Call], None] | None = None
-        self.bell = Bell()
+        self.bell = FakeBell()
         self.pool: list[Sent] = []
         self._forks = 0
         self._nonces: dict[Address, int] = {}
-        self._mined: dict[tuple[Address, int], Mined] = {}
+        self._mined: dict[tuple[Address, int], MinedCall] = {}
         self.purposes: dict[tuple[Address, str], Sent] = {}
         state = State(categories={category.index: category for category in categories})
-        self._blocks = [Block(self._head(0, BlockHash(bytes(32)), start), (), (), state)]
+        self._blocks = [FakeBlock(self._head(0, BlockHash(bytes(32)), start), (), (), state)]
         own = self.reach()
         self.hub, self.watcher = own.hub, own.watcher
 
@@ -123,15 +123,15 @@ class FakeChain:
         """What the newest block left; to be read only."""
         return self._blocks[-1].state
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[FakeBlock]:
         """Yield the canonical blocks, oldest first."""
         yield from self._blocks
 
-    def mined(self) -> tuple[Mined, ...]:
+    def mined(self) -> tuple[MinedCall, ...]:
         """Return every transaction on the canonical chain, in order."""
         return tuple(mined for block in self._blocks for mined in block.mined)
 
-    def outcome(self, sent: Sent) -> Mined | None:
+    def outcome(self, sent: Sent) -> MinedCall | None:
         """Return how a transaction ended, None while it waits."""
         return self._mined.get((sent.sender, sent.nonce))
 
@@ -153,7 +153,7 @@ class FakeChain:
         if self.outage:
             raise ChainUnreachable("no RPC endpoint answers: check them, or wait")
 
-    def seen(self, lag: int = 0) -> Block:
+    def seen(self, lag: int = 0) -> FakeBlock:
         """Return the newest block of a node that is ``lag`` blocks behind, and behind our own."""
         return self._blocks[max(0, len(self._blocks) - 1 - max(lag, self.lag))]
 
@@ -184,7 +184,7 @@ class FakeChain:
 
     # ------------------------------------------------------------------------- acting
 
-    def check(self, sender: Address, call: Call, lag: int = 0) -> Outcome:
+    def check(self, sender: Address, call: Call, lag: int = 0) -> CallOutcome:
         """Try a call, as ``eth_call`` does; raises ``Reverted`` leaves."""
         at = self.seen(lag)
         return apply(at.state.copy(), self.domain, sender, call, at.head.timestamp)
@@ -272,7 +272,7 @@ class FakeChain:
         self.bell.ring()
         return self.head
 
-    def _block(self, waiting: list[Sent], moment: int) -> Block:
+    def _block(self, waiting: list[Sent], moment: int) -> FakeBlock:
         parent = self._blocks[-1]
         head = self._head(parent.head.number + 1, parent.head.block_hash, moment)
         state, mined = parent.state, []
@@ -283,11 +283,11 @@ class FakeChain:
             mined.append(entry)
             events += self._events(head, entry, outcome, len(events))
             moved += movements(state.moved, head, entry, len(moved))
-        return Block(head, tuple(mined), tuple(events), state.copy(), tuple(moved))
+        return FakeBlock(head, tuple(mined), tuple(events), state.copy(), tuple(moved))
 
-    def _run(self, before: State, sent: Sent, head: Head) -> tuple[State, Mined, Outcome]:
+    def _run(self, before: State, sent: Sent, head: Head) -> tuple[State, MinedCall, CallOutcome]:
         state = before.copy()
-        outcome, refusal = Outcome(), None
+        outcome, refusal = CallOutcome(), None
         try:
             outcome = apply(state, self.domain, sent.sender, sent.call, head.timestamp)
         except Reverted as fault:
@@ -303,10 +303,10 @@ class FakeChain:
             created=outcome.created,
             deals=outcome.deals,
         )
-        return state, Mined(sent, receipt, refusal), outcome
+        return state, MinedCall(sent, receipt, refusal), outcome
 
     @staticmethod
-    def _events(head: Head, entry: Mined, outcome: Outcome, count: int) -> list[HubEvent]:
+    def _events(head: Head, entry: MinedCall, outcome: CallOutcome, count: int) -> list[HubEvent]:
         return [
             HubEvent(
                 kind=log.kind,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolhand.chain.fake.assets import predict
-from poolhand.chain.fake.blocks import Block
+from poolhand.chain.fake.blocks import FakeBlock
 from poolhand.chain.fake.state import KITTY, State
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
@@ -219,7 +219,7 @@ class FakeHub:
             if mined.receipt.tx_hash in wanted
         }
 
-    def _seen_blocks(self, first: BlockNumber, last: BlockNumber | None) -> list[Block]:
+    def _seen_blocks(self, first: BlockNumber, last: BlockNumber | None) -> list[FakeBlock]:
         self._reach.check_up()
         newest = self._reach.seen.head.number
         until = newest if last is None else min(last, newest)

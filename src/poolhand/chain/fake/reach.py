@@ -12,7 +12,7 @@ from poolhand.domain.ids import Address
 from poolhand.ports.signer import TransactionSigner
 
 if TYPE_CHECKING:
-    from poolhand.chain.fake.blocks import Block
+    from poolhand.chain.fake.blocks import FakeBlock
     from poolhand.chain.fake.chain import FakeChain
 
 
@@ -42,7 +42,7 @@ class Reach:
         return not (self.outage or self.chain.outage)
 
     @property
-    def seen(self) -> Block:
+    def seen(self) -> FakeBlock:
         """The block that reads stand at."""
         return self.chain.seen(self.lag)
 

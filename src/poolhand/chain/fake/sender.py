@@ -11,7 +11,7 @@ from poolhand.domain.purse import Means
 from poolhand.domain.units import Wei
 
 if TYPE_CHECKING:
-    from poolhand.chain.fake.blocks import Mined, Sent
+    from poolhand.chain.fake.blocks import MinedCall, Sent
     from poolhand.chain.fake.reach import Reach
 
 
@@ -94,7 +94,7 @@ class FakeSender:
         return _receipt(mined)
 
 
-def _receipt(mined: Mined) -> Receipt:
+def _receipt(mined: MinedCall) -> Receipt:
     if mined.refusal is not None:
         mined.refusal.is_mined = True
         raise mined.refusal

@@ -11,7 +11,7 @@ from dataclasses import replace
 from poolhand.chain import guards
 from poolhand.chain.errors import UnknownDeal
 from poolhand.chain.fake.state import KITTY, FakeTask, Log, State, unset_task
-from poolhand.chain.guards import Facts
+from poolhand.chain.guards import GuardFacts
 from poolhand.domain.deal import Deal
 from poolhand.domain.hashes import result_hash, result_seal, task_id
 from poolhand.domain.ids import Address, DealId, ResultHash, TaskId
@@ -43,7 +43,7 @@ def initialize(state: State, sender: Address, call: Initialize, now: UnixSeconds
 
 def _one(state: State, sender: Address, deal_id: DealId, index: int, now: UnixSeconds) -> list[Log]:
     name, deal = task_id(deal_id, index), state.deals.get(deal_id)
-    guards.initialize(Facts(now, sender, deal, state.view(name)), index)
+    guards.initialize(GuardFacts(now, sender, deal, state.view(name)), index)
     if deal is None:
         raise UnknownDeal(f"no deal {deal_id}")
     category = state.categories[deal.category]
@@ -247,20 +247,20 @@ def claim(state: State, sender: Address, call: Claim, now: UnixSeconds) -> list[
     return [Log(EventKind.TASK_CLAIMED, task_id=name) for name in call.tasks]
 
 
-def facts_of(state: State, name: TaskId, sender: Address, now: UnixSeconds) -> Facts:
+def facts_of(state: State, name: TaskId, sender: Address, now: UnixSeconds) -> GuardFacts:
     """Gather what the guards look at."""
     known = state.tasks.get(name)
     own = state.contribution(name, sender)
     view = replace(state.view(name), contributions={sender: own} if own else {})
     deal = state.deals[known.deal_id] if known else None
-    return Facts(now, sender, deal, view, state.stake_of(sender))
+    return GuardFacts(now, sender, deal, view, state.stake_of(sender))
 
 
 def _update(state: State, view: TaskView) -> None:
     state.tasks[view.task_id] = replace(state.tasks[view.task_id], view=view)
 
 
-def _deal(facts: Facts) -> Deal:
+def _deal(facts: GuardFacts) -> Deal:
     if facts.deal is None:
         raise UnknownDeal(f"{facts.name} is not initialised")
     return facts.deal

@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KindRow:
     """One kind.
 
     Attributes:
@@ -47,53 +47,53 @@ class Row:
 
 
 ROWS: Final = (
-    Row(Kind.WRONG_HASH, "liar",
+    KindRow(Kind.WRONG_HASH, "liar",
         "computes, then contributes another hash with a seal that fits it",
         "where the trust asks for more than one worker, the others agree, it loses its stake to "
         "them and ends as ABORTED_ON_CONSENSUS_REACHED; with trust 1 nobody contradicts it"),
-    Row(Kind.COPIED_HASH, "copycat",
+    KindRow(Kind.COPIED_HASH, "copycat",
         "computes nothing, waits for another's contribution and contributes the same hash with a "
         "made-up seal; tries to reveal once another's reveal has made the digest public",
         "the hub refuses its reveal, it loses its stake to those who computed, and the task "
         "completes after the reveal deadline"),
-    Row(Kind.NEVER_REVEALS, "mute",
+    KindRow(Kind.NEVER_REVEALS, "mute",
         "contributes honestly and never reveals",
         "after the reveal deadline the task is finalized by the reveals of others, or reopened "
         "and computed by others; it loses its stake and ends as REVEAL_TIMEOUT"),
-    Row(Kind.RUBBISH_UPLOAD, "litterer",
+    KindRow(Kind.RUBBISH_UPLOAD, "litterer",
         "reveals, then uploads what is not its result: by the task's index the archive of another "
         "result, no archive, one with paths that leave the folder, a bomb, or it only claims to "
         "have uploaded",
         "the results service refuses it or the pool does not believe it, and another worker is "
         "asked; having revealed, it is paid"),
-    Row(Kind.VANISHES, "vanisher",
+    KindRow(Kind.VANISHES, "vanisher",
         "takes a task and kills its own process while COMPUTING",
         "it is WORKER_LOST and replaced within 30 s; started again it finishes what it holds and "
         "vanishes with the next task"),
-    Row(Kind.FLOODS, "flooder",
+    KindRow(Kind.FLOODS, "flooder",
         "sends messages as fast as it can once it is let in",
         "its session ends with a coded reason, and others are served as before"),
-    Row(Kind.FAILS, "bungler",
+    KindRow(Kind.FAILS, "bungler",
         "fails in every computation",
         "COMPUTE_FAILED, and the task is given to another worker"),
-    Row(Kind.LATE, "latecomer",
+    KindRow(Kind.LATE, "latecomer",
         "computes and holds its contribution back until the deadline has passed",
         "CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE; whoever needed it is refunded by the claim"),
-    Row(Kind.HOG, "hog",
+    KindRow(Kind.HOG, "hog",
         "claims 65,535 processors and slots and a GPU, takes whatever it is offered, and does none "
         "of it",
         "it is given no more than any newcomer, whoever has proved itself goes first, and idle "
         "workers are put beside it: the task completes without it"),
-    Row(Kind.BOASTER, "boaster",
+    KindRow(Kind.BOASTER, "boaster",
         "claims 65,535 processors and slots and a GPU, and computes honestly with what it has",
         "it is given no more than any newcomer, and more with every task that it settles"),
-    Row(Kind.SILENT, "sleeper",
+    KindRow(Kind.SILENT, "sleeper",
         "joins, says that it takes tasks, and never answers an offer",
         "the offer goes to somebody else within seconds, and with each further one its turn sinks "
         "for twice as long"),
 )  # fmt: skip
 
-KINDS: Final[Mapping[Kind, Row]] = {row.kind: row for row in ROWS}
+KINDS: Final[Mapping[Kind, KindRow]] = {row.kind: row for row in ROWS}
 TURN_SEEKERS: Final = (Kind.HOG, Kind.BOASTER, Kind.SILENT)
 """Those that are about who gets work; the others misbehave in work that they were given."""
 STANDARD: Final = tuple(kind for kind in Kind if kind is not Kind.LATE)

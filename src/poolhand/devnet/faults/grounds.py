@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.devnet.children import Child
-from poolhand.devnet.engine import Engine
+from poolhand.devnet.engine import DevnetEngine
 from poolhand.devnet.faults.bad_node import BadNode
 from poolhand.devnet.faults.disks import Disk
 from poolhand.devnet.faults.kinds import BadFault
@@ -51,7 +51,7 @@ class Grounds:
     own_ports: Mapping[str, int]
     docker: str = ""
     disks: Mapping[str, Disk] = field(default_factory=dict)
-    engine: Engine | None = None
+    engine: DevnetEngine | None = None
 
     def environment(self, pool_url: str, results_url: str) -> dict[str, str]:
         """Return the settings that put pool and results behind their lines, workers before one."""
@@ -93,7 +93,9 @@ async def prepared(
         mounted = {name: Disk(home / "disks" / f"{name}.ext4", _data(home, name)) for name in disks}
         for disk in mounted.values():
             await stack.enter_async_context(disk)
-        engine = await stack.enter_async_context(Engine(home / "engine")) if own_engine else None
+        engine = (
+            await stack.enter_async_context(DevnetEngine(home / "engine")) if own_engine else None
+        )
         pids = _Pids(children)
         to_node = Line("node", ports["node"], to_port(lambda: bad_node.port), pids)
         bad_node = BadNode(lambda: node.url, to_node.caller_at)
@@ -122,7 +124,7 @@ class _Pids:
 
 
 def _docker_line(
-    engine: Engine | None, stack: AsyncExitStack, pids: _Pids
+    engine: DevnetEngine | None, stack: AsyncExitStack, pids: _Pids
 ) -> tuple[str, Line | None]:
     """Return the DOCKER_HOST of the line to Docker, and the line."""
     named = os.environ.get("DOCKER_HOST") or DEFAULT_ENGINE

@@ -23,12 +23,12 @@ from poolhand.devnet.faults.kinds import Partition
 from poolhand.devnet.ports import LOOPBACK
 from poolhand.transport.acceptor import Acceptor, accept_streams, unix_listener
 from poolhand.transport.listen import bind
-from poolhand.transport.waiting import Room, WaitingConnections
+from poolhand.transport.waiting import WaitingConnections, WaitingRoom
 
 Stream: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial: TypeAlias = Callable[[], Awaitable[Stream]]
 CHUNK: Final = 64 * 1024
-SILENT: Final = Room(per_address=256, in_all=256)
+SILENT: Final = WaitingRoom(per_address=256, in_all=256)
 """Connections whose caller has not said a word yet."""
 FIRST_WORD: Final = 10.0
 """Seconds until it must have."""
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class LineConnection:
     """One caller's connection; ``open`` is cleared while a silent cut holds it."""
 
     near: asyncio.StreamWriter
@@ -80,12 +80,12 @@ class Line:
         near: int | Path,
         dial: Dial,
         programs: Programs,
-        silent: Room = SILENT,
+        silent: WaitingRoom = SILENT,
     ) -> None:
         self.service = service
         self._near, self._dial, self._programs = near, dial, programs
         self._cuts: list[Partition] = []
-        self._connections: set[Connection] = set()
+        self._connections: set[LineConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent = WaitingConnections(silent)
         self._listener: socket.socket | None = None
@@ -141,7 +141,7 @@ class Line:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        connection = Connection(near)
+        connection = LineConnection(near)
         connection.open.set()
         self._connections.add(connection)
         try:
@@ -157,7 +157,7 @@ class Line:
             self._connections.discard(connection)
             connection.abort()
 
-    async def _first_word(self, reader: asyncio.StreamReader, connection: Connection) -> bytes:
+    async def _first_word(self, reader: asyncio.StreamReader, connection: LineConnection) -> bytes:
         """Wait for what the caller says first: who says nothing takes no service's time."""
         self._silent.touch(connection)
         async with asyncio.timeout(FIRST_WORD):
@@ -166,7 +166,7 @@ class Line:
         return said
 
     async def _forward(
-        self, first: bytes, reader: asyncio.StreamReader, connection: Connection
+        self, first: bytes, reader: asyncio.StreamReader, connection: LineConnection
     ) -> None:
         far_reader, connection.far = await self._dial()
         connection.far.write(first)
@@ -182,7 +182,7 @@ class Line:
             back.cancel()
             await asyncio.gather(there, back, return_exceptions=True)
 
-    def _apply(self, connection: Connection) -> None:
+    def _apply(self, connection: LineConnection) -> None:
         """Do to a connection what the cuts in force say."""
         cut = self._cut_of(connection)
         if cut is None:
@@ -192,12 +192,12 @@ class Line:
         else:
             connection.abort()
 
-    def _cut_of(self, connection: Connection) -> Partition | None:
+    def _cut_of(self, connection: LineConnection) -> Partition | None:
         """Return the hardest cut that concerns a connection."""
         found = [cut for cut in self._cuts if is_meant(cut.caller, self._caller(connection))]
         return min(found, key=lambda cut: cut.silent, default=None)
 
-    def _caller(self, connection: Connection) -> str:
+    def _caller(self, connection: LineConnection) -> str:
         """Find out once who calls; asked only while something is wrong."""
         if connection.caller is None:
             near = connection.near
