@@ -21,7 +21,7 @@ SUFFIXES = ("_bucket", "_sum", "_count")
 
 def registries():
     """Return the registry of each program, as it is when nothing has happened yet."""
-    from poolhand.results.metrics import Metrics as OfResults
+    from poolhand.results.metrics import ResultsMetrics as OfResults
     from poolhand.scheduler.metrics import Metrics as OfPool
     from poolhand.worker.metrics import gauges
 
