@@ -110,7 +110,7 @@ class Hub:
 @pytest.fixture
 async def reading(pool):
     world = await pool()
-    looks = world.scheduler.lookout.looks
+    looks = world.scheduler.chain_feed.looks
     looks._hub = hub = Hub(looks._hub)
     return world, looks, hub
 

@@ -74,7 +74,7 @@ async def test_a_results_service_that_hangs_does_not_hide_a_lost_worker(pool):
     await gone.reports(first, *TO_COMPUTED)
     await gone.reports(second_one, *TO_COMPUTED[:-1])
     spare = await Player(world, world.hire().wallet, slots=2).joins()
-    shelf = world.scheduler.result_checks.clerk._shelf = Hanging()
+    shelf = world.scheduler.check_queue._checker._shelf = Hanging()
     upload = Upload("a link", None, bytes(32))
     await gone.reports(first, S.RESULT_UPLOADING, S.RESULT_UPLOADED, upload=upload)
     assert shelf.asked == 1

@@ -8,7 +8,7 @@ from pool_world import first_task
 
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.onchain import ChainTaskStatus
-from poolhand.scheduler.clerk import Clerk
+from poolhand.scheduler.result_check import ResultCheck
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def test_all_parts_of_a_scheduler_speak_of_one_outage_of_the_chain(pool, l
     world.chain.before_send = goes
     await world.settle()
     for _ in range(30):
-        world.scheduler.lookout.look([first_task(deal)])
+        world.scheduler.chain_feed.look([first_task(deal)])
         await world.step()
     assert outages(lines, "chain_") == ["chain_unreachable"]
     world.chain.before_send, world.chain.outage = None, False
@@ -59,8 +59,8 @@ async def test_a_results_service_that_restarts_is_told_of_once(pool, lines):
     world = await pool()
     await world.hired()
     deal = await world.deal()
-    clerk = Clerk({deal.deal_id: deal}, Shelf(3), Passing())
-    where = await clerk._location(world.task(first_task(deal)), clerk._shelf)
+    checker = ResultCheck({deal.deal_id: deal}, Shelf(3), Passing())
+    where = await checker._location(world.task(first_task(deal)), checker._shelf)
     assert where == "https://results.test/1"
     assert outages(lines, "results_") == ["results_unreachable", "results_reached"]
 

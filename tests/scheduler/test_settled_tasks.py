@@ -17,8 +17,8 @@ from poolhand.domain.task.machine import Received, Ticked, is_settled
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.api import routes
+from poolhand.scheduler.chain_feed import SHALLOW
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.lookout import SHALLOW
 from poolhand.scheduler.scheduler import REWIND
 from poolhand.scheduler.settled import BETWEEN_PRUNINGS, DAY
 from poolhand.store.memory import MemoryJournal

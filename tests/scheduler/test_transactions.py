@@ -25,7 +25,7 @@ from poolhand.domain.task.machine import SendInitialize
 from poolhand.domain.task.rules import SETTLING
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import Gas
-from poolhand.scheduler.lookout import SHALLOW
+from poolhand.scheduler.chain_feed import SHALLOW
 
 BATCH = GasPerTask(Gas(180_000)).tasks(room(Gas(30_000_000), 0.15))
 """Tasks of the first transactions, before receipts tell what a task takes."""
@@ -374,11 +374,11 @@ async def test_an_end_deep_in_the_chain_is_not_read_again_at_every_start(pool):
     await world.pool.kill()
     world.pool.start()
     await world.settle()
-    lookout = world.scheduler.lookout
-    assert lookout._is_shallow(world.task(task))
+    chain_feed = world.scheduler.chain_feed
+    assert chain_feed._is_shallow(world.task(task))
     world.chain.mine(blocks=SHALLOW)
     await world.settle()
-    assert not lookout._is_shallow(world.task(task))
+    assert not chain_feed._is_shallow(world.task(task))
 
 
 async def test_an_initialization_that_is_taken_back_is_sent_again(pool):

@@ -277,8 +277,8 @@ async def test_an_end_that_a_worker_reports_is_looked_up_before_another_is_given
     task = first_task(await world.deal())
     await world.step()
     other = await world.hired()
-    hub = world.scheduler.lookout.looks._hub
-    world.scheduler.lookout.looks._hub = blind = Blind(hub)
+    hub = world.scheduler.chain_feed.looks._hub
+    world.scheduler.chain_feed.looks._hub = blind = Blind(hub)
     await worker.reports(task, *TO_COMPUTED, S.RESULT_UPLOADING, S.RESULT_UPLOADED,
                          S.CAN_CONTRIBUTE, S.CONTRIBUTING, S.CONTRIBUTED, S.COMPLETED)  # fmt: skip
     assert "Offer" not in other.kinds()
@@ -391,7 +391,7 @@ async def claiming(pool):
     """Return a pool that is checking what the first of two winners claims to have stored."""
     world = await pool()
     first, second = await world.hired(), await world.hired()
-    shelf = world.scheduler.result_checks.clerk._shelf = Gated()
+    shelf = world.scheduler.check_queue._checker._shelf = Gated()
     task = first_task(await world.deal(trust=3))
     await world.step()
     for worker in (first, second):

@@ -24,15 +24,15 @@ from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust, Weight
 from poolhand.ports.archive import TaskLine
 from poolhand.ports.chain import HubFacts
-from poolhand.scheduler.chronicle import Chronicle
+from poolhand.scheduler.chain_feed import ChainFeed
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
-from poolhand.scheduler.lookout import Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.preflight import Asked, Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.views import show_deal, show_task, show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.waiting import neighbourhood
@@ -82,10 +82,10 @@ class Office:
     url: str
     results_url: str
     engine: Engine
-    lookout: Lookout
+    chain_feed: ChainFeed
     workers: WorkerDirectory
     gas_budget: GasBudget
-    chronicle: Chronicle
+    task_history: TaskHistories
     pricing: Pricing
     collateral: Collateral
     preflight: Preflight
@@ -197,7 +197,7 @@ def _tasks(router: APIRouter, office: Office) -> None:
         ``block`` is where ``tx`` stands; ``won_by`` is the event on chain that decided the end;
         ``obstacle`` says why no worker that is there can do the task, null where one can.
         """
-        events = await office.chronicle.story(await _find(office, task_id))
+        events = await office.task_history.story(await _find(office, task_id))
         found = await _find(office, task_id)
         obstacle, trouble = _obstacle(office, found), _trouble(office, found)
         return show_task(found, events, obstacle=obstacle, trouble=trouble)
@@ -243,7 +243,7 @@ def _line(task: Task) -> TaskLine:
 
 def _obstacle(office: Office, task: Task) -> str | None:
     """Say why none of the workers that are there can go on with a task that needs one."""
-    deal = office.lookout.deals.by_id.get(task.facts.deal_id)
+    deal = office.chain_feed.deals.by_id.get(task.facts.deal_id)
     if deal is None or not replicates_needed(task, Weight(2)):
         return None
     return office.preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})
@@ -265,7 +265,7 @@ def _trouble(office: Office, task: Task) -> str | None:
 
 
 async def _find_deal(office: Office, name: DealId) -> Deal:
-    deals = office.lookout.deals
+    deals = office.chain_feed.deals
     found = deals.by_id.get(name) or await office.settled.deal(name)
     if found is not None:
         return found
@@ -291,7 +291,7 @@ def _health(router: APIRouter, office: Office) -> None:
 
         ``ok`` is false while the chain cannot be read; ``chain`` says why.
         """
-        head, trouble = office.lookout.head, office.lookout.trouble
+        head, trouble = office.chain_feed.head, office.chain_feed.trouble
         return PoolHealth(
             ok=not trouble,
             chain=trouble or None,

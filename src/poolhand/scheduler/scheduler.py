@@ -2,10 +2,10 @@
 
 ::
 
-    chain ──events──> lookout ──views──> engine ──effects──> transactions ─────────────> chain
-                                          ▲   └────effects──> worker sessions ──messages──> workers
-                       placement ──plan───┘                    ▲
-                                          workers ──reports────┘
+    chain ──events──> chain feed ──views──> engine ──effects──> transactions ────────────> chain
+                                            ▲   └────effects──> worker sessions ─messages─> workers
+                         placement ──plan───┘                    ▲
+                                            workers ──reports────┘
 
 Start-up order: replay the journal, catch up with the chain, resume what is outstanding, and only
 then let workers in.
@@ -44,8 +44,8 @@ from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.api import Office
 from poolhand.scheduler.appraisal import Appraisal
 from poolhand.scheduler.assessor import Assessor, Memory
-from poolhand.scheduler.chronicle import Chronicle
-from poolhand.scheduler.clerk import Clerk
+from poolhand.scheduler.chain_feed import SHALLOW, ChainFeed
+from poolhand.scheduler.check_queue import CheckQueue
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.deadlines import Deadlines
 from poolhand.scheduler.deals import Deals
@@ -53,7 +53,6 @@ from poolhand.scheduler.ended_replicates import EndedReplicates
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.idle_news import IdleNews
-from poolhand.scheduler.lookout import SHALLOW, Lookout
 from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
@@ -62,10 +61,11 @@ from poolhand.scheduler.packer import Packer
 from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
-from poolhand.scheduler.result_checks import ResultChecks
+from poolhand.scheduler.result_check import ResultCheck
 from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.transactions import KINDS, Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
@@ -121,9 +121,9 @@ class Scheduler:
         self.metrics = Metrics(self.engine, self.directory, self.gas_budget, self.settled)
         pool, retry = settings.workerpool, ChainRetry(clock, self._outage)
         self.deals = Deals(self.engine, hub, pool, retry, quick=settings.quick_finish)
-        self.lookout = Lookout(self.engine, hub, watcher, pool, self.deals, retry)
-        self.chronicle = Chronicle(hub, wall)
-        self.lookout.noticed = self.chronicle.noticed
+        self.chain_feed = ChainFeed(self.engine, hub, watcher, pool, self.deals, retry)
+        self.task_history = TaskHistories(hub, wall)
+        self.chain_feed.noticed = self.task_history.noticed
         rules = settings.placement
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
         deals = self.deals.by_id
@@ -131,7 +131,7 @@ class Scheduler:
         self.placement = Placement(
             self.engine,
             self.deals,
-            EndedReplicates(self.lookout.look, self._touched),
+            EndedReplicates(self.chain_feed.look, self._touched),
             self.directory,
             self.metrics,
             self.assessor,
@@ -164,8 +164,8 @@ class Scheduler:
             outage=self._outage,
         )
         self.appraisal = Appraisal(self.directory, self.engine.index, self.workers.appraise)
-        clerk = Clerk(self.deals.by_id, shelf, clock)
-        self.result_checks = ResultChecks(self.engine, clerk, self._now)
+        checker = ResultCheck(self.deals.by_id, shelf, clock)
+        self.check_queue = CheckQueue(self.engine, checker, self._now)
         limits = HubRules(
             sockets_per_address=settings.connections_per_address,
             greetings_per_address=settings.logins_per_address,
@@ -208,10 +208,10 @@ class Scheduler:
             url=url,
             results_url=self._settings.results_url,
             engine=self.engine,
-            lookout=self.lookout,
+            chain_feed=self.chain_feed,
             workers=self.directory,
             gas_budget=self.gas_budget,
-            chronicle=self.chronicle,
+            task_history=self.task_history,
             pricing=self.pricing,
             collateral=self.collateral,
             preflight=self.preflight,
@@ -234,31 +234,31 @@ class Scheduler:
                 self.gas_budget,
                 self._clock,
                 tasks,
-                self.lookout.look,
+                self.chain_feed.look,
                 self._outage,
                 self._packer(),
             )
-            self.lookout.is_recorded = self._transactions.is_sending
+            self.chain_feed.is_recorded = self._transactions.is_sending
             self.engine.recover()
             self.settled.recover()
-            await self.lookout.prepare()
+            await self.chain_feed.prepare()
             await self.collateral.look()
             self.assessor.recover()
             self.open_tasks.recover()
             self.deadlines.recover()
-            self.lookout.passed = self._pass_time
+            self.chain_feed.passed = self._pass_time
             self.engine.troubled, self.deals.known = self._troubled, self.placement.deal_known
             self.directory.changed = self._worker_changed
             self.retiring.recover()
             self.engine.act, self.engine.changed = self._act, self._changed
-            tasks.create_task(self.lookout.keep_looking())
+            tasks.create_task(self.chain_feed.keep_looking())
             self.engine.resume()
-            tasks.create_task(self.lookout.follow_events(self._first_block()))
-            tasks.create_task(self.lookout.follow_heads())
+            tasks.create_task(self.chain_feed.follow_events(self._first_block()))
+            tasks.create_task(self.chain_feed.follow_heads())
             tasks.create_task(self.appraisal.keep_watch(self._watcher))
             tasks.create_task(self.gas_budget.keep_watch(self._watcher))
             tasks.create_task(self.collateral.keep_watch(self._watcher))
-            tasks.create_task(self.result_checks.keep_checking())
+            tasks.create_task(self.check_queue.keep_checking())
             tasks.create_task(self.workers.keep_appraising())
             tasks.create_task(self.sessions.run())
             tasks.create_task(self.placement.keep_placing())
@@ -270,7 +270,7 @@ class Scheduler:
 
     def _packer(self) -> Packer:
         share, confirmations = self._settings.batch_gas_share, self._settings.chain.confirmations
-        return Packer(share, confirmations, lambda: self.lookout.head)
+        return Packer(share, confirmations, lambda: self.chain_feed.head)
 
     async def _retire(self) -> None:
         """With every block, let tasks go whose end is deep enough, for ever."""
@@ -296,7 +296,7 @@ class Scheduler:
         """
         if self.engine.cursor is not None:
             return BlockNumber(max(self.engine.cursor - REWIND, 0))
-        head = self.lookout.head
+        head = self.chain_feed.head
         newest = head.number if head else BlockNumber(0)
         start = self._settings.start_block
         self.engine.seen(newest if start is None else start)
@@ -323,7 +323,7 @@ class Scheduler:
         """Go on with a task in which time has passed; one that could not be read is read again."""
         self.placement.touched(task_id)
         if task_id in self.engine.passing:
-            self.lookout.look([task_id])
+            self.chain_feed.look([task_id])
 
     def _troubled(self, task_id: TaskId) -> None:
         if task_id in self.engine.tasks:
@@ -342,7 +342,7 @@ class Scheduler:
                 assert self._transactions is not None
                 self._transactions.act(task, effect)
             case CheckResult():
-                self.result_checks.begin(task, effect)
+                self.check_queue.begin(task, effect)
             case _:  # the journal holds why already
                 self._hand(effect.worker, self.workers.message(task, effect))
 
@@ -373,12 +373,12 @@ class Scheduler:
         return self.engine.index.owed
 
     def _block(self) -> BlockNumber:
-        head = self.lookout.head
+        head = self.chain_feed.head
         return head.number if head else BlockNumber(0)
 
     def _gas_changed(self) -> None:
         self.placement.wake()
 
     def _now(self) -> UnixSeconds:
-        head = self.lookout.head
+        head = self.chain_feed.head
         return head.timestamp if head else self._clock.now()

@@ -10,7 +10,7 @@ from pool_world import first_task
 
 from poolhand.domain.ids import Address, ResultDigest
 from poolhand.domain.task.model import Stored
-from poolhand.scheduler.clerk import Clerk
+from poolhand.scheduler.result_check import ResultCheck
 
 CONTRACT = Address(bytes([8] * 20))
 DATA = b"\x01\x02"
@@ -25,11 +25,11 @@ async def claimed(pool):
     deal = await world.deal()
     task_id = first_task(deal)
     known = {deal.deal_id: replace(deal, callback=CONTRACT)}
-    clerk = Clerk(known, None, world.clock)
+    checker = ResultCheck(known, None, world.clock)
 
     async def check(data, digest):
         claim = Stored(worker.address, "link", digest, data)
-        return await clerk.check(world.task(task_id), claim)
+        return await checker.check(world.task(task_id), claim)
 
     return check
 
@@ -55,7 +55,7 @@ async def test_the_link_that_goes_on_chain_names_the_place_that_the_results_serv
     world = await pool()
     worker = await world.hired()
     deal = await world.deal()
-    clerk = Clerk({deal.deal_id: deal}, Elsewhere(), world.clock)
+    checker = ResultCheck({deal.deal_id: deal}, Elsewhere(), world.clock)
     claim = Stored(worker.address, "of the worker", RIGHT, b"")
-    stored = await clerk.check(world.task(first_task(deal)), claim)
+    stored = await checker.check(world.task(first_task(deal)), claim)
     assert stored.link == '{ "storage": "ipfs", "location": "/ipfs/QmX/result.zip" }'

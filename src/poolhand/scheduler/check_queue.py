@@ -12,20 +12,22 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.task.machine import CheckResult, Doubted, Uploaded
 from poolhand.domain.task.model import Stored, Task
 from poolhand.domain.units import UnixSeconds
-from poolhand.scheduler.clerk import Clerk
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.result_check import ResultCheck
 
 
-class ResultChecks:
+class CheckQueue:
     """Carries out ``CheckResult``; one that is under way is not begun a second time.
 
     Args:
-        clerk: Judges one claim.
+        checker: Checks one claim.
         now: The chain's time.
     """
 
-    def __init__(self, engine: Engine, clerk: Clerk, now: Callable[[], UnixSeconds]) -> None:
-        self._engine, self.clerk, self._now = engine, clerk, now
+    def __init__(
+        self, engine: Engine, checker: ResultCheck, now: Callable[[], UnixSeconds]
+    ) -> None:
+        self._engine, self._checker, self._now = engine, checker, now
         self._claims: asyncio.Queue[tuple[Task, Stored]] = asyncio.Queue()
         self._under_way: set[TaskId] = set()
 
@@ -44,7 +46,7 @@ class ResultChecks:
     async def _check(self, task: Task, claim: Stored) -> None:
         task_id, stored = task.facts.task_id, None
         with self._engine.wall.around("claim", task_id=str(task_id), worker=str(claim.worker)):
-            stored = await self.clerk.check(task, claim)
+            stored = await self._checker.check(task, claim)
         self._under_way.discard(task_id)
         now = self._now()
         event = Doubted(now, claim.worker) if stored is None else Uploaded(now, stored)

@@ -1,4 +1,4 @@
-"""The scheduler's eyes: new deals, news of tasks, and the passing of block time."""
+"""What the chain says, brought to the engine: new deals, news of tasks, block time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CALLS: Final = {
 log = structlog.get_logger()
 
 
-class Lookout:
+class ChainFeed:
     """Feeds the engine with what the chain says.
 
     Attributes:

@@ -31,7 +31,7 @@ PATIENCE: Final = 2.0
 log = structlog.get_logger()
 
 
-class Chronicle:
+class TaskHistories:
     """Tells the events of tasks."""
 
     def __init__(self, hub: Hub, wall: Wall | None = None) -> None:

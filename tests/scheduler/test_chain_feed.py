@@ -227,9 +227,9 @@ async def test_block_time_passes_without_events_and_without_being_journaled(pool
 async def test_looks_asked_for_at_once_are_answered_by_one_read(pool):
     world = await pool()
     deal = await world.deal(tasks=5)
-    lookout = world.scheduler.lookout
-    lookout.looks._hub = counting = Counting(lookout.looks._hub)
-    done = [lookout.look([name]) for _, name in deal.tasks() for _ in range(3)]
+    chain_feed = world.scheduler.chain_feed
+    chain_feed.looks._hub = counting = Counting(chain_feed.looks._hub)
+    done = [chain_feed.look([name]) for _, name in deal.tasks() for _ in range(3)]
     await world.settle()
     assert all(each.done() for each in done)
     assert counting.reads == [5]

@@ -25,7 +25,7 @@ PAUSE: Final = 1.0
 log = structlog.get_logger()
 
 
-class Clerk:
+class ResultCheck:
     """Believes the results service and the chain, not the worker.
 
     Args:
