@@ -34,7 +34,7 @@ def check_laws(world) -> None:
 
 
 def nothing_was_contained_but_what_was_planted(world) -> None:
-    """No wall had anything to do unless a test planted it: a fault in a wall is a fault of ours."""
+    """No boundary had anything to do unless a test planted it: a fault in a boundary is a fault of ours."""
     mine = [
         (what, fault) for what, fault in world.contained if not isinstance(fault, world.planted)
     ]

@@ -24,7 +24,7 @@ from network.links import LOST, RESULTS
 from poolhand.containers.noop import NoopRuntime
 from poolhand.domain.ids import Address
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.runtime import Limits
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
@@ -40,8 +40,8 @@ from poolhand.worker.toolbox import Rules, Toolbox
 LIMITS = Limits(memory=2**30, cpus=1.0, pids=64, tmp=2**20, log=2**16, output=2**24)
 
 
-class Watching(Wall):
-    """A wall that a test can look at: what it took stands in ``contained`` of the network."""
+class Watching(FaultBoundary):
+    """A boundary that a test can look at: what it took stands in ``contained`` of the network."""
 
     def __init__(self, contained) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class Pool(Program):
                 self.entropy,
                 self.world.results if self.asks_the_shelf else None,
                 tell=self._tell,
-                wall=Watching(self.world.contained),
+                boundary=Watching(self.world.contained),
                 reputations=self.remembered,
             )
             self.keep()
@@ -266,7 +266,7 @@ class Node(Program):
                 claim_grace=self.claim_grace,
             ),
             base=self.folder,
-            wall=Watching(self.world.contained),
+            boundary=Watching(self.world.contained),
         )
 
     async def _main(self) -> None:

@@ -17,7 +17,7 @@ from poolhand.worker.pid_file import read
 
 
 class Fall(BaseException):
-    """What no wall stops."""
+    """What no boundary stops."""
 
 
 class Deadly:

@@ -20,7 +20,7 @@ from poolhand.domain.replicate.machine import (
     Run,
     outstanding,
 )
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.store.errors import JournalFull
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import ManualClock
@@ -72,7 +72,7 @@ class Bureau:
                 lambda *told: self.told.append(told),
                 self.clock,
                 tasks,
-                Wall(self.folder),
+                FaultBoundary(self.folder),
             )
             self.shell.recover(sudden=sudden)
             await self.settle()

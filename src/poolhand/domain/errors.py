@@ -9,8 +9,8 @@
     ├─ Raced        the chain moved under us        -> exit 5 / HTTP 409, re-read, decide again
     └─ Bug          an invariant of ours is broken  -> exit 70, nobody handles it
 
-Who catches what was not to be expected of one task ends that task (``observe.wall``); what is an
-``EndsProgram`` as well concerns every task, and ends the program.
+Who catches what was not to be expected of one task ends that task (``observe.fault_boundary``);
+what is an ``EndsProgram`` as well concerns every task, and ends the program.
 
 A leaf has a stable ``code`` (its wire name) and a message that says what happened, who must act
 and how. Leaves that belong to one module only (orders, wire, chain) are declared there, under one
@@ -64,7 +64,7 @@ class Raced(PoolhandError):
 
 
 class Bug(PoolhandError):
-    """An invariant of ours is broken; only walls between tasks stop it, and write it down."""
+    """An invariant of ours is broken; only boundaries between tasks stop it, and write it down."""
 
     exit_code = 70
     http_status = 500

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.storage import ResultStorage
@@ -47,7 +47,7 @@ def assemble(
         quota=Quota(settings.max_waiting, settings.max_stored),
         free=lambda: shutil.disk_usage(settings.folder).free,
     )
-    intake = Intake(hub, storage, clock, terms, Wall(settings.folder / "faults"))
+    intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
     app = application(
         "Poolhand results",
         [routes(intake, ResultsMetrics(), hub.facts, trouble)],

@@ -17,8 +17,8 @@ from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.result_link import link_text
 from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.retry import chain_outage
-from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.storage import Archive, Draft, ResultStorage
@@ -58,9 +58,9 @@ class Intake:
         storage: ResultStorage,
         clock: Clock,
         terms: IntakeTerms,
-        wall: Wall | None = None,
+        boundary: FaultBoundary | None = None,
     ) -> None:
-        self._wall = wall or Wall()
+        self._boundary = boundary or FaultBoundary()
         self._hub, self._storage, self._clock, self._terms = hub, storage, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
         self._shelving = asyncio.Lock()
@@ -208,7 +208,7 @@ class Intake:
         tasks = await self._storage.tasks()
         for some in _batches(tasks):
             for view in await self._views_of(some):
-                with self._wall.around("tidying", task_id=str(view.task_id)):
+                with self._boundary.around("tidying", task_id=str(view.task_id)):
                     removed += await self._clear(view)
         return removed
 
@@ -218,9 +218,9 @@ class Intake:
             return tuple((await self._hub.tasks(dict.fromkeys(some, ()))).values())
         except ChainUnreachable:
             raise
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
             if len(some) == 1:
-                self._wall.take(fault, "tidying", task_id=str(some[0]))
+                self._boundary.take(fault, "tidying", task_id=str(some[0]))
                 return ()
             return tuple([view for each in some for view in await self._views_of((each,))])
 
@@ -245,8 +245,8 @@ class Intake:
                 await self.tidy_up()
             except ChainUnreachable as fault:
                 outage.tell(fault)
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
-                self._wall.take(fault, "tidying")
+            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
+                self._boundary.take(fault, "tidying")
             else:
                 outage.over()
             await self._clock.sleep(pause)

@@ -253,9 +253,9 @@ def _show(office: Office, task: Task) -> TaskNews | HiddenTask:
     """Show a task in a list; one that cannot be shown does not break it, and is worked on."""
     try:
         return show_task(task, trouble=_trouble(office, task))
-    except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+    except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
         name = task.facts.task_id
-        trouble = office.engine.wall.take(fault, "show", task_id=str(name))
+        trouble = office.engine.boundary.take(fault, "show", task_id=str(name))
         return HiddenTask(task_id=name, trouble=trouble)
 
 

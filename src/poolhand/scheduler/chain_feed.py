@@ -52,7 +52,7 @@ class ChainFeed:
         deals: Deals,
         retry: ChainRetry,
     ) -> None:
-        self._wall = engine.wall
+        self._boundary = engine.boundary
         self._engine, self._hub, self._watcher = engine, hub, watcher
         self._pool, self._retry = workerpool, retry
         self.looks = Looks(engine, hub, retry)
@@ -85,7 +85,7 @@ class ChainFeed:
         """Follow deals and tasks for ever."""
         async with aclosing(self._watcher.events(self._pool, first)) as events:  # type: ignore[type-var]
             async for event in events:
-                with self._wall.around("event", kind=str(event.kind), tx=str(event.tx_hash)):
+                with self._boundary.around("event", kind=str(event.kind), tx=str(event.tx_hash)):
                     await self._notice(event)
 
     async def follow_heads(self) -> None:

@@ -45,7 +45,7 @@ class CheckQueue:
 
     async def _check(self, task: Task, claim: Stored) -> None:
         task_id, stored = task.facts.task_id, None
-        with self._engine.wall.around("claim", task_id=str(task_id), worker=str(claim.worker)):
+        with self._engine.boundary.around("claim", task_id=str(task_id), worker=str(claim.worker)):
             stored = await self._checker.check(task, claim)
         self._under_way.discard(task_id)
         now = self._now()

@@ -75,7 +75,7 @@ class Deals:
         *,
         quick: bool,
     ) -> None:
-        self._wall = engine.wall
+        self._boundary = engine.boundary
         self._unrecalled: set[DealId] = set()
         self.unread: dict[DealId, UnreadDeal] = {}
         self.unreadable: dict[DealId, str] = {}
@@ -122,8 +122,8 @@ class Deals:
                     self.known(deal_id)
             except ChainUnreachable as fault:
                 log.debug("deal_unread", deal_id=str(deal_id), cause=str(fault))
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a deal's
-                self._wall.take(fault, "deal", deal_id=str(deal_id))
+            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a deal's
+                self._boundary.take(fault, "deal", deal_id=str(deal_id))
             else:
                 self._unrecalled.discard(deal_id)
         return found
@@ -139,8 +139,8 @@ class Deals:
             found = None if deal is None else await self._begin(deal, block, now)
         except ChainUnreachable as fault:
             self._put_aside(deal_id, block, now, str(fault), is_away=True)
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a deal's
-            words = self._wall.take(fault, "deal", deal_id=str(deal_id))
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a deal's
+            words = self._boundary.take(fault, "deal", deal_id=str(deal_id))
             self._put_aside(deal_id, block, now, words)
         else:
             if found is not None:
@@ -205,7 +205,7 @@ class Deals:
         self._know(deal, category)
         self.bought(deal)
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
-        with self._wall.around("preflight", deal_id=str(deal_id)):
+        with self._boundary.around("preflight", deal_id=str(deal_id)):
             if why := self.obstacle(deal):
                 log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
         async for facts in _in_turns(self._facts(deal, category, block)):
@@ -259,7 +259,7 @@ class Deals:
             except ChainUnreachable:
                 continue
             except Exception as fault:  # noqa: BLE001 - as in receive
-                self._wall.take(fault, "deal", deal_id=str(deal_id))
+                self._boundary.take(fault, "deal", deal_id=str(deal_id))
                 continue
             if all(map(is_settled, self._tasks(deal_id))):
                 self._gone.discard(deal_id)

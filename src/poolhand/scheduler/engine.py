@@ -23,7 +23,7 @@ from poolhand.domain.task.machine import Effect, Event, Received, Ticked, Viewed
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.archive import Row
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.task_index import TaskIndex
@@ -42,7 +42,7 @@ class Engine:
 
     Args:
         journal: Of the tasks; nothing is acted on before it holds why.
-        wall: Takes what nobody expected; only what concerns the program ends it.
+        boundary: Takes what nobody expected; only what concerns the program ends it.
 
     Attributes:
         tasks: By id: what is open, and what settled so lately that a re-organisation may take it
@@ -58,8 +58,8 @@ class Engine:
         cursor: Block of the newest deal seen, None on a new pool.
     """
 
-    def __init__(self, journal: EventLog, wall: Wall | None = None) -> None:
-        self._journal, self.wall = journal, wall or Wall()
+    def __init__(self, journal: EventLog, boundary: FaultBoundary | None = None) -> None:
+        self._journal, self.boundary = journal, boundary or FaultBoundary()
         self._waiting: dict[TaskId, list[list[Effect]]] = {}
         self.troubles: dict[TaskId, str] = {}
         self.unread: dict[str, str] = {}
@@ -87,7 +87,7 @@ class Engine:
         for stream, records in stories.items():
             try:
                 self._replay(TaskId.parse(stream), records)
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
                 self._keep_unread(stream, records, fault)
         log.info("tasks_recovered", tasks=len(self.tasks), open=len(self.index.open))
 
@@ -109,9 +109,9 @@ class Engine:
         self, stream: str, records: Iterable[Mapping[str, Any]], fault: Exception
     ) -> None:
         """Leave a stream as it is, and copy it for whoever mends it."""
-        words = self.wall.take(fault, "journal", stream=stream)
+        words = self.boundary.take(fault, "journal", stream=stream)
         text = "\n".join(json.dumps(each) for each in records)
-        told = self.wall.note("stream_quarantined", "records", text, words, stream=stream)
+        told = self.boundary.note("stream_quarantined", "records", text, words, stream=stream)
         self.unread[stream] = told
         with suppress(Refused):
             self.troubles[TaskId.parse(stream)] = f"its journal does not read: {told}"
@@ -125,7 +125,7 @@ class Engine:
             what: Was being done.
             passing: Whether the trouble is over when the same goes ``well``.
         """
-        words = self.wall.take(fault, what, task_id=str(task_id))
+        words = self.boundary.take(fault, what, task_id=str(task_id))
         if task_id not in self.troubles or task_id in self.passing:
             self.troubles[task_id] = words
             (self.passing.add if passing else self.passing.discard)(task_id)

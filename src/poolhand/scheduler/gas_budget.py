@@ -20,8 +20,8 @@ from poolhand.domain.errors import ChainUnreachable, OutOfGas
 from poolhand.domain.onchain import Receipt
 from poolhand.domain.purse import Means
 from poolhand.domain.units import Gas, UnixSeconds, Wei, show_coin
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.outage_log import OutageLog
-from poolhand.observe.wall import Wall
 from poolhand.ports.chain import TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 
@@ -54,7 +54,7 @@ class GasBudget:
         owed: Counts the tasks on chain that the pool still has to finalize.
         changed: Called when gas has become short or is there again.
         outage: Told when the chain is out of reach.
-        wall: Takes what nobody expected of a look at the wallet.
+        boundary: Takes what nobody expected of a look at the wallet.
 
     Attributes:
         spent: On transactions that were mined since the start (wei): a counter.
@@ -67,9 +67,9 @@ class GasBudget:
         owed: Callable[[], int],
         changed: Callable[[], None],
         outage: OutageLog,
-        wall: Wall | None = None,
+        boundary: FaultBoundary | None = None,
     ) -> None:
-        self._wall = wall or Wall()
+        self._boundary = boundary or FaultBoundary()
         self._sender, self._clock = sender, clock
         self._owed, self._changed, self._outage = owed, changed, outage
         self._waiting: dict[int, dict[_Waiter, None]] = {rank: {} for rank in RANKS.values()}
@@ -135,7 +135,7 @@ class GasBudget:
         """Read the balance with every block, for ever."""
         async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                with self._wall.around("wallet"):
+                with self._boundary.around("wallet"):
                     await self._look()
 
     async def refill(self, kind: str, purpose: str, fault: OutOfGas) -> None:

@@ -128,7 +128,7 @@ class Looks:
             views = await self._views(asked)
         except ChainUnreachable:
             raise
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
             if len(asked) > 1:
                 for task_id in asked:
                     await self._read([task_id])

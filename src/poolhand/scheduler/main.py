@@ -17,10 +17,10 @@ from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import TransactionSigner
@@ -114,7 +114,7 @@ async def run(
             SystemClock(),
             SystemEntropy(),
             HttpShelf(http, settings.results_url),
-            wall=Wall(_faults(settings.database)),
+            boundary=FaultBoundary(_faults(settings.database)),
             reputations=LogSection(events, "reputation"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)

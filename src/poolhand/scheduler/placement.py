@@ -123,7 +123,7 @@ class Placement:
             while self._tasks:
                 self._take_in()
                 await asyncio.sleep(0)
-            with self._engine.wall.around("plan"):
+            with self._engine.boundary.around("plan"):
                 self._place()
 
     def _take_in(self) -> None:
@@ -134,7 +134,7 @@ class Placement:
                 continue
             try:
                 self._hear(self._engine.tasks[task_id])
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
                 self._leave_out(task_id, fault)
 
     def _hear(self, task: Task) -> None:
@@ -156,7 +156,7 @@ class Placement:
 
     def _place(self) -> None:
         """Plan, and carry it out."""
-        with self._engine.wall.around("silence"):
+        with self._engine.boundary.around("silence"):
             self._assessor.notice_silence()
         self._planner.can_initialize = self._can_initialize()
         self._planner.pass_time(self._now())
@@ -165,7 +165,7 @@ class Placement:
             self._meet(worker)
         made = self._plan()
         for each in made:
-            with self._engine.wall.around("assignment", task_id=str(each.task_id)):
+            with self._engine.boundary.around("assignment", task_id=str(each.task_id)):
                 self._assign(each)
             self.touched(each.task_id)
         if len(made) >= MOST_MADE:

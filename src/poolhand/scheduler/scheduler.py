@@ -33,8 +33,8 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
@@ -89,7 +89,7 @@ class Scheduler:
         shelf: The results service's word on what is stored; None believes workers (simulations).
         tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
         reputations: What workers, apps and requesters have proved; None forgets at a restart.
-        wall: Takes what the work on one task raises and nobody expected.
+        boundary: Takes what the work on one task raises and nobody expected.
     """
 
     def __init__(
@@ -105,15 +105,15 @@ class Scheduler:
         shelf: ResultsShelf | None = None,
         tell: Callable[[Address, WorkerBound], None] | None = None,
         reputations: EventLog | None = None,
-        wall: Wall | None = None,
+        boundary: FaultBoundary | None = None,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
         self._sender, self._clock = sender, clock
-        self.engine, self.directory = Engine(journal, wall), WorkerDirectory()
+        self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
         self._outage = chain_outage("the scheduler")
-        wall = self.engine.wall
+        boundary = self.engine.boundary
         self.gas_budget = GasBudget(
-            sender, clock, self._owed, self._gas_changed, self._outage, wall
+            sender, clock, self._owed, self._gas_changed, self._outage, boundary
         )
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
         self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
@@ -122,7 +122,7 @@ class Scheduler:
         pool, retry = settings.workerpool, ChainRetry(clock, self._outage)
         self.deals = Deals(self.engine, hub, pool, retry, quick=settings.quick_finish)
         self.chain_feed = ChainFeed(self.engine, hub, watcher, pool, self.deals, retry)
-        self.task_history = TaskHistories(hub, wall)
+        self.task_history = TaskHistories(hub, boundary)
         self.chain_feed.noticed = self.task_history.noticed
         rules = settings.placement
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
@@ -171,7 +171,9 @@ class Scheduler:
             greetings_per_address=settings.logins_per_address,
             greetings=settings.logins_at_once,
         )
-        self.sessions = SessionHub(self.workers, clock, entropy, settings.results_url, limits, wall)
+        self.sessions = SessionHub(
+            self.workers, clock, entropy, settings.results_url, limits, boundary
+        )
         self._hand_over = tell or self.sessions.tell
         facts = hub.facts
         self.open_tasks = OpenTasks(self.engine, deals)
@@ -350,7 +352,7 @@ class Scheduler:
         """Tell a worker once the journal holds all that is known now."""
 
         def told() -> None:
-            with self.engine.wall.around("telling", worker=str(worker)):
+            with self.engine.boundary.around("telling", worker=str(worker)):
                 self._hand(worker, message)
 
         self.engine.after(told)

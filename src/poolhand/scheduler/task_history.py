@@ -18,7 +18,7 @@ from poolhand.domain.onchain import HubEvent
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub
 
 KEPT: Final = 4096
@@ -34,8 +34,8 @@ log = structlog.get_logger()
 class TaskHistories:
     """Tells the events of tasks."""
 
-    def __init__(self, hub: Hub, wall: Wall | None = None) -> None:
-        self._hub, self._wall = hub, wall or Wall()
+    def __init__(self, hub: Hub, boundary: FaultBoundary | None = None) -> None:
+        self._hub, self._boundary = hub, boundary or FaultBoundary()
         self._kept: OrderedDict[TaskId, tuple[HubEvent, ...]] = OrderedDict()
         self._reading: dict[TaskId, object] = {}
 
@@ -59,8 +59,8 @@ class TaskHistories:
             log.debug("story_untold", task_id=str(task_id), cause=str(fault))
             self._reading.pop(task_id, None)
             return None
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
-            self._wall.take(fault, "story", task_id=str(task_id))
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
+            self._boundary.take(fault, "story", task_id=str(task_id))
             self._reading.pop(task_id, None)
             return None
         if self._reading.pop(task_id, None) is token:

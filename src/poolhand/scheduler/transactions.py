@@ -204,8 +204,8 @@ class Transactions:
         for pause in FAULT_PAUSES:
             try:
                 return await self._settle(order)
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
-                words = self._engine.wall.take(fault, order.kind, purpose=order.purpose)
+            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
+                words = self._engine.boundary.take(fault, order.kind, purpose=order.purpose)
                 if len(order.ids) == 1:
                     self._engine.note(order.ids[0], fault, order.kind, passing=True)
             await self._clock.sleep(pause)

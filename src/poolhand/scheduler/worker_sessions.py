@@ -163,7 +163,7 @@ class WorkerSessions:
     def _retell(self, task: Task, worker: Address) -> None:
         for effect in machine.outstanding(task):
             if isinstance(effect, Tell) and effect.worker == worker:
-                with self._engine.wall.around("telling", task_id=str(task.facts.task_id)):
+                with self._engine.boundary.around("telling", task_id=str(task.facts.task_id)):
                     self.act(task, effect)
 
     def _release(self, arrival: Arrival) -> None:
@@ -195,7 +195,9 @@ class WorkerSessions:
     def received(self, worker: Address, message: SchedulerBound) -> None:
         """Take what a worker tells; what it leads to by no fault of its own ends with it."""
         kind, task_id = type(message).__name__, str(getattr(message, "task_id", None))
-        with self._engine.wall.around("message", worker=str(worker), kind=kind, task_id=task_id):
+        with self._engine.boundary.around(
+            "message", worker=str(worker), kind=kind, task_id=task_id
+        ):
             self._receive(worker, message)
 
     def _receive(self, worker: Address, message: SchedulerBound) -> None:
@@ -267,9 +269,9 @@ class WorkerSessions:
         except ChainUnreachable as fault:
             self._outage.tell(fault)
             return
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
             if len(workers) == 1:
-                self._engine.wall.take(fault, "appraisal", worker=str(workers[0]))
+                self._engine.boundary.take(fault, "appraisal", worker=str(workers[0]))
                 return
             for worker in workers:
                 await self.appraise([worker])

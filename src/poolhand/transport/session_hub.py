@@ -21,7 +21,7 @@ from poolhand.domain.errors import PeerFault, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.units import UnixSeconds
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.transport.conduct import Conduct
 from poolhand.transport.gate import Arrival, Gate, HubRules
@@ -86,9 +86,9 @@ class SessionHub:
         entropy: Entropy,
         results_url: str,
         rules: HubRules = HubRules(),
-        wall: Wall | None = None,
+        boundary: FaultBoundary | None = None,
     ) -> None:
-        self._wall = wall or Wall()
+        self._boundary = boundary or FaultBoundary()
         self.gate, self.clock, self.entropy, self.rules = gate, clock, entropy, rules
         self.conduct = Conduct(clock)
         self._terms = Terms(results_url, rules.lease, rules.heartbeat)
@@ -250,8 +250,8 @@ class SessionHub:
         except PeerFault as fault:
             if self._sessions.get(worker) is session:
                 self.blame(worker, fault)
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a worker's
-            self._wall.take(fault, "session", worker=str(worker))
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a worker's
+            self._boundary.take(fault, "session", worker=str(worker))
             if self._sessions.get(worker) is session:
                 self.drop(worker, "pool-fault", "the pool has a fault of its own: come back")
 

@@ -165,9 +165,9 @@ class ChainWatch:
         for task_id, replicate in self._shell.replicates.items():
             if replicate.status in DOUBTS or replicate.is_watched:
                 self.look(task_id)
-        with self._toolbox.wall.around("disk"):
+        with self._toolbox.boundary.around("disk"):
             self._disk.look()
-        with self._toolbox.wall.around("wallet"):
+        with self._toolbox.boundary.around("wallet"):
             await self._look_at_wallet(head)
 
     async def _look_at_wallet(self, head: Head) -> None:
@@ -210,7 +210,7 @@ class ChainWatch:
             views = await self._views(wanted)
         except ChainUnreachable:
             raise
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not a task's
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
             if len(wanted) <= 1:
                 self._blind(wanted, fault)
                 return
@@ -239,14 +239,14 @@ class ChainWatch:
     def _blind(self, tasks: Collection[TaskId], fault: Exception) -> None:
         """Give up a task that cannot be looked at again and again, unless stake may be in it."""
         for task_id in tasks:
-            words = self._toolbox.wall.take(fault, "look", task_id=str(task_id))
+            words = self._toolbox.boundary.take(fault, "look", task_id=str(task_id))
             replicate = self._shell.replicates.get(task_id)
             self._in_vain[task_id] = self._in_vain.get(task_id, 0) + 1
             if replicate is None or replicate.is_over or replicate.has_contributed:
                 continue
             if self._in_vain[task_id] >= MOST_IN_VAIN:
                 told = f"the task cannot be looked at on chain: {words}"
-                with self._toolbox.wall.around("look", task_id=str(task_id)):
+                with self._toolbox.boundary.around("look", task_id=str(task_id)):
                     self._shell.feed(task_id, Ended(self._toolbox.clock.now(), Status.FAILED, told))
 
     async def _hear(self, task_id: TaskId, view: TaskView) -> None:

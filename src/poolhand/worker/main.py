@@ -25,11 +25,11 @@ from poolhand.domain.messages import Nonce
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.private import private_folder
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.observe.wall import Wall
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.runtime import Limits
@@ -249,7 +249,7 @@ async def _sweep(toolbox: Toolbox, member: PoolMember, tasks: asyncio.TaskGroup)
         return [each.task_id for each in member.held()]
 
     async def later() -> None:
-        with toolbox.wall.around("sweep"):
+        with toolbox.boundary.around("sweep"):
             await engine.in_time(toolbox, lambda: engine.sweep(toolbox, held))
 
     await asyncio.to_thread(toolbox.discard_all_but, tuple(member.shell.replicates))
@@ -260,8 +260,8 @@ async def _sweep(toolbox: Toolbox, member: PoolMember, tasks: asyncio.TaskGroup)
         await engine.sweep(toolbox, held)
     except RuntimeDown:
         raise
-    except Exception as fault:  # noqa: BLE001 - the wall lets through what is the program's
-        toolbox.wall.take(fault, "sweep")
+    except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
+        toolbox.boundary.take(fault, "sweep")
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
@@ -318,7 +318,7 @@ def _toolbox(
         clock=clock,
         rules=rules,
         base=settings.base / "tasks",
-        wall=Wall(settings.base / FAULTS),
+        boundary=FaultBoundary(settings.base / FAULTS),
         places=AllowedPlaces.of(settings),
         durations=deque(maxlen=settings.metrics_window),
         disk=world.disk,

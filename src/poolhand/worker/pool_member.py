@@ -86,7 +86,9 @@ class PoolMember:
         slots: int,
     ) -> None:
         self._toolbox, self._tasks, self._slots = toolbox, tasks, slots
-        self.shell = ReplicateShell(journal, stages, self._tell, toolbox.clock, tasks, toolbox.wall)
+        self.shell = ReplicateShell(
+            journal, stages, self._tell, toolbox.clock, tasks, toolbox.boundary
+        )
         self.wallet = WalletWatch(toolbox, self.shell, lambda why: self.hold(Hold.GAS, why))
         disk = DiskWatch(toolbox, lambda why: self.hold(Hold.DISK, why))
         self.chain_watch = ChainWatch(
@@ -161,7 +163,7 @@ class PoolMember:
     async def received(self, message: WorkerBound) -> None:
         """Take one message of the pool; what it leads to by no fault of the pool ends with it."""
         task_id = str(getattr(message, "task_id", None))
-        with self._toolbox.wall.around("message", kind=type(message).__name__, task_id=task_id):
+        with self._toolbox.boundary.around("message", kind=type(message).__name__, task_id=task_id):
             await self._receive(message)
 
     async def _receive(self, message: WorkerBound) -> None:
@@ -232,8 +234,8 @@ class PoolMember:
             self.chain_watch.look(task_id)
         except (PeerFault, Refused) as fault:
             self._decline(task_id, fault)
-        except Exception as fault:  # noqa: BLE001 - the wall lets through what is not the offer's
-            words = self._toolbox.wall.take(fault, "offer", task_id=str(task_id))
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not the offer's
+            words = self._toolbox.boundary.take(fault, "offer", task_id=str(task_id))
             self._decline(task_id, OfferFaulted(words))
         finally:
             self._taking.discard(task_id)

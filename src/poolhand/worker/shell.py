@@ -36,7 +36,7 @@ from poolhand.domain.replicate.machine import (
     Run,
     Tried,
 )
-from poolhand.observe.wall import Wall
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
 from poolhand.transport.plumbing import first_of
@@ -71,8 +71,8 @@ class ReplicateShell:
             through ``unreported``.
         clock: For the events made here.
         tasks: Owns the running stages.
-        wall: Takes what stages raise and nobody expected; only what concerns the program, such as
-            a full journal, ends it.
+        boundary: Takes what stages raise and nobody expected; only what concerns the program,
+            such as a full journal, ends it.
 
     Attributes:
         replicates: All that are held, by task.
@@ -87,10 +87,10 @@ class ReplicateShell:
         tell: Callable[[TaskId, Replicate, tuple[Report, ...]], None],
         clock: Clock,
         tasks: asyncio.TaskGroup,
-        wall: Wall | None = None,
+        boundary: FaultBoundary | None = None,
     ) -> None:
         self._journal, self._stages, self._tell = journal, stages, tell
-        self._clock, self._tasks, self._wall = clock, tasks, wall or Wall()
+        self._clock, self._tasks, self._boundary = clock, tasks, boundary or FaultBoundary()
         self._running: dict[TaskId, asyncio.Task[None]] = {}
         self.replicates: dict[TaskId, Replicate] = {}
         self.unread: dict[str, str] = {}
@@ -136,9 +136,9 @@ class ReplicateShell:
 
     def _keep_unread(self, story: Story, fault: Exception) -> None:
         """Shut away what the journal does not tell to its end; its records stay, and are copied."""
-        words = self._wall.take(fault, "journal", stream=story.stream)
+        words = self._boundary.take(fault, "journal", stream=story.stream)
         self.unread[story.stream] = words
-        told = self._wall.note(
+        told = self._boundary.note(
             "stream_quarantined", "records", story.text(), words, stream=story.stream
         )
         if story.task_id in self.replicates:
@@ -147,7 +147,7 @@ class ReplicateShell:
     def _quarantine(self, task_id: TaskId, words: str) -> None:
         replicate = self.replicates[task_id]
         records = "\n".join(str(entry) for entry in replicate.history)
-        told = self._wall.note(
+        told = self._boundary.note(
             "replicate_quarantined", "quarantine", records, words, task_id=str(task_id)
         )
         self.feed(task_id, Quarantined(self._clock.now(), told))
@@ -221,7 +221,7 @@ class ReplicateShell:
     def _report(self, task_id: TaskId, effects: tuple[Effect, ...]) -> None:
         reports = tuple(effect for effect in effects if isinstance(effect, Report))
         if reports:
-            with self._wall.around("telling", task_id=str(task_id)):
+            with self._boundary.around("telling", task_id=str(task_id)):
                 self._tell(task_id, self.replicates[task_id], reports)
 
     def _spawn(self, task_id: TaskId, work: Coroutine[None, None, None]) -> None:
@@ -242,8 +242,8 @@ class ReplicateShell:
         while (replicate := self.replicates.get(task_id)) is not None:
             try:
                 self.feed(task_id, await self._stages.perform(replicate, action))
-            except Exception as fault:  # noqa: BLE001 - the wall lets through what is not the task's
-                words = self._wall.take(fault, action, task_id=str(task_id))
+            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not the task's
+                words = self._boundary.take(fault, action, task_id=str(task_id))
                 pause = next(pauses, None)
                 if pause is None:
                     self._break_off(task_id, action, words)
@@ -266,7 +266,7 @@ class ReplicateShell:
             try:
                 await self._stages.clean(self.replicates[task_id])
             except Exception as fault:  # noqa: BLE001 - as in _perform
-                self._wall.take(fault, "clean", task_id=str(task_id))
+                self._boundary.take(fault, "clean", task_id=str(task_id))
             else:
                 break
             if pause is not None:

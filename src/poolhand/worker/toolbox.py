@@ -19,9 +19,9 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Offer, Replicate
 from poolhand.domain.units import Seconds
+from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.outage_log import OutageLog
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.observe.wall import Wall
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
@@ -177,7 +177,7 @@ class Toolbox:
     disk_full: OutageLog = field(default_factory=_no_room)
     disk: DiskKind = DiskKind.WATCH
     free: Callable[[Path], int] = free_bytes
-    wall: Wall = field(default_factory=Wall)
+    boundary: FaultBoundary = field(default_factory=FaultBoundary)
     places: AllowedPlaces = AllowedPlaces()
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: OrderedDict[DealId, Brief] = field(default_factory=OrderedDict)

@@ -127,7 +127,7 @@ class WalletWatch:
         for task_id in payable(means, self._owed(), waiting):
             self._tries[task_id] = _Try(now, means)
             log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
-            with self._toolbox.wall.around("refill", task_id=str(task_id)):
+            with self._toolbox.boundary.around("refill", task_id=str(task_id)):
                 self._shell.feed(task_id, Refilled(now))
 
     def _may_try(self, task_id: TaskId, replicate: Replicate, means: Means) -> bool:

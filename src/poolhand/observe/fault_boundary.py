@@ -1,4 +1,4 @@
-"""Walls between tasks: what the work of one raises ends that one, and no other and no program."""
+"""Boundaries between tasks: what the work of one raises ends it, no other and no program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_KNOWN: Final = 256
 log = structlog.get_logger()
 
 
-class Wall:
+class FaultBoundary:
     """Takes what the work of one task raised, writes it down, and says it in words.
 
     Args:
@@ -68,7 +68,7 @@ class Wall:
         """Take whatever is raised inside; nothing but what concerns the program leaves."""
         try:
             yield
-        except Exception as fault:  # noqa: BLE001 - this is what a wall is for
+        except Exception as fault:  # noqa: BLE001 - this is what a boundary is for
             self.take(fault, what, **facts)
 
     def _write_down(

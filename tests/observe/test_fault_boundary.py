@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import Bug, EndsProgram, Refused, Unavailable
+from poolhand.observe.fault_boundary import QUIET, FaultBoundary
 from poolhand.observe.traces import IN_FILE, MOST_FILES, Traces, trace_of, words_of
-from poolhand.observe.wall import QUIET, Wall
 
 
 class NoMoreRoom(EndsProgram, Unavailable):
@@ -45,13 +45,13 @@ def lines():
 @pytest.mark.parametrize("fault", [NoMoreRoom("full"), asyncio.CancelledError(), SystemExit(1)])
 def test_what_concerns_the_program_is_raised_again(fault):
     with pytest.raises(type(fault)):
-        Wall().take(fault, "work")
-    with pytest.raises(type(fault)), Wall().around("work"):
+        FaultBoundary().take(fault, "work")
+    with pytest.raises(type(fault)), FaultBoundary().around("work"):
         raise fault
 
 
 def test_anything_else_stays_inside():
-    with Wall().around("work"):
+    with FaultBoundary().around("work"):
         raise Bug("broken")
 
 
@@ -67,7 +67,7 @@ def test_a_trace_tells_the_way_but_no_values():
 def test_neither_words_nor_trace_file_tell_the_login_of_a_url(tmp_path):
     login = "me:hunter-2"
     fault = caught(lambda: {}[f"no answer of https://{login}@node.example/rpc"])
-    words = Wall(tmp_path).take(fault, "look", task_id="0x1")
+    words = FaultBoundary(tmp_path).take(fault, "look", task_id="0x1")
     (path,) = tmp_path.iterdir()
     told = words + path.read_text()
     assert "hunter-2" not in told
@@ -121,24 +121,24 @@ def test_files_are_private_and_the_oldest_go(tmp_path):
 
 def test_a_disk_that_takes_no_file_is_told_and_ends_nothing(tmp_path, lines):
     (tmp_path / "faults").write_text("in the way", encoding="utf-8")
-    words = Wall(tmp_path / "faults").take(Refused("why"), "work", task_id="0x1")
+    words = FaultBoundary(tmp_path / "faults").take(Refused("why"), "work", task_id="0x1")
     assert words == "why"
     assert [line["event"] for line in lines] == ["trace_not_written", "fault_contained"]
 
 
 def test_the_same_fault_of_the_same_task_is_written_down_once_in_a_while(tmp_path, lines):
     now = [0.0]
-    wall = Wall(tmp_path, clock=lambda: now[0])
-    first = wall.take(Bug("again"), "work", task_id="0x1")
-    assert wall.take(Bug("again"), "work", task_id="0x1") == first
-    wall.take(Bug("again"), "work", task_id="0x2")
+    boundary = FaultBoundary(tmp_path, clock=lambda: now[0])
+    first = boundary.take(Bug("again"), "work", task_id="0x1")
+    assert boundary.take(Bug("again"), "work", task_id="0x1") == first
+    boundary.take(Bug("again"), "work", task_id="0x2")
     now[0] = QUIET
-    wall.take(Bug("again"), "work", task_id="0x1")
+    boundary.take(Bug("again"), "work", task_id="0x1")
     assert len(lines) == len(list(tmp_path.iterdir())) == 3
 
 
 def test_the_words_name_the_file_and_the_log_has_its_path_and_who_must_act(tmp_path, lines):
-    words = Wall(tmp_path).take(Bug("broken"), "compute", task_id="0x1")
+    words = FaultBoundary(tmp_path).take(Bug("broken"), "compute", task_id="0x1")
     (path,) = tmp_path.iterdir()
     assert words == f"a fault of Poolhand's own, Bug: broken (trace {path.name})"
     (line,) = lines

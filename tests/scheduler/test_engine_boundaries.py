@@ -90,7 +90,7 @@ def test_what_an_unread_task_does_is_not_written_behind_what_does_not_read():
     assert len(list(journal.read())) == len(before) + 1
 
 
-def test_a_full_journal_passes_every_wall(engine):
+def test_a_full_journal_passes_every_boundary(engine):
     engine._journal.failure = JournalFull("pool.db")
     with pytest.raises(JournalFull):
         engine.feed(TASK, assigned(BOB)[0])
