@@ -18,7 +18,7 @@ from eth_hash.auto import keccak
 
 from chaos.arena import Arena
 from chaos.halting import lived_file
-from chaos.judge import Outcome, Purse
+from chaos.judge import Funds, Outcome
 from chaos.programs import tail
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable, PoolhandError
@@ -51,7 +51,7 @@ SELECTORS = {"0x" + keccak(each.encode())[:4].hex(): each.partition("(")[0] for 
 class Books:
     """What everybody owned at one moment (nRLC), and the block of it."""
 
-    purses: Mapping[str, Purse]
+    funds: Mapping[str, Funds]
     kitty: int
     block: int
 
@@ -60,11 +60,11 @@ async def read_books(arena: Arena) -> Books:
     hub = arena.requester.hub
     inside = await hub.accounts(arena.names)
     outside = await hub.rlc_balances(arena.names)
-    purses = {
-        name: Purse(inside[owner].stake, inside[owner].locked, outside[owner])
+    funds = {
+        name: Funds(inside[owner].stake, inside[owner].locked, outside[owner])
         for owner, name in arena.names.items()
     }
-    return Books(purses, await hub.kitty(), (await hub.head()).number)
+    return Books(funds, await hub.kitty(), (await hub.head()).number)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ async def outcome(arena: Arena, before: Books, task_id: TaskId, news: News) -> O
         digest=str(view.digest),
         consensus_is_digests=view.consensus == result_hash(task_id, view.digest),
         replicates={names[a["worker"]]: a["status"] for a in news.task.get("replicates", ())},
-        purses={name: _change(before.purses[name], now) for name, now in after.purses.items()},
+        funds={name: _change(before.funds[name], now) for name, now in after.funds.items()},
         kitty=after.kitty - before.kitty,
         mined=await _mined(arena, before.block + 1, after.block),
         held=news.held,
@@ -182,8 +182,8 @@ async def outcome(arena: Arena, before: Books, task_id: TaskId, news: News) -> O
     )
 
 
-def _change(before: Purse, after: Purse) -> Purse:
-    return Purse(
+def _change(before: Funds, after: Funds) -> Funds:
+    return Funds(
         after.stake - before.stake, after.locked - before.locked, after.wallet - before.wallet
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
-class Purse:
+class Funds:
     """Change of one account from before the purchase to the end (nRLC)."""
 
     stake: int = 0
@@ -28,7 +28,7 @@ class Outcome:
         chain_status, digest: Of the task on chain.
         consensus_is_digests: Whether the consensus is the hash of exactly this digest.
         replicates: Final status by worker, as the pool has it.
-        purses: By account.
+        funds: By account.
         kitty: Change of the hub's kitty (nRLC).
         mined: How many transactions by ``sender:function``, reverted ones included.
         held: Replicates that workers still hold.
@@ -43,7 +43,7 @@ class Outcome:
     digest: str
     consensus_is_digests: bool
     replicates: Mapping[str, str]
-    purses: Mapping[str, Purse]
+    funds: Mapping[str, Funds]
     kitty: int = 0
     mined: Mapping[str, int] = field(default_factory=dict)
     held: tuple[str, ...] = ()
@@ -87,14 +87,14 @@ def laws(outcome: Outcome) -> Iterator[str]:
 
 
 def _money(outcome: Outcome) -> Iterator[str]:
-    drift = sum(purse.total for purse in outcome.purses.values()) + outcome.kitty
+    drift = sum(each.total for each in outcome.funds.values()) + outcome.kitty
     if drift:
         yield f"{drift:+} nRLC were made or lost"
-    for name, purse in outcome.purses.items():
-        if purse.locked:
-            yield f"{purse.locked:+} nRLC of {name} stay locked"
-        if name.startswith("worker") and purse.total < 0:
-            yield f"{name} lost {-purse.total} nRLC"
+    for name, each in outcome.funds.items():
+        if each.locked:
+            yield f"{each.locked:+} nRLC of {name} stay locked"
+        if name.startswith("worker") and each.total < 0:
+            yield f"{name} lost {-each.total} nRLC"
 
 
 def _leftovers(outcome: Outcome) -> Iterator[str]:

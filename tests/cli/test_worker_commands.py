@@ -86,7 +86,7 @@ async def test_the_status_says_what_is_held_with_its_stake_and_why_nothing_new_r
     assert code == 0
     assert told["idle_causes"][0]["code"] in ("starting", "pool-unreachable")
     assert set(told["idle_causes"][0]) == {"code", "sentence", "acts", "change"}
-    assert told["purse"] == {"balance_wei": 0, "reserve_wei": 0, "missing_wei": None}
+    assert told["gas"] == {"balance_wei": 0, "reserve_wei": 0, "missing_wei": None}
     assert told["stake"]["locked_nrlc"] == told["replicates"][0]["stake_locked_nrlc"] > 0
     assert told["offers"] == {"seen": 0, "accepted": 0, "declined": {}}
     code, shown, _ = await operator.types("status")

@@ -88,7 +88,7 @@ class Lab:
 
         async def all_of_them() -> tuple[Address, ...]:
             async with self._requester() as requester:
-                return tuple([(await deploy(requester.purse, each)).address for each in assets])
+                return tuple([(await deploy(requester.wallet, each)).address for each in assets])
 
         return asyncio.run(all_of_them())
 

@@ -49,8 +49,8 @@ async def test_what_was_refused_is_not_remembered(market):
     with pytest.raises(PoolhandError) as refused:
         await market.requester().pay(much)
     assert not isinstance(refused.value, Unavailable)
-    async with market.requester().purse.open() as hand:
-        assert not list(hand.intentions.journal.read())
+    async with market.requester().wallet.open() as spending:
+        assert not list(spending.intentions.journal.read())
 
 
 async def test_another_payment_does_not_wait_for_one_that_is_in_doubt(lost):

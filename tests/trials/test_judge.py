@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from chaos.judge import Outcome, Purse, Shown, laws, verdict
+from chaos.judge import Funds, Outcome, Shown, laws, verdict
 
 GOOD = Outcome(
     flow="standard",
@@ -13,10 +13,10 @@ GOOD = Outcome(
     digest="0xd1",
     consensus_is_digests=True,
     replicates={"worker-1": "COMPLETED"},
-    purses={
-        "requester": Purse(stake=-100),
-        "worker-1": Purse(stake=99),
-        "pool": Purse(stake=1),
+    funds={
+        "requester": Funds(stake=-100),
+        "worker-1": Funds(stake=99),
+        "pool": Funds(stake=1),
     },
     mined={"pool:initialize": 1, "worker-1:contribute": 1},
     busy={"worker-1": 0},
@@ -24,8 +24,8 @@ GOOD = Outcome(
 )
 
 
-def purses(**changed):
-    return {name: changed.get(name.replace("-", "_"), purse) for name, purse in GOOD.purses.items()}
+def funds(**changed):
+    return {name: changed.get(name.replace("-", "_"), each) for name, each in GOOD.funds.items()}
 
 
 def test_equal_outcomes_are_good():
@@ -40,10 +40,10 @@ def test_equal_outcomes_are_good():
         ({"consensus_is_digests": False}, "not the hash of the digest"),
         ({"replicates": {"worker-1": "FAILED"}}, "replicates of worker-1: 'FAILED'"),
         ({"replicates": {}}, "replicates of worker-1: None"),
-        ({"purses": purses(worker_1=Purse(stake=98))}, "-1 nRLC were made or lost"),
-        ({"purses": purses(worker_1=Purse(stake=99, locked=30, wallet=-30))}, "stay locked"),
-        ({"purses": purses(worker_1=Purse(-5), pool=Purse(105))}, "worker-1 lost 5 nRLC"),
-        ({"purses": purses(worker_1=Purse(97), pool=Purse(3))}, "purses of worker-1"),
+        ({"funds": funds(worker_1=Funds(stake=98))}, "-1 nRLC were made or lost"),
+        ({"funds": funds(worker_1=Funds(stake=99, locked=30, wallet=-30))}, "stay locked"),
+        ({"funds": funds(worker_1=Funds(-5), pool=Funds(105))}, "worker-1 lost 5 nRLC"),
+        ({"funds": funds(worker_1=Funds(97), pool=Funds(3))}, "funds of worker-1"),
         ({"kitty": 7}, "+7 nRLC were made or lost"),
         ({"mined": {**GOOD.mined, "worker-1:contribute": 2}}, "contribute was mined 2 times"),
         ({"mined": {**GOOD.mined, "pool:reopen": 1}}, "mined of pool:reopen: 1"),

@@ -12,9 +12,9 @@ import pytest
 from lonely_worker import LonelyProgram, signal_me
 from poolhand.chain.errors import Displaced
 from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.gas_reserve import REVEAL_GAS
 from poolhand.domain.ids import TxHash
 from poolhand.domain.onchain import Deposit
-from poolhand.domain.purse import REVEAL_GAS
 from poolhand.domain.units import NANO_PER_RLC
 from poolhand.worker.pid_file import read
 

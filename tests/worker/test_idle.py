@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from poolhand.domain.gas_reserve import WalletGas
 from poolhand.domain.ids import Address
-from poolhand.domain.purse import Purse
 from poolhand.domain.replicate.status import Party
 from poolhand.domain.task.idle import REMEDIES, IdleReason
 from poolhand.domain.units import NanoRlc, Wei
@@ -15,7 +15,7 @@ from poolhand.worker.idle import IdleFacts, idle_causes
 from poolhand.worker.standing import Hold, WorkerStanding
 
 WALLET = Address(bytes([7] * 20))
-SHORT = Purse(Wei(10**15), Wei(2 * 10**15), Wei(3 * 10**15), Wei(4 * 10**15))
+SHORT = WalletGas(Wei(10**15), Wei(2 * 10**15), Wei(3 * 10**15), Wei(4 * 10**15))
 SPECIAL = (
     IdleReason.PAUSED,
     IdleReason.NO_OPEN_TASK,
@@ -35,7 +35,7 @@ def standing(*holds, idle=None, connected=True):
 
 
 def facts(found, **changes):
-    base = IdleFacts(WALLET, found, working=0, slots=2, purse=None, is_short=False, free=None)
+    base = IdleFacts(WALLET, found, working=0, slots=2, gas=None, is_short=False, free=None)
     return replace(base, **changes)
 
 
@@ -86,7 +86,7 @@ def test_whoever_holds_the_worker_back_is_named(hold, code, acts):
 
 
 def test_a_wallet_short_of_gas_is_told_what_to_add_and_where():
-    (cause,) = idle_causes(facts(standing(Hold.GAS), purse=SHORT, is_short=True))
+    (cause,) = idle_causes(facts(standing(Hold.GAS), gas=SHORT, is_short=True))
     assert (cause.code, cause.acts) == ("gas", Party.OPERATOR)
     assert f"send 0.003 coins to {WALLET}" in cause.change
     assert "0.002 of it for reveals owed" in cause.sentence
@@ -95,7 +95,7 @@ def test_a_wallet_short_of_gas_is_told_what_to_add_and_where():
 def test_several_causes_come_in_the_order_in_which_they_must_be_mended():
     held = standing(*Hold, connected=False, idle={IdleReason.NEEDS_GPU: 3})
     held.left("gone", 1, 1)
-    assert codes(held, purse=SHORT, is_short=True) == [
+    assert codes(held, gas=SHORT, is_short=True) == [
         "pool-unreachable",
         "paused",
         "draining",

@@ -10,10 +10,10 @@ import pytest
 from worker_world import done
 
 from poolhand.chain.errors import Displaced
+from poolhand.domain.gas_reserve import REVEAL_GAS
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TxHash
 from poolhand.domain.onchain import ChainTaskStatus, Contribute, Reveal
-from poolhand.domain.purse import REVEAL_GAS
 from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei

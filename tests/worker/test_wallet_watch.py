@@ -7,8 +7,8 @@ import structlog
 from prometheus_client import generate_latest
 from scripted_pool import ScriptedPool
 
+from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS, SETTLE_GAS
 from poolhand.domain.onchain import ContributionStatus
-from poolhand.domain.purse import CONTRIBUTE_GAS, REVEAL_GAS, SETTLE_GAS
 from poolhand.domain.replicate.machine import Flow
 from poolhand.wire.messages import Capacity, Reported
 from poolhand.worker.metrics import gauges
@@ -189,7 +189,7 @@ async def test_an_outage_of_the_chain_leaves_the_last_verdict(pool):
     pool.chain.outage = True
     await pool.blocks(3)
     assert capacity(pool).paused
-    assert pool.member.wallet.purse.balance == 0
+    assert pool.member.wallet.gas.balance == 0
 
 
 async def test_a_settlement_at_once_keeps_the_reserve_too(pool):

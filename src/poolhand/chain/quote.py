@@ -16,9 +16,9 @@ from poolhand.chain.link import Query
 from poolhand.chain.refusal import NodeRefusal
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable, PoolhandError, Reverted
+from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS, Means
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Contribute, ContributeAndFinalize, Finalize, Head, Reveal
-from poolhand.domain.purse import CONTRIBUTE_GAS, REVEAL_GAS, Means
 from poolhand.domain.units import BlockNumber, Gas, Wei
 
 LEAST_GAS: Final = {Contribute: CONTRIBUTE_GAS, Reveal: REVEAL_GAS}

@@ -23,9 +23,9 @@ from poolhand.chain.rpc import Rpc
 from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import ChainUnreachable, Refused, Unavailable
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt, TransferCoin
-from poolhand.domain.purse import Means
 from poolhand.domain.units import Wei
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.journal import Journal

@@ -269,7 +269,7 @@ class Desk:
             settings = replace(settings, wallet=wallet[0], password=wallet[1])
         async with (self.opener or _opener())(settings) as requester:
             if settings.wallet is not None and settings.password is not None:
-                requester.purse.busy = self._wait_told
+                requester.wallet.busy = self._wait_told
             yield requester
 
     @asynccontextmanager
@@ -281,7 +281,7 @@ class Desk:
             yield Session(requester)
 
     def _wait_told(self, fault: WalletInUse) -> None:
-        from poolhand.requester.purse import PATIENCE
+        from poolhand.requester.spending_wallet import PATIENCE
 
         verb = f" (`poolhand {fault.verb}`)" if fault.verb else ""
         self.note(

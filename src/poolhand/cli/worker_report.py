@@ -27,7 +27,7 @@ def worker_report(told: Mapping[str, Any]) -> RenderableType:
 
 
 def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    purse, stake, offers = told["purse"], told["stake"], told["offers"]
+    gas, stake, offers = told["gas"], told["stake"], told["offers"]
     declined = ", ".join(f"{n} {reason}" for reason, n in offers["declined"].items())
     seen = f"{offers['seen']} seen, {offers['accepted']} accepted"
     return [
@@ -37,7 +37,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("chain", _chain(told.get("chain", {}))),
         ("slots", told["slots"]),
         ("task disks", "{kind}: {promise}".format(**told["disk"])),
-        ("gas", _gas(purse)),
+        ("gas", _gas(gas)),
         ("stake", None if stake["free_nrlc"] is None else
          f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),
         ("offers", f"{seen}; declined: {declined or 'none'}"),
@@ -53,11 +53,11 @@ def _chain(chain: Mapping[str, Any]) -> str | None:
     return f"{block}, and nothing new since {moment(since)}" if since else block
 
 
-def _gas(purse: Mapping[str, Any]) -> str | None:
-    if purse["balance_wei"] is None:
+def _gas(gas: Mapping[str, Any]) -> str | None:
+    if gas["balance_wei"] is None:
         return None
-    shown = f"{coin(purse['balance_wei'])}, {coin(purse['reserve_wei'])} kept for reveals owed"
-    return f"{shown}; {coin(purse['missing_wei'])} missing" if purse["missing_wei"] else shown
+    shown = f"{coin(gas['balance_wei'])}, {coin(gas['reserve_wei'])} kept for reveals owed"
+    return f"{shown}; {coin(gas['missing_wei'])} missing" if gas["missing_wei"] else shown
 
 
 def _causes(causes: list[Mapping[str, Any]]) -> RenderableType:

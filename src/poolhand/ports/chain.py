@@ -8,10 +8,10 @@ from typing import Protocol
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId, TxHash
 from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
-from poolhand.domain.purse import Means
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 

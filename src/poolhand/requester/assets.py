@@ -24,8 +24,8 @@ from poolhand.domain.onchain import (
 from poolhand.domain.platforms import WORKERS
 from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
-from poolhand.requester.purse import SpendingWallet
 from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
+from poolhand.requester.spending_wallet import SpendingWallet
 from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
 MAX_NAME: Final = 256
@@ -62,14 +62,14 @@ class Deployed:
 
 
 async def deploy(
-    purse: SpendingWallet,
+    wallet: SpendingWallet,
     asset: CreateAsset,
     before: Callable[[Address], Awaitable[None]] | None = None,
 ) -> Deployed:
     """Register an asset, or return the same one registered before; repeatable.
 
     Args:
-        purse: Who pays.
+        wallet: Who pays.
         asset: What is registered.
         before: Asked, with the address-to-be, before anything is paid; what it raises stops it.
 
@@ -77,14 +77,14 @@ async def deploy(
         OutOfGas: The wallet cannot pay.
         ChainUnreachable: No endpoint answers.
     """
-    async with purse.open() as hand:
-        address = await hand.hub.predict(asset)
-        if await exists(hand.hub, asset, address):
+    async with wallet.open() as spending:
+        address = await spending.hub.predict(asset)
+        if await exists(spending.hub, asset, address):
             return Deployed(address, None)
         if before is not None:
             await before(address)
         try:
-            receipt = await hand.sender.send(f"create:{address}", asset)
+            receipt = await spending.sender.send(f"create:{address}", asset)
         except AssetExists:  # somebody was faster
             return Deployed(address, None)
     if receipt.created is None:

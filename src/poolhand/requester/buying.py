@@ -28,8 +28,8 @@ from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
 from poolhand.requester.checking import check, hub_domain, shortfall
-from poolhand.requester.purse import NOTHING, OpenPurse, SpendingWallet
 from poolhand.requester.repeats import refuse_repeat
+from poolhand.requester.spending_wallet import NOTHING, OpenWallet, SpendingWallet
 from poolhand.requester.wish import (
     Wish,
     own_app_order,
@@ -66,13 +66,13 @@ class Buyer:
     """Buys for one wallet.
 
     Args:
-        purse: Who signs and pays.
+        wallet: Who signs and pays.
         entropy: For the salts of orders.
         pool: Sells workerpool orders; None when wishes bring their own.
     """
 
-    def __init__(self, purse: SpendingWallet, entropy: Entropy, pool: PoolClient | None) -> None:
-        self._purse, self._entropy, self._pool = purse, entropy, pool
+    def __init__(self, wallet: SpendingWallet, entropy: Entropy, pool: PoolClient | None) -> None:
+        self._wallet, self._entropy, self._pool = wallet, entropy, pool
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy what is wished, once; a purchase that a crash interrupted is finished instead.
@@ -91,16 +91,16 @@ class Buyer:
             NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
             PoolDown, PoolRefused: The pool does not sell.
         """
-        async with self._purse.open() as hand:
-            resumed = await self._resume(wish, hand, deposit=deposit)
+        async with self._wallet.open() as spending:
+            resumed = await self._resume(wish, spending, deposit=deposit)
             if resumed:
                 return resumed
             if not again:
-                await refuse_repeat(hand.hub, wish, self._purse.address, hand.deals)
-            orders = await self._orders(wish, hand.hub)
-            await check(hand.hub, wish, orders, ignore_stake=deposit)
-            hand.purchases.begin(wish.fingerprint, orders)
-            return await self._settle(wish, orders, hand, deposit=deposit)
+                await refuse_repeat(spending.hub, wish, self._wallet.address, spending.deals)
+            orders = await self._orders(wish, spending.hub)
+            await check(spending.hub, wish, orders, ignore_stake=deposit)
+            spending.purchases.begin(wish.fingerprint, orders)
+            return await self._settle(wish, orders, spending, deposit=deposit)
 
     async def ask(self, wish: Wish, app: Address) -> None:
         """Ask the pool whether it would sell what is wished, for an app that may yet be registered.
@@ -109,43 +109,43 @@ class Buyer:
             NoOrder, ForeignPool, PoolDown, PoolRefused: As ``buy`` would.
         """
         if wish.workerpool_order is None:
-            async with self._purse.open() as hand:
-                await self._ask_pool(replace(wish, app=app), hand.hub)
+            async with self._wallet.open() as spending:
+                await self._ask_pool(replace(wish, app=app), spending.hub)
 
-    async def _resume(self, wish: Wish, hand: OpenPurse, *, deposit: bool) -> Purchase | None:
+    async def _resume(self, wish: Wish, spending: OpenWallet, *, deposit: bool) -> Purchase | None:
         """Finish what an earlier run began, if it did and if that is still possible."""
-        orders = hand.purchases.pending(wish.fingerprint)
+        orders = spending.purchases.pending(wish.fingerprint)
         if orders is None:
             return None
-        found = await hand.hub.deal(_deal_id(hand.hub, orders))
+        found = await spending.hub.deal(_deal_id(spending.hub, orders))
         if found is not None:
-            hand.deals.add(found.deal_id)
-            hand.purchases.end(wish.fingerprint)
+            spending.deals.add(found.deal_id)
+            spending.purchases.end(wish.fingerprint)
             return Purchase(found, None, resumed=True)
         try:
-            bought = await self._settle(wish, orders, hand, deposit=deposit)
+            bought = await self._settle(wish, orders, spending, deposit=deposit)
         except Reverted:  # its orders went stale meanwhile: nothing was bought, so buy anew
             return None
         return replace(bought, resumed=True)
 
     async def _settle(
-        self, wish: Wish, orders: MatchOrders, hand: OpenPurse, *, deposit: bool
+        self, wish: Wish, orders: MatchOrders, spending: OpenWallet, *, deposit: bool
     ) -> Purchase:
         """Send orders that are in the journal."""
-        name = _deal_id(hand.hub, orders)
+        name = _deal_id(spending.hub, orders)
         try:
-            missing = await shortfall(hand.hub, orders) if deposit else NanoRlc(0)
+            missing = await shortfall(spending.hub, orders) if deposit else NanoRlc(0)
             if missing:
-                await hand.sender.send(f"deposit:{name}", Deposit(missing))
-            receipt = await hand.sender.send(f"match:{name}", orders)
+                await spending.sender.send(f"deposit:{name}", Deposit(missing))
+            receipt = await spending.sender.send(f"match:{name}", orders)
         except Reverted:
-            hand.purchases.end(wish.fingerprint)
+            spending.purchases.end(wish.fingerprint)
             raise
-        deal = await hand.hub.deal(receipt.deals[0] if receipt.deals else name)
+        deal = await spending.hub.deal(receipt.deals[0] if receipt.deals else name)
         if deal is None:
             raise BrokenPrecondition(f"transaction {receipt.tx_hash} made no deal")
-        hand.deals.add(deal.deal_id)
-        hand.purchases.end(wish.fingerprint)
+        spending.deals.add(deal.deal_id)
+        spending.purchases.end(wish.fingerprint)
         return Purchase(deal, receipt)
 
     async def _orders(self, wish: Wish, hub: Hub) -> MatchOrders:
@@ -153,7 +153,7 @@ class Buyer:
         app, dataset = await self._app_order(wish, hub), await self._dataset_order(wish, hub)
         pool = wish.workerpool_order or await self._ask_pool(wish, hub)
         request = request_order(
-            wish, self._purse.address, self._salt(), app.order, dataset.order, pool.order
+            wish, self._wallet.address, self._salt(), app.order, dataset.order, pool.order
         )
         return MatchOrders(app, dataset, pool, self._sign(request, hub))
 
@@ -183,9 +183,9 @@ class Buyer:
         return self._sign(own_dataset_order(wish, dataset.owner, self._salt()), hub)
 
     def _demand_ours(self, what: str, address: Address, owner: Address) -> None:
-        if owner != self._purse.address:
+        if owner != self._wallet.address:
             raise NoOrder(
-                f"{what} {address} belongs to {owner}, not to {self._purse.address}: buy {_MINE} "
+                f"{what} {address} belongs to {owner}, not to {self._wallet.address}: buy {_MINE} "
                 f"--{what}-order"
             )
 
@@ -199,11 +199,11 @@ class Buyer:
                 f"{config.chain_id}, not {facts.hub} on chain {facts.chain_id}: correct --pool-url"
             )
         return await self._pool.order(
-            wish.category, wish.trust, wish.tag, wish.tasks, self._purse.address, wish.app
+            wish.category, wish.trust, wish.tag, wish.tasks, self._wallet.address, wish.app
         )
 
     def _sign(self, order: OrderT, hub: Hub) -> Signed[OrderT]:
-        return Signed(order, self._purse.wallet.sign_order(hub_domain(hub), order))
+        return Signed(order, self._wallet.signer.sign_order(hub_domain(hub), order))
 
     def _salt(self) -> Salt:
         return Salt(self._entropy.bytes(32))

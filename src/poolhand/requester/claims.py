@@ -19,7 +19,7 @@ from poolhand.domain.onchain import ChainTaskStatus, Claim, Initialize, Receipt,
 from poolhand.domain.units import UnixSeconds, show_duration, show_moment
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
-from poolhand.requester.purse import OpenPurse, SpendingWallet
+from poolhand.requester.spending_wallet import OpenWallet, SpendingWallet
 
 BATCH: Final = 24
 """Tasks per ``claimArray``, and per ``initializeArray`` where one was never put on chain."""
@@ -50,15 +50,15 @@ class Claimed:
     receipts: tuple[Receipt, ...] = ()
 
 
-async def claim_task(purse: SpendingWallet, clock: Clock, task_id: TaskId) -> Claimed:
+async def claim_task(wallet: SpendingWallet, clock: Clock, task_id: TaskId) -> Claimed:
     """Get the price of an unfinished task back once its final deadline has passed; repeatable.
 
     Raises:
         NotYetClaimable: The deadline has not passed.
         NothingToClaim: The task has succeeded, or is not on chain.
     """
-    async with purse.open() as hand:
-        view = (await hand.hub.tasks({task_id: ()}))[task_id]
+    async with wallet.open() as spending:
+        view = (await spending.hub.tasks({task_id: ()}))[task_id]
         if view.status is ChainTaskStatus.UNSET:
             raise NothingToClaim(
                 f"task {task_id} was never put on chain: claim its deal with `poolhand deal claim`"
@@ -67,10 +67,10 @@ async def claim_task(purse: SpendingWallet, clock: Clock, task_id: TaskId) -> Cl
             raise NothingToClaim(f"task {task_id} has ended COMPLETED: nothing is owed")
         if is_open(view) and view.block_time < view.final_deadline:
             raise too_early(f"task {task_id}", view.final_deadline, view.block_time)
-        return await claim(purse, clock, {task_id: None})
+        return await claim(wallet, clock, {task_id: None})
 
 
-async def claim_deal(purse: SpendingWallet, clock: Clock, deal: Deal) -> Claimed:
+async def claim_deal(wallet: SpendingWallet, clock: Clock, deal: Deal) -> Claimed:
     """Get the price of every unfinished task of a deal back, those never put on chain too.
 
     Repeatable; tasks that have ended are left alone.
@@ -78,17 +78,17 @@ async def claim_deal(purse: SpendingWallet, clock: Clock, deal: Deal) -> Claimed
     Raises:
         NotYetClaimable: The deadline has not passed, and a task is unfinished.
     """
-    async with purse.open() as hand:
-        category = (await hand.hub.categories())[deal.category]
+    async with wallet.open() as spending:
+        category = (await spending.hub.categories())[deal.category]
         places = {task_id: (deal.deal_id, index) for index, task_id in deal.tasks()}
-        views = await hand.hub.tasks(dict.fromkeys(places, ()))
-        final, now = category.final_deadline(deal.start_time), (await hand.hub.head()).timestamp
+        views = await spending.hub.tasks(dict.fromkeys(places, ()))
+        final, now = category.final_deadline(deal.start_time), (await spending.hub.head()).timestamp
         if now < final and any(map(is_open, views.values())):
             raise too_early(f"deal {deal.deal_id}", final, now)
-        return await claim(purse, clock, places)
+        return await claim(wallet, clock, places)
 
 
-async def claim(purse: SpendingWallet, clock: Clock, places: Places) -> Claimed:
+async def claim(wallet: SpendingWallet, clock: Clock, places: Places) -> Claimed:
     """Claim whichever of these tasks are unfinished; their final deadline must have passed.
 
     Raises:
@@ -97,26 +97,26 @@ async def claim(purse: SpendingWallet, clock: Clock, places: Places) -> Claimed:
     """
     tasks: list[TaskId] = []
     receipts: list[Receipt] = []
-    async with purse.open() as hand:
+    async with wallet.open() as spending:
         for batch in _batches(places):
-            found = await _claim_batch(hand, clock, batch)
+            found = await _claim_batch(spending, clock, batch)
             tasks += found.tasks
             receipts += found.receipts
-        views = await hand.hub.tasks({each: () for each in places if each not in tasks})
+        views = await spending.hub.tasks({each: () for each in places if each not in tasks})
     ended = {each: view.status for each, view in views.items() if not is_open(view)}
     return Claimed(tuple(tasks), ended, tuple(receipts))
 
 
-async def _claim_batch(hand: OpenPurse, clock: Clock, batch: Places) -> Claimed:
+async def _claim_batch(spending: OpenWallet, clock: Clock, batch: Places) -> Claimed:
     receipts: list[Receipt] = []
     known: dict[TaskId, ChainTaskStatus] = {}
     tries = 0
-    while due := await _unfinished(hand.hub, batch):
+    while due := await _unfinished(spending.hub, batch):
         tries = tries + 1 if due == known else 0
         known = due
         try:
-            receipts += await _initialize(hand, batch, due)
-            receipts.append(await hand.sender.send(_purpose("claim", due), Claim(tuple(due))))
+            receipts += await _initialize(spending, batch, due)
+            receipts.append(await spending.sender.send(_purpose("claim", due), Claim(tuple(due))))
         except Reverted:
             if tries == TRIES:
                 raise
@@ -138,14 +138,14 @@ async def _unfinished(hub: Hub, batch: Places) -> dict[TaskId, ChainTaskStatus]:
 
 
 async def _initialize(
-    hand: OpenPurse, batch: Places, due: Mapping[TaskId, ChainTaskStatus]
+    spending: OpenWallet, batch: Places, due: Mapping[TaskId, ChainTaskStatus]
 ) -> list[Receipt]:
     """Put on chain what never was: only then the hub knows what to refund."""
     unset = {each: batch[each] for each in due if due[each] is ChainTaskStatus.UNSET}
     places = tuple(place for place in unset.values() if place is not None)
     if not places:
         return []
-    return [await hand.sender.send(_purpose("initialize", unset), Initialize(places))]
+    return [await spending.sender.send(_purpose("initialize", unset), Initialize(places))]
 
 
 def _purpose(kind: str, tasks: Mapping[TaskId, object]) -> str:

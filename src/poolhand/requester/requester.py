@@ -40,11 +40,11 @@ from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
-from poolhand.requester.purse import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import ResultPlaces
 from poolhand.requester.results import Result, ResultsSource
+from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
 from poolhand.requester.whose_pool import inquire
@@ -111,7 +111,7 @@ class Requester:
         self._clock, self._entropy, self._archives = clock, entropy, archives
         self._rule = UrlRule(resolver, settings.chain.rpc_urls)
         self._logins = RegistryLogins(config=settings.docker_config)
-        self._purse = (
+        self._wallet = (
             SpendingWallet(connect, wallet, settings.state, settings.locks, clock)
             if wallet
             else None
@@ -125,11 +125,11 @@ class Requester:
         return self._chain.hub
 
     @property
-    def purse(self) -> SpendingWallet:
+    def wallet(self) -> SpendingWallet:
         """The wallet; raises NoWallet."""
-        if self._purse is None:
+        if self._wallet is None:
             raise NoWallet("this must be signed: name a wallet with --wallet (or $POOLHAND_WALLET)")
-        return self._purse
+        return self._wallet
 
     @property
     def watch(self) -> Watch:
@@ -138,7 +138,7 @@ class Requester:
 
     async def balances(self, owner: Address | None = None) -> Balances:
         """Return what an account has, ours when None."""
-        who = owner or self.purse.address
+        who = owner or self.wallet.address
         accounts = await self.hub.accounts([who])
         rlc, coin = await self.hub.rlc_balances([who]), await self.hub.coin_balances([who])
         return Balances(who, accounts[who], rlc[who], coin[who])
@@ -157,20 +157,20 @@ class Requester:
 
     async def _send(self, kind: str, call: Call) -> Receipt:
         """Send something that is meant each time it is asked for; see ``Intentions``."""
-        async with self.purse.open() as hand:
-            return await hand.intentions.carry_out(kind, call, self._entropy.bytes(8))
+        async with self.wallet.open() as spending:
+            return await spending.intentions.carry_out(kind, call, self._entropy.bytes(8))
 
     def spending(self) -> AbstractAsyncContextManager[object]:
         """Hold the wallet over several steps, so that each sees what the last one did."""
-        return self.purse.open()
+        return self.wallet.open()
 
     async def deploy_app(self, image: str, name: str = "", wish: Wish | None = None) -> Deployed:
         """Register the app of an image, once; not where the pool would not sell the ``wish``."""
-        purse = self.purse
+        wallet = self.wallet
         wanted, login_of = self._settings.platforms, self._logins.of
-        asset = await app_of(self._http, purse.address, image, name, wanted, login_of)
-        buyer = Buyer(purse, self._entropy, self.pool)
-        return await deploy(purse, asset, None if wish is None else partial(buyer.ask, wish))
+        asset = await app_of(self._http, wallet.address, image, name, wanted, login_of)
+        buyer = Buyer(wallet, self._entropy, self.pool)
+        return await deploy(wallet, asset, None if wish is None else partial(buyer.ask, wish))
 
     async def _demand_runnable(self, app: Address) -> None:
         """Refuse an app whose image surely runs on no worker, where that may be looked at."""
@@ -188,20 +188,20 @@ class Requester:
         checksum: bytes | None = None,
     ) -> Deployed:
         """Register a dataset, once."""
-        purse = self.purse
+        wallet = self.wallet
         asset = await dataset_of(
-            self._http, purse.address, location, name, file=file, checksum=checksum
+            self._http, wallet.address, location, name, file=file, checksum=checksum
         )
-        return await deploy(purse, asset)
+        return await deploy(wallet, asset)
 
     async def create_pool(
         self, description: str, worker_stake: int | None = None, scheduler_share: int | None = None
     ) -> Deployed:
         """Register a workerpool, once, and set what is given of its policy (percent)."""
-        purse = self.purse
-        async with purse.open() as hand:
-            deployed = await deploy(purse, CreateWorkerpool(purse.address, description))
-            pool = _found(await hand.hub.workerpool(deployed.address), "pool", deployed.address)
+        wallet = self.wallet
+        async with wallet.open() as spending:
+            deployed = await deploy(wallet, CreateWorkerpool(wallet.address, description))
+            pool = _found(await spending.hub.workerpool(deployed.address), "pool", deployed.address)
             wanted = (
                 pool.worker_stake_percent if worker_stake is None else worker_stake,
                 pool.scheduler_percent if scheduler_share is None else scheduler_share,
@@ -213,7 +213,7 @@ class Requester:
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy computation; see ``Buyer.buy``."""
         await self._demand_runnable(wish.app)
-        buyer = Buyer(self.purse, self._entropy, self.pool)
+        buyer = Buyer(self.wallet, self._entropy, self.pool)
         return await buyer.buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
@@ -313,15 +313,15 @@ class Requester:
 
     async def stakes(self, owner: Address | None = None, lookback: int = LOOKBACK) -> Stakes:
         """Return what an account has locked, ours when None; see ``stakes.stakes_of``."""
-        return await stakes_of(self.hub, owner or self.purse.address, lookback)
+        return await stakes_of(self.hub, owner or self.wallet.address, lookback)
 
     async def claim_task(self, task_id: TaskId) -> Claimed:
         """Get the price of an unfinished task back; see ``claims.claim_task``."""
-        return await claims.claim_task(self.purse, self._clock, task_id)
+        return await claims.claim_task(self.wallet, self._clock, task_id)
 
     async def claim_deal(self, deal_id: DealId) -> Claimed:
         """Get the price of every unfinished task of a deal back; see ``claims.claim_deal``."""
-        return await claims.claim_deal(self.purse, self._clock, await self.deal(deal_id))
+        return await claims.claim_deal(self.wallet, self._clock, await self.deal(deal_id))
 
     async def claim_late(self, progress: Progress, deal: Deal | None = None) -> Claimed:
         """Claim the tasks that ran out of time; of one never put on chain the deal must be known.
@@ -352,7 +352,7 @@ class Requester:
         )
 
     async def _claim(self, places: Places) -> Claimed:
-        return await claims.claim(self.purse, self._clock, places) if places else Claimed()
+        return await claims.claim(self.wallet, self._clock, places) if places else Claimed()
 
 
 _Asset = TypeVar("_Asset", App, Dataset, Workerpool)

@@ -20,7 +20,7 @@ from poolhand.domain.params import DealParams
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
-from poolhand.requester.purse import Fingerprint
+from poolhand.requester.spending_wallet import Fingerprint
 
 
 class BadWish(Refused):

@@ -17,8 +17,8 @@ from typing import Any, Final
 import structlog
 
 from poolhand.domain.errors import ChainUnreachable, OutOfGas
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.onchain import Receipt
-from poolhand.domain.purse import Means
 from poolhand.domain.units import Gas, UnixSeconds, Wei, show_coin
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.outage_log import OutageLog

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from poolhand.chain.errors import BalanceTooLow, Displaced
-from poolhand.domain import onchain, purse
+from poolhand.domain import gas_reserve, onchain
 from poolhand.domain.deal import Account
 from poolhand.domain.errors import BrokenPrecondition, NothingToDeposit
 from poolhand.domain.onchain import Call, Receipt
@@ -67,7 +67,7 @@ class Depositor:
         return Deposited(receipt, self.wallet.account)
 
     async def _send(self, purpose: str, amount: NanoRlc) -> Receipt:
-        reserve = purse.reserve(await self.toolbox.sender.means(), self.toolbox.owed())
+        reserve = gas_reserve.reserve(await self.toolbox.sender.means(), self.toolbox.owed())
         try:
             return await self._place(purpose, onchain.Deposit(amount), reserve)
         except BalanceTooLow as fault:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from poolhand.domain.gas_reserve import WalletGas
 from poolhand.domain.ids import Address
-from poolhand.domain.purse import Purse
 from poolhand.domain.replicate.status import Party
 from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_coin, show_rlc
@@ -35,7 +35,7 @@ class IdleFacts:
         standing: With pool and operator.
         working: Replicates that occupy a slot.
         slots: Of the worker.
-        purse: The wallet's gas; None before the first look.
+        gas: The wallet's gas; None before the first look.
         is_short: Whether nothing new is taken for want of gas.
         free: Free stake (nRLC); None before the first look.
         capped: Says that the cap on the price of gas is too low; None while it is not.
@@ -45,7 +45,7 @@ class IdleFacts:
     standing: WorkerStanding
     working: int
     slots: int
-    purse: Purse | None
+    gas: WalletGas | None
     is_short: bool
     free: NanoRlc | None
     capped: str | None = None
@@ -130,10 +130,10 @@ def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
             "gas-cap", facts.capped, Party.OPERATOR,
             "start the worker with a higher --gas-price-cap, or wait for cheaper gas",
         )  # fmt: skip
-    if facts.is_short and facts.purse is not None:
+    if facts.is_short and facts.gas is not None:
         yield IdleCause(
-            "gas", shortage(facts.purse, facts.wallet), Party.OPERATOR,
-            f"send {show_coin(facts.purse.missing)} coins to {facts.wallet}, or lower the gas "
+            "gas", shortage(facts.gas, facts.wallet), Party.OPERATOR,
+            f"send {show_coin(facts.gas.missing)} coins to {facts.wallet}, or lower the gas "
             "price cap; the worker goes on by itself",
         )  # fmt: skip
     yield from _pool_holds(holds)

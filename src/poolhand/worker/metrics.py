@@ -58,17 +58,17 @@ def _money(member: PoolMember) -> Iterator[Read]:
     yield (
         "gas_balance_wei",
         "The wallet's coin",
-        lambda: wallet.purse.balance if wallet.purse else nan,
+        lambda: wallet.gas.balance if wallet.gas else nan,
     )
     yield (
         "gas_reserve_wei",
         "Kept for the gas of reveals owed",
-        lambda: wallet.purse.reserve if wallet.purse else nan,
+        lambda: wallet.gas.reserve if wallet.gas else nan,
     )
     yield (
         "gas_missing_wei",
         "To be sent before anything new is taken",
-        lambda: wallet.purse.missing if wallet.purse and wallet.is_short else 0,
+        lambda: wallet.gas.missing if wallet.gas and wallet.is_short else 0,
     )
     yield (
         "stake_free_nrlc",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from poolhand.domain.gas_reserve import owes_reveal
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
-from poolhand.domain.purse import owes_reveal
 from poolhand.domain.replicate.machine import Flow, Replicate
 from poolhand.domain.units import NanoRlc, UnixSeconds
 

@@ -81,7 +81,7 @@ def show_worker(member: PoolMember, toolbox: Toolbox, slots: int) -> dict[str, A
         "idle_causes": [asdict(cause) for cause in idle_causes(facts_of(member, toolbox, slots))],
         "tasks_seen": tasks_seen(standing.idle),
         "chain": _chain(member),
-        "purse": _purse(member),
+        "gas": _gas(member),
         "stake": _account(member),
         "offers": asdict(standing.offers),
         "unread": dict(member.shell.unread),
@@ -117,7 +117,7 @@ def facts_of(member: PoolMember, toolbox: Toolbox, slots: int) -> IdleFacts:
         standing=member.standing,
         working=sum(map(_occupies_slot, member.shell.replicates.values())),
         slots=slots,
-        purse=member.wallet.purse,
+        gas=member.wallet.gas,
         is_short=member.wallet.is_short,
         free=account.stake if account else None,
         capped=member.wallet.capped,
@@ -138,14 +138,14 @@ def _chain(member: PoolMember) -> dict[str, Any]:
     }
 
 
-def _purse(member: PoolMember) -> dict[str, Any]:
-    purse = member.wallet.purse
-    if purse is None:
+def _gas(member: PoolMember) -> dict[str, Any]:
+    gas = member.wallet.gas
+    if gas is None:
         return {"balance_wei": None, "reserve_wei": None, "missing_wei": None}
-    missing = purse.missing if member.wallet.is_short else None
+    missing = gas.missing if member.wallet.is_short else None
     return {
-        "balance_wei": purse.balance,
-        "reserve_wei": purse.reserve,
+        "balance_wei": gas.balance,
+        "reserve_wei": gas.reserve,
         "missing_wei": missing,
     }
 

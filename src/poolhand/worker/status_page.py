@@ -55,7 +55,7 @@ def front_page(told: Mapping[str, Any]) -> str:
 
 
 def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    chain, purse, stake = told["chain"], told["purse"], told["stake"]
+    chain, gas, stake = told["chain"], told["gas"], told["stake"]
     yield "wallet", told["worker"]
     yield "workerpool", told["workerpool"]
     yield "session", "connected" if told["connected"] else f"none: {told['problem']}"
@@ -67,8 +67,8 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         + (f", and nothing new since {show_moment(since)}" if since else ""),
     )
     yield "slots", told["slots"]
-    if purse["balance_wei"] is not None:
-        yield "coin for gas", show_coin(Wei(purse["balance_wei"]))
+    if gas["balance_wei"] is not None:
+        yield "coin for gas", show_coin(Wei(gas["balance_wei"]))
     if stake["free_nrlc"] is not None:
         free, locked = (NanoRlc(stake[each]) for each in ("free_nrlc", "locked_nrlc"))
         yield "stake", f"{show_rlc(free)} RLC free, {show_rlc(locked)} RLC locked"

@@ -1,7 +1,7 @@
 """The worker's wallet, looked at with every block: is there gas for what is owed, and for more?
 
-What is decided here stands in ``domain.purse``. While gas is short nothing new is taken; stages
-that wait for gas go on by themselves when the wallet is refilled or gas gets cheaper.
+What is decided here stands in ``domain.gas_reserve``. While gas is short nothing new is taken;
+stages that wait for gas go on by themselves when the wallet is refilled or gas gets cheaper.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 
 from poolhand.domain.deal import Account
+from poolhand.domain.gas_reserve import Means, WalletGas, judge, payable, reveals_owed
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import Head
-from poolhand.domain.purse import Means, Purse, judge, payable, reveals_owed
 from poolhand.domain.replicate.machine import Refilled, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds, UnixSeconds, show_coin
@@ -55,7 +55,7 @@ class WalletWatch:
         changed: Told why nothing new may be taken, and None when it may again.
 
     Attributes:
-        purse, account: Gas and stake as last seen; None before the first look.
+        gas, account: Gas and stake as last seen; None before the first look.
         capped: Says that the cap on the price of gas is too low; None while it is not.
     """
 
@@ -66,7 +66,7 @@ class WalletWatch:
         self._looked = self._appraised = UnixSeconds(0)
         self._tries: dict[TaskId, _Try] = {}
         self.is_short = False
-        self.purse: Purse | None = None
+        self.gas: WalletGas | None = None
         self.capped: str | None = None
         self.account: Account | None = None
         toolbox.owed = self._owed
@@ -88,13 +88,13 @@ class WalletWatch:
         return reveals_owed(self._shell.replicates.values())
 
     def _judge(self, means: Means) -> None:
-        before, self.purse = self.purse, judge(means, self._owed())
-        was_short, self.is_short = self.is_short, self.purse.is_short(self.is_short)
+        before, self.gas = self.gas, judge(means, self._owed())
+        was_short, self.is_short = self.is_short, self.gas.is_short(self.is_short)
         was_capped, self.capped = self.capped, means.cap_told if means.is_capped_out else None
         self._note(was_short, was_capped)
         if self.is_short:
-            reason = shortage(self.purse, self._toolbox.worker)
-            if not was_short or before is None or before.balance != self.purse.balance:
+            reason = shortage(self.gas, self._toolbox.worker)
+            if not was_short or before is None or before.balance != self.gas.balance:
                 self._changed(reason)
         elif self.capped:
             if self.capped != was_capped or was_short:
@@ -104,12 +104,12 @@ class WalletWatch:
 
     def _note(self, was_short: bool, was_capped: str | None) -> None:
         """Tell once that gas is short or too dear, and once that it no longer is."""
-        assert self.purse is not None
+        assert self.gas is not None
         wallet = str(self._toolbox.worker)
         if self.is_short and not was_short:
-            log.error("gas_short", wallet=wallet, cause=shortage(self.purse, self._toolbox.worker))
+            log.error("gas_short", wallet=wallet, cause=shortage(self.gas, self._toolbox.worker))
         elif was_short and not self.is_short:
-            log.info("gas_refilled", wallet=wallet, balance=self.purse.balance)
+            log.info("gas_refilled", wallet=wallet, balance=self.gas.balance)
         if self.capped and not was_capped:
             log.error("gas_price_cap_too_low", cause=self.capped)
         elif was_capped and not self.capped:
@@ -135,11 +135,11 @@ class WalletWatch:
         return before is None or before.is_outdated(means, self._toolbox.clock.now(), failures)
 
 
-def shortage(purse: Purse, wallet: Address) -> str:
+def shortage(gas: WalletGas, wallet: Address) -> str:
     """Say who must send how much to whom."""
-    kept = f", {show_coin(purse.reserve)} of it for reveals owed" if purse.reserve else ""
+    kept = f", {show_coin(gas.reserve)} of it for reveals owed" if gas.reserve else ""
     return (
-        f"gas: wallet {wallet} has {show_coin(purse.balance)} coins and needs "
-        f"{show_coin(purse.needed)}{kept}: send it at least {show_coin(purse.missing)} coins of "
+        f"gas: wallet {wallet} has {show_coin(gas.balance)} coins and needs "
+        f"{show_coin(gas.needed)}{kept}: send it at least {show_coin(gas.missing)} coins of "
         "this chain"
     )

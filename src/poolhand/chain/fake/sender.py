@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolhand.chain.gas import out_of_gas
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt
-from poolhand.domain.purse import Means
 from poolhand.domain.units import Wei
 
 if TYPE_CHECKING:

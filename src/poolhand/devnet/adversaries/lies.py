@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from eth_hash.auto import keccak
 
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, ResultDigest, ResultHash, ResultSeal, TaskId
 from poolhand.domain.onchain import (
     Call,
@@ -17,7 +18,6 @@ from poolhand.domain.onchain import (
     Receipt,
     TaskView,
 )
-from poolhand.domain.purse import Means
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei

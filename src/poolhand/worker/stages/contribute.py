@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from poolhand.chain.errors import Displaced, UnexplainedRevert
-from poolhand.domain import purse
+from poolhand.domain import gas_reserve
 from poolhand.domain.errors import (
     AlreadyContributed,
     BrokenPrecondition,
@@ -136,7 +136,7 @@ async def _reserve(toolbox: Toolbox, flow: Flow) -> Wei:
     """Return what all reveals owed may cost, that of this very contribution included (wei)."""
     own = 1 if flow is Flow.STANDARD else 0
     means = await toolbox.patiently(toolbox.sender.means)
-    return purse.reserve(means, max(toolbox.owed(), own))
+    return gas_reserve.reserve(means, max(toolbox.owed(), own))
 
 
 async def _prove(toolbox: Toolbox, offer: Offer, fault: StakeTooLow) -> None:

@@ -94,8 +94,8 @@ class Purchases:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPurse:
-    """A purse in hand: its sender, and a hub that has seen what the sender saw mined."""
+class OpenWallet:
+    """A wallet that is open: its sender, and a hub that has seen what the sender saw mined."""
 
     hub: Hub
     sender: TransactionSender
@@ -118,6 +118,7 @@ class SpendingWallet:
         patience: Seconds to wait for it.
 
     Attributes:
+        signer: The key.
         busy: Told at once when another program has to be waited for.
     """
 
@@ -130,18 +131,18 @@ class SpendingWallet:
         clock: Clock,
         patience: float = PATIENCE,
     ) -> None:
-        self._connect, self.wallet, self._clock, self._patience = connect, wallet, clock, patience
+        self._connect, self.signer, self._clock, self._patience = connect, wallet, clock, patience
         self._folder, self._locks = at_home(folder), locks
-        self._hand: OpenPurse | None = None
+        self._spending: OpenWallet | None = None
         self.busy: Callable[[WalletInUse], None] = lambda _: None
 
     @property
     def address(self) -> Address:
-        """Whose purse it is."""
-        return self.wallet.address
+        """Whose wallet it is."""
+        return self.signer.address
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[OpenPurse]:
+    async def open(self) -> AsyncIterator[OpenWallet]:
         """Take the wallet, waiting for another program that has it; put it back at the end.
 
         May be nested: the inner one is the outer one's.
@@ -151,23 +152,23 @@ class SpendingWallet:
             JournalCorrupt: A journal was altered; its message says what to do.
             ChainUnreachable: No endpoint answers.
         """
-        if self._hand is not None:
-            yield self._hand
+        if self._spending is not None:
+            yield self._spending
             return
         async with AsyncExitStack() as stack:
             stack.enter_context(_held(await self._acquire()))
             after = stack.enter_context(ExitStack())  # the journal outlives the connection
             chain = await stack.enter_async_context(self._connect())
             journal = after.enter_context(closing(self._opened(chain.hub.facts)))
-            sender = chain.sender(self.wallet, Section(journal, "tx"))
+            sender = chain.sender(self.signer, Section(journal, "tx"))
             purchases = Purchases(Section(journal, "purchase"))
             deals = self.remembered(chain.hub.facts)
             intentions = Intentions(Section(journal, "intention"), sender)
-            self._hand = OpenPurse(chain.hub, sender, intentions, purchases, deals)
+            self._spending = OpenWallet(chain.hub, sender, intentions, purchases, deals)
             try:
-                yield self._hand
+                yield self._spending
             finally:
-                self._hand = None
+                self._spending = None
 
     def remembered(self, facts: HubFacts) -> RememberedDeals:
         """Return the deals that this wallet bought here."""

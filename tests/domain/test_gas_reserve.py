@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolhand.domain.ids import DealId, TaskId
-from poolhand.domain.purse import (
+from poolhand.domain.gas_reserve import (
     CONTRIBUTE_GAS,
     REVEAL_GAS,
     SETTLE_GAS,
@@ -20,6 +19,7 @@ from poolhand.domain.purse import (
     reserve,
     reveals_owed,
 )
+from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.replicate.machine import (
     Accepted,
     Action,
@@ -103,15 +103,15 @@ def test_the_reserve_pays_every_reveal_at_any_price_that_is_ever_offered(prices,
 @given(PRICES, st.integers(0, 50), st.integers(0, 10**14))
 def test_what_is_missing_ends_the_shortage_and_a_wei_less_does_not(prices, owed, balance):
     cap, price = prices
-    purse = judge(means(balance, price, cap), owed)
-    assert not judge(means(balance + purse.missing, price, cap), owed).is_short(was_short=True)
-    if purse.missing:
-        less = judge(means(balance + purse.missing - 1, price, cap), owed)
+    gas = judge(means(balance, price, cap), owed)
+    assert not judge(means(balance + gas.missing, price, cap), owed).is_short(was_short=True)
+    if gas.missing:
+        less = judge(means(balance + gas.missing - 1, price, cap), owed)
         assert less.is_short(was_short=True)
 
 
 @given(PRICES, st.integers(0, 50), st.integers(0, 10**14))
-def test_a_purse_that_is_not_short_pays_for_one_more_task_and_its_reveal(prices, owed, balance):
+def test_a_wallet_that_is_not_short_pays_for_one_more_task_and_its_reveal(prices, owed, balance):
     cap, price = prices
     if judge(means(balance, price, cap), owed).is_short(was_short=False):
         return
@@ -122,10 +122,10 @@ def test_a_purse_that_is_not_short_pays_for_one_more_task_and_its_reveal(prices,
 
 def test_a_price_that_wavers_does_not_pause_and_resume_in_turn():
     enough_now = CONTRIBUTE_GAS * PRICE + REVEAL_GAS * CAP
-    purse = judge(means(enough_now), 0)
-    assert not purse.is_short(was_short=False)
-    assert purse.is_short(was_short=True)
-    assert purse.missing == CONTRIBUTE_GAS * PRICE
+    gas = judge(means(enough_now), 0)
+    assert not gas.is_short(was_short=False)
+    assert gas.is_short(was_short=True)
+    assert gas.missing == CONTRIBUTE_GAS * PRICE
 
 
 @given(st.integers(0, 50), st.integers(0, 10**9))

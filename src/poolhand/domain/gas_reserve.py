@@ -69,7 +69,7 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class WalletGas:
     """A wallet judged (wei).
 
     Attributes:
@@ -114,12 +114,12 @@ def reserve(means: Means, owed: int) -> Wei:
     return Wei(owed * REVEAL_GAS * means.cap)
 
 
-def judge(means: Means, owed: int) -> Purse:
+def judge(means: Means, owed: int) -> WalletGas:
     """Judge a wallet against the reveals it owes and one more task."""
     kept = reserve(means, owed)
     margin = min(PRICE_MARGIN * means.price, means.cap)
     least, needed = (kept + _task_cost(means, price) for price in (means.price, margin))
-    return Purse(means.balance, kept, Wei(least), Wei(needed))
+    return WalletGas(means.balance, kept, Wei(least), Wei(needed))
 
 
 def payable(
