@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.funding import WalletWithoutRlc
 from poolhand.cli.parts import AmountArgument, amount_of
 from poolhand.cli.verb import Answer, noun, verb
@@ -33,39 +33,41 @@ LOOKBACK = 100_000
 
 
 @verb(app, "show", example="poolhand account show")
-async def show(desk: Desk, owner: OwnerArgument = "") -> Answer:
+async def show(command: CommandRun, owner: OwnerArgument = "") -> Answer:
     """Show free and locked stake, RLC outside the hub, and coin."""
-    who = Address.parse(owner) if owner else desk.address
-    async with desk.requester() as requester:
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
         return _answer(await requester.balances(who))
 
 
 @verb(app, "stakes", example="poolhand account stakes")
-async def stakes(desk: Desk, owner: OwnerArgument = "", blocks: BlocksOption = LOOKBACK) -> Answer:
+async def stakes(
+    command: CommandRun, owner: OwnerArgument = "", blocks: BlocksOption = LOOKBACK
+) -> Answer:
     """Show what is locked: for each task how much, why, and when it comes free."""
     from poolhand.cli.stakes import stakes_members, stakes_report
 
-    who = Address.parse(owner) if owner else desk.address
-    async with desk.requester() as requester:
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
         found = await requester.stakes(who, blocks)
     return Answer(stakes_members(found), lambda: stakes_report(found))
 
 
 @verb(app, "claim", example="poolhand account claim")
-async def claim(desk: Desk, blocks: BlocksOption = LOOKBACK) -> Answer:
+async def claim(command: CommandRun, blocks: BlocksOption = LOOKBACK) -> Answer:
     """Claim every task past its final deadline that owes this wallet something back.
 
     That is the price of what it bought, and the stake of what it contributed.
     """
     from poolhand.cli.claiming import claim_members, claim_report
 
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         claimed = await requester.claim_all(blocks)
     return Answer(claim_members(claimed), lambda: claim_report(claimed))
 
 
 @verb(app, "deposit", example="poolhand account deposit 25")
-async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
+async def deposit(command: CommandRun, amount: AmountArgument) -> Answer:
     """Turn RLC into stake, which purchases, contributions and sales of a pool lock.
 
     Where a running pool or worker of yours holds the wallet, that one is asked to deposit.
@@ -76,7 +78,7 @@ async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
     wanted = amount_of(amount)
     if not wanted:
         raise NothingToDeposit
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         has = await requester.balances()
         if has.rlc < wanted:
             raise WalletWithoutRlc(has.owner, has.rlc, wanted, requester.hub.facts.chain_id)
@@ -88,14 +90,14 @@ async def deposit(desk: Desk, amount: AmountArgument) -> Answer:
 
 
 @verb(app, "withdraw", example="poolhand account withdraw 1.5")
-async def withdraw(desk: Desk, amount: AmountArgument) -> Answer:
+async def withdraw(command: CommandRun, amount: AmountArgument) -> Answer:
     """Turn free stake back into RLC."""
     from poolhand.chain.errors import BalanceTooLow
 
     wanted = amount_of(amount)
     if not wanted:
         raise NothingToMove
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         has = await requester.balances()
         if has.account.stake < wanted:
             raise BalanceTooLow(_not_free(has, wanted))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import AddressArgument
 from poolhand.cli.verb import Answer, noun, verb
 
@@ -21,21 +21,21 @@ NameOption = Annotated[
 
 
 @verb(app, "deploy", example="poolhand app deploy docker.io/owner/app:1.0")
-async def deploy(desk: Desk, image: ImageArgument, name: NameOption = "") -> Answer:
+async def deploy(command: CommandRun, image: ImageArgument, name: NameOption = "") -> Answer:
     """Register an image with its digest; the same image again gives the same app."""
     from poolhand.cli.deployed import deployed_answer
 
-    async with desk.requester(signing=True) as requester:
-        return deployed_answer("app", await requester.deploy_app(desk.image(image), name))
+    async with command.requester(signing=True) as requester:
+        return deployed_answer("app", await requester.deploy_app(command.image(image), name))
 
 
 @verb(app, "show", example="poolhand app show 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")
-async def show(desk: Desk, address: AddressArgument) -> Answer:
+async def show(command: CommandRun, address: AddressArgument) -> Answer:
     """Show what the chain says of an app."""
     from poolhand.cli.render import pairs
     from poolhand.domain import multiaddr
 
-    async with desk.requester() as requester:
+    async with command.requester() as requester:
         found = await requester.app(address)
     image = multiaddr.decode(found.multiaddr)
     members = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.domain.errors import Bug, PoolhandError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def late(progress: Progress) -> list[TaskProgress]:
 
 
 async def claim_by_itself(
-    desk: Desk, progress: Progress, by_hand: str, act: Callable[[], Awaitable[Claimed]]
+    command: CommandRun, progress: Progress, by_hand: str, act: Callable[[], Awaitable[Claimed]]
 ) -> Claimed | None:
     """Claim what a watch saw run out of time, and say so; None when nothing was, or could be.
 
@@ -70,17 +70,17 @@ async def claim_by_itself(
     tasks = late(progress)
     if not tasks:
         return None
-    desk.note(f"the final deadline of {len(tasks)} task(s) has passed: claiming the price back")
+    command.note(f"the final deadline of {len(tasks)} task(s) has passed: claiming the price back")
     try:
         claimed = await act()
     except Bug:
         raise
     except PoolhandError as fault:
-        desk.note(f"not claimed ({fault}): repeat it with `{by_hand}`")
+        command.note(f"not claimed ({fault}): repeat it with `{by_hand}`")
         return None
     for receipt in claimed.receipts:
-        desk.note(f"transaction {receipt.tx_hash} in block {receipt.block}")
-    desk.note(f"claimed {len(claimed.tasks)} task(s); {_others(claimed)}")
+        command.note(f"transaction {receipt.tx_hash} in block {receipt.block}")
+    command.note(f"claimed {len(claimed.tasks)} task(s); {_others(claimed)}")
     return claimed
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import AddressArgument, checksum
 from poolhand.cli.verb import Answer, noun, verb
 
@@ -30,7 +30,7 @@ ChecksumOption = Annotated[
 
 @verb(app, "deploy", example="poolhand dataset deploy https://example.com/moby-dick.txt")
 async def deploy(
-    desk: Desk,
+    command: CommandRun,
     url: UrlArgument,
     name: NameOption = "",
     file: FileOption = "",
@@ -40,7 +40,7 @@ async def deploy(
     from poolhand.cli.deployed import deployed_answer
 
     digest = checksum(sha256) if sha256 else None
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         deployed = await requester.deploy_dataset(
             url, name, file=Path(file) if file else None, checksum=digest
         )
@@ -48,12 +48,12 @@ async def deploy(
 
 
 @verb(app, "show", example="poolhand dataset show 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")
-async def show(desk: Desk, address: AddressArgument) -> Answer:
+async def show(command: CommandRun, address: AddressArgument) -> Answer:
     """Show what the chain says of a dataset."""
     from poolhand.cli.render import pairs
     from poolhand.domain import multiaddr
 
-    async with desk.requester() as requester:
+    async with command.requester() as requester:
         found = await requester.dataset(address)
     members = {
         "address": str(found.address),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from poolhand.cli.causes import causes_report
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.lists import (
     BlocksOption,
@@ -45,9 +45,9 @@ app = noun("Look at deals, and claim what was not delivered.")
 
 
 @verb(app, "show", example=f"poolhand deal show 0x{'1f' * 32}")
-async def show(desk: Desk, deal_id: DealArgument) -> Answer:
+async def show(command: CommandRun, deal_id: DealArgument) -> Answer:
     """Show a deal and how its tasks stand."""
-    async with desk.session() as session:
+    async with command.session() as session:
         deal = await session.deal(deal_id)
         await deal.look()
     return _answer(deal.deal, deal.progress)
@@ -55,7 +55,7 @@ async def show(desk: Desk, deal_id: DealArgument) -> Answer:
 
 @verb(app, "list", example="poolhand deal list --open")
 async def list_(
-    desk: Desk,
+    command: CommandRun,
     owner: OwnerArgument = "",
     open_: OpenFlag = False,
     limit: LimitOption = 20,
@@ -63,8 +63,8 @@ async def list_(
     blocks: BlocksOption = 100_000,
 ) -> Answer:
     """List the deals that you bought, newest first, and how their tasks stand on chain."""
-    who = Address.parse(owner) if owner else desk.address
-    async with desk.requester() as requester:
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
         found = await requester.bought(who, limit * page, lookback=blocks, only_open=open_)
     deals = found.deals[limit * (page - 1) :]
     members = listed_members(found, "deals", [deal_row_members(each) for each in deals], page)
@@ -72,43 +72,43 @@ async def list_(
 
 
 @verb(app, "watch", example=f"poolhand deal watch 0x{'1f' * 32}")
-async def watch(desk: Desk, deal_id: DealArgument, claim: ClaimFlag = True) -> Answer:
+async def watch(command: CommandRun, deal_id: DealArgument, claim: ClaimFlag = True) -> Answer:
     """Follow a deal's tasks to their end; ends with code 1 when one did not complete.
 
     What runs out of time is claimed back, if the wallet's password is at hand.
     """
-    desk.farewell = f"deal {deal_id} goes on: `poolhand deal watch {deal_id}`"
-    async with desk.session() as session:
+    command.farewell = f"deal {deal_id} goes on: `poolhand deal watch {deal_id}`"
+    async with command.session() as session:
         deal = await session.deal(deal_id)
-        await follow(desk, deal.follow(), lambda: deal.progress)
-        claimed = await _claim_late(desk, deal) if claim else None
+        await follow(command, deal.follow(), lambda: deal.progress)
+        claimed = await _claim_late(command, deal) if claim else None
         if claimed is not None:
             await deal.look()
     code = 0 if deal.progress.succeeded else NOT_COMPLETED
     return _answer(deal.deal, deal.progress, code, claimed)
 
 
-async def _claim_late(desk: Desk, deal: SessionDeal) -> Claimed | None:
+async def _claim_late(command: CommandRun, deal: SessionDeal) -> Claimed | None:
     """Claim what ran out of time; with a wallet of its own, opened only now."""
     by_hand = f"poolhand deal claim {deal.id}"
-    if late(deal.progress) and not desk.can_sign:
-        desk.note(f"no wallet is at hand to claim it: `{by_hand}`")
+    if late(deal.progress) and not command.can_sign:
+        command.note(f"no wallet is at hand to claim it: `{by_hand}`")
         return None
 
     async def act() -> Claimed:
-        async with desk.requester(signing=True) as requester:
+        async with command.requester(signing=True) as requester:
             return await requester.claim_late(deal.progress, deal.deal)
 
-    return await claim_by_itself(desk, deal.progress, by_hand, act)
+    return await claim_by_itself(command, deal.progress, by_hand, act)
 
 
 @verb(app, "claim", example=f"poolhand deal claim 0x{'1f' * 32}")
-async def claim(desk: Desk, deal_id: DealArgument) -> Answer:
+async def claim(command: CommandRun, deal_id: DealArgument) -> Answer:
     """Get the price of every unfinished task back, after the final deadline.
 
     Tasks that have ended are left out; several are claimed in one transaction.
     """
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         claimed = await requester.claim_deal(deal_id)
     members = {"deal_id": str(deal_id), **claim_members(claimed)}
     return Answer(members, lambda: claim_report(claimed))

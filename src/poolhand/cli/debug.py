@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_REPLAYED
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Refused
@@ -45,14 +45,14 @@ class NotInJournal(Refused):
 
 @verb(app, "replay", example="poolhand debug replay pool.db --until 100", local=True)
 def replay(
-    desk: Desk, journal: JournalArgument, until: UntilOption = 0, task: OneTaskOption = ""
+    command: CommandRun, journal: JournalArgument, until: UntilOption = 0, task: OneTaskOption = ""
 ) -> Answer:
     """Step through a journal: each event, the state after it, and what it asks for.
 
     A copy is read: the original is not locked or changed, and nothing that is asked for is done.
     With --until or --task the state after the last event is shown whole.
     """
-    del desk
+    del command
     from poolhand.cli.replay import step_members
     from poolhand.cli.replay_page import replay_report
 

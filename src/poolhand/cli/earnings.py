@@ -12,7 +12,7 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.lists import BlocksOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.render import coin, day, grid, pairs, rlc
@@ -48,7 +48,7 @@ OTHERS = (MovementKind.DEPOSIT, MovementKind.WITHDRAWAL, MovementKind.RECEIVED, 
 
 @verb(app, "earnings", example="poolhand earnings --by task --csv")
 async def earnings(
-    desk: Desk,
+    command: CommandRun,
     owner: OwnerArgument = "",
     by: ByOption = By.DAY,
     csv_: CsvFlag = False,
@@ -60,11 +60,11 @@ async def earnings(
     exactly what is told, to the nRLC. Transactions that failed leave no event: their gas is not
     in it.
     """
-    who = Address.parse(owner) if owner else desk.address
-    async with desk.requester() as requester:
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
         found = await requester.earnings(who, blocks)
     rows = _rows(found, by)
-    if csv_ and not desk.as_json:
+    if csv_ and not command.as_json:
         text = Text(_csv(rows, by).rstrip(), no_wrap=True, overflow="ignore")
         return Answer(rows, lambda: Group(text))
     return Answer(_members(found, rows, by), lambda: _report(found, by))

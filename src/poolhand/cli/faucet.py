@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.funding import chain_name, where_from
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
@@ -45,7 +45,7 @@ def add_faucet(app: typer.Typer) -> None:
 EXAMPLE = "poolhand devnet faucet 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD --rlc 100"
 
 
-async def faucet(desk: Desk, address: Who, rlc: Rlc = "1000", coin: Coin = "1") -> Answer:
+async def faucet(command: CommandRun, address: Who, rlc: Rlc = "1000", coin: Coin = "1") -> Answer:
     """Give RLC and coin for gas to an address, on a devnet.
 
     On a public chain it says where they come from there.
@@ -54,20 +54,20 @@ async def faucet(desk: Desk, address: Who, rlc: Rlc = "1000", coin: Coin = "1") 
 
     who = recipient(address)
     gift = parse_rlc(rlc), parse_coin(coin)
-    settings = desk.settings(signing=False)
+    settings = command.settings(signing=False)
     if chain_name(settings.chain.chain_id) is not None:
         raise _public(settings.chain.chain_id or 0, who)
     with _deployer() as wallet:
-        return await _give(desk, wallet, who, *gift)
+        return await _give(command, wallet, who, *gift)
 
 
 async def _give(
-    desk: Desk, wallet: tuple[str, str], who: Address, rlc: NanoRlc, coin: Wei
+    command: CommandRun, wallet: tuple[str, str], who: Address, rlc: NanoRlc, coin: Wei
 ) -> Answer:
     from poolhand.domain.onchain import TransferCoin, TransferRlc
 
     sent: list[Receipt] = []
-    async with desk.requester(wallet=wallet) as requester:
+    async with command.requester(wallet=wallet) as requester:
         has, chain_id = await requester.balances(), requester.hub.facts.chain_id
         if chain_name(chain_id) is not None:
             raise _public(chain_id, who)

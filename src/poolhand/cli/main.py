@@ -26,7 +26,7 @@ from poolhand.domain.errors import Bug, PoolhandError, Refused
 from poolhand.domain.text import is_well_formed
 
 if TYPE_CHECKING:
-    from poolhand.cli.desk import Opener
+    from poolhand.cli.command_run import Opener
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("demo", "Run two real tasks on a network of its own and show everything."),

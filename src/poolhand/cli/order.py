@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.json_text import parse_json
@@ -34,23 +34,23 @@ class BadOrderFile(Refused):
 
 
 @verb(app, "show", example="poolhand order show app-order.json", local=True)
-def show(desk: Desk, file: FileArgument) -> Answer:
+def show(command: CommandRun, file: FileArgument) -> Answer:
     """Show what a signed order says."""
     from poolhand.cli.render import pairs
     from poolhand.wire.order_json import encode_order
 
-    del desk
+    del command
     members = {"kind": _kind(_read(file)).__name__, **encode_order(_any(file))}
     return Answer(members, lambda: pairs(members.items()))
 
 
 @verb(app, "check", example="poolhand order check app-order.json")
-async def check(desk: Desk, file: FileArgument) -> Answer:
+async def check(command: CommandRun, file: FileArgument) -> Answer:
     """Check an order against the chain: its hash, who signed it, what is left of it."""
     from poolhand.cli.render import pairs
 
     signed = _any(file)
-    async with desk.requester() as requester:
+    async with command.requester() as requester:
         state: OrderState = await requester.order_state(signed)
     members: dict[str, Any] = {
         "hash": str(state.order_hash),

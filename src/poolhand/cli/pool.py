@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import AddressArgument
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.verb import Answer, noun, verb
@@ -43,7 +43,7 @@ ShareOption = Annotated[
 
 @verb(app, "create", example='poolhand pool create "My pool" --worker-stake 20')
 async def create(
-    desk: Desk,
+    command: CommandRun,
     description: DescriptionArgument,
     worker_stake: StakeOption = None,
     share: ShareOption = None,
@@ -51,15 +51,15 @@ async def create(
     """Register a workerpool and set its policy; the same description gives the same pool."""
     from poolhand.cli.deployed import deployed_answer
 
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         deployed = await requester.create_pool(description, worker_stake, share)
     return deployed_answer("workerpool", deployed)
 
 
 @verb(app, "show", example="poolhand pool show 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")
-async def show(desk: Desk, address: AddressArgument) -> Answer:
+async def show(command: CommandRun, address: AddressArgument) -> Answer:
     """Show what the chain says of a workerpool."""
-    async with desk.requester() as requester:
+    async with command.requester() as requester:
         found = await requester.workerpool(address)
     members = {
         "address": str(found.address),
@@ -78,19 +78,19 @@ def _pairs(members: dict[str, Any]) -> RenderableType:
 
 
 @verb(app, "list", example="poolhand pool list")
-async def list_(desk: Desk, owner: OwnerArgument = "", limit: LimitOption = 20) -> Answer:
+async def list_(command: CommandRun, owner: OwnerArgument = "", limit: LimitOption = 20) -> Answer:
     """List the workerpools of an owner on chain, the wallet's if none is named."""
     from poolhand.cli.pool_page import pool_members, pools_report
 
-    who = Address.parse(owner) if owner else desk.address
-    async with desk.requester() as requester:
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
         found = await requester.hub.workerpools_of(who, limit)
     members = {"owner": str(who), "workerpools": [pool_members(each) for each in found]}
     return Answer(members, lambda: pools_report(who, found))
 
 
 @verb(app, "status", example="poolhand pool status --pool-url http://127.0.0.1:13000")
-async def status(desk: Desk) -> Answer:
+async def status(command: CommandRun) -> Answer:
     """Show how a pool is: workers, prices, the owner's deposit and gas, and why nothing is sold.
 
     It asks the pool what everybody may know, and the chain for the owner's account.
@@ -98,7 +98,7 @@ async def status(desk: Desk) -> Answer:
     from poolhand.cli.pool_page import Seen, standing_members, standing_report
     from poolhand.requester.requester import NoPoolNamed
 
-    async with desk.requester() as requester:
+    async with command.requester() as requester:
         if requester.pool is None:
             raise NoPoolNamed("which pool? Give its URL with --pool-url, or set POOLHAND_POOL_URL")
         told, seats = await requester.pool.standing(), await requester.pool.workers()

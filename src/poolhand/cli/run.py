@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import optional_address
 from poolhand.cli.plain import Noun
 from poolhand.cli.progress import follow
@@ -89,7 +89,7 @@ Extract = Annotated[bool, typer.Option("--extract", help="Unpack what was downlo
     example='poolhand run devnet/poolhand/fractal:1.0 --args "--seed 3" --download .',
 )
 async def run(
-    desk: Desk,
+    command: CommandRun,
     target: Target,
     args: Args = "",
     arg: ArgWords = None,
@@ -137,12 +137,12 @@ async def run(
         "workerpool_order": read_order(WorkerpoolOrder, pool_order),
     }
     waits = wait or bool(download)
-    async with desk.session(signing=True) as session:
+    async with command.session(signing=True) as session:
         async with session.requester.spending():
-            wished = await _wish(desk, session, target, terms)
+            wished = await _wish(command, session, target, terms)
             deal = await session.buy(wished.wish, deposit=deposit, again=again)
-        _tell(desk, deal)
-        claimed = await _follow(desk, deal, claim=claim) if waits else None
+        _tell(command, deal)
+        claimed = await _follow(command, deal, claim=claim) if waits else None
         if claimed is not None or not waits:
             await deal.look()
         results = await deal.download(Path(download), unpack=extract) if download else ()
@@ -160,35 +160,37 @@ def _arguments(text: str, words: Sequence[str]) -> str:
     return " ".join(part for part in (text, join_arguments(words)) if part)
 
 
-async def _wish(desk: Desk, session: Session, target: str, terms: dict[str, Any]) -> Wished:
+async def _wish(
+    command: CommandRun, session: Session, target: str, terms: dict[str, Any]
+) -> Wished:
     """Make the wish, and say what the app will get before anything is bought."""
     from poolhand.cli.run_page import given_lines
 
     known = _ADDRESS.fullmatch(target)
-    wished = await session.wish(Address.parse(target) if known else desk.image(target), **terms)
+    wished = await session.wish(Address.parse(target) if known else command.image(target), **terms)
     if wished.registered and wished.registered.is_new:
-        desk.note(f"registered {target} as app {wished.registered.address}")
+        command.note(f"registered {target} as app {wished.registered.address}")
     for line in given_lines(wished):
-        desk.note(line)
+        command.note(line)
     return wished
 
 
-def _tell(desk: Desk, bought: SessionDeal) -> None:
+def _tell(command: CommandRun, bought: SessionDeal) -> None:
     from poolhand.cli.render import rlc
 
     deal = bought.deal
     first = next(deal.tasks())[1]
     one = deal.bot_size == 1
     follow = f"poolhand task watch {first}" if one else f"poolhand deal watch {deal.deal_id}"
-    desk.farewell = f"deal {deal.deal_id} goes on without us: follow it with `{follow}`"
+    command.farewell = f"deal {deal.deal_id} goes on without us: follow it with `{follow}`"
     told = "found the deal that was bought before" if bought.receipt is None else "bought deal"
-    desk.note(f"{told} {deal.deal_id}: {deal.bot_size} task(s) at {rlc(deal.price)}")
+    command.note(f"{told} {deal.deal_id}: {deal.bot_size} task(s) at {rlc(deal.price)}")
 
 
-async def _follow(desk: Desk, deal: SessionDeal, *, claim: bool) -> Claimed | None:
+async def _follow(command: CommandRun, deal: SessionDeal, *, claim: bool) -> Claimed | None:
     """Follow a deal to its end, and claim what is unfinished then."""
-    await follow(desk, deal.follow(), lambda: deal.progress)
+    await follow(command, deal.follow(), lambda: deal.progress)
     if not claim:
         return None
     by_hand = f"poolhand deal claim {deal.id}"
-    return await claim_by_itself(desk, deal.progress, by_hand, deal.claim_late)
+    return await claim_by_itself(command, deal.progress, by_hand, deal.claim_late)

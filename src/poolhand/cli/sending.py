@@ -22,7 +22,7 @@ from poolhand.domain.units import (
 )
 
 if TYPE_CHECKING:
-    from poolhand.cli.desk import Desk
+    from poolhand.cli.command_run import CommandRun
     from poolhand.cli.verb import Answer
     from poolhand.requester.requester import Balances, Requester
 
@@ -92,7 +92,7 @@ def recipient(text: str) -> Address:
     return address
 
 
-async def send(desk: Desk, payment: PaymentOrder, *, yes: bool) -> Answer:
+async def send(command: CommandRun, payment: PaymentOrder, *, yes: bool) -> Answer:
     """Ask, send, and show what is left.
 
     Raises:
@@ -102,7 +102,7 @@ async def send(desk: Desk, payment: PaymentOrder, *, yes: bool) -> Answer:
     """
     from poolhand.domain.onchain import TransferCoin, TransferRlc
 
-    async with desk.requester(signing=True) as requester:
+    async with command.requester(signing=True) as requester:
         before = await requester.balances()
         _check(requester, payment, before)
         chain = requester.hub.facts.chain_id

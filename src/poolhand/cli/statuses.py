@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.plain import Noun
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
@@ -25,11 +25,11 @@ class UnknownStatus(Refused):
 
 
 @verb(app, "statuses", example="poolhand statuses CONTRIBUTED", local=True)
-def statuses(desk: Desk, name: NameArgument = "") -> Answer:
+def statuses(command: CommandRun, name: NameArgument = "") -> Answer:
     """Explain every status of a replicate, or one."""
     from poolhand.cli.render import grid, pairs
 
-    del desk
+    del command
     if not name:
         rows = ((row.status, row.meaning, row.acts, row.next_step) for row in STATUSES.values())
         columns = ("status", "meaning", "who acts next", "next step")

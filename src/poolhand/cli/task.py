@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.lists import (
     BlocksOption,
@@ -47,15 +47,17 @@ ExtractOption = Annotated[bool, typer.Option("--extract", help="Unpack it too.")
 
 
 @verb(app, "show", example=f"poolhand task show 0x{'2e' * 32}")
-async def show(desk: Desk, task_id: TaskArgument) -> Answer:
+async def show(command: CommandRun, task_id: TaskArgument) -> Answer:
     """Show a task: each replicate's timeline, why it ended, and what stands on chain."""
-    async with desk.session() as session:
+    async with command.session() as session:
         found = await session.task(task_id).history()
-    return _answer(desk, found, exit_code=0)
+    return _answer(command, found, exit_code=0)
 
 
 @verb(app, "story", example=f"poolhand task story 0x{'2e' * 32}")
-async def story(desk: Desk, task_id: TaskArgument, journal: JournalOption = Path()) -> Answer:
+async def story(
+    command: CommandRun, task_id: TaskArgument, journal: JournalOption = Path()
+) -> Answer:
     """Tell a task's story: the cause and the consequence of every step, in the order of time.
 
     Its pool and the chain tell it; or, with --journal, a pool's or a worker's own journal, of
@@ -69,7 +71,7 @@ async def story(desk: Desk, task_id: TaskArgument, journal: JournalOption = Path
 
         lines = journal_story(read_steps(journal, task_id))
     else:
-        async with desk.requester() as requester:
+        async with command.requester() as requester:
             progress = await requester.look_at_task(task_id)
             found = await requester.history(progress.tasks[0])
         lines, silence = told_story(found), found.silence
@@ -79,7 +81,7 @@ async def story(desk: Desk, task_id: TaskArgument, journal: JournalOption = Path
 
 @verb(app, "list", example="poolhand task list --open")
 async def list_(
-    desk: Desk,
+    command: CommandRun,
     owner: OwnerArgument = "",
     open_: OpenFlag = False,
     limit: LimitOption = 20,
@@ -87,8 +89,8 @@ async def list_(
     blocks: BlocksOption = 100_000,
 ) -> Answer:
     """List the tasks that you bought, newest deals first, and how they stand on chain."""
-    who = Address.parse(owner) if owner else desk.address
-    async with desk.requester() as requester:
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
         found = await requester.bought(who, limit * page, lookback=blocks, only_open=open_)
     every = [task for deal in found.deals for task in deal.tasks if task.is_open or not open_]
     tasks = every[limit * (page - 1) : limit * page]
@@ -97,43 +99,46 @@ async def list_(
 
 
 @verb(app, "watch", example=f"poolhand task watch 0x{'2e' * 32}")
-async def watch(desk: Desk, task_id: TaskArgument, claim: ClaimFlag = True) -> Answer:
+async def watch(command: CommandRun, task_id: TaskArgument, claim: ClaimFlag = True) -> Answer:
     """Follow a task to its end, live; ends with code 1 when it did not complete.
 
     If it runs out of time its price is claimed back, if the wallet's password is at hand.
     """
-    desk.farewell = f"the task goes on: `poolhand task watch {task_id}`"
-    async with desk.session() as session:
+    command.farewell = f"the task goes on: `poolhand task watch {task_id}`"
+    async with command.session() as session:
         task = session.task(task_id)
-        await follow(desk, task.follow(), lambda: task.standing)
-        claimed = await _claim_late(desk, task.standing) if claim else None
+        await follow(command, task.follow(), lambda: task.standing)
+        claimed = await _claim_late(command, task.standing) if claim else None
         if claimed is not None:
             await task.look_again()
         found = await task.history()
     code = 0 if task.standing.succeeded else NOT_COMPLETED
-    return _answer(desk, found, code, claimed)
+    return _answer(command, found, code, claimed)
 
 
-async def _claim_late(desk: Desk, progress: Progress) -> Claimed | None:
+async def _claim_late(command: CommandRun, progress: Progress) -> Claimed | None:
     """Claim a task that ran out of time; with a wallet of its own, opened only now."""
     by_hand = f"poolhand task claim {progress.tasks[0].task_id}"
-    if late(progress) and not desk.can_sign:
-        desk.note(f"no wallet is at hand to claim it: `{by_hand}`")
+    if late(progress) and not command.can_sign:
+        command.note(f"no wallet is at hand to claim it: `{by_hand}`")
         return None
 
     async def act() -> Claimed:
-        async with desk.requester(signing=True) as requester:
+        async with command.requester(signing=True) as requester:
             return await requester.claim_late(progress)
 
-    return await claim_by_itself(desk, progress, by_hand, act)
+    return await claim_by_itself(command, progress, by_hand, act)
 
 
 @verb(app, "download", example=f"poolhand task download 0x{'2e' * 32} --to results --extract")
 async def download(
-    desk: Desk, task_id: TaskArgument, to: FolderOption = Path(), extract: ExtractOption = False
+    command: CommandRun,
+    task_id: TaskArgument,
+    to: FolderOption = Path(),
+    extract: ExtractOption = False,
 ) -> Answer:
     """Download a result and check it against the digest on chain."""
-    async with desk.session() as session:
+    async with command.session() as session:
         result = await session.task(task_id).download(to, unpack=extract)
     members = {
         "task_id": str(task_id),
@@ -145,12 +150,12 @@ async def download(
 
 
 @verb(app, "logs", example=f"poolhand task logs 0x{'2e' * 32}")
-async def logs(desk: Desk, task_id: TaskArgument) -> Answer:
+async def logs(command: CommandRun, task_id: TaskArgument) -> Answer:
     """Show what the app printed on each worker, if the task's pool publishes it.
 
     A result has the output of the worker that computed it, as stdout.txt and stderr.txt.
     """
-    async with desk.session() as session:
+    async with command.session() as session:
         found = await session.task(task_id).logs()
     members = {
         "task_id": str(task_id),
@@ -163,21 +168,23 @@ async def logs(desk: Desk, task_id: TaskArgument) -> Answer:
 
 
 @verb(app, "claim", example=f"poolhand task claim 0x{'2e' * 32}")
-async def claim(desk: Desk, task_id: TaskArgument) -> Answer:
+async def claim(command: CommandRun, task_id: TaskArgument) -> Answer:
     """Get the price of an unfinished task back, after its final deadline.
 
     It is no error if the pool, or anybody else, has claimed it before.
     """
-    async with desk.session(signing=True) as session:
+    async with command.session(signing=True) as session:
         claimed = await session.task(task_id).claim()
     members = {"task_id": str(task_id), **claim_members(claimed)}
     return Answer(members, lambda: claim_report(claimed))
 
 
 def _answer(
-    desk: Desk, found: TaskHistory, exit_code: int, claimed: Claimed | None = None
+    command: CommandRun, found: TaskHistory, exit_code: int, claimed: Claimed | None = None
 ) -> Answer:
     members = history_members(found)
     if claimed is not None:
         members["claim"] = claim_members(claimed)
-    return Answer(members, lambda: task_report(found, lively=desk.console.is_terminal), exit_code)
+    return Answer(
+        members, lambda: task_report(found, lively=command.console.is_terminal), exit_code
+    )

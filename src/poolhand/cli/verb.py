@@ -1,7 +1,7 @@
 """Verbs: every one has the same common options, an example, and an answer to show or to print.
 
-A verb is a function of a ``Desk`` and its own arguments that returns an ``Answer``. The decorator
-adds the common options, runs it, and prints.
+A verb is a function of a ``CommandRun`` and its own arguments that returns an ``Answer``. The
+decorator adds the common options, runs it, and prints.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_type_hints
 
 import typer
 
-from poolhand.cli.desk import Desk
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import INTERRUPTED
 from poolhand.cli.plain import Noun
 
@@ -109,8 +109,8 @@ def verb(
         def run(**given: Any) -> None:
             opener = given.pop("context").obj
             flags = {key: given.pop(key) for key in common}
-            desk = Desk(flags, as_json=given.pop("json"), opener=opener)
-            _finish(desk, function, given)
+            command = CommandRun(flags, as_json=given.pop("json"), opener=opener)
+            _finish(command, function, given)
 
         common = LOCAL if local else tuple(COMMON)
         parameters = _parameters(function, common)
@@ -124,7 +124,7 @@ def verb(
 
 
 def _parameters(function: Callable[..., Any], common: tuple[str, ...]) -> list[Parameter]:
-    """Return a verb's own parameters (its desk left out), then the common ones."""
+    """Return a verb's own parameters (its ``CommandRun`` left out), then the common ones."""
     hints = get_type_hints(function, include_extras=True)
     own = [
         each.replace(annotation=hints[each.name], kind=Parameter.KEYWORD_ONLY)
@@ -142,23 +142,27 @@ def _parameters(function: Callable[..., Any], common: tuple[str, ...]) -> list[P
 
 
 def _finish(
-    desk: Desk, function: Callable[..., Answer | Awaitable[Answer]], given: Mapping[str, Any]
+    command: CommandRun,
+    function: Callable[..., Answer | Awaitable[Answer]],
+    given: Mapping[str, Any],
 ) -> None:
     try:
-        answer = asyncio.run(_call(function, desk, given))
+        answer = asyncio.run(_call(function, command, given))
     except KeyboardInterrupt:
-        desk.note(desk.farewell or "interrupted")
+        command.note(command.farewell or "interrupted")
         raise typer.Exit(INTERRUPTED) from None
-    if desk.as_json:
+    if command.as_json:
         print(json.dumps(answer.members, indent=2))
     else:
-        desk.console.print(answer.shown())
+        command.console.print(answer.shown())
     if answer.exit_code:
         raise typer.Exit(answer.exit_code)
 
 
 async def _call(
-    function: Callable[..., Answer | Awaitable[Answer]], desk: Desk, given: Mapping[str, Any]
+    function: Callable[..., Answer | Awaitable[Answer]],
+    command: CommandRun,
+    given: Mapping[str, Any],
 ) -> Answer:
-    answer = function(desk, **given)
+    answer = function(command, **given)
     return answer if isinstance(answer, Answer) else await answer

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
-from poolhand.cli.desk import Desk
 from poolhand.cli.masking import KeyOnCommandLine
 from poolhand.cli.passwords import ask_key, ask_password, read_password
 from poolhand.cli.verb import Answer, noun, verb
@@ -59,16 +59,19 @@ class DevnetPassword(Refused):
 
 
 @verb(app, "create", example="poolhand wallet create --password-file secret.txt", local=True)
-def create(desk: Desk, keystore: KeystoreOption = "") -> Answer:
+def create(command: CommandRun, keystore: KeystoreOption = "") -> Answer:
     """Make a new wallet and encrypt it with a password."""
     from poolhand.keys.keystore import create_wallet
 
-    return _stored(create_wallet(_folder(desk, keystore), desk.password(fresh=True)))
+    return _stored(create_wallet(_folder(command, keystore), command.password(fresh=True)))
 
 
 @verb(app, "import", example="poolhand wallet import --key-file key.txt", local=True)
 def import_(
-    desk: Desk, key: KeyArgument = "", key_file: KeyFileOption = "", keystore: KeystoreOption = ""
+    command: CommandRun,
+    key: KeyArgument = "",
+    key_file: KeyFileOption = "",
+    keystore: KeystoreOption = "",
 ) -> Answer:
     """Encrypt a private key, from a file or asked for, with a password.
 
@@ -79,29 +82,29 @@ def import_(
     key = read_password(key_file) if key_file else ask_key()
     from poolhand.keys.keystore import import_wallet
 
-    return _stored(import_wallet(_folder(desk, keystore), key, desk.password(fresh=True)))
+    return _stored(import_wallet(_folder(command, keystore), key, command.password(fresh=True)))
 
 
 @verb(app, "list", example="poolhand wallet list --json", local=True)
-def list_(desk: Desk, keystore: KeystoreOption = "") -> Answer:
+def list_(command: CommandRun, keystore: KeystoreOption = "") -> Answer:
     """List the wallets of the keystore folder, oldest first."""
     from poolhand.keys.stored import list_wallets
 
-    folder = _folder(desk, keystore)
+    folder = _folder(command, keystore)
     found = list_wallets(folder)
     return Answer([_members(each) for each in found], lambda: _table(found, folder))
 
 
 @verb(app, "show", example="poolhand wallet show --as worker-1")
-def show(desk: Desk) -> Answer:
+def show(command: CommandRun) -> Answer:
     """Tell which wallet the other verbs would use; no password needed."""
-    return _stored(desk.stored)
+    return _stored(command.stored)
 
 
 @verb(
     app, "send", example="poolhand wallet send 1.5 RLC 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD"
 )
-async def send_(desk: Desk, what: SendArgument, yes: YesFlag = False) -> Answer:
+async def send_(command: CommandRun, what: SendArgument, yes: YesFlag = False) -> Answer:
     """Send RLC or the chain's coin to an address; it says how much to whom, and asks.
 
     The amount has a unit: RLC, nRLC, ETH, xRLC, gwei or wei. A payment whose end was not told,
@@ -109,12 +112,12 @@ async def send_(desk: Desk, what: SendArgument, yes: YesFlag = False) -> Answer:
     """
     from poolhand.cli.sending import read_payment, send
 
-    return await send(desk, read_payment(what), yes=yes)
+    return await send(command, read_payment(what), yes=yes)
 
 
 @verb(app, "export", example="poolhand wallet export --to backup.json", local=True)
 def export(
-    desk: Desk, to: ToOption, private_key: PrivateKeyFlag = False, yes: YesFlag = False
+    command: CommandRun, to: ToOption, private_key: PrivateKeyFlag = False, yes: YesFlag = False
 ) -> Answer:
     """Copy a wallet's keystore file, or write its private key into a file, for its owner alone.
 
@@ -123,11 +126,11 @@ def export(
     """
     from poolhand.keys.moving import copy_keystore, export_key
 
-    stored = desk.stored
+    stored = command.stored
     if private_key:
         about = f"write the private key of {stored.name}, not encrypted, into {to}"
         confirm(about, yes=yes)
-        path = export_key(stored, desk.password(), Path(to))
+        path = export_key(stored, command.password(), Path(to))
     else:
         path = copy_keystore(stored, Path(to))
     members = {**_members(stored), "file": str(path), "encrypted": not private_key}
@@ -142,16 +145,16 @@ def export(
     example="poolhand wallet change-password",
     local=True,
 )
-def change_password_(desk: Desk, new_password_file: NewPasswordOption = "") -> Answer:
+def change_password_(command: CommandRun, new_password_file: NewPasswordOption = "") -> Answer:
     """Encrypt a wallet with another password, in its own file; the old one opens it no more.
 
     Copies made before keep the old password.
     """
     from poolhand.keys.moving import change_password
 
-    if desk.account_if_any is not None:
+    if command.account_if_any is not None:
         raise DevnetPassword
-    stored, old = desk.stored, desk.password()
+    stored, old = command.stored, command.password()
     if new_password_file:
         new = read_password(new_password_file)
     else:
@@ -159,8 +162,8 @@ def change_password_(desk: Desk, new_password_file: NewPasswordOption = "") -> A
     return _stored(change_password(stored, old, new))
 
 
-def _folder(desk: Desk, keystore: str) -> Path:
-    return Path(keystore) if keystore else Path(desk.found["keystore"])
+def _folder(command: CommandRun, keystore: str) -> Path:
+    return Path(keystore) if keystore else Path(command.found["keystore"])
 
 
 def _table(found: tuple[StoredWallet, ...], folder: Path) -> RenderableType:

@@ -69,25 +69,25 @@ class Registry:
 
 def registry_app(store: ImageStore) -> Starlette:
     """Return the application that serves a store."""
-    desk = _Desk(store)
+    endpoints = _Endpoints(store)
     routes = [
-        Route("/v2/", desk.ping, methods=["GET"]),
-        Route("/v2/{name:path}/tags/list", desk.tags, methods=["GET"]),
-        Route("/v2/{name:path}/blobs/uploads/", desk.start, methods=["POST"]),
-        Route("/v2/{name:path}/blobs/uploads/{upload}", desk.upload_status, methods=["GET"]),
-        Route("/v2/{name:path}/blobs/uploads/{upload}", desk.append, methods=["PATCH"]),
-        Route("/v2/{name:path}/blobs/uploads/{upload}", desk.finish, methods=["PUT"]),
-        Route("/v2/{name:path}/blobs/uploads/{upload}", desk.drop, methods=["DELETE"]),
-        Route("/v2/{name:path}/blobs/{digest}", desk.blob, methods=["GET"]),
-        Route("/v2/{name:path}/manifests/{reference}", desk.manifest, methods=["GET"]),
-        Route("/v2/{name:path}/manifests/{reference}", desk.put_manifest, methods=["PUT"]),
+        Route("/v2/", endpoints.ping, methods=["GET"]),
+        Route("/v2/{name:path}/tags/list", endpoints.tags, methods=["GET"]),
+        Route("/v2/{name:path}/blobs/uploads/", endpoints.start, methods=["POST"]),
+        Route("/v2/{name:path}/blobs/uploads/{upload}", endpoints.upload_status, methods=["GET"]),
+        Route("/v2/{name:path}/blobs/uploads/{upload}", endpoints.append, methods=["PATCH"]),
+        Route("/v2/{name:path}/blobs/uploads/{upload}", endpoints.finish, methods=["PUT"]),
+        Route("/v2/{name:path}/blobs/uploads/{upload}", endpoints.drop, methods=["DELETE"]),
+        Route("/v2/{name:path}/blobs/{digest}", endpoints.blob, methods=["GET"]),
+        Route("/v2/{name:path}/manifests/{reference}", endpoints.manifest, methods=["GET"]),
+        Route("/v2/{name:path}/manifests/{reference}", endpoints.put_manifest, methods=["PUT"]),
     ]
     app = Starlette(exception_handlers={RegistryRefused: _refusal})
     app.router = Router(routes, redirect_slashes=False)
     return app
 
 
-class _Desk:
+class _Endpoints:
     """The endpoints."""
 
     def __init__(self, store: ImageStore) -> None:

@@ -1,4 +1,4 @@
-"""What a verb works at: its settings, its console, and a requester when it needs one.
+"""One run of one verb: its settings, its console, and a requester when it needs one.
 
 Settings come from flags, environment and file; where none of them names a chain, from the devnet
 that runs here.
@@ -59,7 +59,7 @@ class TwoWallets(Refused):
 
 
 @dataclass
-class Desk:
+class CommandRun:
     """One run of one verb.
 
     Attributes:
