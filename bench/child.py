@@ -14,13 +14,17 @@ from pathlib import Path
 
 from bench.frame import Job, calibration
 from poolhand import observe
+from poolhand.containers.mounts import release
 
 
 async def run(name: str, size: float) -> None:
     observe.configure(level="error")
     slowness = round(calibration(), 4)
     with tempfile.TemporaryDirectory(prefix=f"poolhand-bench-{name}-") as home:
-        keys = await import_module(f"bench.{name}").keys(Job(Path(home), size))
+        try:
+            keys = await import_module(f"bench.{name}").keys(Job(Path(home), size))
+        finally:
+            release(Path(home))  # a folder of a task that was at work cannot be removed otherwise
     print(json.dumps({**keys, "calibration_s": {name: slowness}}))
 
 

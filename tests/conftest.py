@@ -8,6 +8,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from poolhand.containers.mounts import release
+
 pytest_plugins = ["side_by_side"]
 
 # A property is not a benchmark: how long an example takes on a busy machine proves nothing.
@@ -22,3 +24,10 @@ def process_as_it_was():
     yield
     os.umask(umask)
     sys.setrecursionlimit(limit)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_stays_mounted(tmp_path_factory):
+    """Let go of what tasks still had mounted when their devnet ended."""
+    yield
+    release(tmp_path_factory.getbasetemp())
