@@ -14,22 +14,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from bench.orders import Market
 from poolhand.chain.fake import FakeChain
 from poolhand.chain.fake.assets import predict
-from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import CreateApp, CreateWorkerpool
-from poolhand.domain.orders.model import (
-    NO_DATASET_ORDER,
-    AppOrder,
-    MatchOrders,
-    RequestOrder,
-    Salt,
-    Signed,
-    WorkerpoolOrder,
-)
-from poolhand.domain.tag import NO_TAG
-from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.scheduler import Scheduler
@@ -68,8 +58,11 @@ class SimulatedPool:
         made = CreateApp(self.owner.address, "noop", b"registry.test/noop:1", bytes([7] * 32))
         self.app = self._create(made)
         self.chain.mine()
+        self._market = Market(
+            self.chain.domain, self.app, self.workerpool, self.owner, self.requester, NanoRlc(PRICE)
+        )
         self.heard: Heard = lambda _worker, _message: None
-        self.chain_s, self._salts = 0.0, 0
+        self.chain_s, self._bags = 0.0, 0
         self._said: deque[tuple[Address, SchedulerBound]] = deque()
         self._spoken = asyncio.Event()
 
@@ -154,27 +147,10 @@ class SimulatedPool:
     def buy(self, tasks: int, trust: int = 1) -> None:
         """Mine a deal."""
         with self.apart():
-            self.chain.submit(self.requester.address, self._orders(tasks, trust))
+            self._bags += 1
+            order = self._market.bag(tasks, trust, self._bags)
+            self.chain.submit(self.requester.address, order)
             self.chain.mine()
-
-    def _orders(self, tasks: int, trust: int) -> MatchOrders:
-        self._salts += 1
-        z, salt, price = ZERO_ADDRESS, Salt(self._salts.to_bytes(32, "big")), NanoRlc(PRICE)
-        requester, owner, domain, free = self.requester, self.owner, self.chain.domain, NanoRlc(0)
-        app = AppOrder(self.app, free, tasks, NO_TAG, z, z, z, salt)
-        pool = WorkerpoolOrder(
-            self.workerpool, price, tasks, NO_TAG, 0, Trust(trust), z, z, z, salt
-        )
-        request = RequestOrder(
-            self.app, free, z, free, self.workerpool, price, requester.address, tasks, NO_TAG, 0,
-            Trust(trust), requester.address, z, '{"iexec_args":"hello"}', salt,
-        )  # fmt: skip
-        return MatchOrders(
-            app=Signed(app, owner.sign_order(domain, app)),
-            dataset=Signed(NO_DATASET_ORDER, b""),
-            workerpool=Signed(pool, owner.sign_order(domain, pool)),
-            request=Signed(request, requester.sign_order(domain, request)),
-        )
 
 
 def arrival(worker: Address, slots: int) -> Arrival:
