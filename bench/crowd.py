@@ -16,13 +16,13 @@ import socket
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
@@ -64,7 +64,8 @@ COMPUTING = (
 class Crowd:
     """What a process is to be: ``count`` workers from the number ``first`` on.
 
-    ``at_once`` is how many of them may be logging in at the same time.
+    ``at_once`` is how many of them may be logging in at the same time; ``node`` is the chain's RPC,
+    for workers that send transactions.
     """
 
     url: str
@@ -74,6 +75,8 @@ class Crowd:
     first: int
     count: int
     at_once: int = 64
+    slots: int = 1
+    node: str = ""
 
     def facts(self) -> PoolFacts:
         hub, pool = Address.parse(self.hub), Address.parse(self.workerpool)
@@ -90,6 +93,8 @@ class Told:
     hung_up: int = 0
     held: int = 0
     lost: int = 0
+    paid: int = 0
+    reverted: int = 0
     dropped: list[str] = field(default_factory=list)
     cpu_s: float = 0.0
 
@@ -118,9 +123,9 @@ class LightWorker:
     def __init__(self, crowd: Crowd, number: int, told: Told, timers: Timers) -> None:
         self.crowd, self.told, self.timers = crowd, told, timers
         self.source = f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}"
-        self.wallet = Wallet.from_key((0xC0FFEE << 32 | number).to_bytes(32, "big"))
+        self.wallet = wallet_of(number)
         instance = Nonce(os.urandom(32))
-        self.can = Capabilities(f"w{number}", "99", 2, 1, 2**32, (), False, instance)
+        self.can = Capabilities(f"w{number}", "99", 2, crowd.slots, 2**32, (), False, instance)
         self.held: dict[TaskId, int] = {}
         self.wire: Wire | None = None
         self.pause, self.dialling = 0.0, False
@@ -159,8 +164,11 @@ class LightWorker:
     def greet(self, hello: Hello) -> None:
         side = ClientHandshake(self.crowd.facts(), self.wallet.address, Nonce(os.urandom(32)))
         said = side.hello(hello, _now())
-        held = [Held(task, Status.COMPUTING) for task in self.held]
-        self.say(encode(side.login(self.wallet.sign_message(said), self.can, held)))
+        self.say(encode(side.login(self.wallet.sign_message(said), self.can, self.holding())))
+
+    def holding(self) -> list[Held]:
+        """Return what is told at a login."""
+        return [Held(task, Status.COMPUTING) for task in self.held]
 
     def welcomed(self, welcome: Welcome) -> None:
         self.pause, self.dialling = 0.0, False
@@ -198,7 +206,7 @@ class LightWorker:
         if task_id not in self.held:
             self.held[task_id] = len(COMPUTING)
             self.told.held += 1
-        entries = tuple(_report(each) for each in COMPUTING)
+        entries = tuple(report(each) for each in COMPUTING)
         self.send(Reported(task_id, 0, entries, None))
 
     # ------------------------------------------------------------------------------- what goes
@@ -302,12 +310,18 @@ class Wire(asyncio.Protocol):
             self._transport.close()
 
 
+def wallet_of(number: int) -> Wallet:
+    """Return a worker's wallet: whoever knows its number may give it stake."""
+    return Wallet.from_key((0xC0FFEE << 32 | number).to_bytes(32, "big"))
+
+
 def _now() -> UnixSeconds:
     return UnixSeconds(int(time.time()))
 
 
-def _report(status: Status) -> StatusReport:
-    return StatusReport(status, _now(), None, None)
+def report(status: Status, tx: TxHash | None = None) -> StatusReport:
+    """Return a status that is entered now."""
+    return StatusReport(status, _now(), tx, None)
 
 
 async def _dial_all(workers: list[LightWorker], at_once: int) -> None:
@@ -326,13 +340,20 @@ async def _dial_all(workers: list[LightWorker], at_once: int) -> None:
         await asyncio.sleep(0.01)
 
 
-async def run(crowd: Crowd) -> None:
+async def run(
+    crowd: Crowd,
+    make: Callable[..., LightWorker] = LightWorker,
+    *beside: Coroutine[Any, Any, None],
+) -> None:
+    """Be the crowd for ever; ``make`` is given what ``LightWorker`` is, ``beside`` runs as well."""
     told, timers = Told(), Timers()
     numbers = range(crowd.first, crowd.first + crowd.count)
-    workers = [LightWorker(crowd, number, told, timers) for number in numbers]
+    workers = [make(crowd, number, told, timers) for number in numbers]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(timers.run())
         tasks.create_task(_dial_all(workers, crowd.at_once))
+        for each in beside:
+            tasks.create_task(each)
         while True:
             told.cpu_s = time.process_time()
             print(json.dumps(asdict(told)), flush=True)

@@ -20,15 +20,22 @@ from typing import Any
 import psutil
 
 from bench.crowd import Crowd
-from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
+from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, Funding, derive, fund
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.children import Child
 from poolhand.devnet.contracts import DeployedContracts, deploy
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.ports import free_port
+from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 
 NOWHERE = "http://127.0.0.1:9"
 """Where no results service is: none is needed before a result."""
+
+
+NEVER = 86_400.0
+"""Seconds: nothing here goes on with an earlier chain."""
+RICH = Funding(stake=NanoRlc(10**6 * NANO_PER_RLC))
+"""Pool and requester can pay for every bag."""
 
 
 @dataclass
@@ -60,9 +67,9 @@ async def lone_pool(
 ) -> AsyncIterator[LonePool]:  # fmt: skip
     """Run Anvil and a pool below a folder."""
     found = await asyncio.to_thread(ensure, DEFAULT_CACHE)
-    async with Anvil(found.anvil, home / "chain") as node:
+    async with Anvil(found.anvil, home / "chain", save_seconds=NEVER) as node:
         deployed = await deploy(node.url, found, derive(DEPLOYER))
-        funded = await fund(node.url, found, deployed, home, workers=0)
+        funded = await fund(node.url, found, deployed, home, workers=0, funding=RICH)
         await node.pace(block_time)
         url = f"http://127.0.0.1:{free_port(0)}"
         settings = _settings(home, node, deployed, funded, url) | dict(environment or {})
@@ -114,7 +121,9 @@ class Crowds:
 
 
 @asynccontextmanager
-async def crowds(pool: LonePool, workers: int, processes: int = 1) -> AsyncIterator[Crowds]:
+async def crowds(
+    pool: LonePool, workers: int, processes: int = 1, slots: int = 1, program: str = "bench.crowd"
+) -> AsyncIterator[Crowds]:
     """Let so many workers connect, and stay as long as the context lasts."""
     share = -(-workers // processes)
     found = Crowds([{} for _ in range(processes)])
@@ -126,8 +135,9 @@ async def crowds(pool: LonePool, workers: int, processes: int = 1) -> AsyncItera
             crowd = Crowd(
                 pool.url, pool.deployed.chain_id, str(pool.deployed.hub),
                 str(pool.funded.workerpool), first, min(share, workers - first),
+                slots=slots, node=pool.node.url,
             )  # fmt: skip
-            made.append(await _crowd(crowd))
+            made.append(await _crowd(program, crowd))
             reading.append(asyncio.create_task(_read(made[-1], found, number)))
         yield found
     finally:
@@ -138,8 +148,8 @@ async def crowds(pool: LonePool, workers: int, processes: int = 1) -> AsyncItera
         await asyncio.gather(*reading)
 
 
-async def _crowd(crowd: Crowd) -> Process:
-    words = (sys.executable, "-m", "bench.crowd")
+async def _crowd(program: str, crowd: Crowd) -> Process:
+    words = (sys.executable, "-m", program)
     process = await asyncio.create_subprocess_exec(
         *words, stdin=PIPE, stdout=PIPE, env=dict(os.environ), cwd=Path(__file__).parent.parent
     )
