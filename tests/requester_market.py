@@ -80,6 +80,7 @@ class FakePool:
                 "ok": True,
                 "block": self.chain.head.number,
                 "workers": len(self.seated),
+                "idle": {"stake too low": 2, "no open task": 1} if self.seated else {},
                 "open_tasks": len(self.tasks),
                 "gas": {"balance": 1, "message": None},
                 "sells": self.idle is None,
@@ -112,6 +113,15 @@ class FakePool:
         @app.get("/v1/workers")
         async def workers() -> list[dict[str, Any]]:
             return [{"worker": str(each), "paused": False} for each in self.seated]
+
+        @app.get("/v1/workers/{address}")
+        async def worker(address: str) -> Response:
+            if Address.parse(address) not in self.seated:
+                message = f"worker {address} is not connected to this pool"
+                return JSONResponse({"code": "not-known", "message": message}, 404)
+            lacks = {"reason": "stake too low", "tasks": 3, "remedy": "deposit RLC as stake"}
+            told = {"worker": address, "paused": False, "idle": [lacks], "stake_missing": RLC}
+            return JSONResponse(told)
 
         @app.get("/v1/tasks/{task_id}/logs")
         async def logs(task_id: str) -> Response:

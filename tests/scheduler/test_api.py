@@ -198,6 +198,28 @@ async def test_workers_are_listed_with_what_they_can_take(office):
     assert seat["stake"] == 1000 * 10**9
 
 
+async def test_why_workers_are_given_nothing_is_told_of_all_and_of_each(office):
+    world, client = office
+    poor, idle = await world.hired(stake=0), await world.hired()
+    deal = await world.deal(trust=5)
+    await idle.pauses("lunch")
+    health = await got(client, "/health")
+    assert health["idle"] == {"stake too low": 1, "worker is paused": 1}
+    told = await got(client, f"/v1/workers/{poor.address}")
+    assert (told["worker"], told["stake"]) == (str(poor.address), 0)
+    assert told["stake_missing"] == deal.worker_stake
+    (why,) = told["idle"]
+    assert (why["reason"], why["tasks"]) == ("stake too low", 1)
+    assert why["remedy"] == "deposit RLC as stake"
+
+
+async def test_of_a_worker_that_is_not_connected_nothing_is_told(office):
+    _, client = office
+    status, code, message = await refused(client, "/v1/workers/" + "0x" + "77" * 20)
+    assert (status, code) == (404, "not-known")
+    assert "is not connected to this pool" in message
+
+
 async def test_all_36_statuses_are_explained(office):
     _, client = office
     rows = await got(client, "/v1/statuses")
@@ -235,6 +257,7 @@ async def test_health_tells_block_workers_and_work(office):
         "block": world.chain.head.number,
         "block_time": world.chain.head.timestamp,
         "workers": 1,
+        "idle": {"all slots busy": 1},
         "open_tasks": 1,
         "gas": {"short": False, "balance": 10**30, "missing": 0, "spent": 0, "message": None},
         "deposit": {
@@ -269,6 +292,8 @@ async def test_metrics_are_in_prometheus_form(office):
     assert 'poolhand_tasks{status="INITIALIZING"} 1.0' in lines
     assert 'poolhand_tasks{status="RECEIVED"} 1.0' in lines
     assert "poolhand_workers_connected 1.0" in lines
+    assert 'poolhand_workers_idle{reason="all slots busy"} 1.0' in lines
+    assert 'poolhand_workers_idle{reason="stake too low"} 0.0' in lines
     assert "poolhand_replicates_created_total 1.0" in lines
     assert "poolhand_assignment_seconds_count 1.0" in lines
 
@@ -281,6 +306,7 @@ async def test_the_openapi_document_describes_every_page(office):
         "/v1/config",
         "/v1/order",
         "/v1/workers",
+        "/v1/workers/{address}",
         "/v1/statuses",
         "/v1/tasks",
         "/v1/tasks/{task_id}",

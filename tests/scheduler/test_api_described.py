@@ -22,6 +22,7 @@ MODELS = {
     "/v1/config": pool_api.PoolConfig,
     "/v1/order": pool_api.SoldOrder,
     "/v1/workers": pool_api.ConnectedWorkers,
+    "/v1/workers/{address}": pool_api.WorkerNews,
     "/v1/statuses": list[pool_api.StatusMeaning],
     "/v1/tasks": list[pool_api.TaskNews | pool_api.HiddenTask],
     "/v1/tasks/{task_id}": pool_api.TaskNews,
@@ -97,10 +98,11 @@ async def test_a_client_reads_all_that_a_pool_at_work_answers(office):
 @pytest.mark.parametrize("path", sorted(MODELS))
 async def test_what_a_page_answers_is_read_by_its_model_and_told_again_unchanged(office, path):
     world, client = office
-    await world.hired()
+    worker = await world.hired()
     deal = await world.deal()
     await world.step()
-    where = path.format(task_id=first_task(deal), deal_id=deal.deal_id)
+    ids = {"task_id": first_task(deal), "deal_id": deal.deal_id, "address": worker.address}
+    where = path.format(**ids)
     told = (await client.get(where)).json()
     adapter = TypeAdapter(MODELS[path])
     assert adapter.dump_python(adapter.validate_python(told), mode="json") == told

@@ -17,6 +17,9 @@ from poolhand.settings.pool import OPTIONS, pool_settings
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from poolhand.requester.requester import Requester
+    from poolhand.transport.pool_client import PoolClient
+
 app = noun("Create a workerpool, serve it, and see how it is.")
 
 OwnerArgument = Annotated[
@@ -96,16 +99,33 @@ async def status(command: CommandRun) -> Answer:
     It asks the pool what everybody may know, and the chain for the owner's account.
     """
     from poolhand.cli.pool_page import Seen, standing_members, standing_report
-    from poolhand.requester.requester import NoPoolNamed
 
     async with command.requester() as requester:
-        if requester.pool is None:
-            raise NoPoolNamed("which pool? Give its URL with --pool-url, or set POOLHAND_POOL_URL")
-        told, seats = await requester.pool.standing(), await requester.pool.workers()
+        pool = _pool_of(requester)
+        told, seats = await pool.standing(), await pool.workers()
         account = await requester.balances(told.config.owner)
         registered = await requester.hub.workerpool(told.config.workerpool)
-        seen = Seen(requester.pool.url, told, seats, account, registered)
+        seen = Seen(pool.url, told, seats, account, registered)
     return Answer(standing_members(seen), lambda: standing_report(seen))
+
+
+@verb(app, "worker", example="poolhand pool worker 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")
+async def worker(command: CommandRun, address: AddressArgument) -> Answer:
+    """Show a connected worker as its pool sees it, and why it is given nothing more."""
+    from poolhand.cli.pool_page import worker_report
+
+    async with command.requester() as requester:
+        found = await _pool_of(requester).worker(address)
+    return Answer(found.model_dump(mode="json"), lambda: worker_report(found))
+
+
+def _pool_of(requester: Requester) -> PoolClient:
+    """Return the pool that was named."""
+    from poolhand.requester.requester import NoPoolNamed
+
+    if requester.pool is None:
+        raise NoPoolNamed("which pool? Give its URL with --pool-url, or set POOLHAND_POOL_URL")
+    return requester.pool
 
 
 async def _serve(settings: Settings, ready: Ready) -> None:

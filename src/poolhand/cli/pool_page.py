@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.text import Text
 
-from poolhand.cli.render import coin, pairs, rlc
+from poolhand.cli.render import coin, grid, pairs, rlc
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, show_rlc
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from poolhand.domain.ids import Address
     from poolhand.requester.requester import Balances
     from poolhand.transport.pool_client import PoolStanding
-    from poolhand.wire.pool_api import PoolWorker
+    from poolhand.wire.pool_api import PoolWorker, WorkerNews
 
 MOST: int = 200
 """Characters of a description."""
@@ -78,6 +78,7 @@ def standing_members(seen: Seen) -> dict[str, Any]:
         "block": health.block,
         "workers": health.workers,
         "paused_workers": sum(seat.paused for seat in seen.seats),
+        "idle_workers": dict(health.idle),
         "open_tasks": health.open_tasks,
         "prices_nrlc": {str(category): price for category, price in told.prices.items()},
         "sells": health.sells,
@@ -115,12 +116,37 @@ def _rows(seen: Seen) -> list[tuple[str, Any]]:
         ("version", told.version),
         ("chain", None if health.block is None else f"block {health.block}"),
         ("workers", f"{health.workers}, {paused} of them paused" if paused else health.workers),
+        ("why they get no more", _lines(health.idle)),
         ("open tasks", health.open_tasks),
         ("sells now", sells),
         ("prices per task", prices or "none"),
         ("owner's deposit", deposit),
         ("owner's coin for gas", coin(owner.coin)),
     ]
+
+
+def _lines(idle: Mapping[str, int]) -> str | None:
+    """Return how many workers are given nothing more for which reason, a line each."""
+    return "\n".join(f"{count}: {reason}" for reason, count in idle.items()) or None
+
+
+def worker_report(worker: WorkerNews) -> RenderableType:
+    """Return a worker as its pool sees it, and why it is given nothing more."""
+    stake = None if worker.stake is None else rlc(worker.stake)
+    missing = rlc(worker.stake_missing) if worker.stake_missing else None
+    rows = [
+        ("worker", worker.worker),
+        ("name", worker.name or None),
+        ("version", worker.version or None),
+        ("slots", worker.slots),
+        ("replicates", worker.replicates),
+        ("score", worker.score),
+        ("free stake", stake),
+        ("stake missing", missing),
+        ("paused", (worker.reason or "yes") if worker.paused else "no"),
+    ]
+    told = [(each.tasks or "", each.reason, each.remedy) for each in worker.idle]
+    return Group(pairs(rows), Text(), grid(("tasks", "why not given", "what helps"), told))
 
 
 def pool_members(pool: Workerpool) -> dict[str, Any]:

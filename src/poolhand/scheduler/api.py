@@ -29,11 +29,12 @@ from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.preflight import Asked, Preflight
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.task_history import TaskHistories
-from poolhand.scheduler.views import show_deal, show_task, show_worker
+from poolhand.scheduler.views import show_deal, show_idle, show_task, show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.order_json import encode_order
@@ -50,6 +51,7 @@ from poolhand.wire.pool_api import (
     SoldOrder,
     StatusMeaning,
     TaskNews,
+    WorkerNews,
 )
 
 MOST_PARAMS: Final = 16_384
@@ -90,6 +92,7 @@ class Office:
     collateral: Collateral
     preflight: Preflight
     metrics: Metrics
+    placement: Placement
     settled: SettledTasks
     public_logs: bool = False
     logs: dict[TaskId, dict[Address, tuple[str, str]]] = field(default_factory=dict)
@@ -157,6 +160,15 @@ def _pool(router: APIRouter, office: Office) -> None:
                 for seat in office.workers.all()
             )
         )
+
+    @router.get("/v1/workers/{address}")
+    async def worker(address: str) -> WorkerNews:
+        """Show a connected worker, and why it is given nothing more: its open tasks by reason."""
+        seat = office.workers.get(Address.parse(address))
+        if seat is None:
+            raise NotKnown(f"worker {address} is not connected to this pool")
+        replicates = len(office.engine.index.of(seat.worker))
+        return show_idle(seat, replicates, office.placement.why_idle(seat.worker))
 
     @router.get("/v1/statuses")
     async def statuses() -> list[StatusMeaning]:
@@ -298,6 +310,7 @@ def _health(router: APIRouter, office: Office) -> None:
             block=head.number if head else None,
             block_time=head.timestamp if head else None,
             workers=len(office.workers),
+            idle={str(why): count for why, count in office.placement.idle_workers().items()},
             open_tasks=len(office.engine.index.open),
             gas=GasStanding(**office.gas_budget.show()),
             deposit=DepositStanding(**office.collateral.show()),

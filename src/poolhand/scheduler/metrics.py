@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.worker_directory import WorkerDirectory
+
+
+class _IdleWorkers(Collector):
+    """A gauge of all reasons at once; reasons that hold for nobody are 0."""
+
+    def __init__(self, read: Callable[[], Mapping[IdleReason, int]]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        yield self._gauge()
+
+    def collect(self) -> Iterable[Metric]:
+        gauge, counts = self._gauge(), self._read()
+        for reason in IdleReason:
+            if reason is not IdleReason.STAKE_MISSING:
+                gauge.add_metric([reason], counts.get(reason, 0))
+        yield gauge
+
+    @staticmethod
+    def _gauge() -> GaugeMetricFamily:
+        meaning = "Connected workers by why they are given nothing more"
+        return GaugeMetricFamily("poolhand_workers_idle", meaning, labels=["reason"])
 
 
 class Metrics:
@@ -22,6 +48,7 @@ class Metrics:
         workers: WorkerDirectory,
         gas_budget: GasBudget,
         settled: SettledTasks,
+        idle: Callable[[], Mapping[IdleReason, int]],
     ) -> None:
         self.registry = CollectorRegistry()
         self.assignments = Counter(
@@ -39,6 +66,7 @@ class Metrics:
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
         ).set_function(lambda: len(workers))
+        self.registry.register(_IdleWorkers(idle))
         self._gas(gas_budget)
 
     def _gas(self, gas_budget: GasBudget) -> None:

@@ -13,6 +13,7 @@ import structlog
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.placement.planner import Assignment, Planner
 from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.machine import Assigned, is_settled
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import UnixSeconds
@@ -114,6 +115,10 @@ class Placement:
     def why_idle(self, worker: Address) -> Mapping[str, int]:
         """Say why a worker has nothing to do: reasons counted by task, see ``IdleReason``."""
         return self._planner.why_idle(worker)
+
+    def idle_workers(self) -> Mapping[IdleReason, int]:
+        """Count the workers that are there by why they are given nothing more; each counts once."""
+        return self._planner.idle_workers()
 
     async def keep_placing(self) -> None:
         """Plan whenever woken, for ever; what breaks a plan ends that plan."""

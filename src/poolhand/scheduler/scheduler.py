@@ -14,7 +14,7 @@ then let workers in.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from random import Random
 from typing import Final
@@ -23,6 +23,7 @@ import structlog
 
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.machine import (
     CheckResult,
     Effect,
@@ -118,7 +119,9 @@ class Scheduler:
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, self._outage)
         self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
         self.settled = SettledTasks(journal.archive)
-        self.metrics = Metrics(self.engine, self.directory, self.gas_budget, self.settled)
+        self.metrics = Metrics(
+            self.engine, self.directory, self.gas_budget, self.settled, self._idle_workers
+        )
         pool, retry = settings.workerpool, ChainRetry(clock, self._outage)
         self.deals = Deals(self.engine, hub, pool, retry, quick=settings.quick_finish)
         self.chain_feed = ChainFeed(self.engine, hub, watcher, pool, self.deals, retry)
@@ -218,6 +221,7 @@ class Scheduler:
             collateral=self.collateral,
             preflight=self.preflight,
             metrics=self.metrics,
+            placement=self.placement,
             settled=self.settled,
             public_logs=self._settings.public_logs,
             logs=self.workers.logs,
@@ -334,6 +338,9 @@ class Scheduler:
 
     def _touched(self, task_id: TaskId) -> None:
         self.placement.touched(task_id)
+
+    def _idle_workers(self) -> Mapping[IdleReason, int]:
+        return self.placement.idle_workers()
 
     def _lacks_stake(self, worker: Address) -> None:
         self.appraisal.read_soon(worker)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import HubEvent
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.machine import Entry
 from poolhand.domain.replicate.status import STATUSES, Row, Status
+from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing
 from poolhand.domain.task.model import Attempt, Task, Transaction
 from poolhand.domain.task.rules import is_dropped, is_gone
 from poolhand.domain.task.status import GONE, MEANINGS
@@ -20,12 +21,14 @@ from poolhand.wire.pool_api import (
     DealNews,
     DealTask,
     Moment,
+    PassedOver,
     PoolTransaction,
     PoolWorker,
     RefusedCall,
     ReplicateNews,
     TaskMoment,
     TaskNews,
+    WorkerNews,
 )
 
 
@@ -208,4 +211,17 @@ def show_worker(seat: ConnectedWorker, replicates: int) -> PoolWorker:
         stake=seat.stake,
         paused=seat.paused,
         reason=seat.reason,
+    )
+
+
+def show_idle(seat: ConnectedWorker, replicates: int, reasons: Mapping[str, int]) -> WorkerNews:
+    """Show a connected worker, and the open tasks that it is not given by reason."""
+    return WorkerNews(
+        **show_worker(seat, replicates).model_dump(),
+        idle=tuple(
+            PassedOver(reason=word, tasks=count, remedy=REMEDIES[IdleReason(word)])
+            for word, count in reasons.items()
+            if word != IdleReason.STAKE_MISSING
+        ),
+        stake_missing=stake_missing(reasons),
     )

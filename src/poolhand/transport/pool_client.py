@@ -26,6 +26,7 @@ from poolhand.wire.pool_api import (
     PoolWorker,
     PrintedByWorker,
     TaskNews,
+    WorkerNews,
 )
 
 UNAVAILABLE: Final = 503
@@ -120,6 +121,10 @@ class PoolClient:
     async def workers(self) -> tuple[PoolWorker, ...]:
         """Return the workers that are connected."""
         return (await self._read(ConnectedWorkers, "/v1/workers")).root
+
+    async def worker(self, address: Address) -> WorkerNews:
+        """Return a connected worker and why it is given nothing more."""
+        return await self._read(WorkerNews, f"/v1/workers/{address}")
 
     async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
         """Return what the app printed on each worker: standard output and error."""

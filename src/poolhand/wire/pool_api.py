@@ -68,13 +68,17 @@ class DepositStanding(Told):
 
 
 class PoolHealth(Told):
-    """``GET /health``: ``ok`` is false while the chain cannot be read; ``chain`` says why."""
+    """``GET /health``: ``ok`` is false while the chain cannot be read; ``chain`` says why.
+
+    ``idle`` counts the workers by why they are given nothing more, the commonest first.
+    """
 
     ok: bool = True
     chain: Sentence | None = None
     block: BlockNumber | None = None
     block_time: UnixSeconds | None = None
     workers: int
+    idle: Mapping[Words, int] = Field(default_factory=dict)
     open_tasks: int
     gas: GasStanding = GasStanding()
     deposit: DepositStanding = DepositStanding()
@@ -111,6 +115,24 @@ class PoolWorker(Told):
     stake: NanoRlc | None = None
     paused: bool
     reason: Words | None = None
+
+
+class PassedOver(Told):
+    """Why a worker is not given so many of the open tasks, and what would change that."""
+
+    reason: Words
+    tasks: int
+    remedy: Sentence
+
+
+class WorkerNews(PoolWorker):
+    """``GET /v1/workers/{address}``: a connected worker, and why it is given nothing more.
+
+    ``stake_missing`` is what it would have to deposit so that its stake holds it back no longer.
+    """
+
+    idle: tuple[PassedOver, ...]
+    stake_missing: NanoRlc
 
 
 class ConnectedWorkers(RootModel[tuple[PoolWorker, ...]]):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.placement.idle_counts import IdleCounts
 from poolhand.domain.placement.need import Need
 from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.placement.room import Load, Room
@@ -28,6 +29,7 @@ class Crew:
         free: Who may be given something.
         soon: Who takes part, is not resting, and has no slot just now.
         improved: Who may fit more than when a plan was last made.
+        idle: How many can take nothing, or nothing of what waits, and why.
         has_lost_one: Whether one of ``soon`` will not have a slot soon after all, or has one now.
     """
 
@@ -38,6 +40,7 @@ class Crew:
         self.free, self.soon = WorkerTurns(), WorkerTurns()
         self.improved: dict[Address, None] = {}
         self.has_lost_one = False
+        self.idle = IdleCounts()
         self._rests: Ranking[Address] = Ranking()
         self._resting: set[Address] = set()
 
@@ -51,7 +54,9 @@ class Crew:
 
     def leave(self, worker: Address) -> None:
         """Remove a worker; repeatable."""
-        if self.rooms.pop(worker, None) is not None:
+        room = self.rooms.pop(worker, None)
+        if room is not None:
+            self.idle.drop(room)
             self._unplace(worker)
             self._rests.drop(worker)
             self.improved.pop(worker, None)
@@ -154,6 +159,9 @@ class Crew:
         if room == before:
             return
         self._unplace(name)
+        if before is not None:
+            self.idle.drop(before)
+        self.idle.add(room)
         self.rooms[name] = room
         if room.is_free:
             self.free.put(name, room.turn, room.ability)

@@ -20,6 +20,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.placement.board import Board
 from poolhand.domain.placement.crew import Crew
+from poolhand.domain.placement.idle_counts import WaitingWork
 from poolhand.domain.placement.need import Level, Need, need_of
 from poolhand.domain.placement.reliance import (
     doubles,
@@ -33,6 +34,7 @@ from poolhand.domain.placement.why_idle import why_idle
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.events import Entry
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import UnixSeconds
@@ -124,6 +126,11 @@ class Planner:
     def why_idle(self, worker: Address) -> Mapping[str, int]:
         """Say why a worker has nothing to do: reasons counted by task, see ``IdleReason``."""
         return why_idle(self.board, self.crew, worker, can_initialize=self.can_initialize)
+
+    def idle_workers(self) -> Mapping[IdleReason, int]:
+        """Count the workers that are there by why they are given nothing more; each counts once."""
+        work = WaitingWork.on(self.board, can_initialize=self.can_initialize)
+        return self.crew.idle.reasons(work, self.crew.others_soon)
 
     def _unblock(self) -> None:
         """Try again what somebody may take that could not before."""

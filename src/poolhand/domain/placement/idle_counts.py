@@ -1,0 +1,129 @@
+"""How many workers are idle for which reason: kept as workers change, nobody goes through all.
+
+Each worker that is there counts once. Who can take nothing, whatever it is, counts under why. All
+others count under what is nearest to a task among those that wait: between two plans nobody that
+is free fits a task that waits, unless it has had it or rests.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from poolhand.domain.placement.board import Board
+from poolhand.domain.placement.room import Room
+from poolhand.domain.placement.turns import Demand
+from poolhand.domain.task.idle import IdleReason
+from poolhand.domain.units import NanoRlc
+
+Kind: TypeAlias = tuple[bool, bool]
+"""Of a machine, or what a task needs of one: a GPU, a TEE."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingWork:
+    """What those that are free are measured by.
+
+    Attributes:
+        least: The least stake (nRLC) that tasks ask which wait and may be given, by kind.
+        unmet: Why who fits none of these is idle; None where that follows from what it lacks.
+    """
+
+    least: Mapping[Kind, NanoRlc]
+    unmet: IdleReason | None
+
+    @classmethod
+    def on(cls, board: Board, *, can_initialize: bool) -> WaitingWork:
+        """Sum up what waits: as much work as different stakes are asked."""
+        least: dict[Kind, NanoRlc] = {}
+        is_shut = False
+        for key, _ in board.waiting():
+            if key.is_unset and not can_initialize:
+                is_shut = True
+                continue
+            kind = key.demand.gpu, key.demand.tee
+            least[kind] = min(key.demand.stake, least.get(kind, key.demand.stake))
+        if is_shut:
+            return cls(least, IdleReason.POOL_OUT_OF_GAS)
+        return cls(least, None if least else _commonest(board))
+
+
+def _commonest(board: Board) -> IdleReason:
+    """Return why most tasks are given to nobody, where none waits."""
+    found = board.obstacles.most_common(1)
+    return found[0][0] if found else IdleReason.NO_OPEN_TASK
+
+
+class IdleCounts:
+    """Workers by reason. A change moves one number in a sorted list, an answer counts by halving.
+
+    Attributes:
+        held: Who can take nothing at all, by why.
+    """
+
+    def __init__(self) -> None:
+        self.held: Counter[IdleReason] = Counter()
+        self._stakes: dict[tuple[Kind, bool], list[int]] = {}
+
+    def add(self, room: Room) -> None:
+        """Count a worker."""
+        reason = held_by(room)
+        if reason is None:
+            insort(self._stakes.setdefault(_class_of(room), []), room.stake)
+        else:
+            self.held[reason] += 1
+
+    def drop(self, room: Room) -> None:
+        """Count a worker no more; ``room`` is as it was added."""
+        reason = held_by(room)
+        if reason is None:
+            stakes = self._stakes[_class_of(room)]
+            del stakes[bisect_left(stakes, room.stake)]
+        else:
+            self.held[reason] -= 1
+
+    def reasons(
+        self, work: WaitingWork, others_soon: Callable[[Demand], bool]
+    ) -> Mapping[IdleReason, int]:
+        """Count workers by reason, the commonest first.
+
+        Args:
+            work: What waits.
+            others_soon: Whether somebody who does not rest will soon have a slot for a demand.
+        """
+        found = Counter(self.held)
+        for (kind, is_resting), stakes in self._stakes.items():
+            fitting = {each: stake for each, stake in work.least.items() if _runs(kind, each)}
+            short = bisect_left(stakes, min(fitting.values())) if fitting else len(stakes)
+            found[work.unmet or _lack(kind, work, has_any=bool(fitting))] += short
+            waits = is_resting and all(others_soon(Demand(*each, NanoRlc(0))) for each in fitting)
+            found[IdleReason.RESTING if waits else IdleReason.HAD_IT] += len(stakes) - short
+        return {reason: count for reason, count in found.most_common() if count}
+
+
+def held_by(room: Room) -> IdleReason | None:
+    """Say why a worker can take nothing at all, whatever waits; None where it can."""
+    if room.worker.paused:
+        return IdleReason.PAUSED
+    if room.is_full is None and room.lacks:
+        return IdleReason.STAKE_TOO_LOW
+    return room.is_full
+
+
+def _class_of(room: Room) -> tuple[Kind, bool]:
+    return (room.worker.gpu, bool(room.worker.tee)), room.is_resting
+
+
+def _runs(machine: Kind, asked: Kind) -> bool:
+    return (machine[0] or not asked[0]) and (machine[1] or not asked[1])
+
+
+def _lack(machine: Kind, work: WaitingWork, *, has_any: bool) -> IdleReason:
+    """Say what a machine lacks for tasks that wait, none of which it is given."""
+    if has_any:
+        return IdleReason.STAKE_TOO_LOW
+    gpu = any(asked[0] and not machine[0] for asked in work.least)
+    return IdleReason.NEEDS_GPU if gpu else IdleReason.NEEDS_TEE
