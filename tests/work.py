@@ -7,6 +7,7 @@ bounded.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,12 @@ class Work:
 
 @contextmanager
 def counted() -> Iterator[Work]:
-    """Count what is called within, in this thread."""
-    work, before = Work(), sys.gettrace()
+    """Count what is done within, in this thread.
+
+    The collector waits meanwhile: what it frees, and whom it tells, is work of other tests.
+    """
+    work, before, collects = Work(), sys.gettrace(), gc.isenabled()
+    gc.disable()
     sys.settrace(work.trace)
     sys.setprofile(work.profile)
     try:
@@ -38,3 +43,5 @@ def counted() -> Iterator[Work]:
     finally:
         sys.setprofile(None)
         sys.settrace(before)
+        if collects:
+            gc.enable()

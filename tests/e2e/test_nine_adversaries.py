@@ -18,6 +18,9 @@ from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, names_of
 
 HONEST = ("worker-1", "worker-2")
 ADVERSARIES = tuple(names_of(kind for kind in TURN_SEEKERS for _ in range(3)))
+GRAIN = 3.0
+"""Seconds: time is counted in blocks, of which a busy machine misses some; less than the shortest
+time for which an adversary can hold a task up (5 s, until an offer not taken up goes to others)."""
 LOG_BYTES = 1_000_000
 """Of all logs together, while the adversaries are there."""
 
@@ -86,7 +89,7 @@ def test_nine_adversaries_hold_up_nobody_and_make_nobody_sell_what_cannot_be_don
     wait_until(lambda: crowd.seats() == len(HONEST) + len(ADVERSARIES))
     before, begun = crowd.logged(), time.monotonic()
     disturbed = [crowd.seconds() for _ in range(4)]
-    assert max(disturbed) <= 1.5 * max(usual), (usual, disturbed)
+    assert max(disturbed) <= 1.5 * max(usual) + GRAIN, (usual, disturbed)
     assert crowd.logged() - before < LOG_BYTES * max(1, (time.monotonic() - begun) / 60)
     image = crowd.network.image("fractal")
     refused = crowd.network.cli("run", image, "--tag", "gpu", "--no-wait", "--json")

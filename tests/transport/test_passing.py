@@ -73,13 +73,13 @@ async def test_a_passing_fault_is_outlasted(target, waits, fault):
 
 
 @pytest.mark.case("D5")
-@pytest.mark.parametrize("told", ["7", "a date"])
+@pytest.mark.parametrize("told", ["20", "a date"])
 async def test_a_server_is_left_alone_as_long_as_it_wants(target, waits, told):
-    value = "7" if told == "7" else formatdate(time.time() + 7, usegmt=True)
+    value = "20" if told == "20" else formatdate(time.time() + 20, usegmt=True)
     busy = body(b"", status="503 Busy", headers=f"Retry-After: {value}\r\n")
     async with raw_server(first(1, busy)) as server:
         await fetch(server.url(), target, waits)
-    assert 5 < waits[0] <= 7
+    assert 10 < waits[0] <= 20, "a date has no fractions, and is a little nearer when it is read"
 
 
 @pytest.mark.case("D5")
