@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -12,6 +13,7 @@ from eth_hash.auto import keccak
 from hub_world import digest
 from results_world import URL, Scene, archive, digest_of
 
+from poolhand import __version__
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import Reopen
 from poolhand.domain.replicate.machine import Offer
@@ -436,6 +438,53 @@ async def test_ranges_and_head_and_info_are_served(scene):
     info = (await scene.get(offer.task_id, "/v1/results/{}/info")).json()
     assert info["digest"] == str(digest_of())
     assert {"name": "stdout.txt", "size": 7} in info["files"]
+
+
+async def test_answers_are_those_that_clients_of_every_version_read_byte_for_byte(scene):
+    offer = await scene.revealed(scene.workers[0])
+    body = archive(extra="printed")
+    put = await scene.put(scene.workers[0], offer, body)
+    location = f"{URL}/v1/results/{offer.task_id}"
+    link = f'{{ "storage": "ipfs", "location": "{location}" }}'
+    assert put.content == _json({"link": link})
+    info = await scene.get(offer.task_id, "/v1/results/{}/info")
+    members = info.json()
+    assert info.content == _json(
+        {
+            "task_id": str(offer.task_id),
+            "worker": str(scene.workers[0].address),
+            "digest": str(digest_of()),
+            "size": len(body),
+            "sha256": hashlib.sha256(body).hexdigest(),
+            "location": location,
+            "stored_at": members["stored_at"],
+            "files": [{"name": each["name"], "size": each["size"]} for each in members["files"]],
+        }
+    )
+    facts = scene.chain.facts
+    about = {"version": __version__, "chain_id": facts.chain_id, "hub": str(facts.hub)}
+    assert (await scene.get("", "/health")).content == _json({"ok": True, **about, "chain": None})
+
+
+def _json(members):
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+async def test_the_openapi_document_is_that_of_the_models(scene):
+    paths = (await scene.get("", "/openapi.json")).json()["paths"]
+    told = {
+        (path, method): answer["responses"]["200"]["content"]["application/json"]["schema"]
+        for path, method in (
+            ("/v1/results/{task_id}", "put"),
+            ("/v1/results/{task_id}/info", "get"),
+            ("/health", "get"),
+        )
+        for answer in [paths[path][method]]
+    }
+    names = [schema["$ref"].rpartition("/")[2] for schema in told.values()]
+    assert names == ["StoredResult", "ResultInfo", "ResultsHealth"]
+    fault = paths["/health"]["get"]["responses"]["default"]["content"]["application/json"]
+    assert fault["schema"]["$ref"].endswith("/ServiceFault")
 
 
 async def test_an_unknown_task_is_404(scene):

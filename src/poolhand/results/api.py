@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -19,6 +19,7 @@ from poolhand.results.intake import Intake
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.ranges import asked_part
 from poolhand.results.rules import ResultClaim
+from poolhand.wire.results_api import FileInResult, ResultInfo, ResultsHealth, StoredResult
 
 DRAINED: Final = 16 * 1024**2
 """Bytes of an unwanted body that are read all the same: who is cut off misses the answer."""
@@ -53,7 +54,7 @@ def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None
         poolhand_authorization: Annotated[str, Header(pattern=_HEX65)],
         poolhand_archive: Annotated[str, Header(pattern=_HEX32)],
         poolhand_signature: Annotated[str, Header(pattern=_HEX65)],
-    ) -> dict[str, str]:
+    ) -> StoredResult:
         """Take the result archive (a zip) of a task from a worker that its pool authorized.
 
         ``Poolhand-Archive`` is the sha256 of the body, ``Poolhand-Authorization`` the pool owner's
@@ -79,7 +80,7 @@ def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None
         finally:
             await _drain(body)
         metrics.uploads.labels("stored").inc()
-        return {"link": link}
+        return StoredResult(link=link)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
@@ -129,30 +130,35 @@ def _downloads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> No
         return StreamingResponse(body, part.status, headers, "application/zip")
 
     @router.get("/v1/results/{task_id}/info")
-    async def get_info(task_id: str) -> dict[str, Any]:
+    async def get_info(task_id: str) -> ResultInfo:
         """Tell what the archive is and holds (sizes in bytes)."""
         archive = await intake.result(TaskId.parse(task_id))
-        return {
-            "task_id": str(archive.task_id),
-            "worker": str(archive.worker),
-            "digest": str(archive.digest),
-            "size": archive.size,
-            "sha256": archive.sha256.hex(),
-            "location": archive.location,
-            "stored_at": archive.stored_at,
-            "files": [{"name": each.name, "size": each.size} for each in archive.files],
-        }
+        return ResultInfo(
+            task_id=archive.task_id,
+            worker=archive.worker,
+            digest=archive.digest,
+            size=archive.size,
+            sha256=archive.sha256.hex(),
+            location=archive.location,
+            stored_at=archive.stored_at,
+            files=tuple(FileInResult(name=each.name, size=each.size) for each in archive.files),
+        )
 
 
 def _health(
     router: APIRouter, metrics: ResultsMetrics, facts: HubFacts, trouble: Callable[[], str]
 ) -> None:
     @router.get("/health")
-    async def health() -> dict[str, Any]:
+    async def health() -> ResultsHealth:
         """Tell that the service is up, of which chain, and why that cannot be read, if so."""
         told = trouble()
-        about = {"chain_id": facts.chain_id, "hub": str(facts.hub), "chain": told or None}
-        return {"ok": not told, "version": __version__, **about}
+        return ResultsHealth(
+            ok=not told,
+            version=__version__,
+            chain_id=facts.chain_id,
+            hub=facts.hub,
+            chain=told or None,
+        )
 
     @router.get("/metrics")
     async def show_metrics() -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import structlog
@@ -28,6 +28,7 @@ from poolhand.transport.api_page import api_page
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.listen import bind, port_of, serve, serve_on
 from poolhand.transport.plumbing import is_loopback
+from poolhand.wire.json_models import ServiceFault
 
 __all__ = ["application", "bind", "hosts_of", "port_of", "serve", "serve_on"]
 
@@ -39,6 +40,11 @@ MAX_MESSAGE: Final = 2_000
 """Characters of an error's message; it may quote what was asked."""
 RETRY_AFTER: Final = "5"
 """Seconds that a client of an unavailable service is asked to wait."""
+
+FAULTS: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {"model": ServiceFault, "description": "What keeps it from being done."}
+}
+"""What every endpoint may answer instead."""
 
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -86,7 +92,7 @@ def application(
     app.router.routes.append(api_page(app))
     for route in routes:
         if isinstance(route, APIRouter):
-            app.include_router(route)
+            app.include_router(route, responses=FAULTS)
         else:
             app.router.routes.append(route)
     app.add_exception_handler(PoolhandError, _tell_fault)

@@ -16,12 +16,11 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
-from poolhand.wire.json_models import M, read_model
+from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order
 from poolhand.wire.pool_api import (
     ConnectedWorkers,
     PoolConfig,
-    PoolFault,
     PoolHealth,
     PoolWorker,
     PrintedByWorker,
@@ -163,7 +162,7 @@ def _json(answer: WebAnswer, url: str) -> Any:
 def _refusal(answer: WebAnswer, url: str) -> PoolhandError:
     """Turn an answer that is no success into an error."""
     try:
-        told = PoolFault.model_validate(parse_json(answer.content))
+        told = ServiceFault.model_validate(parse_json(answer.content))
         code, message = shown(told.code, 64), shown(told.message, 500)
     except ValueError:
         code = f"http-{answer.status}"

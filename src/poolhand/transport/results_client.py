@@ -27,6 +27,8 @@ from poolhand.transport.address_rule import AddressRule, ForbiddenAddress, guard
 from poolhand.transport.again import Pause, a_few_times, again
 from poolhand.transport.web import CHUNK, AnswerTooLarge, Caps, Incoming, NoAnswer, ask, opened
 from poolhand.wire.handshake import PoolFacts
+from poolhand.wire.json_models import ServiceFault
+from poolhand.wire.results_api import StoredResult
 
 MAX_ANSWER: Final = 65_536
 """Bytes of an answer that is not an archive."""
@@ -245,9 +247,9 @@ async def _save(answer: Incoming, part: Path) -> str:
 def _fault(content: bytes, status: int) -> tuple[str, str]:
     """Read code and message of an error."""
     try:
-        members = parse_json(content)
-        return shown(str(members["code"]), 64), shown(str(members["message"]), 512)
-    except (ValueError, TypeError, KeyError):
+        told = ServiceFault.model_validate(parse_json(content))
+        return shown(told.code, 64), shown(told.message, 512)
+    except ValueError:
         return f"http-{status}", f"HTTP {status}; is this really a results service?"
 
 
@@ -258,14 +260,14 @@ def _link(content: bytes, url: str) -> str:
         ResultsDown: It is anything else.
     """
     try:
-        link = parse_json(content)["link"]
+        link = StoredResult.model_validate(parse_json(content)).link
         fits = len(link.encode()) <= MAX_LINK and is_plain(link)
         members = parse_json(link) if fits else None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except ValueError:
         members = None
     if not isinstance(members, dict) or members.keys() != {"storage", "location"}:
         raise ResultsDown(f"the results service at {url} answered something that is no result link")
-    return str(link)
+    return link
 
 
 def _down(url: str, fault: Exception) -> ResultsDown:

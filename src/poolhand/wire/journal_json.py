@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.text import mended
@@ -45,93 +45,115 @@ class EventCodec(Generic[T]):
             raise Malformed(f"unknown event type {record.get('t')!r}")
         try:
             made: T = _decode(kind, record)
-        except (KeyError, TypeError, ValueError, Refused) as fault:
+        except (KeyError, TypeError, ValueError, AttributeError, Refused) as fault:
             raise Malformed(f"event {record.get('t')!r} does not decode: {fault}") from fault
         return made
 
 
+@cache
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((m.name, m.default) for m in fields(kind))
+
+
 def _members(value: Any) -> dict[str, Any]:
-    return {
-        member.name: _encode(getattr(value, member.name))
-        for member in fields(value)
-        if not _holds_default(member, getattr(value, member.name))
-    }
-
-
-def _holds_default(member: Field[Any], value: Any) -> bool:
-    return member.default is not MISSING and bool(value == member.default)
+    found = {}
+    for name, default in _defaults(type(value)):  # type: ignore[arg-type]
+        member = getattr(value, name)
+        if default is MISSING or member != default:
+            found[name] = _encode(member)
+    return found
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, str):
-        return mended(value)
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, tuple | frozenset):
-        found = [_encode(each) for each in value]
-        return sorted(found) if isinstance(value, frozenset) else found
-    if isinstance(value, Mapping):
-        return {_encode(key): _encode(each) for key, each in value.items()}
-    return _members(value) if is_dataclass(value) else value
+    return _writer(type(value))(value)  # type: ignore[arg-type]
 
 
 @cache
-def _plan(kind: type) -> tuple[tuple[str, Any, bool], ...]:
-    hints = get_type_hints(kind)
-    return tuple(
-        (m.name, hints[m.name], m.default is MISSING and m.default_factory is MISSING)
-        for m in fields(kind)
-    )
+def _writer(kind: Any) -> Callable[[Any], Any]:
+    """Return what writes values of a type."""
+    if is_dataclass(kind):
+        return _members
+    return next((write for base, write in _WRITERS if issubclass(kind, base)), _as_it_is)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_WRITERS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+    (Enum, lambda value: value.value),
+    (str, mended),
+    (bytes, lambda value: "0x" + value.hex()),
+    (tuple, lambda value: [_encode(each) for each in value]),
+    (frozenset, lambda value: sorted(map(_encode, value))),
+    (Mapping, lambda value: {_encode(key): _encode(each) for key, each in value.items()}),
+)
+"""How values of a type, and of those below it, are written; all others are as JSON has them."""
 
 
 def _decode(hint: Any, raw: Any) -> Any:
-    origin = get_origin(hint)
+    return _reader(hint)(raw)
+
+
+@cache
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """Return what reads values of a type."""
+    origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return _decode_union(get_args(hint), raw)
+        return _optional(inner)
     if origin is tuple:
-        return _decode_tuple(get_args(hint), raw)
+        return _tuple(inner)
     if origin is frozenset:
-        return frozenset(_decode(get_args(hint)[0], each) for each in raw)
+        each = _reader(inner[0])
+        return lambda raw: frozenset(map(each, raw))
     if origin is not None:
-        key, value = get_args(hint)
-        return {_decode(key, k): _decode(value, v) for k, v in raw.items()}
+        key, value = map(_reader, inner)
+        return lambda raw: {key(k): value(v) for k, v in raw.items()}
     while hasattr(hint, "__supertype__"):
         hint = hint.__supertype__
-    return _decode_plain(hint, raw)
+    return _object(hint) if is_dataclass(hint) else _plain(hint)
 
 
-def _decode_tuple(hints: tuple[Any, ...], raw: Any) -> tuple[Any, ...]:
+def _tuple(hints: tuple[Any, ...]) -> Callable[[Any], Any]:
     if hints[-1] is Ellipsis:
-        return tuple(_decode(hints[0], each) for each in raw)
-    return tuple(_decode(hint, each) for hint, each in zip(hints, raw, strict=True))
+        each = _reader(hints[0])
+        return lambda raw: tuple(map(each, raw))
+    readers = [_reader(hint) for hint in hints]
+    return lambda raw: tuple(read(each) for read, each in zip(readers, raw, strict=True))
 
 
-def _decode_union(choices: tuple[Any, ...], raw: Any) -> Any:
-    if raw is None and type(None) in choices:
-        return None
+def _optional(choices: tuple[Any, ...]) -> Callable[[Any], Any]:
     (only,) = (each for each in choices if each is not type(None))
-    return _decode(only, raw)
+    read = _reader(only)
+    return lambda raw: None if raw is None else read(raw)
 
 
-def _decode_plain(kind: Any, raw: Any) -> Any:
-    if is_dataclass(kind):
-        present = {
-            name: _decode(hint, raw[name])
-            for name, hint, required in _plan(kind)  # type: ignore[arg-type]
-            if required or name in raw
-        }
-        make: Callable[..., Any] = kind  # type: ignore[assignment]
-        return make(**present)
+def _object(kind: Any) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+    plan = [
+        (m.name, _reader(hints[m.name]), m.default is MISSING and m.default_factory is MISSING)
+        for m in fields(kind)
+    ]
+
+    def read(raw: Any) -> Any:
+        return kind(**{name: load(raw[name]) for name, load, due in plan if due or name in raw})
+
+    return read
+
+
+def _plain(kind: Any) -> Callable[[Any], Any]:
     if issubclass(kind, bytes):
-        parse = getattr(kind, "parse", None)
-        return parse(raw) if parse else _unhex(raw)
+        parse: Callable[[Any], Any] = getattr(kind, "parse", _unhex)
+        return parse
     if issubclass(kind, Enum):
-        return kind(raw)
-    if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
-        raise TypeError(f"expected {kind.__name__}")
-    return raw
+        return lambda raw: kind(raw)  # noqa: PLW0108 - its type is no callable's
+
+    def read(raw: Any) -> Any:
+        if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
+            raise TypeError(f"expected {kind.__name__}")
+        return raw
+
+    return read
 
 
 def _unhex(raw: Any) -> bytes:

@@ -82,6 +82,13 @@ Sentence: TypeAlias = Annotated[str, BeforeValidator(_sentence)]
 """A text fit for a person, bounded; what commands a terminal or hides is escaped."""
 
 
+class ServiceFault(Told):
+    """What every refusal of a service says: a stable word for programs, a sentence for people."""
+
+    code: Words
+    message: Words
+
+
 def read_model(kind: type[M], members: Any, who: str) -> M:
     """Read parsed JSON by a model.
 

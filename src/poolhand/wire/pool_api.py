@@ -305,10 +305,3 @@ class Printed(Told):
 
 class PrintedByWorker(RootModel[Mapping[JsonAddress, Printed]]):
     """``GET /v1/tasks/{id}/logs``: what the app printed, by worker."""
-
-
-class PoolFault(Told):
-    """What every refusal says: a stable word for programs, and a sentence for people."""
-
-    code: Words
-    message: Words

@@ -1,0 +1,49 @@
+"""The results service's HTTP API, described once: the service answers by it, clients read by it.
+
+Sizes are bytes, moments Unix seconds. Members are added, never renamed.
+"""
+
+from __future__ import annotations
+
+from poolhand.domain.units import UnixSeconds
+from poolhand.wire.json_models import JsonAddress, JsonDigest, JsonTaskId, Sentence, Told, Words
+
+
+class StoredResult(Told):
+    """``PUT /v1/results/{id}``: the link to put on chain, a JSON text as iExec's SDK reads it."""
+
+    link: str
+
+
+class FileInResult(Told):
+    """A file of a result archive."""
+
+    name: Words
+    size: int
+
+
+class ResultInfo(Told):
+    """``GET /v1/results/{id}/info``: what a result archive is, and what it holds.
+
+    ``sha256`` is of the archive itself, in hexadecimal without prefix; ``location`` is where its
+    link says that it lies.
+    """
+
+    task_id: JsonTaskId
+    worker: JsonAddress
+    digest: JsonDigest
+    size: int
+    sha256: str
+    location: Words
+    stored_at: UnixSeconds
+    files: tuple[FileInResult, ...]
+
+
+class ResultsHealth(Told):
+    """``GET /health``: ``ok`` is false while the chain cannot be read; ``chain`` says why."""
+
+    ok: bool
+    version: Sentence
+    chain_id: int
+    hub: JsonAddress
+    chain: Sentence | None = None
