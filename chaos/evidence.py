@@ -97,13 +97,13 @@ async def ask(arena: Arena, task_id: TaskId) -> News:
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
             task = (await http.get(f"{pool}/v1/tasks/{task_id}")).json()
             health = (await http.get(f"{pool}/health")).json()
-            seats = (await http.get(f"{pool}/v1/workers")).json()
+            workers = (await http.get(f"{pool}/v1/workers")).json()
             page = await http.get(f"{_page(arena)}/v1/status")
             held = tuple(each["task_id"] for each in page.json()["replicates"])
     except (httpx.HTTPError, OSError, ValueError, KeyError):
         return News({}, -1, {}, (), answered=False)
     names = {str(owner): name for owner, name in arena.names.items()}
-    busy = {names[seat["worker"]]: seat["replicates"] for seat in seats}
+    busy = {names[connected["worker"]]: connected["replicates"] for connected in workers}
     return News(task, health["open_tasks"], busy, held, answered=bool(busy))
 
 

@@ -33,7 +33,7 @@ class Outcome:
         mined: How many transactions by ``sender:function``, reverted ones included.
         held: Replicates that workers still hold.
         open_tasks: Of the pool.
-        busy: Replicates by seated worker, as the pool counts them.
+        busy: Replicates by connected worker, as the pool counts them.
         left: Containers and folders of the task.
         archive: sha256 of what the results service gives for the task.
     """

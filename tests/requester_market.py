@@ -55,7 +55,7 @@ class FakePool:
     tasks: dict[TaskId, dict[str, Any]] = field(default_factory=dict)
     sold: list[Signed[WorkerpoolOrder]] = field(default_factory=list)
     asked: list[tuple[str, str, int]] = field(default_factory=list)
-    seated: list[Address] = field(default_factory=list)
+    connected: list[Address] = field(default_factory=list)
     logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
     results_url: str = "http://pool.test:13200"
 
@@ -79,8 +79,8 @@ class FakePool:
             return {
                 "ok": True,
                 "block": self.chain.head.number,
-                "workers": len(self.seated),
-                "idle": {"stake too low": 2, "no open task": 1} if self.seated else {},
+                "workers": len(self.connected),
+                "idle": {"stake too low": 2, "no open task": 1} if self.connected else {},
                 "open_tasks": len(self.tasks),
                 "gas": {"balance": 1, "message": None},
                 "sells": self.idle is None,
@@ -112,11 +112,11 @@ class FakePool:
 
         @app.get("/v1/workers")
         async def workers() -> list[dict[str, Any]]:
-            return [{"worker": str(each), "paused": False} for each in self.seated]
+            return [{"worker": str(each), "paused": False} for each in self.connected]
 
         @app.get("/v1/workers/{address}")
         async def worker(address: str) -> Response:
-            if Address.parse(address) not in self.seated:
+            if Address.parse(address) not in self.connected:
                 message = f"worker {address} is not connected to this pool"
                 return JSONResponse({"code": "not-known", "message": message}, 404)
             lacks = {"reason": "stake too low", "tasks": 3, "remedy": "deposit RLC as stake"}

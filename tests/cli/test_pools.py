@@ -30,7 +30,7 @@ def test_the_workerpools_of_an_owner_are_listed(cli):
 @pytest.mark.case("E27", "E5")
 def test_a_pool_tells_what_it_sells_with_its_owners_deposit_and_gas(cli):
     pool = cli.market.pool
-    pool.seated = [Address(bytes([n] * 20)) for n in (1, 2)]
+    pool.connected = [Address(bytes([n] * 20)) for n in (1, 2)]
     told = cli("pool", "status", "--json").json
     assert told["owner"] == str(pool.owner.address)
     assert (told["workers"], told["sells"], told["problems"]) == (2, True, [])

@@ -197,7 +197,7 @@ class _Hurrying:
 @pytest.mark.case("D7", "E7")
 def test_run_says_at_once_why_all_workers_failed_and_when_the_price_comes_back(cli):
     market = cli.market
-    market.pool.seated = [WORKER.address, OTHER.address]
+    market.pool.connected = [WORKER.address, OTHER.address]
 
     def tell(task_id):
         _tell(market, task_id, _replicate(WORKER, *FAILED), _replicate(OTHER, *FAILED))
@@ -221,7 +221,7 @@ def test_run_says_at_once_why_all_workers_failed_and_when_the_price_comes_back(c
 @pytest.mark.case("E7")
 def test_where_not_the_app_failed_another_workerpool_is_offered(cli):
     market = cli.market
-    market.pool.seated = [WORKER.address, OTHER.address]
+    market.pool.connected = [WORKER.address, OTHER.address]
 
     def tell(task_id):
         lost = _replicate(OTHER, ("CREATED", ""), ("WORKER_LOST", ""))
@@ -244,9 +244,9 @@ def test_a_worker_that_has_not_had_the_task_may_still_do_it(cli):
     bought = cli("run", IMAGE, "--no-wait", "--json").json
     (task_id,) = bought["task_ids"]
     _tell(cli.market, task_id, _replicate(WORKER, *FAILED))
-    cli.market.pool.seated = [WORKER.address, OTHER.address]
+    cli.market.pool.connected = [WORKER.address, OTHER.address]
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is False
-    cli.market.pool.seated = [WORKER.address]
+    cli.market.pool.connected = [WORKER.address]
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is True
     shown = cli("task", "show", task_id).out
     assert "no worker of this pool is left" in shown
@@ -254,7 +254,7 @@ def test_a_worker_that_has_not_had_the_task_may_still_do_it(cli):
     _tell(cli.market, task_id, _replicate(WORKER, ("COMPUTING", "")))
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is False
     _tell(cli.market, task_id, _replicate(WORKER, *FAILED), status="RUNNING_FAILED")
-    cli.market.pool.seated = [WORKER.address, OTHER.address]
+    cli.market.pool.connected = [WORKER.address, OTHER.address]
     assert cli("task", "show", task_id, "--json").json["nobody_left"] is True
 
 

@@ -68,7 +68,7 @@ class Arena:
 
     def wait_for_the_flood_to_ebb(self) -> None:
         flooder = self.address(NAMES[Kind.FLOODS])
-        wait_until(lambda: flooder not in self.seats())
+        wait_until(lambda: flooder not in self.connected())
 
     @contextmanager
     def adversary(self, kind: Kind):
@@ -95,12 +95,12 @@ class Arena:
         """Pause or resume a worker, as its operator does, and wait until the pool knows."""
         self.network.ok("worker", verb, "--base", str(self.network.home / "workers" / name))
         owner = self.address(name)
-        wait_until(lambda: self.seats()[owner]["paused"] is (verb == "pause"))
+        wait_until(lambda: self.connected()[owner]["paused"] is (verb == "pause"))
 
     def address(self, name: str) -> str:
         return str(self.network.owners[name])
 
-    def seats(self) -> dict[str, dict]:
+    def connected(self) -> dict[str, dict]:
         """The workers that the pool has, by address."""
         told = httpx.get(f"{self.network.info.pool_url}/v1/workers").json()
         return {each["worker"]: each for each in told}

@@ -44,10 +44,10 @@ class Crowd:
                 process = self.network.program(name)
                 process.suspend()
                 ice.callback(process.resume)
-            wait_until(lambda: self.seats() == 2)
+            wait_until(lambda: self.connected() == 2)
             yield
 
-    def seats(self) -> int:
+    def connected(self) -> int:
         """How many workers the pool has; it has to answer within a second."""
         answer = httpx.get(f"{self.network.info.pool_url}/health", timeout=1)
         return answer.json()["workers"]
@@ -86,7 +86,7 @@ def crowd(tmp_path_factory):
 def test_nine_adversaries_hold_up_nobody_and_make_nobody_sell_what_cannot_be_done(crowd):
     with crowd.alone():
         usual = [crowd.seconds() for _ in range(4)]
-    wait_until(lambda: crowd.seats() == len(HONEST) + len(ADVERSARIES))
+    wait_until(lambda: crowd.connected() == len(HONEST) + len(ADVERSARIES))
     before, begun = crowd.logged(), time.monotonic()
     disturbed = [crowd.seconds() for _ in range(4)]
     assert max(disturbed) <= 1.5 * max(usual) + GRAIN, (usual, disturbed)

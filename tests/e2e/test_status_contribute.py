@@ -68,10 +68,10 @@ def advice(lab, worker: str) -> str:
     return told.partition("`poolhand worker ")[2].partition("`")[0]
 
 
-def seat(lab, worker: str) -> dict:
+def connected(lab, worker: str) -> dict:
     """What the pool knows of a worker."""
-    seats = httpx.get(f"{lab.network.info.pool_url}/v1/workers", timeout=30).json()
-    return next(each for each in seats if each["worker"] == str(lab.network.owners[worker]))
+    workers = httpx.get(f"{lab.network.info.pool_url}/v1/workers", timeout=30).json()
+    return next(each for each in workers if each["worker"] == str(lab.network.owners[worker]))
 
 
 def test_a_worker_told_to_deposit_does_so_while_it_runs_and_takes_tasks_again(lab):
@@ -82,7 +82,7 @@ def test_a_worker_told_to_deposit_does_so_while_it_runs_and_takes_tasks_again(la
         operator(lab, name, "pause")
     try:
         task_id = lab.buy("gate", trust=3)
-        wait_until(lambda: seat(lab, poor)["stake"] == 0)
+        wait_until(lambda: connected(lab, poor)["stake"] == 0)
         operator(lab, poor, "resume")
         told = operator(lab, poor, *wait_until(lambda: advice(lab, poor)).split())
         assert lab.stake(poor) == told["stake_nrlc"] == told["deposited_nrlc"] > 0

@@ -125,14 +125,16 @@ def slots_are_never_over_capacity(world) -> None:
         assert node.computing() <= node.slots, f"{node.name} computes {node.computing()} at once"
         if node.is_up:
             assert len(node.member.held()) <= node.slots * MOST_HELD_PER_SLOT
-    for seat in world.pool.scheduler.directory.all() if world.pool.is_up else ():
+    for connected in world.pool.scheduler.directory.all() if world.pool.is_up else ():
         given = [
             name.short
             for name, task in world.pool.tasks_known().items()
             for a in task.attempts
-            if a.worker == seat.worker and a.status in COMPUTING and is_working(task, a)
+            if a.worker == connected.worker and a.status in COMPUTING and is_working(task, a)
         ]
-        assert len(given) <= seat.slots, f"{seat.name} was given {given}, it has {seat.slots} slots"
+        assert len(given) <= connected.slots, (
+            f"{connected.name} was given {given}, it has {connected.slots} slots"
+        )
 
 
 def a_finalized_task_never_changes(world) -> None:

@@ -56,7 +56,7 @@ Order = Callable[[list[Task], Mapping[DealId, Deal], list[Assignment]], Iterator
 class _Room:
     """What a worker can still take, and why it was not given what it was not given."""
 
-    seat: ConnectedWorker
+    connected: ConnectedWorker
     usable: int
     slots: int
     waiting: int
@@ -69,7 +69,7 @@ class _Room:
 def plan(
     tasks: Iterable[Task],
     deals: Mapping[DealId, Deal],
-    seats: Iterable[ConnectedWorker],
+    workers: Iterable[ConnectedWorker],
     unsure: Collection[TaskId] = (),
     *,
     now: UnixSeconds = UnixSeconds(0),
@@ -82,7 +82,7 @@ def plan(
     Args:
         tasks: All that are open.
         deals: Of the tasks.
-        seats: Workers that are there; among equals the first is chosen.
+        workers: Workers that are there; among equals the first is chosen.
         unsure: Tasks of which the chain is being asked: nobody is given them now.
         now: Block time, by which workers rest.
         can_initialize: Whether the pool can pay for putting further tasks on chain.
@@ -93,7 +93,7 @@ def plan(
         The assignments, and for every worker that got none the reasons.
     """
     open_tasks = sorted(tasks, key=_urgency)
-    rooms = _rooms(open_tasks, deals, seats, now, rules)
+    rooms = _rooms(open_tasks, deals, workers, now, rules)
     made: list[Assignment] = []
     staffed: list[tuple[Task, Deal]] = []
     everybody: Counter[IdleReason] = Counter()
@@ -167,11 +167,11 @@ def _obstacle(
 def _rooms(
     tasks: Iterable[Task],
     deals: Mapping[DealId, Deal],
-    seats: Iterable[ConnectedWorker],
+    workers: Iterable[ConnectedWorker],
     now: UnixSeconds,
     rules: PlacementRules,
 ) -> Mapping[Address, _Room]:
-    rooms = {seat.worker: _room(seat, now, rules) for seat in seats}
+    rooms = {connected.worker: _room(connected, now, rules) for connected in workers}
     for task in tasks:
         for attempt in task.attempts:
             holder = rooms.get(attempt.worker)
@@ -180,10 +180,10 @@ def _rooms(
     return rooms
 
 
-def _room(seat: ConnectedWorker, now: UnixSeconds, rules: PlacementRules) -> _Room:
-    known = seat.reputation
-    usable = known.slots(seat.slots, seat.cpus, rules.newcomers_slots)
-    return _Room(seat, usable, usable, 0, seat.stake, known.is_resting(now))
+def _room(connected: ConnectedWorker, now: UnixSeconds, rules: PlacementRules) -> _Room:
+    known = connected.reputation
+    usable = known.slots(connected.slots, connected.cpus, rules.newcomers_slots)
+    return _Room(connected, usable, usable, 0, connected.stake, known.is_resting(now))
 
 
 def _occupy(room: _Room, task: Task, computing: bool, deal: Deal | None) -> None:
@@ -201,13 +201,13 @@ def _locked(task: Task, deal: Deal | None) -> NanoRlc:
 
 def _missing(room: _Room, deal: Deal, rules: PlacementRules) -> int:
     """Return the stake (nRLC) that a worker lacks for a task, whether that locks any or not."""
-    owned = room.seat.stake + room.seat.locked
+    owned = room.connected.stake + room.connected.locked
     return max(deal.worker_stake - room.stake, rules.least_stake - owned)
 
 
 def _turn(room: _Room) -> tuple[bool, bool, float]:
     load = (room.usable - room.slots) / max(room.usable, 1)
-    return room.is_resting, not room.seat.reputation.is_proved, load
+    return room.is_resting, not room.connected.reputation.is_proved, load
 
 
 def _queue(task: Task, rooms: Mapping[Address, _Room], made: list[Assignment]) -> Iterator[_Room]:
@@ -215,11 +215,11 @@ def _queue(task: Task, rooms: Mapping[Address, _Room], made: list[Assignment]) -
 
     ``made`` is what this task has been given, and grows meanwhile.
     """
-    taken = {rooms[a.worker].seat.source for a in task.attempts if a.worker in rooms}
+    taken = {rooms[a.worker].connected.source for a in task.attempts if a.worker in rooms}
     later = []
     for room in sorted(rooms.values(), key=_turn):
-        taken.update(rooms[each.worker].seat.source for each in made[-1:])
-        if room.seat.source and room.seat.source in taken:
+        taken.update(rooms[each.worker].connected.source for each in made[-1:])
+        if room.connected.source and room.connected.source in taken:
             later.append(room)
         else:
             yield room
@@ -241,8 +241,8 @@ def _staff(
     extra = doubles(task, rules, trusts)
     others = False
     for room in _queue(task, rooms, made):
-        seat = room.seat
-        wanted = replicates_wanted(_with(task, made), seat.weight, rules, trusts)
+        connected = room.connected
+        wanted = replicates_wanted(_with(task, made), connected.weight, rules, trusts)
         if not wanted and not (made and extra):
             return made, True
         hindrance = _hindrance(task, deal, room, rules)
@@ -254,8 +254,8 @@ def _staff(
             continue
         extra -= not wanted
         _occupy(room, task, computing=True, deal=deal)
-        proved = seat.reputation.is_proved
-        made.append(Assignment(task.facts.task_id, seat.worker, seat.weight, proved))
+        proved = connected.reputation.is_proved
+        made.append(Assignment(task.facts.task_id, connected.worker, connected.weight, proved))
     for room, hindrance in refused if explain else ():
         _note(room, hindrance, deal, rules)
     return made, False
@@ -277,12 +277,12 @@ def _with(task: Task, made: Iterable[Assignment]) -> Task:
 
 def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> IdleReason | None:
     """Say why a worker cannot take a task, None when it can."""
-    seat = room.seat
+    connected = room.connected
     hindrances = (
-        (seat.paused, IdleReason.PAUSED),
-        (task.attempt(seat.worker) is not None, IdleReason.HAD_IT),
-        (deal.tag.needs_gpu and not seat.gpu, IdleReason.NEEDS_GPU),
-        (deal.tag.needs_tee and not seat.tee, IdleReason.NEEDS_TEE),
+        (connected.paused, IdleReason.PAUSED),
+        (task.attempt(connected.worker) is not None, IdleReason.HAD_IT),
+        (deal.tag.needs_gpu and not connected.gpu, IdleReason.NEEDS_GPU),
+        (deal.tag.needs_tee and not connected.tee, IdleReason.NEEDS_TEE),
         (room.slots <= 0, IdleReason.BUSY),
         (room.waiting >= room.usable * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),
         (_missing(room, deal, rules) > 0, IdleReason.STAKE_TOO_LOW),

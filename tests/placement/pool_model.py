@@ -158,7 +158,7 @@ class Model:
 
     # --------------------------------------------------------------------------------- the plans
 
-    def seats(self) -> list[ConnectedWorker]:
+    def connected(self) -> list[ConnectedWorker]:
         """Return the workers in the order that chance has given them."""
         rooms = self.planner.crew.rooms
         return sorted(self.workers.values(), key=lambda each: rooms[each.worker].chance)
@@ -169,7 +169,7 @@ class Model:
         return plan(
             tasks,
             self.deals,
-            self.seats(),
+            self.connected(),
             self.unsure,
             now=self.now,
             can_initialize=self.planner.can_initialize,

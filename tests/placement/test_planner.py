@@ -72,36 +72,36 @@ def tasks_of(deal, flow=None, deadline=NOW + 7 * T):
     ]
 
 
-def seat(number, *, slots=1, stake=1000, score=0, **changes) -> ConnectedWorker:
+def connected(number, *, slots=1, stake=1000, score=0, **changes) -> ConnectedWorker:
     """Return a worker that is believed to have the slots it tells of."""
     made = ConnectedWorker(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, False, ())
     changes.setdefault("reputation", VOUCHED)
     return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
 
 
-def plan(tasks, deals, seats, unsure=(), *, now=NOW, can_initialize=True, rules=PlacementRules()):
+def plan(tasks, deals, workers, unsure=(), *, now=NOW, can_initialize=True, rules=PlacementRules()):
     """Tell a planner of all there is; return its plan, and why who gets nothing gets nothing."""
-    ranks = iter(range(len(seats)))
+    ranks = iter(range(len(workers)))
     planner = Planner(rules, lambda: float(next(ranks)))
     planner.can_initialize = can_initialize
     planner.pass_time(now)
-    for each in seats:
+    for each in workers:
         planner.join(each)
     for task in tasks:
         name = task.facts.task_id
         planner.hear(task, deals.get(task.facts.deal_id), sure=name not in unsure)
     made = planner.plan()
     given = {each.worker for each in made}
-    return made, {s.worker: planner.why_idle(s.worker) for s in seats if s.worker not in given}
+    return made, {s.worker: planner.why_idle(s.worker) for s in workers if s.worker not in given}
 
 
-def planned(tasks, deals, seats, unsure=()):
-    made, idle = plan(tasks, {deal.deal_id: deal for deal in deals}, seats, unsure)
+def planned(tasks, deals, workers, unsure=()):
+    made, idle = plan(tasks, {deal.deal_id: deal for deal in deals}, workers, unsure)
     return made, idle
 
 
-def assigned(task, *seats):
-    for each in seats:
+def assigned(task, *workers):
+    for each in workers:
         task, _ = machine.step(task, Assigned(NOW, each.worker, each.weight))
     return task
 
@@ -129,40 +129,40 @@ def contribution(task, worker, digest=RIGHT):
 @pytest.mark.parametrize(("trust", "count"), [(1, 1), (3, 2), (5, 3), (10, 4), (50, 6), (100, 7)])
 def test_as_many_newcomers_as_the_contracts_formula_asks_and_not_one_more(trust, count):
     deal = deal_of(trust=trust)
-    made, _ = planned(tasks_of(deal), [deal], [seat(n) for n in range(1, 12)])
+    made, _ = planned(tasks_of(deal), [deal], [connected(n) for n in range(1, 12)])
     assert len(made) == count
 
 
 def test_workers_with_a_score_are_fewer():
     deal = deal_of(trust=10)
-    made, _ = planned(tasks_of(deal), [deal], [seat(n, score=30) for n in range(1, 9)])
+    made, _ = planned(tasks_of(deal), [deal], [connected(n, score=30) for n in range(1, 9)])
     assert len(made) == 2  # weight 9 each: 81 × 10 > 82 × 9
 
 
 def test_those_at_work_count_and_those_that_are_lost_do_not():
-    deal, seats = deal_of(trust=10), [seat(n) for n in range(1, 9)]
+    deal, workers = deal_of(trust=10), [connected(n) for n in range(1, 9)]
     (task,) = tasks_of(deal)
-    task = assigned(task, *seats[:3])
-    assert len(planned([task], [deal], seats)[0]) == 1
-    task, _ = machine.step(task, Lost(NOW, seats[0].worker))
-    assert len(planned([task], [deal], seats)[0]) == 2
+    task = assigned(task, *workers[:3])
+    assert len(planned([task], [deal], workers)[0]) == 1
+    task, _ = machine.step(task, Lost(NOW, workers[0].worker))
+    assert len(planned([task], [deal], workers)[0]) == 2
 
 
 def test_a_contribution_that_disagrees_asks_for_more():
-    deal, seats = deal_of(trust=5), [seat(n) for n in range(1, 12)]
+    deal, workers = deal_of(trust=5), [connected(n) for n in range(1, 12)]
     (task,) = tasks_of(deal)
-    task = assigned(task, *seats[:3])
-    agreed = {s.worker: contribution(task, s.worker) for s in seats[:2]}
-    liar = seats[2].worker
+    task = assigned(task, *workers[:3])
+    agreed = {s.worker: contribution(task, s.worker) for s in workers[:2]}
+    liar = workers[2].worker
     split = viewed(task, {**agreed, liar: contribution(task, liar, ResultDigest(bytes(32)))})
-    more = len(planned([split], [deal], seats)[0])
+    more = len(planned([split], [deal], workers)[0])
     total, strength = 1 + 2 + 4 * 2**more, 4 * 2**more
     assert strength * 5 > total * 4
     assert 4 * 2 ** (more - 1) * 5 <= (1 + 2 + 4 * 2 ** (more - 1)) * 4
 
 
 def test_a_task_is_given_once_to_a_worker():
-    deal, only = deal_of(trust=10), seat(1, slots=9)
+    deal, only = deal_of(trust=10), connected(1, slots=9)
     made, _ = planned(tasks_of(deal), [deal], [only])
     assert len(made) == 1
     task = assigned(tasks_of(deal)[0], only)
@@ -174,22 +174,22 @@ def test_a_task_is_given_once_to_a_worker():
 
 def test_nobody_gets_more_than_it_has_slots():
     deal = deal_of(size=10)
-    made, _ = planned(tasks_of(deal), [deal], [seat(1, slots=3), seat(2, slots=2)])
-    assert Counter(each.worker for each in made) == {seat(1).worker: 3, seat(2).worker: 2}
+    made, _ = planned(tasks_of(deal), [deal], [connected(1, slots=3), connected(2, slots=2)])
+    assert Counter(each.worker for each in made) == {connected(1).worker: 3, connected(2).worker: 2}
 
 
 def test_work_is_spread_over_the_workers():
     deal = deal_of(size=4)
-    made, _ = planned(tasks_of(deal), [deal], [seat(n, slots=4) for n in range(1, 5)])
+    made, _ = planned(tasks_of(deal), [deal], [connected(n, slots=4) for n in range(1, 5)])
     assert set(Counter(each.worker for each in made).values()) == {1}
 
 
 def test_stake_limits_what_a_worker_gets_in_the_standard_flow_alone():
-    deal, poor = deal_of(size=5), seat(1, slots=5, stake=70)
+    deal, poor = deal_of(size=5), connected(1, slots=5, stake=70)
     standard, idle = planned(tasks_of(deal, Flow.STANDARD), [deal], [poor])
     quick, _ = planned(tasks_of(deal), [deal], [poor])
     assert (len(standard), len(quick)) == (2, 5)
-    broke = seat(2, slots=5, stake=29)
+    broke = connected(2, slots=5, stake=29)
     _, idle = planned(tasks_of(deal, Flow.STANDARD), [deal], [broke])
     assert idle[broke.worker] == {"stake too low": 5, "nRLC of stake missing": 1}
     assert tasks_seen(idle[broke.worker]) == 5
@@ -197,7 +197,7 @@ def test_stake_limits_what_a_worker_gets_in_the_standard_flow_alone():
 
 
 def test_results_that_wait_for_the_chain_are_not_piled_up_without_end():
-    deal, only = deal_of(size=100), seat(1, slots=1)
+    deal, only = deal_of(size=100), connected(1, slots=1)
     tasks = tasks_of(deal)
     done = [machine.step(assigned(t, only), _computed(only))[0] for t in tasks[:WAITING_PER_SLOT]]
     made, idle = planned([*done, *tasks[WAITING_PER_SLOT:]], [deal], [only])
@@ -218,7 +218,7 @@ def _computed(who):
 def test_tags_are_respected():
     gpu, tee = deal_of(1, tag=Tag.of(["gpu"])), deal_of(2, tag=Tag.of(["tee", "scone"]))
     tasks = [*tasks_of(gpu), *tasks_of(tee)]
-    plain, able = seat(1, slots=4), seat(2, slots=4, gpu=True)
+    plain, able = connected(1, slots=4), connected(2, slots=4, gpu=True)
     made, idle = planned(tasks, [gpu, tee], [plain])
     assert not made
     assert idle[plain.worker] == Counter({"task needs a GPU": 1, "task needs a TEE": 1})
@@ -228,19 +228,21 @@ def test_tags_are_respected():
 
 def test_a_paused_worker_gets_nothing():
     deal = deal_of()
-    made, idle = planned(tasks_of(deal), [deal], [seat(1, paused=True, reason="the pool drains")])
+    made, idle = planned(
+        tasks_of(deal), [deal], [connected(1, paused=True, reason="the pool drains")]
+    )
     assert not made
-    assert idle[seat(1).worker] == Counter({"worker is paused": 1})
+    assert idle[connected(1).worker] == Counter({"worker is paused": 1})
 
 
 def test_what_has_begun_comes_first_then_the_nearest_deadline():
     late, soon = deal_of(1), deal_of(2)
     begun = deal_of(3, trust=5)
-    started = assigned(tasks_of(begun)[0], seat(7))
+    started = assigned(tasks_of(begun)[0], connected(7))
     tasks = [*tasks_of(late), *tasks_of(soon, deadline=NOW + 2 * T), started]
-    made, _ = planned(tasks, [late, soon, begun], [seat(1)])
+    made, _ = planned(tasks, [late, soon, begun], [connected(1)])
     assert made[0].task_id == started.facts.task_id
-    made, _ = planned(tasks[:2], [late, soon], [seat(1)])
+    made, _ = planned(tasks[:2], [late, soon], [connected(1)])
     assert made[0].task_id == tasks[1].facts.task_id
 
 
@@ -248,26 +250,26 @@ def test_what_has_begun_comes_first_then_the_nearest_deadline():
 def test_a_task_that_takes_no_contribution_is_given_to_nobody(status):
     deal = deal_of(trust=5)
     task = viewed(tasks_of(deal)[0], {}, status)
-    assert not planned([task], [deal], [seat(1)])[0]
+    assert not planned([task], [deal], [connected(1)])[0]
 
 
 def test_a_task_past_its_contribution_deadline_is_given_to_nobody():
     deal = deal_of(trust=5)
     task = viewed(tasks_of(deal)[0], {}, now=UnixSeconds(NOW + 7 * T))
-    assert not planned([task], [deal], [seat(1)])[0]
+    assert not planned([task], [deal], [connected(1)])[0]
 
 
 def test_a_task_whose_deal_the_chain_does_not_hold_is_given_to_nobody():
-    assert not planned(tasks_of(deal_of()), [], [seat(1)])[0]
+    assert not planned(tasks_of(deal_of()), [], [connected(1)])[0]
 
 
 def test_a_task_of_which_the_chain_is_being_asked_is_given_to_nobody_but_fills_its_slots():
     deal, other = deal_of(1), deal_of(2)
-    busy = assigned(tasks_of(deal)[0], seat(1))
+    busy = assigned(tasks_of(deal)[0], connected(1))
     tasks = [busy, *tasks_of(other)]
-    made, _ = planned(tasks, [deal, other], [seat(1)], {busy.facts.task_id})
+    made, _ = planned(tasks, [deal, other], [connected(1)], {busy.facts.task_id})
     assert not made
-    assert not planned(tasks_of(other), [other], [seat(1)], {tasks[1].facts.task_id})[0]
+    assert not planned(tasks_of(other), [other], [connected(1)], {tasks[1].facts.task_id})[0]
 
 
 @given(
@@ -279,17 +281,17 @@ def test_a_task_of_which_the_chain_is_being_asked_is_given_to_nobody_but_fills_i
 def test_any_plan_keeps_to_slots_stakes_and_need(trusts, slots, stakes, scores):
     deals = [deal_of(n, trust=trust) for n, trust in enumerate(trusts, 1)]
     tasks = [task for deal in deals for task in tasks_of(deal, Flow.STANDARD)]
-    seats = [
-        seat(n, slots=slot, stake=stakes[n - 1], score=scores[n - 1])
+    workers = [
+        connected(n, slots=slot, stake=stakes[n - 1], score=scores[n - 1])
         for n, slot in enumerate(slots, 1)
     ]
-    made, idle = planned(tasks, deals, seats)
+    made, idle = planned(tasks, deals, workers)
     assert len({(each.task_id, each.worker) for each in made}) == len(made)
     per_worker = Counter(each.worker for each in made)
-    for each in seats:
+    for each in workers:
         assert per_worker[each.worker] <= each.slots
         assert per_worker[each.worker] * STAKE <= each.stake
-    assert set(idle) == {s.worker for s in seats} - set(per_worker)
+    assert set(idle) == {s.worker for s in workers} - set(per_worker)
     for task, trust in zip(tasks, trusts, strict=True):
         weights = [each.weight for each in made if each.task_id == task.facts.task_id]
         assert _useful(trust, weights)
@@ -305,7 +307,7 @@ def _useful(trust, weights):
 
 def test_weights_are_the_chains():
     deal = deal_of()
-    made, _ = planned(tasks_of(deal), [deal], [seat(1, score=30)])
+    made, _ = planned(tasks_of(deal), [deal], [connected(1, score=30)])
     assert made[0].weight == Weight(9)
 
 
@@ -313,13 +315,17 @@ def test_weights_are_the_chains():
 
 
 def test_a_worker_without_any_open_task_is_told_so():
-    _, idle = planned([], [], [seat(1)])
-    assert idle[seat(1).worker] == {IdleReason.NO_OPEN_TASK: 0}
-    assert tasks_seen(idle[seat(1).worker]) == 0
+    _, idle = planned([], [], [connected(1)])
+    assert idle[connected(1).worker] == {IdleReason.NO_OPEN_TASK: 0}
+    assert tasks_seen(idle[connected(1).worker]) == 0
 
 
 def test_every_reason_is_counted_and_together_they_are_the_tasks_seen():
-    me, rich, n = seat(1, slots=1, stake=40), seat(2, slots=9, stake=10**6), iter(range(1, 99))
+    me, rich, n = (
+        connected(1, slots=1, stake=40),
+        connected(2, slots=9, stake=10**6),
+        iter(range(1, 99)),
+    )
     had = assigned(tasks_of(deal_of(next(n)), Flow.STANDARD)[0], me)
     had, _ = machine.step(had, Lost(NOW, me.worker))
     enough = assigned(tasks_of(deal_of(next(n)))[0], rich)
@@ -349,16 +355,16 @@ def test_every_reason_is_counted_and_together_they_are_the_tasks_seen():
 def test_who_deposits_what_is_missing_is_given_the_cheapest_task():
     deals = [deal_of(n, stake=NanoRlc(price), trust=5) for n, price in ((1, 90), (2, 70))]
     tasks = [each for deal in deals for each in tasks_of(deal)]
-    _, idle = planned(tasks, deals, [seat(1, stake=40)])
-    missing = stake_missing(idle[seat(1).worker])
-    assert not planned(tasks, deals, [seat(1, stake=40 + missing - 1)])[0]
-    made, _ = planned(tasks, deals, [seat(1, stake=40 + missing)])
+    _, idle = planned(tasks, deals, [connected(1, stake=40)])
+    missing = stake_missing(idle[connected(1).worker])
+    assert not planned(tasks, deals, [connected(1, stake=40 + missing - 1)])[0]
+    made, _ = planned(tasks, deals, [connected(1, stake=40 + missing)])
     assert [each.task_id for each in made] == [tasks[1].facts.task_id]
 
 
 def test_a_busy_worker_is_told_of_its_slots_and_of_tasks_that_others_have():
     deal = deal_of(size=4)
-    tasks, me, other = tasks_of(deal), seat(1), seat(2, slots=2)
+    tasks, me, other = tasks_of(deal), connected(1), connected(2, slots=2)
     tasks[0] = assigned(tasks[0], me)
     made, idle = planned(tasks, [deal], [me, other])
     assert len(made) == 2
@@ -369,9 +375,11 @@ def test_a_pool_short_of_gas_puts_nothing_new_on_chain_and_goes_on_with_what_is_
     fresh, begun = deal_of(1, trust=5), deal_of(2, trust=5)
     there = viewed(tasks_of(begun)[0], {})
     tasks, deals = [*tasks_of(fresh), there], {d.deal_id: d for d in (fresh, begun)}
-    made, idle = plan(tasks, deals, [seat(1, slots=4), seat(2, slots=0)], can_initialize=False)
+    made, idle = plan(
+        tasks, deals, [connected(1, slots=4), connected(2, slots=0)], can_initialize=False
+    )
     assert [each.task_id for each in made] == [there.facts.task_id]
-    assert idle[seat(2).worker] == {IdleReason.POOL_OUT_OF_GAS: 1, IdleReason.BUSY: 1}
+    assert idle[connected(2).worker] == {IdleReason.POOL_OUT_OF_GAS: 1, IdleReason.BUSY: 1}
 
 
 @given(
@@ -383,9 +391,9 @@ def test_a_pool_short_of_gas_puts_nothing_new_on_chain_and_goes_on_with_what_is_
 def test_the_counts_of_any_idle_worker_add_up_to_the_open_tasks(trusts, slots, stakes, unsure):
     deals = [deal_of(n, trust=trust) for n, trust in enumerate(trusts, 1)]
     tasks = [task for deal in deals for task in tasks_of(deal, Flow.STANDARD)]
-    seats = [seat(n, slots=slot, stake=stakes[n - 1]) for n, slot in enumerate(slots, 1)]
+    workers = [connected(n, slots=slot, stake=stakes[n - 1]) for n, slot in enumerate(slots, 1)]
     doubted = {tasks[n].facts.task_id for n in unsure if n < len(tasks)}
-    _, idle = planned(tasks, deals, seats, doubted)
+    _, idle = planned(tasks, deals, workers, doubted)
     for reasons in idle.values():
         assert tasks_seen(reasons) == len(tasks)
         assert reasons.keys() <= {each.value for each in IdleReason}
@@ -396,24 +404,24 @@ def test_the_counts_of_any_idle_worker_add_up_to_the_open_tasks(trusts, slots, s
 
 def test_who_has_settled_tasks_comes_before_who_boasts():
     deal = deal_of()
-    boaster = seat(1, slots=65_535, cpus=65_535, reputation=NEWCOMER)
-    made, _ = planned(tasks_of(deal), [deal], [boaster, seat(2)])
-    assert [each.worker for each in made] == [seat(2).worker]
+    boaster = connected(1, slots=65_535, cpus=65_535, reputation=NEWCOMER)
+    made, _ = planned(tasks_of(deal), [deal], [boaster, connected(2)])
+    assert [each.worker for each in made] == [connected(2).worker]
     assert made[0].proved
 
 
 def test_a_newcomer_works_where_the_proved_are_busy():
     deal = deal_of(size=3)
-    made, _ = planned(tasks_of(deal), [deal], [seat(1, reputation=NEWCOMER), seat(2)])
+    made, _ = planned(tasks_of(deal), [deal], [connected(1, reputation=NEWCOMER), connected(2)])
     assert {each.worker: each.proved for each in made} == {
-        seat(1).worker: False,
-        seat(2).worker: True,
+        connected(1).worker: False,
+        connected(2).worker: True,
     }
 
 
 def test_who_has_lost_its_turn_waits_while_another_is_there_and_works_where_nobody_is():
     deal, rests = deal_of(size=3), blamed(VOUCHED, NOW)
-    resting, other = seat(1, slots=3, reputation=rests), seat(2)
+    resting, other = connected(1, slots=3, reputation=rests), connected(2)
     made, idle = plan(tasks_of(deal), {deal.deal_id: deal}, [resting, other], now=NOW)
     assert [each.worker for each in made] == [other.worker]
     assert idle[resting.worker] == {IdleReason.RESTING: 2, IdleReason.ENOUGH: 1}
@@ -431,8 +439,8 @@ def test_who_has_lost_its_turn_waits_while_another_is_there_and_works_where_nobo
 
 def test_two_of_one_address_do_not_share_a_task_while_others_are_free():
     deal = deal_of(trust=3)
-    kin = [seat(n, source="203.0.113.7") for n in (1, 2, 3)]
-    stranger = seat(4, source="203.0.113.8", reputation=NEWCOMER)
+    kin = [connected(n, source="203.0.113.7") for n in (1, 2, 3)]
+    stranger = connected(4, source="203.0.113.8", reputation=NEWCOMER)
     made, _ = planned(tasks_of(deal), [deal], [*kin, stranger])
     assert {each.worker for each in made} == {kin[0].worker, stranger.worker}
     made, _ = planned(tasks_of(deal), [deal], kin)
@@ -444,22 +452,25 @@ def test_two_of_one_address_do_not_share_a_task_while_others_are_free():
 
 def test_the_pools_least_stake_is_asked_for_tasks_that_lock_none():
     deal, rules = deal_of(size=2), PlacementRules(least_stake=NanoRlc(500))
-    poor, rich = seat(1, slots=2, stake=499), seat(2, slots=1, stake=400, locked=NanoRlc(100))
+    poor, rich = (
+        connected(1, slots=2, stake=499),
+        connected(2, slots=1, stake=400, locked=NanoRlc(100)),
+    )
     made, idle = plan(tasks_of(deal), {deal.deal_id: deal}, [poor, rich], rules=rules)
     assert [each.worker for each in made] == [rich.worker]
     assert idle[poor.worker][IdleReason.STAKE_MISSING] == 1
-    broke = seat(3, stake=STAKE - 1)
+    broke = connected(3, stake=STAKE - 1)
     assert not planned(tasks_of(deal), [deal], [broke])[0], "the deal's own stake is the least"
 
 
 def test_each_offer_that_lies_asks_for_one_more_until_all_have_been_asked():
     deal, rules = deal_of(), PlacementRules()
-    seats = [seat(n, reputation=NEWCOMER) for n in range(1, 12)]
+    workers = [connected(n, reputation=NEWCOMER) for n in range(1, 12)]
     (task,) = tasks_of(deal)
     rounds = []
     for after in range(0, 5 * rules.take_up, rules.take_up):
         task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + after)))
-        made, _ = plan([task], {deal.deal_id: deal}, seats, rules=rules)
+        made, _ = plan([task], {deal.deal_id: deal}, workers, rules=rules)
         rounds.append(len(made))
         for each in made:
             event = Assigned(task.now, each.worker, each.weight, each.proved)
@@ -471,20 +482,20 @@ def test_an_offer_made_by_a_lagging_clock_is_given_its_seconds_all_the_same():
     deal, rules = deal_of(), PlacementRules()
     (task,) = tasks_of(deal)
     task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + 60)))
-    task = assigned(task, seat(1))  # the pool still thinks that it is NOW
+    task = assigned(task, connected(1))  # the pool still thinks that it is NOW
     assert task.attempts[0].heard_at == NOW + 60
-    assert not plan([task], {deal.deal_id: deal}, [seat(2)], rules=rules)[0]
+    assert not plan([task], {deal.deal_id: deal}, [connected(2)], rules=rules)[0]
 
 
 def test_idle_workers_stand_by_newcomers_only_after_everything_else():
     deal, fresh = deal_of(1), deal_of(2)
     (task,) = tasks_of(deal)
-    newcomer = seat(1, reputation=NEWCOMER)
+    newcomer = connected(1, reputation=NEWCOMER)
     task, _ = machine.step(task, Assigned(NOW, newcomer.worker, newcomer.weight, proved=False))
     entry = Entry(Status.RUNNING, NOW)
     task, _ = machine.step(task, machine.Reported(NOW, newcomer.worker, 0, (entry,)))
     task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + TRIAL)))
-    idle = seat(2)
+    idle = connected(2)
     made, _ = planned([task, *tasks_of(fresh)], [deal, fresh], [newcomer, idle])
     assert [each.task_id for each in made] == [tasks_of(fresh)[0].facts.task_id]
     made, _ = planned([task], [deal], [newcomer, idle])
@@ -505,8 +516,8 @@ def test_whatever_is_claimed_nobody_is_given_more_than_it_proved_nor_a_task_twic
     rules, now = PlacementRules(least_stake=NanoRlc(50)), NOW
     deals = [deal_of(n, trust=trust) for n, trust in enumerate(trusts, 1)]
     tasks = [task for deal in deals for task in tasks_of(deal)]
-    seats = [
-        seat(n, slots=slots, cpus=slots, stake=stake, source=f"203.0.113.{place}",
+    workers = [
+        connected(n, slots=slots, cpus=slots, stake=stake, source=f"203.0.113.{place}",
              reputation=VOUCHED if proved else NEWCOMER)
         for n, (slots, proved, place, stake) in enumerate(workers, 1)
     ]  # fmt: skip
@@ -514,12 +525,12 @@ def test_whatever_is_claimed_nobody_is_given_more_than_it_proved_nor_a_task_twic
         now = UnixSeconds(now + after)
         tasks = [machine.step(task, machine.Ticked(now))[0] for task in tasks]
         by_id = {deal.deal_id: deal for deal in deals}
-        for each in plan(tasks, by_id, seats, now=now, rules=rules)[0]:
+        for each in plan(tasks, by_id, workers, now=now, rules=rules)[0]:
             (place,) = (n for n, t in enumerate(tasks) if t.facts.task_id == each.task_id)
             assert tasks[place].attempt(each.worker) is None
             event = Assigned(now, each.worker, each.weight, each.proved)
             tasks[place], _ = machine.step(tasks[place], event)
-    for each in seats:
+    for each in workers:
         held = sum(
             is_working(task, attempt)
             for task in tasks

@@ -187,15 +187,20 @@ async def test_workers_are_listed_with_what_they_can_take(office):
     world, client = office
     worker = await world.hired(slots=2, gpu=False)
     await worker.pauses("lunch")
-    (seat,) = await got(client, "/v1/workers")
-    assert Address.parse(seat["worker"]) == worker.address
-    assert (seat["slots"], seat["replicates"], seat["paused"], seat["reason"]) == (
+    (connected,) = await got(client, "/v1/workers")
+    assert Address.parse(connected["worker"]) == worker.address
+    assert (
+        connected["slots"],
+        connected["replicates"],
+        connected["paused"],
+        connected["reason"],
+    ) == (
         2,
         0,
         True,
         "lunch",
     )
-    assert seat["stake"] == 1000 * 10**9
+    assert connected["stake"] == 1000 * 10**9
 
 
 async def test_why_workers_are_given_nothing_is_told_of_all_and_of_each(office):

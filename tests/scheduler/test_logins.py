@@ -26,8 +26,8 @@ async def test_a_login_does_not_wait_for_the_chain(pool):
     world = await pool(placement=UNTRIED)
     hub = world.scheduler.workers._hub = Counting(world.chain.hub)
     worker = await world.hired(stake=500)
-    seat = world.scheduler.directory.get(worker.address)
-    assert (hub.batches, seat.stake, seat.paused) == ([1], 0, False)
+    connected = world.scheduler.directory.get(worker.address)
+    assert (hub.batches, connected.stake, connected.paused) == ([1], 0, False)
     hub.open.set()
     await world.settle()
     assert world.scheduler.directory.get(worker.address).stake == 500

@@ -73,8 +73,8 @@ async def test_score_and_stake_are_read_when_a_worker_comes(pool):
     worker = world.hire(stake=123)
     world.chain.set_score(worker.address, 30)
     await worker.arrives()
-    seat = world.scheduler.directory.get(worker.address)
-    assert (seat.stake, seat.weight) == (123, 9)
+    connected = world.scheduler.directory.get(worker.address)
+    assert (connected.stake, connected.weight) == (123, 9)
 
 
 async def test_each_worker_has_its_own_score_and_stake(pool):
@@ -83,8 +83,8 @@ async def test_each_worker_has_its_own_score_and_stake(pool):
     for number, worker in enumerate(workers, 1):
         world.chain.set_score(worker.address, 15 * number)
     await world.scheduler.workers.appraise([worker.address for worker in workers])
-    seats = [world.scheduler.directory.get(worker.address) for worker in workers]
-    assert [(each.stake, each.weight) for each in seats] == [(100, 4), (200, 9), (300, 14)]
+    workers = [world.scheduler.directory.get(worker.address) for worker in workers]
+    assert [(each.stake, each.weight) for each in workers] == [(100, 4), (200, 9), (300, 14)]
 
 
 async def test_a_stake_deposited_later_is_noticed_with_the_next_block(pool):

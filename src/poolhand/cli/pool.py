@@ -102,10 +102,10 @@ async def status(command: CommandRun) -> Answer:
 
     async with command.requester() as requester:
         pool = _pool_of(requester)
-        told, seats = await pool.standing(), await pool.workers()
+        told, workers = await pool.standing(), await pool.workers()
         account = await requester.balances(told.config.owner)
         registered = await requester.hub.workerpool(told.config.workerpool)
-        seen = Seen(pool.url, told, seats, account, registered)
+        seen = Seen(pool.url, told, workers, account, registered)
     return Answer(standing_members(seen), lambda: standing_report(seen))
 
 

@@ -33,7 +33,7 @@ class Seen:
 
     url: str
     told: PoolStanding
-    seats: Sequence[PoolWorker]
+    workers: Sequence[PoolWorker]
     owner: Balances
     registered: Workerpool | None
 
@@ -77,7 +77,7 @@ def standing_members(seen: Seen) -> dict[str, Any]:
         "version": told.version,
         "block": health.block,
         "workers": health.workers,
-        "paused_workers": sum(seat.paused for seat in seen.seats),
+        "paused_workers": sum(each.paused for each in seen.workers),
         "idle_workers": dict(health.idle),
         "open_tasks": health.open_tasks,
         "prices_nrlc": {str(category): price for category, price in told.prices.items()},
@@ -105,7 +105,7 @@ def standing_report(seen: Seen) -> RenderableType:
 def _rows(seen: Seen) -> list[tuple[str, Any]]:
     told, health, owner = seen.told.config, seen.told.health, seen.owner
     prices = ", ".join(f"category {n}: {rlc(price)}" for n, price in sorted(told.prices.items()))
-    paused = sum(seat.paused for seat in seen.seats)
+    paused = sum(each.paused for each in seen.workers)
     free, locked = owner.account.stake, owner.account.locked
     deposit = f"{rlc(free)} free, {rlc(locked)} locked; a task locks at least {rlc(seen.least)}"
     sells = {None: "it does not say", True: "yes", False: "no"}[health.sells]

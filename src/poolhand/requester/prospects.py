@@ -32,7 +32,7 @@ _DONE: Final = FINAL | FAILURES | {Status.CONTRIBUTED, Status.WORKER_LOST}
 class Prospects:
     """Judges tasks; asks the pool who is connected only where a task stands still."""
 
-    _seated: frozenset[Address] | None = None
+    _connected: frozenset[Address] | None = None
     _looks: int = 0
 
     async def judge(
@@ -41,25 +41,27 @@ class Prospects:
         """Return the tasks, those marked for which nobody is left."""
         if pool is not None and any(map(stands_still, tasks)):
             await self._ask(pool)
-        return tuple(replace(task, nobody_left=is_hopeless(task, self._seated)) for task in tasks)
+        return tuple(
+            replace(task, nobody_left=is_hopeless(task, self._connected)) for task in tasks
+        )
 
     async def _ask(self, pool: PoolClient) -> None:
         self._looks += 1
         if self._looks % PERIOD != 1:
             return
         try:
-            self._seated = frozenset(each.worker for each in await pool.workers())
+            self._connected = frozenset(each.worker for each in await pool.workers())
         except (Unavailable, Refused, PeerFault):
-            self._seated = None
+            self._connected = None
 
 
-def is_hopeless(task: TaskProgress, seated: frozenset[Address] | None) -> bool:
-    """Whether no worker is left for a task; ``seated`` are those connected, None if unknown."""
+def is_hopeless(task: TaskProgress, connected: frozenset[Address] | None) -> bool:
+    """Whether no worker is left for a task; ``connected`` are those connected, None if unknown."""
     if not stands_still(task) or task.news is None:
         return False
     if task.news.obstacle or task.news.status is TaskStatus.RUNNING_FAILED:
         return True
-    return seated is not None and not seated - {each.worker for each in task.news.replicates}
+    return connected is not None and not connected - {each.worker for each in task.news.replicates}
 
 
 def stands_still(task: TaskProgress) -> bool:

@@ -156,8 +156,8 @@ def _pool(router: APIRouter, office: Office) -> None:
         """List connected workers."""
         return ConnectedWorkers(
             tuple(
-                show_worker(seat, len(office.engine.index.of(seat.worker)))
-                for seat in office.workers.all()
+                show_worker(each, len(office.engine.index.of(each.worker)))
+                for each in office.workers.all()
             )
         )
 

@@ -122,7 +122,7 @@ class Preflight:
 
     def able(self) -> list[Able]:
         """Return the workers that would take tasks now."""
-        return [_able(seat) for seat in self._takers()]
+        return [_able(each) for each in self._takers()]
 
     def obstacle(self, deal: Deal, had: Collection[Address] = ()) -> str | None:
         """Say why the workers that are there cannot do what was bought; None if they can.
@@ -134,9 +134,9 @@ class Preflight:
             deal: What was bought.
             had: Workers that are not given a task of it again.
         """
-        seats = [seat for seat in self._present() if self._has_slot(seat)]
-        seats = [seat for seat in seats if seat.worker not in had]
-        left = [replace(_able(seat), gpu=seat.gpu) for seat in seats]
+        workers = [each for each in self._present() if self._has_slot(each)]
+        workers = [each for each in workers if each.worker not in had]
+        left = [replace(_able(each), gpu=each.gpu) for each in workers]
         try:
             check_in_reach(left, Trust(1) if had else deal.trust, deal.tag, deal.worker_stake)
         except Refused as fault:
@@ -144,12 +144,12 @@ class Preflight:
         return None
 
     def _takers(self) -> list[ConnectedWorker]:
-        now, seats = self._now(), self._present()
-        fresh = [seat for seat in seats if not seat.reputation.is_resting(now)]
-        return [seat for seat in fresh or seats if self._has_slot(seat)]
+        now, workers = self._now(), self._present()
+        fresh = [each for each in workers if not each.reputation.is_resting(now)]
+        return [each for each in fresh or workers if self._has_slot(each)]
 
     def _present(self) -> list[ConnectedWorker]:
-        return [seat for seat in self._directory.all() if not seat.paused]
+        return [each for each in self._directory.all() if not each.paused]
 
     @property
     def highest_trust(self) -> Trust:
@@ -159,10 +159,10 @@ class Preflight:
         least = Trust(1) if weights else Trust(0)
         return Trust(min(max(reach, least), self._settings.highest_trust))
 
-    def _has_slot(self, seat: ConnectedWorker) -> bool:
+    def _has_slot(self, connected: ConnectedWorker) -> bool:
         rules = self._settings.placement
-        slots = seat.reputation.slots(seat.slots, seat.cpus, rules.newcomers_slots)
-        return slots > 0 and seat.stake + seat.locked >= rules.least_stake
+        slots = connected.reputation.slots(connected.slots, connected.cpus, rules.newcomers_slots)
+        return slots > 0 and connected.stake + connected.locked >= rules.least_stake
 
     async def _stake(self, price: NanoRlc) -> NanoRlc:
         """Return the stake that the deal would ask of each worker."""
@@ -239,10 +239,10 @@ class Preflight:
             self._callers.popitem(last=False)
 
 
-def _able(seat: ConnectedWorker) -> Able:
+def _able(connected: ConnectedWorker) -> Able:
     """Return what a worker can do; its word that it has a GPU counts once it is proved."""
-    gpu = seat.gpu and seat.reputation.is_proved
-    return Able(seat.weight, NanoRlc(seat.stake + seat.locked), gpu)
+    gpu = connected.gpu and connected.reputation.is_proved
+    return Able(connected.weight, NanoRlc(connected.stake + connected.locked), gpu)
 
 
 def _failed(known: Reputation, now: UnixSeconds) -> str:

@@ -198,19 +198,19 @@ def show_deal(deal: Deal, tasks: Iterable[TaskLine]) -> DealNews:
     )
 
 
-def show_worker(seat: ConnectedWorker, replicates: int) -> PoolWorker:
+def show_worker(connected: ConnectedWorker, replicates: int) -> PoolWorker:
     """Show a connected worker (stake in nRLC)."""
     return PoolWorker(
-        worker=seat.worker,
-        name=seat.name,
-        version=seat.version,
-        cpus=seat.cpus,
-        slots=seat.slots,
+        worker=connected.worker,
+        name=connected.name,
+        version=connected.version,
+        cpus=connected.cpus,
+        slots=connected.slots,
         replicates=replicates,
-        score=seat.score,
-        stake=seat.stake,
-        paused=seat.paused,
-        reason=seat.reason,
+        score=connected.score,
+        stake=connected.stake,
+        paused=connected.paused,
+        reason=connected.reason,
     )
 
 
