@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE = 60.0
+TIME_LIMIT = 60.0
 """Seconds for one program to become ready, to freeze or to end."""
 PACE = 0.02
 
@@ -86,7 +86,7 @@ class Program:
         """
         assert self._told is not None
         try:
-            line = await asyncio.wait_for(asyncio.shield(self._told), PATIENCE)
+            line = await asyncio.wait_for(asyncio.shield(self._told), TIME_LIMIT)
             return str(json.loads(line)["url"])
         except (TimeoutError, ValueError):
             raise Died(self) from None
@@ -107,7 +107,7 @@ class Program:
         self._send(number)
         self._send(signal.SIGCONT)
         try:
-            await asyncio.wait_for(self._process.wait(), PATIENCE)
+            await asyncio.wait_for(self._process.wait(), TIME_LIMIT)
         except TimeoutError:
             self._send(signal.SIGKILL)
             await self._process.wait()
@@ -131,4 +131,4 @@ class Slow(Exception):
     """A program did not end by a signal."""
 
     def __init__(self, name: str, number: signal.Signals) -> None:
-        super().__init__(f"{name} did not end within {PATIENCE:.0f} s of {number.name}")
+        super().__init__(f"{name} did not end within {TIME_LIMIT:.0f} s of {number.name}")

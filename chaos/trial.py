@@ -20,7 +20,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.trust import Trust
 from poolhand.requester.wish import Wish
 
-PATIENCE = 75.0
+TIME_LIMIT = 75.0
 """Seconds for one trial; more means that it hangs."""
 DOWN_BLOCKS = 3
 """How long a victim stays away."""
@@ -76,14 +76,14 @@ class Trials:
         await self._arena.play(flow)
         if flow not in self._references:
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIME_LIMIT):
                     before = await evidence.read_books(self._arena)
                     task_id = await self._buy()
                     news = await self._settled(task_id)
                     found = await evidence.outcome(self._arena, before, task_id, news)
             except TimeoutError:
                 told = await evidence.story(self._arena, self._task_id)
-                raise Undisturbed(f"it did not end within {PATIENCE:.0f} s\n{told}") from None
+                raise Undisturbed(f"it did not end within {TIME_LIMIT:.0f} s\n{told}") from None
             if wrong := tuple(laws(found)):
                 raise Undisturbed("; ".join(wrong))
             self._references[flow] = found
@@ -98,10 +98,10 @@ class Trials:
         reference = await self.reference(cell.flow)
         began = time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIME_LIMIT):
                 found.wrong = await self._play(cell, reference, found.notes)
         except TimeoutError:
-            found.wrong = (f"it did not end within {PATIENCE:.0f} s",)
+            found.wrong = (f"it did not end within {TIME_LIMIT:.0f} s",)
         except Exception:  # noqa: BLE001 - the trial failed, the run goes on
             found.wrong = (traceback.format_exc(limit=4),)
         found.seconds = time.monotonic() - began

@@ -65,7 +65,7 @@ async def test_nobody_there_is_unreachable(anvil):
     assert "127.0.0.1:1" in str(caught.value)
 
 
-async def test_who_has_patience_is_connected_when_an_endpoint_answers(anvil):
+async def test_who_waits_is_connected_when_an_endpoint_answers(anvil):
     class Passing:
         """A clock on which the endpoint is mended in the third pause."""
 
@@ -86,7 +86,7 @@ async def test_who_has_patience_is_connected_when_an_endpoint_answers(anvil):
     assert len(pauses) == 3
 
 
-async def test_another_chain_is_refused_however_much_patience_there_is(anvil):
+async def test_another_chain_is_refused_however_long_one_would_wait(anvil):
     retry = ChainRetry(SystemClock(), chain_outage("the test"))
     with pytest.raises(WrongChain):
         async with connect(anvil.settings(chain_id=42161), retry):

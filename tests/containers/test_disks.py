@@ -211,7 +211,7 @@ def test_a_program_that_fails_tells_its_last_line():
 
 def test_a_program_that_hangs_is_given_up():
     with pytest.raises(OSError, match=r"not done after 0.05 s"):
-        mounts.run("sleep", "60", patience=0.05)
+        mounts.run("sleep", "60", time_limit=0.05)
 
 
 def test_a_folder_on_a_sound_disk_is_flushed(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from chaos.arena import arena
 from chaos.matrix import fixed
-from chaos.trial import PATIENCE, Trials
+from chaos.trial import TIME_LIMIT, Trials
 
 SEED = 20261125
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,7 +48,7 @@ class Network:
         await self._stack.aclose()
 
 
-@pytest.mark.timeout(4 * PATIENCE)
+@pytest.mark.timeout(4 * TIME_LIMIT)
 @pytest.mark.parametrize("cell", fixed(), ids=lambda cell: cell.name)
 async def test_a_fault_changes_nothing_in_the_end(network, cell):
     found = await (await network.trials()).play(cell)

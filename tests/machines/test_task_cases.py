@@ -49,7 +49,7 @@ from poolhand.domain.task.machine import (
     outstanding,
 )
 from poolhand.domain.task.rules import (
-    UPLOAD_PATIENCE,
+    UPLOAD_SILENCE,
     is_given_up,
     replicates_needed,
 )
@@ -107,14 +107,14 @@ def test_a_winner_that_never_uploads_makes_way_for_another():
     task = task_after(*revealed(ANN, BOB))
     assert told(task, TellUpload) == [TellUpload(ANN, 0)]
     started = also(task, reported(BOB, [S.RECOVERING, S.REVEALED], first=12, at=at(60)))
-    waited = also(started, Ticked(at(UPLOAD_PATIENCE)))
+    waited = also(started, Ticked(at(UPLOAD_SILENCE)))
     assert told(waited, TellUpload) == [TellUpload(BOB, 0)]
 
 
 def test_two_mute_winners_are_asked_in_turn():
     task = task_after(*revealed(ANN, BOB))
     asked = {
-        told(also(task, Ticked(at(turn * UPLOAD_PATIENCE))), TellUpload)[0].worker
+        told(also(task, Ticked(at(turn * UPLOAD_SILENCE))), TellUpload)[0].worker
         for turn in range(4)
     }
     assert asked == {ANN, BOB}
@@ -123,8 +123,8 @@ def test_two_mute_winners_are_asked_in_turn():
 def test_an_upload_under_way_is_left_alone_for_a_while():
     asked = reported(BOB, [S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING], first=12)
     task = task_after(*revealed(ANN, BOB), asked)
-    assert not told(also(task, Ticked(at(UPLOAD_PATIENCE - 1))), TellUpload)
-    assert told(also(task, Ticked(at(UPLOAD_PATIENCE))), TellUpload)
+    assert not told(also(task, Ticked(at(UPLOAD_SILENCE - 1))), TellUpload)
+    assert told(also(task, Ticked(at(UPLOAD_SILENCE))), TellUpload)
 
 
 def test_a_workers_clock_decides_nothing():

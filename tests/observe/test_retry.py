@@ -47,7 +47,7 @@ async def test_the_answer_comes_however_long_it_takes(lines):
     assert "the worker goes on by itself" in lines[0]["next_step"]
 
 
-async def test_without_patience_the_first_silence_is_raised(lines):
+async def test_without_retries_the_first_silence_is_raised(lines):
     clock = Passing()
     retry = ChainRetry(clock, chain_outage("the worker"), lasts=False)
     with pytest.raises(ChainUnreachable):

@@ -36,7 +36,7 @@ class Started:
         self.node = None
 
     @asynccontextmanager
-    async def join(self, _settings, _patience):
+    async def join(self, _settings, _wait):
         if self.node is None:
             yield self.world.chain
             return

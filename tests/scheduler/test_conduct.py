@@ -15,7 +15,7 @@ from poolhand.domain.version import is_older, version_order
 from poolhand.settings.load import BadSetting, load
 from poolhand.settings.pool import OPTIONS, pool_settings
 from poolhand.transport.clock import ManualClock
-from poolhand.transport.conduct import FIRST_BAR, LONGEST_BAR, MEMORY, PATIENCE, Conduct
+from poolhand.transport.conduct import FIRST_BAR, LONGEST_BAR, MEMORY, MOST_STRIKES, Conduct
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Rejected, WorkerBarred
 from poolhand.wire.messages import Aborted, Capacity, Close, Offer
@@ -131,13 +131,13 @@ async def test_who_flooded_is_told_when_to_come_again_and_let_in_then(pool):
 async def test_garbage_ends_the_attempt_and_not_the_session_until_it_is_too_much(pool):
     world = await pool(quick=True)
     async with front(world) as pool_front, pool_front.dial(wallet_of(world)) as babbler:
-        for number in range(1, PATIENCE + 1):
+        for number in range(1, MOST_STRIKES + 1):
             task = first_task(await world.deal(settle=False))
             while (await babbler.hears(Offer)).task_id != task:
                 pass
             babbler.reports = 0
             await babbler.tells(task, S.REVEALED)
-            if number < PATIENCE:
+            if number < MOST_STRIKES:
                 assert (await babbler.hears(Aborted)).task_id == task
             else:
                 assert (await babbler.hears(Close)).code == "misbehaved"

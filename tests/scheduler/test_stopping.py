@@ -17,7 +17,7 @@ from poolhand.transport.clock import SeededEntropy, SystemClock
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Acknowledged, Close, Offer
 
-PATIENCE = 10
+TIME_LIMIT = 10
 """Seconds that a stop may take on a busy machine; it waits for nobody."""
 
 
@@ -48,7 +48,7 @@ class Served:
 
     async def stop(self):
         self.task.cancel()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIME_LIMIT):
             await asyncio.gather(self.task, return_exceptions=True)
         self.lock.release()
 

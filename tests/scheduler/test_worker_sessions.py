@@ -16,7 +16,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.result_link import location_at
 from poolhand.domain.signatures import check_authorization
-from poolhand.domain.task.rules import UPLOAD_PATIENCE
+from poolhand.domain.task.rules import UPLOAD_SILENCE
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.idle_news import RECOUNT
@@ -413,7 +413,7 @@ async def test_nobody_else_is_asked_for_a_result_while_a_claim_of_it_is_checked(
     world, task, asked, other, shelf = await claiming(pool)
     assert world.status(task, asked) is S.RESULT_UPLOADED
     assert asked.last(Acknowledged) == Acknowledged(task, asked.count[task])
-    await world.step(UPLOAD_PATIENCE)
+    await world.step(UPLOAD_SILENCE)
     assert "UploadAsked" not in other.kinds()
     shelf.answer.set_result(True)
     await world.settle()

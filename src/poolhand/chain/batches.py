@@ -17,9 +17,9 @@ LANES: Final = 8
 """Batches under way at a time."""
 GROWS_AFTER: Final = 16
 """Full batches answered before a larger one is tried again."""
-PATIENCE: Final = (0.3, 0.6, 1.2)
+PAUSES: Final = (0.3, 0.6, 1.2)
 """Seconds between tries of one batch of several, when the endpoint is merely busy."""
-MOST_PATIENT: Final = 5.0
+LONGEST_WAIT: Final = 5.0
 """Seconds; who asks for more is left to whoever chooses among endpoints."""
 
 Answers: TypeAlias = list[dict[str, Any]]
@@ -78,12 +78,12 @@ class Batches:
 
     async def _patiently(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
         """Send one batch of several, again when there were too many at a time."""
-        for pause in PATIENCE:
+        for pause in PAUSES:
             try:
                 return await self._whole(queries, post)
             except EndpointDown as fault:
                 wait = max(pause, fault.retry_after)
-                if not fault.busy or wait > MOST_PATIENT:
+                if not fault.busy or wait > LONGEST_WAIT:
                     raise
                 self._lanes = max(1, self._lanes // 2)
             await self._pace.sleep(wait)

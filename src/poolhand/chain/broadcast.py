@@ -14,7 +14,7 @@ from poolhand.chain.errors import WrongChain
 from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import MOST_PATIENT, PATIENCE, Failure, Rpc, busy_for
+from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, Failure, Rpc, busy_for
 
 log = structlog.get_logger()
 
@@ -72,12 +72,12 @@ async def broadcast(rpc: Rpc, signed: Sequence[SignedTransaction]) -> list[Told]
     """
     queries = [_query(each) for each in signed]
     told, waited = _Round(), 0.0
-    for pause in (*PATIENCE, math.inf):
+    for pause in (*PAUSES, math.inf):
         answers = await _offer(rpc, queries, told)
         if answers is not None:
             return [_verdict(answer, told) for answer in answers]
         wait = busy_for(told.faults, pause)
-        if waited + wait > MOST_PATIENT:
+        if waited + wait > LONGEST_WAIT:
             break
         waited += wait
         await rpc.bide(wait, told.faults)

@@ -18,7 +18,7 @@ from poolhand.chain.hub import PocoHub
 from poolhand.chain.link import Query
 from poolhand.chain.pace import Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import MOST_PATIENT, PATIENCE, LinkTo, Rpc, busy_for, link_to
+from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, LinkTo, Rpc, busy_for, link_to
 from poolhand.chain.sender import WalletSender
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
@@ -164,12 +164,12 @@ async def _meet(rpc: Rpc, settings: ChainSettings) -> HubFacts:
 async def _check_endpoints(rpc: Rpc) -> None:
     """Check every endpoint that answers; at least one must, be it after a while."""
     waited = 0.0
-    for pause in (*PATIENCE, math.inf):
+    for pause in (*PAUSES, math.inf):
         silent = await _silent(rpc)
         if len(silent) < len(rpc.endpoints):
             return
         wait = busy_for(silent, pause)
-        if waited + wait > MOST_PATIENT:
+        if waited + wait > LONGEST_WAIT:
             break
         waited += wait
         await rpc.bide(wait, silent)

@@ -25,9 +25,9 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Head
 
 T = TypeVar("T")
-PATIENCE: Final = (0.3, 0.6, 1.2)
+PAUSES: Final = (0.3, 0.6, 1.2)
 """Seconds to wait, time and again, for endpoints that are merely busy."""
-MOST_PATIENT: Final = 30.0
+LONGEST_WAIT: Final = 30.0
 """Seconds, all waits together, after which busy endpoints are not waited for, whatever they say."""
 
 log = structlog.get_logger()
@@ -135,12 +135,12 @@ class Rpc:
             ChainUnreachable: No endpoint answered.
         """
         waited = 0.0
-        for pause in (*PATIENCE, math.inf):
+        for pause in (*PAUSES, math.inf):
             answered, faults = await self._ask_each_endpoint(ask)
             if answered:
                 return answered[0]
             wait = busy_for(faults, pause)
-            if waited + wait > MOST_PATIENT:
+            if waited + wait > LONGEST_WAIT:
                 break
             waited += wait
             await self.bide(wait, faults)

@@ -281,12 +281,12 @@ class CommandRun:
             yield Session(requester)
 
     def _wait_told(self, fault: WalletInUse) -> None:
-        from poolhand.requester.spending_wallet import PATIENCE
+        from poolhand.requester.spending_wallet import LONGEST_WAIT
 
         verb = f" (`poolhand {fault.verb}`)" if fault.verb else ""
         self.note(
             f"wallet {fault.address} is in use by process {fault.holder}{verb}: waiting for it, "
-            f"{PATIENCE:.0f} s at most"
+            f"{LONGEST_WAIT:.0f} s at most"
         )
 
 

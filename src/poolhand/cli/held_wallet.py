@@ -14,7 +14,7 @@ from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
 if TYPE_CHECKING:
     from poolhand.keys.errors import WalletInUse
 
-PATIENCE: Final = 180.0
+TIME_LIMIT: Final = 180.0
 """Seconds for a deposit to be mined."""
 
 
@@ -36,7 +36,7 @@ def deposit_through(held: WalletInUse, amount: NanoRlc) -> Receipt:
     page = Page(held.orders.url, held.orders.token)
     body = {"nrlc": amount, "name": secrets.token_hex(8)}
     try:
-        return _receipt(page.order("deposit", body, PATIENCE)["transaction"])
+        return _receipt(page.order("deposit", body, TIME_LIMIT)["transaction"])
     except WorkerSilent as fault:
         raise HolderSilent(
             f"wallet {held.address} is in use by process {held.holder} (`poolhand {held.verb}`), "

@@ -93,14 +93,14 @@ class Page:
         return told
 
     def order(
-        self, verb: str, body: Mapping[str, Any] | None = None, patience: float = SECONDS
+        self, verb: str, body: Mapping[str, Any] | None = None, time_limit: float = SECONDS
     ) -> dict[str, Any]:
         """Give an order.
 
         Args:
             verb: Which.
             body: What it is about.
-            patience: Seconds for the worker's answer.
+            time_limit: Seconds for the worker's answer.
 
         Raises:
             NoToken: There is no token to give it with, or it is not this worker's.
@@ -111,7 +111,7 @@ class Page:
         if not self.token:
             raise NoToken
         headers = {"Authorization": f"Bearer {self.token}"}
-        status, told = self._ask("POST", verb, patience, headers=headers, json=body)
+        status, told = self._ask("POST", verb, time_limit, headers=headers, json=body)
         if status == 401:
             raise NoToken
         if status >= 400:

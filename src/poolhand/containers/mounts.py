@@ -20,7 +20,7 @@ from typing import Final
 MOUNTED: Final = Path("/proc/self/mountinfo")
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where these programs are: the PATH of a user often lacks it."""
-PATIENCE: Final = 60.0
+TIME_LIMIT: Final = 60.0
 """Seconds for one of these programs: a disk that hangs must not hold a worker for ever."""
 GREETING: Final = 5.0
 """Seconds for an engine on this machine to take a connection."""
@@ -107,8 +107,8 @@ def shares_mounts(engine: str, processes: Path = Path("/proc")) -> bool:
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def run(program: str, *arguments: str, patience: float = PATIENCE) -> None:
-    """Run a program of the system, for ``patience`` seconds at most.
+def run(program: str, *arguments: str, time_limit: float = TIME_LIMIT) -> None:
+    """Run a program of the system, for ``time_limit`` seconds at most.
 
     Raises:
         OSError: It is not there, took too long, or failed; the message is its last line.
@@ -124,10 +124,10 @@ def run(program: str, *arguments: str, patience: float = PATIENCE) -> None:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=patience,
+            timeout=time_limit,
         )
     except subprocess.TimeoutExpired as fault:
-        raise OSError(errno.ETIMEDOUT, f"not done after {patience:g} s", program) from fault
+        raise OSError(errno.ETIMEDOUT, f"not done after {time_limit:g} s", program) from fault
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise OSError(errno.EIO, said)

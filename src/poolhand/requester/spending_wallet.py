@@ -44,7 +44,7 @@ from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.wire.order_json import decode_order, encode_order
 
-PATIENCE: Final = 20.0
+LONGEST_WAIT: Final = 20.0
 """Seconds to wait for another program that spends from the same wallet."""
 _PAUSE: Final = 0.1
 
@@ -115,7 +115,7 @@ class SpendingWallet:
         folder: Of the journals, one for each chain and wallet.
         locks: Where this machine's programs lock the wallets they use.
         clock: Waits while another program spends.
-        patience: Seconds to wait for it.
+        longest_wait: Seconds to wait for it.
 
     Attributes:
         signer: The key.
@@ -129,9 +129,10 @@ class SpendingWallet:
         folder: Path,
         locks: Path,
         clock: Clock,
-        patience: float = PATIENCE,
+        longest_wait: float = LONGEST_WAIT,
     ) -> None:
-        self._connect, self.signer, self._clock, self._patience = connect, wallet, clock, patience
+        self._connect, self.signer, self._clock = connect, wallet, clock
+        self._longest_wait = longest_wait
         self._folder, self._locks = at_home(folder), locks
         self._spending: OpenWallet | None = None
         self.busy: Callable[[WalletInUse], None] = lambda _: None
@@ -185,7 +186,7 @@ class SpendingWallet:
             try:
                 lock.acquire()
             except WalletInUse as fault:
-                if fault.is_lasting or waited >= self._patience:
+                if fault.is_lasting or waited >= self._longest_wait:
                     raise
                 if not waited:
                     self.busy(fault)

@@ -31,7 +31,7 @@ SETTLING: Final = 6
 """Looks after the last task ended that the pool gets to catch up with the chain."""
 NEWS_AT_ONCE: Final = 12
 """Tasks that the pool is asked about in one look."""
-PATIENCE: Final = 120
+MOST_FAILURES: Final = 120
 """Looks in a row that the chain may fail before the watch gives up."""
 
 
@@ -174,7 +174,7 @@ class Watch:
                     progress = await self.look(tasks, deadline)
                 except ChainUnreachable:
                     failures += 1
-                    if failures == PATIENCE:
+                    if failures == MOST_FAILURES:
                         raise
                 else:
                     failures = 0

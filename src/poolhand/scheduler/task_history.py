@@ -25,7 +25,7 @@ KEPT: Final = 4096
 """Stories that are remembered."""
 MARGIN: Final = 64
 """Blocks by which a re-organisation may have moved what we saw."""
-PATIENCE: Final = 2.0
+TIME_LIMIT: Final = 2.0
 """Seconds that who asks waits for the chain; a slow chain must not make the pool look slow."""
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class TaskHistories:
             return self._kept.get(task_id)
         token = self._reading[task_id] = object()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIME_LIMIT):
                 first = BlockNumber(max(0, noticed_in - MARGIN))
                 events = await self._hub.task_events(task_id, first, _last_block(task))
         except (ChainUnreachable, TimeoutError) as fault:

@@ -15,7 +15,7 @@ from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.wire.handshake import WorkerBarred
 
-PATIENCE: Final = 3
+MOST_STRIKES: Final = 3
 """Strikes at which a wallet is barred; breaking a session's rules counts for all of them."""
 FIRST_BAR: Final = Seconds(30)
 """Time outside at the first bar; doubles with each further strike."""
@@ -46,7 +46,7 @@ class Conduct:
 
     def bar(self, worker: Address, cause: str) -> None:
         """Bar a proven wallet at once: it broke the rules of its session."""
-        self._count(worker, cause, least=PATIENCE)
+        self._count(worker, cause, least=MOST_STRIKES)
 
     def barred_for(self, worker: Address) -> Seconds:
         """Return how long a wallet still stays outside, 0 when it may come."""
@@ -68,7 +68,7 @@ class Conduct:
         self._forget(now)
         known = self._records.get(worker)
         strikes = max(known.strikes + 1 if known else 1, least)
-        excess = strikes - PATIENCE
+        excess = strikes - MOST_STRIKES
         outside = min(FIRST_BAR * 2 ** min(excess, 16), LONGEST_BAR) if excess >= 0 else 0
         until = UnixSeconds(now + outside)
         self._records[worker] = _Record(strikes, until, UnixSeconds(until + MEMORY), cause)

@@ -88,7 +88,9 @@ class Depositor:
         seen = 0
         async with aclosing(self.toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                head, account = await self.toolbox.patiently(lambda: stake_at_head(self.toolbox))
+                head, account = await self.toolbox.until_answered(
+                    lambda: stake_at_head(self.toolbox)
+                )
                 seen += 1
                 if head.number >= block or seen > MOST_LAG:
                     return account

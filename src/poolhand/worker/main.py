@@ -203,7 +203,7 @@ async def _attend(
         )
         member.link = parts.link(client)
         control = Control(member, Section(world.journal, "operator"), clock, _farewell(client))
-        head = await toolbox.patiently(world.chain.hub.head)
+        head = await toolbox.until_answered(world.chain.hub.head)
         member.shell.recover(sudden=life.begin())
         tasks.create_task(life.keep_looking(clock))
         control.recover()

@@ -231,7 +231,7 @@ class Toolbox:
         async with aclosing(self.watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
                 try:
-                    return await self.patiently(lambda: read_brief(self.hub, offer))
+                    return await self.until_answered(lambda: read_brief(self.hub, offer))
                 except DealMissing:
                     seen += 1
                     if seen > MOST_LAG:
@@ -241,7 +241,7 @@ class Toolbox:
     async def view(self, task_id: TaskId) -> TaskView:
         """Return the chain's view of a task with this worker's contribution."""
         asked = {task_id: (self.worker,)}
-        views = await self.patiently(lambda: self.hub.tasks(asked))
+        views = await self.until_answered(lambda: self.hub.tasks(asked))
         return views[task_id]
 
     async def view_when(self, task_id: TaskId, met: Callable[[TaskView], bool]) -> TaskView:
@@ -283,6 +283,6 @@ class Toolbox:
                     told = True
         return view
 
-    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the chain until it answers."""
         return await ChainRetry(self.clock, self.chain_outage, RETRY_SECONDS).ask(ask)

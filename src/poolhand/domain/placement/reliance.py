@@ -14,7 +14,7 @@ from poolhand.domain.task.rules import is_working, replicates_needed
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import UnixSeconds
 
-PATIENCE_WITH_NEWCOMERS: Final = 4
+NEWCOMERS_PART: Final = 4
 """A newcomer is counted on for this part of the time for which a proved worker is."""
 
 
@@ -27,8 +27,8 @@ def is_counted_on(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
     """Whether a replicate that may still contribute is expected to."""
     if not is_taken_up(attempt):
         return task.now < attempt.heard_at + rules.take_up
-    patience = task.facts.period // (1 if attempt.proved else PATIENCE_WITH_NEWCOMERS)
-    return task.now < attempt.log[0].at + patience
+    trusted_for = task.facts.period // (1 if attempt.proved else NEWCOMERS_PART)
+    return task.now < attempt.log[0].at + trusted_for
 
 
 def is_vouched_for(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
@@ -70,5 +70,5 @@ def next_doubt(task: Task, rules: PlacementRules) -> UnixSeconds | None:
 
 def _doubts(task: Task, attempt: Attempt, rules: PlacementRules) -> tuple[int, ...]:
     begun, period = attempt.log[0].at, task.facts.period
-    trusted = (begun + period, begun + period // PATIENCE_WITH_NEWCOMERS)
+    trusted = (begun + period, begun + period // NEWCOMERS_PART)
     return (*trusted, begun + rules.trial, attempt.heard_at + rules.take_up)

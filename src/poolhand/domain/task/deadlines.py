@@ -17,8 +17,8 @@ from poolhand.domain.task.rules import (
     FORGOTTEN,
     LAST_WORD,
     SETTLING,
-    UPLOAD_PATIENCE,
     UPLOAD_PAUSE,
+    UPLOAD_SILENCE,
 )
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import UnixSeconds
@@ -58,5 +58,5 @@ def _moments_of(task: Task, attempt: Attempt) -> Iterator[int]:
         yield max(task.history[-1][1], attempt.heard_at) + LAST_WORD
     if task.chain_status is ChainTaskStatus.REVEALING and not attempt.is_over:
         yield attempt.heard_at + UPLOAD_PAUSE * attempt.count(*FAILED_UPLOADS)
-        silent = max(task.now - attempt.heard_at, 0) // UPLOAD_PATIENCE
-        yield attempt.heard_at + (silent + 1) * UPLOAD_PATIENCE
+        silent = max(task.now - attempt.heard_at, 0) // UPLOAD_SILENCE
+        yield attempt.heard_at + (silent + 1) * UPLOAD_SILENCE

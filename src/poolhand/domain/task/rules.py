@@ -23,7 +23,7 @@ NEWCOMERS_PER_PROVED: Final = 2
 """Failures of newcomers that weigh as much as one of a worker that has settled tasks."""
 UPLOAD_PAUSE: Final = 5
 """Seconds between two upload requests to one worker, times its failures."""
-UPLOAD_PATIENCE: Final = 120
+UPLOAD_SILENCE: Final = 120
 """Seconds that a worker may be silent over the upload before another is asked too."""
 SETTLING: Final = 60
 """Seconds of block time in which what a re-organisation took back is awaited again."""
@@ -208,8 +208,8 @@ def _reluctance(task: Task, attempt: Attempt) -> int:
 
 
 def _silence(task: Task, attempt: Attempt) -> int:
-    """Count how often our patience has run out since a worker was heard."""
-    return (task.now - attempt.heard_at) // UPLOAD_PATIENCE
+    """Count how often the time to wait has passed since a worker was heard."""
+    return (task.now - attempt.heard_at) // UPLOAD_SILENCE
 
 
 def is_proved_result(task: Task, stored: Stored) -> bool:

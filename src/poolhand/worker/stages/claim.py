@@ -31,7 +31,7 @@ async def claim(toolbox: Toolbox, replicate: Replicate) -> Finished:
             refunded = "the task was claimed: everybody is refunded"
             return Finished(toolbox.clock.now(), Action.CLAIM, Status.FAILED, refunded)
         try:
-            receipt = await toolbox.patiently(lambda: toolbox.sender.send(purpose, call))
+            receipt = await toolbox.until_answered(lambda: toolbox.sender.send(purpose, call))
         except (Refused, Raced) as fault:
             log.warning("claim_refused", task_id=str(task_id), cause=str(fault))
             if (await toolbox.view(task_id)).status is not ChainTaskStatus.FAILED:

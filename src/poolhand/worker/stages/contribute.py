@@ -89,7 +89,7 @@ async def _send(toolbox: Toolbox, replicate: Replicate, call: Call) -> Receipt:
         async for _ in heads:
             try:
                 reserve = await _reserve(toolbox, offer.flow)
-                return await toolbox.patiently(lambda: _place(toolbox, purpose, call, reserve))  # noqa: B023 - awaited at once
+                return await toolbox.until_answered(lambda: _place(toolbox, purpose, call, reserve))  # noqa: B023 - awaited at once
             except StakeTooLow as fault:
                 await _prove(toolbox, offer, fault)
             except (TaskNotActive, UnexplainedRevert) as fault:
@@ -135,7 +135,7 @@ async def _place(toolbox: Toolbox, purpose: str, call: Call, reserve: Wei) -> Re
 async def _reserve(toolbox: Toolbox, flow: Flow) -> Wei:
     """Return what all reveals owed may cost, that of this very contribution included (wei)."""
     own = 1 if flow is Flow.STANDARD else 0
-    means = await toolbox.patiently(toolbox.sender.means)
+    means = await toolbox.until_answered(toolbox.sender.means)
     return gas_reserve.reserve(means, max(toolbox.owed(), own))
 
 
@@ -151,7 +151,7 @@ async def _prove(toolbox: Toolbox, offer: Offer, fault: StakeTooLow) -> None:
     shortage = await stake_shortage(toolbox, brief.deal.worker_stake, deadline)
     if shortage is not None:
         raise _as_mined(StakeTooLow(shortage), fault) from fault
-    head = await toolbox.patiently(toolbox.hub.head)
+    head = await toolbox.until_answered(toolbox.hub.head)
     if head.timestamp >= deadline:
         late = DeadlineReached(f"contributions ended at {deadline}")
         raise _as_mined(late, fault) from fault

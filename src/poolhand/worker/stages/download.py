@@ -12,7 +12,7 @@ from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.errors import DownloadTooLarge
 from poolhand.worker.brief import Brief
-from poolhand.worker.stages.engine import patiently
+from poolhand.worker.stages.engine import until_answered
 from poolhand.worker.toolbox import Folder, Toolbox
 
 
@@ -46,7 +46,7 @@ async def pull(toolbox: Toolbox, brief: Brief) -> str:
     image, _ = image_of(brief)
     await toolbox.places.check_image(image)
     timeout = toolbox.pull_timeout(brief)
-    return await patiently(toolbox, lambda: toolbox.runtime.pull(*image_of(brief), timeout))
+    return await until_answered(toolbox, lambda: toolbox.runtime.pull(*image_of(brief), timeout))
 
 
 def image_of(brief: Brief) -> tuple[str, str]:

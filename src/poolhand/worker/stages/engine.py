@@ -25,7 +25,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-async def patiently(toolbox: Toolbox, ask: Callable[[], Awaitable[T]]) -> T:
+async def until_answered(toolbox: Toolbox, ask: Callable[[], Awaitable[T]]) -> T:
     """Ask the engine until it answers, for about a minute and a half.
 
     Raises:
@@ -88,11 +88,11 @@ async def run(toolbox: Toolbox, spec: ContainerSpec) -> ContainerOutcome:
         RuntimeDown: The engine stays away.
         ContainerRefused, ContainerRemoved: As the port says.
     """
-    outcome = await patiently(toolbox, lambda: toolbox.runtime.run(spec))
+    outcome = await until_answered(toolbox, lambda: toolbox.runtime.run(spec))
     if not _was_taken_away(outcome):
         return outcome
     log.warning("container_taken_away", container=spec.name, exit_code=outcome.exit_code)
-    return await patiently(toolbox, lambda: toolbox.runtime.run(spec))
+    return await until_answered(toolbox, lambda: toolbox.runtime.run(spec))
 
 
 def _was_taken_away(outcome: ContainerOutcome) -> bool:

@@ -30,7 +30,9 @@ async def reveal(toolbox: Toolbox, replicate: Replicate) -> Finished:
         return _end(toolbox, Status.CANT_REVEAL, hindrance)
     call = Reveal(task_id, digest)
     try:
-        receipt = await toolbox.patiently(lambda: toolbox.sender.send(f"reveal:{task_id}", call))
+        receipt = await toolbox.until_answered(
+            lambda: toolbox.sender.send(f"reveal:{task_id}", call)
+        )
     except OutOfGas as fault:
         return _end(toolbox, Status.OUT_OF_GAS, str(fault))
     except (Refused, Raced) as fault:

@@ -33,7 +33,7 @@ async def stake_shortage(toolbox: Toolbox, needed: NanoRlc, until: UnixSeconds) 
     logged = ""
     async with aclosing(toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
         async for _ in heads:
-            head, account = await toolbox.patiently(lambda: stake_at_head(toolbox))
+            head, account = await toolbox.until_answered(lambda: stake_at_head(toolbox))
             if account.stake >= needed or head.timestamp >= until:
                 return None
             doubt = toolbox.horizon.doubt(head, toolbox.clock.now())
