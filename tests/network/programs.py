@@ -276,7 +276,7 @@ class Node(Program):
             stages = FusedStages(self.twist(self, honest), self.fuse, self.journal)
             self.member = PoolMember(toolbox, stages, self.journal, self.tasks, self.slots)
             self.member.link = self
-            first: BlockNumber = (await toolbox.patiently(toolbox.hub.head)).number
+            first: BlockNumber = (await toolbox.until_answered(toolbox.hub.head)).number
             self.keep()
             self.member.shell.recover()
             self.has_recovered = True

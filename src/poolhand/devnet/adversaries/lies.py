@@ -117,7 +117,7 @@ async def _look(toolbox: Toolbox, task_id: TaskId) -> TaskView:
         owners = {*known.contributors, toolbox.worker}
         return (await toolbox.hub.tasks({task_id: owners}))[task_id]
 
-    return await toolbox.patiently(ask)
+    return await toolbox.until_answered(ask)
 
 
 def _model(view: TaskView, worker: Address) -> ResultHash | None:
