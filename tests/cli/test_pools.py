@@ -72,7 +72,7 @@ def test_a_pool_that_does_not_answer_or_was_not_named_is_told(cli):
 def test_a_pool_tells_why_its_workers_are_given_no_more_on_80_columns(cli):
     pool = cli.market.pool
     poor = Address(bytes([1] * 20))
-    pool.seated = [poor, Address(bytes([2] * 20)), Address(bytes([3] * 20))]
+    pool.connected = [poor, Address(bytes([2] * 20)), Address(bytes([3] * 20))]
     told = cli("pool", "status", "--json").json
     assert told["idle_workers"] == {"stake too low": 2, "no open task": 1}
     for verb in (("pool", "status"), ("pool", "worker", str(poor))):
@@ -85,7 +85,7 @@ def test_one_worker_is_shown_with_what_would_help_it(cli):
     poor = Address(bytes([1] * 20))
     ran = cli("pool", "worker", str(poor), "--json")
     assert (ran.code, ran.error["code"]) == (2, "pool-refused")
-    cli.market.pool.seated = [poor]
+    cli.market.pool.connected = [poor]
     told = cli("pool", "worker", str(poor), "--json").json
     assert told["stake_missing"] == RLC
     (why,) = told["idle"]

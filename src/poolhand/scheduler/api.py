@@ -164,11 +164,11 @@ def _pool(router: APIRouter, office: Office) -> None:
     @router.get("/v1/workers/{address}")
     async def worker(address: str) -> WorkerNews:
         """Show a connected worker, and why it is given nothing more: its open tasks by reason."""
-        seat = office.workers.get(Address.parse(address))
-        if seat is None:
+        connected = office.workers.get(Address.parse(address))
+        if connected is None:
             raise NotKnown(f"worker {address} is not connected to this pool")
-        replicates = len(office.engine.index.of(seat.worker))
-        return show_idle(seat, replicates, office.placement.why_idle(seat.worker))
+        replicates = len(office.engine.index.of(connected.worker))
+        return show_idle(connected, replicates, office.placement.why_idle(connected.worker))
 
     @router.get("/v1/statuses")
     async def statuses() -> list[StatusMeaning]:

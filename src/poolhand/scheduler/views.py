@@ -214,10 +214,12 @@ def show_worker(connected: ConnectedWorker, replicates: int) -> PoolWorker:
     )
 
 
-def show_idle(seat: ConnectedWorker, replicates: int, reasons: Mapping[str, int]) -> WorkerNews:
+def show_idle(
+    connected: ConnectedWorker, replicates: int, reasons: Mapping[str, int]
+) -> WorkerNews:
     """Show a connected worker, and the open tasks that it is not given by reason."""
     return WorkerNews(
-        **show_worker(seat, replicates).model_dump(),
+        **show_worker(connected, replicates).model_dump(),
         idle=tuple(
             PassedOver(reason=word, tasks=count, remedy=REMEDIES[IdleReason(word)])
             for word, count in reasons.items()
