@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from poolhand.domain import ids
+
 
 class Work:
     """Instructions and built-in calls so far."""
@@ -32,8 +34,10 @@ class Work:
 def counted() -> Iterator[Work]:
     """Count what is done within, in this thread.
 
-    The collector waits meanwhile: what it frees, and whom it tells, is work of other tests.
+    The collector waits meanwhile: what it frees, and whom it tells, is work of other tests. Written
+    addresses are forgotten first, or it would count which of them those tests had written.
     """
+    ids._checksummed.cache_clear()
     work, before, collects = Work(), sys.gettrace(), gc.isenabled()
     gc.disable()
     sys.settrace(work.trace)
