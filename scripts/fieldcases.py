@@ -9,6 +9,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,7 @@ def cases() -> Mapping[str, Case]:
     return {name: Case(**row) for name, row in rows.items()}
 
 
+@cache
 def places(folder: Path = TESTS) -> Mapping[str, tuple[str, ...]]:
     """Return the tests of each case; of a planted fault the files in which it is caught.
 

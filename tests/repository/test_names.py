@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import modulemap
@@ -31,6 +32,7 @@ def glossary() -> Iterator[tuple[str, str, list[str]]]:
             yield cells[0], cells[1], [each.strip() for each in cells[2].split(",") if each.strip()]
 
 
+@cache
 def classes() -> dict[str, list[str]]:
     homes = defaultdict(list)
     for file in sorted(PACKAGE.rglob("*.py")):

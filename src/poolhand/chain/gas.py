@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
 
 from poolhand.domain.errors import OutOfGas, Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.units import Gas, Wei, show_coin
-
-AFFORDABLE_GAS: Final = Gas(1_000_000)
-"""A wallet has enough gas when it can pay this much at the cap: one transaction of any kind."""
+from poolhand.domain.units import Wei, show_coin
 
 
 class BadGasSettings(Refused):
@@ -86,10 +82,6 @@ class GasRule:
             return Fees(most, None)
         tip = max(raised(old.priority_fee), wanted.priority_fee or 0)
         return Fees(most, Wei(min(tip, most)))
-
-    def enough(self, balance: Wei) -> bool:
-        """Tell whether a wallet can pay for one transaction of any kind at the cap."""
-        return self.native or balance // (AFFORDABLE_GAS * self.cap) >= 1
 
 
 def raised(fee: Wei) -> Wei:

@@ -59,7 +59,6 @@ class WaitingConnections:
         self._room = room
         self._order: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
-        self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._order)
@@ -92,7 +91,6 @@ class WaitingConnections:
 
     def _evict(self, connection: Connection) -> None:
         self.drop(connection)
-        self.evicted += 1
         connection.evict()
 
 
