@@ -56,3 +56,10 @@ def _numbers():
         for each in command.params:
             if each.param_type_name == "option" and each.metavar == "N":
                 yield [*words.split(), *needed], each.opts[0]
+
+
+@pytest.mark.parametrize("noun", sorted({name.rpartition(" ")[0] for name, _ in commands()} - {""}))
+def test_a_noun_lists_its_verbs_with_whole_sentences_on_80_columns(cli, noun):
+    shown = cli(*noun.split(), "--help").out
+    assert "..." not in shown.partition("Commands:")[2]
+    assert max(map(len, shown.splitlines())) <= 80

@@ -15,6 +15,8 @@ import typer
 from typer._coercion import RuntimeParam
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+LONGEST_SENTENCE = 1_000
+"""Characters of a verb's first sentence, of which nothing is left out in a list."""
 _PATHS = (Path, Path | None)
 _PLAIN = (str, str | None, list[str], bool, *_PATHS)
 
@@ -72,6 +74,17 @@ class PlainGroup(TyperGroup):
         parameters = super().get_params(ctx)
         take_as_typed(parameters)
         return parameters
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs, each with its whole first sentence on as many lines as that takes."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, verb.get_short_help_str(LONGEST_SENTENCE))
+            for name, verb in found
+            if verb is not None and not verb.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class Noun(typer.Typer):
