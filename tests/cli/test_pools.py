@@ -56,7 +56,8 @@ def test_why_a_pool_sells_nothing_is_told_by_the_pool_and_by_the_chain(cli):
     problems = cli("pool", "status", "--json").json["problems"]
     assert "0 RLC of free stake" in problems[0]
     assert "poolhand account deposit" in problems[0]
-    assert "no worker is connected" in problems[1]
+    assert "no worker is connected: nothing is sold until one comes" in problems[1]
+    assert "no, for no worker is connected" in cli("pool", "status").out
 
 
 def test_a_pool_that_does_not_answer_or_was_not_named_is_told(cli):

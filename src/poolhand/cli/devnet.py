@@ -38,6 +38,10 @@ app = Noun(
 
 PID_FILE: Final = "devnet.pid"
 LOG_FILE: Final = "devnet.log"
+NO_WORKERS: Final = (
+    "none, and nothing is sold until one is connected: run your own with `poolhand worker start`, "
+    "or start the network again: `poolhand devnet down`, then `poolhand devnet up --workers 4`"
+)
 UP_SECONDS: Final = 180
 DOWN_SECONDS: Final = 60
 
@@ -284,6 +288,10 @@ def _health(answers: list[Health]) -> RenderableType:
     return grid(("program", "state", "detail"), map(row, answers), "Devnet")
 
 
+def _has_workers(info: DevnetInfo) -> bool:
+    return any(name.startswith("worker-") for name in info.accounts) or bool(info.adversaries)
+
+
 def _table(info: DevnetInfo) -> RenderableType:
     from rich.console import Group
 
@@ -298,6 +306,7 @@ def _table(info: DevnetInfo) -> RenderableType:
         ("results", info.results_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),
+        ("workers", None if _has_workers(info) else NO_WORKERS),
     )
     accounts = ((_label(info, name), each.address) for name, each in info.accounts.items())
     return Group(pairs(places, "Devnet"), "", pairs(accounts, "Accounts, named with --as NAME"))

@@ -151,7 +151,8 @@ class EnginePlace:
 @contextmanager
 def nobody_else(engines: Path) -> Iterator[None]:
     """Let one process at a time make or sweep places."""
-    engines.mkdir(parents=True, exist_ok=True)
+    engines.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engines.mkdir(exist_ok=True)
     with (engines / "lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         yield
