@@ -63,3 +63,17 @@ def test_a_noun_lists_its_verbs_with_whole_sentences_on_80_columns(cli, noun):
     shown = cli(*noun.split(), "--help").out
     assert "..." not in shown.partition("Commands:")[2]
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("content", "told"), [(None, "No such file or directory"), ("{", "JSON")])
+def test_a_file_that_holds_no_order_is_told_without_the_words_of_python(
+    cli, tmp_path, content, told
+):
+    file = tmp_path / "order.json"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    ran = cli("order", "check", str(file))
+    assert ran.code == 2
+    assert told in ran.err
+    assert str(file) in ran.err
+    assert "Errno" not in ran.err

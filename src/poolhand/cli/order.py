@@ -82,8 +82,10 @@ def read_order(kind: type[OrderT], path: str) -> Signed[OrderT] | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         members = parse_json(file.read_bytes().removeprefix(BOM_UTF8))
-    except (OSError, ValueError) as fault:
-        raise BadOrderFile(f"cannot read the order in {file}: {fault}") from fault
+    except OSError as fault:
+        raise BadOrderFile(f"cannot read the order in {file}: {fault.strerror}") from fault
+    except ValueError as fault:
+        raise BadOrderFile(f"the order in {file} is not JSON: {fault}") from fault
     if not isinstance(members, dict):
         raise BadOrderFile(f"{file} holds no order: expected one JSON object")
     return members

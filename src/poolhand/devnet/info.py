@@ -23,7 +23,7 @@ class NoDevnet(Refused):
     def __init__(self, home: Path) -> None:
         super().__init__(
             f"no devnet runs in {home}: start one with `poolhand devnet up --detach`, or name "
-            "the chain with --rpc and --hub"
+            "another chain with --chain, or with --rpc and --hub"
         )
 
 
