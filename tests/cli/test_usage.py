@@ -77,3 +77,11 @@ def test_a_file_that_holds_no_order_is_told_without_the_words_of_python(
     assert told in ran.err
     assert str(file) in ran.err
     assert "Errno" not in ran.err
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()])
+def test_help_fits_80_columns_and_names_no_type_of_python(cli, words):
+    lines = cli(*words.split(), "--help").out.splitlines()
+    assert not [line for line in lines if re.search(r"<(str|int|list|float|bool|Address)\b", line)]
+    to_be_copied = "    poolhand "
+    assert not [line for line in lines if len(line) > 80 and not line.startswith(to_be_copied)]

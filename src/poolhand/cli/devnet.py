@@ -81,7 +81,11 @@ def up(
         bool, typer.Option("--engine", help="Run a Docker engine of its own, to be killed (root).")
     ] = False,
     adversary: Annotated[
-        list[Kind] | None, typer.Option(help="Add a simulated adversary; may be repeated.")
+        list[Kind] | None,
+        typer.Option(
+            metavar="KIND",
+            help=f"Add a simulated adversary; may be repeated: {', '.join(Kind)}.",
+        ),
     ] = None,
     restart: Annotated[
         bool,

@@ -56,6 +56,20 @@ def take_as_typed(parameters: list[Any]) -> None:
                 each._runtime_param = AsTyped(asked.parameter_info, asked.annotation)  # noqa: SLF001
 
 
+def show_without_types(parameters: list[Any]) -> None:
+    """Let help name values as people do (``N``, ``VALUE``), not by their types in Python."""
+    for each in parameters:
+        if isinstance(each, TyperArgument):
+            vars(each)["display_type_rich"] = _no_type
+        elif isinstance(each, TyperOption) and each.metavar is None and not each.is_flag:
+            is_number = each.type_descriptor.annotation in (int, int | None)
+            each.metavar = "N" if is_number else "VALUE"
+
+
+def _no_type(ctx: Any) -> None:
+    del ctx
+
+
 class PlainCommand(TyperCommand):
     """A verb."""
 
@@ -63,6 +77,7 @@ class PlainCommand(TyperCommand):
         """Return all parameters, ``--help`` among them."""
         parameters = super().get_params(ctx)
         take_as_typed(parameters)
+        show_without_types(parameters)
         return parameters
 
 
