@@ -169,18 +169,19 @@ async def test_a_nonce_waits_for_no_node(node, link, journal):
 
 async def test_a_gap_that_a_crash_left_is_filled(node, link, journal):
     """A refused transaction is forgotten; what was signed above it is not."""
-    refusals = ["exceeds block gas limit"]
 
     def refuse(method, _params):
-        if method == SEND and refusals:
-            raise RpcError(-32000, refusals.pop())
+        if method == SEND and node.asked.count(SEND) == 2:
+            raise RpcError(-32000, "exceeds block gas limit")
 
+    node.refuse = refuse
     async with linked(link) as chain:
+        link.opened.clear()
         tasks = transfers(chain, journal, 0, 1)
-        async with asyncio.timeout(5):
-            await node.pooled(1)
-        node.refuse = refuse
+        await settled()
         tasks += transfers(chain, journal, 1, 3)
+        await settled()
+        link.opened.set()
         async with asyncio.timeout(5):
             await node.pooled(2)
     await end(tasks)
