@@ -25,7 +25,7 @@ from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import DurableLog
 from poolhand.ports.signer import TransactionSigner
 from poolhand.settings.chain import ChainSettings
 
@@ -78,10 +78,10 @@ class Chain:
     facts: HubFacts
     hub: Hub
     watcher: Watcher
-    _make: Callable[[TransactionSigner, Journal], WalletSender] = field(repr=False)
+    _make: Callable[[TransactionSigner, DurableLog], WalletSender] = field(repr=False)
     _senders: dict[Address, WalletSender] = field(default_factory=dict, repr=False)
 
-    def sender(self, wallet: TransactionSigner, journal: Journal) -> TransactionSender:
+    def sender(self, wallet: TransactionSigner, journal: DurableLog) -> TransactionSender:
         """Return the sender of a wallet; there is one, whoever asks.
 
         Raises:
@@ -137,7 +137,7 @@ async def _follow(
     watcher.on_fork = hub.forget_deals
     work = _Work(watcher)
 
-    def make(wallet: TransactionSigner, journal: Journal) -> WalletSender:
+    def make(wallet: TransactionSigner, journal: DurableLog) -> WalletSender:
         limits = settings.confirmations, settings.most_under_way
         made = WalletSender(rpc, hub, watcher, wallet, journal, rule, *limits)
         work.start(made.run())

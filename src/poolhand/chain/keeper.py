@@ -87,7 +87,7 @@ class Pending:
 
 @dataclass(slots=True)
 class Pen:
-    """Signs for one wallet and writes down what it signed, in that order, before anyone sees it."""
+    """Signs for one wallet and has written down what it signed, before anyone sees it."""
 
     wallet: TransactionSigner
     ledger: Ledger

@@ -1,4 +1,4 @@
-"""The journal of one wallet's transactions: written before anything is broadcast.
+"""The journal of one wallet's transactions: durable before anything is broadcast.
 
 A stream ``tx:<purpose>`` holds every version that was ever signed for the purpose, replacements at
 the same nonce included; the last record's nonce is the one in force.
@@ -13,7 +13,7 @@ from typing import Final
 
 from poolhand.chain.gas import Fees
 from poolhand.domain.ids import Address, TxHash
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import DurableLog
 from poolhand.ports.signer import UnsignedTransaction
 from poolhand.wire.journal_json import EventCodec
 
@@ -47,12 +47,16 @@ CODEC: Final[EventCodec[SignedTransaction]] = EventCodec((SignedTransaction,))
 class Ledger:
     """What one wallet signed on one chain; other streams of the journal are left alone."""
 
-    def __init__(self, journal: Journal, sender: Address, chain_id: int) -> None:
+    def __init__(self, journal: DurableLog, sender: Address, chain_id: int) -> None:
         self.journal, self._sender, self._chain_id = journal, sender, chain_id
 
     def record(self, signed: SignedTransaction) -> None:
-        """Write down a transaction; it survives a power cut once this returns."""
-        self.journal.append(PREFIX + signed.purpose, CODEC.encode(signed))
+        """Write down a transaction; it survives a power cut once ``durable`` returns."""
+        self.journal.add(PREFIX + signed.purpose, CODEC.encode(signed))
+
+    async def durable(self) -> None:
+        """Wait until all that was recorded would survive a power cut."""
+        await self.journal.durable()
 
     def forget(self, purpose: str) -> None:
         """Drop a purpose whose story is over; repeatable."""

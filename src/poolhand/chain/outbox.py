@@ -1,13 +1,13 @@
 """The signed transactions of one wallet on their way to the network: in batches, in order.
 
-Whoever signs does not wait for whoever is being broadcast: what is posted meanwhile goes with the
-next batch.
+Whoever signs waits neither for the disk nor for whoever is being broadcast: what is posted
+meanwhile goes with the next batch. This is the one door through which transactions leave.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from poolhand.chain.broadcast import Told, broadcast
@@ -21,10 +21,14 @@ _Letter: TypeAlias = tuple[SignedTransaction, asyncio.Future[Told]]
 
 
 class WalletOutbox:
-    """Broadcasts, one batch after the other: some chains take no nonce before the one below it."""
+    """Broadcasts, one batch after the other: some chains take no nonce before the one below it.
 
-    def __init__(self, rpc: Rpc) -> None:
-        self._rpc = rpc
+    Args:
+        durable: Waits until all that is posted by now would survive a power cut.
+    """
+
+    def __init__(self, rpc: Rpc, durable: Callable[[], Awaitable[None]]) -> None:
+        self._rpc, self._durable = rpc, durable
         self._waiting: list[_Letter] = []
         self._posting: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[list[Told]] | None = None
@@ -58,9 +62,7 @@ class WalletOutbox:
 
     async def _send(self, batch: Sequence[_Letter]) -> None:
         """Broadcast a batch; each of those who wait gets its own answer, or what was raised."""
-        sending = self._sending = asyncio.create_task(
-            broadcast(self._rpc, [signed for signed, _ in batch])
-        )
+        sending = self._sending = asyncio.create_task(self._leave([signed for signed, _ in batch]))
         try:
             await asyncio.wait([sending])
         finally:
@@ -72,3 +74,8 @@ class WalletOutbox:
                 answer.set_exception(fault)
             else:
                 answer.set_result(sending.result()[place])
+
+    async def _leave(self, batch: Sequence[SignedTransaction]) -> list[Told]:
+        """Broadcast what is durable by then, and nothing else."""
+        await self._durable()
+        return await broadcast(self._rpc, batch)

@@ -28,7 +28,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt, TransferCoin
 from poolhand.domain.units import Wei
 from poolhand.observe.outage_log import OutageLog
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import DurableLog
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
 PAUSE: Final = 0.2
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 class WalletSender:
     """Implements ``ports.chain.TransactionSender``; ``run`` must be running.
 
-    A transaction is journaled before it is broadcast; once it may be out, only its own bytes or a
+    A transaction is durable before it is broadcast; once it may be out, only its own bytes or a
     replacement at its nonce ever follow. One wallet has one sender. Nonces are given without
     waiting for any node: one that is refused while later ones are out is filled.
 
@@ -55,7 +55,7 @@ class WalletSender:
         hub: PocoHub,
         watcher: ChainWatcher,
         wallet: TransactionSigner,
-        journal: Journal,
+        journal: DurableLog,
         rule: GasRule,
         confirmations: int = 1,
         most_under_way: int = 128,
@@ -63,7 +63,8 @@ class WalletSender:
         self._rpc, self._hub, self._watcher, self._wallet = rpc, hub, watcher, wallet
         self._pen = Pen(wallet, Ledger(journal, wallet.address, hub.facts.chain_id))
         self._quotes = Quotes(rpc, hub, rule, wallet.address, lambda: watcher.window.tip)
-        self._outbox, self._turns, self._nonces = WalletOutbox(rpc), Turns(most_under_way), Nonces()
+        self._outbox = WalletOutbox(rpc, self._pen.ledger.durable)
+        self._turns, self._nonces = Turns(most_under_way), Nonces()
         own = self._pen, self._outbox, self._turns, self._nonces
         self._keeper = Keeper(rpc, watcher, self._quotes, *own, confirmations)
         self._outage = OutageLog(
@@ -77,7 +78,7 @@ class WalletSender:
         self._filling: dict[int, asyncio.Task[None]] = {}
         self._is_legacy = False
         self._recovered = False
-        self._recovering = asyncio.Lock()
+        self._recovering, self._signing = asyncio.Lock(), asyncio.Lock()
 
     @property
     def address(self) -> Address:
@@ -85,7 +86,7 @@ class WalletSender:
         return self._wallet.address
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> DurableLog:
         """Where it writes down what it signs."""
         return self._pen.ledger.journal
 
@@ -172,7 +173,9 @@ class WalletSender:
         try:
             open_then = self._keeper.costs() if reserve else {}
             quote = await self._quotes.quote(purpose, call)
-            if reserve:
+            async with self._signing:
+                await asyncio.sleep(0)  # a signature takes half a millisecond: one per turn
+            if reserve:  # from here to the signature nothing is awaited
                 self._spare(purpose, quote, reserve, open_then)
             return await self._launch(purpose, quote)
         finally:

@@ -76,25 +76,18 @@ class BatchJournal(Journal, Protocol):
         """Return every cursor."""
 
 
-class EventLog(Protocol):
+class DurableLog(Protocol):
     """A journal that keeps nobody waiting, written in the order of its calls.
 
     What was added is known at once to who added it and durable a little later; whatever leaves the
-    program on account of it (a message, a transaction) waits in ``after``.
+    program on account of it (a message, a transaction) waits until it is.
     """
-
-    @property
-    def archive(self) -> SettledArchive:
-        """Rows of what has settled."""
 
     def add(self, stream: str, event: Mapping[str, Any]) -> None:
         """Have an event recorded; raises BrokenPrecondition where it is not made of JSON values."""
 
     def forget(self, stream: str) -> None:
         """Have a stream dropped whose story is over; repeatable."""
-
-    def after(self, act: Callable[[], None]) -> None:
-        """Do something once all that was added before is durable; in the order of asking."""
 
     async def durable(self) -> None:
         """Wait until all that was added before is durable."""
@@ -105,6 +98,17 @@ class EventLog(Protocol):
         Raises:
             JournalCorrupt: A record was altered.
         """
+
+
+class EventLog(DurableLog, Protocol):
+    """A log beside which rows are kept, and after which something may be done."""
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled."""
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do something once all that was added before is durable; in the order of asking."""
 
     def keep(self, row: Row) -> None:
         """Have a row kept; one that is there already is replaced."""

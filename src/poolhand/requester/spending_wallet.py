@@ -35,7 +35,7 @@ from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import DurableLog, Journal
 from poolhand.requester.intentions import Intentions
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.settings.home import at_home
@@ -60,7 +60,7 @@ class ChainAccess(Protocol):
     def watcher(self) -> Watcher:
         """Follows."""
 
-    def sender(self, wallet: Wallet, journal: Journal, /) -> TransactionSender:
+    def sender(self, wallet: Wallet, journal: DurableLog, /) -> TransactionSender:
         """Spends."""
 
 

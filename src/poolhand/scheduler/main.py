@@ -22,7 +22,7 @@ from poolhand.observe.groups import unwrapped
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
-from poolhand.ports.journal import Journal
+from poolhand.ports.journal import DurableLog, Journal
 from poolhand.ports.signer import TransactionSigner
 from poolhand.scheduler.api import routes
 from poolhand.scheduler.owner_orders import local_url, owner_routes
@@ -64,7 +64,7 @@ class JoinedChain(Protocol):
     def watcher(self) -> Watcher:
         """Tells of heads and events."""
 
-    def sender(self, wallet: TransactionSigner, journal: Journal) -> TransactionSender:
+    def sender(self, wallet: TransactionSigner, journal: DurableLog) -> TransactionSender:
         """Return the sender of a wallet."""
 
 
@@ -108,7 +108,7 @@ async def run(
             settings,
             chain.hub,
             chain.watcher,
-            chain.sender(wallet, Section(journal, "tx")),
+            chain.sender(wallet, LogSection(events, "tx")),
             wallet,
             LogSection(events, "task"),
             SystemClock(),

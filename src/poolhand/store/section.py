@@ -12,6 +12,7 @@ from poolhand.ports.journal import EventLog, Journal
 class Section:
     """Implements ``ports.journal.Journal`` on the streams of another whose names begin alike.
 
+    And ``DurableLog``, with nothing ever waiting: each event is durable before ``add`` returns.
     ``close`` does nothing: the journal underneath is closed by whoever opened it.
     """
 
@@ -21,6 +22,13 @@ class Section:
     def append(self, stream: str, event: Mapping[str, Any]) -> None:
         """Record one event durably."""
         self._journal.append(self._prefix + stream, event)
+
+    def add(self, stream: str, event: Mapping[str, Any]) -> None:
+        """Record one event durably, now."""
+        self.append(stream, event)
+
+    async def durable(self) -> None:
+        """Return at once."""
 
     def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (stream, event) of the section in order of writing."""
