@@ -17,7 +17,7 @@ from poolhand.domain.replicate.machine import Action, Finished, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import is_plain, mended, shown
 from poolhand.domain.units import UnixSeconds
-from poolhand.wire.fields import MAX_INT, clip, cost, tail
+from poolhand.wire.fields import MAX_INT, WIDEST, clip, cost, tail
 from poolhand.wire.frames import MAX_FRAME, OversizedMessage, UnknownVersion, decode, encode
 from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import (
@@ -305,3 +305,9 @@ def test_whatever_words_come_with_an_event_it_is_written_down_and_read_again(wor
     record = EventCodec([Finished]).encode(done)
     json.dumps(record, ensure_ascii=False).encode()
     assert EventCodec([Finished]).decode(record) == replace(done, detail=mended(words))
+
+
+@given(st.characters(codec="utf-8"))
+def test_no_character_takes_more_of_a_frame_than_the_widest(character):
+    assert cost(character) <= WIDEST
+    assert cost("\x01") == WIDEST
