@@ -138,7 +138,7 @@ def typed() -> dict:
 
 async def test_the_program_of_the_page_does_what_it_says(market, session, tmp_path, monkeypatch, capsys):  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    program = asyncio.create_task(typed()["word_count"](session))
+    program = asyncio.create_task(typed()["word_count"](session, IMAGE))
     while not market.chain.state.deals:  # noqa: ASYNC110 - the chain rings no bell
         await asyncio.sleep(0)
     (deal,) = market.chain.state.deals.values()

@@ -129,7 +129,7 @@ def _rows(seen: Seen) -> list[tuple[str, Any]]:
 
 def _lines(idle: Mapping[str, int]) -> str | None:
     """Return how many workers are given nothing more for which reason, a line each."""
-    return "\n".join(f"{count}: {reason}" for reason, count in idle.items()) or None
+    return "\n".join(f"{reason} ({count})" for reason, count in idle.items()) or None
 
 
 def worker_report(worker: WorkerNews) -> RenderableType:
