@@ -58,6 +58,10 @@ def versions(journal, purpose="deposit:1"):
     return [CODEC.decode(r) for stream, r in journal.read() if stream == PREFIX + purpose]
 
 
+def nonces(journal):
+    return [CODEC.decode(record).nonce for _, record in journal.read(PREFIX)]
+
+
 def sending(chain, journal, purpose="deposit:1", call=CALL):
     return asyncio.create_task(chain.sender(WALLET, journal).send(purpose, call))
 
@@ -145,14 +149,55 @@ async def test_a_nonce_used_by_another_program_is_told(node, link, journal):
     assert node.sent_by(WALLET.address) == 2
 
 
-async def test_a_wallet_that_sends_from_elsewhere_too_does_not_stand_still(node, link, journal):
+async def test_a_nonce_that_another_program_was_first_to_use_costs_one_more_try(
+    node, link, journal
+):
     async with linked(link) as chain:
         await ended(sending(chain, journal, "deposit:0"))
-        foreign(node, 1)
-        node.mine()
-        with pytest.raises(Displaced):
-            await ended(sending(chain, journal))
+        for nonce in range(1, 21):
+            foreign(node, nonce)
+        await blocks(chain, node, 1)
+        before = node.asked.count(SEND)
         assert (await ended(sending(chain, journal))).succeeded
+    assert node.asked.count(SEND) == before + 2
+    assert node.sent_by(WALLET.address) == 22
+    assert nonces(journal) == [0, 21]
+
+
+class LateCount(MemoryNode):
+    """Tells for a while of one mined transaction only, as a provider's slower node does."""
+
+    lags = 0
+
+    def _eth_getTransactionCount(self, owner, at):  # noqa: N802
+        if self.lags:
+            self.lags -= 1
+            return hex(1)
+        return super()._eth_getTransactionCount(owner, at)
+
+
+async def test_where_the_count_lags_the_next_nonces_are_tried_one_by_one(journal):
+    node = funded(LateCount())
+    async with linked(MemoryLink(node)) as chain:
+        await ended(sending(chain, journal, "deposit:0"))
+        for nonce in range(1, 4):
+            foreign(node, nonce)
+        await blocks(chain, node, 1)
+        before, node.lags = node.asked.count(SEND), 2
+        assert (await ended(sending(chain, journal))).succeeded
+    assert node.asked.count(SEND) == before + 4
+    assert nonces(journal) == [0, 4]
+
+
+async def test_what_may_have_been_out_is_given_no_other_nonce(node, link, journal):
+    """The first endpoint takes it and breaks off; the second knows its nonce as used: by itself."""
+    second = MemoryLink(node)
+    async with linked(link, second) as chain:
+        await ended(sending(chain, journal, "deposit:0"))
+        link.after = link.breaks(SEND)
+        assert (await ended(sending(chain, journal))).succeeded
+    assert node.sent_by(WALLET.address) == 2
+    assert nonces(journal) == [0, 1]
 
 
 class LateReceipts(MemoryNode):

@@ -2,7 +2,7 @@
 
 It signs the orders of app, pool and request itself, so no marketplace is needed: its wallet is
 that of the pool's owner, which the pool uses too. A transaction of the pool whose nonce the SDK
-took is displaced and sent again.
+took is given the next one.
 
 The SDK shows a task of one contributor only: for more it fails with "value at index 0 unnamed"
 (``formatEthersResult`` asks ethers for the names of a list's members), whoever computed it. So

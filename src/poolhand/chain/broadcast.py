@@ -22,7 +22,8 @@ log = structlog.get_logger()
 class SendVerdict(Enum):
     """What became of a broadcast.
 
-    Only ``NO_FUNDS``, ``REFUSED`` and ``WRONG_KIND`` tell that nobody has it.
+    Only ``NO_FUNDS``, ``REFUSED`` and ``WRONG_KIND`` tell that nobody has it; of a first broadcast
+    ``NONCE_LOST`` does, too.
     """
 
     TAKEN = auto()
@@ -30,6 +31,9 @@ class SendVerdict(Enum):
     """No endpoint answered; one may have it all the same."""
     NONCE_USED = auto()
     """A mined transaction has its nonce: perhaps this very one."""
+    NONCE_LOST = auto()
+    """The same, and nobody took this one before in the same broadcast: if that was its first, a
+    mined transaction of another program has its nonce."""
     LATER = auto()
     """The price is too low at present, or there is no room yet."""
     NO_FUNDS = auto()
@@ -111,6 +115,8 @@ def _verdict(answer: Any, told: _Round) -> Told:
     if not isinstance(answer, NodeRefusal):
         return SendVerdict.TAKEN, ""
     verdict = _meaning(answer)
+    if verdict is SendVerdict.NONCE_USED and not told.doubtful:
+        verdict = SendVerdict.NONCE_LOST
     unsure = told.doubtful and verdict in REFUSALS
     return SendVerdict.UNKNOWN if unsure else verdict, answer.text
 

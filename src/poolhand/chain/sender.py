@@ -31,6 +31,9 @@ from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
+OVERTAKEN: Final = 8
+"""Times that a transaction is given another nonce because a program that uses the wallet, too, was
+faster; then its sender is told."""
 PAUSE: Final = 0.2
 """Seconds before a look is repeated that failed or left a doubt."""
 
@@ -104,7 +107,7 @@ class WalletSender:
             OutOfGas: The wallet cannot pay, or not without touching ``reserve``; the message says
                 how much to add.
             SendRefused: The node will never take it.
-            Displaced: Another program used the nonce.
+            Displaced: Another program used the nonce once the transaction may have been out.
             ChainUnreachable: No endpoint took it; whether it was mined is unknown.
         """
         attempt = self._attempts.get(purpose)
@@ -188,17 +191,31 @@ class WalletSender:
         if verdict is SendVerdict.WRONG_KIND and pending.last.fees.priority_fee is not None:
             self._is_legacy = True
             pending, verdict, said = await self._first(purpose, quote)
+        for _ in range(OVERTAKEN):
+            if verdict is not SendVerdict.NONCE_LOST:
+                break
+            await self._overtaken(pending)
+            pending, verdict, said = await self._first(purpose, quote)
         if verdict is SendVerdict.NO_FUNDS:
             raise out_of_gas(self.address, purpose, Wei(quote.cost))
         if verdict in REFUSALS:
             raise SendRefused(purpose, said)
         if verdict is SendVerdict.UNKNOWN:
             raise ChainUnreachable(f"whether {purpose} was sent is unknown: {said}")
-        if verdict is SendVerdict.NONCE_USED:
+        if verdict in (SendVerdict.NONCE_USED, SendVerdict.NONCE_LOST):
             pending.doubt()
             self._watcher.bell.ring()
         log.info("transaction_sent", purpose=purpose, tx=str(pending.last.tx_hash))
         return pending
+
+    async def _overtaken(self, pending: Pending) -> None:
+        """Forget a transaction that nobody has, for another program's has its nonce; look again.
+
+        Its own nonce is not given out again, whatever a node that lags says.
+        """
+        self._keeper.drop(pending)
+        log.info("nonce_overtaken", purpose=pending.last.purpose, nonce=pending.nonce)
+        self._nonces.passed(await self._rpc.ask(nonce_at(self.address, "latest")))
 
     async def _first(self, purpose: str, quote: Quote) -> tuple[Pending, SendVerdict, str]:
         """Sign, journal and broadcast; what is refused for good is forgotten at once."""
