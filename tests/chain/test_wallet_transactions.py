@@ -247,6 +247,13 @@ async def test_the_price_is_the_networks_times_the_multiplier(node, link, journa
     assert (sent.transaction.max_fee, sent.transaction.priority_fee) == (4 * GWEI, GWEI)
 
 
+async def test_who_pays_more_than_the_usual_tip_comes_before_the_others(node, link, journal):
+    async with linked(link, gas_price_multiplier=2.0, gas_tip_multiplier=1.5) as chain:
+        await ended(sending(chain, journal))
+    (sent,) = versions(journal)
+    assert (sent.transaction.max_fee, sent.transaction.priority_fee) == (5 * GWEI, 3 * GWEI // 2)
+
+
 async def test_the_price_is_capped(node, link, journal):
     node.tip = 50 * GWEI
     async with linked(link, gas_price_cap=Wei(3 * GWEI)) as chain:

@@ -10,8 +10,10 @@ from poolhand.domain.packing import (
     MOST_GAS,
     MOST_TASKS,
     OVERHEAD,
+    PART_OF_BLOCK,
     SMALL_BLOCK,
     GasPerTask,
+    UnderWay,
     ahead,
     room,
 )
@@ -35,11 +37,38 @@ def test_a_block_is_shared_by_several_transactions_and_no_transaction_is_endless
     assert room(ENDLESS, 0.15) == MOST_GAS
 
 
-def test_one_block_is_made_ready_while_another_is_mined_and_confirmed():
-    assert ahead(BLOCK, 0.15, 1) == 12
-    assert ahead(BLOCK, 0.15, 3) == 24
-    assert ahead(BLOCK, 1.0, 1) >= 2
-    assert ahead(ENDLESS, 0.15, 1) == MOST_AHEAD
+@given(st.integers(1, 300_000), st.integers(1, 10))
+def test_workers_are_left_their_part_of_every_block(per_task, confirmations):
+    known = GasPerTask(Gas(per_task))
+    tasks, under_way = known.tasks(room(BLOCK, 0.15)), UnderWay()
+    while under_way.has_room(ahead(BLOCK, confirmations), known, tasks):
+        under_way = under_way.sent(tasks)
+    gas = under_way.transactions * OVERHEAD + under_way.tasks * per_task
+    assert gas <= BLOCK * PART_OF_BLOCK * confirmations
+    assert under_way.transactions <= MOST_AHEAD
+    full = under_way.transactions == MOST_AHEAD
+    assert full or gas >= BLOCK * PART_OF_BLOCK * confirmations - room(BLOCK, 0.15)
+
+
+def test_small_transactions_are_counted_by_their_gas_not_by_their_number():
+    under_way, known = UnderWay(), GasPerTask(Gas(180_000))
+    for _ in range(40):
+        assert under_way.has_room(ahead(BLOCK, 1), known, 1)
+        under_way = under_way.sent(1)
+
+
+def test_a_transaction_that_is_alone_is_never_too_large():
+    assert UnderWay().has_room(Gas(1), GasPerTask(Gas(180_000)), 100)
+    busy = UnderWay().sent(100)
+    assert not busy.has_room(Gas(1), GasPerTask(Gas(180_000)), 1)
+    assert busy.ended(100) == UnderWay()
+
+
+def test_blocks_without_end_are_not_filled():
+    under_way = UnderWay()
+    for _ in range(MOST_AHEAD):
+        under_way = under_way.sent(1)
+    assert not under_way.has_room(ahead(ENDLESS, 1), GasPerTask(Gas(1)), 1)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 100))

@@ -14,7 +14,7 @@ from poolhand.scheduler.packer import Packer
 
 BLOCK, SHARE = Gas(30_000_000), 0.15
 FULL = GasPerTask(Gas(180_000)).tasks(room(BLOCK, SHARE))
-AHEAD = ahead(BLOCK, SHARE, 1)
+FITS = ahead(BLOCK, 1) // (OVERHEAD + FULL * 180_000)
 
 
 def task(deal: int, index: int):
@@ -33,8 +33,12 @@ def fill(packer, deal, count, effect=SendInitialize):
         packer.add(effect, task(deal, index))
 
 
+def wanted(_task_id, _effect):
+    return True
+
+
 def taken(packer):
-    found = packer.take()
+    found = packer.take(wanted)
     return None if found is None else (found[0], [each.facts.index for each in found[1]])
 
 
@@ -48,23 +52,36 @@ def test_a_transaction_takes_what_fits_in_the_order_of_the_deal(packer):
 def test_deals_are_served_in_turn_and_never_mixed(packer):
     fill(packer, 1, 10 * FULL)
     fill(packer, 2, 1)
-    deals = [packer.take()[1][0].facts.deal_id for _ in range(4)]
+    deals = [packer.take(wanted)[1][0].facts.deal_id for _ in range(4)]
     one, two = (DealId(number.to_bytes(32, "big")) for number in (1, 2))
     assert deals == [one, two, one, one]
 
 
-def test_no_more_are_under_way_than_the_next_blocks_have_room_for(packer):
+def test_no_more_are_under_way_than_the_next_block_has_room_for(packer):
     fill(packer, 1, 100 * FULL)
-    for _ in range(AHEAD):
-        assert len(packer.take()[1]) == FULL
-    assert packer.take() is None
-    packer.ended(SendInitialize)
-    assert len(packer.take()[1]) == FULL
+    for _ in range(FITS):
+        assert len(packer.take(wanted)[1]) == FULL
+    assert packer.take(wanted) is None
+    packer.ended(SendInitialize, FULL)
+    assert len(packer.take(wanted)[1]) == FULL
+
+
+def test_what_is_no_longer_wanted_takes_no_room(packer):
+    fill(packer, 1, 100 * FULL)
+    assert packer.take(lambda _task_id, _effect: False) is None
+    fill(packer, 1, FULL)
+    assert taken(packer) == (SendInitialize, list(range(FULL)))
+
+
+def test_many_small_deals_are_put_on_chain_at_once(packer):
+    for deal in range(1, 31):
+        fill(packer, deal, 1)
+    assert [taken(packer) for _ in range(30)] == [(SendInitialize, [0])] * 30
 
 
 def test_claims_do_not_wait_for_initializations_that_cannot_be_paid(packer):
     fill(packer, 1, 100 * FULL)
-    while packer.take() is not None:
+    while packer.take(wanted) is not None:
         pass
     packer.add(SendClaim, task(2, 0))
     assert taken(packer) == (SendClaim, [0])
@@ -81,7 +98,7 @@ def test_cheaper_tasks_are_packed_more_at_a_time(packer):
     for _ in range(50):
         packer.learn(SendInitialize, Gas(OVERHEAD + 10 * 90_000), 10)
     fill(packer, 1, 1000)
-    assert len(packer.take()[1]) in range(2 * FULL - 1, 2 * FULL + 2)
+    assert len(packer.take(wanted)[1]) in range(2 * FULL - 1, 2 * FULL + 2)
 
 
 class Visited(dict):
@@ -102,5 +119,5 @@ def test_taking_some_goes_through_those_alone(packer, waiting):
     for deal_id in deals:
         deals[deal_id] = Visited(deals[deal_id])
     Visited.count = 0
-    packer.take()
+    packer.take(wanted)
     assert Visited.count <= FULL + 1

@@ -117,7 +117,12 @@ async def connect(
         WrongMode: The hub is native and the settings say token, or the other way round.
         ChainUnreachable: No endpoint answers, and nobody asks again.
     """
-    rule = GasRule(settings.gas_price_multiplier, settings.gas_price_cap, settings.native)
+    rule = GasRule(
+        settings.gas_price_multiplier,
+        settings.gas_price_cap,
+        settings.native,
+        settings.gas_tip_multiplier,
+    )
     rpc = Rpc(settings.rpc_urls, settings.chain_id, link, pace)
     try:
         meet = partial(_meet, rpc, settings)

@@ -33,6 +33,8 @@ class GasRule:
         multiplier: Factor on the network's price, at least 0; taken as the decimal it prints as.
         cap: Most to pay (wei per gas).
         native: True where gas is free (RLC is the chain's coin).
+        tip_multiplier: Factor on the usual tip above the base fee, on top of the other: who pays
+            more comes into a block before who pays the usual one.
 
     Raises:
         BadGasSettings: A cap of 0 where gas costs, or a negative number.
@@ -41,13 +43,16 @@ class GasRule:
     multiplier: float
     cap: Wei
     native: bool = False
+    tip_multiplier: float = 1.0
+    _tip_factor: Fraction = field(init=False, repr=False, compare=False)
     _factor: Fraction = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.cap <= 0 and not self.native:
             raise BadGasSettings("a gas price cap of 0 pays for nothing: set one, e.g. 22 gwei")
-        if self.multiplier < 0 or self.cap < 0:
-            raise BadGasSettings("gas price multiplier and cap must not be negative")
+        if min(self.multiplier, self.tip_multiplier, self.cap) < 0:
+            raise BadGasSettings("gas price multipliers and cap must not be negative")
+        object.__setattr__(self, "_tip_factor", Fraction(str(self.tip_multiplier)))
         object.__setattr__(self, "_factor", Fraction(str(self.multiplier)))
 
     def price(self, network: Wei | None) -> Wei:
@@ -63,11 +68,12 @@ class GasRule:
         return Fees(self.price(gas_price), None)
 
     def dynamic(self, base_fee: Wei, priority_fee: Wei) -> Fees:
-        """Return EIP-1559 fees; the network's price is base fee + priority fee."""
+        """Return EIP-1559 fees; the network's price is base fee + the usual priority fee."""
         if self.native:
             return Fees(Wei(0), None)
-        most = self.price(Wei(base_fee + priority_fee))
-        return Fees(most, Wei(min(priority_fee, most)))
+        tip = Wei(int(priority_fee * self._tip_factor))
+        most = self.price(Wei(base_fee + tip))
+        return Fees(most, Wei(min(tip, most)))
 
     def replacement(self, old: Fees, wanted: Fees) -> Fees | None:
         """Return fees that nodes accept in place of ``old``, at least ``wanted``.

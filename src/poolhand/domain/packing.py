@@ -19,6 +19,9 @@ MOST_GAS: Final = Gas(6_000_000)
 MOST_TASKS: Final = 100
 MOST_AHEAD: Final = 60
 """Transactions of many tasks under way at once, however many a block takes."""
+PART_OF_BLOCK: Final = 0.7
+"""Of a block's gas that such transactions take: the rest is left to workers, who pay less for it
+than the pool and would else contribute nothing before the last task of a bag is on chain."""
 _SLOWNESS: Final = 8
 
 
@@ -48,12 +51,29 @@ def room(block_gas: Gas | None, share: float) -> Gas:
     return Gas(min(int((block_gas or SMALL_BLOCK) * share), MOST_GAS))
 
 
-def ahead(block_gas: Gas | None, share: float, confirmations: int) -> int:
-    """Return how many such transactions may be under way at once.
+def ahead(block_gas: Gas | None, confirmations: int) -> Gas:
+    """Return the gas that such transactions may take together while they are under way."""
+    return Gas(int((block_gas or SMALL_BLOCK) * PART_OF_BLOCK) * max(confirmations, 1))
 
-    One block's worth is being mined and confirmed while the next is made ready; what comes later
-    is packed fuller.
-    """
-    blocks = 1 + max(confirmations, 1)
-    per_block = (block_gas or SMALL_BLOCK) // max(room(block_gas, share), 1)
-    return max(blocks, min(blocks * per_block, MOST_AHEAD))
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Transactions of many tasks that are sent and not mined: how many, and how many tasks."""
+
+    transactions: int = 0
+    tasks: int = 0
+
+    def sent(self, tasks: int) -> UnderWay:
+        """Count one more."""
+        return UnderWay(self.transactions + 1, self.tasks + tasks)
+
+    def ended(self, tasks: int) -> UnderWay:
+        """Count one less."""
+        return UnderWay(self.transactions - 1, self.tasks - tasks)
+
+    def has_room(self, most: Gas, per_task: GasPerTask, tasks: int) -> bool:
+        """Whether so many tasks more may be sent: what is alone always may."""
+        if not self.transactions:
+            return True
+        gas = (self.transactions + 1) * OVERHEAD + (self.tasks + tasks) * per_task.gas
+        return self.transactions < MOST_AHEAD and gas <= most

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
 from typing import Final, TypeAlias
 
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.onchain import Head
-from poolhand.domain.packing import GasPerTask, ahead, room
+from poolhand.domain.packing import GasPerTask, UnderWay, ahead, room
 from poolhand.domain.task.machine import SendClaim, SendInitialize
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import Gas
 
 Batched: TypeAlias = type[SendInitialize] | type[SendClaim]
+Wants: TypeAlias = Callable[[TaskId, Batched], bool]
 _FIRST: Final[dict[Batched, Gas]] = {SendClaim: Gas(135_000), SendInitialize: Gas(180_000)}
 """What a task takes before a receipt tells (measured on PoCo 6.1); claims first."""
 
@@ -34,27 +35,40 @@ class Packer:
             effect: OrderedDict() for effect in _FIRST
         }
         self._per_task = {effect: GasPerTask(gas) for effect, gas in _FIRST.items()}
-        self._under_way: Counter[Batched] = Counter()
+        self._under_way = {effect: UnderWay() for effect in _FIRST}
 
     def add(self, effect: Batched, task: Task) -> None:
         """Have a task wait; one that waits already keeps its place."""
         deals = self._waiting[effect]
         deals.setdefault(task.facts.deal_id, {}).setdefault(task.facts.task_id, task)
 
-    def take(self) -> tuple[Batched, tuple[Task, ...]] | None:
-        """Return the next transaction's tasks, of one deal; None while nothing waits or fits."""
-        block_gas = self._block_gas
-        most_ahead = ahead(block_gas, self._share, self._confirmations)
-        for effect, deals in self._waiting.items():
-            if deals and self._under_way[effect] < most_ahead:
-                self._under_way[effect] += 1
-                most = self._per_task[effect].tasks(room(block_gas, self._share))
-                return effect, _first(deals, most)
+    def take(self, wants: Wants) -> tuple[Batched, tuple[Task, ...]] | None:
+        """Return the next transaction's tasks, of one deal; None while nothing waits or fits.
+
+        Args:
+            wants: Whether a task still has to be sent; one that need not be is dropped.
+        """
+        for effect in self._waiting:
+            while (count := self._next(effect)) > 0:
+                first = _first(self._waiting[effect], count)
+                if tasks := tuple(task for task in first if wants(task.facts.task_id, effect)):
+                    self._under_way[effect] = self._under_way[effect].sent(len(tasks))
+                    return effect, tasks
         return None
 
-    def ended(self, effect: Batched) -> None:
-        """Note that a transaction which ``take`` returned is mined, or refused."""
-        self._under_way[effect] -= 1
+    def _next(self, effect: Batched) -> int:
+        """Return how many tasks the next transaction would carry, 0 while it has to wait."""
+        deals, per_task, block_gas = self._waiting[effect], self._per_task[effect], self._block_gas
+        if not deals:
+            return 0
+        most = per_task.tasks(room(block_gas, self._share))
+        count = min(most, len(next(iter(deals.values()))))
+        most_gas = ahead(block_gas, self._confirmations)
+        return count if self._under_way[effect].has_room(most_gas, per_task, count) else 0
+
+    def ended(self, effect: Batched, tasks: int) -> None:
+        """Note that a transaction of so many tasks, which ``take`` returned, has ended."""
+        self._under_way[effect] = self._under_way[effect].ended(tasks)
 
     def learn(self, effect: Batched, used: Gas, tasks: int) -> None:
         """Note what a mined transaction took."""

@@ -165,13 +165,8 @@ class Transactions:
     async def _pack(self) -> None:
         """Send what was asked for in this turn of the loop, as far as there is room for it."""
         self._is_packing = False
-        while (taken := self._packer.take()) is not None:
-            effect, tasks = taken
-            wanted = tuple(task for task in tasks if self._wants(task.facts.task_id, effect))
-            if wanted:
-                self._spawn(_batch(effect, wanted, 0))
-            else:
-                self._packer.ended(effect)
+        while (taken := self._packer.take(self._wants)) is not None:
+            self._spawn(_batch(*taken, 0))
 
     def _spawn(self, order: _Order) -> None:
         self._under_way.update(order.keys)
@@ -191,7 +186,7 @@ class Transactions:
 
     def _make_room(self, order: _Order) -> None:
         if order.is_packed:
-            self._packer.ended(order.effect)  # type: ignore[arg-type]
+            self._packer.ended(order.effect, len(order.ids))  # type: ignore[arg-type]
             self._pack_soon()
 
     async def _settle_somehow(self, order: _Order) -> str:

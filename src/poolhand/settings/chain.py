@@ -21,6 +21,7 @@ class ChainSettings:
         confirmations: Blocks, the log's own included, before an event is acted on.
         gas_price_multiplier: Factor on the network's price (seed: 1.3).
         gas_price_cap: Most to pay (wei per gas; seed: 22 gwei).
+        gas_tip_multiplier: Factor on the usual tip: above 1, before those who pay that.
         poll_seconds: How often an endpoint without subscriptions is asked for its head.
         most_under_way: Transactions of one wallet that are sent and not mined, at most.
     """
@@ -32,5 +33,6 @@ class ChainSettings:
     confirmations: int = 1
     gas_price_multiplier: float = 1.3
     gas_price_cap: Wei = Wei(22 * WEI_PER_GWEI)
+    gas_tip_multiplier: float = 1.0
     poll_seconds: float = 0.5
     most_under_way: int = 128

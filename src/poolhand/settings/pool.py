@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -184,6 +184,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "settle trust-1 tasks by contributeAndFinalize: two transactions instead of four"),
     Option("batch-gas-share", "POOLHAND_BATCH_GAS_SHARE", _share, "0.15",
            "share of a block's gas that one transaction of many tasks may take"),
+    Option("gas-tip-multiplier", "POOLHAND_GAS_TIP_MULTIPLIER", fraction, "1.25",
+           "factor on the usual tip above the base fee: above 1, the pool's transactions come into "
+           "a block before its workers'"),
     Option("public-logs", "POOLHAND_PUBLIC_LOGS", flag, "false", "publish what apps print"),
     LOCKS,
     *chain_options(),
@@ -198,7 +201,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         BadSetting: Something that does not fit together.
     """
     return PoolSettings(
-        chain=chain_settings(found),
+        chain=replace(chain_settings(found), gas_tip_multiplier=found["gas-tip-multiplier"]),
         workerpool=found["pool-address"],
         wallet=wallet_path(found),
         password=found["wallet-password"],
