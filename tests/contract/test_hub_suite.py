@@ -413,6 +413,16 @@ async def test_assets_and_money_are_guarded(market):
 # ---------------------------------------------------------------------------------- reading along
 
 
+async def test_several_deals_are_read_at_once_and_unknown_ones_left_out(market):
+    hub = market.world.hub
+    deals = [await market.deal() for _ in range(2)]
+    names = [each.deal_id for each in deals]
+    found = await hub.deals([*names, DealId(b"\x01" * 32)])
+    assert [found[name] for name in names] == deals
+    assert len(found) == 2
+    assert await hub.deals([]) == {}
+
+
 async def test_unknown_things_are_none_or_unset(market):
     world, nobody = market.world, Address(b"\x99" * 20)
     assert await world.hub.deal(DealId(b"\x01" * 32)) is None

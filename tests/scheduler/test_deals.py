@@ -92,11 +92,70 @@ async def test_a_deal_is_received_dropped_and_taken_back_without_going_through_o
     engine.tasks = dict(dict.items(engine.tasks))
 
 
+@pytest.mark.parametrize("dropped", [AT_ONCE + 5, 10 * AT_ONCE])
+async def test_a_block_looks_for_a_few_dropped_deals_in_one_read_and_in_the_end_for_all(
+    pool, dropped
+):
+    world = await pool()
+    deals, now = world.scheduler.deals, world.chain.head.timestamp
+    bought = [await world.deal() for _ in range(dropped)]
+    for deal in bought:
+        await deals.drop(deal.deal_id, now)
+    deals._hub = hub = Hub(deals._hub)
+    assert len(await deals.find_again()) == AT_ONCE
+    assert hub.reads == [AT_ONCE]
+    for _ in range(dropped // AT_ONCE):
+        await deals.find_again()
+    assert max(hub.reads) <= AT_ONCE
+    assert sum(hub.reads) == dropped
+    assert all(world.task(first_task(deal)).gone_since is None for deal in bought)
+
+
+@pytest.mark.parametrize("times", [1, 10])
+async def test_after_a_restart_deals_are_read_together(pool, times):
+    world = await pool()
+    for _ in range(20 * times):
+        await world.deal()
+    deals = world.scheduler.deals
+    deals._hub = hub = Hub(deals._hub)
+    await deals.recall(world.chain.head.timestamp)
+    assert len(hub.reads) <= 1 + 20 * times // 100
+    assert sum(hub.reads) == 20 * times
+
+
+async def test_a_deal_that_cannot_be_read_keeps_no_other_from_being_recalled(pool):
+    world = await pool()
+    world.planted = (Unreadable,)
+    bad, good = await world.deal(), await world.deal()
+    deals = world.scheduler.deals
+    deals._hub = hub = Hub(deals._hub)
+    deals.by_id.clear()
+    hub.broken = {bad.deal_id}
+    await deals.recall(world.chain.head.timestamp)
+    assert set(deals.by_id) == {good.deal_id}
+    hub.broken = set()
+    await deals.read_again()
+    assert set(deals.by_id) == {bad.deal_id, good.deal_id}
+
+
+class Unreadable(ValueError):
+    """A deal of a form that nobody knows."""
+
+
 class Hub:
-    """Counts the tasks of each read, and can be told to answer for some only."""
+    """Counts what each read asks for, and can be told to answer for some only."""
 
     def __init__(self, hub):
-        self._hub, self.reads, self.lost = hub, [], set()
+        self._hub, self.reads, self.lost, self.broken = hub, [], set(), set()
+
+    async def deal(self, deal_id):
+        return (await self.deals([deal_id])).get(deal_id)
+
+    async def deals(self, asked):
+        self.reads.append(len(asked))
+        if self.broken & set(asked):
+            raise Unreadable
+        return await self._hub.deals(asked)
 
     async def tasks(self, asked):
         self.reads.append(len(asked))

@@ -71,17 +71,24 @@ class PocoHub:
 
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
-        known = self._deals.get(deal_id)
-        if known is not None:
-            self._deals.move_to_end(deal_id)
-            return known
+        return (await self.deals((deal_id,))).get(deal_id)
+
+    async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
+        """Return what matches fixed, of those deals that the chain has, in one batch."""
+        known = {name: self._deals[name] for name in asked if name in self._deals}
+        left = [name for name in asked if name not in known]
+        told = await self._rpc.ask_each([self._deal(name) for name in left])
+        known |= {deal.deal_id: deal for deal in told if deal is not None}
+        for name, deal in known.items():
+            self._deals[name] = deal
+            self._deals.move_to_end(name)
+        while len(self._deals) > DEALS_KEPT:
+            self._deals.popitem(last=False)
+        return known
+
+    def _deal(self, deal_id: DealId) -> Query[Deal | None]:
         data = abi.calldata("viewDeal(bytes32)", deal_id)
-        found = await self._rpc.ask(self._view(data, lambda raw: abi.deal(raw, deal_id)))
-        if found is not None:
-            self._deals[deal_id] = found
-            while len(self._deals) > DEALS_KEPT:
-                self._deals.popitem(last=False)
-        return found
+        return self._view(data, lambda raw: abi.deal(raw, deal_id))
 
     def forget_deals(self) -> None:
         """After a re-organisation a deal may have been matched anew, at another time."""

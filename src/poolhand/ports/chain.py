@@ -49,6 +49,9 @@ class Hub(Protocol):
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
 
+    async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
+        """Return what matches fixed, of those deals that the chain has, in one batch."""
+
     async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
         """Snapshot tasks and, of each, the named workers' contributions, in one batch."""
 

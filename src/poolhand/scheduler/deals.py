@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TypeVar
 
 import structlog
@@ -33,7 +43,10 @@ MOST_TRIES: Final = 40
 LONGEST_PAUSE: Final = 300
 """Seconds between two of them, at most."""
 AT_ONCE: Final = 25
-"""Tasks of a deal begun or told in one turn of the loop; others go on between two such turns."""
+"""Tasks of a deal begun or told in one turn of the loop; others go on between two such turns. Also
+deals that were dropped and are looked for with one block."""
+READ_AT_ONCE: Final = 100
+"""Deals read by one call after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ class Deals:
         self.unreadable: dict[DealId, str] = {}
         self._engine, self._hub, self._pool = engine, hub, workerpool
         self._retry, self._quick = retry, quick
-        self._gone: set[DealId] = set()
+        self._gone: dict[DealId, None] = {}
         self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
         self.by_id: dict[DealId, Deal] = {}
@@ -99,7 +112,7 @@ class Deals:
             if not known:
                 del self._ids[deal_id]
                 self.by_id.pop(deal_id, None)
-                self._gone.discard(deal_id)
+                self._gone.pop(deal_id, None)
 
     async def recall(self, now: UnixSeconds) -> None:
         """After a restart: read the deals of all tasks that are known."""
@@ -110,23 +123,54 @@ class Deals:
 
     async def _recall(self, now: UnixSeconds) -> list[TaskId]:
         found: list[TaskId] = []
-        for deal_id in tuple(self._unrecalled):
-            try:
-                deal = await self._hub.deal(deal_id)
-                if deal is None:
-                    found += await self.drop(deal_id, now)
-                elif self._doubted(deal):
-                    found += await self._take_back(deal)
-                else:
-                    self.by_id[deal_id] = deal
-                    self.known(deal_id)
-            except ChainUnreachable as fault:
-                log.debug("deal_unread", deal_id=str(deal_id), cause=str(fault))
-            except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a deal's
-                self._boundary.take(fault, "deal", deal_id=str(deal_id))
-            else:
-                self._unrecalled.discard(deal_id)
+        left = list(self._unrecalled)
+        for first in range(0, len(left), READ_AT_ONCE):
+            for deal_id, deal in (await self._read(left[first : first + READ_AT_ONCE])).items():
+                with self._borne(deal_id):
+                    found += await self._remember(deal_id, deal, now)
+                    self._unrecalled.discard(deal_id)
         return found
+
+    async def _remember(self, deal_id: DealId, deal: Deal | None, now: UnixSeconds) -> list[TaskId]:
+        if deal is None:
+            return await self.drop(deal_id, now)
+        if self._doubted(deal):
+            return await self._take_back(deal)
+        self.by_id[deal_id] = deal
+        self.known(deal_id)
+        return []
+
+    async def _read(self, asked: Sequence[DealId]) -> Mapping[DealId, Deal | None]:
+        """Read deals in one batch; one by one where that fails, to see whose fault it is.
+
+        Returns:
+            None for those that the chain does not have; what cannot be read is left out.
+        """
+        found: dict[DealId, Deal | None] = {}
+        if len(asked) == 1:
+            with self._borne(asked[0]):
+                found[asked[0]] = await self._hub.deal(asked[0])
+            return found
+        try:
+            told = await self._hub.deals(asked)
+        except ChainUnreachable as fault:
+            log.debug("deals_unread", deals=len(asked), cause=str(fault))
+        except Exception:  # noqa: BLE001 - it is raised again for the deal whose it is
+            for deal_id in asked:
+                found.update(await self._read([deal_id]))
+        else:
+            found = {deal_id: told.get(deal_id) for deal_id in asked}
+        return found
+
+    @contextmanager
+    def _borne(self, deal_id: DealId) -> Iterator[None]:
+        """Bear what the work on one deal raises: others go on, and it is tried again."""
+        try:
+            yield
+        except ChainUnreachable as fault:
+            log.debug("deal_unread", deal_id=str(deal_id), cause=str(fault))
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a deal's
+            self._boundary.take(fault, "deal", deal_id=str(deal_id))
 
     async def receive(self, deal_id: DealId, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
         """Begin the tasks of a deal that a block tells of, or go on with them.
@@ -238,36 +282,34 @@ class Deals:
             cause="a re-organisation of the chain dropped the purchase, or the endpoint lags",
             next_step=f"wait: after {FORGOTTEN} s its tasks are given up, unless it comes back",
         )
-        self._gone.add(deal_id)
+        self._gone[deal_id] = None
         async for task in _in_turns(tasks):
             self._engine.feed(task.facts.task_id, DealGone(max(task.now, now)))
         return [task.facts.task_id for task in tasks]
 
     async def find_again(self) -> list[TaskId]:
-        """See which deals that were gone are back; what is given up is awaited no longer.
+        """See which deals that were gone are back, some at a time: their notice may be missed.
+
+        What is given up is awaited no longer.
 
         Returns:
             Tasks whose place on chain is to be looked at.
         """
         found: list[TaskId] = []
-        for deal_id in tuple(self._gone):
-            try:
-                deal = await self._hub.deal(deal_id)
+        some = list(islice(self._gone, AT_ONCE))
+        for deal_id in some:  # whoever is looked for now comes last in the next block
+            self._gone[deal_id] = self._gone.pop(deal_id)
+        for deal_id, deal in (await self._read(some)).items() if some else ():
+            with self._borne(deal_id):
                 if deal is not None:
                     found += await self._take_back(deal)
-                    continue
-            except ChainUnreachable:
-                continue
-            except Exception as fault:  # noqa: BLE001 - as in receive
-                self._boundary.take(fault, "deal", deal_id=str(deal_id))
-                continue
-            if all(map(is_settled, self._tasks(deal_id))):
-                self._gone.discard(deal_id)
+                elif all(map(is_settled, self._tasks(deal_id))):
+                    self._gone.pop(deal_id, None)
         return found
 
     async def _take_back(self, deal: Deal, block: BlockNumber | None = None) -> list[TaskId]:
         """Go on with a deal that the chain has after all, on the terms of its new block."""
-        self._gone.discard(deal.deal_id)
+        self._gone.pop(deal.deal_id, None)
         category, ended = await self._category(deal.category), await self.ended(deal.deal_id)
         self._know(deal, category)
         log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)

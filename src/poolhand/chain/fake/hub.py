@@ -71,6 +71,11 @@ class FakeHub:
         """Return what a match fixed."""
         return self._state().deals.get(deal_id)
 
+    async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
+        """Return what matches fixed, of those deals that the chain has."""
+        known = self._state().deals
+        return {name: known[name] for name in asked if name in known}
+
     async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
         """Snapshot tasks and the named workers' contributions."""
         state, head = self._state(), self._reach.seen.head
