@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolhand.domain.ids import Address
+from poolhand.domain.orders.able_workers import ENOUGH, Able, AbleWorkers
 from poolhand.domain.orders.offering import (
-    Able,
+    MOST_TRUST,
     NoWorkerForIt,
     TrustOutOfReach,
-    check_in_reach,
     trust_in_reach,
 )
 from poolhand.domain.tag import NO_TAG, Tag
@@ -20,6 +21,9 @@ from poolhand.domain.trust import Trust, Weight, group_weight, reaches_consensus
 from poolhand.domain.units import NanoRlc
 
 ONE, GPU = b"one result", Tag.of(["gpu"])
+ABLE = st.builds(
+    Able, st.integers(2, 9).map(Weight), st.integers(0, 99).map(NanoRlc), st.booleans()
+)
 WEIGHTS = st.lists(st.integers(2, 20).map(Weight), max_size=6)
 
 
@@ -41,20 +45,26 @@ def test_any_so_many_workers_may_fail_and_the_trust_is_reached_still(weights, sp
     assert reach == (group_weight(left) if left else 0)
 
 
+def name(number):
+    return Address(number.to_bytes(20, "big"))
+
+
+def check(able, *terms, **more):
+    workers = AbleWorkers()
+    for number, each in enumerate(able):
+        workers.put(name(number), each)
+    workers.check(*terms, **more)
+
+
 @given(
-    able=st.lists(
-        st.builds(
-            Able, st.integers(2, 9).map(Weight), st.integers(0, 99).map(NanoRlc), st.booleans()
-        ),
-        max_size=6,
-    ),
+    able=st.lists(ABLE, max_size=6),
     trust=st.integers(0, 200).map(Trust),
     tag=st.sampled_from([NO_TAG, GPU]),
     stake=st.integers(0, 99).map(NanoRlc),
 )
 def test_what_is_let_pass_can_be_done_by_those_who_can(able, trust, tag, stake):
     with suppress(NoWorkerForIt, TrustOutOfReach):
-        check_in_reach(able, trust, tag, stake)
+        check(able, trust, tag, stake)
         fit = [a for a in able if (a.gpu or tag != GPU) and a.stake >= stake]
         assert fit
         assert reaches_consensus(trust, {ONE: group_weight(a.weight for a in fit)}, ONE)
@@ -63,11 +73,70 @@ def test_what_is_let_pass_can_be_done_by_those_who_can(able, trust, tag, stake):
 def test_each_refusal_says_what_would_be_sold():
     plain = Able(Weight(2), NanoRlc(5), gpu=False)
     with pytest.raises(NoWorkerForIt, match="try again in a moment"):
-        check_in_reach([], Trust(1), NO_TAG, NanoRlc(0))
+        check([], Trust(1), NO_TAG, NanoRlc(0))
     with pytest.raises(NoWorkerForIt, match="without the tag gpu"):
-        check_in_reach([plain], Trust(1), GPU, NanoRlc(0))
+        check([plain], Trust(1), GPU, NanoRlc(0))
     with pytest.raises(NoWorkerForIt, match=r"0\.000000006 RLC"):
-        check_in_reach([plain], Trust(1), NO_TAG, NanoRlc(6))
+        check([plain], Trust(1), NO_TAG, NanoRlc(6))
     with pytest.raises(TrustOutOfReach, match="trust 2 or less"):
-        check_in_reach([plain], Trust(3), NO_TAG, NanoRlc(5))
-    check_in_reach([plain], Trust(1), NO_TAG, NanoRlc(5), spare=1)
+        check([plain], Trust(3), NO_TAG, NanoRlc(5))
+    check([plain], Trust(1), NO_TAG, NanoRlc(5), spare=1)
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 7), st.none() | ABLE), max_size=40),
+    trust=st.integers(0, 200).map(Trust),
+    tag=st.sampled_from([NO_TAG, GPU]),
+    stake=st.integers(0, 99).map(NanoRlc),
+    spare=st.integers(0, 2),
+    without=st.sets(st.integers(0, 7), max_size=3),
+)
+def test_what_was_kept_as_workers_changed_is_what_a_look_at_all_would_find(
+    changes, trust, tag, stake, spare, without
+):
+    kept, known = AbleWorkers(), {}
+    for number, able in changes:
+        kept.put(name(number), able)
+        known[number] = able
+    left = [a for number, a in known.items() if a is not None and number not in without]
+    fit = [a for a in left if (a.gpu or tag != GPU) and a.stake >= stake]
+    reach = trust_in_reach([a.weight for a in fit], spare if trust > 1 else 0)
+    out = [name(number) for number in without]
+    if max(trust, 1) <= reach and fit:
+        kept.check(trust, tag, stake, spare, out)
+    else:
+        with pytest.raises((NoWorkerForIt, TrustOutOfReach), match=told(left, fit, tag)):
+            kept.check(trust, tag, stake, spare, out)
+    everybody = [a.weight for a in known.values() if a is not None]
+    assert kept.reach(spare) == trust_in_reach(everybody, spare)
+    assert len(kept) == len(everybody)
+
+
+def told(left, fit, tag):
+    able = sum(a.gpu or tag != GPU for a in left)
+    if not left:
+        return "no worker of this pool"
+    if not able:
+        return f"none of this pool's {len(left)} "
+    return f"out of reach of the {len(fit)} " if fit else f"none of the {able} "
+
+
+@pytest.mark.parametrize("workers", [ENOUGH + 2, 10 * ENOUGH])
+def test_of_many_workers_a_few_are_looked_at(workers):
+    kept = AbleWorkers()
+    for number in range(workers):
+        kept.put(name(number), Able(Weight(2), NanoRlc(5), gpu=False))
+    kept._known = seen = Seen(kept._known)
+    kept.check(MOST_TRUST, NO_TAG, NanoRlc(5), 1, [name(3)])
+    assert kept.reach(1) == MOST_TRUST
+    assert seen.count <= 2 * (ENOUGH + 4)
+
+
+class Seen(dict):
+    """Counts looks."""
+
+    count = 0
+
+    def __getitem__(self, key):
+        self.count += 1
+        return super().__getitem__(key)

@@ -12,8 +12,10 @@ from network.links import capabilities
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.machine import Received
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.scheduler.idle_news import AT_ONCE
+from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
 from poolhand.wire.messages import Capacity, Reported, StatusReport
 from work import counted
@@ -25,7 +27,7 @@ MOST = 1.3
 
 async def crowded(pool, times):
     """Return a pool with workers at work and tasks that wait, so many times as few as there are."""
-    world = await pool()
+    world = await pool(preflight=True)
     workers = [await world.hired() for _ in range(FEW * times)]
     await world.deal(tasks=(FEW + 10) * times)
     for _ in range(FEW * times // AT_ONCE + 2):  # until all have been told why they are idle
@@ -78,7 +80,14 @@ async def show_counts(world, _workers):
     assert len(index.open) >= FEW
 
 
-@pytest.mark.parametrize("event", [log_in, report, lose, head, receive, show_counts])
+async def sell(world, _workers):
+    preflight = world.scheduler.preflight
+    await preflight.check(Asked(0, Trust(1)), NanoRlc(1))
+    assert preflight.highest_trust > 1
+    assert preflight.obstacle(world.deals[0], {_workers[0].address}) is None
+
+
+@pytest.mark.parametrize("event", [log_in, report, lose, head, receive, show_counts, sell])
 async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool, event):
     few, many = [await work_of(event(*await crowded(pool, times))) for times in (1, 10)]
     assert many <= MOST * few

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.orders.offering import Able, check_in_reach, trust_in_reach
 from poolhand.domain.params import DealParams
-from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import NO_TAG, Tag
@@ -21,7 +19,7 @@ from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
 from poolhand.scheduler.assessor import Memory
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
-from poolhand.scheduler.worker_directory import WorkerDirectory
+from poolhand.scheduler.takers import Takers
 from poolhand.settings.pool import PoolSettings
 
 MOST_CALLERS: Final = 4096
@@ -84,6 +82,7 @@ class Preflight:
 
     Args:
         owner: Whose stake the hub locks with each task.
+        takers: The workers that would take tasks.
         now: The chain's time.
     """
 
@@ -92,13 +91,13 @@ class Preflight:
         settings: PoolSettings,
         reads: OrderReads,
         owner: Address,
-        workers: WorkerDirectory,
+        takers: Takers,
         memory: Memory,
         open_tasks: OpenTasks,
         now: Callable[[], UnixSeconds],
     ) -> None:
         self._settings, self._reads, self._owner, self._now = settings, reads, owner, now
-        self._directory, self._memory, self._open = workers, memory, open_tasks
+        self.takers, self._memory, self._open = takers, memory, open_tasks
         self._callers: OrderedDict[str, tuple[UnixSeconds, int]] = OrderedDict()
 
     async def check(self, asked: Asked, price: NanoRlc) -> None:
@@ -117,12 +116,8 @@ class Preflight:
             return
         self._check_record(asked)
         stake = await self._stake(price)
-        check_in_reach(self.able(), asked.trust, asked.tag, stake, self._settings.spare_workers)
+        self.takers.now().check(asked.trust, asked.tag, stake, self._settings.spare_workers)
         await self._check_owners_stake(asked, price)
-
-    def able(self) -> list[Able]:
-        """Return the workers that would take tasks now."""
-        return [_able(each) for each in self._takers()]
 
     def obstacle(self, deal: Deal, had: Collection[Address] = ()) -> str | None:
         """Say why the workers that are there cannot do what was bought; None if they can.
@@ -134,35 +129,20 @@ class Preflight:
             deal: What was bought.
             had: Workers that are not given a task of it again.
         """
-        workers = [each for each in self._present() if self._has_slot(each)]
-        workers = [each for each in workers if each.worker not in had]
-        left = [replace(_able(each), gpu=each.gpu) for each in workers]
+        trust = Trust(1) if had else deal.trust
         try:
-            check_in_reach(left, Trust(1) if had else deal.trust, deal.tag, deal.worker_stake)
+            self.takers.tried.check(trust, deal.tag, deal.worker_stake, without=had)
         except Refused as fault:
             return str(fault).partition(": ")[0]  # what would be sold instead is too late
         return None
 
-    def _takers(self) -> list[ConnectedWorker]:
-        now, workers = self._now(), self._present()
-        fresh = [each for each in workers if not each.reputation.is_resting(now)]
-        return [each for each in fresh or workers if self._has_slot(each)]
-
-    def _present(self) -> list[ConnectedWorker]:
-        return [each for each in self._directory.all() if not each.paused]
-
     @property
     def highest_trust(self) -> Trust:
         """What the workers that are there can reach, within what the owner sells."""
-        weights = [each.weight for each in self.able()]
-        reach = trust_in_reach(weights, self._settings.spare_workers) if weights else Trust(0)
-        least = Trust(1) if weights else Trust(0)
+        able = self.takers.now()
+        reach = able.reach(self._settings.spare_workers)
+        least = Trust(1) if len(able) else Trust(0)
         return Trust(min(max(reach, least), self._settings.highest_trust))
-
-    def _has_slot(self, connected: ConnectedWorker) -> bool:
-        rules = self._settings.placement
-        slots = connected.reputation.slots(connected.slots, connected.cpus, rules.newcomers_slots)
-        return slots > 0 and connected.stake + connected.locked >= rules.least_stake
 
     async def _stake(self, price: NanoRlc) -> NanoRlc:
         """Return the stake that the deal would ask of each worker."""
@@ -237,12 +217,6 @@ class Preflight:
         self._callers.move_to_end(caller)
         while len(self._callers) > MOST_CALLERS:
             self._callers.popitem(last=False)
-
-
-def _able(connected: ConnectedWorker) -> Able:
-    """Return what a worker can do; its word that it has a GPU counts once it is proved."""
-    gpu = connected.gpu and connected.reputation.is_proved
-    return Able(connected.weight, NanoRlc(connected.stake + connected.locked), gpu)
 
 
 def _failed(known: Reputation, now: UnixSeconds) -> str:

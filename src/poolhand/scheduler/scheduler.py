@@ -66,6 +66,7 @@ from poolhand.scheduler.result_check import ResultCheck
 from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.takers import Takers
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.transactions import KINDS, Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
@@ -181,8 +182,9 @@ class Scheduler:
         facts = hub.facts
         self.open_tasks = OpenTasks(self.engine, deals)
         reads = OrderReads(hub, self._now)
+        takers = Takers(self.directory, rules, self._now)
         self.preflight = Preflight(
-            settings, reads, owner.address, self.directory, self.memory, self.open_tasks, self._now
+            settings, reads, owner.address, takers, self.memory, self.open_tasks, self._now
         )
         self.deals.obstacle = self.preflight.obstacle
         self.pricing = Pricing(
@@ -318,6 +320,7 @@ class Scheduler:
             self.appraisal.read_soon(attempt.worker)
 
     def _worker_changed(self, worker: Address) -> None:
+        self.preflight.takers.changed(worker)
         self.appraisal.worker_changed(worker)
         self.placement.worker_changed(worker)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.errors import Refused
-from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight, group_weight
 from poolhand.domain.units import NanoRlc, show_rlc
 
@@ -28,15 +27,20 @@ class TrustOutOfReach(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Able:
-    """A worker that would take tasks now.
+class Reach:
+    """What workers can do together.
 
-    ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed.
+    Attributes:
+        able: How many would take tasks now.
+        fit: How many of them could do what the tag demands.
+        staked: How many of these own the stake on the hub.
+        trust: That those reach who are left.
     """
 
-    weight: Weight
-    stake: NanoRlc
-    gpu: bool
+    able: int
+    fit: int
+    staked: int
+    trust: Trust
 
 
 def trust_in_reach(weights: Iterable[Weight], spare: int = 0) -> Trust:
@@ -53,42 +57,36 @@ def trust_in_reach(weights: Iterable[Weight], spare: int = 0) -> Trust:
     return Trust(min(group_weight(left), MOST_TRUST))
 
 
-def check_in_reach(
-    able: Collection[Able], trust: Trust, tag: Tag, stake: NanoRlc, spare: int = 0
-) -> None:
-    """Check that workers can do a task.
+def check_in_reach(reach: Reach, trust: Trust, stake: NanoRlc) -> None:
+    """Check that a task is in reach.
 
     Args:
-        able: Who would take tasks now.
+        reach: What the workers can do.
         trust: Asked for.
-        tag: Asked for.
         stake: That each of them needs.
-        spare: How many of them may fail, where the trust asks for more than one.
 
     Raises:
         NoWorkerForIt: Not one of them can.
         TrustOutOfReach: Some can, and not enough.
     """
-    if not able:
+    if not reach.able:
         raise NoWorkerForIt(
             "no worker of this pool takes tasks now: try again in a moment, or buy from another "
             "workerpool"
         )
-    fit = [each for each in able if each.gpu or not tag.needs_gpu]
-    if not fit:
+    if not reach.fit:
         raise NoWorkerForIt(
-            f"none of this pool's {len(able)} worker(s) has a GPU and has proved itself: ask "
+            f"none of this pool's {reach.able} worker(s) has a GPU and has proved itself: ask "
             "without the tag gpu, or buy from another workerpool"
         )
-    staked = [each for each in fit if each.stake >= stake]
-    if not staked:
+    if not reach.staked:
         raise NoWorkerForIt(
-            f"none of the {len(fit)} worker(s) that could do it has the {show_rlc(stake)} RLC of "
+            f"none of the {reach.fit} worker(s) that could do it has the {show_rlc(stake)} RLC of "
             "free stake that it takes: ask for a cheaper category, or buy from another workerpool"
         )
-    reach = trust_in_reach((each.weight for each in staked), spare if trust > 1 else 0)
-    if max(trust, 1) > reach:
+    if max(trust, 1) > reach.trust:
         raise TrustOutOfReach(
-            f"trust {trust} is out of reach of the {len(staked)} worker(s) of this pool that could "
-            f"do it now: ask for trust {max(reach, 1)} or less, or buy from another workerpool"
+            f"trust {trust} is out of reach of the {reach.staked} worker(s) of this pool that "
+            f"could do it now: ask for trust {max(reach.trust, 1)} or less, or buy from another "
+            "workerpool"
         )

@@ -1,0 +1,104 @@
+"""The workers that would take tasks, kept by their stake as they change.
+
+What can be sold is then told from a few of them: as many as reach any trust that is told at all.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.domain.orders.offering import MOST_TRUST, Reach, check_in_reach, trust_in_reach
+from poolhand.domain.tag import Tag
+from poolhand.domain.trust import Trust, Weight
+from poolhand.domain.units import NanoRlc
+
+ENOUGH: Final = MOST_TRUST.bit_length()
+"""Workers that reach the highest trust there is, for each weighs 2 at least."""
+_LAST: Final = b"\xff" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Able:
+    """A worker that would take tasks now.
+
+    ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed.
+    """
+
+    weight: Weight
+    stake: NanoRlc
+    gpu: bool
+
+
+class AbleWorkers:
+    """Workers by their stake, the richest first; and so those with a GPU."""
+
+    def __init__(self) -> None:
+        self._known: dict[Address, Able] = {}
+        self._every: list[tuple[int, Address]] = []
+        self._gpu: list[tuple[int, Address]] = []
+
+    def put(self, worker: Address, able: Able | None) -> None:
+        """Take note of what a worker can do now; None: it would take nothing."""
+        before = self._known.pop(worker, None)
+        if before is not None:
+            for order in self._orders(before):
+                del order[bisect_left(order, (-before.stake, worker))]
+        if able is not None:
+            self._known[worker] = able
+            for order in self._orders(able):
+                insort(order, (-able.stake, worker))
+
+    def _orders(self, able: Able) -> Iterator[list[tuple[int, Address]]]:
+        yield self._every
+        if able.gpu:
+            yield self._gpu
+
+    def check(
+        self,
+        trust: Trust,
+        tag: Tag,
+        stake: NanoRlc,
+        spare: int = 0,
+        without: Collection[Address] = (),
+    ) -> None:
+        """Check that workers can do a task.
+
+        Args:
+            trust: Asked for.
+            tag: Asked for.
+            stake: That each of them needs.
+            spare: How many of them may fail, where the trust asks for more than one.
+            without: Some that do not count; few.
+
+        Raises:
+            NoWorkerForIt: Not one of them can.
+            TrustOutOfReach: Some can, and not enough.
+        """
+        order = self._gpu if tag.needs_gpu else self._every
+        out = {worker: self._known[worker] for worker in without if worker in self._known}
+        fit = {worker: able for worker, able in out.items() if able.gpu or not tag.needs_gpu}
+        staked = bisect_right(order, (-stake, _LAST))
+        weights = self._weights(order[: min(staked, ENOUGH + spare + len(fit))], out)
+        reach = Reach(
+            able=len(self._every) - len(out),
+            fit=len(order) - len(fit),
+            staked=staked - sum(able.stake >= stake for able in fit.values()),
+            trust=trust_in_reach(weights, spare if trust > 1 else 0),
+        )
+        check_in_reach(reach, trust, stake)
+
+    def reach(self, spare: int) -> Trust:
+        """Return the highest trust that they reach; 0 where there are none."""
+        weights = self._weights(list(islice(self._every, ENOUGH + spare)), ())
+        return trust_in_reach(weights, spare)
+
+    def __len__(self) -> int:
+        return len(self._every)
+
+    def _weights(self, some: list[tuple[int, Address]], out: Collection[Address]) -> list[Weight]:
+        return [self._known[worker].weight for _, worker in some if worker not in out]

@@ -1,0 +1,64 @@
+"""Which of the connected workers would take tasks, kept as they change: for what is sold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from heapq import heappop, heappush
+
+from poolhand.domain.ids import Address
+from poolhand.domain.orders.able_workers import Able, AbleWorkers
+from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.placement.worker import ConnectedWorker
+from poolhand.domain.units import NanoRlc, UnixSeconds
+from poolhand.scheduler.worker_directory import WorkerDirectory
+
+
+class Takers:
+    """Follows the directory; who has lost its turn for a while counts where there is nobody else.
+
+    Args:
+        rules: Of the pool's owner.
+        now: The chain's time.
+
+    Attributes:
+        tried: All that are there, each with the GPU that it claims.
+    """
+
+    def __init__(
+        self, directory: WorkerDirectory, rules: PlacementRules, now: Callable[[], UnixSeconds]
+    ) -> None:
+        self._directory, self._rules, self._now = directory, rules, now
+        self.tried = AbleWorkers()
+        self._present, self._fresh = AbleWorkers(), AbleWorkers()
+        self._awake: set[Address] = set()
+        self._resting: list[tuple[UnixSeconds, Address]] = []
+
+    def changed(self, worker: Address) -> None:
+        """Take note of a worker that came, went, or of which something else is known now."""
+        known = self._directory.get(worker)
+        here = known if known is not None and not known.paused else None
+        able = None if here is None else self._able(here)
+        claims = able if able is None or here is None else replace(able, gpu=here.gpu)
+        rests = here is not None and here.reputation.is_resting(self._now())
+        self.tried.put(worker, claims)
+        self._present.put(worker, able)
+        self._fresh.put(worker, None if rests else able)
+        (self._awake.discard if rests or here is None else self._awake.add)(worker)
+        if here is not None and rests:
+            heappush(self._resting, (here.reputation.rests_until, worker))
+
+    def now(self) -> AbleWorkers:
+        """Return those that would take tasks now."""
+        while self._resting and self._resting[0][0] <= self._now():
+            self.changed(heappop(self._resting)[1])
+        return self._fresh if self._awake else self._present
+
+    def _able(self, connected: ConnectedWorker) -> Able | None:
+        """Return what a worker can do; its word that it has a GPU counts once it is proved."""
+        rules = self._rules
+        slots = connected.reputation.slots(connected.slots, connected.cpus, rules.newcomers_slots)
+        stake = NanoRlc(connected.stake + connected.locked)
+        if slots <= 0 or stake < rules.least_stake:
+            return None
+        return Able(connected.weight, stake, connected.gpu and connected.reputation.is_proved)
