@@ -19,7 +19,7 @@ MOST_GAS: Final = Gas(6_000_000)
 MOST_TASKS: Final = 100
 MOST_AHEAD: Final = 60
 """Transactions of many tasks under way at once, however many a block takes."""
-PART_OF_BLOCK: Final = 0.7
+PART_OF_BLOCK: Final = 0.8
 """Of a block's gas that such transactions take: the rest is left to workers, who pay less for it
 than the pool and would else contribute nothing before the last task of a bag is on chain."""
 _SLOWNESS: Final = 8
