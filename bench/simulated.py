@@ -22,6 +22,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import CreateApp, CreateWorkerpool
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.wallet import Wallet
+from poolhand.observe.collection import without_full_searches
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
@@ -88,31 +89,39 @@ class SimulatedPool:
         settings = self.settings(home)
         journal = SqlJournal(settings.database)
         try:
-            async with grouped(journal) as events, asyncio.TaskGroup() as tasks:
-                scheduler = Scheduler(
-                    settings,
-                    self.chain.hub,
-                    self.chain.watcher,
-                    self.chain.sender(self.owner),
-                    self.owner,
-                    LogSection(events, "task"),
-                    SystemClock(),
-                    SystemEntropy(),
-                    tell=self._tell,
-                    reputations=LogSection(events, "reputation"),
-                )
-                ready = asyncio.Event()
-                running = [tasks.create_task(scheduler.run(ready.set))]
-                await ready.wait()
-                running.append(tasks.create_task(self._listen(scheduler)))
-                for worker in self.workers:
-                    scheduler.workers.connected(arrival(worker, slots))
-                    self.say(worker, Capacity(None))
-                yield scheduler
-                for each in running:
-                    each.cancel()
+            with without_full_searches():
+                async with self._running(settings, journal, slots) as scheduler:
+                    yield scheduler
         finally:
             journal.close()
+
+    @asynccontextmanager
+    async def _running(
+        self, settings: PoolSettings, journal: SqlJournal, slots: int
+    ) -> AsyncIterator[Scheduler]:
+        async with grouped(journal) as events, asyncio.TaskGroup() as tasks:
+            scheduler = Scheduler(
+                settings,
+                self.chain.hub,
+                self.chain.watcher,
+                self.chain.sender(self.owner),
+                self.owner,
+                LogSection(events, "task"),
+                SystemClock(),
+                SystemEntropy(),
+                tell=self._tell,
+                reputations=LogSection(events, "reputation"),
+            )
+            ready = asyncio.Event()
+            running = [tasks.create_task(scheduler.run(ready.set))]
+            await ready.wait()
+            running.append(tasks.create_task(self._listen(scheduler)))
+            for worker in self.workers:
+                scheduler.workers.connected(arrival(worker, slots))
+                self.say(worker, Capacity(None))
+            yield scheduler
+            for each in running:
+                each.cancel()
 
     # --------------------------------------------------------------------------------- sessions
 

@@ -17,6 +17,7 @@ from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
+from poolhand.observe.collection import keep_searching, without_full_searches
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.recursion import guard_recursion
@@ -93,6 +94,7 @@ async def run(
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())
+        stack.enter_context(without_full_searches())
         lock = stack.enter_context(WalletLock(settings.locks, wallet.address))
         journal = SqlJournal(settings.database)
         stack.callback(journal.close)
@@ -148,6 +150,7 @@ async def _serve(
     async with asyncio.TaskGroup() as tasks:
         caught_up = asyncio.Event()
         tasks.create_task(scheduler.run(caught_up.set))
+        tasks.create_task(keep_searching(SystemClock()))
         await caught_up.wait()
         token = SystemEntropy().bytes(32).hex()
         app = application(
