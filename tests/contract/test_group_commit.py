@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.ports.journal import Forgotten, Written
 from poolhand.store.errors import JournalFull
-from poolhand.store.group import GroupCommit, grouped
+from poolhand.store.group import ACTS, GroupCommit, grouped
 from poolhand.store.memory import MemoryJournal
 from poolhand.store.sql import SqlJournal
 
@@ -292,3 +292,18 @@ async def test_a_group_that_the_writer_had_not_begun_at_the_end_is_written_all_t
     writer.finish()
     log.flush()
     assert list(journal.read()) == [("a", {"n": 1}), ("a", {"n": 2})]
+
+
+async def test_others_have_their_turn_while_a_large_group_becomes_due(held):
+    log, writer, _ = held
+    done, most, before = [], 0, 0
+    log.add("a", {"n": 0})
+    for number in range(10 * ACTS):
+        log.after(lambda number=number: done.append(number))
+    await turns()
+    writer.finish()
+    while len(done) < 10 * ACTS:
+        await asyncio.sleep(0)
+        most, before = max(most, len(done) - before), len(done)
+    assert done == list(range(10 * ACTS))
+    assert most <= ACTS

@@ -129,7 +129,7 @@ class Transactions:
         self._engine, self._sender, self._clock = engine, sender, clock
         self._gas_budget, self._packer = gas_budget, packer
         self._tasks, self._look, self._outage = tasks, look, outage
-        self._is_packing = False
+        self._is_packing, self._recording = False, asyncio.Lock()
         self._under_way: Counter[tuple[TaskId, str]] = Counter()
 
     def is_sending(self, task_id: TaskId, kind: str) -> bool:
@@ -158,12 +158,16 @@ class Transactions:
                 self._spawn(_Order(SendReopen, (task,), Reopen(task.facts.task_id), tried))
 
     def _pack_soon(self) -> None:
+        """Pack once all that is due now has been asked for, so that batches are full."""
         if not self._is_packing:
             self._is_packing = True
-            self._tasks.create_task(self._pack())
+            self._engine.after(self._begin_packing)
+
+    def _begin_packing(self) -> None:
+        self._tasks.create_task(self._pack())
 
     async def _pack(self) -> None:
-        """Send what was asked for in this turn of the loop, as far as there is room for it."""
+        """Send what was asked for, as far as there is room for it."""
         self._is_packing = False
         while (taken := self._packer.take(self._wants)) is not None:
             self._spawn(_batch(*taken, 0))
@@ -218,7 +222,9 @@ class Transactions:
             log.warning("transaction_refused", kind=order.kind, tasks=len(order.ids), cause=cause)
             await self._look(order.ids)
             return cause
-        self._record(order, receipt)
+        async with self._recording:  # a block mines many at once: others have their turn between
+            self._record(order, receipt)
+            await asyncio.sleep(0)
         await self._until_seen(order.ids, receipt.block)
         for task_id in order.ids:
             self._engine.well(task_id)

@@ -7,6 +7,7 @@ many events and an idle one makes one commit of one event, without a pause in ei
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -18,6 +19,8 @@ from poolhand.ports.archive import Row, SettledArchive
 from poolhand.ports.journal import BatchJournal, Change, Forgotten, Kept, Marked, Written
 from poolhand.store.record import Codec
 
+ACTS: Final = 32
+"""What becomes due with a group is done so many at a time: others have their turn between them."""
 MOST: Final = 512
 """Changes in one commit: a few milliseconds of the writer's time, and of what waits for it."""
 
@@ -110,7 +113,7 @@ class GroupCommit:
                 await asyncio.shield(asyncio.wrap_future(self._written))  # an end cancels no write
                 self._due.extend(self._writing.acts)
                 self._writing = None
-                self._act()
+                await self._act()
 
     def flush(self) -> None:
         """Write what still waits once ``run`` has ended in peace; blocks, and acts on nothing."""
@@ -119,10 +122,14 @@ class GroupCommit:
         while self._waiting:
             self._journal.commit(self._waiting.popleft().changes)
 
-    def _act(self) -> None:
-        while self._due:
+    async def _act(self) -> None:
+        for count in itertools.count(1):
+            if not self._due:
+                return
             self._due[0]()  # it stands there until it is done: what it asks for comes after it
             self._due.popleft()
+            if count % ACTS == 0:
+                await asyncio.sleep(0)
 
     def _change(self, change: Change) -> None:
         if not self._waiting or len(self._waiting[-1].changes) >= self._most:
