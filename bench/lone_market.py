@@ -26,6 +26,8 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.store.memory import MemoryJournal
 
 PRICE: Final = NanoRlc(NANO_PER_RLC)
+CATEGORY: Final = 1
+"""Of 20 minutes: after 5, those of category 0, a pool gives to others what waits for the chain."""
 STAKE: Final = NanoRlc(1_000 * NANO_PER_RLC)
 """Of each worker: enough for all that it may hold."""
 AT_ONCE: Final = 200
@@ -58,7 +60,8 @@ async def lone_market(pool: LonePool) -> AsyncIterator[LoneMarket]:
         app = (await sender.send("app", made)).created
         assert app is not None
         domain = order_domain(chain_id, hub)
-        market = Market(domain, app, pool.funded.workerpool, owner, requester, PRICE)
+        workerpool = pool.funded.workerpool
+        market = Market(domain, app, workerpool, owner, requester, PRICE, CATEGORY)
         yield LoneMarket(market, sender)
 
 

@@ -26,7 +26,10 @@ FREE: Final = NanoRlc(0)
 
 @dataclass(frozen=True)
 class Market:
-    """What is sold: an app for nothing, and a pool's time at a price per task; ``owner`` has both."""
+    """What is sold: an app for nothing, and a pool's time at a price per task; ``owner`` has both.
+
+    ``category`` is the tasks': from its period follow their deadlines.
+    """
 
     domain: Domain
     app: Address
@@ -34,6 +37,7 @@ class Market:
     owner: Wallet
     requester: Wallet
     price: NanoRlc
+    category: int = 0
 
     def bag(self, tasks: int, trust: int, number: int) -> MatchOrders:
         """Return the purchase of so many tasks; ``number`` tells it from others."""
@@ -41,11 +45,11 @@ class Market:
         requester, owner, domain = self.requester, self.owner, self.domain
         app = AppOrder(self.app, FREE, tasks, NO_TAG, z, z, z, salt)
         pool = WorkerpoolOrder(
-            self.workerpool, price, tasks, NO_TAG, 0, Trust(trust), z, z, z, salt
+            self.workerpool, price, tasks, NO_TAG, self.category, Trust(trust), z, z, z, salt
         )
         request = RequestOrder(
-            self.app, FREE, z, FREE, self.workerpool, price, requester.address, tasks, NO_TAG, 0,
-            Trust(trust), requester.address, z, '{"iexec_args":"hello"}', salt,
+            self.app, FREE, z, FREE, self.workerpool, price, requester.address, tasks, NO_TAG,
+            self.category, Trust(trust), requester.address, z, '{"iexec_args":"hello"}', salt,
         )  # fmt: skip
         return MatchOrders(
             app=Signed(app, owner.sign_order(domain, app)),

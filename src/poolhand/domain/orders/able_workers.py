@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.orders.offering import MOST_TRUST, Reach, check_in_reach, trust_in_reach
+from poolhand.domain.orders.offering import MOST_TRUST, JointReach, check_in_reach, trust_in_reach
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import NanoRlc
@@ -84,7 +84,7 @@ class AbleWorkers:
         fit = {worker: able for worker, able in out.items() if able.gpu or not tag.needs_gpu}
         staked = bisect_right(order, (-stake, _LAST))
         weights = self._weights(order[: min(staked, ENOUGH + spare + len(fit))], out)
-        reach = Reach(
+        reach = JointReach(
             able=len(self._every) - len(out),
             fit=len(order) - len(fit),
             staked=staked - sum(able.stake >= stake for able in fit.values()),

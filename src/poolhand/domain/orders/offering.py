@@ -27,7 +27,7 @@ class TrustOutOfReach(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class JointReach:
     """What workers can do together.
 
     Attributes:
@@ -57,7 +57,7 @@ def trust_in_reach(weights: Iterable[Weight], spare: int = 0) -> Trust:
     return Trust(min(group_weight(left), MOST_TRUST))
 
 
-def check_in_reach(reach: Reach, trust: Trust, stake: NanoRlc) -> None:
+def check_in_reach(reach: JointReach, trust: Trust, stake: NanoRlc) -> None:
     """Check that a task is in reach.
 
     Args:
