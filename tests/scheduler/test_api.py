@@ -223,6 +223,7 @@ async def test_of_a_worker_that_is_not_connected_nothing_is_told(office):
     status, code, message = await refused(client, "/v1/workers/" + "0x" + "77" * 20)
     assert (status, code) == (404, "not-known")
     assert "is not connected to this pool" in message
+    assert "`poolhand worker status`" in message
 
 
 async def test_all_36_statuses_are_explained(office):

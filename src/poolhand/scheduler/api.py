@@ -166,7 +166,10 @@ def _pool(router: APIRouter, office: Office) -> None:
         """Show a connected worker, and why it is given nothing more: its open tasks by reason."""
         connected = office.workers.get(Address.parse(address))
         if connected is None:
-            raise NotKnown(f"worker {address} is not connected to this pool")
+            raise NotKnown(
+                f"worker {address} is not connected to this pool: on its machine "
+                "`poolhand worker status` says why"
+            )
         replicates = len(office.engine.index.of(connected.worker))
         return show_idle(connected, replicates, office.placement.why_idle(connected.worker))
 
