@@ -132,15 +132,16 @@ async def test_a_stuck_transaction_is_replaced_at_its_nonce(anvil, wallet):
 
 
 async def test_a_replacement_is_remembered_after_a_crash(anvil, wallet):
-    journal = MemoryJournal()
-    async with connect(anvil.settings()) as chain:
+    journal, base_fee = MemoryJournal(), 10
+    async with connect(anvil.settings(gas_price_cap=Wei(10**6 * WEI_PER_GWEI))) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
         await pooled(anvil)
         heads = chain.watcher.heads()
         async with asyncio.timeout(20):
             while len(versions(journal)) < 2:
-                await raise_base_fee(anvil, 10)
+                await raise_base_fee(anvil, base_fee)
+                base_fee *= 2  # the replacement (x 1.3) is not mined before this one ends
                 await anext(heads)
     with pytest.raises(ChainUnreachable):
         await sending
