@@ -11,7 +11,7 @@ SOURCE = Path(poolhand.__file__).parent
 OWN = {
     "domain/json_text.py": "the one place",
     "store/record.py": "our journal, under a checksum",
-    "store/sql.py": "our journal, under a checksum",
+    "store/row_codec.py": "our journal, under a checksum",
     "store/memory.py": "our journal",
     "store/rows.py": "our rows",
     "store/migrations/versions/v0002_settled.py": "our journal",

@@ -33,7 +33,8 @@ from poolhand.settings.pool import PoolSettings
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.store.group import grouped
 from poolhand.store.section import LogSection, Section
-from poolhand.store.sql import SqlJournal, file_of
+from poolhand.store.sql import SqlJournal
+from poolhand.store.sql_engine import file_of
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import HttpShelf

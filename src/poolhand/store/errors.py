@@ -53,6 +53,15 @@ class JournalUnwritable(EndsProgram, Unavailable):
         )
 
 
+class JournalUnreadable(Unavailable):
+    """The database that a pool stands by for cannot be read."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"cannot read {where} ({why}): bring the database back; whoever stands by waits for it"
+        )
+
+
 class StorageFull(Unavailable):
     """The storage has no room for the archive; nothing was kept."""
 

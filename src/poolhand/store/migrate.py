@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, inspect, text
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 """The revision that this version's tables have."""
 
 

@@ -87,4 +87,7 @@ LEADER: Final = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("holder", Text, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("beats", BigInteger, nullable=False, server_default="0"),
 )
+"""One row: who leads, on a server that several pool processes share."""

@@ -82,10 +82,15 @@ class SqlArchive:
 
     Args:
         transaction: Yields the connection, commits in the end, and lets nobody in between.
+        writing: The same, for what is changed.
     """
 
-    def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._transaction = transaction
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection]],
+        writing: Callable[[], AbstractContextManager[Connection]],
+    ) -> None:
+        self._transaction, self._writing = transaction, writing
 
     def task(self, task_id: TaskId) -> Task | None:
         """Return a settled task."""
@@ -137,7 +142,7 @@ class SqlArchive:
         query = select(TASKS.c.task_id).where(TASKS.c.final_deadline < before).limit(most)
         empty = ~exists().where(TASKS.c.deal_id == DEALS.c.deal_id)
         old = select(DEALS.c.deal_id).where(DEALS.c.final_deadline < before, empty).limit(most)
-        with self._transaction() as connection:
+        with self._writing() as connection:
             names = list(connection.scalars(query))
             if names:
                 _drop(connection, names)

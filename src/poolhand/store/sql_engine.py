@@ -1,0 +1,74 @@
+"""SQLAlchemy engines for the URLs of a pool's database."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+
+from poolhand.observe.private import create_private, narrow
+
+_SERVER: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+    "application_name": "poolhand",
+}
+"""How libpq finds soon that a server is out of reach (seconds; the last of the times in ms)."""
+
+
+def open_engine(url: str, **more: Any) -> Engine:
+    """Return an engine; SQLite's locks its file to one process, and keeps it private."""
+    known, options = _with_driver(url), dict(more)
+    if known.drivername == "postgresql+psycopg":
+        import psycopg  # noqa: PLC0415 - only where a server is used
+
+        options |= {"module": psycopg, "connect_args": _SERVER}
+    engine = create_engine(known, **options)
+    if engine.dialect.name == "sqlite":
+        _keep_private(engine.url.database)
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def is_server(url: str) -> bool:
+    """Whether several processes can reach the database: then one leads, and others stand by."""
+    return make_url(url).get_backend_name() in ("postgres", "postgresql")
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for any other."""
+    found = make_url(url)
+    is_file = found.drivername.startswith("sqlite") and found.database not in (None, "", ":memory:")
+    return Path(str(found.database)) if is_file else None
+
+
+def shown_url(url: str) -> str:
+    """Return a URL for a person, without its password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _with_driver(url: str) -> URL:
+    """Return a URL that names the driver we have, where it names none."""
+    known = make_url(url)
+    plain = known.drivername in ("postgres", "postgresql")
+    return known.set(drivername="postgresql+psycopg") if plain else known
+
+
+def _keep_private(database: str | None) -> None:
+    """Make SQLite's file its owner's alone; those that SQLite puts beside it follow its mode."""
+    if not database or database == ":memory:" or not Path(database).parent.is_dir():
+        return  # nothing to keep, or SQLite says itself what is wrong
+    with suppress(OSError):
+        create_private(Path(database))
+    for beside in ("-wal", "-shm"):
+        narrow(Path(database + beside))
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")

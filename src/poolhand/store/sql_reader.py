@@ -1,0 +1,88 @@
+"""What a pool that stands by reads in the database that another writes, and who that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from sqlalchemy import Connection, exists, func, select
+from sqlalchemy.exc import DBAPIError
+
+from poolhand.domain.lead import Leader, Sighting
+from poolhand.ports.archive import SettledArchive
+from poolhand.store import lead
+from poolhand.store.errors import JournalUnreadable
+from poolhand.store.record import Codec
+from poolhand.store.row_codec import RowCodec
+from poolhand.store.schema import JOURNAL
+from poolhand.store.sql_archive import SqlArchive
+from poolhand.store.sql_engine import open_engine, shown_url
+
+
+class SqlReader:
+    """Reads a server's database, from any thread; it comes back when the server does.
+
+    Every method raises JournalUnreadable where the server does not answer.
+    """
+
+    def __init__(self, url: str, codec: Codec | None = None) -> None:
+        self._where = shown_url(url)
+        self._rows = RowCodec(self._where, codec or Codec())
+        self._engine = open_engine(url, pool_pre_ping=True)
+
+    @property
+    def archive(self) -> SettledArchive:
+        """Rows of what has settled; nothing is pruned."""
+        return SqlArchive(self._reading, self._never)
+
+    def sight(self) -> Sighting:
+        """Look who leads."""
+        with self._reading() as connection:
+            return lead.sight(connection)
+
+    def end(self, leader: Leader) -> int:
+        """End the session of a leader that has not beaten since; returns how many were ended."""
+        with self._reading() as connection:
+            return lead.end(connection, leader)
+
+    def stream(self, name: str) -> Sequence[dict[str, Any]]:
+        """Return the events of a stream in order; raises JournalCorrupt where one was altered."""
+        query = select(JOURNAL).where(JOURNAL.c.s == name).order_by(JOURNAL.c.n)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return [self._rows.event((n, v, s, e, c)) for n, v, s, e, c in rows]
+
+    def newest(self, prefix: str, before: str | None, most: int) -> Sequence[str]:
+        """Return names of streams that begin so, the youngest first.
+
+        Args:
+            prefix: Of the names.
+            before: Those that began before this one; None, or one that is not there: all.
+            most: How many.
+        """
+        older = JOURNAL.alias("older")
+        is_first = ~exists().where(older.c.s == JOURNAL.c.s, older.c.n < JOURNAL.c.n)
+        mine = func.substr(JOURNAL.c.s, 1, len(prefix)) == prefix
+        query = select(JOURNAL.c.s).where(mine, is_first).order_by(JOURNAL.c.n.desc()).limit(most)
+        with self._reading() as connection:
+            if before is not None:
+                began = select(func.min(JOURNAL.c.n)).where(JOURNAL.c.s == before)
+                if (number := connection.scalar(began)) is not None:
+                    query = query.where(JOURNAL.c.n < number)
+            return list(connection.scalars(query))
+
+    def close(self) -> None:
+        """Let go of the server; repeatable."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as fault:
+            raise JournalUnreadable(self._where, str(fault.orig)) from fault
+
+    def _never(self) -> NoReturn:
+        raise AssertionError("who stands by changes nothing")
