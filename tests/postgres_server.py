@@ -65,6 +65,22 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql://{USER}@/{name}?host={self._folder}"
 
+    def dump(self, url: str) -> str:
+        """Back a database up while it is used; returns the script."""
+        command = [str(self._bin / "pg_dump"), url]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+
+    def restored(self, script: str) -> str:
+        """Put a backup into a new database; returns its URL."""
+        url = self.database()
+        command = [str(self._bin / "psql"), "--quiet", "-v", "ON_ERROR_STOP=1", url]
+        subprocess.run(
+            command, check=True, input=script, text=True, timeout=60, capture_output=True
+        )
+        return url
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments, "-D", str(self._folder / "data")]
         if os.getuid() == 0:

@@ -13,7 +13,7 @@ from poolhand.chain.fake import FakeChain
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.store.memory import MemoryJournal
-from postgres_server import PostgresServer
+from postgres_fixtures import postgres, postgres_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture(params=["fake", "memory", pytest.param("anvil", marks=pytest.mark.chain)])
@@ -67,20 +67,6 @@ def fake_world() -> World:
         return chain.total_nrlc()
 
     return World(chain.hub, chain.watcher, wallets, chain.sender, advance, total)
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    """A PostgreSQL server; without one the tests that need it fail, and say what to install."""
-    server = PostgresServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def postgres(postgres_server) -> str:
-    """Return the URL of an empty database."""
-    return postgres_server.database()
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from itertools import count
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, event
 
 from poolhand.domain.lead import LEASE, StandbyStep, Watching
 from poolhand.ports.journal import Marked, Written
@@ -164,6 +166,49 @@ def test_streams_and_rows_are_read_beside_the_leader(lead, reader):
     assert reader.stream("task/1") == [{"n": 1}, {"n": "again"}]
     assert reader.stream("task/3") == []
     assert reader.archive.counts() == {}
+
+
+class Gone(BaseException):
+    """The process is killed here."""
+
+
+def test_whoever_is_killed_while_it_takes_over_leaves_everything_to_the_next(postgres, reader):
+    """At every statement: the lock goes with the session, what was begun is undone."""
+    first = SqlJournal(postgres, claim=ONE)
+    first.append("a", {"n": 1})
+    first.close()
+    epoch, cuts = reader.sight().leader.epoch, 0
+    for number in count(1):
+        killed = cut(postgres, number)
+        with_next = SqlJournal(postgres, claim=TWO)
+        assert list(with_next.read()) == [("a", {"n": 1})]
+        assert reader.sight().leader.epoch > epoch
+        epoch = reader.sight().leader.epoch
+        with_next.close()
+        if not killed:
+            break
+        cuts += 1
+    assert cuts >= 4
+
+
+def cut(url, number):
+    """Take the lead, killed at a statement; returns whether there was one of that number."""
+    seen = 0
+
+    def look(*_):
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            raise Gone
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        SqlJournal(url, claim=ONE).close()
+    except Gone:
+        return True
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    return seen >= number
 
 
 # ------------------------------------------------------------------------------------------- lease

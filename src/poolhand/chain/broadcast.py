@@ -15,6 +15,7 @@ from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, Failure, Rpc, busy_for
+from poolhand.ports.lead import UNFENCED, Fence
 
 log = structlog.get_logger()
 
@@ -65,7 +66,9 @@ class _Round:
             self.doubtful = self.doubtful or fault.reached
 
 
-async def broadcast(rpc: Rpc, signed: Sequence[SignedTransaction]) -> list[Told]:
+async def broadcast(
+    rpc: Rpc, signed: Sequence[SignedTransaction], fence: Fence = UNFENCED
+) -> list[Told]:
     """Hand transactions to the freshest endpoint that answers, in one batch, in this order.
 
     Repeatable: the bytes are the same and a node that knows them says so. Endpoints that are
@@ -73,11 +76,14 @@ async def broadcast(rpc: Rpc, signed: Sequence[SignedTransaction]) -> list[Told]
 
     Returns:
         Of each the verdict, and the endpoint's words.
+
+    Raises:
+        LeadLost: Another process sends from this wallet now; these bytes are in its journal.
     """
     queries = [_query(each) for each in signed]
     told, waited = _Round(), 0.0
     for pause in (*PAUSES, math.inf):
-        answers = await _offer(rpc, queries, told)
+        answers = await _offer(rpc, queries, told, fence)
         if answers is not None:
             return [_verdict(answer, told) for answer in answers]
         wait = busy_for(told.faults, pause)
@@ -93,12 +99,15 @@ def _query(signed: SignedTransaction) -> Query[Any]:
     return Query("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), lambda raw: raw)
 
 
-async def _offer(rpc: Rpc, queries: Sequence[Query[Any]], told: _Round) -> list[Any] | None:
+async def _offer(
+    rpc: Rpc, queries: Sequence[Query[Any]], told: _Round, fence: Fence
+) -> list[Any] | None:
     """Ask one endpoint after the other; None when none answers."""
     told.faults = []
     for endpoint in rpc.in_order():
         try:
             await rpc.admit(endpoint)
+            fence.check()
             answers = await endpoint.exchange(queries)
         except EndpointDown as fault:
             rpc.fail(endpoint, fault)

@@ -26,6 +26,7 @@ from poolhand.domain.ids import Address
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import DurableLog
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
 from poolhand.settings.chain import ChainSettings
 
@@ -78,10 +79,12 @@ class Chain:
     facts: HubFacts
     hub: Hub
     watcher: Watcher
-    _make: Callable[[TransactionSigner, DurableLog], WalletSender] = field(repr=False)
+    _make: Callable[[TransactionSigner, DurableLog, Fence], WalletSender] = field(repr=False)
     _senders: dict[Address, WalletSender] = field(default_factory=dict, repr=False)
 
-    def sender(self, wallet: TransactionSigner, journal: DurableLog) -> TransactionSender:
+    def sender(
+        self, wallet: TransactionSigner, journal: DurableLog, fence: Fence = UNFENCED
+    ) -> TransactionSender:
         """Return the sender of a wallet; there is one, whoever asks.
 
         Raises:
@@ -89,7 +92,7 @@ class Chain:
         """
         known = self._senders.get(wallet.address)
         if known is None:
-            known = self._senders[wallet.address] = self._make(wallet, journal)
+            known = self._senders[wallet.address] = self._make(wallet, journal, fence)
         if known.journal is not journal:
             raise BrokenPrecondition(f"wallet {wallet.address} has a sender with another journal")
         return known
@@ -142,9 +145,9 @@ async def _follow(
     watcher.on_fork = hub.forget_deals
     work = _Work(watcher)
 
-    def make(wallet: TransactionSigner, journal: DurableLog) -> WalletSender:
+    def make(wallet: TransactionSigner, journal: DurableLog, fence: Fence) -> WalletSender:
         limits = settings.confirmations, settings.most_under_way
-        made = WalletSender(rpc, hub, watcher, wallet, journal, rule, *limits)
+        made = WalletSender(rpc, hub, watcher, wallet, journal, rule, *limits, fence)
         work.start(made.run())
         return made
 

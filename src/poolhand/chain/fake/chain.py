@@ -22,6 +22,7 @@ from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Seconds, UnixSeconds, Wei
 from poolhand.ports.chain import HubFacts
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
 
 CATEGORIES: Final = tuple(
@@ -102,14 +103,19 @@ class FakeChain:
         """Return a program's own way to this chain."""
         return Reach(self)
 
-    def sender(self, wallet: Address | TransactionSigner, journal: object = None) -> FakeSender:
+    def sender(
+        self,
+        wallet: Address | TransactionSigner,
+        journal: object = None,
+        fence: Fence = UNFENCED,
+    ) -> FakeSender:
         """Return a sender for a wallet; all senders of one wallet share their memory.
 
         ``journal`` is taken for likeness with the real chain and not used: what a wallet has
         sent outlives a crash of its program inside this object.
         """
         del journal
-        return self.reach().sender(wallet)
+        return self.reach().sender(wallet, fence=fence)
 
     # ------------------------------------------------------------------------- looking
 

@@ -9,6 +9,7 @@ from poolhand.chain.fake.sender import FakeSender
 from poolhand.chain.fake.watcher import FakeWatcher
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
 
 if TYPE_CHECKING:
@@ -30,11 +31,16 @@ class Reach:
         self.chain, self.outage, self.lag = chain, False, 0
         self.hub, self.watcher = FakeHub(self), FakeWatcher(self)
 
-    def sender(self, wallet: Address | TransactionSigner, journal: object = None) -> FakeSender:
+    def sender(
+        self,
+        wallet: Address | TransactionSigner,
+        journal: object = None,
+        fence: Fence = UNFENCED,
+    ) -> FakeSender:
         """Return a sender for a wallet; see ``FakeChain.sender``."""
         del journal
         address = wallet if isinstance(wallet, Address) else wallet.address
-        return FakeSender(self, address)
+        return FakeSender(self, address, fence)
 
     @property
     def is_up(self) -> bool:

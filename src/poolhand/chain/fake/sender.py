@@ -9,6 +9,7 @@ from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt
 from poolhand.domain.units import Wei
+from poolhand.ports.lead import UNFENCED, Fence
 
 if TYPE_CHECKING:
     from poolhand.chain.fake.blocks import MinedCall, Sent
@@ -21,8 +22,9 @@ class FakeSender:
     What a wallet has sent is remembered by the chain object, which outlives the program.
     """
 
-    def __init__(self, reach: Reach, address: Address) -> None:
+    def __init__(self, reach: Reach, address: Address, fence: Fence = UNFENCED) -> None:
         self._reach, self._chain, self._address = reach, reach.chain, address
+        self._fence = fence
 
     @property
     def address(self) -> Address:
@@ -50,6 +52,7 @@ class FakeSender:
         sent = self._chain.purposes.get(key)
         if sent is None or self._failed(sent):
             self._refuse_early(purpose, call, reserve)
+            self._fence.check()
             sent = self._chain.purposes[key] = self._chain.submit(self._address, call)
             if self._chain.after_send:
                 self._chain.after_send(self._address, purpose, call)
@@ -71,7 +74,11 @@ class FakeSender:
                 if self._failed(sent):
                     self._chain.purposes.pop(key)
                 else:
-                    self._chain.rebroadcast(sent)
+                    self._rebroadcast(sent)
+
+    def _rebroadcast(self, sent: Sent) -> None:
+        self._fence.check()
+        self._chain.rebroadcast(sent)
 
     def _failed(self, sent: Sent) -> bool:
         mined = self._chain.outcome(sent)
@@ -86,11 +93,11 @@ class FakeSender:
             raise out_of_gas(self._address, purpose, missing, reserve)
 
     async def _ended(self, sent: Sent) -> Receipt:
-        self._chain.rebroadcast(sent)
+        self._rebroadcast(sent)
         while not self._reach.is_up or (mined := self._chain.outcome(sent)) is None:
             await self._chain.bell.wait()
             if self._reach.is_up:
-                self._chain.rebroadcast(sent)
+                self._rebroadcast(sent)
         return _receipt(mined)
 
 
