@@ -23,6 +23,7 @@ def registries():
     """Return the registry of each program, as it is when nothing has happened yet."""
     from poolhand.results.metrics import ResultsMetrics as OfResults
     from poolhand.scheduler.metrics import Metrics as OfPool
+    from poolhand.scheduler.standby_api import standby_metrics
     from poolhand.worker.metrics import gauges
 
     class Anything:
@@ -39,6 +40,7 @@ def registries():
     yield OfPool(*[nothing] * names).registry
     yield OfResults().registry
     yield gauges(nothing, nothing)
+    yield standby_metrics(nothing)
 
 
 def metric_names():

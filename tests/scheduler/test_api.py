@@ -259,6 +259,8 @@ async def test_health_tells_block_workers_and_work(office):
     await world.deal()
     assert await got(client, "/health") == {
         "ok": True,
+        "role": "leader",
+        "leader": None,
         "chain": None,
         "block": world.chain.head.number,
         "block_time": world.chain.head.timestamp,
@@ -319,6 +321,7 @@ async def test_the_openapi_document_describes_every_page(office):
         "/v1/tasks/{task_id}/logs",
         "/v1/deals/{deal_id}",
         "/health",
+        "/ready",
         "/metrics",
     }
     for path, methods in document["paths"].items():

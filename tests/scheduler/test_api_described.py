@@ -29,6 +29,7 @@ MODELS = {
     "/v1/tasks/{task_id}/logs": pool_api.PrintedByWorker,
     "/v1/deals/{deal_id}": pool_api.DealNews,
     "/health": pool_api.PoolHealth,
+    "/ready": pool_api.PoolReady,
 }
 """What each page answers, by the one description that clients read by, too."""
 

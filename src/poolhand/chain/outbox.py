@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from poolhand.chain.broadcast import Told, broadcast
 from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.rpc import Rpc
+from poolhand.ports.lead import UNFENCED, Fence
 
 MOST: Final = 50
 """Transactions of one batch: about 150 kB of the largest."""
@@ -25,10 +26,13 @@ class WalletOutbox:
 
     Args:
         durable: Waits until all that is posted by now would survive a power cut.
+        fence: Asked before each batch leaves.
     """
 
-    def __init__(self, rpc: Rpc, durable: Callable[[], Awaitable[None]]) -> None:
-        self._rpc, self._durable = rpc, durable
+    def __init__(
+        self, rpc: Rpc, durable: Callable[[], Awaitable[None]], fence: Fence = UNFENCED
+    ) -> None:
+        self._rpc, self._durable, self._fence = rpc, durable, fence
         self._waiting: list[_Letter] = []
         self._posting: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[list[Told]] | None = None
@@ -78,4 +82,4 @@ class WalletOutbox:
     async def _leave(self, batch: Sequence[SignedTransaction]) -> list[Told]:
         """Broadcast what is durable by then, and nothing else."""
         await self._durable()
-        return await broadcast(self._rpc, batch)
+        return await broadcast(self._rpc, batch, self._fence)

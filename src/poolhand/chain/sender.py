@@ -29,6 +29,7 @@ from poolhand.domain.onchain import Call, Receipt, TransferCoin
 from poolhand.domain.units import Wei
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.journal import DurableLog
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
 
 OVERTAKEN: Final = 8
@@ -50,6 +51,7 @@ class WalletSender:
     Args:
         confirmations: Blocks, its own included, before a transaction counts as mined.
         most_under_way: Transactions sent and not mined; others wait, those that end work first.
+        fence: Asked before anything is broadcast, were it for the second time.
     """
 
     def __init__(
@@ -62,11 +64,12 @@ class WalletSender:
         rule: GasRule,
         confirmations: int = 1,
         most_under_way: int = 128,
+        fence: Fence = UNFENCED,
     ) -> None:
         self._rpc, self._hub, self._watcher, self._wallet = rpc, hub, watcher, wallet
         self._pen = Pen(wallet, Ledger(journal, wallet.address, hub.facts.chain_id))
         self._quotes = Quotes(rpc, hub, rule, wallet.address, lambda: watcher.window.tip)
-        self._outbox = WalletOutbox(rpc, self._pen.ledger.durable)
+        self._outbox = WalletOutbox(rpc, self._pen.ledger.durable, fence)
         self._turns, self._nonces = Turns(most_under_way), Nonces()
         own = self._pen, self._outbox, self._turns, self._nonces
         self._keeper = Keeper(rpc, watcher, self._quotes, *own, confirmations)

@@ -141,12 +141,16 @@ add_program(
     _serve,
     """Serve a workerpool until stopped; a restart goes on where it was.
 
+    Where another process serves it from the same PostgreSQL database, this one stands by: it
+    answers what the database tells, and leads as soon as the other ends or falls silent.
+
     Settings come from flags, the environment, a file, and defaults, in this order; --show-config
     prints them.
 
     Example: poolhand pool serve --chain arbitrum --pool-address 0x… --wallet ~/pool.json \\
     --public-url https://pool.example --results-url https://results.example
 
-    Exit codes: 0 stopped, 2 a setting is wrong or the port is busy, 4 the chain is out of reach.
+    Exit codes: 0 stopped, 2 a setting is wrong or the port is busy, 4 the chain or the database is
+    out of reach, or another process leads the pool now: started again, it stands by.
     """,
 )

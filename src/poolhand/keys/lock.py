@@ -36,6 +36,11 @@ class WalletLock:
         self._address = address
         self._handle: int | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the wallet."""
+        return self._handle is not None
+
     def acquire(self) -> None:
         """Take the wallet.
 

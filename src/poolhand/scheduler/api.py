@@ -46,6 +46,7 @@ from poolhand.wire.pool_api import (
     HiddenTask,
     PoolConfig,
     PoolHealth,
+    PoolReady,
     Printed,
     PrintedByWorker,
     SoldOrder,
@@ -102,6 +103,7 @@ def routes(office: Office) -> APIRouter:
     """Return every endpoint but the workers' own."""
     router = APIRouter()
     _pool(router, office)
+    add_statuses(router)
     _tasks(router, office)
     _health(router, office)
     return router
@@ -172,6 +174,10 @@ def _pool(router: APIRouter, office: Office) -> None:
             )
         replicates = len(office.engine.index.of(connected.worker))
         return show_idle(connected, replicates, office.placement.why_idle(connected.worker))
+
+
+def add_statuses(router: APIRouter) -> None:
+    """Add the endpoint that explains statuses."""
 
     @router.get("/v1/statuses")
     async def statuses() -> list[StatusMeaning]:
@@ -320,6 +326,11 @@ def _health(router: APIRouter, office: Office) -> None:
             sells=office.pricing.why_nothing is None,
             sells_nothing_because=office.pricing.why_nothing,
         )
+
+    @router.get("/ready")
+    async def ready() -> PoolReady:
+        """Tell a balancer that workers and requesters may be sent here; who stands by says 503."""
+        return PoolReady(leads=True)
 
     @router.get("/metrics")
     async def metrics() -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from socket import socket
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NoReturn, Protocol, TypeAlias
 
 import httpx
 import structlog
@@ -23,19 +23,23 @@ from poolhand.observe.groups import unwrapped
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
-from poolhand.ports.journal import DurableLog, Journal
+from poolhand.ports.journal import DurableLog
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
 from poolhand.scheduler.api import routes
+from poolhand.scheduler.database import SharedDatabase, SoleDatabase, pool_config
+from poolhand.scheduler.front import FencedApp, Front
 from poolhand.scheduler.owner_orders import local_url, owner_routes
 from poolhand.scheduler.scheduler import Scheduler
+from poolhand.scheduler.standing_by import LOOK
+from poolhand.scheduler.task_history import TaskHistories
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.store.group import grouped
-from poolhand.store.section import LogSection, Section
-from poolhand.store.sql import SqlJournal
-from poolhand.store.sql_engine import file_of
-from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
+from poolhand.store.section import LogSection
+from poolhand.store.sql_engine import file_of, is_server
+from poolhand.transport.asgi import application, bind, hosts_of, port_of
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import HttpShelf
 from poolhand.transport.session_server import worker_endpoint
@@ -66,7 +70,9 @@ class JoinedChain(Protocol):
     def watcher(self) -> Watcher:
         """Tells of heads and events."""
 
-    def sender(self, wallet: TransactionSigner, journal: DurableLog) -> TransactionSender:
+    def sender(
+        self, wallet: TransactionSigner, journal: DurableLog, fence: Fence = UNFENCED
+    ) -> TransactionSender:
         """Return the sender of a wallet."""
 
 
@@ -96,22 +102,28 @@ async def run(
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())
         stack.enter_context(without_full_searches())
-        lock = stack.enter_context(WalletLock(settings.locks, wallet.address))
-        journal = SqlJournal(settings.database)
-        stack.callback(journal.close)
-        events = await stack.enter_async_context(grouped(journal))
-        retry = _retry(journal)
+        lock = WalletLock(settings.locks, wallet.address)
+        stack.callback(lock.release)
+        database = (SharedDatabase if is_server(settings.database) else SoleDatabase)(
+            settings, lock
+        )
+        await database.open(stack)
+        retry = _retry(has_past=database.has_past)
         chain = await stack.enter_async_context(join(settings.chain, retry))
         await retry.ask(lambda: _check_owner(chain.hub, settings, wallet))
         await retry.ask(lambda: _check_history(chain.hub, settings))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))
         url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
+        front = Front(listener)
+        config = pool_config(settings, chain.facts, wallet.address, url)
+        lead = await database.lead(stack, front, config, TaskHistories(chain.hub))
+        events = await stack.enter_async_context(grouped(lead.journal))
         scheduler = Scheduler(
             settings,
             chain.hub,
             chain.watcher,
-            chain.sender(wallet, LogSection(events, "tx")),
+            chain.sender(wallet, LogSection(events, "tx"), lead.fence),
             wallet,
             LogSection(events, "task"),
             SystemClock(),
@@ -119,9 +131,10 @@ async def run(
             HttpShelf(http, settings.results_url),
             boundary=FaultBoundary(_faults(settings.database)),
             reputations=LogSection(events, "reputation"),
+            fence=lead.fence,
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
-        await _serve(scheduler, wallet, lock, facts, listener, ready)
+        await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
 
 
 def _faults(database: str) -> Path:
@@ -129,13 +142,12 @@ def _faults(database: str) -> Path:
     return (file_of(database) or Path("pool.db")).parent / "faults"
 
 
-def _retry(journal: Journal) -> ChainRetry:
+def _retry(*, has_past: bool) -> ChainRetry:
     """Return how the chain is asked at a start.
 
     A pool that was served before waits for its chain, as it does later, for workers may depend on
     it; a new one says at once what is wrong.
     """
-    has_past = any(True for _ in Section(journal, "task").read())
     return ChainRetry(SystemClock(), chain_outage("the scheduler"), lasts=has_past)
 
 
@@ -146,8 +158,10 @@ async def _serve(
     facts: PoolFacts,
     listener: socket,
     ready: Callable[[str], None] | None,
+    front: Front | None = None,
+    fence: Fence = UNFENCED,
 ) -> None:
-    """Catch up with the chain, then open the doors."""
+    """Catch up with the chain, then let workers and requesters in."""
     async with asyncio.TaskGroup() as tasks:
         caught_up = asyncio.Event()
         tasks.create_task(scheduler.run(caught_up.set))
@@ -164,17 +178,23 @@ async def _serve(
             hosts=hosts_of(listener.getsockname()[0], facts.url),
         )
 
-        def told(_port: int) -> None:
+        tasks.create_task(_keep_checking(fence))
+        async with (front or Front(listener)).answers(FencedApp(app, fence)):
             lock.take_orders(local_url(listener), token)
             log.info("pool_started", url=facts.url, workerpool=str(facts.workerpool))
             if ready is not None:
                 ready(facts.url)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await scheduler.sessions.close()  # before the server hangs up without a word
 
-        serving = tasks.create_task(serve_on(app, listener, told))
-        try:
-            await asyncio.shield(serving)
-        finally:
-            await scheduler.sessions.close()  # before the server hangs up without a word
+
+async def _keep_checking(fence: Fence) -> NoReturn:
+    """End the program once it has lost the lead, whatever it does."""
+    while True:
+        fence.check()
+        await asyncio.sleep(LOOK)
 
 
 async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> None:

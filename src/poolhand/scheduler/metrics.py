@@ -63,6 +63,9 @@ class Metrics:
         self._tasks = Gauge("poolhand_tasks", "Tasks by status", ["status"], registry=self.registry)
         for status in TaskStatus:
             self._tasks.labels(status).set_function(partial(_count, engine, settled, status))
+        Gauge("poolhand_leads", "1 while this process leads its pool", registry=self.registry).set(
+            1
+        )
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
         ).set_function(lambda: len(workers))

@@ -40,6 +40,7 @@ from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import EventLog
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.api import Office
@@ -92,6 +93,7 @@ class Scheduler:
         tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
         reputations: What workers, apps and requesters have proved; None forgets at a restart.
         boundary: Takes what the work on one task raises and nobody expected.
+        fence: Asked before a worker is told anything.
     """
 
     def __init__(
@@ -108,8 +110,10 @@ class Scheduler:
         tell: Callable[[Address, WorkerBound], None] | None = None,
         reputations: EventLog | None = None,
         boundary: FaultBoundary | None = None,
+        fence: Fence = UNFENCED,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
+        self._fence = fence
         self._sender, self._clock = sender, clock
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
         self._outage = chain_outage("the scheduler")
@@ -369,6 +373,7 @@ class Scheduler:
 
     def _hand(self, worker: Address, message: WorkerBound) -> None:
         """Hand a message over; a worker that is away is told again when it is back."""
+        self._fence.check()
         try:
             self._hand_over(worker, message)
         except WorkerAway as fault:

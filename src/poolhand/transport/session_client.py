@@ -26,10 +26,12 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.signer import Signer
 from poolhand.transport.guarded_client import Dial, GuardedClient
 from poolhand.transport.listener import ClientRules, Listener
+from poolhand.transport.places import Places
 from poolhand.transport.plumbing import Mailbox, Outbox, attempt, first_of, is_loopback
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import MAX_FRAME, decode, encode
 from poolhand.wire.handshake import (
+    STANDING_BY,
     ClientHandshake,
     ClockSkewed,
     PoolFacts,
@@ -112,6 +114,7 @@ class SessionClient:
         self._capabilities, self._listener = capabilities, listener
         self._clock, self._entropy, self._rules = clock, entropy, rules
         self._address = socket_url(facts.url)
+        self._places, self._stands_by = Places(self._address), False
         self._link: Outbox | None = None
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
@@ -195,8 +198,9 @@ class SessionClient:
         while not self._leaving.is_set():
             since = self._clock.now()
             reason, least = await self._connect_once()
-            if self._clock.now() - since >= self._rules.settled:
+            if self._stands_by or self._clock.now() - since >= self._rules.settled:
                 failures = 0
+            self._places.next()
             pause = max(least, self._pause(failures))
             failures += 1
             self._mailbox.put(_Left(reason, pause))
@@ -211,11 +215,13 @@ class SessionClient:
 
     async def _connect_once(self) -> tuple[str, float]:
         """Hold one connection to its end; return why it ended and the least pause (seconds)."""
+        self._stands_by = False
         try:
             await self._connection()
         except Rejected as fault:
             if fault.reject.retry_after is None:
                 raise
+            self._stands_by = fault.reject.code == STANDING_BY
             return str(fault), fault.reject.retry_after
         except (ClockSkewed, VersionRefused) as fault:
             return str(fault), 0
@@ -230,7 +236,8 @@ class SessionClient:
         return "the worker left", 0
 
     async def _connection(self) -> None:
-        rules, host = self._rules, urlsplit(self._address).hostname
+        rules, is_here = self._rules, is_loopback(urlsplit(self._address).hostname)
+        where = {} if is_here else await self._places.where()
         async with Dial(
             self._address,
             rules.socket,
@@ -239,8 +246,9 @@ class SessionClient:
             ping_interval=None,
             open_timeout=rules.connect_timeout,
             close_timeout=rules.close_timeout,
-            proxy=None if is_loopback(host) else True,
+            proxy=None if is_here else True,
             user_agent_header=f"poolhand/{__version__}",
+            **where,
         ) as socket:
             assert isinstance(socket, GuardedClient)
             async with asyncio.timeout(rules.handshake_timeout):

@@ -39,6 +39,8 @@ from poolhand.wire.messages import (
 )
 from poolhand.wire.session import HEARTBEAT, LEASE
 
+STANDING_BY: Final = "standing-by"
+"""Code of ``Reject`` where another process of the pool leads: a worker finds that one."""
 MAX_SKEW: Final = 30
 """Seconds that two clocks may differ."""
 _PLACE: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")

@@ -74,16 +74,24 @@ class PoolHealth(Told):
     """
 
     ok: bool = True
+    role: Literal["leader", "standby"] = "leader"
+    leader: Sentence | None = None
     chain: Sentence | None = None
     block: BlockNumber | None = None
     block_time: UnixSeconds | None = None
     workers: int
     idle: Mapping[Words, int] = Field(default_factory=dict)
-    open_tasks: int
+    open_tasks: int | None = None
     gas: GasStanding = GasStanding()
     deposit: DepositStanding = DepositStanding()
     sells: bool | None = None
     sells_nothing_because: Sentence | None = None
+
+
+class PoolReady(Told):
+    """``GET /ready``: this process leads its pool."""
+
+    leads: bool
 
 
 class SoldOrder(Told):

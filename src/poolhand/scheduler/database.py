@@ -1,0 +1,113 @@
+"""How a pool comes by its database: alone, or as one of several processes of which one leads."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from poolhand import __version__
+from poolhand.domain.ids import Address
+from poolhand.keys.lock import WalletLock
+from poolhand.ports.chain import HubFacts
+from poolhand.ports.lead import UNFENCED
+from poolhand.scheduler.front import Front
+from poolhand.scheduler.standby_api import StandbyOffice, StandingBy, standby_routes
+from poolhand.scheduler.standing_by import Lead, Standby
+from poolhand.scheduler.task_history import TaskHistories
+from poolhand.settings.pool import PoolSettings
+from poolhand.store.lead import this_process
+from poolhand.store.section import Section
+from poolhand.store.sql import SqlJournal
+from poolhand.store.sql_reader import SqlReader
+from poolhand.transport.asgi import application, hosts_of
+from poolhand.transport.standby_door import standby_door
+from poolhand.wire.pool_api import PoolConfig
+
+
+class SoleDatabase:
+    """A file, which one process has open: whoever comes second is refused.
+
+    Attributes:
+        has_past: Whether the pool was served before.
+    """
+
+    def __init__(self, settings: PoolSettings, wallet: WalletLock) -> None:
+        self._settings, self._wallet = settings, wallet
+        self._journal: SqlJournal | None = None
+        self.has_past = False
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Take wallet and database; raises WalletInUse, JournalLocked, …."""
+        self._wallet.acquire()
+        self._journal = SqlJournal(self._settings.database)
+        stack.callback(self._journal.close)
+        self.has_past = any(True for _ in Section(self._journal, "task").read())
+
+    async def lead(
+        self, stack: AsyncExitStack, front: Front, config: PoolConfig, histories: TaskHistories
+    ) -> Lead:
+        """Return what was taken: nobody else could lead."""
+        del stack, front, config, histories
+        assert self._journal is not None
+        return Lead(self._journal, UNFENCED)
+
+
+class SharedDatabase:
+    """A server's, which others of the pool may have open: one leads, the others stand by.
+
+    Attributes:
+        has_past: Whether the pool was served before.
+    """
+
+    def __init__(self, settings: PoolSettings, wallet: WalletLock) -> None:
+        self._settings, self._wallet = settings, wallet
+        self._reader = SqlReader(settings.database)
+        self.has_past = False
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Look at the database; raises JournalUnreadable where it does not answer."""
+        stack.callback(self._reader.close)
+        leader = self._reader.sight().leader
+        self.has_past = leader is not None and leader.epoch > 0
+
+    async def lead(
+        self, stack: AsyncExitStack, front: Front, config: PoolConfig, histories: TaskHistories
+    ) -> Lead:
+        """Stand by as long as another leads, answering at the port; then take the lead.
+
+        The lead is kept until the end of the stack, and given up there.
+        """
+        claim = this_process(config.url)
+        standby = Standby(
+            self._reader, self._wallet, lambda: SqlJournal(self._settings.database, claim=claim)
+        )
+        office = StandbyOffice(
+            config, self._reader, histories, lambda: standby.leader, lambda: standby.trouble
+        )
+        app = application(
+            "Poolhand pool, standing by",
+            [standby_routes(office), standby_door(lambda: StandingBy(standby.leader))],
+            hosts=hosts_of(self._settings.host, config.url),
+        )
+
+        async def waits() -> None:
+            await stack.enter_async_context(front.answers(app))
+
+        journal, lease = await standby.lead(waits)
+        stack.callback(journal.close)
+        stack.enter_context(lease.kept())
+        return Lead(journal, lease)
+
+
+def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: str) -> PoolConfig:
+    """Return what a pool says of itself before it leads."""
+    return PoolConfig(
+        version=__version__,
+        chain_id=facts.chain_id,
+        hub=facts.hub,
+        workerpool=settings.workerpool,
+        owner=owner,
+        url=url,
+        results_url=settings.results_url,
+        prices=dict(settings.prices),
+        highest_trust=settings.highest_trust,
+    )

@@ -1,0 +1,204 @@
+"""What a pool answers that stands by: everything that its database tells, and who leads.
+
+The paths are those of the pool's own API (``scheduler.api``). What only the leader can do is
+answered 503, and ``/ready`` is, so that a balancer sends nobody here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import Unavailable
+from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.lead import Leader
+from poolhand.domain.task import machine
+from poolhand.domain.task.machine import Received
+from poolhand.domain.task.model import Task
+from poolhand.domain.task.status import TaskStatus
+from poolhand.ports.archive import SettledArchive, TaskLine
+from poolhand.scheduler.api import NotKnown, add_statuses
+from poolhand.scheduler.engine import CODEC
+from poolhand.scheduler.task_history import TaskHistories
+from poolhand.scheduler.views import show_deal, show_task
+from poolhand.store.sql_reader import SqlReader
+from poolhand.wire.pool_api import DealNews, PoolConfig, PoolHealth, TaskNews
+
+STREAMS: Final = "task/"
+"""How names of the journal's streams of tasks begin."""
+
+
+class StandingBy(Unavailable):
+    """Another process of the pool leads, or none yet: only the leader can do what was asked."""
+
+    def __init__(self, leader: Leader | None) -> None:
+        who = leader.holder if leader and leader.holder else "nobody yet"
+        super().__init__(
+            f"this process stands by for its pool, which {who} leads: ask again in a moment, at "
+            "the address under which the pool is known"
+        )
+
+
+@dataclass(slots=True)
+class StandbyOffice:
+    """What the API shows.
+
+    Attributes:
+        config: Of the pool.
+        reader: Of its database.
+        histories: What the chain tells of tasks.
+        leader: Says who leads.
+        trouble: Says why that cannot be seen, or nothing; for a person.
+    """
+
+    config: PoolConfig
+    reader: SqlReader
+    histories: TaskHistories
+    leader: Callable[[], Leader | None]
+    trouble: Callable[[], str]
+    archive: SettledArchive = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.archive = self.reader.archive
+
+
+def standby_routes(office: StandbyOffice) -> APIRouter:
+    """Return every endpoint but the workers' own."""
+    router = APIRouter()
+    add_statuses(router)
+    _pool(router, office)
+    _tasks(router, office)
+    _health(router, office)
+
+    @router.get("/v1/{rest:path}", include_in_schema=False)
+    async def other(rest: str) -> None:
+        """Say that the leader knows."""
+        del rest
+        raise StandingBy(office.leader())
+
+    return router
+
+
+def _pool(router: APIRouter, office: StandbyOffice) -> None:
+    @router.get("/v1/config")
+    async def config() -> PoolConfig:
+        """Tell chain, hub and pool."""
+        return office.config
+
+
+def _tasks(router: APIRouter, office: StandbyOffice) -> None:
+    @router.get("/v1/tasks")
+    async def tasks(
+        status: TaskStatus | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: str | None = None,
+    ) -> list[TaskNews]:
+        """List tasks: those at work, newest first, then those that have settled."""
+        last = None if before is None else TaskId.parse(before)
+        found = await asyncio.to_thread(_page, office, status, last, limit)
+        return [show_task(each) for each in found]
+
+    @router.get("/v1/tasks/{task_id}")
+    async def task(task_id: str) -> TaskNews:
+        """Show a task as the database has it, and its events on chain."""
+        found = await asyncio.to_thread(_find, office, TaskId.parse(task_id))
+        return show_task(found, await office.histories.story(found))
+
+    @router.get("/v1/deals/{deal_id}")
+    async def deal(deal_id: str) -> DealNews:
+        """Show a deal of this pool."""
+        found, lines = await asyncio.to_thread(_find_deal, office, DealId.parse(deal_id))
+        return show_deal(found, lines)
+
+
+def _page(
+    office: StandbyOffice, status: TaskStatus | None, last: TaskId | None, most: int
+) -> list[Task]:
+    """Return a page of tasks, from the journal and then from the rows."""
+    if last is not None and _open_task(office, last) is None:
+        return list(office.archive.tasks(status, last, most))
+    page, after = list[Task](), None if last is None else STREAMS + str(last)
+    while len(page) < most:
+        names = office.reader.newest(STREAMS, after, most)
+        read = (_open_task(office, TaskId.parse(name.removeprefix(STREAMS))) for name in names)
+        page += [each for each in read if each and status in (None, each.status)]
+        if len(names) < most:
+            break
+        after = names[-1]
+    return [*page, *office.archive.tasks(status, None, most)][:most]
+
+
+def _open_task(office: StandbyOffice, name: TaskId) -> Task | None:
+    """Return a task that is open, as its journal tells it; None where there is none."""
+    return _told(office.reader.stream(STREAMS + str(name)))
+
+
+def _told(records: Sequence[Mapping[str, Any]]) -> Task | None:
+    task: Task | None = None
+    for record in records:
+        event = CODEC.decode(record)
+        if task is not None:
+            task, _ = machine.step(task, event)
+        elif isinstance(event, Received):
+            task = machine.receive(event)
+    return task
+
+
+def _find(office: StandbyOffice, name: TaskId) -> Task:
+    found = _open_task(office, name) or office.archive.task(name)
+    if found is None:
+        raise NotKnown(f"task {name} is not one of this pool's")
+    return found
+
+
+def _find_deal(office: StandbyOffice, name: DealId) -> tuple[Deal, list[TaskLine]]:
+    found = office.archive.deal(name)
+    if found is None:
+        raise NotKnown(f"deal {name} is not one of this pool's")
+    lines = {line.task_id: line for line in office.archive.lines(name)}
+    for index, task_id in found.tasks():
+        if task_id not in lines and (task := _open_task(office, task_id)):
+            lines[task_id] = TaskLine(task_id, index, task.status)
+    return found, sorted(lines.values(), key=lambda line: line.index)
+
+
+def _health(router: APIRouter, office: StandbyOffice) -> None:
+    metrics = standby_metrics(lambda: not office.trouble())
+
+    @router.get("/health")
+    async def health() -> PoolHealth:
+        """Tell that this process stands by, and for whom; ``ok`` is false where it sees nothing."""
+        leader, trouble = office.leader(), office.trouble()
+        return PoolHealth(
+            ok=not trouble,
+            role="standby",
+            leader=leader.holder if leader else None,
+            workers=0,
+            sells=False,
+            sells_nothing_because=trouble or str(StandingBy(leader)),
+        )
+
+    @router.get("/ready")
+    async def ready() -> None:
+        """Refuse: workers and requesters go to the leader."""
+        raise StandingBy(office.leader())
+
+    @router.get("/metrics")
+    def told() -> Response:
+        """Serve Prometheus metrics."""
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
+
+
+def standby_metrics(is_ready: Callable[[], bool]) -> CollectorRegistry:
+    """Return what is measured while standing by; ``is_ready`` says whether it could take over."""
+    registry = CollectorRegistry()
+    Gauge("poolhand_leads", "1 while this process leads its pool", registry=registry).set(0)
+    ready = Gauge("poolhand_standby_ready", "1 while it could take over", registry=registry)
+    ready.set_function(lambda: float(is_ready()))
+    return registry

@@ -1,0 +1,163 @@
+"""A pool that stands by for another process of it, until it leads itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from poolhand.domain.errors import Unavailable
+from poolhand.domain.lead import Leader, Sighting, StandbyStep, Watching
+from poolhand.keys.errors import WalletInUse
+from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.lead import Fence
+from poolhand.store.errors import JournalLocked
+from poolhand.store.lease import Lease, boot_seconds
+from poolhand.store.sql import SqlJournal
+
+LOOK: Final = 0.25
+"""Seconds between two looks at who leads."""
+
+log = structlog.get_logger()
+
+
+class LeadSight(Protocol):
+    """What is seen of who leads: ``store.sql_reader.SqlReader``."""
+
+    def sight(self) -> Sighting:
+        """Look who leads; raises JournalUnreadable."""
+
+    def end(self, leader: Leader) -> int:
+        """End the session of a leader that has not beaten since."""
+
+
+class Lockable(Protocol):
+    """The wallet on this machine: ``keys.lock.WalletLock``."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether we hold it."""
+
+    def acquire(self) -> None:
+        """Take it; raises WalletInUse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What whoever leads writes to, and what stands before all that it sends."""
+
+    journal: SqlJournal
+    fence: Fence
+
+
+class Standby:
+    """Watches who leads, and takes over.
+
+    The wallet is held on this machine too, from as early as it is free: while this process waits
+    nobody here sends from the wallet that the leader uses elsewhere.
+
+    Args:
+        sight: Of the database.
+        wallet: Its lock.
+        begin: Opens the journal to lead; raises JournalLocked where another was faster.
+        clock: As the lease's.
+        pause: Seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        sight: LeadSight,
+        wallet: Lockable,
+        begin: Callable[[], SqlJournal],
+        clock: Callable[[], float] = boot_seconds,
+        pause: float = LOOK,
+    ) -> None:
+        self._sight, self._wallet, self._begin, self._clock = sight, wallet, begin, clock
+        self._pause = pause
+        self._watching, self._waits = Watching(), False
+        self._outage = OutageLog(
+            "lead_not_taken",
+            "standing_by",
+            acts="operator",
+            next_step="bring the database back, or end what uses the wallet on this machine",
+        )
+
+    @property
+    def leader(self) -> Leader | None:
+        """Who leads, as it was seen last."""
+        return self._watching.seen.leader if self._watching.seen else None
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is seen, or the lead cannot be taken; empty where all is well."""
+        return self._outage.cause
+
+    async def lead(self, waits: Callable[[], Awaitable[None]]) -> tuple[SqlJournal, Lease]:
+        """Return journal and lease once this process leads.
+
+        Args:
+            waits: Awaited once, if another leads.
+
+        Raises:
+            WalletInUse: Nobody leads, and another program uses the wallet on this machine.
+            Unavailable: The database did not answer even once.
+        """
+        while (taken := await self._try()) is None:
+            self._hold_wallet_if_free()
+            if not self._waits:
+                self._waits = True
+                self._tell()
+                await waits()
+            await asyncio.sleep(self._pause)
+        return taken
+
+    async def _try(self) -> tuple[SqlJournal, Lease] | None:
+        """Look, and do what is due; None as long as we do not lead."""
+        is_first = self._watching.seen is None
+        try:
+            taken = await self._step()
+        except (WalletInUse, JournalLocked, Unavailable) as fault:
+            if is_first and not isinstance(fault, JournalLocked):
+                raise
+            self._outage.tell(fault)
+            return None
+        self._outage.over()
+        return taken
+
+    def _tell(self) -> None:
+        leader = self.leader
+        told = {"leader": leader.holder, "address": leader.address} if leader else {}
+        log.info("pool_stands_by", **told)
+
+    async def _step(self) -> tuple[SqlJournal, Lease] | None:
+        sighting = await asyncio.to_thread(self._sight.sight)
+        now = self._clock()
+        self._watching = self._watching.look(sighting, now)
+        match self._watching.decide(now):
+            case StandbyStep.END if self._watching.seen and self._watching.seen.leader:
+                leader = self._watching.seen.leader
+                ended = await asyncio.to_thread(self._sight.end, leader)
+                log.warning("silent_leader_ended", leader=leader.holder, sessions=ended)
+            case StandbyStep.TAKE:
+                return await self._take()
+        return None
+
+    async def _take(self) -> tuple[SqlJournal, Lease]:
+        if not self._wallet.is_held:
+            self._wallet.acquire()
+        taken = self._clock()
+        journal = await asyncio.to_thread(self._begin)
+        lease = Lease(journal, taken, self._clock)
+        await asyncio.to_thread(lease.beat)  # what is migrated may take longer than a lease
+        log.info("lead_taken", waited=self._waits)
+        return journal, lease
+
+    def _hold_wallet_if_free(self) -> None:
+        if not self._wallet.is_held:
+            try:
+                self._wallet.acquire()
+            except WalletInUse as fault:  # the leader's, or that of somebody who sends now
+                log.debug("wallet_in_use", cause=str(fault))

@@ -1,0 +1,45 @@
+"""The addresses behind a pool's name: where several processes serve it, one of them leads."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
+"""Return the addresses of a host; raises OSError."""
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Ask the system; each address once, in its order."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+class Places:
+    """Dials the addresses behind a URL in turn.
+
+    Args:
+        url: ``ws://`` or ``wss://``.
+        resolve: Finds the addresses.
+    """
+
+    def __init__(self, url: str, resolve: Resolve = resolve) -> None:
+        parts = urlsplit(url)
+        self._host, self._resolve = parts.hostname or "", resolve
+        self._port = parts.port or (443 if parts.scheme == "wss" else 80)
+        self._turn = 0
+
+    def next(self) -> None:
+        """Try another one the next time."""
+        self._turn += 1
+
+    async def where(self) -> dict[str, str | int]:
+        """Return what to dial instead of the URL's own host; nothing where there is one address."""
+        found = await self._resolve(self._host, self._port)
+        if len(found) < 2:
+            return {}
+        return {"host": found[self._turn % len(found)], "port": self._port}

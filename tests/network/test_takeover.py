@@ -1,0 +1,113 @@
+"""A pool on a real server that freezes before or after everything it does; another takes over.
+
+The frozen one keeps its session until whoever takes over ends it; then it wakes, and can write
+nothing. The network comes to the end that it would have come to, and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from network.fuses import FusedJournal
+from network.laws import check_laws
+from network.test_crashes import PLAYS, _sent, end, settle
+from network.world import SimulatedNetwork
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.task import machine
+from poolhand.ports.lead import LeadLost
+from poolhand.scheduler.engine import CODEC
+from poolhand.store.errors import JournalLocked
+from poolhand.store.sql import SqlJournal
+from poolhand.store.sql_reader import SqlReader
+from postgres_fixtures import postgres_server
+
+__all__ = ["postgres_server"]
+
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
+
+
+class Rivals:
+    """The journals of a pool's processes over one database; only the newest may write."""
+
+    def __init__(self, url) -> None:
+        self._url, self._reader, self.frozen = url, SqlReader(url), []
+        self._open()
+
+    def _open(self):
+        self._newest = SqlJournal(self._url)
+        self._newest.archive._tasks = {}
+
+    def __getattr__(self, name):
+        return getattr(self._newest, name)
+
+    def reopened(self):
+        """Take over from a process that is frozen; then let it wake."""
+        with pytest.raises(JournalLocked):
+            SqlJournal(self._url)
+        self.frozen.append(self._newest)
+        assert self._reader.end(self._reader.sight().leader) == 1
+        while self._reader.sight().is_held:
+            pass  # the server lets go of the lock a moment later
+        self._open()
+        for frozen in self.frozen:
+            with pytest.raises(LeadLost):
+                frozen.append("task/late", {"n": 1})
+        return self
+
+    def close(self):
+        for each in (*self.frozen, self._newest, self._reader):
+            each.close()
+
+
+async def play(folder, url, at, *, workers, quick, trust, tasks):
+    """Run one deal to its end; the pool freezes at points ``at``, and another takes over."""
+    world = SimulatedNetwork(folder, workers, slots=2, quick=quick)
+    pool, rivals = world.pool, Rivals(url)
+    pool.journal = FusedJournal(rivals, pool.fuse, machine, machine.receive, CODEC)
+    pool.fuse.at = frozenset(at)
+    world.total = world.chain.total_nrlc()
+    try:
+        for each in (pool, *world.nodes):
+            each.start()
+        await settle(world)
+        await world.deal(trust=trust, tasks=tasks, settle=False)
+        for _ in range(200):
+            await settle(world)
+            if world.is_done():
+                break
+            world.clock.advance(1)
+            world.chain.mine()
+        assert world.is_done(), f"frozen at {at}: {pool.fuse.trace[-1]}\n{world.story()}"
+        check_laws(world)
+        await world.stop()
+    finally:
+        rivals.close()
+    return world, len(rivals.frozen)
+
+
+@pytest.mark.parametrize(("name", "stride"), [("quick", 1), ("standard", 7)])
+async def test_a_pool_that_freezes_at_any_point_is_followed_and_nothing_is_sent_twice(
+    tmp_path, postgres_server, name, stride
+):
+    undisturbed, _ = await play(tmp_path / "0", postgres_server.database(), (), **PLAYS[name])
+    wanted, points = end(undisturbed), list(undisturbed.pool.fuse.trace)
+    assert all(view[0] is ChainTaskStatus.COMPLETED for view in wanted["tasks"].values())
+    for number in range(1, len(points) + 1, stride):
+        point = points[number - 1]
+        folder = tmp_path / str(number)
+        world, frozen = await play(folder, postgres_server.database(), [number], **PLAYS[name])
+        assert frozen in (1, 2), point  # the last one is stopped by the test
+        assert not world.refused(), point
+        assert end(world) == wanted, f"frozen {point} ({number})"
+        assert max(_sent(world).values()) == 1, point
+
+
+async def test_a_pool_that_freezes_again_and_again_is_followed_each_time(tmp_path, postgres_server):
+    play_of = PLAYS["bag"]
+    undisturbed, _ = await play(tmp_path / "0", postgres_server.database(), (), **play_of)
+    at = range(9, 3 * len(undisturbed.pool.fuse.trace), 9)
+    world, frozen = await play(tmp_path / "1", postgres_server.database(), at, **play_of)
+    assert frozen > 5
+    assert not world.refused()
+    assert max(_sent(world).values()) == 1
+    assert sum(end(world)["stakes"]) == sum(end(undisturbed)["stakes"])

@@ -1,0 +1,196 @@
+"""A second process stands by, answers what it can, and takes over; decided over fakes in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from poolhand.domain.ids import Address
+from poolhand.domain.lead import SILENCE, Leader, Sighting
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
+from poolhand.ports.lead import UNFENCED, LeadLost
+from poolhand.scheduler.standing_by import Standby
+from poolhand.store.errors import JournalLocked, JournalUnreadable, JournalUnwritable
+from poolhand.wire.messages import Capacity
+
+FIRST = Leader(epoch=1, holder="process 7 on one", address="http://one", beats=3)
+OWNER = Address(b"\x02" * 20)
+
+
+class Server:
+    """A database's row and lock, and a clock; each look lets a second pass."""
+
+    def __init__(self):
+        self.leader, self.is_held, self.now = FIRST, True, 100.0
+        self.fault, self.refusals, self.ended, self.script = None, [], [], {}
+        self.looks = 0
+
+    def sight(self):
+        self.now += 1.0
+        self.looks += 1
+        self.script.pop(self.looks, lambda: None)()
+        if self.fault:
+            raise self.fault
+        return Sighting(self.leader, self.is_held)
+
+    def end(self, leader):
+        self.ended.append(leader)
+        self.is_held = False
+        return 1
+
+    def begin(self):
+        if self.refusals:
+            raise self.refusals.pop(0)
+        assert not self.is_held
+        self.is_held = True
+        return self
+
+    def beat(self):
+        pass
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+@pytest.fixture
+def wallet(tmp_path):
+    made = WalletLock(tmp_path, OWNER)
+    yield made
+    made.release()
+
+
+async def lead(server, wallet):
+    """Stand by until this process leads; returns what was taken, and whether anybody waited."""
+    waited = []
+
+    async def waits():
+        waited.append(server.looks)
+
+    standby = Standby(server, wallet, server.begin, lambda: server.now, pause=0)
+    async with asyncio.timeout(20):
+        taken = await standby.lead(waits)
+    return taken, waited
+
+
+async def test_whoever_finds_nobody_leads_at_once(server, wallet):
+    server.leader, server.is_held = None, False
+    (_, lease), waited = await lead(server, wallet)
+    lease.check()
+    assert (server.looks, waited) == (1, [])
+    assert wallet.is_held
+
+
+async def test_a_leader_that_resigned_is_followed_at_once(server, wallet):
+    def resign():
+        server.leader, server.is_held = replace(FIRST, holder=""), False
+
+    server.script[4] = resign
+    _, waited = await lead(server, wallet)
+    assert (server.looks, waited) == (4, [1])
+    assert not server.ended
+
+
+async def test_a_dead_leaders_lease_is_waited_for_though_its_lock_is_free(server, wallet):
+    server.script[3] = lambda: setattr(server, "is_held", False)
+    await lead(server, wallet)
+    assert server.looks == 1 + SILENCE
+    assert not server.ended
+
+
+async def test_a_frozen_leader_is_ended_first(server, wallet):
+    await lead(server, wallet)
+    assert server.ended == [FIRST]
+    assert server.looks == 2 + SILENCE
+
+
+async def test_whoever_is_slower_than_another_goes_on_waiting(server, wallet):
+    server.is_held = False
+    server.refusals = [JournalLocked("db", "unknown"), JournalUnwritable("db", "ended")]
+    await lead(server, wallet)
+    assert server.looks == 3 + SILENCE
+
+
+async def test_a_database_that_is_away_is_waited_for_and_makes_nobody_leader(server, wallet):
+    def away():
+        server.fault = JournalUnreadable("db", "no answer")
+
+    def back():
+        server.fault, server.leader, server.is_held = None, replace(FIRST, beats=99), True
+
+    server.script |= {2: away, 30: back}
+    await lead(server, wallet)
+    assert server.looks >= 30 + SILENCE, "what was not seen is no silence"
+
+
+async def test_a_database_that_never_answered_is_told_at_once(server, wallet):
+    server.fault = JournalUnreadable("db", "no answer")
+    with pytest.raises(JournalUnreadable):
+        await lead(server, wallet)
+
+
+async def test_a_wallet_that_another_program_of_this_machine_uses_keeps_it_from_leading(
+    server, wallet, tmp_path
+):
+    server.leader, server.is_held = None, False
+    with WalletLock(tmp_path, OWNER), pytest.raises(WalletInUse):
+        await lead(server, wallet)
+    other = WalletLock(tmp_path, OWNER)
+    other.acquire()
+    server.leader, server.is_held = FIRST, True
+    server.script |= {2: lambda: setattr(server, "is_held", False), 15: other.release}
+    await lead(server, wallet)
+    assert server.looks == 15
+
+
+async def test_whoever_stands_by_holds_the_wallet_of_its_machine(server, wallet, tmp_path):
+    """Else somebody would send from it here while the leader does elsewhere."""
+    seen = []
+
+    def look():
+        with pytest.raises(WalletInUse):
+            WalletLock(tmp_path, OWNER).acquire()
+        seen.append(True)
+
+    server.script[3] = look
+    await lead(server, wallet)
+    assert seen
+
+
+async def test_a_lead_that_was_taken_slowly_still_has_its_lease(server, wallet):
+    """Bringing the tables up may take longer than a lease."""
+    server.leader, server.is_held = None, False
+    begin = server.begin
+
+    def slow():
+        server.now += 60
+        return begin()
+
+    server.begin = slow
+    (_, lease), _ = await lead(server, wallet)
+    lease.check()
+    server.now += 60
+    with pytest.raises(LeadLost):
+        lease.check()
+
+
+class Closed:
+    """The fence of a process that lost the lead."""
+
+    def check(self):
+        raise LeadLost("two took the lead")
+
+
+async def test_a_worker_is_told_nothing_by_whoever_lost_the_lead(pool):
+    world = await pool()
+    worker = await world.hired()
+    told = len(worker.told)
+    world.scheduler._fence = Closed()
+    with pytest.raises(LeadLost):
+        world.scheduler._hand(worker.address, Capacity(None))
+    assert len(worker.told) == told
+    world.scheduler._fence = UNFENCED

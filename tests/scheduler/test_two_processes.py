@@ -1,0 +1,174 @@
+"""Two processes of one pool over one real server: the second reads, waits, and leads in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import psycopg
+import pytest
+from started_pool import Started
+from websockets.asyncio.client import connect
+
+from poolhand.domain.lead import LEASE
+from poolhand.ports.lead import LeadLost
+from poolhand.scheduler import main
+from poolhand.scheduler.front import FencedApp
+from poolhand.transport.asgi import bind, port_of
+from poolhand.wire.frames import decode
+from poolhand.wire.messages import Reject
+from postgres_fixtures import postgres, postgres_server
+
+__all__ = ["postgres", "postgres_server"]
+
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
+
+
+class Pair:
+    """A pool that leads, and one that is started beside it, as on another machine."""
+
+    def __init__(self, folder, database):
+        self.first = Started(folder)
+        shared = replace(self.first.settings, database=database)
+        self.first.settings = shared
+        self.folder, self.url = folder, ""
+
+    @asynccontextmanager
+    async def second(self):
+        """Run the second one; yields a client of it once it answers."""
+        with bind("127.0.0.1", 0) as free:
+            port = port_of(free)
+        settings = replace(self.first.settings, locks=self.folder / "locks-2", port=port)
+        self.url = f"http://127.0.0.1:{port}"
+        self.leads = asyncio.Event()
+        running = asyncio.ensure_future(
+            main.run(settings, lambda _: self.leads.set(), self.first.join)
+        )
+        try:
+            async with httpx.AsyncClient(base_url=self.url) as http:
+                await answered(http, running)
+                yield http
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def answered(http, running):
+    """Wait until a process answers."""
+    while not running.done():
+        try:
+            await http.get("/health")
+        except httpx.ConnectError:
+            await asyncio.sleep(0)
+        else:
+            return
+    running.result()
+
+
+def bought(world, tasks):
+    """Buy on chain, whose time is the system's here."""
+    world.bought.append(world.chain.submit(world.requester.address, world.orders(1, tasks)))
+    world.chain.mine()
+    deal_id = world.chain.outcome(world.bought[-1]).receipt.deals[0]
+    return world.chain.state.deals[deal_id]
+
+
+@pytest.fixture
+async def pair(tmp_path, postgres):
+    return Pair(tmp_path, postgres)
+
+
+async def test_one_that_stands_by_says_so_and_sends_everybody_to_the_leader(pair):
+    async with pair.first.serving(), pair.second() as http:
+        health = (await http.get("/health")).json()
+        assert (health["ok"], health["role"], health["sells"]) == (True, "standby", False)
+        assert health["leader"].startswith("process ")
+        for path in ("/ready", "/v1/order", "/v1/workers"):
+            refused = await http.get(path)
+            assert (refused.status_code, refused.json()["code"]) == (503, "standing-by"), path
+        assert "poolhand_leads 0.0" in (await http.get("/metrics")).text
+        async with connect(pair.url.replace("http", "ws") + "/worker") as worker:
+            reject = decode(await worker.recv())
+        assert isinstance(reject, Reject)
+        assert (reject.code, reject.retry_after) == ("standing-by", 2)
+        (url,) = pair.first.urls
+        async with httpx.AsyncClient(base_url=url) as leader:
+            assert (await leader.get("/ready")).json() == {"leads": True}
+            assert (await leader.get("/health")).json()["role"] == "leader"
+
+
+async def test_one_that_stands_by_tells_of_deals_and_tasks_as_the_leader_does(pair):
+    world = pair.first.world
+    async with pair.first.serving(), pair.second() as http:
+        deal = bought(world, 3)
+        (url,) = pair.first.urls
+        async with httpx.AsyncClient(base_url=url) as leader:
+            while len((await leader.get("/v1/tasks")).json()) < 3:
+                world.chain.mine()
+                await asyncio.sleep(0)
+            for path in ("/v1/statuses", f"/v1/deals/{deal.deal_id}"):
+                assert (await http.get(path)).json() == (await leader.get(path)).json(), path
+            here = (await http.get("/v1/config")).json()
+            there = (await leader.get("/v1/config")).json()
+            for name in ("chain_id", "hub", "workerpool", "owner", "results_url", "prices"):
+                assert here[name] == there[name], name
+            names = [each["task_id"] for each in (await leader.get("/v1/tasks")).json()]
+        told = (await http.get("/v1/tasks")).json()
+        assert [each["task_id"] for each in told] == names
+        pages = (await http.get("/v1/tasks", params={"limit": 2})).json()
+        rest = await http.get("/v1/tasks", params={"limit": 2, "before": pages[-1]["task_id"]})
+        assert [each["task_id"] for each in (*pages, *rest.json())] == names
+        found = (await http.get(f"/v1/tasks/{names[0]}")).json()
+        assert (found["task_id"], found["deal_id"]) == (names[0], str(deal.deal_id))
+        assert (await http.get("/v1/tasks/0x" + "77" * 32)).status_code == 404
+        assert (await http.get("/v1/deals/0x" + "77" * 32)).status_code == 404
+
+
+async def test_one_that_stands_by_leads_at_once_when_the_leader_is_stopped(pair):
+    async with pair.second() as http:  # nobody leads: it does
+        await pair.leads.wait()
+        assert (await http.get("/ready")).status_code == 200
+    async with pair.first.serving():
+        other = pair.second()
+        http = await other.__aenter__()
+        assert (await http.get("/ready")).status_code == 503
+    began = asyncio.get_running_loop().time()
+    await pair.leads.wait()
+    assert asyncio.get_running_loop().time() - began < LEASE, "a lease was waited for in vain"
+    assert (await http.get("/ready")).status_code == 200
+    assert (await http.get("/health")).json()["role"] == "leader"
+    await other.__aexit__(None, None, None)
+
+
+async def test_a_leader_whose_session_is_ended_ends_by_itself_and_the_other_leads(pair, postgres):
+    up = asyncio.Event()
+    serving = asyncio.ensure_future(
+        main.run(pair.first.settings, lambda _: up.set(), pair.first.join)
+    )
+    await up.wait()
+    async with pair.second() as http:
+        assert (await http.get("/health")).json()["role"] == "standby"
+        with psycopg.connect(postgres, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            )
+        with pytest.raises(LeadLost):
+            await serving
+        await pair.leads.wait()
+        assert (await http.get("/ready")).status_code == 200
+
+
+async def test_nothing_is_answered_once_the_lead_is_lost():
+    class Lost:
+        def check(self):
+            raise LeadLost("two took the lead")
+
+    async def never(*_):
+        raise AssertionError
+
+    app = FencedApp(never, Lost())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        told = await http.get("/v1/order")
+    assert (told.status_code, told.json()["code"]) == (503, "lead-lost")

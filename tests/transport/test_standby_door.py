@@ -1,0 +1,61 @@
+"""A worker finds whoever leads: behind one address, or behind one name with several."""
+
+from __future__ import annotations
+
+import asyncio
+
+from session_world import ground, until
+
+from poolhand.domain.errors import Unavailable
+from poolhand.transport.asgi import application, bind, port_of, serve_on
+from poolhand.transport.listener import ClientRules
+from poolhand.transport.places import Places
+from poolhand.transport.standby_door import standby_door
+
+
+async def test_a_worker_that_met_one_that_stands_by_comes_back_soon_and_finds_the_leader():
+    """As behind a balancer that asks nobody who leads: it sends each connection somewhere else."""
+    listener, up = bind("127.0.0.1", 0), asyncio.Event()
+    app = application("standby", [standby_door(lambda: Unavailable("another process leads"))])
+    standing = asyncio.ensure_future(serve_on(app, listener, lambda _: up.set()))
+    await up.wait()
+    async with ground() as g:
+        leader, g.cable.pool = g.cable.pool, port_of(listener)
+        worker = g.worker(rules=ClientRules())
+        g.start(worker)
+        for tries in range(1, 9):
+            await until(lambda: len(worker.partings) == tries)  # noqa: B023 - called at once
+            reason, pause = worker.partings[-1]
+            assert "another process leads" in reason
+            assert pause == 2, "it waits longer and longer, as for a pool that is away"
+            g.clock.advance(2)
+        assert not worker.welcomes
+        g.cable.pool = leader
+        while not worker.welcomes:
+            g.clock.advance(1)
+            await asyncio.sleep(0)
+    standing.cancel()
+    await asyncio.gather(standing, return_exceptions=True)
+
+
+async def three(host, port):
+    assert (host, port) == ("pool.test", 443)
+    return ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+
+
+async def one(_host, _port):
+    return ["192.0.2.1"]
+
+
+async def test_each_address_behind_a_name_is_dialled_in_its_turn():
+    places, dialled = Places("wss://pool.test/worker", three), []
+    for _ in range(4):
+        dialled.append((await places.where())["host"])
+        places.next()
+    assert dialled == ["192.0.2.1", "192.0.2.2", "2001:db8::1", "192.0.2.1"]
+
+
+async def test_a_name_with_one_address_is_left_to_the_system():
+    places = Places("wss://pool.test/worker", one)
+    places.next()
+    assert await places.where() == {}
