@@ -72,7 +72,7 @@ async def lone_pool(
         funded = await fund(node.url, found, deployed, home, workers=0, funding=RICH)
         await node.pace(block_time)
         url = f"http://127.0.0.1:{free_port(0)}"
-        settings = _settings(home, node, deployed, funded, url) | dict(environment or {})
+        settings = pool_settings(home, node, deployed, funded, url) | dict(environment or {})
         more = {} if program is None else {"program": program}
         child = Child("pool", ("pool", "serve", "--json"), settings, home / "logs", **more)
         await child.start()
@@ -83,7 +83,7 @@ async def lone_pool(
             await child.stop()
 
 
-def _settings(
+def pool_settings(
     home: Path, node: Anvil, deployed: DeployedContracts, funded: Funded, url: str
 ) -> dict[str, str]:
     account = funded.accounts[POOL]

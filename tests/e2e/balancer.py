@@ -1,0 +1,62 @@
+"""A plain TCP balancer, as operators put before a pool: it asks ``/ready``, and passes bytes on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import httpx
+
+PATIENCE = 1.0
+"""Seconds for a process to say that it is ready."""
+
+
+class Balancer:
+    """Listens where the pool is known to be, in a thread of its own, until it is stopped."""
+
+    def __init__(self, url: str, pools: list[str]) -> None:
+        self._port, self._pools = urlsplit(url).port, pools
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = self._do(self._listen())
+
+    def _do(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _listen(self):
+        return await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+
+    async def _leader(self) -> str | None:
+        async with httpx.AsyncClient(timeout=PATIENCE) as http:
+            for url in self._pools:
+                with suppress(httpx.HTTPError):
+                    if (await http.get(f"{url}/ready")).status_code == 200:
+                        return url
+        return None
+
+    async def _accept(self, reader, writer) -> None:
+        with suppress(OSError):
+            if url := await self._leader():
+                place = urlsplit(url)
+                behind = await asyncio.open_connection(place.hostname, place.port)
+                await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
+        writer.close()
+
+    def stop(self) -> None:
+        async def close():
+            self._server.close()
+
+        self._do(close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+async def _pump(reader, writer) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

@@ -1,0 +1,129 @@
+"""A pool of two processes over one PostgreSQL: the leader is killed, or frozen, in mid task.
+
+Real contracts, real workers, real containers; each process has locks of its own, as on two machines,
+and a balancer that asks ``/ready`` stands where the pool is known to be.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from dataclasses import replace
+
+import httpx
+import pytest
+from balancer import Balancer
+from e2e_world import wait_until
+from test_resume import _buy, _computing, long
+
+from poolhand.devnet.ports import free_port
+from poolhand.devnet.rpc import NodeRpc
+from postgres_fixtures import postgres, postgres_server
+
+__all__ = ["long", "postgres", "postgres_server"]
+
+pytestmark = pytest.mark.postgres
+
+
+class Rivals:
+    """Two processes of the devnet's pool; the first one leads."""
+
+    def __init__(self, network, database) -> None:
+        self.network, self.url = network, network.info.pool_url
+        self.before = network.end("pool", signal.SIGTERM)
+        self.urls = {}
+        for name in ("pool-a", "pool-b"):
+            port = free_port(0)
+            own = {
+                "POOLHAND_DATABASE": database,
+                "POOLHAND_PUBLIC_URL": self.url,
+                "POOLHAND_LOCKS": str(network.home / f"locks-{name}"),
+                "IEXEC_CORE_PORT": str(port),
+            }
+            program = replace(self.before, environment={**self.before.environment, **own})
+            network.launch(name, program)
+            self.urls[name] = f"http://127.0.0.1:{port}"
+            wait_until(lambda name=name: self.role(name))
+        assert [self.role(name) for name in self.urls] == ["leader", "standby"]
+        self.balancer = Balancer(self.url, list(self.urls.values()))
+
+    def role(self, name: str) -> str:
+        """What a process says it is; empty where it does not answer."""
+        try:
+            return httpx.get(f"{self.urls[name]}/health", timeout=2).json()["role"]
+        except (httpx.HTTPError, KeyError):
+            return ""
+
+    def process(self, name: str):
+        return self.network.started[name]
+
+    def is_ready(self, name: str) -> bool:
+        return httpx.get(f"{self.urls[name]}/ready", timeout=2).status_code == 200
+
+    def stop(self) -> None:
+        self.balancer.stop()
+        for name in self.urls:
+            if name in self.network.started:
+                self.process(name).send_signal(signal.SIGCONT)
+                self.network.end(name)
+        self.network.start("pool", self.before)
+
+
+@pytest.fixture
+def rivals(network, postgres):
+    made = Rivals(network, postgres)
+    wait_until(lambda: len(httpx.get(f"{made.url}/v1/workers").json()) == 4)
+    yield made
+    made.stop()
+
+
+async def sent_by_owner(network) -> Counter:
+    """What the pool's owner has on chain: each call, and whether it was refused."""
+    owner = str(network.owners["pool"]).lower()
+    async with NodeRpc(network.info.rpc_url) as rpc:
+        newest, found = int(await rpc.call("eth_blockNumber"), 16), Counter()
+        for number in range(newest + 1):
+            block = await rpc.call("eth_getBlockByNumber", hex(number), True)
+            for each in block["transactions"]:
+                if each["from"].lower() == owner:
+                    receipt = await rpc.call("eth_getTransactionReceipt", each["hash"])
+                    found[each["input"], receipt["status"]] += 1
+    return found
+
+
+async def nothing_was_sent_twice(network, before) -> None:
+    new = await sent_by_owner(network) - before
+    assert new
+    assert max(new.values()) == 1
+    assert {status for _, status in new} == {"0x1"}
+
+
+@pytest.mark.parametrize("trust", ["1", "10"])
+async def test_a_leader_killed_in_mid_task_is_followed_by_the_other(rivals, network, long, trust):
+    money, before = await network.money(), await sent_by_owner(network)
+    task_id = _buy(network, long, "--args", f"killed {trust}", "--trust", trust)
+    wait_until(lambda: _computing(network, task_id))
+    network.end("pool-a")
+    watched = network.ok("task", "watch", task_id)
+    assert watched["status"] == "COMPLETED"
+    assert rivals.role("pool-b") == "leader"
+    assert sum((await network.money()).values()) == sum(money.values())
+    await nothing_was_sent_twice(network, before)
+
+
+async def test_a_frozen_leader_that_wakes_writes_and_sends_nothing(rivals, network, long):
+    before = await sent_by_owner(network)
+    task_id = _buy(network, long, "--args", "frozen", "--trust", "10")
+    wait_until(lambda: _computing(network, task_id))
+    frozen = rivals.process("pool-a")
+    frozen.send_signal(signal.SIGSTOP)
+    wait_until(lambda: rivals.is_ready("pool-b"))
+    frozen.send_signal(signal.SIGCONT)
+    assert frozen.wait(30) == 4, "it ends by itself, and says that it no longer leads"
+    assert (
+        "no longer leads"
+        in frozen.stdout.read() + (network.home / "logs" / "pool-a.log").read_text()
+    )
+    watched = network.ok("task", "watch", task_id, seconds=200)
+    assert watched["status"] == "COMPLETED"
+    await nothing_was_sent_twice(network, before)
