@@ -93,7 +93,7 @@ class Scheduler:
         tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
         reputations: What workers, apps and requesters have proved; None forgets at a restart.
         boundary: Takes what the work on one task raises and nobody expected.
-        fence: Asked before a worker is told anything.
+        fence: Asked before workers are told anything.
     """
 
     def __init__(
@@ -113,8 +113,7 @@ class Scheduler:
         fence: Fence = UNFENCED,
     ) -> None:
         self._settings, self._hub, self._watcher = settings, hub, watcher
-        self._fence = fence
-        self._sender, self._clock = sender, clock
+        self._sender, self._clock, self._fence = sender, clock, fence
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
         self._outage = chain_outage("the scheduler")
         boundary = self.engine.boundary
