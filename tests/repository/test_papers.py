@@ -37,7 +37,9 @@ def registries():
 
     nothing = Anything()
     names = OfPool.__init__.__code__.co_argcount - 1
-    yield OfPool(*[nothing] * names).registry
+    pool = OfPool(*[nothing] * names)
+    pool.show_idle(nothing)
+    yield pool.registry
     yield OfResults().registry
     yield gauges(nothing, nothing)
     yield standby_metrics(nothing)

@@ -30,37 +30,44 @@ class Acting:
 
 
 @pytest.fixture
-def engine():
+def starting():
+    """An engine that has not been resumed yet."""
     made = Engine(MemoryJournal())
-    made.act = Acting(ANN)
+    made.acting = Acting(ANN)
+    made.act.connect(made.acting)
     for name in (TASK, OTHER):
         made.receive(Received(START, replace(facts(), task_id=name)))
     return made
+
+
+@pytest.fixture
+def engine(starting):
+    starting.resume()
+    return starting
 
 
 def test_an_effect_that_raises_keeps_no_other_from_being_acted_on(engine):
     for event in assigned(ANN, BOB):
         engine.feed(TASK, event)
     engine.feed(OTHER, assigned(BOB)[0])
-    assert engine.act.done == [(TASK, TellOffer(BOB)), (OTHER, TellOffer(BOB))]
+    assert engine.acting.done == [(TASK, TellOffer(BOB)), (OTHER, TellOffer(BOB))]
     assert list(engine.troubles) == [TASK]
     assert "no such worker" in engine.troubles[TASK]
 
 
-def test_an_effect_that_raises_at_a_start_keeps_no_other_from_being_acted_on(engine):
-    engine.act = lambda _task, _effect: None
+def test_an_effect_that_raises_at_a_start_keeps_no_other_from_being_acted_on(starting):
     for event in assigned(ANN, BOB):
-        engine.feed(TASK, event)
-    engine.act = Acting(ANN)
-    engine.resume()
-    assert engine.act.done == [(TASK, TellOffer(BOB))]
+        starting.feed(TASK, event)
+    assert not starting.acting.done
+    starting.resume()
+    assert starting.acting.done == [(TASK, TellOffer(BOB))]
 
 
 def test_an_event_that_the_machine_stumbles_over_is_its_tasks_alone(engine):
     engine.feed(TASK, object())
     engine.feed(OTHER, assigned(BOB)[0])
     assert list(engine.troubles) == [TASK]
-    assert engine.act.done == [(OTHER, TellOffer(BOB))]
+    assert engine.acting.done == [(OTHER, TellOffer(BOB))]
 
 
 def test_a_trouble_that_is_passing_ends_when_it_goes_well_and_a_lasting_one_does_not(engine):

@@ -189,8 +189,8 @@ async def test_a_worker_is_told_nothing_by_whoever_lost_the_lead(pool):
     world = await pool()
     worker = await world.hired()
     told = len(worker.told)
-    world.scheduler._fence = Closed()
+    world.scheduler._mail._fence = Closed()
     with pytest.raises(LeadLost):
-        world.scheduler._hand(worker.address, Capacity(None))
+        world.scheduler._mail.hand(worker.address, Capacity(None))
     assert len(worker.told) == told
-    world.scheduler._fence = UNFENCED
+    world.scheduler._mail._fence = UNFENCED

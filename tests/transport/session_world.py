@@ -254,12 +254,12 @@ async def ground(
     listener = bind("127.0.0.1", 0)
     cable = Cable(port_of(listener))
     gate, clock, up = Gate(), ManualClock(), asyncio.Event()
-    hub = SessionHub(gate, clock, SeededEntropy(1), "http://r", HubRules(**rules))
+    hub = SessionHub(clock, SeededEntropy(1), "http://r", HubRules(**rules))
     facts = PoolFacts(31337, HUB, POOL, await cable.lay())
     app = application("pool", [worker_endpoint(hub, signer, facts)])
     limits = replace(limits_for(1_024), sockets=sockets)
     running = [
-        asyncio.ensure_future(hub.run()),
+        asyncio.ensure_future(hub.run(gate)),
         asyncio.ensure_future(serve_on(app, listener, lambda _: up.set(), limits)),
     ]
     await up.wait()

@@ -56,8 +56,8 @@ class Crowd:
 
     def __init__(self, count):
         self.clock, self.next = ManualClock(), 0
-        self.hub = SessionHub(Gate(), self.clock, SeededEntropy(), "http://r")
-        self.hub._is_open = True
+        self.hub = SessionHub(self.clock, SeededEntropy(), "http://r")
+        self.hub._gate, self.hub._is_open = Gate(), True
         self.sessions = [self.login() for _ in range(count)]
 
     def login(self):

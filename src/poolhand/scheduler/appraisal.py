@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from itertools import islice
 from typing import Final
 
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, TaskId
 from poolhand.ports.chain import Watcher
-from poolhand.scheduler.task_index import TaskIndex
+from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.worker_directory import WorkerDirectory
 
 SOON: Final = 200
 """Workers read with a block because their account may have changed."""
 IN_TURN: Final = 50
 """Workers read with a block because it is their turn: a deposit makes no noise."""
+NEWCOMERS_AT_ONCE: Final = 250
+"""Workers that have come and are read by one call."""
 
 
 class Appraisal:
@@ -23,19 +26,34 @@ class Appraisal:
 
     A pool of up to ``IN_TURN`` workers reads all of them with every block while there is work.
 
+    Who has come is read at once, not where it logs in: ten thousand may come in a minute, and the
+    chain may be slow.
+
     Args:
-        appraise: Reads score and stake of workers in one batch.
+        engine: Has the tasks: while there are none, nobody's account matters.
+        read: Reads score and stake of workers in one batch.
+        wake: Called when newcomers were read.
     """
 
     def __init__(
         self,
         directory: WorkerDirectory,
-        index: TaskIndex,
-        appraise: Callable[[list[Address]], Awaitable[None]],
+        engine: Engine,
+        read: Callable[[list[Address]], Awaitable[None]],
+        wake: Callable[[], None],
     ) -> None:
-        self._directory, self._index, self._appraise = directory, index, appraise
+        self._directory, self._engine, self._read, self._wake = directory, engine, read, wake
+        self._newcomers: dict[Address, None] = {}
+        self._arrived = asyncio.Event()
         self._soon: dict[Address, None] = {}
         self._turns: dict[Address, None] = {}
+        engine.changed.connect(self._task_changed)
+        directory.changed.connect(self.worker_changed)
+
+    def arrived(self, worker: Address) -> None:
+        """Have the account of a worker that has come read as soon as may be."""
+        self._newcomers[worker] = None
+        self._arrived.set()
 
     def worker_changed(self, worker: Address) -> None:
         """Take note of who comes and goes."""
@@ -54,8 +72,24 @@ class Appraisal:
         """Read some with every block while there is work, for ever."""
         async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                if self._index.open and (chosen := self._choose()):
-                    await self._appraise(chosen)
+                if self._engine.index.open and (chosen := self._choose()):
+                    await self._read(chosen)
+
+    async def keep_reading_newcomers(self) -> None:
+        """Read whoever has come, many at once, for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._newcomers:
+                batch = list(islice(self._newcomers, NEWCOMERS_AT_ONCE))
+                for worker in batch:
+                    del self._newcomers[worker]
+                await self._read(batch)
+                self._wake()
+
+    def _task_changed(self, task_id: TaskId) -> None:
+        for attempt in self._engine.tasks[task_id].attempts:
+            self.read_soon(attempt.worker)
 
     def _choose(self) -> list[Address]:
         """Take the next ones; each of them has its next turn after all others."""

@@ -87,6 +87,7 @@ class Assessor:
         self._counted: dict[TaskId, dict[Address, Judgement]] = {}
         self._ended: dict[TaskId, Ending] = {}
         self._due: list[tuple[UnixSeconds, TaskId, Address]] = []
+        engine.changed.connect(self.changed)
 
     def recover(self) -> None:
         """After a restart: what can be told now was told before."""

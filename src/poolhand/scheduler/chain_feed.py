@@ -19,6 +19,7 @@ from poolhand.domain.task.model import Task, Transaction
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, Watcher
+from poolhand.scheduler.chain_time import ChainTime
 from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.looks import Looks
@@ -39,8 +40,11 @@ log = structlog.get_logger()
 class ChainFeed:
     """Feeds the engine with what the chain says.
 
-    Attributes:
+    Args:
+        time: Told of each new block.
+        noticed: Told of each event.
         is_recorded: Whether the receipt of a call on a task will be recorded by who sent it.
+        passed: Lets block time pass.
     """
 
     def __init__(
@@ -50,18 +54,24 @@ class ChainFeed:
         watcher: Watcher,
         workerpool: Address,
         deals: Deals,
+        looks: Looks,
+        time: ChainTime,
         retry: ChainRetry,
+        *,
+        noticed: Callable[[HubEvent], None],
+        is_recorded: Callable[[TaskId, str], bool],
+        passed: Callable[[UnixSeconds], Awaitable[None]],
     ) -> None:
         self._boundary = engine.boundary
         self._engine, self._hub, self._watcher = engine, hub, watcher
         self._pool, self._retry = workerpool, retry
-        self.looks = Looks(engine, hub, retry)
-        self.look, self.keep_looking = self.looks.look, self.looks.keep_looking
-        self.deals = deals
-        self.head: Head | None = None
-        self.passed: Callable[[UnixSeconds], Awaitable[None]] = _nothing_is_due
-        self.noticed: Callable[[HubEvent], None] = lambda _event: None
-        self.is_recorded: Callable[[TaskId, str], bool] = lambda _task, _kind: False
+        self.looks, self.look, self.deals, self._time = looks, looks.look, deals, time
+        self._noticed, self._is_recorded, self._passed = noticed, is_recorded, passed
+
+    @property
+    def head(self) -> Head | None:
+        """The newest block; None before one was seen."""
+        return self._time.head
 
     @property
     def trouble(self) -> str:
@@ -70,8 +80,8 @@ class ChainFeed:
 
     async def prepare(self) -> None:
         """After a restart: read again the deals, and the tasks that may have changed."""
-        self.head = await self._newest()
-        await self.deals.recall(self.head.timestamp)
+        self._time.seen(await self._newest())
+        await self.deals.recall(self._time.now())
         settled = [t for t in self._engine.tasks.values() if self._is_shallow(t)]
         names = [task.facts.task_id for task in (*self._engine.open_tasks(), *settled)]
         await self.looks.all(names)
@@ -92,13 +102,13 @@ class ChainFeed:
         """Let block time pass, for ever."""
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
-                self.head = head
+                self._time.seen(head)
                 again = await self.deals.find_again(), await self.deals.read_again()
                 self.look((*self.looks.outdated, *again[0], *again[1]))
-                await self.passed(head.timestamp)
+                await self._passed(head.timestamp)
 
     async def _notice(self, event: HubEvent) -> None:
-        self.noticed(event)
+        self._noticed(event)
         if event.kind is EventKind.SCHEDULER_NOTICE:
             if event.deal_id is not None:
                 await self._notice_deal(event, event.deal_id)
@@ -121,13 +131,9 @@ class ChainFeed:
             return
         if event.removed:
             self._engine.feed(task_id, Unmined(task.now, event.tx_hash))
-        elif not self.is_recorded(task_id, kind):
+        elif not self._is_recorded(task_id, kind):
             mined = Transaction(kind, event.tx_hash, event.block)
             self._engine.feed(task_id, Mined(task.now, mined))
 
     async def _newest(self) -> Head:
         return await self._retry.ask(self._hub.head)
-
-
-async def _nothing_is_due(_now: UnixSeconds) -> None:
-    """Stand for deadlines until the scheduler has joined its parts."""

@@ -35,6 +35,9 @@ class Deadlines:
         self._engine, self._rules, self._woken = engine, rules, woken
         self._moments: Ranking[TaskId] = Ranking()
         self._now = UnixSeconds(0)
+        engine.changed.connect(self.changed)
+        engine.troubled.connect(self.changed)
+        engine.left.connect(lambda task: self.changed(task.facts.task_id))
 
     def __len__(self) -> int:
         return len(self._moments)

@@ -25,6 +25,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.signal import Signal
 from poolhand.domain.task.machine import DealBack, DealGone, Received, is_settled
 from poolhand.domain.task.model import Task, TaskFacts
 from poolhand.domain.task.rules import FORGOTTEN
@@ -66,15 +67,16 @@ class Deals:
     """Begins the tasks of deals, and holds them back while the chain does not have their deal.
 
     Args:
+        by_id: Filled here: the deals whose tasks are known.
         quick: Whether trust-1 tasks use ``contributeAndFinalize``.
+        obstacle: Says why the workers that are there cannot do what was bought.
+        bought: Told of each deal that is new.
+        ended: Tells which tasks of a deal the chain has ended so long ago that they are rows.
 
     A deal that cannot be read holds up no other: it is put aside and tried again with every head.
 
     Attributes:
-        by_id: Deals whose tasks are known.
-        obstacle: Says why the workers that are there cannot do what was bought.
-        bought: Told of each deal that is new.
-        ended: Tells which tasks of a deal the chain has ended so long ago that they are rows.
+        known: Tells of a deal that was read again after a start.
         unread: Deals put aside.
         unreadable: Deals given up, and why.
     """
@@ -85,8 +87,12 @@ class Deals:
         hub: Hub,
         workerpool: Address,
         retry: ChainRetry,
+        by_id: dict[DealId, Deal],
         *,
         quick: bool,
+        obstacle: Callable[[Deal], str | None],
+        bought: Callable[[Deal], None],
+        ended: Callable[[DealId], Awaitable[frozenset[TaskId]]],
     ) -> None:
         self._boundary = engine.boundary
         self._unrecalled: set[DealId] = set()
@@ -97,11 +103,9 @@ class Deals:
         self._gone: dict[DealId, None] = {}
         self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
-        self.by_id: dict[DealId, Deal] = {}
-        self.obstacle: Callable[[Deal], str | None] = lambda _deal: None
-        self.bought: Callable[[Deal], None] = lambda _deal: None
-        self.known: Callable[[DealId], None] = lambda _deal: None
-        self.ended: Callable[[DealId], Awaitable[frozenset[TaskId]]] = _none
+        self.by_id, self._obstacle, self._bought, self._ended = by_id, obstacle, bought, ended
+        self.known: Signal[[DealId]] = Signal()
+        engine.left.connect(self.left)
 
     def left(self, task: Task) -> None:
         """Forget a task that has settled for good; with its last one the deal is but a row."""
@@ -238,7 +242,7 @@ class Deals:
             return []
         if self._doubted(deal):
             return await self._take_back(deal, block)
-        ended = await self.ended(deal_id)
+        ended = await self._ended(deal_id)
         if len(self._ids.get(deal_id, ())) + len(ended) >= deal.bot_size:
             return []
         category = await self._category(deal.category)
@@ -247,10 +251,10 @@ class Deals:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
             return []
         self._know(deal, category)
-        self.bought(deal)
+        self._bought(deal)
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
         with self._boundary.around("preflight", deal_id=str(deal_id)):
-            if why := self.obstacle(deal):
+            if why := self._obstacle(deal):
                 log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
         async for facts in _in_turns(self._facts(deal, category, block)):
             if facts.task_id not in ended:
@@ -310,7 +314,7 @@ class Deals:
     async def _take_back(self, deal: Deal, block: BlockNumber | None = None) -> list[TaskId]:
         """Go on with a deal that the chain has after all, on the terms of its new block."""
         self._gone.pop(deal.deal_id, None)
-        category, ended = await self._category(deal.category), await self.ended(deal.deal_id)
+        category, ended = await self._category(deal.category), await self._ended(deal.deal_id)
         self._know(deal, category)
         log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)
         async for facts in _in_turns(self._facts(deal, category, block)):
@@ -353,10 +357,6 @@ class Deals:
         if index not in self._categories:
             self._categories.update(await self._retry.ask(self._hub.categories))
         return self._categories[index]
-
-
-async def _none(_deal_id: DealId) -> frozenset[TaskId]:
-    return frozenset()
 
 
 async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:

@@ -15,15 +15,10 @@ class EndedReplicates:
 
     Args:
         look: Asks the chain for tasks; done when they were seen.
-        seen: Told of a task that was looked at.
     """
 
-    def __init__(
-        self,
-        look: Callable[[Iterable[TaskId]], asyncio.Future[None]],
-        seen: Callable[[TaskId], None],
-    ) -> None:
-        self._look, self._seen = look, seen
+    def __init__(self, look: Callable[[Iterable[TaskId]], asyncio.Future[None]]) -> None:
+        self._look = look
         self._ended: dict[TaskId, int] = {}
         self._asked: dict[TaskId, int] = {}
 
@@ -31,18 +26,18 @@ class EndedReplicates:
         """Whether the chain is being asked for a task."""
         return task_id in self._asked
 
-    def changed(self, task: Task) -> None:
-        """Ask for a task of which a further replicate has ended."""
+    def changed(self, task: Task, seen: Callable[[TaskId], None]) -> None:
+        """Ask for a task of which a further replicate has ended; ``seen`` is told of the answer."""
         task_id, ended = task.facts.task_id, sum(attempt.is_over for attempt in task.attempts)
         if task.status in FINAL_TASK:
             self._ended.pop(task_id, None)
         elif ended > self._ended.get(task_id, 0):
             self._ended[task_id] = ended
             self._asked[task_id] = self._asked.get(task_id, 0) + 1
-            self._look([task_id]).add_done_callback(lambda _: self._answered(task_id))
+            self._look([task_id]).add_done_callback(lambda _: self._answered(task_id, seen))
 
-    def _answered(self, task_id: TaskId) -> None:
+    def _answered(self, task_id: TaskId, seen: Callable[[TaskId], None]) -> None:
         self._asked[task_id] -= 1
         if not self._asked[task_id]:
             del self._asked[task_id]
-        self._seen(task_id)
+        seen(task_id)

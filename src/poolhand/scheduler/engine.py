@@ -18,6 +18,7 @@ import structlog
 
 from poolhand.domain.errors import BrokenPrecondition, IllegalTransition, Refused
 from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.signal import Signal
 from poolhand.domain.task import machine
 from poolhand.domain.task.machine import Effect, Event, Received, Ticked, Viewed
 from poolhand.domain.task.model import Task
@@ -48,11 +49,13 @@ class Engine:
         tasks: By id: what is open, and what settled so lately that a re-organisation may take it
             back. What has settled for good has left for the archive.
         pages: Lists them.
-        left: Told of a task that has left.
+        act: Tells of an effect that is to be carried out, from ``resume`` on.
+        changed: Tells of a task that has changed, from ``resume`` on.
+        left: Tells of a task that has left.
         troubles: What was raised for a task, in words: nobody new is given it.
         passing: Those of them that end when what failed goes well: looks and transactions.
         index: Finds and counts them.
-        troubled: Told of a task that has trouble, or has it no longer.
+        troubled: Tells of a task that has trouble, or has it no longer, from ``resume`` on.
         unread: Streams of the journal that do not read, and why; such a task stands as far as it
             reads, and what becomes of it is not written down.
         cursor: Block of the newest deal seen, None on a new pool.
@@ -66,13 +69,14 @@ class Engine:
         self.passing: set[TaskId] = set()
         self._leaving: set[TaskId] = set()
         self.index, self.pages = TaskIndex(), TaskPages()
-        self.left: Callable[[Task], None] = lambda _task: None
         self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.cursor: BlockNumber | None = None
-        self.act: Callable[[Task, Effect], None] = lambda _task, _effect: None
-        self.changed: Callable[[TaskId], None] = lambda _task: None
-        self.troubled: Callable[[TaskId], None] = lambda _task: None
+        self.act: Signal[[Task, Effect]] = Signal()
+        self.changed: Signal[[TaskId]] = Signal()
+        self.troubled: Signal[[TaskId]] = Signal()
+        self.left: Signal[[Task]] = Signal()
+        self._is_resumed = False
 
     def recover(self) -> None:
         """Rebuild every task from the journal; nothing is acted on yet.
@@ -129,17 +133,23 @@ class Engine:
         if task_id not in self.troubles or task_id in self.passing:
             self.troubles[task_id] = words
             (self.passing.add if passing else self.passing.discard)(task_id)
-            self.troubled(task_id)
+            self._tell(self.troubled, task_id)
 
     def well(self, task_id: TaskId) -> None:
         """Note that what failed for a task has gone well."""
         if task_id in self.passing:
             self.passing.discard(task_id)
             self.troubles.pop(task_id, None)
-            self.troubled(task_id)
+            self._tell(self.troubled, task_id)
+
+    def _tell(self, signal: Signal[[TaskId]], task_id: TaskId) -> None:
+        """Tell of a task, unless all are still to be read anew by whoever listens."""
+        if self._is_resumed:
+            signal(task_id)
 
     def resume(self) -> None:
-        """Act on everything that is outstanding."""
+        """Act on everything that is outstanding, and tell of every change from now on."""
+        self._is_resumed = True
         for task in self.open_tasks():
             self._act_later(task, machine.outstanding(task))
 
@@ -170,6 +180,8 @@ class Engine:
                 wanted[:] = [effect for effect in wanted if effect in still]
 
     def _do(self, task: Task, effect: Effect) -> None:
+        if not self._is_resumed:
+            return
         try:
             self.act(task, effect)
         except Exception as fault:  # noqa: BLE001 - as in recover
@@ -192,7 +204,7 @@ class Engine:
             return
         self._write(task_id, event)
         self._swap(task_id, machine.receive(event))
-        self.changed(task_id)
+        self._tell(self.changed, task_id)
 
     def feed(self, task_id: TaskId, event: Event) -> None:
         """Apply one event to a task; an unknown task is left alone.
@@ -226,7 +238,7 @@ class Engine:
         self._drop_unwanted(after)
         self._act_later(after, effects)
         if not silent:
-            self.changed(task_id)
+            self._tell(self.changed, task_id)
 
     def _write(self, task_id: TaskId, event: Event) -> None:
         if str(task_id) not in self.unread:

@@ -48,7 +48,6 @@ class Metrics:
         workers: WorkerDirectory,
         gas_budget: GasBudget,
         settled: SettledTasks,
-        idle: Callable[[], Mapping[IdleReason, int]],
     ) -> None:
         self.registry = CollectorRegistry()
         self.assignments = Counter(
@@ -69,8 +68,11 @@ class Metrics:
         Gauge(
             "poolhand_workers_connected", "Connected workers", registry=self.registry
         ).set_function(lambda: len(workers))
-        self.registry.register(_IdleWorkers(idle))
         self._gas(gas_budget)
+
+    def show_idle(self, read: Callable[[], Mapping[IdleReason, int]]) -> None:
+        """Have the connected workers shown by why they are given nothing more."""
+        self.registry.register(_IdleWorkers(read))
 
     def _gas(self, gas_budget: GasBudget) -> None:
         for name, meaning, read in (

@@ -24,6 +24,7 @@ class OpenTasks:
         self._engine, self._deals = engine, deals
         self._owners: dict[TaskId, Address] = {}
         self._counts: Counter[Address] = Counter()
+        engine.changed.connect(self.changed)
 
     def recover(self) -> None:
         """Count what is open after a restart."""

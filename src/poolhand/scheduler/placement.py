@@ -23,6 +23,7 @@ from poolhand.scheduler.ended_replicates import EndedReplicates
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.idle_news import IdleNews
 from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.plan_due import PlanDue
 from poolhand.scheduler.worker_directory import WorkerDirectory
 
 MOST_HEARD: Final = 128
@@ -47,6 +48,7 @@ class Placement:
         now: The chain's time.
         can_initialize: Whether the pool can pay for putting further tasks on chain.
         news: Tells workers why they are idle.
+        due: Whether a plan is asked for.
     """
 
     def __init__(
@@ -62,34 +64,35 @@ class Placement:
         now: Callable[[], UnixSeconds],
         can_initialize: Callable[[], bool],
         news: IdleNews,
+        due: PlanDue,
     ) -> None:
         self._engine, self._deals, self._ended, self._directory = engine, deals, ended, directory
         self._metrics, self._assessor, self._now, self._news = metrics, assessor, now, news
         self._can_initialize = can_initialize
         self._planner = Planner(rules, chance.random)
-        self._is_open, self._due = False, asyncio.Event()
+        self._due, self.wake = due, due.wake
         self._tasks: dict[TaskId, None] = {}
         self._workers: dict[Address, None] = {}
         self._unplannable: set[TaskId] = set()
         self._without_deal: dict[DealId, dict[TaskId, None]] = {}
         self._waiting_since: dict[TaskId, float] = {}
+        engine.changed.connect(self.changed)
+        engine.troubled.connect(self.touched)
+        directory.changed.connect(self.worker_changed)
+        deals.known.connect(self.deal_known)
+        metrics.show_idle(self.idle_workers)
 
     def open(self) -> None:
         """Begin to create replicates: the scheduler has caught up with the chain."""
-        self._is_open = True
+        self._due.open()
         for task in self._engine.open_tasks():
             self.touched(task.facts.task_id)
         self.wake()
 
-    def wake(self) -> None:
-        """Plan in the next turn of the loop."""
-        if self._is_open:
-            self._due.set()
-
     def changed(self, task_id: TaskId) -> None:
         """Plan again because a task changed."""
         task = self._engine.tasks[task_id]
-        self._ended.changed(task)
+        self._ended.changed(task, self.touched)
         if is_settled(task):
             self._waiting_since.pop(task_id, None)
         elif not task.attempts:
@@ -124,7 +127,6 @@ class Placement:
         """Plan whenever woken, for ever; what breaks a plan ends that plan."""
         while True:
             await self._due.wait()
-            self._due.clear()
             while self._tasks:
                 self._take_in()
                 await asyncio.sleep(0)

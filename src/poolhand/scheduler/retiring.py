@@ -35,6 +35,7 @@ class Retiring:
     ) -> None:
         self._engine, self._depth, self._head, self._is_busy = engine, depth, head, is_busy
         self._due: list[tuple[BlockNumber, TaskId]] = []
+        engine.changed.connect(self.changed)
 
     def recover(self) -> None:
         """After a restart: take note of what had settled."""

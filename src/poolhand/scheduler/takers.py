@@ -33,6 +33,7 @@ class Takers:
         self._present, self._fresh = AbleWorkers(), AbleWorkers()
         self._awake: set[Address] = set()
         self._resting: list[tuple[UnixSeconds, Address]] = []
+        directory.changed.connect(self.changed)
 
     def changed(self, worker: Address) -> None:
         """Take note of a worker that came, went, or of which something else is known now."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import structlog
 from eth_hash.auto import keccak
@@ -109,7 +110,6 @@ class Transactions:
         sender: The pool owner's wallet.
         gas_budget: Where a transaction waits that cannot be paid for.
         clock: For pauses while the chain is out of reach.
-        tasks: Owns the transactions under way.
         look: Asks for a fresh view of tasks, and returns when the engine has it.
         outage: Told when the chain is out of reach.
         packer: Where tasks wait for a transaction of many.
@@ -121,20 +121,27 @@ class Transactions:
         sender: TransactionSender,
         gas_budget: GasBudget,
         clock: Clock,
-        tasks: asyncio.TaskGroup,
         look: Callable[[Iterable[TaskId]], asyncio.Future[None]],
         outage: OutageLog,
         packer: Packer,
     ) -> None:
         self._engine, self._sender, self._clock = engine, sender, clock
         self._gas_budget, self._packer = gas_budget, packer
-        self._tasks, self._look, self._outage = tasks, look, outage
+        self._look, self._outage = look, outage
+        self._begun: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
         self._is_packing, self._recording = False, asyncio.Lock()
         self._under_way: Counter[tuple[TaskId, str]] = Counter()
 
     def is_sending(self, task_id: TaskId, kind: str) -> bool:
         """Whether a transaction of ours is under way, whose receipt will be recorded."""
         return self._under_way[task_id, kind] > 0
+
+    async def keep_sending(self) -> None:
+        """Carry out whatever was taken up, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                begin = await self._begun.get()
+                tasks.create_task(begin())
 
     def act(self, task: Task, effect: Effect) -> None:
         """Take up a transaction; returns at once.
@@ -164,7 +171,7 @@ class Transactions:
             self._engine.after(self._begin_packing)
 
     def _begin_packing(self) -> None:
-        self._tasks.create_task(self._pack())
+        self._begun.put_nowait(self._pack)
 
     async def _pack(self) -> None:
         """Send what was asked for, as far as there is room for it."""
@@ -174,7 +181,7 @@ class Transactions:
 
     def _spawn(self, order: _Order) -> None:
         self._under_way.update(order.keys)
-        self._tasks.create_task(self._carry_out(order))
+        self._begun.put_nowait(partial(self._carry_out, order))
 
     async def _carry_out(self, order: _Order) -> None:
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from poolhand.domain.deal import Account
 from poolhand.domain.ids import Address
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
+from poolhand.domain.signal import Signal
 from poolhand.domain.trust import Score
 
 
@@ -16,12 +16,12 @@ class WorkerDirectory:
     """The workers that are there, by address.
 
     Attributes:
-        changed: Told of a worker that came, went, or of which something else is known now.
+        changed: Tells of a worker that came, went, or of which something else is known now.
     """
 
     def __init__(self) -> None:
         self._workers: dict[Address, ConnectedWorker] = {}
-        self.changed: Callable[[Address], None] = lambda _worker: None
+        self.changed: Signal[[Address]] = Signal()
 
     def __len__(self) -> int:
         return len(self._workers)

@@ -6,16 +6,14 @@ session is simply told again whatever still holds.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
 from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import ChainUnreachable, IllegalTransition
+from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.placement.worker import ConnectedWorker, source_of
 from poolhand.domain.replicate.machine import Entry
@@ -34,8 +32,6 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Stored, Task
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.observe.outage_log import OutageLog
-from poolhand.ports.chain import Hub
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.engine import Engine
@@ -62,8 +58,6 @@ UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""
 KEPT_LOGS: Final = 1000
 """Tasks whose logs are remembered."""
-APPRAISED_AT_ONCE: Final = 250
-"""Workers whose score and stake are read by one call."""
 
 log = structlog.get_logger()
 Tell = TellOffer | TellActivated | TellReveal | TellUpload | TellEnd
@@ -80,14 +74,12 @@ class WorkerSessions:
         strike: Told of garbage, which a worker may not send too often.
         reputation: What the pool knows of a worker.
         arrived: Told of each worker that has come.
-        outage: Told when the chain is out of reach.
     """
 
     def __init__(
         self,
         engine: Engine,
         workers: WorkerDirectory,
-        hub: Hub,
         signer: Signer,
         now: Callable[[], UnixSeconds],
         tell: Callable[[Address, WorkerBound], None],
@@ -97,14 +89,11 @@ class WorkerSessions:
         admission: Admission = Admission(),
         *,
         arrived: Callable[[Address], None],
-        outage: OutageLog,
     ) -> None:
-        self._engine, self._directory, self._hub = engine, workers, hub
+        self._engine, self._directory = engine, workers
         self._signer, self._now = signer, now
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
-        self._outage, self._reputation, self._note_arrival = outage, reputation, arrived
-        self._newcomers: dict[Address, None] = {}
-        self._arrived = asyncio.Event()
+        self._reputation, self._note_arrival = reputation, arrived
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
 
     # ------------------------------------------------------------------------------- out: effects
@@ -149,8 +138,6 @@ class WorkerSessions:
         known, source = self._reputation(worker), source_of(arrival.address)
         told = replace(told, reputation=known, source=source, paused=True, reason=UNTOLD)
         self._directory.join(_as_known(told, self._directory.get(worker)))
-        self._newcomers[worker] = None
-        self._arrived.set()
         self._note_arrival(worker)
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
@@ -243,42 +230,6 @@ class WorkerSessions:
         self.logs.setdefault(task_id, {})[worker] = (stdout, stderr)
         while len(self.logs) > KEPT_LOGS:
             self.logs.popitem(last=False)
-
-    # -------------------------------------------------------------------------------- appraisal
-
-    async def keep_appraising(self) -> None:
-        """Read score and stake of workers that have come, many at once, for ever.
-
-        Not where they log in: ten thousand may come in a minute, and the chain may be slow.
-        """
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._newcomers:
-                batch = list(islice(self._newcomers, APPRAISED_AT_ONCE))
-                for worker in batch:
-                    del self._newcomers[worker]
-                await self.appraise(batch)
-                self._wake()
-
-    async def appraise(self, workers: list[Address]) -> None:
-        """Read score and stake of workers; old values stand while the chain does not answer."""
-        try:
-            scores = await self._hub.scores(workers)
-            accounts = await self._hub.accounts(workers)
-        except ChainUnreachable as fault:
-            self._outage.tell(fault)
-            return
-        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
-            if len(workers) == 1:
-                self._engine.boundary.take(fault, "appraisal", worker=str(workers[0]))
-                return
-            for worker in workers:
-                await self.appraise([worker])
-            return
-        self._outage.over()
-        for worker in workers:
-            self._directory.appraise(worker, scores[worker], accounts[worker])
 
 
 def _as_known(told: ConnectedWorker, before: ConnectedWorker | None) -> ConnectedWorker:

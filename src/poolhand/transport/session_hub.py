@@ -46,6 +46,7 @@ FAREWELL: Final = 1.0
 """Seconds that a stop waits for farewells to be written."""
 STALL: Final = 4
 """Seconds between two looks by which we know that it was ourselves who stood still."""
+NOT_NOW: Final = "the pool is not taking workers now: try again in a moment"
 
 
 class WorkerAway(Unavailable):
@@ -81,7 +82,6 @@ class SessionHub:
 
     def __init__(
         self,
-        gate: Gate,
         clock: Clock,
         entropy: Entropy,
         results_url: str,
@@ -89,7 +89,8 @@ class SessionHub:
         boundary: FaultBoundary | None = None,
     ) -> None:
         self._boundary = boundary or FaultBoundary()
-        self.gate, self.clock, self.entropy, self.rules = gate, clock, entropy, rules
+        self.clock, self.entropy, self.rules = clock, entropy, rules
+        self._gate: Gate | None = None
         self.conduct = Conduct(clock)
         self._terms = Terms(results_url, rules.lease, rules.heartbeat)
         self._sessions: OrderedDict[Address, WorkerSession] = OrderedDict()
@@ -97,9 +98,20 @@ class SessionHub:
         self._hung_up = asyncio.Event()
         self._is_open = False
 
-    async def run(self) -> None:
-        """Attend to leases until cancelled; all sessions end with it."""
-        self._is_open = True
+    @property
+    def gate(self) -> Gate:
+        """Who decides about workers; raises PoolStarting before ``run`` has brought it."""
+        if self._gate is None:
+            raise PoolStarting(NOT_NOW)
+        return self._gate
+
+    async def run(self, gate: Gate) -> None:
+        """Attend to leases until cancelled; all sessions end with it.
+
+        Args:
+            gate: Decides who comes in, and is told of workers and of what they say.
+        """
+        self._gate, self._is_open = gate, True
         try:
             before = self.clock.now()
             while True:
@@ -176,7 +188,7 @@ class SessionHub:
             PoolStarting: ``run`` is not running.
         """
         if not self._is_open:
-            raise PoolStarting("the pool is not taking workers now: try again in a moment")
+            raise PoolStarting(NOT_NOW)
         self.conduct.check(login.worker)
         before = self._sessions.get(login.worker)
         if before is not None and before.outlet is not None:
