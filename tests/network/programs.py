@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from network.fuses import (
@@ -34,6 +35,8 @@ from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
 from poolhand.wire.messages import Acknowledged, Capacity, Reported, Welcome
 from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.reports import PoolReports
+from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.stages import Stages
 from poolhand.worker.toolbox import Rules, Toolbox
 
@@ -271,11 +274,13 @@ class Node(Program):
 
     async def _main(self) -> None:
         async with asyncio.TaskGroup() as self.tasks:
-            toolbox = self.toolbox()
+            reports = PoolReports(self)
+            toolbox = replace(self.toolbox(), on_logs=reports.logs)
             honest = Stages(toolbox, self.slots)
             stages = FusedStages(self.twist(self, honest), self.fuse, self.journal)
-            self.member = PoolMember(toolbox, stages, self.journal, self.tasks, self.slots)
-            self.member.link = self
+            self.member = PoolMember(
+                toolbox, stages, self.journal, self.tasks, self.slots, reports, ResultsPlace()
+            )
             first: BlockNumber = (await toolbox.until_answered(toolbox.hub.head)).number
             self.keep()
             self.member.shell.recover()

@@ -13,26 +13,20 @@ PACKAGE = Path(__file__).parents[2] / "src" / "poolhand"
 APPS = ("scheduler", "worker", "results", "requester")
 RECORD = "a record that its one owner keeps, not a part that is joined"
 FOREIGN = "the standard library's object is filled in this way"
-LATE = "the worker's parts are still joined late"
 ALLOWED = {
     ("scheduler/placement.py", "self._planner.can_initialize"): (1, "the pool's gas, told anew"),
     ("worker/archive.py", "entry.compress_type"): (1, FOREIGN),
     ("worker/archive.py", "entry.create_system"): (1, FOREIGN),
     ("worker/archive.py", "entry.external_attr"): (1, FOREIGN),
     ("worker/archive.py", "entry.file_size"): (1, FOREIGN),
-    ("worker/deposit.py", "self.wallet.account"): (1, LATE),
     ("worker/deposit.py", "told.is_mined"): (1, "the cause of another refusal is kept"),
-    ("worker/main.py", "member.link"): (1, LATE),
-    ("worker/main.py", "toolbox.results"): (1, LATE),
     ("worker/pool_member.py", "self.standing.idle"): (2, RECORD),
     ("worker/pool_member.py", "self.standing.offers.accepted"): (1, RECORD),
     ("worker/pool_member.py", "self.standing.offers.seen"): (1, RECORD),
-    ("worker/pool_member.py", "toolbox.on_logs"): (1, LATE),
     ("worker/stages/contribute.py", "verdict.is_mined"): (
         1,
         "the cause of another refusal is kept",
     ),
-    ("worker/wallet_watch.py", "toolbox.owed"): (1, LATE),
 }
 """Attributes of others that are assigned to all the same: how often, and why."""
 

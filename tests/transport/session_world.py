@@ -203,7 +203,6 @@ class Ground:
             OWNER.address,
             made.wallet,
             self.capabilities(),
-            made,
             clock or self.clock,
             SeededEntropy(number),
             rules,
@@ -211,7 +210,7 @@ class Ground:
         return made
 
     def start(self, *workers: Worker) -> list[asyncio.Task]:
-        return [self.tasks.create_task(worker.client.run()) for worker in workers]
+        return [self.tasks.create_task(worker.client.run(worker)) for worker in workers]
 
     async def joined(self, number: int = 2, rules: ClientRules = HASTY) -> Worker:
         made = self.worker(number, rules)

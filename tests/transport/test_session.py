@@ -225,7 +225,7 @@ async def test_a_worker_that_is_not_allowed_stops_for_good():
         g.gate.refusal = WorkerNotAllowed("not on the list: ask the owner")
         worker = g.worker()
         with pytest.raises(Rejected, match="not on the list"):
-            await worker.client.run()
+            await worker.client.run(worker)
         assert worker.partings == [(worker.partings[0][0], None)]
 
 
@@ -244,14 +244,16 @@ async def test_a_pool_that_is_not_ready_is_asked_again():
 
 async def test_whoever_lacks_the_owners_key_gets_no_worker():
     async with ground(STRANGER) as g:
+        worker = g.worker()
         with pytest.raises(BadSignature, match="belongs to"):
-            await g.worker().client.run()
+            await worker.client.run(worker)
 
 
 async def test_a_worker_set_to_another_pool_stops_before_it_signs():
     async with ground() as g:
+        worker = g.worker(chain_id=1)
         with pytest.raises(WrongPool, match="chain"):
-            await g.worker(chain_id=1).client.run()
+            await worker.client.run(worker)
         assert g.gate.log == []
 
 

@@ -10,6 +10,7 @@ from scripted_pool import ScriptedPool
 from poolhand.domain.onchain import ContributionStatus
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.worker.membership import PAUSE, keep_membership
+from poolhand.worker.results_place import ResultsPlace
 
 
 class Doors:
@@ -18,7 +19,7 @@ class Doors:
     def __init__(self) -> None:
         self.tries, self.are_shut = 0, True
 
-    async def run(self):
+    async def run(self, _listener):
         self.tries += 1
         if self.are_shut:
             raise WorkerNotAllowed("not on the list: ask the owner")
@@ -54,7 +55,7 @@ async def test_a_refusal_does_not_end_a_worker_that_was_let_in_before(pool):
 async def test_a_worker_never_let_in_stays_until_its_stake_is_free_and_then_ends(pool):
     await pool.greets()
     task = await pool.contributed(trust=1)
-    pool.member.results_url = asyncio.get_running_loop().create_future()  # as after a restart
+    pool.member._place = ResultsPlace()  # as after a restart
     doors = Doors()
     staying = asyncio.create_task(keep_membership(doors, pool.member, pool.world.clock))
     await pool.blocks(2)

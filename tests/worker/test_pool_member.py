@@ -343,7 +343,7 @@ async def test_an_upload_asked_for_too_early_is_not_made(pool):
 
 
 async def test_what_the_app_prints_is_told_and_long_prints_keep_their_end(pool):
-    pool.member._tell_logs(UNKNOWN, b"x" * 100_000 + b"the end", b"\xff oh")
+    pool.member._reports.logs(UNKNOWN, b"x" * 100_000 + b"the end", b"\xff oh")
     (logs,) = pool.heard(Logs)
     assert logs.stdout.endswith("the end")
     assert len(logs.stdout.encode()) <= 24_576

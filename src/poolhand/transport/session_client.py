@@ -90,7 +90,6 @@ class SessionClient:
         owner: The workerpool's owner, read on chain: whose proof is accepted.
         signer: The worker's wallet; signs logins and nothing else here.
         capabilities: Told at every login.
-        listener: The worker.
         clock: For heartbeat, lease and pauses.
         entropy: For challenges, and the chance in the pauses.
         rules: Limits.
@@ -105,13 +104,12 @@ class SessionClient:
         owner: Address,
         signer: Signer,
         capabilities: Capabilities,
-        listener: Listener,
         clock: Clock,
         entropy: Entropy,
         rules: ClientRules = ClientRules(),
     ) -> None:
         self._facts, self._owner, self._signer = facts, owner, signer
-        self._capabilities, self._listener = capabilities, listener
+        self._capabilities = capabilities
         self._clock, self._entropy, self._rules = clock, entropy, rules
         self._address = socket_url(facts.url)
         self._places, self._stands_by = Places(self._address), False
@@ -151,8 +149,11 @@ class SessionClient:
             self._queue.clear()
             self._link.end(encode(Close("too-far-behind", "the worker starts over")))
 
-    async def run(self) -> None:
+    async def run(self, listener: Listener) -> None:
         """Keep the session until cancelled or closed.
+
+        Args:
+            listener: The worker: asked what it holds, and told all that comes.
 
         Raises:
             Refused, BadSignature: Only a person can help: the pool rejects this worker, is not the
@@ -161,9 +162,9 @@ class SessionClient:
         """
         self._stopped.clear()
         try:
-            await first_of(self._attend(), self._keep())
+            await first_of(self._attend(listener), self._keep(listener))
         except (Refused, BadSignature) as fault:
-            await self._listener.disconnected(str(fault), None)
+            await listener.disconnected(str(fault), None)
             raise
         finally:
             self._stopped.set()
@@ -178,26 +179,26 @@ class SessionClient:
 
     # ------------------------------------------------------------------------------- listener
 
-    async def _attend(self) -> None:
+    async def _attend(self, listener: Listener) -> None:
         """Hand everything to the listener, one by one, for ever."""
         while True:
             match await self._mailbox.take():
                 case _Joined(welcome, link):
                     self._ready = self._link is link
-                    await self._listener.connected(welcome)
+                    await listener.connected(welcome)
                 case _Left(reason, retry_in):
-                    await self._listener.disconnected(reason, retry_in)
+                    await listener.disconnected(reason, retry_in)
                 case message:
-                    await self._listener.received(message)
+                    await listener.received(message)
 
     # ----------------------------------------------------------------------------- connections
 
-    async def _keep(self) -> None:
+    async def _keep(self, listener: Listener) -> None:
         """Connect again and again."""
         failures = 0
         while not self._leaving.is_set():
             since = self._clock.now()
-            reason, least = await self._connect_once()
+            reason, least = await self._connect_once(listener)
             if self._stands_by or self._clock.now() - since >= self._rules.settled:
                 failures = 0
             self._places.next()
@@ -213,11 +214,11 @@ class SessionClient:
         chance = int.from_bytes(self._entropy.bytes(4), "big") / 2**32
         return longest * (0.5 + chance / 2)
 
-    async def _connect_once(self) -> tuple[str, float]:
+    async def _connect_once(self, listener: Listener) -> tuple[str, float]:
         """Hold one connection to its end; return why it ended and the least pause (seconds)."""
         self._stands_by = False
         try:
-            await self._connection()
+            await self._connection(listener)
         except Rejected as fault:
             if fault.reject.retry_after is None:
                 raise
@@ -235,7 +236,7 @@ class SessionClient:
             return f"the pool at {self._facts.url} does not answer: {_describe(fault)}", 0
         return "the worker left", 0
 
-    async def _connection(self) -> None:
+    async def _connection(self, listener: Listener) -> None:
         rules, is_here = self._rules, is_loopback(urlsplit(self._address).hostname)
         where = {} if is_here else await self._places.where()
         async with Dial(
@@ -252,16 +253,16 @@ class SessionClient:
         ) as socket:
             assert isinstance(socket, GuardedClient)
             async with asyncio.timeout(rules.handshake_timeout):
-                welcome = await self._log_in(socket)
+                welcome = await self._log_in(socket, listener)
             await self._converse(socket, welcome)
 
-    async def _log_in(self, socket: GuardedClient) -> Welcome:
+    async def _log_in(self, socket: GuardedClient, listener: Listener) -> Welcome:
         now = self._clock.now
         challenge = Nonce(self._entropy.bytes(32))
         handshake = ClientHandshake(self._facts, self._signer.address, challenge)
         login = handshake.hello(await _message(socket), now())
         signed = self._signer.sign_message(login)
-        answer = handshake.login(signed, self._capabilities, self._listener.held())
+        answer = handshake.login(signed, self._capabilities, listener.held())
         await socket.send(encode(answer))
         return handshake.welcome(await _message(socket), self._owner, now())
 

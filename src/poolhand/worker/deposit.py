@@ -63,8 +63,9 @@ class Depositor:
             raise NothingToDeposit
         receipt = await self._send(f"deposit:{name}:{amount}", amount)
         log.info("stake_deposited", nrlc=amount, tx=str(receipt.tx_hash), block=receipt.block)
-        self.wallet.account = await self._account_since(receipt.block)
-        return Deposited(receipt, self.wallet.account)
+        account = await self._account_since(receipt.block)
+        self.wallet.deposited(account)
+        return Deposited(receipt, account)
 
     async def _send(self, purpose: str, amount: NanoRlc) -> Receipt:
         reserve = gas_reserve.reserve(await self.toolbox.sender.means(), self.toolbox.owed())

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import psutil
@@ -55,6 +56,8 @@ from poolhand.worker.membership import keep_membership
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
 from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.reports import PoolReports
+from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.stages import engine
 from poolhand.worker.status import left_behind, routes
 from poolhand.worker.toolbox import Rules, Toolbox
@@ -181,27 +184,20 @@ async def _attend(
     )
     clock, entropy = SystemClock(), SystemEntropy()
     async with asyncio.TaskGroup() as tasks:
-        toolbox = _toolbox(settings, world, facts, clock)
-        stages = parts.stages(toolbox, settings.cpus)
-        journal = parts.journal(Section(world.journal, "task"))
-        member = PoolMember(toolbox, stages, journal, tasks, settings.cpus)
-
-        async def results() -> ResultsClient:
-            url = await asyncio.shield(member.results_url)
-            return HttpResults(url, world.wallet, facts, clock, toolbox.places.rule)
-
-        toolbox.results = results
         client = SessionClient(
             facts,
             world.pool.owner,
             world.wallet,
             parts.claims(_capabilities(settings, Nonce(entropy.bytes(32)))),
-            member,
             clock,
             entropy,
             parts.rules,
         )
-        member.link = parts.link(client)
+        reports, place = PoolReports(parts.link(client)), ResultsPlace()
+        toolbox = _toolbox(settings, world, facts, clock, reports, place)
+        stages = parts.stages(toolbox, settings.cpus)
+        journal = parts.journal(Section(world.journal, "task"))
+        member = PoolMember(toolbox, stages, journal, tasks, settings.cpus, reports, place)
         control = Control(member, Section(world.journal, "operator"), clock, _farewell(client))
         head = await toolbox.until_answered(world.chain.hub.head)
         member.shell.recover(sudden=life.begin())
@@ -227,7 +223,7 @@ async def _attend(
             world.take_orders(url, token)
             log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
             if ready is not None:
-                member.results_url.add_done_callback(lambda done: done.cancelled() or ready(url))
+                tasks.create_task(_when_let_in(place, partial(ready, url)))
 
         try:
             await serve(app, "127.0.0.1", settings.status_port, told, flag="--status-port")
@@ -273,9 +269,24 @@ def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
     return leave
 
 
+async def _when_let_in(place: ResultsPlace, ready: Callable[[], None]) -> None:
+    await place.url()
+    ready()
+
+
 def _toolbox(
-    settings: WorkerSettings, world: World, facts: PoolFacts, clock: SystemClock
+    settings: WorkerSettings,
+    world: World,
+    facts: PoolFacts,
+    clock: SystemClock,
+    reports: PoolReports,
+    place: ResultsPlace,
 ) -> Toolbox:
+    places = AllowedPlaces.of(settings)
+
+    async def results() -> ResultsClient:
+        return HttpResults(await place.url(), world.wallet, facts, clock, places.rule)
+
     limits = Limits(
         memory=settings.memory,
         cpus=1.0,
@@ -314,21 +325,16 @@ def _toolbox(
         sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
         runtime=world.runtime,
         fetcher=fetcher,
-        results=_nowhere,
+        results=results,
         clock=clock,
+        on_logs=reports.logs,
         rules=rules,
         base=settings.base / "tasks",
         boundary=FaultBoundary(settings.base / FAULTS),
-        places=AllowedPlaces.of(settings),
+        places=places,
         durations=deque(maxlen=settings.metrics_window),
         disk=world.disk,
     )
-
-
-async def _nowhere() -> ResultsClient:
-    """Stand in until the member is there to say where results go."""
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError("unreachable: the future above is never done")
 
 
 def _capabilities(settings: WorkerSettings, instance: Nonce) -> Capabilities:

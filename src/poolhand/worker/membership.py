@@ -13,6 +13,7 @@ import structlog
 from poolhand.domain.errors import Refused
 from poolhand.domain.signatures import BadSignature
 from poolhand.ports.clock import Clock
+from poolhand.transport.listener import Listener
 from poolhand.worker.pool_member import PoolMember
 
 PAUSE: Final = 60.0
@@ -24,8 +25,8 @@ log = structlog.get_logger()
 class PoolSession(Protocol):
     """The worker's session with its pool, see ``transport.session_client``."""
 
-    async def run(self) -> None:
-        """Keep it; raises Refused or BadSignature when only a person can help."""
+    async def run(self, listener: Listener, /) -> None:
+        """Keep it for a listener; raises Refused or BadSignature when only a person can help."""
 
 
 async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock) -> None:
@@ -37,7 +38,7 @@ async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock
     """
     while True:
         try:
-            await session.run()
+            await session.run(member)
         except (Refused, BadSignature) as fault:
             if not (member.has_stake or member.has_joined):
                 raise

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from poolhand.ports.journal import Journal
 from poolhand.transport.listener import ClientRules
 from poolhand.wire.messages import Capabilities
-from poolhand.worker.pool_member import PoolLink
+from poolhand.worker.reports import PoolLink
 from poolhand.worker.shell import StageRunner
 from poolhand.worker.stages import Stages
 from poolhand.worker.toolbox import Toolbox

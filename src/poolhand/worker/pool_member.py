@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -19,24 +19,12 @@ from poolhand.domain.replicate.machine import Accepted, Entry, Replicate, Report
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
 from poolhand.ports.journal import Journal
 from poolhand.wire import messages
-from poolhand.wire.fields import clip
-from poolhand.wire.messages import (
-    DETAIL,
-    MOST_REPORTS,
-    SENTENCE,
-    Capacity,
-    Held,
-    Logs,
-    Reported,
-    SchedulerBound,
-    StatusReport,
-    Upload,
-    Welcome,
-    WorkerBound,
-)
+from poolhand.wire.messages import Held, Welcome, WorkerBound
 from poolhand.worker.brief import check_offer
 from poolhand.worker.chain_watch import ChainWatch
 from poolhand.worker.disk_watch import DiskWatch
+from poolhand.worker.reports import PoolReports
+from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.shell import ReplicateShell, StageRunner
 from poolhand.worker.standing import Hold, WorkerStanding
 from poolhand.worker.toolbox import Toolbox
@@ -59,13 +47,6 @@ _TELLING: Final = (Status.CONTRIBUTED, Status.REVEALED, Status.CONTRIBUTE_FAILED
 log = structlog.get_logger()
 
 
-class PoolLink(Protocol):
-    """The session to the pool."""
-
-    def send(self, message: SchedulerBound) -> None:
-        """Send, now or when the connection is back; never blocks."""
-
-
 class PoolMember:
     """One worker in one pool.
 
@@ -75,6 +56,8 @@ class PoolMember:
         journal: Of the replicates.
         tasks: Owns whatever runs.
         slots: Tasks that are computed at once.
+        reports: Tells the pool.
+        place: Told where the pool wants results.
     """
 
     def __init__(
@@ -84,10 +67,19 @@ class PoolMember:
         journal: Journal,
         tasks: asyncio.TaskGroup,
         slots: int,
+        reports: PoolReports,
+        place: ResultsPlace,
     ) -> None:
         self._toolbox, self._tasks, self._slots = toolbox, tasks, slots
+        self._reports, self._place = reports, place
         self.shell = ReplicateShell(
-            journal, stages, self._tell, toolbox.clock, tasks, toolbox.boundary
+            journal,
+            stages,
+            self._tell,
+            toolbox.clock,
+            tasks,
+            toolbox.boundary,
+            toolbox.replicates,
         )
         self.wallet = WalletWatch(toolbox, self.shell, lambda why: self.hold(Hold.GAS, why))
         disk = DiskWatch(toolbox, lambda why: self.hold(Hold.DISK, why))
@@ -95,10 +87,7 @@ class PoolMember:
             toolbox, self.shell, self.wallet, disk, lambda why: self.hold(Hold.CHAIN, why)
         )
         self.standing = WorkerStanding()
-        self.link: PoolLink | None = None
-        self.results_url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._taking: set[TaskId] = set()
-        toolbox.on_logs = self._tell_logs
 
     # ---------------------------------------------------------------------------------- listening
 
@@ -121,7 +110,7 @@ class PoolMember:
     @property
     def has_joined(self) -> bool:
         """Whether the pool has let this program in before."""
-        return self.results_url.done()
+        return self._place.is_known
 
     @property
     def is_taking(self) -> bool:
@@ -131,14 +120,11 @@ class PoolMember:
     async def connected(self, welcome: Welcome) -> None:
         """Take up work with the pool, which is told everything again."""
         self.standing.joined()
-        if self.results_url.done() and self.results_url.result() != welcome.results_url:
-            self.results_url = asyncio.get_running_loop().create_future()
-        if not self.results_url.done():
-            self.results_url.set_result(welcome.results_url)
+        self._place.tell(welcome.results_url)
         log.info("pool_joined")
         self._tasks.create_task(self._check_results(welcome.results_url))
         self.shell.unreported()
-        self._tell_capacity()
+        self._reports.capacity(self.standing.paused)
         self.chain_watch.look_at_all()
 
     async def _check_results(self, url: str) -> None:
@@ -202,7 +188,7 @@ class PoolMember:
         else:
             self.standing.holds[kind] = reason
         if self.standing.paused != before:
-            self._tell_capacity()
+            self._reports.capacity(self.standing.paused)
 
     # ------------------------------------------------------------------------------------- offers
 
@@ -258,12 +244,10 @@ class PoolMember:
     def _decline(self, task_id: TaskId, fault: PeerFault | Refused) -> None:
         self.standing.offers.declined[fault.code] += 1
         log.warning("offer_declined", task_id=str(task_id), cause=str(fault))
-        self._tell_failed(task_id, clip(str(fault), DETAIL))
+        self._none_here(task_id, str(fault))
 
-    def _tell_failed(self, task_id: TaskId, detail: str) -> None:
-        """Say that there is no replicate here."""
-        entry = StatusReport(Status.FAILED, self._toolbox.clock.now(), None, detail)
-        self._send(Reported(task_id, 0, (entry,), None))
+    def _none_here(self, task_id: TaskId, why: str) -> None:
+        self._reports.none_here(task_id, self._toolbox.clock.now(), why)
 
     def _abort(self, task_id: TaskId, cause: str) -> None:
         """Stop what has not touched the chain; of anything else the chain has the word."""
@@ -281,7 +265,7 @@ class PoolMember:
             self.chain_watch.look(task_id)
             return
         self._taking.discard(task_id)
-        self._tell_failed(task_id, "this worker holds no such replicate")
+        self._none_here(task_id, "this worker holds no such replicate")
 
     def _feed(self, task_id: TaskId, event: machine.Event) -> None:
         """Feed what a peer asked for; what cannot be is logged and left."""
@@ -293,28 +277,11 @@ class PoolMember:
     # ------------------------------------------------------------------------------------ telling
 
     def _tell(self, task_id: TaskId, replicate: Replicate, reports: tuple[Report, ...]) -> None:
-        for start in range(0, len(reports), MOST_REPORTS):
-            batch = reports[start : start + MOST_REPORTS]
-            statuses = {each.entry.status for each in batch}
-            upload = _upload(replicate) if Status.RESULT_UPLOADED in statuses else None
-            entries = tuple(_report(each) for each in batch)
-            self._send(Reported(task_id, batch[0].index, entries, upload))
+        self._reports.moves(task_id, replicate, reports)
         if {each.entry.status for each in reports}.intersection(_TELLING):
             self.chain_watch.look(task_id)
         for each in reports:
             _log(task_id, each.entry)
-
-    def _tell_logs(self, task_id: TaskId, stdout: bytes, stderr: bytes) -> None:
-        out, err = stdout.decode(errors="replace"), stderr.decode(errors="replace")
-        self._send(Logs.tail(task_id, out, err))
-
-    def _tell_capacity(self) -> None:
-        paused = self.standing.paused
-        self._send(Capacity(None if paused is None else clip(paused, SENTENCE)))
-
-    def _send(self, message: SchedulerBound) -> None:
-        if self.link is not None:
-            self.link.send(message)
 
     def _archive(self, task_id: TaskId) -> Path:
         return self._toolbox.folder(task_id).archive
@@ -346,15 +313,3 @@ def _log(task_id: TaskId, entry: Entry) -> None:
         log.warning("replicate_moved", **told, acts=row.acts, next_step=row.next_step)
     else:
         log.info("replicate_moved", **told)
-
-
-def _report(report: Report) -> StatusReport:
-    entry = report.entry
-    detail = None if entry.detail is None else clip(entry.detail, DETAIL)
-    return StatusReport(entry.status, entry.at, entry.tx, detail)
-
-
-def _upload(replicate: Replicate) -> Upload | None:
-    if replicate.link is None or replicate.digest is None:
-        return None
-    return Upload(replicate.link, replicate.callback_data, replicate.digest)

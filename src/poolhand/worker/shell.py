@@ -73,6 +73,7 @@ class ReplicateShell:
         tasks: Owns the running stages.
         boundary: Takes what stages raise and nobody expected; only what concerns the program,
             such as a full journal, ends it.
+        replicates: Filled here; for whoever has to know what is held.
 
     Attributes:
         replicates: All that are held, by task.
@@ -88,11 +89,12 @@ class ReplicateShell:
         clock: Clock,
         tasks: asyncio.TaskGroup,
         boundary: FaultBoundary | None = None,
+        replicates: dict[TaskId, Replicate] | None = None,
     ) -> None:
         self._journal, self._stages, self._tell = journal, stages, tell
         self._clock, self._tasks, self._boundary = clock, tasks, boundary or FaultBoundary()
         self._running: dict[TaskId, asyncio.Task[None]] = {}
-        self.replicates: dict[TaskId, Replicate] = {}
+        self.replicates = {} if replicates is None else replicates
         self.unread: dict[str, str] = {}
 
     # ------------------------------------------------------------------------------------ a start

@@ -15,6 +15,7 @@ import structlog
 from poolhand.containers.disks import DiskKind
 from poolhand.containers.folders import remove
 from poolhand.domain.errors import BrokenPrecondition
+from poolhand.domain.gas_reserve import reveals_owed
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Offer, Replicate
@@ -151,8 +152,8 @@ class Rules:
 class Toolbox:
     """Ports and settings shared by the stages of one worker.
 
-    ``owed`` counts the reveals that are still to be paid for, of everything that is held;
-    ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach,
+    ``replicates`` is everything that is held, kept by the shell; ``on_logs`` is told what an app
+    printed; ``chain_outage`` and ``engine_outage`` are told by whoever finds them out of reach,
     ``disk_full`` by whoever finds no room; ``free`` reads that room (bytes). ``disk`` is what keeps
     an app within its limit.
     """
@@ -170,7 +171,7 @@ class Toolbox:
     rules: Rules
     base: Path
     on_logs: Callable[[TaskId, bytes, bytes], None] = lambda _task, _out, _err: None
-    owed: Callable[[], int] = lambda: 0
+    replicates: dict[TaskId, Replicate] = field(default_factory=dict)
     horizon: Horizon = field(default_factory=Horizon)
     chain_outage: OutageLog = field(default_factory=lambda: chain_outage("the worker"))
     engine_outage: OutageLog = field(default_factory=_no_engine)
@@ -181,6 +182,10 @@ class Toolbox:
     places: AllowedPlaces = AllowedPlaces()
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _briefs: OrderedDict[DealId, Brief] = field(default_factory=OrderedDict)
+
+    def owed(self) -> int:
+        """Count the reveals that are still to be paid for."""
+        return reveals_owed(self.replicates.values())
 
     def folder(self, task_id: TaskId) -> Folder:
         """Return the folder of a task; nothing is created."""

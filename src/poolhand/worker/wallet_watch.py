@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from poolhand.domain.deal import Account
-from poolhand.domain.gas_reserve import Means, WalletGas, judge, payable, reveals_owed
+from poolhand.domain.gas_reserve import Means, WalletGas, judge, payable
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import Head
 from poolhand.domain.replicate.machine import Refilled, Replicate
@@ -69,7 +69,6 @@ class WalletWatch:
         self.gas: WalletGas | None = None
         self.capped: str | None = None
         self.account: Account | None = None
-        toolbox.owed = self._owed
 
     async def look(self, head: Head) -> None:
         """Read the wallet, at most once per second of block time; raises ChainUnreachable."""
@@ -84,11 +83,12 @@ class WalletWatch:
             self.account = (await self._toolbox.hub.accounts([worker]))[worker]
             self._appraised = head.timestamp
 
-    def _owed(self) -> int:
-        return reveals_owed(self._shell.replicates.values())
+    def deposited(self, account: Account) -> None:
+        """Note the account as a deposit left it."""
+        self.account = account
 
     def _judge(self, means: Means) -> None:
-        before, self.gas = self.gas, judge(means, self._owed())
+        before, self.gas = self.gas, judge(means, self._toolbox.owed())
         was_short, self.is_short = self.is_short, self.gas.is_short(self.is_short)
         was_capped, self.capped = self.capped, means.cap_told if means.is_capped_out else None
         self._note(was_short, was_capped)
@@ -124,7 +124,7 @@ class WalletWatch:
             if each.parked is not None and self._may_try(task_id, each, means)
         ]
         now = self._toolbox.clock.now()
-        for task_id in payable(means, self._owed(), waiting):
+        for task_id in payable(means, self._toolbox.owed(), waiting):
             self._tries[task_id] = _Try(now, means)
             log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
             with self._toolbox.boundary.around("refill", task_id=str(task_id)):

@@ -14,7 +14,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
-from poolhand.worker.pool_member import PoolLink
+from poolhand.worker.reports import PoolLink
 
 TICK: Final = 0.01
 """Seconds between two looks at how much the pool has taken; it keeps a processor free."""

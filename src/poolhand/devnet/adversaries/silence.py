@@ -9,7 +9,7 @@ from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.wire.messages import Capacity, SchedulerBound
-from poolhand.worker.pool_member import PoolLink
+from poolhand.worker.reports import PoolLink
 from poolhand.worker.shell import StageRunner
 from poolhand.worker.toolbox import Toolbox
 
