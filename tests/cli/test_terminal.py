@@ -87,7 +87,7 @@ def test_a_bug_with_hostile_words_and_arguments_still_gets_its_trace(capsys):
 
 def test_an_argument_that_is_no_text_is_refused_before_anything(cli):
     ran = cli("task", "show", "caf\udce9")
-    assert (ran.code, ran.err) == (2, "error: argument 3 is no valid UTF-8: type it anew\n")
+    assert (ran.code, ran.err) == (2, "error: argument 3 is not valid UTF-8: type it again\n")
 
 
 def calls(tree):

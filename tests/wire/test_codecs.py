@@ -15,7 +15,7 @@ from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.machine import Action, Finished, Flow
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.text import is_plain, mended, shown
+from poolhand.domain.text import is_plain, repaired, shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.wire.fields import MAX_INT, WIDEST, clip, cost, tail
 from poolhand.wire.frames import MAX_FRAME, OversizedMessage, UnknownVersion, decode, encode
@@ -295,7 +295,7 @@ def test_a_message_with_what_commands_or_hides_is_refused(words):
 @given(ANY, ANY)
 def test_what_an_app_printed_arrives_as_it_was_but_for_what_is_no_character(out, err):
     logs = decode(encode(Logs.tail(TaskId(bytes(32)), out, err)))
-    assert (logs.stdout, logs.stderr) == (mended(out), mended(err))
+    assert (logs.stdout, logs.stderr) == (repaired(out), repaired(err))
 
 
 @pytest.mark.case("A1")
@@ -304,7 +304,7 @@ def test_whatever_words_come_with_an_event_it_is_written_down_and_read_again(wor
     done = Finished(UnixSeconds(1), Action.COMPUTE, Status.COMPUTE_FAILED, words)
     record = EventCodec([Finished]).encode(done)
     json.dumps(record, ensure_ascii=False).encode()
-    assert EventCodec([Finished]).decode(record) == replace(done, detail=mended(words))
+    assert EventCodec([Finished]).decode(record) == replace(done, detail=repaired(words))
 
 
 @given(st.characters(codec="utf-8"))

@@ -1,4 +1,4 @@
-"""Why a worker runs nothing: each cause, who can mend it, and what would."""
+"""Why a worker runs nothing: each cause, who can fix it, and what would."""
 
 from __future__ import annotations
 

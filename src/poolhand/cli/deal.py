@@ -92,7 +92,7 @@ async def _claim_late(command: CommandRun, deal: SessionDeal) -> Claimed | None:
     """Claim what ran out of time; with a wallet of its own, opened only now."""
     by_hand = f"poolhand deal claim {deal.id}"
     if late(deal.progress) and not command.can_sign:
-        command.note(f"no wallet is at hand to claim it: `{by_hand}`")
+        command.note(f"no wallet is known here to claim it with: `{by_hand}`")
         return None
 
     async def act() -> Claimed:

@@ -53,7 +53,7 @@ class UnreadableArgument(Refused):
     """What was typed is no text."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"argument {number} is no valid UTF-8: type it anew")
+        super().__init__(f"argument {number} is not valid UTF-8: type it again")
 
 
 class Nouns(PlainGroup):

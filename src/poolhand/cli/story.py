@@ -43,7 +43,7 @@ ON_CHAIN: Final[Mapping[EventKind, tuple[str, str]]] = {
     EventKind.TASK_CONTRIBUTE: ("a worker contributed", "its stake is locked"),
     EventKind.TASK_CONSENSUS: ("enough workers agree", "they reveal"),
     EventKind.TASK_REVEAL: ("a worker proved its result", "the result may be uploaded"),
-    EventKind.TASK_REOPEN: ("nobody revealed in time", "the task is computed anew"),
+    EventKind.TASK_REOPEN: ("nobody revealed in time", "the task is computed again"),
     EventKind.TASK_FINALIZE: ("the result is proved and stored", "everybody is paid"),
     EventKind.TASK_CLAIMED: ("the final deadline passed", "the requester has its price back"),
 }

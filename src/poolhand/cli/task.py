@@ -120,7 +120,7 @@ async def _claim_late(command: CommandRun, progress: Progress) -> Claimed | None
     """Claim a task that ran out of time; with a wallet of its own, opened only now."""
     by_hand = f"poolhand task claim {progress.tasks[0].task_id}"
     if late(progress) and not command.can_sign:
-        command.note(f"no wallet is at hand to claim it: `{by_hand}`")
+        command.note(f"no wallet is known here to claim it with: `{by_hand}`")
         return None
 
     async def act() -> Claimed:

@@ -216,7 +216,7 @@ def repair_journal(
 
     Example: poolhand worker journal repair ~/.poolhand/workers/worker/journal
 
-    Exit codes: 0 mended (or nothing was wrong), 2 no such file, or a worker has it open.
+    Exit codes: 0 repaired (or nothing was wrong), 2 no such file, or a worker has it open.
     """
     from poolhand.store.repair import repair
 

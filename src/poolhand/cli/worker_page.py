@@ -39,7 +39,7 @@ class NoToken(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "an order needs the worker's token, which stands in its folder for who may read that: "
+            "an order needs the worker's token, which is in its folder: "
             f"name the folder with --base, or set {TOKEN} to the token in its worker.json"
         )
 

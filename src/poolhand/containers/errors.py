@@ -1,4 +1,4 @@
-"""What can go wrong with images and containers, and who mends it.
+"""What can go wrong with images and containers, and who fixes it.
 
 Their messages travel: over pool and chain to whoever bought the task. So none carries the words of
 an engine or a registry.

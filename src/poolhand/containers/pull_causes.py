@@ -25,7 +25,7 @@ class PullCause(Enum):
     )
     DIGEST = (
         "what the registry delivered does not have the digest of the app",
-        "the registry's operator must mend it, or the app's owner push the image anew",
+        "the registry's operator must repair it, or the app's owner push the image again",
     )
     LOGIN = (
         "its registry shows it to nobody without a login, or does not have it",

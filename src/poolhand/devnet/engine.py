@@ -150,7 +150,7 @@ class DevnetEngine:
 def _until_gone(number: str) -> None:
     """Wait for the end of a process that is no child of ours; not for its burial, nor for ever.
 
-    An engine that finds the former containerd's number still taken waits for it in vain.
+    An engine that finds the former containerd's number still taken waits for it for ever.
     """
     until = time.monotonic() + STOP_SECONDS
     while _is_alive(number) and time.monotonic() < until:

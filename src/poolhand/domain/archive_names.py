@@ -46,7 +46,7 @@ def parts_of(name: str) -> tuple[str, ...]:
         BadName: It may not be in a result.
     """
     if not is_well_formed(name):
-        raise BadName(name, "is no valid Unicode: rename it")
+        raise BadName(name, "is not valid Unicode: rename it")
     if len(name.encode()) > MAX_NAME:
         raise BadName(name, f"takes over {MAX_NAME} bytes: shorten it")
     if name.startswith("/") or name[1:2] == ":":

@@ -101,7 +101,7 @@ def _members(raw: bytes) -> dict[str, Any]:
         members = parse_json(raw.removeprefix(codecs.BOM_UTF8))
     except HalfPair as fault:
         raise NoResult(
-            "computed.json holds half of a surrogate pair, which is no valid Unicode: correct the "
+            "computed.json holds half of a surrogate pair, which is not valid Unicode: correct the "
             "app"
         ) from fault
     except ValueError:

@@ -25,7 +25,7 @@ _MARK: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class HalfPair(ValueError):
-    """A text in the JSON is no valid Unicode."""
+    """A text in the JSON is not valid Unicode."""
 
 
 def parse_json(text: str | bytes, **hooks: Any) -> Any:

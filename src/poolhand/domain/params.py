@@ -66,11 +66,11 @@ class DealParams:
         """Read the text of a deal; what is not such a JSON object is taken whole as arguments.
 
         Raises:
-            UnfitParams: A text in it is no valid Unicode, arguments hold NUL, which no program can
+            UnfitParams: A text in it is not valid Unicode, arguments hold NUL, which no program can
                 be given, or an input file's address is none.
         """
         if not is_well_formed(text):
-            raise UnfitParams("they are no valid Unicode")
+            raise UnfitParams("they are not valid Unicode")
         try:
             raw = parse_json(text)
         except HalfPair as fault:

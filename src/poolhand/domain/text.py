@@ -50,7 +50,7 @@ def is_well_formed(text: str) -> bool:
     return True
 
 
-def mended(text: str) -> str:
+def repaired(text: str) -> str:
     """Return a text that can be written: a question mark for half of a surrogate pair.
 
     For records and messages of ours, which must go out whatever words came in; what a stranger
@@ -84,7 +84,7 @@ def checked(text: str, what: str, most: int, *, lines: bool = False) -> str:
     if len(text) > most:
         raise UnfitText(f"{what} has {len(text)} characters, at most {most} are taken: shorten it")
     if not is_well_formed(text):
-        raise UnfitText(f"{what} is no valid Unicode (half of a surrogate pair): write it anew")
+        raise UnfitText(f"{what} is not valid Unicode (half of a surrogate pair): write it again")
     found = (_HIDDEN_IN_LINES if lines else _HIDDEN).search(text)
     if found is not None:
         raise UnfitText(

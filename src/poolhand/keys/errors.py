@@ -96,5 +96,5 @@ class WalletInUse(EndsProgram, Refused):
 
     @property
     def is_lasting(self) -> bool:
-        """Whether the program is one that runs until it is stopped, so that waiting is in vain."""
+        """Whether the program is one that runs until it is stopped, so that waiting is no use."""
         return self.verb in LASTING

@@ -106,6 +106,6 @@ def _instead(task: TaskProgress) -> str:
         return "To have it computed elsewhere now, buy it with --pool-url of another workerpool"
     return (
         "It failed at every worker that had it, and another workerpool would hardly do better: "
-        f"read why (`poolhand task logs {task.task_id}`), mend the app, its arguments or its data, "
+        f"read why (`poolhand task logs {task.task_id}`), fix the app, its arguments or its data, "
         "and buy it again"
     )

@@ -22,7 +22,7 @@ class TaskHistory:
     """A task, and its events on chain in order.
 
     ``is_whole`` is False when its beginning is older than ``LOOKBACK`` blocks; ``silence`` says
-    whom we asked in vain, and how to name the right pool, where no pool tells of the task.
+    who was asked and did not answer, and how to name the right pool, where no pool tells of it.
     """
 
     task: TaskProgress

@@ -51,7 +51,7 @@ class WrongPlatform(Refused):
         need = " or ".join(wanted)
         super().__init__(
             f"image {image} is built for {', '.join(built_for)}, and workers run {need}: build it "
-            f"for that (docker buildx build --platform {need} --push), then deploy it anew; for "
+            f"for that (docker buildx build --platform {need} --push), then deploy it again; for "
             "workers of another kind set POOLHAND_PLATFORMS"
         )
 

@@ -21,7 +21,7 @@ from poolhand.transport.pool_client import PoolClient
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Whom we ask about a task, and why nobody, or why in vain (``silence``)."""
+    """Whom we ask about a task, and why nobody, or why nobody answered (``silence``)."""
 
     pool: PoolClient | None
     silence: str
@@ -64,7 +64,7 @@ async def _why_in_vain(pool: PoolClient, owner: Workerpool | None) -> str:
     try:
         config = await pool.config()
     except (Unavailable, Refused, PeerFault) as fault:
-        return f"the workerpool at {pool.url} was asked in vain: {fault}"
+        return f"the workerpool at {pool.url} could not be asked: {fault}"
     if owner is not None and config.workerpool != owner.address:
         return (
             f"the workerpool at {pool.url} is {config.workerpool}, but the task belongs to "

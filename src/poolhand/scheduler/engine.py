@@ -112,7 +112,7 @@ class Engine:
     def _keep_unread(
         self, stream: str, records: Iterable[Mapping[str, Any]], fault: Exception
     ) -> None:
-        """Leave a stream as it is, and copy it for whoever mends it."""
+        """Leave a stream as it is, and copy it for whoever fixes it."""
         words = self.boundary.take(fault, "journal", stream=stream)
         text = "\n".join(json.dumps(each) for each in records)
         told = self.boundary.note("stream_quarantined", "records", text, words, stream=stream)

@@ -189,13 +189,13 @@ class Preflight:
         if not asked.requester.is_zero and own.is_resting(now):
             raise AppFailsHere(
                 f"what {asked.requester} bought here of app {asked.app} {_failed(own, now)}: read "
-                "the logs (`poolhand task logs`), mend the app, its arguments or its data, and ask "
+                "the logs (`poolhand task logs`), fix the app, its arguments or its data, and ask "
                 "again then"
             )
         if app.is_resting(now) and not own.is_proved:
             raise AppFailsHere(
                 f"app {asked.app} failed for {len(app.doubters)} buyers in a row and is sold again "
-                f"in {app.rests_until - now} s: ask its owner to mend it, and ask again then"
+                f"in {app.rests_until - now} s: ask its owner to fix it, and ask again then"
             )
 
     def count(self, caller: str) -> None:

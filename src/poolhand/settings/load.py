@@ -183,7 +183,7 @@ def _text(value: Any) -> str:
 
 def _made(option: Option, text: str, origin: str, rank: Rank) -> Setting:
     if not is_well_formed(text):
-        raise BadSetting(f"{option.key} ({origin}): the value is no valid UTF-8: write it anew")
+        raise BadSetting(f"{option.key} ({origin}): the value is not valid UTF-8: write it again")
     try:
         value = option.parse(text)
     except (ValueError, PoolhandError) as fault:

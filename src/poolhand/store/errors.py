@@ -1,4 +1,4 @@
-"""What can go wrong with a journal, and who mends it."""
+"""What can go wrong with a journal, and who fixes it."""
 
 from __future__ import annotations
 

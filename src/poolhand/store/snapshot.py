@@ -1,4 +1,4 @@
-"""A copy of a journal to look at: the original is neither locked nor written, nor even mended."""
+"""A copy of a journal to look at: the original is neither locked nor written, nor even repaired."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 
 class JsonAnswer(JSONResponse):
-    """An answer whose texts were refused or mended where they came in; the last net below that.
+    """An answer whose texts were refused or repaired where they came in; the last net below that.
 
     The usual one raises on half of a surrogate pair, which makes a 500 of an answer.
     """

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_typ
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import FixedBytes
-from poolhand.domain.text import is_plain, is_well_formed, mended, shown
+from poolhand.domain.text import is_plain, is_well_formed, repaired, shown
 
 MAX_INT: Final = 2**63 - 1
 WIDEST: Final = 6
@@ -49,7 +49,7 @@ def tail(text: str, limit: int) -> str:
 
     Lone surrogates, which no frame may carry, become question marks.
     """
-    return _end(mended(text[-limit:]), limit) if limit > 0 else ""
+    return _end(repaired(text[-limit:]), limit) if limit > 0 else ""
 
 
 def _end(clean: str, limit: int) -> str:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from poolhand.domain.errors import Malformed, Refused
-from poolhand.domain.text import mended
+from poolhand.domain.text import repaired
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _as_it_is(value: Any) -> Any:
 
 _WRITERS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (Enum, lambda value: value.value),
-    (str, mended),
+    (str, repaired),
     (bytes, lambda value: "0x" + value.hex()),
     (tuple, lambda value: [_encode(each) for each in value]),
     (frozenset, lambda value: sorted(map(_encode, value))),

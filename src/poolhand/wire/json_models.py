@@ -29,7 +29,7 @@ from poolhand.domain.ids import (
     TaskId,
     TxHash,
 )
-from poolhand.domain.text import mended, shown
+from poolhand.domain.text import repaired, shown
 
 MOST_SENTENCE = 1_000
 """Characters of a sentence that a service tells a person."""
@@ -63,7 +63,7 @@ def _hex_of(kind: type[FixedBytes]) -> tuple[Any, ...]:
 
 
 def _whole(value: Any) -> Any:
-    return mended(value) if isinstance(value, str) else value
+    return repaired(value) if isinstance(value, str) else value
 
 
 def _sentence(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Room on the worker's disk: what fails for want of it is the operator's to mend, not the app's.
+"""Room on the worker's disk: what fails for lack of it is the operator's to fix, not the app's.
 
 An app that cannot write often ends well with half a result, so a failed stage is believed only
 where there is room. Until there is, nothing new is taken, and the stage waits to be done anew.

@@ -1,4 +1,4 @@
-"""Why a worker runs nothing, or nothing more: causes in the order in which they must be mended."""
+"""Why a worker runs nothing, or nothing more: causes in the order in which to fix them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from poolhand.worker.wallet_watch import shortage
 
 @dataclass(frozen=True, slots=True)
 class IdleCause:
-    """One cause; ``code`` never changes its meaning, ``acts`` is who can mend it and how."""
+    """One cause; ``code`` never changes its meaning, ``acts`` is who can fix it and how."""
 
     code: str
     sentence: str
@@ -36,7 +36,7 @@ class IdleFacts:
         working: Replicates that occupy a slot.
         slots: Of the worker.
         gas: The wallet's gas; None before the first look.
-        is_short: Whether nothing new is taken for want of gas.
+        is_short: Whether nothing new is taken for lack of gas.
         free: Free stake (nRLC); None before the first look.
         capped: Says that the cap on the price of gas is too low; None while it is not.
     """
@@ -90,7 +90,7 @@ def _pool(standing: WorkerStanding) -> Iterator[IdleCause]:
         return
     problem = standing.problem or "no session"
     if standing.refused:
-        change = "mend what the pool names, then start the worker again"
+        change = "fix what the pool names, then start the worker again"
         yield IdleCause("pool-refuses", problem, Party.OPERATOR, change)
     elif standing.away_since is None:
         yield IdleCause("starting", "the worker has just started", Party.WORKER, "wait a moment")
@@ -145,7 +145,7 @@ def _pool_holds(holds: Mapping[Hold, str]) -> Iterator[IdleCause]:
             "results-forbidden",
             holds[Hold.RESULTS],
             Party.OPERATOR,
-            "start it anew with that place in POOLHAND_ALLOWED_HOSTS, or ask the pool's owner for "
+            "start it again with that place in POOLHAND_ALLOWED_HOSTS, or ask the pool's owner for "
             "a public one",
         )
 

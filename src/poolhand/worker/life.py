@@ -47,7 +47,7 @@ class Machine:
 
     Attributes:
         boot: Name of the time since the machine was started; empty where it does not tell.
-        killed: Processes killed by the kernel for want of memory since then.
+        killed: Processes killed by the kernel for lack of memory since then.
     """
 
     boot: str

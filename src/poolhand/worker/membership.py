@@ -46,7 +46,7 @@ async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock
                 "pool_refuses_worker",
                 cause=str(fault),
                 acts="operator of the worker",
-                next_step="mend the cause; the worker asks again every minute",
+                next_step="fix the cause; the worker asks again every minute",
             )
             await clock.sleep(PAUSE)
         else:

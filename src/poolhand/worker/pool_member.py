@@ -306,7 +306,7 @@ class Overloaded(Refused):
 
 
 def _log(task_id: TaskId, entry: Entry) -> None:
-    """Write a move down; one that somebody must mend says who and how."""
+    """Write a move down; one that somebody must fix says who and how."""
     told = {"task_id": str(task_id), "status": entry.status, "detail": entry.detail}
     if entry.status in HITCHES:
         row = STATUSES[entry.status]

@@ -39,7 +39,7 @@ from poolhand.domain.errors import Unavailable
 
 SIGNALS: Final[Mapping[How, signal.Signals]] = {"kill": signal.SIGKILL, "term": signal.SIGTERM}
 LATE_SECONDS: Final = 60.0
-"""How long after its disk has room again a program may still end for want of it."""
+"""How long after its disk has room again a program may still end for lack of it."""
 NODE: Final = "node"
 DOCKER: Final = "docker"
 

@@ -152,7 +152,7 @@ def _while_active(
     view: TaskView, replicate: Replicate, own: ContributionView | None, at: UnixSeconds
 ) -> News | None:
     if own is not None and own.status is ContributionStatus.REJECTED:
-        reopened = "the task was reopened for want of reveals"
+        reopened = "the task was reopened: nobody revealed in time"
         return Ended(at, Status.REVEAL_TIMEOUT, reopened, view.block)
     missing = own is None or own.status is ContributionStatus.UNSET
     late = view.block_time >= view.contribution_deadline

@@ -184,7 +184,7 @@ def _hear(
 
 
 def _hear_of_result(task: Task, event: Uploaded | Doubted) -> Task:
-    """Take what became of a claim; who claimed in vain has failed to upload."""
+    """Take what became of a claim; who claimed wrongly has failed to upload."""
     if isinstance(event, Doubted):
         is_of_it = task.claim is not None and task.claim.worker == event.worker
         return replace(task, claim=None) if is_of_it else task

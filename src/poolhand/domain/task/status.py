@@ -40,7 +40,7 @@ MEANINGS: Final[Mapping[TaskStatus, str]] = {
     T.RUNNING_FAILED: "too many workers failed at it; no further ones are tried",
     T.CONTRIBUTION_TIMEOUT: "7 periods passed without a proof; it can be claimed after 10",
     T.CONSENSUS_REACHED: "enough workers agree; they are asked to reveal",
-    T.REOPENING: "nobody revealed in time; the task is given out anew",
+    T.REOPENING: "nobody revealed in time; the task is given out again",
     T.AT_LEAST_ONE_REVEALED: "a result is proved; one worker is asked to upload it",
     T.RESULT_UPLOADING: "the result is being uploaded",
     T.RESULT_UPLOADED: "the result is stored; the other reveals are awaited",

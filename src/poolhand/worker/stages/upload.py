@@ -47,7 +47,7 @@ def _pauses(flow: Flow) -> Iterator[float | None]:
 
     Who has proved its result soon says that it cannot upload, so that another worker is asked. A
     worker that uploads first has computed a result that nobody else has: it waits for the service
-    until the chain ends the replicate, rather than have every worker compute in vain.
+    until the chain ends the replicate, rather than have every worker compute for nothing.
     """
     yield from PAUSES
     if flow is Flow.STANDARD:
