@@ -64,15 +64,19 @@ class Control:
         return self._member.standing.holds.get(Hold.OPERATOR)
 
     def recover(self) -> None:
-        """Pause again if that is how the last run was left."""
+        """Pause again if that is how the last run was left; the newest reason holds."""
         for stream, event in self._journal.read():
             if stream == STREAM:
                 self._member.pause(str(event["reason"]))
 
     def pause(self, reason: str) -> None:
-        """Take nothing new, over restarts, until ``resume``; repeatable."""
-        self._journal.forget(STREAM)
-        self._journal.append(STREAM, {"reason": reason, "at": self._clock.now()})
+        """Take nothing new, over restarts, until ``resume``; repeatable.
+
+        Raises:
+            JournalFull: It would not outlive a restart; what was ordered before still holds.
+        """
+        if reason != self.pause_reason:
+            self._journal.append(STREAM, {"reason": reason, "at": self._clock.now()})
         self._member.pause(reason)
         log.info("worker_paused", cause=reason)
 
