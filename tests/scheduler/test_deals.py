@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from pool_world import first_task
 
+from poolhand.domain.partial import Partial
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.deals import AT_ONCE
 from poolhand.scheduler.looks import AT_ONCE as READ_AT_ONCE
@@ -160,7 +161,8 @@ class Hub:
     async def tasks(self, asked):
         self.reads.append(len(asked))
         found = await self._hub.tasks(asked)
-        return {name: view for name, view in found.items() if name not in self.lost}
+        left = {name: view for name, view in found.items() if name not in self.lost}
+        return Partial(left, dict.fromkeys(found.keys() - left.keys(), "no endpoint has it"))
 
     def __getattr__(self, name):
         return getattr(self._hub, name)
@@ -195,9 +197,13 @@ async def test_a_task_that_cannot_be_read_loses_no_other_and_is_read_again(readi
     await world.hired(slots=3)
     await world.step()
     hub.lost = {names[1]}
-    await looks.look(names)
+    found, missing = looks.look([names[0], names[2]]), looks.look(names)
+    await found
+    await world.settle()
     assert looks.outdated == {names[1]}
     assert hub.reads[-1] == 3
+    assert not missing.done()
     hub.lost = set()
     await world.step()
     assert looks.outdated == set()
+    assert missing.done()

@@ -98,22 +98,29 @@ class Endpoint:
             raise EndpointDown(self.link.name, why, reached=False, retry_after=left, busy=True)
 
     async def exchange(
-        self, queries: Sequence[Query[T]], fit: Fit = anything
+        self, queries: Sequence[Query[T]], fit: Fit = anything, *, whole: bool = True
     ) -> list[T | NodeRefusal]:
         """Ask, and read the answers; what it lacks is asked for in another way.
+
+        Args:
+            queries: Sent together.
+            fit: Tells whether the answers are of an endpoint that is up to date.
+            whole: Whether one refusal that tells of the endpoint is one of everything; else it is
+                among the answers.
 
         Raises:
             EndpointDown: It does not answer, answers nonsense, or another would do better.
         """
         asked = [self._offered(query) for query in queries]
         answers = await self.link.exchange(asked)
-        found = [self._read(query, answer) for query, answer in zip(asked, answers, strict=True)]
+        pairs = zip(asked, answers, strict=True)
+        found = [self._read(query, answer, whole) for query, answer in pairs]
         while again := [at for at, each in enumerate(found) if _is_lack(asked[at], each)]:
             for at in again:
                 asked[at] = self._alternative(asked[at], found[at])
             answers = await self.link.exchange([asked[at] for at in again])
             for at, answer in zip(again, answers, strict=True):
-                found[at] = self._read(asked[at], answer)
+                found[at] = self._read(asked[at], answer, whole)
         if not fit(found):
             raise EndpointDown(self.link.name, "lags behind")
         return found
@@ -136,21 +143,21 @@ class Endpoint:
             self.lacks.add(what)
             log.info("endpoint_lacks", endpoint=self.link.name, what=what, said=refusal.text)
 
-    def _read(self, query: Query[T], answer: dict[str, Any]) -> T | NodeRefusal:
+    def _read(self, query: Query[T], answer: dict[str, Any], whole: bool) -> T | NodeRefusal:
         try:
             if answer.get("error") is not None:
-                return self._refusal(query, NodeRefusal.read(query.method, answer["error"]))
+                return self._refusal(query, NodeRefusal.read(query.method, answer["error"]), whole)
             return query.read(answer["result"])
         except NONSENSE as fault:
             raise EndpointDown(
                 self.link.name, f"answered {query.method} with nonsense ({fault!r})"
             ) from fault
 
-    def _refusal(self, query: Query[Any], refusal: NodeRefusal) -> NodeRefusal:
+    def _refusal(self, query: Query[Any], refusal: NodeRefusal, whole: bool) -> NodeRefusal:
         """Return what answers the question; raise EndpointDown for what tells of the endpoint."""
         replaceable = query.instead is not None and not refusal.busy
         lacking = bool(query.form) and refusal.not_offered
-        if refusal.elsewhere and not (replaceable or lacking):
+        if whole and refusal.elsewhere and not (replaceable or lacking):
             raise down(self.link.name, refusal)
         return refusal
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from poolhand.chain import abi, market_logs, money
 from poolhand.chain.assets import AssetReader
 from poolhand.chain.encode import encode_prediction
+from poolhand.chain.endpoint import Endpoint
 from poolhand.chain.link import Query
 from poolhand.chain.locks import locks_of
 from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
-from poolhand.chain.rpc import Rpc, plain
+from poolhand.chain.parts import in_parts, partial_of
+from poolhand.chain.rpc import Rpc
 from poolhand.chain.snapshot import at_blocks
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
@@ -29,6 +32,7 @@ from poolhand.domain.onchain import (
     HubEvent,
     TaskView,
 )
+from poolhand.domain.partial import Partial
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts
@@ -94,10 +98,10 @@ class PocoHub:
         """After a re-organisation a deal may have been matched anew, at another time."""
         self._deals.clear()
 
-    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
+    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Partial[TaskId, TaskView]:
         """Snapshot tasks and, of each, the named workers' contributions, all at one block."""
         if not asked:
-            return {}
+            return Partial({})
         head = await self.head()
         pairs = [(name, worker) for name, workers in asked.items() for worker in workers]
 
@@ -106,14 +110,9 @@ class PocoHub:
             queries: list[Query[Any]] = [self._task(name, head, at) for name in asked]
             return queries + [self._contribution(name, worker, at) for name, worker in pairs]
 
-        answers: list[Any] = plain(await at_blocks(self._rpc, [head], ask))
-        made: dict[TaskId, dict[Address, ContributionView]] = {name: {} for name in asked}
-        for (name, worker), found in zip(pairs, answers[len(asked) :], strict=True):
-            made[name][worker] = found
-        return {
-            name: replace(view, contributions=made[name])
-            for name, view in zip(asked, answers, strict=False)
-        }
+        answers = await at_blocks(self._rpc, [head], ask, whole=False)
+        views = partial_of(asked, answers[: len(asked)])
+        return _with(views, partial_of(pairs, answers[len(asked) :]))
 
     def _task(self, name: TaskId, head: Head, at: Any) -> Query[TaskView]:
         data = abi.calldata("viewTask(bytes32)", name)
@@ -164,7 +163,7 @@ class PocoHub:
 
     async def accounts(
         self, owners: Iterable[Address], at: Head | None = None
-    ) -> Mapping[Address, Account]:
+    ) -> Partial[Address, Account]:
         """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
         if at is None:
             return await self._each(owners, "viewAccount(address)", abi.account)
@@ -174,14 +173,14 @@ class PocoHub:
             return self._views(names, "viewAccount(address)", abi.account, _where(at, by_hash))
 
         if not names:
-            return {}
-        return dict(zip(names, plain(await at_blocks(self._rpc, [at], ask)), strict=True))
+            return Partial({})
+        return partial_of(names, await at_blocks(self._rpc, [at], ask, whole=False))
 
-    async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
+    async def scores(self, workers: Iterable[Address]) -> Partial[Address, Score]:
         """Return worker scores."""
         return await self._each(workers, "viewScore(address)", lambda raw: Score(abi.word(raw)))
 
-    async def consumed(self, orders: Iterable[OrderHash]) -> Mapping[OrderHash, int]:
+    async def consumed(self, orders: Iterable[OrderHash]) -> Partial[OrderHash, int]:
         """Return how much of each order is used up."""
         return await self._each(orders, "viewConsumed(bytes32)", abi.word)
 
@@ -191,20 +190,21 @@ class PocoHub:
             await self._rpc.ask(self._view(abi.calldata("frozenOf(address)", KITTY), abi.word))
         )
 
-    async def coin_balances(self, owners: Iterable[Address]) -> Mapping[Address, Wei]:
+    async def coin_balances(self, owners: Iterable[Address]) -> Partial[Address, Wei]:
         """Return balances of the chain's coin (wei)."""
         names = tuple(owners)
         queries = [
             Query("eth_getBalance", (str(name), "latest"), lambda raw: Wei(abi.quantity(raw)))
             for name in names
         ]
-        return dict(zip(names, await self._rpc.ask_each(queries), strict=True))
+        return await self._part(names, queries)
 
-    async def rlc_balances(self, owners: Iterable[Address]) -> Mapping[Address, NanoRlc]:
+    async def rlc_balances(self, owners: Iterable[Address]) -> Partial[Address, NanoRlc]:
         """Return RLC held outside the hub (nRLC); on native chains whole nRLC of coin."""
         if self._facts.rlc is None:
             coins = await self.coin_balances(owners)
-            return {owner: NanoRlc(coin // 10**9) for owner, coin in coins.items()}
+            held = {owner: NanoRlc(coin // 10**9) for owner, coin in coins.found.items()}
+            return Partial(held, coins.failed)
         return await self._each(
             owners, "balanceOf(address)", lambda raw: NanoRlc(abi.word(raw)), self._facts.rlc
         )
@@ -262,11 +262,17 @@ class PocoHub:
         signature: str,
         read: Callable[[Any], T],
         to: Address | None = None,
-    ) -> dict[KeyT, T]:
+    ) -> Partial[KeyT, T]:
         """Read one view of many names in one batch."""
         asked = tuple(names)
         queries = self._views(asked, signature, read, "latest", to)
-        return dict(zip(asked, await self._rpc.ask_each(queries), strict=True))
+        return await self._part(asked, queries)
+
+    async def _part(self, names: Collection[KeyT], queries: list[Query[T]]) -> Partial[KeyT, T]:
+        if not names:
+            return Partial({})
+        ask = partial(Endpoint.exchange, queries=queries, whole=False)
+        return partial_of(names, await in_parts(self._rpc, ask))
 
     def _views(
         self,
@@ -285,6 +291,24 @@ class PocoHub:
         asked = {"from": hub, "to": hub if to is None else str(to), "data": data}
         form = "" if isinstance(at, str) else "eth_call by block hash"
         return Query("eth_call", (asked, at), read, form=form)
+
+
+def _with(
+    views: Partial[TaskId, TaskView],
+    contributions: Partial[tuple[TaskId, Address], ContributionView],
+) -> Partial[TaskId, TaskView]:
+    """Put contributions into the views of their tasks; a task that lacks one is missing."""
+    made: dict[TaskId, dict[Address, ContributionView]] = {name: {} for name in views.found}
+    for (name, worker), found in contributions.found.items():
+        if name in made:
+            made[name][worker] = found
+    failed = {**{name: why for (name, _), why in contributions.failed.items()}, **views.failed}
+    whole = {
+        name: replace(view, contributions=made[name])
+        for name, view in views.found.items()
+        if name not in failed
+    }
+    return Partial(whole, failed)
 
 
 def _where(head: Head, by_hash: bool) -> Any:

@@ -12,6 +12,7 @@ from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId, TxHash
 from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
+from poolhand.domain.partial import Partial
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 
@@ -32,8 +33,9 @@ class HubFacts:
 class Hub(Protocol):
     """Reads of the PoCo hub at the newest block of the freshest endpoint; all repeatable.
 
-    Every method raises ChainUnreachable when no endpoint answers. Unknown ids give None, never a
-    zeroed record.
+    Every method raises ChainUnreachable when no endpoint answers; of many things asked for at once
+    those that no endpoint tells are named in the answer, a ``Partial``. Unknown ids give None,
+    never a zeroed record.
     """
 
     @property
@@ -52,8 +54,8 @@ class Hub(Protocol):
     async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
         """Return what matches fixed, of those deals that the chain has, in one batch."""
 
-    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
-        """Snapshot tasks and, of each, the named workers' contributions, in one batch."""
+    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Partial[TaskId, TaskView]:
+        """Snapshot tasks and, of each, the named workers' contributions, all at one block."""
 
     async def categories(self) -> Mapping[int, Category]:
         """Return every category by index."""
@@ -79,22 +81,22 @@ class Hub(Protocol):
 
     async def accounts(
         self, owners: Iterable[Address], at: Head | None = None
-    ) -> Mapping[Address, Account]:
+    ) -> Partial[Address, Account]:
         """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
 
-    async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
+    async def scores(self, workers: Iterable[Address]) -> Partial[Address, Score]:
         """Return worker scores."""
 
-    async def coin_balances(self, owners: Iterable[Address]) -> Mapping[Address, Wei]:
+    async def coin_balances(self, owners: Iterable[Address]) -> Partial[Address, Wei]:
         """Return balances of the chain's coin (wei)."""
 
-    async def rlc_balances(self, owners: Iterable[Address]) -> Mapping[Address, NanoRlc]:
+    async def rlc_balances(self, owners: Iterable[Address]) -> Partial[Address, NanoRlc]:
         """Return RLC held outside the hub (nRLC)."""
 
     async def kitty(self) -> NanoRlc:
         """Return what failed tasks left in the kitty (nRLC)."""
 
-    async def consumed(self, orders: Iterable[OrderHash]) -> Mapping[OrderHash, int]:
+    async def consumed(self, orders: Iterable[OrderHash]) -> Partial[OrderHash, int]:
         """Return how much of each order is used up."""
 
     async def deals_of(

@@ -215,7 +215,7 @@ class Intake:
     async def _views_of(self, some: tuple[TaskId, ...]) -> tuple[TaskView, ...]:
         """Look at tasks in one batch; one that cannot be looked at is left out."""
         try:
-            return tuple((await self._hub.tasks(dict.fromkeys(some, ()))).values())
+            return tuple((await self._hub.tasks(dict.fromkeys(some, ()))).found.values())
         except ChainUnreachable:
             raise
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's

@@ -26,7 +26,7 @@ class AccountReads:
         self._boundary, self._outage = boundary, outage
 
     async def read(self, workers: list[Address]) -> None:
-        """Read score and stake of workers; old values stand while the chain does not answer."""
+        """Read score and stake of workers; old values stand where the chain does not answer."""
         try:
             scores = await self._hub.scores(workers)
             accounts = await self._hub.accounts(workers)
@@ -41,5 +41,5 @@ class AccountReads:
                 await self.read([worker])
             return
         self._outage.over()
-        for worker in workers:
+        for worker in scores.found.keys() & accounts.found.keys():
             self._directory.appraise(worker, scores[worker], accounts[worker])

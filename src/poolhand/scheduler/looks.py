@@ -7,13 +7,14 @@ holds up neither the loop nor a look at one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import TaskView
+from poolhand.domain.partial import Partial
 from poolhand.domain.task.machine import Viewed
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub
@@ -105,12 +106,15 @@ class Looks:
         waiting = {task_id: self._waiting.pop(task_id, []) for task_id in batch}
         left: list[TaskId] = []
         fault: ChainUnreachable | None = None
+        missing: set[TaskId] = set()
         for part in [[each] for each in batch] if failed >= MOST_FAILED else [batch]:
             try:
-                await self._read(part)
+                missing |= await self._read(part)
             except ChainUnreachable as unreachable:
                 left, fault = [*left, *part], unreachable
-        for task_id in set(batch) - set(left):
+        for task_id in missing:  # it is outdated, so it is asked for again with the next block
+            self._waiting[task_id] = waiting[task_id] + self._waiting.get(task_id, [])
+        for task_id in set(batch) - set(left) - missing:
             for look in waiting[task_id]:
                 look.seen()
         if fault is None:
@@ -122,22 +126,26 @@ class Looks:
         await self._retry.bear(fault)
         return failed + 1
 
-    async def _read(self, asked: Sequence[TaskId]) -> None:
-        """Read tasks in one batch; one by one where that fails, to see whose fault it is."""
+    async def _read(self, asked: Sequence[TaskId]) -> set[TaskId]:
+        """Read tasks in one batch; one by one where that fails, to see whose fault it is.
+
+        Returns:
+            Those of which no endpoint could tell, though of others one could.
+        """
         try:
             views = await self._views(asked)
         except ChainUnreachable:
             raise
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
             if len(asked) > 1:
-                for task_id in asked:
-                    await self._read([task_id])
-                return
+                parts = [await self._read([task_id]) for task_id in asked]
+                return set[TaskId]().union(*parts)
             self._engine.note(asked[0], fault, "look", passing=True)
-            return
-        self.outdated.update(task_id for task_id in asked if task_id not in views)
-        for view in views.values():
+            return set()
+        self.outdated.update(task_id for task_id in asked if task_id not in views.found)
+        for view in views.found.values():
             self._see(view)
+        return set(views.failed)
 
     def _see(self, view: TaskView) -> None:
         task_id = view.task_id
@@ -152,7 +160,7 @@ class Looks:
             self.outdated.discard(task_id)
             self._engine.feed(task_id, Viewed(view.block_time, view))
 
-    async def _views(self, asked: Sequence[TaskId]) -> Mapping[TaskId, TaskView]:
+    async def _views(self, asked: Sequence[TaskId]) -> Partial[TaskId, TaskView]:
         tasks = [self._engine.tasks[task_id] for task_id in asked if task_id in self._engine.tasks]
         workers = {task.facts.task_id: [a.worker for a in task.attempts] for task in tasks}
-        return await self._hub.tasks(workers) if workers else {}
+        return await self._hub.tasks(workers) if workers else Partial({})

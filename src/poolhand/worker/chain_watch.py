@@ -7,7 +7,7 @@ passing of time. What is seen becomes an event of the machine (``domain.replicat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 from typing import Final
 
@@ -16,6 +16,7 @@ import structlog
 from poolhand.domain.errors import ChainUnreachable, IllegalTransition
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import EventKind, Head, TaskView
+from poolhand.domain.partial import Partial
 from poolhand.domain.replicate.machine import Ended, Replicate, Settled
 from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
 from poolhand.domain.replicate.status import Status
@@ -217,12 +218,13 @@ class ChainWatch:
             for task_id in wanted:
                 await self._read({task_id})
             return
-        for task_id, view in views.items():
+        for task_id, view in views.found.items():
             await self._see(task_id, view)
+        views.check()
 
-    async def _views(self, wanted: Collection[TaskId]) -> Mapping[TaskId, TaskView]:
+    async def _views(self, wanted: Collection[TaskId]) -> Partial[TaskId, TaskView]:
         asked = dict.fromkeys(wanted, (self._toolbox.worker,))
-        return await self._toolbox.hub.tasks(asked) if asked else {}
+        return await self._toolbox.hub.tasks(asked) if asked else Partial({})
 
     async def _see(self, task_id: TaskId, view: TaskView) -> None:
         """Take the news of one task; raises ChainUnreachable."""

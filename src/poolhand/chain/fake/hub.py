@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from poolhand.chain.fake.assets import predict
 from poolhand.chain.fake.blocks import FakeBlock
@@ -31,6 +31,7 @@ from poolhand.domain.onchain import (
     HubEvent,
     TaskView,
 )
+from poolhand.domain.partial import Partial
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts
@@ -38,6 +39,8 @@ from poolhand.ports.chain import HubFacts
 if TYPE_CHECKING:
     from poolhand.chain.fake.reach import Reach
 
+K = TypeVar("K")
+T = TypeVar("T")
 _NOTHING = ContributionView(
     ContributionStatus.UNSET, ResultHash(bytes(32)), ResultSeal(bytes(32)), 0
 )
@@ -53,6 +56,11 @@ class FakeHub:
     def facts(self) -> HubFacts:
         """Facts fixed when the chain was made."""
         return self._chain.facts
+
+    def _part(self, found: Mapping[K, T]) -> Partial[K, T]:
+        lost = self._reach.unreadable
+        left = {name: each for name, each in found.items() if name not in lost}
+        return Partial(left, dict.fromkeys(found.keys() - left.keys(), "no endpoint has it"))
 
     def _state(self) -> State:
         self._reach.check_up()
@@ -76,10 +84,10 @@ class FakeHub:
         known = self._state().deals
         return {name: known[name] for name in asked if name in known}
 
-    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Mapping[TaskId, TaskView]:
+    async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Partial[TaskId, TaskView]:
         """Snapshot tasks and the named workers' contributions."""
         state, head = self._state(), self._reach.seen.head
-        return {
+        views = {
             name: replace(
                 state.view(name),
                 block=head.number,
@@ -90,6 +98,7 @@ class FakeHub:
             )
             for name, workers in asked.items()
         }
+        return self._part(views)
 
     async def categories(self) -> Mapping[int, Category]:
         """Return every category by index."""
@@ -119,10 +128,12 @@ class FakeHub:
 
     async def accounts(
         self, owners: Iterable[Address], at: Head | None = None
-    ) -> Mapping[Address, Account]:
+    ) -> Partial[Address, Account]:
         """Return hub accounts (nRLC), of the newest block or of exactly the one named."""
         state = self._state() if at is None else self._state_at(at)
-        return {owner: Account(state.stake_of(owner), state.locked_of(owner)) for owner in owners}
+        return self._part(
+            {each: Account(state.stake_of(each), state.locked_of(each)) for each in owners}
+        )
 
     def _state_at(self, head: Head) -> State:
         self._reach.check_up()
@@ -132,29 +143,29 @@ class FakeHub:
                 return block.state
         raise ChainUnreachable(f"the endpoint does not have block {head.number}: wait for it")
 
-    async def scores(self, workers: Iterable[Address]) -> Mapping[Address, Score]:
+    async def scores(self, workers: Iterable[Address]) -> Partial[Address, Score]:
         """Return worker scores."""
         state = self._state()
-        return {worker: state.scores.get(worker, Score(0)) for worker in workers}
+        return self._part({worker: state.scores.get(worker, Score(0)) for worker in workers})
 
-    async def coin_balances(self, owners: Iterable[Address]) -> Mapping[Address, Wei]:
+    async def coin_balances(self, owners: Iterable[Address]) -> Partial[Address, Wei]:
         """Return balances of the chain's coin (wei)."""
         state = self._state()
-        return {owner: state.coin_of(owner) for owner in owners}
+        return self._part({owner: state.coin_of(owner) for owner in owners})
 
-    async def rlc_balances(self, owners: Iterable[Address]) -> Mapping[Address, NanoRlc]:
+    async def rlc_balances(self, owners: Iterable[Address]) -> Partial[Address, NanoRlc]:
         """Return RLC held outside the hub (nRLC)."""
         state = self._state()
-        return {owner: state.rlc_of(owner) for owner in owners}
+        return self._part({owner: state.rlc_of(owner) for owner in owners})
 
     async def kitty(self) -> NanoRlc:
         """Return what failed tasks left in the kitty (nRLC)."""
         return self._state().locked_of(KITTY)
 
-    async def consumed(self, orders: Iterable[OrderHash]) -> Mapping[OrderHash, int]:
+    async def consumed(self, orders: Iterable[OrderHash]) -> Partial[OrderHash, int]:
         """Return how much of each order is used up."""
         state = self._state()
-        return {order: state.consumed.get(order, 0) for order in orders}
+        return self._part({order: state.consumed.get(order, 0) for order in orders})
 
     async def deals_of(
         self, workerpool: Address, first: BlockNumber, last: BlockNumber

@@ -25,10 +25,13 @@ class Reach:
         outage: While True its ports raise ChainUnreachable and its watcher waits; so they do
             during an outage of the whole chain.
         lag: How many blocks behind the newest its reads are; that of the chain, if that is more.
+        unreadable: Tasks, addresses and orders of which no endpoint tells; only the
+            reads of many things know of them.
     """
 
     def __init__(self, chain: FakeChain) -> None:
         self.chain, self.outage, self.lag = chain, False, 0
+        self.unreadable = set[object]()
         self.hub, self.watcher = FakeHub(self), FakeWatcher(self)
 
     def sender(
