@@ -55,6 +55,25 @@ def test_of_several_buyers_each_further_one_doubles_the_rest_up_to_a_limit(count
     assert after(range(1, count + 1), known) == known, "who has failed already is not counted again"
 
 
+@pytest.mark.case("A3")
+@given(st.lists(st.booleans(), max_size=40))
+def test_wallets_that_never_paid_here_rest_a_new_app_for_minutes_in_all(pays):
+    """Each buyer waits until it is sold again, as whoever would keep it from being sold must."""
+    known, now, rested = UNKNOWN_APP, NOW, 0
+    for number, has_paid in enumerate(pays, 1):
+        known = app_failed(known, buyer(number), now, has_paid=has_paid)
+        rested += max(known.rests_until - now, 0)
+        now = UnixSeconds(max(known.rests_until, now))
+    if sum(pays) <= SEVERAL:
+        assert rested <= REST * (MOST_DOUBTERS - SEVERAL + 1)
+
+
+def test_fresh_wallets_make_no_payers_rest_longer():
+    known = after(range(1, MOST_DOUBTERS), has_paid=False)
+    paid = app_failed(known, buyer(99), NOW, has_paid=True)
+    assert paid.rests_until - NOW == REST
+
+
 def test_one_task_that_is_settled_ends_all_doubts():
     known = app_ran(after(range(1, 9)))
     assert known.works

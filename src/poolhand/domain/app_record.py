@@ -3,7 +3,8 @@
 One buyer's failures say little of an app: arguments and data are the buyer's, and a rival of the
 app's owner may buy on purpose what must fail. So an app rests for everybody only once it failed for
 several buyers; of an app that has run here, only the word of buyers counts that have paid for
-something here.
+something here, and of any app only theirs makes a rest longer: a fresh wallet costs nothing, and a
+task that fails costs its buyer nothing either.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class AppRecord:
         settled: Its tasks that were settled.
         doubters: Buyers for which it failed since, each once.
         rests_until: Nobody new is sold it until then (block time).
+        payers: How many of the doubters had paid for something here.
     """
 
     settled: int = 0
     doubters: tuple[Address, ...] = ()
     rests_until: UnixSeconds = UnixSeconds(0)
+    payers: int = 0
 
     @property
     def works(self) -> bool:
@@ -66,7 +69,9 @@ def app_failed(known: AppRecord, buyer: Address, at: UnixSeconds, *, has_paid: b
     if not is_heard or buyer in known.doubters or len(known.doubters) == MOST_DOUBTERS:
         return known
     doubters = (*known.doubters, buyer)
+    payers = known.payers + has_paid
     if len(doubters) < SEVERAL:
-        return replace(known, doubters=doubters)
-    rest = min(REST << (len(doubters) - SEVERAL), LONGEST_REST)
-    return replace(known, doubters=doubters, rests_until=UnixSeconds(at + rest))
+        return replace(known, doubters=doubters, payers=payers)
+    rest = min(REST << max(payers - SEVERAL, 0), LONGEST_REST)
+    until = UnixSeconds(max(known.rests_until, at + rest))
+    return replace(known, doubters=doubters, rests_until=until, payers=payers)

@@ -80,6 +80,7 @@ def _encode(known: AppRecord) -> dict[str, Any]:
         "settled": known.settled,
         "doubters": [str(each) for each in known.doubters],
         "rests_until": known.rests_until,
+        "payers": known.payers,
     }
 
 
@@ -87,4 +88,5 @@ def _decode(record: Mapping[str, Any]) -> AppRecord:
     """Read a record; those of before 2026-11-28 do not tell for whom it failed: it is forgiven."""
     doubters = tuple(Address.parse(each) for each in record.get("doubters", ()))
     rests_until = int(record["rests_until"]) if doubters else 0
-    return AppRecord(int(record["settled"]), doubters, UnixSeconds(rests_until))
+    payers = min(int(record.get("payers", len(doubters))), len(doubters))
+    return AppRecord(int(record["settled"]), doubters, UnixSeconds(rests_until), payers)
