@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-PATIENCE = 1.0
+PATIENCE = 3.0
 """Seconds for a process to say that it is ready."""
 
 
@@ -38,20 +38,41 @@ class Balancer:
         return None
 
     async def _accept(self, reader, writer) -> None:
-        with suppress(OSError):
-            if url := await self._leader():
-                place = urlsplit(url)
-                behind = await asyncio.open_connection(place.hostname, place.port)
-                await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
-        writer.close()
+        """Carry one connection to whoever leads; it ends when either side does."""
+        sides = [(reader, writer)]
+        try:
+            with suppress(OSError):
+                if url := await self._leader():
+                    place = urlsplit(url)
+                    sides.append(await asyncio.open_connection(place.hostname, place.port))
+                    (here, back), (there, on) = sides
+                    pumps = [asyncio.ensure_future(_pump(here, on)),
+                             asyncio.ensure_future(_pump(there, back))]  # fmt: skip
+                    try:
+                        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        for pump in pumps:
+                            pump.cancel()
+                        await asyncio.gather(*pumps, return_exceptions=True)
+        finally:
+            for _, each in sides:
+                each.close()
 
     def stop(self) -> None:
+        """Stop listening and hang up on everybody."""
+
         async def close():
             self._server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for each in others:
+                each.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0)  # what was closed is let go of in the next turn
 
         self._do(close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
 
 async def _pump(reader, writer) -> None:
@@ -59,4 +80,3 @@ async def _pump(reader, writer) -> None:
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-    writer.close()

@@ -1,4 +1,4 @@
-"""A pool on a real server that freezes before or after everything it does; another takes over.
+"""A pool on a real server that freezes before or after what it does; another takes over.
 
 The frozen one keeps its session until whoever takes over ends it; then it wakes, and can write
 nothing. The network comes to the end that it would have come to, and nothing is sent twice.
@@ -6,6 +6,7 @@ nothing. The network comes to the end that it would have come to, and nothing is
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from network.fuses import FusedJournal
@@ -19,9 +20,9 @@ from poolhand.scheduler.engine import CODEC
 from poolhand.store.errors import JournalLocked
 from poolhand.store.sql import SqlJournal
 from poolhand.store.sql_reader import SqlReader
-from postgres_fixtures import postgres_server
+from postgres_fixtures import postgres, postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["postgres", "postgres_server"]
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -55,8 +56,12 @@ class Rivals:
         return self
 
     def close(self):
+        """Let go of everything, and leave the database as empty as a new one."""
         for each in (*self.frozen, self._newest, self._reader):
             each.close()
+        tables = "journal, cursors, deals, tasks, attempts, transactions, totals"
+        with psycopg.connect(self._url, autocommit=True) as server:
+            server.execute(f"TRUNCATE {tables}")
 
 
 async def play(folder, url, at, *, workers, quick, trust, tasks):
@@ -85,28 +90,28 @@ async def play(folder, url, at, *, workers, quick, trust, tasks):
     return world, len(rivals.frozen)
 
 
-@pytest.mark.parametrize(("name", "stride"), [("quick", 1), ("standard", 7)])
+@pytest.mark.parametrize(("name", "stride"), [("quick", 3), ("standard", 11)])
 async def test_a_pool_that_freezes_at_any_point_is_followed_and_nothing_is_sent_twice(
-    tmp_path, postgres_server, name, stride
+    tmp_path, postgres, name, stride
 ):
-    undisturbed, _ = await play(tmp_path / "0", postgres_server.database(), (), **PLAYS[name])
+    undisturbed, _ = await play(tmp_path / "0", postgres, (), **PLAYS[name])
     wanted, points = end(undisturbed), list(undisturbed.pool.fuse.trace)
     assert all(view[0] is ChainTaskStatus.COMPLETED for view in wanted["tasks"].values())
     for number in range(1, len(points) + 1, stride):
         point = points[number - 1]
         folder = tmp_path / str(number)
-        world, frozen = await play(folder, postgres_server.database(), [number], **PLAYS[name])
+        world, frozen = await play(folder, postgres, [number], **PLAYS[name])
         assert frozen in (1, 2), point  # the last one is stopped by the test
         assert not world.refused(), point
         assert end(world) == wanted, f"frozen {point} ({number})"
         assert max(_sent(world).values()) == 1, point
 
 
-async def test_a_pool_that_freezes_again_and_again_is_followed_each_time(tmp_path, postgres_server):
+async def test_a_pool_that_freezes_again_and_again_is_followed_each_time(tmp_path, postgres):
     play_of = PLAYS["bag"]
-    undisturbed, _ = await play(tmp_path / "0", postgres_server.database(), (), **play_of)
+    undisturbed, _ = await play(tmp_path / "0", postgres, (), **play_of)
     at = range(9, 3 * len(undisturbed.pool.fuse.trace), 9)
-    world, frozen = await play(tmp_path / "1", postgres_server.database(), at, **play_of)
+    world, frozen = await play(tmp_path / "1", postgres, at, **play_of)
     assert frozen > 5
     assert not world.refused()
     assert max(_sent(world).values()) == 1
