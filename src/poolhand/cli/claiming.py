@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from poolhand.domain.deal import Deal
     from poolhand.requester.claims import Claimed
     from poolhand.requester.watching import Progress, TaskProgress
 
@@ -82,6 +83,28 @@ async def claim_by_itself(
         command.note(f"transaction {receipt.tx_hash} in block {receipt.block}")
     command.note(f"claimed {len(claimed.tasks)} task(s); {_others(claimed)}")
     return claimed
+
+
+async def claim_watched(
+    command: CommandRun, progress: Progress, by_hand: str, deal: Deal | None = None
+) -> Claimed | None:
+    """Do the same for a watch that had no wallet: one is opened only now, if there is one.
+
+    Args:
+        command: Whose wallet claims.
+        progress: Of what was watched.
+        by_hand: The command that claims it.
+        deal: Of the tasks, when all are of one.
+    """
+    if late(progress) and not command.can_sign:
+        command.note(f"no wallet is known here to claim it with: `{by_hand}`")
+        return None
+
+    async def act() -> Claimed:
+        async with command.requester(signing=True) as requester:
+            return await requester.claim_late(progress, deal)
+
+    return await claim_by_itself(command, progress, by_hand, act)
 
 
 def _others(claimed: Claimed) -> str:

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from poolhand.cli.causes import causes_report
-from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
+from poolhand.cli.claiming import ClaimFlag, claim_members, claim_report, claim_watched
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.lists import (
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from poolhand.domain.deal import Deal
     from poolhand.requester.claims import Claimed
-    from poolhand.requester.session import SessionDeal
     from poolhand.requester.watching import Progress, TaskProgress
 
 app = noun("Look at deals, and claim what was not delivered.")
@@ -81,25 +80,15 @@ async def watch(command: CommandRun, deal_id: DealArgument, claim: ClaimFlag = T
     async with command.session() as session:
         deal = await session.deal(deal_id)
         await follow(command, deal.follow(), lambda: deal.progress)
-        claimed = await _claim_late(command, deal) if claim else None
+        claimed = (
+            await claim_watched(command, deal.progress, f"poolhand deal claim {deal.id}", deal.deal)
+            if claim
+            else None
+        )
         if claimed is not None:
             await deal.look()
     code = 0 if deal.progress.succeeded else NOT_COMPLETED
     return _answer(deal.deal, deal.progress, code, claimed)
-
-
-async def _claim_late(command: CommandRun, deal: SessionDeal) -> Claimed | None:
-    """Claim what ran out of time; with a wallet of its own, opened only now."""
-    by_hand = f"poolhand deal claim {deal.id}"
-    if late(deal.progress) and not command.can_sign:
-        command.note(f"no wallet is known here to claim it with: `{by_hand}`")
-        return None
-
-    async def act() -> Claimed:
-        async with command.requester(signing=True) as requester:
-            return await requester.claim_late(deal.progress, deal.deal)
-
-    return await claim_by_itself(command, deal.progress, by_hand, act)
 
 
 @verb(app, "claim", example=f"poolhand deal claim 0x{'1f' * 32}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poolhand.cli.claiming import ClaimFlag, claim_by_itself, claim_members, claim_report, late
+from poolhand.cli.claiming import ClaimFlag, claim_members, claim_report, claim_watched
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.lists import (
@@ -30,7 +30,6 @@ from poolhand.domain.ids import Address
 if TYPE_CHECKING:
     from poolhand.requester.claims import Claimed
     from poolhand.requester.history import TaskHistory
-    from poolhand.requester.watching import Progress
 
 app = noun("Look at tasks, follow them, download results.")
 
@@ -108,26 +107,16 @@ async def watch(command: CommandRun, task_id: TaskArgument, claim: ClaimFlag = T
     async with command.session() as session:
         task = session.task(task_id)
         await follow(command, task.follow(), lambda: task.standing)
-        claimed = await _claim_late(command, task.standing) if claim else None
+        claimed = (
+            await claim_watched(command, task.standing, f"poolhand task claim {task.id}")
+            if claim
+            else None
+        )
         if claimed is not None:
             await task.look_again()
         found = await task.history()
     code = 0 if task.standing.succeeded else NOT_COMPLETED
     return _answer(command, found, code, claimed)
-
-
-async def _claim_late(command: CommandRun, progress: Progress) -> Claimed | None:
-    """Claim a task that ran out of time; with a wallet of its own, opened only now."""
-    by_hand = f"poolhand task claim {progress.tasks[0].task_id}"
-    if late(progress) and not command.can_sign:
-        command.note(f"no wallet is known here to claim it with: `{by_hand}`")
-        return None
-
-    async def act() -> Claimed:
-        async with command.requester(signing=True) as requester:
-            return await requester.claim_late(progress)
-
-    return await claim_by_itself(command, progress, by_hand, act)
 
 
 @verb(app, "download", example=f"poolhand task download 0x{'2e' * 32} --to results --extract")
