@@ -27,7 +27,7 @@ from poolhand.store.memory import MemoryJournal
 
 PRICE: Final = NanoRlc(NANO_PER_RLC)
 CATEGORY: Final = 1
-"""Of 20 minutes: after 5, those of category 0, a pool gives to others what waits for the chain."""
+"""Of 20 minutes: the last of a bag of 10,000 waits as long for the chain."""
 STAKE: Final = NanoRlc(1_000 * NANO_PER_RLC)
 """Of each worker: enough for all that it may hold."""
 AT_ONCE: Final = 200

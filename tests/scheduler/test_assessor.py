@@ -6,6 +6,7 @@ import pytest
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement.reliance import LEFT_TO_OTHERS
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import NEWCOMER, REST
 from poolhand.domain.task.idle import IdleReason
@@ -217,3 +218,36 @@ async def test_no_more_than_processors_is_given_whatever_was_proved(world):
         )
     deal = await world.deal(tasks=9)
     assert sum(world.status(name, worker) is not None for _, name in deal.tasks()) == 3
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_late"),
+    [(TO_COMPUTED, False), ((*TO_COMPUTED, S.CAN_CONTRIBUTE, S.CONTRIBUTING), False),
+     (TO_COMPUTED[:-1], True)],
+)  # fmt: skip
+async def test_who_is_proved_and_waits_for_the_chain_is_not_late_but_not_for_ever(
+    world, statuses, is_late
+):
+    worker = await world.hired()
+    await settles(world, worker, first_task(await world.deal()))
+    task = first_task(await world.deal())
+    await worker.reports(task, *statuses)
+    other = await world.hired()
+    facts = world.task(task).facts
+    await world.step(RULES.take_up)
+    await world.step(facts.period)
+    assert bool(world.task(task).attempt(other.address)) is is_late
+    assert bool(known_of(world, worker).faults) is is_late
+    await world.pass_to(facts.contribution_deadline - LEFT_TO_OTHERS * facts.period)
+    await world.step()
+    assert world.task(task).attempt(other.address)
+    assert known_of(world, worker).faults == 1
+
+
+async def test_the_word_of_a_newcomer_that_it_has_computed_buys_it_no_time(world):
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await worker.reports(task, *TO_COMPUTED)
+    await world.step(RULES.take_up)
+    await world.step(world.task(task).facts.period)
+    assert known_of(world, worker).faults == 1

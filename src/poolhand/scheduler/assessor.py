@@ -11,7 +11,7 @@ import structlog
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
-from poolhand.domain.placement.reliance import is_taken_up
+from poolhand.domain.placement.reliance import is_taken_up, late_at
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import REQUESTERS_TRIES
 from poolhand.domain.task.judgement import Ending, Judgement, ending, judge
@@ -119,10 +119,11 @@ class Assessor:
             task = self._engine.tasks.get(task_id)
             attempt = task.attempt(worker) if task else None
             if task and attempt and is_working(task, attempt):
-                overdue = now >= attempt.log[0].at + task.facts.period
-                is_here = self._directory.get(worker) is not None
-                if overdue or (is_here and not is_taken_up(attempt)):
-                    self._blame(task, worker, TOO_SLOW if overdue else SILENT)
+                late, is_here = late_at(task, attempt), self._directory.get(worker) is not None
+                if now >= late or (is_here and not is_taken_up(attempt)):
+                    self._blame(task, worker, TOO_SLOW if now >= late else SILENT)
+                elif now >= attempt.log[0].at + task.facts.period:  # it waits for the chain
+                    heappush(self._due, (late, task_id, worker))
 
     def changed(self, task_id: TaskId) -> None:
         """Judge what has become of a task's replicates."""

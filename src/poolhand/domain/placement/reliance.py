@@ -9,13 +9,30 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_working, replicates_needed
 from poolhand.domain.trust import Weight
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import Seconds, UnixSeconds
 
 NEWCOMERS_PART: Final = 4
 """A newcomer is counted on for this part of the time for which a proved worker is."""
+
+
+AWAITS_CHAIN: Final = frozenset(
+    {
+        Status.COMPUTED,
+        Status.RESULT_UPLOADING,
+        Status.RESULT_UPLOADED,
+        Status.CAN_CONTRIBUTE,
+        Status.CONTRIBUTING,
+    }
+)
+"""Statuses in which a worker has done its part, and waits for its turn on chain."""
+LONGEST_WAIT: Final = Seconds(3600)
+"""For which the chain may hold up what a proved worker has computed, beyond a period."""
+LEFT_TO_OTHERS: Final = 2
+"""Periods before the deadline in which others may still compute the task."""
 
 
 def is_taken_up(attempt: Attempt) -> bool:
@@ -27,8 +44,22 @@ def is_counted_on(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
     """Whether a replicate that may still contribute is expected to."""
     if not is_taken_up(attempt):
         return task.now < attempt.heard_at + rules.take_up
-    trusted_for = task.facts.period // (1 if attempt.proved else NEWCOMERS_PART)
-    return task.now < attempt.log[0].at + trusted_for
+    if not attempt.proved:
+        return task.now < attempt.log[0].at + task.facts.period // NEWCOMERS_PART
+    return task.now < late_at(task, attempt)
+
+
+def late_at(task: Task, attempt: Attempt) -> UnixSeconds:
+    """Return from when a replicate is late: after a period, unless it is the chain that is.
+
+    Behind the contributions of a large bag one that was computed in seconds waits for blocks, and
+    so would that of anybody else; of this only a worker that has proved itself is believed.
+    """
+    period, begun = task.facts.period, attempt.log[0].at
+    if not attempt.proved or attempt.status not in AWAITS_CHAIN:
+        return UnixSeconds(begun + period)
+    last = task.facts.contribution_deadline - LEFT_TO_OTHERS * period
+    return UnixSeconds(max(begun + period, min(last, begun + period + LONGEST_WAIT)))
 
 
 def is_vouched_for(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
@@ -71,4 +102,5 @@ def next_doubt(task: Task, rules: PlacementRules) -> UnixSeconds | None:
 def _doubts(task: Task, attempt: Attempt, rules: PlacementRules) -> tuple[int, ...]:
     begun, period = attempt.log[0].at, task.facts.period
     trusted = (begun + period, begun + period // NEWCOMERS_PART)
-    return (*trusted, begun + rules.trial, attempt.heard_at + rules.take_up)
+    told = begun + rules.trial, attempt.heard_at + rules.take_up
+    return (*trusted, *told, late_at(task, attempt))
