@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from session_world import ground, until
 
 from poolhand.domain.errors import Unavailable
@@ -59,3 +60,28 @@ async def test_a_name_with_one_address_is_left_to_the_system():
     places = Places("wss://pool.test/worker", one)
     places.next()
     assert await places.where() == {}
+
+
+async def test_a_proxy_is_left_to_find_the_pool(monkeypatch):
+    """Who is behind one may resolve nothing, and what is dialled is the proxy."""
+    monkeypatch.setenv("https_proxy", "http://192.0.2.9:3128")
+    asked = []
+
+    async def several(host, port):
+        asked.append(host)
+        return await three(host, port)
+
+    assert await Places("wss://pool.test/worker", several).where() == {}
+    assert not asked
+
+
+async def test_a_system_that_finds_no_address_in_time_is_given_up():
+    """Else a worker whose name service hangs could not even be stopped."""
+
+    async def never(_host, _port):
+        await asyncio.Event().wait()
+
+    with pytest.raises(OSError):
+        async with asyncio.timeout(30) as ours:
+            await Places("wss://pool.test/worker", never, timeout=0).where()
+    assert not ours.expired()

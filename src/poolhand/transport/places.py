@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
+
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """Return the addresses of a host; raises OSError."""
 
@@ -20,16 +23,18 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class Places:
-    """Dials the addresses behind a URL in turn.
+    """Dials the addresses behind a URL in turn; a proxy finds the pool by itself.
 
     Args:
         url: ``ws://`` or ``wss://``.
         resolve: Finds the addresses.
+        timeout: Seconds that it may take.
     """
 
-    def __init__(self, url: str, resolve: Resolve = resolve) -> None:
+    def __init__(self, url: str, resolve: Resolve = resolve, timeout: float = 10.0) -> None:
         parts = urlsplit(url)
-        self._host, self._resolve = parts.hostname or "", resolve
+        self._timeout = timeout
+        self._url, self._host, self._resolve = url, parts.hostname or "", resolve
         self._port = parts.port or (443 if parts.scheme == "wss" else 80)
         self._turn = 0
 
@@ -38,8 +43,15 @@ class Places:
         self._turn += 1
 
     async def where(self) -> dict[str, str | int]:
-        """Return what to dial instead of the URL's own host; nothing where there is one address."""
-        found = await self._resolve(self._host, self._port)
+        """Return what to dial instead of the URL's own host; raises OSError.
+
+        Nothing where it has one address, and behind a proxy: who connects through one may be unable
+        to resolve names, and an address of the pool is not one of the proxy.
+        """
+        if get_proxy(parse_uri(self._url)) is not None:
+            return {}
+        async with asyncio.timeout(self._timeout):
+            found = await self._resolve(self._host, self._port)
         if len(found) < 2:
             return {}
         return {"host": found[self._turn % len(found)], "port": self._port}

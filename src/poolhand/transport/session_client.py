@@ -112,7 +112,8 @@ class SessionClient:
         self._capabilities = capabilities
         self._clock, self._entropy, self._rules = clock, entropy, rules
         self._address = socket_url(facts.url)
-        self._places, self._stands_by = Places(self._address), False
+        self._places = Places(self._address, timeout=rules.connect_timeout)
+        self._stands_by = False
         self._link: Outbox | None = None
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
