@@ -26,7 +26,7 @@ class Server:
     def __init__(self):
         self.leader, self.is_held, self.now = FIRST, True, 100.0
         self.fault, self.refusals, self.ended, self.script = None, [], [], {}
-        self.looks = 0
+        self.looks, self.lost = 0, []
 
     def sight(self):
         self.now += 1.0
@@ -49,7 +49,11 @@ class Server:
         return self
 
     def beat(self):
-        pass
+        if self.lost:
+            raise self.lost.pop(0)
+
+    def close(self):
+        self.is_held = False
 
 
 @pytest.fixture
@@ -176,6 +180,19 @@ async def test_a_lead_that_was_taken_slowly_still_has_its_lease(server, wallet):
     server.now += 60
     with pytest.raises(LeadLost):
         lease.check()
+
+
+async def test_whoever_loses_the_lead_while_taking_it_leaves_it_free(server, wallet):
+    server.leader, server.is_held = None, False
+    server.lost = [LeadLost("the database ended its session")]
+    with pytest.raises(LeadLost):  # at the first look it is told
+        await lead(server, wallet)
+    assert not server.is_held
+    server.leader, server.is_held = FIRST, True
+    server.lost = [LeadLost("the database ended its session")]
+    server.script[server.looks + 3] = lambda: setattr(server, "is_held", False)
+    await lead(server, wallet)
+    assert not server.ended, "it had to end its own session"
 
 
 class Closed:

@@ -151,7 +151,11 @@ class Standby:
         taken = self._clock()
         journal = await asyncio.to_thread(self._begin)
         lease = Lease(journal, taken, self._clock)
-        await asyncio.to_thread(lease.beat)  # what is migrated may take longer than a lease
+        try:
+            await asyncio.to_thread(lease.beat)  # what is migrated may take longer than a lease
+        except BaseException:
+            journal.close()  # it holds the lock, and whoever waits would have to end us
+            raise
         log.info("lead_taken", waited=self._waits)
         return journal, lease
 
