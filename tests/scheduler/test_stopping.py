@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from pool_front import Front
 from pool_world import TO_COMPUTED, PoolWorld, S, first_task
 
 from poolhand.domain.returns import RETURN
 from poolhand.keys.lock import WalletLock
+from poolhand.ports.lead import UNFENCED, LeadLost
 from poolhand.scheduler.main import _serve
 from poolhand.scheduler.scheduler import Scheduler
 from poolhand.store.memory import MemoryJournal
@@ -32,8 +34,8 @@ def scheduler_of(world, journal):
 class Served:
     """A scheduler as ``poolhand pool serve`` runs it, on a journal that outlives it."""
 
-    def __init__(self, world, journal, port=0):
-        listener = bind("127.0.0.1", port)
+    def __init__(self, world, journal, port=0, fence=UNFENCED):
+        self.listener = listener = bind("127.0.0.1", port)
         url = f"http://127.0.0.1:{port_of(listener)}"
         self.scheduler = scheduler_of(world, journal)
         self.facts = PoolFacts(31337, world.chain.facts.hub, world.workerpool, url)
@@ -41,8 +43,9 @@ class Served:
         self.lock = WalletLock(world._folder / "locks", world.owner.address)
         self.lock.acquire()
         serving = _serve(
-            self.scheduler, world.owner, self.lock, self.facts, listener, lambda _: self.up.set()
-        )
+            self.scheduler, world.owner, self.lock, self.facts, listener, lambda _: self.up.set(),
+            fence=fence,
+        )  # fmt: skip
         self.task = asyncio.ensure_future(serving)
         self.front = Front(world, self.facts)
 
@@ -124,3 +127,24 @@ async def test_a_worker_that_comes_back_to_a_restarted_pool_keeps_its_task(pool)
     await world.step(RETURN + 1)
     assert world.status(task, worker) is S.COMPUTING
     assert world.status(task, other) is None
+
+
+class Lost:
+    """The fence of a process that lost the lead."""
+
+    def check(self):
+        raise LeadLost("two took the lead")
+
+
+async def test_a_pool_that_loses_its_lead_while_it_waits_for_its_chain_ends(tmp_path):
+    """Else it could not stand by for the one that leads now."""
+    world = PoolWorld(tmp_path)
+    world.clock = SystemClock()
+    world.chain.outage = True
+    served = Served(world, MemoryJournal(), fence=Lost())
+    async with asyncio.timeout(TIME_LIMIT):
+        with pytest.raises(ExceptionGroup) as ended:
+            await served.task
+    assert ended.group_contains(LeadLost)
+    served.listener.close()
+    served.lock.release()

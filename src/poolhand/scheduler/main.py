@@ -164,6 +164,7 @@ async def _serve(
     """Catch up with the chain, then let workers and requesters in."""
     async with asyncio.TaskGroup() as tasks:
         caught_up = asyncio.Event()
+        tasks.create_task(_keep_checking(fence))
         tasks.create_task(scheduler.run(caught_up.set))
         tasks.create_task(keep_searching(SystemClock()))
         await caught_up.wait()
@@ -178,7 +179,6 @@ async def _serve(
             hosts=hosts_of(listener.getsockname()[0], facts.url),
         )
 
-        tasks.create_task(_keep_checking(fence))
         async with (front or Front(listener)).answers(FencedApp(app, fence)):
             lock.take_orders(local_url(listener), token)
             log.info("pool_started", url=facts.url, workerpool=str(facts.workerpool))
