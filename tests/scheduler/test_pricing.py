@@ -360,3 +360,18 @@ async def test_a_worker_that_has_lost_its_turn_is_still_one_that_could_do_what_w
     assert world.scheduler.preflight.obstacle(deal) is None
     await other.leaves()
     assert "out of reach" in world.scheduler.preflight.obstacle(deal)
+
+
+async def test_a_worker_that_rests_and_talks_on_is_remembered_once(careful):
+    """Else whoever has lost its turn could have the pool keep more with each message."""
+    world, _ = await careful()
+    worker, takers = await world.hired(), world.scheduler.preflight.takers
+    blamed = world.scheduler.memory.workers.blame(worker.address, world.clock.now())
+    world.scheduler.directory.judged(worker.address, blamed)
+    for _ in range(20):
+        await worker.pauses("a reason")
+        await worker.pauses(None)
+    assert [found for _, found in takers._resting] == [worker.address]
+    await world.step(blamed.rests_until - world.clock.now())
+    assert len(takers.now()) == 1
+    assert not takers._resting

@@ -33,6 +33,7 @@ class Takers:
         self._present, self._fresh = AbleWorkers(), AbleWorkers()
         self._awake: set[Address] = set()
         self._resting: list[tuple[UnixSeconds, Address]] = []
+        self._queued: set[tuple[UnixSeconds, Address]] = set()
         directory.changed.connect(self.changed)
 
     def changed(self, worker: Address) -> None:
@@ -47,12 +48,20 @@ class Takers:
         self._fresh.put(worker, None if rests else able)
         (self._awake.discard if rests or here is None else self._awake.add)(worker)
         if here is not None and rests:
-            heappush(self._resting, (here.reputation.rests_until, worker))
+            self._look_again(here.reputation.rests_until, worker)
+
+    def _look_again(self, then: UnixSeconds, worker: Address) -> None:
+        """Look at a worker when its rest ends; once, however often it changes until then."""
+        if (then, worker) not in self._queued:
+            self._queued.add((then, worker))
+            heappush(self._resting, (then, worker))
 
     def now(self) -> AbleWorkers:
         """Return those that would take tasks now."""
         while self._resting and self._resting[0][0] <= self._now():
-            self.changed(heappop(self._resting)[1])
+            ended = heappop(self._resting)
+            self._queued.discard(ended)
+            self.changed(ended[1])
         return self._fresh if self._awake else self._present
 
     def _able(self, connected: ConnectedWorker) -> Able | None:
