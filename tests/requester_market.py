@@ -52,6 +52,7 @@ class FakePool:
     garbage: bytes | None = None
     hub: Address | None = None
     idle: str | None = None
+    stands_by: bool = False
     tasks: dict[TaskId, dict[str, Any]] = field(default_factory=dict)
     sold: list[Signed[WorkerpoolOrder]] = field(default_factory=list)
     asked: list[tuple[str, str, int]] = field(default_factory=list)
@@ -78,6 +79,8 @@ class FakePool:
         async def health() -> dict[str, Any]:
             return {
                 "ok": True,
+                "role": "standby" if self.stands_by else "leader",
+                "leader": "process 7 on one" if self.stands_by else None,
                 "block": self.chain.head.number,
                 "workers": len(self.connected),
                 "idle": {"stake too low": 2, "no open task": 1} if self.connected else {},
@@ -102,6 +105,12 @@ class FakePool:
         self._of_tasks(app)
         return app
 
+    def _connected(self) -> Response:
+        if self.stands_by:
+            message = "this process stands by for its pool"
+            return JSONResponse({"code": "standing-by", "message": message}, 503)
+        return JSONResponse([{"worker": str(each), "paused": False} for each in self.connected])
+
     def _of_tasks(self, app: FastAPI) -> None:
         @app.get("/v1/tasks/{task_id}")
         async def task(task_id: str) -> Response:
@@ -111,8 +120,8 @@ class FakePool:
             return JSONResponse(found)
 
         @app.get("/v1/workers")
-        async def workers() -> list[dict[str, Any]]:
-            return [{"worker": str(each), "paused": False} for each in self.connected]
+        async def workers() -> Response:
+            return self._connected()
 
         @app.get("/v1/workers/{address}")
         async def worker(address: str) -> Response:

@@ -42,6 +42,17 @@ def test_a_pool_tells_what_it_sells_with_its_owners_deposit_and_gas(cli):
         assert word in shown
 
 
+@pytest.mark.case("E27")
+def test_a_process_that_stands_by_tells_its_owner_so(cli):
+    """It knows of no worker, and cannot be asked for them: the leader can."""
+    pool = cli.market.pool
+    pool.stands_by, pool.idle = True, "this process stands by for its pool"
+    told = cli("pool", "status", "--json").json
+    assert (told["role"], told["leader"], told["sells"]) == ("standby", "process 7 on one", False)
+    assert told["problems"] == [pool.idle]
+    assert "stands by for process 7 on one" in cli("pool", "status").out
+
+
 @pytest.mark.case("E5")
 def test_why_a_pool_sells_nothing_is_told_by_the_pool_and_by_the_chain(cli):
     pool, hub = cli.market.pool, cli.market.chain

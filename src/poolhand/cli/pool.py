@@ -102,7 +102,8 @@ async def status(command: CommandRun) -> Answer:
 
     async with command.requester() as requester:
         pool = _pool_of(requester)
-        told, workers = await pool.standing(), await pool.workers()
+        told = await pool.standing()
+        workers = () if told.health.role == "standby" else await pool.workers()
         account = await requester.balances(told.config.owner)
         registered = await requester.hub.workerpool(told.config.workerpool)
         seen = Seen(pool.url, told, workers, account, registered)

@@ -63,7 +63,7 @@ class Seen:
             )
         if health.gas.message:
             yield health.gas.message
-        if not health.workers:
+        if not health.workers and health.role == "leader":
             yield "no worker is connected: nothing is sold until one comes"
 
 
@@ -118,7 +118,12 @@ def _rows(seen: Seen) -> list[tuple[str, Any]]:
         ("workerpool", told.workerpool),
         ("owner", told.owner),
         ("version", told.version),
-        ("role", f"stands by for {health.leader}" if health.role == "standby" else "leads"),
+        (
+            "role",
+            f"stands by for {health.leader or 'nobody yet'}"
+            if health.role == "standby"
+            else "leads",
+        ),
         ("chain", None if health.block is None else f"block {health.block}"),
         ("workers", f"{health.workers}, {paused} of them paused" if paused else health.workers),
         ("why they get no more", _lines(health.idle)),
