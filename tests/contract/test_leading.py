@@ -77,6 +77,22 @@ def test_whoever_ends_in_peace_lets_another_lead_at_once(lead, reader):
     assert (reader.sight().leader.epoch, reader.sight().leader.holder) == (2, "two")
 
 
+def test_a_row_that_somebody_deleted_ends_its_leader_and_keeps_nobody_from_leading(
+    lead, reader, postgres
+):
+    """Else the pool is away until somebody writes the row by hand."""
+    first = lead()
+    with psycopg.connect(postgres, autocommit=True) as somebody:
+        somebody.execute("DELETE FROM leader")
+    with pytest.raises(LeadLost, match="its row is gone"):
+        first.append("a", {"n": 1})
+    first.close()
+    lead(TWO).append("a", {"n": 2})
+    found = reader.sight().leader
+    assert found.holder == "two"
+    assert found.epoch > 1, "an epoch that was led before is nobody else's"
+
+
 def test_a_leader_whose_session_was_ended_writes_nothing_more(lead, reader):
     old = lead()
     old.append("a", {"n": 1})

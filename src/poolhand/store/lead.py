@@ -10,7 +10,7 @@ import os
 import socket
 from typing import Final
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from poolhand.domain.lead import Leader, Sighting
@@ -45,7 +45,10 @@ def lock(connection: Connection) -> bool:
 
 
 def take(connection: Connection, claim: LeadClaim) -> int:
-    """Count a new leader in, and return its epoch; the lock must be held."""
+    """Count a new leader in, and return its epoch; the lock must be held.
+
+    A row that somebody deleted is written anew, with an epoch that nobody can have led by counting.
+    """
     row = {
         "epoch": LEADER.c.epoch + 1,
         "beats": LEADER.c.beats + 1,
@@ -54,6 +57,9 @@ def take(connection: Connection, claim: LeadClaim) -> int:
         "seen_at": _NOW,
     }
     found = connection.scalar(update(LEADER).where(_HERE).values(row).returning(LEADER.c.epoch))
+    if found is None:
+        anew = insert(LEADER).values(row | {"id": 1, "epoch": _NOW, "beats": 1})
+        found = connection.scalar(anew.returning(LEADER.c.epoch))
     assert found is not None
     return int(found)
 
