@@ -41,7 +41,7 @@ class Balancer:
         """Carry one connection to whoever leads; it ends when either side does."""
         sides = [(reader, writer)]
         try:
-            with suppress(OSError):
+            with suppress(OSError, asyncio.CancelledError):
                 if url := await self._leader():
                     place = urlsplit(url)
                     sides.append(await asyncio.open_connection(place.hostname, place.port))

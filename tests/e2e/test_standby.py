@@ -63,6 +63,13 @@ class Rivals:
         except httpx.HTTPError:
             return False
 
+    def computing(self, task_id: str) -> str | None:
+        """The worker that computes a task, as whoever leads says; None where nobody answers."""
+        try:
+            return _computing(self.network, task_id)
+        except httpx.HTTPError:
+            return None
+
     def stop(self) -> None:
         self.balancer.stop()
         for name in self.urls:
@@ -114,7 +121,7 @@ async def nothing_was_sent_twice(network, before) -> None:
 async def test_a_leader_killed_in_mid_task_is_followed_by_the_other(rivals, network, long, trust):
     money, before = await network.money(), await sent_by_owner(network)
     task_id = _buy(network, long, "--args", f"killed {trust}", "--trust", trust)
-    wait_until(lambda: _computing(network, task_id))
+    wait_until(lambda: rivals.computing(task_id))
     network.end("pool-a")
     watched = network.ok("task", "watch", task_id)
     assert watched["status"] == "COMPLETED"
@@ -126,7 +133,7 @@ async def test_a_leader_killed_in_mid_task_is_followed_by_the_other(rivals, netw
 async def test_a_frozen_leader_that_wakes_writes_and_sends_nothing(rivals, network, long):
     before = await sent_by_owner(network)
     task_id = _buy(network, long, "--args", "frozen", "--trust", "10")
-    wait_until(lambda: _computing(network, task_id))
+    wait_until(lambda: rivals.computing(task_id))
     frozen = rivals.process("pool-a")
     frozen.send_signal(signal.SIGSTOP)
     wait_until(lambda: rivals.is_ready("pool-b"))
