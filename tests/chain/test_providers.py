@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from email.utils import formatdate
 
@@ -403,7 +404,7 @@ async def test_the_very_first_request_waits_as_long_as_it_is_asked_to(kind, told
     )
     told_busy = [line for line in lines if line["event"] == "endpoint_busy"]
     assert told_busy
-    assert told_busy[0]["cause"] == f"too many requests, waiting {waited:.0f} s"
+    assert re.fullmatch(r"too many requests, waiting (1\d|20) s", told_busy[0]["cause"])
 
 
 @pytest.mark.case("B5")
