@@ -13,9 +13,10 @@ from typing import Final
 
 BEAT: Final = 1.0
 """Seconds between two beats of the leader."""
-LEASE: Final = 3.0
-"""Seconds from before a beat for which it lets its leader write and send."""
-SILENCE: Final = 5.0
+LEASE: Final = 5.0
+"""Seconds from before a beat for which it lets its leader write and send: a machine with much else
+to do delays beats by seconds."""
+SILENCE: Final = 7.0
 """Seconds without a new beat after which the lead is taken: more than a lease by what two clocks
 may drift in it, and by what a leader takes from a look at its lease to the last byte it sends."""
 
