@@ -203,7 +203,24 @@ async def test_a_task_that_cannot_be_read_loses_no_other_and_is_read_again(readi
     assert looks.outdated == {names[1]}
     assert hub.reads[-1] == 3
     assert not missing.done()
+    awaited = len(looks._waiting[names[1]])
+    for _ in range(5):
+        await world.step()
+    assert len(looks._waiting[names[1]]) == awaited, "each block leaves one more that waits"
     hub.lost = set()
     await world.step()
     assert looks.outdated == set()
     assert missing.done()
+
+
+async def test_a_task_that_left_while_it_could_not_be_read_is_awaited_no_longer(reading):
+    world, looks, hub = reading
+    deal = await world.deal()
+    hub.lost = {first_task(deal)}
+    missing = looks.look([first_task(deal)])
+    await world.settle()
+    assert looks.outdated == hub.lost
+    del world.scheduler.engine.tasks[first_task(deal)]
+    looks.look_again()
+    await missing
+    assert looks.outdated == set()

@@ -104,7 +104,8 @@ class ChainFeed:
             async for head in heads:
                 self._time.seen(head)
                 again = await self.deals.find_again(), await self.deals.read_again()
-                self.look((*self.looks.outdated, *again[0], *again[1]))
+                self.looks.look_again()
+                self.look((*again[0], *again[1]))
                 await self._passed(head.timestamp)
 
     async def _notice(self, event: HubEvent) -> None:

@@ -69,6 +69,20 @@ class Looks:
         self._wake.set()
         return done
 
+    def look_again(self) -> None:
+        """Read what is outdated once more; whoever waits for that goes on waiting.
+
+        What has settled for good meanwhile is awaited no longer.
+        """
+        known = dict.fromkeys(name for name in self.outdated if name in self._engine.tasks)
+        for task_id in self.outdated - known.keys():
+            self.outdated.discard(task_id)
+            for look in self._waiting.pop(task_id, ()):
+                look.seen()
+        self._few.update(known)
+        if known:
+            self._wake.set()
+
     async def all(self, ids: Iterable[TaskId]) -> None:
         """Read tasks now, as long as it takes; before ``keep_looking``."""
         names = list(dict.fromkeys(ids))
