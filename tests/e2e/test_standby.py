@@ -13,7 +13,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from balancer import Balancer
-from e2e_world import wait_until
+from e2e_world import SECONDS, wait_until
 from test_resume import _buy, _computing, long
 
 from poolhand.devnet.ports import free_port
@@ -73,9 +73,11 @@ class Rivals:
     def stop(self) -> None:
         self.balancer.stop()
         for name in self.urls:
-            if name in self.network.started:
-                self.process(name).send_signal(signal.SIGCONT)
-                self.network.end(name)
+            if process := self.network.started.pop(name, None):
+                process.send_signal(signal.SIGCONT)  # nothing where it has ended by itself
+                process.kill()
+                process.wait(SECONDS)
+                process.stdout.close()
         self.network.start("pool", self.before)
 
     def workers(self) -> int:
