@@ -13,6 +13,7 @@ from poolhand.scheduler.front import Front
 from poolhand.scheduler.standby_api import StandbyOffice, StandingBy, standby_routes
 from poolhand.scheduler.standing_by import Lead, Standby
 from poolhand.scheduler.task_history import TaskHistories
+from poolhand.scheduler.whose_database import STREAM, check_database, claim_database
 from poolhand.settings.pool import PoolSettings
 from poolhand.store.lead import this_process
 from poolhand.store.section import Section
@@ -45,9 +46,10 @@ class SoleDatabase:
     async def lead(
         self, stack: AsyncExitStack, front: Front, config: PoolConfig, histories: TaskHistories
     ) -> Lead:
-        """Return what was taken: nobody else could lead."""
-        del stack, front, config, histories
+        """Return what was taken: nobody else could lead; raises AnotherPoolsDatabase."""
+        del stack, front, histories
         assert self._journal is not None
+        claim_database(config, self._journal)
         return Lead(self._journal, UNFENCED)
 
 
@@ -74,8 +76,11 @@ class SharedDatabase:
     ) -> Lead:
         """Stand by as long as another leads, answering at the port; then take the lead.
 
-        The lead is kept until the end of the stack, and given up there.
+        The lead is kept until the end of the stack, and given up there. Raises
+        AnotherPoolsDatabase: nobody stands by for another pool.
         """
+        if self.has_past:
+            check_database(config, self._reader.stream(STREAM))
         claim = this_process(config.url)
         standby = Standby(
             self._reader, self._wallet, lambda: SqlJournal(self._settings.database, claim=claim)
@@ -95,6 +100,7 @@ class SharedDatabase:
         journal, lease = await standby.lead(waits)
         stack.callback(journal.close)
         stack.enter_context(lease.kept())
+        claim_database(config, journal)
         return Lead(journal, lease)
 
 
