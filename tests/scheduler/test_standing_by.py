@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -193,6 +195,19 @@ async def test_whoever_loses_the_lead_while_taking_it_leaves_it_free(server, wal
     server.script[server.looks + 3] = lambda: setattr(server, "is_held", False)
     await lead(server, wallet)
     assert not server.ended, "it had to end its own session"
+
+
+async def test_whoever_keeps_all_threads_busy_keeps_it_from_no_take_over(server, wallet):
+    """Strangers may ask one that stands by for long lists, as many at once as they like."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    answered = threading.Event()
+    asking = asyncio.ensure_future(asyncio.to_thread(answered.wait))
+    try:
+        await asyncio.sleep(0)
+        await lead(server, wallet)
+    finally:
+        answered.set()
+    await asking
 
 
 class Closed:

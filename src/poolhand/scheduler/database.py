@@ -63,12 +63,14 @@ class SharedDatabase:
     def __init__(self, settings: PoolSettings, wallet: WalletLock) -> None:
         self._settings, self._wallet = settings, wallet
         self._reader = SqlReader(settings.database)
+        self._sight = SqlReader(settings.database)  # whoever reads much takes no connection of it
         self.has_past = False
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Look at the database; raises JournalUnreadable where it does not answer."""
         stack.callback(self._reader.close)
-        leader = self._reader.sight().leader
+        stack.callback(self._sight.close)
+        leader = self._sight.sight().leader
         self.has_past = leader is not None and leader.epoch > 0
 
     async def lead(
@@ -83,7 +85,7 @@ class SharedDatabase:
             check_database(config, self._reader.stream(STREAM))
         claim = this_process(config.url)
         standby = Standby(
-            self._reader, self._wallet, lambda: SqlJournal(self._settings.database, claim=claim)
+            self._sight, self._wallet, lambda: SqlJournal(self._settings.database, claim=claim)
         )
         office = StandbyOffice(
             config, self._reader, histories, lambda: standby.leader, lambda: standby.trouble

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -21,6 +23,7 @@ from poolhand.store.sql import SqlJournal
 LOOK: Final = 0.25
 """Seconds between two looks at who leads."""
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -57,7 +60,8 @@ class Standby:
     """Watches who leads, and takes over.
 
     The wallet is held on this machine too, from as early as it is free: while this process waits
-    nobody here sends from the wallet that the leader uses elsewhere.
+    nobody here sends from the wallet that the leader uses elsewhere. It looks in a thread of its
+    own: whoever asks this process for much must not keep it from taking over.
 
     Args:
         sight: Of the database.
@@ -76,7 +80,7 @@ class Standby:
         pause: float = LOOK,
     ) -> None:
         self._sight, self._wallet, self._begin, self._clock = sight, wallet, begin, clock
-        self._pause = pause
+        self._pause, self._thread = pause, ThreadPoolExecutor(1, "lead")
         self._watching, self._waits = Watching(), False
         self._outage = OutageLog(
             "lead_not_taken",
@@ -105,14 +109,20 @@ class Standby:
             WalletInUse: Nobody leads, and another program uses the wallet on this machine.
             Unavailable: The database did not answer even once.
         """
-        while (taken := await self._try()) is None:
-            self._hold_wallet_if_free()
-            if not self._waits:
-                self._waits = True
-                self._tell()
-                await waits()
-            await asyncio.sleep(self._pause)
+        try:
+            while (taken := await self._try()) is None:
+                self._hold_wallet_if_free()
+                if not self._waits:
+                    self._waits = True
+                    self._tell()
+                    await waits()
+                await asyncio.sleep(self._pause)
+        finally:
+            self._thread.shutdown(wait=False)
         return taken
+
+    async def _aside(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act)
 
     async def _try(self) -> tuple[SqlJournal, Lease] | None:
         """Look, and do what is due; None as long as we do not lead."""
@@ -133,13 +143,13 @@ class Standby:
         log.info("pool_stands_by", **told)
 
     async def _step(self) -> tuple[SqlJournal, Lease] | None:
-        sighting = await asyncio.to_thread(self._sight.sight)
+        sighting = await self._aside(self._sight.sight)
         now = self._clock()
         self._watching = self._watching.look(sighting, now)
         match self._watching.decide(now):
             case StandbyStep.END if self._watching.seen and self._watching.seen.leader:
                 leader = self._watching.seen.leader
-                ended = await asyncio.to_thread(self._sight.end, leader)
+                ended = await self._aside(partial(self._sight.end, leader))
                 log.warning("silent_leader_ended", leader=leader.holder, sessions=ended)
             case StandbyStep.TAKE:
                 return await self._take()
@@ -149,10 +159,10 @@ class Standby:
         if not self._wallet.is_held:
             self._wallet.acquire()
         taken = self._clock()
-        journal = await asyncio.to_thread(self._begin)
+        journal = await self._aside(self._begin)
         lease = Lease(journal, taken, self._clock)
         try:
-            await asyncio.to_thread(lease.beat)  # what is migrated may take longer than a lease
+            await self._aside(lease.beat)  # what is migrated may take longer than a lease
         except BaseException:
             journal.close()  # it holds the lock, and whoever waits would have to end us
             raise
