@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from poolhand.domain.lead import LEASE, StandbyStep, Watching
 from poolhand.ports.journal import Marked, Written
 from poolhand.ports.lead import LeadClaim, LeadLost
-from poolhand.store.errors import JournalLocked, JournalUnreadable
+from poolhand.store.errors import JournalLocked, JournalUnreadable, JournalUnwritable
 from poolhand.store.lease import Lease
 from poolhand.store.sql import SqlJournal
 from poolhand.store.sql_reader import SqlReader
@@ -91,6 +91,19 @@ def test_a_row_that_somebody_deleted_ends_its_leader_and_keeps_nobody_from_leadi
     found = reader.sight().leader
     assert found.holder == "two"
     assert found.epoch > 1, "an epoch that was led before is nobody else's"
+
+
+@pytest.mark.timeout(60)
+def test_nobody_waits_for_long_on_what_a_stranger_locked(lead, reader, postgres):
+    """Else a leader that has lost its lease never ends, and who stands by says that all is well."""
+    journal = lead()
+    with psycopg.connect(postgres) as stranger:
+        stranger.execute("LOCK TABLE leader")
+        for act in (journal.beat, lambda: journal.append("a", {"n": 1}), reader.sight):
+            with pytest.raises((JournalUnwritable, JournalUnreadable), match="lock timeout"):
+                act()
+    journal.append("a", {"n": 2})
+    assert list(journal.read()) == [("a", {"n": 2})]
 
 
 def test_a_leader_whose_session_was_ended_writes_nothing_more(lead, reader):

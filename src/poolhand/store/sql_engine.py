@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 
+from poolhand.domain.lead import LEASE
 from poolhand.observe.private import create_private, narrow
 
 _SERVER: Final = {
@@ -19,6 +20,9 @@ _SERVER: Final = {
     "application_name": "poolhand",
 }
 """How libpq finds soon that a server is out of reach (seconds; the last of the times in ms)."""
+
+_LOCKS: Final = f"SET lock_timeout = {round(LEASE * 1000)}"
+"""Whoever waits longer for what others locked has lost its lead, and must be able to end."""
 
 
 def open_engine(url: str, **more: Any) -> Engine:
@@ -32,6 +36,8 @@ def open_engine(url: str, **more: Any) -> Engine:
     if engine.dialect.name == "sqlite":
         _keep_private(engine.url.database)
         event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_server)
     return engine
 
 
@@ -72,3 +78,8 @@ def _keep_private(database: str | None) -> None:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_server(connection: Any, _: Any) -> None:
+    connection.execute(_LOCKS)
+    connection.commit()
