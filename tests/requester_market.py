@@ -80,7 +80,7 @@ class FakePool:
             return {
                 "ok": True,
                 "role": "standby" if self.stands_by else "leader",
-                "leader": "process 7 on one" if self.stands_by else None,
+                "leader": "another process" if self.stands_by else None,
                 "block": self.chain.head.number,
                 "workers": len(self.connected),
                 "idle": {"stake too low": 2, "no open task": 1} if self.connected else {},

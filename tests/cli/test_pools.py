@@ -48,9 +48,9 @@ def test_a_process_that_stands_by_tells_its_owner_so(cli):
     pool = cli.market.pool
     pool.stands_by, pool.idle = True, "this process stands by for its pool"
     told = cli("pool", "status", "--json").json
-    assert (told["role"], told["leader"], told["sells"]) == ("standby", "process 7 on one", False)
+    assert (told["role"], told["leader"], told["sells"]) == ("standby", "another process", False)
     assert told["problems"] == [pool.idle]
-    assert "stands by for process 7 on one" in cli("pool", "status").out
+    assert "stands by: another process leads" in cli("pool", "status").out
 
 
 @pytest.mark.case("E5")

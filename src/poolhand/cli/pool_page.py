@@ -120,7 +120,7 @@ def _rows(seen: Seen) -> list[tuple[str, Any]]:
         ("version", told.version),
         (
             "role",
-            f"stands by for {health.leader or 'nobody yet'}"
+            f"stands by: {health.leader or 'nobody yet'} leads"
             if health.role == "standby"
             else "leads",
         ),

@@ -9,8 +9,19 @@ from socket import socket
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from poolhand.domain.errors import Unavailable
 from poolhand.ports.lead import Fence, LeadLost
 from poolhand.transport.asgi import fault_response, serve_on
+
+
+class AnotherLeads(Unavailable):
+    """This process led its pool until a moment ago: whoever asks has to ask the pool once more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process no longer leads its pool: ask again in a moment, at the address under "
+            "which the pool is known"
+        )
 
 
 class Front:
@@ -62,10 +73,10 @@ class FencedApp:
         """Answer, or say that another process leads."""
         try:
             self._fence.check()
-        except LeadLost as fault:
+        except LeadLost:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1001})
                 return
-            await fault_response(fault)(scope, receive, send)
+            await fault_response(AnotherLeads())(scope, receive, send)
             return
         await self._app(scope, receive, send)

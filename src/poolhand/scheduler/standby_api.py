@@ -38,11 +38,15 @@ class StandingBy(Unavailable):
     """Another process of the pool leads, or none yet: only the leader can do what was asked."""
 
     def __init__(self, leader: Leader | None) -> None:
-        who = leader.holder if leader and leader.holder else "nobody yet"
         super().__init__(
-            f"this process stands by for its pool, which {who} leads: ask again in a moment, at "
-            "the address under which the pool is known"
+            f"this process stands by for its pool, which {_who(leader)} leads: ask again in a "
+            "moment, at the address under which the pool is known"
         )
+
+
+def _who(leader: Leader | None) -> str:
+    """Say who leads; process and machine are in the log, and no stranger's business."""
+    return "another process" if leader and leader.holder else "nobody yet"
 
 
 @dataclass(slots=True)
@@ -178,7 +182,7 @@ def _health(router: APIRouter, office: StandbyOffice) -> None:
         return PoolHealth(
             ok=not trouble,
             role="standby",
-            leader=leader.holder if leader else None,
+            leader=_who(leader),
             workers=0,
             sells=False,
             sells_nothing_because=trouble or str(StandingBy(leader)),
