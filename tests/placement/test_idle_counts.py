@@ -79,6 +79,15 @@ def test_who_lacks_a_tee_counts_under_that():
     assert model.planner.idle_workers() == {R.NEEDS_TEE: 1}
 
 
+def test_who_waits_for_the_pools_gas_counts_under_that():
+    model = Model()
+    model.planner.can_initialize = False
+    model.join(worker_of(1))
+    model.buy(deal_of(1))
+    assert model.planner.plan() == ()
+    assert model.planner.idle_workers() == {R.POOL_OUT_OF_GAS: 1}
+
+
 def test_ten_times_the_pool_is_hardly_more_work_to_count():
     small, large = (_work(Pool(size)) for size in (200, 2000))
     assert large <= 1.3 * small
