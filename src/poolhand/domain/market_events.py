@@ -1,4 +1,4 @@
-"""What a market must follow on chain: orders closed, assets and stakes that change hands.
+"""What a market must follow on chain: deals, orders closed, assets and stakes that change hands.
 
 Source: PoCo 6.x, IexecOrderManagement, IexecEscrow and the three registries.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from poolhand.domain.ids import Address, BlockHash, OrderHash, TaskId, TxHash
-from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.domain.ids import Address, BlockHash, DealId, OrderHash, TaskId, TxHash
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,4 +80,29 @@ class StakeChanged:
     task_id: TaskId | None = None
 
 
-MarketEvent: TypeAlias = OrderClosed | AssetMoved | StakeChanged
+@dataclass(frozen=True, slots=True)
+class OrdersMatched:
+    """Four orders became a deal of ``volume`` tasks; without a dataset its order's hash is zero.
+
+    Attributes:
+        orders: App, dataset, workerpool, request.
+    """
+
+    place: LogPlace
+    deal_id: DealId
+    orders: tuple[OrderHash, OrderHash, OrderHash, OrderHash]
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryCreated:
+    """The hub's owner made a category; ``description`` is whatever text was given."""
+
+    place: LogPlace
+    index: int
+    name: str
+    description: str
+    time_ref: Seconds
+
+
+MarketEvent: TypeAlias = OrderClosed | AssetMoved | StakeChanged | OrdersMatched | CategoryCreated

@@ -1,0 +1,114 @@
+"""Which orders a list shows, in which order: filters with iExec's exact meaning.
+
+A filter says of each address what it may be; what a parameter that is absent, ``any`` or strict
+means is decided once, by ``restricted_to``. The store asks a database the same (a property test
+holds both against each other).
+
+Source: market API 7, services-api.md 2.4 and services-api-2.md A.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus, Traits, traits_of
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.tag import Tag
+
+Allowed: TypeAlias = tuple[Address, ...]
+"""What an address of an order may be."""
+
+PARTIES: Final = ("app", "dataset", "workerpool", "requester", "beneficiary")
+"""The addresses of an order by which lists are narrowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookFilter:
+    """Narrows a list; what is left at its default does not.
+
+    Attributes:
+        parties: By name of ``PARTIES``: what that address of the order may be.
+        signer: Whose orders.
+        min_tag: All of these bits are set in the order's tag.
+        max_tag: No others are.
+        min_volume: At least so many tasks remain.
+        bulk_only: Free dataset orders without limit.
+    """
+
+    sort: OrderSort
+    parties: Mapping[str, Allowed] = field(default_factory=dict)
+    signer: Address | None = None
+    category: int | None = None
+    min_tag: Tag | None = None
+    max_tag: Tag | None = None
+    min_volume: int | None = None
+    min_trust: int | None = None
+    max_trust: int | None = None
+    bulk_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a list: ``size`` rows after the first ``skip``."""
+
+    skip: int
+    size: int
+
+    def next(self, found: int) -> int | None:
+        """Return where the next part begins, None when this one was not full.
+
+        The last of several full parts announces one more, which is empty: iExec's does.
+        """
+        return self.skip + self.size if found == self.size else None
+
+
+def restricted_to(address: Address | None, *, strict: bool) -> Allowed:
+    """Return what a restriction may be where a list is asked for orders that ``address`` can use.
+
+    Args:
+        address: For whom; None: for nobody in particular, so only orders without restriction.
+        strict: Leave out those without restriction; ignored where nobody is named.
+    """
+    if address is None:
+        return (ZERO_ADDRESS,)
+    return (address,) if strict else (ZERO_ADDRESS, address)
+
+
+def shows(wanted: BookFilter, entry: BookOrder) -> bool:
+    """Whether a list with this filter shows an order."""
+    traits = traits_of(entry.order)
+    return (
+        entry.status is BookStatus.OPEN
+        and traits.sort is wanted.sort
+        and all(getattr(traits, name) in allowed for name, allowed in wanted.parties.items())
+        and wanted.signer in (None, entry.signer)
+        and wanted.category in (None, traits.category)
+        and _has_tag(wanted, traits.tag)
+        and _has_amounts(wanted, traits, entry.remaining)
+    )
+
+
+def _has_tag(wanted: BookFilter, tag: Tag) -> bool:
+    has_all = wanted.min_tag is None or tag.covers(wanted.min_tag)
+    return has_all and (wanted.max_tag is None or wanted.max_tag.covers(tag))
+
+
+def _has_amounts(wanted: BookFilter, traits: Traits, remaining: int) -> bool:
+    return (
+        (wanted.min_volume is None or remaining >= wanted.min_volume)
+        and (wanted.min_trust is None or traits.trust >= wanted.min_trust)
+        and (wanted.max_trust is None or traits.trust <= wanted.max_trust)
+        and (not wanted.bulk_only or (traits.price == 0 and traits.volume >= BULK_VOLUME))
+    )
+
+
+def in_list_order(entries: Iterable[BookOrder]) -> list[BookOrder]:
+    """Sort as lists do: best price first, then longest in the book, then by hash."""
+
+    def key(entry: BookOrder) -> tuple[int, int, bytes]:
+        return traits_of(entry.order).rank, entry.published, entry.order_hash
+
+    return sorted(entries, key=key)
