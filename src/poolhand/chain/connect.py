@@ -16,6 +16,7 @@ from poolhand.chain.gas import GasRule
 from poolhand.chain.heads import follow_heads
 from poolhand.chain.hub import PocoHub
 from poolhand.chain.link import Query
+from poolhand.chain.market_reader import MarketReader
 from poolhand.chain.pace import Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, LinkTo, Rpc, busy_for, link_to
@@ -27,6 +28,7 @@ from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
+from poolhand.ports.market_chain import MarketChain
 from poolhand.ports.signer import TransactionSigner
 from poolhand.settings.chain import ChainSettings
 
@@ -79,6 +81,7 @@ class Chain:
     facts: HubFacts
     hub: Hub
     watcher: Watcher
+    market: MarketChain
     _make: Callable[[TransactionSigner, DurableLog, Fence], WalletSender] = field(repr=False)
     _senders: dict[Address, WalletSender] = field(default_factory=dict, repr=False)
 
@@ -151,7 +154,7 @@ async def _follow(
         work.start(made.run())
         return made
 
-    chain = Chain(facts, hub, watcher, make)
+    chain = Chain(facts, hub, watcher, MarketReader(rpc, facts), make)
     for endpoint in rpc.endpoints:
         work.start(follow_heads(rpc, endpoint, settings.poll_seconds))
     work.start(watcher.run())

@@ -6,10 +6,11 @@ the address that logged it tells them apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eth_abi.abi import decode as abi_decode
 from eth_hash.auto import keccak
 
 from poolhand.chain import abi
@@ -18,18 +19,20 @@ from poolhand.chain.logs import scan
 from poolhand.chain.money import TRANSFER
 from poolhand.chain.refusal import LOGS
 from poolhand.chain.rpc import Rpc
-from poolhand.domain.ids import Address, BlockHash, OrderHash, TaskId, TxHash
+from poolhand.domain.ids import Address, BlockHash, DealId, OrderHash, TaskId, TxHash
 from poolhand.domain.market_events import (
     AssetMoved,
+    CategoryCreated,
     LogPlace,
     MarketEvent,
     OrderClosed,
+    OrdersMatched,
     OrderSort,
     StakeChange,
     StakeChanged,
 )
 from poolhand.domain.onchain import Head
-from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.ports.chain import HubFacts
 
 
@@ -49,6 +52,10 @@ _STAKES: Final = {
     _topic("Seize(address,uint256,bytes32)"): StakeChange.SEIZED,
     _topic("Reward(address,uint256,bytes32)"): StakeChange.REWARDED,
 }
+_MATCHED: Final = _topic("OrdersMatched(bytes32,bytes32,bytes32,bytes32,bytes32,uint256)")
+_CATEGORY: Final = _topic("CreateCategory(uint256,string,string,uint256)")
+_LARGEST: Final = 2**63 - 1
+"""Above this a category is nobody's: the hub numbers them from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class MarketFilter:
 
     def _query(self, where: dict[str, str], form: str = "") -> Query[tuple[MarketEvent, ...]]:
         addresses = [str(self.facts.hub), *map(str, self._registries)]
-        topics = [[*_CLOSED, *_STAKES, TRANSFER]]
+        topics = [[*_CLOSED, *_STAKES, TRANSFER, _MATCHED, _CATEGORY]]
         asked = {"address": addresses, "topics": topics, **where}
         return Query(LOGS, (asked,), self._read_all, form=form)
 
@@ -95,6 +102,8 @@ class MarketFilter:
         if (sort := self._registries.get(Address.parse(raw["address"]))) is not None:
             source, target, asset = (_address(each) for each in topics[1:4])
             return AssetMoved(place, sort, asset, source, target)
+        if topics[0] in _OTHERS:
+            return _OTHERS[topics[0]](place, data)
         if topics[0] in _CLOSED:
             return OrderClosed(place, _CLOSED[topics[0]], OrderHash.parse(data[:66]))
         if topics[0] == TRANSFER:
@@ -105,6 +114,28 @@ class MarketFilter:
         task_id = TaskId.parse("0x" + _word(data, 2)) if named else None
         owner = _address(_word(data, 0))
         return StakeChanged(place, change, owner, _amount(data, 1), task_id=task_id)
+
+
+def _matched(place: LogPlace, data: str) -> OrdersMatched:
+    words = [_word(data, number) for number in range(6)]
+    app, dataset, pool, request = (OrderHash.parse(f"0x{each}") for each in words[1:5])
+    deal_id = DealId.parse(f"0x{words[0]}")
+    return OrdersMatched(place, deal_id, (app, dataset, pool, request), int(words[5], 16))
+
+
+def _category(place: LogPlace, data: str) -> CategoryCreated:
+    kinds = ["uint256", "bytes", "bytes", "uint256"]  # nothing promises that texts are UTF-8
+    index, name, description, time_ref = abi_decode(kinds, abi.raw_bytes(data))
+    if max(index, time_ref) > _LARGEST:
+        raise ValueError(f"category {index} is none that a hub makes")
+    told, more = (each.decode(errors="replace") for each in (name, description))
+    return CategoryCreated(place, index, told, more, Seconds(time_ref))
+
+
+_OTHERS: Final[Mapping[str, Callable[[LogPlace, str], MarketEvent]]] = {
+    _MATCHED: _matched,
+    _CATEGORY: _category,
+}
 
 
 async def market_events(

@@ -1,0 +1,244 @@
+"""A chain in memory as a market sees it: assets, stakes, orders used up and closed, blocks, forks.
+
+It knows nothing of tasks, so it is quick and can be driven by hand; ``FakeChain`` plays the rest of
+PoCo. It passes the suite of the real reader (``tests/contract/test_market_chain_suite.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
+from poolhand.domain.ids import ZERO_ADDRESS, Address, BlockHash, DealId, OrderHash, TxHash
+from poolhand.domain.market.publishing import OrderFacts
+from poolhand.domain.market_events import (
+    AssetMoved,
+    CategoryCreated,
+    LogPlace,
+    MarketEvent,
+    OrderClosed,
+    OrdersMatched,
+    OrderSort,
+    StakeChange,
+    StakeChanged,
+)
+from poolhand.domain.onchain import Head
+from poolhand.domain.signatures import BadSignature, recover, widen
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
+from poolhand.ports.market_chain import SignedHash
+
+START: Final = 1_700_000_000
+_PART: Final = 1_000
+"""Blocks in a part of the history."""
+
+
+@dataclass
+class MarketState:
+    """What the chain knows after a block."""
+
+    owners: dict[Address, tuple[OrderSort, Address]] = field(default_factory=dict)
+    stakes: dict[Address, int] = field(default_factory=dict)
+    consumed: dict[OrderHash, int] = field(default_factory=dict)
+    deals: dict[DealId, Deal] = field(default_factory=dict)
+    contracts: dict[Address, Callable[[bytes, bytes], bool]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MarketBlock:
+    """A block, what happened in it and what it left."""
+
+    head: Head
+    events: tuple[MarketEvent, ...]
+    state: MarketState
+
+
+class FakeMarketChain:
+    """Implements ``ports.market_chain.MarketChain``; what is done waits for ``mine``.
+
+    Attributes:
+        outage: While True every read raises ChainUnreachable.
+        reads: How many times the chain was asked.
+        before_read: Called before each read; a test lets the chain move there.
+    """
+
+    def __init__(self) -> None:
+        self.outage, self.reads = False, 0
+        self.before_read: Callable[[], None] = lambda: None
+        self._forks = count(1)
+        self._fork = 0
+        self.state = MarketState()
+        self._waiting: list[Callable[[LogPlace], MarketEvent]] = []
+        self._blocks: list[MarketBlock] = []
+        self.mine()
+
+    # -------------------------------------------------------------------------------- acting
+
+    def register(self, sort: OrderSort, asset: Address, owner: Address) -> None:
+        """Create an asset."""
+        self.state.owners[asset] = sort, owner
+        self._waiting.append(lambda at: AssetMoved(at, sort, asset, ZERO_ADDRESS, owner))
+
+    def give(self, asset: Address, target: Address) -> None:
+        """Give an asset to another owner."""
+        sort, source = self.state.owners[asset]
+        self.state.owners[asset] = sort, target
+        self._waiting.append(lambda at: AssetMoved(at, sort, asset, source, target))
+
+    def deposit(self, owner: Address, amount: int) -> None:
+        """Add free stake (nRLC)."""
+        self._stake(owner, amount, ZERO_ADDRESS, owner)
+
+    def withdraw(self, owner: Address, amount: int) -> None:
+        """Take free stake away (nRLC)."""
+        self._stake(owner, -amount, owner, ZERO_ADDRESS)
+
+    def _stake(self, owner: Address, amount: int, source: Address, target: Address) -> None:
+        held = self.state.stakes.get(owner, 0) + amount
+        if held < 0:
+            raise BrokenPrecondition(f"{owner} has not so much stake")
+        self.state.stakes[owner] = held
+        moved, kind = NanoRlc(abs(amount)), StakeChange.MOVED
+        self._waiting.append(lambda at: StakeChanged(at, kind, source, moved, target))
+
+    def close(self, sort: OrderSort, order: OrderHash, volume: int) -> None:
+        """Cancel an order."""
+        self.state.consumed[order] = volume
+        self._waiting.append(lambda at: OrderClosed(at, sort, order))
+
+    def match(self, orders: tuple[OrderHash, OrderHash, OrderHash, OrderHash], deal: Deal) -> None:
+        """Match orders into a deal; stakes are moved by ``withdraw``."""
+        for order in orders:
+            used = self.state.consumed.get(order, 0)
+            self.state.consumed[order] = used + deal.bot_size
+        moment = UnixSeconds(START + len(self._blocks))
+        self.state.deals[deal.deal_id] = replace(deal, start_time=moment)
+        size = deal.bot_size
+        self._waiting.append(lambda at: OrdersMatched(at, deal.deal_id, orders, size))
+
+    def create_category(self, index: int, name: str, time_ref: int) -> None:
+        """Create a category."""
+        self._waiting.append(lambda at: CategoryCreated(at, index, name, "", Seconds(time_ref)))
+
+    def deploy(self, account: Address, accepts: Callable[[bytes, bytes], bool]) -> None:
+        """Make an account a contract that judges signatures itself (ERC-1271)."""
+        self.state.contracts[account] = accepts
+
+    def mine(self) -> Head:
+        """Put what was done into a block."""
+        number = len(self._blocks)
+        parent = self._blocks[-1].head.block_hash if self._blocks else BlockHash(bytes(32))
+        name = BlockHash(keccak(f"{self._fork}:{number}:{parent}".encode()))
+        moment = UnixSeconds(START + number)
+        head = Head(BlockNumber(number), name, parent, moment, None, None)
+        events = []
+        for index, make in enumerate(self._waiting):
+            tx_hash = TxHash(keccak(f"{name}:{index}".encode()))
+            events.append(make(LogPlace(head.number, index, name, tx_hash)))
+        self._waiting = []
+        self._blocks.append(MarketBlock(head, tuple(events), deepcopy(self.state)))
+        return head
+
+    def reorganise(self, depth: int) -> None:
+        """Take the newest blocks back, with all that happened in them; none replaces them yet.
+
+        What is done and mined next stands in other blocks of the same numbers.
+        """
+        if not 0 < depth < len(self._blocks):
+            raise BrokenPrecondition(f"cannot take back {depth} blocks")
+        del self._blocks[-depth:]
+        self._fork = next(self._forks)
+        self._waiting = []
+        self.state = deepcopy(self._blocks[-1].state)
+
+    # -------------------------------------------------------------------------------- reading
+
+    def _look(self) -> None:
+        self.before_read()
+        self.reads += 1
+        if self.outage:
+            raise ChainUnreachable("the chain is cut off: wait")
+
+    def _at(self, head: Head) -> MarketBlock:
+        self._look()
+        if head.number < len(self._blocks) and self._blocks[head.number].head == head:
+            return self._blocks[head.number]
+        raise ChainUnreachable(f"no endpoint has block {head.number} any more")
+
+    async def head(self) -> Head:
+        """Return the newest block."""
+        self._look()
+        return self._blocks[-1].head
+
+    async def blocks(self, numbers: Iterable[BlockNumber]) -> Sequence[Head | None]:
+        """Return blocks by number."""
+        self._look()
+        have = len(self._blocks)
+        return [self._blocks[each].head if each < have else None for each in numbers]
+
+    async def events_of(self, heads: Sequence[Head]) -> tuple[MarketEvent, ...]:
+        """Return what happened in exactly these blocks."""
+        return tuple(event for head in heads for event in self._at(head).events)
+
+    async def history(
+        self, first: BlockNumber, last: BlockNumber
+    ) -> AsyncIterator[tuple[BlockNumber, tuple[MarketEvent, ...]]]:
+        """Yield what happened in a range, part by part."""
+        for begin in range(first, last + 1, _PART):
+            self._look()
+            end = min(begin + _PART - 1, last)
+            part = self._blocks[begin : end + 1]
+            yield BlockNumber(end), tuple(event for block in part for event in block.events)
+
+    async def consumed(self, orders: Iterable[OrderHash], at: Head) -> Mapping[OrderHash, int]:
+        """Return how much of each order is used up."""
+        state = self._at(at).state
+        return {order: state.consumed.get(order, 0) for order in orders}
+
+    async def stakes(self, owners: Iterable[Address], at: Head) -> Mapping[Address, NanoRlc]:
+        """Return free stakes."""
+        state = self._at(at).state
+        return {owner: NanoRlc(state.stakes.get(owner, 0)) for owner in owners}
+
+    async def owners(self, assets: Iterable[Address], at: Head) -> Mapping[Address, Address]:
+        """Return who owns assets."""
+        state = self._at(at).state
+        nobody = OrderSort.APP, ZERO_ADDRESS
+        return {asset: state.owners.get(asset, nobody)[1] for asset in assets}
+
+    async def deals(self, names: Iterable[DealId], at: Head) -> Mapping[DealId, Deal]:
+        """Return what matches fixed."""
+        state = self._at(at).state
+        return {name: state.deals[name] for name in names if name in state.deals}
+
+    async def order_facts(
+        self, sort: OrderSort, resource: Address, signed: SignedHash, at: Head
+    ) -> OrderFacts:
+        """Return what is to be known before an order is published."""
+        state = self._at(at).state
+        of, owner = state.owners.get(resource, (sort, None))
+        owner = resource if sort is OrderSort.REQUEST else owner if of is sort else None
+        used = state.consumed.get(OrderHash(signed.digest), 0)
+        stake = NanoRlc(state.stakes.get(signed.account, 0))
+        return OrderFacts(owner, _is_signed(state, signed), used, stake)
+
+    async def vouches(self, signed: SignedHash, at: Head) -> bool:
+        """Tell whether an account that is a contract takes a signature for its own."""
+        state = self._at(at).state
+        return signed.account in state.contracts and _is_signed(state, signed)
+
+
+def _is_signed(state: MarketState, signed: SignedHash) -> bool:
+    accepts = state.contracts.get(signed.account)
+    if accepts is not None:
+        return accepts(signed.digest, signed.sign)
+    try:
+        return recover(signed.digest, widen(signed.sign)) == signed.account
+    except BadSignature:
+        return False
