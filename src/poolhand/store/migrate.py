@@ -16,23 +16,28 @@ class UnknownRevision(Exception):
     """The database is of a version that this one has never heard of."""
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, migrations: Path = MIGRATIONS, newest: str = NEWEST) -> None:
     """Bring the database up, in the transaction of the connection; the caller commits.
+
+    Args:
+        connection: To the database.
+        migrations: Folder of the steps; a pool's by default.
+        newest: Revision after the last of them.
 
     Raises:
         UnknownRevision: A later version has been here.
     """
-    if _revision(connection) == NEWEST:
+    if _revision(connection) == newest:
         return
     from alembic.config import Config  # noqa: PLC0415 - slow, and seldom needed
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
     from alembic.util.exc import CommandError  # noqa: PLC0415
 
-    steps = ScriptDirectory(str(MIGRATIONS))
+    steps = ScriptDirectory(str(migrations))
 
     def wanted(found: Any, _context: Any) -> Any:
-        return steps._upgrade_revs(NEWEST, found)  # noqa: SLF001 - as Alembic's manual has it
+        return steps._upgrade_revs(newest, found)  # noqa: SLF001 - as Alembic's manual has it
 
     try:
         with EnvironmentContext(Config(), steps, fn=wanted) as migration:

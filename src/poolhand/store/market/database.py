@@ -1,0 +1,159 @@
+"""One market's database: one writer, several readers, each piece of work one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, insert, make_url, select, text
+from sqlalchemy.exc import DBAPIError
+
+from poolhand.domain.ids import Address
+from poolhand.store.market.engine import engine_of
+from poolhand.store.market.errors import (
+    BookLocked,
+    BookOfAnotherChain,
+    BookTooNew,
+    BookUnwritable,
+)
+from poolhand.store.market.schema import IDENTITY
+from poolhand.store.migrate import UnknownRevision, migrate
+
+T = TypeVar("T")
+BookConnection: TypeAlias = Connection
+"""What pieces of work are given: the transaction in which they read and write."""
+NEWEST: Final = "0001"
+"""The revision that this version's tables have."""
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+READERS: Final = 4
+"""Threads, and connections, that read at a time."""
+BUSY: Final = 30
+"""Seconds that a connection waits for SQLite's lock; one writer holds it for milliseconds."""
+_ADVISORY: Final = 0x626F6F6B
+"""Key of PostgreSQL's advisory lock: one market per database."""
+
+
+class MarketDatabase:
+    """Runs work on a database; SQLite in WAL mode with ``synchronous=FULL``, or PostgreSQL.
+
+    Args:
+        url: As SQLAlchemy has it; SQLite's must name a file.
+
+    Raises:
+        BookLocked: Another process has it.
+        BookTooNew: A later version made its tables.
+        BookUnwritable: It does not open.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._where = make_url(url).render_as_string(hide_password=True)
+        self._lock = -1
+        self._holder: Connection | None = None
+        self._writer = ThreadPoolExecutor(1, "book-writer")
+        self._readers = ThreadPoolExecutor(READERS, "book-reader")
+        self._engine = engine_of(url, _prepare_sqlite, pool_size=READERS + 1, max_overflow=2)
+        try:
+            self._hold(make_url(url).database)
+            with self._engine.begin() as connection:
+                _begin_writing(connection)
+                migrate(connection, MIGRATIONS, NEWEST)
+        except UnknownRevision as fault:
+            self.close()
+            raise BookTooNew(self._where, str(fault)) from fault
+        except DBAPIError as fault:
+            self.close()
+            raise BookUnwritable(self._where, str(fault.orig)) from fault
+        except BaseException:
+            self.close()
+            raise
+
+    def claim(self, chain_id: int, hub: Address) -> None:
+        """Make the database that of a hub, or check that it is.
+
+        Raises:
+            BookOfAnotherChain: It is another's.
+        """
+        with self._engine.begin() as connection:
+            _begin_writing(connection)
+            known = connection.execute(select(IDENTITY.c.chain_id, IDENTITY.c.hub)).first()
+            if known is None:
+                row = {"chain_id": chain_id, "hub": "0x" + hub.hex()}
+                connection.execute(insert(IDENTITY).values(row))
+            elif tuple(known) != (chain_id, "0x" + hub.hex()):
+                raise BookOfAnotherChain(self._where, chain_id, hub)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run work that only reads, beside other such work; it sees one moment.
+
+        Raises:
+            BookUnwritable: The database does not answer.
+        """
+        return await self._run(self._readers, work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run work in the one transaction that writes: all of it is kept, or nothing.
+
+        Raises:
+            BookUnwritable: The database did not take it.
+        """
+
+        def whole(connection: Connection) -> T:
+            _begin_writing(connection)
+            return work(connection)
+
+        return await self._run(self._writer, whole)
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as fault:
+            raise BookUnwritable(self._where, str(fault.orig)) from fault
+
+    def close(self) -> None:
+        """Wait for work under way, and release everything; repeatable."""
+        self._writer.shutdown()
+        self._readers.shutdown()
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+        self._engine.dispose()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _hold(self, database: str | None) -> None:
+        """Keep other markets out; the system lets go when the process dies."""
+        if self._engine.dialect.name == "postgresql":
+            self._holder = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            asked = text("SELECT pg_try_advisory_lock(:key)")
+            if not self._holder.scalar(asked, {"key": _ADVISORY}):
+                raise BookLocked(self._where)
+            return
+        try:
+            self._lock = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BookLocked(self._where) from None
+        except OSError as fault:
+            raise BookUnwritable(self._where, fault.strerror or str(fault)) from fault
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take SQLite's write lock at once; its driver begins no transaction for a read."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")

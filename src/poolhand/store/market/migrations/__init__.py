@@ -1,0 +1,1 @@
+"""Steps from one version of the market's tables to the next."""

@@ -1,0 +1,244 @@
+"""Rows of orders: each function works within the transaction of the connection it is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.market.book import BookOrder, BookStatus, traits_of
+from poolhand.domain.market.filters import PARTIES, BookFilter
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.model import RequestOrder
+from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.store.market.schema import ORDERS, TAG_PARTS, UNDO
+from poolhand.store.market.where import hexed, tag_parts, where
+from poolhand.wire.market_orders import market_order, read_market_order
+
+_C: Final = ORDERS.c
+DOUBTFUL: Final = 2**62
+"""``read_at`` of an order that was judged on a block which is gone: to be judged anew."""
+_MOST_NAMES: Final = 500
+"""Names in one question: SQLite bounds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookRow:
+    """An order with its row's number."""
+
+    n: int
+    entry: BookOrder
+
+
+def find(connection: Connection, sort: OrderSort, name: OrderHash) -> BookRow | None:
+    """Return an order in any status."""
+    asked = select(ORDERS).where(_C.sort == sort.value, _C.order_hash == hexed(name))
+    row = connection.execute(asked).mappings().first()
+    return None if row is None else _row(row)
+
+
+def by_hashes(connection: Connection, names: Iterable[OrderHash]) -> list[BookRow]:
+    """Return the orders of some hashes."""
+    return _in_parts(connection, "order_hash", [hexed(name) for name in names])
+
+
+def open_of_signers(connection: Connection, signers: Iterable[Address]) -> list[BookRow]:
+    """Return open orders that lock stake: workerpool and request orders of some signers."""
+    names = [hexed(signer) for signer in signers]
+    sorts = (OrderSort.WORKERPOOL, OrderSort.REQUEST)
+    return [row for sort in sorts for row in _in_parts(connection, "signer", names, sort)]
+
+
+def open_of_resource(
+    connection: Connection, sort: OrderSort, resource: Address, signer: Address
+) -> list[BookRow]:
+    """Return a signer's open orders for a resource, newest first."""
+    named = "requester" if sort is OrderSort.REQUEST else sort.value
+    asked = (
+        select(ORDERS)
+        .where(_C.open_in == sort.value, _C.signer == hexed(signer))
+        .where(func.coalesce(_C[named], "") == hexed(resource))
+        .order_by(_C.published.desc(), _C.n.desc())
+    )
+    return [_row(row) for row in connection.execute(asked).mappings()]
+
+
+def doubtful(connection: Connection, most: int) -> list[BookRow]:
+    """Return open orders that are to be judged anew."""
+    sorts = [sort.value for sort in OrderSort]
+    asked = select(ORDERS).where(_C.open_in.in_(sorts), _C.read_at == DOUBTFUL).limit(most)
+    return [_row(row) for row in connection.execute(asked).mappings()]
+
+
+def _in_parts(
+    connection: Connection, column: str, names: Sequence[str], sort: OrderSort | None = None
+) -> list[BookRow]:
+    found = []
+    for at in range(0, len(names), _MOST_NAMES):
+        asked = select(ORDERS).where(_C[column].in_(names[at : at + _MOST_NAMES]))
+        if sort is not None:
+            asked = asked.where(_C.open_in == sort.value)
+        found += [_row(row) for row in connection.execute(asked).mappings()]
+    return found
+
+
+def count_open(connection: Connection, sort: OrderSort, signer: Address) -> int:
+    """Return how many open orders of a sort a signer has."""
+    asked = select(func.count()).where(_C.open_in == sort.value, _C.signer == hexed(signer))
+    return connection.scalar(asked) or 0
+
+
+def best_price(connection: Connection, wanted: BookFilter) -> NanoRlc | None:
+    """Return the lowest price of the open orders that a filter shows."""
+    asked = select(_C.price).where(where(wanted))
+    found = connection.scalar(asked.order_by(_C.rank, _C.published, _C.order_hash).limit(1))
+    return None if found is None else NanoRlc(found)
+
+
+def needing(
+    connection: Connection,
+    sort: OrderSort,
+    resource: Address,
+    prices: tuple[NanoRlc, NanoRlc | None],
+    *,
+    tee: bool,
+) -> list[BookRow]:
+    """Return open requests for an app or dataset that pay within some prices.
+
+    Args:
+        connection: Of the transaction.
+        sort: App or dataset.
+        resource: Which.
+        prices: What they pay at least, and less than what (None: however much).
+        tee: With the tee bit, or without.
+    """
+    pays, (least, below) = _C[f"{sort.value}_max_price"], prices
+    asked = select(ORDERS).where(
+        _C.open_in == OrderSort.REQUEST.value,
+        _C[sort.value] == hexed(resource),
+        pays >= least,
+        _C[TAG_PARTS[3]].bitwise_and(1) == int(tee),
+    )
+    if below is not None:
+        asked = asked.where(pays < below)
+    return [_row(row) for row in connection.execute(asked).mappings()]
+
+
+def put(connection: Connection, entry: BookOrder, at: BlockNumber) -> None:
+    """Put an order into the book; one that was dead and is there takes its place again.
+
+    Args:
+        connection: Of the transaction.
+        entry: The order.
+        at: The block whose facts it was judged by.
+    """
+    members = _members(entry, at)
+    mine = (_C.sort == entry.sort.value, _C.order_hash == hexed(entry.order_hash))
+    if not connection.execute(update(ORDERS).where(*mine).values(members)).rowcount:
+        connection.execute(insert(ORDERS).values(members))
+
+
+def remove(connection: Connection, sort: OrderSort, names: Collection[OrderHash]) -> None:
+    """Take orders out of the book."""
+    mine = _C.order_hash.in_([hexed(name) for name in names])
+    connection.execute(delete(ORDERS).where(_C.sort == sort.value, mine))
+
+
+def change(connection: Connection, row: BookRow, after: BookOrder, mark: BlockNumber) -> None:
+    """Write how an order stands after the blocks that end with ``mark``, and how it did before."""
+    entry = row.entry
+    undo = {"block": mark, "order_n": row.n, "status": entry.status, "remaining": entry.remaining}
+    connection.execute(insert(UNDO).values(undo))
+    restate(connection, row.n, after)
+
+
+def restate(connection: Connection, n: int, entry: BookOrder) -> None:
+    """Write how an order stands."""
+    is_open = entry.status is BookStatus.OPEN
+    standing = {
+        "status": entry.status.value,
+        "remaining": entry.remaining,
+        "open_in": entry.sort.value if is_open else None,
+    }
+    connection.execute(update(ORDERS).where(_C.n == n).values(standing))
+
+
+def settle_doubt(connection: Connection, n: int, at: BlockNumber) -> None:
+    """Note that an order was judged by the facts of a block."""
+    connection.execute(update(ORDERS).where(_C.n == n).values(read_at=at))
+
+
+def turn_back(connection: Connection, mark: BlockNumber, trusted: BlockNumber) -> list[BookRow]:
+    """Undo what blocks after a mark did to orders; returns those that are open again.
+
+    Orders that were judged by a block after ``trusted`` are doubtful from now on.
+    """
+    asked = select(UNDO).where(UNDO.c.block > mark).order_by(UNDO.c.n.desc())
+    earliest = {row["order_n"]: row for row in connection.execute(asked).mappings()}
+    restored = []
+    for n, row in earliest.items():
+        found = connection.execute(select(ORDERS).where(_C.n == n)).mappings().first()
+        if found is None:
+            continue  # unpublished meanwhile
+        status, left = BookStatus(row["status"]), row["remaining"]
+        entry = replace(_row(found).entry, status=status, remaining=left)
+        restate(connection, n, entry)
+        restored += [BookRow(n, entry)] if status is BookStatus.OPEN else []
+    connection.execute(delete(UNDO).where(UNDO.c.block > mark))
+    connection.execute(update(ORDERS).where(_C.read_at > trusted).values(read_at=DOUBTFUL))
+    return restored
+
+
+def open_counts(connection: Connection) -> dict[OrderSort, int]:
+    """Return how many orders of each sort are open."""
+    asked = select(_C.open_in, func.count()).where(
+        or_(*(_C.open_in == sort.value for sort in OrderSort))
+    )
+    rows = connection.execute(asked.group_by(_C.open_in)).all()
+    found: dict[str, int] = {name: number for name, number in rows}  # noqa: C416 - rows are no pairs
+    return {sort: found.get(sort.value, 0) for sort in OrderSort}
+
+
+def _row(row: RowMapping) -> BookRow:
+    sort = OrderSort(row["sort"])
+    order, sign = read_market_order(sort, json.loads(row["document"]))
+    entry = BookOrder(
+        OrderHash.parse(row["order_hash"]),
+        order,
+        sign,
+        Address.parse(row["signer"]),
+        BookStatus(row["status"]),
+        row["remaining"],
+        row["published"],
+    )
+    return BookRow(row["n"], entry)
+
+
+def _members(entry: BookOrder, at: BlockNumber) -> dict[str, Any]:
+    traits, order = traits_of(entry.order), entry.order
+    request = order if isinstance(order, RequestOrder) else None
+    is_open = entry.status is BookStatus.OPEN
+    return {
+        "sort": traits.sort.value,
+        "order_hash": hexed(entry.order_hash),
+        "open_in": traits.sort.value if is_open else None,
+        "status": entry.status.value,
+        "signer": hexed(entry.signer),
+        **{name: hexed(getattr(traits, name)) for name in PARTIES},
+        "rank": traits.rank,
+        "price": traits.price,
+        "app_max_price": request.app_max_price if request else 0,
+        "dataset_max_price": request.dataset_max_price if request else 0,
+        "volume": traits.volume,
+        "remaining": entry.remaining,
+        "category": traits.category,
+        "trust": traits.trust,
+        **dict(zip(TAG_PARTS, tag_parts(traits.tag), strict=True)),
+        "published": entry.published,
+        "read_at": at,
+        "document": json.dumps(market_order(traits.sort, order, entry.sign), ensure_ascii=False),
+    }

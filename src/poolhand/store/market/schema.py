@@ -1,0 +1,122 @@
+"""The tables of a market's database, as the newest migration leaves them.
+
+An order is one row, whatever its sort: the columns that lists ask for have one name for all four
+(``domain.market.book.Traits``), the order itself stands in ``document`` as it was signed. Addresses
+and hashes are 0x-hexadecimal in lower case, so that they sort as their bytes do.
+
+``open_in`` is the order's sort while it is open, else null: each index of lists begins with it, and
+lists by price, moment and hash, as they are shown. So a list is read off an index in its order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+BOOK: Final = MetaData()
+NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts a primary key up only where it is a plain INTEGER."""
+TAG_PARTS: Final = ("tag_0", "tag_1", "tag_2", "tag_3")
+"""The 256 bits of a tag as four signed numbers of 64, the highest bits first."""
+LISTED_BY: Final = (
+    "app", "dataset", "workerpool", "requester", "beneficiary", "signer", "category",
+)  # fmt: skip
+"""What lists are narrowed to by an index."""
+
+IDENTITY: Final = Table(
+    "identity",
+    BOOK,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("hub", Text, nullable=False),
+)
+ORDERS: Final = Table(
+    "orders",
+    BOOK,
+    Column("n", NUMBER, primary_key=True, autoincrement=True),
+    Column("sort", Text, nullable=False),
+    Column("order_hash", Text, nullable=False),
+    Column("open_in", Text),
+    Column("status", Text, nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("app", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("workerpool", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("beneficiary", Text, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("app_max_price", BigInteger, nullable=False),
+    Column("dataset_max_price", BigInteger, nullable=False),
+    Column("volume", BigInteger, nullable=False),
+    Column("remaining", BigInteger, nullable=False),
+    Column("category", BigInteger, nullable=False),
+    Column("trust", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in TAG_PARTS),
+    Column("published", BigInteger, nullable=False),
+    Column("read_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    UniqueConstraint("sort", "order_hash", name="uq_orders_sort_order_hash"),
+    Index("ix_orders_open", "open_in", "rank", "published", "order_hash"),
+    *(
+        Index(f"ix_orders_open_{name}", "open_in", name, "rank", "published", "order_hash")
+        for name in LISTED_BY
+    ),
+    Index("ix_orders_paying_app", "open_in", "app", "app_max_price"),
+    Index("ix_orders_paying_dataset", "open_in", "dataset", "dataset_max_price"),
+    Index("ix_orders_hash", "order_hash"),
+    Index("ix_orders_read_at", "open_in", "read_at"),
+    sqlite_autoincrement=True,
+)
+PARTIES_OF_DEAL: Final = (
+    "requester", "beneficiary",
+    "app", "dataset", "workerpool",
+    "app_owner", "dataset_owner", "workerpool_owner",
+    "app_order", "dataset_order", "workerpool_order", "request_order",
+)  # fmt: skip
+"""Addresses and order hashes by which deals are listed."""
+DEALS: Final = Table(
+    "deals",
+    BOOK,
+    Column("deal_id", Text, primary_key=True),
+    Column("block", BigInteger, nullable=False, index=True),
+    Column("age", BigInteger, nullable=False),
+    Column("moment", BigInteger, nullable=False),
+    *(Column(name, Text, nullable=False) for name in PARTIES_OF_DEAL),
+    Column("category", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("ix_deals_age", "age", "deal_id"),
+    Index("ix_deals_prices", "category", "age", "price"),
+    *(Index(f"ix_deals_{name}", name, "age", "deal_id") for name in (*PARTIES_OF_DEAL, "category")),
+)
+"""Deals; ``age`` is the block's number below zero, so that the newest come first."""
+CATEGORIES: Final = Table(
+    "categories",
+    BOOK,
+    Column("catid", BigInteger, primary_key=True, autoincrement=False),
+    Column("block", BigInteger, nullable=False, index=True),
+    Column("time_ref", BigInteger, nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+"""Categories by number; ``document`` is what the API answers, without ``ok``."""
+MARKS: Final = Table(
+    "marks",
+    BOOK,
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("block_hash", Text, nullable=False),
+    Column("parent_hash", Text, nullable=False),
+    Column("moment", BigInteger, nullable=False),
+)
+"""How far the chain was read: the newest row; older ones are where a fork may lead back to."""
+UNDO: Final = Table(
+    "undo",
+    BOOK,
+    Column("n", NUMBER, primary_key=True, autoincrement=True),
+    Column("block", BigInteger, nullable=False, index=True),
+    Column("order_n", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("remaining", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""How an order stood before blocks changed it; ``block`` is the mark that ends these blocks."""

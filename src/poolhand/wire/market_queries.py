@@ -1,0 +1,241 @@
+"""What can be asked of lists: each parameter once, for the reader and for the OpenAPI document.
+
+Source: market API 7, services-api.md 2.4 and services-api-2.md A.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.market.book import SAFE
+from poolhand.domain.market.filters import Allowed, BookFilter, Slice, restricted_to
+from poolhand.domain.market.refusals import BadParameter
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.wire import market_forms as forms
+
+Asked: TypeAlias = Mapping[str, str]
+"""A query as it came; unknown names are passed over."""
+DEFAULT_SIZE: Final = 20
+LEAST_SIZE: Final = 10
+MOST_SIZE: Final = 1000
+MOST_SKIP: Final = 2**62
+"""No list is so long; a larger number is none for a database."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParameter:
+    """One parameter, for the OpenAPI document."""
+
+    name: str
+    meaning: str
+    required: bool = False
+
+    def described(self) -> dict[str, Any]:
+        """Return it as OpenAPI has it."""
+        return {
+            "name": self.name,
+            "in": "query",
+            "required": self.required,
+            "description": self.meaning,
+            "schema": {"type": "string"},
+        }
+
+
+def _restriction(name: str) -> tuple[QueryParameter, ...]:
+    strict = f"is{name.capitalize()}Strict"
+    told = (
+        f"orders that this {name} can use; `any`: whatever their restriction; absent: only orders "
+        "without one"
+    )
+    return (
+        QueryParameter(name, told),
+        QueryParameter(strict, f"only orders restricted to `{name}`"),
+    )
+
+
+CHAIN_ID: Final = QueryParameter("chainId", "the chain; this market has one", required=True)
+PAGING: Final = (
+    QueryParameter("pageIndex", "which page, from 0"),
+    QueryParameter("pageSize", f"rows of a page, {LEAST_SIZE} to {MOST_SIZE}, default 20"),
+    QueryParameter("page", "rows to pass over: the `nextPage` of an answer"),
+)
+_TAGS: Final = (
+    QueryParameter("minTag", "bits that an order's tag must have (32 bytes of hexadecimal)"),
+    QueryParameter("maxTag", "bits that it may have"),
+)
+_VOLUME: Final = QueryParameter("minVolume", "tasks that must remain, 1 or more")
+_CATEGORY: Final = QueryParameter("category", "number of the category")
+
+RESTRICTIONS: Final[Mapping[OrderSort, tuple[str, ...]]] = {
+    OrderSort.APP: ("dataset", "workerpool", "requester"),
+    OrderSort.DATASET: ("app", "workerpool", "requester"),
+    OrderSort.WORKERPOOL: ("app", "dataset", "requester"),
+    OrderSort.REQUEST: ("workerpool",),
+}
+EQUALS: Final[Mapping[OrderSort, tuple[str, ...]]] = {
+    OrderSort.APP: ("app",),
+    OrderSort.DATASET: ("dataset",),
+    OrderSort.WORKERPOOL: ("workerpool",),
+    OrderSort.REQUEST: ("app", "dataset", "requester", "beneficiary"),
+}
+LIST_PARAMETERS: Final[Mapping[OrderSort, tuple[QueryParameter, ...]]] = {
+    sort: (
+        CHAIN_ID,
+        *(QueryParameter(name, f"the {name}; `any`: whichever") for name in EQUALS[sort]),
+        *(
+            ()
+            if sort is OrderSort.REQUEST
+            else (QueryParameter(f"{sort.value}Owner", "who signed the orders"),)
+        ),
+        *(each for name in RESTRICTIONS[sort] for each in _restriction(name)),
+        *_TAGS,
+        _VOLUME,
+        *{
+            OrderSort.APP: (),
+            OrderSort.DATASET: (QueryParameter("bulkOnly", "free ones without limit"),),
+            OrderSort.WORKERPOOL: (_CATEGORY, QueryParameter("minTrust", "trust, or more")),
+            OrderSort.REQUEST: (_CATEGORY, QueryParameter("maxTrust", "trust, or less")),
+        }[sort],
+        *PAGING,
+    )
+    for sort in OrderSort
+}
+"""What each collection can be asked for."""
+
+
+def list_filter(sort: OrderSort, asked: Asked) -> BookFilter:
+    """Read the filter of a list.
+
+    Raises:
+        BadParameter: The first parameter that cannot be read.
+    """
+    signer = _address(asked, f"{sort.value}Owner") if sort is not OrderSort.REQUEST else None
+    if sort in (OrderSort.APP, OrderSort.DATASET) and signer is None and not asked.get(sort.value):
+        raise BadParameter(f"{sort.value} or {sort.value}Owner is required")
+    least_tag, least_trust = _tag(asked, "minTag"), _whole(asked, "minTrust")
+    is_pool, is_request = sort is OrderSort.WORKERPOOL, sort is OrderSort.REQUEST
+    return BookFilter(
+        sort=sort,
+        parties={**_equal(sort, asked), **_restricted(sort, asked)},
+        signer=signer,
+        category=_whole(asked, "category") if is_pool or is_request else None,
+        min_tag=None if least_tag == NO_TAG else least_tag,
+        max_tag=_tag(asked, "maxTag"),
+        min_volume=_whole(asked, "minVolume", 1),
+        min_trust=least_trust if is_pool and least_trust and least_trust > 1 else None,
+        max_trust=_whole(asked, "maxTrust") if is_request else None,
+        bulk_only=sort is OrderSort.DATASET and bool(_flag(asked, "bulkOnly")),
+    )
+
+
+def _equal(sort: OrderSort, asked: Asked) -> dict[str, Allowed]:
+    found = {
+        name: forms.address_or_any(name, asked[name]) for name in EQUALS[sort] if asked.get(name)
+    }
+    return {name: (each,) for name, each in found.items() if each is not None}
+
+
+def _restricted(sort: OrderSort, asked: Asked) -> dict[str, Allowed]:
+    found: dict[str, Allowed] = {}
+    for name in RESTRICTIONS[sort]:
+        strict = bool(_flag(asked, f"is{name.capitalize()}Strict"))
+        text = asked.get(name)
+        if text != forms.ANY:
+            given = forms.address_or_any(name, text) if text else None
+            found[name] = restricted_to(given, strict=strict)
+    return found
+
+
+def page(asked: Asked) -> Slice:
+    """Read which part of a list is wanted.
+
+    Raises:
+        BadParameter: A number that cannot be read, or is none of a page.
+    """
+    index, size = _whole(asked, "pageIndex"), _whole(asked, "pageSize", LEAST_SIZE, MOST_SIZE)
+    if index is None and size is None:
+        return Slice(min(_whole(asked, "page") or 0, MOST_SKIP), DEFAULT_SIZE)
+    rows = size or DEFAULT_SIZE
+    return Slice(min((index or 0) * rows, MOST_SKIP), rows)
+
+
+DEAL_ADDRESSES: Final[Mapping[str, str]] = {
+    "requester": "requester",
+    "beneficiary": "beneficiary",
+    "app": "app",
+    "dataset": "dataset",
+    "workerpool": "workerpool",
+    "appOwner": "app_owner",
+    "datasetOwner": "dataset_owner",
+    "workerpoolOwner": "workerpool_owner",
+}
+DEAL_HASHES: Final[Mapping[str, str]] = {
+    "apporderHash": "app_order",
+    "datasetorderHash": "dataset_order",
+    "workerpoolorderHash": "workerpool_order",
+    "requestorderHash": "request_order",
+}
+DEAL_PARAMETERS: Final = (
+    CHAIN_ID,
+    _CATEGORY,
+    *(QueryParameter(name, "an address of the deal") for name in DEAL_ADDRESSES),
+    *(QueryParameter(name, "hash of an order that was matched") for name in DEAL_HASHES),
+    *PAGING,
+)
+CATEGORY_PARAMETERS: Final = (
+    CHAIN_ID,
+    QueryParameter("minWorkClockTimeRef", "least reference time, itself included (seconds)"),
+    QueryParameter("maxWorkClockTimeRef", "most, itself included (seconds)"),
+    *PAGING,
+)
+
+
+def deal_filter(asked: Asked) -> dict[str, str | int]:
+    """Read which deals are wanted: what they must have, by column.
+
+    Raises:
+        BadParameter: The first parameter that cannot be read.
+    """
+    found: dict[str, str | int] = {}
+    for name, column in DEAL_ADDRESSES.items():
+        if asked.get(name):
+            given = forms.address_or_any(name, asked[name])
+            found |= {} if given is None else {column: "0x" + given.hex()}
+    for name, column in DEAL_HASHES.items():
+        if asked.get(name):
+            found[column] = "0x" + forms.word(OrderHash, name, asked[name]).hex()
+    category = _whole(asked, "category")
+    return found if category is None else {**found, "category": category}
+
+
+def time_bounds(asked: Asked) -> tuple[int | None, int | None]:
+    """Read the bounds of categories (seconds).
+
+    Raises:
+        BadParameter: One is no number.
+    """
+    return _whole(asked, "minWorkClockTimeRef"), _whole(asked, "maxWorkClockTimeRef")
+
+
+def _address(asked: Asked, name: str) -> Address | None:
+    text = asked.get(name)
+    return forms.address(name, text) if text else None
+
+
+def _whole(asked: Asked, name: str, least: int = 0, most: int = SAFE) -> int | None:
+    text = asked.get(name)
+    return forms.whole(name, text, least, most) if text else None
+
+
+def _tag(asked: Asked, name: str) -> Tag | None:
+    text = asked.get(name)
+    return forms.word(Tag, name, text) if text else None
+
+
+def _flag(asked: Asked, name: str) -> bool | None:
+    text = asked.get(name)
+    return forms.flag(name, text) if text else None
