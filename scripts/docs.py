@@ -12,7 +12,7 @@ import modulemap
 import reached
 
 from poolhand.cli.reference import reference
-from poolhand.settings import pool, results, worker
+from poolhand.settings import market, pool, results, worker
 from poolhand.settings.load import Option
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -31,6 +31,7 @@ def settings_page() -> str:
         ("worker", "poolhand worker start", worker.OPTIONS),
         ("pool", "poolhand pool serve", pool.OPTIONS),
         ("results service", "poolhand results serve", results.OPTIONS),
+        ("market", "poolhand market serve", market.OPTIONS),
     )
     parts = [HEAD]
     for title, command, options in programs:

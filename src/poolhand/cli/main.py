@@ -43,6 +43,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "pool": ("pool", "Create a workerpool, serve it, and see how it is."),
     "worker": ("worker", "Run a worker."),
     "results": ("results", "Serve results."),
+    "market": ("market", "Serve a market of orders."),
     "debug": ("debug", "Look into the journal of a pool or a worker."),
     "statuses": ("statuses", "Explain every status of a replicate."),
 }

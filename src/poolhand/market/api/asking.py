@@ -1,0 +1,118 @@
+"""What every route does first: is the chain ours, what is in query and body?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from poolhand.domain.ids import Address
+from poolhand.domain.json_text import parse_json
+from poolhand.domain.market.refusals import BadParameter
+from poolhand.market.api.answers import FAULTS
+from poolhand.market.authorization import Authorization
+from poolhand.market.follower import Follower
+from poolhand.market.publisher import Publisher
+from poolhand.ports.chain import HubFacts
+from poolhand.store.market.database import MarketDatabase
+from poolhand.wire.market_forms import required
+from poolhand.wire.market_queries import QueryParameter
+
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketParts:
+    """What the routes of one market work with."""
+
+    facts: HubFacts
+    database: MarketDatabase
+    authorization: Authorization
+    publisher: Publisher
+    follower: Follower
+    trouble: Callable[[], str]
+
+    def asked(self, request: Request) -> Mapping[str, str]:
+        """Return the query, once it is for this market's chain.
+
+        Raises:
+            BadParameter: ``chainId`` is missing, or of another chain.
+        """
+        query = request.query_params
+        chain_id = required("chainId", query.get("chainId"))
+        if chain_id != str(self.facts.chain_id):
+            raise BadParameter(f"chainId {chain_id[:80]} is not supported")
+        return query
+
+    async def author(self, request: Request) -> Address:
+        """Return who proved to send a request; uses up the challenge.
+
+        Raises:
+            InvalidAuthorization: Nobody did.
+        """
+        return await self.authorization.proved(request.headers.get("authorization"))
+
+
+async def body_of(request: Request) -> Mapping[str, Any]:
+    """Return a request's JSON object.
+
+    Raises:
+        BadParameter: It is none, or nested too deeply.
+        BodyTooLarge: It is over the limit.
+    """
+    try:
+        found = parse_json(await request.body())
+    except ValueError as fault:
+        raise BadParameter("the body is no valid JSON") from fault
+    if not isinstance(found, dict):
+        raise BadParameter("the body is no JSON object")
+    return found
+
+
+def add_route(
+    router: APIRouter,
+    path: str,
+    handler: Handler,
+    answer: Any,
+    parameters: Iterable[QueryParameter] = (),
+    *,
+    method: str = "GET",
+    body: Mapping[str, Any] | None = None,
+    signed: bool = False,
+) -> None:
+    """Add a route with its description.
+
+    Args:
+        router: Of the market.
+        path: With ``{names}``.
+        handler: Its docstring is the description.
+        answer: Model of a good answer.
+        parameters: Of the query.
+        method: Of HTTP.
+        body: JSON schema of the request's body.
+        signed: Whether it wants an ``authorization`` header.
+    """
+    told: dict[str, Any] = {"parameters": [each.described() for each in parameters]}
+    if signed:
+        about = "`<digest>_<signature>_<address>` of a challenge"
+        header = {"name": "authorization", "in": "header", "required": True, "description": about}
+        told["parameters"].append({**header, "schema": {"type": "string"}})
+    if body is not None:
+        told["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    router.add_api_route(
+        path,
+        handler,
+        methods=[method],
+        response_model=answer,
+        responses=FAULTS,
+        openapi_extra=told,
+        description=handler.__doc__,
+        operation_id=f"{method.lower()}{path.replace('/', '-').translate(_PLAIN)}",
+    )
+
+
+_PLAIN = str.maketrans("", "", "{}")

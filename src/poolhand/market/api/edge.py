@@ -1,0 +1,48 @@
+"""Before any route: how many requests of whom, and how large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from poolhand.domain.market.rates import RequestRates, client_key
+from poolhand.market.api.answers import RATED, fault
+
+HEALTH: Final = "/health"
+"""Not counted: whoever watches the market asks often."""
+
+
+class RequestEdge:
+    """Refuses what is too often asked, or too large, as the market's clients know it.
+
+    Args:
+        app: What is behind.
+        rates: Counts.
+        now: Seconds, from whenever.
+        most: Bytes of a body.
+    """
+
+    def __init__(
+        self, app: ASGIApp, rates: RequestRates, now: Callable[[], float], most: int
+    ) -> None:
+        self._app, self._rates, self._now, self._most = app, rates, now, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] == HEALTH:
+            await self._app(scope, receive, send)
+            return
+        headers = HTTPConnection(scope).headers
+        peer = (scope.get("client") or ("", 0))[0]
+        client = client_key(peer, headers.get("x-real-ip"), headers.get("x-forwarded-for"))
+        length = headers.get("content-length", "")
+        if not self._rates.admits(client, self._now()):
+            await fault(429, RATED)(scope, receive, send)
+        elif length.isdecimal() and int(length[:20]) > self._most:
+            told = f"the request is over {self._most} bytes, the most that is taken here"
+            await fault(413, told, {"Connection": "close"})(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

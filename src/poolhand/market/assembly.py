@@ -1,0 +1,94 @@
+"""The market put together, on a real chain or a fake one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from poolhand.domain.market.challenges import Challenges
+from poolhand.domain.market.rates import RequestRates
+from poolhand.domain.units import UnixSeconds
+from poolhand.market.api.about import about_routes
+from poolhand.market.api.answers import install
+from poolhand.market.api.asking import MarketParts
+from poolhand.market.api.deals import deal_routes
+from poolhand.market.api.edge import RequestEdge
+from poolhand.market.api.orders import order_routes
+from poolhand.market.authorization import Authorization
+from poolhand.market.follower import Follower
+from poolhand.market.publisher import Publisher
+from poolhand.ports.chain import HubFacts
+from poolhand.ports.clock import Entropy
+from poolhand.ports.market_chain import MarketChain
+from poolhand.settings.market import MarketSettings
+from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.asgi import application
+from poolhand.transport.clock import SystemEntropy
+
+MOST_CHALLENGES = 50_000
+"""Challenges that are out at a time; the oldest make room."""
+
+
+def milliseconds() -> int:
+    """Return milliseconds since 1970, by the machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MarketWorld:
+    """What a market has of the world.
+
+    Attributes:
+        chain: To be followed.
+        facts: Of its hub.
+        now: Milliseconds since 1970.
+        trouble: Why the chain cannot be read at present; empty when it can.
+    """
+
+    chain: MarketChain
+    facts: HubFacts
+    now: Callable[[], int] = milliseconds
+    entropy: Entropy = field(default_factory=SystemEntropy)
+    trouble: Callable[[], str] = lambda: ""
+
+
+def assemble(
+    world: MarketWorld, database: MarketDatabase, settings: MarketSettings
+) -> tuple[FastAPI, Follower]:
+    """Build the service, and what keeps its book at the chain's newest block."""
+    facts = world.facts
+    follower = Follower(world.chain, database, facts.chain_id, settings.first_block)
+    parts = MarketParts(
+        facts=facts,
+        database=database,
+        authorization=_authorization(world, settings),
+        publisher=Publisher(world.chain, follower, settings.most_open, world.now),
+        follower=follower,
+        trouble=world.trouble,
+    )
+    routes = (order_routes(parts), deal_routes(parts), about_routes(parts))
+    app = application("Poolhand market", routes, max_body=settings.max_body)
+    install(app)
+    rates = RequestRates(settings.most_requests, settings.rate_window)
+
+    def seconds() -> float:
+        return world.now() / 1000
+
+    app.add_middleware(RequestEdge, rates=rates, now=seconds, most=settings.max_body)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]
+    )
+    return app, follower
+
+
+def _authorization(world: MarketWorld, settings: MarketSettings) -> Authorization:
+    challenges = Challenges(world.facts.chain_id, settings.challenge_life, MOST_CHALLENGES)
+
+    def now() -> UnixSeconds:
+        return UnixSeconds(world.now() // 1000)
+
+    return Authorization(challenges, world.chain, world.entropy, now)

@@ -1,0 +1,112 @@
+"""Publishing and unpublishing: judged by chain and book at one block, then written as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from poolhand.domain.errors import Unavailable
+from poolhand.domain.ids import OrderHash
+from poolhand.domain.market.book import BookOrder, sort_of, traits_of
+from poolhand.domain.market.publishing import BookFacts, OrderFacts, Publication, publish
+from poolhand.domain.market.unpublishing import (
+    UnpublishTarget,
+    Withdrawal,
+    check_one,
+    check_several,
+)
+from poolhand.domain.onchain import Head
+from poolhand.market import dependants
+from poolhand.market.follower import Follower
+from poolhand.ports.market_chain import MarketChain, SignedHash
+from poolhand.store.market import orders
+from poolhand.store.market.database import BookConnection
+
+TRIES: Final = 10
+"""Blocks that may come between the look at the chain and the write before we give up."""
+
+
+class ChainTooFast(Unavailable):
+    """A block came between look and write, again and again."""
+
+    def __init__(self) -> None:
+        super().__init__("blocks come faster than the chain can be read: try again")
+
+
+class Publisher:
+    """Puts orders into the book and takes them out.
+
+    Args:
+        chain: Where facts are read.
+        follower: Keeps the book.
+        most_open: Open orders of one signer in one collection.
+        now: Milliseconds since 1970.
+    """
+
+    def __init__(
+        self, chain: MarketChain, follower: Follower, most_open: int, now: Callable[[], int]
+    ) -> None:
+        self._chain, self._follower = chain, follower
+        self._most_open, self._now = most_open, now
+
+    async def publish(self, asked: Publication) -> BookOrder:
+        """Put an order into the book.
+
+        Raises:
+            MarketRule: The first rule that is broken; nothing was written.
+            ChainUnreachable: What the chain says could not be read.
+        """
+        sort, resource = sort_of(asked.order), traits_of(asked.order).resource
+        signed = SignedHash(asked.by, asked.order_hash, asked.sign)
+        for _ in range(TRIES):
+            at = await self._follower.caught_up()
+            facts = await self._chain.order_facts(sort, resource, signed, at)
+            work = partial(self._put, asked=asked, facts=facts, at=at)
+            done = await self._follower.write_at(at, work)
+            if done is not None:
+                return done
+        raise ChainTooFast
+
+    def _put(
+        self, connection: BookConnection, asked: Publication, facts: OrderFacts, at: Head
+    ) -> BookOrder:
+        sort = sort_of(asked.order)
+        known = orders.find(connection, sort, asked.order_hash)
+        book = BookFacts(
+            known=known.entry if known else None,
+            open=orders.count_open(connection, sort, asked.by),
+            most_open=self._most_open,
+            best=partial(orders.best_price, connection),
+        )
+        entry = publish(asked, facts, book, self._now())
+        orders.put(connection, entry, at.number)
+        return entry
+
+    async def unpublish(self, asked: Withdrawal) -> tuple[OrderHash, ...]:
+        """Take orders out of the book, and let the requests die that needed them.
+
+        Raises:
+            MarketRule: There is nothing to take out, or it is somebody else's.
+        """
+        return await self._follower.write(partial(_take_out, asked=asked))
+
+
+def _take_out(connection: BookConnection, asked: Withdrawal) -> tuple[OrderHash, ...]:
+    entries = _meant(connection, asked)
+    names = tuple(entry.order_hash for entry in entries)
+    orders.remove(connection, asked.sort, names)
+    dependants.lost(connection, entries, None)
+    return names
+
+
+def _meant(connection: BookConnection, asked: Withdrawal) -> list[BookOrder]:
+    if asked.target is UnpublishTarget.ONE:
+        assert asked.order_hash is not None
+        known = orders.find(connection, asked.sort, asked.order_hash)
+        check_one(asked, known.entry if known else None)
+        return [known.entry] if known else []
+    assert asked.resource is not None
+    found = orders.open_of_resource(connection, asked.sort, asked.resource, asked.by)
+    names = check_several(asked, tuple(row.entry.order_hash for row in found))
+    return [row.entry for row in found if row.entry.order_hash in names]

@@ -1,0 +1,412 @@
+"""Publishing: the checks in their order, each in iExec's words, and nothing written on refusal."""
+
+from __future__ import annotations
+
+import pytest
+from market_world import (
+    APP,
+    BUYER,
+    CHAIN,
+    CHAIN_ID,
+    DATASET,
+    DOMAIN,
+    MAKERS,
+    PATHS,
+    POOL,
+    POOL_OWNER,
+    SELLER,
+    SIGNERS,
+    STRANGER,
+    a_market,
+    app_order,
+    dataset_order,
+    hash_of,
+    pool_order,
+    request_order,
+    sign_digest,
+)
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.market.challenges import challenge_digest
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.tag import Tag
+from poolhand.domain.units import NanoRlc
+from poolhand.wire.market_orders import market_order
+
+TEE = Tag.of(["tee"])
+OTHER = Address(b"\x77" * 20)
+
+
+def refused(answer, status, text):
+    assert answer.status_code == status, answer.text
+    assert answer.json() == {"ok": False, "error": text}
+
+
+async def test_a_published_order_is_told_as_it_was_signed(market):
+    for sort, make in MAKERS.items():
+        order = make()
+        told = await market.published(order)
+        signed = market_order(sort, order, SIGNERS[sort].sign_order(DOMAIN, order))
+        expected = {
+            "orderHash": str(hash_of(order)),
+            "chainId": CHAIN_ID,
+            "order": signed,
+            "remaining": order.volume,
+            "status": "open",
+            "publicationTimestamp": told["publicationTimestamp"],
+            "signer": str(SIGNERS[sort].address),
+            **({"bulk": False} if sort is OrderSort.DATASET else {}),
+        }
+        assert told == expected
+        assert told["publicationTimestamp"].startswith("2023-11-14T22:13:20.0")
+        assert len(told["publicationTimestamp"]) == len("2023-11-14T22:13:20.001Z")
+        found = (await market.get(f"{PATHS[sort]}/{hash_of(order)}")).json()
+        expected.pop("bulk", None)
+        assert found == {"ok": True, **expected, "chainId": str(CHAIN_ID)}
+
+
+async def test_the_chain_is_asked_for_before_anything_else(market):
+    for chain_id, text in (
+        ({}, "chainId is a required field"),
+        ({"chainId": "1"}, "chainId 1 is not supported"),
+    ):
+        for sort in OrderSort:
+            answer = await market.http.post(PATHS[sort], params=chain_id, content=b"{")
+            refused(answer, 400, text)
+            refused(await market.http.get(PATHS[sort], params=chain_id), 400, text)
+        refused(await market.http.get("/deals", params=chain_id), 400, text)
+
+
+def forged(header: str, **changes: str) -> str:
+    parts = dict(zip(("digest", "sign", "address"), header.split("_"), strict=True))
+    return "_".join({**parts, **changes}.values())
+
+
+async def malleable(market, wallet):
+    """The other valid s of the same signature: what the chain refuses."""
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    header = await market.header(wallet)
+    raw = bytes.fromhex(header.split("_")[1][2:])
+    high = (order - int.from_bytes(raw[32:64], "big")).to_bytes(32, "big")
+    return forged(header, sign="0x" + (raw[:32] + high + bytes([55 - raw[64]])).hex())
+
+
+async def test_every_bad_authorization_has_one_text(market):
+    order = app_order()
+    body = {"order": market_order(OrderSort.APP, order, SELLER.sign_order(DOMAIN, order))}
+    good = await market.header(SELLER)
+    used = await market.header(BUYER)
+    await market.http.post(
+        PATHS[OrderSort.APP], params=CHAIN, json={}, headers={"authorization": used}
+    )
+    digest = challenge_digest(1, "Sign this message to log into iExec Gateway: abc")
+    other_chain = f"0x{digest.hex()}_0x{sign_digest(SELLER, digest).hex()}_{SELLER.address}"
+    for header in (
+        None,
+        "",
+        "a_b_c",
+        used,
+        other_chain,
+        forged(good, address=str(STRANGER.address)),
+        forged(good, sign="0x" + "11" * 65),
+        forged(good, sign="0x" + "00" * 65),
+        forged(good, digest="0x" + "11" * 32),
+        forged(good, address=str(ZERO_ADDRESS)),
+        await malleable(market, SELLER),
+        good + "_",
+        good * 100,
+    ):
+        headers = {} if header is None else {"authorization": header}
+        for method in ("POST", "PUT"):
+            answer = await market.http.request(
+                method, PATHS[OrderSort.APP], params=CHAIN, json=body, headers=headers
+            )
+            refused(answer, 403, "invalid authorization")
+    assert await market.status(order) is None
+
+
+async def test_a_challenge_is_the_same_until_it_is_used_and_good_once(market):
+    first, again = await market.header(SELLER), await market.header(SELLER)
+    assert first == again
+    headers = {"authorization": first}
+    answer = await market.http.post(PATHS[OrderSort.APP], params=CHAIN, json={}, headers=headers)
+    refused(answer, 400, "order is a required field")  # the challenge is gone all the same
+    answer = await market.http.post(PATHS[OrderSort.APP], params=CHAIN, json={}, headers=headers)
+    refused(answer, 403, "invalid authorization")
+    assert await market.header(SELLER) != first
+
+
+async def test_a_challenge_that_has_expired_is_no_good(market):
+    header = await market.header(SELLER)
+    market.clock[0] += 300_000
+    answer = await market.http.post(
+        PATHS[OrderSort.APP], params=CHAIN, json={}, headers={"authorization": header}
+    )
+    refused(answer, 403, "invalid authorization")
+
+
+async def test_a_challenge_is_told_as_typed_data(market):
+    answer = await market.get("/challenge", address=str(ZERO_ADDRESS))
+    data = answer.json()["data"]
+    assert data["primaryType"] == "Challenge"
+    assert data["domain"] == {"name": "iExec Gateway", "version": "1", "chainId": str(CHAIN_ID)}
+    text = data["message"]["challenge"]
+    assert text.startswith("Sign this message to log into iExec Gateway: ")
+    assert len(text) == len("Sign this message to log into iExec Gateway: ") + 32
+    refused(await market.get("/challenge"), 400, "address is a required field")
+    refused(
+        await market.get("/challenge", address="0x12"),
+        400,
+        "address is not a valid ethereum address",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"volume": 0}, "order.volume must be greater than or equal to 1"),
+        ({"volume": -1}, "order.volume must be greater than or equal to 1"),
+        ({"appprice": -1}, "order.appprice must be greater than or equal to 0"),
+        ({"appprice": 2**53}, "order.appprice must be less than or equal to 9007199254740991"),
+        ({"volume": "9" * 70}, "order.volume must be less than or equal to 9007199254740991"),
+        ({"volume": 1.5}, "order.volume must be an integer"),
+        ({"volume": None}, "order.volume is a required field"),
+        ({"volume": "abc"},
+         'order.volume must be a `number` type, but the final value was: `NaN` (cast from the value `"abc"`).'),
+        ({"app": "0x12"}, "order.app is not a valid ethereum address"),
+        ({"app": {"a": 1}}, "order.app is not a valid ethereum address"),
+        ({"tag": "0x1"}, "order.tag must be a bytes32 hexstring"),
+        ({"salt": 7}, "order.salt must be a bytes32 hexstring"),
+        ({"sign": "1234"}, "order.sign must be a valid signature"),
+        ({"sign": "0x" + "00" * 4097}, "order.sign must be a valid signature"),
+    ],
+)  # fmt: skip
+async def test_a_member_of_another_form_is_named_by_its_path(market, changes, text):
+    order = app_order()
+    refused(await market.send(order, **changes), 400, text)
+    assert await market.status(order) is None
+
+
+async def test_text_that_commands_a_terminal_is_refused(market):
+    await market.published(app_order())
+    answer = await market.send(request_order(params="{}\x1b[2J"))
+    assert answer.status_code == 400
+    assert "U+001B" in answer.json()["error"]
+    markup = request_order(params='{"iexec_args":"<script>\u2764</script>"}')
+    assert (await market.published(markup))["order"]["params"] == markup.params
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"[" * 10_000, b'{"order":"\\ud800"}', b"\xff", b"NaN"]
+)
+async def test_a_body_that_is_no_object_is_refused(market, body):
+    headers = {"authorization": await market.header(SELLER)}
+    answer = await market.http.post(
+        PATHS[OrderSort.APP], params=CHAIN, content=body, headers=headers
+    )
+    assert answer.status_code == 400
+    assert answer.json()["ok"] is False
+
+
+async def test_a_body_over_the_limit_is_refused_announced_or_not(market):
+    async def stream():
+        for _ in range(40):
+            yield b" " * 10_000
+
+    for content in (b" " * 300_000, stream()):
+        headers = {"authorization": await market.header(SELLER)}
+        answer = await market.http.post(
+            PATHS[OrderSort.APP], params=CHAIN, content=content, headers=headers
+        )
+        assert answer.status_code == 413
+        assert set(answer.json()) == {"ok", "error"}
+
+
+async def test_input_is_read_leniently_and_what_no_order_has_is_not_kept(market):
+    order = app_order(price=NanoRlc(5), volume=7)
+    answer = await market.send(
+        order,
+        app=str(APP).lower(),
+        appprice="5",
+        volume="7",
+        tag=str(order.tag).upper().replace("X", "x"),
+        more=1,
+    )
+    assert answer.status_code == 200, answer.text
+    told = answer.json()["published"]["order"]
+    assert told == market_order(OrderSort.APP, order, SELLER.sign_order(DOMAIN, order))
+
+
+async def test_the_same_order_is_published_once(market):
+    order = app_order()
+    await market.published(order)
+    refused(await market.send(order), 403, "order already published")
+
+
+async def test_what_is_not_deployed_is_not_sold(market):
+    refused(await market.send(app_order(app=OTHER)), 403, "Resource not deployed")
+    refused(await market.send(app_order(app=POOL)), 403, "Resource not deployed")
+
+
+async def test_only_the_owner_publishes(market):
+    for order in (app_order(), dataset_order(), pool_order(), request_order()):
+        owner = SIGNERS[next(s for s, m in MAKERS.items() if isinstance(order, type(m())))]
+        text = f"only order signer {owner.address} can publish an order"
+        refused(await market.send(order, STRANGER), 403, text)
+
+
+async def test_a_signature_of_somebody_else_or_of_another_order_is_no_signature(market):
+    order = app_order()
+    for sign in (
+        STRANGER.sign_order(DOMAIN, order),
+        SELLER.sign_order(DOMAIN, app_order()),
+        b"",
+        b"\x01",
+        b"\x00" * 65,
+    ):
+        refused(await market.send(order, sign="0x" + sign.hex()), 403, "invalid sign")
+    assert await market.status(order) is None
+
+
+async def test_a_contract_signs_by_its_own_rule(market):
+    contract = Address(b"\xcc" * 20)
+    market.chain.deploy(contract, lambda _digest, sign: sign == b"mine")
+    market.chain.register(OrderSort.APP, OTHER, contract)
+    await market.mine()
+    order = app_order(app=OTHER)
+    told = (await market.get("/challenge", address=str(contract))).json()["data"]
+    digest = challenge_digest(CHAIN_ID, told["message"]["challenge"])
+
+    async def send(header_sign, order_sign):
+        header = f"0x{digest.hex()}_0x{header_sign.hex()}_{contract}"
+        members = market_order(OrderSort.APP, order, order_sign)
+        return await market.http.post(
+            PATHS[OrderSort.APP],
+            params=CHAIN,
+            json={"order": members},
+            headers={"authorization": header},
+        )
+
+    refused(await send(b"other", b"mine"), 403, "invalid authorization")
+    assert (await send(b"mine", b"mine")).status_code == 200
+
+
+async def test_one_signer_has_so_many_open_orders_and_no_more(database_url):
+    async with a_market(database_url, most_open=2) as market:
+        first = app_order()
+        await market.published(first)
+        await market.published(app_order())
+        text = f"maximum of 2 published open apporder has been reached for wallet {SELLER.address}"
+        refused(await market.send(app_order()), 403, text)
+        await market.published(dataset_order())
+        await market.unpublish(OrderSort.APP, SELLER, orderHash=str(hash_of(first)))
+        await market.published(app_order())
+
+
+async def test_an_order_of_which_nothing_is_left_is_not_sold(market):
+    order = app_order(volume=3)
+    market.chain.close(OrderSort.APP, hash_of(order), 3)
+    await market.mine()
+    refused(await market.send(order), 403, "order already consumed")
+    part = app_order(volume=5)
+    market.chain.close(OrderSort.APP, hash_of(part), 2)
+    await market.mine()
+    assert (await market.published(part))["remaining"] == 3
+
+
+async def test_a_pool_sells_what_its_owners_stake_covers(market):
+    market.chain.deposit(POOL_OWNER.address, 10)
+    await market.mine()
+    text = "workerpool owner's stake is too low to cover required workerpool lock"
+    refused(await market.send(pool_order(price=NanoRlc(4), volume=11)), 403, text)
+    await market.published(pool_order(price=NanoRlc(4), volume=10))
+    await market.published(pool_order(price=NanoRlc(3), volume=10**9))  # floor(0.9) locks nothing
+
+
+async def test_a_requester_orders_what_its_stake_covers_before_apps_are_looked_at(market):
+    paid = request_order(
+        app_max_price=NanoRlc(1),
+        workerpool_max_price=NanoRlc(2),
+        dataset_max_price=NanoRlc(3),
+        volume=7,
+    )
+    text = "requester stake is too low to cover requestorder payment, minimum stake required is 42 nRLC"
+    refused(await market.send(paid), 403, text)
+    market.chain.deposit(BUYER.address, 42)
+    await market.mine()
+    refused(await market.send(paid), 403, f"No apporder published for app {APP}")
+
+
+async def test_a_request_needs_an_open_order_of_its_app_and_dataset(market):
+    request = request_order(dataset=DATASET)
+    refused(await market.send(request), 403, f"No apporder published for app {APP}")
+    await market.published(app_order(price=NanoRlc(5)))
+    text = f"appmaxprice for app {APP} is too low, actual best price is 5 nRLC"
+    refused(await market.send(request), 403, text)
+    await market.published(app_order())
+    refused(await market.send(request), 403, f"No datasetorder published for dataset {DATASET}")
+    await market.published(dataset_order(price=NanoRlc(6)))
+    text = f"datasetmaxprice for dataset {DATASET} is too low, actual best price is 6 nRLC"
+    refused(await market.send(request), 403, text)
+    await market.published(dataset_order(app_restrict=APP))
+    await market.published(request)
+
+
+async def test_a_tee_request_needs_a_tee_app(market):
+    await market.published(app_order())
+    refused(
+        await market.send(request_order(tag=TEE)),
+        403,
+        f"No tee enabled apporder published for app {APP}",
+    )
+    await market.published(app_order(tag=Tag.of(["tee", "tdx"])))
+    await market.published(request_order(tag=TEE))
+
+
+@pytest.mark.parametrize("limit", ["dataset_restrict", "workerpool_restrict", "requester_restrict"])
+async def test_an_app_order_for_others_serves_no_request(market, limit):
+    await market.published(app_order(**{limit: OTHER}))
+    refused(await market.send(request_order()), 403, f"No apporder published for app {APP}")
+    own = {
+        "dataset_restrict": DATASET,
+        "workerpool_restrict": POOL,
+        "requester_restrict": BUYER.address,
+    }[limit]
+    await market.published(app_order(**{limit: own}))
+    await market.published(dataset_order())
+    fitting = request_order(dataset=DATASET, workerpool=POOL)
+    await market.published(fitting)
+
+
+async def test_rules_are_tried_in_their_order(market):
+    """Each order breaks two rules at least; the earlier one is told."""
+    order = app_order()
+    await market.published(order)
+    refused(await market.send(order, sign="0x00"), 403, "order already published")
+    refused(
+        await market.send(app_order(app=OTHER), STRANGER, sign="0x00"), 403, "Resource not deployed"
+    )
+    text = f"only order signer {SELLER.address} can publish an order"
+    refused(await market.send(app_order(), STRANGER, sign="0x00"), 403, text)
+    used = app_order(volume=1)
+    market.chain.close(OrderSort.APP, hash_of(used), 1)
+    await market.mine()
+    refused(await market.send(used, sign="0x00"), 403, "invalid sign")
+
+
+async def test_an_order_can_be_published_right_after_its_app_was_deployed(market):
+    market.chain.register(OrderSort.APP, OTHER, SELLER.address)
+    market.chain.mine()  # nobody has told the market yet
+    await market.published(app_order(app=OTHER))
+
+
+async def test_while_the_chain_is_away_a_client_is_told_to_come_again(market):
+    header = await market.header(SELLER)
+    market.chain.outage = True
+    order = app_order()
+    body = {"order": market_order(OrderSort.APP, order, SELLER.sign_order(DOMAIN, order))}
+    answer = await market.http.post(
+        PATHS[OrderSort.APP], params=CHAIN, json=body, headers={"authorization": header}
+    )
+    refused(answer, 500, "Something went wrong, you should retry later.")
+    assert (await market.get(PATHS[OrderSort.APP], app=str(APP))).json()["count"] == 0
