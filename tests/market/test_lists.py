@@ -1,0 +1,355 @@
+"""Lists: each filter's exact meaning, their order, their pages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from market_world import (
+    APP,
+    BUYER,
+    CHAIN_ID,
+    DATASET,
+    MAKERS,
+    PATHS,
+    POOL,
+    POOL_OWNER,
+    SELLER,
+    SIGNERS,
+    a_market,
+    app_order,
+    dataset_order,
+    hash_of,
+    pool_order,
+    request_order,
+)
+from sqlalchemy import create_engine
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus
+from poolhand.domain.market.filters import PARTIES, BookFilter, Slice, in_list_order, shows
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.tag import Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.store.market import orders
+from poolhand.store.market.lists import list_orders
+from poolhand.store.market.schema import BOOK
+
+OTHER = Address(b"\x77" * 20)
+A, D, W, R = OrderSort.APP, OrderSort.DATASET, OrderSort.WORKERPOOL, OrderSort.REQUEST
+
+
+def refused(answer, text):
+    assert answer.status_code == 400, answer.text
+    assert answer.json() == {"ok": False, "error": text}
+
+
+async def names(market, sort, **asked):
+    answer = await market.get(PATHS[sort], **asked)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["count"] == len(told["orders"])
+    return [row["orderHash"] for row in told["orders"]]
+
+
+def hashes(*found):
+    return [str(hash_of(each)) for each in found]
+
+
+async def publish(market, *found):
+    for each in found:
+        await market.published(each)
+    return found
+
+
+async def test_a_restriction_is_absent_named_strict_or_any(market):
+    free, own, others = await publish(
+        market, app_order(), app_order(dataset_restrict=DATASET), app_order(dataset_restrict=OTHER)
+    )
+    ask = {"app": str(APP)}
+    assert await names(market, A, **ask) == hashes(free)
+    assert await names(market, A, **ask, isDatasetStrict="true") == hashes(free)
+    assert await names(market, A, **ask, dataset=str(DATASET)) == hashes(free, own)
+    strict = {"dataset": str(DATASET).lower(), "isDatasetStrict": "1"}
+    assert await names(market, A, **ask, **strict) == hashes(own)
+    assert await names(market, A, **ask, dataset="any") == hashes(free, own, others)
+    assert await names(market, A, **ask, dataset="any", isDatasetStrict="true") == hashes(
+        free, own, others
+    )
+
+
+async def test_several_restrictions_all_hold(market):
+    limits = (
+        {"dataset_restrict": DATASET},
+        {"workerpool_restrict": POOL},
+        {"requester_restrict": OTHER},
+    )
+    free, *single = await publish(market, app_order(), *(app_order(**each) for each in limits))
+    ask = {
+        "app": str(APP),
+        "dataset": str(DATASET),
+        "workerpool": str(POOL),
+        "requester": str(OTHER),
+    }
+    assert await names(market, A, **ask) == hashes(free, *single)
+    strict = {f"is{name}Strict": "true" for name in ("Dataset", "Workerpool", "Requester")}
+    assert await names(market, A, **ask, **strict) == []
+
+
+async def test_pools_of_requests_and_what_else_is_equal(market):
+    await publish(market, app_order(), dataset_order())
+    free, own = request_order(), request_order(workerpool=POOL)
+    other, with_data = request_order(workerpool=OTHER), request_order(dataset=DATASET)
+    await publish(market, free, own, other, with_data)
+    assert await names(market, R) == hashes(free, with_data)
+    assert await names(market, R, workerpool=str(POOL)) == hashes(free, own, with_data)
+    assert await names(market, R, workerpool=str(POOL), isWorkerpoolStrict="true") == hashes(own)
+    assert await names(market, R, workerpool="any") == hashes(free, own, other, with_data)
+    assert await names(market, R, dataset=str(ZERO_ADDRESS)) == hashes(free)
+    assert await names(market, R, dataset="any", app="any") == hashes(free, with_data)
+    assert await names(market, R, requester=str(BUYER.address)) == hashes(free, with_data)
+    assert await names(market, R, beneficiary=str(OTHER)) == []
+
+
+async def test_tags_count_to_the_last_bit(market):
+    low = Tag(bytes([0x10] + [0] * 30 + [0x01]))
+    high = Tag(bytes([0xF0] + [0] * 30 + [0x03]))
+    bare, one, more = await publish(market, app_order(), app_order(tag=low), app_order(tag=high))
+    ask = {"app": str(APP)}
+    assert await names(market, A, **ask, minTag=str(low)) == hashes(one, more)
+    assert await names(market, A, **ask, maxTag=str(low)) == hashes(bare, one)
+    assert await names(market, A, **ask, minTag=str(low), maxTag=str(low)) == hashes(one)
+    assert await names(market, A, **ask, minTag="0x" + "0" * 64) == hashes(bare, one, more)
+    assert await names(market, A, **ask, maxTag="0x" + "0" * 64) == hashes(bare)
+    assert await names(market, A, **ask, minTag="0x80" + "0" * 62) == hashes(more)
+
+
+async def test_trust_category_and_volume(market):
+    plain = pool_order()
+    sure = pool_order(trust=Trust(10), category=1, volume=100)
+    await publish(market, plain, sure)
+    assert await names(market, W) == hashes(plain, sure)
+    assert await names(market, W, minTrust="1") == hashes(plain, sure)
+    assert await names(market, W, minTrust="2") == hashes(sure)
+    assert await names(market, W, category="1") == hashes(sure)
+    assert await names(market, W, minVolume="11") == hashes(sure)
+    assert await names(market, W, workerpoolOwner=str(POOL_OWNER.address)) == hashes(plain, sure)
+    assert await names(market, W, workerpool=str(OTHER)) == []
+    await market.published(app_order())
+    asks = request_order(), request_order(trust=Trust(5))
+    await publish(market, *asks)
+    assert await names(market, R, maxTrust="0") == hashes(asks[0])
+    assert await names(market, R, maxTrust="5") == hashes(*asks)
+
+
+async def test_bulk_orders_are_free_and_without_limit(market):
+    bulk = dataset_order(volume=BULK_VOLUME + 1)
+    await publish(market, dataset_order(), bulk, dataset_order(volume=BULK_VOLUME - 1))
+    answer = (await market.get(PATHS[D], dataset="any", bulkOnly="true")).json()
+    assert [row["orderHash"] for row in answer["orders"]] == hashes(bulk)
+    assert answer["orders"][0]["bulk"] is True
+    assert answer["orders"][0]["order"]["volume"] == 9007199254740991
+    flags = (await market.get(PATHS[D], datasetOwner=str(SELLER.address))).json()["orders"]
+    assert sorted(row["bulk"] for row in flags) == [False, False, True]
+
+
+async def test_the_best_price_comes_first_then_the_oldest(market):
+    dear, cheap, later = await publish(
+        market,
+        app_order(price=NanoRlc(2)),
+        app_order(price=NanoRlc(1)),
+        app_order(price=NanoRlc(1)),
+    )
+    assert await names(market, A, app=str(APP)) == hashes(cheap, later, dear)
+    market.chain.deposit(BUYER.address, 1000)
+    await market.mine()
+    await market.published(app_order())
+    low, high = await publish(
+        market,
+        request_order(workerpool_max_price=NanoRlc(1)),
+        request_order(workerpool_max_price=NanoRlc(2)),
+    )
+    assert await names(market, R) == hashes(high, low)
+
+
+async def test_pages(market):
+    all_of = await publish(market, *(app_order() for _ in range(20)))
+    ask = {"app": str(APP)}
+
+    async def page(**asked):
+        answer = (await market.get(PATHS[A], **ask, **asked)).json()
+        assert answer["count"] == 20
+        return [row["orderHash"] for row in answer["orders"]], answer.get("nextPage")
+
+    assert await page() == (hashes(*all_of), 20)
+    assert await page(page="20") == ([], None)
+    assert await page(pageIndex="0") == (hashes(*all_of), 20)
+    assert await page(pageIndex="1", page="3") == ([], None)
+    assert await page(pageSize="10") == (hashes(*all_of[:10]), 10)
+    assert await page(pageSize="10", pageIndex="1") == (hashes(*all_of[10:]), 20)
+    assert await page(pageSize="15", pageIndex="1") == (hashes(*all_of[15:]), None)
+    assert await page(page="15") == (hashes(*all_of[15:]), None)
+    assert await page(pageSize="1000", pageIndex=str(2**53 - 1)) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("sort", "asked", "text"),
+    [
+        (A, {}, "app or appOwner is required"),
+        (D, {}, "dataset or datasetOwner is required"),
+        (A, {"app": "x"}, 'app is neither "any" nor a valid ethereum address'),
+        (A, {"appOwner": "x"}, "appOwner is not a valid ethereum address"),
+        (W, {"pageSize": "1"}, "pageSize must be greater than or equal to 10"),
+        (W, {"pageSize": "1001"}, "pageSize must be less than or equal to 1000"),
+        (W, {"pageIndex": "-1"}, "pageIndex must be greater than or equal to 0"),
+        (W, {"minVolume": "0"}, "minVolume must be greater than or equal to 1"),
+        (W, {"minTag": "0x1"}, "minTag must be a bytes32 hexstring"),
+        (
+            A,
+            {"app": "any", "isDatasetStrict": "abc"},
+            'isDatasetStrict must be a `boolean` type, but the final value was: `"abc"`.',
+        ),
+        (
+            W,
+            {"category": "abc"},
+            'category must be a `number` type, but the final value was: `NaN` (cast from the value `"abc"`).',
+        ),
+    ],
+)
+async def test_a_parameter_that_cannot_be_read_is_named(market, sort, asked, text):
+    refused(await market.get(PATHS[sort], **asked), text)
+
+
+async def test_what_is_not_there_is_told_as_json(market):
+    for path, text in (
+        ("/apporders/0x" + "0" * 64, "apporder not found"),
+        ("/requestorders/0x" + "0" * 64, "requestorder not found"),
+        ("/deals/0x" + "0" * 64, "deal not found"),
+        ("/categories/99", "category not found"),
+        ("/nothing", "Not Found"),
+        ("/nothing/at/all", "Not Found"),
+    ):
+        answer = await market.get(path)
+        assert answer.status_code == 404
+        assert answer.json() == {"ok": False, "error": text}
+        assert answer.headers["content-type"] == "application/json"
+    refused(await market.get("/apporders/0x12"), "orderHash must be a bytes32 hexstring")
+    refused(await market.get("/deals/0x12"), "dealid must be a bytes32 hexstring")
+    refused(await market.get("/ohlc"), "category is a required field")
+    assert (await market.http.delete("/apporders", params={"chainId": "31337"})).status_code == 405
+
+
+async def test_categories_by_time_and_number(market):
+    market.chain.create_category(2, "long", 3600)
+    market.chain.create_category(1, "also short", 300)
+    await market.mine()
+    told = (await market.get("/categories")).json()
+    assert [each["catid"] for each in told["categories"]] == [0, 1, 2]
+    assert told["count"] == 3
+    within = {"minWorkClockTimeRef": "300", "maxWorkClockTimeRef": "300"}
+    assert (await market.get("/categories", **within)).json()["count"] == 2
+    one = (await market.get("/categories/2")).json()
+    assert one == {"ok": True, **told["categories"][2], "chainId": str(CHAIN_ID)}
+    assert one["name"] == "long"
+
+
+async def test_metrics_and_health_tell_where_the_book_is(market):
+    await publish(market, app_order(), pool_order(), pool_order())
+    number = market.chain._blocks[-1].head.number
+    assert (await market.get("/metrics")).json() == {
+        "ok": True, "lastBlock": number, "checkpointBlock": number,
+        "apporders": 1, "datasetorders": 0, "workerpoolorders": 2, "requestorders": 0,
+    }  # fmt: skip
+    assert (await market.http.get("/health")).json()["block"] == number
+    assert (await market.http.get("/version")).json()["ok"] is True
+
+
+# ------------------------------------------------------------------------- against the pure rule
+
+PLACES = (ZERO_ADDRESS, APP, OTHER)
+addresses = st.sampled_from(PLACES)
+tags = st.sampled_from(
+    [Tag(bytes(32)), Tag(bytes(31) + b"\x03"), Tag(b"\x80" + bytes(31)), Tag(b"\xff" * 32)]
+)
+FIELDS = {
+    "price": st.integers(0, 3).map(NanoRlc),
+    "volume": st.sampled_from([1, 5, BULK_VOLUME, BULK_VOLUME + 1]),
+    "tag": tags,
+    "category": st.integers(0, 2),
+    "trust": st.integers(0, 3).map(Trust),
+    **dict.fromkeys(
+        ("app", "dataset", "workerpool", "requester", "beneficiary",
+         "app_restrict", "dataset_restrict", "workerpool_restrict", "requester_restrict"),
+        addresses,
+    ),
+    **dict.fromkeys(("app_max_price", "dataset_max_price", "workerpool_max_price"), st.integers(0, 3).map(NanoRlc)),
+}  # fmt: skip
+
+
+@st.composite
+def entries(draw):
+    sort = draw(st.sampled_from(list(OrderSort)))
+    known = [name for name in MAKERS[sort]().__dataclass_fields__ if name in FIELDS]
+    order = MAKERS[sort](**{name: draw(FIELDS[name]) for name in known})
+    status = draw(st.sampled_from(BookStatus))
+    remaining = draw(st.integers(0, 5))
+    signer = draw(st.sampled_from([SIGNERS[sort].address, OTHER]))
+    return BookOrder(hash_of(order), order, b"", signer, status, remaining, draw(st.integers(0, 3)))
+
+
+@st.composite
+def filters(draw):
+    maybe = lambda strategy: draw(st.none() | strategy)  # noqa: E731
+    allowed = st.sampled_from([(ZERO_ADDRESS,), (APP,), (ZERO_ADDRESS, APP), (ZERO_ADDRESS, OTHER)])
+    return BookFilter(
+        sort=draw(st.sampled_from(list(OrderSort))),
+        parties=draw(st.dictionaries(st.sampled_from(PARTIES), allowed, max_size=3)),
+        signer=maybe(st.sampled_from([SELLER.address, OTHER])),
+        category=maybe(st.integers(0, 2)),
+        min_tag=maybe(tags),
+        max_tag=maybe(tags),
+        min_volume=maybe(st.integers(1, 5)),
+        min_trust=maybe(st.integers(0, 3)),
+        max_trust=maybe(st.integers(0, 3)),
+        bulk_only=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=60)
+@given(st.lists(entries(), max_size=12), st.lists(filters(), min_size=3, max_size=8))
+def test_a_database_shows_what_the_rule_shows(found, wanted):
+    engine = create_engine("sqlite://")
+    BOOK.create_all(engine)
+    with engine.begin() as connection:
+        for entry in found:
+            orders.put(connection, entry, BlockNumber(0))
+        for each in wanted:
+            shown = in_list_order(entry for entry in found if shows(each, entry))
+            listed = list_orders(connection, each, Slice(0, 1000))
+            assert [row.order_hash for row in listed.rows] == hashes_of(shown)
+            assert listed.count == len(shown)
+            best = orders.best_price(connection, each)
+            assert best == (None if not shown else listed.rows[0] and _price(shown[0]))
+    engine.dispose()
+
+
+def hashes_of(found):
+    return [str(entry.order_hash) for entry in found]
+
+
+def _price(entry):
+    order = entry.order
+    return order.workerpool_max_price if hasattr(order, "workerpool_max_price") else order.price
+
+
+async def test_what_was_stored_is_read_back_as_it_was(database_url):
+    async with a_market(database_url) as market:
+        entry = BookOrder(hash_of(order := request_order(params='{"a":"é\n"}')), order, b"\x01\x02",
+                          BUYER.address, BookStatus.DEAD, 3, 7)  # fmt: skip
+
+        def there_and_back(connection):
+            orders.put(connection, entry, BlockNumber(5))
+            return orders.find(connection, OrderSort.REQUEST, entry.order_hash).entry
+
+        assert await market.database.write(there_and_back) == entry
