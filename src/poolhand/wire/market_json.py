@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from poolhand.domain.deal import Resource
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
-from poolhand.domain.text import mended
+from poolhand.domain.text import repaired
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = 253_402_300_799_000
@@ -39,7 +39,7 @@ def deal_members(told: MarketDeal, chain_id: int) -> dict[str, Any]:
         "datasetHash": str(dataset),
         "workerpoolHash": str(pool),
         "requestHash": str(request),
-        "params": mended(deal.params),
+        "params": repaired(deal.params),
         "volume": told.event.volume,
         "category": deal.category,
         "tag": str(deal.tag),
@@ -65,8 +65,8 @@ def category_members(told: MarketCategory, chain_id: int) -> dict[str, Any]:
     return {
         "catid": event.index,
         "chainId": chain_id,
-        "name": mended(event.name),
-        "description": mended(event.description),
+        "name": repaired(event.name),
+        "description": repaired(event.description),
         "workClockTimeRef": event.time_ref,
         "transactionHash": str(event.place.tx_hash),
         "blockNumber": event.place.block,
