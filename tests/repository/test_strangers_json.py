@@ -18,6 +18,8 @@ OWN = {
     "store/results_disk.py": "our records of archives",
     "worker/pid_file.py": "the worker's own notice",
     "requester/remembered.py": "our notes of purchases",
+    "store/market/lists.py": "orders, deals and categories as the market wrote them",
+    "store/market/orders.py": "orders as the market wrote them",
 }
 """Who parses by other means, and what."""
 

@@ -25,7 +25,7 @@ BestPrice: TypeAlias = Callable[[BookFilter], NanoRlc | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequestNeed:
     """Orders of which a request needs one, and what it pays for that."""
 
     usable: BookFilter
@@ -51,7 +51,7 @@ class Need:
             raise MaxPriceTooLow(self.sort, self.resource, best)
 
 
-def needs_of(request: RequestOrder) -> Iterator[Need]:
+def needs_of(request: RequestOrder) -> Iterator[RequestNeed]:
     """Yield what a request needs, the app first."""
     app = BookFilter(
         OrderSort.APP,
@@ -63,7 +63,7 @@ def needs_of(request: RequestOrder) -> Iterator[Need]:
         },
         min_tag=TEE if request.tag.needs_tee else None,
     )
-    yield Need(app, request.app, request.app_max_price)
+    yield RequestNeed(app, request.app, request.app_max_price)
     if request.dataset.is_zero:
         return
     dataset = BookFilter(
@@ -75,7 +75,7 @@ def needs_of(request: RequestOrder) -> Iterator[Need]:
             "requester": _usable_by(request.requester),
         },
     )
-    yield Need(dataset, request.dataset, request.dataset_max_price)
+    yield RequestNeed(dataset, request.dataset, request.dataset_max_price)
 
 
 def _usable_by(address: Address) -> tuple[Address, ...]:

@@ -15,7 +15,7 @@ from poolhand.domain.market.refusals import (
     NotOrderSigner,
     OrderAlreadyPublished,
     OrderConsumed,
-    PoolStakeTooLow,
+    PoolOwnerStakeTooLow,
     RequesterStakeTooLow,
     ResourceNotDeployed,
     TooManyOpenOrders,
@@ -114,4 +114,4 @@ def _check_stake(order: Order, remaining: int, stake: NanoRlc) -> None:
         return
     if sort_of(order) is OrderSort.REQUEST:
         raise RequesterStakeTooLow(needed)
-    raise PoolStakeTooLow
+    raise PoolOwnerStakeTooLow

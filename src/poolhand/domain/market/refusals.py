@@ -87,7 +87,7 @@ class OrderConsumed(MarketRule):
         super().__init__("order already consumed")
 
 
-class PoolStakeTooLow(MarketRule):
+class PoolOwnerStakeTooLow(MarketRule):
     """The pool's owner could not lock what the remaining tasks need."""
 
     def __init__(self) -> None:
