@@ -13,7 +13,6 @@ from poolhand import __version__
 from poolhand.domain.ids import Address
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import NANO_PER_RLC as RLC
-from poolhand.scheduler.api import routes
 from poolhand.transport.asgi import application
 from poolhand.wire.messages import Logs
 from poolhand.wire.order_json import decode_order
@@ -26,7 +25,7 @@ UNKNOWN = "0x" + "77" * 32
 async def office(pool):
     """Return a pool at work and a client of its API."""
     world = await pool()
-    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    app = application("Poolhand pool", world.scheduler.api(URL))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
         yield world, client
@@ -248,7 +247,7 @@ async def test_logs_are_shown_if_the_owner_publishes_them(office):
 async def test_logs_are_not_shown_otherwise(pool):
     world = await pool(public_logs=False)
     task = first_task(await world.deal())
-    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    app = application("Poolhand pool", world.scheduler.api(URL))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
         assert (await refused(client, f"/v1/tasks/{task}/logs"))[:2] == (403, "not-public")
 
@@ -340,7 +339,7 @@ async def test_the_openapi_document_describes_every_page(office):
 @pytest.mark.case("A3")
 async def test_what_cannot_be_done_is_refused_with_a_code_and_what_to_do(pool):
     world = await pool(preflight=True, tasks_per_requester=4)
-    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    app = application("Poolhand pool", world.scheduler.api(URL))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
         assert (await refused(client, "/v1/order"))[:2] == (409, "no-worker-for-it")
         worker = await world.hired()
@@ -366,7 +365,7 @@ async def test_what_cannot_be_done_is_refused_with_a_code_and_what_to_do(pool):
 @pytest.mark.case("N2")
 async def test_who_has_a_whole_ipv6_network_is_one_caller(pool):
     world = await pool(orders_per_minute=2)
-    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    app = application("Poolhand pool", world.scheduler.api(URL))
     statuses = []
     for number in range(1, 5):
         transport = httpx.ASGITransport(app, client=(f"2001:db8::{number}", 1))

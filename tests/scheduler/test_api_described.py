@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from poolhand.domain.errors import Malformed
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
-from poolhand.scheduler.api import routes
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
 from poolhand.wire import pool_api
@@ -37,7 +36,7 @@ MODELS = {
 @pytest.fixture
 async def office(pool):
     world = await pool()
-    app = application("Poolhand pool", [routes(world.scheduler.office(URL))])
+    app = application("Poolhand pool", world.scheduler.api(URL))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
         yield world, client
 

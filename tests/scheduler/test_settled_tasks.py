@@ -16,7 +16,6 @@ from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.task.machine import Received, Ticked, is_settled
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import UnixSeconds
-from poolhand.scheduler.api import routes
 from poolhand.scheduler.chain_feed import SHALLOW
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.scheduler import REWIND
@@ -161,7 +160,7 @@ async def asked(tmp_path):
     await buried(world)
     world.nodes[0].runtime.gate.clear()
     await world.deal()
-    app = application("Poolhand pool", [routes(world.pool.scheduler.office("http://pool.test"))])
+    app = application("Poolhand pool", world.pool.scheduler.api("http://pool.test"))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://pool.test") as client:
 

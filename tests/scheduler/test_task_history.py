@@ -9,7 +9,6 @@ from pool_world import RIGHT, TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 from poolhand.domain.hashes import result_hash
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TxHash
 from poolhand.domain.onchain import ContributeAndFinalize, EventKind
-from poolhand.scheduler.api import routes
 from poolhand.transport.asgi import application
 from poolhand.wire.messages import Reported, StatusReport
 
@@ -17,7 +16,7 @@ WRONG = ResultDigest(bytes([8] * 32))
 
 
 async def shown(world, task_id):
-    app = application("Poolhand pool", [routes(world.scheduler.office("http://pool.test"))])
+    app = application("Poolhand pool", world.scheduler.api("http://pool.test"))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://pool.test") as client:
         answer = await client.get(f"/v1/tasks/{task_id}")

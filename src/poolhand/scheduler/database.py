@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from poolhand import __version__
-from poolhand.domain.ids import Address
 from poolhand.keys.lock import WalletLock
-from poolhand.ports.chain import HubFacts
 from poolhand.ports.lead import UNFENCED
 from poolhand.scheduler.front import Front
 from poolhand.scheduler.standby_api import StandbyOffice, StandingBy, standby_routes
@@ -104,18 +101,3 @@ class SharedDatabase:
         stack.enter_context(lease.kept())
         claim_database(config, journal)
         return Lead(journal, lease)
-
-
-def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: str) -> PoolConfig:
-    """Return what a pool says of itself before it leads."""
-    return PoolConfig(
-        version=__version__,
-        chain_id=facts.chain_id,
-        hub=facts.hub,
-        workerpool=settings.workerpool,
-        owner=owner,
-        url=url,
-        results_url=settings.results_url,
-        prices=dict(settings.prices),
-        highest_trust=settings.highest_trust,
-    )

@@ -26,8 +26,8 @@ from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
-from poolhand.scheduler.api import routes
-from poolhand.scheduler.database import SharedDatabase, SoleDatabase, pool_config
+from poolhand.scheduler.api.selling import pool_config
+from poolhand.scheduler.database import SharedDatabase, SoleDatabase
 from poolhand.scheduler.front import FencedApp, Front
 from poolhand.scheduler.owner_orders import local_url, owner_routes
 from poolhand.scheduler.scheduler import Scheduler
@@ -172,7 +172,7 @@ async def _serve(
         app = application(
             "Poolhand pool",
             [
-                routes(scheduler.office(facts.url)),
+                *scheduler.api(facts.url),
                 owner_routes(scheduler.deposits, token),
                 worker_endpoint(scheduler.sessions, wallet, facts),
             ],

@@ -20,6 +20,7 @@ from random import Random
 from typing import Final
 
 import structlog
+from fastapi import APIRouter
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.eip712 import order_domain
@@ -35,7 +36,14 @@ from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.account_reads import AccountReads
 from poolhand.scheduler.admission import Admission
-from poolhand.scheduler.api import Office
+from poolhand.scheduler.api.deals import deal_routes
+from poolhand.scheduler.api.health import HealthTeller, health_routes
+from poolhand.scheduler.api.known_tasks import KnownTasks
+from poolhand.scheduler.api.selling import pool_config, selling_routes
+from poolhand.scheduler.api.statuses import status_routes
+from poolhand.scheduler.api.task_news import TaskTeller
+from poolhand.scheduler.api.tasks import log_routes, task_routes
+from poolhand.scheduler.api.workers import worker_routes
 from poolhand.scheduler.appraisal import Appraisal
 from poolhand.scheduler.assessor import Assessor, Memory
 from poolhand.scheduler.chain_feed import SHALLOW, ChainFeed
@@ -226,27 +234,28 @@ class Scheduler:
             passed=self._pass_time,
         )
 
-    def office(self, url: str) -> Office:
-        """Return what the public API shows."""
-        return Office(
-            facts=self._hub.facts,
-            workerpool=self._settings.workerpool,
-            owner=self._owner.address,
-            url=url,
-            results_url=self._settings.results_url,
-            engine=self.engine,
-            chain_feed=self.chain_feed,
-            workers=self.directory,
-            gas_budget=self.gas_budget,
-            task_history=self.task_history,
-            pricing=self.pricing,
-            collateral=self.collateral,
-            preflight=self.preflight,
-            metrics=self.metrics,
-            placement=self.placement,
-            settled=self.settled,
-            public_logs=self._settings.public_logs,
-            logs=self.workers.logs,
+    def api(self, url: str) -> tuple[APIRouter, ...]:
+        """Return what the public API shows, under an address of the pool."""
+        config = pool_config(self._settings, self._hub.facts, self._owner.address, url)
+        known, index = KnownTasks(self.engine, self.settled), self.engine.index
+        teller = TaskTeller(self.engine, self.deals, self.preflight)
+        health = HealthTeller(
+            self.chain_feed,
+            self.directory,
+            index,
+            self.placement,
+            self.gas_budget,
+            self.collateral,
+            self.pricing,
+        )
+        return (
+            selling_routes(config, self.pricing),
+            worker_routes(self.directory, index, self.placement),
+            status_routes(),
+            task_routes(known, teller, self.task_history),
+            log_routes(known, self.workers.logs if self._settings.public_logs else None),
+            deal_routes(self.deals, self.settled, known),
+            health_routes(health.health, self.metrics.registry),
         )
 
     async def run(self, caught_up: Callable[[], None]) -> None:

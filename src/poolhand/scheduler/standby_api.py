@@ -23,7 +23,8 @@ from poolhand.domain.task.machine import Received
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.ports.archive import SettledArchive, TaskLine
-from poolhand.scheduler.api import NotKnown, add_statuses
+from poolhand.scheduler.api.errors import NotKnown
+from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.engine import CODEC
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.views import show_deal, show_task
@@ -75,7 +76,7 @@ class StandbyOffice:
 def standby_routes(office: StandbyOffice) -> APIRouter:
     """Return every endpoint but the workers' own."""
     router = APIRouter()
-    add_statuses(router)
+    router.include_router(status_routes())
     _pool(router, office)
     _tasks(router, office)
     _health(router, office)

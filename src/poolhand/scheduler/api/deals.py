@@ -1,0 +1,44 @@
+"""The endpoint that shows a deal and the tasks of it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import DealId
+from poolhand.scheduler.api.errors import NotKnown, NotReadYet
+from poolhand.scheduler.api.known_tasks import KnownTasks
+from poolhand.scheduler.deals import Deals
+from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.views import show_deal
+from poolhand.wire.pool_api import DealNews
+
+
+def deal_routes(deals: Deals, settled: SettledTasks, known: KnownTasks) -> APIRouter:
+    """Return the endpoint that shows deals.
+
+    Args:
+        deals: Those that have open tasks, and those that cannot be read.
+        settled: Has those that are over.
+        known: Finds their tasks.
+    """
+    router = APIRouter()
+
+    @router.get("/v1/deals/{deal_id}")
+    async def deal(deal_id: str) -> DealNews:
+        """Show a deal of this pool."""
+        found = await _find(deals, settled, DealId.parse(deal_id))
+        return show_deal(found, await known.lines(found))
+
+    return router
+
+
+async def _find(deals: Deals, settled: SettledTasks, name: DealId) -> Deal:
+    found = deals.by_id.get(name) or await settled.deal(name)
+    if found is not None:
+        return found
+    if name in deals.unread:
+        raise NotReadYet(f"deal {name} cannot be read yet: {deals.unread[name].words}")
+    if name in deals.unreadable:
+        raise NotKnown(f"deal {name} cannot be read: {deals.unreadable[name]}")
+    raise NotKnown(f"deal {name} is not one of this pool's")

@@ -1,0 +1,82 @@
+"""The endpoints of whoever buys: which pool this is, and a signed order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+
+from poolhand import __version__
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.tag import Tag
+from poolhand.domain.trust import Trust
+from poolhand.ports.chain import HubFacts
+from poolhand.scheduler.preflight import Asked
+from poolhand.scheduler.pricing import Pricing
+from poolhand.settings.pool import PoolSettings
+from poolhand.transport.waiting import neighbourhood
+from poolhand.wire.order_json import encode_order
+from poolhand.wire.pool_api import PoolConfig, SoldOrder
+
+MOST_PARAMS: Final = 16_384
+"""Characters of params that are looked at before an order is signed."""
+
+
+def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: str) -> PoolConfig:
+    """Return what a pool says of itself before it leads."""
+    return PoolConfig(
+        version=__version__,
+        chain_id=facts.chain_id,
+        hub=facts.hub,
+        workerpool=settings.workerpool,
+        owner=owner,
+        url=url,
+        results_url=settings.results_url,
+        prices=dict(settings.prices),
+        highest_trust=settings.highest_trust,
+    )
+
+
+def selling_routes(config: PoolConfig, pricing: Pricing) -> APIRouter:
+    """Return the endpoints of whoever buys.
+
+    Args:
+        config: What the pool says of itself; how high a trust it sells follows its workers.
+        pricing: Makes the orders.
+    """
+    router = APIRouter()
+
+    @router.get("/v1/config")
+    async def told() -> PoolConfig:
+        """Tell chain, hub and pool; a client checks them against its own settings."""
+        return config.model_copy(update={"highest_trust": pricing.highest_trust})
+
+    @router.get("/v1/order", response_model=SoldOrder)
+    async def order(
+        request: Request,
+        category: Annotated[int, Query(ge=0)] = 0,
+        trust: Annotated[int, Query(ge=0)] = 1,
+        tag: Annotated[str, Query()] = "0x" + "00" * 32,
+        volume: Annotated[int, Query(ge=1)] = 1,
+        requester: Annotated[str, Query()] = str(ZERO_ADDRESS),
+        app: Annotated[str, Query()] = str(ZERO_ADDRESS),
+        params: Annotated[str | None, Query(max_length=MOST_PARAMS)] = None,
+    ) -> dict[str, Any]:
+        """Sell: a signed workerpool order as the iExec SDK writes it.
+
+        It is for ``requester`` and ``app`` only, where they are named, and for no more than
+        ``volume`` tasks; ``params`` are looked at, so that what no worker could read is not sold.
+        """
+        asked = Asked(
+            category=category,
+            trust=Trust(trust),
+            tag=Tag.parse(tag),
+            volume=volume,
+            requester=Address.parse(requester),
+            app=Address.parse(app),
+            params=params,
+            caller=neighbourhood(request.client.host) if request.client else "",
+        )
+        return encode_order(await pricing.order(asked))
+
+    return router

@@ -1,0 +1,52 @@
+"""What is told of a task beside its story: what went wrong with it, and who is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from poolhand.domain.onchain import HubEvent
+from poolhand.domain.task.model import Task
+from poolhand.domain.task.rules import replicates_needed
+from poolhand.domain.trust import Weight
+from poolhand.scheduler.deals import Deals
+from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.preflight import Preflight
+from poolhand.scheduler.views import show_task
+from poolhand.wire.pool_api import HiddenTask, TaskNews
+
+
+class TaskTeller:
+    """Shows tasks.
+
+    Args:
+        engine: Knows what the work on a task raised.
+        deals: Of the tasks.
+        preflight: Knows whether one of the workers that are there could do it.
+    """
+
+    def __init__(self, engine: Engine, deals: Deals, preflight: Preflight) -> None:
+        self._engine, self._deals, self._preflight = engine, deals, preflight
+
+    def whole(self, task: Task, events: Sequence[HubEvent] | None) -> TaskNews:
+        """Show a task with its events on chain."""
+        return show_task(task, events, obstacle=self._obstacle(task), trouble=self._trouble(task))
+
+    def in_list(self, task: Task) -> TaskNews | HiddenTask:
+        """Show a task in a list; one that cannot be shown does not break it, and is worked on."""
+        try:
+            return show_task(task, trouble=self._trouble(task))
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
+            name = task.facts.task_id
+            trouble = self._engine.boundary.take(fault, "show", task_id=str(name))
+            return HiddenTask(task_id=name, trouble=trouble)
+
+    def _trouble(self, task: Task) -> str | None:
+        """Tell what the work on a task raised and nobody expected; None where all is well."""
+        return self._engine.troubles.get(task.facts.task_id)
+
+    def _obstacle(self, task: Task) -> str | None:
+        """Say why none of the workers that are there can go on with a task that needs one."""
+        deal = self._deals.by_id.get(task.facts.deal_id)
+        if deal is None or not replicates_needed(task, Weight(2)):
+            return None
+        return self._preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})

@@ -1,0 +1,45 @@
+"""The endpoints that show who is connected, and why a worker is given nothing more."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from poolhand.domain.ids import Address
+from poolhand.scheduler.api.errors import NotKnown
+from poolhand.scheduler.placement import Placement
+from poolhand.scheduler.task_index import TaskIndex
+from poolhand.scheduler.views import show_idle, show_worker
+from poolhand.scheduler.worker_directory import WorkerDirectory
+from poolhand.wire.pool_api import ConnectedWorkers, WorkerNews
+
+
+def worker_routes(directory: WorkerDirectory, index: TaskIndex, placement: Placement) -> APIRouter:
+    """Return the endpoints that show workers.
+
+    Args:
+        directory: Who is connected.
+        index: Counts the replicates that each holds.
+        placement: Says why one is idle.
+    """
+    router = APIRouter()
+
+    @router.get("/v1/workers")
+    async def workers() -> ConnectedWorkers:
+        """List connected workers."""
+        return ConnectedWorkers(
+            tuple(show_worker(each, len(index.of(each.worker))) for each in directory.all())
+        )
+
+    @router.get("/v1/workers/{address}")
+    async def worker(address: str) -> WorkerNews:
+        """Show a connected worker, and why it is given nothing more: its open tasks by reason."""
+        connected = directory.get(Address.parse(address))
+        if connected is None:
+            raise NotKnown(
+                f"worker {address} is not connected to this pool: on its machine "
+                "`poolhand worker status` says why"
+            )
+        replicates = len(index.of(connected.worker))
+        return show_idle(connected, replicates, placement.why_idle(connected.worker))
+
+    return router
