@@ -18,7 +18,8 @@ from bench.figures import Sample
 from bench.frame import Job, Keys
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
-from poolhand.devnet.up import Devnet, DevnetPlan, devnet
+from poolhand.devnet.plan import DevnetPlan
+from poolhand.devnet.up import Devnet, devnet
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.status import Status
 from poolhand.requester.main import open_requester

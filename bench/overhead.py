@@ -17,7 +17,8 @@ from bench.figures import Sample, read_log
 from bench.frame import Job, Keys
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
-from poolhand.devnet.up import Devnet, DevnetPlan, devnet
+from poolhand.devnet.plan import DevnetPlan
+from poolhand.devnet.up import Devnet, devnet
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import EventKind

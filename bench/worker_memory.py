@@ -15,7 +15,8 @@ from bench.frame import Job, Keys
 from bench.overhead import NOOP
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
-from poolhand.devnet.up import Devnet, DevnetPlan, devnet
+from poolhand.devnet.plan import DevnetPlan
+from poolhand.devnet.up import Devnet, devnet
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import EventKind
 from poolhand.requester.main import open_requester

@@ -24,8 +24,9 @@ from poolhand.devnet.faults import EVERYBODY, Partition
 from poolhand.devnet.faults.line import Line, to_port, to_socket
 from poolhand.devnet.images import publish
 from poolhand.devnet.node import Anvil
+from poolhand.devnet.plan import DevnetPlan
 from poolhand.devnet.ports import LOOPBACK, free_port
-from poolhand.devnet.up import Devnet, DevnetPlan, devnet
+from poolhand.devnet.up import Devnet, devnet
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.events import Flow
@@ -174,7 +175,9 @@ async def arena(home: Path, say: Callable[[str], None]) -> AsyncIterator[Arena]:
         engine, why = await _own_engine(home / "engine", stack)
         running = await stack.enter_async_context(devnet(plan, say))
         environments = {
-            name: psutil.Process(child.pid).environ() for name, child in running.children.items()
+            name: psutil.Process(child.pid).environ()
+            for name, child in running.children.items()
+            if name != "market"  # of which nothing here wants anything
         }
         for child in running.children.values():
             await child.stop()

@@ -18,8 +18,8 @@ def told(cli, tmp_path, monkeypatch):
     def shown(*accounts, adversaries=()):
         whole = {name: DevnetAccount("0x" + "11" * 20, "key", "password") for name in accounts}
         info = DevnetInfo(
-            "http://node", 31337, "0xhub", "0xrlc", {}, "0xpool", "http://pool", "http://results",
-            "registry", "http://files", "files", whole, dict.fromkeys(adversaries, "wrong-hash"),
+            "http://node", 31337, "0xhub", "0xrlc", {}, "0xpool", "http://pool", "http://market",
+            "http://results", "registry", "http://files", "files", {}, whole, dict.fromkeys(adversaries, "wrong-hash"),
         )  # fmt: skip
         (tmp_path / INFO_FILE).write_text(json.dumps(info.dump()), encoding="utf-8")
         monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))

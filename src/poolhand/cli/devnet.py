@@ -24,12 +24,13 @@ from poolhand.cli.saying import say
 from poolhand.devnet.adversaries.kinds import STANDARD, Kind
 from poolhand.devnet.info import INFO_FILE, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Unavailable
+from poolhand.settings.chains import KNOWN_CHAINS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from poolhand.devnet.health import Health
-    from poolhand.devnet.up import DevnetPlan
+    from poolhand.devnet.plan import DevnetPlan
 
 app = Noun(
     no_args_is_help=True,
@@ -42,6 +43,7 @@ NO_WORKERS: Final = (
     "none, and nothing is sold until one is connected: run your own with `poolhand worker start`, "
     "or start the network again: `poolhand devnet down`, then `poolhand devnet up --workers 4`"
 )
+PUBLIC_CHAINS: Final = tuple(name for name, chain in KNOWN_CHAINS.items() if not chain.native)
 UP_SECONDS: Final = 180
 DOWN_SECONDS: Final = 60
 
@@ -87,13 +89,20 @@ def up(
             help=f"Add a simulated adversary; may be repeated: {', '.join(Kind)}.",
         ),
     ] = None,
+    like: Annotated[
+        str,
+        typer.Option(
+            metavar="CHAIN",
+            help=f"Have chain id and hub address of a public chain: {', '.join(PUBLIC_CHAINS)}.",
+        ),
+    ] = "",
     restart: Annotated[
         bool,
         typer.Option(help="Start a program again when it dies.", envvar="POOLHAND_DEVNET_RESTART"),
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Start Anvil, the real PoCo contracts, a registry, results, a pool and workers.
+    """Start Anvil, the real PoCo contracts, a registry, a market, results, a pool and workers.
 
     Simulated adversaries are real workers that misbehave, with stakes of their own. State is kept
     in $POOLHAND_HOME (or ./.poolhand) and resumed. Ctrl-C stops everything.
@@ -110,11 +119,13 @@ def up(
         kept = "--restart" if restart else "--no-restart"
         world = ("--lines",) * lines + ("--engine",) * engine
         full = (word for name in disks for word in ("--disk", name))
-        start_in_background(devnet_home(), workers, block_time, kept, *chosen, *world, *full)
+        alike = ("--like", like) if like else ()
+        more = (kept, *chosen, *world, *full, *alike)
+        start_in_background(devnet_home(), workers, block_time, *more)
         info(as_json)
         return
     from poolhand import observe
-    from poolhand.devnet.up import DevnetPlan
+    from poolhand.devnet.plan import DevnetPlan
     from poolhand.observe.program import begin_program
 
     observe.configure(level="warning", sentences=True)
@@ -128,6 +139,7 @@ def up(
         faults=lines,
         disks=disks,
         engine=engine,
+        like=like,
     )
     asyncio.run(until_stopped(_up(plan, as_json)))
 
@@ -307,9 +319,11 @@ def _table(info: DevnetInfo) -> RenderableType:
         ("RLC", info.rlc),
         ("workerpool", info.workerpool),
         ("pool", info.pool_url),
+        ("market", info.market_url),
         ("results", info.results_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),
+        *((f"iExec SDK {each}", name) for each, name in info.chain_files.items()),
         ("workers", None if _has_workers(info) else NO_WORKERS),
     )
     accounts = ((_label(info, name), each.address) for name, each in info.accounts.items())

@@ -1,7 +1,8 @@
 """The real PoCo contracts, version 6.1.0 in token mode, deployed in one go.
 
 Source: local-chain.md §3, variant A, in its order; plain ``CREATE``, so that a deployer's first
-deployment on a fresh chain always has the same addresses.
+deployment on a fresh chain always has the same addresses. The hub alone may be put at a chosen
+address, that of a public chain: its constructor is run there, as ``CREATE`` would.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from eth_account.signers.local import LocalAccount
 from poolhand.devnet.abi import call_data, constructor_args, creation_code, returned, selectors
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.rpc import NodeRpc
-from poolhand.devnet.transactions import SetupStep, created_address, next_nonce, settle, sign
+from poolhand.devnet.transactions import GAS, SetupStep, created_address, next_nonce, settle, sign
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 
 ADD: Final = 0
@@ -32,6 +33,8 @@ REGISTRIES: Final = {"app": "AppRegistry", "dataset": "DatasetRegistry"} | {
     "workerpool": "WorkerpoolRegistry"
 }
 HUB_INTERFACE: Final = "IexecInterfaceToken"
+DIAMOND_STEP: Final = 5
+"""Place of the hub's creation among the steps: after the token and the parts of a hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ async def deploy(
     *,
     owner: Address | None = None,
     categories: Sequence[NewCategory] = CATEGORIES,
+    hub: Address | None = None,
 ) -> DeployedContracts:
     """Deploy RLC, hub and registries, configured; returns at once what is there already.
 
@@ -77,6 +81,7 @@ async def deploy(
         deployer: Sends everything and receives the whole supply of RLC.
         owner: Who owns the contracts afterwards; None: the deployer.
         categories: In order of their ids; add short ones for tests.
+        hub: Where the hub is put, on Anvil; None: where ``CREATE`` puts it.
 
     Raises:
         SetupFailed: A transaction was reverted.
@@ -84,14 +89,35 @@ async def deploy(
     """
     async with NodeRpc(node_url) as rpc:
         chain_id = int(await rpc.call("eth_chainId"), 16)
-        fresh = _Plan(artifacts, Address.parse(deployer.address), 0, chain_id)
+        fresh = _Plan(artifacts, Address.parse(deployer.address), 0, chain_id, hub)
         if await _is_complete(rpc, artifacts, fresh.deployed, len(categories)):
             return fresh.deployed
         nonce = await next_nonce(rpc, deployer)
-        plan = _Plan(artifacts, Address.parse(deployer.address), nonce, chain_id)
+        plan = _Plan(artifacts, Address.parse(deployer.address), nonce, chain_id, hub)
         plan.write(owner, categories)
-        await settle(rpc, plan.steps, sign(deployer, plan.steps, nonce, chain_id))
+        raw = sign(deployer, plan.steps, nonce, chain_id)
+        if hub is not None:
+            made = DIAMOND_STEP + 1
+            await _put(rpc, hub, plan.diamond, plan.steps[:made], raw[:made])
+            plan.steps, raw = plan.steps[made:], raw[made:]
+        await settle(rpc, plan.steps, raw)
         return plan.deployed
+
+
+async def _put(
+    rpc: NodeRpc, place: Address, code: bytes, steps: Sequence[SetupStep], raw: Sequence[str]
+) -> None:
+    """Put a contract at an address: run its constructor there, and leave what that returns.
+
+    The last of the steps calls ``place``, where the constructor stands meanwhile in place of code.
+    """
+    before, signed = steps[:-1], raw[:-1]
+    await settle(rpc, before, signed)
+    await rpc.call("anvil_setCode", str(place), "0x" + code.hex())
+    call = {"from": str(place), "to": str(place), "gas": hex(GAS)}
+    runtime = await rpc.call("eth_call", call, "latest")
+    await settle(rpc, steps[-1:], raw[-1:])
+    await rpc.call("anvil_setCode", str(place), runtime)
 
 
 async def read_hub(
@@ -120,14 +146,24 @@ async def _is_complete(
 class _Plan:
     """The transactions of a deployment, their addresses known in advance by nonce."""
 
-    def __init__(self, artifacts: Artifacts, sender: Address, nonce: int, chain_id: int) -> None:
+    def __init__(
+        self,
+        artifacts: Artifacts,
+        sender: Address,
+        nonce: int,
+        chain_id: int,
+        hub: Address | None,
+    ) -> None:
         self.steps: list[SetupStep] = []
+        self.diamond = b""
         self._artifacts, self._sender, self._nonce = artifacts, sender, nonce
         first_registry = 7 + 2 * len(FACETS)
         registries = {
             kind: self._at(first_registry + 3 * place) for place, kind in enumerate(REGISTRIES)
         }
-        self.deployed = DeployedContracts(chain_id, self._at(5), self._at(0), registries)
+        self._put = hub is not None
+        place = hub or self._at(DIAMOND_STEP)
+        self.deployed = DeployedContracts(chain_id, place, self._at(0), registries)
 
     def write(self, owner: Address | None, categories: Sequence[NewCategory]) -> None:
         """Write every step, in the order of local-chain.md §3."""
@@ -150,7 +186,12 @@ class _Plan:
         init = call_data(found["DiamondInit"], "init")
         diamond = self._artifacts.contract("Diamond")
         args = constructor_args(diamond, [cuts, (self._sender, places["DiamondInit"], init)])
-        assert self._create("Diamond", creation_code(diamond, args=args)) == self.deployed.hub
+        self.diamond = creation_code(diamond, args=args)
+        assert len(self.steps) == DIAMOND_STEP
+        if self._put:
+            self._send("Diamond", self.deployed.hub, b"")
+        else:
+            self._create("Diamond", self.diamond)
 
     def _facet(self, path: str, library: Address) -> None:
         facet = self._artifacts.contract(path)

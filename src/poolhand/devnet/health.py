@@ -44,11 +44,12 @@ class Health:
 
 
 async def ask_all(info: DevnetInfo, home: Path) -> list[Health]:
-    """Ask node, registry, files, results and pool, all at once; read how the programs are."""
+    """Ask everything that serves, all at once; read how the programs are."""
     asked = (
         _node(info),
         _http("registry", f"http://{info.registry}/v2/"),
         _http("files", f"{info.files_url}/"),
+        _market(info),
         _http("results", f"{info.results_url}/health"),
         _pool(info),
     )
@@ -107,6 +108,16 @@ async def _http(name: str, url: str) -> Health:
     except httpx.HTTPError as fault:
         return Health(name, ok=False, detail=f"{url}: {type(fault).__name__}")
     return Health(name, ok=answer.status_code < 500, detail=url)
+
+
+async def _market(info: DevnetInfo) -> Health:
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            told = (await client.get(f"{info.market_url}/health")).json()
+            detail = told["chain"] or f"book of block {told['block']}"
+    except (httpx.HTTPError, ValueError, KeyError) as fault:
+        return Health("market", ok=False, detail=f"{info.market_url}: {type(fault).__name__}")
+    return Health("market", ok=told["ok"], detail=detail)
 
 
 async def _pool(info: DevnetInfo) -> Health:

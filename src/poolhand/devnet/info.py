@@ -43,7 +43,8 @@ class DevnetInfo:
     ``registry`` is ``host:port`` as image names have it; ``registries`` has ``app``, ``dataset``
     and ``workerpool``; ``accounts`` are by name: ``deployer``, ``pool``, ``requester``,
     ``worker-1`` and on, and those of simulated adversaries. ``adversaries`` has their kinds by
-    name. Whatever lies in the folder ``files`` is served under ``files_url``.
+    name. Whatever lies in the folder ``files`` is served under ``files_url``. ``chain_files`` are
+    what iExec's SDK reads, by its generation (``8``, ``9``).
     """
 
     rpc_url: str
@@ -53,10 +54,12 @@ class DevnetInfo:
     registries: Mapping[str, str]
     workerpool: str
     pool_url: str
+    market_url: str
     results_url: str
     registry: str
     files_url: str
     files: str
+    chain_files: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, DevnetAccount] = field(default_factory=dict)
     adversaries: Mapping[str, str] = field(default_factory=dict)
 

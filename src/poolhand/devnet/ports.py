@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
+
+from poolhand.devnet.members import write_members
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -22,3 +27,25 @@ def free_port(preferred: int = 0) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError("no free port on the loopback interface")
+
+
+class KeptPorts:
+    """Ports by program, the same after a restart wherever they are still free.
+
+    Links to results are on chain: they should outlive a restart.
+    """
+
+    def __init__(self, file: Path, programs: Sequence[str]) -> None:
+        try:
+            wished = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            wished = {}
+        self._chosen = {name: free_port(int(wished.get(name, 0))) for name in programs}
+        write_members(file, self._chosen)
+
+    def __getitem__(self, name: str) -> int:
+        return self._chosen[name]
+
+    def url(self, name: str) -> str:
+        """Return the URL of a program."""
+        return f"http://{LOOPBACK}:{self[name]}"
