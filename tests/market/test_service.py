@@ -64,7 +64,7 @@ async def test_pages_of_any_origin_may_ask(market):
 
 async def test_every_route_is_described_with_its_answers(market):
     told = (await market.http.get("/openapi.json")).json()
-    assert len(told["paths"]) == 17
+    assert len(told["paths"]) == 18
     ids = set()
     for methods in told["paths"].values():
         for each in methods.values():

@@ -18,8 +18,12 @@ from poolhand.market.api.asking import MarketParts
 from poolhand.market.api.deals import deal_routes
 from poolhand.market.api.edge import RequestEdge
 from poolhand.market.api.orders import order_routes
+from poolhand.market.api.overview import overview_routes
 from poolhand.market.authorization import Authorization
 from poolhand.market.follower import Follower
+from poolhand.market.pages.frame import Frame
+from poolhand.market.pages.own_api import OwnApi
+from poolhand.market.pages.serving import PageMaker, page_routes
 from poolhand.market.publisher import Publisher
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.clock import Entropy
@@ -70,9 +74,12 @@ def assemble(
         follower=follower,
         trouble=world.trouble,
     )
-    routes = (order_routes(parts), deal_routes(parts), about_routes(parts))
+    routes = (
+        order_routes(parts), deal_routes(parts), about_routes(parts), overview_routes(parts),
+    )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)
+    _add_pages(app, facts)
     rates = RequestRates(settings.most_requests, settings.rate_window)
 
     def seconds() -> float:
@@ -83,6 +90,12 @@ def assemble(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]
     )
     return app, follower
+
+
+def _add_pages(app: FastAPI, facts: HubFacts) -> None:
+    """Let an application show pages of what its own API answers."""
+    frame = Frame({"chain_id": facts.chain_id, "hub": str(facts.hub)})
+    app.router.routes.extend(page_routes(PageMaker(OwnApi(app, facts.chain_id), frame)))
 
 
 def _authorization(world: MarketWorld, settings: MarketSettings) -> Authorization:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from poolhand.domain.market.rates import RequestRates, client_key
 from poolhand.market.api.answers import RATED, fault
+from poolhand.market.pages.own_api import OWN
 
 HEALTH: Final = "/health"
 """Not counted: whoever watches the market asks often."""
@@ -32,7 +33,7 @@ class RequestEdge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] == HEALTH:
+        if scope["type"] != "http" or scope["path"] == HEALTH or OWN in scope:
             await self._app(scope, receive, send)
             return
         headers = HTTPConnection(scope).headers

@@ -1,0 +1,75 @@
+"""What happens now: the block, open orders, what categories cost, the newest deals."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from poolhand.domain.onchain import Head
+from poolhand.market.api.answers import good
+from poolhand.market.api.asking import MarketParts, add_route
+from poolhand.store.market.database import BookConnection
+from poolhand.store.market.newest import CategoryPrices, category_prices, newest_deals
+from poolhand.store.market.orders import open_counts
+from poolhand.wire.market_json import iso_moment
+from poolhand.wire.market_looks import MarketOverview
+from poolhand.wire.market_queries import CHAIN_ID
+
+NEWEST: Final = 12
+"""Deals that are told."""
+
+
+def overview_routes(parts: MarketParts) -> APIRouter:
+    """Return the route."""
+    router, route = APIRouter(), OverviewRoute(parts)
+    add_route(router, "/overview", route.overview, MarketOverview, (CHAIN_ID,))
+    return router
+
+
+class OverviewRoute:
+    """The handler."""
+
+    def __init__(self, parts: MarketParts) -> None:
+        self._parts = parts
+
+    async def overview(self, request: Request) -> Response:
+        """Tell what happens now: the block, open orders, prices by category, the newest deals."""
+        parts = self._parts
+        parts.asked(request)
+        at, seen = parts.follower.at, parts.follower.seen
+        told = {
+            "hub": str(parts.facts.hub),
+            "trouble": parts.trouble() or None,
+            "block": None if at is None else block_told(at),
+            "chainBlock": None if seen is None else seen.number,
+        }
+        return good({**told, **await parts.database.read(_read)})
+
+
+def block_told(head: Head) -> dict[str, Any]:
+    """Return a block's JSON."""
+    moment = iso_moment(head.timestamp * 1000)
+    return {"number": head.number, "hash": str(head.block_hash), "timestamp": moment}
+
+
+def _read(connection: BookConnection) -> dict[str, Any]:
+    return {
+        "orders": {sort.value: count for sort, count in open_counts(connection).items()},
+        "prices": [_price(each) for each in category_prices(connection)],
+        "deals": newest_deals(connection, NEWEST),
+    }
+
+
+def _price(each: CategoryPrices) -> dict[str, Any]:
+    told, last = each.category, each.last
+    return {
+        "category": told["catid"],
+        "name": told["name"],
+        "workClockTimeRef": told["workClockTimeRef"],
+        "best": each.best,
+        "last": None if last is None else last.price,
+        "lastTimestamp": None if last is None else iso_moment(last.moment * 1000),
+    }

@@ -1,0 +1,1 @@
+"""Pages for people, written from the market's own API, and live while they are open."""

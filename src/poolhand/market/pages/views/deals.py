@@ -1,0 +1,38 @@
+"""Deals, newest first, and one deal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from poolhand.market.pages.own_api import ApiRefusal
+from poolhand.market.pages.shown import FilterField, Shown, Visit
+
+ROWS: Final = 50
+"""Deals on a page."""
+FIELDS: Final = (
+    FilterField("requester", "Requester"),
+    FilterField("app", "App"),
+    FilterField("dataset", "Dataset"),
+    FilterField("workerpool", "Workerpool"),
+    FilterField("category", "Category", "0", "number"),
+)
+
+
+async def deals(visit: Visit) -> Shown:
+    """Show deals; a filter that cannot be read is told above the form."""
+    refused, found = "", {"deals": [], "count": 0}
+    given = {each.name: visit.query.get(each.name, "").strip() for each in FIELDS}
+    index = visit.query.get("pageIndex")
+    try:
+        found = await visit.ask("/deals", **given, pageSize=str(ROWS), pageIndex=index)
+    except ApiRefusal as fault:
+        refused = str(fault)
+    facts = {"fields": FIELDS, "found": found, "refused": refused, "rows": ROWS}
+    return Shown("deals.html", "Deals", facts, 400 if refused else 200)
+
+
+async def deal(visit: Visit) -> Shown:
+    """Show a deal: what was bought of whom, for how much."""
+    name = visit.named["dealid"]
+    found = await visit.ask(f"/deals/{name}")
+    return Shown("deal.html", f"Deal {name[:10]}…", {"deal": found})

@@ -1,0 +1,115 @@
+"""How values of the API stand on a page: amounts, moments, durations, ids. Pure.
+
+Each is total: what is no such value is shown as it is, for an answer may tell anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from poolhand.domain.errors import BadHex
+from poolhand.domain.tag import Tag
+from poolhand.domain.units import NanoRlc, show_rlc
+
+NOTHING: Final = "–"
+"""What is not known, or does not apply."""
+_LEAST_IN_RLC: Final = 100_000
+"""Amounts below so many nRLC are told in nRLC: they have too many zeros otherwise."""
+_SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_NOBODY: Final = "0x" + 40 * "0"
+BULK: Final = 2**53 - 2
+"""From so many tasks on, an order is without limit."""
+
+
+def amount(nrlc: Any) -> str:
+    """Write an amount (nRLC) in RLC, small ones in nRLC."""
+    if not isinstance(nrlc, int):
+        return NOTHING
+    if nrlc == 0:
+        return "0 RLC"
+    if abs(nrlc) < _LEAST_IN_RLC:
+        return f"{nrlc:,} nRLC"
+    whole, dot, rest = show_rlc(NanoRlc(nrlc)).partition(".")
+    return f"{int(whole):,}{dot}{rest} RLC" if whole != "-0" else f"-0{dot}{rest} RLC"
+
+
+def number(count: Any) -> str:
+    """Write a count; one that no order ever reaches is told as such."""
+    if not isinstance(count, int):
+        return NOTHING
+    return "no limit" if count >= BULK else f"{count:,}"
+
+
+def moment(text: Any) -> str:
+    """Write a moment (ISO 8601) as people read it: ``28 Nov 2026, 16:02:11``, in UTC."""
+    found = _read(text)
+    return NOTHING if found is None else f"{found.day} {found:%b %Y, %H:%M:%S}"
+
+
+def clock(text: Any) -> str:
+    """Write the time of day of a moment (UTC)."""
+    found = _read(text)
+    return NOTHING if found is None else f"{found:%H:%M:%S}"
+
+
+def _read(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def span(seconds: Any) -> str:
+    """Write a duration: ``1 h 5 min``, ``12 s``."""
+    if not isinstance(seconds, int):
+        return NOTHING
+    left, parts = max(seconds, 0), list[str]()
+    for size, unit in _SPAN:
+        count, left = divmod(left, size)
+        parts += [f"{count} {unit}"] if count else []
+    parts += [f"{left} s"] if left or not parts else []
+    return " ".join(parts[:2])
+
+
+def short(text: Any) -> str:
+    """Write an id so that it fits: its first six and last four digits."""
+    told = str(text)
+    return f"{told[:8]}…{told[-4:]}" if told.startswith("0x") and len(told) > 16 else told
+
+
+def is_nobody(address: Any) -> bool:
+    """Whether an address is the placeholder: nobody, anybody, none."""
+    return str(address).lower() == _NOBODY
+
+
+def tags(text: Any) -> str:
+    """Write what a tag demands, in words."""
+    try:
+        found = Tag.parse(str(text))
+    except BadHex:
+        return str(text)
+    names = (*found.names, *(f"bit {bit}" for bit in found.unknown))
+    return ", ".join(names) if names else "none"
+
+
+def is_link(text: Any) -> bool:
+    """Whether a text is the address of something on the web, and nothing that runs."""
+    try:
+        parts = urlsplit(str(text))
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def place(path: str, **query: Any) -> str:
+    """Return the address of a page; members that are empty are left out."""
+    told = {name: value for name, value in query.items() if value not in (None, "")}
+    return path + ("?" + urlencode(told) if told else "")
+
+
+def turned(path: str, query: Mapping[str, str], index: int) -> str:
+    """Return the address of another part of a list."""
+    return place(path, **{**query, "pageIndex": index or ""})

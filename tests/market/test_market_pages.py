@@ -1,0 +1,203 @@
+"""Pages: each with an empty and a full book, for what nobody knows, and whatever strangers write."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from market_world import (
+    APP,
+    BUYER,
+    DATASET,
+    POOL,
+    POOL_OWNER,
+    a_market,
+    app_order,
+    dataset_order,
+    hash_of,
+    pool_order,
+    request_order,
+)
+
+from poolhand.domain.units import NanoRlc
+
+UNKNOWN = "0x" + "7e" * 32
+LISTS = (
+    "/pages",
+    "/pages/orders/workerpool",
+    "/pages/orders/app",
+    "/pages/orders/dataset",
+    "/pages/orders/request",
+    "/pages/deals",
+)
+SOURCE = re.compile(r'href="(/[^"]+chainId=31337)"><code>GET')
+HOSTILE = "</pre><script>alert(1)</script>\u202e\x1b[2J'\"&"
+ESCAPED = "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;\\u202e\\x1b[2J&#39;&#34;&amp;"
+
+
+@pytest.fixture
+def database_url(tmp_path):
+    return f"sqlite:///{tmp_path / 'market.db'}"
+
+
+@pytest.fixture
+async def bought(market):
+    """A market in which something was bought, and something is left."""
+    market.chain.deposit(POOL_OWNER.address, 10**12)
+    market.chain.deposit(BUYER.address, 10**12)
+    await market.mine()
+    dataset = dataset_order(price=NanoRlc(5))
+    app, pool = app_order(), pool_order(price=NanoRlc(1_500_000_000))
+    request = request_order(
+        dataset=DATASET, dataset_max_price=NanoRlc(5), volume=3,
+        workerpool_max_price=NanoRlc(2_000_000_000), params=HOSTILE.replace("\x1b", ""),
+    )  # fmt: skip
+    for order in (app, dataset, pool, request):
+        await market.published(order)
+    deal = market.match(app, pool, request, 2, dataset)
+    await market.mine()
+    market.orders, market.deal = (app, dataset, pool, request), deal
+    return market
+
+
+async def shown(market, path: str, status: int = 200) -> str:
+    answer = await market.http.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    return answer.text
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_page_of_an_empty_book_says_what_would_stand_there(market, path):
+    text = await shown(market, path)
+    assert 'class="empty"' in text or "not for sale" in text
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_page_of_a_full_book_shows_what_is_in_it(bought, path):
+    assert "0x" in (await shown(bought, path)).split("<main", 1)[1].split("<footer", 1)[0]
+
+
+async def test_the_overview_tells_block_prices_and_the_newest_deal(bought):
+    text = await shown(bought, "/pages")
+    assert str(bought.deal.deal_id) in text
+    assert text.count("1.5 RLC") == 2  # for sale, and paid
+    assert "0 · XS" in text
+
+
+async def test_an_order_a_deal_and_their_parts_lead_to_one_another(bought):
+    app, _, pool, request = map(hash_of, bought.orders)
+    text = await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
+    for link in (f"orders/app/{app}", f"orders/workerpool/{pool}", f"orders/request/{request}"):
+        assert f'href="/pages/{link}"' in text
+        await shown(bought, f"/pages/{link}")
+    assert "3.00000001 RLC" in text  # two tasks, pool and dataset
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pages/nowhere",
+        "/pages/orders/shoe",
+        f"/pages/orders/app/{UNKNOWN}",
+        f"/pages/deals/{UNKNOWN}",
+    ],
+)
+async def test_what_nobody_knows_has_a_page_that_says_what_to_do(market, path):
+    text = await shown(market, path, 404)
+    assert "What you can do" in text
+    assert "Not found" in text
+
+
+async def test_a_hash_that_is_none_is_refused_with_the_words_of_the_api(market):
+    assert "must be a bytes32 hexstring" in await shown(market, "/pages/deals/0x12", 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/pages/orders/workerpool?workerpool=0x12", "workerpool is neither"),
+        ("/pages/orders/app?minVolume=-1", "greater than or equal to 1"),
+        ("/pages/deals?category=many", "category must be a `number`"),
+    ],
+)
+async def test_a_filter_that_cannot_be_read_is_told_above_the_form_it_was_typed_in(
+    bought, path, words
+):
+    text = await shown(bought, path, 400)
+    assert words in text
+    assert 'class="filters"' in text
+
+
+async def test_a_filter_narrows_a_book(bought):
+    here = str(hash_of(bought.orders[2]))
+    assert here in await shown(bought, f"/pages/orders/workerpool?category=0&workerpool={POOL}")
+    assert here not in await shown(bought, "/pages/orders/workerpool?category=1")
+    assert here not in await shown(bought, f"/pages/orders/workerpool?workerpool={APP}")
+
+
+async def test_an_order_for_one_buyer_is_in_the_book_that_a_person_sees(bought):
+    order = pool_order(requester_restrict=BUYER.address)
+    await bought.published(order)
+    assert str(hash_of(order)) in await shown(bought, "/pages/orders/workerpool")
+
+
+async def test_what_strangers_write_does_nothing_on_a_page(bought):
+    bought.chain.create_category(1, HOSTILE, 60)
+    await bought.mine()
+    assert ESCAPED in await shown(bought, "/pages")
+    request = hash_of(bought.orders[3])
+    for path in (f"/pages/deals/{bought.deal.deal_id}", f"/pages/orders/request/{request}"):
+        text = await shown(bought, path)
+        assert "alert(1)" in text
+        assert "<script>alert" not in text
+        assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("path", ["/pages/deals", "/pages/orders/app", "/pages/nowhere"])
+async def test_what_a_link_brings_is_escaped(market, path):
+    name = "appOwner" if "orders" in path else "app"
+    answer = await market.http.get(path, params={name: HOSTILE, "q": HOSTILE})
+    assert "<script>alert" not in answer.text
+    assert "\u202e" not in answer.text
+
+
+async def test_a_query_that_is_endless_is_dropped(market):
+    answer = await market.http.get("/pages", params={"q": "x" * 5_000})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/pages")
+
+
+async def test_every_figure_of_a_page_comes_from_a_documented_route(bought):
+    schema = (await bought.http.get("/openapi.json")).json()
+    known = {path.partition("{")[0] for path in schema["paths"]}
+    app, *_ = map(hash_of, bought.orders)
+    for path in (*LISTS, f"/pages/orders/app/{app}", f"/pages/deals/{bought.deal.deal_id}"):
+        text = await shown(bought, path)
+        sources = [unescape(link) for link in SOURCE.findall(text)]
+        assert sources, path
+        for source in sources:
+            assert any(source.partition("?")[0].startswith(each) for each in known), source
+            assert (await bought.http.get(source)).status_code == 200, source
+
+
+async def test_a_browser_is_led_to_the_pages_and_a_program_is_not(market):
+    led = await market.http.get("/", headers={"accept": "text/html,*/*"})
+    assert (led.status_code, led.headers["location"]) == (303, "/pages")
+    told = await market.http.get("/")
+    assert (told.status_code, told.json()["ok"]) == (404, False)
+
+
+async def test_a_page_that_cannot_be_made_at_present_says_so(market):
+    await market.database.write(lambda work: work.exec_driver_sql("DROP TABLE deals"))
+    assert "do not answer" in await shown(market, "/pages", 503)
+
+
+async def test_a_page_counts_once_among_the_requests_of_a_client(tmp_path):
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    async with a_market(url, most_requests=2, rate_window=60) as market:
+        for _ in range(2):
+            await shown(market, "/pages")
+        assert (await market.http.get("/pages")).status_code == 429

@@ -1,0 +1,76 @@
+"""How amounts, moments and ids stand on a page."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolhand.market.pages import words
+
+
+@pytest.mark.parametrize(
+    ("nrlc", "told"),
+    [
+        (0, "0 RLC"),
+        (1, "1 nRLC"),
+        (99_999, "99,999 nRLC"),
+        (100_000, "0.0001 RLC"),
+        (1_500_000_000, "1.5 RLC"),
+        (1_234_567_000_000_001, "1,234,567.000000001 RLC"),
+        (-1_500_000_000, "-1.5 RLC"),
+        (-500_000_000, "-0.5 RLC"),
+        (None, "–"),
+    ],
+)
+def test_an_amount_is_told_exactly_and_in_a_unit_that_can_be_read(nrlc, told):
+    assert words.amount(nrlc) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (59, "59 s"), (300, "5 min"), (3_905, "1 h 5 min"), (90_061, "1 d 1 h")],
+)
+def test_a_duration_has_at_most_two_units(seconds, told):
+    assert words.span(seconds) == told
+
+
+def test_a_moment_is_told_in_utc():
+    assert words.moment("2026-11-08T16:02:11.500Z") == "8 Nov 2026, 16:02:11"
+    assert words.clock("2026-11-08T16:02:11+02:00") == "14:02:11"
+
+
+def test_what_no_order_ever_reaches_is_no_number():
+    assert (words.number(2**53 - 1), words.number(1234)) == ("no limit", "1,234")
+
+
+def test_a_tag_is_told_in_words_and_unknown_bits_by_number():
+    assert words.tags("0x" + "00" * 32) == "none"
+    assert words.tags("0x" + "00" * 31 + "03") == "tee, scone"
+    assert words.tags("0x" + "00" * 31 + "80") == "bit 7"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("https://results.example/a.zip", True),
+        ("http://127.0.0.1:1/a", True),
+        ("javascript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("https://", False),
+        ("//host/x", False),
+        ("http://[", False),
+    ],
+)
+def test_only_what_leads_to_the_web_becomes_a_link(text, is_one):
+    assert words.is_link(text) is is_one
+
+
+@given(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.lists(st.integers())))
+def test_whatever_an_answer_holds_can_be_shown(value):
+    for write in (
+        words.amount, words.number, words.moment, words.clock, words.span, words.short, words.tags,
+    ):  # fmt: skip
+        assert isinstance(write(value), str)
+    assert isinstance(words.is_link(value), bool)
+    assert isinstance(words.is_nobody(value), bool)
