@@ -2,7 +2,7 @@
 
 Each is an EIP-712 struct under the domain ``Poolhand`` version ``1``, the chain id and the
 workerpool contract, so that a signature means one thing on one chain to one pool. See
-``docs/protocol``.
+``docs/protocol``. A market's login alone is iExec's (``domain.market.challenges``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from poolhand.domain.eip712 import Domain, StructType
 from poolhand.domain.ids import Address, FixedBytes, TaskId
+from poolhand.domain.market.challenges import MarketLogin
 from poolhand.domain.units import UnixSeconds
 
 
@@ -109,7 +110,7 @@ class ResultUpload:
         )
 
 
-TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload
+TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload | MarketLogin
 
 LOGIN_LIFETIME: Final = 60
 """Seconds a login or proof stays acceptable."""

@@ -24,6 +24,7 @@ from poolhand.domain.ids import (
     Address,
     DealId,
     FixedBytes,
+    OrderHash,
     ResultDigest,
     ResultHash,
     TaskId,
@@ -72,6 +73,7 @@ def _sentence(value: Any) -> Any:
 
 JsonAddress: TypeAlias = Annotated[Address, *_hex_of(Address)]
 JsonDealId: TypeAlias = Annotated[DealId, *_hex_of(DealId)]
+JsonOrderHash: TypeAlias = Annotated[OrderHash, *_hex_of(OrderHash)]
 JsonTaskId: TypeAlias = Annotated[TaskId, *_hex_of(TaskId)]
 JsonTxHash: TypeAlias = Annotated[TxHash, *_hex_of(TxHash)]
 JsonResultHash: TypeAlias = Annotated[ResultHash, *_hex_of(ResultHash)]

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from poolhand.domain.deal import Resource
+from poolhand.domain.errors import Malformed
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
-from poolhand.domain.text import repaired
+from poolhand.domain.text import repaired, shown
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = 253_402_300_799_000
@@ -21,6 +22,19 @@ def iso_moment(milliseconds: int) -> str:
     """Write a moment in ISO 8601 with exactly three decimals and ``Z``."""
     found = _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LATEST))
     return f"{found:%Y-%m-%dT%H:%M:%S}.{found.microsecond // 1000:03d}Z"
+
+
+def moment_of(text: str) -> int:
+    """Read what ``iso_moment`` wrote: milliseconds since 1970.
+
+    Raises:
+        Malformed: It is no moment.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return (found.replace(tzinfo=found.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise Malformed(f"{shown(text, 60)} is no moment") from None
 
 
 def deal_members(told: MarketDeal, chain_id: int) -> dict[str, Any]:

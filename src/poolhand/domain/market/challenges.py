@@ -74,6 +74,28 @@ def challenge_digest(chain_id: int, challenge: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketLogin:
+    """An address proves to a market who asks, once.
+
+    The text is the market's, the domain and the struct are ours: whatever it says, the signature is
+    no order's and no transaction's.
+    """
+
+    chain_id: int
+    challenge: str
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        return challenge_digest(self.chain_id, self.challenge)
+
+
+def proof_header(proof: Proof) -> str:
+    """Return the ``authorization`` header: ``read_proof`` reads it back."""
+    return f"0x{proof.digest.hex()}_0x{proof.sign.hex()}_{proof.address}"
+
+
+@dataclass(frozen=True, slots=True)
 class _Given:
     challenge: str
     digest: bytes
