@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import threading
+import time
+from contextlib import contextmanager
 from itertools import count
 
 import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from poolhand.domain.lead import LEASE, StandbyStep, Watching
+from poolhand.domain.lead import LEASE, SILENCE, StandbyStep, Watching
 from poolhand.ports.journal import Marked, Written
 from poolhand.ports.lead import LeadClaim, LeadLost
 from poolhand.store.errors import JournalLocked, JournalUnreadable, JournalUnwritable
 from poolhand.store.lease import Lease
+from poolhand.store.roles import RoleForbidden
 from poolhand.store.sql import SqlJournal
 from poolhand.store.sql_reader import SqlReader
 
@@ -109,7 +115,7 @@ def test_nobody_waits_for_long_on_what_a_stranger_locked(lead, reader, postgres)
 def test_a_leader_whose_session_was_ended_writes_nothing_more(lead, reader):
     old = lead()
     old.append("a", {"n": 1})
-    assert reader.end(reader.sight().leader) == 1
+    assert reader.end(reader.sight()) == 1
     new = lead(TWO)
     for write in (
         lambda: old.append("a", {"n": 2}),
@@ -162,7 +168,7 @@ def test_an_epoch_is_not_counted_up_in_the_middle_of_a_commit(lead, postgres):
 
 def test_a_leader_that_beat_meanwhile_is_not_ended(lead, reader):
     journal = lead()
-    seen = reader.sight().leader
+    seen = reader.sight()
     journal.beat()
     assert reader.end(seen) == 0
     journal.append("a", {})
@@ -238,6 +244,215 @@ def cut(url, number):
     finally:
         event.remove(Engine, "before_cursor_execute", look)
     return seen >= number
+
+
+# ---------------------------------------------------------------------------------- frozen sessions
+
+
+@contextmanager
+def frozen(url, name):
+    """Freeze the server's processes behind sessions of a name, as a machine's trouble does."""
+    named = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND %s"
+    with psycopg.connect(url, autocommit=True) as server:
+        found = server.execute(named % "application_name = %s", [name]).fetchall()
+    assert found
+    for (process,) in found:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield found[0][0]
+    finally:
+        for (process,) in found:
+            os.kill(process, signal.SIGCONT)
+
+
+@pytest.mark.timeout(60)
+def test_a_leader_whose_session_is_frozen_has_lost_the_lead_within_its_lease(lead, postgres):
+    """The machine answers for the frozen process: no time limit but our own ends this wait."""
+    journal = lead()
+
+    def beat():
+        with pytest.raises(LeadLost):
+            journal.beat()
+
+    beating = threading.Thread(target=beat)
+    with frozen(postgres, "poolhand leads"):
+        began = time.monotonic()
+        beating.start()
+        with pytest.raises(LeadLost, match="session"):
+            journal.append("a", {"n": 1})
+        with pytest.raises(LeadLost):
+            journal.append("a", {"n": 2})
+        journal.close()
+        beating.join()
+        assert time.monotonic() - began < 2 * LEASE
+
+
+@pytest.mark.timeout(60)
+def test_one_that_stands_by_comes_back_from_a_frozen_session(lead, reader, postgres):
+    """Else it sees nothing more, and never takes over."""
+    lead()
+    reader.sight()
+    with frozen(postgres, "poolhand"):
+        assert reader.sight().leader.holder == "one"
+
+
+# ---------------------------------------------------------------------------- as the lead is taken
+
+
+class Slow:
+    """A process that takes the lead and stops before it writes that it does."""
+
+    def __init__(self, url):
+        self._url, self._goes_on = url, threading.Event()
+        self.is_there, self.journal, self.fault = threading.Event(), None, None
+        self._thread = threading.Thread(target=self._take)
+
+    def __enter__(self):
+        event.listen(Engine, "before_cursor_execute", self._look)
+        self._thread.start()
+        self.is_there.wait()
+        return self
+
+    def __exit__(self, *_):
+        self.go_on()
+        event.remove(Engine, "before_cursor_execute", self._look)
+        if self.journal:
+            self.journal.close()
+
+    def _look(self, _connection, _cursor, statement, *_):
+        if threading.current_thread() is self._thread and statement.startswith("UPDATE leader"):
+            self.is_there.set()
+            self._goes_on.wait()
+
+    def _take(self):
+        try:
+            self.journal = SqlJournal(self._url, claim=TWO)
+        except JournalUnwritable as fault:
+            self.fault = fault
+
+    def go_on(self):
+        self._goes_on.set()
+        self._thread.join()
+
+
+def watched(reader, seconds, watching=Watching(), start=0.0):
+    """Look for so many seconds, once in each."""
+    for second in range(seconds + 1):
+        watching = watching.look(reader.sight(), start + second)
+    return watching, start + seconds
+
+
+def test_whoever_is_faster_is_not_ended_while_it_brings_the_tables_up(postgres, reader):
+    """Two that stood by would end each other in turn, and none would ever lead."""
+    SqlJournal(postgres, claim=ONE).close()
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute("UPDATE leader SET holder = 'one'")  # it was killed and resigned nothing
+    watching, now = watched(reader, 8)
+    assert watching.decide(now) is StandbyStep.TAKE
+    with Slow(postgres) as faster:
+        for _ in range(2):
+            watching, now = watched(reader, int(SILENCE) + 1, watching, now)
+            assert watching.decide(now) is StandbyStep.WAIT
+        assert watching.seen.session.is_taking
+        faster.go_on()
+        assert faster.fault is None
+        seen = reader.sight()
+        assert not seen.session.is_taking
+        assert seen.leader.holder == "two"
+
+
+def test_whoever_has_led_since_it_was_seen_is_not_ended(postgres, reader):
+    SqlJournal(postgres, claim=ONE).close()
+    with Slow(postgres) as other:
+        seen = reader.sight()
+        other.go_on()
+        assert reader.end(seen) == 0
+        other.journal.append("a", {"n": 1})
+
+
+def test_a_session_that_took_the_lock_and_goes_on_with_nothing_can_be_ended(postgres, reader):
+    SqlJournal(postgres, claim=ONE).close()
+    with Slow(postgres) as other:
+        assert reader.end(reader.sight()) == 1
+        other.go_on()
+        assert other.journal is None
+    SqlJournal(postgres, claim=ONE).close()
+
+
+# ------------------------------------------------------------------------------------------- roles
+
+
+class Roles:
+    """Two roles that share a database, which the first one owns."""
+
+    def __init__(self, url):
+        self._url, self.names = url, []
+        database = url.split("/@", 1)[-1].split("?")[0].rsplit("/", 1)[-1]
+        for name in ("first", "second"):
+            self.names.append(f"{name}_{database}")
+            self.run(f'CREATE ROLE "{self.names[-1]}" LOGIN')
+        self.run(f'ALTER DATABASE "{database}" OWNER TO "{self.names[0]}"')
+
+    def run(self, statement):
+        with psycopg.connect(self._url, autocommit=True) as server:
+            server.execute(statement)
+
+    def url(self, number):
+        return self._url.replace("postgres@", f"{self.names[number]}@")
+
+
+@pytest.fixture
+def roles(postgres):
+    return Roles(postgres)
+
+
+def grant_of(told):
+    """The statement that a message advises."""
+    return re.search(r"GRANT [^;]*;", str(told.value)).group()
+
+
+def test_a_role_that_may_not_read_the_tables_is_told_which_grant_helps(roles):
+    journal, reader = SqlJournal(roles.url(0), claim=ONE), SqlReader(roles.url(1))
+    with pytest.raises(RoleForbidden) as told:
+        reader.sight()
+    roles.run(grant_of(told))
+    seen = reader.sight()
+    assert seen.leader.holder == "one"
+    assert seen.session.is_endable
+    assert reader.end(seen) == 1
+    journal.close()
+    reader.close()
+
+
+def test_a_role_that_may_read_and_not_end_the_other_is_told_so_before_it_matters(roles):
+    journal, reader = SqlJournal(roles.url(0), claim=ONE), SqlReader(roles.url(1))
+    roles.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{roles.names[1]}"')
+    seen = reader.sight()
+    for act in (reader.check_endable, reader.end):
+        with pytest.raises(RoleForbidden, match="end the session of whoever leads") as told:
+            act(seen)
+    roles.run(grant_of(told))
+    assert reader.end(reader.sight()) == 1
+    journal.close()
+    reader.close()
+
+
+def test_a_role_that_may_not_write_takes_no_lead_and_is_told_which_grant_helps(roles):
+    SqlJournal(roles.url(0), claim=ONE).close()
+    with pytest.raises(RoleForbidden) as told:
+        SqlJournal(roles.url(1), claim=TWO)
+    roles.run(grant_of(told))
+    SqlJournal(roles.url(1), claim=TWO).close()
+
+
+def test_nobody_is_advised_to_be_a_member_of_a_superuser(roles, postgres):
+    journal, reader = SqlJournal(postgres, claim=ONE), SqlReader(roles.url(1))
+    roles.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{roles.names[1]}"')
+    with pytest.raises(RoleForbidden, match="is a superuser") as told:
+        reader.end(reader.sight())
+    assert "GRANT" not in str(told.value)
+    journal.close()
+    reader.close()
 
 
 # ------------------------------------------------------------------------------------------- lease

@@ -46,7 +46,7 @@ class Rivals:
         with pytest.raises(JournalLocked):
             SqlJournal(self._url)
         self.frozen.append(self._newest)
-        assert self._reader.end(self._reader.sight().leader) == 1
+        assert self._reader.end(self._reader.sight()) == 1
         while self._reader.sight().is_held:
             pass  # the server lets go of the lock a moment later
         self._open()

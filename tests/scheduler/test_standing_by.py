@@ -10,12 +10,13 @@ from dataclasses import replace
 import pytest
 
 from poolhand.domain.ids import Address
-from poolhand.domain.lead import SILENCE, Leader, Sighting
+from poolhand.domain.lead import LEASE, SILENCE, TAKING, Leader, LockSession, Sighting
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
 from poolhand.ports.lead import UNFENCED, LeadLost
 from poolhand.scheduler.standing_by import Standby
 from poolhand.store.errors import JournalLocked, JournalUnreadable, JournalUnwritable
+from poolhand.store.roles import RoleForbidden
 from poolhand.wire.messages import Capacity
 
 FIRST = Leader(epoch=1, holder="process 7 on one", address="http://one", beats=3)
@@ -28,7 +29,8 @@ class Server:
     def __init__(self):
         self.leader, self.is_held, self.now = FIRST, True, 100.0
         self.fault, self.refusals, self.ended, self.script = None, [], [], {}
-        self.looks, self.lost = 0, []
+        self.looks, self.lost, self.troubles = 0, [], []
+        self.session, self.forbids, self.is_frozen = LockSession(70), None, False
 
     def sight(self):
         self.now += 1.0
@@ -36,11 +38,16 @@ class Server:
         self.script.pop(self.looks, lambda: None)()
         if self.fault:
             raise self.fault
-        return Sighting(self.leader, self.is_held)
+        return Sighting(self.leader, self.session if self.is_held else None)
 
-    def end(self, leader):
-        self.ended.append(leader)
-        self.is_held = False
+    def check_endable(self, seen):
+        if self.forbids and seen.session:
+            raise self.forbids
+
+    def end(self, seen):
+        self.check_endable(seen)
+        self.ended.append(seen.leader)
+        self.is_held = self.is_frozen
         return 1
 
     def begin(self):
@@ -70,14 +77,23 @@ def wallet(tmp_path):
     made.release()
 
 
-async def lead(server, wallet):
-    """Stand by until this process leads; returns what was taken, and whether anybody waited."""
+async def lead(server, wallet, told=()):
+    """Stand by until this process leads; returns what was taken, and whether anybody waited.
+
+    At the looks ``told`` its trouble is kept.
+    """
     waited = []
+    standby = Standby(server, wallet, server.begin, lambda: server.now, pause=0)
 
     async def waits():
         waited.append(server.looks)
 
-    standby = Standby(server, wallet, server.begin, lambda: server.now, pause=0)
+    for look in told:
+        before = server.script.get(look, lambda: None)
+        server.script[look] = lambda before=before: (
+            before(),
+            server.troubles.append(standby.trouble),
+        )
     async with asyncio.timeout(20):
         taken = await standby.lead(waits)
     return taken, waited
@@ -112,6 +128,41 @@ async def test_a_frozen_leader_is_ended_first(server, wallet):
     await lead(server, wallet)
     assert server.ended == [FIRST]
     assert server.looks == 2 + SILENCE
+
+
+async def test_a_lock_that_nobody_leads_by_is_not_waited_for_without_end(server, wallet):
+    server.leader = replace(FIRST, holder="")
+    await lead(server, wallet)
+    assert server.ended == [server.leader]
+    assert server.looks == 2 + TAKING
+
+
+async def test_one_whose_role_may_not_end_the_leader_says_so_from_the_first_and_stands_by(
+    server, wallet
+):
+    server.forbids = RoleForbidden("end it", 'run GRANT "one" TO "two";')
+
+    def granted():
+        server.forbids = None
+
+    server.script[30] = granted
+    await lead(server, wallet, told=[3, 29, 31])
+    assert 'GRANT "one" TO "two"' in server.troubles[0]
+    assert server.troubles[0] == server.troubles[1]
+    assert server.troubles[2] == ""
+    assert server.looks == 31, "once it was granted the silent leader was ended at once"
+
+
+async def test_a_session_that_does_not_end_is_told_with_its_process(server, wallet):
+    server.is_frozen = True
+
+    def thaws():
+        server.is_frozen = False
+
+    server.script[40] = thaws
+    await lead(server, wallet, told=[int(SILENCE + LEASE) + 1, 39])
+    assert server.troubles[0] == ""
+    assert "server process 70" in server.troubles[1]
 
 
 async def test_whoever_is_slower_than_another_goes_on_waiting(server, wallet):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ import pytest
 from started_pool import Started
 from websockets.asyncio.client import connect
 
-from poolhand.domain.lead import LEASE
+from poolhand.domain.lead import ANSWER, LEASE
 from poolhand.ports.lead import LeadLost
 from poolhand.scheduler import main
 from poolhand.scheduler.front import FencedApp
@@ -158,6 +160,44 @@ async def test_a_leader_whose_session_is_ended_ends_by_itself_and_the_other_lead
             await serving
         await pair.leads.wait()
         assert (await http.get("/ready")).status_code == 200
+
+
+class Ticks:
+    """Finds for how long the loop stood still."""
+
+    def __init__(self):
+        self._loop, self.longest = asyncio.get_running_loop(), 0.0
+        self._last = self._loop.time()
+        self._tick()
+
+    def _tick(self):
+        now = self._loop.time()
+        self.longest, self._last = max(self.longest, now - self._last), now
+        self.timer = self._loop.call_later(0.1, self._tick)
+
+
+async def test_a_leader_whose_servers_process_is_frozen_ends_and_its_loop_never_stands_still(
+    pair, postgres
+):
+    """No time limit of server or network ends such a wait; whoever wakes must not act by it."""
+    up = asyncio.Event()
+    serving = asyncio.ensure_future(
+        main.run(pair.first.settings, lambda _: up.set(), pair.first.join)
+    )
+    await up.wait()
+    leads = "SELECT pid FROM pg_stat_activity WHERE application_name = 'poolhand leads'"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        ((process,),) = server.execute(leads).fetchall()
+    ticks = Ticks()
+    os.kill(process, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(LEASE + ANSWER + 10):
+            with pytest.raises(LeadLost):
+                await serving
+    finally:
+        os.kill(process, signal.SIGCONT)
+        ticks.timer.cancel()
+    assert ticks.longest < ANSWER
 
 
 async def test_nothing_is_answered_once_the_lead_is_lost():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from poolhand.keys.lock import WalletLock
@@ -97,7 +98,7 @@ class SharedDatabase:
             await stack.enter_async_context(front.answers(app))
 
         journal, lease = await standby.lead(waits)
-        stack.callback(journal.close)
+        stack.push_async_callback(asyncio.to_thread, journal.close)  # its server may not answer
         stack.enter_context(lease.kept())
         claim_database(config, journal)
         return Lead(journal, lease)

@@ -12,12 +12,13 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from poolhand.domain.errors import Unavailable
-from poolhand.domain.lead import Leader, Sighting, StandbyStep, Watching
+from poolhand.domain.lead import LEASE, Leader, Sighting, StandbyStep, Watching
 from poolhand.keys.errors import WalletInUse
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.lead import Fence
 from poolhand.store.errors import JournalLocked
 from poolhand.store.lease import Lease, boot_seconds
+from poolhand.store.roles import RoleForbidden
 from poolhand.store.sql import SqlJournal
 
 LOOK: Final = 0.25
@@ -27,14 +28,27 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+class SessionLasts(Unavailable):
+    """The session of a silent leader was to end, and did not."""
+
+    def __init__(self, process: int) -> None:
+        super().__init__(
+            f"the silent leader's session (server process {process}) was told to end and does not: "
+            "on the database's machine, look whether that process is frozen, and end it"
+        )
+
+
 class LeadSight(Protocol):
     """What is seen of who leads: ``store.sql_reader.SqlReader``."""
 
     def sight(self) -> Sighting:
         """Look who leads; raises JournalUnreadable."""
 
-    def end(self, leader: Leader) -> int:
-        """End the session of a leader that has not beaten since."""
+    def end(self, seen: Sighting) -> int:
+        """End the session that was seen, unless it showed a sign of life; raises RoleForbidden."""
+
+    def check_endable(self, seen: Sighting) -> None:
+        """Do nothing where we could end the session that was seen; else raises RoleForbidden."""
 
 
 class Lockable(Protocol):
@@ -82,11 +96,12 @@ class Standby:
         self._sight, self._wallet, self._begin, self._clock = sight, wallet, begin, clock
         self._pause, self._thread = pause, ThreadPoolExecutor(1, "lead")
         self._watching, self._waits = Watching(), False
+        self._ended = 0, 0.0
         self._outage = OutageLog(
             "lead_not_taken",
             "standing_by",
             acts="operator",
-            next_step="bring the database back, or end what uses the wallet on this machine",
+            next_step="what the cause says; this process goes on trying by itself",
         )
 
     @property
@@ -130,7 +145,7 @@ class Standby:
         try:
             taken = await self._step()
         except (WalletInUse, JournalLocked, Unavailable) as fault:
-            if is_first and not isinstance(fault, JournalLocked):
+            if is_first and not isinstance(fault, JournalLocked | RoleForbidden):
                 raise
             self._outage.tell(fault)
             return None
@@ -147,13 +162,26 @@ class Standby:
         now = self._clock()
         self._watching = self._watching.look(sighting, now)
         match self._watching.decide(now):
-            case StandbyStep.END if self._watching.seen and self._watching.seen.leader:
-                leader = self._watching.seen.leader
-                ended = await self._aside(partial(self._sight.end, leader))
-                log.warning("silent_leader_ended", leader=leader.holder, sessions=ended)
+            case StandbyStep.END:
+                await self._end(sighting)
             case StandbyStep.TAKE:
                 return await self._take()
+            case StandbyStep.WAIT:
+                await self._aside(partial(self._sight.check_endable, sighting))
         return None
+
+    async def _end(self, seen: Sighting) -> None:
+        """End the session that holds the lock; one that a frozen process serves does not end."""
+        ended = await self._aside(partial(self._sight.end, seen))
+        if not ended or seen.session is None:
+            return
+        process, now = seen.session.process, self._clock()
+        if process != self._ended[0]:
+            self._ended = process, now
+            leader = seen.leader.holder if seen.leader else ""
+            log.warning("silent_leader_ended", leader=leader, process=process)
+        elif now - self._ended[1] >= LEASE:
+            raise SessionLasts(process)
 
     async def _take(self) -> tuple[SqlJournal, Lease]:
         if not self._wallet.is_held:

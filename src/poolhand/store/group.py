@@ -145,14 +145,17 @@ async def grouped(journal: BatchJournal) -> AsyncIterator[GroupCommit]:
     Raises:
         JournalFull, JournalUnwritable: A group could not be written; the body is cancelled.
     """
-    with ThreadPoolExecutor(1, "journal") as writer:
-        log = GroupCommit(journal, writer)
+    writer = ThreadPoolExecutor(1, "journal")
+    log = GroupCommit(journal, writer)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(log.run())
+            try:
+                yield log
+            finally:
+                writing.cancel()
+    finally:
         try:
-            async with asyncio.TaskGroup() as tasks:
-                writing = tasks.create_task(log.run())
-                try:
-                    yield log
-                finally:
-                    writing.cancel()
+            await asyncio.to_thread(log.flush)  # the loop waits for no disk and no server
         finally:
-            log.flush()
+            writer.shutdown(wait=False)

@@ -13,23 +13,46 @@ from typing import Final
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from poolhand.domain.lead import Leader, Sighting
+from poolhand.domain.lead import Leader, LockSession, Sighting
 from poolhand.ports.lead import LeadClaim, LeadLost
 from poolhand.store.schema import LEADER
 
 KEY: Final = 0x706F6F6C
 """Of the advisory lock: one leader per database."""
 
+LEADS: Final = "poolhand leads"
+"""What the leader's session is called in ``pg_stat_activity``, which everybody may read."""
+TAKES: Final = "poolhand takes the lead"
+"""What it is called before: it has written nothing yet, and shows no sign of life."""
+
 _TRY: Final = text("SELECT pg_try_advisory_lock(:key)")
+_NAME: Final = text("SELECT set_config('application_name', :name, false)")
 _HOLDERS: Final = (
-    "FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = :key AND objsubid = 1 "
-    "AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' "
+    "AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1 AND l.granted "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_IS_HELD: Final = text(f"SELECT EXISTS (SELECT 1 {_HOLDERS})")
-_END: Final = text(
-    f"SELECT pg_terminate_backend(pid) {_HOLDERS} AND EXISTS "  # noqa: S608 - no value is in it
-    "(SELECT 1 FROM leader WHERE id = 1 AND epoch = :epoch AND beats = :beats)"
+_IS_TAKING: Final = "coalesce(a.application_name = :takes, false)"
+_IS_ENDABLE: Final = (
+    "(SELECT (me.rolsuper OR NOT other.rolsuper) AND (pg_has_role(other.oid, 'USAGE') "
+    "OR pg_has_role('pg_signal_backend', 'USAGE')) FROM pg_roles me, pg_roles other "
+    "WHERE me.rolname = current_user AND other.oid = a.usesysid)"
 )
+"""As the manual has it of ``pg_terminate_backend``."""
+_HOLDER: Final = text(
+    f"SELECT l.pid, {_IS_TAKING}, coalesce(a.usename, ''), coalesce({_IS_ENDABLE}, false) "
+    + _HOLDERS
+)
+_END: Final = (
+    f"SELECT pg_terminate_backend(l.pid) {_HOLDERS} AND l.pid = :process "
+    f"AND {_IS_TAKING} = :is_taking"
+)
+_END_TAKER: Final = text(_END)
+_END_LEADER: Final = text(  # no value is in it
+    _END + " AND EXISTS (SELECT 1 FROM leader WHERE id = 1 AND epoch = :epoch AND beats = :beats)"  # noqa: S608
+)
+_ABSENT: Final = frozenset({"42P01", "42703"})
+"""SQLSTATE undefined_table and undefined_column."""
 _NOW: Final = text("extract(epoch FROM clock_timestamp())::bigint")
 _HERE: Final = LEADER.c.id == 1
 
@@ -41,6 +64,7 @@ def this_process(address: str = "") -> LeadClaim:
 
 def lock(connection: Connection) -> bool:
     """Take the lock for this session; False while another holds it."""
+    connection.execute(_NAME, {"name": TAKES})
     return bool(connection.scalar(_TRY, {"key": KEY}))
 
 
@@ -61,6 +85,7 @@ def take(connection: Connection, claim: LeadClaim) -> int:
         anew = insert(LEADER).values(row | {"id": 1, "epoch": _NOW, "beats": 1})
         found = connection.scalar(anew.returning(LEADER.c.epoch))
     assert found is not None
+    connection.execute(_NAME, {"name": LEADS})
     return int(found)
 
 
@@ -90,13 +115,16 @@ def _taken(connection: Connection) -> str:
 
 
 def sight(connection: Connection) -> Sighting:
-    """Look who leads, and whether its session is there."""
-    is_held = bool(connection.scalar(_IS_HELD, {"key": KEY}))
+    """Look who leads, and whose session holds the lock."""
+    found = connection.execute(_HOLDER, {"key": KEY, "takes": TAKES}).first()
+    session = LockSession(*found) if found else None
     try:
-        return Sighting(_leader(connection), is_held)
-    except ProgrammingError:  # no such table or column: nobody of this version led yet
+        return Sighting(_leader(connection), session)
+    except ProgrammingError as fault:
+        if getattr(fault.orig, "sqlstate", None) not in _ABSENT:
+            raise
         connection.rollback()
-        return Sighting(None, is_held)
+        return Sighting(None, session)  # nobody of this version led yet
 
 
 def _leader(connection: Connection) -> Leader | None:
@@ -105,7 +133,13 @@ def _leader(connection: Connection) -> Leader | None:
     return None if row is None else Leader(*row)
 
 
-def end(connection: Connection, leader: Leader) -> int:
-    """End the session of a leader that has not beaten since; returns how many were ended."""
-    asked = {"key": KEY, "epoch": leader.epoch, "beats": leader.beats}
-    return len(connection.execute(_END, asked).all())
+def end(connection: Connection, seen: Sighting) -> int:
+    """End the session that was seen, unless it showed a sign of life; returns how many were."""
+    if seen.session is None:
+        return 0
+    asked = {"key": KEY, "takes": TAKES, "process": seen.session.process}
+    asked |= {"is_taking": seen.session.is_taking}
+    if seen.leader is None:
+        return len(connection.execute(_END_TAKER, asked).all())
+    asked |= {"epoch": seen.leader.epoch, "beats": seen.leader.beats}
+    return len(connection.execute(_END_LEADER, asked).all())

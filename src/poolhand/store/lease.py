@@ -73,11 +73,12 @@ class Lease:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Beat in a thread of its own, so that a busy loop loses no lead; ended at the end."""
-        beating = threading.Thread(target=self._keep, name="lease", daemon=True)
-        beating.start()
+        """Beat in a thread of its own, so that a busy loop loses no lead; ended at the end.
+
+        Nobody waits for the thread: its last beat may be one that the server does not answer.
+        """
+        threading.Thread(target=self._keep, name="lease", daemon=True).start()
         try:
             yield
         finally:
             self.end()
-            beating.join()

@@ -11,7 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from poolhand.domain.errors import BrokenPrecondition
+from poolhand.domain.errors import BrokenPrecondition, PoolhandError
+from poolhand.domain.lead import TAKING
 from poolhand.ports.archive import SettledArchive
 from poolhand.ports.journal import Change, Forgotten, Kept, Marked, Written
 from poolhand.ports.lead import LeadClaim, LeadLost
@@ -19,10 +20,11 @@ from poolhand.store import lead
 from poolhand.store.errors import JournalFull, JournalLocked, JournalTooNew, JournalUnwritable
 from poolhand.store.migrate import NEWEST, UnknownRevision, migrate
 from poolhand.store.record import Codec
+from poolhand.store.roles import first_line, is_forbidden, not_ours
 from poolhand.store.row_codec import JournalRow, RowCodec
 from poolhand.store.schema import CURSORS, JOURNAL
 from poolhand.store.sql_archive import SqlArchive, keep, mark
-from poolhand.store.sql_engine import open_engine, shown_url
+from poolhand.store.sql_engine import open_engine, patient, shown_url
 
 _INSERT: Final = insert(JOURNAL)
 _DELETE: Final = delete(JOURNAL).where(JOURNAL.c.s == bindparam("stream"))
@@ -61,13 +63,28 @@ class SqlJournal:
             self._connection = self._engine.connect()
             self._hold(self._connection, claim or lead.this_process())
         except DBAPIError as fault:
+            told = self._unopened(fault)
             self.close()
-            if "locked" in str(fault.orig):
-                raise JournalLocked(self._where, "unknown") from None
-            raise JournalUnwritable(self._where, str(fault.orig)) from fault
+            raise told from fault
         except BaseException:
             self.close()
             raise
+
+    def _unopened(self, fault: DBAPIError) -> PoolhandError:
+        """Return what to raise where the database does not open."""
+        if "locked" in str(fault.orig):
+            return JournalLocked(self._where, "unknown")
+        return self._refused(fault)
+
+    def _refused(self, fault: DBAPIError) -> PoolhandError:
+        """Return what to raise where a statement failed, and leave the transaction."""
+        if self._connection is not None and not fault.connection_invalidated:
+            self._connection.rollback()
+            if is_forbidden(fault):
+                return not_ours(self._connection, first_line(fault))
+        if "full" in str(fault.orig) or "No space" in str(fault.orig):
+            return JournalFull(self._where)
+        return JournalUnwritable(self._where, str(fault.orig))
 
     @property
     def archive(self) -> SettledArchive:
@@ -143,7 +160,8 @@ class SqlJournal:
     def close(self) -> None:
         """Release database and lock, and let another lead at once; repeatable.
 
-        Whoever closes it sends nothing more.
+        Whoever closes it sends nothing more. A server that does not answer is waited for as long
+        as for any answer.
         """
         with self._mutex:
             if self._connection is not None:
@@ -183,10 +201,7 @@ class SqlJournal:
                 if fault.connection_invalidated and self._epoch is not None:
                     self._lost = LeadLost(f"the database ended its session: {fault.orig}")
                     raise self._lost from fault
-                connection.rollback()
-                if "full" in str(fault.orig) or "No space" in str(fault.orig):
-                    raise JournalFull(self._where) from fault
-                raise JournalUnwritable(self._where, str(fault.orig)) from fault
+                raise self._refused(fault) from fault
             except BaseException:
                 connection.rollback()
                 raise
@@ -208,7 +223,8 @@ class SqlJournal:
         else:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # takes SQLite's write lock, for good
         try:
-            migrate(connection)
+            with patient(connection, TAKING):
+                migrate(connection)
         except UnknownRevision as fault:
             raise JournalTooNew(self._where, str(fault), NEWEST) from fault
         epoch = lead.take(connection, claim) if is_server else None

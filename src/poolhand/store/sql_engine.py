@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
-from poolhand.domain.lead import LEASE
+from poolhand.domain.lead import ANSWER
 from poolhand.observe.private import create_private, narrow
 
 _SERVER: Final = {
@@ -21,24 +22,38 @@ _SERVER: Final = {
 }
 """How libpq finds soon that a server is out of reach (seconds; the last of the times in ms)."""
 
-_LOCKS: Final = f"SET lock_timeout = {round(LEASE * 1000)}"
-"""Whoever waits longer for what others locked has lost its lead, and must be able to end."""
+_LOCKS: Final = f"SET lock_timeout = {round((ANSWER - 1) * 1000)}"
+"""Whoever waits longer for what others locked loses its lead, and must be able to end; the server
+says so before the session is given up for want of an answer."""
 
 
 def open_engine(url: str, **more: Any) -> Engine:
     """Return an engine; SQLite's locks its file to one process, and keeps it private."""
     known, options = _with_driver(url), dict(more)
     if known.drivername == "postgresql+psycopg":
-        import psycopg  # noqa: PLC0415 - only where a server is used
-
-        options |= {"module": psycopg, "connect_args": _SERVER}
+        options |= {"connect_args": _SERVER}
     engine = create_engine(known, **options)
     if engine.dialect.name == "sqlite":
         _keep_private(engine.url.database)
         event.listen(engine, "connect", _prepare_sqlite)
     else:
+        event.listen(engine, "do_connect", _connect)
         event.listen(engine, "connect", _prepare_server)
     return engine
+
+
+@contextmanager
+def patient(connection: Connection, seconds: float) -> Iterator[None]:
+    """Wait longer for a server's answers until the end of the block; SQLite's has no limit."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver.limit = seconds
+    try:
+        yield
+    finally:
+        driver.limit = ANSWER
 
 
 def is_server(url: str) -> bool:
@@ -78,6 +93,14 @@ def _keep_private(database: str | None) -> None:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> Any:
+    from poolhand.store.server_session import (  # noqa: PLC0415 - only where a server is used
+        BoundedConnection,
+    )
+
+    return BoundedConnection.connect(*arguments, **named)
 
 
 def _prepare_server(connection: Any, _: Any) -> None:

@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, exists, func, select
 from sqlalchemy.exc import DBAPIError
 
-from poolhand.domain.lead import Leader, Sighting
+from poolhand.domain.lead import Sighting
 from poolhand.ports.archive import SettledArchive
 from poolhand.store import lead
 from poolhand.store.errors import JournalUnreadable
 from poolhand.store.record import Codec
+from poolhand.store.roles import first_line, is_forbidden, not_endable, not_ours
 from poolhand.store.row_codec import RowCodec
 from poolhand.store.schema import JOURNAL
 from poolhand.store.sql_archive import SqlArchive
@@ -23,7 +24,8 @@ from poolhand.store.sql_engine import open_engine, shown_url
 class SqlReader:
     """Reads a server's database, from any thread; it comes back when the server does.
 
-    Every method raises JournalUnreadable where the server does not answer.
+    Every method raises JournalUnreadable where the server does not answer, and RoleForbidden where
+    it does not let us.
     """
 
     def __init__(self, url: str, codec: Codec | None = None) -> None:
@@ -41,10 +43,21 @@ class SqlReader:
         with self._reading() as connection:
             return lead.sight(connection)
 
-    def end(self, leader: Leader) -> int:
-        """End the session of a leader that has not beaten since; returns how many were ended."""
+    def end(self, seen: Sighting) -> int:
+        """End the session that was seen, unless it showed a sign of life; returns how many were.
+
+        Raises:
+            RoleForbidden: It is another role's; the message has the GRANT that helps.
+        """
+        self.check_endable(seen)
         with self._reading() as connection:
-            return lead.end(connection, leader)
+            return lead.end(connection, seen)
+
+    def check_endable(self, seen: Sighting) -> None:
+        """Do nothing where we could end the session that was seen; else raises RoleForbidden."""
+        if (session := seen.session) is not None and not session.is_endable:
+            with self._reading() as connection:
+                raise not_endable(connection, session.process, session.role)
 
     def stream(self, name: str) -> Sequence[dict[str, Any]]:
         """Return the events of a stream in order; raises JournalCorrupt where one was altered."""
@@ -82,6 +95,9 @@ class SqlReader:
             with self._engine.connect() as connection:
                 yield connection
         except DBAPIError as fault:
+            if is_forbidden(fault):
+                with self._engine.connect() as another:
+                    raise not_ours(another, first_line(fault)) from fault
             raise JournalUnreadable(self._where, str(fault.orig)) from fault
 
     def _never(self) -> NoReturn:
