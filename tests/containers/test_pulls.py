@@ -206,3 +206,11 @@ async def test_an_engine_with_a_fault_of_its_own_is_as_good_as_down(broken):
         engine.refusals[broken] = (500, "containerd is away")
         with pytest.raises(RuntimeDown):
             await runtime.pull(NAME, DIGEST, 5)
+
+
+async def test_an_engine_that_ends_in_the_middle_of_a_pull_is_down():
+    engine = FakeEngine()
+    engine.steps = [{"error": "grpc: the client connection is closing: context canceled"}]
+    async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+        with pytest.raises(RuntimeDown):
+            await runtime.pull(NAME, DIGEST, 5)

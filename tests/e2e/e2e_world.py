@@ -83,15 +83,20 @@ class Network:
     def cli(self, *words: str, seconds: float = SECONDS, **environment: str) -> Done:
         """Run ``poolhand`` as a user does: no terminal, nothing inherited but what is named."""
         known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
-        found = subprocess.run(
-            (sys.executable, "-m", "poolhand", *words),
-            env={**known, **STAY_DEAD, **SELL_ALL, "POOLHAND_HOME": str(self.home), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        try:
+            found = subprocess.run(
+                (sys.executable, "-m", "poolhand", *words),
+                env={**known, **STAY_DEAD, **SELL_ALL, "POOLHAND_HOME": str(self.home)}
+                | environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = b"\n".join((late.stdout or b"", late.stderr or b"")).decode(errors="replace")
+            raise AssertionError(f"{words} did not end in {seconds} s; it said:\n{said}") from None
         done = Done(found.returncode, found.stdout, found.stderr)
         assert "Traceback" not in done.out + done.err, done
         return done

@@ -37,6 +37,7 @@ from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
+from poolhand.containers.start_doubts import StartDoubts
 from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fill
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
@@ -77,6 +78,7 @@ class DockerRuntime:
         self._puller = puller
         self._images: dict[str, SandboxTerms] = {}
         self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
+        self._doubts = StartDoubts()
 
     @classmethod
     @asynccontextmanager
@@ -169,6 +171,7 @@ class DockerRuntime:
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
+        self._doubts.forget(name)
         if name in self._births:
             await asyncio.wait([self._births[name]])
         with working(self._url):
@@ -241,7 +244,7 @@ class DockerRuntime:
         except DockerError as fault:
             if fault.status == CONFLICT:
                 return None
-            raise _refusal(spec, fault) from fault
+            raise self._refusal(spec, fault) from fault
         return container.id
 
     async def _start(self, container: str, spec: ContainerSpec) -> float:
@@ -252,10 +255,11 @@ class DockerRuntime:
         except DockerError as fault:
             if fault.status != NO_ANSWER:
                 await remove(self._docker, container)
-            raise _refusal(spec, fault) from fault
+            raise self._refusal(spec, fault) from fault
         except ContainerRefused:
             await remove(self._docker, container)
             raise
+        self._doubts.forget(spec.name)
         return self._now()
 
     def _prepare(self, spec: ContainerSpec) -> None:
@@ -289,9 +293,16 @@ class DockerRuntime:
             try:
                 image = await self._docker.images.inspect(spec.image)
             except DockerError as fault:
-                raise _refusal(spec, fault) from fault
+                raise self._refusal(spec, fault) from fault
             self._images[spec.image] = SandboxTerms.of(image, os.getuid())
         return self._images[spec.image]
+
+    def _refusal(self, spec: ContainerSpec, fault: DockerError) -> DockerError | ContainerRefused:
+        """Return what an engine's error means: a fault of its own is none of the container."""
+        if self._doubts.speaks_of_itself(spec.name, fault):
+            return fault
+        self._doubts.forget(spec.name)
+        return ContainerRefused(spec.name, shown(fault.message, 300))
 
     async def _found(self, spec: ContainerSpec) -> dict[str, Any] | None:
         """Return the engine's account of the container of this name; None: it is gone now."""
@@ -360,15 +371,6 @@ class DockerRuntime:
             stderr=err,
             seconds=seconds,
         )
-
-
-def _refusal(spec: ContainerSpec, fault: DockerError) -> DockerError | ContainerRefused:
-    """Return what an engine's error means: no engine at all is no fault of the container."""
-    return (
-        fault
-        if fault.status == NO_ANSWER
-        else ContainerRefused(spec.name, shown(fault.message, 300))
-    )
 
 
 def _flush(spec: ContainerSpec) -> None:

@@ -19,6 +19,8 @@ NO_ANSWER: Final = 900
 GONE: Final = 404
 CONFLICT: Final = 409
 """A name that is taken, or a container in another state than asked for."""
+ENDING: Final = ("client connection is closing", "transport is closing", "context canceled")
+"""Words of an engine that is ending: its own link to what runs its containers is being cut."""
 ANSWER_SECONDS: Final = 120.0
 """For one request, except those that last as long as a pull or a computation."""
 _FRAME: Final = struct.Struct(">BxxxL")
@@ -27,15 +29,15 @@ _STDOUT: Final = 1
 
 @contextmanager
 def answering(url: str) -> Iterator[None]:
-    """Turn an engine's silence into RuntimeDown; what it answers passes.
+    """Turn an engine's silence into RuntimeDown; what it answers passes, but its last words.
 
     Raises:
-        RuntimeDown: No connection, a broken one, or no answer in time.
+        RuntimeDown: No connection, a broken one, no answer in time, or an engine that ends.
     """
     try:
         yield
     except DockerError as fault:
-        if fault.status != NO_ANSWER:
+        if fault.status != NO_ANSWER and not is_ending(fault):
             raise
         raise _down(url, fault.message) from fault
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as fault:
@@ -61,6 +63,11 @@ def _down(url: str, why: str) -> RuntimeDown:
         f"no container engine works at {url} ({why}): start Docker on this machine, let this "
         "user use its socket, or name another engine with DOCKER_HOST"
     )
+
+
+def is_ending(fault: DockerError) -> bool:
+    """Tell whether an engine says that it ends, whatever it was asked."""
+    return any(words in fault.message for words in ENDING)
 
 
 def connect(url: str) -> Docker:
