@@ -23,7 +23,7 @@ from poolhand.domain.onchain import CreateApp, CreateWorkerpool
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.observe.collection import without_full_searches
-from poolhand.scheduler.scheduler import Scheduler
+from poolhand.scheduler.composition import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
 from poolhand.store.group import grouped

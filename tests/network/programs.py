@@ -27,7 +27,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.runtime import Limits
-from poolhand.scheduler.scheduler import Scheduler
+from poolhand.scheduler.composition import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
 from poolhand.store.memory import MemoryJournal

@@ -20,7 +20,7 @@ from poolhand.domain.task.machine import (
     TellActivated,
     TellOffer,
 )
-from poolhand.scheduler.scheduler import REWIND
+from poolhand.scheduler.chain_feed import REWIND
 from poolhand.wire.messages import Reported
 
 WORDS = "it fell over \ud800 \x1b[2J"

@@ -9,7 +9,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Flow
 from poolhand.domain.task.rules import FORGOTTEN
 from poolhand.domain.task.status import TaskStatus
-from poolhand.scheduler.scheduler import REWIND
+from poolhand.scheduler.chain_feed import REWIND
 
 STANDARD, QUICK = Flow.STANDARD, Flow.CONTRIBUTE_AND_FINALIZE
 

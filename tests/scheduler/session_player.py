@@ -10,7 +10,7 @@ from poolhand.wire.messages import Capacity, Login, Reported, StatusReport
 
 def with_sessions(world):
     """Let a running pool speak to its workers through its own sessions."""
-    world.scheduler._mail._hand_over = world.scheduler.sessions.tell
+    world.scheduler.mail._hand_over = world.scheduler.sessions.tell
     return world.scheduler.sessions
 
 

@@ -24,7 +24,7 @@ class Counting:
 
 async def test_a_login_does_not_wait_for_the_chain(pool):
     world = await pool(placement=UNTRIED)
-    hub = world.scheduler._accounts._hub = Counting(world.chain.hub)
+    hub = world.scheduler.accounts._hub = Counting(world.chain.hub)
     worker = await world.hired(stake=500)
     connected = world.scheduler.directory.get(worker.address)
     assert (hub.batches, connected.stake, connected.paused) == ([1], 0, False)
@@ -35,7 +35,7 @@ async def test_a_login_does_not_wait_for_the_chain(pool):
 
 async def test_those_who_come_together_are_looked_up_together(pool):
     world = await pool(placement=UNTRIED)
-    hub = world.scheduler._accounts._hub = Counting(world.chain.hub)
+    hub = world.scheduler.accounts._hub = Counting(world.chain.hub)
     workers = [await world.hired(stake=number) for number in range(1, 31)]
     hub.open.set()
     await world.settle()

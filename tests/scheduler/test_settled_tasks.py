@@ -16,9 +16,8 @@ from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.task.machine import Received, Ticked, is_settled
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import UnixSeconds
-from poolhand.scheduler.chain_feed import SHALLOW
+from poolhand.scheduler.chain_feed import REWIND, SHALLOW
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.scheduler import REWIND
 from poolhand.scheduler.settled import BETWEEN_PRUNINGS, DAY
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import application
@@ -141,10 +140,10 @@ async def test_a_task_with_a_transaction_under_way_stays_until_it_is_through(tmp
     world = await settled(tmp_path)
     scheduler = world.pool.scheduler
     name = world.task_ids()[0]
-    scheduler._transactions._under_way[name, "finalize"] += 1
+    scheduler.transactions._under_way[name, "finalize"] += 1
     await buried(world)
     assert in_memory(world) == {name}
-    del scheduler._transactions._under_way[name, "finalize"]
+    del scheduler.transactions._under_way[name, "finalize"]
     await world.step()
     assert in_memory(world) == set()
     await world.stop()

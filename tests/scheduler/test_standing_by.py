@@ -272,8 +272,8 @@ async def test_a_worker_is_told_nothing_by_whoever_lost_the_lead(pool):
     world = await pool()
     worker = await world.hired()
     told = len(worker.told)
-    world.scheduler._mail._fence = Closed()
+    world.scheduler.mail._fence = Closed()
     with pytest.raises(LeadLost):
-        world.scheduler._mail.hand(worker.address, Capacity(None))
+        world.scheduler.mail.hand(worker.address, Capacity(None))
     assert len(worker.told) == told
-    world.scheduler._mail._fence = UNFENCED
+    world.scheduler.mail._fence = UNFENCED

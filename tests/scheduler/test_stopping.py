@@ -11,8 +11,8 @@ from pool_world import TO_COMPUTED, PoolWorld, S, first_task
 from poolhand.domain.returns import RETURN
 from poolhand.keys.lock import WalletLock
 from poolhand.ports.lead import UNFENCED, LeadLost
+from poolhand.scheduler.composition import Scheduler
 from poolhand.scheduler.main import _serve
-from poolhand.scheduler.scheduler import Scheduler
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SeededEntropy, SystemClock

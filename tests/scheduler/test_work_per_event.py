@@ -65,7 +65,7 @@ async def lose(world, workers):
 
 
 async def head(world, _workers):
-    await world.scheduler._pass_time(UnixSeconds(world.chain.head.timestamp + 1))
+    await world.scheduler.deadlines.pass_time(UnixSeconds(world.chain.head.timestamp + 1))
 
 
 async def receive(world, _workers):

@@ -82,7 +82,7 @@ async def test_each_worker_has_its_own_score_and_stake(pool):
     workers = [await world.hired(stake=100 * number) for number in (1, 2, 3)]
     for number, worker in enumerate(workers, 1):
         world.chain.set_score(worker.address, 15 * number)
-    await world.scheduler._accounts.read([worker.address for worker in workers])
+    await world.scheduler.accounts.read([worker.address for worker in workers])
     workers = [world.scheduler.directory.get(worker.address) for worker in workers]
     assert [(each.stake, each.weight) for each in workers] == [(100, 4), (200, 9), (300, 14)]
 
@@ -367,7 +367,7 @@ async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):
     world = await pool()
     worker = await world.hired(stake=500)
     world.chain.outage = True
-    await world.scheduler._accounts.read([worker.address])
+    await world.scheduler.accounts.read([worker.address])
     assert world.scheduler.directory.get(worker.address).stake == 500
     world.chain.outage = False
 

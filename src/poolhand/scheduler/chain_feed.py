@@ -26,6 +26,8 @@ from poolhand.scheduler.looks import Looks
 
 SHALLOW: Final = 64
 """Blocks under which an end may still be taken back: the watcher's own window."""
+REWIND: Final = 12
+"""Blocks before the newest deal seen that are read again at a start."""
 CALLS: Final = {
     EventKind.TASK_INITIALIZE: "initialize",
     EventKind.TASK_REOPEN: "reopen",
@@ -91,12 +93,28 @@ class ChainFeed:
         head, view = self.head, task.view
         return is_settled(task) and bool(head and view and view.block > head.number - SHALLOW)
 
-    async def follow_events(self, first: BlockNumber) -> None:
-        """Follow deals and tasks for ever."""
+    async def follow_events(self, start: BlockNumber | None) -> None:
+        """Follow deals and tasks for ever.
+
+        Args:
+            start: Where a new pool looks for deals from; None: from now on.
+        """
+        first = self._first_block(start)
         async with aclosing(self._watcher.events(self._pool, first)) as events:  # type: ignore[type-var]
             async for event in events:
                 with self._boundary.around("event", kind=str(event.kind), tx=str(event.tx_hash)):
                     await self._notice(event)
+
+    def _first_block(self, start: BlockNumber | None) -> BlockNumber:
+        """Return where to look for deals: where we stopped, else where the owner says, else now.
+
+        A re-organisation may have moved a deal from above to below where we stopped: what is known
+        already is looked at again rather than one overlooked for good.
+        """
+        if self._engine.cursor is not None:
+            return BlockNumber(max(self._engine.cursor - REWIND, 0))
+        self._engine.seen(self._time.block() if start is None else start)
+        return self._engine.cursor or BlockNumber(0)
 
     async def follow_heads(self) -> None:
         """Let block time pass, for ever."""

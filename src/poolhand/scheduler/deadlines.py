@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from poolhand.domain.ids import TaskId
 from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.placement.reliance import next_doubt
 from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.signal import Signal
 from poolhand.domain.task.deadlines import next_wake
 from poolhand.domain.task.machine import Ticked
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.plan_due import PlanDue
 
 LOOK_AGAIN: Final = 60
 """Seconds after which a task is woken that could not be looked at: nothing else may come of it."""
@@ -26,13 +27,15 @@ class Deadlines:
 
     Args:
         rules: By which workers are counted on.
-        woken: Told of each task in which time has passed.
+        due: Told that a plan is due whenever time has passed.
+
+    Attributes:
+        woken: Tells of each task in which time has passed.
     """
 
-    def __init__(
-        self, engine: Engine, rules: PlacementRules, woken: Callable[[TaskId], None]
-    ) -> None:
-        self._engine, self._rules, self._woken = engine, rules, woken
+    def __init__(self, engine: Engine, rules: PlacementRules, due: PlanDue) -> None:
+        self._engine, self._rules, self._due = engine, rules, due
+        self.woken: Signal[[TaskId]] = Signal()
         self._moments: Ranking[TaskId] = Ranking()
         self._now = UnixSeconds(0)
         engine.changed.connect(self.changed)
@@ -69,6 +72,7 @@ class Deadlines:
         for count, task_id in enumerate(list(self._moments.due((now,))), 1):
             self._engine.feed(task_id, Ticked(now))
             self.changed(task_id)
-            self._woken(task_id)
+            self.woken(task_id)
             if count % MOST_WOKEN == 0:
                 await asyncio.sleep(0)
+        self._due.wake()

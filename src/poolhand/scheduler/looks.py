@@ -69,6 +69,11 @@ class Looks:
         self._wake.set()
         return done
 
+    def woken(self, task_id: TaskId) -> None:
+        """Read a task in which time has passed, if it could not be read."""
+        if task_id in self._engine.passing:
+            self.look([task_id])
+
     def look_again(self) -> None:
         """Read what is outdated once more; whoever waits for that goes on waiting.
 

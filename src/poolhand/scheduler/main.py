@@ -27,10 +27,10 @@ from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
 from poolhand.scheduler.api.selling import pool_config
+from poolhand.scheduler.composition import Scheduler
 from poolhand.scheduler.database import SharedDatabase, SoleDatabase
 from poolhand.scheduler.front import FencedApp, Front
 from poolhand.scheduler.owner_orders import local_url, owner_routes
-from poolhand.scheduler.scheduler import Scheduler
 from poolhand.scheduler.standing_by import LOOK
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.settings.chain import ChainSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -11,6 +12,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber
+from poolhand.ports.chain import Watcher
 from poolhand.scheduler.engine import Engine
 
 AT_ONCE: Final = 100
@@ -48,6 +50,12 @@ class Retiring:
         task = self._engine.tasks[task_id]
         if is_settled(task):
             heappush(self._due, (_block(task, self._head()), task_id))
+
+    async def keep_watch(self, watcher: Watcher) -> None:
+        """With every block, let go what is deep enough, for ever."""
+        async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
+            async for head in heads:
+                await self.passed(head.number)
 
     async def passed(self, head: BlockNumber) -> None:
         """Let go what is deep enough under a head; what is in use, at a later one."""

@@ -136,6 +136,10 @@ class Transactions:
         """Whether a transaction of ours is under way, whose receipt will be recorded."""
         return self._under_way[task_id, kind] > 0
 
+    def is_busy(self, task_id: TaskId) -> bool:
+        """Whether any transaction of ours for a task is under way."""
+        return any(self.is_sending(task_id, kind) for kind in KINDS.values())
+
     async def keep_sending(self) -> None:
         """Carry out whatever was taken up, for ever."""
         async with asyncio.TaskGroup() as tasks:

@@ -41,6 +41,10 @@ class WorkerDirectory:
         """Return a connected worker."""
         return self._workers.get(worker)
 
+    def has(self, worker: Address) -> bool:
+        """Whether a worker is connected."""
+        return worker in self._workers
+
     def pause(self, worker: Address, *, paused: bool, reason: str | None) -> bool:
         """Note that a worker takes nothing, or again takes something; True when that is news."""
         known = self._workers.get(worker)

@@ -19,6 +19,7 @@ from poolhand.domain.placement.worker import ConnectedWorker, source_of
 from poolhand.domain.replicate.machine import Entry
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.reputation import Reputation
+from poolhand.domain.signal import Signal
 from poolhand.domain.task import machine
 from poolhand.domain.task.machine import (
     Found,
@@ -73,7 +74,9 @@ class WorkerSessions:
         wake: Called when somebody may have become free.
         strike: Told of garbage, which a worker may not send too often.
         reputation: What the pool knows of a worker.
-        arrived: Told of each worker that has come.
+
+    Attributes:
+        arrived: Tells of each worker that has come.
     """
 
     def __init__(
@@ -87,13 +90,12 @@ class WorkerSessions:
         strike: Callable[[Address, str], None],
         reputation: Callable[[Address], Reputation],
         admission: Admission = Admission(),
-        *,
-        arrived: Callable[[Address], None],
     ) -> None:
         self._engine, self._directory = engine, workers
         self._signer, self._now = signer, now
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
-        self._reputation, self._note_arrival = reputation, arrived
+        self._reputation = reputation
+        self.arrived: Signal[[Address]] = Signal()
         self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
 
     # ------------------------------------------------------------------------------- out: effects
@@ -138,7 +140,7 @@ class WorkerSessions:
         known, source = self._reputation(worker), source_of(arrival.address)
         told = replace(told, reputation=known, source=source, paused=True, reason=UNTOLD)
         self._directory.join(_as_known(told, self._directory.get(worker)))
-        self._note_arrival(worker)
+        self.arrived(worker)
         now = self._now()
         for task in tuple(self._engine.tasks_of(worker)):
             self._engine.feed(task.facts.task_id, Found(now, worker))

@@ -175,6 +175,12 @@ class SessionHub:
         self.conduct.bar(worker, fault.code)
         self.drop(worker, fault.code, str(fault))
 
+    def strike(self, worker: Address, cause: str) -> None:
+        """Count garbage that a worker sent; who sends it again and again has to go for a while."""
+        if self.conduct.strike(worker, cause):
+            told = "too many messages that made no sense: update the worker and report the fault"
+            self.drop(worker, "misbehaved", told)
+
     # --- for the endpoint ---------------------------------------------------------------------
 
     def admit(self, login: Login, address: str, outlet: Outlet) -> tuple[WorkerSession, Terms]:

@@ -1,4 +1,4 @@
-"""The scheduler put together: what wakes whom.
+"""The scheduler put together, over its ports: what wakes whom.
 
 ::
 
@@ -7,25 +7,21 @@
                          placement ──plan───┘                    ▲
                                             workers ──reports────┘
 
-Start-up order: replay the journal, catch up with the chain, resume what is outstanding, and only
-then let workers in.
+Nothing is decided or done here. Parts are made here alone (ADR 0026), for the program, which gives
+them the world (``scheduler.main``), and for simulations.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from functools import partial
 from random import Random
-from typing import Final
 
-import structlog
 from fastapi import APIRouter
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.eip712 import order_domain
-from poolhand.domain.ids import Address, DealId, TaskId
-from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.domain.ids import Address, DealId
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
@@ -72,9 +68,10 @@ from poolhand.scheduler.result_check import ResultCheck
 from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.start_up import StartUp
 from poolhand.scheduler.takers import Takers
 from poolhand.scheduler.task_history import TaskHistories
-from poolhand.scheduler.transactions import KINDS, Transactions
+from poolhand.scheduler.transactions import Transactions
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
@@ -82,14 +79,9 @@ from poolhand.transport.gate import HubRules
 from poolhand.transport.session_hub import SessionHub
 from poolhand.wire.messages import WorkerBound
 
-REWIND: Final = 12
-"""Blocks before the newest deal seen that are read again at a start."""
-
-log = structlog.get_logger()
-
 
 class Scheduler:
-    """One pool's scheduler over its ports; ``run`` owns every task it starts.
+    """One pool's scheduler: its parts, each whole when it is made; ``run`` owns what they start.
 
     Args:
         journal: Of tasks (the sender keeps its own).
@@ -117,50 +109,62 @@ class Scheduler:
         boundary: FaultBoundary | None = None,
         fence: Fence = UNFENCED,
     ) -> None:
-        self._settings, self._hub, self._watcher = settings, hub, watcher
-        self._clock, self._owner, rules = clock, owner, settings.placement
+        self._settings, self._facts, self._owner = settings, hub.facts, owner.address
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
-        self._time, self._due = ChainTime(clock), PlanDue()
-        outage, boundary, now = chain_outage("the scheduler"), self.engine.boundary, self._time.now
+        time, due, rules = ChainTime(clock), PlanDue(), settings.placement
+        outage, boundary, now = chain_outage("the scheduler"), self.engine.boundary, time.now
         retry, deals = ChainRetry(clock, outage), dict[DealId, Deal]()
         self.settled = SettledTasks(journal.archive)
         self.engine.left.connect(self.settled.left)
+
+        # what it costs, and who has proved what
         self.gas_budget = GasBudget(
-            sender, clock, lambda: self.engine.index.owed, self._due.wake, outage, boundary
+            sender, clock, lambda: self.engine.index.owed, due.wake, outage, boundary
         )
         self.collateral = Collateral(hub, owner.address, lambda: settings.prices, outage)
         self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
         self.metrics = Metrics(self.engine, self.directory, self.gas_budget, self.settled)
-        self._looks = Looks(self.engine, hub, retry)
-        self._transactions = Transactions(
-            self.engine,
-            sender,
-            self.gas_budget,
-            clock,
-            self._looks.look,
-            outage,
-            Packer(settings.batch_gas_share, settings.chain.confirmations, lambda: self._time.head),
-        )
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
         self.assessor = Assessor(self.engine, self.directory, deals, self.memory, rules, now)
         self.open_tasks = OpenTasks(self.engine, deals)
-        self._accounts = AccountReads(self.directory, hub, boundary, outage)
-        self.appraisal = Appraisal(self.directory, self.engine, self._accounts.read, self._due.wake)
-        limits = HubRules(
-            sockets_per_address=settings.connections_per_address,
-            greetings_per_address=settings.logins_per_address,
-            greetings=settings.logins_at_once,
+
+        # transactions, and what has become of them
+        looks = Looks(self.engine, hub, retry)
+        packer = Packer(settings.batch_gas_share, settings.chain.confirmations, lambda: time.head)
+        self.transactions = Transactions(
+            self.engine, sender, self.gas_budget, clock, looks.look, outage, packer
         )
-        self.sessions = SessionHub(clock, entropy, settings.results_url, limits, boundary)
-        mail = self._mail = Mail(self.engine, tell or self.sessions.tell, fence)
-        reads, facts = OrderReads(hub, now), hub.facts
-        takers = Takers(self.directory, rules, now)
+
+        # workers: their sessions, what is said to them, what the chain says of them
+        self.accounts = AccountReads(self.directory, hub, boundary, outage)
+        self.appraisal = Appraisal(self.directory, self.engine, self.accounts.read, due.wake)
+        self.sessions = SessionHub(
+            clock, entropy, settings.results_url, session_limits(settings), boundary
+        )
+        self.mail = Mail(self.engine, tell or self.sessions.tell, fence)
+        self.workers = WorkerSessions(
+            self.engine,
+            self.directory,
+            owner,
+            now,
+            self.mail.tell,
+            due.wake,
+            self.sessions.strike,
+            self.memory.workers.of,
+            Admission(settings.allowed, settings.least_version),
+        )
+        returns = Returns(self.engine, clock, self.directory.has, now, due.wake)
+        self.workers.arrived.connect(self.appraisal.arrived)
+        self.workers.arrived.connect(returns.arrived)
+
+        # what is sold, and what was bought
+        reads, takers = OrderReads(hub, now), Takers(self.directory, rules, now)
         self.preflight = Preflight(
             settings, reads, owner.address, takers, self.memory, self.open_tasks, now
         )
         self.pricing = Pricing(
             owner,
-            order_domain(facts.chain_id, facts.hub),
+            order_domain(hub.facts.chain_id, hub.facts.hub),
             settings.workerpool,
             reads,
             entropy,
@@ -182,10 +186,12 @@ class Scheduler:
             bought=self.pricing.bought,
             ended=self.settled.ended,
         )
+
+        # who is given what, and when tasks are woken, checked and forgotten
         self.placement = Placement(
             self.engine,
             self.deals,
-            EndedReplicates(self._looks.look),
+            EndedReplicates(looks.look),
             self.directory,
             self.metrics,
             self.assessor,
@@ -193,32 +199,15 @@ class Scheduler:
             Random(entropy.bytes(16)),  # noqa: S311 - chance among equals keeps no secret
             now,
             lambda: not self.gas_budget.is_short,
-            IdleNews(now, mail.tell, self.appraisal.read_soon),
-            self._due,
+            IdleNews(now, self.mail.tell, self.appraisal.read_soon),
+            due,
         )
-        self.deadlines = Deadlines(self.engine, rules, self._woken)
-        self.retiring = Retiring(self.engine, SHALLOW, self._time.block, self._is_busy)
-        self.returns = Returns(
-            self.engine,
-            clock,
-            lambda worker: self.directory.get(worker) is not None,
-            now,
-            self._due.wake,
-        )
-        self.workers = WorkerSessions(
-            self.engine,
-            self.directory,
-            owner,
-            now,
-            mail.tell,
-            self._due.wake,
-            self._strike,
-            self.memory.workers.of,
-            Admission(settings.allowed, settings.least_version),
-            arrived=self._arrived,
-        )
+        self.deadlines = Deadlines(self.engine, rules, due)
+        self.deadlines.woken.connect(self.placement.touched)
+        self.deadlines.woken.connect(looks.woken)
+        retiring = Retiring(self.engine, SHALLOW, time.block, self.transactions.is_busy)
         self.check_queue = CheckQueue(self.engine, ResultCheck(deals, shelf, clock), now)
-        Effects(self.engine, self._transactions, self.check_queue, self.workers, mail)
+        Effects(self.engine, self.transactions, self.check_queue, self.workers, self.mail)
         self.task_history = TaskHistories(hub, boundary)
         self.chain_feed = ChainFeed(
             self.engine,
@@ -226,17 +215,48 @@ class Scheduler:
             watcher,
             settings.workerpool,
             self.deals,
-            self._looks,
-            self._time,
+            looks,
+            time,
             retry,
             noticed=self.task_history.noticed,
-            is_recorded=self._transactions.is_sending,
-            passed=self._pass_time,
+            is_recorded=self.transactions.is_sending,
+            passed=self.deadlines.pass_time,
         )
+        self._start_up = StartUp(
+            replay=(self.engine.recover, self.settled.recover),
+            catch_up=(self.chain_feed.prepare, self.collateral.look),
+            recover=(
+                self.assessor.recover,
+                self.open_tasks.recover,
+                self.deadlines.recover,
+                retiring.recover,
+            ),
+            keep=(
+                looks.keep_looking,
+                self.transactions.keep_sending,
+                partial(self.chain_feed.follow_events, settings.start_block),
+                self.chain_feed.follow_heads,
+                partial(self.appraisal.keep_watch, watcher),
+                partial(self.gas_budget.keep_watch, watcher),
+                partial(self.collateral.keep_watch, watcher),
+                self.check_queue.keep_checking,
+                self.appraisal.keep_reading_newcomers,
+                partial(self.sessions.run, self.workers),
+                self.placement.keep_placing,
+                partial(retiring.keep_watch, watcher),
+                partial(self.settled.keep_pruning, clock, settings.retention),
+                returns.wait,
+            ),
+            resume=(self.engine.resume, self.placement.open),
+        )
+
+    async def run(self, caught_up: Callable[[], None]) -> None:
+        """Serve until cancelled; ``caught_up`` is called once, when workers may be let in."""
+        await self._start_up.run(caught_up)
 
     def api(self, url: str) -> tuple[APIRouter, ...]:
         """Return what the public API shows, under an address of the pool."""
-        config = pool_config(self._settings, self._hub.facts, self._owner.address, url)
+        config = pool_config(self._settings, self._facts, self._owner, url)
         known, index = KnownTasks(self.engine, self.settled), self.engine.index
         teller = TaskTeller(self.engine, self.deals, self.preflight)
         health = HealthTeller(
@@ -258,77 +278,11 @@ class Scheduler:
             health_routes(health.health, self.metrics.registry),
         )
 
-    async def run(self, caught_up: Callable[[], None]) -> None:
-        """Serve until cancelled.
 
-        Args:
-            caught_up: Called once, when workers may be let in.
-        """
-        self.engine.recover()
-        self.settled.recover()
-        async with asyncio.TaskGroup() as tasks:
-            await self.chain_feed.prepare()
-            await self.collateral.look()
-            self.assessor.recover()
-            self.open_tasks.recover()
-            self.deadlines.recover()
-            self.retiring.recover()
-            tasks.create_task(self._looks.keep_looking())
-            tasks.create_task(self._transactions.keep_sending())
-            self.engine.resume()
-            tasks.create_task(self.chain_feed.follow_events(self._first_block()))
-            tasks.create_task(self.chain_feed.follow_heads())
-            tasks.create_task(self.appraisal.keep_watch(self._watcher))
-            tasks.create_task(self.gas_budget.keep_watch(self._watcher))
-            tasks.create_task(self.collateral.keep_watch(self._watcher))
-            tasks.create_task(self.check_queue.keep_checking())
-            tasks.create_task(self.appraisal.keep_reading_newcomers())
-            tasks.create_task(self.sessions.run(self.workers))
-            tasks.create_task(self.placement.keep_placing())
-            tasks.create_task(self._retire())
-            tasks.create_task(self.settled.keep_pruning(self._clock, self._settings.retention))
-            tasks.create_task(self.returns.wait())
-            self.placement.open()
-            caught_up()
-
-    async def _retire(self) -> None:
-        """With every block, let tasks go whose end is deep enough, for ever."""
-        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
-            async for head in heads:
-                await self.retiring.passed(head.number)
-
-    def _is_busy(self, task_id: TaskId) -> bool:
-        """Whether a transaction of ours for a task is under way."""
-        return any(self._transactions.is_sending(task_id, kind) for kind in KINDS.values())
-
-    def _first_block(self) -> BlockNumber:
-        """Return where to look for deals: where we stopped, else where the owner says, else now.
-
-        A re-organisation may have moved a deal from above to below where we stopped: what is known
-        already is looked at again rather than one overlooked for good.
-        """
-        if self.engine.cursor is not None:
-            return BlockNumber(max(self.engine.cursor - REWIND, 0))
-        start = self._settings.start_block
-        self.engine.seen(self._time.block() if start is None else start)
-        return self.engine.cursor or BlockNumber(0)
-
-    async def _pass_time(self, now: UnixSeconds) -> None:
-        await self.deadlines.pass_time(now)
-        self._due.wake()
-
-    def _woken(self, task_id: TaskId) -> None:
-        """Go on with a task in which time has passed; one that could not be read is read again."""
-        self.placement.touched(task_id)
-        if task_id in self.engine.passing:
-            self._looks.look([task_id])
-
-    def _arrived(self, worker: Address) -> None:
-        self.appraisal.arrived(worker)
-        self.returns.arrived(worker)
-
-    def _strike(self, worker: Address, cause: str) -> None:
-        """Count garbage that a worker sent; who sends it again and again has to go for a while."""
-        if self.sessions.conduct.strike(worker, cause):
-            told = "too many messages that made no sense: update the worker and report the fault"
-            self.sessions.drop(worker, "misbehaved", told)
+def session_limits(settings: PoolSettings) -> HubRules:
+    """Return what workers may take of the pool before and while they are let in."""
+    return HubRules(
+        sockets_per_address=settings.connections_per_address,
+        greetings_per_address=settings.logins_per_address,
+        greetings=settings.logins_at_once,
+    )
