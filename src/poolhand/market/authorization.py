@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from poolhand.domain.ids import Address, FixedBytes
-from poolhand.domain.market.challenges import NONCE, Challenges, Proof, read_proof
+from poolhand.domain.market.challenges import NONCE, Challenges, Proof, check_own, read_proof
 from poolhand.domain.market.refusals import InvalidAuthorization
-from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Entropy
 from poolhand.ports.market_chain import MarketChain, SignedHash
@@ -50,7 +49,9 @@ class Authorization:
         """
         proof = read_proof(header)
         self._challenges.check(proof, self._now())
-        if not _is_own(proof):
+        try:
+            check_own(proof)
+        except InvalidAuthorization:
             await self._ask_contract(proof)
         self._challenges.use(proof, self._now())
         return proof.address
@@ -63,10 +64,3 @@ class Authorization:
 
 def _digest(proof: Proof) -> FixedBytes:
     return FixedBytes(proof.digest)
-
-
-def _is_own(proof: Proof) -> bool:
-    try:
-        return recover(proof.digest, proof.sign) == proof.address
-    except BadSignature:
-        return False

@@ -1,9 +1,10 @@
 """Who asks? A challenge is signed once, by its address, within its time, and is then gone.
 
 An address has one challenge at a time and gets the same again until it is used. Those of everybody
-together are bounded: the oldest go first.
+together are bounded: the oldest go first. The pool and the results service give challenges of the
+same form, under names of their own; theirs may be used again until they are old.
 
-Source: market API 7, services-api.md 2.1 and services-api-2.md A.1.
+Source: market API 7, services-api.md 2.1, 5.2 and services-api-2.md A.1, C.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from eth_hash.auto import keccak
 from poolhand.domain.eip712 import StructType
 from poolhand.domain.ids import Address
 from poolhand.domain.market.refusals import InvalidAuthorization
+from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 
 NAME: Final = "iExec Gateway"
@@ -62,15 +64,24 @@ def read_proof(header: str | None) -> Proof:
     return Proof(bytes.fromhex(found["digest"][2:]), bytes.fromhex(found["sign"][2:]), address)
 
 
-def sentence(nonce: str) -> str:
-    """Return the text that is signed."""
-    return SENTENCE + nonce
-
-
-def challenge_digest(chain_id: int, challenge: str) -> bytes:
-    """Return the EIP-712 digest of a challenge (a domain without contract)."""
-    separator = _DOMAIN.hash((NAME, VERSION, chain_id))
+def challenge_digest(chain_id: int, challenge: str, name: str = NAME) -> bytes:
+    """Return the EIP-712 digest of a service's challenge (a domain without contract)."""
+    separator = _DOMAIN.hash((name, VERSION, chain_id))
     return keccak(b"\x19\x01" + separator + _CHALLENGE.hash((challenge,)))
+
+
+def check_own(proof: Proof) -> None:
+    """Check that a proof is signed by the key of its address.
+
+    Raises:
+        InvalidAuthorization: It is not; its address may be that of a contract.
+    """
+    try:
+        signer = recover(proof.digest, proof.sign)
+    except BadSignature:
+        raise InvalidAuthorization from None
+    if signer != proof.address:
+        raise InvalidAuthorization
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +120,15 @@ class Challenges:
         chain_id: Of the chain.
         life: Of a challenge.
         most: How many are kept.
+        name: Of the service.
+        wording: Begins the text that is signed.
     """
 
-    def __init__(self, chain_id: int, life: Seconds, most: int) -> None:
+    def __init__(
+        self, chain_id: int, life: Seconds, most: int, name: str = NAME, wording: str = SENTENCE
+    ) -> None:
         self._chain_id, self._life, self._most = chain_id, life, most
+        self._name, self._wording = name, wording
         self._given: OrderedDict[Address, _Given] = OrderedDict()
 
     def __len__(self) -> int:
@@ -123,8 +139,8 @@ class Challenges:
         known = self._given.get(address)
         if known is not None and now < known.until:
             return known.challenge
-        challenge = sentence(nonce)
-        digest = challenge_digest(self._chain_id, challenge)
+        challenge = self._wording + nonce
+        digest = challenge_digest(self._chain_id, challenge, self._name)
         self._given.pop(address, None)
         self._given[address] = _Given(challenge, digest, UnixSeconds(now + self._life))
         while len(self._given) > self._most:

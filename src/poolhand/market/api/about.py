@@ -5,31 +5,23 @@ Source: market API 7, services-api.md 2.1 and 2.5.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from poolhand import __version__
-from poolhand.domain.market.challenges import NAME, VERSION
+from poolhand.domain.market.challenges import NAME
 from poolhand.domain.market.refusals import collection
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market.orders import open_counts
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire import market_forms as forms
+from poolhand.wire.challenge_json import typed_challenge
 from poolhand.wire.market_api import ChallengeAnswer, MarketHealth, MarketMetrics, MarketVersion
 from poolhand.wire.market_queries import CHAIN_ID, QueryParameter
-
-_TYPES: Final = {
-    "EIP712Domain": [
-        {"name": "name", "type": "string"},
-        {"name": "version", "type": "string"},
-        {"name": "chainId", "type": "uint256"},
-    ],
-    "Challenge": [{"name": "challenge", "type": "string"}],
-}
 
 
 def about_routes(parts: MarketParts) -> APIRouter:
@@ -54,10 +46,7 @@ class AboutRoutes:
         asked = self._parts.asked(request)
         address = forms.address("address", forms.required("address", asked.get("address")))
         told = self._parts.authorization.challenge(address)
-        domain = {"name": NAME, "version": VERSION, "chainId": asked["chainId"]}
-        message = {"challenge": told}
-        data = {"types": _TYPES, "domain": domain, "primaryType": "Challenge", "message": message}
-        return good({"data": data})
+        return good({"data": typed_challenge(NAME, asked["chainId"], told)})
 
     async def metrics(self, request: Request) -> Response:
         """Tell how far the chain was read, and how many orders are open."""
