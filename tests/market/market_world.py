@@ -36,6 +36,7 @@ from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.clock import SeededEntropy
 from poolhand.wire.market_orders import market_order
+from signing import sign_digest
 
 CHAIN_ID = 31337
 HUB = Address(b"\x0b" * 20)
@@ -96,13 +97,6 @@ MAKERS = {
 
 def hash_of(order: Any) -> OrderHash:
     return order_hash(DOMAIN, order)
-
-
-def sign_digest(wallet: Wallet, digest: bytes) -> bytes:
-    """Sign what no wallet of the product signs: a market's challenge."""
-    key = wallet._Wallet__key
-    signature = key.sign_recoverable(digest, hasher=None)
-    return signature[:64] + bytes([27 + signature[64]])
 
 
 @dataclass

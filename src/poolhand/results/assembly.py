@@ -14,10 +14,14 @@ from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, IntakeTerms
+from poolhand.results.logins import NAME, login_routes
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.room import Quota
 from poolhand.settings.results import ResultsSettings
+from poolhand.store.kept_secret import kept_secret
 from poolhand.transport.asgi import application, hosts_of
+from poolhand.transport.clock import SystemEntropy
+from poolhand.transport.sign_ins import SignIns
 
 
 def public_url(settings: ResultsSettings, port: int) -> str:
@@ -48,9 +52,13 @@ def assemble(
         free=lambda: shutil.disk_usage(settings.folder).free,
     )
     intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
+    sign_ins = SignIns(NAME, hub.facts.chain_id, SystemEntropy(), clock.now)
     app = application(
         "Poolhand results",
-        [routes(intake, ResultsMetrics(), hub.facts, trouble)],
+        [
+            login_routes(sign_ins, lambda: kept_secret(settings.folder / "login.key")),
+            routes(intake, ResultsMetrics(), hub.facts, trouble),
+        ],
         max_body=settings.max_archive,
         hosts=hosts_of(settings.host, url),
     )

@@ -32,7 +32,8 @@ from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.account_reads import AccountReads
 from poolhand.scheduler.admission import Admission
-from poolhand.scheduler.api.deals import deal_routes
+from poolhand.scheduler.api.core_tasks import NAME, CoreTasks, core_routes
+from poolhand.scheduler.api.deals import deal_routes, find_deal
 from poolhand.scheduler.api.health import HealthTeller, health_routes
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.selling import pool_config, selling_routes
@@ -77,6 +78,7 @@ from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.gate import HubRules
 from poolhand.transport.session_hub import SessionHub
+from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.messages import WorkerBound
 
 
@@ -111,6 +113,7 @@ class Scheduler:
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner.address
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
+        self._sign_ins = SignIns(NAME, hub.facts.chain_id, entropy, clock.now)
         time, due, rules = ChainTime(clock), PlanDue(), settings.placement
         outage, boundary, now = chain_outage("the scheduler"), self.engine.boundary, time.now
         retry, deals = ChainRetry(clock, outage), dict[DealId, Deal]()
@@ -274,6 +277,15 @@ class Scheduler:
             status_routes(),
             task_routes(known, teller, self.task_history),
             log_routes(known, self.workers.logs if self._settings.public_logs else None),
+            core_routes(
+                CoreTasks(
+                    known,
+                    lambda name: find_deal(self.deals, self.settled, name),
+                    self.workers.logs,
+                    self._sign_ins,
+                    url,
+                )
+            ),
             deal_routes(self.deals, self.settled, known),
             health_routes(health.health, self.metrics.registry),
         )

@@ -149,7 +149,7 @@ def show_task(
         final_deadline=facts.final_deadline,
         consensus=view.consensus if view and any(view.consensus) else None,
         digest=view.digest if view and any(view.digest) else None,
-        result_link=_link(task),
+        result_link=link_of(task),
         history=tuple(TaskMoment(status=status, at=at) for status, at in task.history),
         replicates=tuple(show_attempt(task, attempt, known) for attempt in task.attempts),
         chain=None if events is None else tuple(map(show_event, events)),
@@ -163,7 +163,8 @@ def show_task(
     )
 
 
-def _link(task: Task) -> str | None:
+def link_of(task: Task) -> str | None:
+    """Return a result's link, from the chain or else from the results service."""
     if task.view is not None and task.view.results:
         return task.view.results.decode(errors="replace")
     return task.stored.link if task.stored else None

@@ -27,13 +27,14 @@ def deal_routes(deals: Deals, settled: SettledTasks, known: KnownTasks) -> APIRo
     @router.get("/v1/deals/{deal_id}")
     async def deal(deal_id: str) -> DealNews:
         """Show a deal of this pool."""
-        found = await _find(deals, settled, DealId.parse(deal_id))
+        found = await find_deal(deals, settled, DealId.parse(deal_id))
         return show_deal(found, await known.lines(found))
 
     return router
 
 
-async def _find(deals: Deals, settled: SettledTasks, name: DealId) -> Deal:
+async def find_deal(deals: Deals, settled: SettledTasks, name: DealId) -> Deal:
+    """Return a deal of the pool; raises NotKnown, NotReadYet."""
     found = deals.by_id.get(name) or await settled.deal(name)
     if found is not None:
         return found
