@@ -12,7 +12,9 @@ from uuid import uuid4
 from tiny_image import NAME
 
 from poolhand.containers.engine import DEFAULT_URL
+from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.noop import NoopRuntime, ended, folder_of
+from poolhand.domain.errors import RuntimeDown
 from poolhand.ports.runtime import ContainerSpec, Limits, Mount
 
 ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
@@ -67,6 +69,18 @@ async def until(condition, seconds=20.0):
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a file of another process sets no Event
             await asyncio.sleep(0.005)
+
+
+async def believed(runtime, spec):
+    """Run until the engine's refusal is believed; returns how often it was not, and the refusal."""
+    for doubted in range(10):
+        try:
+            await runtime.run(spec)
+        except RuntimeDown:
+            continue
+        except ContainerRefused as refusal:
+            return doubted, str(refusal)
+    raise AssertionError("never believed")
 
 
 class World:

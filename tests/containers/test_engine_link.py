@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from container_world import LIMITS, MIB, until
+from container_world import LIMITS, MIB, believed, until
 from fake_engine import PLAIN, STARTED, FakeEngine, frame, serving
 
 from poolhand.containers.disks import DiskKind, TaskDisks
@@ -264,18 +264,6 @@ async def test_only_the_tail_of_long_logs_is_kept(runtime, engine, spec):
 
 
 # -------------------------------------------------------------------------------- refusals, sweeps
-
-
-async def believed(runtime, spec):
-    """Run until the engine's refusal is believed; returns how often it was not, and the refusal."""
-    for doubted in range(10):
-        try:
-            await runtime.run(spec)
-        except RuntimeDown:
-            continue
-        except ContainerRefused as refusal:
-            return doubted, str(refusal)
-    raise AssertionError("never believed")
 
 
 @pytest.mark.parametrize("what", ["create", "start", "image"])
