@@ -20,6 +20,8 @@ OWN = {
     "requester/remembered.py": "our notes of purchases",
     "store/market/lists.py": "orders, deals and categories as the market wrote them",
     "store/market/orders.py": "orders as the market wrote them",
+    "market/pages/own_api.py": "what the market's own API answers",
+    "store/market/newest.py": "deals and categories as the market wrote them",
 }
 """Who parses by other means, and what."""
 
