@@ -36,6 +36,7 @@ from poolhand.chain.errors import (
 from poolhand.domain.errors import (
     AlreadyContributed,
     DeadlineReached,
+    Reverted,
     StakeTooLow,
     TaskNotActive,
 )
@@ -57,7 +58,7 @@ from poolhand.domain.onchain import (
     Withdraw,
 )
 from poolhand.domain.orders.eip712 import order_hash
-from poolhand.domain.orders.model import Signed
+from poolhand.domain.orders.model import CloseOrder, Signed
 from poolhand.domain.units import BlockNumber, NanoRlc
 
 RIGHT, WRONG = digest("right"), digest("wrong")
@@ -270,6 +271,30 @@ async def test_orders_that_do_not_fit_are_refused_by_number(market):
     used = order_hash(world.domain, good.request.order)
     unused = OrderHash(bytes(32))
     assert await world.hub.consumed([used, unused]) == {used: 1, unused: 0}
+
+
+@pytest.mark.parametrize("sort", ["app", "dataset", "workerpool", "request"])
+async def test_with_an_order_that_its_owner_closed_nothing_more_is_bought(market, sort):
+    world = market.world
+    good = market.orders(tasks=2, dataset=True)
+    order = getattr(good, sort).order
+    owner = world.requester if sort == "request" else world.owner
+    await world.send(owner, CloseOrder(order))
+    assert await world.hub.consumed([order_hash(world.domain, order)]) == {
+        order_hash(world.domain, order): order.volume
+    }
+    await world.send(owner, CloseOrder(order))
+    with pytest.raises(OrdersRefused) as caught:
+        await world.send(world.requester, good)
+    assert caught.value.number == 0x60
+
+
+async def test_nobody_closes_the_order_of_another(market):
+    world = market.world
+    good = market.orders()
+    with pytest.raises(Reverted):
+        await world.send(world.requester, CloseOrder(good.workerpool.order))
+    await world.send(world.requester, good)
 
 
 async def test_a_deal_nobody_can_pay_is_refused(market):

@@ -29,6 +29,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.orders.model import (
     AppOrder,
+    CloseOrder,
     DatasetOrder,
     MatchOrders,
     RequestOrder,
@@ -132,6 +133,11 @@ def _match(app: Any, dataset: Any, pool: Any, request: Any) -> MatchOrders:
     )
 
 
+def _close(order: Any, operation: Any) -> CloseOrder:
+    assert operation[1] == 1, "only closing is known here"
+    return CloseOrder(order)
+
+
 def _asset_order(raw: Any) -> tuple:
     asset, price, volume, tag, one, two, three, salt, _ = raw
     limits = (Address.parse(each) for each in (one, two, three))
@@ -192,6 +198,18 @@ _HUB: dict[bytes, tuple[list[str], Callable[..., Call]]] = {
         ("156194d4", [AO, AO, WO, RO], _match),
         ("bd66528a", ["bytes32"], lambda t: Claim((TaskId(t),))),
         ("fa055d7e", ["bytes32[]"], lambda ts: Claim(tuple(map(TaskId, ts)))),
+        (
+            "b2b07e66",
+            [f"({AO},uint8,bytes)"],
+            lambda op: _close(AppOrder(*_asset_order(op[0])), op),
+        ),
+        (
+            "4b747106",
+            [f"({AO},uint8,bytes)"],
+            lambda op: _close(DatasetOrder(*_asset_order(op[0])), op),
+        ),
+        ("7e34a077", [f"({WO},uint8,bytes)"], lambda op: _close(_pool_order(op[0]), op)),
+        ("8dd971d5", [f"({RO},uint8,bytes)"], lambda op: _close(_request_order(op[0]), op)),
         ("2e1a7d4d", ["uint256"], lambda amount: Withdraw(NanoRlc(amount))),
     )
 }

@@ -37,6 +37,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.orders.model import (
     AppOrder,
+    CloseOrder,
     DatasetOrder,
     MatchOrders,
     RequestOrder,
@@ -240,6 +241,22 @@ def _request_tuple(signed: Signed[RequestOrder]) -> tuple[Any, ...]:
     )
 
 
+_CLOSE: Final = 1
+"""Of the operations on an order; 0 signs it on chain."""
+_CLOSERS: Final[Mapping[type, tuple[str, str, Callable[[Any], tuple[Any, ...]]]]] = {
+    AppOrder: ("manageAppOrder", _ASSET_ORDER, _app_tuple),
+    DatasetOrder: ("manageDatasetOrder", _ASSET_ORDER, _dataset_tuple),
+    WorkerpoolOrder: ("manageWorkerpoolOrder", _POOL_ORDER, _pool_tuple),
+    RequestOrder: ("manageRequestOrder", _REQUEST_ORDER, _request_tuple),
+}
+
+
+def _encode_close(call: CloseOrder, facts: HubFacts) -> Encoded:
+    name, order, values = _CLOSERS[type(call.order)]
+    operation = values(Signed(call.order, b"")), _CLOSE, b""
+    return _hub(name, f"({order},uint8,bytes)")(facts, (operation,))
+
+
 _ENCODERS: Final[Mapping[type, Callable[[Any, HubFacts], Encoded]]] = {
     Initialize: _encode_initialize,
     Contribute: _encode_contribute,
@@ -257,6 +274,7 @@ _ENCODERS: Final[Mapping[type, Callable[[Any, HubFacts], Encoded]]] = {
     CreateWorkerpool: _encode_pool,
     ChangePolicy: _encode_policy,
     MatchOrders: _encode_match,
+    CloseOrder: _encode_close,
     TransferRlc: _encode_transfer,
     TransferCoin: lambda call, _: Encoded(call.to, call.amount, b""),
 }

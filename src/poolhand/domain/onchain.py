@@ -22,7 +22,7 @@ from poolhand.domain.ids import (
     TaskId,
     TxHash,
 )
-from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.orders.model import CloseOrder, MatchOrders
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Seconds, UnixSeconds, Wei
 
 
@@ -293,6 +293,7 @@ Call: TypeAlias = (
     | CreateWorkerpool
     | ChangePolicy
     | MatchOrders
+    | CloseOrder
     | TransferRlc
     | TransferCoin
 )

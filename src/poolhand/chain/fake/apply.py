@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from poolhand.chain.fake import assets, tasks
-from poolhand.chain.fake.matching import match_orders
+from poolhand.chain.fake.matching import close_order, match_orders
 from poolhand.chain.fake.state import Log, State
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.ids import Address, DealId
@@ -28,7 +28,7 @@ from poolhand.domain.onchain import (
     TransferRlc,
     Withdraw,
 )
-from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.orders.model import CloseOrder, MatchOrders
 from poolhand.domain.units import UnixSeconds
 
 _TASKS: Final = {
@@ -68,6 +68,9 @@ def apply(
     """Change ``state``, which the caller throws away when this raises a ``Reverted``."""
     if isinstance(call, MatchOrders):
         return CallOutcome(match_orders(state, domain, call, now))
+    if isinstance(call, CloseOrder):
+        close_order(state, domain, sender, call)
+        return CallOutcome()
     if isinstance(call, CreateApp | CreateDataset | CreateWorkerpool):
         return CallOutcome(created=assets.create(state, call))
     if type(call) in _TASKS:

@@ -5,17 +5,25 @@ Source: PoCo 6.1, IexecPoco1Facet.
 
 from __future__ import annotations
 
-from poolhand.chain.errors import OrdersRefused, OrderUnsigned
+from poolhand.chain.errors import NotOwner, OrdersRefused, OrderUnsigned
 from poolhand.chain.fake.state import Log, State
 from poolhand.domain.deal import Deal, Resource
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import PoolhandError, StakeTooLow
-from poolhand.domain.ids import ZERO_ADDRESS
+from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.matching import Facts, Match, Mismatch
 from poolhand.domain.orders.matching import match_orders as decide
-from poolhand.domain.orders.model import MatchOrders, Order
+from poolhand.domain.orders.model import (
+    AppOrder,
+    CloseOrder,
+    DatasetOrder,
+    MatchOrders,
+    Order,
+    RequestOrder,
+    WorkerpoolOrder,
+)
 from poolhand.domain.orders.reasons import Reason
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
@@ -39,6 +47,32 @@ def match_orders(state: State, domain: Domain, call: MatchOrders, now: UnixSecon
         key = order_hash(domain, order)
         state.consumed[key] = state.consumed.get(key, 0) + terms.volume
     return [Log(EventKind.SCHEDULER_NOTICE, deal_id=deal.deal_id, worker=deal.workerpool.address)]
+
+
+def close_order(state: State, domain: Domain, sender: Address, call: CloseOrder) -> None:
+    """Cancel an order; repeatable.
+
+    Raises:
+        NotOwner: It is not the sender's.
+
+    Source: PoCo 6.x, IexecOrderManagementFacet.manageWorkerpoolOrder and its like.
+    """
+    if _signer(state, call.order) != sender:
+        raise NotOwner(f"the order is not {sender}'s: its owner or requester cancels it")
+    state.consumed[order_hash(domain, call.order)] = call.order.volume
+
+
+def _signer(state: State, order: Order) -> Address | None:
+    match order:
+        case RequestOrder():
+            return order.requester
+        case AppOrder():
+            sold = state.apps.get(order.app)
+        case DatasetOrder():
+            sold = state.datasets.get(order.dataset)  # type: ignore[assignment]
+        case WorkerpoolOrder():
+            sold = state.pools.get(order.workerpool)  # type: ignore[assignment]
+    return None if sold is None else sold.owner
 
 
 def _facts(state: State, domain: Domain, call: MatchOrders) -> Facts:

@@ -112,3 +112,13 @@ class MatchOrders:
     dataset: Signed[DatasetOrder]
     workerpool: Signed[WorkerpoolOrder]
     request: Signed[RequestOrder]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOrder:
+    """The call that cancels an order on chain: nothing more can be bought with it, for ever.
+
+    Its owner, or requester, sends it; an order taken out of a market is valid until then.
+    """
+
+    order: Order
