@@ -63,8 +63,7 @@ class Story:
         self.adversary.is_honest = False
         trusted = world.pool.settings.trusted | {self.adversary.address}
         world.pool.settings = replace(world.pool.settings, trusted=trusted)
-        stages = craft_of(kind).stages
-        self.adversary.twist = lambda node, _honest: stages(node.toolbox(), node.slots)
+        self.adversary.parts = craft_of(kind)
         self.before = {node.address: world.stake(node) for node in world.nodes}
         self.deal: Deal | None = None
 

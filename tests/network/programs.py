@@ -34,11 +34,9 @@ from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
 from poolhand.wire.messages import Acknowledged, Capacity, Reported, Welcome
-from poolhand.worker.pool_member import PoolMember
-from poolhand.worker.reports import PoolReports
+from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.results_place import ResultsPlace
-from poolhand.worker.stages import Stages
-from poolhand.worker.toolbox import Rules, Toolbox
+from poolhand.worker.task_rules import Rules
 
 LIMITS = Limits(memory=2**30, cpus=1.0, pids=64, tmp=2**20, log=2**16, output=2**24)
 
@@ -231,7 +229,7 @@ class Node(Program):
         self.wallet, self.address, self.slots = wallet, wallet.address, slots
         self.name, self.gpu, self.is_cut = f"w{len(world.nodes)}", False, False
         self.is_honest = True  # unless a test makes it otherwise
-        self.claims, self.is_mute = lambda can: can, False
+        self.claims, self.is_mute, self.parts = lambda can: can, False, HONEST
         self.claim_grace = Seconds(300)
         self.runtime = NoopRuntime({world.image: app})
         self.fetcher, self.folder = TableFetcher(), folder
@@ -241,8 +239,9 @@ class Node(Program):
             lambda _node, stages: stages,
         )
 
-    def toolbox(self) -> Toolbox:
-        fuse = self.fuse
+    def made(self, tasks, journal, **changes) -> Worker:
+        """Put the worker together; ``changes`` are other ports or parts than the node's own."""
+        fuse, ports = self.fuse, {"rules": self.rules, **changes}
         client = (
             Pretender(self.pretends) if self.pretends else self.world.results.client(self.address)
         )
@@ -251,45 +250,50 @@ class Node(Program):
         async def at_results():
             return results
 
-        return Toolbox(
-            worker=self.address,
-            name=self.name,
-            pool=self.world.workerpool,
-            hub=self.reach.hub,
-            watcher=self.watcher,
-            sender=self.sender(),
-            runtime=Fused(self.runtime, fuse, "pull", "run", "kill"),
-            fetcher=Fused(self.fetcher, fuse, "fetch"),
-            results=at_results,
-            clock=self.world.clock,
-            rules=Rules(
-                LIMITS,
-                download_timeout=Seconds(60),
-                pull_timeout=Seconds(60),
-                claim_grace=self.claim_grace,
-            ),
-            base=self.folder,
-            boundary=Watching(self.world.contained),
+        ports = {
+            "hub": self.reach.hub,
+            "watcher": self.watcher,
+            "sender": self.sender(),
+            "runtime": Fused(self.runtime, fuse, "pull", "run", "kill"),
+            "fetcher": Fused(self.fetcher, fuse, "fetch"),
+            "results": at_results,
+            "place": ResultsPlace(),
+            "link": self,
+            "clock": self.world.clock,
+            "boundary": Watching(self.world.contained),
+            **ports,
+        }
+        rules = ports.pop("rules")
+        return Worker(
+            self.address, self.world.workerpool, self.name, self.folder, self.slots, rules,
+            journal=journal, tasks=tasks, **ports,
+        )  # fmt: skip
+
+    @property
+    def rules(self) -> Rules:
+        """What the operator allows a task."""
+        return Rules(
+            LIMITS,
+            download_timeout=Seconds(60),
+            pull_timeout=Seconds(60),
+            claim_grace=self.claim_grace,
         )
+
+    def wrap(self, honest, *around):
+        """Return the node's stages: those of its parts, twisted, with a fuse."""
+        stages = self.parts.stages(honest, *around)
+        return FusedStages(self.twist(self, stages), self.fuse, self.journal)
 
     async def _main(self) -> None:
         async with asyncio.TaskGroup() as self.tasks:
-            reports = PoolReports(self)
-            toolbox = replace(self.toolbox(), on_logs=reports.logs)
-            honest = Stages(toolbox, self.slots)
-            stages = FusedStages(self.twist(self, honest), self.fuse, self.journal)
-            self.member = PoolMember(
-                toolbox, stages, self.journal, self.tasks, self.slots, reports, ResultsPlace()
-            )
-            first: BlockNumber = (await toolbox.until_answered(toolbox.hub.head)).number
+            parts = replace(self.parts, stages=self.wrap, link=HONEST.link, journal=HONEST.journal)
+            self.worker = self.made(self.tasks, self.journal, parts=parts)
+            self.member = self.worker.member
+            first: BlockNumber = (await self.worker.retry.ask(self.reach.hub.head)).number
             self.keep()
             self.member.shell.recover()
             self.has_recovered = True
-            self.member.chain_watch.look_at_all()
-            self.tasks.create_task(self.member.chain_watch.keep_looking())
-            self.tasks.create_task(self.member.chain_watch.follow_events(first))
-            self.tasks.create_task(self.member.chain_watch.follow_heads())
-            self.tasks.create_task(self.member.chain_watch.watch_for_heads())
+            self.worker.follow(first)
             self.world.exchange.dial(self)
 
     def pause(self, reason) -> None:
@@ -305,7 +309,7 @@ class Node(Program):
         return sum(not app.done() for app in self.runtime._containers.values())
 
     def send(self, message) -> None:
-        """Implement ``worker.pool_member.PoolLink``."""
+        """Implement ``worker.reports.PoolLink``."""
         if self.is_mute and not isinstance(message, Capacity):
             return
         self.fuse.point(f"before sending {type(message).__name__}")

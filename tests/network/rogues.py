@@ -105,7 +105,6 @@ def add_adversary(world, kind):
     """Add a simulated adversary of the devnet."""
     parts = craft_of(kind)
     node = world.add()
-    node.twist = lambda node, _honest: parts.stages(node.toolbox(), node.slots)
-    node.claims, node.is_mute = parts.claims, kind is Kind.SILENT
+    node.parts, node.claims, node.is_mute = parts, parts.claims, kind is Kind.SILENT
     node.is_honest = kind is Kind.BOASTER
     return node

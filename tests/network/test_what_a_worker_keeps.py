@@ -8,7 +8,7 @@ import types
 from collections import Counter
 
 from network.world import SimulatedNetwork
-from poolhand.worker.toolbox import MOST_BRIEFS
+from poolhand.worker.briefs import MOST_BRIEFS
 
 OF_PYTHON = (types.ModuleType, type, types.FunctionType, types.CodeType, types.FrameType)
 
@@ -21,7 +21,7 @@ def kept_by(node) -> Counter[str]:
               asyncio.get_running_loop(), node.tasks]  # fmt: skip
     seen, todo, found = (
         set(map(id, around)),
-        [node.member, list(node.journal.journal.read())],
+        [node.worker, list(node.journal.journal.read())],
         Counter(),
     )
     while todo:

@@ -41,7 +41,7 @@ def registries():
     pool.show_idle(nothing)
     yield pool.registry
     yield OfResults().registry
-    yield gauges(nothing, nothing)
+    yield gauges(nothing, nothing, nothing)
     yield standby_metrics(nothing)
 
 

@@ -11,7 +11,7 @@ __all__ = ["quiet"]
 
 @pytest.fixture
 async def shop(tmp_path):
-    """Return a worker's toolbox and stages, with a pool to be played by hand."""
+    """Return a worker and its stages, with a pool to be played by hand."""
     return Workshop(tmp_path)
 
 

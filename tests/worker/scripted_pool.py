@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from network.links import welcome
 from network.world import SimulatedNetwork
+from poolhand.containers.disks import DiskKind
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
 from poolhand.domain.onchain import ChainTaskStatus, Finalize, Initialize
 from poolhand.domain.replicate.machine import Flow
 from poolhand.wire import messages
 from poolhand.wire.messages import Acknowledged, Offer, Reported
+from poolhand.worker.metrics import gauges
+from poolhand.worker.status import WorkerIdentity, WorkerTeller
 
 NOTHING = ResultDigest(bytes(32))
 
@@ -83,6 +86,22 @@ class ScriptedPool:
 
     def chain_status(self, task) -> ChainTaskStatus:
         return self.chain.state.view(task).status
+
+    def teller(self):
+        """Return what says how the worker is, for its status page."""
+        node, worker = self.node, self.node.worker
+        who = WorkerIdentity(
+            node.name, node.folder, node.address, self.world.workerpool, node.slots, DiskKind.WATCH
+        )
+        return WorkerTeller(who, worker.member, worker.wallet_watch, worker.head_watch)
+
+    def shown(self):
+        """Return what the worker's status page tells."""
+        return self.teller().show()
+
+    def gauges(self):
+        worker = self.node.worker
+        return gauges(worker.member, worker.wallet_watch, worker.computations.durations)
 
     def replicate(self, task):
         return self.member.shell.replicates.get(task)

@@ -76,8 +76,8 @@ async def test_results_are_brought_to_no_private_place_unless_allowed_by_name(ur
 async def pool(tmp_path):
     made = ScriptedPool(tmp_path)
     await made.opens()
-    toolbox = made.member._toolbox
-    toolbox.places = replace(places(), resolver=private)
+    told = replace(places(), resolver=private)
+    made.member._places = made.node.worker.pull._places = told
     yield made
     await made.world.stop()
 

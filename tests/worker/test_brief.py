@@ -16,8 +16,8 @@ from poolhand.worker.brief import BadOffer, UnfitTask, check_offer
 
 
 async def checked(shop, offer, brief=None, pool=None):
-    brief = brief or await shop.toolbox.brief(offer)
-    check_offer(offer, brief, pool or shop.toolbox.pool, shop.toolbox.worker)
+    brief = brief or await shop.worker.briefs.of(offer)
+    check_offer(offer, brief, pool or shop.world.workerpool, shop.address)
     return brief
 
 
@@ -33,7 +33,7 @@ async def test_an_honest_offer_is_taken_with_everything_read_from_the_chain(shop
 
 async def test_a_deal_that_is_not_on_chain_is_refused_after_a_few_blocks(shop):
     offer = replace(shop.offer(await shop.deal()), deal_id=DealId(bytes(32)))
-    asked = asyncio.create_task(refusal_of(BadOffer, shop.toolbox.brief(offer)))
+    asked = asyncio.create_task(refusal_of(BadOffer, shop.worker.briefs.of(offer)))
     await shop.blocks(4)
     assert not asked.done()
     await shop.blocks(10)
@@ -46,7 +46,7 @@ async def test_a_node_that_lags_behind_the_pools_is_waited_for(shop):
     offer = shop.offer(deal)
     shop.chain.automine = False
     shop.chain.reorg(1)
-    asked = asyncio.create_task(shop.toolbox.brief(offer))
+    asked = asyncio.create_task(shop.worker.briefs.of(offer))
     await shop.settle()
     assert not asked.done()
     await shop.blocks(1)
@@ -57,7 +57,7 @@ async def test_a_node_that_lags_behind_the_pools_is_waited_for(shop):
 async def test_a_task_that_is_not_the_one_of_its_deal_and_index_is_refused(shop, read_before):
     deal, other = await shop.deal(tasks=2), await shop.deal(trust=5)
     if read_before:
-        await shop.toolbox.brief(shop.offer(deal))
+        await shop.worker.briefs.of(shop.offer(deal))
     _, foreign = next(other.tasks())
     for lie in (
         shop.offer(deal, index=1),
@@ -79,14 +79,14 @@ async def test_an_authorization_by_anybody_but_the_pools_owner_is_refused(shop, 
     wallet = shop.world.requester if forger == "requester" else shop.node.wallet
     deal = await shop.deal()
     _, task_id = next(deal.tasks())
-    forged = wallet.sign_authorization(shop.toolbox.worker, task_id, ZERO_ADDRESS)
+    forged = wallet.sign_authorization(shop.address, task_id, ZERO_ADDRESS)
     await refusal_of(BadSignature, checked(shop, shop.offer(deal, authorization=forged)))
 
 
 async def test_an_authorization_for_another_worker_or_task_is_refused(shop):
     deal, owner = await shop.deal(tasks=2), shop.world.owner
     (_, first), (_, second) = deal.tasks()
-    for worker, task_id in ((owner.address, first), (shop.toolbox.worker, second)):
+    for worker, task_id in ((owner.address, first), (shop.address, second)):
         other = owner.sign_authorization(worker, task_id, ZERO_ADDRESS)
         await refusal_of(BadSignature, checked(shop, shop.offer(deal, authorization=other)))
 
@@ -98,7 +98,7 @@ async def test_a_flow_that_the_trust_does_not_allow_is_refused(shop):
 
 async def test_a_task_that_needs_what_this_worker_has_not_is_declined(shop):
     offer = shop.offer(await shop.deal())
-    brief = await shop.toolbox.brief(offer)
+    brief = await shop.worker.briefs.of(offer)
     unfit = {
         "TEE": replace(brief, deal=replace(brief.deal, tag=Tag.of(["tee", "scone"]))),
         "GPU": replace(brief, deal=replace(brief.deal, tag=Tag.of(["gpu"]))),

@@ -24,7 +24,6 @@ from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.fetcher import FetchRules, SafeFetcher
-from poolhand.worker.stages import Stages
 
 pytestmark = pytest.mark.docker
 ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
@@ -71,6 +70,14 @@ dataset = open(os.path.join(os.environ['IEXEC_IN'], os.environ['IEXEC_DATASET_FI
 open(out + '/result.txt', 'w').write(','.join([*texts, dataset]))
 json.dump({'deterministic-output-path': out + '/result.txt'}, open(out + '/computed.json', 'w'))
 """
+ENOUGH = {
+    "work": 256 * 1024**2,
+    "output": 16 * 1024**2,
+    "memory": 256 * 1024**2,
+    "tmp": 16 * 1024**2,
+    "pids": 64,
+}
+"""Limits of one container."""
 NATIVE = Manner(user="", folder="/app")
 
 
@@ -79,10 +86,13 @@ class AppRun:
 
     def __init__(self, shop, registry, runtime, folder) -> None:
         self.shop, self.registry, self.folder = shop, registry, folder
-        self.toolbox = shop.toolbox
-        self.toolbox.runtime = runtime
-        self.toolbox.fetcher = SafeFetcher(FetchRules(allow_files=(folder,)))
-        self.stages = Stages(self.toolbox, 1)
+        self.runtime, self.fetcher = runtime, SafeFetcher(FetchRules(allow_files=(folder,)))
+
+    def make(self, **limits) -> None:
+        """Put the worker together, with limits of one container other than the usual."""
+        rules = self.shop.node.rules
+        rules = replace(rules, limits=replace(rules.limits, **{**ENOUGH, **limits}))
+        self.shop.make(rules=rules, runtime=self.runtime, fetcher=self.fetcher)
 
     async def of(self, source, manner=NATIVE, **params):
         """Return (status, detail, files of the result by name)."""
@@ -91,7 +101,7 @@ class AppRun:
         (app / "main.py").write_text(source)
         image = await publish(app, "owner/app:1.0", self.registry.host, manner=manner)
         replicate = self.shop.replicate(self.shop.offer(await self.shop.deal()))
-        brief = await self.toolbox.brief(replicate.offer)
+        brief = await self.shop.worker.briefs.of(replicate.offer)
         dataset = params.pop("dataset", None)
         brief = replace(
             brief,
@@ -102,17 +112,17 @@ class AppRun:
             dataset=dataset,
             deal=brief.deal,
         )
-        self.toolbox._briefs[replicate.offer.deal_id] = brief
+        self.shop.worker.briefs._kept[replicate.offer.deal_id] = brief
         for action in (Action.DOWNLOAD_APP, Action.DOWNLOAD_DATA, Action.COMPUTE):
-            done = await self.stages.perform(replicate, action)
+            done = await self.shop.stages.perform(replicate, action)
             if done.outcome not in (Status.APP_DOWNLOADED, Status.DATA_DOWNLOADED):
                 break
         files = {}
-        archive = self.toolbox.folder(replicate.offer.task_id).archive
+        archive = self.shop.worker.folders.of(replicate.offer.task_id).archive
         if archive.exists():
             with zipfile.ZipFile(archive) as packed:
                 files = {name: packed.read(name) for name in packed.namelist()}
-        await self.stages.clean(replicate)
+        await self.shop.stages.clean(replicate)
         return done.outcome, done.detail, files
 
 
@@ -124,10 +134,9 @@ async def run(tmp_path):
         Registry(tmp_path / "registry") as registry,
         DockerRuntime.open(ENGINE, disks=disks) as runtime,
     ):
-        limits = replace(shop.toolbox.rules.limits, work=256 * 1024**2, output=16 * 1024**2,
-                         memory=256 * 1024**2, tmp=16 * 1024**2, pids=64)  # fmt: skip
-        shop.toolbox.rules = replace(shop.toolbox.rules, limits=limits)
-        yield AppRun(shop, registry, runtime, tmp_path)
+        made = AppRun(shop, registry, runtime, tmp_path)
+        made.make()
+        yield made
 
 
 @pytest.mark.case("D1")
@@ -178,8 +187,7 @@ async def test_an_app_finds_its_input_files_and_its_dataset(run):
 
 @pytest.mark.case("D1")
 async def test_an_operator_may_have_all_of_the_image_read_only(run):
-    rules = run.toolbox.rules
-    run.toolbox.rules = replace(rules, limits=replace(rules.limits, work=0))
+    run.make(work=0)
     outcome, detail, _ = await run.of(BESIDE)
     assert outcome is Status.COMPUTE_FAILED
     assert "Read-only file system" in detail
@@ -195,8 +203,7 @@ async def test_what_an_app_writes_beside_itself_is_bounded(run):
 
 @pytest.mark.case("D1")
 async def test_a_folder_too_large_to_be_copied_is_read_only_and_the_app_runs(run):
-    rules = run.toolbox.rules
-    run.toolbox.rules = replace(rules, limits=replace(rules.limits, work=2**20))
+    run.make(work=2**20)
     source = HELLO + "#" * 2**20
     assert (await run.of(source))[0] is Status.COMPUTED
 

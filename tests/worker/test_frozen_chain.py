@@ -7,8 +7,7 @@ from scripted_pool import ScriptedPool
 
 from poolhand.domain.units import Wei
 from poolhand.wire.messages import Capacity
-from poolhand.worker.chain_watch import STALL
-from poolhand.worker.status import show_worker
+from poolhand.worker.head_watch import STALL
 
 RICH = 10**18
 GWEI = 10**9
@@ -26,7 +25,7 @@ async def pool(tmp_path):
 
 
 def told(pool):
-    return show_worker(pool.member, pool.node.toolbox(), 2)
+    return pool.shown()
 
 
 async def passes(pool, seconds):

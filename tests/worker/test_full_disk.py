@@ -23,7 +23,7 @@ def spoilt_once(shop):
     def app(spec):
         if sum(shop.node.runtime.computations.values()) > 1:
             return writes("x")(spec)
-        shop.toolbox.free = lambda _: LEAST - 1
+        shop.worker.room.free = lambda _: LEAST - 1
         (folder_of(spec, "/iexec_out") / "computed.json").write_text("")
         return ended()
 
@@ -35,7 +35,7 @@ async def test_a_result_that_a_full_disk_spoilt_is_computed_anew_once_there_is_r
     stage = asyncio.create_task(shop.stages.perform(pulled, Action.COMPUTE))
     await shop.blocks(60)
     assert not stage.done()
-    shop.toolbox.free = lambda _: LEAST
+    shop.worker.room.free = lambda _: LEAST
     await shop.blocks(3)
     assert (await stage).outcome is Status.COMPUTED
     assert sum(shop.node.runtime.computations.values()) == 2
@@ -43,22 +43,22 @@ async def test_a_result_that_a_full_disk_spoilt_is_computed_anew_once_there_is_r
 
 async def test_a_bad_result_on_a_disk_with_room_is_the_apps(shop, pulled):
     shop.node.runtime.apps = {WORDS: lambda _: ended(3)}
-    shop.toolbox.free = lambda _: LEAST
+    shop.worker.room.free = lambda _: LEAST
     assert (await done(shop, Action.COMPUTE, pulled)).outcome is Status.COMPUTE_FAILED
     assert sum(shop.node.runtime.computations.values()) == 1
 
 
 async def test_data_that_find_no_room_are_downloaded_once_there_is(shop, pulled):
     """A file stands where the folders must go: to the system the same as a disk without room."""
-    root = shop.toolbox.folder(pulled.offer.task_id).root
-    shop.toolbox.discard(pulled.offer.task_id)
+    root = shop.worker.folders.of(pulled.offer.task_id).root
+    shop.worker.folders.discard(pulled.offer.task_id)
     root.write_text("in the way")
-    shop.toolbox.free = lambda _: 0
+    shop.worker.room.free = lambda _: 0
     stage = asyncio.create_task(shop.stages.perform(pulled, Action.DOWNLOAD_DATA))
     await shop.blocks(10)
     assert not stage.done()
     root.unlink()
-    shop.toolbox.free = lambda _: LEAST
+    shop.worker.room.free = lambda _: LEAST
     await shop.blocks(3)
     assert (await stage).outcome is Status.DATA_DOWNLOADED
 
@@ -67,11 +67,11 @@ async def test_a_worker_takes_nothing_new_while_its_disk_is_full(tmp_path):
     pool = ScriptedPool(tmp_path)
     await pool.opens()
     await pool.greets()
-    toolbox = pool.member.chain_watch._toolbox
-    toolbox.free = lambda _: LEAST - 1
+    room = pool.node.worker.room
+    room.free = lambda _: LEAST - 1
     await pool.blocks(1)
     assert "the disk at" in pool.member.standing.holds[Hold.DISK]
-    toolbox.free = lambda _: LEAST
+    room.free = lambda _: LEAST
     await pool.blocks(1)
     assert Hold.DISK not in pool.member.standing.holds
     assert pool.member.standing.paused is None

@@ -28,7 +28,7 @@ def outages(lines, subject):
 async def test_a_chain_that_hands_wait_for_is_told_of_once_and_once_when_it_is_back(shop, lines):
     offer = shop.offer(await shop.deal())
     shop.chain.outage = True
-    looking = asyncio.create_task(shop.toolbox.view(offer.task_id))
+    looking = asyncio.create_task(shop.worker.views.now(offer.task_id))
     await shop.blocks(30)
     assert not looking.done()
     assert outages(lines, "chain_") == ["chain_unreachable"]

@@ -17,7 +17,7 @@ from poolhand.domain.computed import NoResult
 from poolhand.worker.archive import pack
 from poolhand.worker.outputs import read_outputs
 from poolhand.worker.result_files import DRAFT, MAX_ENTRIES, add_file, open_plain, result_files
-from poolhand.worker.toolbox import Folder
+from poolhand.worker.task_folders import Folder
 
 
 @pytest.fixture

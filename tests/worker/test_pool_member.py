@@ -117,7 +117,7 @@ async def test_an_offer_taken_back_while_it_is_being_checked_is_not_begun(pool):
 @pytest.mark.parametrize("number", range(7))
 async def test_whatever_the_pool_says_a_contribution_is_held_until_the_chain_ends_it(pool, number):
     task = await pool.contributed(trust=1)
-    archive = pool.member._archive(task)
+    archive = pool.node.worker.folders.of(task).archive
     pool.chain.outage = True  # the worker cannot even look
     await pool.says(ends(task)[number])
     assert archive.exists()
@@ -330,7 +330,7 @@ async def test_a_result_is_told_with_the_report_of_its_upload_until_that_is_ackn
 async def test_an_upload_of_a_result_that_is_gone_is_declined(pool):
     task = await pool.contributed(trust=1)
     await pool.blocks(2)
-    pool.member._archive(task).unlink()
+    pool.node.worker.folders.of(task).archive.unlink()
     await pool.says(UploadAsked(task))
     assert pool.path(task)[-1] == "RESULT_UPLOAD_REQUEST_FAILED"
 
@@ -359,7 +359,7 @@ async def test_a_worker_says_what_it_holds_at_login(pool):
 
 
 async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
-    app = application("w", [routes(pool.member, pool.node.toolbox(), 1)])
+    app = application("w", [routes(pool.teller(), pool.gauges())])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await pool.says(Idle({"stake too low": 2}))

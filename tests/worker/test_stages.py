@@ -22,6 +22,7 @@ from poolhand.domain.units import NanoRlc, Wei
 from poolhand.ports.files import UploadRefused
 from poolhand.transport.errors import DownloadFailed, ForbiddenUri
 from poolhand.transport.results_client import ResultsDown
+from poolhand.wire.messages import Logs
 
 A = Action
 S = Status
@@ -61,9 +62,9 @@ async def test_a_deal_without_data_has_nothing_to_download(shop):
 async def with_data(shop):
     """Return a replicate whose brief names a dataset and an input file."""
     replicate = shop.replicate(shop.offer(await shop.deal()))
-    brief = await shop.toolbox.brief(replicate.offer)
+    brief = await shop.worker.briefs.of(replicate.offer)
     where = Address(bytes([5] * 20))
-    shop.toolbox._briefs[brief.deal.deal_id] = replace(
+    shop.worker.briefs._kept[brief.deal.deal_id] = replace(
         brief,
         deal=replace(brief.deal, dataset=Resource(where, where, NanoRlc(0))),
         dataset=Dataset(where, where, "d", b"https://data.test/set", sha256(b"data").digest()),
@@ -75,7 +76,7 @@ async def with_data(shop):
 
 async def test_data_arrive_under_the_names_that_iexec_apps_expect(shop, with_data):
     assert (await done(shop, A.DOWNLOAD_DATA, with_data)).outcome is S.DATA_DOWNLOADED
-    folder = shop.toolbox.folder(with_data.offer.task_id).input
+    folder = shop.worker.folders.of(with_data.offer.task_id).input
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     name = sha256(b"https://data.test/in").hexdigest()
     assert files == {"0x" + "05" * 20: b"data", name: b"input"}
@@ -86,7 +87,7 @@ async def test_a_dataset_that_is_not_what_its_contract_says_is_thrown_away(shop,
     finished = await done(shop, A.DOWNLOAD_DATA, with_data)
     assert finished.outcome is S.DATA_DOWNLOAD_FAILED
     assert "sha256" in finished.detail
-    assert not list(shop.toolbox.folder(with_data.offer.task_id).input.iterdir())
+    assert not list(shop.worker.folders.of(with_data.offer.task_id).input.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -104,12 +105,14 @@ async def test_data_that_cannot_be_had_fail_with_the_reason(shop, with_data, fau
 async def test_all_data_of_a_task_together_are_within_the_operators_limit(
     shop, with_data, allowed, fits
 ):
-    shop.toolbox.rules = replace(shop.toolbox.rules, all_input_bytes=allowed)
+    kept = shop.worker.briefs._kept
+    shop.make(rules=replace(shop.node.rules, all_input_bytes=allowed))
+    shop.worker.briefs._kept.update(kept)
     finished = await done(shop, A.DOWNLOAD_DATA, with_data)
     assert finished.outcome is (S.DATA_DOWNLOADED if fits else S.DATA_DOWNLOAD_FAILED)
     assert fits or f"more than {allowed} bytes" in finished.detail
     assert fits or "POOLHAND_TASK_ALL_INPUT" in finished.detail
-    files = shop.toolbox.folder(with_data.offer.task_id).input.iterdir()
+    files = shop.worker.folders.of(with_data.offer.task_id).input.iterdir()
     assert sum(each.stat().st_size for each in files) <= allowed
 
 
@@ -124,13 +127,11 @@ async def pulled(shop):
 
 
 async def test_an_app_that_ends_well_gives_digest_archive_and_logs(shop):
-    told = []
-    shop.toolbox.on_logs = lambda *each: told.append(each)
     replicate = await pulled(shop)
     finished = await done(shop, A.COMPUTE, replicate)
     assert (finished.outcome, finished.digest) == (S.COMPUTED, RIGHT)
-    assert shop.toolbox.folder(replicate.offer.task_id).archive.exists()
-    assert told == [(replicate.offer.task_id, b"the right result", b"")]
+    assert shop.worker.folders.of(replicate.offer.task_id).archive.exists()
+    assert shop.told == [Logs(replicate.offer.task_id, "the right result", "")]
 
 
 async def test_an_app_runs_as_iexecs_worker_runs_it(shop):
@@ -157,7 +158,7 @@ async def test_an_app_runs_as_iexecs_worker_runs_it(shop):
         ("/iexec_in", False),
         ("/iexec_out", True),
     }
-    assert spec.name == shop.toolbox.container(task)
+    assert spec.name == shop.worker.engine.container(task)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ async def test_an_upload_gives_the_link_to_put_on_chain(shop):
 
 async def away_for(shop, replicate, seconds):
     """Upload while the service is away for so long; returns the stage."""
-    faults, address = shop.world.results.faults, shop.toolbox.worker
+    faults, address = shop.world.results.faults, shop.address
     faults[address] = ResultsDown("the service restarts")
     stage = asyncio.create_task(shop.stages.perform(replicate, A.UPLOAD))
     await shop.blocks(seconds)
@@ -276,14 +277,14 @@ async def test_who_has_proved_its_result_soon_lets_another_upload_it(shop):
 
 async def test_a_refused_upload_is_not_tried_again(shop):
     replicate = await computed(shop)
-    shop.world.results.faults[shop.toolbox.worker] = UploadRefused("too large: cut it")
+    shop.world.results.faults[shop.address] = UploadRefused("too large: cut it")
     finished = await done(shop, A.UPLOAD, replicate)
     assert (finished.outcome, finished.detail) == (S.RESULT_UPLOAD_FAILED, "too large: cut it")
 
 
 async def test_an_archive_that_is_gone_cannot_be_uploaded(shop):
     replicate = await computed(shop)
-    shop.toolbox.discard(replicate.offer.task_id)
+    shop.worker.folders.discard(replicate.offer.task_id)
     assert (await done(shop, A.UPLOAD, replicate)).outcome is S.RESULT_UPLOAD_FAILED
 
 
@@ -295,11 +296,11 @@ async def test_cleaning_stops_the_container_and_removes_the_files_and_can_be_rep
     shop.node.runtime.gate.clear()
     stage = asyncio.create_task(shop.stages.perform(replicate, A.COMPUTE))
     await shop.settle()
-    ((key, value),) = shop.toolbox.labels.items()
+    ((key, value),) = shop.worker.engine.labels.items()
     assert await shop.node.runtime.orphans(f"{key}={value}")
     for _ in range(2):
         await shop.stages.clean(replicate)
-        assert not shop.toolbox.folder(replicate.offer.task_id).root.exists()
+        assert not shop.worker.folders.of(replicate.offer.task_id).root.exists()
         assert not await shop.node.runtime.orphans(f"{key}={value}")
     assert (await stage).outcome is S.COMPUTE_FAILED
 

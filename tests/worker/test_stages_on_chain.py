@@ -64,7 +64,7 @@ async def test_a_task_that_never_gets_active_cannot_be_contributed_to(shop):
 
 async def test_too_little_stake_is_told_with_what_to_deposit(shop):
     deal, replicate = await ready(shop)
-    shop.chain.state.stake[shop.toolbox.worker] = deal.worker_stake - 10**9
+    shop.chain.state.stake[shop.address] = deal.worker_stake - 10**9
     finished = await done(shop, A.CHECK, replicate, blocks=1)
     assert finished.outcome is S.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW
     assert finished.detail.endswith("deposit 1 RLC (`poolhand worker deposit 1`)")
@@ -72,7 +72,7 @@ async def test_too_little_stake_is_told_with_what_to_deposit(shop):
 
 async def test_no_stake_is_asked_for_where_none_is_locked(shop):
     _, replicate = await ready(shop, flow=Flow.CONTRIBUTE_AND_FINALIZE)
-    shop.chain.state.stake[shop.toolbox.worker] = 0
+    shop.chain.state.stake[shop.address] = 0
     assert (await done(shop, A.CHECK, replicate)).outcome is S.CAN_CONTRIBUTE
 
 
@@ -92,7 +92,7 @@ async def test_a_wallet_that_contributed_something_else_before_cannot_again(shop
         again = replicate if action is A.CHECK else _anew(shop, replicate)
         finished = await done(shop, action, again)
         assert finished.outcome is S.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET, action
-    assert shop.chain.state.locked_of(shop.toolbox.worker) == deal.worker_stake
+    assert shop.chain.state.locked_of(shop.address) == deal.worker_stake
 
 
 def _anew(shop, replicate):
@@ -119,7 +119,7 @@ async def test_a_contribution_locks_the_stake_and_tells_its_transaction(shop):
     finished = await done(shop, A.CONTRIBUTE, replicate)
     assert finished.outcome is S.CONTRIBUTED
     assert finished.tx == shop.chain.mined()[-1].receipt.tx_hash
-    assert shop.chain.state.locked_of(shop.toolbox.worker) == deal.worker_stake
+    assert shop.chain.state.locked_of(shop.address) == deal.worker_stake
 
 
 class UsedElsewhere:
@@ -140,9 +140,10 @@ class UsedElsewhere:
 
 async def test_a_wallet_that_was_used_elsewhere_contributes_all_the_same(shop):
     _, replicate = await ready(shop, trust=10)
-    shop.toolbox.sender = UsedElsewhere(shop.toolbox.sender)
+    sender = UsedElsewhere(shop.node.sender())
+    shop.make(sender=sender)
     finished = await done(shop, A.CONTRIBUTE, replicate)
-    assert (finished.outcome, shop.toolbox.sender.tries) == (S.CONTRIBUTED, 2)
+    assert (finished.outcome, sender.tries) == (S.CONTRIBUTED, 2)
 
 
 async def test_a_task_of_trust_1_is_finished_with_the_stored_link(shop):
@@ -156,7 +157,7 @@ async def test_a_task_of_trust_1_is_finished_with_the_stored_link(shop):
 @pytest.mark.parametrize(
     ("spoil", "status"),
     [
-        (lambda shop, deal: shop.chain.state.stake.update({shop.toolbox.worker: 0}),
+        (lambda shop, deal: shop.chain.state.stake.update({shop.address: 0}),
          S.CANT_CONTRIBUTE_SINCE_STAKE_TOO_LOW),
         (lambda shop, deal: shop.chain.mine_until(deal.start_time + 2100),
          S.CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE),
@@ -193,9 +194,9 @@ async def test_a_wallet_without_gas_parks_the_stage(shop):
     shop.chain.gas_price = Wei(10)
     for action in (A.CONTRIBUTE, A.REVEAL):
         if action is A.REVEAL:
-            shop.chain.fund(shop.toolbox.worker, coin=Wei(10 * (GAS + REVEAL_GAS)))
+            shop.chain.fund(shop.address, coin=Wei(10 * (GAS + REVEAL_GAS)))
             await done(shop, A.CONTRIBUTE, replicate)
-            shop.chain.drain(shop.toolbox.worker)
+            shop.chain.drain(shop.address)
             _agree(shop, replicate)
         finished = await done(shop, action, replicate)
         assert finished.outcome is S.OUT_OF_GAS, action

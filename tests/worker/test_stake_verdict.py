@@ -26,14 +26,14 @@ async def poor(shop):
     """Return a shop whose worker had no stake until a moment ago, and a replicate of its."""
     deal = await shop.deal(trust=10)
     shop.initialize(deal)
-    shop.chain.state.stake[shop.toolbox.worker] = 0
+    shop.chain.state.stake[shop.address] = 0
     shop.chain.mine(blocks=3)
     return shop, deal, shop.replicate(shop.offer(deal), digest=RIGHT)
 
 
 def deposit(shop, deal):
-    shop.chain.fund(shop.toolbox.worker, rlc=deal.worker_stake)
-    shop.chain.submit(shop.toolbox.worker, Deposit(deal.worker_stake))
+    shop.chain.fund(shop.address, rlc=deal.worker_stake)
+    shop.chain.submit(shop.address, Deposit(deal.worker_stake))
 
 
 async def started(shop, action, replicate):
@@ -55,7 +55,7 @@ async def test_a_node_that_lags_behind_a_deposit_costs_no_task(poor, action):
     shop, deal, replicate = poor
     deposit(shop, deal)
     shop.chain.mine(blocks=3)
-    shop.toolbox.horizon.saw(shop.chain.head.number)
+    shop.worker.horizon.saw(shop.chain.head.number)
     shop.chain.lag = 5
     stage = await started(shop, action, replicate)
     await shop.blocks(1)  # the node shows two blocks, and neither has the deposit
@@ -68,7 +68,7 @@ async def test_a_node_that_lags_behind_a_deposit_costs_no_task(poor, action):
 async def test_a_block_that_only_the_pool_told_of_is_waited_for(poor):
     shop, _, replicate = poor
     ahead = BlockNumber(shop.chain.head.number + 5)
-    shop.toolbox.horizon.saw(ahead)
+    shop.worker.horizon.saw(ahead)
     stage = await started(shop, A.CHECK, replicate)
     await shop.blocks(5)  # block ``ahead`` is the first that counts
     assert not stage.done()
@@ -80,7 +80,7 @@ async def test_a_pool_that_lies_about_the_block_delays_the_verdict_to_the_deadli
     poor,
 ):
     shop, deal, replicate = poor
-    shop.toolbox.horizon.saw(BlockNumber(10**15))
+    shop.worker.horizon.saw(BlockNumber(10**15))
     for action in (A.CHECK, A.CONTRIBUTE):
         stage = await started(shop, action, replicate)
         await shop.blocks(3)
@@ -117,7 +117,7 @@ async def test_a_deposit_between_the_two_looks_is_seen(poor):
 
 async def test_why_the_verdict_waits_is_logged_once_per_cause(poor):
     shop, _, replicate = poor
-    shop.toolbox.horizon.saw(BlockNumber(shop.chain.head.number + 3))
+    shop.worker.horizon.saw(BlockNumber(shop.chain.head.number + 3))
     structlog.reset_defaults()
     with structlog.testing.capture_logs() as told:
         await done(shop, A.CHECK, replicate, blocks=4)

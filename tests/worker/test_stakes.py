@@ -8,7 +8,7 @@ from scripted_pool import ScriptedPool
 from poolhand.domain.onchain import Claim
 from poolhand.domain.replicate.machine import Flow
 from poolhand.worker.stakes import ReplicateStake
-from poolhand.worker.status import left_behind, show_worker
+from poolhand.worker.status import left_behind
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ async def pool(tmp_path):
 
 
 def shown(pool, task):
-    told = show_worker(pool.member, pool.node.toolbox(), 1)
-    (found,) = [each for each in told["replicates"] if each["task_id"] == str(task)]
+    (found,) = [each for each in pool.shown()["replicates"] if each["task_id"] == str(task)]
     return found
 
 

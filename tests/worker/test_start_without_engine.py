@@ -11,7 +11,7 @@ from lonely_worker import LonelyProgram, no_reveal, signal_me
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.ports.runtime import ContainerSpec, Limits
-from poolhand.worker.toolbox import labels_of
+from poolhand.worker.app_engine import labels_of
 
 
 @pytest.fixture

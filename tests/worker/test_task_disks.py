@@ -8,8 +8,7 @@ from poolhand.containers.disks import DiskKind, TaskDisks, try_out
 from poolhand.containers.mounts import mounted_below, release
 from poolhand.worker.archive import pack
 from poolhand.worker.result_files import add_file
-from poolhand.worker.status import show_worker
-from poolhand.worker.toolbox import Folder
+from poolhand.worker.task_folders import Folder
 
 MIB = 1024**2
 
@@ -28,8 +27,8 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def laid(toolbox, disks, name):
-    folder = Folder(toolbox.base / name)
+def laid(folders, disks, name):
+    folder = Folder(folders.base / name)
     folder.create()
     for each in (folder.output, folder.work):
         disks.lay(each, 2 * MIB, 1000)
@@ -42,28 +41,28 @@ async def test_a_start_takes_away_disks_of_tasks_that_are_not_held_and_no_other(
     shop, pulled, disks
 ):
     """A crash may have come before the folder of an ended task was removed."""
-    toolbox, held = shop.toolbox, pulled.offer.task_id
-    kept = laid(toolbox, disks, str(held))
-    laid(toolbox, disks, "0x" + "ab" * 32)
-    toolbox.discard_all_but([held])
-    assert [path.name for path in toolbox.base.iterdir()] == [str(held)]
+    folders, held = shop.worker.folders, pulled.offer.task_id
+    kept = laid(folders, disks, str(held))
+    laid(folders, disks, "0x" + "ab" * 32)
+    folders.discard_all_but([held])
+    assert [path.name for path in folders.base.iterdir()] == [str(held)]
     assert (kept.output / "file").read_text() == str(held)
     mounted = {kept.output, kept.work} if disks.kind is not DiskKind.WATCH else set()
-    assert set(mounted_below(toolbox.base)) == mounted
-    toolbox.discard(held)
-    toolbox.discard(held)
-    assert list(toolbox.base.iterdir()) == []
-    assert mounted_below(toolbox.base) == []
+    assert set(mounted_below(folders.base)) == mounted
+    folders.discard(held)
+    folders.discard(held)
+    assert list(folders.base.iterdir()) == []
+    assert mounted_below(folders.base) == []
 
 
 async def test_a_worker_that_never_had_a_task_has_nothing_to_take_away(shop):
-    assert not shop.toolbox.base.exists()
-    shop.toolbox.discard_all_but([])
-    assert not shop.toolbox.base.exists()
+    assert not shop.worker.folders.base.exists()
+    shop.worker.folders.discard_all_but([])
+    assert not shop.worker.folders.base.exists()
 
 
 async def test_a_result_is_packed_from_its_disk(shop, pulled, disks):
-    folder = laid(shop.toolbox, disks, str(pulled.offer.task_id))
+    folder = laid(shop.worker.folders, disks, str(pulled.offer.task_id))
     add_file(folder.output, "stdout.txt", b"printed")
     pack(folder.output, folder.archive)
     assert names(folder.output) == ["file", "stdout.txt"]
@@ -89,8 +88,6 @@ async def test_the_status_tells_what_keeps_an_app_within_its_disk(tmp_path):
 
     pool = ScriptedPool(tmp_path)
     await pool.opens()
-    toolbox = pool.member.chain_watch._toolbox
-    toolbox.disk = DiskKind.WATCH
-    told = show_worker(pool.member, toolbox, 1)["disk"]
+    told = pool.shown()["disk"]
     assert told["kind"] == "watch"
     assert told["promise"].startswith("last resort")

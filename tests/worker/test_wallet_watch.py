@@ -11,7 +11,6 @@ from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS, SETTLE_GAS
 from poolhand.domain.onchain import ContributionStatus
 from poolhand.domain.replicate.machine import Flow
 from poolhand.wire.messages import Capacity, Reported
-from poolhand.worker.metrics import gauges
 from poolhand.worker.wallet_watch import AGAIN
 
 PRICE = 10
@@ -189,7 +188,7 @@ async def test_an_outage_of_the_chain_leaves_the_last_verdict(pool):
     pool.chain.outage = True
     await pool.blocks(3)
     assert capacity(pool).paused
-    assert pool.member.wallet.gas.balance == 0
+    assert pool.node.worker.wallet_watch.gas.balance == 0
 
 
 async def test_a_settlement_at_once_keeps_the_reserve_too(pool):
@@ -212,8 +211,7 @@ async def test_monitoring_reads_gas_stake_and_why_nothing_new_is_taken(pool):
     give(pool, TASK - 5)
     await pool.blocks(1)
     pool.member.pause("a new disk")
-    toolbox = pool.member._toolbox
-    text = generate_latest(gauges(pool.member, toolbox)).decode()
+    text = generate_latest(pool.gauges()).decode()
     read = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
     stake = float(pool.chain.state.stake_of(pool.node.address))
     wanted = {

@@ -1,4 +1,4 @@
-"""A worker's toolbox over fakes, with a deal on a fake chain: for stages, briefs and the member."""
+"""A worker put together over fakes, with a deal on a fake chain: for stages, briefs and the member."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, accept
 from poolhand.domain.units import UnixSeconds
-from poolhand.worker.stages import Stages
+from poolhand.store.memory import MemoryJournal
+from poolhand.wire.messages import SchedulerBound
 
 
 class Workshop:
@@ -26,9 +27,19 @@ class Workshop:
         (self.node,) = self.world.nodes
         self.chain, self.clock = self.world.chain, self.world.clock
         self.node.tasks = asyncio.get_running_loop()  # its sender runs, the program does not
-        self.toolbox = self.node.toolbox()
-        self.stages = Stages(self.toolbox, 1)
+        self.told: list[SchedulerBound] = []
+        self.make()
         self.chain.automine, self.chain.after_send = True, None
+
+    def make(self, **changes) -> None:
+        """Put the worker together, anew where it was before; ``changes`` are other ports."""
+        tasks, journal = asyncio.get_running_loop(), MemoryJournal()
+        self.worker = self.node.made(tasks, journal, link=self, **changes)
+        self.stages, self.address = self.worker.stages, self.node.address
+
+    def send(self, message) -> None:
+        """Implement ``worker.reports.PoolLink``."""
+        self.told.append(message)
 
     async def deal(self, **terms):
         self.chain.automine = False
@@ -42,7 +53,7 @@ class Workshop:
     def offer(self, deal, flow=Flow.STANDARD, **changes) -> Offer:
         """Offer the first task of a deal, honestly but for ``changes``."""
         index, task_id = next(deal.tasks())
-        signed = self.world.owner.sign_authorization(self.toolbox.worker, task_id, ZERO_ADDRESS)
+        signed = self.world.owner.sign_authorization(self.address, task_id, ZERO_ADDRESS)
         return replace(Offer(task_id, deal.deal_id, index, flow, signed), **changes)
 
     def replicate(self, offer, **changes):

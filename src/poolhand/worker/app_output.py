@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
@@ -22,7 +22,6 @@ from poolhand.domain.text import shown
 from poolhand.ports.runtime import MOST_LINE, ContainerRuntime, ContainerUse, LogLine
 from poolhand.transport.bearer import bearer_guard
 from poolhand.worker.control_page import NoOrderToken
-from poolhand.worker.toolbox import Toolbox
 
 LOOK: Final = 5.0
 """Seconds without a line after which the usage is told again."""
@@ -42,8 +41,16 @@ class NoAppRuns(Refused):
         )
 
 
-def output_routes(toolbox: Toolbox, token: str) -> APIRouter:
-    """Return the endpoint that tells what a running app prints."""
+def output_routes(
+    runtime: ContainerRuntime, container: Callable[[TaskId], str], token: str
+) -> APIRouter:
+    """Return the endpoint that tells what a running app prints.
+
+    Args:
+        runtime: Has the containers.
+        container: Names that of a task.
+        token: Of whoever may ask.
+    """
     router = APIRouter(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
 
     @router.get("/v1/tasks/{task_id}/output")
@@ -58,11 +65,11 @@ def output_routes(toolbox: Toolbox, token: str) -> APIRouter:
         ``{"memory", "cpu_seconds", "processes"}`` for what its container uses (bytes, seconds).
         """
         name = TaskId.parse(task_id)
-        container = toolbox.container(name)
-        use = await toolbox.runtime.usage(container)
+        place = container(name)
+        use = await runtime.usage(place)
         if use is None:
             raise NoAppRuns(name)
-        told = output_of(toolbox.runtime, container, use, tail, live=follow)
+        told = output_of(runtime, place, use, tail, live=follow)
         return StreamingResponse(told, media_type="application/x-ndjson")
 
     return router

@@ -1,39 +1,38 @@
-"""The worker's chain_watch: what the chain says of the replicates it holds.
+"""What the chain says of the replicates that a worker holds.
 
-The scheduler's messages only tell *when* to look; so do hub events, and every ten seconds the
-passing of time. What is seen becomes an event of the machine (``domain.replicate.news``).
+The scheduler's messages only tell *when* to look; so do hub events and, every ten seconds, new
+blocks (``worker.head_watch``). What is seen becomes an event of the machine
+(``domain.replicate.news``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import aclosing
 from typing import Final
 
 import structlog
 
 from poolhand.domain.errors import ChainUnreachable, IllegalTransition
-from poolhand.domain.ids import TaskId
-from poolhand.domain.onchain import EventKind, Head, TaskView
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.onchain import EventKind, TaskView
 from poolhand.domain.partial import Partial
 from poolhand.domain.replicate.machine import Ended, Replicate, Settled
 from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
-from poolhand.worker.disk_watch import DiskWatch
-from poolhand.worker.idle import show_moment
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.chain import Hub, Watcher
+from poolhand.ports.clock import Clock
+from poolhand.worker.horizon import Horizon
 from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.stakes import ReplicateStake, stake_of
-from poolhand.worker.toolbox import RETRY_SECONDS, Toolbox
-from poolhand.worker.wallet_watch import WalletWatch
 
 ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
-PATROL: Final = Seconds(10)
-"""Block time between two looks at everything that is held."""
-STALL: Final = Seconds(120)
-"""Time without a new block after which a chain counts as standing still: the slowest that iExec
-runs on has one every 5 s."""
+PAUSE: Final = 2.0
+"""Seconds between two tries to reach a chain that does not answer."""
 MOST_FAILED: Final = 3
 """Looks in one batch that fail, one after another, before each task is looked at alone."""
 MOST_IN_VAIN: Final = 5
@@ -47,34 +46,33 @@ class ChainWatch:
     """Looks at tasks on chain and feeds the shell.
 
     Args:
-        toolbox: Ports.
+        worker: Whose contributions are looked at.
+        hub: Read.
         shell: Fed with what is seen.
-        wallet: Looked at with every block.
-        disk: The same.
-        stalled: Told why nothing can be sent while no block comes, and None when one does.
-
-    Attributes:
-        head: The newest block seen.
-        stalled_since: When it was seen (Unix seconds by our clock), while no other follows.
+        horizon: Told of the blocks that are seen.
+        clock: For pauses while the chain does not answer.
+        boundary: Takes what a task raises.
+        outage: Told when the chain is out of reach.
+        claim_grace: How long the pool may claim a task before we do; None: for ever.
     """
 
     def __init__(
         self,
-        toolbox: Toolbox,
+        worker: Address,
+        hub: Hub,
         shell: ReplicateShell,
-        wallet: WalletWatch,
-        disk: DiskWatch,
-        stalled: Callable[[str | None], None] = lambda _: None,
+        horizon: Horizon,
+        clock: Clock,
+        boundary: FaultBoundary,
+        outage: OutageLog,
+        claim_grace: Seconds | None,
     ) -> None:
-        self._toolbox, self._shell, self._wallet, self._disk = toolbox, shell, wallet, disk
+        self._worker, self._hub, self._shell, self._horizon = worker, hub, shell, horizon
+        self._clock, self._boundary, self._outage = clock, boundary, outage
+        self._grace = claim_grace
         self._stakes: dict[TaskId, tuple[TaskView, NanoRlc | None]] = {}
         self._dirty: set[TaskId] = set()
         self._wake = asyncio.Event()
-        self._patrolled = UnixSeconds(0)
-        self._stalled = stalled
-        self._seen = toolbox.clock.now()
-        self.head: Head | None = None
-        self.stalled_since: UnixSeconds | None = None
         self._in_vain: dict[TaskId, int] = {}
 
     def look(self, task_id: TaskId) -> None:
@@ -82,6 +80,12 @@ class ChainWatch:
         if task_id in self._shell.replicates:
             self._dirty.add(task_id)
             self._wake.set()
+
+    def look_where_in_doubt(self) -> None:
+        """Look soon at whatever the next block may already decide."""
+        for task_id, replicate in self._shell.replicates.items():
+            if replicate.status in DOUBTS or replicate.is_watched:
+                self.look(task_id)
 
     def look_at_all(self) -> None:
         """Look soon at everything that is not over."""
@@ -113,71 +117,25 @@ class ChainWatch:
             except ChainUnreachable as unreachable:
                 left, fault = left | batch, unreachable
         if fault is None:
-            self._toolbox.chain_outage.over()
+            self._outage.over()
             return 0
-        self._toolbox.chain_outage.tell(fault)
+        self._outage.tell(fault)
         self._dirty |= left
-        await self._toolbox.clock.sleep(RETRY_SECONDS)
+        await self._clock.sleep(PAUSE)
         self._wake.set()
         return failed + 1
 
-    async def follow_events(self, first: BlockNumber) -> None:
+    async def follow_events(self, watcher: Watcher, pool: Address, first: BlockNumber) -> None:
         """Look at a task whenever the hub tells of it, for ever."""
-        events = self._toolbox.watcher.events(self._toolbox.pool, first)
-        async with aclosing(events) as following:  # type: ignore[type-var]
+        async with aclosing(watcher.events(pool, first)) as following:  # type: ignore[type-var]
             async for event in following:
                 if event.task_id is not None:
                     self.look(event.task_id)
-
-    async def follow_heads(self) -> None:
-        """Patrol, and look at wallet and disk, for ever."""
-        async with aclosing(self._toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
-            async for head in heads:
-                self._saw(head)
-                await self._patrol(head)
-
-    async def watch_for_heads(self) -> None:
-        """Say so when the chain stands still, or cannot be seen, for ever."""
-        while True:
-            await self._toolbox.clock.sleep(STALL / 4)
-            if self.stalled_since is None and self._toolbox.clock.now() >= self._seen + STALL:
-                self.stalled_since = self._seen
-                reason = _no_block(self.head, self._seen)
-                log.error("chain_stalled", cause=reason)
-                self._stalled(reason)
-
-    def _saw(self, head: Head) -> None:
-        self.head, self._seen = head, self._toolbox.clock.now()
-        if self.stalled_since is not None:
-            log.info("chain_moves", block=head.number, seconds=self._seen - self.stalled_since)
-            self.stalled_since = None
-            self._stalled(None)
 
     def stake(self, task_id: TaskId) -> ReplicateStake:
         """Return what a replicate that is held has at stake, as last seen."""
         view, worker_stake = self._stakes.get(task_id, (None, None))
         return stake_of(self._shell.replicates[task_id], view, worker_stake)
-
-    async def _patrol(self, head: Head) -> None:
-        self._toolbox.horizon.saw(head.number)
-        if head.timestamp >= self._patrolled + PATROL:
-            self._patrolled = head.timestamp
-            self.look_at_all()
-        for task_id, replicate in self._shell.replicates.items():
-            if replicate.status in DOUBTS or replicate.is_watched:
-                self.look(task_id)
-        with self._toolbox.boundary.around("disk"):
-            self._disk.look()
-        with self._toolbox.boundary.around("wallet"):
-            await self._look_at_wallet(head)
-
-    async def _look_at_wallet(self, head: Head) -> None:
-        try:
-            await self._wallet.look(head)
-        except ChainUnreachable as fault:
-            self._toolbox.chain_outage.tell(fault)
-        else:
-            self._toolbox.chain_outage.over()
 
     def _held(self) -> dict[TaskId, Replicate]:
         held = self._shell.replicates.items()
@@ -186,15 +144,15 @@ class ChainWatch:
     async def _is_deep(self, view: TaskView) -> bool:
         """Whether the end of a task, which may have been taken back and mined again, is not new."""
         first = BlockNumber(max(view.block - DEEP + 1, 0))
-        new = await self._toolbox.hub.task_events(view.task_id, first)
+        new = await self._hub.task_events(view.task_id, first)
         return not any(event.kind in ENDS for event in new)
 
     async def _note_stake(self, task_id: TaskId, view: TaskView) -> None:
         """Keep what the status page shows of a stake; raises ChainUnreachable."""
-        self._toolbox.horizon.saw(view.block)
+        self._horizon.saw(view.block)
         replicate = self._shell.replicates.get(task_id)
         if replicate is not None:
-            deal = await self._toolbox.hub.deal(replicate.offer.deal_id)
+            deal = await self._hub.deal(replicate.offer.deal_id)
             self._stakes[task_id] = view, deal.worker_stake if deal else None
 
     def _tidy_up(self) -> None:
@@ -223,8 +181,8 @@ class ChainWatch:
         views.check()
 
     async def _views(self, wanted: Collection[TaskId]) -> Partial[TaskId, TaskView]:
-        asked = dict.fromkeys(wanted, (self._toolbox.worker,))
-        return await self._toolbox.hub.tasks(asked) if asked else Partial({})
+        asked = dict.fromkeys(wanted, (self._worker,))
+        return await self._hub.tasks(asked) if asked else Partial({})
 
     async def _see(self, task_id: TaskId, view: TaskView) -> None:
         """Take the news of one task; raises ChainUnreachable."""
@@ -241,34 +199,24 @@ class ChainWatch:
     def _blind(self, tasks: Collection[TaskId], fault: Exception) -> None:
         """Give up a task that cannot be looked at again and again, unless stake may be in it."""
         for task_id in tasks:
-            words = self._toolbox.boundary.take(fault, "look", task_id=str(task_id))
+            words = self._boundary.take(fault, "look", task_id=str(task_id))
             replicate = self._shell.replicates.get(task_id)
             self._in_vain[task_id] = self._in_vain.get(task_id, 0) + 1
             if replicate is None or replicate.is_over or replicate.has_contributed:
                 continue
             if self._in_vain[task_id] >= MOST_IN_VAIN:
                 told = f"the task cannot be looked at on chain: {words}"
-                with self._toolbox.boundary.around("look", task_id=str(task_id)):
-                    self._shell.feed(task_id, Ended(self._toolbox.clock.now(), Status.FAILED, told))
+                with self._boundary.around("look", task_id=str(task_id)):
+                    self._shell.feed(task_id, Ended(self._clock.now(), Status.FAILED, told))
 
     async def _hear(self, task_id: TaskId, view: TaskView) -> None:
         replicate = self._shell.replicates.get(task_id)
         if replicate is None:
             return
-        now, grace = self._toolbox.clock.now(), self._toolbox.rules.claim_grace
-        news = news_of(view, replicate, self._toolbox.worker, now, grace)
+        news = news_of(view, replicate, self._worker, self._clock.now(), self._grace)
         if news is None or (isinstance(news, Settled) and not await self._is_deep(view)):
             return
         try:
             self._shell.feed(task_id, news)
         except IllegalTransition as fault:
             log.warning("news_refused", task_id=str(task_id), cause=str(fault))
-
-
-def _no_block(head: Head | None, since: UnixSeconds) -> str:
-    """Say for how long the chain has shown nothing new."""
-    last = "no block" if head is None else f"no block after {head.number}"
-    return (
-        f"the chain stands still or is out of reach: {last} since {show_moment(since)}; nothing "
-        "can be contributed or revealed"
-    )

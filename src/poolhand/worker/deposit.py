@@ -6,6 +6,7 @@ finds what the first one sent, even after a restart of the worker, and deposits 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -13,14 +14,15 @@ from typing import Final
 import structlog
 
 from poolhand.chain.errors import BalanceTooLow, Displaced
-from poolhand.domain import gas_reserve, onchain
+from poolhand.domain import onchain
 from poolhand.domain.deal import Account
 from poolhand.domain.errors import BrokenPrecondition, NothingToDeposit
 from poolhand.domain.onchain import Call, Receipt
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
-from poolhand.worker.stages.stake import stake_at_head
-from poolhand.worker.toolbox import MOST_LAG, Toolbox
-from poolhand.worker.wallet_watch import WalletWatch
+from poolhand.ports.chain import Watcher
+from poolhand.worker.stages.stake import StakeLook
+from poolhand.worker.task_views import MOST_LAG
+from poolhand.worker.worker_wallet import WorkerWallet
 
 MOST: Final = NanoRlc(2**63 - 1)
 """More than all the RLC there is."""
@@ -36,12 +38,25 @@ class Deposited:
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
 class Depositor:
-    """Turns the wallet's RLC into stake when the operator says so."""
+    """Turns the wallet's RLC into stake when the operator says so.
 
-    toolbox: Toolbox
-    wallet: WalletWatch
+    Args:
+        wallet: Sends.
+        stake: Reads what has become of it.
+        watcher: Tells when to look again.
+        deposited: Told of the account as a deposit left it.
+    """
+
+    def __init__(
+        self,
+        wallet: WorkerWallet,
+        stake: StakeLook,
+        watcher: Watcher,
+        deposited: Callable[[Account], None],
+    ) -> None:
+        self._wallet, self._stake, self._watcher = wallet, stake, watcher
+        self._deposited = deposited
 
     async def deposit(self, name: str, amount: NanoRlc) -> Deposited:
         """Deposit once for each name and amount, and wait until it is mined.
@@ -64,34 +79,32 @@ class Depositor:
         receipt = await self._send(f"deposit:{name}:{amount}", amount)
         log.info("stake_deposited", nrlc=amount, tx=str(receipt.tx_hash), block=receipt.block)
         account = await self._account_since(receipt.block)
-        self.wallet.deposited(account)
+        self._deposited(account)
         return Deposited(receipt, account)
 
     async def _send(self, purpose: str, amount: NanoRlc) -> Receipt:
-        reserve = gas_reserve.reserve(await self.toolbox.sender.means(), self.toolbox.owed())
+        reserve = await self._wallet.reserve()
         try:
             return await self._place(purpose, onchain.Deposit(amount), reserve)
         except BalanceTooLow as fault:
-            told = BalanceTooLow(f"{fault}: send RLC to {self.toolbox.worker}, or deposit less")
+            told = BalanceTooLow(f"{fault}: send RLC to {self._wallet.address}, or deposit less")
             told.is_mined = fault.is_mined
             raise told from fault
 
     async def _place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
         """Send it; once more if the wallet was used elsewhere, for then ours is never mined."""
         try:
-            return await self.toolbox.sender.send(purpose, call, reserve)
+            return await self._wallet.send(purpose, call, reserve)
         except Displaced as fault:
             log.warning("deposit_displaced", cause=str(fault))
-            return await self.toolbox.sender.send(purpose, call, reserve)
+            return await self._wallet.send(purpose, call, reserve)
 
     async def _account_since(self, block: BlockNumber) -> Account:
         """Read the account as a block left it: a node may lag behind the one with the receipt."""
         seen = 0
-        async with aclosing(self.toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
+        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for _ in heads:
-                head, account = await self.toolbox.until_answered(
-                    lambda: stake_at_head(self.toolbox)
-                )
+                head, account = await self._stake.at_head()
                 seen += 1
                 if head.number >= block or seen > MOST_LAG:
                     return account

@@ -6,53 +6,84 @@ where there is room. Until there is, nothing new is taken, and the stage waits t
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from poolhand.worker.toolbox import RETRY_SECONDS, Toolbox
+from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.clock import Clock
 
 LEAST: Final = 16 * 1024**2
 """Bytes below which a disk counts as full."""
+PAUSE: Final = 2.0
+"""Seconds between two looks for room."""
 
 
-def lack_of_room(toolbox: Toolbox) -> str | None:
-    """Say where there is no room left; None where there is."""
-    place = next(each for each in (toolbox.base, *toolbox.base.parents) if each.exists())
-    if toolbox.free(place) >= LEAST:
-        return None
-    return f"the disk at {toolbox.base} is full: less than {LEAST // 1024**2} MiB are free"
+def free_bytes(place: Path) -> int:
+    """Return what may still be written on the disk of a place (bytes)."""
+    return shutil.disk_usage(place).free
 
 
-async def until_room(toolbox: Toolbox) -> bool:
-    """Wait until there is room; tells whether there was none."""
-    was_full = False
-    while (lack := lack_of_room(toolbox)) is not None:
-        was_full = True
-        toolbox.disk_full.tell(lack)
-        await toolbox.clock.sleep(RETRY_SECONDS)
-    if was_full:
-        toolbox.disk_full.over()
-    return was_full
+class DiskRoom:
+    """Room on the disk of a folder, which need not be there yet.
+
+    Args:
+        base: The folder.
+        clock: For pauses between looks.
+
+    Attributes:
+        free: Reads the room at a place that is there (bytes).
+        outage: Told of a full disk by whoever finds it so.
+    """
+
+    def __init__(self, base: Path, clock: Clock, free: Callable[[Path], int] = free_bytes) -> None:
+        self._base, self._clock, self.free = base, clock, free
+        self.outage = OutageLog(
+            "disk_full",
+            "disk_has_room",
+            acts="operator of the worker",
+            next_step="free some space; the worker goes on by itself",
+        )
+
+    @property
+    def lack(self) -> str | None:
+        """Where there is no room left, as a sentence; None where there is."""
+        place = next(each for each in (self._base, *self._base.parents) if each.exists())
+        if self.free(place) >= LEAST:
+            return None
+        return f"the disk at {self._base} is full: less than {LEAST // 1024**2} MiB are free"
+
+    async def awaited(self) -> bool:
+        """Wait until there is room; tells whether there was none."""
+        was_full = False
+        while (lack := self.lack) is not None:
+            was_full = True
+            self.outage.tell(lack)
+            await self._clock.sleep(PAUSE)
+        if was_full:
+            self.outage.over()
+        return was_full
 
 
 class DiskWatch:
     """Looks at the disk with every block.
 
     Args:
-        toolbox: Where the disk is.
+        room: On the disk.
         changed: Told why nothing new may be taken, and None when it may again.
     """
 
-    def __init__(self, toolbox: Toolbox, changed: Callable[[str | None], None]) -> None:
-        self._toolbox, self._changed = toolbox, changed
+    def __init__(self, room: DiskRoom, changed: Callable[[str | None], None]) -> None:
+        self._room, self._changed = room, changed
         self._lack: str | None = None
 
     def look(self) -> None:
         """See whether there is room."""
-        before, self._lack = self._lack, lack_of_room(self._toolbox)
+        before, self._lack = self._lack, self._room.lack
         if self._lack is not None:
-            self._toolbox.disk_full.tell(self._lack)
+            self._room.outage.tell(self._lack)
         elif before is not None:
-            self._toolbox.disk_full.over()
+            self._room.outage.over()
         if self._lack != before:
             self._changed(self._lack)

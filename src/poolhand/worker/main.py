@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 
 import psutil
 import structlog
+from fastapi import APIRouter
 
 from poolhand import __version__
 from poolhand.chain import Chain, connect
@@ -20,8 +20,7 @@ from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.domain.deal import Workerpool
-from poolhand.domain.errors import Refused, RuntimeDown
-from poolhand.domain.ids import TaskId
+from poolhand.domain.errors import Refused
 from poolhand.domain.messages import Nonce
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
@@ -33,7 +32,7 @@ from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
-from poolhand.ports.runtime import Limits
+from poolhand.ports.runtime import ContainerRuntime, Limits
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
 from poolhand.store.file import FileJournal
@@ -48,27 +47,23 @@ from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_routes
+from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import control_routes
-from poolhand.worker.deposit import Depositor
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
+from poolhand.worker.metrics import gauges
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
-from poolhand.worker.pool_member import PoolMember
-from poolhand.worker.reports import PoolReports
 from poolhand.worker.results_place import ResultsPlace
-from poolhand.worker.stages import engine
-from poolhand.worker.status import left_behind, routes
-from poolhand.worker.toolbox import Rules, Toolbox
+from poolhand.worker.status import WorkerIdentity, WorkerTeller, left_behind, routes
+from poolhand.worker.task_rules import Rules
 
 TASK_LOG: Final = 1024 * 1024
 """Bytes kept of what an app prints, per stream."""
 
 FAULTS: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
-
-HONEST: Final = WorkerParts()
 
 log = structlog.get_logger()
 
@@ -193,29 +188,50 @@ async def _attend(
             entropy,
             parts.rules,
         )
-        reports, place = PoolReports(parts.link(client)), ResultsPlace()
-        toolbox = _toolbox(settings, world, facts, clock, reports, place)
-        stages = parts.stages(toolbox, settings.cpus)
-        journal = parts.journal(Section(world.journal, "task"))
-        member = PoolMember(toolbox, stages, journal, tasks, settings.cpus, reports, place)
-        control = Control(member, Section(world.journal, "operator"), clock, _farewell(client))
-        head = await toolbox.until_answered(world.chain.hub.head)
-        member.shell.recover(sudden=life.begin())
+        place, places = ResultsPlace(), AllowedPlaces.of(settings)
+
+        async def results() -> ResultsClient:
+            return HttpResults(await place.url(), world.wallet, facts, clock, places.rule)
+
+        worker = Worker(
+            world.wallet.address,
+            facts.workerpool,
+            f"poolhand-{settings.name}",
+            settings.base / "tasks",
+            settings.cpus,
+            _rules(settings),
+            hub=world.chain.hub,
+            watcher=world.chain.watcher,
+            sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
+            runtime=world.runtime,
+            fetcher=_fetcher(settings),
+            results=results,
+            place=place,
+            link=client,
+            journal=Section(world.journal, "task"),
+            clock=clock,
+            tasks=tasks,
+            boundary=FaultBoundary(settings.base / FAULTS),
+            places=places,
+            remembered=settings.metrics_window,
+            parts=parts,
+        )
+        orders = Section(world.journal, "operator")
+        control = Control(worker.member, orders, clock, _farewell(client))
+        head = await worker.retry.ask(world.chain.hub.head)
+        worker.shell.recover(sudden=life.begin())
         tasks.create_task(life.keep_looking(clock))
         control.recover()
-        await _sweep(toolbox, member, tasks)
-        member.chain_watch.look_at_all()
-        tasks.create_task(member.chain_watch.keep_looking())
-        tasks.create_task(member.chain_watch.follow_events(head.number))
-        tasks.create_task(member.chain_watch.follow_heads())
-        tasks.create_task(member.chain_watch.watch_for_heads())
-        tasks.create_task(keep_membership(client, member, clock))
+        await worker.sweep.once()
+        worker.follow(head.number)
+        tasks.create_task(keep_membership(client, worker.member, clock))
         at_work.set_result(control)
         token = entropy.bytes(32).hex()
-        orders = control_routes(control, Depositor(toolbox, member.wallet), token)
-        output = output_routes(toolbox, token)
-        pages = [routes(member, toolbox, settings.cpus), orders, output]
-        app = application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
+        app = application(
+            "Poolhand worker",
+            _pages(worker, _identity(settings, world), world.runtime, control, token),
+            hosts=hosts_of("127.0.0.1"),
+        )
 
         def told(port: int) -> None:
             url = f"http://127.0.0.1:{port}"
@@ -228,36 +244,35 @@ async def _attend(
         try:
             await serve(app, "127.0.0.1", settings.status_port, told, flag="--status-port")
         finally:
-            log.info("worker_stopped", **left_behind(member))
+            log.info("worker_stopped", **left_behind(worker.member))
 
 
-async def _sweep(toolbox: Toolbox, member: PoolMember, tasks: asyncio.TaskGroup) -> None:
-    """Remove containers, folders and disks of replicates that are no longer held.
+def _pages(
+    worker: Worker,
+    who: WorkerIdentity,
+    runtime: ContainerRuntime,
+    control: Control,
+    token: str,
+) -> tuple[APIRouter, ...]:
+    """Return what the status page answers, orders included: those need the token."""
+    wallet, durations = worker.wallet_watch, worker.computations.durations
+    teller = WorkerTeller(who, worker.member, wallet, worker.head_watch)
+    return (
+        routes(teller, gauges(worker.member, wallet, durations)),
+        control_routes(control, worker.depositor, token),
+        output_routes(runtime, worker.engine.container, token),
+    )
 
-    A worker that holds some goes on without its engine, for their stake may depend on reveals,
-    which need none.
 
-    Raises:
-        RuntimeDown: There is no container engine, and nothing else to do.
-    """
-
-    def held() -> list[TaskId]:
-        return [each.task_id for each in member.held()]
-
-    async def later() -> None:
-        with toolbox.boundary.around("sweep"):
-            await engine.in_time(toolbox, lambda: engine.sweep(toolbox, held))
-
-    await asyncio.to_thread(toolbox.discard_all_but, tuple(member.shell.replicates))
-    if member.shell.replicates:
-        tasks.create_task(later())
-        return
-    try:
-        await engine.sweep(toolbox, held)
-    except RuntimeDown:
-        raise
-    except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
-        toolbox.boundary.take(fault, "sweep")
+def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
+    return WorkerIdentity(
+        settings.name,
+        settings.base,
+        world.wallet.address,
+        settings.pool,
+        settings.cpus,
+        world.disk,
+    )
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
@@ -274,19 +289,19 @@ async def _when_let_in(place: ResultsPlace, ready: Callable[[], None]) -> None:
     ready()
 
 
-def _toolbox(
-    settings: WorkerSettings,
-    world: World,
-    facts: PoolFacts,
-    clock: SystemClock,
-    reports: PoolReports,
-    place: ResultsPlace,
-) -> Toolbox:
-    places = AllowedPlaces.of(settings)
+def _fetcher(settings: WorkerSettings) -> SafeFetcher:
+    return SafeFetcher(
+        FetchRules(
+            allow_http=settings.allow_private,
+            allow_private=settings.allow_private,
+            hosts=frozenset(each.lower() for each in settings.allowed_hosts),
+            allow_files=settings.folders,
+            ipfs_gateways=settings.ipfs_gateways,
+        )
+    )
 
-    async def results() -> ResultsClient:
-        return HttpResults(await place.url(), world.wallet, facts, clock, places.rule)
 
+def _rules(settings: WorkerSettings) -> Rules:
     limits = Limits(
         memory=settings.memory,
         cpus=1.0,
@@ -296,16 +311,7 @@ def _toolbox(
         output=settings.output,
         work=settings.work,
     )
-    fetcher = SafeFetcher(
-        FetchRules(
-            allow_http=settings.allow_private,
-            allow_private=settings.allow_private,
-            hosts=frozenset(each.lower() for each in settings.allowed_hosts),
-            allow_files=settings.folders,
-            ipfs_gateways=settings.ipfs_gateways,
-        )
-    )
-    rules = Rules(
+    return Rules(
         limits,
         settings.allow_network,
         settings.input_bytes,
@@ -315,25 +321,6 @@ def _toolbox(
         settings.pull_timeout,
         settings.developer_logger,
         settings.claim_grace,
-    )
-    return Toolbox(
-        worker=world.wallet.address,
-        name=f"poolhand-{settings.name}",
-        pool=facts.workerpool,
-        hub=world.chain.hub,
-        watcher=world.chain.watcher,
-        sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
-        runtime=world.runtime,
-        fetcher=fetcher,
-        results=results,
-        clock=clock,
-        on_logs=reports.logs,
-        rules=rules,
-        base=settings.base / "tasks",
-        boundary=FaultBoundary(settings.base / FAULTS),
-        places=places,
-        durations=deque(maxlen=settings.metrics_window),
-        disk=world.disk,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from math import nan
 from statistics import fmean
@@ -11,15 +11,17 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.standing import Hold
-from poolhand.worker.toolbox import Toolbox
+from poolhand.worker.wallet_watch import WalletWatch
 
 Read = tuple[str, str, Callable[[], float]]
 
 
-def gauges(member: PoolMember, toolbox: Toolbox) -> CollectorRegistry:
-    """Return a registry of one worker's gauges."""
+def gauges(
+    member: PoolMember, wallet: WalletWatch, durations: Collection[float]
+) -> CollectorRegistry:
+    """Return a registry of one worker's gauges; ``durations`` of its last computations (s)."""
     registry = CollectorRegistry()
-    for name, meaning, read in (*_work(member, toolbox), *_money(member)):
+    for name, meaning, read in (*_work(member, durations), *_money(wallet)):
         Gauge(f"poolhand_worker_{name}", meaning, registry=registry).set_function(read)
     paused = Gauge(
         "poolhand_worker_paused",
@@ -32,8 +34,8 @@ def gauges(member: PoolMember, toolbox: Toolbox) -> CollectorRegistry:
     return registry
 
 
-def _work(member: PoolMember, toolbox: Toolbox) -> Iterator[Read]:
-    standing, durations = member.standing, toolbox.durations
+def _work(member: PoolMember, durations: Collection[float]) -> Iterator[Read]:
+    standing = member.standing
     yield "connected", "Whether the pool is connected", lambda: standing.connected
     yield "replicates", "Replicates held", lambda: len(member.shell.replicates)
     yield (
@@ -53,8 +55,7 @@ def _work(member: PoolMember, toolbox: Toolbox) -> Iterator[Read]:
     yield "offers_declined", "Offers declined since the start", offers.declined.total
 
 
-def _money(member: PoolMember) -> Iterator[Read]:
-    wallet = member.wallet
+def _money(wallet: WalletWatch) -> Iterator[Read]:
     yield (
         "gas_balance_wei",
         "The wallet's coin",

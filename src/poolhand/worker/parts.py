@@ -8,14 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from poolhand.domain.ids import Address
+from poolhand.ports.chain import Hub, TransactionSender, Watcher
+from poolhand.ports.clock import Clock
+from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.transport.listener import ClientRules
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.reports import PoolLink
 from poolhand.worker.shell import StageRunner
-from poolhand.worker.stages import Stages
-from poolhand.worker.toolbox import Toolbox
+
+
+class StageWrapper(Protocol):
+    """Wraps the honest stages of a worker."""
+
+    def __call__(
+        self, honest: StageRunner, worker: Address, hub: Hub, watcher: Watcher, clock: Clock, /
+    ) -> StageRunner:
+        """Return what carries out the stages; it may look at the chain as the worker does."""
+
+
+def _stages_as_they_are(
+    honest: StageRunner, _worker: Address, _hub: Hub, _watcher: Watcher, _clock: Clock
+) -> StageRunner:
+    return honest
+
+
+def _sender_as_it_is(sender: TransactionSender) -> TransactionSender:
+    return sender
+
+
+def _results_as_they_are(service: ResultsClient) -> ResultsClient:
+    return service
 
 
 def _journal_as_it_is(journal: Journal) -> Journal:
@@ -35,14 +61,18 @@ class WorkerParts:
     """Parts of a worker.
 
     Attributes:
-        stages: Makes what carries out the stages, of the toolbox and the number of slots.
+        stages: Wraps what carries out the stages.
+        sender: Wraps the wallet's transactions.
+        results: Wraps the results service.
         journal: Wraps the journal of the replicates.
         link: Wraps the session to the pool.
         rules: Limits that the session keeps to.
         claims: What the worker tells of itself.
     """
 
-    stages: Callable[[Toolbox, int], StageRunner] = Stages
+    stages: StageWrapper = _stages_as_they_are
+    sender: Callable[[TransactionSender], TransactionSender] = _sender_as_it_is
+    results: Callable[[ResultsClient], ResultsClient] = _results_as_they_are
     journal: Callable[[Journal], Journal] = _journal_as_it_is
     link: Callable[[PoolLink], PoolLink] = _link_as_it_is
     rules: ClientRules = ClientRules()

@@ -7,28 +7,29 @@ thing only: that a task is offered. All else it hears makes it look at the chain
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from poolhand.domain.errors import IllegalTransition, PeerFault, Refused
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Accepted, Entry, Replicate, Report
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
-from poolhand.ports.journal import Journal
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.ports.clock import Clock
 from poolhand.wire import messages
 from poolhand.wire.messages import Held, Welcome, WorkerBound
+from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.brief import check_offer
+from poolhand.worker.briefs import Briefs
 from poolhand.worker.chain_watch import ChainWatch
-from poolhand.worker.disk_watch import DiskWatch
+from poolhand.worker.horizon import Horizon
 from poolhand.worker.reports import PoolReports
 from poolhand.worker.results_place import ResultsPlace
-from poolhand.worker.shell import ReplicateShell, StageRunner
+from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.standing import Hold, WorkerStanding
-from poolhand.worker.toolbox import Toolbox
-from poolhand.worker.wallet_watch import WalletWatch
+from poolhand.worker.task_folders import TaskFolders
 
 MOST_HELD_PER_SLOT: Final = 16
 """Replicates that the worker holds at once, per slot; more are declined."""
@@ -51,41 +52,43 @@ class PoolMember:
     """One worker in one pool.
 
     Args:
-        toolbox: Ports and settings of the stages.
-        stages: What carries out the stages (``Stages`` over the toolbox).
-        journal: Of the replicates.
-        tasks: Owns whatever runs.
+        worker, pool: Who is offered tasks, and whose.
         slots: Tasks that are computed at once.
+        shell: Has the replicates.
+        chain_watch: Looks at their tasks.
+        briefs: Of the deals that are offered.
+        folders: Have the results.
+        horizon: Told of blocks that the pool knows.
         reports: Tells the pool.
         place: Told where the pool wants results.
+        places: Says whether they may be brought there.
+        clock: For the events made here.
+        boundary: Takes what a message raises.
+        tasks: Owns whatever runs.
     """
 
     def __init__(
         self,
-        toolbox: Toolbox,
-        stages: StageRunner,
-        journal: Journal,
-        tasks: asyncio.TaskGroup,
+        worker: Address,
+        pool: Address,
         slots: int,
+        shell: ReplicateShell,
+        chain_watch: ChainWatch,
+        briefs: Briefs,
+        folders: TaskFolders,
+        horizon: Horizon,
         reports: PoolReports,
         place: ResultsPlace,
+        places: AllowedPlaces,
+        clock: Clock,
+        boundary: FaultBoundary,
+        tasks: asyncio.TaskGroup,
     ) -> None:
-        self._toolbox, self._tasks, self._slots = toolbox, tasks, slots
-        self._reports, self._place = reports, place
-        self.shell = ReplicateShell(
-            journal,
-            stages,
-            self._tell,
-            toolbox.clock,
-            tasks,
-            toolbox.boundary,
-            toolbox.replicates,
-        )
-        self.wallet = WalletWatch(toolbox, self.shell, lambda why: self.hold(Hold.GAS, why))
-        disk = DiskWatch(toolbox, lambda why: self.hold(Hold.DISK, why))
-        self.chain_watch = ChainWatch(
-            toolbox, self.shell, self.wallet, disk, lambda why: self.hold(Hold.CHAIN, why)
-        )
+        self._worker, self._pool, self._slots = worker, pool, slots
+        self.shell, self.chain_watch, self._briefs = shell, chain_watch, briefs
+        self._folders, self._horizon, self._reports = folders, horizon, reports
+        self._place, self._places, self._clock = place, places, clock
+        self._boundary, self._tasks = boundary, tasks
         self.standing = WorkerStanding()
         self._taking: set[TaskId] = set()
 
@@ -131,7 +134,7 @@ class PoolMember:
         """Take nothing whose result may not be brought where the pool wants it."""
         reason = None
         try:
-            await self._toolbox.places.check_results(url)
+            await self._places.check_results(url)
         except OSError:
             pass  # it may be known when there is a result
         except Refused as fault:
@@ -142,18 +145,18 @@ class PoolMember:
     async def disconnected(self, reason: str, retry_in: float | None) -> None:
         """Go on with what is held: the chain does not need the pool."""
         is_news = self.standing.away_since is None
-        self.standing.left(reason, self._toolbox.clock.now(), retry_in)
+        self.standing.left(reason, self._clock.now(), retry_in)
         if is_news:  # how the tries since then go is told by the session, now and then
             log.warning("pool_left", cause=reason, retry_in=retry_in)
 
     async def received(self, message: WorkerBound) -> None:
         """Take one message of the pool; what it leads to by no fault of the pool ends with it."""
         task_id = str(getattr(message, "task_id", None))
-        with self._toolbox.boundary.around("message", kind=type(message).__name__, task_id=task_id):
+        with self._boundary.around("message", kind=type(message).__name__, task_id=task_id):
             await self._receive(message)
 
     async def _receive(self, message: WorkerBound) -> None:
-        now = self._toolbox.clock.now()
+        now = self._clock.now()
         match message:
             case messages.Offer():
                 self._tasks.create_task(self._take(message))
@@ -162,7 +165,7 @@ class PoolMember:
             case messages.Completed(task_id):
                 self._hear_of_end(task_id)
             case messages.UploadAsked(task_id):
-                ready = await asyncio.to_thread(self._archive(task_id).exists)
+                ready = await asyncio.to_thread(self._folders.of(task_id).archive.exists)
                 self._feed(task_id, machine.UploadAsked(now, ready))
             case messages.Aborted(task_id, cause):
                 self._abort(task_id, cause)
@@ -173,7 +176,7 @@ class PoolMember:
 
     def _hear_of_chain(self, message: messages.Activated | messages.RevealAsked) -> None:
         if isinstance(message, messages.Activated):
-            self._toolbox.horizon.saw(message.block)
+            self._horizon.saw(message.block)
         self.chain_watch.look(message.task_id)
 
     def pause(self, reason: str | None) -> None:
@@ -208,20 +211,20 @@ class PoolMember:
             self.standing.offers.seen += 1
             self._check_unread(task_id)
             self._check_room()
-            brief = await self._toolbox.brief(offer)
-            check_offer(offer, brief, self._toolbox.pool, self._toolbox.worker)
+            brief = await self._briefs.of(offer)
+            check_offer(offer, brief, self._pool, self._worker)
             if task_id not in self._taking:
                 return  # the pool has taken the offer back meanwhile
             deadline = brief.category.contribution_deadline(brief.deal.start_time)
             self._check_holds()
-            self.shell.accept(Accepted(self._toolbox.clock.now(), offer, deadline))
+            self.shell.accept(Accepted(self._clock.now(), offer, deadline))
             self.standing.offers.accepted += 1
             self.standing.idle = {}
             self.chain_watch.look(task_id)
         except (PeerFault, Refused) as fault:
             self._decline(task_id, fault)
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not the offer's
-            words = self._toolbox.boundary.take(fault, "offer", task_id=str(task_id))
+            words = self._boundary.take(fault, "offer", task_id=str(task_id))
             self._decline(task_id, OfferFaulted(words))
         finally:
             self._taking.discard(task_id)
@@ -247,7 +250,7 @@ class PoolMember:
         self._none_here(task_id, str(fault))
 
     def _none_here(self, task_id: TaskId, why: str) -> None:
-        self._reports.none_here(task_id, self._toolbox.clock.now(), why)
+        self._reports.none_here(task_id, self._clock.now(), why)
 
     def _abort(self, task_id: TaskId, cause: str) -> None:
         """Stop what has not touched the chain; of anything else the chain has the word."""
@@ -257,7 +260,7 @@ class PoolMember:
             return
         ends = {str(each): each for each in FINAL - {Status.COMPLETED}}
         status = ends.get(cause, Status.FAILED)
-        self._feed(task_id, machine.Ended(self._toolbox.clock.now(), status, "told by the pool"))
+        self._feed(task_id, machine.Ended(self._clock.now(), status, "told by the pool"))
 
     def _hear_of_end(self, task_id: TaskId) -> None:
         """Look at the chain; of what is not held, say so, for the pool waits to hear of its end."""
@@ -276,15 +279,13 @@ class PoolMember:
 
     # ------------------------------------------------------------------------------------ telling
 
-    def _tell(self, task_id: TaskId, replicate: Replicate, reports: tuple[Report, ...]) -> None:
+    def tell(self, task_id: TaskId, replicate: Replicate, reports: tuple[Report, ...]) -> None:
+        """Tell the pool of a replicate's new statuses, and look for what they may bring."""
         self._reports.moves(task_id, replicate, reports)
         if {each.entry.status for each in reports}.intersection(_TELLING):
             self.chain_watch.look(task_id)
         for each in reports:
             _log(task_id, each.entry)
-
-    def _archive(self, task_id: TaskId) -> Path:
-        return self._toolbox.folder(task_id).archive
 
 
 class OfferFaulted(Refused):

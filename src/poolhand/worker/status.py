@@ -6,36 +6,133 @@ moments in Unix seconds; null is what has not been looked at yet, or does not ap
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from poolhand import __version__
-from poolhand.containers.disks import PROMISES
+from poolhand.containers.disks import PROMISES, DiskKind
+from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
+from poolhand.worker.head_watch import HeadWatch
 from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
-from poolhand.worker.metrics import gauges
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.stakes import ReplicateStake
 from poolhand.worker.standing import Hold
 from poolhand.worker.status_page import HEADERS, front_page
-from poolhand.worker.toolbox import Toolbox
+from poolhand.worker.wallet_watch import WalletWatch
 
 
-def routes(member: PoolMember, toolbox: Toolbox, slots: int) -> APIRouter:
-    """Return the endpoints; none of them changes anything."""
+@dataclass(frozen=True, slots=True)
+class WorkerIdentity:
+    """What does not change of a worker while it runs.
+
+    Attributes:
+        name: As the operator calls it.
+        folder: Where everything of it lies.
+        worker: Its wallet.
+        workerpool: Which it works for.
+        slots: Tasks that it computes at once.
+        disk: What keeps an app within its limit.
+    """
+
+    name: str
+    folder: Path
+    worker: Address
+    workerpool: Address
+    slots: int
+    disk: DiskKind
+
+
+class WorkerTeller:
+    """Says how a worker is.
+
+    Args:
+        who: It is.
+        member: How it stands with its pool, and what it holds.
+        wallet: Its gas and stake.
+        heads: The chain as it sees it.
+    """
+
+    def __init__(
+        self, who: WorkerIdentity, member: PoolMember, wallet: WalletWatch, heads: HeadWatch
+    ) -> None:
+        self._who, self._member, self._wallet, self._heads = who, member, wallet, heads
+
+    def show(self) -> dict[str, Any]:
+        """Show its standing, its money, what it holds and why it takes nothing new."""
+        who, member = self._who, self._member
+        standing, held = member.standing, member.shell.replicates.items()
+        return {
+            "name": who.name,
+            "folder": str(who.folder),
+            "worker": str(who.worker),
+            "workerpool": str(who.workerpool),
+            "version": __version__,
+            "slots": who.slots,
+            "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},
+            "connected": standing.connected,
+            "problem": standing.problem,
+            "paused": standing.paused,
+            "draining": Hold.DRAIN in standing.holds,
+            "idle": dict(standing.idle),
+            "idle_causes": [asdict(cause) for cause in idle_causes(self.idle_facts())],
+            "tasks_seen": tasks_seen(standing.idle),
+            "chain": _chain(self._heads),
+            "gas": _gas(self._wallet),
+            "stake": _account(self._wallet),
+            "offers": asdict(standing.offers),
+            "unread": dict(member.shell.unread),
+            "replicates": [
+                {
+                    "task_id": str(task_id),
+                    **show_replicate(each),
+                    **_stake(member.chain_watch.stake(task_id)),
+                }
+                for task_id, each in held
+            ],
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Tell whether the worker is up and connected, and reads the chain."""
+        trouble = self._heads.trouble
+        connected = self._member.standing.connected
+        return {"ok": not trouble, "connected": connected, "chain": trouble or None}
+
+    def idle_facts(self) -> IdleFacts:
+        """Gather what the causes of idleness are told from."""
+        account, wallet = self._wallet.account, self._wallet
+        return IdleFacts(
+            wallet=self._who.worker,
+            standing=self._member.standing,
+            working=sum(map(_occupies_slot, self._member.shell.replicates.values())),
+            slots=self._who.slots,
+            gas=wallet.gas,
+            is_short=wallet.is_short,
+            free=account.stake if account else None,
+            capped=wallet.capped,
+        )
+
+
+def routes(teller: WorkerTeller, registry: CollectorRegistry) -> APIRouter:
+    """Return the endpoints; none of them changes anything.
+
+    Args:
+        teller: Says how the worker is.
+        registry: What is measured.
+    """
     router = APIRouter()
-    registry = gauges(member, toolbox)
 
     @router.get("/", include_in_schema=False)
     async def front() -> HTMLResponse:
         """Show the status to a person with a browser."""
-        return HTMLResponse(front_page(show_worker(member, toolbox, slots)), headers=HEADERS)
+        return HTMLResponse(front_page(teller.show()), headers=HEADERS)
 
     @router.get("/version")
     async def version() -> Response:
@@ -45,9 +142,7 @@ def routes(member: PoolMember, toolbox: Toolbox, slots: int) -> APIRouter:
     @router.get("/health")
     async def health() -> dict[str, Any]:
         """Tell whether the worker is up and connected, and reads the chain."""
-        trouble = toolbox.watcher.trouble
-        connected = member.standing.connected
-        return {"ok": not trouble, "connected": connected, "chain": trouble or None}
+        return teller.health()
 
     @router.get("/metrics")
     async def metrics() -> Response:
@@ -57,43 +152,9 @@ def routes(member: PoolMember, toolbox: Toolbox, slots: int) -> APIRouter:
     @router.get("/v1/status")
     async def status() -> dict[str, Any]:
         """Tell what the worker does, and why it does nothing when it does nothing."""
-        return show_worker(member, toolbox, slots)
+        return teller.show()
 
     return router
-
-
-def show_worker(member: PoolMember, toolbox: Toolbox, slots: int) -> dict[str, Any]:
-    """Show a worker: its standing, its money, what it holds and why it takes nothing new."""
-    standing, held = member.standing, member.shell.replicates.items()
-    return {
-        "name": toolbox.name.removeprefix("poolhand-"),
-        "folder": str(toolbox.base.parent),
-        "worker": str(toolbox.worker),
-        "workerpool": str(toolbox.pool),
-        "version": __version__,
-        "slots": slots,
-        "disk": {"kind": toolbox.disk, "promise": PROMISES[toolbox.disk]},
-        "connected": standing.connected,
-        "problem": standing.problem,
-        "paused": standing.paused,
-        "draining": Hold.DRAIN in standing.holds,
-        "idle": dict(standing.idle),
-        "idle_causes": [asdict(cause) for cause in idle_causes(facts_of(member, toolbox, slots))],
-        "tasks_seen": tasks_seen(standing.idle),
-        "chain": _chain(member),
-        "gas": _gas(member),
-        "stake": _account(member),
-        "offers": asdict(standing.offers),
-        "unread": dict(member.shell.unread),
-        "replicates": [
-            {
-                "task_id": str(task_id),
-                **show_replicate(each),
-                **_stake(member.chain_watch.stake(task_id)),
-            }
-            for task_id, each in held
-        ],
-    }
 
 
 def left_behind(member: PoolMember) -> dict[str, Any]:
@@ -109,40 +170,24 @@ def left_behind(member: PoolMember) -> dict[str, Any]:
     }
 
 
-def facts_of(member: PoolMember, toolbox: Toolbox, slots: int) -> IdleFacts:
-    """Gather what the causes of idleness are told from."""
-    account = member.wallet.account
-    return IdleFacts(
-        wallet=toolbox.worker,
-        standing=member.standing,
-        working=sum(map(_occupies_slot, member.shell.replicates.values())),
-        slots=slots,
-        gas=member.wallet.gas,
-        is_short=member.wallet.is_short,
-        free=account.stake if account else None,
-        capped=member.wallet.capped,
-    )
-
-
 def _occupies_slot(replicate: Replicate) -> bool:
     return not (replicate.is_over or replicate.has_contributed or replicate.parked)
 
 
-def _chain(member: PoolMember) -> dict[str, Any]:
+def _chain(heads: HeadWatch) -> dict[str, Any]:
     """Show how far the chain is, and since when it shows nothing new, by this machine's clock."""
-    head = member.chain_watch.head
     return {
-        "block": head.number if head else None,
-        "block_time": head.timestamp if head else None,
-        "stalled_since": member.chain_watch.stalled_since,
+        "block": heads.head.number if heads.head else None,
+        "block_time": heads.head.timestamp if heads.head else None,
+        "stalled_since": heads.stalled_since,
     }
 
 
-def _gas(member: PoolMember) -> dict[str, Any]:
-    gas = member.wallet.gas
+def _gas(wallet: WalletWatch) -> dict[str, Any]:
+    gas = wallet.gas
     if gas is None:
         return {"balance_wei": None, "reserve_wei": None, "missing_wei": None}
-    missing = gas.missing if member.wallet.is_short else None
+    missing = gas.missing if wallet.is_short else None
     return {
         "balance_wei": gas.balance,
         "reserve_wei": gas.reserve,
@@ -150,8 +195,8 @@ def _gas(member: PoolMember) -> dict[str, Any]:
     }
 
 
-def _account(member: PoolMember) -> dict[str, Any]:
-    account = member.wallet.account
+def _account(wallet: WalletWatch) -> dict[str, Any]:
+    account = wallet.account
     return {
         "free_nrlc": account.stake if account else None,
         "locked_nrlc": account.locked if account else None,

@@ -32,7 +32,7 @@ def front_page(told: Mapping[str, Any]) -> str:
     """Return the page.
 
     Args:
-        told: As ``status.show_worker`` has it.
+        told: As ``WorkerTeller.show`` has it.
     """
     title = f"Worker {_cell(told['name'])}"
     parts = [_table((), _facts(told))]

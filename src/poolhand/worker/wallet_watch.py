@@ -19,8 +19,11 @@ from poolhand.domain.onchain import Head
 from poolhand.domain.replicate.machine import Refilled, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds, UnixSeconds, show_coin
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock
 from poolhand.worker.shell import ReplicateShell
-from poolhand.worker.toolbox import Toolbox
+from poolhand.worker.worker_wallet import WorkerWallet
 
 ACCOUNT_PATROL: Final = Seconds(10)
 """Block time between two looks at the stake."""
@@ -50,8 +53,11 @@ class WalletWatch:
     """Judges the wallet and wakes what waits for gas.
 
     Args:
-        toolbox: Ports; the wallet is its sender's.
-        shell: Whose replicates owe reveals.
+        wallet: Looked at.
+        hub: Has its stake.
+        shell: Has the replicates that wait for gas.
+        clock: For the pauses between tries.
+        boundary: Takes what a replicate raises.
         changed: Told why nothing new may be taken, and None when it may again.
 
     Attributes:
@@ -60,9 +66,16 @@ class WalletWatch:
     """
 
     def __init__(
-        self, toolbox: Toolbox, shell: ReplicateShell, changed: Callable[[str | None], None]
+        self,
+        wallet: WorkerWallet,
+        hub: Hub,
+        shell: ReplicateShell,
+        clock: Clock,
+        boundary: FaultBoundary,
+        changed: Callable[[str | None], None],
     ) -> None:
-        self._toolbox, self._shell, self._changed = toolbox, shell, changed
+        self._wallet, self._hub, self._shell, self._clock = wallet, hub, shell, clock
+        self._boundary, self._changed = boundary, changed
         self._looked = self._appraised = UnixSeconds(0)
         self._tries: dict[TaskId, _Try] = {}
         self.is_short = False
@@ -74,13 +87,13 @@ class WalletWatch:
         """Read the wallet, at most once per second of block time; raises ChainUnreachable."""
         if head.timestamp == self._looked:
             return
-        means = await self._toolbox.sender.means()
+        means = await self._wallet.means()
         self._looked = head.timestamp
         self._judge(means)
         self._wake(means)
         if head.timestamp >= self._appraised + ACCOUNT_PATROL:
-            worker = self._toolbox.worker
-            self.account = (await self._toolbox.hub.accounts([worker]))[worker]
+            worker = self._wallet.address
+            self.account = (await self._hub.accounts([worker]))[worker]
             self._appraised = head.timestamp
 
     def deposited(self, account: Account) -> None:
@@ -88,12 +101,12 @@ class WalletWatch:
         self.account = account
 
     def _judge(self, means: Means) -> None:
-        before, self.gas = self.gas, judge(means, self._toolbox.owed())
+        before, self.gas = self.gas, judge(means, self._wallet.owed)
         was_short, self.is_short = self.is_short, self.gas.is_short(self.is_short)
         was_capped, self.capped = self.capped, means.cap_told if means.is_capped_out else None
         self._note(was_short, was_capped)
         if self.is_short:
-            reason = shortage(self.gas, self._toolbox.worker)
+            reason = shortage(self.gas, self._wallet.address)
             if not was_short or before is None or before.balance != self.gas.balance:
                 self._changed(reason)
         elif self.capped:
@@ -105,9 +118,9 @@ class WalletWatch:
     def _note(self, was_short: bool, was_capped: str | None) -> None:
         """Tell once that gas is short or too dear, and once that it no longer is."""
         assert self.gas is not None
-        wallet = str(self._toolbox.worker)
+        wallet = str(self._wallet.address)
         if self.is_short and not was_short:
-            log.error("gas_short", wallet=wallet, cause=shortage(self.gas, self._toolbox.worker))
+            log.error("gas_short", wallet=wallet, cause=shortage(self.gas, self._wallet.address))
         elif was_short and not self.is_short:
             log.info("gas_refilled", wallet=wallet, balance=self.gas.balance)
         if self.capped and not was_capped:
@@ -123,16 +136,16 @@ class WalletWatch:
             for task_id, each in held.items()
             if each.parked is not None and self._may_try(task_id, each, means)
         ]
-        now = self._toolbox.clock.now()
-        for task_id in payable(means, self._toolbox.owed(), waiting):
+        now = self._clock.now()
+        for task_id in payable(means, self._wallet.owed, waiting):
             self._tries[task_id] = _Try(now, means)
             log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
-            with self._toolbox.boundary.around("refill", task_id=str(task_id)):
+            with self._boundary.around("refill", task_id=str(task_id)):
                 self._shell.feed(task_id, Refilled(now))
 
     def _may_try(self, task_id: TaskId, replicate: Replicate, means: Means) -> bool:
         before, failures = self._tries.get(task_id), replicate.count(Status.OUT_OF_GAS)
-        return before is None or before.is_outdated(means, self._toolbox.clock.now(), failures)
+        return before is None or before.is_outdated(means, self._clock.now(), failures)
 
 
 def shortage(gas: WalletGas, wallet: Address) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 from poolhand.devnet.adversaries.boast import boast
 from poolhand.devnet.adversaries.flood import flood_through
 from poolhand.devnet.adversaries.kinds import Kind
-from poolhand.devnet.adversaries.lies import compute_and_lie, compute_nothing, copy
-from poolhand.devnet.adversaries.rubbish import upload_rubbish
+from poolhand.devnet.adversaries.lies import Copier, compute_and_lie, compute_nothing
+from poolhand.devnet.adversaries.rubbish import Litterer
 from poolhand.devnet.adversaries.silence import Mute, contribute_late, do_nothing, fail
 from poolhand.devnet.adversaries.stages import crooked
 from poolhand.devnet.adversaries.vanish import Vanishing, kill_this_process
@@ -28,11 +28,9 @@ def craft_of(kind: Kind, end: Callable[[], None] = kill_this_process) -> WorkerP
     """
     made: Mapping[Kind, Callable[[], WorkerParts]] = {
         Kind.WRONG_HASH: lambda: WorkerParts(stages=crooked(compute=compute_and_lie)),
-        Kind.COPIED_HASH: lambda: WorkerParts(
-            stages=crooked(compute=compute_nothing, contribute=copy)
-        ),
+        Kind.COPIED_HASH: _copying,
         Kind.NEVER_REVEALS: lambda: WorkerParts(stages=crooked(reveal=do_nothing)),
-        Kind.RUBBISH_UPLOAD: lambda: WorkerParts(stages=crooked(upload=upload_rubbish)),
+        Kind.RUBBISH_UPLOAD: lambda: WorkerParts(results=Litterer),
         Kind.VANISHES: lambda: _vanishing(end),
         Kind.FLOODS: lambda: WorkerParts(link=flood_through, rules=_UNPACED),
         Kind.FAILS: lambda: WorkerParts(stages=crooked(compute=fail)),
@@ -42,6 +40,12 @@ def craft_of(kind: Kind, end: Callable[[], None] = kill_this_process) -> WorkerP
         Kind.SILENT: lambda: WorkerParts(stages=crooked(download_app=do_nothing), link=Mute),
     }
     return made[kind]()
+
+
+def _copying() -> WorkerParts:
+    copier = Copier()
+    stages = crooked(compute=compute_nothing, contribute=copier.contribute)
+    return WorkerParts(stages=stages, sender=copier.sender)
 
 
 def _vanishing(end: Callable[[], None]) -> WorkerParts:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import zipfile
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from poolhand.domain.computed import COMPUTED_FILE
-from poolhand.domain.replicate.machine import Finished, Offer, Replicate
+from poolhand.domain.replicate.machine import Offer
 from poolhand.ports.files import ResultsClient
-from poolhand.worker.shell import StageRunner
-from poolhand.worker.stages.upload import upload
-from poolhand.worker.toolbox import Toolbox
 
 BOMB_BYTES: Final = 64 * 1024**2
 """What the bomb expands to; it is about a thousandth of that itself."""
 FALSE_LINK: Final = json.dumps({"storage": "ipfs", "location": "/ipfs/simulated-adversary"})
+log = structlog.get_logger()
 _COMPUTED: Final = json.dumps({"deterministic-output-path": "/iexec_out/result.txt"})
 
 
@@ -38,18 +37,8 @@ def rubbish_for(index: int) -> Rubbish:
     return tuple(Rubbish)[index % len(Rubbish)]
 
 
-async def upload_rubbish(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
-    """Upload something else, by the honest way."""
-    del honest
-
-    async def service() -> ResultsClient:
-        return Litterer(await toolbox.results())
-
-    return await upload(replace(toolbox, results=service), replicate)
-
-
 class Litterer:
-    """Implements ``ports.files.ResultsClient`` over an honest one."""
+    """Uploads something else, by the honest way. Implements ``ports.files.ResultsClient``."""
 
     def __init__(self, service: ResultsClient) -> None:
         self._service = service
@@ -57,6 +46,7 @@ class Litterer:
     async def upload(self, offer: Offer, archive: str) -> str:
         """Upload rubbish, or only claim to have uploaded; raises what the service raises."""
         what = rubbish_for(offer.index)
+        log.warning("simulated_adversary_acts", task_id=str(offer.task_id), stage="upload")
         if what is Rubbish.FALSE_CLAIM:
             return FALSE_LINK
         rubbish = Path(archive).with_name("rubbish.zip")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from poolhand.devnet.adversaries.lies import seen
+from poolhand.devnet.adversaries.onlooker import Onlooker
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.wire.messages import Capacity, SchedulerBound
 from poolhand.worker.reports import PoolLink
 from poolhand.worker.shell import StageRunner
-from poolhand.worker.toolbox import Toolbox
 
 
-async def do_nothing(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
+async def do_nothing(onlooker: Onlooker, honest: StageRunner, replicate: Replicate) -> Finished:
     """Do nothing until the replicate is ended by what the chain does about it."""
-    del toolbox, honest, replicate
+    del onlooker, honest, replicate
     await asyncio.get_running_loop().create_future()
     raise AssertionError("unreachable: the future above is never done")
 
@@ -33,20 +32,22 @@ class Mute:
             self._link.send(message)
 
 
-async def fail(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
+async def fail(onlooker: Onlooker, honest: StageRunner, replicate: Replicate) -> Finished:
     """Fail without having tried."""
     del honest, replicate
     detail = "simulated adversary: it fails in every computation"
-    return Finished(toolbox.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, detail)
+    return Finished(onlooker.now(), Action.COMPUTE, Status.COMPUTE_FAILED, detail)
 
 
-async def contribute_late(toolbox: Toolbox, honest: StageRunner, replicate: Replicate) -> Finished:
+async def contribute_late(
+    onlooker: Onlooker, honest: StageRunner, replicate: Replicate
+) -> Finished:
     """Wait until contributing is over, in block time, and only then try.
 
     The waiting is part of the stage: a worker that has begun to contribute waits for the outcome
     where others give up at the deadline.
     """
-    await seen(toolbox, replicate.offer.task_id, _takes_no_more)
+    await onlooker.seen(replicate.offer.task_id, _takes_no_more)
     return await honest.perform(replicate, Action.CONTRIBUTE)
 
 

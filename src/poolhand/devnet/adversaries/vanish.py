@@ -8,12 +8,12 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from poolhand.devnet.adversaries.onlooker import Onlooker
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.machine import Acknowledged, Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.journal import Journal
 from poolhand.worker.shell import CODEC, StageRunner
-from poolhand.worker.toolbox import Toolbox
 
 
 def kill_this_process() -> None:
@@ -47,10 +47,10 @@ class Vanishing:
             self._stirred.set()
 
     async def compute(
-        self, toolbox: Toolbox, honest: StageRunner, replicate: Replicate
+        self, onlooker: Onlooker, honest: StageRunner, replicate: Replicate
     ) -> Finished:
         """Vanish, unless this replicate has been through that before."""
-        del toolbox
+        del onlooker
         if not replicate.count(Status.RECOVERING):
             await self._known(replicate.offer.task_id, len(replicate.history))
             self._end()

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.ports.clock import Clock
+from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.brief import BadOffer
-from poolhand.worker.disk_watch import until_room
-from poolhand.worker.stages.check import check
-from poolhand.worker.stages.claim import claim
-from poolhand.worker.stages.compute import compute
-from poolhand.worker.stages.contribute import contribute
-from poolhand.worker.stages.download import download_app, download_data
-from poolhand.worker.stages.engine import in_time
-from poolhand.worker.stages.reveal import reveal
-from poolhand.worker.stages.upload import upload
-from poolhand.worker.toolbox import Toolbox
+from poolhand.worker.disk_watch import DiskRoom
+from poolhand.worker.task_folders import TaskFolders
 
-_STAGES = {
-    Action.DOWNLOAD_APP: download_app,
-    Action.DOWNLOAD_DATA: download_data,
-    Action.COMPUTE: compute,
-    Action.CHECK: check,
-    Action.CONTRIBUTE: contribute,
-    Action.REVEAL: reveal,
-    Action.UPLOAD: upload,
-    Action.CLAIM: claim,
-}
-_GONE = {
+Stage: TypeAlias = Callable[[Replicate], Awaitable[Finished]]
+"""Carries out one stage of a replicate."""
+
+_GONE: Final = {
     Action.DOWNLOAD_APP: Status.APP_DOWNLOAD_FAILED,
     Action.DOWNLOAD_DATA: Status.DATA_DOWNLOAD_FAILED,
     Action.COMPUTE: Status.COMPUTE_FAILED,
@@ -37,21 +25,31 @@ _GONE = {
     Action.CONTRIBUTE: Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
 }
 """How the stages that need the deal end when there is no such deal any more."""
-
-
-_SPOILT_BY_A_FULL_DISK = (Status.DATA_DOWNLOAD_FAILED, Status.COMPUTE_FAILED)
+_SPOILT_BY_A_FULL_DISK: Final = (Status.DATA_DOWNLOAD_FAILED, Status.COMPUTE_FAILED)
 
 
 class Stages:
-    """All stages, with one toolbox: real, or with fakes behind its ports.
+    """All stages of one worker.
 
     Args:
-        toolbox: What they work with.
+        stages: By what they do.
+        room: On the disk; a stage that a full one may have spoilt is carried out anew.
+        engine, folders: What is left there by a replicate that is over.
+        clock: Tells when a stage ended.
         slots: Apps that run at once; further ones wait.
     """
 
-    def __init__(self, toolbox: Toolbox, slots: int) -> None:
-        self._toolbox, self._slots = toolbox, asyncio.Semaphore(slots)
+    def __init__(
+        self,
+        stages: Mapping[Action, Stage],
+        room: DiskRoom,
+        engine: AppEngine,
+        folders: TaskFolders,
+        clock: Clock,
+        slots: int,
+    ) -> None:
+        self._stages, self._room, self._engine, self._folders = stages, room, engine, folders
+        self._clock, self._slots = clock, asyncio.Semaphore(slots)
 
     async def perform(self, replicate: Replicate, action: Action) -> Finished:
         """Carry out one stage; every expected failure becomes an outcome."""
@@ -59,7 +57,7 @@ class Stages:
             return await self._perform(replicate, action)
         except BadOffer as fault:
             # The chain has taken back the deal of a replicate that was accepted.
-            return Finished(self._toolbox.clock.now(), action, _GONE[action], str(fault))
+            return Finished(self._clock.now(), action, _GONE[action], str(fault))
 
     async def _perform(self, replicate: Replicate, action: Action) -> Finished:
         if action is not Action.COMPUTE:
@@ -70,14 +68,12 @@ class Stages:
     async def _with_room(self, replicate: Replicate, action: Action) -> Finished:
         """Carry out a stage; anew where a full disk may have spoilt it."""
         while True:
-            finished = await _STAGES[action](self._toolbox, replicate)
+            finished = await self._stages[action](replicate)
             spoilt = finished.outcome in _SPOILT_BY_A_FULL_DISK
-            if not (spoilt and await until_room(self._toolbox)):
+            if not (spoilt and await self._room.awaited()):
                 return finished
 
     async def clean(self, replicate: Replicate) -> None:
         """Stop the container and remove the files; waits while the engine is down; repeatable."""
-        task_id = replicate.offer.task_id
-        kill = partial(self._toolbox.runtime.kill, self._toolbox.container(task_id))
-        await in_time(self._toolbox, kill, task_id=str(task_id))
-        await asyncio.to_thread(self._toolbox.discard, task_id)
+        await self._engine.kill(replicate.offer.task_id)
+        await asyncio.to_thread(self._folders.discard, replicate.offer.task_id)

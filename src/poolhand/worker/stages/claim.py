@@ -10,7 +10,10 @@ from poolhand.domain.errors import Raced, Refused
 from poolhand.domain.onchain import ChainTaskStatus, Claim
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.toolbox import Toolbox
+from poolhand.observe.retry import ChainRetry
+from poolhand.ports.clock import Clock
+from poolhand.worker.task_views import TaskViews
+from poolhand.worker.worker_wallet import WorkerWallet
 
 PAUSE: Final = 30.0
 """Seconds between two tries: nothing is lost by waiting, and a wallet may be refilled meanwhile."""
@@ -18,27 +21,39 @@ PAUSE: Final = 30.0
 log = structlog.get_logger()
 
 
-async def claim(toolbox: Toolbox, replicate: Replicate) -> Finished:
-    """Claim the task, which refunds requester and workers; anybody may, after its final deadline.
+class ClaimStage:
+    """Claims the task, which refunds requester and workers; anybody may, after its final deadline.
 
-    Tries until the task is claimed, by whomever.
+    Args:
+        views: Of tasks.
+        wallet: Sends.
+        retry: Waits while the chain does not answer.
+        clock: For pauses.
     """
-    task_id = replicate.offer.task_id
-    call, purpose = Claim((task_id,)), f"claim:{task_id}"
-    while True:
-        view = await toolbox.view(task_id)
-        if view.status is ChainTaskStatus.FAILED:
-            refunded = "the task was claimed: everybody is refunded"
-            return Finished(toolbox.clock.now(), Action.CLAIM, Status.FAILED, refunded)
-        try:
-            receipt = await toolbox.until_answered(lambda: toolbox.sender.send(purpose, call))
-        except (Refused, Raced) as fault:
-            log.warning("claim_refused", task_id=str(task_id), cause=str(fault))
-            if (await toolbox.view(task_id)).status is not ChainTaskStatus.FAILED:
-                await toolbox.clock.sleep(PAUSE)
-            continue
-        ours = "this worker claimed the task that its pool had left: everybody is refunded"
-        return Finished(
-            toolbox.clock.now(), Action.CLAIM, Status.FAILED, ours, receipt.tx_hash,
-            block=receipt.block,
-        )  # fmt: skip
+
+    def __init__(
+        self, views: TaskViews, wallet: WorkerWallet, retry: ChainRetry, clock: Clock
+    ) -> None:
+        self._views, self._wallet, self._retry, self._clock = views, wallet, retry, clock
+
+    async def __call__(self, replicate: Replicate) -> Finished:
+        """Try until the task is claimed, by whomever."""
+        task_id = replicate.offer.task_id
+        call, purpose = Claim((task_id,)), f"claim:{task_id}"
+        while True:
+            view = await self._views.now(task_id)
+            if view.status is ChainTaskStatus.FAILED:
+                refunded = "the task was claimed: everybody is refunded"
+                return Finished(self._clock.now(), Action.CLAIM, Status.FAILED, refunded)
+            try:
+                receipt = await self._retry.ask(lambda: self._wallet.send(purpose, call))
+            except (Refused, Raced) as fault:
+                log.warning("claim_refused", task_id=str(task_id), cause=str(fault))
+                if (await self._views.now(task_id)).status is not ChainTaskStatus.FAILED:
+                    await self._clock.sleep(PAUSE)
+                continue
+            ours = "this worker claimed the task that its pool had left: everybody is refunded"
+            return Finished(
+                self._clock.now(), Action.CLAIM, Status.FAILED, ours, receipt.tx_hash,
+                block=receipt.block,
+            )  # fmt: skip

@@ -6,23 +6,28 @@ Source: iExec's worker 9.x for environment, mounts, argument splitting and compu
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.ids import TaskId
 from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import shown
+from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
+from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.archive import pack
 from poolhand.worker.brief import Brief
+from poolhand.worker.briefs import Briefs
 from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
-from poolhand.worker.stages import engine
-from poolhand.worker.stages.download import dataset_name, pull
-from poolhand.worker.toolbox import Folder, Toolbox
+from poolhand.worker.stages.download import ImagePull, dataset_name
+from poolhand.worker.task_folders import Folder, TaskFolders
+from poolhand.worker.task_rules import Rules
 
 IN, OUT = "/iexec_in", "/iexec_out"
 MAX_LAST: Final = 500
@@ -34,50 +39,87 @@ class ComputationFailed(Refused):
     """The app ended without a result."""
 
 
-async def compute(toolbox: Toolbox, replicate: Replicate) -> Finished:
-    """Run the app to its end and read its result."""
-    brief = await toolbox.brief(replicate.offer)
-    folder = toolbox.folder(replicate.offer.task_id)
-    try:
-        image = await pull(toolbox, brief)
-        folder.create()
-        spec = _spec(toolbox, replicate, brief, folder, image)
-        outputs = await _compute(toolbox, replicate, brief, folder, spec)
-    except (Refused, Unavailable, OSError) as fault:
-        return Finished(toolbox.clock.now(), Action.COMPUTE, Status.COMPUTE_FAILED, str(fault))
-    return Finished(
-        toolbox.clock.now(),
-        Action.COMPUTE,
-        Status.COMPUTED,
-        digest=outputs.digest,
-        callback_data=outputs.callback_data,
-    )
+class ComputeStage:
+    """Runs the app to its end and reads its result.
 
+    Args:
+        briefs: Say what to run.
+        folders: Where its files are.
+        engine: Runs it.
+        pull: Makes its image present.
+        rules: What it may do.
+        ended: Told how each run of it ended.
+        clock: Tells when the stage ended.
+    """
 
-async def _compute(
-    toolbox: Toolbox, replicate: Replicate, brief: Brief, folder: Folder, spec: ContainerSpec
-) -> Outputs:
-    """Run the app; once more where it failed in a container that an earlier life had begun."""
-    outcome = await engine.run(toolbox, spec)
-    _tell_output(toolbox, replicate, outcome)
-    try:
+    def __init__(
+        self,
+        briefs: Briefs,
+        folders: TaskFolders,
+        engine: AppEngine,
+        pull: ImagePull,
+        rules: Rules,
+        ended: Callable[[TaskId, ContainerOutcome], None],
+        clock: Clock,
+    ) -> None:
+        self._briefs, self._folders, self._engine, self._pull = briefs, folders, engine, pull
+        self._rules, self._ended, self._clock = rules, ended, clock
+
+    async def __call__(self, replicate: Replicate) -> Finished:
+        """Compute."""
+        brief = await self._briefs.of(replicate.offer)
+        folder = self._folders.of(replicate.offer.task_id)
+        try:
+            image = await self._pull(brief)
+            folder.create()
+            spec = self._spec(replicate, brief, folder, image)
+            outputs = await self._compute(replicate.offer.task_id, brief, folder, spec)
+        except (Refused, Unavailable, OSError) as fault:
+            status, cause = Status.COMPUTE_FAILED, str(fault)
+            return Finished(self._clock.now(), Action.COMPUTE, status, cause)
+        return Finished(
+            self._clock.now(),
+            Action.COMPUTE,
+            Status.COMPUTED,
+            digest=outputs.digest,
+            callback_data=outputs.callback_data,
+        )
+
+    async def _compute(
+        self, task_id: TaskId, brief: Brief, folder: Folder, spec: ContainerSpec
+    ) -> Outputs:
+        """Run the app; once more where it failed in a container that an earlier life had begun."""
+        outcome = await self._engine.run(spec)
+        self._ended(task_id, outcome)
+        try:
+            return await asyncio.to_thread(_collect, folder, outcome, brief)
+        except Refused as fault:
+            if not outcome.joined or outcome.timed_out:
+                raise
+            log.warning("container_doubted", container=spec.name, cause=str(fault))
+        outcome = await self._engine.run(spec)
+        self._ended(task_id, outcome)
         return await asyncio.to_thread(_collect, folder, outcome, brief)
-    except Refused as fault:
-        if not outcome.joined or outcome.timed_out:
-            raise
-        log.warning("container_doubted", container=spec.name, cause=str(fault))
-    outcome = await engine.run(toolbox, spec)
-    _tell_output(toolbox, replicate, outcome)
-    return await asyncio.to_thread(_collect, folder, outcome, brief)
 
-
-def _tell_output(toolbox: Toolbox, replicate: Replicate, outcome: ContainerOutcome) -> None:
-    task_id = replicate.offer.task_id
-    toolbox.durations.append(outcome.seconds)
-    toolbox.on_logs(task_id, outcome.stdout, outcome.stderr)
-    if toolbox.rules.log_output:
-        out, err = (text.decode(errors="replace") for text in (outcome.stdout, outcome.stderr))
-        log.info("app_printed", task_id=str(task_id), stdout=out, stderr=err)
+    def _spec(
+        self, replicate: Replicate, brief: Brief, folder: Folder, image: str
+    ) -> ContainerSpec:
+        task_id, rules = replicate.offer.task_id, self._rules
+        return ContainerSpec(
+            name=self._engine.container(task_id),
+            image=image,
+            command=split_arguments(brief.params.args or ""),
+            environment=app_environment(replicate, brief),
+            mounts=(
+                Mount(str(folder.input), IN, writable=False),
+                Mount(str(folder.output), OUT, writable=True),
+            ),
+            limits=rules.limits,
+            workplace=str(folder.work) if rules.limits.work else "",
+            timeout=brief.category.time_ref,
+            network=rules.allow_network,
+            labels={"poolhand.task": str(task_id), **self._engine.labels},
+        )
 
 
 def _collect(folder: Folder, outcome: ContainerOutcome, brief: Brief) -> Outputs:
@@ -113,26 +155,6 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
             f"the app exited with code {outcome.exit_code}{memory}"
             + "".join(f": {shown(text, MAX_LAST)}" for text in last)
         )
-
-
-def _spec(
-    toolbox: Toolbox, replicate: Replicate, brief: Brief, folder: Folder, image: str
-) -> ContainerSpec:
-    return ContainerSpec(
-        name=toolbox.container(replicate.offer.task_id),
-        image=image,
-        command=split_arguments(brief.params.args or ""),
-        environment=app_environment(replicate, brief),
-        mounts=(
-            Mount(str(folder.input), IN, writable=False),
-            Mount(str(folder.output), OUT, writable=True),
-        ),
-        limits=toolbox.rules.limits,
-        workplace=str(folder.work) if toolbox.rules.limits.work else "",
-        timeout=brief.category.time_ref,
-        network=toolbox.rules.allow_network,
-        labels={"poolhand.task": str(replicate.offer.task_id), **toolbox.labels},
-    )
 
 
 def app_environment(replicate: Replicate, brief: Brief) -> dict[str, str]:

@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 
 from poolhand.chain.errors import Displaced, UnexplainedRevert
-from poolhand.domain import gas_reserve
 from poolhand.domain.errors import (
     AlreadyContributed,
     BrokenPrecondition,
@@ -22,7 +21,7 @@ from poolhand.domain.errors import (
     TaskNotActive,
 )
 from poolhand.domain.hashes import result_hash, result_seal
-from poolhand.domain.ids import ResultDigest
+from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import (
     Call,
     ChainTaskStatus,
@@ -35,8 +34,13 @@ from poolhand.domain.onchain import (
 from poolhand.domain.replicate.machine import Action, Finished, Flow, Offer, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei
-from poolhand.worker.stages.stake import stake_shortage
-from poolhand.worker.toolbox import Toolbox
+from poolhand.observe.retry import ChainRetry
+from poolhand.ports.chain import Watcher
+from poolhand.ports.clock import Clock
+from poolhand.worker.briefs import Briefs
+from poolhand.worker.stages.stake import StakeLook
+from poolhand.worker.task_views import TaskViews
+from poolhand.worker.worker_wallet import WorkerWallet
 
 MOST_REFUSED: Final = 2
 """Refusals on chain that are borne, each for gas; the next one is believed."""
@@ -51,110 +55,141 @@ _OUTCOMES: tuple[tuple[type[PoolhandError], Status], ...] = (
 )
 
 
-async def contribute(toolbox: Toolbox, replicate: Replicate) -> Finished:
-    """Send the contribution, once, and wait until it is mined."""
-    digest = replicate.digest
-    assert digest is not None
-    try:
-        receipt = await _send(toolbox, replicate, _call(toolbox, replicate, digest))
-    except (Refused, Raced) as fault:
-        view = await _look_after(toolbox, replicate, fault)
-        if is_ours(toolbox, view, digest):
-            return Finished(
-                toolbox.clock.now(), Action.CONTRIBUTE, Status.CONTRIBUTED, block=view.block
-            )
-        status = next((s for kind, s in _OUTCOMES if isinstance(fault, kind)), None)
-        return Finished(
-            toolbox.clock.now(), Action.CONTRIBUTE, status or Status.CONTRIBUTE_FAILED, str(fault)
-        )
-    return Finished(
-        toolbox.clock.now(),
-        Action.CONTRIBUTE,
-        Status.CONTRIBUTED,
-        tx=receipt.tx_hash,
-        block=receipt.block,
-    )
-
-
-async def _send(toolbox: Toolbox, replicate: Replicate, call: Call) -> Receipt:
-    """Send it, keeping the gas of reveals owed; too little stake must be so at the head.
-
-    Raises:
-        OutOfGas: The wallet cannot pay, or not with what the reveals may cost left over.
-        Reverted: The contract refuses it; StakeTooLow is proven (``stages.stake``).
-    """
-    offer = replicate.offer
-    purpose, refused = f"contribute:{offer.task_id}", 0
-    async with aclosing(toolbox.watcher.heads()) as heads:  # type: ignore[type-var]
-        async for _ in heads:
-            try:
-                reserve = await _reserve(toolbox, offer.flow)
-                return await toolbox.until_answered(lambda: _place(toolbox, purpose, call, reserve))  # noqa: B023 - awaited at once
-            except StakeTooLow as fault:
-                await _prove(toolbox, offer, fault)
-            except (TaskNotActive, UnexplainedRevert) as fault:
-                refused += fault.is_mined
-                await _await_task(toolbox, replicate, fault, refused)
-    raise BrokenPrecondition("the watcher of heads has ended")
-
-
-async def _await_task(
-    toolbox: Toolbox, replicate: Replicate, fault: Reverted, refused: int
-) -> None:
-    """Return when the task takes contributions after all.
-
-    A re-organisation may take the initialization back, or put it behind a contribution: then a
-    refusal says nothing of the task, only of the order in which transactions were mined.
+class ContributeStage:
+    """Sends the contribution, once, and waits until it is mined.
 
     Args:
-        toolbox: The worker's.
-        replicate: Whose contribution was refused.
-        fault: The refusal.
-        refused: How often it was on chain, each time for gas.
-
-    Raises:
-        Reverted: ``fault`` itself, where waiting is no use.
+        briefs: Of the deals.
+        views: Of the tasks.
+        stake: Of the worker.
+        wallet: Sends.
+        watcher: Tells when to try again.
+        retry: Waits while the chain does not answer.
+        clock: Tells when the stage ended.
     """
-    view = await toolbox.view_begun(replicate, str(fault))
-    curable = isinstance(fault, TaskNotActive) or fault.is_mined
-    is_free = view.contributions[toolbox.worker].status is ContributionStatus.UNSET
-    is_open = view.status is ChainTaskStatus.ACTIVE and view.block_time < view.contribution_deadline
-    if not (curable and is_free and is_open) or refused > MOST_REFUSED:
-        raise fault
 
+    def __init__(
+        self,
+        briefs: Briefs,
+        views: TaskViews,
+        stake: StakeLook,
+        wallet: WorkerWallet,
+        watcher: Watcher,
+        retry: ChainRetry,
+        clock: Clock,
+    ) -> None:
+        self._briefs, self._views, self._stake, self._wallet = briefs, views, stake, wallet
+        self._watcher, self._retry, self._clock = watcher, retry, clock
 
-async def _place(toolbox: Toolbox, purpose: str, call: Call, reserve: Wei) -> Receipt:
-    """Send it; once more if the wallet was used elsewhere, for then ours can never be mined."""
-    try:
-        return await toolbox.sender.send(purpose, call, reserve)
-    except Displaced as fault:
-        log.warning("contribution_displaced", cause=str(fault))
-        return await toolbox.sender.send(purpose, call, reserve)
+    async def __call__(self, replicate: Replicate) -> Finished:
+        """Contribute."""
+        digest, worker = replicate.digest, self._views.worker
+        assert digest is not None
+        try:
+            receipt = await self._send(replicate, _call(worker, replicate, digest))
+        except (Refused, Raced) as fault:
+            view = await self._look_after(replicate.offer.task_id, fault)
+            now = self._clock.now()
+            if is_ours(worker, view, digest):
+                return Finished(now, Action.CONTRIBUTE, Status.CONTRIBUTED, block=view.block)
+            status = next((s for kind, s in _OUTCOMES if isinstance(fault, kind)), None)
+            failed = status or Status.CONTRIBUTE_FAILED
+            return Finished(now, Action.CONTRIBUTE, failed, str(fault))
+        return Finished(
+            self._clock.now(),
+            Action.CONTRIBUTE,
+            Status.CONTRIBUTED,
+            tx=receipt.tx_hash,
+            block=receipt.block,
+        )
 
+    async def _send(self, replicate: Replicate, call: Call) -> Receipt:
+        """Send it, keeping the gas of reveals owed; too little stake must be so at the head.
 
-async def _reserve(toolbox: Toolbox, flow: Flow) -> Wei:
-    """Return what all reveals owed may cost, that of this very contribution included (wei)."""
-    own = 1 if flow is Flow.STANDARD else 0
-    means = await toolbox.until_answered(toolbox.sender.means)
-    return gas_reserve.reserve(means, max(toolbox.owed(), own))
+        Raises:
+            OutOfGas: The wallet cannot pay, or not with what the reveals may cost left over.
+            Reverted: The contract refuses it; StakeTooLow is proven (``stages.stake``).
+        """
+        offer = replicate.offer
+        purpose, refused = f"contribute:{offer.task_id}", 0
+        async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
+            async for _ in heads:
+                try:
+                    reserve = await self._reserve(offer.flow)
+                    return await self._retry.ask(lambda: self._place(purpose, call, reserve))  # noqa: B023 - awaited at once
+                except StakeTooLow as fault:
+                    await self._prove(offer, fault)
+                except (TaskNotActive, UnexplainedRevert) as fault:
+                    refused += fault.is_mined
+                    await self._await_task(replicate, fault, refused)
+        raise BrokenPrecondition("the watcher of heads has ended")
 
+    async def _await_task(self, replicate: Replicate, fault: Reverted, refused: int) -> None:
+        """Return when the task takes contributions after all.
 
-async def _prove(toolbox: Toolbox, offer: Offer, fault: StakeTooLow) -> None:
-    """Return if the stake may do after all, at the next block.
+        A re-organisation may take the initialization back, or put it behind a contribution: then a
+        refusal says nothing of the task, only of the order in which transactions were mined.
 
-    Raises:
-        StakeTooLow: It is too low at the head of the chain.
-        DeadlineReached: It may have been in time, on a node that does not lag.
-    """
-    brief = await toolbox.brief(offer)
-    deadline = brief.category.contribution_deadline(brief.deal.start_time)
-    shortage = await stake_shortage(toolbox, brief.deal.worker_stake, deadline)
-    if shortage is not None:
-        raise _as_mined(StakeTooLow(shortage), fault) from fault
-    head = await toolbox.until_answered(toolbox.hub.head)
-    if head.timestamp >= deadline:
-        late = DeadlineReached(f"contributions ended at {deadline}")
-        raise _as_mined(late, fault) from fault
+        Args:
+            replicate: Whose contribution was refused.
+            fault: The refusal.
+            refused: How often it was on chain, each time for gas.
+
+        Raises:
+            Reverted: ``fault`` itself, where waiting is no use.
+        """
+        view = await self._views.begun(replicate, str(fault))
+        curable = isinstance(fault, TaskNotActive) or fault.is_mined
+        own = view.contributions[self._views.worker].status
+        is_late = view.block_time >= view.contribution_deadline
+        is_open = view.status is ChainTaskStatus.ACTIVE and not is_late
+        takes_it = is_open and own is ContributionStatus.UNSET
+        if not (curable and takes_it) or refused > MOST_REFUSED:
+            raise fault
+
+    async def _place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
+        """Send it; once more if the wallet was used elsewhere, for then ours can never be mined."""
+        try:
+            return await self._wallet.send(purpose, call, reserve)
+        except Displaced as fault:
+            log.warning("contribution_displaced", cause=str(fault))
+            return await self._wallet.send(purpose, call, reserve)
+
+    async def _reserve(self, flow: Flow) -> Wei:
+        """Return what all reveals owed may cost, that of this very contribution included (wei)."""
+        own = 1 if flow is Flow.STANDARD else 0
+        return await self._retry.ask(lambda: self._wallet.reserve(own))
+
+    async def _prove(self, offer: Offer, fault: StakeTooLow) -> None:
+        """Return if the stake may do after all, at the next block.
+
+        Raises:
+            StakeTooLow: It is too low at the head of the chain.
+            DeadlineReached: It may have been in time, on a node that does not lag.
+        """
+        brief = await self._briefs.of(offer)
+        deadline = brief.category.contribution_deadline(brief.deal.start_time)
+        shortage = await self._stake.shortage(brief.deal.worker_stake, deadline)
+        if shortage is not None:
+            raise _as_mined(StakeTooLow(shortage), fault) from fault
+        head, _ = await self._stake.at_head()
+        if head.timestamp >= deadline:
+            late = DeadlineReached(f"contributions ended at {deadline}")
+            raise _as_mined(late, fault) from fault
+
+    async def _look_after(self, task_id: TaskId, fault: PoolhandError) -> TaskView:
+        """Look whether the contribution is there after all.
+
+        A node that lags is given time, and so is a re-organisation, which may let in what was
+        refused: who has forgotten the result by then loses the stake.
+        """
+        mined = isinstance(fault, Reverted) and fault.is_mined
+        if not (mined or isinstance(fault, AlreadyContributed)):
+            return await self._views.now(task_id)
+        worker, unset = self._views.worker, ContributionStatus.UNSET
+        return await self._views.when(
+            task_id, lambda seen: seen.contributions[worker].status is not unset
+        )
 
 
 def _as_mined(verdict: Reverted, fault: Reverted) -> Reverted:
@@ -162,23 +197,7 @@ def _as_mined(verdict: Reverted, fault: Reverted) -> Reverted:
     return verdict
 
 
-async def _look_after(toolbox: Toolbox, replicate: Replicate, fault: PoolhandError) -> TaskView:
-    """Look whether the contribution is there after all.
-
-    A node that lags is given time, and so is a re-organisation, which may let in what was refused:
-    who has forgotten the result by then loses the stake.
-    """
-    task_id = replicate.offer.task_id
-    mined = isinstance(fault, Reverted) and fault.is_mined
-    if not (mined or isinstance(fault, AlreadyContributed)):
-        return await toolbox.view(task_id)
-    unset = ContributionStatus.UNSET
-    return await toolbox.view_when(
-        task_id, lambda seen: seen.contributions[toolbox.worker].status is not unset
-    )
-
-
-def _call(toolbox: Toolbox, replicate: Replicate, digest: ResultDigest) -> Call:
+def _call(worker: Address, replicate: Replicate, digest: ResultDigest) -> Call:
     offer = replicate.offer
     if offer.flow is Flow.CONTRIBUTE_AND_FINALIZE:
         return ContributeAndFinalize(
@@ -191,16 +210,16 @@ def _call(toolbox: Toolbox, replicate: Replicate, digest: ResultDigest) -> Call:
     return Contribute(
         offer.task_id,
         result_hash(offer.task_id, digest),
-        result_seal(toolbox.worker, offer.task_id, digest),
+        result_seal(worker, offer.task_id, digest),
         offer.authorization,
     )
 
 
-def is_ours(toolbox: Toolbox, view: TaskView, digest: ResultDigest) -> bool:
+def is_ours(worker: Address, view: TaskView, digest: ResultDigest) -> bool:
     """Whether this very contribution is on chain already, from before a crash."""
-    own = view.contributions.get(toolbox.worker)
+    own = view.contributions.get(worker)
     return (
         own is not None
         and own.status in (ContributionStatus.CONTRIBUTED, ContributionStatus.PROVED)
-        and own.seal == result_seal(toolbox.worker, view.task_id, digest)
+        and own.seal == result_seal(worker, view.task_id, digest)
     )

@@ -10,10 +10,15 @@ from poolhand.domain.multiaddr import decode
 from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.ports.clock import Clock
+from poolhand.ports.files import Fetcher
 from poolhand.transport.errors import DownloadTooLarge
+from poolhand.worker.allowed_places import AllowedPlaces
+from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.brief import Brief
-from poolhand.worker.stages.engine import until_answered
-from poolhand.worker.toolbox import Folder, Toolbox
+from poolhand.worker.briefs import Briefs
+from poolhand.worker.task_folders import Folder, TaskFolders
+from poolhand.worker.task_rules import Rules
 
 
 class TooMuchInput(Refused):
@@ -30,23 +35,24 @@ class WrongChecksum(Refused):
         )
 
 
-async def download_app(toolbox: Toolbox, replicate: Replicate) -> Finished:
-    """Make the app's image present, by the digest on chain."""
-    brief = await toolbox.brief(replicate.offer)
-    outcome, detail = Status.APP_DOWNLOADED, None
-    try:
-        await pull(toolbox, brief)
-    except (Refused, Unavailable) as fault:
-        outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
-    return Finished(toolbox.clock.now(), Action.DOWNLOAD_APP, outcome, detail)
+class ImagePull:
+    """Makes the images of apps present.
 
+    Args:
+        engine: Pulls.
+        places: Says from where.
+        rules: Say how long that may take.
+    """
 
-async def pull(toolbox: Toolbox, brief: Brief) -> str:
-    """Make the app's image present; returns the reference to run."""
-    image, _ = image_of(brief)
-    await toolbox.places.check_image(image)
-    timeout = toolbox.pull_timeout(brief)
-    return await until_answered(toolbox, lambda: toolbox.runtime.pull(*image_of(brief), timeout))
+    def __init__(self, engine: AppEngine, places: AllowedPlaces, rules: Rules) -> None:
+        self._engine, self._places, self._rules = engine, places, rules
+
+    async def __call__(self, brief: Brief) -> str:
+        """Make the app's image present; returns the reference to run."""
+        image, digest = image_of(brief)
+        await self._places.check_image(image)
+        least, most = self._rules.least_pull_timeout, self._rules.pull_timeout
+        return await self._engine.pull(image, digest, brief.category.pull_timeout(least, most))
 
 
 def image_of(brief: Brief) -> tuple[str, str]:
@@ -54,20 +60,54 @@ def image_of(brief: Brief) -> tuple[str, str]:
     return decode(brief.app.multiaddr), brief.app.checksum.hex()
 
 
-async def download_data(toolbox: Toolbox, replicate: Replicate) -> Finished:
-    """Download the dataset, checked, and the input files."""
-    brief = await toolbox.brief(replicate.offer)
-    folder = toolbox.folder(replicate.offer.task_id)
-    outcome, detail = Status.DATA_DOWNLOADED, None
-    try:
-        folder.create()
-        data = _Data(toolbox, folder, toolbox.rules.all_input_bytes)
-        await _dataset(data, brief)
-        for uri in brief.params.input_files:
-            await data.fetch(uri, input_name(uri))
-    except (PoolhandError, OSError) as fault:
-        outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)
-    return Finished(toolbox.clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
+class AppStage:
+    """Makes the app's image present, by the digest on chain."""
+
+    def __init__(self, briefs: Briefs, pull: ImagePull, clock: Clock) -> None:
+        self._briefs, self._pull, self._clock = briefs, pull, clock
+
+    async def __call__(self, replicate: Replicate) -> Finished:
+        """Pull it."""
+        brief = await self._briefs.of(replicate.offer)
+        outcome, detail = Status.APP_DOWNLOADED, None
+        try:
+            await self._pull(brief)
+        except (Refused, Unavailable) as fault:
+            outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
+        return Finished(self._clock.now(), Action.DOWNLOAD_APP, outcome, detail)
+
+
+class DataStage:
+    """Downloads the dataset, checked, and the input files.
+
+    Args:
+        briefs: Name them.
+        folders: Where they go.
+        fetcher: Brings them.
+        rules: Say how much may come.
+        clock: Tells when it ended.
+    """
+
+    def __init__(
+        self, briefs: Briefs, folders: TaskFolders, fetcher: Fetcher, rules: Rules, clock: Clock
+    ) -> None:
+        self._briefs, self._folders, self._fetcher = briefs, folders, fetcher
+        self._rules, self._clock = rules, clock
+
+    async def __call__(self, replicate: Replicate) -> Finished:
+        """Download everything."""
+        brief = await self._briefs.of(replicate.offer)
+        folder = self._folders.of(replicate.offer.task_id)
+        outcome, detail = Status.DATA_DOWNLOADED, None
+        try:
+            folder.create()
+            data = _Data(self._fetcher, self._rules, folder, self._rules.all_input_bytes)
+            await _dataset(data, brief)
+            for uri in brief.params.input_files:
+                await data.fetch(uri, input_name(uri))
+        except (PoolhandError, OSError) as fault:
+            outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)
+        return Finished(self._clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
 
 
 async def _dataset(data: _Data, brief: Brief) -> None:
@@ -90,7 +130,8 @@ def dataset_name(brief: Brief) -> str:
 class _Data:
     """What comes for one task; ``left`` is what may still come (bytes)."""
 
-    toolbox: Toolbox
+    fetcher: Fetcher
+    rules: Rules
     folder: Folder
     left: int
 
@@ -101,12 +142,10 @@ class _Data:
             TooMuchInput: With it the task would have more than the operator allows.
             ForbiddenUri, DownloadTooLarge, DownloadFailed: See ``Fetcher.fetch``.
         """
-        rules, target = self.toolbox.rules, self.folder.input / name
+        rules, target = self.rules, self.folder.input / name
         limit = min(rules.input_bytes, self.left)
         try:
-            found = await self.toolbox.fetcher.fetch(
-                uri, str(target), limit, rules.download_timeout
-            )
+            found = await self.fetcher.fetch(uri, str(target), limit, rules.download_timeout)
         except DownloadTooLarge as fault:
             if limit == rules.input_bytes:
                 raise

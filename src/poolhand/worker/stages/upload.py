@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import structlog
@@ -10,8 +10,10 @@ import structlog
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.ports.clock import Clock
+from poolhand.ports.files import ResultsClient
 from poolhand.transport.again import again
-from poolhand.worker.toolbox import Toolbox
+from poolhand.worker.task_folders import TaskFolders
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to reach the results service."""
@@ -21,25 +23,39 @@ LONG_PAUSE: Final = 8.0
 log = structlog.get_logger()
 
 
-async def upload(toolbox: Toolbox, replicate: Replicate) -> Finished:
-    """Upload the archive; tries again while the service is away."""
-    offer, pauses = replicate.offer, _pauses(replicate.offer.flow)
-    archive = str(toolbox.folder(offer.task_id).archive)
+class UploadStage:
+    """Uploads the archive; tries again while the service is away.
 
-    async def once() -> str:
-        return await (await toolbox.results()).upload(offer, archive)
+    Args:
+        results: The service, once the pool has said where it is.
+        folders: Of tasks.
+        clock: For pauses.
+    """
 
-    def next_pause(tries: int, fault: Unavailable) -> float | None:
-        if tries == len(PAUSES) + 1:
-            log.warning("results_awaited", task_id=str(offer.task_id), cause=str(fault))
-        return next(pauses)
+    def __init__(
+        self, results: Callable[[], Awaitable[ResultsClient]], folders: TaskFolders, clock: Clock
+    ) -> None:
+        self._results, self._folders, self._clock = results, folders, clock
 
-    try:
-        link = await again(once, Unavailable, next_pause, toolbox.clock.sleep)
-    except (Refused, Unavailable, OSError) as fault:
-        cause = str(fault)
-        return Finished(toolbox.clock.now(), Action.UPLOAD, Status.RESULT_UPLOAD_FAILED, cause)
-    return Finished(toolbox.clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
+    async def __call__(self, replicate: Replicate) -> Finished:
+        """Upload."""
+        offer, pauses = replicate.offer, _pauses(replicate.offer.flow)
+        archive = str(self._folders.of(offer.task_id).archive)
+
+        async def once() -> str:
+            return await (await self._results()).upload(offer, archive)
+
+        def next_pause(tries: int, fault: Unavailable) -> float | None:
+            if tries == len(PAUSES) + 1:
+                log.warning("results_awaited", task_id=str(offer.task_id), cause=str(fault))
+            return next(pauses)
+
+        try:
+            link = await again(once, Unavailable, next_pause, self._clock.sleep)
+        except (Refused, Unavailable, OSError) as fault:
+            status, cause = Status.RESULT_UPLOAD_FAILED, str(fault)
+            return Finished(self._clock.now(), Action.UPLOAD, status, cause)
+        return Finished(self._clock.now(), Action.UPLOAD, Status.RESULT_UPLOADED, link=link)
 
 
 def _pauses(flow: Flow) -> Iterator[float | None]:

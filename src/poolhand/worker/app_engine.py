@@ -1,0 +1,142 @@
+"""The container engine as stages use it: one that restarts is waited for, not blamed on the app.
+
+Source: Docker 20.10: a container that the engine's end took with it has exit code 137 or 143; 255
+when the engine finds it gone at its next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.units import Seconds
+from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.clock import Clock
+from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime, ContainerSpec
+
+TRIES: Final = 45
+PAUSE: Final = 2.0
+"""Seconds between two tries to reach the engine: ``TRIES`` of them outlast any restart."""
+TAKEN_AWAY: Final = frozenset({137, 143, 255})
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+def labels_of(worker: Address, base: Path) -> Mapping[str, str]:
+    """Return labels that the containers of one worker have, and no others on the same engine.
+
+    The folder tells apart what wallets do not: the wallets of two devnets are the same.
+    """
+    return {"poolhand.worker": f"{worker}@{base}"}
+
+
+class AppEngine:
+    """One worker's containers on an engine.
+
+    Args:
+        runtime: The engine.
+        name: Of the worker: its containers' names begin with it.
+        labels: Of its containers, see ``labels_of``.
+        clock: For pauses while the engine is away.
+    """
+
+    def __init__(
+        self, runtime: ContainerRuntime, name: str, labels: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._runtime, self._name, self._clock = runtime, name, clock
+        self.labels = labels
+        self._outage = OutageLog(
+            "engine_unreachable",
+            "engine_reached",
+            acts="operator of the worker",
+            next_step="start the container engine; the worker goes on by itself",
+        )
+
+    def container(self, task_id: TaskId) -> str:
+        """Name the task's container, the same after every restart."""
+        return f"{self._name}-{task_id}"
+
+    async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
+        """Make an image present; returns the reference to run. Raises as ``run`` and the port."""
+        return await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
+
+    async def run(self, spec: ContainerSpec) -> ContainerOutcome:
+        """Run a container to its end; once more when something else ended it.
+
+        An app that exits with such a code by itself is run twice: it cannot be told apart.
+
+        Raises:
+            RuntimeDown: The engine stays away for about a minute and a half.
+            ContainerRefused, ContainerRemoved: As the port says.
+        """
+        outcome = await self._until_answered(lambda: self._runtime.run(spec))
+        if not _was_taken_away(outcome):
+            return outcome
+        log.warning("container_taken_away", container=spec.name, exit_code=outcome.exit_code)
+        return await self._until_answered(lambda: self._runtime.run(spec))
+
+    async def kill(self, task_id: TaskId) -> None:
+        """Remove the task's container, however long that takes; none is fine."""
+        name = self.container(task_id)
+        await self._in_time(lambda: self._runtime.kill(name), task_id=str(task_id))
+
+    async def sweep(self, held: Callable[[], Collection[TaskId]]) -> None:
+        """Remove the containers that an earlier life of this worker has left, once.
+
+        Args:
+            held: The tasks at that time, whose containers go on.
+
+        Raises:
+            RuntimeDown: The engine does not answer.
+        """
+        ((key, value),) = self.labels.items()
+        await self._runtime.sweep(
+            f"{key}={value}", lambda name: name in {self.container(each) for each in held()}
+        )
+
+    async def sweep_in_time(self, held: Callable[[], Collection[TaskId]]) -> None:
+        """Do so as soon as the engine answers."""
+        await self._in_time(lambda: self.sweep(held))
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the engine until it answers; raises RuntimeDown where it stays away."""
+        for _ in range(TRIES):
+            try:
+                answer = await ask()
+            except RuntimeDown as fault:
+                await self._bear(fault)
+            else:
+                self._outage.over()
+                return answer
+        return await ask()
+
+    async def _in_time(self, ask: Callable[[], Awaitable[T]], **facts: str) -> T:
+        """Ask the engine until it answers, however long that takes.
+
+        Args:
+            ask: What to ask.
+            facts: Told with the outage.
+        """
+        while True:
+            try:
+                answer = await ask()
+            except RuntimeDown as fault:
+                await self._bear(fault, **facts)
+            else:
+                self._outage.over()
+                return answer
+
+    async def _bear(self, fault: RuntimeDown, **facts: str) -> None:
+        self._outage.tell(fault, **facts)
+        await self._clock.sleep(PAUSE)
+
+
+def _was_taken_away(outcome: ContainerOutcome) -> bool:
+    ours = outcome.timed_out or outcome.out_of_memory or outcome.output_too_large
+    return outcome.exit_code in TAKEN_AWAY and not ours
