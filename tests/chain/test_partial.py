@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from memory_node import Hurry, MemoryLink, MemoryNode, RpcError, linked
+from poolhand.domain.deal import Deal, Resource
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address, OrderHash, TaskId
-from poolhand.domain.units import Wei
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, OrderHash, TaskId, TxHash
+from poolhand.domain.onchain import TransferRlc
+from poolhand.domain.tag import NO_TAG
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc, UnixSeconds, Wei
+from poolhand.keys.wallet import Wallet
+from poolhand.store.memory import MemoryJournal
 
+WALLET = Wallet.from_key(bytes([1] * 32))
 TASKS = [TaskId(bytes([n]) * 32) for n in range(1, 31)]
 OWNERS = [Address(bytes([n]) * 20) for n in range(1, 6)]
 SICK = "execution timeout"
+THING = Resource(OWNERS[0], OWNERS[0], NanoRlc(1))
+DEAL = Deal(
+    deal_id=DealId(bytes(TASKS[0])),
+    app=THING,
+    dataset=THING,
+    workerpool=THING,
+    trust=Trust(1),
+    category=0,
+    tag=NO_TAG,
+    requester=OWNERS[0],
+    beneficiary=OWNERS[0],
+    callback=ZERO_ADDRESS,
+    params="{}",
+    start_time=UnixSeconds(1),
+    bot_first=0,
+    bot_size=1,
+    worker_stake=NanoRlc(1),
+    scheduler_percent=5,
+    sponsor=OWNERS[0],
+)
 
 
 @pytest.fixture
@@ -19,14 +48,12 @@ def node():
     return MemoryNode()
 
 
-def refusing(*names, text=SICK):
+def refusing(*names, text=SICK, methods=("eth_call", "eth_getBalance")):
     """Refuse every call and balance that names one of these."""
     words = [bytes(name).hex() for name in names]
 
     def refuse(method, params):
-        if method in ("eth_call", "eth_getBalance") and any(
-            w in str(params).lower() for w in words
-        ):
+        if method in methods and any(w in str(params).lower() for w in words):
             raise RpcError(-32000, text)
 
     return refuse
@@ -102,3 +129,47 @@ async def test_every_read_of_many_things_names_what_it_lacks(node):
     assert [set(each.failed) for each in told] == [{OWNERS[2]}] * 5
     assert told[3][OWNERS[0]] == 5
     assert (set(used.found), set(used.failed)) == ({orders[0], orders[2]}, {orders[1]})
+
+
+async def test_one_category_that_no_endpoint_tells_takes_no_other_with_it(node):
+    chain_of = node.chain.state.categories
+    sick = max(chain_of)
+    node.refuse = refusing(sick.to_bytes(32, "big"))
+    async with linked(MemoryLink(node)) as chain:
+        told = await chain.hub.categories()
+        assert (set(told.found), set(told.failed)) == (set(chain_of) - {sick}, {sick})
+        node.refuse = lambda *_: None
+        assert set(await chain.hub.categories()) == set(chain_of)
+
+
+async def test_one_deal_that_no_endpoint_tells_takes_no_other_with_it(node):
+    first, second, gone = (DealId(bytes(task)) for task in TASKS[:3])
+    node.chain.state.deals.update({first: DEAL, second: replace(DEAL, deal_id=second)})
+    node.refuse = refusing(second)
+    async with linked(MemoryLink(node)) as chain:
+        told = await chain.hub.deals([first, second, gone])
+        assert (set(told.found), set(told.failed)) == ({first}, {second})
+        with pytest.raises(ChainUnreachable, match=SICK):
+            await chain.hub.deal(second)
+        node.refuse = lambda *_: None
+        assert set(await chain.hub.deals([first, second, gone])) == {first, second}
+
+
+@pytest.mark.parametrize("method", ["eth_getTransactionReceipt", "eth_getBlockByNumber"])
+async def test_one_payment_that_no_endpoint_tells_takes_no_other_with_it(node, method):
+    node.chain.fund(WALLET.address, rlc=NanoRlc(10**6), coin=Wei(10**18))
+    async with linked(MemoryLink(node), pace=Hurry()) as chain:
+        sender = chain.sender(WALLET, MemoryJournal())
+        receipts = [
+            await sender.send(f"t:{n}", TransferRlc(OWNERS[0], NanoRlc(n))) for n in (1, 2, 3)
+        ]
+        names = [each.tx_hash for each in receipts]
+        sick = str(names[1]) if method == "eth_getTransactionReceipt" else hex(receipts[1].block)
+
+        def refuse(asked, params):
+            if asked == method and params[0] == sick:
+                raise RpcError(-32000, SICK)
+
+        node.refuse = refuse
+        told = await chain.hub.payments([*names, TxHash(bytes(32))])
+    assert (set(told.found), set(told.failed)) == ({names[0], names[2]}, {names[1]})

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from poolhand.chain import abi, market_logs, money
 from poolhand.chain.assets import AssetReader
 from poolhand.chain.encode import encode_prediction
-from poolhand.chain.endpoint import Endpoint
 from poolhand.chain.link import Query
 from poolhand.chain.locks import locks_of
 from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
-from poolhand.chain.parts import in_parts, partial_of
+from poolhand.chain.parts import partial_of, read_each
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.snapshot import at_blocks
 from poolhand.domain.category import Category
@@ -77,18 +75,18 @@ class PocoHub:
         """Return what a match fixed."""
         return (await self.deals((deal_id,))).get(deal_id)
 
-    async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
+    async def deals(self, asked: Collection[DealId]) -> Partial[DealId, Deal]:
         """Return what matches fixed, of those deals that the chain has, in one batch."""
         known = {name: self._deals[name] for name in asked if name in self._deals}
         left = [name for name in asked if name not in known]
-        told = await self._rpc.ask_each([self._deal(name) for name in left])
-        known |= {deal.deal_id: deal for deal in told if deal is not None}
+        told = await read_each(self._rpc, left, [self._deal(name) for name in left])
+        known |= {name: deal for name, deal in told.found.items() if deal is not None}
         for name, deal in known.items():
             self._deals[name] = deal
             self._deals.move_to_end(name)
         while len(self._deals) > DEALS_KEPT:
             self._deals.popitem(last=False)
-        return known
+        return Partial(known, told.failed)
 
     def _deal(self, deal_id: DealId) -> Query[Deal | None]:
         data = abi.calldata("viewDeal(bytes32)", deal_id)
@@ -128,13 +126,13 @@ class PocoHub:
             self._view(abi.calldata("viewTask(bytes32)", task_id), abi.task_deal)
         )
 
-    async def categories(self) -> Mapping[int, Category]:
+    async def categories(self) -> Partial[int, Category]:
         """Return every category by index; those known are not read again, they never change."""
         count = await self._rpc.ask(self._view(abi.calldata("countCategory()"), abi.word))
         new = [index for index in range(count) if index not in self._categories]
-        found = await self._rpc.ask_each([self._category(index) for index in new])
-        self._categories.update(zip(new, found, strict=True))
-        return dict(self._categories)
+        told = await read_each(self._rpc, new, [self._category(index) for index in new])
+        self._categories.update(told.found)
+        return Partial(dict(self._categories), told.failed)
 
     def _category(self, index: int) -> Query[Category]:
         data = abi.calldata("viewCategory(uint256)", index)
@@ -197,7 +195,7 @@ class PocoHub:
             Query("eth_getBalance", (str(name), "latest"), lambda raw: Wei(abi.quantity(raw)))
             for name in names
         ]
-        return await self._part(names, queries)
+        return await read_each(self._rpc, names, queries)
 
     async def rlc_balances(self, owners: Iterable[Address]) -> Partial[Address, NanoRlc]:
         """Return RLC held outside the hub (nRLC); on native chains whole nRLC of coin."""
@@ -238,7 +236,7 @@ class PocoHub:
         """Return TaskContribute and TaskReveal of workers, TaskInitialize of workerpools."""
         return await money.acts_of(self._rpc, self._facts.hub, parties, first, last)
 
-    async def payments(self, hashes: Iterable[TxHash]) -> Mapping[TxHash, Payment]:
+    async def payments(self, hashes: Iterable[TxHash]) -> Partial[TxHash, Payment]:
         """Return who paid how much for which transaction."""
         return await money.payments(self._rpc, hashes)
 
@@ -266,13 +264,7 @@ class PocoHub:
         """Read one view of many names in one batch."""
         asked = tuple(names)
         queries = self._views(asked, signature, read, "latest", to)
-        return await self._part(asked, queries)
-
-    async def _part(self, names: Collection[KeyT], queries: list[Query[T]]) -> Partial[KeyT, T]:
-        if not names:
-            return Partial({})
-        ask = partial(Endpoint.exchange, queries=queries, whole=False)
-        return partial_of(names, await in_parts(self._rpc, ask))
+        return await read_each(self._rpc, asked, queries)
 
     def _views(
         self,

@@ -16,11 +16,13 @@ from eth_hash.auto import keccak
 
 from poolhand.chain.link import Query
 from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
+from poolhand.chain.parts import read_each
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId, TxHash
 from poolhand.domain.movements import Movement, MovementKind, Payment
-from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.onchain import EventKind, HubEvent
+from poolhand.domain.partial import Partial
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
 
 TRANSFER: Final = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
@@ -141,23 +143,22 @@ async def acts_of(
     return tuple(await _all(rpc, wanted, first, last))
 
 
-async def payments(rpc: Rpc, hashes: Iterable[TxHash]) -> dict[TxHash, Payment]:
-    """Return who paid how much for transactions; those that no endpoint has are left out.
+async def payments(rpc: Rpc, hashes: Iterable[TxHash]) -> Partial[TxHash, Payment]:
+    """Return who paid how much for transactions; those that are not on chain are left out.
 
     Raises:
         ChainUnreachable: No endpoint answered.
     """
     names = list(dict.fromkeys(hashes))
-    receipts = await rpc.ask_each([_receipt(each) for each in names])
-    mined = {name: raw for name, raw in zip(names, receipts, strict=True) if raw is not None}
-    blocks = sorted({int(raw["blockNumber"], 16) for raw in mined.values()})
-    heads: list[Head | None] = await rpc.ask_each([header(block) for block in blocks])
-    times = {head.number: head.timestamp for head in heads if head is not None}
-    return {
-        name: _payment(raw, times[block])
-        for name, raw in mined.items()
-        if (block := BlockNumber(int(raw["blockNumber"], 16))) in times
-    }
+    receipts = await read_each(rpc, names, [_receipt(each) for each in names])
+    mined = {name: raw for name, raw in receipts.found.items() if raw is not None}
+    at = {name: BlockNumber(int(raw["blockNumber"], 16)) for name, raw in mined.items()}
+    blocks = sorted(set(at.values()))
+    heads = await read_each(rpc, blocks, [header(block) for block in blocks])
+    times = {number: head.timestamp for number, head in heads.found.items() if head is not None}
+    paid = {n: _payment(raw, times[at[n]]) for n, raw in mined.items() if at[n] in times}
+    untimed = {n: heads.failed[block] for n, block in at.items() if block in heads.failed}
+    return Partial(paid, {**receipts.failed, **untimed})
 
 
 def _receipt(name: TxHash) -> Query[Any]:

@@ -5,10 +5,12 @@ What one endpoint refuses another may answer; what none answers is missing, and 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from poolhand.chain.endpoint import Endpoint
+from poolhand.chain.link import Query
 from poolhand.chain.refusal import NodeRefusal, down
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable
@@ -46,6 +48,18 @@ async def in_parts(
         if all(map(_is_missing, best)):
             raise
         return best
+
+
+async def read_each(rpc: Rpc, names: Collection[K], queries: Sequence[Query[T]]) -> Partial[K, T]:
+    """Ask one question of each name, in one batch.
+
+    Raises:
+        ChainUnreachable: No endpoint answered anything.
+    """
+    if not names:
+        return Partial({})
+    ask = partial(Endpoint.exchange, queries=queries, whole=False)
+    return partial_of(names, await in_parts(rpc, ask))
 
 
 def _better(before: list[T | NodeRefusal], now: list[T | NodeRefusal]) -> list[T | NodeRefusal]:

@@ -51,13 +51,13 @@ class Hub(Protocol):
     async def deal(self, deal_id: DealId) -> Deal | None:
         """Return what a match fixed."""
 
-    async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
+    async def deals(self, asked: Collection[DealId]) -> Partial[DealId, Deal]:
         """Return what matches fixed, of those deals that the chain has, in one batch."""
 
     async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Partial[TaskId, TaskView]:
         """Snapshot tasks and, of each, the named workers' contributions, all at one block."""
 
-    async def categories(self) -> Mapping[int, Category]:
+    async def categories(self) -> Partial[int, Category]:
         """Return every category by index."""
 
     async def app(self, address: Address) -> App | None:
@@ -126,7 +126,7 @@ class Hub(Protocol):
     ) -> tuple[HubEvent, ...]:
         """Return TaskContribute and TaskReveal of workers, TaskInitialize of workerpools."""
 
-    async def payments(self, hashes: Iterable[TxHash]) -> Mapping[TxHash, Payment]:
+    async def payments(self, hashes: Iterable[TxHash]) -> Partial[TxHash, Payment]:
         """Return who paid how much for which transaction; unknown ones are left out."""
 
     async def task_events(

@@ -163,7 +163,10 @@ class Deals:
             for deal_id in asked:
                 found.update(await self._read([deal_id]))
         else:
-            found = {deal_id: told.get(deal_id) for deal_id in asked}
+            for deal_id, why in told.failed.items():
+                log.debug("deal_unread", deal_id=str(deal_id), cause=why)
+            left = [deal_id for deal_id in asked if deal_id not in told.failed]
+            found = {deal_id: told.found.get(deal_id) for deal_id in left}
         return found
 
     @contextmanager

@@ -79,10 +79,10 @@ class FakeHub:
         """Return what a match fixed."""
         return self._state().deals.get(deal_id)
 
-    async def deals(self, asked: Collection[DealId]) -> Mapping[DealId, Deal]:
+    async def deals(self, asked: Collection[DealId]) -> Partial[DealId, Deal]:
         """Return what matches fixed, of those deals that the chain has."""
         known = self._state().deals
-        return {name: known[name] for name in asked if name in known}
+        return Partial({name: known[name] for name in asked if name in known})
 
     async def tasks(self, asked: Mapping[TaskId, Collection[Address]]) -> Partial[TaskId, TaskView]:
         """Snapshot tasks and the named workers' contributions."""
@@ -100,9 +100,9 @@ class FakeHub:
         }
         return self._part(views)
 
-    async def categories(self) -> Mapping[int, Category]:
+    async def categories(self) -> Partial[int, Category]:
         """Return every category by index."""
-        return dict(self._state().categories)
+        return Partial(dict(self._state().categories))
 
     async def app(self, address: Address) -> App | None:
         """Return a registered app."""
@@ -220,10 +220,10 @@ class FakeHub:
         acts = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL)
         return event.worker if event.kind in acts else None
 
-    async def payments(self, hashes: Iterable[TxHash]) -> Mapping[TxHash, Payment]:
+    async def payments(self, hashes: Iterable[TxHash]) -> Partial[TxHash, Payment]:
         """Return who paid how much for which transaction."""
         wanted = set(hashes)
-        return {
+        found = {
             mined.receipt.tx_hash: Payment(
                 mined.sent.sender,
                 mined.receipt.gas_used,
@@ -234,6 +234,7 @@ class FakeHub:
             for mined in block.mined
             if mined.receipt.tx_hash in wanted
         }
+        return Partial(found)
 
     def _seen_blocks(self, first: BlockNumber, last: BlockNumber | None) -> list[FakeBlock]:
         self._reach.check_up()
