@@ -1,10 +1,11 @@
-"""An object is whole when it is made: nobody assigns to its attributes afterwards (ADR 0032)."""
+"""Parts are whole when made (ADR 0032), made in one place, and given few things (ADR 0026)."""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,169 @@ def test_no_object_of_an_app_gets_an_attribute_from_outside():
 )
 def test_a_late_assignment_is_found(line, named):
     assert list(assigned(ast.parse(line))) == named
+
+
+# ------------------------------------------------------- where parts are made, and what they get
+
+PROGRAMS = (*APPS, "market")
+PUT_TOGETHER = ("main.py", "composition.py", "assembly.py")
+"""Modules in which a program's parts are made and joined, and nothing else is done."""
+MOST_CARRIED = 5
+"""Parts and ports that one record may carry; who needs more of them needs them by name."""
+MADE_ELSEWHERE = {
+    ("requester/requester.py", "Buyer"): "of the wallet that this very purchase opened",
+    ("requester/requester.py", "SpendingWallet"): "of the wallet that this very verb opened",
+    ("scheduler/app_memory.py", "JournaledMap"): "its own memory, over a journal that it is given",
+    ("scheduler/app_memory.py", "Reputations"): "its own memory, over a journal that it is given",
+    ("scheduler/assessor.py", "AppMemory"): "makes the one memory of three over one journal",
+    ("scheduler/assessor.py", "Reputations"): "makes the one memory of three over one journal",
+    ("scheduler/database.py", "Standby"): "what stands by is there before the pool's parts are",
+    ("scheduler/reputations.py", "JournaledMap"): "its own memory, over a journal that it is given",
+}
+"""Parts that are made outside of those modules all the same, and why."""
+
+Tree = Mapping[str, ast.Module]
+
+
+@cache
+def of(package: Path) -> Tree:
+    """Return the modules of a package by their path."""
+    return {
+        str(file.relative_to(package)): ast.parse(file.read_text(encoding="utf-8"))
+        for file in sorted(package.rglob("*.py"))
+    }
+
+
+def classes(tree: Tree) -> Iterator[tuple[str, ast.ClassDef]]:
+    for file, module in tree.items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.ClassDef):
+                yield file, node
+
+
+def is_record(made: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(each) for each in made.decorator_list)
+
+
+def named(annotations: Iterable[ast.expr | None]) -> set[str]:
+    """Return the names that annotations hold, in quotes or not."""
+    nodes = [node for each in annotations if each is not None for node in ast.walk(each)]
+    return {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
+def arguments(made: ast.ClassDef) -> list[ast.expr | None] | None:
+    """Return what a constructor of its own takes; None where a class has none."""
+    for node in made.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            return [each.annotation for each in (*node.args.args, *node.args.kwonlyargs)]
+    return None
+
+
+def ports(tree: Tree) -> set[str]:
+    """Return the names of all protocols."""
+    return {made.name for _, made in classes(tree) if "Protocol" in named(made.bases)}
+
+
+def parts(tree: Tree) -> dict[str, str]:
+    """Return where each part is: a class of a program whose constructor takes parts or ports."""
+    own = {
+        made.name: (file, arguments(made))
+        for file, made in classes(tree)
+        if file.partition("/")[0] in PROGRAMS and not is_record(made)
+    }
+    takes = {name: (file, named(args)) for name, (file, args) in own.items() if args is not None}
+    joined = ports(tree) | set(takes)
+    return {name: file for name, (file, args) in takes.items() if args & joined}
+
+
+def made_elsewhere(tree: Tree) -> set[tuple[str, str]]:
+    """Return which modules make parts that are not theirs, though they do not put together."""
+    known = parts(tree)
+    return {
+        (file, node.func.id)
+        for file, module in tree.items()
+        if file.partition("/")[0] in PROGRAMS and Path(file).name not in PUT_TOGETHER
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if known.get(node.func.id, file) != file
+    }
+
+
+def carriers(tree: Tree) -> dict[str, int]:
+    """Return records of programs that carry too many parts and ports."""
+    joined = ports(tree) | set(parts(tree))
+    counts = {
+        made.name: sum(
+            isinstance(each, ast.AnnAssign) and bool(named([each.annotation]) & joined)
+            for each in made.body
+        )
+        for file, made in classes(tree)
+        if file.partition("/")[0] in PROGRAMS and is_record(made)
+    }
+    return {name: count for name, count in counts.items() if count > MOST_CARRIED}
+
+
+def handed_whole(tree: Tree) -> set[tuple[str, str]]:
+    """Return which modules are handed what has been put together, other than to start it."""
+    whole = {
+        made.name
+        for file, made in classes(tree)
+        if Path(file).name in PUT_TOGETHER and named(arguments(made) or ()) & ports(tree)
+    }
+    functions = [
+        (file, node)
+        for file, module in tree.items()
+        if file.partition("/")[0] in PROGRAMS and Path(file).name not in PUT_TOGETHER
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return {
+        (file, name)
+        for file, node in functions
+        for name in named(each.annotation for each in (*node.args.args, *node.args.kwonlyargs))
+        if name in whole
+    }
+
+
+def test_parts_are_made_where_a_program_is_put_together():
+    assert made_elsewhere(of(PACKAGE)) == set(MADE_ELSEWHERE)
+
+
+def test_no_record_carries_everything_to_everyone():
+    assert not carriers(of(PACKAGE)), "hand each part the few things that it uses"
+
+
+def test_nobody_is_handed_a_whole_program():
+    assert not handed_whole(of(PACKAGE)), "hand each part the few things that it uses"
+
+
+PART = "class Part:\n    def __init__(self, hub: Hub): ...\n"
+SMALL = {
+    "ports/chain.py": "class Hub(Protocol): ...\n",
+    "worker/part.py": PART,
+    "worker/main.py": "made = Part(hub)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "check"),
+    [
+        ("worker/other.py", "def f(hub):\n    return Part(hub)\n", made_elsewhere),
+        (
+            "worker/toolbox.py",
+            "@dataclass(slots=True)\nclass Box:\n"
+            + "".join(f"    p{n}: Part\n" for n in range(MOST_CARRIED + 1)),
+            carriers,
+        ),
+        (
+            "worker/composition.py",
+            "class Whole:\n    def __init__(self, hub: Hub): ...\n",
+            handed_whole,
+        ),
+    ],
+)
+def test_what_breaks_these_rules_is_found(file, text, check):
+    tree = {name: ast.parse(each) for name, each in SMALL.items()}
+    tree["worker/page.py"] = ast.parse("def show(whole: Whole | None): ...\n")
+    assert not check(tree)
+    assert check({**tree, file: ast.parse(text)})
