@@ -278,6 +278,27 @@ async def test_health_tells_block_workers_and_work(office):
     }
 
 
+async def sells(client):
+    told = await got(client, "/health")
+    assert told["sells"] == (told["sells_nothing_because"] is None)
+    return told["sells_nothing_because"] or True
+
+
+async def test_health_says_that_something_is_sold_only_while_a_worker_takes_tasks(pool):
+    world = await pool(preflight=True)
+    app = application("Poolhand pool", world.scheduler.api(URL))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
+        assert "no worker is connected that takes tasks" in await sells(client)
+        worker = await world.hired()
+        assert await sells(client) is True
+        await worker.pauses("a new disk")
+        assert "no worker" in await sells(client)
+        await worker.pauses(None)
+        assert await sells(client) is True
+        await worker.leaves()
+        assert "no worker" in await sells(client)
+
+
 @pytest.mark.case("B1")
 async def test_health_says_that_the_chain_is_not_being_read(office):
     world, client = office
@@ -322,6 +343,11 @@ async def test_the_openapi_document_describes_every_page(office):
         "/health",
         "/ready",
         "/metrics",
+        "/tasks/logs/challenge",
+        "/tasks/{task_id}",
+        "/tasks/{task_id}/logs",
+        "/tasks/{task_id}/replicates/{worker}",
+        "/tasks/{task_id}/replicates/{worker}/logs",
     }
     for path, methods in document["paths"].items():
         assert set(methods) == {"get"}, path

@@ -63,8 +63,6 @@ class Seen:
             )
         if health.gas.message:
             yield health.gas.message
-        if not health.workers and health.role == "leader":
-            yield "no worker is connected: nothing is sold until one comes"
 
 
 def standing_members(seen: Seen) -> dict[str, Any]:
@@ -111,8 +109,6 @@ def _rows(seen: Seen) -> list[tuple[str, Any]]:
     free, locked = owner.account.stake, owner.account.locked
     deposit = f"{rlc(free)} free, {rlc(locked)} locked; a task locks at least {rlc(seen.least)}"
     sells = {None: "it does not say", True: "yes", False: "no"}[health.sells]
-    if health.sells and not health.workers:
-        sells = "no, for no worker is connected"
     return [
         ("pool", seen.url),
         ("workerpool", told.workerpool),

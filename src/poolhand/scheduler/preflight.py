@@ -137,6 +137,13 @@ class Preflight:
         return None
 
     @property
+    def nobody(self) -> str | None:
+        """Why nothing at all could be done now; None where a worker could, or that is not asked."""
+        if not self._settings.preflight or len(self.takers.now()):
+            return None
+        return "no worker is connected that takes tasks: nothing is sold until one does"
+
+    @property
     def highest_trust(self) -> Trust:
         """What the workers that are there can reach, within what the owner sells."""
         able = self.takers.now()

@@ -92,7 +92,7 @@ class Pricing:
         """Why nothing at all is sold now; None where something is."""
         if not self._prices:
             return "no category has a price: the pool's owner sets them with --prices"
-        return self._obstacle() or self._lack()
+        return self._obstacle() or self._lack() or self._preflight.nobody
 
     @property
     def highest_trust(self) -> Trust:
