@@ -1,9 +1,10 @@
-"""SQLAlchemy engines for the URLs of a pool's database."""
+"""SQLAlchemy engines for the URL of a program's database: which driver, and whose file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,15 +28,28 @@ _LOCKS: Final = f"SET lock_timeout = {round((ANSWER - 1) * 1000)}"
 says so before the session is given up for want of an answer."""
 
 
-def open_engine(url: str, **more: Any) -> Engine:
-    """Return an engine; SQLite's locks its file to one process, and keeps it private."""
+_DURABLE: Final = ("journal_mode=WAL", "synchronous=FULL")
+ALONE: Final = ("locking_mode=EXCLUSIVE", *_DURABLE)
+"""SQLite's pragmas where one connection has the file for itself."""
+TOGETHER: Final = (*_DURABLE, "busy_timeout=30000")
+"""Where one connection writes and others read; they wait so long for its lock (milliseconds)."""
+
+
+def open_engine(url: str, pragmas: tuple[str, ...] = ALONE, **more: Any) -> Engine:
+    """Return an engine; SQLite's file is kept private.
+
+    Args:
+        url: As SQLAlchemy has it; ``postgres://`` and ``postgresql://`` mean psycopg.
+        pragmas: Of each SQLite connection.
+        more: Options of SQLAlchemy's.
+    """
     known, options = _with_driver(url), dict(more)
     if known.drivername == "postgresql+psycopg":
         options |= {"connect_args": _SERVER}
     engine = create_engine(known, **options)
     if engine.dialect.name == "sqlite":
         _keep_private(engine.url.database)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, pragmas))
     else:
         event.listen(engine, "do_connect", _connect)
         event.listen(engine, "connect", _prepare_server)
@@ -90,8 +104,8 @@ def _keep_private(database: str | None) -> None:
         narrow(Path(database + beside))
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+def _prepare_sqlite(pragmas: tuple[str, ...], connection: Any, _: Any) -> None:
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -8,13 +8,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, insert, make_url, select, text
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from poolhand.domain.ids import Address
-from poolhand.store.market.engine import engine_of
 from poolhand.store.market.errors import (
     BookLocked,
     BookOfAnotherChain,
@@ -23,6 +22,7 @@ from poolhand.store.market.errors import (
 )
 from poolhand.store.market.schema import IDENTITY
 from poolhand.store.migrate import UnknownRevision, migrate
+from poolhand.store.sql_engine import TOGETHER, file_of, is_server, open_engine, shown_url
 
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
@@ -32,8 +32,6 @@ NEWEST: Final = "0001"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4
 """Threads, and connections, that read at a time."""
-BUSY: Final = 30
-"""Seconds that a connection waits for SQLite's lock; one writer holds it for milliseconds."""
 _ADVISORY: Final = 0x626F6F6B
 """Key of PostgreSQL's advisory lock: one market per database."""
 
@@ -51,14 +49,14 @@ class MarketDatabase:
     """
 
     def __init__(self, url: str) -> None:
-        self._where = make_url(url).render_as_string(hide_password=True)
+        self._where = shown_url(url)
         self._lock = -1
         self._holder: Connection | None = None
         self._writer = ThreadPoolExecutor(1, "book-writer")
         self._readers = ThreadPoolExecutor(READERS, "book-reader")
-        self._engine = engine_of(url, _prepare_sqlite, pool_size=READERS + 1, max_overflow=2)
+        self._engine = open_engine(url, TOGETHER, pool_size=READERS + 1, max_overflow=2)
         try:
-            self._hold(make_url(url).database)
+            self._hold(url)
             with self._engine.begin() as connection:
                 _begin_writing(connection)
                 migrate(connection, MIGRATIONS, NEWEST)
@@ -131,16 +129,18 @@ class MarketDatabase:
             os.close(self._lock)
             self._lock = -1
 
-    def _hold(self, database: str | None) -> None:
+    def _hold(self, url: str) -> None:
         """Keep other markets out; the system lets go when the process dies."""
-        if self._engine.dialect.name == "postgresql":
+        if is_server(url):
             self._holder = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             asked = text("SELECT pg_try_advisory_lock(:key)")
             if not self._holder.scalar(asked, {"key": _ADVISORY}):
                 raise BookLocked(self._where)
             return
         try:
-            self._lock = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(
+                f"{file_of(url)}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BookLocked(self._where) from None
@@ -152,8 +152,3 @@ def _begin_writing(connection: Connection) -> None:
     """Take SQLite's write lock at once; its driver begins no transaction for a read."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY * 1000}"):
-        connection.execute(f"PRAGMA {pragma}")
