@@ -80,7 +80,7 @@ class Publisher:
             best=partial(orders.best_price, connection),
         )
         entry = publish(asked, facts, book, self._now())
-        orders.put(connection, entry, at.number)
+        orders.put(connection, entry, at.number, known.n if known else None)
         return entry
 
     async def unpublish(self, asked: Withdrawal) -> tuple[OrderHash, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus, Traits, traits_of
+from poolhand.domain.market.book import BookOrder, BookStatus, Traits, traits_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
 
@@ -101,7 +101,7 @@ def _has_amounts(wanted: BookFilter, traits: Traits, remaining: int) -> bool:
         (wanted.min_volume is None or remaining >= wanted.min_volume)
         and (wanted.min_trust is None or traits.trust >= wanted.min_trust)
         and (wanted.max_trust is None or traits.trust <= wanted.max_trust)
-        and (not wanted.bulk_only or (traits.price == 0 and traits.volume >= BULK_VOLUME))
+        and (traits.is_bulk or not wanted.bulk_only)
     )
 
 

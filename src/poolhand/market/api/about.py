@@ -16,7 +16,7 @@ from poolhand.domain.market.challenges import NAME
 from poolhand.domain.market.refusals import collection
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
-from poolhand.store.market.orders import open_counts
+from poolhand.store.market.kinds import open_counts
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire import market_forms as forms
 from poolhand.wire.challenge_json import typed_challenge

@@ -27,7 +27,7 @@ from poolhand.store.sql_engine import TOGETHER, file_of, is_server, open_engine,
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
 """What pieces of work are given: the transaction in which they read and write."""
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 """The revision that this version's tables have."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4

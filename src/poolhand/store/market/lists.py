@@ -1,4 +1,8 @@
-"""Reading lists: a part of the rows that a filter shows, and how many it shows in all."""
+"""Reading lists: a part of the rows that a filter shows, and how many it shows in all.
+
+How many orders a filter shows is told by their kinds. Few are read by kind and sorted; of many the
+index of all open orders is walked in the order of lists, and who is not of these kinds passed over.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select
 
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.market.deals import MOST_PRICES, PricePoint
 from poolhand.domain.market.filters import BookFilter, Slice
+from poolhand.domain.market.kinds import asks_by_kind
+from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.store.market.schema import CATEGORIES, DEALS, ORDERS
-from poolhand.store.market.where import where
+from poolhand.store.market.kinds import ShownKinds
+from poolhand.store.market.schema import CATEGORIES, DEALS, IN_LIST_ORDER, ORDERS
+from poolhand.store.market.where import of_orders, open_in, remaining
 
 _ORDER: Final = ORDERS.c
+_LISTED: Final = (
+    _ORDER.order_hash,
+    _ORDER.signer,
+    _ORDER.status,
+    _ORDER.remaining,
+    _ORDER.published,
+    _ORDER.document,
+)
+FEW: Final = 200
+"""So many orders are sorted; in a longer list the next to be shown is never far."""
+NEAR: Final = 1000
+"""So far down a list an order is rather asked itself than for its kind, if these are many."""
+_MOST_NAMES: Final = 500
+"""Names in one question: SQLite bounds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +68,43 @@ class Listed:
 
 def list_orders(connection: Connection, wanted: BookFilter, part: Slice) -> Listed:
     """Return open orders, best price first, then longest in the book, then by hash."""
-    shown = where(wanted)
-    asked = select(
-        _ORDER.order_hash,
-        _ORDER.signer,
-        _ORDER.status,
-        _ORDER.remaining,
-        _ORDER.published,
-        _ORDER.document,
-    ).where(shown)
-    asked = asked.order_by(_ORDER.rank, _ORDER.published, _ORDER.order_hash)
-    rows = [
-        ListedOrder(name, signer, status, remaining, published, json.loads(document))
-        for name, signer, status, remaining, published, document in connection.execute(
-            _part(asked, part)
-        )
-    ]
-    return Listed(tuple(rows), _count(connection, ORDERS, shown))
+    if not asks_by_kind(wanted):
+        shown = of_orders(wanted)
+        return Listed(_rows(connection, wanted.sort, shown, part), _count(connection, shown))
+    kinds = ShownKinds(connection, wanted)
+    by_kind = and_(open_in(wanted.sort), kinds.holds(leads=True), *remaining(wanted))
+    count = kinds.orders
+    if count and wanted.min_volume is not None:
+        count = _count(connection, by_kind)
+    if count <= part.skip:
+        return Listed((), count)
+    if kinds.is_one or count <= FEW:
+        return Listed(_rows(connection, wanted.sort, by_kind, part), count)
+    in_all = and_(open_in(wanted.sort), kinds.holds(leads=False), *remaining(wanted))
+    if kinds.are_many and part.skip + part.size <= NEAR:
+        in_all = of_orders(wanted)
+    return Listed(_rows(connection, wanted.sort, in_all, part), count)
+
+
+def _rows(
+    connection: Connection, sort: OrderSort, shown: ColumnElement[bool], part: Slice
+) -> tuple[ListedOrder, ...]:
+    """Read a part of a list: which orders, off an index alone, then these."""
+    asked = select(_ORDER.order_hash).where(shown)
+    asked = asked.order_by(*(_ORDER[name] for name in IN_LIST_ORDER))
+    names = list(connection.scalars(_part(asked, part)))
+    found: dict[str, ListedOrder] = {}
+    for at in range(0, len(names), _MOST_NAMES):
+        some = _ORDER.order_hash.in_(names[at : at + _MOST_NAMES])
+        rows = connection.execute(select(*_LISTED).where(_ORDER.sort == sort.value, some))
+        found |= {row.order_hash: _listed(*row) for row in rows}
+    return tuple(found[name] for name in names)
+
+
+def _listed(
+    name: str, signer: str, status: str, left: int, published: int, document: str
+) -> ListedOrder:
+    return ListedOrder(name, signer, status, left, published, json.loads(document))
 
 
 def list_deals(connection: Connection, wanted: Mapping[str, str | int], part: Slice) -> Listed:
@@ -71,7 +112,7 @@ def list_deals(connection: Connection, wanted: Mapping[str, str | int], part: Sl
     conditions = [DEALS.c[name] == value for name, value in wanted.items()]
     asked = select(DEALS.c.document).where(*conditions).order_by(DEALS.c.age, DEALS.c.deal_id)
     rows = [json.loads(document) for (document,) in connection.execute(_part(asked, part))]
-    return Listed(tuple(rows), _count(connection, DEALS, *conditions))
+    return Listed(tuple(rows), _count(connection, *conditions, table=DEALS))
 
 
 def find_deal(connection: Connection, deal_id: str) -> dict[str, Any] | None:
@@ -92,7 +133,7 @@ def list_categories(
     asked = select(CATEGORIES.c.document).where(*conditions)
     asked = asked.order_by(CATEGORIES.c.time_ref, CATEGORIES.c.catid)
     rows = [json.loads(document) for (document,) in connection.execute(_part(asked, part))]
-    return Listed(tuple(rows), _count(connection, CATEGORIES, *conditions))
+    return Listed(tuple(rows), _count(connection, *conditions, table=CATEGORIES))
 
 
 def find_category(connection: Connection, index: int) -> dict[str, Any] | None:
@@ -120,5 +161,5 @@ def _part(asked: Select[Any], part: Slice) -> Select[Any]:
     return asked.offset(part.skip).limit(part.size)
 
 
-def _count(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+def _count(connection: Connection, *conditions: ColumnElement[bool], table: Table = ORDERS) -> int:
     return connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0

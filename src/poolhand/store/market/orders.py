@@ -7,7 +7,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus, traits_of
@@ -15,11 +24,13 @@ from poolhand.domain.market.filters import PARTIES, BookFilter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import RequestOrder
 from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.store.market import kinds
 from poolhand.store.market.schema import ORDERS, TAG_PARTS, UNDO
-from poolhand.store.market.where import hexed, tag_parts, where
+from poolhand.store.market.where import hexed, of_orders, open_in, tag_parts
 from poolhand.wire.market_orders import market_order, read_market_order
 
 _C: Final = ORDERS.c
+_IS_OPEN: Final = _C.open_in.is_not(None)
 DOUBTFUL: Final = 2**62
 """``read_at`` of an order that was judged on a block which is gone: to be judged anew."""
 _MOST_NAMES: Final = 500
@@ -43,25 +54,25 @@ def find(connection: Connection, sort: OrderSort, name: OrderHash) -> BookRow | 
 
 def by_hashes(connection: Connection, names: Iterable[OrderHash]) -> list[BookRow]:
     """Return the orders of some hashes."""
-    return _in_parts(connection, "order_hash", [hexed(name) for name in names])
+    sorts = _C.sort.in_([sort.value for sort in OrderSort])
+    return _in_parts(connection, "order_hash", [hexed(name) for name in names], sorts)
 
 
 def open_of_signers(connection: Connection, signers: Iterable[Address]) -> list[BookRow]:
     """Return open orders that lock stake: workerpool and request orders of some signers."""
     names = [hexed(signer) for signer in signers]
     sorts = (OrderSort.WORKERPOOL, OrderSort.REQUEST)
-    return [row for sort in sorts for row in _in_parts(connection, "signer", names, sort)]
+    return [row for sort in sorts for row in _in_parts(connection, "signer", names, open_in(sort))]
 
 
 def open_of_resource(
     connection: Connection, sort: OrderSort, resource: Address, signer: Address
 ) -> list[BookRow]:
     """Return a signer's open orders for a resource, newest first."""
-    named = "requester" if sort is OrderSort.REQUEST else sort.value
     asked = (
         select(ORDERS)
-        .where(_C.open_in == sort.value, _C.signer == hexed(signer))
-        .where(func.coalesce(_C[named], "") == hexed(resource))
+        .where(open_in(sort), _C.signer == hexed(signer))
+        .where(func.coalesce(_C.resource, "") == hexed(resource))
         .order_by(_C.published.desc(), _C.n.desc())
     )
     return [_row(row) for row in connection.execute(asked).mappings()]
@@ -69,32 +80,29 @@ def open_of_resource(
 
 def doubtful(connection: Connection, most: int) -> list[BookRow]:
     """Return open orders that are to be judged anew."""
-    sorts = [sort.value for sort in OrderSort]
-    asked = select(ORDERS).where(_C.open_in.in_(sorts), _C.read_at == DOUBTFUL).limit(most)
+    asked = select(ORDERS).where(_IS_OPEN, _C.read_at == DOUBTFUL).limit(most)
     return [_row(row) for row in connection.execute(asked).mappings()]
 
 
 def _in_parts(
-    connection: Connection, column: str, names: Sequence[str], sort: OrderSort | None = None
+    connection: Connection, column: str, names: Sequence[str], of: ColumnElement[bool]
 ) -> list[BookRow]:
     found = []
     for at in range(0, len(names), _MOST_NAMES):
-        asked = select(ORDERS).where(_C[column].in_(names[at : at + _MOST_NAMES]))
-        if sort is not None:
-            asked = asked.where(_C.open_in == sort.value)
+        asked = select(ORDERS).where(of, _C[column].in_(names[at : at + _MOST_NAMES]))
         found += [_row(row) for row in connection.execute(asked).mappings()]
     return found
 
 
 def count_open(connection: Connection, sort: OrderSort, signer: Address) -> int:
     """Return how many open orders of a sort a signer has."""
-    asked = select(func.count()).where(_C.open_in == sort.value, _C.signer == hexed(signer))
+    asked = select(func.count()).where(open_in(sort), _C.signer == hexed(signer))
     return connection.scalar(asked) or 0
 
 
 def best_price(connection: Connection, wanted: BookFilter) -> NanoRlc | None:
     """Return the lowest price of the open orders that a filter shows."""
-    asked = select(_C.price).where(where(wanted))
+    asked = select(_C.price).where(of_orders(wanted))
     found = connection.scalar(asked.order_by(_C.rank, _C.published, _C.order_hash).limit(1))
     return None if found is None else NanoRlc(found)
 
@@ -118,7 +126,7 @@ def needing(
     """
     pays, (least, below) = _C[f"{sort.value}_max_price"], prices
     asked = select(ORDERS).where(
-        _C.open_in == OrderSort.REQUEST.value,
+        open_in(OrderSort.REQUEST),
         _C[sort.value] == hexed(resource),
         pays >= least,
         _C[TAG_PARTS[3]].bitwise_and(1) == int(tee),
@@ -128,24 +136,31 @@ def needing(
     return [_row(row) for row in connection.execute(asked).mappings()]
 
 
-def put(connection: Connection, entry: BookOrder, at: BlockNumber) -> None:
-    """Put an order into the book; one that was dead and is there takes its place again.
+def put(connection: Connection, entry: BookOrder, at: BlockNumber, n: int | None = None) -> None:
+    """Put an order into the book; one that was dead takes its place again.
 
     Args:
         connection: Of the transaction.
         entry: The order.
         at: The block whose facts it was judged by.
+        n: Of the row that it has, if it has one; it is not open.
     """
-    members = _members(entry, at)
-    mine = (_C.sort == entry.sort.value, _C.order_hash == hexed(entry.order_hash))
-    if not connection.execute(update(ORDERS).where(*mine).values(members)).rowcount:
+    members = members_of(entry, at)
+    if entry.status is BookStatus.OPEN:
+        members["kind"] = kinds.enter(connection, traits_of(entry.order))
+    if n is None:
         connection.execute(insert(ORDERS).values(members))
+    else:
+        connection.execute(update(ORDERS).where(_C.n == n).values(members))
 
 
 def remove(connection: Connection, sort: OrderSort, names: Collection[OrderHash]) -> None:
     """Take orders out of the book."""
-    mine = _C.order_hash.in_([hexed(name) for name in names])
-    connection.execute(delete(ORDERS).where(_C.sort == sort.value, mine))
+    mine = (_C.sort == sort.value, _C.order_hash.in_([hexed(name) for name in names]))
+    asked = select(_C.kind, func.count()).where(*mine, _IS_OPEN).group_by(_C.kind)
+    for kind, number in connection.execute(asked).all():
+        kinds.leave(connection, kind, number)
+    connection.execute(delete(ORDERS).where(*mine))
 
 
 def change(connection: Connection, row: BookRow, after: BookOrder, mark: BlockNumber) -> None:
@@ -157,12 +172,19 @@ def change(connection: Connection, row: BookRow, after: BookOrder, mark: BlockNu
 
 
 def restate(connection: Connection, n: int, entry: BookOrder) -> None:
-    """Write how an order stands."""
+    """Write how an order stands, and count it in or out where it opens or closes."""
+    kind = connection.scalar(select(_C.kind).where(_C.n == n))
     is_open = entry.status is BookStatus.OPEN
+    if is_open and kind is None:
+        kind = kinds.enter(connection, traits_of(entry.order))
+    elif not is_open and kind is not None:
+        kinds.leave(connection, kind)
+        kind = None
     standing = {
         "status": entry.status.value,
         "remaining": entry.remaining,
         "open_in": entry.sort.value if is_open else None,
+        "kind": kind,
     }
     connection.execute(update(ORDERS).where(_C.n == n).values(standing))
 
@@ -189,18 +211,9 @@ def turn_back(connection: Connection, mark: BlockNumber, trusted: BlockNumber) -
         restate(connection, n, entry)
         restored += [BookRow(n, entry)] if status is BookStatus.OPEN else []
     connection.execute(delete(UNDO).where(UNDO.c.block > mark))
-    connection.execute(update(ORDERS).where(_C.read_at > trusted).values(read_at=DOUBTFUL))
+    judged_later = update(ORDERS).where(_IS_OPEN, _C.read_at > trusted)
+    connection.execute(judged_later.values(read_at=DOUBTFUL))
     return restored
-
-
-def open_counts(connection: Connection) -> dict[OrderSort, int]:
-    """Return how many orders of each sort are open."""
-    asked = select(_C.open_in, func.count()).where(
-        or_(*(_C.open_in == sort.value for sort in OrderSort))
-    )
-    rows = connection.execute(asked.group_by(_C.open_in)).all()
-    found: dict[str, int] = {name: number for name, number in rows}  # noqa: C416 - rows are no pairs
-    return {sort: found.get(sort.value, 0) for sort in OrderSort}
 
 
 def _row(row: RowMapping) -> BookRow:
@@ -218,7 +231,8 @@ def _row(row: RowMapping) -> BookRow:
     return BookRow(row["n"], entry)
 
 
-def _members(entry: BookOrder, at: BlockNumber) -> dict[str, Any]:
+def members_of(entry: BookOrder, at: BlockNumber) -> dict[str, Any]:
+    """Return the columns of an order's row, but for its kind."""
     traits, order = traits_of(entry.order), entry.order
     request = order if isinstance(order, RequestOrder) else None
     is_open = entry.status is BookStatus.OPEN
@@ -229,6 +243,7 @@ def _members(entry: BookOrder, at: BlockNumber) -> dict[str, Any]:
         "status": entry.status.value,
         "signer": hexed(entry.signer),
         **{name: hexed(getattr(traits, name)) for name in PARTIES},
+        "resource": hexed(traits.resource),
         "rank": traits.rank,
         "price": traits.price,
         "app_max_price": request.app_max_price if request else 0,

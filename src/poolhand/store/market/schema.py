@@ -4,25 +4,43 @@ An order is one row, whatever its sort: the columns that lists ask for have one 
 (``domain.market.book.Traits``), the order itself stands in ``document`` as it was signed. Addresses
 and hashes are 0x-hexadecimal in lower case, so that they sort as their bytes do.
 
-``open_in`` is the order's sort while it is open, else null: each index of lists begins with it, and
-lists by price, moment and hash, as they are shown. So a list is read off an index in its order.
+``open_in`` is the order's sort while it is open, else null, and ``kind`` its kind: the indexes of
+lists begin with one or both and have price, moment and hash, as lists are shown. So a list is read
+off an index in its order, and how long it is off ``kinds``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 BOOK: Final = MetaData()
 NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts a primary key up only where it is a plain INTEGER."""
 TAG_PARTS: Final = ("tag_0", "tag_1", "tag_2", "tag_3")
 """The 256 bits of a tag as four signed numbers of 64, the highest bits first."""
-LISTED_BY: Final = (
-    "app", "dataset", "workerpool", "requester", "beneficiary", "signer", "category",
-)  # fmt: skip
-"""What lists are narrowed to by an index."""
+IN_LIST_ORDER: Final = ("rank", "published", "order_hash")
+"""Best price first, then longest in the book, then by hash."""
+
+OPEN_REQUEST: Final = "open_in = 'request'"
+"""Which rows the indexes have that only requests are found by."""
+
+
+def only_if(condition: str) -> dict[str, Any]:
+    """Return the options of an index of only those rows for which a condition holds."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 IDENTITY: Final = Table(
     "identity",
@@ -37,6 +55,7 @@ ORDERS: Final = Table(
     Column("sort", Text, nullable=False),
     Column("order_hash", Text, nullable=False),
     Column("open_in", Text),
+    Column("kind", BigInteger),
     Column("status", Text, nullable=False),
     Column("signer", Text, nullable=False),
     Column("app", Text, nullable=False),
@@ -44,6 +63,7 @@ ORDERS: Final = Table(
     Column("workerpool", Text, nullable=False),
     Column("requester", Text, nullable=False),
     Column("beneficiary", Text, nullable=False),
+    Column("resource", Text, nullable=False, server_default=""),
     Column("rank", BigInteger, nullable=False),
     Column("price", BigInteger, nullable=False),
     Column("app_max_price", BigInteger, nullable=False),
@@ -57,17 +77,34 @@ ORDERS: Final = Table(
     Column("read_at", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     UniqueConstraint("sort", "order_hash", name="uq_orders_sort_order_hash"),
-    Index("ix_orders_open", "open_in", "rank", "published", "order_hash"),
-    *(
-        Index(f"ix_orders_open_{name}", "open_in", name, "rank", "published", "order_hash")
-        for name in LISTED_BY
-    ),
-    Index("ix_orders_paying_app", "open_in", "app", "app_max_price"),
-    Index("ix_orders_paying_dataset", "open_in", "dataset", "dataset_max_price"),
-    Index("ix_orders_hash", "order_hash"),
-    Index("ix_orders_read_at", "open_in", "read_at"),
+    Index("ix_orders_all", "open_in", *IN_LIST_ORDER, "kind", "remaining"),
+    Index("ix_orders_kind", "open_in", "kind", *IN_LIST_ORDER, "remaining"),
+    Index("ix_orders_resource", "open_in", "resource", *IN_LIST_ORDER),
+    Index("ix_orders_signer", "open_in", "signer", *IN_LIST_ORDER),
+    Index("ix_orders_beneficiary", "beneficiary", *IN_LIST_ORDER, **only_if(OPEN_REQUEST)),
+    Index("ix_orders_paying_app", "app", "app_max_price", **only_if(OPEN_REQUEST)),
+    Index("ix_orders_paying_dataset", "dataset", "dataset_max_price", **only_if(OPEN_REQUEST)),
+    Index("ix_orders_judged_at", "read_at", **only_if("open_in IS NOT NULL")),
     sqlite_autoincrement=True,
 )
+"""Orders; ``resource`` is what is sold, of a request its requester."""
+KIND_PARTIES: Final = ("app", "dataset", "workerpool", "requester")
+_KIND: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
+KINDS: Final = Table(
+    "kinds",
+    BOOK,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("sort", Text, nullable=False),
+    *(Column(name, Text, nullable=False) for name in KIND_PARTIES),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("category", "trust", *TAG_PARTS, "bulk", "open_orders")
+    ),
+    UniqueConstraint(*_KIND, name="uq_kinds"),
+    Index("ix_kinds_category", "sort", "category"),
+    sqlite_autoincrement=True,
+)
+"""Kinds of open orders, and how many each has; a party that tells them apart is empty."""
 PARTIES_OF_DEAL: Final = (
     "requester", "beneficiary",
     "app", "dataset", "workerpool",

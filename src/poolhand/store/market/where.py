@@ -1,7 +1,9 @@
 """Filters of lists as SQL, such that one index leads and the list is read in its order.
 
-An equality that an index has is a plain comparison; every other condition is written so that no
-index is tempted by it (``coalesce``), for both databases take a bad one where they know no numbers.
+A filter is asked of kinds where these tell all that it asks (``domain.market.kinds``), else of the
+orders of one resource, signer or beneficiary. There an equality that an index has is a plain
+comparison; every other condition is written so that no index is tempted by it (``coalesce``), for
+both databases take a bad one where they know no numbers.
 """
 
 from __future__ import annotations
@@ -9,22 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func
+from sqlalchemy import ColumnElement, Table, and_, func, literal_column
 
 from poolhand.domain.ids import FixedBytes
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.kinds import OWN
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
-from poolhand.store.market.schema import ORDERS, TAG_PARTS
+from poolhand.store.market.schema import KIND_PARTIES, KINDS, ORDERS, TAG_PARTS
 
-LEADING: Final = {
-    OrderSort.APP: ("app",),
-    OrderSort.DATASET: ("dataset",),
-    OrderSort.WORKERPOOL: ("workerpool",),
-    OrderSort.REQUEST: ("requester", "app", "dataset", "beneficiary"),
-}
-"""Parties that are worth an index where a list is narrowed to one of them."""
 _C: Final = ORDERS.c
 
 
@@ -39,56 +35,79 @@ def tag_parts(tag: Tag) -> tuple[int, ...]:
     return tuple(int.from_bytes(word, "big", signed=True) for word in words)
 
 
-def where(wanted: BookFilter) -> ColumnElement[bool]:
-    """Return the condition of a list."""
-    leader = _leader(wanted)
-    return and_(_C.open_in == wanted.sort.value, *_conditions(wanted, leader))
+def open_in(sort: OrderSort) -> ColumnElement[bool]:
+    """Return the condition of open orders; written out, for SQLite's partial indexes."""
+    found: ColumnElement[bool] = _C.open_in == literal_column(f"'{sort.value}'")
+    return found
+
+
+def in_kinds(wanted: BookFilter) -> ColumnElement[bool]:
+    """Return the condition of kinds that a filter shows."""
+    is_own = [KINDS.c[name] == "" for name in OWN[wanted.sort] if name in KIND_PARTIES]
+    parties = [
+        KINDS.c[name].in_([hexed(each) for each in allowed])
+        for name, allowed in wanted.parties.items()
+    ]
+    amounts = [] if wanted.category is None else [KINDS.c.category == wanted.category]
+    if wanted.bulk_only:
+        amounts.append(KINDS.c.bulk == 1)
+    conditions = (*is_own, *parties, *amounts, *_of_tag(KINDS, wanted), *_of_trust(KINDS, wanted))
+    return and_(KINDS.c.sort == wanted.sort.value, *conditions)
+
+
+def of_orders(wanted: BookFilter) -> ColumnElement[bool]:
+    """Return the condition of orders that a filter shows."""
+    return and_(open_in(wanted.sort), *_conditions(wanted, _leader(wanted)))
+
+
+def remaining(wanted: BookFilter) -> tuple[ColumnElement[bool], ...]:
+    """Return the one condition that changes while an order is open."""
+    return () if wanted.min_volume is None else (_C.remaining >= wanted.min_volume,)
 
 
 def _leader(wanted: BookFilter) -> str | None:
-    for name in LEADING[wanted.sort]:
+    for name in OWN[wanted.sort]:
         if len(wanted.parties.get(name, ())) == 1:
             return name
-    if wanted.signer is not None:
-        return "signer"
-    return None if wanted.category is None else "category"
+    return None if wanted.signer is None else "signer"
 
 
 def _conditions(wanted: BookFilter, leader: str | None) -> Iterator[ColumnElement[bool]]:
     for name, allowed in wanted.parties.items():
-        yield _is(name, [hexed(each) for each in allowed], leader)
+        column = "resource" if leader == name != "beneficiary" else name
+        yield _is(column, [hexed(each) for each in allowed], leads=name == leader)
     if wanted.signer is not None:
-        yield _is("signer", [hexed(wanted.signer)], leader)
+        yield _is("signer", [hexed(wanted.signer)], leads=leader == "signer")
     if wanted.category is not None:
-        yield _is("category", [wanted.category], leader)
-    yield from _tag_conditions(wanted)
-    yield from _amount_conditions(wanted)
+        yield _is("category", [wanted.category], leads=False)
+    if wanted.bulk_only:
+        free = and_(_C.price == 0, _C.volume >= BULK_VOLUME)
+        yield and_(_C.sort == OrderSort.DATASET.value, free)
+    yield from _of_tag(ORDERS, wanted)
+    yield from _of_trust(ORDERS, wanted)
+    yield from remaining(wanted)
 
 
-def _is(name: str, values: list[Any], leader: str | None) -> ColumnElement[bool]:
-    if name == leader:
+def _is(name: str, values: list[Any], *, leads: bool) -> ColumnElement[bool]:
+    if leads:
         found: ColumnElement[bool] = _C[name] == values[0]
         return found
     return func.coalesce(_C[name], "" if isinstance(values[0], str) else 0).in_(values)
 
 
-def _tag_conditions(wanted: BookFilter) -> Iterator[ColumnElement[bool]]:
+def _of_tag(table: Table, wanted: BookFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.min_tag is not None:
         for name, part in zip(TAG_PARTS, tag_parts(wanted.min_tag), strict=True):
             if part:
-                yield _C[name].bitwise_and(part) == part
+                yield table.c[name].bitwise_and(part) == part
     if wanted.max_tag is not None:
         for name, part in zip(TAG_PARTS, tag_parts(wanted.max_tag), strict=True):
             if part != -1:
-                yield _C[name].bitwise_and(~part) == 0
+                yield table.c[name].bitwise_and(~part) == 0
 
 
-def _amount_conditions(wanted: BookFilter) -> Iterator[ColumnElement[bool]]:
-    if wanted.min_volume is not None:
-        yield _C.remaining >= wanted.min_volume
+def _of_trust(table: Table, wanted: BookFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.min_trust is not None:
-        yield _C.trust >= wanted.min_trust
+        yield table.c.trust >= wanted.min_trust
     if wanted.max_trust is not None:
-        yield _C.trust <= wanted.max_trust
-    if wanted.bulk_only:
-        yield and_(_C.price == 0, _C.volume >= BULK_VOLUME)
+        yield table.c.trust <= wanted.max_trust
