@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -10,6 +11,7 @@ from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from poolhand.chain import abi
+from poolhand.chain.block_answers import BlockAnswers, Question
 from poolhand.chain.link import Query
 from poolhand.chain.logs import header, scan
 from poolhand.chain.market_logs import MarketFilter
@@ -25,10 +27,11 @@ from poolhand.domain.onchain import Head
 from poolhand.domain.signatures import BadSignature, recover, widen
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import HubFacts
-from poolhand.ports.market_chain import SignedHash
+from poolhand.ports.market_chain import OrderClaim, SignedHash
 
 T = TypeVar("T")
 KeyT = TypeVar("KeyT", bound=FixedBytes)
+_OPTIONAL_ADDRESS: Final = abi.optional(abi.address)
 _VERIFY: Final = keccak(b"verifySignature(address,bytes32,bytes)")[:4]
 
 
@@ -43,6 +46,12 @@ class MarketReader:
     def __init__(self, rpc: Rpc, facts: HubFacts) -> None:
         self._rpc, self._facts = rpc, facts
         self._filter = MarketFilter(facts)
+        self._known = BlockAnswers()
+        self._registries = {
+            OrderSort.APP: facts.app_registry,
+            OrderSort.DATASET: facts.dataset_registry,
+            OrderSort.WORKERPOOL: facts.workerpool_registry,
+        }
 
     async def head(self) -> Head:
         """Return the newest block."""
@@ -106,27 +115,30 @@ class MarketReader:
             for name, owner in zip(wanted, found, strict=True)
         }
 
-    async def order_facts(
-        self, sort: OrderSort, resource: Address, signed: SignedHash, at: Head
+    async def order_facts(self, claims: Sequence[OrderClaim], at: Head) -> tuple[OrderFacts, ...]:
+        """Return what is to be known before orders are published, in one round trip mostly."""
+        told = await self._told([each for claim in claims for each in self._about(claim)], at)
+        return tuple([await self._facts_of(claim, told, at) for claim in claims])
+
+    def _about(self, claim: OrderClaim) -> list[Question]:
+        by, used = claim.signed.account, abi.calldata("viewConsumed(bytes32)", claim.signed.digest)
+        stake = abi.calldata("viewAccount(address)", by)
+        asked = [self._at_hub(used, abi.word), self._at_hub(stake, _free), Question.of_code(by)]
+        registry = self._registries.get(claim.sort)
+        if registry is None:
+            return asked
+        known = abi.calldata("isRegistered(address)", claim.resource)
+        return [*asked, Question(registry, known, abi.word), _owner_of(claim.resource)]
+
+    async def _facts_of(
+        self, claim: OrderClaim, told: Mapping[Question, Any], at: Head
     ) -> OrderFacts:
-        """Return what is to be known before an order is published, in one round trip mostly."""
-        by, order = signed.account, signed.digest
-        is_own = _is_signer(signed)
-
-        def ask(by_hash: bool) -> list[Query[Any]]:
-            where = _where(at, by_hash)
-            return [
-                self._view(abi.calldata("viewConsumed(bytes32)", order), abi.word, where),
-                self._view(abi.calldata("viewAccount(address)", by), _free, where),
-                self._code(by, where),
-                *self._owner(sort, resource, where),
-            ]
-
-        used, free, is_contract, *told = await self._ask(ask, at)
+        used, free, is_contract, *more = (told[each] for each in self._about(claim))
         used, free, is_contract = plain([used, free, is_contract])
-        owner = _owner_told(told) if told else resource
-        if is_contract and owner == by:
-            is_own = await self.vouches(signed, at)
+        owner = _owner_told(more) if more else claim.resource
+        is_own = _is_signer(claim.signed)
+        if is_contract and owner == claim.signed.account:
+            is_own = await self.vouches(claim.signed, at)
         return OrderFacts(owner, is_own, used, free)
 
     async def vouches(self, signed: SignedHash, at: Head) -> bool:
@@ -139,20 +151,26 @@ class MarketReader:
         is_contract, is_own = await self._ask(ask, at)
         return is_contract is True and is_own is True
 
-    def _owner(self, sort: OrderSort, resource: Address, where: Any) -> list[Query[Any]]:
-        """Ask whether what is sold is registered, and whose it is; nothing of a request."""
-        registries = {
-            OrderSort.APP: self._facts.app_registry,
-            OrderSort.DATASET: self._facts.dataset_registry,
-            OrderSort.WORKERPOOL: self._facts.workerpool_registry,
-        }
-        if sort not in registries:
-            return []
-        known = abi.calldata("isRegistered(address)", resource)
-        return [
-            self._view(known, abi.word, where, registries[sort]),
-            self._view(abi.calldata("owner()"), abi.optional(abi.address), where, resource),
-        ]
+    async def _told(self, questions: Sequence[Question], at: Head) -> Mapping[Question, Any]:
+        """Answer questions about one block; each is asked once while that is the newest."""
+        known = self._known.of(at)
+        missing = [each for each in dict.fromkeys(questions) if each not in known]
+
+        def ask(by_hash: bool) -> list[Query[Any]]:
+            return [self._query(each, _where(at, by_hash)) for each in missing]
+
+        found = await self._ask(ask, at) if missing else []
+        told = dict(zip(missing, found, strict=True))
+        known |= {each: answer for each, answer in told.items() if not _is_refusal(answer)}
+        return ChainMap(told, known)
+
+    def _query(self, question: Question, where: Any) -> Query[Any]:
+        if question.is_of_code:
+            return self._code(question.to, where)
+        return self._view(question.data, question.read, where, question.to)
+
+    def _at_hub(self, data: str, read: Callable[[Any], Any]) -> Question:
+        return Question(self._facts.hub, data, read)
 
     async def _each(
         self, names: Iterable[KeyT], signature: str, read: Callable[[Any], T], at: Head
@@ -199,6 +217,10 @@ def _is_signer(signed: SignedHash) -> bool:
         return False
 
 
+def _owner_of(asset: Address) -> Question:
+    return Question(asset, abi.calldata("owner()"), _OPTIONAL_ADDRESS)
+
+
 def _owner_told(told: Sequence[Any]) -> Address | None:
     registered, owner = told
     is_there = bool(plain([registered])[0]) and isinstance(owner, Address)
@@ -214,4 +236,8 @@ def _where(head: Head, by_hash: bool) -> Any:
 
 
 def _all_told(answers: Sequence[Any]) -> bool:
-    return not any(isinstance(answer, NodeRefusal) for answer in answers)
+    return not any(map(_is_refusal, answers))
+
+
+def _is_refusal(answer: Any) -> bool:
+    return isinstance(answer, NodeRefusal)

@@ -8,7 +8,6 @@ regained meanwhile is not lost.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -17,7 +16,7 @@ from typing import Final, TypeVar
 import structlog
 
 from poolhand.domain.errors import ChainUnreachable, Unavailable
-from poolhand.domain.market.book import traits_of
+from poolhand.domain.market.book import BookOrder, traits_of
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
 from poolhand.domain.market.following import BlockFacts, Concerned, concerned
 from poolhand.domain.market_events import CategoryCreated, MarketEvent, OrdersMatched
@@ -30,7 +29,8 @@ from poolhand.market.changes import (
     narrowed,
     undo_fork,
 )
-from poolhand.ports.market_chain import MarketChain, SignedHash
+from poolhand.market.turns import Turns
+from poolhand.ports.market_chain import MarketChain, OrderClaim, SignedHash
 from poolhand.store.market import following, orders
 from poolhand.store.market.database import BookConnection, MarketDatabase
 
@@ -67,7 +67,7 @@ class Follower:
     ) -> None:
         self._chain, self._database = chain, database
         self._chain_id, self._first = chain_id, first
-        self._lock = asyncio.Lock()
+        self._turns = Turns()
         self.at: Head | None = None
         self.seen: Head | None = None
 
@@ -101,19 +101,19 @@ class Follower:
         """
         done = False
         while not done:
-            async with self._lock:
+            async with self._turns.alone():
                 done = await self._step()
 
     async def write_at(self, at: Head, work: Callable[[BookConnection], T]) -> T | None:
         """Write while the book is that of ``at``; None, and nothing written, when it is not."""
-        async with self._lock:
+        async with self._turns.shared():
             if self.at is None or self.at.block_hash != at.block_hash:
                 return None
             return await self._database.write(work)
 
     async def write(self, work: Callable[[BookConnection], T]) -> T:
         """Write whatever the block."""
-        async with self._lock:
+        async with self._turns.shared():
             return await self._database.write(work)
 
     # ------------------------------------------------------------------------------- one step
@@ -259,10 +259,11 @@ class Follower:
         """Judge what was published on blocks that are gone, now that the chain stands again."""
         find = partial(orders.doubtful, most=_DOUBTFUL_AT_ONCE)
         while found := await self._database.read(find):
-            judged = []
-            for row in found:
-                entry, resource = row.entry, traits_of(row.entry.order).resource
-                signed = SignedHash(entry.signer, entry.order_hash, entry.sign)
-                facts = await self._chain.order_facts(entry.sort, resource, signed, head)
-                judged.append((row, facts))
+            facts = await self._chain.order_facts([_claim(row.entry) for row in found], head)
+            judged = tuple(zip(found, facts, strict=True))
             await self._database.write(partial(judge_doubtful, rows=judged, at=head))
+
+
+def _claim(entry: BookOrder) -> OrderClaim:
+    signed = SignedHash(entry.signer, entry.order_hash, entry.sign)
+    return OrderClaim(entry.sort, traits_of(entry.order).resource, signed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -19,7 +19,8 @@ from poolhand.domain.market.unpublishing import (
 from poolhand.domain.onchain import Head
 from poolhand.market import dependants
 from poolhand.market.follower import Follower
-from poolhand.ports.market_chain import MarketChain, SignedHash
+from poolhand.market.gathering import Gathering
+from poolhand.ports.market_chain import MarketChain, OrderClaim, SignedHash
 from poolhand.store.market import orders
 from poolhand.store.market.database import BookConnection
 
@@ -49,6 +50,7 @@ class Publisher:
     ) -> None:
         self._chain, self._follower = chain, follower
         self._most_open, self._now = most_open, now
+        self._looks = Gathering(self._look)
 
     async def publish(self, asked: Publication) -> BookOrder:
         """Put an order into the book.
@@ -57,16 +59,20 @@ class Publisher:
             MarketRule: The first rule that is broken; nothing was written.
             ChainUnreachable: What the chain says could not be read.
         """
-        sort, resource = sort_of(asked.order), traits_of(asked.order).resource
         signed = SignedHash(asked.by, asked.order_hash, asked.sign)
+        claim = OrderClaim(sort_of(asked.order), traits_of(asked.order).resource, signed)
         for _ in range(TRIES):
-            at = await self._follower.caught_up()
-            facts = await self._chain.order_facts(sort, resource, signed, at)
+            at, facts = await self._looks.answer(claim)
             work = partial(self._put, asked=asked, facts=facts, at=at)
             done = await self._follower.write_at(at, work)
             if done is not None:
                 return done
         raise ChainTooFast
+
+    async def _look(self, claims: Sequence[OrderClaim]) -> list[tuple[Head, OrderFacts]]:
+        """Look at the newest block for several orders at once."""
+        at = await self._follower.caught_up()
+        return [(at, facts) for facts in await self._chain.order_facts(claims, at)]
 
     def _put(
         self, connection: BookConnection, asked: Publication, facts: OrderFacts, at: Head

@@ -23,6 +23,21 @@ class SignedHash:
     sign: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class OrderClaim:
+    """An order that somebody says is theirs.
+
+    Attributes:
+        resource: What it sells; of a request, its requester.
+        signed: Its hash, by whoever asks; a plain account's signature is checked here, of a
+            contract the hub is asked. Stake and signature are that account's, whoever owns.
+    """
+
+    sort: OrderSort
+    resource: Address
+    signed: SignedHash
+
+
 class MarketChain(Protocol):
     """Reads at named blocks; all repeatable.
 
@@ -55,18 +70,8 @@ class MarketChain(Protocol):
     async def deals(self, names: Iterable[DealId], at: Head) -> Mapping[DealId, Deal]:
         """Return what matches fixed."""
 
-    async def order_facts(
-        self, sort: OrderSort, resource: Address, signed: SignedHash, at: Head
-    ) -> OrderFacts:
-        """Return what is to be known before an order is published.
-
-        Args:
-            sort: Of the order.
-            resource: What it sells; of a request, its requester.
-            signed: Its hash, by whoever asks; a plain account's signature is checked here, of a
-                contract the hub is asked. Stake and signature are that account's, whoever owns.
-            at: At which block.
-        """
+    async def order_facts(self, claims: Sequence[OrderClaim], at: Head) -> tuple[OrderFacts, ...]:
+        """Return what is to be known before orders are published, of each in its place."""
 
     async def vouches(self, signed: SignedHash, at: Head) -> bool:
         """Tell whether an account that is a contract takes a signature for its own (ERC-1271)."""

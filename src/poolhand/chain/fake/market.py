@@ -32,7 +32,7 @@ from poolhand.domain.market_events import (
 from poolhand.domain.onchain import Head
 from poolhand.domain.signatures import BadSignature, recover, widen
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
-from poolhand.ports.market_chain import SignedHash
+from poolhand.ports.market_chain import OrderClaim, SignedHash
 
 START: Final = 1_700_000_000
 _PART: Final = 1_000
@@ -217,21 +217,26 @@ class FakeMarketChain:
         state = self._at(at).state
         return {name: state.deals[name] for name in names if name in state.deals}
 
-    async def order_facts(
-        self, sort: OrderSort, resource: Address, signed: SignedHash, at: Head
-    ) -> OrderFacts:
-        """Return what is to be known before an order is published."""
+    async def order_facts(self, claims: Sequence[OrderClaim], at: Head) -> tuple[OrderFacts, ...]:
+        """Return what is to be known before orders are published."""
         state = self._at(at).state
-        of, owner = state.owners.get(resource, (sort, None))
-        owner = resource if sort is OrderSort.REQUEST else owner if of is sort else None
-        used = state.consumed.get(OrderHash(signed.digest), 0)
-        stake = NanoRlc(state.stakes.get(signed.account, 0))
-        return OrderFacts(owner, _is_signed(state, signed), used, stake)
+        return tuple(_facts(state, each) for each in claims)
 
     async def vouches(self, signed: SignedHash, at: Head) -> bool:
         """Tell whether an account that is a contract takes a signature for its own."""
         state = self._at(at).state
         return signed.account in state.contracts and _is_signed(state, signed)
+
+
+def _facts(state: MarketState, claim: OrderClaim) -> OrderFacts:
+    signed = claim.signed
+    of, registered = state.owners.get(claim.resource, (claim.sort, None))
+    owner = registered if of is claim.sort else None
+    if claim.sort is OrderSort.REQUEST:
+        owner = claim.resource
+    used = state.consumed.get(OrderHash(signed.digest), 0)
+    stake = NanoRlc(state.stakes.get(signed.account, 0))
+    return OrderFacts(owner, _is_signed(state, signed), used, stake)
 
 
 def _is_signed(state: MarketState, signed: SignedHash) -> bool:

@@ -21,6 +21,7 @@ from poolhand.store.market.errors import (
     BookUnwritable,
 )
 from poolhand.store.market.schema import IDENTITY
+from poolhand.store.market.writer import BookWriter, begin_writing
 from poolhand.store.migrate import UnknownRevision, migrate
 from poolhand.store.sql_engine import TOGETHER, file_of, is_server, open_engine, shown_url
 
@@ -52,20 +53,21 @@ class MarketDatabase:
         self._where = shown_url(url)
         self._lock = -1
         self._holder: Connection | None = None
-        self._writer = ThreadPoolExecutor(1, "book-writer")
         self._readers = ThreadPoolExecutor(READERS, "book-reader")
         self._engine = open_engine(url, TOGETHER, pool_size=READERS + 1, max_overflow=2)
+        self._snapshots = self._engine.execution_options(**_snapshot(url))
+        self._writer = BookWriter(self._engine, self._unwritable)
         try:
             self._hold(url)
             with self._engine.begin() as connection:
-                _begin_writing(connection)
+                begin_writing(connection)
                 migrate(connection, MIGRATIONS, NEWEST)
         except UnknownRevision as fault:
             self.close()
             raise BookTooNew(self._where, str(fault)) from fault
         except DBAPIError as fault:
             self.close()
-            raise BookUnwritable(self._where, str(fault.orig)) from fault
+            raise self._unwritable(fault) from fault
         except BaseException:
             self.close()
             raise
@@ -77,7 +79,7 @@ class MarketDatabase:
             BookOfAnotherChain: It is another's.
         """
         with self._engine.begin() as connection:
-            _begin_writing(connection)
+            begin_writing(connection)
             known = connection.execute(select(IDENTITY.c.chain_id, IDENTITY.c.hub)).first()
             if known is None:
                 row = {"chain_id": chain_id, "hub": "0x" + hub.hex()}
@@ -91,35 +93,34 @@ class MarketDatabase:
         Raises:
             BookUnwritable: The database does not answer.
         """
-        return await self._run(self._readers, work)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run work in the one transaction that writes: all of it is kept, or nothing.
+        """Run work in a transaction that writes: all of it is kept, or nothing.
+
+        Work that waits at the same time is committed together.
 
         Raises:
             BookUnwritable: The database did not take it.
         """
+        return await self._writer.write(work)
 
-        def whole(connection: Connection) -> T:
-            _begin_writing(connection)
-            return work(connection)
-
-        return await self._run(self._writer, whole)
-
-    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, self._transact, work)
-
-    def _transact(self, work: Callable[[Connection], T]) -> T:
+    def _read(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._engine.begin() as connection:
+            with self._snapshots.begin() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN")
                 return work(connection)
         except DBAPIError as fault:
-            raise BookUnwritable(self._where, str(fault.orig)) from fault
+            raise self._unwritable(fault) from fault
+
+    def _unwritable(self, fault: DBAPIError) -> BookUnwritable:
+        return BookUnwritable(self._where, str(fault.orig))
 
     def close(self) -> None:
         """Wait for work under way, and release everything; repeatable."""
-        self._writer.shutdown()
+        self._writer.close()
         self._readers.shutdown()
         if self._holder is not None:
             self._holder.close()
@@ -148,7 +149,6 @@ class MarketDatabase:
             raise BookUnwritable(self._where, fault.strerror or str(fault)) from fault
 
 
-def _begin_writing(connection: Connection) -> None:
-    """Take SQLite's write lock at once; its driver begins no transaction for a read."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _snapshot(url: str) -> dict[str, str]:
+    """Return how readers of a server see one moment; SQLite's do within any transaction."""
+    return {"isolation_level": "REPEATABLE READ"} if is_server(url) else {}
