@@ -33,7 +33,7 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.store.market import orders
-from poolhand.store.market.lists import list_orders
+from poolhand.store.market.lists import best_price, list_orders
 from poolhand.store.market.schema import BOOK
 
 OTHER = Address(b"\x77" * 20)
@@ -329,7 +329,7 @@ def test_a_database_shows_what_the_rule_shows(found, wanted):
             listed = list_orders(connection, each, Slice(0, 1000))
             assert [row.order_hash for row in listed.rows] == hashes_of(shown)
             assert listed.count == len(shown)
-            best = orders.best_price(connection, each)
+            best = best_price(connection, each)
             assert best == (None if not shown else listed.rows[0] and _price(shown[0]))
     engine.dispose()
 

@@ -20,6 +20,7 @@ from poolhand.domain.orders.model import RequestOrder
 from poolhand.domain.units import BlockNumber
 from poolhand.store.market import orders
 from poolhand.store.market.database import BookConnection
+from poolhand.store.market.lists import best_price
 from poolhand.store.market.orders import BookRow
 
 
@@ -49,7 +50,7 @@ def _lost_one(
     traits = traits_of(entry.order)
     dead: list[BookOrder] = []
     for tee in (False, True):
-        at_most = orders.best_price(connection, _for_everybody(entry, tee=tee))
+        at_most = best_price(connection, _for_everybody(entry, tee=tee))
         prices = traits.price, at_most
         found = orders.needing(connection, entry.sort, traits.resource, prices, tee=tee)
         dead += still_served(connection, found, mark)
@@ -84,7 +85,7 @@ def still_served(
 
 def _is_served(connection: BookConnection, request: RequestOrder) -> bool:
     try:
-        check_needs(request, partial(orders.best_price, connection))
+        check_needs(request, partial(best_price, connection))
     except MarketRule:
         return False
     return True

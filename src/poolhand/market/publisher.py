@@ -23,6 +23,7 @@ from poolhand.market.gathering import Gathering
 from poolhand.ports.market_chain import MarketChain, OrderClaim, SignedHash
 from poolhand.store.market import orders
 from poolhand.store.market.database import BookConnection
+from poolhand.store.market.lists import best_price
 
 TRIES: Final = 10
 """Blocks that may come between the look at the chain and the write before we give up."""
@@ -83,7 +84,7 @@ class Publisher:
             known=known.entry if known else None,
             open=orders.count_open(connection, sort, asked.by),
             most_open=self._most_open,
-            best=partial(orders.best_price, connection),
+            best=partial(best_price, connection),
         )
         entry = publish(asked, facts, book, self._now())
         orders.put(connection, entry, at.number, known.n if known else None)

@@ -12,8 +12,8 @@ from poolhand.domain.onchain import Head
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market.database import BookConnection
+from poolhand.store.market.kinds import open_counts
 from poolhand.store.market.newest import CategoryPrices, category_prices, newest_deals
-from poolhand.store.market.orders import open_counts
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import MarketOverview
 from poolhand.wire.market_queries import CHAIN_ID

@@ -23,7 +23,14 @@ from poolhand.store.market.errors import (
 from poolhand.store.market.schema import IDENTITY
 from poolhand.store.market.writer import BookWriter, begin_writing
 from poolhand.store.migrate import UnknownRevision, migrate
-from poolhand.store.sql_engine import TOGETHER, file_of, is_server, open_engine, shown_url
+from poolhand.store.sql_engine import (
+    TOGETHER,
+    file_of,
+    is_server,
+    open_engine,
+    patient,
+    shown_url,
+)
 
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
@@ -33,6 +40,8 @@ NEWEST: Final = "0002"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4
 """Threads, and connections, that read at a time."""
+MIGRATING: Final = 3600.0
+"""Seconds that a server may take for a step of a long book."""
 _ADVISORY: Final = 0x626F6F6B
 """Key of PostgreSQL's advisory lock: one market per database."""
 
@@ -61,7 +70,8 @@ class MarketDatabase:
             self._hold(url)
             with self._engine.begin() as connection:
                 begin_writing(connection)
-                migrate(connection, MIGRATIONS, NEWEST)
+                with patient(connection, MIGRATING):
+                    migrate(connection, MIGRATIONS, NEWEST)
         except UnknownRevision as fault:
             self.close()
             raise BookTooNew(self._where, str(fault)) from fault

@@ -68,22 +68,42 @@ class Listed:
 
 def list_orders(connection: Connection, wanted: BookFilter, part: Slice) -> Listed:
     """Return open orders, best price first, then longest in the book, then by hash."""
+    shown, count = _shown(connection, wanted, part)
+    if count is None:
+        count = _count(connection, shown)
+    is_there = count > part.skip
+    return Listed(_rows(connection, wanted.sort, shown, part) if is_there else (), count)
+
+
+def best_price(connection: Connection, wanted: BookFilter) -> NanoRlc | None:
+    """Return the price of the first of the open orders that a filter shows (nRLC)."""
+    shown, count = _shown(connection, wanted, Slice(0, 1))
+    if count == 0:
+        return None
+    asked = select(_ORDER.price).where(shown).order_by(*(_ORDER[name] for name in IN_LIST_ORDER))
+    found = connection.scalar(asked.limit(1))
+    return None if found is None else NanoRlc(found)
+
+
+def _shown(
+    connection: Connection, wanted: BookFilter, part: Slice
+) -> tuple[ColumnElement[bool], int | None]:
+    """Return the condition by which a part of a list is best read, and how long the list is.
+
+    Where that is None, the same condition tells it in few steps.
+    """
     if not asks_by_kind(wanted):
-        shown = of_orders(wanted)
-        return Listed(_rows(connection, wanted.sort, shown, part), _count(connection, shown))
+        return of_orders(wanted), None
     kinds = ShownKinds(connection, wanted)
     by_kind = and_(open_in(wanted.sort), kinds.holds(leads=True), *remaining(wanted))
     count = kinds.orders
     if count and wanted.min_volume is not None:
         count = _count(connection, by_kind)
-    if count <= part.skip:
-        return Listed((), count)
     if kinds.is_one or count <= FEW:
-        return Listed(_rows(connection, wanted.sort, by_kind, part), count)
-    in_all = and_(open_in(wanted.sort), kinds.holds(leads=False), *remaining(wanted))
+        return by_kind, count
     if kinds.are_many and part.skip + part.size <= NEAR:
-        in_all = of_orders(wanted)
-    return Listed(_rows(connection, wanted.sort, in_all, part), count)
+        return of_orders(wanted), count
+    return and_(open_in(wanted.sort), kinds.holds(leads=False), *remaining(wanted)), count
 
 
 def _rows(

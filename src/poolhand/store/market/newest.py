@@ -13,7 +13,7 @@ from poolhand.domain.market.deals import PricePoint
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.store.market.orders import best_price
+from poolhand.store.market.lists import best_price
 from poolhand.store.market.schema import CATEGORIES, DEALS
 
 MOST_CATEGORIES: Final = 32

@@ -20,13 +20,13 @@ from sqlalchemy import (
 
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus, traits_of
-from poolhand.domain.market.filters import PARTIES, BookFilter
+from poolhand.domain.market.filters import PARTIES
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import RequestOrder
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.store.market import kinds
 from poolhand.store.market.schema import ORDERS, TAG_PARTS, UNDO
-from poolhand.store.market.where import hexed, of_orders, open_in, tag_parts
+from poolhand.store.market.where import hexed, open_in, tag_parts
 from poolhand.wire.market_orders import market_order, read_market_order
 
 _C: Final = ORDERS.c
@@ -98,13 +98,6 @@ def count_open(connection: Connection, sort: OrderSort, signer: Address) -> int:
     """Return how many open orders of a sort a signer has."""
     asked = select(func.count()).where(open_in(sort), _C.signer == hexed(signer))
     return connection.scalar(asked) or 0
-
-
-def best_price(connection: Connection, wanted: BookFilter) -> NanoRlc | None:
-    """Return the lowest price of the open orders that a filter shows."""
-    asked = select(_C.price).where(of_orders(wanted))
-    found = connection.scalar(asked.order_by(_C.rank, _C.published, _C.order_hash).limit(1))
-    return None if found is None else NanoRlc(found)
 
 
 def needing(
