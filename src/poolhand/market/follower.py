@@ -22,6 +22,7 @@ from poolhand.domain.market.following import BlockFacts, Concerned, concerned
 from poolhand.domain.market_events import CategoryCreated, MarketEvent, OrdersMatched
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber
+from poolhand.market.block_lock import BlockLock
 from poolhand.market.changes import (
     BlockChanges,
     apply_blocks,
@@ -29,7 +30,6 @@ from poolhand.market.changes import (
     narrowed,
     undo_fork,
 )
-from poolhand.market.turns import Turns
 from poolhand.ports.market_chain import MarketChain, OrderClaim, SignedHash
 from poolhand.store.market import following, orders
 from poolhand.store.market.database import BookConnection, MarketDatabase
@@ -67,7 +67,7 @@ class Follower:
     ) -> None:
         self._chain, self._database = chain, database
         self._chain_id, self._first = chain_id, first
-        self._turns = Turns()
+        self._lock = BlockLock()
         self.at: Head | None = None
         self.seen: Head | None = None
 
@@ -101,19 +101,19 @@ class Follower:
         """
         done = False
         while not done:
-            async with self._turns.alone():
+            async with self._lock.alone():
                 done = await self._step()
 
     async def write_at(self, at: Head, work: Callable[[BookConnection], T]) -> T | None:
         """Write while the book is that of ``at``; None, and nothing written, when it is not."""
-        async with self._turns.shared():
+        async with self._lock.shared():
             if self.at is None or self.at.block_hash != at.block_hash:
                 return None
             return await self._database.write(work)
 
     async def write(self, work: Callable[[BookConnection], T]) -> T:
         """Write whatever the block."""
-        async with self._turns.shared():
+        async with self._lock.shared():
             return await self._database.write(work)
 
     # ------------------------------------------------------------------------------- one step

@@ -1,4 +1,4 @@
-"""Whose turn it is: writers of single orders go beside each other, a block goes alone."""
+"""Orders are written beside each other, a block alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class BlockLock:
     """A lock that many share or one has alone; who wants it alone waits for no newcomer."""
 
     def __init__(self) -> None:
