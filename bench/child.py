@@ -12,20 +12,22 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from bench.frame import Job, calibration
+from bench.frame import Job, circumstances
 from poolhand import observe
 from poolhand.containers.mounts import release
 
 
 async def run(name: str, size: float) -> None:
     observe.configure(level="error")
-    slowness = round(calibration(), 4)
-    with tempfile.TemporaryDirectory(prefix=f"poolhand-bench-{name}-") as home:
+    with (
+        circumstances(name) as beside,
+        tempfile.TemporaryDirectory(prefix=f"poolhand-bench-{name}-") as home,
+    ):
         try:
             keys = await import_module(f"bench.{name}").keys(Job(Path(home), size))
         finally:
             release(Path(home))  # a folder of a task that was at work cannot be removed otherwise
-    print(json.dumps({**keys, "calibration_s": {name: slowness}}))
+    print(json.dumps({**keys, **beside}))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from aiodocker import Docker
 from bench.figures import Sample
 from bench.frame import Job, Keys
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.sandbox import container_config
+from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.devnet.images import publish
 from poolhand.devnet.registry import Registry
 from poolhand.domain.units import Seconds
@@ -89,7 +89,7 @@ def _ours(runtime: DockerRuntime) -> Run:
 
 def _bare(docker: Docker) -> Run:
     async def run(spec: ContainerSpec) -> None:
-        config = container_config(spec, NOBODY, None)
+        config = container_config(spec, SandboxTerms(NOBODY, None))
         container = await docker.containers.create(config, name=spec.name)
         await container.start()
         ended = await container.wait()

@@ -11,10 +11,13 @@ files to the next.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -58,6 +61,23 @@ def _turns() -> float:
     while left:
         left -= 1
     return time.perf_counter() - started
+
+
+@contextmanager
+def circumstances(name: str) -> Iterator[Keys]:
+    """Yield what is told beside a measurement: complete when it has ended.
+
+    When it was made, how slow the machine was, and the machine's load before and after it: what
+    other programs take, a clock counts as ours.
+    """
+    found: Keys = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "load_before": _load()}
+    yield {"calibration_s": {name: round(calibration(), 4)}, "measured": {name: found}}
+    found["load_after"] = _load()
+
+
+def _load() -> float:
+    """Return how many programs wanted a core during the last minute."""
+    return round(os.getloadavg()[0], 1)
 
 
 def merged(older: Mapping[str, Any], newer: Mapping[str, Any]) -> Keys:

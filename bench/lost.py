@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from poolhand.devnet.up import Devnet, devnet
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.status import Status
 from poolhand.requester.main import open_requester
-from poolhand.requester.requester import Requester
+from poolhand.requester.requester import NoSuchTask, Requester
 from poolhand.requester.watching import Outcome, TaskProgress
 from poolhand.requester.wish import Wish
 
@@ -94,9 +95,10 @@ async def _when(requester, task_id: TaskId, met):
     """Look at a task until a condition is met; returns what it returned."""
     async with asyncio.timeout(LONGEST):
         while True:
-            found = met((await requester.look_at_task(task_id)).tasks[0])
-            if found:
-                return found
+            with suppress(NoSuchTask):  # the pool may not have heard of its deal yet
+                found = met((await requester.look_at_task(task_id)).tasks[0])
+                if found:
+                    return found
             await asyncio.sleep(PACE)
 
 

@@ -45,6 +45,7 @@ class SimulatedPool:
     Attributes:
         heard: Called with each message that a worker receives.
         chain_s: Seconds that the fake chain has taken of the loop.
+        chain_cpu_s: Seconds of the processor among them.
     """
 
     def __init__(self, workers: int) -> None:
@@ -63,7 +64,7 @@ class SimulatedPool:
             self.chain.domain, self.app, self.workerpool, self.owner, self.requester, NanoRlc(PRICE)
         )
         self.heard: Heard = lambda _worker, _message: None
-        self.chain_s, self._bags = 0.0, 0
+        self.chain_s, self.chain_cpu_s, self._bags = 0.0, 0.0, 0
         self._said: deque[tuple[Address, SchedulerBound]] = deque()
         self._spoken = asyncio.Event()
 
@@ -147,11 +148,12 @@ class SimulatedPool:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Count what is done as the fake chain's time."""
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.thread_time()
         try:
             yield
         finally:
             self.chain_s += time.perf_counter() - began
+            self.chain_cpu_s += time.thread_time() - worked
 
     def buy(self, tasks: int, trust: int = 1) -> None:
         """Mine a deal."""

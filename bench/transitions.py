@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from typing import NamedTuple
 
 from bench.frame import Job, Keys
 from bench.simulated import SimulatedPool
@@ -19,7 +20,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.wire.messages import Acknowledged, Offer, Reported, StatusReport, WorkerBound
 
 WORKERS, SLOTS, TASKS = 500, 10, 5_000
-LONGEST = 300.0
+LONGEST = 900.0
 """Seconds after which what has not moved never will."""
 STAGES = (
     Status.RUNNING, Status.APP_DOWNLOADING, Status.APP_DOWNLOADED, Status.DATA_DOWNLOADING,
@@ -36,23 +37,37 @@ async def keys(job: Job) -> Keys:
         moves = Moves(pool, job.scaled(TASKS))
         await asyncio.sleep(1)  # all have arrived and were appraised
         watch = asyncio.create_task(stalls(pool))
-        began, before = time.perf_counter(), pool.chain_s
+        began = Moment.of(pool)
         pool.buy(moves.wanted)
         mining = asyncio.create_task(blocks(pool))
         async with asyncio.timeout(LONGEST):
             await moves.all_done.wait()
-        took = time.perf_counter() - began - (pool.chain_s - before)
+        took = Moment.of(pool).since(began)
         watch.cancel()
         mining.cancel()
         longest, computing = await watch
         await asyncio.gather(mining, return_exceptions=True)
-    rate = moves.count / took
     job.say(
-        f"{moves.count} moves in {took:.1f} s: {rate:.0f}/s, longest stall {longest:.0f} ms, "
-        f"{computing:.0f} ms of them at work"
+        f"{moves.count} moves in {took.clock:.1f} s, {took.work:.1f} s of them at work; longest "
+        f"stall {longest * 1000:.0f} ms, {computing * 1000:.0f} ms at work"
     )
-    stall = {"stall_ms": round(longest, 1), "stall_cpu_ms": round(computing, 1)}
-    return {"transitions": {"per_s": round(rate), **stall}}
+    rates = {"per_s": moves.count / took.clock, "per_cpu_s": moves.count / took.work}
+    stall = {"stall_ms": longest * 1000, "stall_cpu_ms": computing * 1000}
+    return {"transitions": {name: round(found, 1) for name, found in {**rates, **stall}.items()}}
+
+
+class Moment(NamedTuple):
+    """Seconds by the clock, and of the loop's processor time, without the fake chain's part."""
+
+    clock: float
+    work: float
+
+    @classmethod
+    def of(cls, pool: SimulatedPool) -> Moment:
+        return cls(time.perf_counter() - pool.chain_s, time.thread_time() - pool.chain_cpu_s)
+
+    def since(self, before: Moment) -> Moment:
+        return Moment(self.clock - before.clock, self.work - before.work)
 
 
 class Moves:
@@ -101,19 +116,18 @@ async def blocks(pool: SimulatedPool) -> None:
             pool.chain.mine()
 
 
-async def stalls(pool: SimulatedPool) -> tuple[float, float]:
-    """Watch the loop until cancelled; return its longest stall (ms) that the pool had a part in.
+async def stalls(pool: SimulatedPool) -> Moment:
+    """Watch the loop until cancelled; return its longest stall (s) that the pool had a part in.
 
-    Once as a clock tells it, and once as processor time of the loop's thread: what other programs
-    take of this machine is in the first, what the loop waits for a disk is not in the second.
+    What other programs take of this machine is in what the clock tells; what the loop waits for a
+    disk is not in the processor's time.
     """
-    longest = computing = 0.0
+    longest = Moment(0.0, 0.0)
     try:
         while True:
-            began, worked, before = time.perf_counter(), time.thread_time(), pool.chain_s
+            before = Moment.of(pool)
             await asyncio.sleep(TICK)
-            chain = pool.chain_s - before
-            longest = max(longest, time.perf_counter() - began - TICK - chain)
-            computing = max(computing, time.thread_time() - worked - chain)
+            took = Moment.of(pool).since(before)
+            longest = Moment(max(longest.clock, took.clock - TICK), max(longest.work, took.work))
     except asyncio.CancelledError:
-        return longest * 1000, computing * 1000
+        return longest

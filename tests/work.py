@@ -7,6 +7,7 @@ bounded.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from collections.abc import Iterator
@@ -49,3 +50,19 @@ def counted() -> Iterator[Work]:
         sys.settrace(before)
         if collects:
             gc.enable()
+
+
+class Turns:
+    """Counts what happens in one turn of the loop."""
+
+    def __init__(self) -> None:
+        self.now, self.most = 0, 0
+
+    def count(self):
+        if not self.now:
+            asyncio.get_running_loop().call_soon(self._over)
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def _over(self):
+        self.now = 0

@@ -48,6 +48,28 @@ def test_no_full_search_stops_a_program_whose_state_grows():
     assert full_searches() > before
 
 
+def searched_together():
+    """Return of how many objects at most Python searches the young and the middle generation."""
+    most = [0]
+
+    def begins(phase, info):
+        if phase == "start" and info["generation"] == 1:
+            most.append(len(gc.get_objects(0)) + len(gc.get_objects(1)))
+
+    gc.callbacks.append(begins)
+    try:
+        grow()
+    finally:
+        gc.callbacks.remove(begins)
+    return max(most)
+
+
+def test_what_is_of_middle_age_is_searched_in_small_parts():
+    as_ever = searched_together()
+    with without_full_searches():
+        assert 0 < searched_together() < as_ever / 2
+
+
 async def test_old_cycles_are_found_within_the_hour():
     with without_full_searches():
         cycle = weakref.ref(Loop())

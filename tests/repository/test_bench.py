@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import json
+from datetime import datetime
 from importlib import import_module
 
 import pytest
 from bench import __main__ as bench
-from bench.frame import Job, at, merged
+from bench.frame import Job, at, circumstances, merged
 from bench.page import figures
 from bench.registry import FIGURES, MEASUREMENTS, Figure
 
@@ -32,6 +33,16 @@ def test_a_part_leaves_what_the_rest_found_before(tmp_path):
     bench.keep({"assignment_ms": {"p95_busy": 80.0}, "recovery_s": 1.0}, file)
     kept = json.loads(file.read_text())
     assert kept == {"assignment_ms": {"p95": 39.0, "p95_busy": 80.0}, "recovery_s": 1.0}
+
+
+def test_a_measurement_is_kept_with_its_date_and_the_load_beside_it():
+    with circumstances("idle") as beside:
+        pass
+    told = beside["measured"]["idle"]
+    datetime.strptime(told["at"], "%Y-%m-%d %H:%M UTC")  # noqa: DTZ007 - only whether it reads
+    assert told["load_before"] >= 0
+    assert told["load_after"] >= 0
+    assert at(beside, "calibration_s.idle") > 0
 
 
 def test_members_are_read_by_the_path_that_the_issue_names():

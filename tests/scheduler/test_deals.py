@@ -11,6 +11,7 @@ from poolhand.domain.partial import Partial
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.deals import AT_ONCE
 from poolhand.scheduler.looks import AT_ONCE as READ_AT_ONCE
+from work import Turns
 
 
 class Watched(dict):
@@ -20,22 +21,6 @@ class Watched(dict):
         raise AssertionError("went through all tasks")
 
     __iter__ = keys = values = items = _refuse
-
-
-class Turns:
-    """Counts what happens in one turn of the loop."""
-
-    def __init__(self) -> None:
-        self.now, self.most = 0, 0
-
-    def count(self):
-        if not self.now:
-            asyncio.get_running_loop().call_soon(self._over)
-        self.now += 1
-        self.most = max(self.most, self.now)
-
-    def _over(self):
-        self.now = 0
 
 
 @pytest.mark.parametrize("tasks", [60, 600])

@@ -247,12 +247,15 @@ async def farewell(socket: ClientConnection) -> Close:
 
 @asynccontextmanager
 async def ground(
-    signer: Wallet = OWNER, sockets: SocketLimits = SocketLimits(), **rules
+    signer: Wallet = OWNER,
+    sockets: SocketLimits = SocketLimits(),
+    gate: Gate | None = None,
+    **rules,
 ) -> AsyncIterator[Ground]:
     """Run a pool behind a cable."""
     listener = bind("127.0.0.1", 0)
     cable = Cable(port_of(listener))
-    gate, clock, up = Gate(), ManualClock(), asyncio.Event()
+    gate, clock, up = gate or Gate(), ManualClock(), asyncio.Event()
     hub = SessionHub(clock, SeededEntropy(1), "http://r", HubRules(**rules))
     facts = PoolFacts(31337, HUB, POOL, await cable.lay())
     app = application("pool", [worker_endpoint(hub, signer, facts)])

@@ -102,6 +102,7 @@ class ChainFeed:
         first = self._first_block(start)
         async with aclosing(self._watcher.events(self._pool, first)) as events:  # type: ignore[type-var]
             async for event in events:
+                await self._engine.pace.next()
                 with self._boundary.around("event", kind=str(event.kind), tx=str(event.tx_hash)):
                     await self._notice(event)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from poolhand.domain.ids import TaskId
@@ -18,8 +17,6 @@ from poolhand.scheduler.plan_due import PlanDue
 
 LOOK_AGAIN: Final = 60
 """Seconds after which a task is woken that could not be looked at: nothing else may come of it."""
-MOST_WOKEN: Final = 128
-"""Tasks that are woken before the loop has its turn."""
 
 
 class Deadlines:
@@ -69,10 +66,9 @@ class Deadlines:
     async def pass_time(self, now: UnixSeconds) -> None:
         """Wake what is due; a task that cannot be woken is tried again with the next block."""
         self._now = now
-        for count, task_id in enumerate(list(self._moments.due((now,))), 1):
+        for task_id in list(self._moments.due((now,))):
+            await self._engine.pace.next()
             self._engine.feed(task_id, Ticked(now))
             self.changed(task_id)
             self.woken(task_id)
-            if count % MOST_WOKEN == 0:
-                await asyncio.sleep(0)
         self._due.wake()

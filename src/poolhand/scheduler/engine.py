@@ -25,6 +25,7 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.observe.turn_pace import TurnPace
 from poolhand.ports.archive import Row
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.task_index import TaskIndex
@@ -55,6 +56,7 @@ class Engine:
         troubles: What was raised for a task, in words: nobody new is given it.
         passing: Those of them that end when what failed goes well: looks and transactions.
         index: Finds and counts them.
+        pace: For who feeds many events at once: so that all together feed few in one turn.
         troubled: Tells of a task that has trouble, or has it no longer, from ``resume`` on.
         unread: Streams of the journal that do not read, and why; such a task stands as far as it
             reads, and what becomes of it is not written down.
@@ -76,7 +78,7 @@ class Engine:
         self.changed: Signal[[TaskId]] = Signal()
         self.troubled: Signal[[TaskId]] = Signal()
         self.left: Signal[[Task]] = Signal()
-        self._is_resumed = False
+        self._is_resumed, self.pace = False, TurnPace()
 
     def recover(self) -> None:
         """Rebuild every task from the journal; nothing is acted on yet.

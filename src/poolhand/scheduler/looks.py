@@ -163,6 +163,7 @@ class Looks:
             return set()
         self.outdated.update(task_id for task_id in asked if task_id not in views.found)
         for view in views.found.values():
+            await self._engine.pace.next()
             self._see(view)
         return set(views.failed)
 

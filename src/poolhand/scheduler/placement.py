@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from random import Random
 from typing import Final
@@ -26,10 +26,12 @@ from poolhand.scheduler.metrics import Metrics
 from poolhand.scheduler.plan_due import PlanDue
 from poolhand.scheduler.worker_directory import WorkerDirectory
 
-MOST_HEARD: Final = 128
-"""Changes of tasks that are taken in before the loop has its turn."""
-MOST_MADE: Final = 64
+MOST_HEARD: Final = 32
+"""Changes of tasks, and of workers, that are taken in before the loop has its turn."""
+MOST_MADE: Final = 16
 """Replicates that are created before the loop has its turn."""
+MOST_TOLD: Final = 32
+"""Workers that are told at once why they are given nothing, because they have changed."""
 
 log = structlog.get_logger()
 
@@ -73,6 +75,7 @@ class Placement:
         self._due, self.wake = due, due.wake
         self._tasks: dict[TaskId, None] = {}
         self._workers: dict[Address, None] = {}
+        self._untold: dict[Address, None] = {}
         self._unplannable: set[TaskId] = set()
         self._without_deal: dict[DealId, dict[TaskId, None]] = {}
         self._waiting_since: dict[TaskId, float] = {}
@@ -127,8 +130,9 @@ class Placement:
         """Plan whenever woken, for ever; what breaks a plan ends that plan."""
         while True:
             await self._due.wait()
-            while self._tasks:
+            while self._tasks or self._workers:
                 self._take_in()
+                self._meet()
                 await asyncio.sleep(0)
             with self._engine.boundary.around("plan"):
                 self._place()
@@ -167,25 +171,32 @@ class Placement:
             self._assessor.notice_silence()
         self._planner.can_initialize = self._can_initialize()
         self._planner.pass_time(self._now())
-        changed, self._workers = self._workers, {}
-        for worker in changed:
-            self._meet(worker)
         made = self._plan()
         for each in made:
             with self._engine.boundary.around("assignment", task_id=str(each.task_id)):
                 self._assign(each)
             self.touched(each.task_id)
-        if len(made) >= MOST_MADE:
+        self._explain({each.worker for each in made})
+        if len(made) >= MOST_MADE or self._untold:
             self.wake()
-        given = {each.worker for each in made}
+
+    def _explain(self, given: Collection[Address]) -> None:
+        """Tell why to some of those that have changed and were given nothing."""
+        changed = list(islice(self._untold, MOST_TOLD))
+        for worker in changed:
+            del self._untold[worker]
         self._news.tell(self._planner, [each for each in changed if each not in given], given)
 
-    def _meet(self, worker: Address) -> None:
-        known = self._directory.get(worker)
-        if known is None:
-            self._planner.leave(worker)
-        else:
-            self._planner.join(known)
+    def _meet(self) -> None:
+        """Tell the planner of workers that have changed."""
+        for worker in list(islice(self._workers, MOST_HEARD)):
+            del self._workers[worker]
+            self._untold[worker] = None
+            known = self._directory.get(worker)
+            if known is None:
+                self._planner.leave(worker)
+            else:
+                self._planner.join(known)
 
     def _plan(self) -> list[Assignment]:
         """Plan until there is nothing to give, or enough for one turn of the loop."""

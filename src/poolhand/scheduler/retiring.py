@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from heapq import heapify, heappop, heappush
-from typing import Final
 
 from poolhand.domain.ids import TaskId
 from poolhand.domain.task.machine import is_settled
@@ -14,9 +12,6 @@ from poolhand.domain.task.model import Task
 from poolhand.domain.units import BlockNumber
 from poolhand.ports.chain import Watcher
 from poolhand.scheduler.engine import Engine
-
-AT_ONCE: Final = 100
-"""Tasks that leave in one turn of the loop: others go on between two of them."""
 
 
 class Retiring:
@@ -60,16 +55,13 @@ class Retiring:
     async def passed(self, head: BlockNumber) -> None:
         """Let go what is deep enough under a head; what is in use, at a later one."""
         busy: list[TaskId] = []
-        count = 0
         while self._due and self._due[0][0] + self._depth <= head:
             _, task_id = heappop(self._due)
+            await self._engine.pace.next()
             if self._is_busy(task_id):
                 busy.append(task_id)
             elif task_id in self._engine.tasks and self._is_deep(task_id, head):
                 self._engine.retire(task_id)
-            count += 1
-            if count % AT_ONCE == 0:
-                await asyncio.sleep(0)
         for task_id in busy:
             heappush(self._due, (BlockNumber(head + 1 - self._depth), task_id))
 

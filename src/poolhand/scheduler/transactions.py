@@ -234,8 +234,7 @@ class Transactions:
             await self._look(order.ids)
             return cause
         async with self._recording:  # a block mines many at once: others have their turn between
-            self._record(order, receipt)
-            await asyncio.sleep(0)
+            await self._record(order, receipt)
         await self._until_seen(order.ids, receipt.block)
         for task_id in order.ids:
             self._engine.well(task_id)
@@ -262,7 +261,7 @@ class Transactions:
             if not any(self._is_wanted(task_id, order) for task_id in order.ids):
                 raise NoLongerWanted(f"{order.purpose} is no longer wanted: nothing was sent")
 
-    def _record(self, order: _Order, receipt: Receipt) -> None:
+    async def _record(self, order: _Order, receipt: Receipt) -> None:
         """Write down what was mined; it outlives the program."""
         block, gas, price = receipt.block, receipt.gas_used, receipt.gas_price
         self._gas_budget.paid(receipt)
@@ -270,6 +269,7 @@ class Transactions:
             self._packer.learn(order.effect, gas, len(order.ids))  # type: ignore[arg-type]
         mined = Transaction(order.kind, receipt.tx_hash, block, gas, price)
         for task_id in order.ids:
+            await self._engine.pace.next()
             self._engine.feed(task_id, Mined(self._engine.tasks[task_id].now, mined))
         log.info("transaction_mined", kind=order.kind, tasks=len(order.ids), gas=gas)
 

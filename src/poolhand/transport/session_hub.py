@@ -22,6 +22,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.units import UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.observe.turn_pace import TurnPace
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.transport.conduct import Conduct
 from poolhand.transport.gate import Arrival, Gate, HubRules
@@ -46,6 +47,10 @@ FAREWELL: Final = 1.0
 """Seconds that a stop waits for farewells to be written."""
 STALL: Final = 4
 """Seconds between two looks by which we know that it was ourselves who stood still."""
+MESSAGES: Final = 16
+"""Of all workers together, taken in one turn of the loop: a block has a thousand report at once."""
+LOGINS: Final = 4
+"""Looked at in one turn of the loop: each costs two signatures."""
 NOT_NOW: Final = "the pool is not taking workers now: try again in a moment"
 
 
@@ -78,7 +83,11 @@ class WorkerSession:
 
 
 class SessionHub:
-    """The sessions of all workers; ``run`` must be running for any to be let in."""
+    """The sessions of all workers; ``run`` must be running for any to be let in.
+
+    Attributes:
+        messages, logins: How many of each are looked at in one turn of the loop.
+    """
 
     def __init__(
         self,
@@ -97,6 +106,7 @@ class SessionHub:
         self._outlets: set[Outlet] = set()
         self._hung_up = asyncio.Event()
         self._is_open = False
+        self.messages, self.logins = TurnPace(MESSAGES), TurnPace(LOGINS)
 
     @property
     def gate(self) -> Gate:

@@ -150,7 +150,9 @@ class _Porch:
         clock, hub = self._hub.clock, self._hub
         handshake = ServerHandshake(self._facts, hub.nonce())
         outlet.put(encode(handshake.hello(clock.now())))
-        login, proof = handshake.login(decode(await _text(socket)), clock.now())
+        said = await _text(socket)
+        await hub.logins.next()
+        login, proof = handshake.login(decode(said), clock.now())
         hub.gate.admit(login)
         session, terms = hub.admit(login, address, outlet)
         outlet.put(encode(handshake.welcome(self._signer.sign_message(proof), terms)))
@@ -165,8 +167,11 @@ class _Porch:
     ) -> None:
         """Take what the worker says until either way ends; it may come back within its lease."""
         try:
-            while session.outlet is outlet and not outlet.is_ended:
-                self._hub.take(session, decode(await _text(socket)))
+            while _is_on(session, outlet):
+                said = await _text(socket)
+                await self._hub.messages.next()
+                if _is_on(session, outlet):
+                    self._hub.take(session, decode(said))
         except PeerFault as fault:
             if session.outlet is outlet:
                 self._hub.blame(session.arrival.worker, fault)
@@ -206,6 +211,11 @@ class SocketOutlet:
         if not self.is_ended:
             self.is_ended, self.farewell = True, farewell
             self._guard.wake()
+
+
+def _is_on(session: WorkerSession, outlet: SocketOutlet) -> bool:
+    """Whether a session is still led over a connection."""
+    return session.outlet is outlet and not outlet.is_ended
 
 
 async def _text(socket: WebSocket) -> str:

@@ -1,0 +1,55 @@
+"""What a pool does in one turn of its loop does not grow with what is due at once."""
+
+from __future__ import annotations
+
+import pytest
+from pool_world import first_task
+
+from poolhand.observe.turn_pace import MOST
+from poolhand.scheduler.placement import MOST_HEARD, MOST_MADE
+from work import Turns
+
+EACH = 2 * (MOST + MOST_MADE)
+"""Changes of tasks in a turn: events, and replicates; of two turns, as the counter's own turn begins
+in the midst of the loop's."""
+
+
+def watched(world):
+    """Count the changes of a pool's tasks, and the replicates that it creates, by turns."""
+    changes, made, given = Turns(), Turns(), set()
+    engine = world.scheduler.engine
+
+    def changed(task_id):
+        changes.count()
+        if engine.tasks[task_id].attempts and task_id not in given:
+            given.add(task_id)
+            made.count()
+
+    engine.changed.connect(changed)
+    return changes, made
+
+
+@pytest.mark.parametrize("tasks", [60, 600])
+async def test_a_bag_is_given_and_put_on_chain_a_part_at_a_time(pool, tasks):
+    world = await pool()
+    for _ in range(10):
+        await world.hired(slots=tasks // 10)
+    changes, made = watched(world)
+    deal = await world.deal(tasks=tasks)
+    await world.settle()
+    for _ in range(-(-tasks // 50)):
+        await world.step()
+    assert len(world.offered(first_task(deal))) == 1
+    assert all(world.task(task_id).view.block for _, task_id in deal.tasks())
+    assert made.most <= 2 * MOST_MADE
+    assert changes.most <= EACH
+
+
+async def test_many_workers_that_come_at_once_are_met_a_part_at_a_time(pool):
+    world = await pool()
+    met, join = Turns(), world.scheduler.placement._planner.join
+    world.scheduler.placement._planner.join = lambda worker: (met.count(), join(worker))
+    for worker in [world.hire() for _ in range(200)]:
+        await worker.logs_in()
+    await world.settle()
+    assert met.most <= 2 * MOST_HEARD
