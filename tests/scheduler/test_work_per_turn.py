@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from pool_world import first_task
 
+from network.links import capabilities
 from poolhand.observe.turn_pace import MOST
 from poolhand.scheduler.placement import MOST_HEARD, MOST_MADE
+from poolhand.transport.gate import Arrival
 from work import Turns
 
 EACH = 2 * (MOST + MOST_MADE)
@@ -49,7 +51,9 @@ async def test_many_workers_that_come_at_once_are_met_a_part_at_a_time(pool):
     world = await pool()
     met, join = Turns(), world.scheduler.placement._planner.join
     world.scheduler.placement._planner.join = lambda worker: (met.count(), join(worker))
-    for worker in [world.hire() for _ in range(200)]:
-        await worker.logs_in()
+    for puppet in [world.hire() for _ in range(200)]:
+        arrival = Arrival(puppet.address, capabilities(puppet), (), "memory", world.clock.now())
+        world.scheduler.workers.connected(arrival)
     await world.settle()
+    assert len(world.scheduler.directory) == 200
     assert met.most <= 2 * MOST_HEARD
