@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
@@ -14,8 +16,9 @@ from poolhand.keys.keystore import create_wallet
 
 ROUNDS = 9
 IMPORT = (
-    "import time; began = time.perf_counter(); import poolhand.cli.main; "
-    "print(time.perf_counter() - began)"
+    "import time; began, work = time.perf_counter(), time.process_time(); "
+    "import poolhand.cli.main; "
+    "print(time.perf_counter() - began, time.process_time() - work)"
 )
 """``poolhand.cli`` itself is an empty package: its ``main`` is what a command has to import."""
 
@@ -24,7 +27,7 @@ async def keys(job: Job) -> Keys:
     rounds = job.scaled(ROUNDS)
     environment = {**os.environ, "HOME": str(job.home)}
     create_wallet(job.home, "of a test", cost=2)
-    imports = [float(_run([sys.executable, "-c", IMPORT], environment)) for _ in range(rounds)]
+    imports = [_run([sys.executable, "-c", IMPORT], environment).split() for _ in range(rounds)]
     command = [
         str(Path(sys.executable).parent / "poolhand"),
         "wallet",
@@ -33,14 +36,31 @@ async def keys(job: Job) -> Keys:
         str(job.home),
     ]
     lists = [_timed(command, environment) for _ in range(rounds)]
-    job.say(f"import {median(imports):.3f} s, wallet list {median(lists):.3f} s")
-    return {"start": {"import_s": round(median(imports), 3), "list_s": round(median(lists), 3)}}
+    found = {"import": _medians(imports), "list": _medians(lists)}
+    for name, (clock, work) in found.items():
+        job.say(f"{name}: {clock:.3f} s, {work:.3f} s of them at work")
+    return {
+        "start": {
+            **{f"{name}_s": round(clock, 3) for name, (clock, _) in found.items()},
+            **{f"{name}_cpu_s": round(work, 3) for name, (_, work) in found.items()},
+        }
+    }
 
 
-def _timed(command: list[str], environment: dict[str, str]) -> float:
-    began = time.perf_counter()
+def _medians(rounds: Iterable[Iterable[float | str]]) -> list[float]:
+    """Return the medians of seconds by the clock and of the processor's."""
+    return [median(map(float, each)) for each in zip(*rounds, strict=True)]
+
+
+def _timed(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    began, worked = time.perf_counter(), _work_of_children()
     _run(command, environment)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _work_of_children() - worked
+
+
+def _work_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:
