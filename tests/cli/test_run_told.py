@@ -338,3 +338,34 @@ def test_logs_of_a_task_are_shown_or_said_to_be_private(cli):
     assert "\x1b" not in told
     (found,) = cli("task", "logs", task_id, "--json").json["logs"]
     assert (Address.parse(found["worker"]), found["stderr"]) == (WORKER.address, printed[1])
+
+
+def test_run_tells_what_it_would_cost_before_anything_is_paid_and_once(cli):
+    pool = cli.market.pool.workerpool
+    ran = cli("run", IMAGE, "--tasks", "2", "--no-wait")
+    told = [line for line in ran.err.splitlines() if "would cost" in line]
+    assert len(told) == 1
+    assert told[0].startswith("2 task(s) would cost 4 RLC, each 2 RLC: app 0x")
+    assert told[0].endswith(f"pool {pool} 2 RLC")
+    cli.market.pool.volume = 1
+    ran = cli("run", IMAGE, "--tasks", "2", "--no-wait", "--again")
+    assert "would cost" in ran.err
+    assert ran.code == 2
+    assert cli.market.deals == 1
+
+
+def test_run_buys_from_the_pool_that_is_wished_alone(cli):
+    ran = cli("run", IMAGE, "--pool", "0x" + "77" * 20, "--no-wait", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "foreign-pool")
+    assert cli("run", IMAGE, "--pool", str(cli.market.pool.workerpool), "--no-wait").code == 0
+
+
+def test_the_market_of_the_devnet_is_asked_unless_another_or_a_pool_is_named(cli):
+    for words, market, pool_first in (
+        ((), "http://market.test", False),
+        (("--market", "http://other.test"), "http://other.test", False),
+        (("--pool-url", "http://pool.test"), "http://market.test", True),
+    ):
+        cli("run", IMAGE, "--no-wait", "--again", *words)
+        settings = cli.settings[-1]
+        assert (settings.market_url, settings.pool_first) == (market, pool_first)

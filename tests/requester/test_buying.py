@@ -19,8 +19,8 @@ from poolhand.domain.units import NanoRlc
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
-from poolhand.requester.buying import ForeignPool, NoOrder, NoSuchAsset
 from poolhand.requester.checking import OrdersUnfit, PriceTooHigh, VolumeTooSmall
+from poolhand.requester.sellers import ForeignPool, NoOrder, NoSuchAsset
 from poolhand.requester.wish import BadWish, Wish
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.pool_client import PoolDown, PoolRefused

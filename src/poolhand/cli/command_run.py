@@ -230,23 +230,17 @@ class CommandRun:
         state, locks = found["state"], found["locks"]
         if devnet is None:
             chain = chain_settings(found)
-            pool_url, results_url = _services_of(chain.rpc_urls)
+            services = _services_of(chain.rpc_urls)
         else:
             # A devnet made anew has the old one's chain id and addresses, not its transactions.
             state = devnet_home() / "requester" if state == DEFAULT_STATE else state
             locks = devnet_home() / "locks" if locks == DEFAULT_LOCKS else locks  # as its programs
-            pool_url, results_url = devnet.pool_url, devnet.results_url
+            services = devnet
             chain = ChainSettings(
                 (devnet.rpc_url,), Address.parse(devnet.hub), devnet.chain_id, poll_seconds=0.2
             )
         settings = requester_settings(found, chain)
-        settings = replace(
-            settings,
-            pool_url=settings.pool_url or pool_url or None,
-            results_url=settings.results_url or results_url or None,
-            state=state,
-            locks=locks,
-        )
+        settings = replace(_with_services(settings, services), state=state, locks=locks)
         if not signing:
             return settings
         return replace(settings, wallet=str(self.stored.path), password=self.password())
@@ -296,13 +290,26 @@ def _opener() -> Opener:
     return open_requester
 
 
-def _services_of(rpc_urls: Sequence[str]) -> tuple[str, str]:
-    """Return URLs of pool and results of the devnet that runs here, if it is this chain's."""
+def _services_of(rpc_urls: Sequence[str]) -> DevnetInfo | None:
+    """Return the devnet that runs here, if it is this chain's."""
     try:
         devnet = DevnetInfo.read(devnet_home())
     except NoDevnet:
-        return "", ""
-    return (devnet.pool_url, devnet.results_url) if devnet.rpc_url in rpc_urls else ("", "")
+        return None
+    return devnet if devnet.rpc_url in rpc_urls else None
+
+
+def _with_services(settings: RequesterSettings, devnet: DevnetInfo | None) -> RequesterSettings:
+    """Use a devnet's services where none are named; its market before its pool."""
+    if devnet is None:
+        return settings
+    return replace(
+        settings,
+        pool_url=settings.pool_url or devnet.pool_url,
+        market_url=settings.market_url or devnet.market_url,
+        results_url=settings.results_url or devnet.results_url,
+        pool_first=settings.pool_url is not None,
+    )
 
 
 def _text(value: Any) -> str | None:

@@ -23,8 +23,10 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
+    from poolhand.domain.orders.choosing import Offer
     from poolhand.requester.claims import Claimed
     from poolhand.requester.session import Session, SessionDeal, Wished
+    from poolhand.requester.wish import Wish
 
 app = Noun()
 
@@ -70,6 +72,9 @@ MaxPrice = Annotated[str, typer.Option(metavar="RLC", help="Most to pay for one 
 AppOrderFile = Annotated[str, typer.Option(metavar="FILE", help="Signed by the app's owner.")]
 DataOrderFile = Annotated[str, typer.Option(metavar="FILE", help="Signed by the dataset's owner.")]
 PoolOrderFile = Annotated[str, typer.Option(metavar="FILE", help="Instead of asking the pool.")]
+PoolOption = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="The workerpool to buy from. [the cheapest]")
+]
 DepositFlag = Annotated[
     bool, typer.Option("--deposit", help="Deposit what the stake lacks, without asking.")
 ]
@@ -102,6 +107,7 @@ async def run(
     callback: Callback = "",
     beneficiary: Beneficiary = "",
     max_price: MaxPrice = "",
+    pool: PoolOption = "",
     app_order: AppOrderFile = "",
     dataset_order: DataOrderFile = "",
     pool_order: PoolOrderFile = "",
@@ -117,6 +123,9 @@ async def run(
     A purchase that was interrupted is finished by the same command. While the same purchase of
     yours is open it is not bought again, unless you say --again. What is known to fail is refused
     before it is paid; what is not done by its final deadline is claimed back.
+
+    The cheapest orders that fit are bought in the market (--market; a devnet has its own); what
+    they cost is told first. With --pool-url the order is that pool's own.
     """
     from poolhand.cli.order import read_order
     from poolhand.cli.run_page import RunReport, run_answer
@@ -132,12 +141,14 @@ async def run(
         "callback": optional_address(callback) or ZERO_ADDRESS,
         "beneficiary": optional_address(beneficiary),
         "max_price": parse_rlc(max_price) if max_price else None,
+        "workerpool": optional_address(pool) or ZERO_ADDRESS,
         "app_order": read_order(AppOrder, app_order),
         "dataset_order": read_order(DatasetOrder, dataset_order),
         "workerpool_order": read_order(WorkerpoolOrder, pool_order),
     }
     waits = wait or bool(download)
     async with command.session(signing=True) as session:
+        _tell_prices(command, session)
         async with session.requester.spending():
             wished = await _wish(command, session, target, terms)
             deal = await session.buy(wished.wish, deposit=deposit, again=again)
@@ -173,6 +184,21 @@ async def _wish(
     for line in given_lines(wished):
         command.note(line)
     return wished
+
+
+def _tell_prices(command: CommandRun, session: Session) -> None:
+    """Have it said what a purchase would cost before anything is signed; the same once."""
+    from poolhand.cli.run_page import offer_line
+
+    said: set[str] = set()
+
+    def tell(offer: Offer, wish: Wish) -> None:
+        line = offer_line(offer, wish.tasks)
+        if line not in said:
+            said.add(line)
+            command.note(line)
+
+    session.requester.offered.connect(tell)
 
 
 def _tell(command: CommandRun, bought: SessionDeal) -> None:

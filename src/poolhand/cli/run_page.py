@@ -28,10 +28,13 @@ from poolhand.cli.render import (
 from poolhand.cli.tables import indented
 from poolhand.cli.timeline import transactions_paid
 from poolhand.cli.verb import Answer
+from poolhand.domain.orders.choosing import NO_DATASET
+from poolhand.domain.units import NanoRlc
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from poolhand.domain.orders.choosing import Offer
     from poolhand.requester.claims import Claimed
     from poolhand.requester.results import Result
     from poolhand.requester.session import SessionDeal, Wished
@@ -120,6 +123,14 @@ def given_lines(given: Wished) -> Iterator[str]:
     if given.inputs:
         yield "their names are in IEXEC_INPUT_FILE_NAME_1 and so on; what an app may"
         yield "rely on is told in docs/how-to/app-contract.md"
+
+
+def offer_line(offer: Offer, tasks: int) -> str:
+    """Tell what an offer would cost, and of whom it is."""
+    sellers = [offer.app, *(() if offer.dataset is NO_DATASET else (offer.dataset,)), offer.pool]
+    parts = ", ".join(f"{each.kind} {each.resource} {rlc(each.price)}" for each in sellers)
+    whole = NanoRlc(offer.price * tasks)
+    return f"{tasks} task(s) would cost {rlc(whole)}, each {rlc(offer.price)}: {parts}"
 
 
 def _end(task: TaskProgress, path: str | None) -> RenderableType:

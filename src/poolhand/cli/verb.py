@@ -57,6 +57,9 @@ COMMON: Final[Mapping[str, Any]] = {
     "pool_url": Annotated[
         str, typer.Option(metavar="URL", help="The workerpool. [$POOLHAND_POOL_URL]")
     ],
+    "market": Annotated[
+        str, typer.Option(metavar="URL", help="The market. [$POOLHAND_MARKET_URL]")
+    ],
     "results_url": Annotated[
         str, typer.Option(metavar="URL", help="The results service. [$POOLHAND_RESULTS_URL]")
     ],

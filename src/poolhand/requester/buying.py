@@ -6,6 +6,8 @@ they are sent, so it is bought once however often the program dies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,43 +16,27 @@ from poolhand.domain.errors import BrokenPrecondition, Refused, Reverted
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.onchain import Deposit, Receipt
+from poolhand.domain.orders.choosing import Offer
 from poolhand.domain.orders.eip712 import order_hash
-from poolhand.domain.orders.model import (
-    AppOrder,
-    DatasetOrder,
-    MatchOrders,
-    OrderT,
-    Salt,
-    Signed,
-    WorkerpoolOrder,
-)
+from poolhand.domain.orders.model import MatchOrders, OrderT, Salt, Signed
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
-from poolhand.requester.checking import check, hub_domain, shortfall
-from poolhand.requester.repeats import refuse_repeat
-from poolhand.requester.spending_wallet import NOTHING, OpenWallet, SpendingWallet
-from poolhand.requester.wish import (
-    Wish,
-    own_app_order,
-    own_dataset_order,
-    request_order,
+from poolhand.requester.checking import (
+    OrdersUnfit,
+    VolumeTooSmall,
+    check,
+    hub_domain,
+    shortfall,
 )
-from poolhand.transport.pool_client import PoolClient
+from poolhand.requester.repeats import refuse_repeat
+from poolhand.requester.sellers import Sellers
+from poolhand.requester.sources import OrderSources
+from poolhand.requester.spending_wallet import OpenWallet, SpendingWallet
+from poolhand.requester.wish import Wish, request_order
 
-_MINE: Final = "with the wallet that owns it, or give an order of its owner with"
-
-
-class NoSuchAsset(Refused):
-    """No app, dataset or workerpool is registered at this address."""
-
-
-class NoOrder(Refused):
-    """Something is wanted that belongs to somebody else, and no order of theirs is at hand."""
-
-
-class ForeignPool(Refused):
-    """The pool at this URL serves another chain or hub."""
+TRIES: Final = 5
+"""Offers of a market that are tried: the book may be a block behind the chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +54,19 @@ class Buyer:
     Args:
         wallet: Who signs and pays.
         entropy: For the salts of orders.
-        pool: Sells workerpool orders; None when wishes bring their own.
+        sellers: Asked for orders that a wish does not bring.
+        offered: Told what one purchase would cost before anything is signed.
     """
 
-    def __init__(self, wallet: SpendingWallet, entropy: Entropy, pool: PoolClient | None) -> None:
-        self._wallet, self._entropy, self._pool = wallet, entropy, pool
+    def __init__(
+        self,
+        wallet: SpendingWallet,
+        entropy: Entropy,
+        sellers: Sellers,
+        offered: Callable[[Offer, Wish], None] = lambda _offer, _wish: None,
+    ) -> None:
+        self._wallet, self._entropy = wallet, entropy
+        self._sellers, self._offered = sellers, offered
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy what is wished, once; a purchase that a crash interrupted is finished instead.
@@ -89,7 +83,8 @@ class Buyer:
             BalanceTooLow: There is not enough RLC to deposit.
             PriceTooHigh, VolumeTooSmall: The offer is not good enough.
             NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
-            PoolDown, PoolRefused: The pool does not sell.
+            NothingFits: The market has no orders for it; says why not of each.
+            PoolDown, PoolRefused, MarketDown: Nobody sells.
         """
         async with self._wallet.open() as spending:
             resumed = await self._resume(wish, spending, deposit=deposit)
@@ -97,20 +92,27 @@ class Buyer:
                 return resumed
             if not again:
                 await refuse_repeat(spending.hub, wish, self._wallet.address, spending.deals)
-            orders = await self._orders(wish, spending.hub)
-            await check(spending.hub, wish, orders, ignore_stake=deposit)
+            orders = await self._orders(wish, spending.hub, deposit=deposit)
             spending.purchases.begin(wish.fingerprint, orders)
             return await self._settle(wish, orders, spending, deposit=deposit)
 
     async def ask(self, wish: Wish, app: Address) -> None:
-        """Ask the pool whether it would sell what is wished, for an app that may yet be registered.
+        """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
 
         Raises:
-            NoOrder, ForeignPool, PoolDown, PoolRefused: As ``buy`` would.
+            NoOrder, ForeignPool, NothingFits, PoolDown, PoolRefused, MarketDown: As ``buy`` would.
         """
-        if wish.workerpool_order is None:
-            async with self._wallet.open() as spending:
-                await self._ask_pool(replace(wish, app=app), spending.hub)
+        async with self._wallet.open() as spending:
+            made = replace(wish, app=app)
+            sources = self._sources(made, spending.hub, app_is_new=True)
+            async with aclosing(sources.offers()) as offers:
+                async for offer in offers:
+                    self._offered(offer, made)
+                    return
+
+    def _sources(self, wish: Wish, hub: Hub, *, app_is_new: bool = False) -> OrderSources:
+        buyer = self._wallet.address
+        return OrderSources(wish, buyer, hub, self._entropy, self._sellers, app_is_new)
 
     async def _resume(self, wish: Wish, spending: OpenWallet, *, deposit: bool) -> Purchase | None:
         """Finish what an earlier run began, if it did and if that is still possible."""
@@ -148,65 +150,36 @@ class Buyer:
         spending.purchases.end(wish.fingerprint)
         return Purchase(deal, receipt)
 
-    async def _orders(self, wish: Wish, hub: Hub) -> MatchOrders:
-        """Gather and sign the four orders of a wish; sends nothing."""
-        app, dataset = await self._app_order(wish, hub), await self._dataset_order(wish, hub)
-        pool = wish.workerpool_order or await self._ask_pool(wish, hub)
-        request = request_order(
-            wish, self._wallet.address, self._salt(), app.order, dataset.order, pool.order
-        )
-        return MatchOrders(app, dataset, pool, self._sign(request, hub))
+    async def _orders(self, wish: Wish, hub: Hub, *, deposit: bool) -> MatchOrders:
+        """Return the orders of the first offer that the chain would match; sends nothing."""
+        faults: list[Refused] = []
+        async with aclosing(self._sources(wish, hub).offers()) as offers:
+            async for offer in offers:
+                self._offered(offer, wish)
+                orders = self._signed(wish, offer, hub)
+                try:
+                    await check(hub, wish, orders, ignore_stake=deposit)
+                except (OrdersUnfit, VolumeTooSmall) as fault:
+                    faults.append(fault)
+                    if len(faults) == TRIES:
+                        break
+                else:
+                    return orders
+        raise faults[0]
 
-    async def _app_order(self, wish: Wish, hub: Hub) -> Signed[AppOrder]:
-        if wish.app_order:
-            return wish.app_order
-        app = await hub.app(wish.app)
-        if app is None:
-            raise NoSuchAsset(
-                f"no app is registered at {wish.app}: correct the address, or give an image"
-            )
-        self._demand_ours("app", wish.app, app.owner)
-        return self._sign(own_app_order(wish, app.owner, self._salt()), hub)
-
-    async def _dataset_order(self, wish: Wish, hub: Hub) -> Signed[DatasetOrder]:
-        if wish.dataset.is_zero:
-            return NOTHING
-        if wish.dataset_order:
-            return wish.dataset_order
-        dataset = await hub.dataset(wish.dataset)
-        if dataset is None:
-            raise NoSuchAsset(
-                f"no dataset is registered at {wish.dataset}: correct the address, or deploy it "
-                "with `poolhand dataset deploy`"
-            )
-        self._demand_ours("dataset", wish.dataset, dataset.owner)
-        return self._sign(own_dataset_order(wish, dataset.owner, self._salt()), hub)
-
-    def _demand_ours(self, what: str, address: Address, owner: Address) -> None:
-        if owner != self._wallet.address:
-            raise NoOrder(
-                f"{what} {address} belongs to {owner}, not to {self._wallet.address}: buy {_MINE} "
-                f"--{what}-order"
-            )
-
-    async def _ask_pool(self, wish: Wish, hub: Hub) -> Signed[WorkerpoolOrder]:
-        if self._pool is None:
-            raise NoOrder("no workerpool to buy from: give --pool-url, or --pool-order with a file")
-        config, facts = await self._pool.config(), hub.facts
-        if (config.chain_id, config.hub) != (facts.chain_id, facts.hub):
-            raise ForeignPool(
-                f"the workerpool at {self._pool.url} serves hub {config.hub} on chain "
-                f"{config.chain_id}, not {facts.hub} on chain {facts.chain_id}: correct --pool-url"
-            )
-        return await self._pool.order(
-            wish.category, wish.trust, wish.tag, wish.tasks, self._wallet.address, wish.app
-        )
+    def _signed(self, wish: Wish, offer: Offer, hub: Hub) -> MatchOrders:
+        """Sign our request, and orders of what is our own."""
+        request = request_order(wish, self._wallet.address, Salt(self._entropy.bytes(32)), offer)
+        made = offer.orders(self._sign(request, hub))
+        app, dataset = made.app, made.dataset
+        if not app.signature and wish.app_order is None:
+            app = self._sign(app.order, hub)
+        if not (dataset.signature or dataset.order.dataset.is_zero) and wish.dataset_order is None:
+            dataset = self._sign(dataset.order, hub)
+        return replace(made, app=app, dataset=dataset)
 
     def _sign(self, order: OrderT, hub: Hub) -> Signed[OrderT]:
         return Signed(order, self._wallet.signer.sign_order(hub_domain(hub), order))
-
-    def _salt(self) -> Salt:
-        return Salt(self._entropy.bytes(32))
 
 
 def _deal_id(hub: Hub, orders: MatchOrders) -> DealId:

@@ -26,15 +26,17 @@ from poolhand.domain.onchain import (
     TransferRlc,
     Withdraw,
 )
+from poolhand.domain.orders.choosing import Offer
 from poolhand.domain.orders.model import Signed
+from poolhand.domain.signal import Signal
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.requester import claims, results
 from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
-from poolhand.requester.buying import Buyer, NoSuchAsset, Purchase
-from poolhand.requester.checking import OrderState, order_state
+from poolhand.requester.buying import Buyer, Purchase
+from poolhand.requester.checking import OrderState, hub_domain, order_state
 from poolhand.requester.claims import Claimed, Places
 from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
@@ -44,6 +46,7 @@ from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import ResultPlaces
 from poolhand.requester.results import Result, ResultsSource
+from poolhand.requester.sellers import NoSuchAsset, Sellers
 from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
@@ -51,6 +54,7 @@ from poolhand.requester.whose_pool import inquire
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.addresses import Resolver, resolve
+from poolhand.transport.market_client import MarketClient
 from poolhand.transport.pool_client import PoolClient
 from poolhand.transport.results_client import ResultMissing, ResultsDown
 
@@ -65,6 +69,10 @@ class NoSuchDeal(Refused):
 
 class NoSuchTask(Refused):
     """Nobody knows this task."""
+
+
+class NoMarketNamed(Refused):
+    """A market has to be asked and nobody said where it is."""
 
 
 class NoPoolNamed(Refused):
@@ -93,6 +101,9 @@ class Requester:
         clock, entropy: Time and chance.
         archives: Downloads results.
         resolver: Asked for hosts that only the chain names.
+
+    Attributes:
+        offered: Told of each offer what it would cost, before anything is signed.
     """
 
     def __init__(
@@ -117,6 +128,9 @@ class Requester:
             else None
         )
         self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
+        url, domain = settings.market_url, hub_domain(chain.hub)
+        self._market = MarketClient(http, url, domain) if url else None
+        self.offered: Signal[Offer, Wish] = Signal()
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
 
     @property
@@ -169,8 +183,20 @@ class Requester:
         wallet = self.wallet
         wanted, login_of = self._settings.platforms, self._logins.of
         asset = await app_of(self._http, wallet.address, image, name, wanted, login_of)
-        buyer = Buyer(wallet, self._entropy, self.pool)
-        return await deploy(wallet, asset, None if wish is None else partial(buyer.ask, wish))
+        before = None if wish is None else partial(self._buyer.ask, wish)
+        return await deploy(wallet, asset, before)
+
+    @property
+    def _buyer(self) -> Buyer:
+        sellers = Sellers(self.pool, self._market, self._settings.pool_first)
+        return Buyer(self.wallet, self._entropy, sellers, self.offered)
+
+    @property
+    def market(self) -> MarketClient:
+        """The market; raises NoMarketNamed."""
+        if self._market is None:
+            raise NoMarketNamed("no market is named: give its URL with --market")
+        return self._market
 
     async def _demand_runnable(self, app: Address) -> None:
         """Refuse an app whose image surely runs on no worker, where that may be looked at."""
@@ -213,8 +239,7 @@ class Requester:
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy computation; see ``Buyer.buy``."""
         await self._demand_runnable(wish.app)
-        buyer = Buyer(self.wallet, self._entropy, self.pool)
-        return await buyer.buy(wish, deposit=deposit, again=again)
+        return await self._buyer.buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
         """Return a deal; raises NoSuchDeal."""

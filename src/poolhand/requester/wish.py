@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 from eth_hash.auto import keccak
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.orders.choosing import Offer
 from poolhand.domain.orders.model import (
     AppOrder,
     DatasetOrder,
@@ -42,8 +43,9 @@ class Wish:
         callback: Contract that gets the result; zero for none.
         beneficiary: Whose the result is; the requester's when None.
         max_price: Most to pay for one task, all included (nRLC); None accepts any.
-        app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours;
-            without a workerpool order the pool is asked for one.
+        workerpool: The one to buy from; zero for any.
+        app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours; what
+            is not given is asked of a pool or of a market.
 
     Raises:
         BadWish, UnfitParams: Nobody could sell it.
@@ -64,6 +66,7 @@ class Wish:
     app_order: Signed[AppOrder] | None = None
     dataset_order: Signed[DatasetOrder] | None = None
     workerpool_order: Signed[WorkerpoolOrder] | None = None
+    workerpool: Address = field(default=ZERO_ADDRESS, repr=False)
 
     def __post_init__(self) -> None:
         if self.tasks < 1:
@@ -76,8 +79,13 @@ class Wish:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Name this wish: equal wishes have equal names."""
-        return Fingerprint(keccak(repr(self).encode()))
+        """Name this wish: equal wishes have equal names.
+
+        What a wish could not say in earlier versions counts where it is said: their purchases that
+        a crash interrupted are found.
+        """
+        told = "" if self.workerpool.is_zero else f"of {self.workerpool}"
+        return Fingerprint(keccak(f"{self!r}{told}".encode()))
 
     @property
     def params(self) -> str:
@@ -113,22 +121,15 @@ def own_dataset_order(wish: Wish, owner: Address, salt: Salt) -> DatasetOrder:
     )
 
 
-def request_order(
-    wish: Wish,
-    requester: Address,
-    salt: Salt,
-    app: AppOrder,
-    dataset: DatasetOrder,
-    pool: WorkerpoolOrder,
-) -> RequestOrder:
-    """Ask for the wish at exactly the prices of the other orders, from exactly this pool."""
+def asked_by(requester: Address, wish: Wish, salt: Salt) -> RequestOrder:
+    """Ask for the wish, of the pool that it names if it names one, and pay nothing yet."""
     return RequestOrder(
         app=wish.app,
-        app_max_price=app.price,
+        app_max_price=NanoRlc(0),
         dataset=wish.dataset,
-        dataset_max_price=dataset.price,
-        workerpool=pool.workerpool,
-        workerpool_max_price=pool.price,
+        dataset_max_price=NanoRlc(0),
+        workerpool=wish.workerpool,
+        workerpool_max_price=NanoRlc(0),
         requester=requester,
         volume=wish.tasks,
         tag=wish.tag,
@@ -138,4 +139,15 @@ def request_order(
         callback=wish.callback,
         params=wish.params,
         salt=salt,
+    )
+
+
+def request_order(wish: Wish, requester: Address, salt: Salt, offer: Offer) -> RequestOrder:
+    """Ask for the wish at exactly the prices of an offer, from exactly its pool."""
+    return replace(
+        asked_by(requester, wish, salt),
+        app_max_price=offer.app.price,
+        dataset_max_price=offer.dataset.price,
+        workerpool=offer.pool.resource,
+        workerpool_max_price=offer.pool.price,
     )

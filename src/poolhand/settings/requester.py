@@ -28,7 +28,10 @@ class RequesterSettings:
         wallet: Keystore file, or the address of one in ``keystore``; None only reads the chain.
         password: Of the keystore; never shown.
         keystore: Folder in which addresses are looked up.
-        pool_url: Where the workerpool sells its orders; None when orders come from files.
+        pool_url: Where the workerpool sells its orders; None when orders come from elsewhere.
+        market_url: Where orders of everybody are; None to use no market.
+        pool_first: Whether the workerpool at ``pool_url`` is the one to buy from; else it is only
+            asked where the market has nothing.
         results_url: Where results are downloaded; None asks the pool.
         state: Folder of the journals: what was signed and sent survives a crash there.
         locks: Where this machine's programs lock the wallets they use.
@@ -41,6 +44,8 @@ class RequesterSettings:
     password: str | None = field(default=None, repr=False)
     keystore: Path = DEFAULT_KEYSTORE
     pool_url: str | None = None
+    market_url: str | None = None
+    pool_first: bool = True
     results_url: str | None = None
     state: Path = DEFAULT_STATE
     locks: Path = DEFAULT_LOCKS
@@ -51,6 +56,7 @@ class RequesterSettings:
 REQUESTER_OPTIONS: Final = (
     *chain_options("POOLHAND_RPC"),
     Option("pool-url", "POOLHAND_POOL_URL", web_url, "", "URL of the workerpool to buy from"),
+    Option("market", "POOLHAND_MARKET_URL", web_url, "", "URL of the market to buy and sell in"),
     Option("results-url", "POOLHAND_RESULTS_URL", web_url, "", "URL of the results service"),
     Option("wallet", "POOLHAND_WALLET", str, "", "keystore file, or address in the keystore"),
     KEYSTORE,
@@ -77,6 +83,7 @@ def requester_settings(found: Settings, chain: ChainSettings) -> RequesterSettin
         chain=chain,
         keystore=found["keystore"],
         pool_url=found["pool-url"] or None,
+        market_url=found["market"] or None,
         results_url=found["results-url"] or None,
         state=found["state"],
         locks=found["locks"],

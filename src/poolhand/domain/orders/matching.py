@@ -112,10 +112,18 @@ def match_orders(orders: MatchOrders, facts: Facts) -> Match | tuple[Mismatch, .
     return hindrances or _match(orders, facts)
 
 
-def _hindrances(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
+def terms_unmet(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
+    """Yield what hinders four orders by what they say alone: nobody signed or owns anything here.
+
+    Of the facts only categories, groups and the masking of tags are looked at.
+    """
     yield from _terms(orders, facts)
     yield from _identities(orders, facts)
     yield from _restrictions(orders, facts)
+
+
+def _hindrances(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
+    yield from terms_unmet(orders, facts)
     yield from _ownership(orders, facts)
     used_up = [_what(order) for order, left in _left(orders, facts) if left <= 0]
     if used_up:

@@ -1,0 +1,86 @@
+"""What a market has for a wish: the few cheapest orders of each kind that may fit."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.market.book import BookOrder
+from poolhand.domain.market.filters import Allowed, BookFilter
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.choosing import Candidate
+from poolhand.domain.orders.model import Signed
+from poolhand.domain.tag import NO_TAG
+from poolhand.requester.wish import Wish
+from poolhand.transport.market_client import MarketClient
+
+FEW: Final = 10
+"""Orders of a kind that are looked at: cheapest first, and the market has filtered them."""
+MANY: Final = 20
+"""Orders of a kind that are looked at, and told of, where none of the few makes a deal."""
+
+
+class MarketShelf:
+    """Asks a market for orders that one buyer may use.
+
+    Args:
+        market: Asked.
+        buyer: Who buys.
+    """
+
+    def __init__(self, market: MarketClient, buyer: Address) -> None:
+        self._market, self._buyer = market, buyer
+
+    async def apps(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
+        """Return orders for the app; ``wide``: also those that a filter would leave out."""
+        parties: dict[str, Allowed] = {"app": (wish.app,)}
+        if not wide:
+            parties |= {"dataset": _usable(wish.dataset), "requester": _usable(self._buyer)}
+        return await self._some(_sold(OrderSort.APP, parties, wish, wide=wide), wide=wide)
+
+    async def datasets(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
+        """Return orders for the dataset; raises as ``apps``."""
+        parties: dict[str, Allowed] = {"dataset": (wish.dataset,)}
+        if not wide:
+            parties |= {"app": _usable(wish.app), "requester": _usable(self._buyer)}
+        return await self._some(_sold(OrderSort.DATASET, parties, wish, wide=wide), wide=wide)
+
+    async def pools(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
+        """Return orders of workerpools, of the one that is wished if one is."""
+        parties: dict[str, Allowed] = {}
+        if not wish.workerpool.is_zero:
+            parties["workerpool"] = (wish.workerpool,)
+        if wide:
+            return await self._some(BookFilter(OrderSort.WORKERPOOL, parties), wide=True)
+        parties |= {
+            "app": _usable(wish.app),
+            "dataset": _usable(wish.dataset),
+            "requester": _usable(self._buyer),
+        }
+        wanted = BookFilter(
+            OrderSort.WORKERPOOL,
+            parties,
+            category=wish.category,
+            min_trust=wish.trust if wish.trust > 1 else None,
+            min_tag=None if wish.tag == NO_TAG else wish.tag,
+            min_volume=wish.tasks,
+        )
+        return await self._some(wanted, wide=False)
+
+    async def _some(self, wanted: BookFilter, *, wide: bool) -> tuple[Candidate, ...]:
+        page = await self._market.orders(wanted, size=MANY if wide else FEW)
+        return tuple(map(candidate_of, page.orders))
+
+
+def candidate_of(entry: BookOrder) -> Candidate:
+    """Return an order of a market as one to choose from."""
+    order: Any = entry.order
+    return Candidate(Signed(order, entry.sign), entry.remaining)
+
+
+def _sold(sort: OrderSort, parties: dict[str, Allowed], wish: Wish, *, wide: bool) -> BookFilter:
+    return BookFilter(sort, parties, min_volume=None if wide else wish.tasks)
+
+
+def _usable(address: Address) -> Allowed:
+    return (ZERO_ADDRESS,) if address.is_zero else (ZERO_ADDRESS, address)

@@ -1,0 +1,200 @@
+"""Where the orders of a purchase come from: files, the buyer himself, a pool, a market.
+
+What a file holds is taken; what is the buyer's own he sells himself for nothing; everything else is
+bought in the market. Of a pool that the buyer has named the order is the pool's own; one that is
+only known is asked where the market has nothing that fits, or does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from poolhand.domain.ids import Address
+from poolhand.domain.orders.choosing import (
+    NO_DATASET,
+    AnySold,
+    Candidate,
+    Offer,
+    Shelf,
+    Want,
+    fitting,
+    rejected,
+)
+from poolhand.domain.orders.matching import Facts
+from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Entropy
+from poolhand.requester.checking import hub_domain
+from poolhand.requester.market_shelf import MarketShelf
+from poolhand.requester.sellers import ForeignPool, NoOrder, NoSuchAsset, NothingFits, Sellers
+from poolhand.requester.wish import Wish, asked_by, own_app_order, own_dataset_order
+from poolhand.transport.market_faults import MarketDown
+from poolhand.transport.pool_client import PoolClient
+
+
+@dataclass(frozen=True)
+class OrderSources:
+    """Gathers the orders of one purchase; signs and sends nothing.
+
+    Attributes:
+        wish: What is bought.
+        buyer: Who buys.
+        hub: Asked whose things are.
+        entropy: For the salts of the buyer's own orders.
+        sellers: Asked for what is not the buyer's.
+        app_is_new: The app will be the buyer's, and is not registered yet.
+    """
+
+    wish: Wish
+    buyer: Address
+    hub: Hub
+    entropy: Entropy = field(repr=False)
+    sellers: Sellers
+    app_is_new: bool = False
+
+    async def offers(self) -> AsyncGenerator[Offer]:
+        """Yield offers, the market's cheapest first; the buyer's own orders in them are unsigned.
+
+        Raises:
+            NothingFits: The market has none; says why not of each order.
+            NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
+            MarketDown, PoolDown, PoolRefused: Nobody sells.
+        """
+        if self._asks_market:
+            try:
+                async for offer in self._chosen(None):
+                    yield offer
+            except (NothingFits, MarketDown):
+                if self.sellers.pool is None:
+                    raise
+            if self.sellers.pool is None:
+                return
+        pool = self.wish.workerpool_order or await self._of_pool()
+        async for offer in self._chosen(_whole(pool)):
+            yield offer
+
+    @property
+    def _asks_market(self) -> bool:
+        named = self.sellers.pool is not None and self.sellers.pool_first
+        return self._market is not None and not named and self.wish.workerpool_order is None
+
+    @property
+    def _market(self) -> MarketShelf | None:
+        market = self.sellers.market
+        return MarketShelf(market, self.buyer) if market else None
+
+    async def _chosen(self, pool: Candidate | None) -> AsyncGenerator[Offer]:
+        """Yield what fits, of that pool or of any in the market; looks wider where nothing does."""
+        shelf = await self._shelf(pool, wide=False)
+        if pool is not None and len(shelf.combinations()) == 1:  # no choice: the check tells why
+            yield shelf.combinations()[0]
+            return
+        want, facts = await self._want(), await self._rules()
+        found = list(fitting(want, shelf, facts))
+        if not found:
+            shelf = await self._shelf(pool, wide=True)
+            found = list(fitting(want, shelf, facts))
+        for offer in found:
+            yield offer
+        if not found:
+            assert self.sellers.market is not None
+            why = rejected(want, shelf, facts)
+            raise NothingFits(self.sellers.market.url, self._lacking(shelf), why)
+
+    def _lacking(self, shelf: Shelf) -> str:
+        pool = self.wish.workerpool
+        names = (
+            (shelf.apps, f"app {self.wish.app}"),
+            (shelf.datasets, f"dataset {self.wish.dataset}"),
+            (shelf.pools, "any workerpool" if pool.is_zero else f"workerpool {pool}"),
+        )
+        lacking = [name for some, name in names if not some]
+        if not lacking:
+            return "each order breaks a rule"
+        return f"it has no order for {', none for '.join(lacking)}: ask the owner to publish one"
+
+    async def _shelf(self, pool: Candidate | None, *, wide: bool) -> Shelf:
+        found = await asyncio.gather(
+            self._apps(wide=wide), self._datasets(wide=wide), self._pools(pool, wide=wide)
+        )
+        return Shelf(*found)
+
+    async def _pools(self, pool: Candidate | None, *, wide: bool) -> tuple[Candidate, ...]:
+        if pool is not None:
+            return (pool,)
+        assert self._market is not None
+        return await self._market.pools(self.wish, wide=wide)
+
+    async def _apps(self, *, wide: bool) -> tuple[Candidate, ...]:
+        wish = self.wish
+        if wish.app_order:
+            return (_whole(wish.app_order),)
+        app = await self.hub.app(wish.app)
+        if app is None and not self.app_is_new:
+            raise NoSuchAsset(
+                f"no app is registered at {wish.app}: correct the address, or give an image"
+            )
+        if app is None or app.owner == self.buyer:
+            return (_whole(Signed(own_app_order(wish, self.buyer, self._salt()), b"")),)
+        if self._market is None:
+            raise NoOrder.of_owner("app", wish.app, app.owner, self.buyer)
+        return await self._market.apps(wish, wide=wide)
+
+    async def _datasets(self, *, wide: bool) -> tuple[Candidate, ...]:
+        wish = self.wish
+        if wish.dataset.is_zero:
+            return (NO_DATASET,)
+        if wish.dataset_order:
+            return (_whole(wish.dataset_order),)
+        dataset = await self.hub.dataset(wish.dataset)
+        if dataset is None:
+            raise NoSuchAsset(
+                f"no dataset is registered at {wish.dataset}: correct the address, or deploy it "
+                "with `poolhand dataset deploy`"
+            )
+        if dataset.owner == self.buyer:
+            return (_whole(Signed(own_dataset_order(wish, self.buyer, self._salt()), b"")),)
+        if self._market is None:
+            raise NoOrder.of_owner("dataset", wish.dataset, dataset.owner, self.buyer)
+        return await self._market.datasets(wish, wide=wide)
+
+    async def _of_pool(self) -> Signed[WorkerpoolOrder]:
+        pool, wish = self.sellers.pool, self.wish
+        if pool is None:
+            raise NoOrder(
+                "no workerpool to buy from: give --market or --pool-url, or --pool-order with a "
+                "file"
+            )
+        await self._check_pool(pool)
+        terms = (wish.category, wish.trust, wish.tag, wish.tasks)
+        return await pool.order(*terms, self.buyer, wish.app)
+
+    async def _check_pool(self, pool: PoolClient) -> None:
+        config, facts, wanted = await pool.config(), self.hub.facts, self.wish.workerpool
+        if (config.chain_id, config.hub) != (facts.chain_id, facts.hub):
+            raise ForeignPool(
+                f"the workerpool at {pool.url} serves hub {config.hub} on chain "
+                f"{config.chain_id}, not {facts.hub} on chain {facts.chain_id}: correct --pool-url"
+            )
+        if not wanted.is_zero and config.workerpool != wanted:
+            raise ForeignPool(
+                f"the workerpool at {pool.url} is {config.workerpool}, not {wanted}: correct "
+                "--pool or --pool-url"
+            )
+
+    async def _want(self) -> Want:
+        return Want(asked_by(self.buyer, self.wish, self._salt()), self.wish.max_price)
+
+    async def _rules(self) -> Facts:
+        categories = await self.hub.categories()
+        return Facts(hub_domain(self.hub), len(categories), None, None, None)
+
+    def _salt(self) -> Salt:
+        return Salt(self.entropy.bytes(32))
+
+
+def _whole(signed: AnySold) -> Candidate:
+    """Return an order that is not in a market; how much is left of it, the chain is asked."""
+    return Candidate(signed, signed.order.volume)

@@ -1,0 +1,147 @@
+"""The cheapest offer that fits is found, and where none does each order is told why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolhand.domain.eip712 import order_domain
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.orders.choosing import (
+    NO_DATASET,
+    Candidate,
+    Shelf,
+    Want,
+    broken,
+    fitting,
+    rejected,
+)
+from poolhand.domain.orders.matching import Facts, terms_unmet
+from poolhand.domain.orders.model import (
+    AppOrder,
+    DatasetOrder,
+    MatchOrders,
+    RequestOrder,
+    Salt,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc
+
+APP, DATA, OTHER = (Address(bytes([n] * 20)) for n in (1, 2, 9))
+POOLS = [Address(bytes([n] * 20)) for n in (3, 4)]
+BUYER = Address(bytes([5] * 20))
+FACTS = Facts(order_domain(1, OTHER), 3, None, None, None)
+limits = st.sampled_from([ZERO_ADDRESS, ZERO_ADDRESS, APP, DATA, BUYER, OTHER, *POOLS])
+prices = st.integers(0, 5).map(NanoRlc)
+tags = st.sampled_from([NO_TAG, NO_TAG, Tag.of(["gpu"]), Tag.of(["tee"])])
+salts = st.integers(0, 2**64).map(lambda n: Salt(n.to_bytes(32, "big")))
+
+
+def candidates(orders):
+    made = st.builds(
+        lambda order, left: Candidate(Signed(order, b""), left), orders, st.integers(0, 3)
+    )
+    return st.lists(made, max_size=4).map(tuple)
+
+
+apps = candidates(
+    st.builds(AppOrder, st.just(APP), prices, st.just(3), tags, limits, limits, limits, salts)
+)
+datasets = candidates(
+    st.builds(DatasetOrder, st.just(DATA), prices, st.just(3), tags, limits, limits, limits, salts)
+)
+pools = candidates(
+    st.builds(
+        WorkerpoolOrder,
+        st.sampled_from(POOLS),
+        prices,
+        st.just(3),
+        tags,
+        st.integers(0, 1),
+        st.integers(0, 3).map(Trust),
+        limits,
+        limits,
+        limits,
+        salts,
+    )
+)
+
+
+@st.composite
+def cases(draw):
+    with_data = draw(st.booleans())
+    request = RequestOrder(
+        APP,
+        NanoRlc(0),
+        DATA if with_data else ZERO_ADDRESS,
+        NanoRlc(0),
+        draw(st.sampled_from([ZERO_ADDRESS, POOLS[0]])),
+        NanoRlc(0),
+        BUYER,
+        draw(st.integers(1, 3)),
+        draw(tags),
+        draw(st.integers(0, 1)),
+        Trust(draw(st.integers(0, 2))),
+        BUYER,
+        ZERO_ADDRESS,
+        "{}",
+        Salt(bytes(32)),
+    )
+    shelf = Shelf(draw(apps), draw(datasets) if with_data else (NO_DATASET,), draw(pools))
+    return Want(request, draw(st.none() | prices)), shelf
+
+
+def fits(want, app, data, pool):
+    """What the contract and the buyer ask, without the module under test."""
+    price = app.price + data.price + pool.price
+    request = replace(
+        want.request,
+        app_max_price=app.price,
+        dataset_max_price=data.price,
+        workerpool_max_price=pool.price,
+    )
+    call = MatchOrders(app.signed, data.signed, pool.signed, Signed(request, b""))
+    return (
+        not any(terms_unmet(call, FACTS))
+        and min(app.left, data.left, pool.left) >= request.volume
+        and (want.most is None or price <= want.most)
+    )
+
+
+@given(cases())
+def test_what_fits_comes_cheapest_first_and_nothing_else_does(case):
+    want, shelf = case
+    expected = sorted(
+        app.price + data.price + pool.price
+        for app in shelf.apps
+        for data in shelf.datasets
+        for pool in shelf.pools
+        if fits(want, app, data, pool)
+    )
+    assert [offer.price for offer in fitting(want, shelf, FACTS)] == expected
+
+
+@given(cases())
+def test_an_order_is_rejected_if_and_only_if_it_is_in_no_offer_that_fits(case):
+    want, shelf = case
+    good = [part for o in fitting(want, shelf, FACTS) for part in (o.app, o.dataset, o.pool)]
+    if not shelf.combinations():
+        assert rejected(want, shelf, FACTS) == ()
+        return
+    known = {*shelf.apps, *shelf.datasets, *shelf.pools} - {NO_DATASET}
+    found = rejected(want, shelf, FACTS)
+    assert {each.candidate for each in found} == known - set(good)
+    assert all(each.why for each in found)
+
+
+@given(cases())
+def test_the_rules_that_are_told_are_those_that_are_broken(case):
+    want, shelf = case
+    for offer in shelf.combinations():
+        told = tuple(broken(want, offer, FACTS))
+        assert (not told) == fits(want, offer.app, offer.dataset, offer.pool)
