@@ -7,10 +7,11 @@ import asyncio
 import pytest
 from cli_world import Cli, write_devnet
 
+from market_stall import make_stall
 from requester_market import open_market
 
 VARIABLES = (
-    "POOLHAND_CHAIN POOLHAND_RPC POOLHAND_HUB POOLHAND_POOL_URL POOLHAND_WALLET "
+    "POOLHAND_MARKET_URL POOLHAND_CHAIN POOLHAND_RPC POOLHAND_HUB POOLHAND_POOL_URL POOLHAND_WALLET "
     "POOLHAND_WALLET_PASSWORD POOLHAND_WALLET_PASSWORD_FILE POOLHAND_CONFIG POOLHAND_RESULTS_URL"
 )
 
@@ -27,3 +28,11 @@ def cli(tmp_path, monkeypatch, capsys):
     write_devnet(tmp_path, market, bytes([1] * 32))
     yield Cli(capsys, market, tmp_path)
     asyncio.run(market.http.aclose())
+
+
+@pytest.fixture
+def shop(cli, tmp_path):
+    """The devnet's market."""
+    made = asyncio.run(make_stall(cli.market, tmp_path))
+    yield made
+    made.database.close()

@@ -101,13 +101,14 @@ class _Hurrying:
         await asyncio.sleep(0)
 
 
-def test_an_app_by_address_and_orders_from_files(cli, tmp_path):
+def test_an_app_by_address_and_orders_from_files(cli, tmp_path, shop):
     market, owner = cli.market, cli.market.pool.owner
     create = CreateApp(owner.address, "a", b"docker.io/a/b:1", bytes(32))
     asyncio.run(market.chain.sender(owner).send("app", create))
     app = asyncio.run(market.chain.hub.predict(create))
     refused = cli("run", str(app), "--no-wait", "--json")
-    assert (refused.code, refused.error["code"]) == (2, "no-order")
+    assert (refused.code, refused.error["code"]) == (2, "nothing-fits")
+    assert f"no order for app {app}" in refused.error["message"]
     z = ZERO_ADDRESS
     order = AppOrder(app, NanoRlc(RLC), 1, NO_TAG, z, z, z, Salt(bytes(32)))
     file = tmp_path / "app-order.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stall import RIVAL, SELLER, open_stall
 
+from market_stall import RIVAL, SELLER, open_stall
 from poolhand.domain.ids import Address, FixedBytes
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.tag import Tag

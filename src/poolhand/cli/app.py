@@ -8,9 +8,11 @@ import typer
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import AddressArgument
+from poolhand.cli.selling import add_selling
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.market_events import OrderSort
 
-app = noun("Register an application image.")
+app = noun("Register an application image, and sell runs of it.")
 
 ImageArgument = Annotated[
     str, typer.Argument(metavar="IMAGE", help="registry/owner/name:tag, pushed already.")
@@ -47,3 +49,6 @@ async def show(command: CommandRun, address: AddressArgument) -> Answer:
         "checksum": "0x" + found.checksum.hex(),
     }
     return Answer(members, lambda: pairs(members.items()))
+
+
+add_selling(app, OrderSort.APP)

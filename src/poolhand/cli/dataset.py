@@ -9,9 +9,11 @@ import typer
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import AddressArgument, checksum
+from poolhand.cli.selling import add_selling
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.market_events import OrderSort
 
-app = noun("Register a dataset.")
+app = noun("Register a dataset, and sell its use.")
 
 UrlArgument = Annotated[
     str, typer.Argument(metavar="URL", help="Where workers get it: https://… or /ipfs/….")
@@ -63,3 +65,6 @@ async def show(command: CommandRun, address: AddressArgument) -> Answer:
         "checksum": "0x" + found.checksum.hex(),
     }
     return Answer(members, lambda: pairs(members.items()))
+
+
+add_selling(app, OrderSort.DATASET)

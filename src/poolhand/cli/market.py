@@ -2,17 +2,96 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from poolhand.cli.command_run import CommandRun
+from poolhand.cli.lists import PageOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
+from poolhand.cli.verb import Answer, verb
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import Address
+from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
 from poolhand.settings.market import OPTIONS, market_settings
+from poolhand.wire.market_queries import LEAST_SIZE, MOST_SIZE
 
-app = Noun(no_args_is_help=True, help="Serve a market of orders.")
+
+class NotTraded(Refused):
+    """A market has no list of that."""
+
+
+app = Noun(no_args_is_help=True, help="Look into a market of orders, or serve one.")
+
+KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="app, dataset, pool or request.")]
+OfOption = Annotated[
+    str, typer.Option("--of", metavar="ADDRESS", help="Of one app, dataset, pool or requester.")
+]
+CategoryOption = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Orders of pools, and requests: of one.")
+]
+LimitOption = Annotated[
+    int, typer.Option(min=LEAST_SIZE, max=MOST_SIZE, metavar="N", help="How many a page.")
+]
+BuyerOption = Annotated[str, typer.Option("--requester", metavar="ADDRESS", help="Who bought.")]
+SellerOption = Annotated[str, typer.Option("--pool", metavar="ADDRESS", help="Which workerpool.")]
 
 
 @app.callback()
 def market() -> None:
     """Keep a book of signed orders, as iExec's own market does."""
+
+
+@verb(app, "orders", example="poolhand market orders pool --category 0")
+async def orders(
+    command: CommandRun,
+    kind: KindArgument,
+    of: OfOption = "",
+    category: CategoryOption = None,
+    limit: LimitOption = 20,
+    page: PageOption = 1,
+) -> Answer:
+    """List what is for sale, best price first; of apps and datasets name which one."""
+    from poolhand.cli.orders_page import KINDS, orders_answer
+
+    if kind not in KINDS:
+        raise NotTraded(f"'{kind}' is no kind of order: write {', '.join(KINDS)}")
+    sort = KINDS[kind]
+    if not of and kind in ("app", "dataset"):
+        raise NotTraded(f"a market lists orders of one {kind} at a time: name it with --of")
+    parties = {sort.value if kind != "request" else "requester": (Address.parse(of),)} if of else {}
+    wanted = BookFilter(sort, parties, category=category)
+    async with command.requester() as requester:
+        found = await requester.market.orders(wanted, page - 1, limit)
+    return orders_answer(found.orders, found.count)
+
+
+@verb(app, "deals", example="poolhand market deals")
+async def deals(
+    command: CommandRun,
+    requester: BuyerOption = "",
+    pool: SellerOption = "",
+    category: CategoryOption = None,
+    limit: LimitOption = 20,
+    page: PageOption = 1,
+) -> Answer:
+    """List what was sold, newest first."""
+    from poolhand.cli.render import grid, rlc
+
+    named = {"requester": requester, "workerpool": pool}
+    wanted = {name: str(Address.parse(text)) for name, text in named.items() if text}
+    if category is not None:
+        wanted["category"] = str(category)
+    async with command.requester() as opened:
+        found = await opened.market.deals(wanted, page - 1, limit)
+    some = found.deals
+    rows = [(each.moment, rlc(NanoRlc(each.price)), each.volume, each.deal_id) for each in some]
+    members = {"deals": [each.model_dump(mode="json") for each in some], "count": found.count}
+    columns = ("when", "price of a task", "tasks", "deal")
+    return Answer(members, lambda: grid(columns, rows, f"{found.count} deal(s)"))
 
 
 async def _serve(settings: Settings, ready: Ready) -> None:

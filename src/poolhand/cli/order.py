@@ -1,47 +1,181 @@
-"""``poolhand order``: signed orders in files, as the iExec SDK writes them."""
+"""``poolhand order``: signed orders, in files, in a market and on chain."""
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.verb import Answer, noun, verb
-from poolhand.domain.errors import Malformed, Refused
-from poolhand.domain.json_text import parse_json
-from poolhand.domain.orders.model import (
-    AppOrder,
-    DatasetOrder,
-    OrderT,
-    RequestOrder,
-    Signed,
-    WorkerpoolOrder,
+from poolhand.cli.order_files import (
+    any_order,
+    kind_of,
+    order_or_hash,
+    read_members,
+    write_order,
 )
+from poolhand.cli.selling import (
+    OnlyApp,
+    OnlyDataset,
+    OnlyPool,
+    OnlyRequester,
+    PriceOption,
+    TagOption,
+    VolumeOption,
+    only_of,
+    tag_of,
+)
+from poolhand.cli.verb import Answer, noun, verb
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
     from poolhand.requester.checking import OrderState
 
-app = noun("Look at signed orders and check them against the chain.")
+app = noun("Sign orders, sell by them, take them back, cancel them.")
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="One signed order, JSON.")]
+OrderArgument = Annotated[
+    str,
+    typer.Argument(metavar="FILE|HASH", help="A signed order, or the hash of one in a market."),
+]
+KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="app, dataset or pool.")]
+AddressWord = Annotated[str, typer.Argument(metavar="ADDRESS", help="What is sold.")]
+OutputOption = Annotated[
+    str, typer.Option("--output", metavar="FILE", help="A new file for the order.")
+]
+CategoryOption = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Of a pool's order: how long tasks may take.")
+]
+TrustOption = Annotated[int, typer.Option(min=0, metavar="N", help="Of a pool's order: the most.")]
+OwnerOption = Annotated[str, typer.Option("--owner", metavar="ADDRESS", help="Whose. [yours]")]
+EXAMPLE_HASH = f"0x{'3d' * 32}"
 
 
-class BadOrderFile(Refused):
-    """The file holds no signed order."""
+class NoSuchKind(Refused):
+    """There is no such kind of order."""
 
 
-@verb(app, "show", example="poolhand order show app-order.json", local=True)
-def show(command: CommandRun, file: FileArgument) -> Answer:
-    """Show what a signed order says."""
+@verb(
+    app,
+    "create",
+    example=(
+        "poolhand order create app 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd --price 0.5 "
+        "--output app-order.json"
+    ),
+)
+async def create(
+    command: CommandRun,
+    kind: KindArgument,
+    address: AddressWord,
+    price: PriceOption = "0",
+    volume: VolumeOption = 1_000_000,
+    tag: TagOption = None,
+    category: CategoryOption = 0,
+    trust: TrustOption = 1,
+    only_app: OnlyApp = "",
+    only_dataset: OnlyDataset = "",
+    only_pool: OnlyPool = "",
+    only_requester: OnlyRequester = "",
+    output: OutputOption = "",
+) -> Answer:
+    """Sign an order that sells your app, dataset or workerpool; nothing is published or sent.
+
+    Give the file to whom you like, or to `poolhand order publish`.
+    """
+    from poolhand.cli.orders_page import KINDS
+    from poolhand.cli.render import pairs
+    from poolhand.requester.selling import Terms
+    from poolhand.wire.order_json import encode_order
+
+    if kind not in ("app", "dataset", "pool"):
+        raise NoSuchKind(f"'{kind}' is not sold: write app, dataset or pool")
+    limits = {"app": only_app, "dataset": only_dataset}
+    only = only_of(**limits, workerpool=only_pool, requester=only_requester)
+    terms = Terms(parse_rlc(price), volume, tag_of(tag or ()), only, category, Trust(trust))
+    async with command.requester(signing=True) as requester:
+        signed = await requester.selling.offer(KINDS[kind], Address.parse(address), terms)
+    if output:
+        write_order(signed, output)
+    members = encode_order(signed)
+    rows = (*members.items(), ("file", output or None))
+    return Answer(members, lambda: pairs(rows))
+
+
+@verb(app, "publish", example="poolhand order publish app-order.json")
+async def publish(command: CommandRun, file: FileArgument) -> Answer:
+    """Put a signed order of yours into the market; one that is there already stays."""
+    from poolhand.cli.orders_page import published_answer
+
+    signed = any_order(file)
+    async with command.requester(signing=True) as requester:
+        return published_answer(await requester.selling.publish(signed, requester.market))
+
+
+@verb(app, "unpublish", example=f"poolhand order unpublish {EXAMPLE_HASH}")
+async def unpublish(command: CommandRun, order: OrderArgument) -> Answer:
+    """Take an order of yours out of the market; it is still valid on chain until cancelled."""
+    from poolhand.cli.orders_page import unpublished_answer
+
+    named = order_or_hash(order)
+    async with command.requester(signing=True) as requester:
+        standing = await requester.standing(named)
+        name = await requester.selling.unpublish(standing, requester.market)
+    return unpublished_answer([name])
+
+
+@verb(app, "cancel", example="poolhand order cancel app-order.json")
+async def cancel(command: CommandRun, order: OrderArgument) -> Answer:
+    """Cancel an order of yours on chain, for good: nobody can use it any more, wherever he has it.
+
+    The market takes it out by itself, once it has seen the block.
+    """
+    from poolhand.cli.render import pairs, receipt_members, receipt_row
+
+    named = order_or_hash(order)
+    async with command.requester(signing=True) as requester:
+        standing = await requester.standing(named)
+        receipt = await requester.selling.cancel(standing.signed.order)
+        after = await requester.standing(standing.signed)
+    members = {
+        "hash": str(after.state.order_hash),
+        "left_on_chain": after.state.left,
+        "standing": after.words,
+        "transaction": receipt_members(receipt),
+    }
+    rows = (("order", after.state.order_hash), ("standing", after.words))
+    return Answer(members, lambda: pairs((*rows, ("transaction", receipt_row(receipt)))))
+
+
+@verb(app, "list", example="poolhand order list")
+async def list_(command: CommandRun, owner: OwnerOption = "") -> Answer:
+    """List what you have for sale in the market, your requests among it."""
+    from poolhand.cli.orders_page import orders_answer
+    from poolhand.requester.selling import open_orders_of
+
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
+        return orders_answer(await open_orders_of(requester.market, who))
+
+
+@verb(app, "show", example="poolhand order show app-order.json")
+async def show(command: CommandRun, order: OrderArgument) -> Answer:
+    """Show what a signed order says; of one in the market, how it stands there and on chain too."""
+    from poolhand.cli.orders_page import standing_members
     from poolhand.cli.render import pairs
     from poolhand.wire.order_json import encode_order
 
-    del command
-    members = {"kind": _kind(_read(file)).__name__, **encode_order(_any(file))}
-    return Answer(members, lambda: pairs(members.items()))
+    named = order_or_hash(order)
+    if isinstance(named, OrderHash):
+        async with command.requester() as requester:
+            told = standing_members(await requester.standing(named))
+    else:
+        kind = kind_of(read_members(Path(order))).__name__
+        told = {"kind": kind, **encode_order(named)}
+    return Answer(told, lambda: pairs(told.items()))
 
 
 @verb(app, "check", example="poolhand order check app-order.json")
@@ -49,7 +183,7 @@ async def check(command: CommandRun, file: FileArgument) -> Answer:
     """Check an order against the chain: its hash, who signed it, what is left of it."""
     from poolhand.cli.render import pairs
 
-    signed = _any(file)
+    signed = any_order(file)
     async with command.requester() as requester:
         state: OrderState = await requester.order_state(signed)
     members: dict[str, Any] = {
@@ -61,47 +195,3 @@ async def check(command: CommandRun, file: FileArgument) -> Answer:
         "usable": state.usable,
     }
     return Answer(members, lambda: pairs((k.replace("_", " "), v) for k, v in members.items()))
-
-
-def read_order(kind: type[OrderT], path: str) -> Signed[OrderT] | None:
-    """Read a signed order of one kind; an empty path is none.
-
-    Raises:
-        BadOrderFile: Not there, or no such order.
-    """
-    from poolhand.wire.order_json import decode_order
-
-    if not path:
-        return None
-    try:
-        return decode_order(kind, _read(Path(path)))
-    except Malformed as fault:
-        raise BadOrderFile(f"{path} holds no signed {kind.__name__}: {fault}") from fault
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        members = parse_json(file.read_bytes().removeprefix(BOM_UTF8))
-    except OSError as fault:
-        raise BadOrderFile(f"cannot read the order in {file}: {fault.strerror}") from fault
-    except ValueError as fault:
-        raise BadOrderFile(f"the order in {file} is not JSON: {fault}") from fault
-    if not isinstance(members, dict):
-        raise BadOrderFile(f"{file} holds no order: expected one JSON object")
-    return members
-
-
-def _kind(members: dict[str, Any]) -> type:
-    """Tell an order's kind by its members."""
-    from poolhand.domain.orders.eip712 import CHAIN_NAMES
-
-    for kind in (RequestOrder, WorkerpoolOrder, DatasetOrder, AppOrder):
-        if set(CHAIN_NAMES[kind]) <= members.keys():
-            return kind
-    raise BadOrderFile("this is none of the four orders: a member is missing")
-
-
-def _any(file: Path) -> Signed[Any]:
-    found = read_order(_kind(_read(file)), str(file))
-    assert found is not None
-    return found

@@ -14,11 +14,11 @@ from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import optional_address
 from poolhand.cli.plain import Noun
 from poolhand.cli.progress import follow
+from poolhand.cli.selling import tag_of
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.model import AppOrder, DatasetOrder, WorkerpoolOrder
 from poolhand.domain.params import join_arguments
-from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
@@ -127,7 +127,7 @@ async def run(
     The cheapest orders that fit are bought in the market (--market; a devnet has its own); what
     they cost is told first. With --pool-url the order is that pool's own.
     """
-    from poolhand.cli.order import read_order
+    from poolhand.cli.order_files import read_order
     from poolhand.cli.run_page import RunReport, run_answer
 
     terms: dict[str, Any] = {
@@ -137,7 +137,7 @@ async def run(
         "trust": Trust(trust),
         "tasks": tasks,
         "category": category,
-        "tag": _tag(tag or ()),
+        "tag": tag_of(tag or ()),
         "callback": optional_address(callback) or ZERO_ADDRESS,
         "beneficiary": optional_address(beneficiary),
         "max_price": parse_rlc(max_price) if max_price else None,
@@ -158,12 +158,6 @@ async def run(
             await deal.look()
         results = await deal.download(Path(download), unpack=extract) if download else ()
     return run_answer(RunReport(deal, wished, results, waits, claimed))
-
-
-def _tag(names: tuple[str, ...] | list[str]) -> Tag:
-    if len(names) == 1 and names[0].startswith("0x"):
-        return Tag.parse(names[0])
-    return Tag.of(part for name in names for part in name.split(","))
 
 
 def _arguments(text: str, words: Sequence[str]) -> str:

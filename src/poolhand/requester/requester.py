@@ -14,7 +14,7 @@ import httpx
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import Refused
-from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.ids import Address, DealId, OrderHash, TaskId
 from poolhand.domain.onchain import (
     Call,
     ChainTaskStatus,
@@ -46,7 +46,8 @@ from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import ResultPlaces
 from poolhand.requester.results import Result, ResultsSource
-from poolhand.requester.sellers import NoSuchAsset, Sellers
+from poolhand.requester.sellers import NoSuchAsset, Sellers, demanded
+from poolhand.requester.selling import OrderStanding, Selling, standing
 from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
@@ -69,10 +70,6 @@ class NoSuchDeal(Refused):
 
 class NoSuchTask(Refused):
     """Nobody knows this task."""
-
-
-class NoMarketNamed(Refused):
-    """A market has to be asked and nobody said where it is."""
 
 
 class NoPoolNamed(Refused):
@@ -194,9 +191,7 @@ class Requester:
     @property
     def market(self) -> MarketClient:
         """The market; raises NoMarketNamed."""
-        if self._market is None:
-            raise NoMarketNamed("no market is named: give its URL with --market")
-        return self._market
+        return demanded(self._market)
 
     async def _demand_runnable(self, app: Address) -> None:
         """Refuse an app whose image surely runs on no worker, where that may be looked at."""
@@ -293,6 +288,15 @@ class Requester:
     async def order_state(self, signed: Signed[Any]) -> OrderState:
         """Check one order against the chain."""
         return await order_state(self.hub, signed)
+
+    @property
+    def selling(self) -> Selling:
+        """What this wallet sells."""
+        return Selling(self.hub, self.wallet, self._entropy)
+
+    async def standing(self, order: Signed[Any] | OrderHash) -> OrderStanding:
+        """Return how an order stands; see ``selling.standing``."""
+        return await standing(self.hub, order, self._market)
 
     async def download(self, task_id: TaskId, folder: Path, *, unpack: bool = False) -> Result:
         """Fetch and check a result; see ``ResultPlaces.locations`` and ``results.download``."""

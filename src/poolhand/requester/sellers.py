@@ -31,6 +31,17 @@ class Sellers:
     pool_first: bool = True
 
 
+class NoMarketNamed(Refused):
+    """A market has to be asked and nobody said where it is."""
+
+
+def demanded(market: MarketClient | None) -> MarketClient:
+    """Return a market that is needed; raises NoMarketNamed."""
+    if market is None:
+        raise NoMarketNamed("no market is named: give its URL with --market")
+    return market
+
+
 class NoSuchAsset(Refused):
     """No app, dataset or workerpool is registered at this address."""
 

@@ -46,6 +46,7 @@ class Stall:
     follower: Any
     client: MarketClient
     rival: Address
+    database: MarketDatabase
 
     async def sync(self) -> None:
         state = self.world.chain.state
@@ -98,9 +99,8 @@ def salt() -> Salt:
     return Salt(next(SALTS).to_bytes(32, "big"))
 
 
-@asynccontextmanager
-async def open_stall(world: Any, folder: Any, *, pool_known: bool = False):
-    """Run a market; the world's requesters know it, and no pool if not ``pool_known``."""
+async def make_stall(world: Any, folder: Any, *, pool_known: bool = False) -> Stall:
+    """Make a market; the world's requesters know it, and no pool if not ``pool_known``."""
     facts, chain = world.chain.facts, FakeMarketChain()
     database = MarketDatabase(f"sqlite:///{folder / 'book.db'}")
     database.claim(facts.chain_id, facts.hub)
@@ -111,7 +111,7 @@ async def open_stall(world: Any, folder: Any, *, pool_known: bool = False):
         MarketWorld(chain, facts, entropy=SeededEntropy(7)), database, settings
     )
     await follower.open()
-    old, mounts = world.http, {"pool_test": world.pool.app(), "127_0_0_1": registry()}
+    mounts = {"pool_test": world.pool.app(), "127_0_0_1": registry()}
     world.http = client(**mounts, market_test=app)
     world.settings = replace(
         world.settings,
@@ -125,9 +125,17 @@ async def open_stall(world: Any, folder: Any, *, pool_known: bool = False):
     await rival.send("deposit", Deposit(NanoRlc(100 * RLC)))
     created = (await rival.send("pool", CreateWorkerpool(RIVAL.address, "rival"))).created
     stall = MarketClient(world.http, STALL_URL, world.chain.domain)
+    return Stall(world, chain, follower, stall, created, database)
+
+
+@asynccontextmanager
+async def open_stall(world: Any, folder: Any, *, pool_known: bool = False):
+    """Run a market for a while; the world is then as it was."""
+    old = world.http
+    stall = await make_stall(world, folder, pool_known=pool_known)
     try:
-        yield Stall(world, chain, follower, stall, created)
+        yield stall
     finally:
         await world.http.aclose()
         world.http = old
-        database.close()
+        stall.database.close()

@@ -1,0 +1,199 @@
+"""Selling: orders signed, published, taken back, cancelled, and how they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
+from poolhand.domain.market.book import BookOrder, BookStatus, sort_of
+from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.standing import in_words
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.onchain import Receipt
+from poolhand.domain.orders.model import (
+    AppOrder,
+    CloseOrder,
+    DatasetOrder,
+    Order,
+    OrderT,
+    Salt,
+    Signed,
+    WorkerpoolOrder,
+)
+from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Entropy
+from poolhand.requester.checking import OrderState, hub_domain, order_state
+from poolhand.requester.sellers import NoSuchAsset, demanded
+from poolhand.requester.spending_wallet import SpendingWallet
+from poolhand.transport.market_client import MarketClient
+from poolhand.wire.market_queries import EQUALS
+
+MOST_OWN: Final = 1000
+"""Orders of one owner that are listed; a market lets nobody have so many."""
+
+
+class UnknownOrder(Refused):
+    """The market has never had an order of this hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order says besides what is sold.
+
+    Attributes:
+        price: Of one task (nRLC).
+        volume: How many tasks.
+        only: Who alone may use it, by ``app``, ``dataset``, ``workerpool``, ``requester``.
+        category, trust: Of a workerpool's order.
+    """
+
+    price: NanoRlc = NanoRlc(0)
+    volume: int = 1
+    tag: Tag = NO_TAG
+    only: Mapping[str, Address] | None = None
+    category: int = 0
+    trust: Trust = Trust(1)
+
+    def limit(self, name: str) -> Address:
+        """Return who alone may use it, zero for anybody."""
+        return (self.only or {}).get(name, ZERO_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStanding:
+    """How an order stands on chain and in the market; ``entry`` None: it is not there."""
+
+    signed: Signed[Any]
+    state: OrderState
+    entry: BookOrder | None
+
+    @property
+    def status(self) -> BookStatus | None:
+        """In the market."""
+        return self.entry.status if self.entry else None
+
+    @property
+    def words(self) -> str:
+        """For a person."""
+        return in_words(self.status, self.state.left, self.signed.order.volume)
+
+
+def sold(sort: OrderSort, resource: Address, terms: Terms, salt: Salt) -> Order:
+    """Return an order that sells an app, a dataset or a workerpool."""
+    head = resource, terms.price, terms.volume, terms.tag
+    app, data, pool, who = map(terms.limit, ("app", "dataset", "workerpool", "requester"))
+    match sort:
+        case OrderSort.APP:
+            return AppOrder(*head, data, pool, who, salt)
+        case OrderSort.DATASET:
+            return DatasetOrder(*head, app, pool, who, salt)
+        case _:
+            return WorkerpoolOrder(*head, terms.category, terms.trust, app, data, who, salt)
+
+
+class Selling:
+    """What one wallet sells.
+
+    Args:
+        hub: Asked whose things are.
+        wallet: Signs, and pays for cancelling.
+        entropy: For the salts of orders.
+    """
+
+    def __init__(self, hub: Hub, wallet: SpendingWallet, entropy: Entropy) -> None:
+        self._hub, self._wallet, self._entropy = hub, wallet, entropy
+
+    @property
+    def salt(self) -> Salt:
+        """One that was never used."""
+        return Salt(self._entropy.bytes(32))
+
+    async def offer(self, sort: OrderSort, resource: Address, terms: Terms) -> Signed[Any]:
+        """Sign an order for what is ours.
+
+        Raises:
+            NoSuchAsset: It is not registered, or is somebody else's.
+        """
+        signed = self.signed(sold(sort, resource, terms, self.salt))  # type: ignore[type-var]
+        owner = (await order_state(self._hub, signed)).owner
+        if owner != self._wallet.address:
+            whose = f"is {owner}'s, not {self._wallet.address}'s" if owner else "is not registered"
+            raise NoSuchAsset(
+                f"{sort.value} {resource} {whose}: correct the address, or use its owner's wallet"
+            )
+        return signed
+
+    def signed(self, order: OrderT) -> Signed[OrderT]:
+        """Sign an order."""
+        return Signed(order, self._wallet.signer.sign_order(hub_domain(self._hub), order))
+
+    async def publish(self, signed: Signed[OrderT], market: MarketClient) -> BookOrder:
+        """Put an order into a market; raises MarketRefused, MarketDown."""
+        return await market.publish(signed, self._wallet.signer)
+
+    async def unpublish(self, standing: OrderStanding, market: MarketClient) -> OrderHash:
+        """Take one order out of a market; on chain it stays valid; raises as ``publish``."""
+        name = standing.state.order_hash
+        return await market.unpublish(sort_of(standing.signed.order), name, self._wallet.signer)
+
+    async def unpublish_of(
+        self, sort: OrderSort, resource: Address, market: MarketClient, *, every: bool
+    ) -> tuple[OrderHash, ...]:
+        """Take the newest, or every, order of ours for a resource out of a market."""
+        take = market.unpublish_all if every else market.unpublish_last
+        return await take(sort, resource, self._wallet.signer)
+
+    async def cancel(self, order: Order) -> Receipt:
+        """Cancel an order on chain, for good; the same again is the one that was begun.
+
+        Raises:
+            NotOwner: It is somebody else's.
+        """
+        call = CloseOrder(order)
+        async with self._wallet.open() as spending:
+            return await spending.intentions.carry_out("cancel", call, self._entropy.bytes(8))
+
+
+async def standing(
+    hub: Hub, order: Signed[Any] | OrderHash, market: MarketClient | None
+) -> OrderStanding:
+    """Look up how an order stands; one that is named by its hash is found in the market.
+
+    Raises:
+        UnknownOrder: It was never there.
+        NoMarketNamed: A hash was given, and no market.
+    """
+    if isinstance(order, OrderHash):
+        return await _by_hash(hub, order, demanded(market))
+    state = await order_state(hub, order)
+    entry = await market.find(sort_of(order.order), state.order_hash) if market else None
+    return OrderStanding(order, state, entry)
+
+
+async def _by_hash(hub: Hub, name: OrderHash, market: MarketClient) -> OrderStanding:
+    for sort in OrderSort:
+        entry = await market.find(sort, name)
+        if entry is not None:
+            signed: Signed[Any] = Signed(entry.order, entry.sign)
+            return OrderStanding(signed, await order_state(hub, signed), entry)
+    raise UnknownOrder(
+        f"the market at {market.url} has never had order {name}: correct the hash, or give the "
+        "file with the order"
+    )
+
+
+async def open_orders_of(market: MarketClient, owner: Address) -> tuple[BookOrder, ...]:
+    """Return every open order that an owner has in a market."""
+    found: list[BookOrder] = []
+    for sort in OrderSort:
+        parties = {"requester": (owner,)} if "requester" in EQUALS[sort] else {}
+        signer = None if parties else owner
+        wanted = BookFilter(sort, parties, signer=signer)
+        found += [each async for each in market.every_order(wanted, MOST_OWN)]
+    return tuple(found)

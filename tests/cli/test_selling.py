@@ -1,0 +1,191 @@
+"""Orders from the command line: signed, for sale, taken back, cancelled, and never mixed up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+
+import pytest
+
+from poolhand.cli.reference import commands
+from poolhand.domain.ids import ZERO_ADDRESS, OrderHash
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.model import CloseOrder
+from requester_market import IMAGE, RLC
+
+EXAMPLES = {
+    words: (command.epilog or "").partition("Example:")[2].strip() for words, command in commands()
+}
+SELLING = [
+    words
+    for words in EXAMPLES
+    if words.split()[0] in ("order", "market")
+    or words in ("app publish", "app unpublish", "dataset publish", "dataset unpublish")
+]
+SELLING.remove("market serve")
+UNTIL = "still valid on chain until cancelled"
+
+
+@pytest.fixture
+def app(cli, shop):
+    """The wallet's own app."""
+    found = cli("app", "deploy", IMAGE, "--json").json["address"]
+    asyncio.run(shop.sync())
+    return found
+
+
+def ok(ran):
+    assert ran.code == 0, ran.out + ran.err
+    return ran.json
+
+
+def test_an_order_is_for_sale_then_not_and_valid_until_it_is_cancelled(cli, shop, app, tmp_path):
+    file = tmp_path / "order.json"
+    words = ("--price", "0.5", "--volume", "7", "--only-requester", app, "--output", str(file))
+    signed = ok(cli("order", "create", "app", app, *words, "--json"))
+    assert json.loads(file.read_text()) == signed
+    assert (signed["app"], signed["appprice"], signed["requesterrestrict"]) == (
+        app,
+        "500000000",
+        app,
+    )
+    assert cli("order", "create", "app", app, *words).code == 2  # it overwrites no file
+    assert ok(cli("order", "list", "--json"))["orders"] == []
+
+    sold = ok(cli("order", "publish", str(file), "--json"))
+    assert (sold["kind"], sold["left"], sold["status"]) == ("app", 7, "open")
+    assert ok(cli("order", "publish", str(file), "--json")) == sold  # again changes nothing
+    assert ok(cli("order", "list", "--json"))["orders"] == [sold]
+    shown = ok(cli("order", "show", sold["hash"], "--json"))
+    assert (shown["in_market"], shown["left_on_chain"], shown["appprice"]) == (
+        "open",
+        7,
+        "500000000",
+    )
+    assert shown["standing"] == "for sale in the market: 7 of 7 tasks left"
+
+    gone = ok(cli("order", "unpublish", str(file), "--json"))
+    assert gone["unpublished"] == [sold["hash"]]
+    assert UNTIL in gone["note"]
+    assert gone["valid_on_chain"]
+    assert ok(cli("order", "list", "--json"))["orders"] == []
+    assert ok(cli("order", "check", str(file), "--json"))["usable"]
+    unknown = cli("order", "show", sold["hash"], "--json")
+    assert (unknown.code, unknown.error["code"]) == (2, "unknown-order")
+
+    again = ok(cli("order", "publish", str(file), "--json"))
+    ended = ok(cli("order", "cancel", again["hash"], "--json"))
+    assert ended["left_on_chain"] == 0
+    assert ended["standing"] == "used up or cancelled on chain: nobody can use it any more"
+    assert not ok(cli("order", "check", str(file), "--json"))["usable"]
+    shop.book.close(OrderSort.APP, OrderHash.parse(again["hash"]), 7)
+    asyncio.run(shop.sync())
+    standing = ok(cli("order", "show", again["hash"], "--json"))
+    assert (standing["in_market"], standing["left_on_chain"]) == ("canceled", 0)
+    assert standing["standing"].startswith("cancelled on chain")
+
+
+def test_what_is_somebody_elses_is_neither_offered_nor_cancelled(cli, shop):
+    theirs = asyncio.run(shop.app())
+    signed = asyncio.run(shop.sell_app(theirs, RLC))
+    for words in (("order", "create", "app"), ("app", "publish")):
+        refused = cli(*words, str(theirs), "--json")
+        assert (refused.code, refused.error["code"]) == (2, "no-such-asset")
+        assert "use its owner's wallet" in refused.error["message"]
+    found = ok(cli("market", "orders", "app", "--of", str(theirs), "--json"))["orders"]
+    refused = cli("order", "cancel", found[0]["hash"], "--json")
+    assert (refused.code, refused.error["code"]) == (2, "not-owner")
+    refused = cli("order", "unpublish", found[0]["hash"], "--json")
+    assert (refused.code, refused.error["code"]) == (2, "market-refused")
+    assert "use the wallet of that address" in refused.error["message"]
+    assert ok(cli("order", "list", "--owner", str(signed.order.app), "--json"))["orders"] == []
+
+
+def test_the_newest_or_all_orders_of_an_app_leave_the_market(cli, shop, app):
+    hashes = [
+        ok(cli("app", "publish", app, "--price", str(n), "--json"))["hash"] for n in (1, 2, 3)
+    ]
+    newest = ok(cli("app", "unpublish", app, "--json"))["unpublished"]
+    assert len(newest) == 1
+    rest = ok(cli("app", "unpublish", app, "--all", "--json"))["unpublished"]
+    assert {*newest, *rest} == set(hashes)
+    gone = cli("app", "unpublish", app, "--json")
+    assert (gone.code, gone.error["code"]) == (2, "market-refused")
+    assert (
+        UNTIL in cli("app", "publish", app).out + ok(cli("app", "unpublish", app, "--json"))["note"]
+    )
+
+
+def test_a_cancellation_whose_end_was_lost_is_not_sent_twice(cli, shop, app):
+    """The program died; the same again finds the transaction."""
+    sold = ok(cli("app", "publish", app, "--json"))
+
+    class Crash(BaseException):
+        pass
+
+    sent = []
+
+    def die(_sender, _purpose, call):
+        if isinstance(call, CloseOrder):
+            sent.append(call)
+            raise Crash
+
+    cli.market.chain.after_send = die
+    with pytest.raises(Crash):
+        cli("order", "cancel", sold["hash"])
+    cli.market.chain.after_send = None
+    assert ok(cli("order", "cancel", sold["hash"], "--json"))["left_on_chain"] == 0
+    assert len(sent) == 1
+
+
+def test_lists_of_the_market_are_by_kind_and_best_price_first(cli, shop):
+    for price in (3, 1, 2):
+        asyncio.run(shop.sell_pool(price * RLC, category=price % 2))
+    told = ok(cli("market", "orders", "pool", "--json"))
+    assert [each["price_nrlc"] for each in told["orders"]] == [RLC, 2 * RLC, 3 * RLC]
+    assert told["count"] == 3
+    even = ok(cli("market", "orders", "pool", "--category", "0", "--json"))
+    assert [each["price_nrlc"] for each in even["orders"]] == [2 * RLC]
+    assert "3 order(s) for sale" in cli("market", "orders", "pool").out
+    for words, said in (
+        (("orders", "app"), "name it with --of"),
+        (("orders", "shoes"), "write app, dataset, pool, request"),
+    ):
+        refused = cli("market", *words, "--json")
+        assert (refused.code, refused.error["code"]) == (2, "not-traded")
+        assert said in refused.error["message"]
+
+
+def test_where_no_market_is_known_it_is_said(cli, monkeypatch):
+    hub = str(cli.market.chain.facts.hub)
+    refused = cli("order", "list", "--rpc", "http://a", "--hub", hub, "--owner", hub, "--json")
+    assert (refused.code, refused.error["code"]) == (2, "no-market-named")
+
+
+@pytest.mark.parametrize("words", SELLING)
+def test_the_example_of_a_seller_works_as_printed(cli, shop, app, tmp_path, monkeypatch, words):
+    """Ids of somebody's own stand for those of the reader; files are those of other examples."""
+    monkeypatch.chdir(tmp_path)
+    if words.startswith("dataset"):
+        data = cli("dataset", "deploy", "https://example.com/d", "--checksum", "ab" * 32, "--json")
+        app = data.json["address"]
+        asyncio.run(shop.sync())
+    kind = "dataset" if words.startswith("dataset") else "app"
+    if words != "order create":
+        ok(cli("order", "create", kind, app, "--output", "app-order.json", "--json"))
+    sold = ok(cli(kind, "publish", app, "--json"))["hash"]
+    if words == "order unpublish":
+        assert OrderHash.parse(sold)
+    names = {"0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd": app, "0x" + "3d" * 32: sold}
+    typed = shlex.split(EXAMPLES[words])[1:]
+    ran = cli(*(names.get(word, word) for word in typed))
+    assert ran.code == 0, ran.err
+    assert ran.out
+    assert EXAMPLES[words].startswith(f"poolhand {words}")
+
+
+def test_an_order_is_for_nobody_in_particular_unless_it_says_so(cli, shop, app):
+    told = ok(cli("order", "create", "app", app, "--json"))
+    limits = [told[name] for name in ("datasetrestrict", "workerpoolrestrict", "requesterrestrict")]
+    assert limits == [str(ZERO_ADDRESS)] * 3
