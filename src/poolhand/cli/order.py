@@ -88,14 +88,14 @@ async def create(
     """
     from poolhand.cli.orders_page import KINDS
     from poolhand.cli.render import pairs
-    from poolhand.requester.selling import Terms
+    from poolhand.requester.selling import SaleTerms
     from poolhand.wire.order_json import encode_order
 
     if kind not in ("app", "dataset", "pool"):
         raise NoSuchKind(f"'{kind}' is not sold: write app, dataset or pool")
     limits = {"app": only_app, "dataset": only_dataset}
     only = only_of(**limits, workerpool=only_pool, requester=only_requester)
-    terms = Terms(parse_rlc(price), volume, tag_of(tag or ()), only, category, Trust(trust))
+    terms = SaleTerms(parse_rlc(price), volume, tag_of(tag or ()), only, category, Trust(trust))
     async with command.requester(signing=True) as requester:
         signed = await requester.selling.offer(KINDS[kind], Address.parse(address), terms)
     if output:

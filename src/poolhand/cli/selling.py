@@ -58,11 +58,11 @@ def add_selling(group: typer.Typer, sort: OrderSort) -> None:
         only_requester: OnlyRequester = "",
     ) -> Answer:
         from poolhand.cli.orders_page import published_answer
-        from poolhand.requester.selling import Terms
+        from poolhand.requester.selling import SaleTerms
 
         limits = {"app": only_app, "dataset": only_dataset}
         limits = {**limits, "workerpool": only_pool, "requester": only_requester}
-        terms = Terms(parse_rlc(price), volume, tag_of(tag or ()), only_of(**limits))
+        terms = SaleTerms(parse_rlc(price), volume, tag_of(tag or ()), only_of(**limits))
         async with command.requester(signing=True) as requester:
             signed = await requester.selling.offer(sort, address, terms)
             entry = await requester.selling.publish(signed, requester.market)

@@ -7,7 +7,7 @@ from typing import Final
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.orders.choosing import Rejected
+from poolhand.domain.orders.choosing import UnfitCandidate
 from poolhand.domain.units import show_rlc
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.pool_client import PoolClient
@@ -70,12 +70,12 @@ class NothingFits(Refused):
         rejections: The orders, cheapest first of each kind.
     """
 
-    def __init__(self, market: str, what: str, rejections: tuple[Rejected, ...] = ()) -> None:
+    def __init__(self, market: str, what: str, rejections: tuple[UnfitCandidate, ...] = ()) -> None:
         told = "".join(f"\n  {_told(each)}" for each in rejections[:TOLD])
         super().__init__(f"nothing in the market at {market} fits: {what}{told}")
         self.rejections = rejections
 
 
-def _told(each: Rejected) -> str:
+def _told(each: UnfitCandidate) -> str:
     sold = each.candidate
     return f"{sold.kind} {sold.resource} at {show_rlc(sold.price)} RLC: {'; '.join(each.why)}"

@@ -43,7 +43,7 @@ class UnknownOrder(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SaleTerms:
     """What an order says besides what is sold.
 
     Attributes:
@@ -84,7 +84,7 @@ class OrderStanding:
         return in_words(self.status, self.state.left, self.signed.order.volume)
 
 
-def sold(sort: OrderSort, resource: Address, terms: Terms, salt: Salt) -> Order:
+def sold(sort: OrderSort, resource: Address, terms: SaleTerms, salt: Salt) -> Order:
     """Return an order that sells an app, a dataset or a workerpool."""
     head = resource, terms.price, terms.volume, terms.tag
     app, data, pool, who = map(terms.limit, ("app", "dataset", "workerpool", "requester"))
@@ -114,7 +114,7 @@ class Selling:
         """One that was never used."""
         return Salt(self._entropy.bytes(32))
 
-    async def offer(self, sort: OrderSort, resource: Address, terms: Terms) -> Signed[Any]:
+    async def offer(self, sort: OrderSort, resource: Address, terms: SaleTerms) -> Signed[Any]:
         """Sign an order for what is ours.
 
         Raises:

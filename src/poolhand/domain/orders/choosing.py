@@ -150,14 +150,14 @@ def broken(want: Want, offer: Offer, facts: Facts) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class UnfitCandidate:
     """An order that is in no offer that fits, and what hinders the best one that it is in."""
 
     candidate: Candidate
     why: tuple[str, ...]
 
 
-def rejected(want: Want, shelf: Shelf, facts: Facts) -> tuple[Rejected, ...]:
+def rejected(want: Want, shelf: Shelf, facts: Facts) -> tuple[UnfitCandidate, ...]:
     """Return the orders for sale that make no deal, each with the rules that it breaks.
 
     A rule that every offer breaks alike is told of every order.
@@ -168,5 +168,5 @@ def rejected(want: Want, shelf: Shelf, facts: Facts) -> tuple[Rejected, ...]:
         known = [why for offer, why in offers if each in (offer.app, offer.dataset, offer.pool)]
         least = min(known, key=len, default=())
         if least and each is not NO_DATASET:
-            found.append(Rejected(each, least))
+            found.append(UnfitCandidate(each, least))
     return tuple(found)
