@@ -79,6 +79,7 @@ MOST_CARRIED = 5
 """Parts and ports that one record may carry; who needs more of them needs them by name."""
 MADE_ELSEWHERE = {
     ("requester/requester.py", "Buyer"): "of the wallet that this very purchase opened",
+    ("requester/requester.py", "Selling"): "of the wallet that this very verb opened",
     ("requester/requester.py", "SpendingWallet"): "of the wallet that this very verb opened",
     ("scheduler/app_memory.py", "JournaledMap"): "its own memory, over a journal that it is given",
     ("scheduler/app_memory.py", "Reputations"): "its own memory, over a journal that it is given",
