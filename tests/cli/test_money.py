@@ -6,11 +6,13 @@ import json
 import os
 import stat
 import sys
+from dataclasses import replace
 
 import pytest
 from cli_world import CHEAP, PASSWORD
 
 from poolhand.devnet.accounts import DEPLOYER, derive
+from poolhand.devnet.info import INFO_FILE, DevnetInfo, devnet_home
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Withdraw
 from poolhand.domain.units import NanoRlc
@@ -68,6 +70,13 @@ def test_on_a_public_chain_the_faucet_says_where_rlc_comes_from(faucet, chain):
     ran = faucet("devnet", "faucet", str(FRIEND), "--chain", chain, "--json")
     assert (ran.code, ran.error["code"]) == (2, "no-faucet-here")
     assert f"Where RLC comes from: on {chain}" in ran.error["message"]
+
+
+def test_a_devnet_that_is_like_a_public_chain_has_its_faucet_all_the_same(faucet):
+    alike = replace(DevnetInfo.read(devnet_home()), chain_id=KNOWN_CHAINS["arbitrum"].chain_id)
+    (devnet_home() / INFO_FILE).write_text(json.dumps(alike.dump()))
+    assert faucet("devnet", "faucet", str(FRIEND), "--json").code == 0
+    assert state(faucet).rlc_of(FRIEND) == 1000 * RLC
 
 
 def test_a_chain_whose_deployer_has_nothing_is_no_devnet(cli):
