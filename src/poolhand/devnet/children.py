@@ -21,7 +21,7 @@ from poolhand.domain.errors import Unavailable
 from poolhand.observe.private import create_private
 
 POOLHAND: Final = (sys.executable, "-m", "poolhand")
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 15.0
 FIRST_PAUSE: Final = 1.0
 LAST_PAUSE: Final = 30.0
