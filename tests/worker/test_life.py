@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import io
+import os
 import signal
 import stat
 import subprocess
@@ -18,9 +19,9 @@ from poolhand.store.errors import JournalFull
 from poolhand.worker.life import BEAT, CRASH, KEPT_CRASH, NAME, Life, Machine
 
 
-def lives(base, fault=None, boot="b1", killed=0):
+def lives(base, fault=None, boot="b1", killed=0, victims=lambda: None):
     """Live until ``fault`` (None: to the end); return whether the life before brought itself down."""
-    with Life(base, Machine(boot, killed)) as life:
+    with Life(base, Machine(boot, killed, victims)) as life:
         sudden = life.begin()
         if fault is not None:
             raise fault
@@ -40,13 +41,14 @@ with Life(pathlib.Path(sys.argv[1]), Machine("b1", 0)) as life:
 
 
 def dies(base, how, killed=0):
-    """Let another process live and die: by a signal of that number, or by a ``crash``.
+    """Let another process live and die: by a signal of that number, or by a ``crash``; its number.
 
     ``killed`` is how many the kernel has killed by then for want of memory, apps for example.
     """
     words = (str(base), str(how), str(killed))
-    done = subprocess.run((sys.executable, "-c", DIES, *words), check=False)
-    assert done.returncode < 0
+    with subprocess.Popen((sys.executable, "-c", DIES, *words)) as process:
+        assert process.wait() < 0
+    return process.pid
 
 
 def test_a_first_life_follows_nothing_sudden(tmp_path):
@@ -92,6 +94,19 @@ def test_apps_that_the_kernel_killed_while_the_program_lived_on_say_nothing_of_i
     assert lives(tmp_path, killed=4)
 
 
+def test_the_kernels_log_tells_a_program_from_an_app_that_was_killed_beside_it(tmp_path):
+    """Seen beside apps out of memory: two kills from outside, and an innocent task shut away."""
+    process = dies(tmp_path, int(signal.SIGKILL))
+    assert not lives(tmp_path, killed=1, victims=lambda: {process + 1})
+    process = dies(tmp_path, int(signal.SIGKILL))
+    assert lives(tmp_path, killed=1, victims=lambda: {process + 1, process})
+
+
+def test_a_note_of_an_older_version_names_no_process(tmp_path):
+    (tmp_path / NAME).write_text("b1\n0")
+    assert lives(tmp_path, killed=1, victims=lambda: {1})
+
+
 class Beats:
     """A clock on which a few pauses pass at once, and then whoever sleeps is cancelled."""
 
@@ -110,7 +125,7 @@ async def test_the_kernels_count_is_looked_at_again_and_again(tmp_path):
         life.begin()
         with pytest.raises(asyncio.CancelledError):
             await life.keep_looking(clock, lambda: Machine("b1", next(counts)))
-        assert (tmp_path / NAME).read_text() == "b1\n5"
+        assert (tmp_path / NAME).read_text() == f"b1\n5\n{os.getpid()}"
     assert clock.slept == [BEAT] * 3
 
 

@@ -4,9 +4,9 @@ A small file lies in the worker's folder while the program lives. Who finds it a
 the last program did not end well, and asks for evidence that it brought that on itself: an error
 that nobody expected (it says so in the file), a crash of the interpreter (``faulthandler`` has left
 a trace), or the kernel short of memory (it counts whom it kills, apps that outgrew their container
-included, so only the last seconds say anything of the program). Without evidence somebody killed
-it, or the machine was started anew, and no task is to blame. No disk needs room to take the file
-away again.
+included; its log, where it may be read, says whether this program was among them, and elsewhere
+only the last seconds count). Without evidence somebody killed it, or the machine was started anew,
+and no task is to blame. No disk needs room to take the file away again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ import structlog
 
 from poolhand.domain.errors import Bug, PoolhandError
 from poolhand.ports.clock import Clock
+from poolhand.worker.kernel_log import short_of_memory
 
 NAME: Final = "alive"
 CRASH: Final = "crash.trace"
@@ -48,10 +49,12 @@ class Machine:
     Attributes:
         boot: Name of the time since the machine was started; empty where it does not tell.
         killed: Processes killed by the kernel for lack of memory since then.
+        victims: Their numbers, read when asked; None where the machine does not tell.
     """
 
     boot: str
     killed: int
+    victims: Callable[[], Collection[int] | None] = lambda: None
 
     @classmethod
     def read(cls) -> Self:
@@ -62,7 +65,7 @@ class Machine:
         with suppress(OSError, ValueError):
             counts = dict(line.split() for line in VMSTAT.read_text(encoding="ascii").splitlines())
             killed = int(counts.get("oom_kill", 0))
-        return cls(boot, killed)
+        return cls(boot, killed, short_of_memory)
 
 
 class Life:
@@ -113,10 +116,16 @@ class Life:
             return "an error that nobody expected: its log has the trace"
         if crash is not None:
             return f"a crash of the interpreter: {crash} has the trace"
-        if killed.isdecimal() and self._machine.killed > int(killed):
+        if killed.isdecimal() and self._machine.killed > int(killed) and self._is_victim(said):
             return "the kernel, which was short of memory"
         log.info("kill_found", cause="the worker before this one was killed from outside")
         return None
+
+    def _is_victim(self, said: list[str]) -> bool:
+        """Tell whether the last life may be one of those whom the kernel has killed."""
+        process = next((word for word in said if word.isdecimal()), None)
+        victims = None if process is None else self._machine.victims()
+        return process is None or victims is None or int(process) in victims
 
     def _keep_crash(self) -> Path | None:
         """Put a crash's trace where this life does not write over it; None: there is none."""
@@ -131,7 +140,7 @@ class Life:
         return kept
 
     def _note(self, *said: str) -> None:
-        words = (self._machine.boot, str(self._machine.killed), *said)
+        words = (self._machine.boot, str(self._machine.killed), str(os.getpid()), *said)
         _write(self._path, "\n".join(words))
 
     def _hear_crashes(self) -> None:

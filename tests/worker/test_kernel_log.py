@@ -1,0 +1,43 @@
+"""The kernel's log names whom it killed for want of memory."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from poolhand.worker.kernel_log import KERNEL_LOG, PROCESS_NAMESPACE, short_of_memory
+
+LOG = b"""6,98684,4,-;oom-kill:constraint=CONSTRAINT_MEMCG,task=python3,pid=14489,uid=65534
+3,98685,4,-;Memory cgroup out of memory: Killed process 14489 (python3) total-vm:217124kB
+3,98690,4,-;Out of memory: Killed process 77 (poolhand) total-vm:1kB
+3,98691,4,-;killed processes are rare: 12
+"""
+
+
+@pytest.fixture
+def first(tmp_path):
+    (tmp_path / "ns").symlink_to("pid:[4026531836]")
+    return tmp_path / "ns"
+
+
+def test_processes_are_read_from_the_lines_that_tell_of_a_kill(tmp_path, first):
+    (tmp_path / "kmsg").write_bytes(LOG)
+    assert short_of_memory(tmp_path / "kmsg", first) == {14489, 77}
+
+
+def test_a_log_that_may_not_be_read_says_nothing(tmp_path, first):
+    assert short_of_memory(tmp_path / "none", first) is None
+
+
+def test_another_process_namespace_has_other_numbers(tmp_path):
+    (tmp_path / "kmsg").write_bytes(LOG)
+    (tmp_path / "ns").symlink_to("pid:[4026532000]")
+    assert short_of_memory(tmp_path / "kmsg", tmp_path / "ns") is None
+
+
+def test_the_log_of_this_machine_is_read_to_its_end_where_it_may_be():
+    ours = str(PROCESS_NAMESPACE.readlink()) == "pid:[4026531836]"
+    found = short_of_memory()
+    assert (found is not None) == (ours and os.access(KERNEL_LOG, os.R_OK))
+    assert os.getpid() not in (found or ())
