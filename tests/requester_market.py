@@ -59,6 +59,7 @@ class FakePool:
     connected: list[Address] = field(default_factory=list)
     logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
     results_url: str = "http://pool.test:13200"
+    on_sale: dict[str, Any] = field(default_factory=lambda: {"markets": [], "orders": []})
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -102,6 +103,7 @@ class FakePool:
                 return JSONResponse({"code": code, "message": message}, status)
             return JSONResponse(encode_order(self.sell(category, trust, tag)))
 
+        self._of_orders(app)
         self._of_tasks(app)
         return app
 
@@ -110,6 +112,11 @@ class FakePool:
             message = "this process stands by for its pool"
             return JSONResponse({"code": "standing-by", "message": message}, 503)
         return JSONResponse([{"worker": str(each), "paused": False} for each in self.connected])
+
+    def _of_orders(self, app: FastAPI) -> None:
+        @app.get("/v1/orders")
+        async def orders() -> dict[str, Any]:
+            return self.on_sale
 
     def _of_tasks(self, app: FastAPI) -> None:
         @app.get("/v1/tasks/{task_id}")

@@ -103,3 +103,52 @@ def test_one_worker_is_shown_with_what_would_help_it(cli):
     shown = cli("pool", "worker", str(poor)).out
     assert "deposit RLC as stake" in shown
     assert "1 RLC" in shown
+
+
+MARKET = "http://market.test"
+
+
+def on_sale(**changes):
+    known = {
+        "order_hash": "0x" + "11" * 32,
+        "category": 0,
+        "price": 2 * RLC,
+        "trust": 7,
+        "volume": 20,
+        "remaining": 18,
+        "signed_at": 1_700_000_000,
+        "for_sale": True,
+        "markets": [MARKET],
+    }
+    return known | changes
+
+
+def test_what_a_pool_has_in_markets_is_told_with_why_it_is_not_for_sale(cli):
+    pool = cli.market.pool
+    assert "for sale in no market" in cli("pool", "orders").out
+    hidden = on_sale(
+        order_hash="0x" + "22" * 32, for_sale=False, markets=[], why_not="no \x1b[31mgas"
+    )
+    closing = on_sale(for_sale=False, markets=[], why_not="the price is 3 RLC now", closes=True)
+    used = on_sale(remaining=0, for_sale=False, markets=[], why_not="it is used up")
+    pool.on_sale = {
+        "markets": [{"url": MARKET, "trouble": "nobody there", "others": ["0x" + "33" * 32]}],
+        "orders": [on_sale(), hidden, closing, used],
+        "lacks": {"2": "no worker that is there could do it"},
+    }
+    told = cli("pool", "orders", "--json").json
+    assert [each["for_sale"] for each in told["orders"]] == [True, False, False, False]
+    assert told["lacks"] == {"2": "no worker that is there could do it"}
+    shown = " ".join(cli("pool", "orders").out.split())
+    for words in (
+        f"yes, in {MARKET}",
+        "18 of 20 tasks",
+        "no \\x1b[31mgas (still valid on chain until it is used up or cancelled there)",
+        "the price is 3 RLC now (still valid on chain until it is used up or cancelled there; the",
+        "pool is cancelling it on chain)",
+        "no: it is used up",
+        "no more of category 2 is offered: no worker",
+        f"{MARKET} does not answer, and is asked again: nobody there",
+        "did not sign: it lets it be",
+    ):
+        assert words in shown

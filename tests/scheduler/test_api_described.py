@@ -22,6 +22,7 @@ URL = "http://pool.test"
 MODELS = {
     "/v1/config": pool_api.PoolConfig,
     "/v1/order": pool_api.SoldOrder,
+    "/v1/orders": pool_api.OrdersOnSale,
     "/v1/workers": pool_api.ConnectedWorkers,
     "/v1/workers/{address}": pool_api.WorkerNews,
     "/v1/statuses": list[pool_api.StatusMeaning],

@@ -110,6 +110,20 @@ async def status(command: CommandRun) -> Answer:
     return Answer(standing_members(seen), lambda: standing_report(seen))
 
 
+@verb(app, "orders", example="poolhand pool orders --pool-url http://127.0.0.1:13000")
+async def orders(command: CommandRun) -> Answer:
+    """Show the orders that a pool has signed for markets, and why each is or is not for sale.
+
+    An order that no market shows is still valid on chain until it is used up or closed there; the
+    pool closes by itself what must not be bought any more.
+    """
+    from poolhand.cli.pool_orders import orders_report
+
+    async with command.requester() as requester:
+        found = await _pool_of(requester).orders()
+    return Answer(found.model_dump(mode="json"), lambda: orders_report(found))
+
+
 @verb(app, "worker", example="poolhand pool worker 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")
 async def worker(command: CommandRun, address: AddressArgument) -> Answer:
     """Show a connected worker as its pool sees it, and why it is given nothing more."""

@@ -92,6 +92,7 @@ def _pool(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "POOLHAND_PUBLIC_LOGS": "true",
         "IEXEC_START_BLOCK_NUMBER": str(BlockNumber(0)),
         "POOLHAND_TRUSTED_WORKERS": _believed(plan, info),
+        "POOLHAND_MARKET_URL": info.market_url,
         **_wallet(info.accounts[POOL], "IEXEC_CORE"),
         **plan.environment,
     }

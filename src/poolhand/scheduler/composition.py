@@ -13,7 +13,7 @@ them the world (``scheduler.main``), and for simulations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
@@ -36,6 +36,7 @@ from poolhand.scheduler.api.core_tasks import NAME, CoreTasks, core_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
 from poolhand.scheduler.api.health import HealthTeller, health_routes
 from poolhand.scheduler.api.known_tasks import KnownTasks
+from poolhand.scheduler.api.orders import order_routes
 from poolhand.scheduler.api.selling import pool_config, selling_routes
 from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.api.task_news import TaskTeller
@@ -56,7 +57,10 @@ from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.idle_news import IdleNews
 from poolhand.scheduler.looks import Looks
 from poolhand.scheduler.mail import Mail
+from poolhand.scheduler.market_sale import MarketSale
+from poolhand.scheduler.market_stall import MarketStall
 from poolhand.scheduler.metrics import Metrics
+from poolhand.scheduler.on_offer import PoolOffer
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.owner_orders import OwnerDeposits
@@ -68,6 +72,7 @@ from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.result_check import ResultCheck
 from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
+from poolhand.scheduler.sale_book import SaleBook
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.start_up import StartUp
 from poolhand.scheduler.takers import Takers
@@ -77,6 +82,7 @@ from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_sessions import WorkerSessions
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.gate import HubRules
+from poolhand.transport.market_client import MarketClient
 from poolhand.transport.session_hub import SessionHub
 from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.messages import WorkerBound
@@ -93,6 +99,8 @@ class Scheduler:
         reputations: What workers, apps and requesters have proved; None forgets at a restart.
         boundary: Takes what the work on one task raises and nobody expected.
         fence: Asked before workers are told anything.
+        markets: Where the pool is for sale.
+        sale_log: What was signed for them; None forgets at a restart.
     """
 
     def __init__(
@@ -110,6 +118,8 @@ class Scheduler:
         reputations: EventLog | None = None,
         boundary: FaultBoundary | None = None,
         fence: Fence = UNFENCED,
+        markets: Sequence[MarketClient] = (),
+        sale_log: EventLog | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner.address
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
@@ -161,13 +171,14 @@ class Scheduler:
         self.workers.arrived.connect(returns.arrived)
 
         # what is sold, and what was bought
+        domain = order_domain(hub.facts.chain_id, hub.facts.hub)
         reads, takers = OrderReads(hub, now), Takers(self.directory, rules, now)
         self.preflight = Preflight(
             settings, reads, owner.address, takers, self.memory, self.open_tasks, now
         )
         self.pricing = Pricing(
             owner,
-            order_domain(hub.facts.chain_id, hub.facts.hub),
+            domain,
             settings.workerpool,
             reads,
             entropy,
@@ -177,6 +188,27 @@ class Scheduler:
             now,
             lambda: self.gas_budget.complaint,
             lambda: self.collateral.complaint,
+        )
+        self.sale = MarketSale(
+            hub,
+            owner,
+            sender,
+            lambda: self.gas_budget.reserve,
+            settings.workerpool,
+            domain,
+            SaleBook(sale_log, domain),
+            [MarketStall(each, owner, settings.workerpool, clock, fence) for each in markets],
+            PoolOffer(
+                settings.prices,
+                self.preflight,
+                lambda: len(self.engine.index.open),
+                lambda: self.gas_budget.complaint,
+                lambda: self.collateral.complaint,
+            ),
+            entropy,
+            outage,
+            boundary,
+            fence,
         )
         self.deals = Deals(
             self.engine,
@@ -226,7 +258,7 @@ class Scheduler:
             passed=self.deadlines.pass_time,
         )
         self._start_up = StartUp(
-            replay=(self.engine.recover, self.settled.recover),
+            replay=(self.engine.recover, self.settled.recover, self.sale.book.recover),
             catch_up=(self.chain_feed.prepare, self.collateral.look),
             recover=(
                 self.assessor.recover,
@@ -247,6 +279,7 @@ class Scheduler:
                 partial(self.sessions.run, self.workers),
                 self.placement.keep_placing,
                 partial(retiring.keep_watch, watcher),
+                partial(self.sale.keep, watcher),
                 partial(self.settled.keep_pruning, clock, settings.retention),
                 returns.wait,
             ),
@@ -273,6 +306,7 @@ class Scheduler:
         )
         return (
             selling_routes(config, self.pricing),
+            order_routes(self.sale),
             worker_routes(self.directory, index, self.placement),
             status_routes(),
             task_routes(known, teller, self.task_history),

@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from poolhand.chain import connect
+from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
@@ -41,6 +42,7 @@ from poolhand.store.section import LogSection
 from poolhand.store.sql_engine import file_of, is_server
 from poolhand.transport.asgi import application, bind, hosts_of, port_of
 from poolhand.transport.clock import SystemClock, SystemEntropy
+from poolhand.transport.market_client import MarketClient
 from poolhand.transport.results_client import HttpShelf
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.handshake import PoolFacts
@@ -132,9 +134,15 @@ async def run(
             boundary=FaultBoundary(_faults(settings.database)),
             reputations=LogSection(events, "reputation"),
             fence=lead.fence,
+            markets=[MarketClient(http, each, _domain(chain.facts)) for each in settings.markets],
+            sale_log=LogSection(events, "sale"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
+
+
+def _domain(facts: HubFacts) -> Domain:
+    return order_domain(facts.chain_id, facts.hub)
 
 
 def _faults(database: str) -> Path:
@@ -187,6 +195,7 @@ async def _serve(
             try:
                 await asyncio.Event().wait()
             finally:
+                await scheduler.sale.stop()
                 await scheduler.sessions.close()  # before the server hangs up without a word
 
 

@@ -151,6 +151,16 @@ class Preflight:
         least = Trust(1) if len(able) else Trust(0)
         return Trust(min(max(reach, least), self._settings.highest_trust))
 
+    async def trust_at(self, price: NanoRlc) -> Trust:
+        """Return the highest trust that the workers reach who have the stake for such a task.
+
+        One worker that may fail counts where it is alone; raises ChainUnreachable.
+        """
+        able, stake = self.takers.now(), await self._stake(price)
+        reach = able.reach(self._settings.spare_workers, stake)
+        least = min(able.reach(0, stake), Trust(1))
+        return Trust(min(max(reach, least), self._settings.highest_trust))
+
     async def _stake(self, price: NanoRlc) -> NanoRlc:
         """Return the stake that the deal would ask of each worker."""
         pool = await self._reads.workerpool(self._settings.workerpool)

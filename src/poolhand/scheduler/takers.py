@@ -23,6 +23,7 @@ class Takers:
 
     Attributes:
         tried: All that are there, each with the GPU that it claims.
+        slots: Of all that would take tasks, together.
     """
 
     def __init__(
@@ -32,6 +33,8 @@ class Takers:
         self.tried = AbleWorkers()
         self._present, self._fresh = AbleWorkers(), AbleWorkers()
         self._awake: set[Address] = set()
+        self._slots: dict[Address, int] = {}
+        self.slots = 0
         self._resting: list[tuple[UnixSeconds, Address]] = []
         self._queued: set[tuple[UnixSeconds, Address]] = set()
         directory.changed.connect(self.changed)
@@ -41,6 +44,7 @@ class Takers:
         known = self._directory.get(worker)
         here = known if known is not None and not known.paused else None
         able = None if here is None else self._able(here)
+        self._count_slots(worker, here if able is not None else None)
         claims = able if able is None or here is None else replace(able, gpu=here.gpu)
         rests = here is not None and here.reputation.is_resting(self._now())
         self.tried.put(worker, claims)
@@ -49,6 +53,15 @@ class Takers:
         (self._awake.discard if rests or here is None else self._awake.add)(worker)
         if here is not None and rests:
             self._look_again(here.reputation.rests_until, worker)
+
+    def _count_slots(self, worker: Address, here: ConnectedWorker | None) -> None:
+        before, now = self._slots.pop(worker, 0), 0 if here is None else self._slots_of(here)
+        if now:
+            self._slots[worker] = now
+        self.slots += now - before
+
+    def _slots_of(self, here: ConnectedWorker) -> int:
+        return here.reputation.slots(here.slots, here.cpus, self._rules.newcomers_slots)
 
     def _look_again(self, then: UnixSeconds, worker: Address) -> None:
         """Look at a worker when its rest ends; once, however often it changes until then."""
@@ -67,7 +80,7 @@ class Takers:
     def _able(self, connected: ConnectedWorker) -> Able | None:
         """Return what a worker can do; its word that it has a GPU counts once it is proved."""
         rules = self._rules
-        slots = connected.reputation.slots(connected.slots, connected.cpus, rules.newcomers_slots)
+        slots = self._slots_of(connected)
         stake = NanoRlc(connected.stake + connected.locked)
         if slots <= 0 or stake < rules.least_stake:
             return None

@@ -48,6 +48,8 @@ class PoolSettings:
         least_version: Of the worker program; empty for any.
         prices: Per task by category (nRLC); what is missing is not sold.
         highest_trust: Sold for one task.
+        markets: URLs of the markets in which the pool keeps its orders; none: it is not for sale
+            there.
         preflight: Sign an order only for what the workers that are there can do.
         spare_workers: How many of them may fail, where the trust asks for more than one.
         tasks_per_requester: Open at once.
@@ -78,6 +80,7 @@ class PoolSettings:
     least_version: str = ""
     prices: dict[int, NanoRlc] = field(default_factory=dict)
     highest_trust: Trust = Trust(1000)
+    markets: tuple[str, ...] = ()
     preflight: bool = True
     spare_workers: int = 0
     tasks_per_requester: int = 1000
@@ -111,6 +114,10 @@ def _prices(text: str) -> dict[int, NanoRlc]:
             raise ValueError("write category=RLC pairs such as 0=1.5,1=5")
         prices[whole()(category)] = parse_rlc(price)
     return prices
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(web_url(each).rstrip("/") for each in words(text)))
 
 
 def _version(text: str) -> str:
@@ -165,6 +172,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("prices", "POOLHAND_PRICES", _prices, "0=1,1=4,2=12,3=36,4=120",
            "RLC per task by category; what is missing is not sold"),
     Option("highest-trust", "POOLHAND_HIGHEST_TRUST", whole(1), "1000", "highest trust sold"),
+    Option("market", "POOLHAND_MARKET_URL", _urls, "",
+           "URLs of markets to sell in, separated by commas; empty: sold to whoever asks the pool"),
     Option("preflight", "POOLHAND_PREFLIGHT", flag, "true",
            "sign an order only for what the workers that are there can do"),
     Option("spare-workers", "POOLHAND_SPARE_WORKERS", whole(0), "0",
@@ -224,6 +233,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         least_version=found["least-worker-version"],
         prices=found["prices"],
         highest_trust=Trust(found["highest-trust"]),
+        markets=found["market"],
         preflight=found["preflight"],
         spare_workers=found["spare-workers"],
         tasks_per_requester=found["tasks-per-requester"],

@@ -20,6 +20,7 @@ from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order
 from poolhand.wire.pool_api import (
     ConnectedWorkers,
+    OrdersOnSale,
     PoolConfig,
     PoolHealth,
     PoolWorker,
@@ -116,6 +117,10 @@ class PoolClient:
         """Return how the pool is, what it sells, and why it sells nothing."""
         health = await self._read(PoolHealth, "/health")
         return PoolStanding(await self.config(), health)
+
+    async def orders(self) -> OrdersOnSale:
+        """Return what the pool sells in markets, and why it does not sell more."""
+        return await self._read(OrdersOnSale, "/v1/orders")
 
     async def workers(self) -> tuple[PoolWorker, ...]:
         """Return the workers that are connected."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from poolhand.domain.ids import Address
@@ -92,9 +91,10 @@ class AbleWorkers:
         )
         check_in_reach(reach, trust, stake)
 
-    def reach(self, spare: int) -> Trust:
-        """Return the highest trust that they reach; 0 where there are none."""
-        weights = self._weights(list(islice(self._every, ENOUGH + spare)), ())
+    def reach(self, spare: int, stake: NanoRlc = NanoRlc(0)) -> Trust:
+        """Return the highest trust that those reach who own a stake; 0 where there are none."""
+        staked = bisect_right(self._every, (-stake, _LAST))
+        weights = self._weights(self._every[: min(staked, ENOUGH + spare)], ())
         return trust_in_reach(weights, spare)
 
     def __len__(self) -> int:

@@ -1,0 +1,241 @@
+"""Which of its orders a pool has for sale in markets, which it signs, and which it must close.
+
+An order that was signed is valid on chain until it is used up or closed there: taking it out of a
+market hides it, and no more. So what was signed counts as promised as long as it is valid, and a
+new order promises what is left: never more tasks of a category than there is room for, never more
+than the owner's stake covers for all categories together.
+
+What only hides an order costs nothing and passes: no gas, no room, too few workers. What must never
+be bought again is closed on chain, which costs gas: another price, a category that is not sold any
+more, more tasks than the stake covers (a market takes such an order for dead), and an order that
+stands in the way of all that could be sold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from poolhand.domain.ids import OrderHash
+from poolhand.domain.orders.model import Signed, WorkerpoolOrder
+from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, show_rlc
+
+MOST_VOLUME: Final = 1000
+"""Tasks of one order."""
+MOST_ORDERS: Final = 3
+"""Orders of one category that are valid at the same time."""
+LOW: Final = 4
+"""An order is renewed once it has left this part of its tasks, or less: one fourth."""
+IN_TURN: Final = 5
+"""Tasks that a slot can do one after the other before the first misses its deadline, each as long
+as its category allows: contributions are taken for 7 of that time."""
+STANDS_IN_THE_WAY: Final = Seconds(600)
+"""How long an order that workers cannot serve may keep others from being sold."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderForSale:
+    """An order that was signed and is, as far as is known, valid on chain.
+
+    Attributes:
+        used: Tasks that were bought with it.
+        since: When it was signed.
+    """
+
+    order_hash: OrderHash
+    signed: Signed[WorkerpoolOrder]
+    since: UnixSeconds
+    used: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """Tasks that can still be bought with it."""
+        return max(self.signed.order.volume - self.used, 0)
+
+    @property
+    def promised(self) -> NanoRlc:
+        """What all that remains would lock of the owner's stake."""
+        return NanoRlc(scheduler_stake(self.signed.order.price) * self.remaining)
+
+
+@dataclass(frozen=True, slots=True)
+class SaleTerms:
+    """What the pool would sell at a moment.
+
+    Attributes:
+        prices: Per task by category.
+        trust: By category the highest that its workers reach and its owner sells; 0: none.
+        stake: The owner's free stake.
+        room: Tasks that could be taken beside those that are open.
+        obstacle: Why nothing at all may be sold now; None where it may.
+    """
+
+    now: UnixSeconds
+    prices: Mapping[int, NanoRlc]
+    trust: Mapping[int, Trust]
+    stake: NanoRlc
+    room: int
+    obstacle: str | None = None
+
+    def reach(self, category: int) -> Trust:
+        """Return the highest trust of a category."""
+        return self.trust.get(category, Trust(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SaleVerdict:
+    """What becomes of an order: ``why`` it is not shown; None: it is for sale."""
+
+    why: str | None = None
+    closes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToSign:
+    """An order that is missing."""
+
+    category: int
+    price: NanoRlc
+    trust: Trust
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class SalePlan:
+    """What to do with orders.
+
+    Attributes:
+        verdicts: Of every order.
+        sign: What is missing.
+        lacks: Why no more is signed of a category of which more could be sold.
+    """
+
+    verdicts: Mapping[OrderHash, SaleVerdict]
+    sign: tuple[ToSign, ...] = ()
+    lacks: Mapping[int, str] = field(default_factory=dict)
+
+
+def room_of(slots: int, open_tasks: int) -> int:
+    """Return how many tasks more the workers could do in time, a worker for each."""
+    return max(IN_TURN * slots - open_tasks, 0)
+
+
+def plan_sale(orders: Sequence[OrderForSale], terms: SaleTerms) -> SalePlan:
+    """Decide about every order, and what is missing.
+
+    Args:
+        orders: All that are valid, in the order in which they were signed.
+        terms: What the pool would sell now.
+    """
+    verdicts = {each.order_hash: _verdict(each, terms) for each in orders}
+    valid = [each for each in orders if each.remaining]
+    kept = [each for each in valid if not verdicts[each.order_hash].closes]
+    missing = [category for category in sorted(terms.prices) if _is_short(category, kept, terms)]
+    free = terms.stake - sum(each.promised for each in valid)
+    sign, lacks = list[ToSign](), dict[int, str]()
+    for place, category in enumerate(missing):
+        share = free // (len(missing) - place)
+        own = [each for each in valid if each.signed.order.category == category]
+        found = _new_order(category, own, terms, share)
+        if isinstance(found, ToSign):
+            sign.append(found)
+            free -= scheduler_stake(found.price) * found.volume
+        else:
+            lacks[category] = found
+            verdicts |= _in_the_way(own, terms)
+    return SalePlan(verdicts, tuple(sign), lacks)
+
+
+def _verdict(order: OrderForSale, terms: SaleTerms) -> SaleVerdict:
+    if not order.remaining:
+        return SaleVerdict("it is used up, or closed on chain")
+    outdated = _outdated(order, terms)
+    if outdated is not None:
+        return SaleVerdict(outdated, closes=True)
+    return SaleVerdict(_hidden(order, terms))
+
+
+def _outdated(order: OrderForSale, terms: SaleTerms) -> str | None:
+    """Say why an order must never be bought again; None: it may."""
+    own = order.signed.order
+    price = terms.prices.get(own.category)
+    if price is None:
+        return f"category {own.category} is not sold any more"
+    if price != own.price:
+        return f"the price is {show_rlc(price)} RLC now, not {show_rlc(own.price)}"
+    least = min(map(scheduler_stake, terms.prices.values()))
+    if least <= terms.stake < order.promised:
+        return _uncovered(order, terms)
+    return None
+
+
+def _uncovered(order: OrderForSale, terms: SaleTerms) -> str:
+    return (
+        f"what remains of it would lock {show_rlc(order.promised)} RLC of the owner's stake, of "
+        f"which {show_rlc(terms.stake)} are free"
+    )
+
+
+def _hidden(order: OrderForSale, terms: SaleTerms) -> str | None:
+    """Say why an order is not shown now; None: it is."""
+    if terms.obstacle is not None:
+        return terms.obstacle
+    if terms.stake < order.promised:
+        return _uncovered(order, terms)
+    reach = terms.reach(order.signed.order.category)
+    if order.signed.order.trust > reach:
+        return f"the workers that are there reach trust {reach} at most"
+    return None if terms.room else _FULL
+
+
+_FULL: Final = "there is no room: as many tasks are open as the workers can do in time"
+
+
+def _is_short(category: int, kept: Sequence[OrderForSale], terms: SaleTerms) -> bool:
+    """Whether nothing sells a category as well as could be, or too little is left of what does."""
+    return not any(
+        each.signed.order.category == category
+        and each.signed.order.trust == terms.reach(category)
+        and each.remaining * LOW > each.signed.order.volume
+        for each in kept
+    )
+
+
+def _new_order(
+    category: int, own: Sequence[OrderForSale], terms: SaleTerms, share: int
+) -> ToSign | str:
+    """Return the order that a category lacks, or why there is none."""
+    price = terms.prices[category]
+    if terms.obstacle is not None:
+        return terms.obstacle
+    trust = terms.reach(category)
+    if not trust:
+        return "no worker that is there could do it"
+    if len(own) >= MOST_ORDERS:
+        return f"{MOST_ORDERS} orders of this category are valid already"
+    left = terms.room - sum(each.remaining for each in own)
+    if left <= 0:
+        return "what was signed before takes all the room" if terms.room else _FULL
+    lock = scheduler_stake(price)
+    volume = min(MOST_VOLUME, left, share // lock if lock else left)
+    if volume <= 0:
+        return (
+            f"each task locks {show_rlc(lock)} RLC of the owner's stake, and no more is left for "
+            "it: the owner must deposit (`poolhand account deposit`)"
+        )
+    return ToSign(category, price, trust, volume)
+
+
+def _in_the_way(own: Sequence[OrderForSale], terms: SaleTerms) -> Mapping[OrderHash, SaleVerdict]:
+    """Close the oldest order that takes the place of one that workers could serve better."""
+    if terms.obstacle is not None or not terms.room:
+        return {}
+    for each in own:
+        trust, reach = each.signed.order.trust, terms.reach(each.signed.order.category)
+        if 0 < reach != trust and terms.now >= each.since + STANDS_IN_THE_WAY:
+            told = f"it sells trust {trust}, and {reach} could be sold"
+            return {each.order_hash: SaleVerdict(told, closes=True)}
+    return {}

@@ -1,0 +1,53 @@
+"""The endpoint that shows what the pool has for sale in markets."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from poolhand.domain.orders.for_sale import OrderForSale
+from poolhand.scheduler.market_sale import MarketSale
+from poolhand.scheduler.market_stall import MarketStall
+from poolhand.wire.pool_api import MarketOfPool, OrderOnSale, OrdersOnSale
+
+NOT_YET = "no market shows it yet"
+
+
+def order_routes(sale: MarketSale) -> APIRouter:
+    """Return the endpoint."""
+    router = APIRouter()
+
+    @router.get("/v1/orders")
+    async def orders() -> OrdersOnSale:
+        """List the orders that the pool signed for markets, and why each is or is not for sale."""
+        return OrdersOnSale(
+            markets=tuple(_market(sale, each) for each in sale.stalls),
+            orders=tuple(_order(sale, each) for each in sale.book.orders),
+            lacks=dict(sale.plan.lacks),
+        )
+
+    return router
+
+
+def _market(sale: MarketSale, stall: MarketStall) -> MarketOfPool:
+    others = sorted(name for name in stall.listed if not sale.is_own(name))
+    return MarketOfPool(url=stall.url, trouble=stall.trouble or None, others=tuple(others))
+
+
+def _order(sale: MarketSale, known: OrderForSale) -> OrderOnSale:
+    name, order = known.order_hash, known.signed.order
+    verdict = sale.verdict(name)
+    shows = tuple(stall.url for stall in sale.stalls if name in stall.listed)
+    return OrderOnSale(
+        order_hash=name,
+        category=order.category,
+        price=order.price,
+        trust=order.trust,
+        volume=order.volume,
+        remaining=known.remaining,
+        signed_at=known.since,
+        for_sale=verdict.why is None and bool(shows),
+        why_not=verdict.why or (None if shows else NOT_YET),
+        closes=verdict.closes,
+        markets=shows,
+        refused={stall.url: stall.refused[name] for stall in sale.stalls if name in stall.refused},
+    )

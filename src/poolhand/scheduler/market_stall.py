@@ -1,0 +1,154 @@
+"""What a pool shows in one market: kept as it is wanted, whatever the market does meanwhile.
+
+The market is asked which of the owner's orders for the pool it shows, and only the difference to
+what is wanted is published or taken out: so a restart, a lost answer, a market that lost its book
+or was away, and what somebody published by hand come all to the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Final, NoReturn, Protocol
+
+from poolhand.domain.errors import EndsProgram, Malformed, Refused, Unavailable
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.for_sale import OrderForSale
+from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.clock import Clock
+from poolhand.ports.lead import UNFENCED, Fence
+from poolhand.ports.signer import Signer
+from poolhand.transport.market_client import MarketClient
+from poolhand.transport.market_faults import MarketRefused
+
+MOST_SHOWN: Final = 200
+"""Orders of the pool that are looked at."""
+LOOK: Final = 30
+"""Seconds between two looks at a market that nothing asks for."""
+AWAY: Final = 5
+"""Seconds before a market that did not answer is asked again."""
+
+
+class Wanted(Protocol):
+    """What is to be shown: ``scheduler.market_sale`` knows it."""
+
+    @property
+    def shown(self) -> Mapping[OrderHash, OrderForSale]:
+        """The orders to be shown."""
+
+    def is_own(self, name: OrderHash) -> bool:
+        """Whether the program signed an order; what its owner published by hand is let alone."""
+
+
+class MarketStall:
+    """One market.
+
+    Args:
+        client: Of the market.
+        signer: The pool's owner.
+        workerpool: The pool.
+        clock: Lets time pass.
+        fence: Asked before anything is written to the market.
+
+    Attributes:
+        listed: The pool's orders that the market showed when it was asked last.
+        refused: Why the market did not take orders.
+    """
+
+    def __init__(
+        self,
+        client: MarketClient,
+        signer: Signer,
+        workerpool: Address,
+        clock: Clock,
+        fence: Fence = UNFENCED,
+    ) -> None:
+        self._client, self._signer, self._pool = client, signer, workerpool
+        self._clock, self._fence = clock, fence
+        self._asked, self._busy = asyncio.Event(), asyncio.Lock()
+        self.listed: frozenset[OrderHash] = frozenset()
+        self.refused: dict[OrderHash, str] = {}
+        self._outage = OutageLog(
+            "market_away",
+            "market_back",
+            market=client.url,
+            acts="operator of the market",
+            next_step="bring it back: the pool publishes its orders again by itself",
+        )
+
+    @property
+    def url(self) -> str:
+        """Of the market."""
+        return self._client.url
+
+    @property
+    def trouble(self) -> str:
+        """Why the market does not answer; empty where it does."""
+        return self._outage.cause
+
+    def look_soon(self) -> None:
+        """Have the market looked at: something else is wanted."""
+        self._asked.set()
+
+    async def keep(self, wanted: Wanted) -> NoReturn:
+        """Keep the market as it is wanted, for ever."""
+        while True:
+            self._asked.clear()
+            is_well = await self.bring(wanted)
+            await self._rest(LOOK if is_well else AWAY, wakes=is_well)
+
+    async def bring(self, wanted: Wanted) -> bool:
+        """Bring the market to what is wanted, once; whether it answered."""
+        try:
+            async with self._busy:
+                await self._bring(wanted)
+        except EndsProgram:
+            raise
+        except (Unavailable, Malformed, Refused) as fault:
+            self._outage.tell(fault)
+            return False
+        self._outage.over()
+        return True
+
+    async def _bring(self, wanted: Wanted) -> None:
+        found = BookFilter(
+            OrderSort.WORKERPOOL, {"workerpool": (self._pool,)}, signer=self._signer.address
+        )
+        every = self._client.every_order(found, MOST_SHOWN)
+        self.listed = frozenset([each.order_hash async for each in every])
+        shown = wanted.shown
+        self.refused = {name: why for name, why in self.refused.items() if name in shown}
+        await self._take_out([n for n in self.listed if n not in shown and wanted.is_own(n)])
+        for name, order in shown.items():
+            if name not in self.listed:
+                await self._publish(order)
+
+    async def _take_out(self, names: Collection[OrderHash]) -> None:
+        for name in names:
+            self._fence.check()
+            with suppress(MarketRefused):  # used up or cancelled since it was asked
+                await self._client.unpublish(OrderSort.WORKERPOOL, name, self._signer)
+            self.listed -= {name}
+
+    async def _publish(self, order: OrderForSale) -> None:
+        self._fence.check()
+        try:
+            await self._client.publish(order.signed, self._signer)
+        except Refused as fault:
+            self.refused[order.order_hash] = str(fault)
+            return
+        self.refused.pop(order.order_hash, None)
+        self.listed |= {order.order_hash}
+
+    async def _rest(self, seconds: float, *, wakes: bool) -> None:
+        pause = asyncio.ensure_future(self._clock.sleep(seconds))
+        woken = asyncio.ensure_future(self._asked.wait())
+        waits = (pause, woken) if wakes else (pause,)
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            woken.cancel()

@@ -1,0 +1,43 @@
+"""What the pool could sell in markets now, of what it knows anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from poolhand.domain.orders.for_sale import SaleTerms, room_of
+from poolhand.domain.units import NanoRlc, UnixSeconds
+from poolhand.scheduler.preflight import Preflight
+
+
+class PoolOffer:
+    """Reads of the pool's own state; nobody goes through workers or tasks.
+
+    Args:
+        prices: Per task by category.
+        preflight: Knows what the workers reach, and their slots.
+        open_tasks: Counts the tasks that are open.
+        obstacles: Each says why nothing may be sold now, None where it may.
+    """
+
+    def __init__(
+        self,
+        prices: Mapping[int, NanoRlc],
+        preflight: Preflight,
+        open_tasks: Callable[[], int],
+        *obstacles: Callable[[], str | None],
+    ) -> None:
+        self._prices, self._preflight = prices, preflight
+        self._open_tasks, self._obstacles = open_tasks, obstacles
+
+    async def terms(self, stake: NanoRlc, now: UnixSeconds) -> SaleTerms:
+        """Return what could be sold now, with so much free stake; raises ChainUnreachable."""
+        reach = self._preflight.trust_at
+        found = (why for obstacle in self._obstacles if (why := obstacle()) is not None)
+        return SaleTerms(
+            now,
+            self._prices,
+            {category: await reach(price) for category, price in self._prices.items()},
+            stake,
+            room_of(self._preflight.takers.slots, self._open_tasks()),
+            next(found, None),
+        )
