@@ -25,6 +25,7 @@ MODELS = {
     "/v1/orders": pool_api.OrdersOnSale,
     "/v1/workers": pool_api.ConnectedWorkers,
     "/v1/workers/{address}": pool_api.WorkerNews,
+    "/v1/summary": pool_api.PoolSummary,
     "/v1/statuses": list[pool_api.StatusMeaning],
     "/v1/tasks": list[pool_api.TaskNews | pool_api.HiddenTask],
     "/v1/tasks/{task_id}": pool_api.TaskNews,

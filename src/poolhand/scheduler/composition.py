@@ -39,6 +39,7 @@ from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.orders import order_routes
 from poolhand.scheduler.api.selling import pool_config, selling_routes
 from poolhand.scheduler.api.statuses import status_routes
+from poolhand.scheduler.api.summary import SummaryTeller, summary_routes
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.api.tasks import log_routes, task_routes
 from poolhand.scheduler.api.workers import worker_routes
@@ -189,6 +190,9 @@ class Scheduler:
             lambda: self.gas_budget.complaint,
             lambda: self.collateral.complaint,
         )
+        self._summary = SummaryTeller(
+            self.engine.index, self.settled, lambda: takers.slots, reads, settings.workerpool, now
+        )
         self.sale = MarketSale(
             hub,
             owner,
@@ -307,6 +311,7 @@ class Scheduler:
         return (
             selling_routes(config, self.pricing),
             order_routes(self.sale),
+            summary_routes(self._summary),
             worker_routes(self.directory, index, self.placement),
             status_routes(),
             task_routes(known, teller, self.task_history),

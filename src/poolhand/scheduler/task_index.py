@@ -21,11 +21,12 @@ class TaskIndex:
     Attributes:
         statuses: How many tasks in memory have each status, those that are over included.
         owed: How many tasks on chain only the pool can end.
+        busy: How many replicates of open tasks workers are at.
     """
 
     def __init__(self) -> None:
         self.statuses: Counter[TaskStatus] = Counter()
-        self.owed = 0
+        self.owed = self.busy = 0
         self._open: dict[TaskId, None] = {}
         self._by_worker: dict[Address, dict[TaskId, None]] = {}
 
@@ -44,8 +45,10 @@ class TaskIndex:
         if before is not None:
             self.statuses[before.status] -= 1
             self.owed -= _is_owed(before)
+            self.busy -= _at_work(before)
         self.statuses[after.status] += 1
         self.owed += _is_owed(after)
+        self.busy += _at_work(after)
         if is_settled(after):
             self._open.pop(task_id, None)
             self._release(task_id, before)
@@ -72,3 +75,8 @@ def _is_owed(task: Task) -> bool:
     if is_settled(task):
         return False
     return task.chain_status in _LIVE and task.flow is Flow.STANDARD
+
+
+def _at_work(task: Task) -> int:
+    """Count the replicates that take a slot of a worker."""
+    return 0 if is_settled(task) else sum(not each.is_over and each.live for each in task.attempts)

@@ -23,6 +23,7 @@ from poolhand.wire.pool_api import (
     OrdersOnSale,
     PoolConfig,
     PoolHealth,
+    PoolSummary,
     PoolWorker,
     PrintedByWorker,
     TaskNews,
@@ -121,6 +122,10 @@ class PoolClient:
     async def orders(self) -> OrdersOnSale:
         """Return what the pool sells in markets, and why it does not sell more."""
         return await self._read(OrdersOnSale, "/v1/orders")
+
+    async def summary(self) -> PoolSummary:
+        """Return how the pool does."""
+        return await self._read(PoolSummary, "/v1/summary")
 
     async def workers(self) -> tuple[PoolWorker, ...]:
         """Return the workers that are connected."""

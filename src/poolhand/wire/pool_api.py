@@ -89,6 +89,24 @@ class PoolHealth(Told):
     sells_nothing_because: Sentence | None = None
 
 
+class PoolSummary(Told):
+    """``GET /v1/summary``: how the pool does, in a few figures; null where that is not known.
+
+    ``busy`` of ``slots`` are the load; ``success_rate`` is of all tasks that have settled, 0 to 1;
+    ``median_seconds`` from the notice of a deal to the end, of the tasks completed last. Of a
+    task's price the pool keeps ``scheduler_percent``, and a worker locks ``worker_stake_percent``.
+    """
+
+    slots: int | None = None
+    busy: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    success_rate: float | None = None
+    median_seconds: int | None = None
+    scheduler_percent: int | None = None
+    worker_stake_percent: int | None = None
+
+
 class PoolReady(Told):
     """``GET /ready``: this process leads its pool."""
 

@@ -1,0 +1,96 @@
+"""The endpoint that tells how the pool does: for pages on which people compare pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median_low
+from typing import Final
+
+from fastapi import APIRouter
+
+from poolhand.domain.deal import Workerpool
+from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.ids import Address
+from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.units import UnixSeconds
+from poolhand.scheduler.order_reads import OrderReads
+from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.task_index import TaskIndex
+from poolhand.wire.pool_api import PoolSummary
+
+LATEST: Final = 50
+"""Tasks of which the median is told."""
+KEPT_FOR: Final = 30
+"""Seconds for which it is told again."""
+
+
+class SummaryTeller:
+    """Says how the pool does, from what is counted anyway.
+
+    Args:
+        index: Counts the open tasks.
+        settled: Counts the others, and has the latest.
+        slots: Counts the slots of workers that would take tasks.
+        reads: Of the chain: the pool's policy.
+        workerpool: The pool.
+        now: Tells the time.
+    """
+
+    def __init__(
+        self,
+        index: TaskIndex,
+        settled: SettledTasks,
+        slots: Callable[[], int],
+        reads: OrderReads,
+        workerpool: Address,
+        now: Callable[[], UnixSeconds],
+    ) -> None:
+        self._index, self._settled, self._slots = index, settled, slots
+        self._reads, self._pool, self._now = reads, workerpool, now
+        self._median: int | None = None
+        self._read_at: UnixSeconds | None = None
+
+    async def summary(self) -> PoolSummary:
+        """Say it."""
+        completed, failed = self._count(TaskStatus.COMPLETED), self._count(TaskStatus.FAILED)
+        ended, policy = completed + failed, await self._policy()
+        return PoolSummary(
+            slots=self._slots(),
+            busy=self._index.busy,
+            completed=completed,
+            failed=failed,
+            success_rate=round(completed / ended, 4) if ended else None,
+            median_seconds=await self._median_seconds(),
+            scheduler_percent=policy.scheduler_percent if policy else None,
+            worker_stake_percent=policy.worker_stake_percent if policy else None,
+        )
+
+    def _count(self, status: TaskStatus) -> int:
+        return self._index.statuses[status] + self._settled.count(status)
+
+    async def _policy(self) -> Workerpool | None:
+        try:
+            return await self._reads.workerpool(self._pool)
+        except ChainUnreachable:
+            return None
+
+    async def _median_seconds(self) -> int | None:
+        now = self._now()
+        if self._read_at is None or now >= self._read_at + KEPT_FOR:
+            self._read_at = now
+            found = await self._settled.tasks(TaskStatus.COMPLETED, None, LATEST)
+            times = [each.history[-1][1] - each.history[0][1] for each in found if each.history]
+            self._median = median_low(times) if times else None
+        return self._median
+
+
+def summary_routes(teller: SummaryTeller) -> APIRouter:
+    """Return the endpoint."""
+    router = APIRouter()
+
+    @router.get("/v1/summary")
+    async def summary() -> PoolSummary:
+        """Tell how the pool does: load, tasks settled, how long they took, what it keeps."""
+        return await teller.summary()
+
+    return router
