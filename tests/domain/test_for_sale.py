@@ -14,7 +14,7 @@ from poolhand.domain.orders.for_sale import (
     MOST_ORDERS,
     STANDS_IN_THE_WAY,
     OrderForSale,
-    SaleTerms,
+    PoolSaleTerms,
     plan_sale,
     room_of,
 )
@@ -37,7 +37,7 @@ def terms(**changes):
         "stake": NanoRlc(100 * RLC),
         "room": 20,
     }
-    return SaleTerms(**{**known, **changes})
+    return PoolSaleTerms(**{**known, **changes})
 
 
 def signed(wanted, number, since=UnixSeconds(1000)):
@@ -139,7 +139,7 @@ class SaleLife(RuleBasedStateMachine):
 
     def _terms(self):
         trust = dict.fromkeys(self.prices, self.trust)
-        return SaleTerms(self.now, self.prices, trust, self.stake, self.room, self.obstacle)
+        return PoolSaleTerms(self.now, self.prices, trust, self.stake, self.room, self.obstacle)
 
     @rule(seconds=st.integers(1, 700))
     def the_pool_looks(self, seconds):

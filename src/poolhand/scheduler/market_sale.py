@@ -20,8 +20,8 @@ from poolhand.domain.errors import ChainUnreachable, OutOfGas, Reverted
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.orders.for_sale import (
     OrderForSale,
+    PoolSaleTerms,
     SalePlan,
-    SaleTerms,
     SaleVerdict,
     ToSign,
     plan_sale,
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 class OnOffer(Protocol):
     """What the pool could sell: ``scheduler.on_offer``."""
 
-    async def terms(self, stake: NanoRlc, now: UnixSeconds) -> SaleTerms:
+    async def terms(self, stake: NanoRlc, now: UnixSeconds) -> PoolSaleTerms:
         """Return what could be sold now, with so much free stake; raises ChainUnreachable."""
 
 

@@ -32,7 +32,7 @@ AWAY: Final = 5
 """Seconds before a market that did not answer is asked again."""
 
 
-class Wanted(Protocol):
+class ToBeShown(Protocol):
     """What is to be shown: ``scheduler.market_sale`` knows it."""
 
     @property
@@ -93,14 +93,14 @@ class MarketStall:
         """Have the market looked at: something else is wanted."""
         self._asked.set()
 
-    async def keep(self, wanted: Wanted) -> NoReturn:
+    async def keep(self, wanted: ToBeShown) -> NoReturn:
         """Keep the market as it is wanted, for ever."""
         while True:
             self._asked.clear()
             is_well = await self.bring(wanted)
             await self._rest(LOOK if is_well else AWAY, wakes=is_well)
 
-    async def bring(self, wanted: Wanted) -> bool:
+    async def bring(self, wanted: ToBeShown) -> bool:
         """Bring the market to what is wanted, once; whether it answered."""
         try:
             async with self._busy:
@@ -113,7 +113,7 @@ class MarketStall:
         self._outage.over()
         return True
 
-    async def _bring(self, wanted: Wanted) -> None:
+    async def _bring(self, wanted: ToBeShown) -> None:
         found = BookFilter(
             OrderSort.WORKERPOOL, {"workerpool": (self._pool,)}, signer=self._signer.address
         )

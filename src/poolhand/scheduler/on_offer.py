@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from poolhand.domain.orders.for_sale import SaleTerms, room_of
+from poolhand.domain.orders.for_sale import PoolSaleTerms, room_of
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.scheduler.preflight import Preflight
 
@@ -29,11 +29,11 @@ class PoolOffer:
         self._prices, self._preflight = prices, preflight
         self._open_tasks, self._obstacles = open_tasks, obstacles
 
-    async def terms(self, stake: NanoRlc, now: UnixSeconds) -> SaleTerms:
+    async def terms(self, stake: NanoRlc, now: UnixSeconds) -> PoolSaleTerms:
         """Return what could be sold now, with so much free stake; raises ChainUnreachable."""
         reach = self._preflight.trust_at
         found = (why for obstacle in self._obstacles if (why := obstacle()) is not None)
-        return SaleTerms(
+        return PoolSaleTerms(
             now,
             self._prices,
             {category: await reach(price) for category, price in self._prices.items()},

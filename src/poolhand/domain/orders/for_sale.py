@@ -62,7 +62,7 @@ class OrderForSale:
 
 
 @dataclass(frozen=True, slots=True)
-class SaleTerms:
+class PoolSaleTerms:
     """What the pool would sell at a moment.
 
     Attributes:
@@ -123,7 +123,7 @@ def room_of(slots: int, open_tasks: int) -> int:
     return max(IN_TURN * slots - open_tasks, 0)
 
 
-def plan_sale(orders: Sequence[OrderForSale], terms: SaleTerms) -> SalePlan:
+def plan_sale(orders: Sequence[OrderForSale], terms: PoolSaleTerms) -> SalePlan:
     """Decide about every order, and what is missing.
 
     Args:
@@ -149,7 +149,7 @@ def plan_sale(orders: Sequence[OrderForSale], terms: SaleTerms) -> SalePlan:
     return SalePlan(verdicts, tuple(sign), lacks)
 
 
-def _verdict(order: OrderForSale, terms: SaleTerms) -> SaleVerdict:
+def _verdict(order: OrderForSale, terms: PoolSaleTerms) -> SaleVerdict:
     if not order.remaining:
         return SaleVerdict("it is used up, or closed on chain")
     outdated = _outdated(order, terms)
@@ -158,7 +158,7 @@ def _verdict(order: OrderForSale, terms: SaleTerms) -> SaleVerdict:
     return SaleVerdict(_hidden(order, terms))
 
 
-def _outdated(order: OrderForSale, terms: SaleTerms) -> str | None:
+def _outdated(order: OrderForSale, terms: PoolSaleTerms) -> str | None:
     """Say why an order must never be bought again; None: it may."""
     own = order.signed.order
     price = terms.prices.get(own.category)
@@ -172,14 +172,14 @@ def _outdated(order: OrderForSale, terms: SaleTerms) -> str | None:
     return None
 
 
-def _uncovered(order: OrderForSale, terms: SaleTerms) -> str:
+def _uncovered(order: OrderForSale, terms: PoolSaleTerms) -> str:
     return (
         f"what remains of it would lock {show_rlc(order.promised)} RLC of the owner's stake, of "
         f"which {show_rlc(terms.stake)} are free"
     )
 
 
-def _hidden(order: OrderForSale, terms: SaleTerms) -> str | None:
+def _hidden(order: OrderForSale, terms: PoolSaleTerms) -> str | None:
     """Say why an order is not shown now; None: it is."""
     if terms.obstacle is not None:
         return terms.obstacle
@@ -194,7 +194,7 @@ def _hidden(order: OrderForSale, terms: SaleTerms) -> str | None:
 _FULL: Final = "there is no room: as many tasks are open as the workers can do in time"
 
 
-def _is_short(category: int, kept: Sequence[OrderForSale], terms: SaleTerms) -> bool:
+def _is_short(category: int, kept: Sequence[OrderForSale], terms: PoolSaleTerms) -> bool:
     """Whether nothing sells a category as well as could be, or too little is left of what does."""
     return not any(
         each.signed.order.category == category
@@ -205,7 +205,7 @@ def _is_short(category: int, kept: Sequence[OrderForSale], terms: SaleTerms) -> 
 
 
 def _new_order(
-    category: int, own: Sequence[OrderForSale], terms: SaleTerms, share: int
+    category: int, own: Sequence[OrderForSale], terms: PoolSaleTerms, share: int
 ) -> ToSign | str:
     """Return the order that a category lacks, or why there is none."""
     price = terms.prices[category]
@@ -229,7 +229,9 @@ def _new_order(
     return ToSign(category, price, trust, volume)
 
 
-def _in_the_way(own: Sequence[OrderForSale], terms: SaleTerms) -> Mapping[OrderHash, SaleVerdict]:
+def _in_the_way(
+    own: Sequence[OrderForSale], terms: PoolSaleTerms
+) -> Mapping[OrderHash, SaleVerdict]:
     """Close the oldest order that takes the place of one that workers could serve better."""
     if terms.obstacle is not None or not terms.room:
         return {}
