@@ -26,6 +26,7 @@ from market_world import (
     sign_digest,
 )
 
+from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.challenges import challenge_digest
 from poolhand.domain.market_events import OrderSort
@@ -187,13 +188,107 @@ async def test_a_member_of_another_form_is_named_by_its_path(market, changes, te
     assert await market.status(order) is None
 
 
-async def test_text_that_commands_a_terminal_is_refused(market):
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [
+        ("\x1b", "U+001B"),
+        ("\x00", "U+0000"),
+        ("\r", "U+000D"),
+        ("\x9b", "U+009B"),
+        ("\u202e", "U+202E"),
+        ("\u200b", "U+200B"),
+        ("\u2028", "U+2028"),
+        ("\U000e0041", "U+E0041"),
+    ],
+)
+async def test_text_that_commands_or_hides_is_refused(market, character, name):
     await market.published(app_order())
-    answer = await market.send(request_order(params="{}\x1b[2J"))
+    request = request_order(params=f"{{}}{character}")
+    answer = await market.send(request)
     assert answer.status_code == 400
-    assert "U+001B" in answer.json()["error"]
-    markup = request_order(params='{"iexec_args":"<script>\u2764</script>"}')
+    text = f"order.params holds the character {name}, which commands a terminal or cannot be seen: remove it"
+    assert answer.json() == {"ok": False, "error": text}
+    assert await market.status(request) is None
+
+
+async def test_lines_markup_and_emoji_are_kept_as_they_were_signed(market):
+    await market.published(app_order())
+    markup = request_order(params='{"iexec_args":"<script>\u2764\ufe0f</script>\n\t\'&"}')
     assert (await market.published(markup))["order"]["params"] == markup.params
+
+
+async def test_parameters_have_a_length(market):
+    await market.published(app_order())
+    answer = await market.send(request_order(), params="é" * 40_000)
+    refused(answer, 400, "order.params must be at most 65536 characters")
+
+
+SECP_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+async def test_another_form_of_a_good_signature_is_none(market):
+    """High s, v of another kind, cut off or with more behind: what the contracts refuse, too."""
+    order = app_order()
+    good = SELLER.sign_order(DOMAIN, order)
+    high = (SECP_ORDER - int.from_bytes(good[32:64], "big")).to_bytes(32, "big")
+    for sign in (
+        good[:32] + high + bytes([55 - good[64]]),
+        good[:32] + high + good[64:],
+        good[:64] + bytes([good[64] - 27]),
+        good[:64] + bytes([good[64] + 8]),
+        good[:64] + bytes([55 - good[64]]),
+        good + b"\0",
+        good[:63],
+    ):
+        refused(await market.send(order, sign="0x" + sign.hex()), 403, "invalid sign")
+        assert await market.status(order) is None
+    assert (await market.get("/metrics")).json()["apporders"] == 0
+    await market.published(order)
+
+
+async def test_an_order_for_another_chain_or_hub_is_not_signed_for_this_one(market):
+    for domain in (order_domain(1, DOMAIN.contract), order_domain(CHAIN_ID, OTHER)):
+        order = app_order()
+        sign = "0x" + SELLER.sign_order(domain, order).hex()
+        refused(await market.send(order, sign=sign), 403, "invalid sign")
+
+
+async def test_numbers_that_are_none_are_refused_wherever_they_stand(market):
+    """Unsafe, negative, of huge length, with an exponent, not finite: nothing of it gets in."""
+    unsafe = (
+        "9007199254740992",
+        2**53,
+        2**256,
+        -1,
+        "-1",
+        "1e9",
+        1e300,
+        "0x10",
+        "1" * 200,
+        True,
+        [],
+    )
+    for sort, make in MAKERS.items():
+        order = make()
+        for member in ("volume", f"{sort.value}{'price' if sort is not OrderSort.REQUEST else ''}"):
+            if member not in market_order(sort, order, b""):
+                continue
+            for value in unsafe:
+                answer = await market.send(order, **{member: value})
+                assert answer.status_code == 400, (member, value)
+                assert f"order.{member} must be" in answer.json()["error"]
+        assert await market.status(order) is None
+
+
+@pytest.mark.parametrize("kind", ["headers", "query"])
+async def test_floods_of_headers_and_parameters_change_nothing(market, kind):
+    many = {f"x-{n}": "v" * 50 for n in range(500)}
+    if kind == "headers":
+        answer = await market.http.get("/apporders", params={**CHAIN, "app": "any"}, headers=many)
+    else:
+        answer = await market.get("/apporders", app="any", **many)
+    assert answer.status_code in (200, 400, 431)
+    assert answer.json()["ok"] is (answer.status_code == 200)
 
 
 @pytest.mark.parametrize(

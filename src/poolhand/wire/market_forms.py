@@ -18,11 +18,10 @@ from poolhand.domain.ids import Address, FixedBytes
 from poolhand.domain.market.book import SAFE
 from poolhand.domain.market.challenges import MOST_SIGN
 from poolhand.domain.market.refusals import BadParameter
-from poolhand.domain.text import shown
+from poolhand.domain.text import UnfitText, checked, shown
 
 ANY: Final = "any"
 _NUMBER: Final = re.compile(r"\s*(?P<whole>[+-]?[0-9]{1,80})(?P<fraction>\.[0-9]{0,40})?\s*")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _MOST_TOLD: Final = 60
 """Characters of a value that are repeated."""
@@ -113,20 +112,17 @@ def flag(name: str, value: Any) -> bool:
 
 
 def free_text(name: str, value: Any, most: int) -> str:
-    """Read a text; a person will be shown it, so it holds nothing that commands a terminal."""
+    """Read a text by the rule for texts that a person is shown: nothing commands or hides."""
     if not isinstance(value, str):
         raise BadParameter(
             f"{name} must be a `string` type, but the final value was: `{_told(value)}`."
         )
     if len(value.encode(errors="replace")) > most:
         raise BadParameter(f"{name} must be at most {most} characters")
-    found = _CONTROL.search(value)
-    if found is not None:
-        raise BadParameter(
-            f"{name} holds the character U+{ord(found[0]):04X}, which commands a terminal: "
-            "remove it"
-        )
-    return value
+    try:
+        return checked(value, name, most, lines=True)
+    except UnfitText as fault:
+        raise BadParameter(str(fault)) from None
 
 
 def _told(value: Any) -> str:
