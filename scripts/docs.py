@@ -10,6 +10,7 @@ from pathlib import Path
 import fieldcases
 import modulemap
 import reached
+import sdkpage
 
 from poolhand.cli.reference import reference
 from poolhand.settings import market, pool, results, worker
@@ -56,8 +57,10 @@ def main() -> None:
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
     reached.PAGE.write_text(reached.page(), encoding="utf-8")
     fieldcases.PAGE.write_text(fieldcases.page(), encoding="utf-8")
+    sdkpage.PAGE.write_text(sdkpage.page(), encoding="utf-8")
     modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
-    written = "statuses.md, statuses-tested.md, field-cases.md, cli.md, settings.md, modules.md"
+    made = (reached.PAGE, fieldcases.PAGE, sdkpage.PAGE, modulemap.PAGE)
+    written = ", ".join(("statuses.md", "cli.md", "settings.md", *(page.name for page in made)))
     print(f"written below docs/: {written}", file=sys.stderr)
 
 

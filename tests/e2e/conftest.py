@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from e2e_world import Network
 from reaching import pytest_runtest_call
+from sdk_trade import Trades
 from status_lab import WORKERS, Lab
 from status_setup import SETTINGS, make_lab
 
@@ -41,6 +42,14 @@ def network(devnet_folder) -> Network:
     if not devnet_folder.runs:
         devnet_folder.ok("devnet", "up", "--detach", "--workers", "4")
     return devnet_folder
+
+
+@pytest.fixture(scope="session")
+def trades(devnet_folder, tmp_path_factory) -> Trades:
+    """Sellers and buyers with the iExec SDK, on the devnet of the session."""
+    if not devnet_folder.runs:
+        devnet_folder.ok("devnet", "up", "--detach", "--workers", "4")
+    return Trades.begin(devnet_folder, tmp_path_factory.mktemp("sdk"))
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,8 @@ its own words are asked for with trust 1, and ours with trust 10.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -23,39 +20,17 @@ from pathlib import Path
 import httpx
 import pytest
 from e2e_world import SECONDS, Done
+from sdk_project import installed
 
 from poolhand.devnet.accounts import POOL, derive
-from poolhand.devnet.artifacts import DEFAULT_CACHE, npm_command
+from poolhand.devnet.artifacts import npm_command
 from poolhand.devnet.images import MANIFEST_TYPE
-
-HERE = Path(__file__).parent / "sdk"
 
 
 @pytest.fixture(scope="session")
 def sdk() -> Path:
-    """The SDK in the cache, exactly as the committed lock has it; installed when it is missing."""
-    lock = (HERE / "package-lock.json").read_bytes()
-    cache = Path(os.environ.get("POOLHAND_CACHE") or DEFAULT_CACHE)
-    folder = cache / f"iexec-sdk-{hashlib.sha256(lock).hexdigest()[:16]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".sdk.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
-            _install(folder)
-    return folder / "node_modules" / "iexec" / "dist" / "esm"
-
-
-def _install(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / name, folder / name)
-    flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    done = subprocess.run(
-        (*npm_command(), "ci", *flags), check=False, cwd=folder, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"npm could not install the iExec SDK: {done.stderr}"
-    (folder / "complete").touch()
+    """The SDK 8.24.0, exactly as the committed lock has it; installed when it is missing."""
+    return installed() / "node_modules" / "iexec-8" / "dist" / "esm"
 
 
 class Client:
@@ -127,6 +102,7 @@ def _run(client: Client, network, app: str, trust: int, *more: str) -> dict:
     return client.ok("app", "run", app, *pool, *terms, *more)
 
 
+@pytest.mark.iexec("app run", "task show")
 def test_the_sdk_buys_sees_completed_and_downloads(client, network, app):
     bought = _run(client, network, app, 1, "--watch")
     assert [task["statusName"] for task in bought["tasks"]] == ["COMPLETED"]
@@ -140,6 +116,7 @@ def test_the_sdk_buys_sees_completed_and_downloads(client, network, app):
     assert Path(ours["result_path"]).read_bytes() == (client.folder / "result.zip").read_bytes()
 
 
+@pytest.mark.iexec("app run")
 def test_a_deal_of_the_sdk_with_trust_10_completes_on_four_workers(client, network, app):
     bought = _run(client, network, app, 10)
     (deal,) = bought["deals"]

@@ -1,0 +1,95 @@
+"""The commands of the iExec SDK: what each does here, and the test that shows it."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from marked import StrayClaim, marked
+from reached import link
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+TESTS: Final = ROOT / "tests" / "e2e"
+TABLE: Final = ROOT / "docs" / "iexec-sdk.toml"
+PAGE: Final = ROOT / "docs" / "iexec-sdk.md"
+MARK: Final = "iexec"
+HEAD: Final = """# The iExec SDK on Poolhand
+
+<!-- Made by `make docs` from iexec-sdk.toml and the tests' source; do not edit. -->
+
+The tests install iExec's own SDK from npm, unmodified, 8.24.0 and 9.0.0, and type its commands
+against a devnet: the hub's contracts, `poolhand market`, a pool, workers and results. How to
+begin: [buy with the iExec SDK](how-to/buy-with-the-iexec-sdk.md). A command without a test says
+what it would need.
+"""
+FAULTS: Final = """
+## Faults of the SDK itself
+
+- **8.24.0 cannot show a task of two or more contributors**, whoever computed it: `task show`,
+  `deal show --watch` and `app run --watch` end with `value at index 0 unnamed`. Its
+  `formatEthersResult` (`dist/esm/common/utils/utils.js`) calls ethers' `Result.toObject()` on the
+  list of contributors, whose members have no names; with one member the list comes out as `{_: …}`
+  and is told apart, with more it throws. It is seen
+  in [the tests](../tests/e2e/test_sdk.py), which follow a task of trust 10 with our own command.
+  Watch such a task with `poolhand task watch`, or buy with trust 1.
+- **A failed command may exit with 0**, in both: `order sign|publish|show|unpublish|cancel` with
+  several orders, and `app run --watch` of a task that failed. Read `ok` of `--raw`.
+- **9.0.1 and later sign TDX orders only**: use 9.0.0, or 8.24.0, for standard tasks.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SdkCommand:
+    """What a command does here; ``needs`` is what keeps it from being tried, if anything does."""
+
+    sdk: str
+    here: str
+    needs: str = ""
+
+
+def commands() -> Mapping[str, SdkCommand]:
+    """Read the table; the order is its own."""
+    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return {name: SdkCommand(**row) for name, row in rows.items()}
+
+
+@cache
+def shown_by(folder: Path = TESTS) -> Mapping[str, tuple[str, ...]]:
+    """Return the tests that show each command.
+
+    Raises:
+        StrayClaim: A mark decorates no test, or names its command by other than a literal.
+    """
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for call, place in marked(folder, MARK):
+        for argument in call.args:
+            if not isinstance(argument, ast.Constant):
+                raise StrayClaim(f'{place} names a command by what is no "app run"')
+            found[str(argument.value)].append(place)
+    return {name: tuple(sorted(set(tests))) for name, tests in found.items()}
+
+
+def page() -> str:
+    """Return docs/iexec-sdk.md."""
+    return "\n".join((HEAD, *_rows())) + "\n" + FAULTS
+
+
+def _rows() -> Iterator[str]:
+    noun, tests = "", shown_by()
+    for name, command in commands().items():
+        if (first := name.partition(" ")[0]) != noun and " " in name:
+            noun = first
+            yield f"\n## iexec {noun}\n"
+            yield from ("| command | SDK | here | shown by |", "| --- | --- | --- | --- |")
+        elif not noun and name == "init":
+            yield from ("| command | SDK | here | shown by |", "| --- | --- | --- | --- |")
+        proof = "<br>".join(link(place) for place in tests.get(name, ()))
+        proof = proof or (f"not tried: needs {command.needs}" if command.needs else "**no test**")
+        generations = command.sdk.replace(" ", ", ")
+        yield f"| `{name}` | {generations} | {command.here} | {proof} |"

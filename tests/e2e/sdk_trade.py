@@ -1,0 +1,213 @@
+"""Somebody who sells and somebody who buys with the iExec SDK, on the devnet of the tests.
+
+What one test needs of another (an app, its order, the pool's order) is made by whichever asks
+first, so that each test runs alone, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import httpx
+from e2e_world import Network
+from sdk_project import VERSIONS, Project, at_once, installed
+
+from poolhand.devnet.accounts import DEPLOYER, POOL, derive
+from poolhand.devnet.images import MANIFEST_TYPE, publish
+
+APP_PRICE, DATASET_PRICE, POOL_PRICE = 3, 4, 100
+"""nRLC for one task."""
+HUB_OWNER: Final = threading.Lock()
+"""One of two at a time sends with the wallet that owns the hub."""
+DATA: Final = b"what the dataset says\n"
+APP: Final = """
+import hashlib, json, os, sys
+out, told = os.environ["IEXEC_OUT"], os.environ["IEXEC_IN"]
+count = int(os.environ.get("IEXEC_INPUT_FILES_NUMBER") or 0)
+names = [os.environ.get("IEXEC_DATASET_FILENAME")]
+names += [os.environ[f"IEXEC_INPUT_FILE_NAME_{n}"] for n in range(1, count + 1)]
+paths = [f"{told}/{name}" for name in names if name and name.strip("0x")]
+read = [hashlib.sha256(open(path, "rb").read()).hexdigest() for path in paths]
+print("args:", *sys.argv[1:])
+with open(f"{out}/result.json", "w") as file:
+    json.dump({"args": sys.argv[1:], "read": read}, file)
+computed = {"deterministic-output-path": f"{out}/result.json"}
+if sys.argv[1:2] == ["--callback"]:
+    computed = {"callback-data": sys.argv[2]}
+with open(f"{out}/computed.json", "w") as file:
+    json.dump(computed, file)
+"""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """What was deployed, with all that the SDK said of it."""
+
+    address: str
+    tx_hash: str
+
+
+class Trade:
+    """A seller and a buyer with the SDK of one generation."""
+
+    def __init__(self, network: Network, generation: str, folder: Path) -> None:
+        self.network, self.generation = network, generation
+        self._folder, self._sdk = folder / generation, installed()
+
+    def project(self, name: str, *, described: bool = False) -> Project:
+        """Begin a project folder without a wallet."""
+        made = Project(self.network, self._folder / name, self.generation, self._sdk)
+        return made.begin(described=described)
+
+    def holding(self, name: str, key: str, *, described: bool = False) -> Project:
+        """Begin a project folder whose wallet is imported."""
+        made = self.project(name, described=described)
+        made.ok("wallet", "import", key, "--unencrypted")
+        return made
+
+    @staticmethod
+    def fresh_key() -> str:
+        """Return a private key that nobody has."""
+        return "0x" + secrets.token_hex(32)
+
+    @cached_property
+    def buyer(self) -> Project:
+        """Has a wallet that the SDK made, with coin, RLC and stake."""
+        made = self.project("buyer", described=True)
+        made.ok("wallet", "create", "--unencrypted")
+        self.give(made)
+        made.ok("account", "deposit", "10", "RLC")
+        return made
+
+    @cached_property
+    def seller(self) -> Project:
+        """Has a wallet that was imported, with coin."""
+        made = self.holding("seller", self.fresh_key(), described=True)
+        self.give(made)
+        made.ok("app", "init")
+        made.ok("dataset", "init")
+        made.ok("workerpool", "init")
+        return made
+
+    @cached_property
+    def pool_owner(self) -> Project:
+        """Has the wallet of the pool that runs."""
+        return self.holding("pool", key_of(POOL))
+
+    def give(self, project: Project) -> None:
+        """Give coin and RLC to a project's wallet."""
+        self.network.ok("devnet", "faucet", address_of(project))
+
+    @cached_property
+    def app(self) -> Asset:
+        """An app of the seller's, which tells its arguments and what it has read."""
+        image = push_app(self.network, self._folder / "image")
+        told = {"name": "teller", "multiaddr": image, "checksum": checksum_of(image)}
+        self.seller.describe("app", told)
+        return deployed(self.seller, "app")
+
+    @cached_property
+    def dataset(self) -> Asset:
+        """A dataset of the seller's, in the open."""
+        name = f"sdk-data-{self.generation}.txt"
+        url = self.serve(name, DATA)
+        digest = "0x" + hashlib.sha256(DATA).hexdigest()
+        self.seller.describe("dataset", {"name": name, "multiaddr": url, "checksum": digest})
+        return deployed(self.seller, "dataset")
+
+    @cached_property
+    def workerpool(self) -> Asset:
+        """A workerpool of the seller's, which nobody serves."""
+        self.seller.describe("workerpool", {"description": f"empty {self.generation}"})
+        return deployed(self.seller, "workerpool")
+
+    @cached_property
+    def app_order(self) -> str:
+        """Hash of the app's order in the market."""
+        terms = ("--price", str(APP_PRICE), "--volume", "100", "--force")
+        return str(self.seller.ok("app", "publish", self.app.address, *terms)["orderHash"])
+
+    @cached_property
+    def dataset_order(self) -> str:
+        """Hash of the dataset's order in the market."""
+        terms = ("--price", str(DATASET_PRICE), "--volume", "100", "--force")
+        found = self.seller.ok("dataset", "publish", self.dataset.address, *terms)
+        return str(found["orderHash"])
+
+    @cached_property
+    def pool_order(self) -> str:
+        """Hash of an order of the pool that runs, published by its owner with the SDK."""
+        terms = ("--price", str(POOL_PRICE), "--volume", "50", "--trust", "10", "--category", "0")
+        pool = self.network.info.workerpool
+        found = self.pool_owner.ok("workerpool", "publish", pool, *terms, "--force")
+        return str(found["orderHash"])
+
+    @cached_property
+    def no_time(self) -> str:
+        """A category whose deals are past their end at once, made by the hub's owner."""
+        owner = self.holding("hub", key_of(DEPLOYER), described=True)
+        owner.ok("category", "init")
+        owner.describe("category", {"name": "no time", "workClockTimeRef": "0"})
+        with HUB_OWNER:
+            return str(owner.ok("category", "create")["catid"])
+
+    def serve(self, name: str, content: bytes) -> str:
+        """Put a file where the devnet serves it; returns its URL."""
+        (Path(self.network.info.files) / name).write_bytes(content)
+        return f"{self.network.info.files_url}/{name}"
+
+
+def key_of(name: str) -> str:
+    """Return the key of an account of the devnet: public, and good for nothing else."""
+    return "0x" + str(derive(name).key.hex()).removeprefix("0x")
+
+
+def deployed(seller: Project, kind: str) -> Asset:
+    """Deploy what ``iexec.json`` describes."""
+    found = seller.ok(kind, "deploy")
+    return Asset(found["address"], found["txHash"])
+
+
+def push_app(network: Network, folder: Path) -> str:
+    """Build the tests' app and push it; returns its reference."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "main.py").write_text(APP)
+    image = asyncio.run(publish(folder, "poolhand/teller:1.0", network.info.registry))
+    return image.reference
+
+
+def checksum_of(image: str) -> str:
+    """Return what a registry says an image's digest is, as the hub has it."""
+    host, _, name = image.partition("/")
+    repository, _, tag = name.rpartition(":")
+    url = f"http://{host}/v2/{repository}/manifests/{tag}"
+    found = httpx.get(url, headers={"Accept": MANIFEST_TYPE})
+    return "0x" + hashlib.sha256(found.content).hexdigest()
+
+
+def address_of(project: Project) -> str:
+    """Return the address of a project's wallet."""
+    return str(project.get("wallet.json")["address"])
+
+
+@dataclass(frozen=True)
+class Trades:
+    """A trade for every generation of the SDK."""
+
+    by_generation: dict[str, Trade]
+
+    @classmethod
+    def begin(cls, network: Network, folder: Path) -> Trades:
+        return cls({each: Trade(network, each, folder) for each in VERSIONS})
+
+    def each(self, check: Callable[[Trade], None]) -> None:
+        """Check something with every generation, side by side."""
+        at_once(*(lambda trade=trade: check(trade) for trade in self.by_generation.values()))
