@@ -196,8 +196,11 @@ def test_streams_and_rows_are_read_beside_the_leader(lead, reader):
     journal.append("task/1", {"n": "again"})
     journal.append("tx/9", {})
     journal.forget("task/3")
-    assert reader.newest("task/", None, 2) == ["task/4", "task/2"]
-    assert reader.newest("task/", "task/2", 9) == ["task/1", "task/0"]
+    first, heard = reader.events(0, "task/", 3)
+    rest, heard = reader.events(heard, "task/", 9)
+    assert [name for name, _ in first] == ["task/0", "task/1", "task/2"]
+    assert rest == [("task/4", {"n": 4}), ("task/1", {"n": "again"})]
+    assert reader.events(heard, "task/", 9) == ([], heard)
     assert reader.stream("task/1") == [{"n": 1}, {"n": "again"}]
     assert reader.stream("task/3") == []
     assert reader.archive.counts() == {}

@@ -94,10 +94,13 @@ class SharedDatabase:
             hosts=hosts_of(self._settings.host, config.url),
         )
 
-        async def waits() -> None:
-            await stack.enter_async_context(front.answers(app))
+        async with AsyncExitStack() as waiting:
 
-        journal, lease = await standby.lead(waits)
+            async def waits() -> None:
+                await waiting.enter_async_context(office.following())
+                await stack.enter_async_context(front.answers(app))
+
+            journal, lease = await standby.lead(waits)
         stack.push_async_callback(asyncio.to_thread, journal.close)  # its server may not answer
         stack.enter_context(lease.kept())
         claim_database(config, journal)

@@ -7,9 +7,10 @@ answered 503, and ``/ready`` is, so that a balancer sends nobody here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -18,21 +19,16 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.lead import Leader
-from poolhand.domain.task import machine
-from poolhand.domain.task.machine import Received
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.ports.archive import SettledArchive, TaskLine
 from poolhand.scheduler.api.errors import NotKnown
 from poolhand.scheduler.api.statuses import status_routes
-from poolhand.scheduler.engine import CODEC
+from poolhand.scheduler.followed_tasks import FollowedTasks, keep_following
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.views import show_deal, show_task
 from poolhand.store.sql_reader import SqlReader
 from poolhand.wire.pool_api import DealNews, PoolConfig, PoolHealth, TaskNews
-
-STREAMS: Final = "task/"
-"""How names of the journal's streams of tasks begin."""
 
 
 class StandingBy(Unavailable):
@@ -60,6 +56,7 @@ class StandbyOffice:
         histories: What the chain tells of tasks.
         leader: Says who leads.
         trouble: Says why that cannot be seen, or nothing; for a person.
+        tasks: Those that are open.
     """
 
     config: PoolConfig
@@ -68,9 +65,20 @@ class StandbyOffice:
     leader: Callable[[], Leader | None]
     trouble: Callable[[], str]
     archive: SettledArchive = field(init=False)
+    tasks: FollowedTasks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.archive = self.reader.archive
+        self.archive, self.tasks = self.reader.archive, FollowedTasks(self.reader)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Hear of tasks as they change until the end of the block; then let go of them."""
+        hearing = asyncio.create_task(keep_following(self.tasks))
+        try:
+            yield
+        finally:
+            hearing.cancel()
+            self.tasks = FollowedTasks(self.reader)
 
 
 def standby_routes(office: StandbyOffice) -> APIRouter:
@@ -107,13 +115,14 @@ def _tasks(router: APIRouter, office: StandbyOffice) -> None:
         """List tasks: those at work, newest first, then those that have settled."""
         last = None if before is None else TaskId.parse(before)
         found = await asyncio.to_thread(_page, office, status, last, limit)
-        return [show_task(each) for each in found]
+        return [_show(office, each) for each in found]
 
     @router.get("/v1/tasks/{task_id}")
     async def task(task_id: str) -> TaskNews:
         """Show a task as the database has it, and its events on chain."""
         found = await asyncio.to_thread(_find, office, TaskId.parse(task_id))
-        return show_task(found, await office.histories.story(found))
+        events = await office.histories.story(found)
+        return show_task(found, events, trouble=office.tasks.trouble(found.facts.task_id))
 
     @router.get("/v1/deals/{deal_id}")
     async def deal(deal_id: str) -> DealNews:
@@ -122,41 +131,26 @@ def _tasks(router: APIRouter, office: StandbyOffice) -> None:
         return show_deal(found, lines)
 
 
+def _show(office: StandbyOffice, task: Task) -> TaskNews:
+    return show_task(task, trouble=office.tasks.trouble(task.facts.task_id))
+
+
 def _page(
     office: StandbyOffice, status: TaskStatus | None, last: TaskId | None, most: int
 ) -> list[Task]:
-    """Return a page of tasks, from the journal and then from the rows."""
-    if last is not None and _open_task(office, last) is None:
+    """Return a page of tasks, of those that are open and then from the rows."""
+    page = office.tasks.page(status, last, most)
+    if page is None:
         return list(office.archive.tasks(status, last, most))
-    page, after = list[Task](), None if last is None else STREAMS + str(last)
-    while len(page) < most:
-        names = office.reader.newest(STREAMS, after, most)
-        read = (_open_task(office, TaskId.parse(name.removeprefix(STREAMS))) for name in names)
-        page += [each for each in read if each and status in (None, each.status)]
-        if len(names) < most:
-            break
-        after = names[-1]
-    return [*page, *office.archive.tasks(status, None, most)][:most]
-
-
-def _open_task(office: StandbyOffice, name: TaskId) -> Task | None:
-    """Return a task that is open, as its journal tells it; None where there is none."""
-    return _told(office.reader.stream(STREAMS + str(name)))
-
-
-def _told(records: Sequence[Mapping[str, Any]]) -> Task | None:
-    task: Task | None = None
-    for record in records:
-        event = CODEC.decode(record)
-        if task is not None:
-            task, _ = machine.step(task, event)
-        elif isinstance(event, Received):
-            task = machine.receive(event)
-    return task
+    if len(page) < most:
+        names = {task.facts.task_id for task in page}
+        settled = office.archive.tasks(status, None, most - len(page))
+        page += [task for task in settled if task.facts.task_id not in names]  # it left just now
+    return page
 
 
 def _find(office: StandbyOffice, name: TaskId) -> Task:
-    found = _open_task(office, name) or office.archive.task(name)
+    found = office.tasks.get(name) or office.archive.task(name)
     if found is None:
         raise NotKnown(f"task {name} is not one of this pool's")
     return found
@@ -167,9 +161,9 @@ def _find_deal(office: StandbyOffice, name: DealId) -> tuple[Deal, list[TaskLine
     if found is None:
         raise NotKnown(f"deal {name} is not one of this pool's")
     lines = {line.task_id: line for line in office.archive.lines(name)}
-    for index, task_id in found.tasks():
-        if task_id not in lines and (task := _open_task(office, task_id)):
-            lines[task_id] = TaskLine(task_id, index, task.status)
+    for task in office.tasks.found(each for _, each in found.tasks()):
+        facts = task.facts
+        lines[facts.task_id] = TaskLine(facts.task_id, facts.index, task.status)
     return found, sorted(lines.values(), key=lambda line: line.index)
 
 

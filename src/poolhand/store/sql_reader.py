@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
+from poolhand.domain.ids import TaskId
 from poolhand.domain.lead import Sighting
 from poolhand.ports.archive import SettledArchive
 from poolhand.store import lead
@@ -16,7 +17,7 @@ from poolhand.store.errors import JournalUnreadable
 from poolhand.store.record import Codec
 from poolhand.store.roles import first_line, is_forbidden, not_endable, not_ours
 from poolhand.store.row_codec import RowCodec
-from poolhand.store.schema import JOURNAL
+from poolhand.store.schema import JOURNAL, TASKS
 from poolhand.store.sql_archive import SqlArchive
 from poolhand.store.sql_engine import open_engine, shown_url
 
@@ -66,24 +67,47 @@ class SqlReader:
             rows = connection.execute(query).all()
         return [self._rows.event((n, v, s, e, c)) for n, v, s, e, c in rows]
 
-    def newest(self, prefix: str, before: str | None, most: int) -> Sequence[str]:
-        """Return names of streams that begin so, the youngest first.
+    def events(
+        self, after: int, prefix: str, most: int
+    ) -> tuple[Sequence[tuple[str, dict[str, Any]]], int]:
+        """Return (stream, event) written behind a number, of streams that begin so, in order.
 
         Args:
-            prefix: Of the names.
-            before: Those that began before this one; None, or one that is not there: all.
+            after: The number; 0: from the first on.
+            prefix: Of the streams' names.
             most: How many.
+
+        Returns:
+            And the number to go on behind; raises JournalCorrupt where an event was altered.
         """
-        older = JOURNAL.alias("older")
-        is_first = ~exists().where(older.c.s == JOURNAL.c.s, older.c.n < JOURNAL.c.n)
         mine = func.substr(JOURNAL.c.s, 1, len(prefix)) == prefix
-        query = select(JOURNAL.c.s).where(mine, is_first).order_by(JOURNAL.c.n.desc()).limit(most)
         with self._reading() as connection:
-            if before is not None:
-                began = select(func.min(JOURNAL.c.n)).where(JOURNAL.c.s == before)
-                if (number := connection.scalar(began)) is not None:
-                    query = query.where(JOURNAL.c.n < number)
-            return list(connection.scalars(query))
+            newest = connection.scalar(select(func.max(JOURNAL.c.n))) or after
+            new = JOURNAL.c.n.between(after + 1, newest)
+            query = select(JOURNAL).where(new, mine).order_by(JOURNAL.c.n).limit(most)
+            rows = connection.execute(query).all()
+        found = [
+            (row[2], self._rows.event((row[0], row[1], row[2], row[3], row[4]))) for row in rows
+        ]
+        return found, rows[-1][0] if len(rows) == most else max(after, newest)
+
+    def settled(self, after: int | None, most: int) -> tuple[Sequence[TaskId], int]:
+        """Return tasks whose rows were written behind a number, in order.
+
+        Args:
+            after: The number; None: none of them, only how far they go.
+            most: How many.
+
+        Returns:
+            And the number to go on behind.
+        """
+        columns = select(TASKS.c.n, TASKS.c.task_id)
+        with self._reading() as connection:
+            if after is None:
+                return (), connection.scalar(select(func.max(TASKS.c.n))) or 0
+            newer = columns.where(TASKS.c.n > after).order_by(TASKS.c.n).limit(most)
+            rows = connection.execute(newer).all()
+        return [TaskId.parse(name) for _, name in rows], rows[-1][0] if rows else after
 
     def close(self) -> None:
         """Let go of the server; repeatable."""
