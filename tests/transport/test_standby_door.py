@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
-from session_world import ground, until
+from session_world import CAN, HUB, OWNER, POOL, Gate, Worker, ground, until
 
 from poolhand.domain.errors import Unavailable
+from poolhand.keys.wallet import Wallet
 from poolhand.transport.asgi import application, bind, port_of, serve_on
+from poolhand.transport.clock import ManualClock, SeededEntropy
+from poolhand.transport.gate import HubRules
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.places import Places
+from poolhand.transport.session_client import SessionClient
+from poolhand.transport.session_hub import SessionHub
+from poolhand.transport.session_server import worker_endpoint
 from poolhand.transport.standby_door import standby_door
+from poolhand.wire.handshake import PoolFacts
 
 
 async def test_a_worker_that_met_one_that_stands_by_comes_back_soon_and_finds_the_leader():
@@ -42,6 +50,51 @@ async def test_a_worker_that_met_one_that_stands_by_comes_back_soon_and_finds_th
 async def three(host, port):
     assert (host, port) == ("pool.test", 443)
     return ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+
+
+@asynccontextmanager
+async def named(addresses, monkeypatch):
+    """A pool behind a name, on the last of its addresses or on none, and a worker that looks for it."""
+    monkeypatch.setenv("no_proxy", "*")
+    listener, up = bind("127.0.0.1", 0), asyncio.Event()
+    clock, hub = ManualClock(), SessionHub(ManualClock(), SeededEntropy(1), "http://r", HubRules())
+    facts = PoolFacts(31337, HUB, POOL, f"http://pool.test:{port_of(listener)}")
+    app = application("pool", [worker_endpoint(hub, OWNER, facts)])
+
+    async def resolve(_host, _port):
+        return addresses
+
+    worker = Worker(Wallet.from_key(bytes([2] * 32)))
+    worker.client = SessionClient(
+        facts, OWNER.address, worker.wallet, CAN, clock, SeededEntropy(2), resolve=resolve
+    )
+    running = [
+        asyncio.ensure_future(serve_on(app, listener, lambda _: up.set())),
+        asyncio.ensure_future(hub.run(Gate())),
+    ]
+    await up.wait()
+    running.append(asyncio.ensure_future(worker.client.run(worker)))
+    try:
+        yield worker
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_every_address_behind_a_name_is_tried_before_a_worker_waits(monkeypatch):
+    """Its clock stands still here: it was let in without any pause."""
+    async with named(["127.0.0.3", "127.0.0.2", "127.0.0.1"], monkeypatch) as worker:
+        await until(lambda: worker.welcomes)
+        assert [pause for _, pause in worker.partings] == [0, 0]
+
+
+async def test_a_worker_that_tried_every_address_in_vain_waits(monkeypatch):
+    async with named(["127.0.0.3", "127.0.0.2"], monkeypatch) as worker:
+        await until(lambda: len(worker.partings) == 2)
+        first, second = (pause for _, pause in worker.partings)
+        assert first == 0
+        assert second > 0
 
 
 async def one(_host, _port):

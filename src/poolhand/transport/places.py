@@ -36,11 +36,17 @@ class Places:
         self._timeout = timeout
         self._url, self._host, self._resolve = url, parts.hostname or "", resolve
         self._port = parts.port or (443 if parts.scheme == "wss" else 80)
-        self._turn = 0
+        self._turn, self._tried, self._known = 0, 0, 1
 
-    def next(self) -> None:
-        """Try another one the next time."""
+    def next(self) -> bool:
+        """Try another one the next time; returns whether this round has one left."""
         self._turn += 1
+        self._tried = (self._tried + 1) % self._known
+        return self._tried > 0
+
+    def reached(self) -> None:
+        """Note that whoever leads was found: the next try begins a round."""
+        self._tried = 0
 
     async def where(self) -> dict[str, str | int]:
         """Return what to dial instead of the URL's own host; raises OSError.
@@ -48,10 +54,12 @@ class Places:
         Nothing where it has one address, and behind a proxy: who connects through one may be unable
         to resolve names, and an address of the pool is not one of the proxy.
         """
+        self._known = 1
         if get_proxy(parse_uri(self._url)) is not None:
             return {}
         async with asyncio.timeout(self._timeout):
             found = await self._resolve(self._host, self._port)
         if len(found) < 2:
             return {}
+        self._known = len(found)
         return {"host": found[self._turn % len(found)], "port": self._port}

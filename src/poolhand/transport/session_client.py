@@ -17,7 +17,7 @@ import structlog
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from poolhand import __version__
-from poolhand.domain.errors import Malformed, PeerFault, Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Malformed, PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.signatures import BadSignature
@@ -26,7 +26,7 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.signer import Signer
 from poolhand.transport.guarded_client import Dial, GuardedClient
 from poolhand.transport.listener import ClientRules, Listener
-from poolhand.transport.places import Places
+from poolhand.transport.places import Places, Resolve, resolve
 from poolhand.transport.plumbing import Mailbox, Outbox, attempt, first_of, is_loopback
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import MAX_FRAME, decode, encode
@@ -93,6 +93,7 @@ class SessionClient:
         clock: For heartbeat, lease and pauses.
         entropy: For challenges, and the chance in the pauses.
         rules: Limits.
+        resolve: Finds the addresses behind the pool's name.
 
     Raises:
         BadUrl: ``facts.url`` cannot be dialled.
@@ -107,13 +108,14 @@ class SessionClient:
         clock: Clock,
         entropy: Entropy,
         rules: ClientRules = ClientRules(),
+        resolve: Resolve = resolve,
     ) -> None:
         self._facts, self._owner, self._signer = facts, owner, signer
         self._capabilities = capabilities
         self._clock, self._entropy, self._rules = clock, entropy, rules
         self._address = socket_url(facts.url)
-        self._places = Places(self._address, timeout=rules.connect_timeout)
-        self._stands_by = False
+        self._places = Places(self._address, resolve, timeout=rules.connect_timeout)
+        self._stands_by = self._is_elsewhere = self._has_joined = False
         self._link: Outbox | None = None
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
@@ -202,9 +204,11 @@ class SessionClient:
             reason, least = await self._connect_once(listener)
             if self._stands_by or self._clock.now() - since >= self._rules.settled:
                 failures = 0
-            self._places.next()
-            pause = max(least, self._pause(failures))
-            failures += 1
+            if self._places.next() and self._is_elsewhere:
+                pause = 0.0  # another address may be whoever leads
+            else:
+                pause = max(least, self._pause(failures))
+                failures += 1
             self._mailbox.put(_Left(reason, pause))
             self._away.tell(reason, retry_in=round(pause, 1))
             await first_of(self._clock.sleep(pause), _wait(self._leaving))
@@ -217,27 +221,29 @@ class SessionClient:
 
     async def _connect_once(self, listener: Listener) -> tuple[str, float]:
         """Hold one connection to its end; return why it ended and the least pause (seconds)."""
-        self._stands_by = False
+        self._stands_by = self._is_elsewhere = False
         try:
             await self._connection(listener)
         except Rejected as fault:
             if fault.reject.retry_after is None:
                 raise
-            self._stands_by = fault.reject.code == STANDING_BY
+            self._stands_by = self._is_elsewhere = fault.reject.code == STANDING_BY
             return str(fault), fault.reject.retry_after
         except (ClockSkewed, VersionRefused) as fault:
             return str(fault), 0
-        except BadSignature:
+        except (BadSignature, EndsProgram):
             raise
         except PeerFault as fault:
             return f"the pool broke the protocol ({fault.code}): {fault}", 0
         except Unavailable as fault:
             return str(fault), 0
         except (OSError, WebSocketException) as fault:
+            self._is_elsewhere = not self._has_joined
             return f"the pool at {self._facts.url} does not answer: {_describe(fault)}", 0
         return "the worker left", 0
 
     async def _connection(self, listener: Listener) -> None:
+        self._has_joined = False
         rules, is_here = self._rules, is_loopback(urlsplit(self._address).hostname)
         where = {} if is_here else await self._places.where()
         async with Dial(
@@ -269,7 +275,9 @@ class SessionClient:
 
     async def _converse(self, socket: GuardedClient, welcome: Welcome) -> None:
         """Carry frames until the connection ends."""
-        link = self._link = Outbox(self._rules.outbox)
+        self._places.reached()
+        self._has_joined, link = True, Outbox(self._rules.outbox)
+        self._link = link
         self._queue.clear()
         self._away.over()
         self._mailbox.put(_Joined(welcome, link))
