@@ -65,3 +65,23 @@ async def test_what_it_signed_is_sent_by_its_successor_once(node):
             await sender.send("deposit:1", Deposit(NanoRlc(1)))
             await sender.send("deposit:1", Deposit(NanoRlc(1)))
     assert sent(node) == before + 1
+
+
+async def test_a_deposed_leader_ends_and_does_not_try_again(node):
+    """What it has under way is sent again at a start: its fence must end the program there."""
+    fence, journal = Fence(), MemoryJournal()
+    fence.is_open = False
+    async with linked(MemoryLink(node)) as chain:
+        with pytest.raises(LeadLost):
+            await chain.sender(WALLET, journal, fence).send("deposit:1", Deposit(NanoRlc(1)))
+    async with linked(MemoryLink(node)) as chain:
+        chain.sender(WALLET, journal, fence)
+        with pytest.raises(LeadLost):
+            await heard(chain)
+
+
+async def heard(chain):
+    """Follow a chain as every part of the program does: whoever follows it is told why it ended."""
+    async with asyncio.timeout(30):
+        async for _ in chain.watcher.heads():
+            pass

@@ -17,7 +17,6 @@ from websockets.asyncio.client import connect
 from poolhand.domain.lead import ANSWER, LEASE
 from poolhand.ports.lead import LeadLost
 from poolhand.scheduler import main
-from poolhand.scheduler.front import FencedApp
 from poolhand.transport.asgi import bind, port_of
 from poolhand.wire.frames import decode
 from poolhand.wire.messages import Reject
@@ -198,17 +197,3 @@ async def test_a_leader_whose_servers_process_is_frozen_ends_and_its_loop_never_
         os.kill(process, signal.SIGCONT)
         ticks.timer.cancel()
     assert ticks.longest < ANSWER
-
-
-async def test_nothing_is_answered_once_the_lead_is_lost():
-    class Lost:
-        def check(self):
-            raise LeadLost("two took the lead")
-
-    async def never(*_):
-        raise AssertionError
-
-    app = FencedApp(never, Lost())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
-        told = await http.get("/v1/order")
-    assert (told.status_code, told.json()["code"]) == (503, "another-leads")

@@ -22,7 +22,7 @@ from poolhand.chain.quote import Quote, Quotes
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
-from poolhand.domain.errors import ChainUnreachable, Refused, Unavailable
+from poolhand.domain.errors import ChainUnreachable, EndsProgram, Refused, Unavailable
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Receipt, TransferCoin
@@ -140,6 +140,8 @@ class WalletSender:
                     heard = await bell.wait(heard)
                 await self._keeper.look()
                 self._close_gaps()
+            except EndsProgram:
+                raise
             except Unavailable as fault:
                 self._outage.tell(fault)
                 await self._soon(bell.rings)
@@ -272,6 +274,8 @@ class WalletSender:
             quote = await self._quotes.quote(purpose, TransferCoin(self.address, Wei(0)))
             if nonce in self._nonces.gaps:
                 await self._launch(purpose, quote)
+        except EndsProgram:
+            raise
         except (Refused, Unavailable) as fault:
             self._outage.tell(fault, nonce=nonce)  # the next block brings the next try
 

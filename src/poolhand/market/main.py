@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from poolhand.chain import connect
-from poolhand.domain.errors import Unavailable
+from poolhand.domain.errors import EndsProgram, Unavailable
 from poolhand.domain.onchain import Head
 from poolhand.market.assembly import MarketWorld, assemble
 from poolhand.market.follower import Follower
@@ -78,6 +78,8 @@ async def follow(follower: Follower, heads: AsyncIterator[Head], clock: Clock) -
 async def _brought_forward(follower: Follower, outage: OutageLog) -> bool:
     try:
         await follower.advance()
+    except EndsProgram:
+        raise
     except Unavailable as fault:
         outage.tell(fault)
         return False

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from poolhand import __version__
-from poolhand.domain.errors import PoolhandError, Refused
+from poolhand.domain.errors import EndsProgram, PoolhandError, Refused
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import HubFacts
@@ -99,6 +99,8 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
             left -= len(chunk)
             if left < 0:
                 return
+    except EndsProgram:
+        raise
     except Refused:
         return  # larger than any body may be, or gone: the answer itself says why
 

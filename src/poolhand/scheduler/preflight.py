@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.params import DealParams
 from poolhand.domain.reputation import Reputation
@@ -132,6 +132,8 @@ class Preflight:
         trust = Trust(1) if had else deal.trust
         try:
             self.takers.tried.check(trust, deal.tag, deal.worker_stake, without=had)
+        except EndsProgram:
+            raise
         except Refused as fault:
             return str(fault).partition(": ")[0]  # what would be sold instead is too late
         return None

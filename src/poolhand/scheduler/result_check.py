@@ -10,7 +10,7 @@ import structlog
 from eth_hash.auto import keccak
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.errors import Unavailable
+from poolhand.domain.errors import EndsProgram, Unavailable
 from poolhand.domain.ids import DealId
 from poolhand.domain.result_link import link_text
 from poolhand.domain.task.model import Stored, Task
@@ -69,6 +69,8 @@ class ResultCheck:
         for left in reversed(range(TRIES)):
             try:
                 location = await shelf.location(task.facts.task_id)
+            except EndsProgram:
+                raise
             except Unavailable as fault:
                 self._outage.tell(fault)
             else:

@@ -15,8 +15,8 @@ from poolhand.domain.errors import Unavailable
 from poolhand.domain.lead import LEASE, Leader, Sighting, StandbyStep, Watching
 from poolhand.keys.errors import WalletInUse
 from poolhand.observe.outage_log import OutageLog
-from poolhand.ports.lead import Fence
-from poolhand.store.errors import JournalLocked
+from poolhand.ports.lead import Fence, LeadLost
+from poolhand.store.errors import JournalLocked, JournalUnreadable, JournalUnwritable
 from poolhand.store.lease import Lease, boot_seconds
 from poolhand.store.roles import RoleForbidden
 from poolhand.store.sql import SqlJournal
@@ -36,6 +36,18 @@ class SessionLasts(Unavailable):
             f"the silent leader's session (server process {process}) was told to end and does not: "
             "on the database's machine, look whether that process is frozen, and end it"
         )
+
+
+PASSING: Final = (
+    WalletInUse,
+    JournalLocked,
+    JournalUnreadable,
+    JournalUnwritable,
+    RoleForbidden,
+    LeadLost,
+    SessionLasts,
+)
+"""What keeps a process from leading now, and need not for ever: it has done nothing yet."""
 
 
 class LeadSight(Protocol):
@@ -144,7 +156,7 @@ class Standby:
         is_first = self._watching.seen is None
         try:
             taken = await self._step()
-        except (WalletInUse, JournalLocked, Unavailable) as fault:
+        except PASSING as fault:
             if is_first and not isinstance(fault, JournalLocked | RoleForbidden):
                 raise
             self._outage.tell(fault)

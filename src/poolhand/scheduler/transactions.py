@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 from eth_hash.auto import keccak
 
-from poolhand.domain.errors import ChainUnreachable, OutOfGas, Raced, Refused
+from poolhand.domain.errors import ChainUnreachable, EndsProgram, OutOfGas, Raced, Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import Call, Claim, Finalize, Initialize, Receipt, Reopen
 from poolhand.domain.task import machine
@@ -228,6 +228,8 @@ class Transactions:
         """Send a transaction and see what has become of it."""
         try:
             receipt = await self._send(order)
+        except EndsProgram:
+            raise
         except (Refused, Raced) as fault:
             cause = str(fault)
             log.warning("transaction_refused", kind=order.kind, tasks=len(order.ids), cause=cause)

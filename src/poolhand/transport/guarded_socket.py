@@ -16,6 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from poolhand.domain.errors import Malformed, PeerFault
+from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.transport.metering import SLICE, FrameMeter, SocketLimits
 
 GUARD: Final = "poolhand.guard"
@@ -34,13 +35,23 @@ class Guard:
     def __init__(self, connection: GuardedSocket) -> None:
         self._connection = connection
         self.fault: PeerFault | None = None
+        self._fence: Fence = UNFENCED
+
+    def put_behind(self, fence: Fence) -> None:
+        """Ask a fence before each frame that leaves."""
+        self._fence = fence
 
     def logged_in(self, heard: Callable[[], None]) -> None:
         """Note that the peer has proved who it is; ``heard`` is called whenever it sends a byte."""
         self._connection.logged_in(heard)
 
     def write(self, text: str) -> None:
-        """Send a text frame; a peer that takes nothing is cut, one that is gone misses it."""
+        """Send a text frame; a peer that takes nothing is cut, one that is gone misses it.
+
+        Raises:
+            LeadLost: We have nothing more to say.
+        """
+        self._fence.check()
         self._connection.write(text)
 
     def wake(self) -> None:

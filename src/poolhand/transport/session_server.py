@@ -12,7 +12,7 @@ import structlog
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from poolhand.domain.errors import PeerFault, PoolhandError, Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, PeerFault, PoolhandError, Refused, Unavailable
 from poolhand.domain.units import Seconds
 from poolhand.ports.signer import Signer
 from poolhand.transport.gate import HubRules
@@ -140,6 +140,8 @@ class _Porch:
             if gone.code != TOO_BIG:
                 return None
             fault = OversizedFrame("the login is larger than a frame may be")
+        except EndsProgram:
+            raise
         except (Refused, PeerFault, Unavailable) as refusal:
             fault = refusal
         _log.warning("login_rejected", address=address, cause=fault.code, detail=str(fault))

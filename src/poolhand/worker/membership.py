@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.domain.signatures import BadSignature
 from poolhand.ports.clock import Clock
 from poolhand.transport.listener import Listener
@@ -39,6 +39,8 @@ async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock
     while True:
         try:
             await session.run(member)
+        except EndsProgram:
+            raise
         except (Refused, BadSignature) as fault:
             if not (member.has_stake or member.has_joined):
                 raise

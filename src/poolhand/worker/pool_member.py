@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import IllegalTransition, PeerFault, Refused
+from poolhand.domain.errors import EndsProgram, IllegalTransition, PeerFault, Refused
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Accepted, Entry, Replicate, Report
@@ -137,6 +137,8 @@ class PoolMember:
             await self._places.check_results(url)
         except OSError:
             pass  # it may be known when there is a result
+        except EndsProgram:
+            raise
         except Refused as fault:
             reason = str(fault)
             log.warning("results_forbidden", url=url, cause=reason)
@@ -221,6 +223,8 @@ class PoolMember:
             self.standing.offers.accepted += 1
             self.standing.idle = {}
             self.chain_watch.look(task_id)
+        except EndsProgram:
+            raise
         except (PeerFault, Refused) as fault:
             self._decline(task_id, fault)
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not the offer's

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Raced, Refused
+from poolhand.domain.errors import EndsProgram, Raced, Refused
 from poolhand.domain.onchain import ChainTaskStatus, Claim
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
@@ -47,6 +47,8 @@ class ClaimStage:
                 return Finished(self._clock.now(), Action.CLAIM, Status.FAILED, refunded)
             try:
                 receipt = await self._retry.ask(lambda: self._wallet.send(purpose, call))
+            except EndsProgram:
+                raise
             except (Refused, Raced) as fault:
                 log.warning("claim_refused", task_id=str(task_id), cause=str(fault))
                 if (await self._views.now(task_id)).status is not ChainTaskStatus.FAILED:

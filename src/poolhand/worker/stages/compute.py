@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
@@ -74,6 +74,8 @@ class ComputeStage:
             folder.create()
             spec = self._spec(replicate, brief, folder, image)
             outputs = await self._compute(replicate.offer.task_id, brief, folder, spec)
+        except EndsProgram:
+            raise
         except (Refused, Unavailable, OSError) as fault:
             status, cause = Status.COMPUTE_FAILED, str(fault)
             return Finished(self._clock.now(), Action.COMPUTE, status, cause)
@@ -93,6 +95,8 @@ class ComputeStage:
         self._ended(task_id, outcome)
         try:
             return await asyncio.to_thread(_collect, folder, outcome, brief)
+        except EndsProgram:
+            raise
         except Refused as fault:
             if not outcome.joined or outcome.timed_out:
                 raise

@@ -12,6 +12,7 @@ from poolhand.domain.errors import (
     AlreadyContributed,
     BrokenPrecondition,
     DeadlineReached,
+    EndsProgram,
     OutOfGas,
     PoolhandError,
     Raced,
@@ -87,6 +88,8 @@ class ContributeStage:
         assert digest is not None
         try:
             receipt = await self._send(replicate, _call(worker, replicate, digest))
+        except EndsProgram:
+            raise
         except (Refused, Raced) as fault:
             view = await self._look_after(replicate.offer.task_id, fault)
             now = self._clock.now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from poolhand.domain.errors import PoolhandError, Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, PoolhandError, Refused, Unavailable
 from poolhand.domain.multiaddr import decode
 from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
@@ -72,6 +72,8 @@ class AppStage:
         outcome, detail = Status.APP_DOWNLOADED, None
         try:
             await self._pull(brief)
+        except EndsProgram:
+            raise
         except (Refused, Unavailable) as fault:
             outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
         return Finished(self._clock.now(), Action.DOWNLOAD_APP, outcome, detail)
@@ -105,6 +107,8 @@ class DataStage:
             await _dataset(data, brief)
             for uri in brief.params.input_files:
                 await data.fetch(uri, input_name(uri))
+        except EndsProgram:
+            raise
         except (PoolhandError, OSError) as fault:
             outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)
         return Finished(self._clock.now(), Action.DOWNLOAD_DATA, outcome, detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poolhand.domain.errors import OutOfGas, Raced, Refused
+from poolhand.domain.errors import EndsProgram, OutOfGas, Raced, Refused
 from poolhand.domain.hashes import result_hash
 from poolhand.domain.ids import ResultDigest, TxHash
 from poolhand.domain.onchain import (
@@ -53,6 +53,8 @@ class RevealStage:
             receipt = await self._retry.ask(lambda: self._wallet.send(purpose, call))
         except OutOfGas as fault:
             return self._end(Status.OUT_OF_GAS, str(fault))
+        except EndsProgram:
+            raise
         except (Refused, Raced) as fault:
             view = await self._views.now(task_id)
             proved = self._own(view).status is ContributionStatus.PROVED

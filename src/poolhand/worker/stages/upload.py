@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.replicate.machine import Action, Finished, Flow, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.clock import Clock
@@ -52,6 +52,8 @@ class UploadStage:
 
         try:
             link = await again(once, Unavailable, next_pause, self._clock.sleep)
+        except EndsProgram:
+            raise
         except (Refused, Unavailable, OSError) as fault:
             status, cause = Status.RESULT_UPLOAD_FAILED, str(fault)
             return Finished(self._clock.now(), Action.UPLOAD, status, cause)
