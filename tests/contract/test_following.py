@@ -75,7 +75,8 @@ class Told:
 
     def __init__(self, url, tasks):
         self.leader, self.reader = Leader(url, tasks), SqlReader(url)
-        self.office = StandbyOffice(None, self.reader, None, lambda: None, str)
+        self.tasks = FollowedTasks(self.reader)
+        self.office = StandbyOffice(None, self.reader.archive, self.tasks, None, lambda: None, str)
         app = application("A pool", [standby_routes(self.office)])
         transport = httpx.ASGITransport(app)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://x")
@@ -126,7 +127,7 @@ async def test_a_page_costs_by_what_it_shows_and_not_by_what_is_open(told, asked
     few, many = told(20), told(200)
     costs = []
     for each in (few, many):
-        each.office.tasks.look()  # as it does once a second while nobody asks
+        each.tasks.look()  # as it does once a second while nobody asks
         each.leader.settle(5)
         each.leader.journal.commit(each.leader.received(7, each.leader.names[7]))
         costs.append((await each.ask("/v1/tasks", **asked))[1:])
@@ -137,7 +138,7 @@ async def test_a_page_costs_by_what_it_shows_and_not_by_what_is_open(told, asked
 async def test_a_deal_is_told_with_as_many_statements_however_many_of_its_tasks_are_open(told):
     statements = []
     for each in (told(20), told(200)):
-        each.office.tasks.look()
+        each.tasks.look()
         found, count, _ = await each.ask(f"/v1/deals/{DEAL}")
         assert [line["index"] for line in found["tasks"]] == list(range(each.leader.deal.bot_size))
         statements.append(count)
@@ -183,8 +184,7 @@ def test_what_is_more_than_one_query_holds_is_heard_at_one_look(postgres):
 
 async def test_whoever_leads_now_keeps_nothing_of_what_it_followed(told):
     one = told(3)
-    async with one.office.following():
-        followed = one.office.tasks
+    async with one.tasks.following():
         assert len(await one.names()) == 3
-    assert one.office.tasks is not followed
+    assert not one.tasks._heard.tasks
     assert len(await one.names()) == 3, "and who asks all the same is told"

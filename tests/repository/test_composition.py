@@ -85,6 +85,7 @@ MADE_ELSEWHERE = {
     ("scheduler/app_memory.py", "Reputations"): "its own memory, over a journal that it is given",
     ("scheduler/assessor.py", "AppMemory"): "makes the one memory of three over one journal",
     ("scheduler/assessor.py", "Reputations"): "makes the one memory of three over one journal",
+    ("scheduler/database.py", "FollowedTasks"): "what stands by is there before the pool's parts",
     ("scheduler/database.py", "Standby"): "what stands by is there before the pool's parts are",
     ("scheduler/reputations.py", "JournaledMap"): "its own memory, over a journal that it is given",
 }

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 from poolhand.keys.lock import WalletLock
 from poolhand.ports.lead import UNFENCED
+from poolhand.scheduler.followed_tasks import FollowedTasks
 from poolhand.scheduler.front import Front
 from poolhand.scheduler.standby_api import StandbyOffice, StandingBy, standby_routes
 from poolhand.scheduler.standing_by import Lead, Standby
@@ -85,8 +86,14 @@ class SharedDatabase:
         standby = Standby(
             self._sight, self._wallet, lambda: SqlJournal(self._settings.database, claim=claim)
         )
+        tasks = FollowedTasks(self._reader)
         office = StandbyOffice(
-            config, self._reader, histories, lambda: standby.leader, lambda: standby.trouble
+            config,
+            self._reader.archive,
+            tasks,
+            histories,
+            lambda: standby.leader,
+            lambda: standby.trouble,
         )
         app = application(
             "Poolhand pool, standing by",
@@ -97,7 +104,7 @@ class SharedDatabase:
         async with AsyncExitStack() as waiting:
 
             async def waits() -> None:
-                await waiting.enter_async_context(office.following())
+                await waiting.enter_async_context(tasks.following())
                 await stack.enter_async_context(front.answers(app))
 
             journal, lease = await standby.lead(waits)

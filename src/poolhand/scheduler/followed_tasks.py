@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from itertools import islice
 from typing import Any, Final, NoReturn, Protocol
 
@@ -43,6 +44,66 @@ class JournalTail(Protocol):
         """Return tasks that have settled, and the number to go on behind; None: only that."""
 
 
+class _Heard:
+    """What was heard so far, and up to where."""
+
+    def __init__(self, tail: JournalTail, boundary: FaultBoundary, most: int) -> None:
+        self._tail, self._boundary, self._most = tail, boundary, most
+        self.tasks: dict[TaskId, Task] = {}
+        self.pages, self.troubles = TaskPages(), dict[TaskId, str]()
+        self._settled: int | None = None
+        self._number = 0
+
+    def catch_up(self) -> None:
+        """Hear of what was written since.
+
+        Settled ones first: one that begins anew afterwards is then not taken for the old one.
+        """
+        more = True
+        while more:
+            names, self._settled = self._tail.settled(self._settled, self._most)
+            for name in names:
+                self._leave(name)
+            more = len(names) == self._most
+        more = True
+        while more:
+            events, self._number = self._tail.events(self._number, STREAMS, self._most)
+            for stream, event in events:
+                self._hear(stream, event)
+            more = len(events) == self._most
+
+    def _leave(self, name: TaskId) -> None:
+        if (task := self.tasks.pop(name, None)) is not None:
+            self.pages.leave(task)
+            self.troubles.pop(name, None)
+
+    def _hear(self, stream: str, record: Mapping[str, Any]) -> None:
+        """Apply an event; a task that does not read stays as far as it does."""
+        try:
+            name = TaskId.parse(stream.removeprefix(STREAMS))
+        except BadHex:
+            return  # its leader has put it aside and says so
+        if name in self.troubles:
+            return
+        try:
+            self._apply(name, record)
+        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
+            words = self._boundary.take(fault, "following", stream=stream)
+            if name in self.tasks:
+                self.troubles[name] = f"its journal does not read: {words}"
+
+    def _apply(self, name: TaskId, record: Mapping[str, Any]) -> None:
+        before, event = self.tasks.get(name), CODEC.decode(record)
+        if before is not None:
+            after, _ = machine.step(before, event)
+        elif isinstance(event, Received):
+            after = machine.receive(event)
+        else:
+            return
+        self.tasks[name] = after
+        self.pages.swap(before, after)
+
+
 class FollowedTasks:
     """Tasks that are open, for any thread.
 
@@ -57,24 +118,18 @@ class FollowedTasks:
     def __init__(
         self, tail: JournalTail, boundary: FaultBoundary | None = None, most: int = MOST
     ) -> None:
-        self._tail, self._boundary, self._most = tail, boundary or FaultBoundary(), most
-        self._mutex = threading.Lock()
-        self._tasks: dict[TaskId, Task] = {}
-        self._pages, self._troubles = TaskPages(), dict[TaskId, str]()
-        self._settled: int | None = None
-        self._heard = 0
+        self._anew = partial(_Heard, tail, boundary or FaultBoundary(), most)
+        self._mutex, self._heard = threading.Lock(), self._anew()
 
     def get(self, name: TaskId) -> Task | None:
         """Return a task that is open; raises JournalUnreadable, …."""
-        with self._mutex:
-            self._catch_up()
-            return self._tasks.get(name)
+        with self._newest() as heard:
+            return heard.tasks.get(name)
 
     def found(self, names: Iterable[TaskId]) -> list[Task]:
         """Return those of some tasks that are open; raises JournalUnreadable, …."""
-        with self._mutex:
-            self._catch_up()
-            return [self._tasks[name] for name in names if name in self._tasks]
+        with self._newest() as heard:
+            return [heard.tasks[name] for name in names if name in heard.tasks]
 
     def page(
         self, status: TaskStatus | None, before: TaskId | None, most: int
@@ -84,72 +139,42 @@ class FollowedTasks:
         Raises:
             JournalUnreadable, …: The database does not answer.
         """
-        with self._mutex:
-            self._catch_up()
-            if before is not None and before not in self._tasks:
+        with self._newest() as heard:
+            if before is not None and before not in heard.tasks:
                 return None
-            names = islice(self._pages.newest(status, before), most)
-            return [self._tasks[name] for name in names]
+            names = islice(heard.pages.newest(status, before), most)
+            return [heard.tasks[name] for name in names]
 
     def trouble(self, name: TaskId) -> str | None:
         """Say why a task is shown only as far as its journal reads; None where all reads."""
-        return self._troubles.get(name)
+        return self._heard.troubles.get(name)
 
     def look(self) -> None:
         """Hear of what was written since; raises JournalUnreadable, …."""
+        with self._newest():
+            pass
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Hear of tasks as they change until the end of the block; then let go of them."""
+        hearing = asyncio.create_task(self._keep_following())
+        try:
+            yield
+        finally:
+            hearing.cancel()
+            self._heard = self._anew()  # a thread that is hearing still does so for the old one
+
+    async def _keep_following(self) -> NoReturn:
+        """Look now and then; what fails is told to whoever asks."""
+        while True:
+            with suppress(PoolhandError):
+                await asyncio.to_thread(self.look)
+            await asyncio.sleep(PAUSE)
+
+    @contextmanager
+    def _newest(self) -> Iterator[_Heard]:
+        """Hear of what was written since, and let nobody in between."""
         with self._mutex:
-            self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Settled ones first: one that begins anew afterwards is then not taken for the old one."""
-        more = True
-        while more:
-            names, self._settled = self._tail.settled(self._settled, self._most)
-            for name in names:
-                self._leave(name)
-            more = len(names) == self._most
-        more = True
-        while more:
-            events, self._heard = self._tail.events(self._heard, STREAMS, self._most)
-            for stream, event in events:
-                self._hear(stream, event)
-            more = len(events) == self._most
-
-    def _leave(self, name: TaskId) -> None:
-        if (task := self._tasks.pop(name, None)) is not None:
-            self._pages.leave(task)
-            self._troubles.pop(name, None)
-
-    def _hear(self, stream: str, record: Mapping[str, Any]) -> None:
-        """Apply an event; a task that does not read stays as far as it does."""
-        try:
-            name = TaskId.parse(stream.removeprefix(STREAMS))
-        except BadHex:
-            return  # its leader has put it aside and says so
-        if name in self._troubles:
-            return
-        try:
-            self._apply(name, record)
-        except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a task's
-            words = self._boundary.take(fault, "following", stream=stream)
-            if name in self._tasks:
-                self._troubles[name] = f"its journal does not read: {words}"
-
-    def _apply(self, name: TaskId, record: Mapping[str, Any]) -> None:
-        before, event = self._tasks.get(name), CODEC.decode(record)
-        if before is not None:
-            after, _ = machine.step(before, event)
-        elif isinstance(event, Received):
-            after = machine.receive(event)
-        else:
-            return
-        self._tasks[name] = after
-        self._pages.swap(before, after)
-
-
-async def keep_following(tasks: FollowedTasks) -> NoReturn:
-    """Look now and then until cancelled; what fails is told to whoever asks."""
-    while True:
-        with suppress(PoolhandError):
-            await asyncio.to_thread(tasks.look)
-        await asyncio.sleep(PAUSE)
+            heard = self._heard
+            heard.catch_up()
+            yield heard

@@ -137,6 +137,8 @@ class MarketStall:
         self._fence.check()
         try:
             await self._client.publish(order.signed, self._signer)
+        except EndsProgram:
+            raise
         except Refused as fault:
             self.refused[order.order_hash] = str(fault)
             return

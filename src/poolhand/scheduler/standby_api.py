@@ -7,9 +7,8 @@ answered 503, and ``/ready`` is, so that a balancer sends nobody here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -24,10 +23,9 @@ from poolhand.domain.task.status import TaskStatus
 from poolhand.ports.archive import SettledArchive, TaskLine
 from poolhand.scheduler.api.errors import NotKnown
 from poolhand.scheduler.api.statuses import status_routes
-from poolhand.scheduler.followed_tasks import FollowedTasks, keep_following
+from poolhand.scheduler.followed_tasks import FollowedTasks
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.views import show_deal, show_task
-from poolhand.store.sql_reader import SqlReader
 from poolhand.wire.pool_api import DealNews, PoolConfig, PoolHealth, TaskNews
 
 
@@ -52,33 +50,19 @@ class StandbyOffice:
 
     Attributes:
         config: Of the pool.
-        reader: Of its database.
+        archive: Of its database: what has settled.
+        tasks: Those that are open.
         histories: What the chain tells of tasks.
         leader: Says who leads.
         trouble: Says why that cannot be seen, or nothing; for a person.
-        tasks: Those that are open.
     """
 
     config: PoolConfig
-    reader: SqlReader
+    archive: SettledArchive
+    tasks: FollowedTasks
     histories: TaskHistories
     leader: Callable[[], Leader | None]
     trouble: Callable[[], str]
-    archive: SettledArchive = field(init=False)
-    tasks: FollowedTasks = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.archive, self.tasks = self.reader.archive, FollowedTasks(self.reader)
-
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """Hear of tasks as they change until the end of the block; then let go of them."""
-        hearing = asyncio.create_task(keep_following(self.tasks))
-        try:
-            yield
-        finally:
-            hearing.cancel()
-            self.tasks = FollowedTasks(self.reader)
 
 
 def standby_routes(office: StandbyOffice) -> APIRouter:
