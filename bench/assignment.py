@@ -8,13 +8,12 @@ meanwhile; a block comes every second. Sessions are in memory: a real one adds i
 from __future__ import annotations
 
 import asyncio
-import time
 from itertools import count
 
 from bench.figures import Sample
 from bench.frame import Job, Keys
 from bench.simulated import SimulatedPool
-from bench.transitions import STAGES, blocks, stage
+from bench.transitions import STAGES, Moment, blocks, stage
 from poolhand.domain.ids import Address, TaskId
 from poolhand.wire.messages import Offer, WorkerBound
 
@@ -39,20 +38,24 @@ async def keys(job: Job) -> Keys:
             found = [await _once(pool, busy) for _ in range(rounds)]
             for each in around:
                 each.cancel()
-    sample = Sample.of(found)
-    job.say(f"beside {others} at work: p50 {sample.p50:.1f} ms, p95 {sample.p95:.1f} ms")
-    return {"assignment_ms": {"p50_busy": round(sample.p50, 2), "p95_busy": round(sample.p95, 2)}}
+    clock, work = (Sample.of(each) for each in zip(*found, strict=True))
+    job.say(
+        f"beside {others} at work: p50 {clock.p50 * 1000:.1f} ms, p95 {clock.p95 * 1000:.1f} ms, "
+        f"{work.p95 * 1000:.1f} ms of them at work"
+    )
+    told = {"p50_busy": clock.p50, "p95_busy": clock.p95, "p95_busy_cpu": work.p95}
+    return {"assignment_ms": {name: round(each * 1000, 2) for name, each in told.items()}}
 
 
-async def _once(pool: SimulatedPool, busy: Busy) -> float:
-    """Buy one task; return milliseconds until a worker has it."""
+async def _once(pool: SimulatedPool, busy: Busy) -> Moment:
+    """Buy one task; return how long it takes until a worker has it."""
     await asyncio.sleep(PAUSE)
     held = len(busy.held)
     pool.buy(1)
-    began, before = time.perf_counter(), pool.chain_s
+    began = Moment.of(pool)
     async with asyncio.timeout(LONGEST):
         await busy.given(held + 1)
-    return (time.perf_counter() - began - (pool.chain_s - before)) * 1000
+    return Moment.of(pool).since(began)
 
 
 class Busy:
