@@ -13,7 +13,7 @@ import reached
 import sdkpage
 
 from poolhand.cli.reference import reference
-from poolhand.settings import market, pool, results, worker
+from poolhand.settings import market, matcher, pool, results, worker
 from poolhand.settings.load import Option
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -33,6 +33,7 @@ def settings_page() -> str:
         ("pool", "poolhand pool serve", pool.OPTIONS),
         ("results service", "poolhand results serve", results.OPTIONS),
         ("market", "poolhand market serve", market.OPTIONS),
+        ("matcher", "poolhand market match", matcher.MATCHER_OPTIONS),
     )
     parts = [HEAD]
     for title, command, options in programs:

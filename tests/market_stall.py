@@ -59,6 +59,7 @@ class Stall:
                 if address not in self.book.state.owners:
                     self.book.register(sort, address, asset.owner)
         self.book.state.stakes.update(state.stake)
+        self.book.state.consumed.update(state.consumed)
         self.book.mine()
         await self.follower.advance()
 

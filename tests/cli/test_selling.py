@@ -185,6 +185,37 @@ def test_the_example_of_a_seller_works_as_printed(cli, shop, app, tmp_path, monk
     assert EXAMPLES[words].startswith(f"poolhand {words}")
 
 
+def test_a_request_knows_its_deal_and_is_matched_by_whoever_has_it(cli, shop, app, tmp_path):
+    """The requester signs; somebody else sends."""
+    file, market = tmp_path / "request.json", cli.market
+    pool = asyncio.run(shop.sell_pool(RLC))
+    ok(cli("app", "publish", app, "--json"))
+    words = ("--pool-price", "2", "--tasks", "2", "--args", "x", "--output", str(file))
+    told = ok(cli("order", "request", app, *words, "--json"))
+    assert ok(cli("order", "publish", str(file), "--json"))["status"] == "open"
+    sent = market.chain.state.coin_of(market.wallet.address)
+    own = ok(cli("order", "list", "--json"))["orders"]
+    assert sorted(each["kind"] for each in own) == ["app", "request"]
+    helper = market.pool.owner
+    from poolhand.domain.market.requests import MatchQuota
+    from poolhand.domain.units import Seconds
+    from poolhand.market.matcher import Matcher
+
+    matcher = Matcher(
+        market.chain.hub,
+        shop.client,
+        market.chain.sender(helper),
+        MatchQuota(9, Seconds(60)),
+        market.clock,
+    )
+    assert asyncio.run(matcher.round()) == 1
+    (deal,) = market.chain.state.deals.values()
+    assert str(deal.deal_id) == told["deal_id"]
+    assert [str(name) for _, name in deal.tasks()] == told["task_ids"]
+    assert (deal.workerpool.address, deal.price) == (pool.order.workerpool, RLC)
+    assert market.chain.state.coin_of(market.wallet.address) == sent
+
+
 def test_an_order_is_for_nobody_in_particular_unless_it_says_so(cli, shop, app):
     told = ok(cli("order", "create", "app", app, "--json"))
     limits = [told[name] for name in ("datasetrestrict", "workerpoolrestrict", "requesterrestrict")]

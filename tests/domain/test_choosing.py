@@ -93,7 +93,7 @@ def cases(draw):
         Salt(bytes(32)),
     )
     shelf = Shelf(draw(apps), draw(datasets) if with_data else (NO_DATASET,), draw(pools))
-    return Want(request, draw(st.none() | prices)), shelf
+    return Want(request, request.volume, draw(st.none() | prices)), shelf
 
 
 def fits(want, app, data, pool):

@@ -17,6 +17,7 @@ from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
 from poolhand.settings.market import OPTIONS, market_settings
+from poolhand.settings.matcher import MATCHER_OPTIONS, matcher_settings
 from poolhand.wire.market_queries import LEAST_SIZE, MOST_SIZE
 
 
@@ -111,5 +112,29 @@ add_program(
 
     Exit codes: 0 stopped, 2 a setting is wrong, the port is busy or the database is another
     market's, 4 the chain or the database is out of reach.
+    """,
+)
+
+
+async def _match(settings: Settings, ready: Ready) -> None:
+    from poolhand.market.main import match
+
+    await match(matcher_settings(settings), ready)
+
+
+add_program(
+    app,
+    "match",
+    MATCHER_OPTIONS,
+    _match,
+    """Match the requests of a market with the cheapest orders that fit, and pay the gas.
+
+    Anybody may run one. Requests are published with `poolhand order request` and `order publish`;
+    who asks needs RLC on its account and no coin.
+
+    Example: poolhand market match --chain arbitrum --market https://market.example --wallet 0x…
+
+    Exit codes: 0 stopped, 2 a setting is wrong or the wallet is in use, 4 the chain is out of
+    reach.
     """,
 )

@@ -28,7 +28,7 @@ from poolhand.cli.selling import (
 )
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Refused
-from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
@@ -48,9 +48,16 @@ OutputOption = Annotated[
     str, typer.Option("--output", metavar="FILE", help="A new file for the order.")
 ]
 CategoryOption = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Of a pool's order: how long tasks may take.")
+    int, typer.Option(min=0, metavar="N", help="How long tasks may take (of pools, requests).")
 ]
-TrustOption = Annotated[int, typer.Option(min=0, metavar="N", help="Of a pool's order: the most.")]
+TrustOption = Annotated[int, typer.Option(min=0, metavar="N", help="Sold at most; wanted.")]
+RequestedApp = Annotated[str, typer.Argument(metavar="APP", help="The address of an app.")]
+AppArgs = Annotated[str, typer.Option("--args", metavar="TEXT", help="Command line of the app.")]
+DatasetOption = Annotated[str, typer.Option(metavar="ADDRESS", help="A dataset.")]
+TasksOption = Annotated[int, typer.Option(min=1, metavar="N", help="How many equal tasks.")]
+MostForApp = Annotated[str, typer.Option(metavar="RLC", help="Most for the app, of one task.")]
+MostForDataset = Annotated[str, typer.Option(metavar="RLC", help="Most for the dataset.")]
+MostForPool = Annotated[str, typer.Option(metavar="RLC", help="Most for the workerpool.")]
 OwnerOption = Annotated[str, typer.Option("--owner", metavar="ADDRESS", help="Whose. [yours]")]
 EXAMPLE_HASH = f"0x{'3d' * 32}"
 
@@ -102,6 +109,67 @@ async def create(
         write_order(signed, output)
     members = encode_order(signed)
     rows = (*members.items(), ("file", output or None))
+    return Answer(members, lambda: pairs(rows))
+
+
+@verb(
+    app,
+    "request",
+    example=(
+        "poolhand order request 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd --pool-price 2 "
+        "--output request.json"
+    ),
+)
+async def request(
+    command: CommandRun,
+    address: RequestedApp,
+    args: AppArgs = "",
+    dataset: DatasetOption = "",
+    tasks: TasksOption = 1,
+    trust: TrustOption = 1,
+    category: CategoryOption = 0,
+    tag: TagOption = None,
+    only_pool: OnlyPool = "",
+    app_price: MostForApp = "0",
+    dataset_price: MostForDataset = "0",
+    pool_price: MostForPool = "0",
+    output: OutputOption = "",
+) -> Answer:
+    """Sign a request for a computation; nothing is published, sent or paid.
+
+    Whoever has it may match it and pays the gas: publish it (`poolhand order publish`), and a
+    matcher does. Deal and tasks have their ids already. You need RLC on your account, and no coin.
+    """
+    from poolhand.cli.render import pairs
+    from poolhand.domain.hashes import deal_id, task_id
+    from poolhand.requester.selling import MaxPrices
+    from poolhand.requester.wish import Wish
+    from poolhand.wire.order_json import encode_order
+
+    wish = Wish(
+        Address.parse(address),
+        dataset=Address.parse(dataset) if dataset else ZERO_ADDRESS,
+        args=args,
+        tasks=tasks,
+        trust=Trust(trust),
+        category=category,
+        tag=tag_of(tag or ()),
+        workerpool=Address.parse(only_pool) if only_pool else ZERO_ADDRESS,
+    )
+    most = MaxPrices(*map(parse_rlc, (app_price, dataset_price, pool_price)))
+    async with command.requester(signing=True) as requester:
+        signed = requester.selling.request(wish, most)
+        name = (await requester.order_state(signed)).order_hash
+    if output:
+        write_order(signed, output)
+    deal = deal_id(name, 0)
+    members = {
+        **encode_order(signed),
+        "hash": str(name),
+        "deal_id": str(deal),
+        "task_ids": [str(task_id(deal, index)) for index in range(tasks)],
+    }
+    rows = (*encode_order(signed).items(), ("deal, once matched", deal), ("file", output or None))
     return Answer(members, lambda: pairs(rows))
 
 

@@ -23,7 +23,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
-    from poolhand.domain.orders.choosing import Offer
+    from poolhand.domain.orders.choosing import Bundle
     from poolhand.requester.claims import Claimed
     from poolhand.requester.session import Session, SessionDeal, Wished
     from poolhand.requester.wish import Wish
@@ -186,7 +186,7 @@ def _tell_prices(command: CommandRun, session: Session) -> None:
 
     said: set[str] = set()
 
-    def tell(offer: Offer, wish: Wish) -> None:
+    def tell(offer: Bundle, wish: Wish) -> None:
         line = offer_line(offer, wish.tasks)
         if line not in said:
             said.add(line)

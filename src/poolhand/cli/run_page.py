@@ -34,7 +34,7 @@ from poolhand.domain.units import NanoRlc
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolhand.domain.orders.choosing import Offer
+    from poolhand.domain.orders.choosing import Bundle
     from poolhand.requester.claims import Claimed
     from poolhand.requester.results import Result
     from poolhand.requester.session import SessionDeal, Wished
@@ -125,7 +125,7 @@ def given_lines(given: Wished) -> Iterator[str]:
         yield "rely on is told in docs/how-to/app-contract.md"
 
 
-def offer_line(offer: Offer, tasks: int) -> str:
+def offer_line(offer: Bundle, tasks: int) -> str:
     """Tell what an offer would cost, and of whom it is."""
     sellers = [offer.app, *(() if offer.dataset is NO_DATASET else (offer.dataset,)), offer.pool]
     parts = ", ".join(f"{each.kind} {each.resource} {rlc(each.price)}" for each in sellers)

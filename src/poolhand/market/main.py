@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from typing import Final
 
+import httpx
 import structlog
 
 from poolhand.chain import connect
+from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.errors import EndsProgram, Unavailable
+from poolhand.domain.ids import Address
+from poolhand.domain.market.requests import MatchQuota
 from poolhand.domain.onchain import Head
+from poolhand.keys.keystore import open_wallet
+from poolhand.keys.lock import WalletLock
 from poolhand.market.assembly import MarketWorld, assemble
 from poolhand.market.follower import Follower
+from poolhand.market.matcher import Matcher
 from poolhand.observe.outage_log import OutageLog
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
+from poolhand.ports.chain import HubFacts
 from poolhand.ports.clock import Clock
+from poolhand.settings.home import at_home
 from poolhand.settings.market import MarketSettings
+from poolhand.settings.matcher import MatcherSettings
+from poolhand.settings.wallets import DEFAULT_KEYSTORE
+from poolhand.store.file import FileJournal
 from poolhand.store.market.database import MarketDatabase
+from poolhand.store.section import Section
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
+from poolhand.transport.market_client import MarketClient
 from poolhand.transport.plumbing import first_of
 
+TIMEOUT: Final = 30.0
+"""Seconds for an answer of another's market to begin."""
 PAUSE: Final = 0.5
 """Seconds before a look at the chain that failed is repeated."""
 log = structlog.get_logger()
@@ -60,6 +77,53 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
 
             following = follow(follower, watcher.heads(), SystemClock())
             await first_of(serve_on(app, listener, announce), following)
+
+
+async def match(settings: MatcherSettings, ready: Callable[[str], None] | None = None) -> None:
+    """Match the requests of a market until cancelled.
+
+    Args:
+        settings: Of whoever pays the gas.
+        ready: Told the market's URL once requests are looked at.
+
+    Raises:
+        WrongPassword, WalletInUse, JournalCorrupt: The wallet cannot be used.
+        ChainUnreachable: No endpoint answers at the start.
+    """
+    guard_recursion()
+    wallet = await asyncio.to_thread(
+        open_wallet, settings.wallet, DEFAULT_KEYSTORE, settings.password
+    )
+    lock = WalletLock(settings.locks, wallet.address)
+    async with AsyncExitStack() as stack:
+        stack.callback(lock.release)
+        lock.acquire()
+        after = stack.enter_context(ExitStack())  # the journal outlives the connection
+        chain = await stack.enter_async_context(connect(settings.chain))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT))
+        journal = after.enter_context(closing(_journal(settings, chain.facts, wallet.address)))
+        matcher = Matcher(
+            chain.hub,
+            MarketClient(http, settings.market, hub_domain(chain.facts)),
+            chain.sender(wallet, Section(journal, "tx")),
+            MatchQuota(settings.most_matches, settings.match_window),
+            SystemClock(),
+        )
+        log.info("matcher_started", market=settings.market, wallet=str(wallet.address))
+        if ready is not None:
+            ready(settings.market)
+        await matcher.run()
+
+
+def hub_domain(facts: HubFacts) -> Domain:
+    """Return the domain of orders on a hub."""
+    return order_domain(facts.chain_id, facts.hub)
+
+
+def _journal(settings: MatcherSettings, facts: HubFacts, wallet: Address) -> FileJournal:
+    home = at_home(settings.state) / f"{facts.chain_id}-{facts.hub}"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return FileJournal(home / f"{wallet}.journal")
 
 
 async def follow(follower: Follower, heads: AsyncIterator[Head], clock: Clock) -> None:

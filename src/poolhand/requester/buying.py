@@ -16,7 +16,7 @@ from poolhand.domain.errors import BrokenPrecondition, Refused, Reverted
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.onchain import Deposit, Receipt
-from poolhand.domain.orders.choosing import Offer
+from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import MatchOrders, OrderT, Salt, Signed
 from poolhand.domain.units import NanoRlc
@@ -36,7 +36,7 @@ from poolhand.requester.spending_wallet import OpenWallet, SpendingWallet
 from poolhand.requester.wish import Wish, request_order
 
 TRIES: Final = 5
-"""Offers of a market that are tried: the book may be a block behind the chain."""
+"""Bundles of a market that are tried: the book may be a block behind the chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Buyer:
         wallet: SpendingWallet,
         entropy: Entropy,
         sellers: Sellers,
-        offered: Callable[[Offer, Wish], None] = lambda _offer, _wish: None,
+        offered: Callable[[Bundle, Wish], None] = lambda _offer, _wish: None,
     ) -> None:
         self._wallet, self._entropy = wallet, entropy
         self._sellers, self._offered = sellers, offered
@@ -81,7 +81,7 @@ class Buyer:
             OrdersUnfit: The orders do not match; every reason is told.
             StakeTooLow: The stake does not cover the price; says how much to deposit.
             BalanceTooLow: There is not enough RLC to deposit.
-            PriceTooHigh, VolumeTooSmall: The offer is not good enough.
+            PriceTooHigh, VolumeTooSmall: The bundle is not good enough.
             NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
             NothingFits: The market has no orders for it; says why not of each.
             PoolDown, PoolRefused, MarketDown: Nobody sells.
@@ -105,9 +105,9 @@ class Buyer:
         async with self._wallet.open() as spending:
             made = replace(wish, app=app)
             sources = self._sources(made, spending.hub, app_is_new=True)
-            async with aclosing(sources.offers()) as offers:
-                async for offer in offers:
-                    self._offered(offer, made)
+            async with aclosing(sources.bundles()) as bundles:
+                async for bundle in bundles:
+                    self._offered(bundle, made)
                     return
 
     def _sources(self, wish: Wish, hub: Hub, *, app_is_new: bool = False) -> OrderSources:
@@ -151,12 +151,12 @@ class Buyer:
         return Purchase(deal, receipt)
 
     async def _orders(self, wish: Wish, hub: Hub, *, deposit: bool) -> MatchOrders:
-        """Return the orders of the first offer that the chain would match; sends nothing."""
+        """Return the orders of the first bundle that the chain would match; sends nothing."""
         faults: list[Refused] = []
-        async with aclosing(self._sources(wish, hub).offers()) as offers:
-            async for offer in offers:
-                self._offered(offer, wish)
-                orders = self._signed(wish, offer, hub)
+        async with aclosing(self._sources(wish, hub).bundles()) as bundles:
+            async for bundle in bundles:
+                self._offered(bundle, wish)
+                orders = self._signed(wish, bundle, hub)
                 try:
                     await check(hub, wish, orders, ignore_stake=deposit)
                 except (OrdersUnfit, VolumeTooSmall) as fault:
@@ -167,10 +167,10 @@ class Buyer:
                     return orders
         raise faults[0]
 
-    def _signed(self, wish: Wish, offer: Offer, hub: Hub) -> MatchOrders:
+    def _signed(self, wish: Wish, bundle: Bundle, hub: Hub) -> MatchOrders:
         """Sign our request, and orders of what is our own."""
-        request = request_order(wish, self._wallet.address, Salt(self._entropy.bytes(32)), offer)
-        made = offer.orders(self._sign(request, hub))
+        request = request_order(wish, self._wallet.address, Salt(self._entropy.bytes(32)), bundle)
+        made = bundle.orders(self._sign(request, hub))
         app, dataset = made.app, made.dataset
         if not app.signature and wish.app_order is None:
             app = self._sign(app.order, hub)

@@ -26,7 +26,7 @@ from poolhand.domain.onchain import (
     TransferRlc,
     Withdraw,
 )
-from poolhand.domain.orders.choosing import Offer
+from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.orders.model import Signed
 from poolhand.domain.signal import Signal
 from poolhand.domain.units import NanoRlc, Wei
@@ -127,7 +127,7 @@ class Requester:
         self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
         url, domain = settings.market_url, hub_domain(chain.hub)
         self._market = MarketClient(http, url, domain) if url else None
-        self.offered: Signal[Offer, Wish] = Signal()
+        self.offered: Signal[Bundle, Wish] = Signal()
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from poolhand.domain.errors import Refused
@@ -19,6 +19,7 @@ from poolhand.domain.orders.model import (
     DatasetOrder,
     Order,
     OrderT,
+    RequestOrder,
     Salt,
     Signed,
     WorkerpoolOrder,
@@ -31,6 +32,7 @@ from poolhand.ports.clock import Entropy
 from poolhand.requester.checking import OrderState, hub_domain, order_state
 from poolhand.requester.sellers import NoSuchAsset, demanded
 from poolhand.requester.spending_wallet import SpendingWallet
+from poolhand.requester.wish import Wish, asked_by
 from poolhand.transport.market_client import MarketClient
 from poolhand.wire.market_queries import EQUALS
 
@@ -63,6 +65,15 @@ class SaleTerms:
     def limit(self, name: str) -> Address:
         """Return who alone may use it, zero for anybody."""
         return (self.only or {}).get(name, ZERO_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPrices:
+    """The most that one task of a request may cost (nRLC), by what is paid for."""
+
+    app: NanoRlc = NanoRlc(0)
+    dataset: NanoRlc = NanoRlc(0)
+    pool: NanoRlc = NanoRlc(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,16 @@ class Selling:
                 f"{sort.value} {resource} {whose}: correct the address, or use its owner's wallet"
             )
         return signed
+
+    def request(self, wish: Wish, most: MaxPrices) -> Signed[RequestOrder]:
+        """Sign a request that anybody may match; nothing is published or sent."""
+        asked = replace(
+            asked_by(self._wallet.address, wish, self.salt),
+            app_max_price=most.app,
+            dataset_max_price=most.dataset,
+            workerpool_max_price=most.pool,
+        )
+        return self.signed(asked)
 
     def signed(self, order: OrderT) -> Signed[OrderT]:
         """Sign an order."""

@@ -15,8 +15,8 @@ from poolhand.domain.ids import Address
 from poolhand.domain.orders.choosing import (
     NO_DATASET,
     AnySold,
+    Bundle,
     Candidate,
-    Offer,
     Shelf,
     Want,
     fitting,
@@ -54,8 +54,8 @@ class OrderSources:
     sellers: Sellers
     app_is_new: bool = False
 
-    async def offers(self) -> AsyncGenerator[Offer]:
-        """Yield offers, the market's cheapest first; the buyer's own orders in them are unsigned.
+    async def bundles(self) -> AsyncGenerator[Bundle]:
+        """Yield bundles, the market's cheapest first; the buyer's own orders in them are unsigned.
 
         Raises:
             NothingFits: The market has none; says why not of each order.
@@ -64,16 +64,16 @@ class OrderSources:
         """
         if self._asks_market:
             try:
-                async for offer in self._chosen(None):
-                    yield offer
+                async for bundle in self._chosen(None):
+                    yield bundle
             except (NothingFits, MarketDown):
                 if self.sellers.pool is None:
                     raise
             if self.sellers.pool is None:
                 return
         pool = self.wish.workerpool_order or await self._of_pool()
-        async for offer in self._chosen(_whole(pool)):
-            yield offer
+        async for bundle in self._chosen(_whole(pool)):
+            yield bundle
 
     @property
     def _asks_market(self) -> bool:
@@ -85,7 +85,7 @@ class OrderSources:
         market = self.sellers.market
         return MarketShelf(market, self.buyer) if market else None
 
-    async def _chosen(self, pool: Candidate | None) -> AsyncGenerator[Offer]:
+    async def _chosen(self, pool: Candidate | None) -> AsyncGenerator[Bundle]:
         """Yield what fits, of that pool or of any in the market; looks wider where nothing does."""
         shelf = await self._shelf(pool, wide=False)
         if pool is not None and len(shelf.combinations()) == 1:  # no choice: the check tells why
@@ -96,8 +96,8 @@ class OrderSources:
         if not found:
             shelf = await self._shelf(pool, wide=True)
             found = list(fitting(want, shelf, facts))
-        for offer in found:
-            yield offer
+        for bundle in found:
+            yield bundle
         if not found:
             assert self.sellers.market is not None
             why = rejected(want, shelf, facts)
@@ -185,7 +185,8 @@ class OrderSources:
             )
 
     async def _want(self) -> Want:
-        return Want(asked_by(self.buyer, self.wish, self._salt()), self.wish.max_price)
+        request = asked_by(self.buyer, self.wish, self._salt())
+        return Want(request, self.wish.tasks, self.wish.max_price)
 
     async def _rules(self) -> Facts:
         categories = await self.hub.categories()

@@ -8,7 +8,7 @@ from eth_hash.auto import keccak
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.orders.choosing import Offer
+from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.orders.model import (
     AppOrder,
     DatasetOrder,
@@ -142,12 +142,12 @@ def asked_by(requester: Address, wish: Wish, salt: Salt) -> RequestOrder:
     )
 
 
-def request_order(wish: Wish, requester: Address, salt: Salt, offer: Offer) -> RequestOrder:
-    """Ask for the wish at exactly the prices of an offer, from exactly its pool."""
+def request_order(wish: Wish, requester: Address, salt: Salt, bundle: Bundle) -> RequestOrder:
+    """Ask for the wish at exactly the prices of a bundle, from exactly its pool."""
     return replace(
         asked_by(requester, wish, salt),
-        app_max_price=offer.app.price,
-        dataset_max_price=offer.dataset.price,
-        workerpool=offer.pool.resource,
-        workerpool_max_price=offer.pool.price,
+        app_max_price=bundle.app.price,
+        dataset_max_price=bundle.dataset.price,
+        workerpool=bundle.pool.resource,
+        workerpool_max_price=bundle.pool.price,
     )

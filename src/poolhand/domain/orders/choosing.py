@@ -74,19 +74,24 @@ class Shelf:
     datasets: tuple[Candidate, ...]
     pools: tuple[Candidate, ...]
 
-    def combinations(self) -> list[Offer]:
+    def combinations(self) -> list[Bundle]:
         """Return every combination, cheapest first."""
         every = product(self.apps, self.datasets, self.pools)
-        return sorted((Offer(*each) for each in every), key=lambda offer: offer.price)
+        return sorted((Bundle(*each) for each in every), key=lambda bundle: bundle.price)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Bundle:
     """Three orders that a request may be matched with."""
 
     app: Candidate
     dataset: Candidate
     pool: Candidate
+
+    @property
+    def parts(self) -> tuple[Candidate, Candidate, Candidate]:
+        """All three."""
+        return self.app, self.dataset, self.pool
 
     @property
     def price(self) -> NanoRlc:
@@ -106,44 +111,53 @@ class Want:
     """What a buyer asks for.
 
     Attributes:
-        request: Unsigned; its prices are not looked at.
+        request: What is asked for.
+        tasks: That every order must have left.
         most: What one task may cost in all (nRLC); None: anything.
+        is_signed: Whether the prices in the request are what it pays; else they follow the bundle.
     """
 
     request: RequestOrder
+    tasks: int
     most: NanoRlc | None = None
+    is_signed: bool = False
+
+    def asked(self, bundle: Bundle) -> RequestOrder:
+        """Return the request as it would be matched with a bundle."""
+        if self.is_signed:
+            return self.request
+        return replace(
+            self.request,
+            app_max_price=bundle.app.price,
+            dataset_max_price=bundle.dataset.price,
+            workerpool_max_price=bundle.pool.price,
+        )
 
 
 NO_DATASET: Final = Candidate(Signed(NO_DATASET_ORDER, b""), 2**256)
 """Stands in the shelf where none is bought."""
 
 
-def fitting(want: Want, shelf: Shelf, facts: Facts) -> Iterator[Offer]:
-    """Yield the offers that fit, cheapest first."""
-    for offer in shelf.combinations():
-        if next(broken(want, offer, facts), None) is None:
-            yield offer
+def fitting(want: Want, shelf: Shelf, facts: Facts) -> Iterator[Bundle]:
+    """Yield the bundles that fit, cheapest first."""
+    for bundle in shelf.combinations():
+        if next(broken(want, bundle, facts), None) is None:
+            yield bundle
 
 
-def broken(want: Want, offer: Offer, facts: Facts) -> Iterator[str]:
-    """Yield the rules that an offer breaks, as sentences: what is wrong, who must act and how."""
-    asked = replace(
-        want.request,
-        app_max_price=offer.app.price,
-        dataset_max_price=offer.dataset.price,
-        workerpool_max_price=offer.pool.price,
-    )
-    for unmet in terms_unmet(offer.orders(Signed(asked, b"")), facts):
+def broken(want: Want, bundle: Bundle, facts: Facts) -> Iterator[str]:
+    """Yield the rules that a bundle breaks, as sentences: what is wrong, who must act and how."""
+    for unmet in terms_unmet(bundle.orders(Signed(want.asked(bundle), b"")), facts):
         yield unmet.sentence
-    for each in (offer.app, offer.dataset, offer.pool):
-        if each.left < asked.volume:
+    for each in bundle.parts:
+        if each.left < want.tasks:
             yield (
-                f"its {each.kind} order has {each.left} tasks left of the {asked.volume} wanted: "
+                f"its {each.kind} order has {each.left} tasks left of the {want.tasks} wanted: "
                 "the requester must ask for fewer --tasks"
             )
-    if want.most is not None and offer.price > want.most:
+    if want.most is not None and bundle.price > want.most:
         yield (
-            f"one task costs {show_rlc(offer.price)} RLC, over the limit of "
+            f"one task costs {show_rlc(bundle.price)} RLC, over the limit of "
             f"{show_rlc(want.most)}: the requester must raise --max-price, or take a smaller "
             "category"
         )
@@ -151,7 +165,7 @@ def broken(want: Want, offer: Offer, facts: Facts) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class UnfitCandidate:
-    """An order that is in no offer that fits, and what hinders the best one that it is in."""
+    """An order that is in no bundle that fits, and what hinders the best one that it is in."""
 
     candidate: Candidate
     why: tuple[str, ...]
@@ -160,12 +174,12 @@ class UnfitCandidate:
 def rejected(want: Want, shelf: Shelf, facts: Facts) -> tuple[UnfitCandidate, ...]:
     """Return the orders for sale that make no deal, each with the rules that it breaks.
 
-    A rule that every offer breaks alike is told of every order.
+    A rule that every bundle breaks alike is told of every order.
     """
-    offers = [(offer, tuple(broken(want, offer, facts))) for offer in shelf.combinations()]
+    bundles = [(bundle, tuple(broken(want, bundle, facts))) for bundle in shelf.combinations()]
     found = []
     for each in chain(shelf.apps, shelf.datasets, shelf.pools):
-        known = [why for offer, why in offers if each in (offer.app, offer.dataset, offer.pool)]
+        known = [why for bundle, why in bundles if each in bundle.parts]
         least = min(known, key=len, default=())
         if least and each is not NO_DATASET:
             found.append(UnfitCandidate(each, least))

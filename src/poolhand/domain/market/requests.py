@@ -1,0 +1,131 @@
+"""Which requests a matcher serves, and with what: the rules of whoever pays the gas for others.
+
+A request is matched whole: with orders that have all of its tasks left, so that one transaction
+serves it. Its own prices decide, for they are what it was signed for.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
+from poolhand.domain.market.filters import Allowed, BookFilter
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.choosing import Candidate
+from poolhand.domain.orders.model import RequestOrder
+from poolhand.domain.tag import NO_TAG
+from poolhand.domain.units import Seconds, UnixSeconds
+
+FIRST_PAUSE: Final = 2
+"""Seconds until a request is looked at again for which nothing was found; then twice as long."""
+LONGEST_PAUSE: Final = 300
+MOST_REQUESTERS: Final = 10_000
+"""Requesters whose matches are counted; who was served longest ago is forgotten first."""
+
+
+def app_filter(request: RequestOrder, tasks: int) -> BookFilter:
+    """Return which app orders a request may be matched with."""
+    parties: dict[str, Allowed] = {"app": (request.app,), "dataset": usable(request.dataset)}
+    parties["requester"] = usable(request.requester)
+    return BookFilter(OrderSort.APP, parties, min_volume=tasks)
+
+
+def dataset_filter(request: RequestOrder, tasks: int) -> BookFilter | None:
+    """Return which dataset orders it may be matched with; None where it wants none."""
+    if request.dataset.is_zero:
+        return None
+    parties: dict[str, Allowed] = {"dataset": (request.dataset,), "app": usable(request.app)}
+    parties["requester"] = usable(request.requester)
+    return BookFilter(OrderSort.DATASET, parties, min_volume=tasks)
+
+
+def pool_filter(request: RequestOrder, tasks: int) -> BookFilter:
+    """Return which workerpool orders it may be matched with."""
+    parties: dict[str, Allowed] = {
+        "app": usable(request.app),
+        "dataset": usable(request.dataset),
+        "requester": usable(request.requester),
+    }
+    if not request.workerpool.is_zero:
+        parties["workerpool"] = (request.workerpool,)
+    return BookFilter(
+        OrderSort.WORKERPOOL,
+        parties,
+        category=request.category,
+        min_trust=request.trust if request.trust > 1 else None,
+        min_tag=None if request.tag == NO_TAG else request.tag,
+        min_volume=tasks,
+    )
+
+
+def usable(address: Address) -> Allowed:
+    """Return what a restriction may be for somebody to be let through it."""
+    return (ZERO_ADDRESS,) if address.is_zero else (ZERO_ADDRESS, address)
+
+
+@dataclass(slots=True)
+class MatchQuota:
+    """How many matches one requester is given in a while, so that nobody spends all of the gas.
+
+    Attributes:
+        most: In ``window`` (seconds).
+    """
+
+    most: int
+    window: Seconds
+    _given: OrderedDict[Address, deque[UnixSeconds]] = field(default_factory=OrderedDict)
+
+    def admits(self, requester: Address, now: UnixSeconds) -> bool:
+        """Whether a requester may be given one more."""
+        times = self._given.get(requester)
+        while times and times[0] <= now - self.window:
+            times.popleft()
+        return not times or len(times) < self.most
+
+    def count(self, requester: Address, now: UnixSeconds) -> None:
+        """Count one match."""
+        self._given.setdefault(requester, deque()).append(now)
+        self._given.move_to_end(requester)
+        while len(self._given) > MOST_REQUESTERS:
+            self._given.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Backoff:
+    """When requests that could not be matched are looked at again."""
+
+    _next: dict[OrderHash, tuple[int, UnixSeconds]] = field(default_factory=dict)
+
+    def is_due(self, name: OrderHash, now: UnixSeconds) -> bool:
+        """Whether to look at a request."""
+        return name not in self._next or now >= self._next[name][1]
+
+    def put_off(self, name: OrderHash, now: UnixSeconds) -> None:
+        """Look at it later."""
+        pause = min(2 * self._next[name][0], LONGEST_PAUSE) if name in self._next else FIRST_PAUSE
+        self._next[name] = pause, UnixSeconds(now + pause)
+
+    def keep_only(self, names: set[OrderHash]) -> None:
+        """Forget requests that are not open any more."""
+        self._next = {name: told for name, told in self._next.items() if name in names}
+
+
+@dataclass(slots=True)
+class InUse:
+    """Tasks of orders that are being matched: the market does not know of it yet."""
+
+    _tasks: dict[Candidate, int] = field(default_factory=dict)
+
+    def left(self, found: Candidate) -> Candidate:
+        """Return an order with what is left of it after what is under way."""
+        return Candidate(found.signed, found.left - self._tasks.get(_key(found), 0))
+
+    def take(self, found: Candidate, tasks: int) -> None:
+        """Use tasks of an order."""
+        self._tasks[_key(found)] = self._tasks.get(_key(found), 0) + tasks
+
+
+def _key(found: Candidate) -> Candidate:
+    return Candidate(found.signed, 0)

@@ -1,0 +1,181 @@
+"""Matches requests that were published with the cheapest orders that fit, and pays the gas.
+
+Anybody can run one, for anybody may send ``matchOrders``. A match is one purpose of the wallet's
+sender, named by the deal that it makes: journaled before it is sent, and after a crash found again,
+never sent twice. The sender simulates it first, so a deal that somebody else has made meanwhile
+costs nothing.
+
+Source: onchain.md 13.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import structlog
+
+from poolhand.domain.eip712 import order_domain
+from poolhand.domain.errors import Malformed, OutOfGas, Refused, Reverted, Unavailable
+from poolhand.domain.hashes import deal_id
+from poolhand.domain.market.book import BookOrder
+from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.requests import (
+    Backoff,
+    InUse,
+    MatchQuota,
+    app_filter,
+    dataset_filter,
+    pool_filter,
+)
+from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.choosing import NO_DATASET, Bundle, Candidate, Shelf, Want, fitting
+from poolhand.domain.orders.matching import Facts
+from poolhand.domain.orders.model import RequestOrder, Signed
+from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.chain import Hub, TransactionSender
+from poolhand.ports.clock import Clock
+from poolhand.transport.market_client import MarketClient
+
+MOST_AT_ONCE: Final = 50
+"""Requests that are looked at in one round: those that pay their pool most."""
+FEW: Final = 10
+"""Orders of each kind that are looked at for one request, cheapest first."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    entry: BookOrder
+    used: int
+    bundle: Bundle
+
+
+class Matcher:
+    """Matches the requests of one market.
+
+    Args:
+        hub: Of the chain.
+        market: Whose requests are matched.
+        sender: Sends, and pays.
+        quota: Of each requester.
+        clock: Time.
+        pause: Seconds between two rounds.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        market: MarketClient,
+        sender: TransactionSender,
+        quota: MatchQuota,
+        clock: Clock,
+        pause: float = 1.0,
+    ) -> None:
+        self._hub, self._market, self._sender = hub, market, sender
+        self._quota, self._clock, self._pause = quota, clock, pause
+        self._backoff = Backoff()
+        self._domain = order_domain(hub.facts.chain_id, hub.facts.hub)
+        self._outage = OutageLog(
+            "matching_stands_still",
+            "matching_goes_on",
+            acts="operator of the matcher",
+            next_step="see that market and chain answer and the wallet has coin",
+        )
+
+    async def run(self) -> NoReturn:
+        """Match for ever, whatever fails meanwhile."""
+        while True:
+            try:
+                await self.round()
+            except (Unavailable, OutOfGas, Malformed, Refused) as fault:
+                self._outage.tell(fault)
+            else:
+                self._outage.over()
+            await self._clock.sleep(self._pause)
+
+    async def round(self) -> int:
+        """Look once at the open requests and match what can be; returns how many were matched.
+
+        Raises:
+            MarketDown, ChainUnreachable: Nothing more can be done now.
+            OutOfGas: The wallet cannot pay.
+        """
+        page = await self._market.orders(BookFilter(OrderSort.REQUEST), size=MOST_AT_ONCE)
+        self._backoff.keep_only({entry.order_hash for entry in page.orders})
+        ready = await self._ready(page.orders)
+        if not ready:
+            return 0
+        sent = await asyncio.gather(*map(self._match, ready), return_exceptions=True)
+        for each in sent:
+            if isinstance(each, BaseException):
+                raise each
+        return sum(map(bool, sent))
+
+    async def _ready(self, entries: tuple[BookOrder, ...]) -> list[_Ready]:
+        """Return the requests that can be matched now, each with the cheapest bundle left."""
+        now = self._clock.now()
+        due = [each for each in entries if self._backoff.is_due(each.order_hash, now)]
+        if not due:
+            return []
+        used = await self._hub.consumed([each.order_hash for each in due])
+        rules = Facts(self._domain, len(await self._hub.categories()), None, None, None)
+        in_use, found = InUse(), []
+        for entry in due:
+            bundle = await self._offer(entry, used[entry.order_hash], rules, in_use)
+            if bundle is None or not self._quota.admits(entry.signer, now):
+                self._backoff.put_off(entry.order_hash, now)
+            else:
+                self._quota.count(entry.signer, now)
+                found.append(_Ready(entry, used[entry.order_hash], bundle))
+        return found
+
+    async def _offer(
+        self, entry: BookOrder, used: int, rules: Facts, in_use: InUse
+    ) -> Bundle | None:
+        request: Any = entry.order
+        assert isinstance(request, RequestOrder)
+        tasks = request.volume - used
+        if tasks <= 0:
+            return None
+        shelf = await self._shelf(request, tasks, in_use)
+        bundle = next(fitting(Want(request, tasks, is_signed=True), shelf, rules), None)
+        for each in bundle.parts if bundle else ():
+            in_use.take(each, tasks)
+        return bundle
+
+    async def _shelf(self, request: RequestOrder, tasks: int, in_use: InUse) -> Shelf:
+        data = dataset_filter(request, tasks)
+        apps, datasets, pools = await asyncio.gather(
+            self._some(app_filter(request, tasks), in_use),
+            self._some(data, in_use),
+            self._some(pool_filter(request, tasks), in_use),
+        )
+        return Shelf(apps, datasets, pools)
+
+    async def _some(self, wanted: BookFilter | None, in_use: InUse) -> tuple[Candidate, ...]:
+        if wanted is None:
+            return (NO_DATASET,)
+        page = await self._market.orders(wanted, size=FEW)
+        return tuple(in_use.left(_candidate(each)) for each in page.orders)
+
+    async def _match(self, ready: _Ready) -> bool:
+        """Send one match; whether it made a deal."""
+        entry, now = ready.entry, self._clock.now()
+        request: Any = entry.order
+        name = deal_id(entry.order_hash, ready.used)
+        orders = ready.bundle.orders(Signed(request, entry.sign))
+        try:
+            receipt = await self._sender.send(f"match:{name}", orders)
+        except Reverted as fault:
+            log.info("match_refused", deal=str(name), cause=str(fault))
+            self._backoff.put_off(entry.order_hash, now)
+            return False
+        log.info("request_matched", deal=str(name), tx=str(receipt.tx_hash))
+        return True
+
+
+def _candidate(entry: BookOrder) -> Candidate:
+    order: Any = entry.order
+    return Candidate(Signed(order, entry.sign), entry.remaining)
