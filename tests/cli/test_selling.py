@@ -23,7 +23,7 @@ SELLING = [
     if words.split()[0] in ("order", "market")
     or words in ("app publish", "app unpublish", "dataset publish", "dataset unpublish")
 ]
-SELLING.remove("market serve")
+SELLING = [words for words in SELLING if words not in ("market serve", "market match")]
 UNTIL = "still valid on chain until cancelled"
 
 

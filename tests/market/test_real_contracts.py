@@ -16,15 +16,20 @@ from hub_world import Market, World
 from chain_fixtures import WALLETS, anvil, deployed_chain  # noqa: F401 - fixtures
 from poolhand.chain import connect
 from poolhand.chain.encode import _app_tuple, function
+from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import sort_of
 from poolhand.domain.market.challenges import challenge_digest
+from poolhand.domain.market.requests import MatchQuota
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import AppOrder, Signed
 from poolhand.domain.tag import NO_TAG
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.market.matcher import Matcher
 from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.clock import SystemClock
+from poolhand.transport.market_client import MarketClient
 from poolhand.wire.market_orders import market_order
 
 ASSET = "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)"
@@ -151,3 +156,48 @@ async def _scenario(node, world, contracts, client, follower):
     assert (await client.publish(lost, world.owner)).json()["error"] == "Resource not deployed"
     honest = Signed(strange, world.owner.sign_order(world.domain, strange))
     assert (await client.publish(honest, world.owner)).status_code == 200
+
+
+async def test_a_matcher_brings_a_request_onto_the_real_contracts(anvil, tmp_path):  # noqa: F811
+    """The requester signs and pays RLC; whoever runs the matcher pays the gas."""
+    database = MarketDatabase(f"sqlite:///{tmp_path / 'market.db'}")
+    async with connect(anvil.settings()) as chain:
+        sender = lambda wallet: anvil.sender(chain, wallet)  # noqa: E731 - as World wants it
+        world = World(chain.hub, chain.watcher, list(WALLETS), sender, None, None)
+        contracts = await Market.open(world)
+        app, follower = assemble(MarketWorld(chain.market, chain.facts), database, settings_of())
+        await follower.open()
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://market") as http:
+            try:
+                await _matched(world, contracts, Client(http, world.domain), follower)
+            finally:
+                database.close()
+
+
+async def _matched(world, contracts, client, follower):
+    orders = contracts.orders(dataset=True, tasks=2)
+    await follower.advance()
+    for signed, wallet in (
+        (orders.app, world.owner),
+        (orders.dataset, world.owner),
+        (orders.workerpool, world.owner),
+        (orders.request, world.requester),
+    ):
+        assert (await client.publish(signed, wallet)).status_code == 200
+    helper, requester = world.workers[0], world.requester.address
+    before = (await world.hub.coin_balances([requester, helper.address])).found
+    market = MarketClient(client.http, "http://market", world.domain)
+    quota = MatchQuota(9, Seconds(60))
+    matcher = Matcher(world.hub, market, world.sender(helper), quota, SystemClock())
+    assert await matcher.round() == 1
+    assert await matcher.round() == 0
+    after = (await world.hub.coin_balances([requester, helper.address])).found
+    assert after[requester] == before[requester]
+    assert after[helper.address] < before[helper.address]
+    name = deal_id(order_hash(world.domain, orders.request.order), 0)
+    deal = await world.hub.deal(name)
+    assert (deal.bot_size, deal.requester) == (2, requester)
+    await follower.advance()
+    for signed in (orders.app, orders.dataset, orders.workerpool, orders.request):
+        assert await client.status(signed) == ("filled", 0)
