@@ -36,15 +36,18 @@ APP, DATA, OTHER = (Address(bytes([n] * 20)) for n in (1, 2, 9))
 POOLS = [Address(bytes([n] * 20)) for n in (3, 4)]
 BUYER = Address(bytes([5] * 20))
 FACTS = Facts(order_domain(1, OTHER), 3, None, None, None)
-limits = st.sampled_from([ZERO_ADDRESS, ZERO_ADDRESS, APP, DATA, BUYER, OTHER, *POOLS])
+limits = st.sampled_from([ZERO_ADDRESS] * 30 + [APP, DATA, BUYER, OTHER, *POOLS])
+"""Most orders restrict nobody: else hardly any would fit."""
 prices = st.integers(0, 5).map(NanoRlc)
-tags = st.sampled_from([NO_TAG, NO_TAG, Tag.of(["gpu"]), Tag.of(["tee"])])
+tags = st.sampled_from([NO_TAG] * 8 + [Tag.of(["gpu"]), Tag.of(["tee"])])
 salts = st.integers(0, 2**64).map(lambda n: Salt(n.to_bytes(32, "big")))
 
 
 def candidates(orders):
     made = st.builds(
-        lambda order, left: Candidate(Signed(order, b""), left), orders, st.integers(0, 3)
+        lambda order, left: Candidate(Signed(order, b""), left),
+        orders,
+        st.sampled_from([0, 2, 3, 3, 3, 3]),
     )
     return st.lists(made, max_size=4).map(tuple)
 
@@ -62,8 +65,8 @@ pools = candidates(
         prices,
         st.just(3),
         tags,
-        st.integers(0, 1),
-        st.integers(0, 3).map(Trust),
+        st.sampled_from([0, 0, 0, 0, 1]),
+        st.sampled_from([0, 1, 3, 3, 3]).map(Trust),
         limits,
         limits,
         limits,
@@ -84,8 +87,8 @@ def cases(draw):
         NanoRlc(0),
         BUYER,
         draw(st.integers(1, 3)),
-        draw(tags),
-        draw(st.integers(0, 1)),
+        NO_TAG,
+        draw(st.sampled_from([0, 0, 0, 0, 1])),
         Trust(draw(st.integers(0, 2))),
         BUYER,
         ZERO_ADDRESS,
@@ -145,3 +148,34 @@ def test_the_rules_that_are_told_are_those_that_are_broken(case):
     for offer in shelf.combinations():
         told = tuple(broken(want, offer, FACTS))
         assert (not told) == fits(want, offer.app, offer.dataset, offer.pool)
+
+
+def test_the_cheaper_of_two_pools_comes_first_and_one_with_too_few_tasks_not_at_all():
+    z = ZERO_ADDRESS
+    app = AppOrder(APP, NanoRlc(1), 9, NO_TAG, z, z, z, Salt(bytes(32)))
+    pools = tuple(
+        Candidate(
+            Signed(
+                WorkerpoolOrder(POOLS[0], NanoRlc(price), 9, NO_TAG, 0, Trust(1), z, z, z, salt),
+                b"",
+            ),
+            left,
+        )
+        for price, left, salt in (
+            (3, 2, Salt(b"\x01" * 32)),
+            (2, 2, Salt(b"\x02" * 32)),
+            (1, 1, Salt(b"\x03" * 32)),
+        )
+    )
+    request = RequestOrder(
+        APP, NanoRlc(0), z, NanoRlc(0), z, NanoRlc(0), BUYER, 2, NO_TAG, 0, Trust(1), BUYER, z,
+        "{}", Salt(bytes(32)),
+    )  # fmt: skip
+    shelf = Shelf((Candidate(Signed(app, b""), 9),), (NO_DATASET,), pools)
+    found = list(fitting(Want(request, 2), shelf, FACTS))
+    assert [bundle.price for bundle in found] == [3, 4]
+    (unfit,) = rejected(Want(request, 2), shelf, FACTS)
+    assert unfit.candidate == pools[2]
+    assert "has 1 tasks left of the 2 wanted" in unfit.why[0]
+    signed = Want(request, 2, is_signed=True)
+    assert list(fitting(signed, shelf, FACTS)) == []
