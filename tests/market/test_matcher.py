@@ -18,6 +18,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.keys.wallet import Wallet
 from poolhand.market.matcher import Matcher
+from poolhand.store.errors import JournalFull
 from poolhand.transport.clock import ManualClock
 from requester_market import RLC, open_market
 
@@ -175,6 +176,25 @@ async def test_a_chain_that_is_away_is_told_and_the_match_is_made_when_it_is_bac
     stall.world.chain.before_send = None
     assert await running.round() == 1
     assert len(deals(stall)) == 1
+
+
+async def test_it_goes_on_after_an_outage_and_ends_without_its_journal(stall):
+    await stall.sell_pool(RLC)
+    await ask(stall)
+    faults = [ChainUnreachable("nobody answers"), JournalFull("the disk is full")]
+
+    def fail(_sender, _purpose, _call):
+        raise faults.pop(0)
+
+    class Quick(ManualClock):
+        async def sleep(self, seconds):
+            self.advance(seconds)
+
+    stall.world.chain.before_send = fail
+    with pytest.raises(JournalFull):
+        await matcher(stall, Quick()).run()
+    assert faults == []
+    assert deals(stall) == []
 
 
 # -------------------------------------------------------------------------------------- pure rules

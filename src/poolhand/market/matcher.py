@@ -17,7 +17,14 @@ from typing import Any, Final, NoReturn
 import structlog
 
 from poolhand.domain.eip712 import order_domain
-from poolhand.domain.errors import Malformed, OutOfGas, Refused, Reverted, Unavailable
+from poolhand.domain.errors import (
+    EndsProgram,
+    Malformed,
+    OutOfGas,
+    Refused,
+    Reverted,
+    Unavailable,
+)
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import BookFilter
@@ -85,10 +92,12 @@ class Matcher:
         )
 
     async def run(self) -> NoReturn:
-        """Match for ever, whatever fails meanwhile."""
+        """Match for ever, whatever fails meanwhile; without its journal it ends."""
         while True:
             try:
                 await self.round()
+            except EndsProgram:
+                raise
             except (Unavailable, OutOfGas, Malformed, Refused) as fault:
                 self._outage.tell(fault)
             else:
