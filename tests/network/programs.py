@@ -124,7 +124,7 @@ class Pool(Program):
         self.wallet, self.quick, self.is_open = wallet, quick, False
         self.entropy = SeededEntropy()
         self.asks_the_shelf, self.remembered = True, MemoryJournal()
-        self.markets, self.for_sale = (), MemoryJournal()
+        self.markets, self.for_sale, self.profile = (), MemoryJournal(), None
         self.before_acting = lambda _task, _effect: None
         self.settings = PoolSettings(
             chain=ChainSettings(("http://rpc.test",), world.chain.facts.hub),
@@ -156,6 +156,7 @@ class Pool(Program):
                 reputations=self.remembered,
                 markets=self.markets,
                 sale_log=self.for_sale,
+                profile=self.profile,
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

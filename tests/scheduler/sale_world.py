@@ -14,14 +14,16 @@ from poolhand.domain.eip712 import order_domain
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.market.pool_register import PoolRegister
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.asgi import application
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.market_client import MarketClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "network"))
-URL = "http://market.test"
+URL, POOL_URL = "http://market.test", "http://pool.test"
 SPINS = 100_000
 
 
@@ -46,6 +48,19 @@ class Line(httpx.AsyncBaseTransport):
     async def _hold(self):
         self.held = True
         await asyncio.Event().wait()
+
+
+class PoolDoor(httpx.AsyncBaseTransport):
+    """The way from the market to the pool's public API; it can be shut."""
+
+    def __init__(self, world) -> None:
+        self.world, self.is_shut = world, False
+
+    async def handle_async_request(self, request):
+        if self.is_shut:
+            raise httpx.ConnectError("nobody there", request=request)
+        app = application("Poolhand pool", self.world.scheduler.api(POOL_URL))
+        return await httpx.ASGITransport(app).handle_async_request(request)
 
 
 class SaleMarket:
@@ -103,9 +118,13 @@ async def market_for(world, folder):
         database.claim(facts.chain_id, facts.hub)
         known = MarketWorld(chain, facts, entropy=SeededEntropy(7))
         settings = MarketSettings(ChainSettings(("memory://",), facts.hub, 31337), most_requests=0)
-        app, follower = assemble(known, database, settings)
+        door, moment = PoolDoor(world), [1_700_000_000_000]
+        http = httpx.AsyncClient(transport=door)
+        register = PoolRegister(chain, facts, database, http, lambda: moment[0])
+        app, follower = assemble(known, database, settings, register)
         await follower.open()
         market = SaleMarket(world, database, app, follower, chain)
+        market.register, market.door, market.moment = register, door, moment
         yield market
         await market.http.aclose()
     finally:

@@ -57,6 +57,8 @@ def _notes(found: OrdersOnSale) -> Iterator[str]:
     for market in found.markets:
         if market.trouble:
             yield f"{market.url} does not answer, and is asked again: {market.trouble}"
+        if market.unregistered:
+            yield f"{market.url} does not show the pool itself: {market.unregistered}"
         for other in market.others:
             yield (
                 f"{market.url} shows order {other}, which the pool's program did not sign: it lets "

@@ -72,6 +72,7 @@ def _market(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "POOLHAND_MARKET_DATABASE": f"sqlite:///{plan.home / 'market' / 'market.db'}",
         "POOLHAND_MAX_OPEN_ORDERS": str(MOST_OPEN_ORDERS),
         "POOLHAND_MAX_REQUESTS": "0",
+        "POOLHAND_ALLOW_PRIVATE": "true",
         **plan.environment,
     }
 

@@ -19,17 +19,20 @@ from poolhand.market.api.deals import deal_routes
 from poolhand.market.api.edge import RequestEdge
 from poolhand.market.api.orders import order_routes
 from poolhand.market.api.overview import overview_routes
+from poolhand.market.api.pools import pool_routes
 from poolhand.market.authorization import Authorization
 from poolhand.market.follower import Follower
 from poolhand.market.pages.frame import Frame
 from poolhand.market.pages.own_api import OwnApi
 from poolhand.market.pages.serving import PageMaker, page_routes
+from poolhand.market.pool_register import PoolRegister
 from poolhand.market.publisher import Publisher
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.clock import Entropy
 from poolhand.ports.market_chain import MarketChain
 from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.address_rule import guarded_client, rule_for
 from poolhand.transport.asgi import application
 from poolhand.transport.clock import SystemEntropy
 
@@ -60,10 +63,24 @@ class MarketWorld:
     trouble: Callable[[], str] = lambda: ""
 
 
-def assemble(
+def pool_register(
     world: MarketWorld, database: MarketDatabase, settings: MarketSettings
+) -> PoolRegister:
+    """Build what knows the pools, and asks them how they are."""
+    http = guarded_client(rule_for(allow_private=settings.allow_private))
+    return PoolRegister(world.chain, world.facts, database, http, world.now)
+
+
+def assemble(
+    world: MarketWorld,
+    database: MarketDatabase,
+    settings: MarketSettings,
+    register: PoolRegister | None = None,
 ) -> tuple[FastAPI, Follower]:
-    """Build the service, and what keeps its book at the chain's newest block."""
+    """Build the service, and what keeps its book at the chain's newest block.
+
+    ``register`` knows the pools; one is made where none is given.
+    """
     facts = world.facts
     follower = Follower(world.chain, database, facts.chain_id, settings.first_block)
     parts = MarketParts(
@@ -74,7 +91,9 @@ def assemble(
         follower=follower,
         trouble=world.trouble,
     )
+    register = register or pool_register(world, database, settings)
     routes = (
+        pool_routes(parts, register),
         order_routes(parts), deal_routes(parts), about_routes(parts), overview_routes(parts),
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)

@@ -18,7 +18,7 @@ from poolhand.domain.market.requests import MatchQuota
 from poolhand.domain.onchain import Head
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
-from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.market.assembly import MarketWorld, assemble, pool_register
 from poolhand.market.follower import Follower
 from poolhand.market.matcher import Matcher
 from poolhand.observe.outage_log import OutageLog
@@ -65,7 +65,8 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
             database.claim(chain.facts.chain_id, chain.facts.hub)
             watcher = chain.watcher
             world = MarketWorld(chain.market, chain.facts, trouble=lambda: watcher.trouble)
-            app, follower = assemble(world, database, settings)
+            register = pool_register(world, database, settings)
+            app, follower = assemble(world, database, settings, register)
             await follower.open()
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             url = f"http://{host}:{port_of(listener)}"
@@ -76,7 +77,8 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
                     ready(url)
 
             following = follow(follower, watcher.heads(), SystemClock())
-            await first_of(serve_on(app, listener, announce), following)
+            asking = register.keep_asking(SystemClock())
+            await first_of(serve_on(app, listener, announce), following, asking)
 
 
 async def match(settings: MatcherSettings, ready: Callable[[str], None] | None = None) -> None:

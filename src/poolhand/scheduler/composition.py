@@ -22,6 +22,7 @@ from fastapi import APIRouter
 from poolhand.domain.deal import Deal
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address, DealId
+from poolhand.domain.market.profiles import PoolProfile
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
@@ -102,6 +103,7 @@ class Scheduler:
         fence: Asked before workers are told anything.
         markets: Where the pool is for sale.
         sale_log: What was signed for them; None forgets at a restart.
+        profile: What the pool says of itself there.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Scheduler:
         fence: Fence = UNFENCED,
         markets: Sequence[MarketClient] = (),
         sale_log: EventLog | None = None,
+        profile: PoolProfile | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner.address
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
@@ -201,7 +204,10 @@ class Scheduler:
             settings.workerpool,
             domain,
             SaleBook(sale_log, domain),
-            [MarketStall(each, owner, settings.workerpool, clock, fence) for each in markets],
+            [
+                MarketStall(each, owner, settings.workerpool, clock, fence, profile)
+                for each in markets
+            ],
             PoolOffer(
                 settings.prices,
                 self.preflight,

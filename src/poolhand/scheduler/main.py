@@ -13,8 +13,11 @@ import httpx
 import structlog
 
 from poolhand.chain import connect
+from poolhand.domain.deal import Workerpool
 from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.errors import Refused
+from poolhand.domain.market.profiles import MOST_NAME, PoolProfile
+from poolhand.domain.text import shown
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
@@ -112,7 +115,7 @@ async def run(
         await database.open(stack)
         retry = _retry(has_past=database.has_past)
         chain = await stack.enter_async_context(join(settings.chain, retry))
-        await retry.ask(lambda: _check_owner(chain.hub, settings, wallet))
+        pool = await retry.ask(lambda: _check_owner(chain.hub, settings, wallet))
         await retry.ask(lambda: _check_history(chain.hub, settings))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
         listener = stack.enter_context(bind(settings.host, settings.port))
@@ -136,6 +139,7 @@ async def run(
             fence=lead.fence,
             markets=[MarketClient(http, each, _domain(chain.facts)) for each in settings.markets],
             sale_log=LogSection(events, "sale"),
+            profile=_profile(settings, pool, url),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
@@ -206,7 +210,14 @@ async def _keep_checking(fence: Fence) -> NoReturn:
         await asyncio.sleep(LOOK)
 
 
-async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> None:
+def _profile(settings: PoolSettings, pool: Workerpool, url: str) -> PoolProfile:
+    """Return what the pool says of itself in markets."""
+    name = settings.name or shown(pool.description, MOST_NAME).strip() or "a workerpool"
+    texts = name, settings.about, url, settings.results_url
+    return PoolProfile(pool.address, pool.owner, *texts)
+
+
+async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> Workerpool:
     pool = await hub.workerpool(settings.workerpool)
     if pool is None:
         raise NotThePoolsOwner(
@@ -218,6 +229,7 @@ async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> None
             f"workerpool {pool.address} belongs to {pool.owner}, the wallet is {wallet.address}: "
             "give the keystore of the pool's owner"
         )
+    return pool
 
 
 async def _check_history(hub: Hub, settings: PoolSettings) -> None:

@@ -15,8 +15,10 @@ from typing import Final, NoReturn, Protocol
 from poolhand.domain.errors import EndsProgram, Malformed, Refused, Unavailable
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.for_sale import OrderForSale
+from poolhand.domain.units import UnixSeconds
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 from poolhand.ports.lead import UNFENCED, Fence
@@ -28,6 +30,8 @@ MOST_SHOWN: Final = 200
 """Orders of the pool that are looked at."""
 LOOK: Final = 30
 """Seconds between two looks at a market that nothing asks for."""
+REGISTERED: Final = 300
+"""Seconds after which the pool says again what it is."""
 AWAY: Final = 5
 """Seconds before a market that did not answer is asked again."""
 
@@ -52,10 +56,12 @@ class MarketStall:
         workerpool: The pool.
         clock: Lets time pass.
         fence: Asked before anything is written to the market.
+        profile: What the pool says of itself there; None: nothing.
 
     Attributes:
         listed: The pool's orders that the market showed when it was asked last.
         refused: Why the market did not take orders.
+        unregistered: Why it did not take what the pool says of itself; empty: it did.
     """
 
     def __init__(
@@ -65,7 +71,10 @@ class MarketStall:
         workerpool: Address,
         clock: Clock,
         fence: Fence = UNFENCED,
+        profile: PoolProfile | None = None,
     ) -> None:
+        self._profile, self._register_at = profile, UnixSeconds(0)
+        self.unregistered = ""
         self._client, self._signer, self._pool = client, signer, workerpool
         self._clock, self._fence = clock, fence
         self._asked, self._busy = asyncio.Event(), asyncio.Lock()
@@ -125,6 +134,19 @@ class MarketStall:
         for name, order in shown.items():
             if name not in self.listed:
                 await self._publish(order)
+        await self._register()
+
+    async def _register(self) -> None:
+        """Say what the pool is, now and then: the market may have lost it."""
+        if self._profile is None or self._clock.now() < self._register_at:
+            return
+        self._fence.check()
+        try:
+            await self._client.register(self._profile, self._signer)
+            self.unregistered = ""
+        except MarketRefused as fault:
+            self.unregistered = str(fault)
+        self._register_at = UnixSeconds(self._clock.now() + REGISTERED)
 
     async def _take_out(self, names: Collection[OrderHash]) -> None:
         for name in names:
@@ -139,7 +161,7 @@ class MarketStall:
             await self._client.publish(order.signed, self._signer)
         except EndsProgram:
             raise
-        except Refused as fault:
+        except MarketRefused as fault:
             self.refused[order.order_hash] = str(fault)
             return
         self.refused.pop(order.order_hash, None)

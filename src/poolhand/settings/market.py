@@ -8,7 +8,7 @@ from typing import Final
 from poolhand.domain.units import BlockNumber, Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, size, whole
+from poolhand.settings.load import Option, Settings, flag, size, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class MarketSettings:
         rate_window: How long requests are counted together.
         challenge_life: How long a challenge may be signed and used.
         max_body: Bytes of a request.
+        allow_private: Ask pools at private addresses and by plain http, too: for a network of
+            one's own.
     """
 
     chain: ChainSettings
@@ -37,6 +39,7 @@ class MarketSettings:
     rate_window: Seconds = Seconds(60)
     challenge_life: Seconds = Seconds(300)
     max_body: int = 256 * 1024
+    allow_private: bool = False
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -56,6 +59,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("challenge-life", "POOLHAND_CHALLENGE_LIFE", whole(1), "300",
            "seconds in which a challenge must be signed and used"),
     Option("max-body", "POOLHAND_MARKET_MAX_BODY", size, "256k", "largest request"),
+    Option("allow-private", "POOLHAND_ALLOW_PRIVATE", flag, "false",
+           "ask pools at private addresses and by plain http, too"),
     *chain_options(),
 )  # fmt: skip
 """Every setting of a market."""
@@ -78,4 +83,5 @@ def market_settings(found: Settings) -> MarketSettings:
         rate_window=Seconds(found["rate-window"]),
         challenge_life=Seconds(found["challenge-life"]),
         max_body=found["max-body"],
+        allow_private=found["allow-private"],
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.ids import Address
+from poolhand.domain.market.profiles import MOST_DESCRIPTION, MOST_NAME
 from poolhand.domain.placement.rules import (
     MOST_BACKUPS,
     NEWCOMERS_SLOTS,
@@ -15,6 +16,7 @@ from poolhand.domain.placement.rules import (
     PlacementRules,
 )
 from poolhand.domain.session_limits import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
+from poolhand.domain.text import checked
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
 from poolhand.domain.version import version_order
@@ -50,6 +52,7 @@ class PoolSettings:
         highest_trust: Sold for one task.
         markets: URLs of the markets in which the pool keeps its orders; none: it is not for sale
             there.
+        name, about: What markets show of the pool; without a name its description on chain.
         preflight: Sign an order only for what the workers that are there can do.
         spare_workers: How many of them may fail, where the trust asks for more than one.
         tasks_per_requester: Open at once.
@@ -81,6 +84,8 @@ class PoolSettings:
     prices: dict[int, NanoRlc] = field(default_factory=dict)
     highest_trust: Trust = Trust(1000)
     markets: tuple[str, ...] = ()
+    name: str = ""
+    about: str = ""
     preflight: bool = True
     spare_workers: int = 0
     tasks_per_requester: int = 1000
@@ -118,6 +123,14 @@ def _prices(text: str) -> dict[int, NanoRlc]:
 
 def _urls(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(web_url(each).rstrip("/") for each in words(text)))
+
+
+def _name(text: str) -> str:
+    return checked(text, "the name", MOST_NAME)
+
+
+def _about(text: str) -> str:
+    return checked(text, "the text", MOST_DESCRIPTION, lines=True)
 
 
 def _version(text: str) -> str:
@@ -174,6 +187,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("highest-trust", "POOLHAND_HIGHEST_TRUST", whole(1), "1000", "highest trust sold"),
     Option("market", "POOLHAND_MARKET_URL", _urls, "",
            "URLs of markets to sell in, separated by commas; empty: sold to whoever asks the pool"),
+    Option("name", "POOLHAND_POOL_NAME", _name, "",
+           "name of the pool in markets; empty: its description on chain"),
+    Option("about", "POOLHAND_POOL_ABOUT", _about, "", "what markets tell people of the pool"),
     Option("preflight", "POOLHAND_PREFLIGHT", flag, "true",
            "sign an order only for what the workers that are there can do"),
     Option("spare-workers", "POOLHAND_SPARE_WORKERS", whole(0), "0",
@@ -234,6 +250,8 @@ def pool_settings(found: Settings) -> PoolSettings:
         prices=found["prices"],
         highest_trust=Trust(found["highest-trust"]),
         markets=found["market"],
+        name=found["name"],
+        about=found["about"],
         preflight=found["preflight"],
         spare_workers=found["spare-workers"],
         tasks_per_requester=found["tasks-per-requester"],

@@ -14,6 +14,7 @@ from poolhand.domain.market.advice import is_known_already
 from poolhand.domain.market.book import BookOrder, BookStatus, sort_of
 from poolhand.domain.market.challenges import MarketLogin, Proof, proof_header
 from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.market.refusals import RESOURCE
 from poolhand.domain.market.unpublishing import UnpublishTarget
 from poolhand.domain.market_events import OrderSort
@@ -36,6 +37,7 @@ from poolhand.wire.market_answers import (
 from poolhand.wire.market_api import MarketHealth
 from poolhand.wire.market_asking import Query, asked_of, path_of
 from poolhand.wire.market_orders import market_order
+from poolhand.wire.market_pools import MarketPool, PoolAnswer
 from poolhand.wire.market_queries import DEFAULT_SIZE, MOST_SIZE
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
@@ -146,7 +148,7 @@ class MarketClient:
         sort = sort_of(signed.order)
         body = {"order": market_order(sort, signed.order, signed.signature)}
         try:
-            told = await self._write("POST", sort, body, signer)
+            told = await self._write("POST", path_of(sort), body, signer)
         except MarketRefused as refusal:
             if not is_known_already(refusal.said):
                 raise
@@ -181,21 +183,34 @@ class MarketClient:
         body = {"target": UnpublishTarget.ALL.value, RESOURCE[sort]: str(resource)}
         return await self._taken_out(sort, body, signer)
 
+    async def register(self, profile: PoolProfile, signer: Signer) -> MarketPool:
+        """Say what a pool is and where it is reached; ``signer`` is its owner.
+
+        Raises:
+            MarketRefused: It is somebody else's, or a text is none to be shown.
+        """
+        body = {
+            "name": profile.name,
+            "description": profile.description,
+            "url": profile.url,
+            "resultsUrl": profile.results_url,
+        }
+        told = await self._write("PUT", f"/pools/{profile.workerpool}", body, signer)
+        return read_model(PoolAnswer, told, self._who).pool
+
     async def _taken_out(
         self, sort: OrderSort, body: Mapping[str, str], signer: Signer
     ) -> tuple[OrderHash, ...]:
-        told = read_model(TakenOut, await self._write("PUT", sort, body, signer), self._who)
+        told = read_model(
+            TakenOut, await self._write("PUT", path_of(sort), body, signer), self._who
+        )
         return told.unpublished
 
-    async def _write(
-        self, method: str, sort: OrderSort, body: Mapping[str, Any], signer: Signer
-    ) -> Any:
+    async def _write(self, method: str, path: str, body: Mapping[str, Any], signer: Signer) -> Any:
         for left in range(LOGINS - 1, -1, -1):
             headers = {"authorization": await self._login(signer)}
             try:
-                return await self._ask(
-                    method, path_of(sort), self._chain, json=body, headers=headers
-                )
+                return await self._ask(method, path, self._chain, json=body, headers=headers)
             except LoginLost:
                 if not left:
                     raise

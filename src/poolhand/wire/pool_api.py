@@ -153,11 +153,13 @@ class OrderOnSale(Told):
 class MarketOfPool(Told):
     """A market in which the pool sells; ``trouble`` says why it does not answer.
 
-    ``others`` are orders of the owner for the pool that this program did not sign: it lets them be.
+    ``unregistered`` says why the market did not take what the pool says of itself. ``others`` are
+    orders of the owner for the pool that this program did not sign: it lets them be.
     """
 
     url: Words
     trouble: Sentence | None = None
+    unregistered: Sentence | None = None
     others: tuple[JsonOrderHash, ...] = ()
 
 

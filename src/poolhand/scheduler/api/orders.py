@@ -30,7 +30,12 @@ def order_routes(sale: MarketSale) -> APIRouter:
 
 def _market(sale: MarketSale, stall: MarketStall) -> MarketOfPool:
     others = sorted(name for name in stall.listed if not sale.is_own(name))
-    return MarketOfPool(url=stall.url, trouble=stall.trouble or None, others=tuple(others))
+    return MarketOfPool(
+        url=stall.url,
+        trouble=stall.trouble or None,
+        unregistered=stall.unregistered or None,
+        others=tuple(others),
+    )
 
 
 def _order(sale: MarketSale, known: OrderForSale) -> OrderOnSale:

@@ -137,6 +137,22 @@ CATEGORIES: Final = Table(
     Column("document", Text, nullable=False),
 )
 """Categories by number; ``document`` is what the API answers, without ``ok``."""
+POOLS: Final = Table(
+    "pools",
+    BOOK,
+    Column("workerpool", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("results_url", Text, nullable=False),
+    Column("registered", BigInteger, nullable=False),
+    Column("asked", BigInteger, nullable=False, index=True),
+    Column("seen", BigInteger, index=True),
+    Column("trouble", Text, nullable=False),
+    Column("live", Text, nullable=False),
+)
+"""Pools that are registered, and what they answered last."""
 MARKS: Final = Table(
     "marks",
     BOOK,

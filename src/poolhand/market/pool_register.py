@@ -1,0 +1,163 @@
+"""Pools in the market: registered by their owners, and asked now and then how they are.
+
+Strangers name the addresses: they are asked by the one rule of the project for such, few at a time,
+for little time and little text, and never because somebody asks the market.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NoReturn
+
+import httpx
+import structlog
+
+from poolhand.domain.errors import EndsProgram, PoolhandError, Unavailable
+from poolhand.domain.market.profiles import NotOwnPool, PoolProfile, checked_profile
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.ports.chain import HubFacts
+from poolhand.ports.clock import Clock
+from poolhand.ports.market_chain import MarketChain
+from poolhand.store.market import pools
+from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.pool_client import PoolClient, PoolRefused, PoolStanding
+from poolhand.wire.market_pools import LivePool
+from poolhand.wire.pool_api import PoolSummary
+
+ROUND: Final = 5
+"""Seconds between two rounds."""
+EVERY: Final = 20_000
+"""Milliseconds after which a pool is asked again."""
+AT_ONCE: Final = 8
+"""Pools that are asked in one round, all at the same time."""
+PATIENCE: Final = 5.0
+"""Seconds that one may take to answer."""
+log = structlog.get_logger()
+
+
+class OtherPoolThere(Unavailable):
+    """Who answers at a pool's address is another pool, or one of another chain."""
+
+
+class PoolRegister:
+    """The pools.
+
+    Args:
+        chain: Tells who owns a pool.
+        facts: Of its hub.
+        database: Of the market.
+        http: Minds where it connects: strangers name the addresses.
+        now: Milliseconds since 1970.
+        boundary: Takes what nobody expected of one pool.
+    """
+
+    def __init__(
+        self,
+        chain: MarketChain,
+        facts: HubFacts,
+        database: MarketDatabase,
+        http: httpx.AsyncClient,
+        now: Callable[[], int],
+        boundary: FaultBoundary | None = None,
+    ) -> None:
+        self._boundary = boundary or FaultBoundary()
+        self._chain, self._facts, self._database = chain, facts, database
+        self._http, self.now = http, now
+
+    async def register(self, profile: PoolProfile) -> pools.PoolRow:
+        """Take what a pool's owner says of it.
+
+        Raises:
+            BadParameter: A text that no person could be shown, or no URL.
+            NotOwnPool: It is somebody else's, or no pool.
+            ChainUnreachable: Whose it is could not be read.
+        """
+        checked_profile(profile)
+        owners = await self._chain.owners([profile.workerpool], await self._chain.head())
+        owner = owners.get(profile.workerpool)
+        if owner != profile.owner:
+            raise NotOwnPool(owner)
+        await self._database.write(partial(pools.put, profile=profile, now=self.now()))
+        found = await self._database.read(partial(pools.find, workerpool=profile.workerpool))
+        assert found is not None
+        return found
+
+    async def keep_asking(self, clock: Clock) -> NoReturn:
+        """Ask pools how they are, for ever."""
+        while True:
+            try:
+                await self.ask_some()
+            except EndsProgram:
+                raise
+            except Unavailable as fault:
+                log.warning("pools_not_asked", cause=str(fault))
+            await clock.sleep(ROUND)
+
+    async def ask_some(self) -> None:
+        """Ask those that were not asked for longest."""
+        work = partial(pools.longest_unasked, before=self.now() - EVERY, most=AT_ONCE)
+        found = await self._database.read(work)
+        await asyncio.gather(*map(self._ask, found))
+
+    async def _ask(self, profile: PoolProfile) -> None:
+        with self._boundary.around("asking a pool", workerpool=str(profile.workerpool)):
+            await self._note(profile)
+
+    async def _note(self, profile: PoolProfile) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                live = await self._live(profile)
+        except TimeoutError:
+            note = partial(pools.failed, trouble=f"it did not answer within {PATIENCE:.0f} s")
+        except EndsProgram:
+            raise
+        except PoolhandError as fault:
+            note = partial(pools.failed, trouble=str(fault))
+        else:
+            note = partial(pools.answered, live=live.model_dump_json())
+        pool = profile.workerpool
+        await self._database.write(partial(note, workerpool=pool, now=self.now()))
+
+    async def _live(self, profile: PoolProfile) -> LivePool:
+        client = PoolClient(self._http, profile.url)
+        told = await client.standing()
+        config = told.config
+        if (config.workerpool, config.chain_id, config.hub) != (
+            profile.workerpool, self._facts.chain_id, self._facts.hub,
+        ):  # fmt: skip
+            raise OtherPoolThere(
+                f"at {profile.url} answers workerpool {config.workerpool} of chain "
+                f"{config.chain_id}: the pool's owner must register the right URL"
+            )
+        return live_pool(told, await _summary(client))
+
+
+async def _summary(client: PoolClient) -> PoolSummary:
+    try:
+        return await client.summary()
+    except PoolRefused:
+        return PoolSummary()  # of a version that does not tell
+
+
+def live_pool(told: PoolStanding, summary: PoolSummary) -> LivePool:
+    """Return what is told of a pool."""
+    config, health = told.config, told.health
+    return LivePool(
+        version=config.version,
+        workers=health.workers,
+        slots=summary.slots,
+        busy=summary.busy,
+        open_tasks=health.open_tasks,
+        prices=config.prices,
+        highest_trust=config.highest_trust,
+        sells=health.sells,
+        sells_nothing_because=health.sells_nothing_because,
+        completed=summary.completed,
+        failed=summary.failed,
+        success_rate=summary.success_rate,
+        median_seconds=summary.median_seconds,
+        scheduler_percent=summary.scheduler_percent,
+        worker_stake_percent=summary.worker_stake_percent,
+    )

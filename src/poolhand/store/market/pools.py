@@ -1,0 +1,106 @@
+"""Rows of pools that are registered, and what they answered last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from poolhand.domain.ids import Address
+from poolhand.domain.market.filters import Slice
+from poolhand.domain.market.profiles import PoolProfile
+from poolhand.store.market.database import BookConnection
+from poolhand.store.market.schema import POOLS
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRow:
+    """A registered pool; moments are milliseconds since 1970.
+
+    Attributes:
+        registered: When its profile was given last.
+        seen: When it last answered; None: never.
+        trouble: Why it did not answer when it was asked last; empty: it did.
+        live: What it answered last, as JSON text; empty: nothing yet.
+    """
+
+    profile: PoolProfile
+    registered: int
+    seen: int | None
+    trouble: str
+    live: str
+
+
+def put(connection: BookConnection, profile: PoolProfile, now: int) -> None:
+    """Register a pool, or give it another profile; what it answered stays while its URL does."""
+    known = find(connection, profile.workerpool)
+    kept = known is not None and known.profile.url == profile.url
+    connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(profile.workerpool)))
+    connection.execute(
+        insert(POOLS).values(
+            workerpool=_hex(profile.workerpool),
+            owner=_hex(profile.owner),
+            name=profile.name,
+            description=profile.description,
+            url=profile.url,
+            results_url=profile.results_url,
+            registered=now,
+            asked=known.registered if known and kept else 0,
+            seen=known.seen if known and kept else None,
+            trouble=known.trouble if known and kept else "it was not asked yet",
+            live=known.live if known and kept else "",
+        )
+    )
+
+
+def find(connection: BookConnection, workerpool: Address) -> PoolRow | None:
+    """Return a pool."""
+    asked = select(POOLS).where(POOLS.c.workerpool == _hex(workerpool))
+    row = connection.execute(asked).first()
+    return None if row is None else _read(row)
+
+
+def page(connection: BookConnection, part: Slice) -> tuple[Sequence[PoolRow], int]:
+    """Return a part of the pools, those that answered last first, and how many there are."""
+    order = (POOLS.c.seen.desc().nulls_last(), POOLS.c.workerpool)
+    asked = select(POOLS).order_by(*order).limit(part.size).offset(part.skip)
+    count = connection.scalar(select(func.count()).select_from(POOLS)) or 0
+    return [_read(row) for row in connection.execute(asked)], count
+
+
+def longest_unasked(connection: BookConnection, before: int, most: int) -> Sequence[PoolProfile]:
+    """Return pools that were not asked since a moment, those first that were not for longest."""
+    asked = select(POOLS).where(POOLS.c.asked < before).order_by(POOLS.c.asked).limit(most)
+    return [_read(row).profile for row in connection.execute(asked)]
+
+
+def answered(connection: BookConnection, workerpool: Address, live: str, now: int) -> None:
+    """Note what a pool answered."""
+    _note(connection, workerpool, asked=now, seen=now, trouble="", live=live)
+
+
+def failed(connection: BookConnection, workerpool: Address, trouble: str, now: int) -> None:
+    """Note that a pool did not answer, and why."""
+    _note(connection, workerpool, asked=now, trouble=trouble)
+
+
+def _note(connection: BookConnection, workerpool: Address, **values: object) -> None:
+    where = POOLS.c.workerpool == _hex(workerpool)
+    connection.execute(update(POOLS).where(where).values(**values))
+
+
+def _read(row: Row) -> PoolRow:  # type: ignore[type-arg]
+    profile = PoolProfile(
+        Address.parse(row.workerpool),
+        Address.parse(row.owner),
+        row.name,
+        row.description,
+        row.url,
+        row.results_url,
+    )
+    return PoolRow(profile, row.registered, row.seen, row.trouble, row.live)
+
+
+def _hex(address: Address) -> str:
+    return "0x" + address.hex()
