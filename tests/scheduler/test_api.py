@@ -333,6 +333,8 @@ async def test_the_openapi_document_describes_every_page(office):
     assert set(document["paths"]) == {
         "/v1/config",
         "/v1/order",
+        "/v1/orders",
+        "/v1/summary",
         "/v1/workers",
         "/v1/workers/{address}",
         "/v1/statuses",
