@@ -12,9 +12,8 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from e2e_world import Network
@@ -45,6 +44,22 @@ if sys.argv[1:2] == ["--callback"]:
 with open(f"{out}/computed.json", "w") as file:
     json.dump(computed, file)
 """
+
+
+class made_once:  # noqa: N801 - read as a word, like property
+    """A property that is made when it is first asked for, and kept.
+
+    ``functools.cached_property`` of Python 3.11 lets one trade at a time make it: it has a lock
+    for the class.
+    """
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make, self.__doc__ = make, make.__doc__
+
+    def __get__(self, of: Any, _: type) -> Any:
+        if self._make.__name__ not in vars(of):
+            vars(of)[self._make.__name__] = self._make(of)
+        return vars(of)[self._make.__name__]
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ class Trade:
         """Return a private key that nobody has."""
         return "0x" + secrets.token_hex(32)
 
-    @cached_property
+    @made_once
     def buyer(self) -> Project:
         """Has a wallet that the SDK made, with coin, RLC and stake."""
         made = self.project("buyer", described=True)
@@ -87,7 +102,7 @@ class Trade:
         made.ok("account", "deposit", "10", "RLC")
         return made
 
-    @cached_property
+    @made_once
     def seller(self) -> Project:
         """Has a wallet that was imported, with coin."""
         made = self.holding("seller", self.fresh_key(), described=True)
@@ -97,7 +112,7 @@ class Trade:
         made.ok("workerpool", "init")
         return made
 
-    @cached_property
+    @made_once
     def pool_owner(self) -> Project:
         """Has the wallet of the pool that runs."""
         return self.holding("pool", key_of(POOL))
@@ -106,7 +121,7 @@ class Trade:
         """Give coin and RLC to a project's wallet."""
         self.network.ok("devnet", "faucet", address_of(project))
 
-    @cached_property
+    @made_once
     def app(self) -> Asset:
         """An app of the seller's, which tells its arguments and what it has read."""
         image = push_app(self.network, self._folder / "image")
@@ -114,7 +129,7 @@ class Trade:
         self.seller.describe("app", told)
         return deployed(self.seller, "app")
 
-    @cached_property
+    @made_once
     def dataset(self) -> Asset:
         """A dataset of the seller's, in the open."""
         name = f"sdk-data-{self.generation}.txt"
@@ -123,26 +138,26 @@ class Trade:
         self.seller.describe("dataset", {"name": name, "multiaddr": url, "checksum": digest})
         return deployed(self.seller, "dataset")
 
-    @cached_property
+    @made_once
     def workerpool(self) -> Asset:
         """A workerpool of the seller's, which nobody serves."""
         self.seller.describe("workerpool", {"description": f"empty {self.generation}"})
         return deployed(self.seller, "workerpool")
 
-    @cached_property
+    @made_once
     def app_order(self) -> str:
         """Hash of the app's order in the market."""
         terms = ("--price", str(APP_PRICE), "--volume", "100", "--force")
         return str(self.seller.ok("app", "publish", self.app.address, *terms)["orderHash"])
 
-    @cached_property
+    @made_once
     def dataset_order(self) -> str:
         """Hash of the dataset's order in the market."""
         terms = ("--price", str(DATASET_PRICE), "--volume", "100", "--force")
         found = self.seller.ok("dataset", "publish", self.dataset.address, *terms)
         return str(found["orderHash"])
 
-    @cached_property
+    @made_once
     def pool_order(self) -> str:
         """Hash of an order of the pool that runs, published by its owner with the SDK."""
         terms = ("--price", str(POOL_PRICE), "--volume", "50", "--trust", "10", "--category", "0")
@@ -150,7 +165,7 @@ class Trade:
         found = self.pool_owner.ok("workerpool", "publish", pool, *terms, "--force")
         return str(found["orderHash"])
 
-    @cached_property
+    @made_once
     def no_time(self) -> str:
         """A category whose deals are past their end at once, made by the hub's owner."""
         owner = self.holding("hub", key_of(DEPLOYER), described=True)

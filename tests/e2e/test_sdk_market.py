@@ -1,16 +1,20 @@
 """Clients that none of us wrote sell and look around: iExec's SDK 8.24.0 and 9.0.0 from npm.
 
 Every command is typed as a user types it, with both generations side by side; what SDK 9 dropped
-is tried with 8 alone. What is bought is in ``test_sdk.py``; ``docs/iexec-sdk.md`` is made
+is tried with 8 alone. ``test_sdk.py`` buys without a market; ``docs/iexec-sdk.md`` is made
 from ``docs/iexec-sdk.toml``, whose rows name these tests.
 """
 
 from __future__ import annotations
 
+import json
+import zipfile
+from pathlib import Path
+
 import pytest
 import sdkpage
-from sdk_project import VERSIONS, at_once, commands_of
-from sdk_trade import APP_PRICE, DATASET_PRICE, POOL_PRICE, address_of
+from sdk_project import VERSIONS, Project, at_once, commands_of
+from sdk_trade import APP_PRICE, DATASET_PRICE, POOL_PRICE, Trade, address_of
 
 KINDS = ("app", "dataset", "workerpool")
 
@@ -187,6 +191,41 @@ def test_the_hub_is_described_and_no_storage_is_initialized(trades):
         seller = trade.seller
         assert seller.ok("info")["hubAddress"] == trade.network.info.hub
         assert seller.ok("storage", "check", "dropbox")["isInitialized"] is False
+
+    trades.each(check)
+
+
+def run(trade: Trade, *terms: str) -> dict:
+    """Buy one task with ``iexec app run``, from the orders that the market has."""
+    assert trade.app_order
+    assert trade.pool_order
+    pool = ("--workerpool", trade.network.info.workerpool)
+    return trade.buyer.ok("app", "run", trade.app.address, *pool, "--force", *terms)
+
+
+def result_of(project: Project, name: str) -> dict:
+    with zipfile.ZipFile(project.folder / name) as archive:
+        return json.loads(archive.read("result.json"))
+
+
+@pytest.mark.iexec("app run", "task show", "deal show")
+def test_it_buys_from_the_market_sees_completed_and_downloads(trades):
+    def check(trade):
+        bought = run(trade, "--args", "one two", "--trust", "1", "--watch")
+        assert [task["statusName"] for task in bought["tasks"]] == ["COMPLETED"]
+        (deal,), task_id = bought["deals"], bought["tasks"][0]["taskid"]
+        shown = trade.buyer.ok("task", "show", task_id, "--download", "result.zip")
+        assert shown["task"]["statusName"] == "COMPLETED"
+        assert result_of(trade.buyer, "result.zip") == {"args": ["one", "two"], "read": []}
+        ours = trade.network.ok("task", "download", task_id, "--to", str(trade.buyer.folder / "us"))
+        found = (trade.buyer.folder / "result.zip").read_bytes()
+        assert Path(ours["result_path"]).read_bytes() == found
+        told = trade.buyer.ok("deal", "show", deal["dealid"])["deal"]
+        assert told["requester"] == address_of(trade.buyer)
+        assert (int(told["app"]["price"]), int(told["workerpool"]["price"])) == (
+            APP_PRICE,
+            POOL_PRICE,
+        )
 
     trades.each(check)
 
