@@ -173,9 +173,9 @@ class Market:
         return deal
 
 
-def ready_chain() -> FakeMarketChain:
-    """A chain on which everything to sell is registered, and buyer and pool owner have stake."""
-    chain = FakeMarketChain()
+def ready_chain(chain: FakeMarketChain | None = None) -> FakeMarketChain:
+    """A chain on which everything to sell is registered."""
+    chain = chain or FakeMarketChain()
     chain.register(OrderSort.APP, APP, SELLER.address)
     chain.register(OrderSort.DATASET, DATASET, SELLER.address)
     chain.register(OrderSort.WORKERPOOL, POOL, POOL_OWNER.address)

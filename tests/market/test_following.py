@@ -21,6 +21,7 @@ from market_world import (
     request_order,
 )
 
+from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
@@ -386,3 +387,31 @@ async def test_an_order_published_while_a_block_comes_misses_nothing(market):
     await market.follower.advance()
     assert await market.status(order) == ("open", 8)
     assert (await market.get(PATHS[OrderSort.APP], app=str(APP))).json()["count"] == 1
+
+
+class MovingChain(FakeMarketChain):
+    """Something happens between its answer and what is made of it, once."""
+
+    meanwhile = None
+
+    async def order_facts(self, claims, at):
+        found = await super().order_facts(claims, at)
+        if self.meanwhile is not None:
+            act, self.meanwhile = self.meanwhile, None
+            await act()
+        return found
+
+
+async def test_an_order_is_judged_anew_when_the_book_has_moved_on(database_url):
+    """The block that matches it is followed between the look at the chain and the write."""
+    chain = ready_chain(MovingChain())
+    async with a_market(database_url, chain) as market:
+        order, pool, request = app_order(volume=10), pool_order(), request_order(volume=5)
+
+        async def block():
+            market.match(order, pool, request, 4)
+            await market.mine()
+
+        chain.meanwhile = block
+        assert (await market.published(order))["remaining"] == 6
+        assert await market.status(order) == ("open", 6)

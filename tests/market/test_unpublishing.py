@@ -157,6 +157,14 @@ async def test_a_dearer_order_or_one_for_its_requester_alone_keeps_a_request(mar
     assert (await market.status(rich), await market.status(poor)) == (("dead", 1), ("dead", 1))
 
 
+async def test_an_order_for_somebody_else_keeps_no_request(market):
+    sold, others, request = app_order(), app_order(requester_restrict=DATASET), request_order()
+    for order in (sold, others, request):
+        await market.published(order)
+    await gone(market, sold)
+    assert await market.status(request) == ("dead", 1)
+
+
 async def test_a_tee_request_dies_with_the_last_tee_order_though_others_remain(market):
     plain, secure = app_order(), app_order(tag=TEE)
     wanted, any_app = request_order(tag=TEE), request_order()
