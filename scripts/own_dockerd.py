@@ -15,8 +15,17 @@ from poolhand.devnet.dockerd import (
     EngineFailed,
     EnginePlace,
     answers,
+    nobody_else,
     own_engine,
     sweep,
 )
 
-__all__ = ["SYSTEM_PATH", "EngineFailed", "EnginePlace", "answers", "own_engine", "sweep"]
+__all__ = [
+    "SYSTEM_PATH",
+    "EngineFailed",
+    "EnginePlace",
+    "answers",
+    "nobody_else",
+    "own_engine",
+    "sweep",
+]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from engine import NoEngine, dockerd, running_engine
-from own_dockerd import EngineFailed, EnginePlace, answers, own_engine, sweep
+from own_dockerd import EngineFailed, EnginePlace, answers, nobody_else, own_engine, sweep
 
 WITH_ENGINE = Path(__file__).parents[2] / "scripts" / "with-engine"
 
@@ -66,6 +66,17 @@ def test_the_command_gets_the_engine_and_its_exit_status_comes_back(docker_host:
         check=False,
     )
     assert (done.stdout.strip(), done.returncode) == (docker_host, 7)
+
+
+def test_nobody_else_on_the_machine_gets_at_the_folders_of_engines(folder: Path) -> None:
+    """Whatever the umask lets them; an engine's socket is its owner's alone."""
+    before = os.umask(0)
+    try:
+        with nobody_else(folder / "poolhand" / "engines"):
+            pass
+    finally:
+        os.umask(before)
+    assert (folder / "poolhand").stat().st_mode & 0o777 == 0o700
 
 
 def test_what_a_killed_engine_left_is_swept(folder: Path) -> None:

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_server import body, raw_server, redirect, said
 
+from poolhand.transport.address_rule import AddressRule
 from poolhand.transport.addresses import is_public
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
 from poolhand.transport.fetcher import FetchRules, SafeFetcher
 
-OPEN = FetchRules(allow_http=True, allow_private=True)
-HTTP = FetchRules(allow_http=True)
+OPEN = FetchRules(AddressRule(allow_http=True, allow_private=True))
+HTTP = FetchRules(AddressRule(allow_http=True))
 TEXT = b"It was the best of times"
 LIMIT = 1000
 
@@ -301,7 +302,7 @@ async def test_a_name_that_leads_to_a_private_address_is_forbidden(target):
 async def test_a_redirect_into_the_wall_is_forbidden(target):
     """The first server passes for public: its gateway is the operator's own."""
     async with raw_server(body(TEXT)) as inner, raw_server(redirect(inner.url())) as gateway:
-        rules = FetchRules(allow_http=True, ipfs_gateways=(gateway.url(""),))
+        rules = FetchRules(AddressRule(allow_http=True), ipfs_gateways=(gateway.url(""),))
         with pytest.raises(ForbiddenUri, match=r"127\.0\.0\.1"):
             await fetch("ipfs://QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", target, rules)
     assert inner.heads == []
@@ -356,7 +357,7 @@ def test_no_uri_does_worse_than_a_refusal(uri, tmp_path):
     async def nowhere(_host, _port):
         raise OSError("no such name")
 
-    fetcher = SafeFetcher(FetchRules(allow_http=True), nowhere)
+    fetcher = SafeFetcher(FetchRules(AddressRule(allow_http=True)), nowhere)
     with pytest.raises((ForbiddenUri, DownloadFailed)) as caught:
         asyncio.run(fetcher.fetch(uri, str(tmp_path / "x"), LIMIT, 5))
     assert str(caught.value).isascii()
@@ -384,7 +385,7 @@ async def test_tls_is_checked_against_the_name_not_the_address(target, certifica
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     trust = ssl.create_default_context(cafile=certificate[0])
-    here, rules = resolver(["127.0.0.1"]), FetchRules(allow_private=True)
+    here, rules = resolver(["127.0.0.1"]), FetchRules(AddressRule(allow_private=True))
     async with raw_server(body(TEXT), tls=context) as server:
         good, bad = (server.url(host=h, scheme="https") for h in ("data.example", "other.example"))
         await fetch(good, target, rules, resolver=here, trust=trust)

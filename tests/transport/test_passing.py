@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_server import body, raw_server, redirect, said
 
+from poolhand.transport.address_rule import AddressRule
 from poolhand.transport.errors import DownloadFailed, ForbiddenUri
 from poolhand.transport.fetcher import FetchRules, SafeFetcher
 from poolhand.transport.ipfs import ipfs_path
@@ -39,7 +40,9 @@ def target(tmp_path):
 
 
 async def fetch(uri, target, waits, timeout=100, gateways=(), **parts):
-    rules = FetchRules(allow_http=True, allow_private=True, ipfs_gateways=tuple(gateways))
+    rules = FetchRules(
+        AddressRule(allow_http=True, allow_private=True), ipfs_gateways=tuple(gateways)
+    )
     return await SafeFetcher(rules, pause=waits, **parts).fetch(uri, str(target), 1000, timeout)
 
 

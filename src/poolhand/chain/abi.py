@@ -51,7 +51,8 @@ _CATEGORY: Final = "(bytes,bytes,uint256)"
 
 
 @cache
-def _selector(signature: str) -> bytes:
+def selector(signature: str) -> bytes:
+    """Return the 4 bytes that name a function."""
     return keccak(signature.encode())[:4]
 
 
@@ -61,7 +62,7 @@ def calldata(signature: str, *words: FixedBytes | int) -> str:
         word.to_bytes(32, "big") if isinstance(word, int) else word.rjust(32, b"\0")
         for word in words
     ]
-    return "0x" + (_selector(signature) + b"".join(parts)).hex()
+    return "0x" + (selector(signature) + b"".join(parts)).hex()
 
 
 def raw_bytes(raw: Any) -> bytes:

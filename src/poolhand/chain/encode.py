@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
-from poolhand.chain.abi import quantity, raw_bytes
+from poolhand.chain.abi import quantity, raw_bytes, selector
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TxHash
 from poolhand.domain.onchain import (
     Call,
@@ -70,15 +69,13 @@ class Encoded:
     data: bytes
 
 
-@cache
-def selector(name: str, types: tuple[str, ...]) -> bytes:
-    """Return the 4 bytes that name a function."""
-    return keccak(f"{name}({','.join(types)})".encode())[:4]
-
-
 def function(name: str, types: tuple[str, ...], values: Sequence[Any]) -> bytes:
     """Return calldata."""
-    return selector(name, types) + abi_encode(types, values)
+    return selector(_signature(name, types)) + abi_encode(types, values)
+
+
+def _signature(name: str, types: tuple[str, ...]) -> str:
+    return f"{name}({','.join(types)})"
 
 
 def encode(call: Call, facts: HubFacts) -> Encoded:
@@ -93,7 +90,7 @@ def encode_prediction(asset: CreateAsset, facts: HubFacts) -> Encoded:
     """
     name, types = _PREDICTIONS[type(asset)]
     created = encode(asset, facts)
-    return Encoded(created.to, Wei(0), selector(name, types) + created.data[4:])
+    return Encoded(created.to, Wei(0), selector(_signature(name, types)) + created.data[4:])
 
 
 _PREDICTIONS: Final[Mapping[type, tuple[str, tuple[str, ...]]]] = {

@@ -17,6 +17,7 @@ from poolhand.cli.lists import (
     OpenFlag,
     OwnerArgument,
     PageOption,
+    bought,
     deal_row_members,
     deals_report,
     listed_members,
@@ -31,7 +32,6 @@ from poolhand.cli.render import (
     task_members,
 )
 from poolhand.cli.verb import Answer, noun, verb
-from poolhand.domain.ids import Address
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,9 +62,7 @@ async def list_(
     blocks: BlocksOption = 100_000,
 ) -> Answer:
     """List the deals that you bought, newest first, and how their tasks stand on chain."""
-    who = Address.parse(owner) if owner else command.address
-    async with command.requester() as requester:
-        found = await requester.bought(who, limit * page, lookback=blocks, only_open=open_)
+    found = await bought(command, owner, limit * page, blocks, only_open=open_)
     deals = found.deals[limit * (page - 1) :]
     members = listed_members(found, "deals", [deal_row_members(each) for each in deals], page)
     return Answer(members, lambda: deals_report(found, deals))

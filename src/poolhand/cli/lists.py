@@ -10,12 +10,14 @@ from rich.text import Text
 
 from poolhand.cli.render import ago, coloured, deal_members, rlc
 from poolhand.cli.tables import indented
+from poolhand.domain.ids import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
+    from poolhand.cli.command_run import CommandRun
     from poolhand.requester.listing import Bought, BoughtDeal, BoughtTask
     from poolhand.requester.unread import SkippedDeal
 
@@ -30,6 +32,15 @@ BlocksOption = Annotated[
 OwnerArgument = Annotated[
     str, typer.Argument(metavar="[ADDRESS]", help="Who bought; the wallet's address if left out.")
 ]
+
+
+async def bought(
+    command: CommandRun, owner: str, most: int, blocks: int, *, only_open: bool
+) -> Bought:
+    """Return what an address bought, the wallet's where none is named; at most so many deals."""
+    who = Address.parse(owner) if owner else command.address
+    async with command.requester() as requester:
+        return await requester.bought(who, most, lookback=blocks, only_open=only_open)
 
 
 def listed_members(found: Bought, name: str, rows: Sequence[Any], page: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from poolhand.cli.lists import (
     OpenFlag,
     OwnerArgument,
     PageOption,
+    bought,
     listed_members,
     task_row_members,
     tasks_report,
@@ -25,7 +26,6 @@ from poolhand.cli.progress import follow
 from poolhand.cli.render import history_members, pairs
 from poolhand.cli.timeline import logs_report, task_report
 from poolhand.cli.verb import Answer, noun, verb
-from poolhand.domain.ids import Address
 
 if TYPE_CHECKING:
     from poolhand.requester.claims import Claimed
@@ -88,9 +88,7 @@ async def list_(
     blocks: BlocksOption = 100_000,
 ) -> Answer:
     """List the tasks that you bought, newest deals first, and how they stand on chain."""
-    who = Address.parse(owner) if owner else command.address
-    async with command.requester() as requester:
-        found = await requester.bought(who, limit * page, lookback=blocks, only_open=open_)
+    found = await bought(command, owner, limit * page, blocks, only_open=open_)
     every = [task for deal in found.deals for task in deal.tasks if task.is_open or not open_]
     tasks = every[limit * (page - 1) : limit * page]
     members = listed_members(found, "tasks", [task_row_members(each) for each in tasks], page)

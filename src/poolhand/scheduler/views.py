@@ -72,13 +72,8 @@ def show_decision(decided: Decision | None) -> ChainMoment | None:
     """Show the event that decided how a replicate ended."""
     if decided is None:
         return None
-    return ChainMoment(
-        event=decided.event.kind,
-        tx=decided.event.tx_hash,
-        block=decided.event.block,
-        worker=decided.worker,
-        result_hash=decided.result_hash,
-    )
+    whose = {"worker": decided.worker, "result_hash": decided.result_hash}
+    return show_event(decided.event).model_copy(update=whose)
 
 
 def show_event(event: HubEvent) -> ChainMoment:

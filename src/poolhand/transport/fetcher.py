@@ -51,17 +51,14 @@ class FetchRules:
     """What the operator allows.
 
     Attributes:
-        allow_http: Plain http, by which anybody on the way can alter an unchecked file.
-        allow_private: Addresses that are not public.
-        hosts: Where both are fine, by name: ``host`` or ``host:port``.
+        places: Addresses that may be asked; by plain http anybody on the way can alter an
+            unchecked file.
         allow_files: Folders below which ``file:`` URIs may read.
         ipfs_gateways: Tried in order for IPFS; the operator's own choice, so that a gateway (but
             not what it redirects to) may be private and without TLS.
     """
 
-    allow_http: bool = False
-    allow_private: bool = False
-    hosts: frozenset[str] = frozenset()
+    places: AddressRule = AddressRule()
     allow_files: tuple[Path, ...] = ()
     ipfs_gateways: tuple[str, ...] = ()
 
@@ -84,7 +81,7 @@ class SafeFetcher:
         pause: Pause = asyncio.sleep,
     ) -> None:
         self._rules, self._resolver, self._pause = rules, resolver, pause
-        self._rule = AddressRule(rules.allow_http, rules.allow_private, rules.hosts)
+        self._rule = rules.places
         self._tls = trust or httpx.create_ssl_context(trust_env=False)
 
     async def fetch(self, uri: str, target: str, limit: int, timeout: Seconds) -> str:

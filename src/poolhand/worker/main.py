@@ -204,7 +204,7 @@ async def _attend(
             watcher=world.chain.watcher,
             sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
             runtime=world.runtime,
-            fetcher=_fetcher(settings),
+            fetcher=SafeFetcher(FetchRules(places.rule, settings.folders, settings.ipfs_gateways)),
             results=results,
             place=place,
             link=client,
@@ -287,18 +287,6 @@ def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
 async def _when_let_in(place: ResultsPlace, ready: Callable[[], None]) -> None:
     await place.url()
     ready()
-
-
-def _fetcher(settings: WorkerSettings) -> SafeFetcher:
-    return SafeFetcher(
-        FetchRules(
-            allow_http=settings.allow_private,
-            allow_private=settings.allow_private,
-            hosts=frozenset(each.lower() for each in settings.allowed_hosts),
-            allow_files=settings.folders,
-            ipfs_gateways=settings.ipfs_gateways,
-        )
-    )
 
 
 def _rules(settings: WorkerSettings) -> Rules:
