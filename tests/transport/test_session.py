@@ -314,7 +314,7 @@ async def test_a_worker_that_breaks_the_protocol_is_told_how_and_loses_its_sessi
         await socket.send(frame)
         assert (await farewell(socket)).code == code
         await until(lambda: g.gate.events() == ["connected", "lost"])
-        assert not g.hub.is_live(g.gate.log[0][1])
+        assert g.gate.log[0][1] not in g.hub._sessions
 
 
 async def test_an_oversized_frame_ends_connection_and_session():

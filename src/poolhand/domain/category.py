@@ -40,8 +40,3 @@ class Category:
         """
         minutes = round(10 * log10(max(self.time_ref * 1000 // 60 // 10, 1)))
         return Seconds(min(max(minutes * 60, least), most))
-
-    @property
-    def reveal_window(self) -> Seconds:
-        """How long after the consensus a worker may reveal."""
-        return Seconds(REVEAL_RATIO * self.time_ref)

@@ -154,10 +154,6 @@ class SessionHub:
         """Return a fresh nonce."""
         return Nonce(self.entropy.bytes(32))
 
-    def is_live(self, worker: Address) -> bool:
-        """Whether a worker is connected, or was within its lease."""
-        return worker in self._sessions
-
     def is_connected(self, worker: Address) -> bool:
         """Whether a worker is connected now."""
         session = self._sessions.get(worker)

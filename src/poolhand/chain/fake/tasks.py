@@ -12,6 +12,7 @@ from poolhand.chain import guards
 from poolhand.chain.errors import UnknownDeal
 from poolhand.chain.fake.state import KITTY, FakeTask, Log, State, unset_task
 from poolhand.chain.guards import GuardFacts
+from poolhand.domain.category import REVEAL_RATIO
 from poolhand.domain.deal import Deal
 from poolhand.domain.hashes import result_hash, result_seal, task_id
 from poolhand.domain.ids import Address, DealId, ResultHash, TaskId
@@ -106,7 +107,7 @@ def _declare(state: State, task: FakeTask, consensus: ResultHash, now: UnixSecon
 
 
 def _reveal_deadline(task: FakeTask, now: UnixSeconds) -> UnixSeconds:
-    return UnixSeconds(now + 2 * task.view.time_ref)
+    return UnixSeconds(now + REVEAL_RATIO * task.view.time_ref)
 
 
 def reveal(state: State, sender: Address, call: Reveal, now: UnixSeconds) -> list[Log]:
