@@ -105,7 +105,7 @@ def of(package: Path) -> Tree:
 
 def classes(tree: Tree) -> Iterator[tuple[str, ast.ClassDef]]:
     for file, module in tree.items():
-        for node in ast.walk(module):
+        for node in module.body:
             if isinstance(node, ast.ClassDef):
                 yield file, node
 
