@@ -13,12 +13,11 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.filters import LEAST_SIZE, MOST_SIZE, BookFilter
 from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
 from poolhand.settings.market import OPTIONS, market_settings
 from poolhand.settings.matcher import MATCHER_OPTIONS, matcher_settings
-from poolhand.wire.market_queries import LEAST_SIZE, MOST_SIZE
 
 
 class NotTraded(Refused):

@@ -13,7 +13,7 @@ from poolhand.domain.ids import Address, DealId, OrderHash
 from poolhand.domain.market.advice import is_known_already
 from poolhand.domain.market.book import BookOrder, BookStatus, sort_of
 from poolhand.domain.market.challenges import MarketLogin, Proof, proof_header
-from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.filters import MOST_SIZE, BookFilter
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.market.refusals import RESOURCE
 from poolhand.domain.market.unpublishing import UnpublishTarget
@@ -38,7 +38,7 @@ from poolhand.wire.market_api import MarketHealth
 from poolhand.wire.market_asking import Query, asked_of, path_of
 from poolhand.wire.market_orders import market_order
 from poolhand.wire.market_pools import MarketPool, PoolAnswer
-from poolhand.wire.market_queries import DEFAULT_SIZE, MOST_SIZE
+from poolhand.wire.market_queries import DEFAULT_SIZE
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer: a thousand orders with the longest parameters are larger, and refused."""

@@ -11,7 +11,14 @@ from typing import Any, Final, TypeAlias
 
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import SAFE
-from poolhand.domain.market.filters import Allowed, BookFilter, Slice, restricted_to
+from poolhand.domain.market.filters import (
+    LEAST_SIZE,
+    MOST_SIZE,
+    Allowed,
+    BookFilter,
+    Slice,
+    restricted_to,
+)
 from poolhand.domain.market.refusals import BadParameter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import NO_TAG, Tag
@@ -20,8 +27,6 @@ from poolhand.wire import market_forms as forms
 Asked: TypeAlias = Mapping[str, str]
 """A query as it came; unknown names are passed over."""
 DEFAULT_SIZE: Final = 20
-LEAST_SIZE: Final = 10
-MOST_SIZE: Final = 1000
 MOST_SKIP: Final = 2**62
 """No list is so long; a larger number is none for a database."""
 

@@ -23,6 +23,9 @@ Allowed: TypeAlias = tuple[Address, ...]
 
 PARTIES: Final = ("app", "dataset", "workerpool", "requester", "beneficiary")
 """The addresses of an order by which lists are narrowed."""
+LEAST_SIZE: Final = 10
+MOST_SIZE: Final = 1000
+"""Rows of one page of a list."""
 
 
 @dataclass(frozen=True, slots=True)
