@@ -41,12 +41,17 @@ from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.fake import MemoryResults
+from poolhand.transport.session_hub import STALL
 
 RLC = NANO_PER_RLC
 IMAGE = "registry.test/words:1"
 GAS_MONEY, T = 200, 300
 PRICE, APP_PRICE = 100 * RLC, 3 * RLC
 PARAMS = '{"iexec_args":"hello"}'
+LISTENED = 3 * (STALL - 1)
+"""Seconds after which a pool that stood still is sure again that who said nothing was silent."""
+TURNS = 4
+"""Of the loop, in which whoever was woken goes to sleep again."""
 
 
 def writes(text: str):
@@ -181,12 +186,24 @@ class SimulatedNetwork:
 
     async def step(self, seconds: int = 1) -> None:
         """Mine a block; the requester sends again what was lost of its own."""
-        self.clock.advance(seconds)
+        await self.let_pass(seconds)
         for sent in self.bought:
             self.chain.rebroadcast(sent)
         self.chain.mine(seconds)
         await self.settle()
         self.witness.looks()
+
+    async def let_pass(self, seconds: int) -> None:
+        """Let time pass for a pool that is not held up: towards the end a moment at a time."""
+        if seconds < STALL:
+            self.clock.advance(seconds)
+            return
+        long, moments = max(0, seconds - LISTENED), min(seconds, LISTENED)
+        for moment in (long, *([STALL - 1] * (moments // (STALL - 1))), moments % (STALL - 1)):
+            if moment:
+                self.clock.advance(moment)
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
 
     def reorg(self, depth: int, **how) -> None:
         """Re-organise the chain."""

@@ -11,6 +11,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import NEWCOMER, REST
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
+from poolhand.transport.session_hub import STALL
 from poolhand.wire.messages import Acknowledged, Idle, Offer
 
 RULES = PlacementRules()
@@ -251,3 +252,31 @@ async def test_the_word_of_a_newcomer_that_it_has_computed_buys_it_no_time(world
     await world.step(RULES.take_up)
     await world.step(world.task(task).facts.period)
     assert known_of(world, worker).faults == 1
+
+
+async def test_one_silence_is_blamed_once_though_time_jumps_over_several_moments(world):
+    silent = await world.hired()
+    task = first_task(await world.deal())
+    await world.step(world.task(task).facts.period + RULES.take_up)
+    assert known_of(world, silent).faults == 1
+
+
+async def test_what_a_pool_did_not_hear_while_it_stood_still_is_nobodys_silence(world):
+    """And nobody else is given the task: its worker may have spoken to deaf ears."""
+    silent, other = await world.hired(), await world.hired()
+    await other.pauses("not yet")
+    task = first_task(await world.deal())
+    await other.pauses(None)
+    await world.step()
+    world.clock.advance(10 * STALL)
+    await world.settle()
+    world.chain.mine(10 * STALL)
+    await world.settle()
+    await world.step()
+    await other.pauses("for a moment")
+    await other.pauses(None)
+    assert known_of(world, silent) == NEWCOMER
+    assert not world.task(task).attempt(other.address)
+    await world.step(RULES.take_up)
+    assert known_of(world, silent).faults == 1, "it is silent still"
+    assert world.task(task).attempt(other.address)

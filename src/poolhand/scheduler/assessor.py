@@ -71,6 +71,7 @@ class Assessor:
     Args:
         deals: Of the tasks.
         now: The chain's time.
+        is_sure: Whether who has not been heard has been silent.
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class Assessor:
         memory: Memory,
         rules: PlacementRules,
         now: Callable[[], UnixSeconds],
+        is_sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self._engine, self._directory, self._deals = engine, workers, deals
-        self._memory, self._rules, self._now = memory, rules, now
+        self._memory, self._rules, self._now, self._is_sure = memory, rules, now, is_sure
         self._counted: dict[TaskId, dict[Address, Judgement]] = {}
         self._ended: dict[TaskId, Ending] = {}
         self._due: list[tuple[UnixSeconds, TaskId, Address]] = []
@@ -112,18 +114,28 @@ class Assessor:
                     heappush(self._due, (UnixSeconds(moment), task.facts.task_id, worker))
 
     def notice_silence(self) -> None:
-        """Blame whoever should have done something by now, and could have said so."""
-        now = self._now()
+        """Blame whoever should have done something by now, and could have said so.
+
+        Each once, though time may have jumped over several moments at which it should have.
+        """
+        if not self._is_sure():
+            return
+        now, due = self._now(), dict[tuple[TaskId, Address], None]()
         while self._due and self._due[0][0] <= now:
             _, task_id, worker = heappop(self._due)
-            task = self._engine.tasks.get(task_id)
-            attempt = task.attempt(worker) if task else None
-            if task and attempt and is_working(task, attempt):
-                late, is_here = late_at(task, attempt), self._directory.get(worker) is not None
-                if now >= late or (is_here and not is_taken_up(attempt)):
-                    self._blame(task, worker, TOO_SLOW if now >= late else SILENT)
-                elif now >= attempt.log[0].at + task.facts.period:  # it waits for the chain
-                    heappush(self._due, (late, task_id, worker))
+            due[task_id, worker] = None
+        for task_id, worker in due:
+            self._notice_silence(task_id, worker, now)
+
+    def _notice_silence(self, task_id: TaskId, worker: Address, now: UnixSeconds) -> None:
+        task = self._engine.tasks.get(task_id)
+        attempt = task.attempt(worker) if task else None
+        if task and attempt and is_working(task, attempt):
+            late, is_here = late_at(task, attempt), self._directory.has(worker)
+            if now >= late or (is_here and not is_taken_up(attempt)):
+                self._blame(task, worker, TOO_SLOW if now >= late else SILENT)
+            elif now >= attempt.log[0].at + task.facts.period:  # it waits for the chain
+                heappush(self._due, (late, task_id, worker))
 
     def changed(self, task_id: TaskId) -> None:
         """Judge what has become of a task's replicates."""

@@ -75,6 +75,7 @@ from poolhand.scheduler.result_check import ResultCheck
 from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.sale_book import SaleBook
+from poolhand.scheduler.self_watch import SelfWatch
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.start_up import StartUp
 from poolhand.scheduler.takers import Takers
@@ -142,7 +143,10 @@ class Scheduler:
         self.deposits = OwnerDeposits(sender, self.gas_budget, self.collateral)
         self.metrics = Metrics(self.engine, self.directory, self.gas_budget, self.settled)
         self.memory = Memory.on(reputations, settings.allowed | settings.trusted)
-        self.assessor = Assessor(self.engine, self.directory, deals, self.memory, rules, now)
+        self.self_watch = SelfWatch(clock, rules.take_up)
+        self.assessor = Assessor(
+            self.engine, self.directory, deals, self.memory, rules, now, self.self_watch.is_sure
+        )
         self.open_tasks = OpenTasks(self.engine, deals)
 
         # transactions, and what has become of them
@@ -158,6 +162,7 @@ class Scheduler:
         self.sessions = SessionHub(
             clock, entropy, settings.results_url, session_limits(settings), boundary
         )
+        self.sessions.stood_still.connect(self.self_watch.stood_still)
         self.mail = Mail(self.engine, tell or self.sessions.tell, fence)
         self.workers = WorkerSessions(
             self.engine,
@@ -247,7 +252,7 @@ class Scheduler:
             IdleNews(now, self.mail.tell, self.appraisal.read_soon),
             due,
         )
-        self.deadlines = Deadlines(self.engine, rules, due)
+        self.deadlines = Deadlines(self.engine, rules, due, self.self_watch.is_sure)
         self.deadlines.woken.connect(self.placement.touched)
         self.deadlines.woken.connect(looks.woken)
         retiring = Retiring(self.engine, SHALLOW, time.block, self.transactions.is_busy)

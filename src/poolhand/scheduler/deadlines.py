@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from poolhand.domain.ids import TaskId
@@ -25,13 +26,20 @@ class Deadlines:
     Args:
         rules: By which workers are counted on.
         due: Told that a plan is due whenever time has passed.
+        is_sure: Whether who has not been heard has been silent: until then time stands still.
 
     Attributes:
         woken: Tells of each task in which time has passed.
     """
 
-    def __init__(self, engine: Engine, rules: PlacementRules, due: PlanDue) -> None:
-        self._engine, self._rules, self._due = engine, rules, due
+    def __init__(
+        self,
+        engine: Engine,
+        rules: PlacementRules,
+        due: PlanDue,
+        is_sure: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._engine, self._rules, self._due, self._is_sure = engine, rules, due, is_sure
         self.woken: Signal[[TaskId]] = Signal()
         self._moments: Ranking[TaskId] = Ranking()
         self._now = UnixSeconds(0)
@@ -64,8 +72,13 @@ class Deadlines:
             self._moments.drop(task_id)
 
     async def pass_time(self, now: UnixSeconds) -> None:
-        """Wake what is due; a task that cannot be woken is tried again with the next block."""
+        """Wake what is due; a task that cannot be woken is tried again with the next block.
+
+        Nothing is woken while the pool may itself be the one that is late.
+        """
         self._now = now
+        if not self._is_sure():
+            return
         for task_id in list(self._moments.due((now,))):
             await self._engine.pace.next()
             self._engine.feed(task_id, Ticked(now))

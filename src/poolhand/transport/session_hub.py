@@ -20,6 +20,7 @@ import structlog
 from poolhand.domain.errors import PeerFault, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
+from poolhand.domain.signal import Signal
 from poolhand.domain.units import UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.turn_pace import TurnPace
@@ -87,6 +88,7 @@ class SessionHub:
 
     Attributes:
         messages, logins: How many of each are looked at in one turn of the loop.
+        stood_still: Tells that this very program was held up, so that nobody was listened to.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class SessionHub:
         self._hung_up = asyncio.Event()
         self._is_open = False
         self.messages, self.logins = TurnPace(MESSAGES), TurnPace(LOGINS)
+        self.stood_still: Signal[[]] = Signal()
 
     @property
     def gate(self) -> Gate:
@@ -283,6 +286,7 @@ class SessionHub:
         """End whoever was silent for a whole lease: they stand first."""
         if we_stood_still:
             self._excuse()
+            self.stood_still()
         now = self.clock.now()
         while self._sessions:
             longest = next(iter(self._sessions.values()))
