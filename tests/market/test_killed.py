@@ -66,10 +66,13 @@ class Program:
         await self.process.wait()
         await self.http.aclose()
 
-    async def book(self, block: int) -> dict:
-        """Return all that it shows, once it is at a block."""
+    async def book(self, block: str) -> dict:
+        """Return all that it shows, once it is at a block, by hash: a fork has the same numbers."""
         chain = {"chainId": "31337"}
-        while (await self.http.get("/health")).json()["block"] != block:
+        while True:
+            at = (await self.http.get("/overview", params=chain)).json()["block"]
+            if at is not None and at["hash"] == block:
+                break
             await self.node.rpc("eth_blockNumber")
         found = {}
         for name, asked in LISTS.items():
@@ -118,7 +121,7 @@ async def test_a_killed_market_shows_the_book_of_one_that_lived(anvil, two_datab
 
 
 async def same_book(node, killed, whole):
-    block = int(await node.rpc("eth_blockNumber"), 16)
+    block = (await node.rpc("eth_getBlockByNumber", "latest", False))["hash"]
     expected = await whole.book(block)
     assert await killed.book(block) == expected
     return expected
