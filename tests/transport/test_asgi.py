@@ -176,7 +176,8 @@ def test_no_page_of_ours_names_a_place_to_load_from():
         for each in sources.rglob("*")
         if each.suffix in {".py", ".html", ".css", ".js", ".svg"}
     ]
-    loading = re.compile(r"<script|<link |<img |<iframe|cdn\.|jsdelivr|unpkg|googleapis")
+    ours = r"""(?![^>]*(?:src|href)="\{\{ asset\('[\w.-]+'\) \}\}")"""
+    loading = re.compile(rf"<(?:script|link|img|iframe)\b{ours}|cdn\.|jsdelivr|unpkg|googleapis")
     assert not [found for text in texts for found in loading.findall(text)]
 
 
