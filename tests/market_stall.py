@@ -109,7 +109,7 @@ async def make_stall(world: Any, folder: Any, *, pool_known: bool = False) -> St
         ChainSettings(("memory://",), facts.hub, facts.chain_id), most_requests=0
     )
     app, follower = assemble(
-        MarketWorld(chain, facts, entropy=SeededEntropy(7)), database, settings
+        MarketWorld(chain, facts, chain, entropy=SeededEntropy(7)), database, settings
     )
     await follower.open()
     mounts = {"pool_test": world.pool.app(), "127_0_0_1": registry()}

@@ -197,7 +197,7 @@ async def a_market(url: str, chain: FakeMarketChain | None = None, **changes: An
     database = MarketDatabase(url)
     try:
         database.claim(CHAIN_ID, HUB)
-        world = MarketWorld(chain, FACTS, now=lambda: clock[0], entropy=SeededEntropy(7))
+        world = MarketWorld(chain, FACTS, chain, now=lambda: clock[0], entropy=SeededEntropy(7))
         app, follower = assemble(world, database, settings_of(**changes))
         await follower.open()
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -12,6 +12,7 @@ from market_world import (
     DATASET,
     POOL,
     POOL_OWNER,
+    STRANGER,
     a_market,
     app_order,
     dataset_order,
@@ -20,6 +21,9 @@ from market_world import (
     request_order,
 )
 
+from poolhand.domain.hashes import task_id
+from poolhand.domain.ids import ResultHash
+from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import NanoRlc
 
 UNKNOWN = "0x" + "7e" * 32
@@ -30,6 +34,9 @@ LISTS = (
     "/pages/orders/dataset",
     "/pages/orders/request",
     "/pages/deals",
+    "/pages/apps",
+    "/pages/datasets",
+    "/pages/pools",
 )
 SOURCE = re.compile(r'href="(/[^"]+chainId=31337)"><code>GET')
 HOSTILE = "</pre><script>alert(1)</script>\u202e\x1b[2J'\"&"
@@ -56,9 +63,30 @@ async def bought(market):
     for order in (app, dataset, pool, request):
         await market.published(order)
     deal = market.match(app, pool, request, 2, dataset)
+    for asset, name in ((APP, "Blur"), (DATASET, "Faces"), (POOL, "Barn")):
+        market.chain.describe(asset, name, "docker.io/blur:1")
     await market.mine()
     market.orders, market.deal = (app, dataset, pool, request), deal
+    market.task = await compute(market, deal)
     return market
+
+
+async def compute(market, deal):
+    """Let the first task of a deal be done by a stranger, a block for each step."""
+    chain, agreed = market.chain, ResultHash(b"\x05" * 32)
+    task = chain.initialize(deal, 0)
+    await market.mine()
+    chain.happen(EventKind.TASK_CONTRIBUTE, task, STRANGER.address, agreed)
+    chain.happen(EventKind.TASK_CONSENSUS, task, None, agreed)
+    await market.mine()
+    chain.happen(EventKind.TASK_REVEAL, task, STRANGER.address)
+    await market.mine()
+    link = b'{"storage": "ipfs", "location": "https://results.example/r.zip"}'
+    chain.happen(EventKind.TASK_FINALIZE, task, results=link)
+    chain.pay(STRANGER.address, 750_000_000, task)
+    chain.seize(BUYER.address, 1_500_000_005, task)
+    await market.mine()
+    return task
 
 
 async def shown(market, path: str, status: int = 200) -> str:
@@ -67,13 +95,13 @@ async def shown(market, path: str, status: int = 200) -> str:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert "unsafe" not in answer.headers["content-security-policy"]
-    return answer.text
+    return answer.text.replace("\xa0", " ")
 
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_a_page_of_an_empty_book_says_what_would_stand_there(market, path):
     text = await shown(market, path)
-    assert 'class="empty"' in text or "not for sale" in text
+    assert 'class="empty"' in text or "not for sale" in text or "no name" in text
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -104,6 +132,10 @@ async def test_an_order_a_deal_and_their_parts_lead_to_one_another(bought):
         "/pages/orders/shoe",
         f"/pages/orders/app/{UNKNOWN}",
         f"/pages/deals/{UNKNOWN}",
+        f"/pages/tasks/{UNKNOWN}",
+        f"/pages/apps/{POOL}",
+        f"/pages/pools/{APP}",
+        f"/pages/datasets/{UNKNOWN[:42]}",
     ],
 )
 async def test_what_nobody_knows_has_a_page_that_says_what_to_do(market, path):
@@ -170,17 +202,112 @@ async def test_a_query_that_is_endless_is_dropped(market):
     assert (answer.status_code, answer.headers["location"]) == (303, "/pages")
 
 
+def singles(market):
+    """Return a page of every kind of single thing."""
+    return (
+        f"/pages/orders/app/{hash_of(market.orders[0])}",
+        f"/pages/deals/{market.deal.deal_id}",
+        f"/pages/tasks/{market.task}",
+        f"/pages/accounts/{STRANGER.address}",
+        f"/pages/apps/{APP}",
+        f"/pages/datasets/{DATASET}",
+        f"/pages/pools/{POOL}",
+    )
+
+
 async def test_every_figure_of_a_page_comes_from_a_documented_route(bought):
     schema = (await bought.http.get("/openapi.json")).json()
     known = {path.partition("{")[0] for path in schema["paths"]}
-    app, *_ = map(hash_of, bought.orders)
-    for path in (*LISTS, f"/pages/orders/app/{app}", f"/pages/deals/{bought.deal.deal_id}"):
+    for path in (*LISTS, *singles(bought)):
         text = await shown(bought, path)
         sources = [unescape(link) for link in SOURCE.findall(text)]
         assert sources, path
         for source in sources:
             assert any(source.partition("?")[0].startswith(each) for each in known), source
             assert (await bought.http.get(source)).status_code == 200, source
+
+
+async def test_a_task_tells_blocks_waits_workers_money_and_the_result(bought):
+    text = await shown(bought, f"/pages/tasks/{bought.task}")
+    told = ("Initialized by the pool", "A worker contributed", "Finalized", "after 1 s", "agrees")
+    for words in (*told, "0.75 RLC", "1.500000005 RLC", 'href="https://results.example/r.zip"'):
+        assert words in text, words
+    assert str(STRANGER.address) in text
+
+
+async def test_a_result_that_is_no_address_of_the_web_is_told_and_never_a_link(bought):
+    task = bought.chain.initialize(bought.deal, 1)
+    link = b'{"location": "javascript:alert(1)"}'
+    bought.chain.happen(EventKind.TASK_FINALIZE, task, results=link)
+    await bought.mine()
+    text = await shown(bought, f"/pages/tasks/{task}")
+    assert "javascript:alert(1)" in text
+    assert 'href="javascript' not in text
+
+
+async def test_a_deal_lists_its_tasks_and_links_those_that_began(bought):
+    text = await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
+    waiting = task_id(bought.deal.deal_id, 1)
+    assert f'href="/pages/tasks/{bought.task}"' in text
+    assert str(waiting) in text
+    assert f'href="/pages/tasks/{waiting}"' not in text
+
+
+async def test_an_account_shows_stake_locks_and_earnings_with_a_plot(bought):
+    text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
+    assert "0.75 RLC" in text
+    assert '<rect class="earned"' in text
+    assert f'href="/pages/tasks/{bought.task}"' in text
+    buyer = await shown(bought, f"/pages/accounts/{BUYER.address}")
+    assert "requester" in buyer  # one task is open, and locks its price
+    assert "1.500000005 RLC" in buyer
+    nobody = await shown(bought, "/pages/accounts/0x" + "00" * 19 + "99")
+    assert "nothing by tasks" in nobody
+
+
+async def test_an_account_can_be_looked_at_while_the_chain_is_out_of_reach(bought):
+    bought.chain.outage = True
+    text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
+    assert "the chain is out of reach" in text
+    assert "0.75 RLC" in text
+
+
+async def test_a_pool_tells_price_success_time_and_the_line_by_which_to_join(bought):
+    for path in ("/pages/pools", f"/pages/pools/{POOL}"):
+        text = await shown(bought, path)
+        for words in ("Barn", "1.5 RLC", "100 %", "3 s", "99 %"):
+            assert words in text, words
+    assert f"poolhand worker start --core-url URL --pool-address {POOL}" in text
+
+
+async def test_a_search_leads_to_whatever_has_the_name(bought):
+    names = {
+        APP: f"/pages/apps/{APP}",
+        POOL: f"/pages/pools/{POOL}",
+        STRANGER.address: f"/pages/accounts/{STRANGER.address}",
+        bought.deal.deal_id: f"/pages/deals/{bought.deal.deal_id}",
+        bought.task: f"/pages/tasks/{bought.task}",
+        hash_of(bought.orders[2]): f"/pages/orders/workerpool/{hash_of(bought.orders[2])}",
+    }
+    for name, place in names.items():
+        answer = await bought.http.get("/pages/search", params={"q": f" {name} "})
+        assert (answer.status_code, answer.headers["location"]) == (303, place)
+    deal = (await bought.get(f"/deals/{bought.deal.deal_id}")).json()
+    answer = await bought.http.get("/pages/search", params={"q": deal["transactionHash"]})
+    assert answer.headers["location"] == f"/pages/deals/{bought.deal.deal_id}"
+
+
+async def test_a_search_for_nothing_known_or_no_name_at_all_says_what_to_type(market):
+    assert "is known here" in await shown(market, f"/pages/search?q={UNKNOWN}", 404)
+    assert "0x and 40 digits" in await shown(market, "/pages/search?q=cheap", 400)
+    assert "Type the address" in await shown(market, "/pages/search")
+
+
+async def test_what_a_fork_took_back_is_on_no_page(bought):
+    bought.chain.reorganise(1)
+    await bought.mine()
+    assert "Finalized" not in await shown(bought, f"/pages/tasks/{bought.task}")
+    assert "0.75 RLC" not in await shown(bought, f"/pages/accounts/{STRANGER.address}")
 
 
 async def test_a_browser_is_led_to_the_pages_and_a_program_is_not(market):

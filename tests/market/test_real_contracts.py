@@ -78,7 +78,9 @@ async def test_a_market_follows_the_real_contracts(anvil, tmp_path):  # noqa: F8
         sender = lambda wallet: anvil.sender(chain, wallet)  # noqa: E731 - as World wants it
         world = World(chain.hub, chain.watcher, list(WALLETS), sender, None, None)
         contracts = await Market.open(world)
-        app, follower = assemble(MarketWorld(chain.market, chain.facts), database, settings_of())
+        app, follower = assemble(
+            MarketWorld(chain.market, chain.facts, chain.hub), database, settings_of()
+        )
         await follower.open()
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://market") as http:
@@ -165,7 +167,9 @@ async def test_a_matcher_brings_a_request_onto_the_real_contracts(anvil, tmp_pat
         sender = lambda wallet: anvil.sender(chain, wallet)  # noqa: E731 - as World wants it
         world = World(chain.hub, chain.watcher, list(WALLETS), sender, None, None)
         contracts = await Market.open(world)
-        app, follower = assemble(MarketWorld(chain.market, chain.facts), database, settings_of())
+        app, follower = assemble(
+            MarketWorld(chain.market, chain.facts, chain.hub), database, settings_of()
+        )
         await follower.open()
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://market") as http:

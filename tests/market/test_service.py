@@ -64,7 +64,7 @@ async def test_pages_of_any_origin_may_ask(market):
 
 async def test_every_route_is_described_with_its_answers(market):
     told = (await market.http.get("/openapi.json")).json()
-    assert len(told["paths"]) == 21
+    assert len(told["paths"]) == 31
     ids = set()
     for methods in told["paths"].values():
         for each in methods.values():
@@ -72,7 +72,7 @@ async def test_every_route_is_described_with_its_answers(market):
             assert "429" in each["responses"]
             assert each["responses"]["200"]["content"]["application/json"]["schema"]
             ids.add(each["operationId"])
-    assert len(ids) == 30
+    assert len(ids) == 40
     lists = told["paths"]["/workerpoolorders"]["get"]["parameters"]
     assert {"chainId", "category", "minTrust", "isAppStrict", "pageSize"} <= {
         each["name"] for each in lists

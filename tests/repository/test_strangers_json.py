@@ -22,6 +22,8 @@ OWN = {
     "store/market/orders.py": "orders as the market wrote them",
     "market/pages/own_api.py": "what the market's own API answers",
     "store/market/newest.py": "deals and categories as the market wrote them",
+    "store/market/looks.py": "deals as the market wrote them",
+    "store/market/migrations/versions/m0004_history.py": "deals as the market wrote them",
 }
 """Who parses by other means, and what."""
 

@@ -116,7 +116,7 @@ async def market_for(world, folder):
     database = MarketDatabase(f"sqlite:///{folder}/market.db")
     try:
         database.claim(facts.chain_id, facts.hub)
-        known = MarketWorld(chain, facts, entropy=SeededEntropy(7))
+        known = MarketWorld(chain, facts, chain, entropy=SeededEntropy(7))
         settings = MarketSettings(ChainSettings(("memory://",), facts.hub, 31337), most_requests=0)
         door, moment = PoolDoor(world), [1_700_000_000_000]
         http = httpx.AsyncClient(transport=door)

@@ -15,11 +15,19 @@ from eth_hash.auto import keccak
 
 from poolhand.chain import abi
 from poolhand.chain.link import Query
-from poolhand.chain.logs import scan
+from poolhand.chain.logs import TOPICS, scan
 from poolhand.chain.money import TRANSFER
 from poolhand.chain.refusal import LOGS
 from poolhand.chain.rpc import Rpc
-from poolhand.domain.ids import Address, BlockHash, DealId, OrderHash, TaskId, TxHash
+from poolhand.domain.ids import (
+    Address,
+    BlockHash,
+    DealId,
+    OrderHash,
+    ResultHash,
+    TaskId,
+    TxHash,
+)
 from poolhand.domain.market_events import (
     AssetMoved,
     CategoryCreated,
@@ -30,8 +38,9 @@ from poolhand.domain.market_events import (
     OrderSort,
     StakeChange,
     StakeChanged,
+    TaskHappened,
 )
-from poolhand.domain.onchain import Head
+from poolhand.domain.onchain import EventKind, Head
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.ports.chain import HubFacts
 
@@ -54,6 +63,13 @@ _STAKES: Final = {
 }
 _MATCHED: Final = _topic("OrdersMatched(bytes32,bytes32,bytes32,bytes32,bytes32,uint256)")
 _CATEGORY: Final = _topic("CreateCategory(uint256,string,string,uint256)")
+_TASKS: Final = {
+    topic: kind for kind, topic in TOPICS.items() if kind is not EventKind.SCHEDULER_NOTICE
+}
+_WITH_PARTY: Final = (
+    EventKind.TASK_INITIALIZE, EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL,
+)  # fmt: skip
+_WITH_HASH: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_CONSENSUS)
 _LARGEST: Final = 2**63 - 1
 """Above this a category is nobody's: the hub numbers them from 0."""
 
@@ -79,7 +95,7 @@ class MarketFilter:
 
     def _query(self, where: dict[str, str], form: str = "") -> Query[tuple[MarketEvent, ...]]:
         addresses = [str(self.facts.hub), *map(str, self._registries)]
-        topics = [[*_CLOSED, *_STAKES, TRANSFER, _MATCHED, _CATEGORY]]
+        topics = [[*_CLOSED, *_STAKES, TRANSFER, _MATCHED, _CATEGORY, *_TASKS]]
         asked = {"address": addresses, "topics": topics, **where}
         return Query(LOGS, (asked,), self._read_all, form=form)
 
@@ -102,6 +118,8 @@ class MarketFilter:
         if (sort := self._registries.get(Address.parse(raw["address"]))) is not None:
             source, target, asset = (_address(each) for each in topics[1:4])
             return AssetMoved(place, sort, asset, source, target)
+        if topics[0] in _TASKS:
+            return _task(place, _TASKS[topics[0]], topics, data)
         if topics[0] in _OTHERS:
             return _OTHERS[topics[0]](place, data)
         if topics[0] in _CLOSED:
@@ -121,6 +139,20 @@ def _matched(place: LogPlace, data: str) -> OrdersMatched:
     app, dataset, pool, request = (OrderHash.parse(f"0x{each}") for each in words[1:5])
     deal_id = DealId.parse(f"0x{words[0]}")
     return OrdersMatched(place, deal_id, (app, dataset, pool, request), int(words[5], 16))
+
+
+def _task(place: LogPlace, kind: EventKind, topics: Sequence[str], data: str) -> TaskHappened:
+    results = b""
+    if kind is EventKind.TASK_FINALIZE:
+        (results,) = abi_decode(["bytes"], abi.raw_bytes(data))
+    return TaskHappened(
+        place,
+        kind,
+        TaskId.parse(topics[1]),
+        party=_address(topics[2]) if kind in _WITH_PARTY else None,
+        result_hash=ResultHash.parse(data[:66]) if kind in _WITH_HASH else None,
+        results=results,
+    )
 
 
 def _category(place: LogPlace, data: str) -> CategoryCreated:

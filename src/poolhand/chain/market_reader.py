@@ -20,7 +20,14 @@ from poolhand.chain.rpc import Rpc, plain
 from poolhand.chain.snapshot import at_blocks
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, FixedBytes, OrderHash
+from poolhand.domain.ids import (
+    ZERO_ADDRESS,
+    Address,
+    DealId,
+    FixedBytes,
+    OrderHash,
+    TaskId,
+)
 from poolhand.domain.market.publishing import OrderFacts
 from poolhand.domain.market_events import MarketEvent, OrderSort
 from poolhand.domain.onchain import Head
@@ -86,6 +93,11 @@ class MarketReader:
     async def stakes(self, owners: Iterable[Address], at: Head) -> Mapping[Address, NanoRlc]:
         """Return free stakes (nRLC)."""
         return await self._each(owners, "viewAccount(address)", _free, at)
+
+    async def task_deals(self, tasks: Iterable[TaskId], at: Head) -> Mapping[TaskId, DealId]:
+        """Return of which deals tasks are."""
+        found = await self._each(tasks, "viewTask(bytes32)", abi.task_deal, at)
+        return {name: deal for name, deal in found.items() if deal is not None}
 
     async def deals(self, names: Iterable[DealId], at: Head) -> Mapping[DealId, Deal]:
         """Return what matches fixed; those that the block does not have are left out."""

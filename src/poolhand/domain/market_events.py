@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from poolhand.domain.ids import Address, BlockHash, DealId, OrderHash, TaskId, TxHash
+from poolhand.domain.ids import (
+    Address,
+    BlockHash,
+    DealId,
+    OrderHash,
+    ResultHash,
+    TaskId,
+    TxHash,
+)
+from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 
 
@@ -105,4 +114,24 @@ class CategoryCreated:
     time_ref: Seconds
 
 
-MarketEvent: TypeAlias = OrderClosed | AssetMoved | StakeChanged | OrdersMatched | CategoryCreated
+@dataclass(frozen=True, slots=True)
+class TaskHappened:
+    """Something happened to a task.
+
+    Attributes:
+        party: The worker that contributed or revealed, or the workerpool that initialized.
+        result_hash: What was contributed or agreed on.
+        results: Bytes that the finalization put on chain: mostly the result link.
+    """
+
+    place: LogPlace
+    kind: EventKind
+    task_id: TaskId
+    party: Address | None = None
+    result_hash: ResultHash | None = None
+    results: bytes = b""
+
+
+MarketEvent: TypeAlias = (
+    OrderClosed | AssetMoved | StakeChanged | OrdersMatched | CategoryCreated | TaskHappened
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from poolhand.domain.market.challenges import Challenges
 from poolhand.domain.market.rates import RequestRates
 from poolhand.domain.units import UnixSeconds
 from poolhand.market.api.about import about_routes
+from poolhand.market.api.accounts import account_routes
 from poolhand.market.api.answers import install
 from poolhand.market.api.asking import MarketParts
 from poolhand.market.api.deals import deal_routes
@@ -20,21 +22,25 @@ from poolhand.market.api.edge import RequestEdge
 from poolhand.market.api.orders import order_routes
 from poolhand.market.api.overview import overview_routes
 from poolhand.market.api.pools import pool_routes
+from poolhand.market.api.registry import registry_routes
+from poolhand.market.api.tasks import task_routes
 from poolhand.market.authorization import Authorization
 from poolhand.market.follower import Follower
-from poolhand.market.pages.frame import Frame
+from poolhand.market.pages.frame import Frame, NewestBlock
+from poolhand.market.pages.live import LivePages
 from poolhand.market.pages.own_api import OwnApi
 from poolhand.market.pages.serving import PageMaker, page_routes
 from poolhand.market.pool_register import PoolRegister
 from poolhand.market.publisher import Publisher
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.clock import Entropy
-from poolhand.ports.market_chain import MarketChain
+from poolhand.ports.market_chain import MarketChain, RegistryReader
 from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.address_rule import guarded_client, rule_for
 from poolhand.transport.asgi import application
 from poolhand.transport.clock import SystemEntropy
+from poolhand.wire.market_json import iso_moment
 
 MOST_CHALLENGES = 50_000
 """Challenges that are out at a time; the oldest make room."""
@@ -52,12 +58,14 @@ class MarketWorld:
     Attributes:
         chain: To be followed.
         facts: Of its hub.
+        registry: Asked what assets are called, and for accounts.
         now: Milliseconds since 1970.
         trouble: Why the chain cannot be read at present; empty when it can.
     """
 
     chain: MarketChain
     facts: HubFacts
+    registry: RegistryReader
     now: Callable[[], int] = milliseconds
     entropy: Entropy = field(default_factory=SystemEntropy)
     trouble: Callable[[], str] = lambda: ""
@@ -90,15 +98,17 @@ def assemble(
         publisher=Publisher(world.chain, follower, settings.most_open, world.now),
         follower=follower,
         trouble=world.trouble,
+        registry=world.registry,
     )
     register = register or pool_register(world, database, settings)
     routes = (
         pool_routes(parts, register),
         order_routes(parts), deal_routes(parts), about_routes(parts), overview_routes(parts),
+        task_routes(parts), account_routes(parts), registry_routes(parts),
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)
-    _add_pages(app, facts)
+    _add_pages(app, facts, follower)
     rates = RequestRates(settings.most_requests, settings.rate_window)
 
     def seconds() -> float:
@@ -111,10 +121,20 @@ def assemble(
     return app, follower
 
 
-def _add_pages(app: FastAPI, facts: HubFacts) -> None:
-    """Let an application show pages of what its own API answers."""
-    frame = Frame({"chain_id": facts.chain_id, "hub": str(facts.hub)})
-    app.router.routes.extend(page_routes(PageMaker(OwnApi(app, facts.chain_id), frame)))
+def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:
+    """Let an application show pages of what its own API answers, up to date with each block."""
+
+    def newest() -> NewestBlock:
+        at = follower.at
+        if at is None:
+            return NewestBlock(None, "")
+        return NewestBlock(at.number, iso_moment(at.timestamp * 1000))
+
+    frame = Frame({"chain_id": facts.chain_id, "hub": str(facts.hub)}, newest)
+    maker = PageMaker(OwnApi(app, facts.chain_id), frame)
+    live = LivePages(maker.part, frame.pulse, asyncio.sleep)
+    follower.moved.connect(live.moved)
+    app.router.routes.extend(page_routes(maker, live))
 
 
 def _authorization(world: MarketWorld, settings: MarketSettings) -> Authorization:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
@@ -21,7 +21,8 @@ from poolhand.domain.market.publishing import OrderFacts
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber
 from poolhand.market import dependants
-from poolhand.store.market import following, orders
+from poolhand.market.history import HistoryRows
+from poolhand.store.market import following, history, orders, registered
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.orders import BookRow
 
@@ -41,6 +42,7 @@ class BlockChanges:
     facts: BlockFacts
     deals: tuple[MarketDeal, ...] = ()
     categories: tuple[MarketCategory, ...] = ()
+    history: HistoryRows = field(default_factory=HistoryRows)
 
 
 def narrowed(connection: BookConnection, found: Concerned) -> Concerned:
@@ -57,6 +59,9 @@ def apply_blocks(connection: BookConnection, brought: BlockChanges, chain_id: in
     """Write what some blocks did to orders, their deals and categories, and how far that is."""
     following.put_categories(connection, brought.categories, chain_id)
     following.put_deals(connection, brought.deals, chain_id)
+    history.put_task_steps(connection, brought.history.tasks)
+    history.put_stake_steps(connection, brought.history.stakes)
+    registered.put_assets(connection, brought.history.assets)
     gone: list[BookOrder] = []
     for batch in (_used(connection, brought), _moved(connection, brought)):
         gone += _write(connection, batch, brought.mark.number)

@@ -21,6 +21,7 @@ from poolhand.domain.market.deals import MarketCategory, MarketDeal
 from poolhand.domain.market.following import BlockFacts, Concerned, concerned
 from poolhand.domain.market_events import CategoryCreated, MarketEvent, OrdersMatched
 from poolhand.domain.onchain import Head
+from poolhand.domain.signal import Signal
 from poolhand.domain.units import BlockNumber
 from poolhand.market.block_lock import BlockLock
 from poolhand.market.changes import (
@@ -30,6 +31,7 @@ from poolhand.market.changes import (
     narrowed,
     undo_fork,
 )
+from poolhand.market.history import history_rows
 from poolhand.ports.market_chain import MarketChain, OrderClaim, SignedHash
 from poolhand.store.market import following, orders
 from poolhand.store.market.database import BookConnection, MarketDatabase
@@ -60,6 +62,7 @@ class Follower:
     Attributes:
         at: The block of which the book is; None before the first.
         seen: The newest block that the chain has told of.
+        moved: Told when ``at`` has changed.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Follower:
         self._lock = BlockLock()
         self.at: Head | None = None
         self.seen: Head | None = None
+        self.moved: Signal[[]] = Signal()
 
     async def open(self) -> None:
         """Find where the book stands."""
@@ -217,11 +221,13 @@ class Follower:
             await self._facts(known, used_at, state_at),
             await self._deals(events, used_at),
             await self._categories(events),
+            await history_rows(self._chain, events, used_at),
         )
         chain_id = self._chain_id
         work = partial(apply_blocks, brought=brought, chain_id=chain_id)
         await self._database.write(work)
         self.at = mark
+        self.moved()
 
     async def _facts(self, known: Concerned, used_at: Head, state_at: Head) -> BlockFacts:
         assets = {asset for _, asset, _ in known.moved}

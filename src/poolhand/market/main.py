@@ -64,7 +64,9 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
         async with connect(settings.chain, retry) as chain:
             database.claim(chain.facts.chain_id, chain.facts.hub)
             watcher = chain.watcher
-            world = MarketWorld(chain.market, chain.facts, trouble=lambda: watcher.trouble)
+            world = MarketWorld(
+                chain.market, chain.facts, chain.hub, trouble=lambda: watcher.trouble
+            )
             register = pool_register(world, database, settings)
             app, follower = assemble(world, database, settings, register)
             await follower.open()

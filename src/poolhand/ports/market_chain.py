@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from poolhand.domain.deal import Deal
-from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash
+from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId
 from poolhand.domain.market.publishing import OrderFacts
 from poolhand.domain.market_events import MarketEvent, OrderSort
 from poolhand.domain.onchain import Head
@@ -70,8 +70,30 @@ class MarketChain(Protocol):
     async def deals(self, names: Iterable[DealId], at: Head) -> Mapping[DealId, Deal]:
         """Return what matches fixed."""
 
+    async def task_deals(self, tasks: Iterable[TaskId], at: Head) -> Mapping[TaskId, DealId]:
+        """Return of which deals tasks are; those that are not initialized are left out."""
+
     async def order_facts(self, claims: Sequence[OrderClaim], at: Head) -> tuple[OrderFacts, ...]:
         """Return what is to be known before orders are published, of each in its place."""
 
     async def vouches(self, signed: SignedHash, at: Head) -> bool:
         """Tell whether an account that is a contract takes a signature for its own (ERC-1271)."""
+
+
+class RegistryReader(Protocol):
+    """Reads what the registries and the hub say now; a ``Hub`` does.
+
+    Every method raises ChainUnreachable when no endpoint answers.
+    """
+
+    async def app(self, address: Address) -> App | None:
+        """Return a registered app."""
+
+    async def dataset(self, address: Address) -> Dataset | None:
+        """Return a registered dataset."""
+
+    async def workerpool(self, address: Address) -> Workerpool | None:
+        """Return a registered workerpool."""
+
+    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
+        """Return hub accounts (nRLC)."""

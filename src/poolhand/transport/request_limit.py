@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from poolhand.transport.waiting import ServiceLimits
 
@@ -34,8 +34,40 @@ class RequestLimit:
             )
             await busy(scope, receive, send)
             return
+        counted = _Counted(self, send)
         self._under_way += 1
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, counted)
         finally:
-            self._under_way -= 1
+            counted.end()
+
+    def less(self) -> None:
+        """Note that a request is not worked on any more."""
+        self._under_way -= 1
+
+
+class _Counted:
+    """The way back of one request; a stream of events counts no longer once it has begun.
+
+    It is nothing that is worked on: it waits for news. Who opens streams bounds their number.
+    """
+
+    def __init__(self, limit: RequestLimit, send: Send) -> None:
+        self._limit, self._send, self._counts = limit, send, True
+
+    async def __call__(self, message: Message) -> None:
+        """Send on."""
+        if message["type"] == "http.response.start" and _is_stream(message):
+            self.end()
+        await self._send(message)
+
+    def end(self) -> None:
+        """Count no longer; repeatable."""
+        if self._counts:
+            self._counts = False
+            self._limit.less()
+
+
+def _is_stream(message: Message) -> bool:
+    kinds = (value for name, value in message["headers"] if name.lower() == b"content-type")
+    return next(kinds, b"").startswith(b"text/event-stream")

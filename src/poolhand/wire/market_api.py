@@ -32,7 +32,7 @@ def _typed(sort: OrderSort, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _several(model: type[BaseModel]) -> Any:
+def several(model: type[BaseModel]) -> Any:
     """Return the definition of a list of models that were made here."""
     return (GenericAlias(list, (model,)), ...)
 
@@ -67,7 +67,7 @@ ORDER_ANSWERS: Final = _models("Answer", ok=(bool, True), chainId=(str, ...), **
 LIST_ANSWERS: Final = _models(
     "List",
     ok=(bool, True),
-    orders={sort: _several(model) for sort, model in RECORDS.items()},
+    orders={sort: several(model) for sort, model in RECORDS.items()},
     count=(int, Field(description="rows on all pages")),
     nextPage=(int | None, None),
 )
@@ -113,7 +113,7 @@ _PAGE: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, No
 _OK: Final[dict[str, Any]] = {"ok": (bool, True)}
 DealRow: Final = create_model("DealRow", __base__=Told, **_DEAL)
 DealAnswer: Final = create_model("DealAnswer", __base__=Told, **_OK, **_DEAL)
-DealList: Final = create_model("DealList", __base__=Told, **_OK, deals=_several(DealRow), **_PAGE)
+DealList: Final = create_model("DealList", __base__=Told, **_OK, deals=several(DealRow), **_PAGE)
 _CATEGORY: Final[dict[str, Any]] = {
     "catid": (int, ...),
     "name": (str, ...),
@@ -128,7 +128,7 @@ CategoryAnswer: Final = create_model(
     "CategoryAnswer", __base__=Told, **_OK, chainId=(str, ...), **_CATEGORY
 )
 CategoryList: Final = create_model(
-    "CategoryList", __base__=Told, **_OK, categories=_several(CategoryRow), **_PAGE
+    "CategoryList", __base__=Told, **_OK, categories=several(CategoryRow), **_PAGE
 )
 
 

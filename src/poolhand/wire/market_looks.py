@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
+from poolhand.domain.market_events import OrderSort
 from poolhand.wire.json_models import Told
-from poolhand.wire.market_api import DealRow
+from poolhand.wire.market_api import DealRow, several
 
 
 class BlockTold(Told):
@@ -42,6 +43,21 @@ class OpenOrders(Told):
     request: int
 
 
+class SettledTask(Told):
+    """A task that ended lately."""
+
+    taskid: str
+    timestamp: str
+    block: int
+
+
+class EndedTasks(Told):
+    """The tasks that completed last, and those that failed last, newest first."""
+
+    completed: list[SettledTask]
+    claimed: list[SettledTask]
+
+
 _OVERVIEW: Final[dict[str, Any]] = {
     "ok": (bool, True),
     "hub": (str, ...),
@@ -50,6 +66,199 @@ _OVERVIEW: Final[dict[str, Any]] = {
     "chainBlock": (int | None, Field(description="newest that the chain told of")),
     "orders": (OpenOrders, ...),
     "prices": (list[CategoryPrice], ...),
-    "deals": (list[DealRow], Field(description="the newest, newest block first")),  # type: ignore[valid-type]
+    "tasks": (EndedTasks, ...),
+    "deals": several(DealRow),
 }
 MarketOverview: Final = create_model("MarketOverview", __base__=Told, **_OVERVIEW)
+
+
+_OK: Final[dict[str, Any]] = {"ok": (bool, True)}
+_PAGE: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, None)}
+_STATUS: Final = "waiting, computing, revealing, completed, overdue or claimed"
+_TASK: Final[dict[str, Any]] = {
+    "taskid": (str, ...),
+    "index": (int | None, Field(description="null in a bag too large to look for it")),
+    "status": (str, Field(description=_STATUS)),
+    "contributions": (int, ...),
+}
+TaskOfDeal: Final = create_model(
+    "TaskOfDeal",
+    __base__=Told,
+    **_TASK,
+    known=(bool, Field(description="initialized: `/tasks/{taskid}` tells of it")),
+    endTimestamp=(str | None, ...),
+)
+DealTasks: Final = create_model(
+    "DealTasks", __base__=Told, **_OK, tasks=several(TaskOfDeal), **_PAGE
+)
+
+
+class BlockPlace(Told):
+    """When and where something happened."""
+
+    timestamp: str
+    block: int
+    transactionHash: str  # noqa: N815 - as iExec spells it
+
+
+class TaskEvent(BlockPlace):
+    """An event of the hub; ``seconds`` since the one before, ``party`` whoever it names."""
+
+    event: str
+    party: str | None
+    seconds: int
+
+
+class WorkerPart(Told):
+    """What one worker did: ``agrees`` is null until a result is agreed on."""
+
+    worker: str
+    resultHash: str  # noqa: N815
+    agrees: bool | None
+    dropped: bool = Field(description="it agreed and did not reveal; the task was opened again")
+    contributed: BlockPlace
+    revealed: BlockPlace | None
+
+
+class TaskPayment(BlockPlace):
+    """What somebody was paid for a task (``reward``) or lost by it (``seize``), in nRLC."""
+
+    account: str
+    change: str
+    amount: int
+
+
+TaskAnswer: Final = create_model(
+    "TaskAnswer",
+    __base__=Told,
+    **_OK,
+    **_TASK,
+    dealid=(str, ...),
+    words=(str, Field(description="what happened, who must act and how")),
+    contributionDeadline=(str, ...),
+    revealDeadline=(str | None, ...),
+    finalDeadline=(str, ...),
+    result=(str | None, Field(description="where the chain says that the result is")),
+    workers=(list[WorkerPart], ...),
+    steps=(list[TaskEvent], ...),
+    payments=(list[TaskPayment], ...),
+    deal=(DealRow, ...),
+)
+
+
+class AccountLock(Told):
+    """Stake that unsettled tasks of a deal hold (nRLC); from ``until`` on they can be claimed."""
+
+    role: str
+    dealid: str
+    amount: int
+    tasks: int
+    until: str | None
+
+
+class DayOfEarnings(Told):
+    """What was earned and lost on one day (UTC), in nRLC."""
+
+    day: str
+    earned: int
+    lost: int
+
+
+class AccountEarning(BlockPlace):
+    """A reward or a loss (``reward``, ``seize``), in nRLC."""
+
+    change: str
+    amount: int
+    taskid: str | None
+
+
+class TaskName(Told):
+    """A task to which an account contributed."""
+
+    taskid: str
+    dealid: str
+
+
+AccountAnswer: Final = create_model(
+    "AccountAnswer",
+    __base__=Told,
+    **_OK,
+    address=(str, ...),
+    stake=(int | None, Field(description="free (nRLC)")),
+    locked=(int | None, Field(description="locked (nRLC)")),
+    locks=(list[AccountLock], ...),
+    earned=(int, ...),
+    lost=(int, ...),
+    days=(list[DayOfEarnings], Field(description="oldest first; days without are left out")),
+    earnings=(list[AccountEarning], Field(description="the newest, newest first")),
+    tasks=(list[TaskName], Field(description="newest contributions")),
+)
+
+
+class FoundThing(Told):
+    """Something that bears a name.
+
+    ``kind`` is account, app, dataset, workerpool, deal, task, or the collection of an order.
+    """
+
+    kind: str
+    name: str
+
+
+SearchAnswer: Final = create_model(
+    "SearchAnswer", __base__=Told, **_OK, found=(list[FoundThing], ...)
+)
+
+
+class PoolPrice(Told):
+    """The lowest price per task (nRLC) that a pool asks in a category."""
+
+    category: int
+    best: int
+
+
+_ASSET: Final[dict[str, Any]] = {
+    "address": (str, ...),
+    "owner": (str, ...),
+    "createdBlock": (int, ...),
+    "name": (str | None, Field(description="null while the chain is out of reach")),
+    "location": (str | None, Field(description="of the image or the file")),
+}
+_SOLD: Final[dict[str, Any]] = {
+    **_ASSET,
+    "best": (int | None, Field(description="lowest price per task (nRLC) of an open order")),
+}
+_RECORD: Final[dict[str, Any]] = {
+    **_ASSET,
+    "workerStakeRatio": (int | None, Field(None, description="percent that each worker stakes")),
+    "schedulerRewardRatio": (int | None, Field(None, description="percent that the pool keeps")),
+    "prices": (list[PoolPrice], ...),
+    "recentTasks": (int, Field(description="the newest tasks, of which the rest is told")),
+    "completed": (int, ...),
+    "failed": (int, Field(description="claimed, for no result came in time")),
+    "medianSeconds": (int | None, Field(description="from initialize to finalize")),
+    "lastTimestamp": (str | None, Field(description="of the newest event of these")),
+}
+_MEMBERS: Final = {
+    OrderSort.APP: _SOLD,
+    OrderSort.DATASET: _SOLD,
+    OrderSort.WORKERPOOL: _RECORD,
+}
+_ROWS: Final = {
+    sort: create_model(f"Registered{sort.value.capitalize()}", __base__=Told, **members)
+    for sort, members in _MEMBERS.items()
+}
+ASSET_ANSWERS: Final = {
+    sort: create_model(f"{sort.value.capitalize()}Answer", __base__=Told, **_OK, **members)
+    for sort, members in _MEMBERS.items()
+}
+ASSET_LISTS: Final = {
+    sort: create_model(
+        f"{sort.value.capitalize()}List",
+        __base__=Told,
+        **_OK,
+        **{f"{sort.value}s": several(row)},
+        **_PAGE,
+    )
+    for sort, row in _ROWS.items()
+}

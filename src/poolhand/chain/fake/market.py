@@ -1,7 +1,7 @@
 """A chain in memory as a market sees it: assets, stakes, orders used up and closed, blocks, forks.
 
-It knows nothing of tasks, so it is quick and can be driven by hand; ``FakeChain`` plays the rest of
-PoCo. It passes the suite of the real reader (``tests/contract/test_market_chain_suite.py``).
+Of tasks it knows what it is told, so it is quick and can be driven by hand; ``FakeChain`` plays
+the rest of PoCo.
 """
 
 from __future__ import annotations
@@ -14,9 +14,19 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
-from poolhand.domain.deal import Deal
+from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
-from poolhand.domain.ids import ZERO_ADDRESS, Address, BlockHash, DealId, OrderHash, TxHash
+from poolhand.domain.hashes import task_id as task_id_of
+from poolhand.domain.ids import (
+    ZERO_ADDRESS,
+    Address,
+    BlockHash,
+    DealId,
+    OrderHash,
+    ResultHash,
+    TaskId,
+    TxHash,
+)
 from poolhand.domain.market.publishing import OrderFacts
 from poolhand.domain.market_events import (
     AssetMoved,
@@ -28,8 +38,9 @@ from poolhand.domain.market_events import (
     OrderSort,
     StakeChange,
     StakeChanged,
+    TaskHappened,
 )
-from poolhand.domain.onchain import Head
+from poolhand.domain.onchain import EventKind, Head
 from poolhand.domain.signatures import BadSignature, recover, widen
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.ports.market_chain import OrderClaim, SignedHash
@@ -47,6 +58,8 @@ class MarketState:
     stakes: dict[Address, int] = field(default_factory=dict)
     consumed: dict[OrderHash, int] = field(default_factory=dict)
     deals: dict[DealId, Deal] = field(default_factory=dict)
+    task_deals: dict[TaskId, DealId] = field(default_factory=dict)
+    texts: dict[Address, tuple[str, bytes]] = field(default_factory=dict)
     contracts: dict[Address, Callable[[bytes, bytes], bool]] = field(default_factory=dict)
 
 
@@ -85,6 +98,10 @@ class FakeMarketChain:
         self.state.owners[asset] = sort, owner
         self._waiting.append(lambda at: AssetMoved(at, sort, asset, ZERO_ADDRESS, owner))
 
+    def describe(self, asset: Address, name: str, location: str = "") -> None:
+        """Give an asset a name, and tell where its image or file is."""
+        self.state.texts[asset] = name, location.encode()
+
     def give(self, asset: Address, target: Address) -> None:
         """Give an asset to another owner."""
         sort, source = self.state.owners[asset]
@@ -121,6 +138,36 @@ class FakeMarketChain:
         self.state.deals[deal.deal_id] = replace(deal, start_time=moment)
         size = deal.bot_size
         self._waiting.append(lambda at: OrdersMatched(at, deal.deal_id, orders, size))
+
+    def initialize(self, deal: Deal, index: int) -> TaskId:
+        """Initialize a task of a deal; returns its name."""
+        task_id = task_id_of(deal.deal_id, index)
+        self.state.task_deals[task_id] = deal.deal_id
+        self.happen(EventKind.TASK_INITIALIZE, task_id, deal.workerpool.address)
+        return task_id
+
+    def happen(
+        self,
+        kind: EventKind,
+        task_id: TaskId,
+        party: Address | None = None,
+        result_hash: ResultHash | None = None,
+        results: bytes = b"",
+    ) -> None:
+        """Let something happen to a task that was initialized."""
+        told = (kind, task_id, party, result_hash, results)
+        self._waiting.append(lambda at: TaskHappened(at, *told))
+
+    def pay(self, owner: Address, amount: int, task_id: TaskId) -> None:
+        """Reward somebody for a task (nRLC)."""
+        self.state.stakes[owner] = self.state.stakes.get(owner, 0) + amount
+        paid, change = NanoRlc(amount), StakeChange.REWARDED
+        self._waiting.append(lambda at: StakeChanged(at, change, owner, paid, task_id=task_id))
+
+    def seize(self, owner: Address, amount: int, task_id: TaskId) -> None:
+        """Take what somebody has locked for a task (nRLC)."""
+        taken, change = NanoRlc(amount), StakeChange.SEIZED
+        self._waiting.append(lambda at: StakeChanged(at, change, owner, taken, task_id=task_id))
 
     def create_category(self, index: int, name: str, time_ref: int) -> None:
         """Create a category."""
@@ -211,6 +258,37 @@ class FakeMarketChain:
         state = self._at(at).state
         nobody = OrderSort.APP, ZERO_ADDRESS
         return {asset: state.owners.get(asset, nobody)[1] for asset in assets}
+
+    async def task_deals(self, tasks: Iterable[TaskId], at: Head) -> Mapping[TaskId, DealId]:
+        """Return of which deals tasks are."""
+        known = self._at(at).state.task_deals
+        return {name: known[name] for name in tasks if name in known}
+
+    async def app(self, address: Address) -> App | None:
+        """Return a registered app, as it was described."""
+        found = self._asset(OrderSort.APP, address)
+        return found and App(address, found[0], found[1], "DOCKER", found[2], bytes(32), b"")
+
+    async def dataset(self, address: Address) -> Dataset | None:
+        """Return a registered dataset, as it was described."""
+        found = self._asset(OrderSort.DATASET, address)
+        return found and Dataset(address, found[0], found[1], found[2], bytes(32))
+
+    async def workerpool(self, address: Address) -> Workerpool | None:
+        """Return a registered workerpool, as it was described."""
+        found = self._asset(OrderSort.WORKERPOOL, address)
+        return found and Workerpool(address, found[0], found[1], 30, 1)
+
+    async def accounts(self, owners: Iterable[Address]) -> Mapping[Address, Account]:
+        """Return accounts; nothing is locked here."""
+        self._look()
+        stakes = self.state.stakes
+        return {each: Account(NanoRlc(stakes.get(each, 0)), NanoRlc(0)) for each in owners}
+
+    def _asset(self, sort: OrderSort, address: Address) -> tuple[Address, str, bytes] | None:
+        self._look()
+        of, owner = self.state.owners.get(address, (None, ZERO_ADDRESS))
+        return (owner, *self.state.texts.get(address, ("", b""))) if of is sort else None
 
     async def deals(self, names: Iterable[DealId], at: Head) -> Mapping[DealId, Deal]:
         """Return what matches fixed."""

@@ -18,6 +18,7 @@ from poolhand.market.authorization import Authorization
 from poolhand.market.follower import Follower
 from poolhand.market.publisher import Publisher
 from poolhand.ports.chain import HubFacts
+from poolhand.ports.market_chain import RegistryReader
 from poolhand.store.market.database import MarketDatabase
 from poolhand.wire.market_forms import required
 from poolhand.wire.market_queries import QueryParameter
@@ -35,6 +36,7 @@ class MarketParts:
     publisher: Publisher
     follower: Follower
     trouble: Callable[[], str]
+    registry: RegistryReader
 
     def asked(self, request: Request) -> Mapping[str, str]:
         """Return the query, once it is for this market's chain.

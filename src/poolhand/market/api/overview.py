@@ -8,10 +8,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from poolhand.domain.onchain import Head
+from poolhand.domain.onchain import EventKind, Head
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market.database import BookConnection
+from poolhand.store.market.history import latest_events
 from poolhand.store.market.kinds import open_counts
 from poolhand.store.market.newest import CategoryPrices, category_prices, newest_deals
 from poolhand.wire.market_json import iso_moment
@@ -19,7 +20,7 @@ from poolhand.wire.market_looks import MarketOverview
 from poolhand.wire.market_queries import CHAIN_ID
 
 NEWEST: Final = 12
-"""Deals that are told."""
+"""Deals, and ended tasks, that are told."""
 
 
 def overview_routes(parts: MarketParts) -> APIRouter:
@@ -59,8 +60,19 @@ def _read(connection: BookConnection) -> dict[str, Any]:
     return {
         "orders": {sort.value: count for sort, count in open_counts(connection).items()},
         "prices": [_price(each) for each in category_prices(connection)],
+        "tasks": {
+            "completed": _settled(connection, EventKind.TASK_FINALIZE),
+            "claimed": _settled(connection, EventKind.TASK_CLAIMED),
+        },
         "deals": newest_deals(connection, NEWEST),
     }
+
+
+def _settled(connection: BookConnection, kind: EventKind) -> list[dict[str, Any]]:
+    return [
+        {"taskid": str(task), "timestamp": iso_moment(step.moment * 1000), "block": step.block}
+        for task, step in latest_events(connection, kind, NEWEST)
+    ]
 
 
 def _price(each: CategoryPrices) -> dict[str, Any]:

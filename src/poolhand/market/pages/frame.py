@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -26,26 +28,25 @@ def fit(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class NewestBlock:
+    """The newest block that was read, None before the first, and its moment (ISO 8601)."""
+
+    block: int | None
+    at: str
+
+
 class Frame:
     """Writes pages by their templates.
 
     Args:
         common: What every page is told besides: the chain, for one.
+        newest: Tells the newest block that was read.
     """
 
-    def __init__(self, common: Mapping[str, Any]) -> None:
-        self._common = dict(common)
-        self._pages = Environment(
-            loader=PackageLoader("poolhand.market.pages", "templates"),
-            autoescape=True,
-            finalize=fit,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._pages.globals |= {name: getattr(words, name) for name in _WORDS}
-        self._pages.globals |= {"asset": asset_place, "is_kind": is_kind, "sections": SECTIONS}
-        self._pages.globals["parts"] = self._pages.get_template("parts.html").module
+    def __init__(self, common: Mapping[str, Any], newest: Callable[[], NewestBlock]) -> None:
+        self._common, self._newest = dict(common), newest
+        self._pages = templates()
 
     def whole(self, page: Shown, place: Mapping[str, Any]) -> str:
         """Write a page; ``place`` is where it stands: path, query, sources, live address."""
@@ -55,9 +56,38 @@ class Frame:
         """Write what of a page changes while it is open."""
         return self._write("live.html", page, place)
 
+    def pulse(self) -> str:
+        """Write what every page shows of the newest block, to be put into an open page."""
+        told = {"pulse": self._newest(), "is_apart": True}
+        return self._pages.get_template("pulse.html").render(told)
+
     def _write(self, layout: str, page: Shown, place: Mapping[str, Any]) -> str:
-        given = {**self._common, **place, **page.facts, "title": page.title, "layout": layout}
+        given = {
+            **self._common,
+            "pulse": self._newest(),
+            **place,
+            **page.facts,
+            "title": page.title,
+            "layout": layout,
+        }
         return self._pages.get_template(page.template).render(given)
+
+
+@cache
+def templates() -> Environment:
+    """Return the templates; they are read once for all markets of a process."""
+    found = Environment(
+        loader=PackageLoader("poolhand.market.pages", "templates"),
+        autoescape=True,
+        finalize=fit,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals |= {name: getattr(words, name) for name in _WORDS}
+    found.globals |= {"asset": asset_place, "is_kind": is_kind, "sections": SECTIONS}
+    found.globals["parts"] = found.get_template("parts.html").module
+    return found
 
 
 _WORDS: Final = (

@@ -10,10 +10,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from poolhand.market.pages import words
 from poolhand.market.pages.assets import page_assets
 from poolhand.market.pages.frame import Frame
+from poolhand.market.pages.live import LivePages
 from poolhand.market.pages.own_api import ApiOutage, ApiRefusal, OwnApi
 from poolhand.market.pages.shown import Shown, Visit
+from poolhand.market.pages.streaming import LiveAnswer
 from poolhand.market.pages.table import ROOT, find_page
 
 POLICY: Final = (
@@ -27,6 +30,8 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+LIVE: Final = ROOT + "/live"
+"""Before the path of a page: what changes of it while it is open."""
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 MOST_QUERY: Final = 2_000
 """Characters of a page's query."""
@@ -43,15 +48,19 @@ class PageMaker:
     def __init__(self, api: OwnApi, frame: Frame) -> None:
         self._api, self._frame = api, frame
 
-    async def whole(self, path: str, query: Mapping[str, str]) -> tuple[int, str]:
-        """Return a page's HTTP status and its HTML; what cannot be shown has a page, too."""
+    async def whole(self, path: str, query: Mapping[str, str]) -> Response:
+        """Return a page, or where to go instead; what cannot be shown has a page, too."""
         visit, page = await self._made(path, query)
-        return page.status, self._frame.whole(page, _place(visit))
+        if page.leads_to:
+            return RedirectResponse(ROOT + page.leads_to, 303, HEADERS)
+        return HTMLResponse(
+            self._frame.whole(page, _place(visit, is_live=page.status == 200)), page.status, HEADERS
+        )
 
     async def part(self, path: str, query: Mapping[str, str]) -> str:
         """Return what of a page changes while it is open."""
         visit, page = await self._made(path, query)
-        return self._frame.part(page, _place(visit))
+        return self._frame.part(page, _place(visit, is_live=True))
 
     async def _made(self, path: str, query: Mapping[str, str]) -> tuple[Visit, Shown]:
         found = find_page(path)
@@ -71,34 +80,54 @@ def _missing(words: str, status: int = 404) -> Shown:
     return Shown("missing.html", title, {"words": words, "status": status}, status)
 
 
-def _place(visit: Visit) -> dict[str, Any]:
-    return {"path": visit.path, "query": dict(visit.query), "sources": visit.sources}
+def _place(visit: Visit, *, is_live: bool) -> dict[str, Any]:
+    live = words.place(LIVE + visit.path.removeprefix(ROOT), **visit.query) if is_live else ""
+    told = {"path": visit.path, "query": dict(visit.query), "sources": visit.sources}
+    return {**told, "live": live}
 
 
-def page_routes(maker: PageMaker) -> list[BaseRoute]:
-    """Return the routes of pages and of the files that they load."""
+def page_routes(maker: PageMaker, live: LivePages) -> list[BaseRoute]:
+    """Return the routes of pages, of what keeps them up to date, and of the files they load."""
+    serves = PageRoutes(maker, live)
+    handlers = (
+        ("/", serves.root),
+        (ROOT + "/static/{name}", serves.asset),
+        (LIVE + "{path:path}", serves.stream),
+        (ROOT + "{path:path}", serves.page),
+    )
+    return [Route(path, handler, include_in_schema=False) for path, handler in handlers]
 
-    async def page(request: Request) -> Response:
+
+class PageRoutes:
+    """The handlers."""
+
+    def __init__(self, maker: PageMaker, live: LivePages) -> None:
+        self._maker, self._live = maker, live
+
+    async def root(self, request: Request) -> Response:
+        """Lead a browser to the pages; a program is told that here is nothing."""
+        if "text/html" not in request.headers.get("accept", ""):
+            raise HTTPException(404)
+        return RedirectResponse(ROOT, 303, HEADERS)
+
+    async def page(self, request: Request) -> Response:
+        """Show a page."""
         if len(request.url.query) > MOST_QUERY:
             return RedirectResponse(request.url.path, 303, HEADERS)
-        path = request.path_params["path"]
-        status, text = await maker.whole(path, dict(request.query_params))
-        return HTMLResponse(text, status, HEADERS)
+        return await self._maker.whole(request.path_params["path"], dict(request.query_params))
 
-    async def asset(request: Request) -> Response:
+    async def stream(self, request: Request) -> Any:
+        """Tell an open page what changes."""
+        path = request.path_params["path"]
+        if len(request.url.query) > MOST_QUERY or find_page(path) is None:
+            raise HTTPException(404)
+        key = path, tuple(sorted(request.query_params.items()))
+        return LiveAnswer(self._live, key, self._live.join(key))
+
+    async def asset(self, request: Request) -> Response:
+        """Give a file that pages load."""
         found = page_assets().get(request.path_params["name"])
         if found is None:
             return Response("there is no such file", 404, HEADERS, "text/plain")
         headers = {**HEADERS, "Cache-Control": _FOR_GOOD}
         return Response(found.body, 200, headers, found.kind)
-
-    async def root(request: Request) -> Response:
-        if "text/html" not in request.headers.get("accept", ""):
-            raise HTTPException(404)
-        return RedirectResponse(ROOT, 303, HEADERS)
-
-    return [
-        Route("/", root, include_in_schema=False),
-        Route(ROOT + "/static/{name}", asset, include_in_schema=False),
-        Route(ROOT + "{path:path}", page, include_in_schema=False),
-    ]

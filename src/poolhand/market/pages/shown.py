@@ -19,12 +19,14 @@ class Shown:
         title: Of the page, for the window and the reader of a screen.
         facts: What the template is given.
         status: Of HTTP.
+        leads_to: Below the pages' root: the reader is led there instead.
     """
 
     template: str
     title: str
     facts: Mapping[str, Any]
     status: int = 200
+    leads_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

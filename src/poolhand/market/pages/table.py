@@ -9,9 +9,12 @@ from typing import Any, Final
 from starlette.routing import compile_path
 
 from poolhand.market.pages.shown import View
+from poolhand.market.pages.views.accounts import account, search
 from poolhand.market.pages.views.deals import deal, deals
 from poolhand.market.pages.views.orders import order, orders
 from poolhand.market.pages.views.overview import overview
+from poolhand.market.pages.views.registry import KINDS, listing, single
+from poolhand.market.pages.views.tasks import task
 
 ROOT: Final = "/pages"
 """Where pages are; the API has all other paths."""
@@ -36,6 +39,11 @@ PAGES: Final = (
     PagePath("/orders/{sort}/{hash}", order),
     PagePath("/deals", deals),
     PagePath("/deals/{dealid}", deal),
+    PagePath("/tasks/{taskid}", task),
+    PagePath("/accounts/{address}", account),
+    PagePath("/search", search),
+    *(PagePath(f"/{kind}", listing(kind)) for kind in KINDS),
+    *(PagePath(f"/{kind}/{{address}}", single(kind)) for kind in KINDS),
 )
 """Every page."""
 
@@ -44,6 +52,7 @@ SECTIONS: Final = (
     ("Overview", ROOT, ROOT),
     ("Orders", f"{ROOT}/orders/workerpool", f"{ROOT}/orders"),
     ("Deals", f"{ROOT}/deals", f"{ROOT}/deals"),
+    *((kind.title, f"{ROOT}/{name}", f"{ROOT}/{name}") for name, kind in KINDS.items()),
 )
 """What the bar of every page leads to: name, where, and how the paths of that section begin."""
 

@@ -16,6 +16,8 @@ from poolhand.domain.units import NanoRlc, show_rlc
 
 NOTHING: Final = "–"
 """What is not known, or does not apply."""
+GLUE: Final = "\u00a0"
+"""Between a number and its unit: no line ends there."""
 _LEAST_IN_RLC: Final = 100_000
 """Amounts below so many nRLC are told in nRLC: they have too many zeros otherwise."""
 _SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -29,11 +31,12 @@ def amount(nrlc: Any) -> str:
     if not isinstance(nrlc, int):
         return NOTHING
     if nrlc == 0:
-        return "0 RLC"
+        return f"0{GLUE}RLC"
     if abs(nrlc) < _LEAST_IN_RLC:
-        return f"{nrlc:,} nRLC"
+        return f"{nrlc:,}{GLUE}nRLC"
     whole, dot, rest = show_rlc(NanoRlc(nrlc)).partition(".")
-    return f"{int(whole):,}{dot}{rest} RLC" if whole != "-0" else f"-0{dot}{rest} RLC"
+    told = whole if whole == "-0" else f"{int(whole):,}"
+    return f"{told}{dot}{rest}{GLUE}RLC"
 
 
 def number(count: Any) -> str:
@@ -69,8 +72,8 @@ def span(seconds: Any) -> str:
     left, parts = max(seconds, 0), list[str]()
     for size, unit in _SPAN:
         count, left = divmod(left, size)
-        parts += [f"{count} {unit}"] if count else []
-    parts += [f"{left} s"] if left or not parts else []
+        parts += [f"{count}{GLUE}{unit}"] if count else []
+    parts += [f"{left}{GLUE}s"] if left or not parts else []
     return " ".join(parts[:2])
 
 

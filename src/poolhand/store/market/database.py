@@ -35,7 +35,7 @@ from poolhand.store.sql_engine import (
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
 """What pieces of work are given: the transaction in which they read and write."""
-NEWEST: Final = "0003"
+NEWEST: Final = "0004"
 """The revision that this version's tables have."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4

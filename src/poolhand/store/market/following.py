@@ -12,6 +12,7 @@ from poolhand.domain.ids import BlockHash
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.store.market.history import forget_after
 from poolhand.store.market.orders import BookRow, turn_back
 from poolhand.store.market.schema import CATEGORIES, DEALS, MARKS, UNDO
 from poolhand.store.market.where import hexed
@@ -57,6 +58,7 @@ def go_back(connection: Connection, mark: BlockNumber, *, deep: bool) -> list[Bo
     restored = turn_back(connection, mark, BlockNumber(-1) if deep else mark)
     for table in (DEALS, CATEGORIES, MARKS):
         connection.execute(delete(table).where(table.c.block > mark))
+    forget_after(connection, mark)
     return restored
 
 
@@ -85,6 +87,7 @@ def _deal_row(told: MarketDeal, chain_id: int) -> dict[str, str | int]:
         **{name: hexed(found) for name, found in zip(names, orders, strict=True)},
         "category": deal.category,
         "price": deal.workerpool.price,
+        "tx_hash": hexed(told.tx_hash),
         "document": json.dumps(deal_members(told, chain_id), ensure_ascii=False),
     }
 

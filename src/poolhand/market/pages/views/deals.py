@@ -8,7 +8,7 @@ from poolhand.market.pages.own_api import ApiRefusal
 from poolhand.market.pages.shown import FilterField, Shown, Visit
 
 ROWS: Final = 50
-"""Deals on a page."""
+"""Deals, or tasks of one, on a page."""
 FIELDS: Final = (
     FilterField("requester", "Requester"),
     FilterField("app", "App"),
@@ -32,7 +32,9 @@ async def deals(visit: Visit) -> Shown:
 
 
 async def deal(visit: Visit) -> Shown:
-    """Show a deal: what was bought of whom, for how much."""
-    name = visit.named["dealid"]
+    """Show a deal: what was bought of whom, for how much, and how its tasks stand."""
+    name, index = visit.named["dealid"], visit.query.get("pageIndex")
     found = await visit.ask(f"/deals/{name}")
-    return Shown("deal.html", f"Deal {name[:10]}…", {"deal": found})
+    tasks = await visit.ask(f"/deals/{name}/tasks", pageSize=str(ROWS), pageIndex=index)
+    facts = {"deal": found, "tasks": tasks["tasks"], "count": tasks["count"], "rows": ROWS}
+    return Shown("deal.html", f"Deal {name[:10]}…", facts)

@@ -1,0 +1,182 @@
+"""Pages that are open hear of each block: made once for all who look at the same, sent if changed.
+
+However many distinct pages are open, making them takes a bounded share of a processor: after each
+one a rest is made in proportion. A reader that does not take what it is sent finds only the newest
+when it does, and is dropped when it has missed too much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+import structlog
+
+from poolhand.domain.errors import Refused, Unavailable
+
+PageKey: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
+"""A page: its path, and its query in order."""
+MakePart: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[str]]
+"""Makes what changes of a page, by its path and query."""
+Rest: TypeAlias = Callable[[float], Awaitable[None]]
+MOST_STREAMS: Final = 1_000
+"""Distinct pages that are kept up to date."""
+MOST_READERS: Final = 4_000
+MOST_MISSED: Final = 30
+"""Messages that a reader may leave lying before it is dropped."""
+REST: Final = 1.5
+"""How long is rested after a page was made, as a multiple of how long that took."""
+log = structlog.get_logger()
+
+
+class TooManyReaders(Refused):
+    """So many pages are open that no further one is kept up to date; it can still be read."""
+
+    http_status = 503
+
+
+class LiveReader:
+    """Somebody who has a page open: room for one message of each kind, the newest."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, bytes] = {}
+        self._there = asyncio.Event()
+        self.missed, self.is_dropped = 0, False
+
+    def put(self, kind: str, message: bytes) -> None:
+        """Leave a message; it takes the place of one of its kind that was not taken."""
+        self.missed += kind in self._waiting
+        self._waiting[kind] = message
+        self.is_dropped = self.is_dropped or self.missed > MOST_MISSED
+        self._there.set()
+
+    def drop(self) -> None:
+        """Send this reader away; its browser comes again."""
+        self.is_dropped = True
+        self._there.set()
+
+    async def next(self) -> bytes | None:
+        """Wait for messages and take them; None: the reader is dropped."""
+        await self._there.wait()
+        self._there.clear()
+        if self.is_dropped:
+            return None
+        found, self._waiting, self.missed = self._waiting, {}, 0
+        return b"".join(found.values())
+
+
+class _LiveStream:
+    """One distinct page, who looks at it, and what was sent last."""
+
+    def __init__(self) -> None:
+        self.readers: set[LiveReader] = set()
+        self.text: str | None = None
+        self.is_due = True
+
+
+class LivePages:
+    """Keeps open pages up to date.
+
+    Args:
+        make: Makes what changes of a page.
+        pulse: Makes what every page shows of the newest block.
+        rest: Waits so many seconds.
+    """
+
+    def __init__(self, make: MakePart, pulse: Callable[[], str], rest: Rest) -> None:
+        self._make, self._pulse, self._rest = make, pulse, rest
+        self._streams: dict[PageKey, _LiveStream] = {}
+        self._count = 0
+        self._due = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
+
+    @property
+    def open_pages(self) -> int:
+        """How many pages are open."""
+        return self._count
+
+    def moved(self) -> None:
+        """Hear that the book is that of another block: every open page is made anew, in turn."""
+        if not self._count:
+            return
+        message = framed(self._pulse())
+        for stream in self._streams.values():
+            stream.is_due = True
+            for reader in stream.readers:
+                reader.put("pulse", message)
+        self._due.set()
+
+    def join(self, key: PageKey) -> LiveReader:
+        """Look at a page from now on.
+
+        Raises:
+            TooManyReaders: Too many look already.
+        """
+        is_new = key not in self._streams
+        if self._count >= MOST_READERS or (is_new and len(self._streams) >= MOST_STREAMS):
+            raise TooManyReaders("too many pages are open: this one can be read and loaded again")
+        stream = self._streams.setdefault(key, _LiveStream())
+        reader = LiveReader()
+        stream.readers.add(reader)
+        self._count += 1
+        if stream.text is not None:
+            reader.put("part", framed(stream.text))
+        self._begin()
+        return reader
+
+    def leave(self, key: PageKey, reader: LiveReader) -> None:
+        """Look no longer; repeatable."""
+        stream = self._streams.get(key)
+        if stream is None or reader not in stream.readers:
+            return
+        stream.readers.discard(reader)
+        self._count -= 1
+        if not stream.readers:
+            del self._streams[key]
+
+    def _begin(self) -> None:
+        self._due.set()
+        if self._work is None or self._work.done():
+            self._work = asyncio.get_running_loop().create_task(self._keep())
+            self._work.add_done_callback(self._ended)
+
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        fault = None if work.cancelled() else work.exception()
+        if fault is not None:
+            log.error("live_pages_crashed", exc_info=fault)
+        for stream in self._streams.values():
+            for reader in stream.readers:
+                reader.drop()
+
+    async def _keep(self) -> None:
+        """Make what is due, while anybody looks."""
+        while self._count:
+            await self._due.wait()
+            self._due.clear()
+            for key, stream in list(self._streams.items()):
+                if stream.is_due and stream.readers:
+                    stream.is_due = False
+                    began = time.perf_counter()
+                    await self._make_one(key, stream)
+                    await self._rest(REST * (time.perf_counter() - began))
+
+    async def _make_one(self, key: PageKey, stream: _LiveStream) -> None:
+        path, query = key
+        try:
+            text = await self._make(path, dict(query))
+        except Unavailable:
+            return  # the page stays as it is until the next block
+        if text == stream.text:
+            return
+        stream.text = text
+        message = framed(text)
+        for reader in stream.readers:
+            reader.put("part", message)
+
+
+def framed(text: str) -> bytes:
+    """Return a message of server-sent events."""
+    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+    return f"{lines}\n".encode()

@@ -1,0 +1,42 @@
+"""One task: what happened in which block, how it stands, and who must act."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from poolhand.market.pages.shown import Shown, Visit
+
+_EVENTS: Final = {
+    "OrdersMatched": "Bought",
+    "TaskInitialize": "Initialized by the pool",
+    "TaskContribute": "A worker contributed",
+    "TaskConsensus": "The results agree",
+    "TaskReveal": "A worker revealed",
+    "TaskReopen": "Opened again",
+    "TaskFinalize": "Finalized",
+    "TaskClaimed": "Claimed",
+}
+"""What the hub's events mean to a person."""
+
+
+async def task(visit: Visit) -> Shown:
+    """Show a task, as the chain tells it."""
+    name = visit.named["taskid"]
+    found = await visit.ask(f"/tasks/{name}")
+    deal = found["deal"]
+    price = deal["app"]["price"] + deal["dataset"]["price"] + deal["workerpool"]["price"]
+    facts = {"task": found, "deal": deal, "price": price, "lines": lines(found["steps"])}
+    return Shown("task.html", f"Task {name[:10]}…", facts)
+
+
+def lines(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines of a timeline, each with its words and its share of the longest wait."""
+    longest = max((step["seconds"] for step in steps), default=0)
+    return [
+        {
+            **step,
+            "words": _EVENTS.get(step["event"], step["event"]),
+            "share": round(100 * step["seconds"] / longest) if longest else 0,
+        }
+        for step in steps
+    ]

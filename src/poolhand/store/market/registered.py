@@ -1,0 +1,69 @@
+"""Rows of apps, datasets and workerpools: who created them, and who owns them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, func, insert, select
+
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.market.filters import Slice
+from poolhand.domain.market_events import AssetMoved, OrderSort
+from poolhand.domain.units import BlockNumber
+from poolhand.store.market.schema import ASSET_STEPS
+from poolhand.store.market.where import hexed
+
+_A: Final = ASSET_STEPS.c
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAsset:
+    """An asset, its owner, and the block in which it was created."""
+
+    sort: OrderSort
+    asset: Address
+    owner: Address
+    created: BlockNumber
+
+
+def put_assets(connection: Connection, moves: Iterable[AssetMoved]) -> None:
+    """Keep who came to own what; one that is there stays as it is."""
+    for each in moves:
+        place = {"block": each.place.block, "log_index": each.place.log_index}
+        known = select(_A.n).where(*(_A[name] == value for name, value in place.items()))
+        if connection.scalar(known) is not None:
+            continue
+        told = {
+            "sort": each.sort.value,
+            "asset": hexed(each.asset),
+            "source": hexed(each.source),
+            "owner": hexed(each.target),
+            "tx_hash": hexed(each.place.tx_hash),
+        }
+        connection.execute(insert(ASSET_STEPS).values({**place, **told}))
+
+
+def newest_assets(
+    connection: Connection, sort: OrderSort, part: Slice
+) -> tuple[list[RegisteredAsset], int]:
+    """Return a part of the assets of a sort, the newest first, and how many there are."""
+    created = (_A.sort == sort.value, _A.source == hexed(ZERO_ADDRESS))
+    asked = select(_A.asset).where(*created).order_by(_A.block.desc(), _A.log_index.desc())
+    names = connection.scalars(asked.offset(part.skip).limit(part.size)).all()
+    count = connection.scalar(select(func.count()).select_from(ASSET_STEPS).where(*created)) or 0
+    found = [find_asset(connection, Address.parse(name)) for name in names]
+    return [each for each in found if each is not None], count
+
+
+def find_asset(connection: Connection, asset: Address) -> RegisteredAsset | None:
+    """Return an asset with whoever owns it now; None: none of this address was created."""
+    asked = select(_A.sort, _A.owner, _A.block).where(_A.asset == hexed(asset))
+    newest = connection.execute(asked.order_by(_A.block.desc(), _A.log_index.desc())).first()
+    oldest = connection.execute(asked.order_by(_A.block, _A.log_index)).first()
+    if newest is None or oldest is None:
+        return None
+    return RegisteredAsset(
+        OrderSort(newest.sort), asset, Address.parse(newest.owner), BlockNumber(oldest.block)
+    )
