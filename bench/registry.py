@@ -18,6 +18,7 @@ class Measurement:
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "start": Measurement("what a command line costs before it does anything"),
     "placement": Measurement("choosing workers for tasks"),
+    "pages": Measurement("the market's pages: a long book, and a thousand that are open"),
     "transitions": Measurement("replicates that move, durably, under simulated workers"),
     "assignment": Measurement("assignment while 1,000 others are connected and a bag runs"),
     "market": Measurement("a market of 100,000 open orders"),
@@ -71,6 +72,10 @@ class Figure:
 FIGURES: Final = (
     Figure("placement, 10,000 tasks × workers", "placement_ms.p99", "placement",
            "< 5", "135,000", "ms"),
+    Figure("page of 100,000 orders, p95", "pages.orderbook_ms_p95", "pages",
+           "< 100", "none", "ms"),
+    Figure("  1,000 open pages: share of a core", "pages.live_core_share", "pages",
+           "< 1", "none"),
     Figure("idle workers connected", "idle.workers", "idle", ">= 10000", "4000"),
     Figure("  until all are", "idle.connect_s", "idle", "< 60", "51", "s"),
     Figure("  share of a core", "idle.core_share", "idle", "< 0.25", "0.22"),
