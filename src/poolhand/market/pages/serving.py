@@ -16,7 +16,7 @@ from poolhand.market.pages.frame import Frame
 from poolhand.market.pages.live import LivePages
 from poolhand.market.pages.own_api import ApiOutage, ApiRefusal, OwnApi
 from poolhand.market.pages.shown import Shown, Visit
-from poolhand.market.pages.streaming import LiveAnswer
+from poolhand.market.pages.streaming import live_answer
 from poolhand.market.pages.table import ROOT, find_page
 
 POLICY: Final = (
@@ -122,7 +122,7 @@ class PageRoutes:
         if len(request.url.query) > MOST_QUERY or find_page(path) is None:
             raise HTTPException(404)
         key = path, tuple(sorted(request.query_params.items()))
-        return LiveAnswer(self._live, key, self._live.join(key))
+        return live_answer(self._live, key, self._live.join(key))
 
     async def asset(self, request: Request) -> Response:
         """Give a file that pages load."""
