@@ -15,6 +15,7 @@ from poolhand.market.pages.live import (
     TooManyReaders,
     framed,
 )
+from poolhand.market.pages.own_api import ApiOutage
 
 HERE, THERE = ("/deals", ()), ("/apps", ())
 
@@ -136,6 +137,23 @@ async def test_a_fault_in_making_a_page_sends_its_readers_away_to_come_again():
     await settled()
     assert await reader.next() is None
     pages.leave(HERE, reader)
+
+
+async def test_an_open_page_stays_as_it_is_while_it_cannot_be_made_anew():
+    world = World()
+    outage = [ApiOutage("no chain")]
+
+    async def make(path, query):
+        if outage:
+            raise outage.pop()
+        return "there again"
+
+    pages = LivePages(make, lambda: "pulse", world.rest)
+    reader = pages.join(HERE)
+    await settled()
+    pages.moved()
+    await settled()
+    assert await reader.next() == framed("pulse") + framed("there again")
 
 
 def test_a_message_keeps_its_lines_and_ends_where_it_should():

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from poolhand.domain.earnings import DAY
-from poolhand.domain.errors import Unavailable
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.refusals import BadParameter
 from poolhand.domain.market.standing_stakes import LockedStake
@@ -64,7 +64,7 @@ class AccountRoutes:
     async def _stakes(self, owner: Address) -> dict[str, int | None]:
         try:
             account = (await self._parts.registry.accounts([owner]))[owner]
-        except Unavailable as fault:
+        except ChainUnreachable as fault:
             log.warning("account_unread", account=str(owner), cause=str(fault))
             return {"stake": None, "locked": None}
         return {"stake": account.stake, "locked": account.locked}

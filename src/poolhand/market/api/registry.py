@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from poolhand.domain.deal import App, Dataset, Workerpool
-from poolhand.domain.errors import Unavailable
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.refusals import NotInMarket
@@ -80,7 +80,7 @@ class AssetTexts:
         ask = getattr(self._registry, asset.sort.value)
         try:
             found = await ask(asset.asset)
-        except Unavailable as fault:
+        except ChainUnreachable as fault:
             log.warning("asset_unread", asset=str(asset.asset), cause=str(fault))
             return _texts(None)
         told = self._known[asset.asset] = _texts(found)

@@ -14,7 +14,8 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import Refused
+from poolhand.market.pages.own_api import ApiOutage
 
 PageKey: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 """A page: its path, and its query in order."""
@@ -166,7 +167,7 @@ class LivePages:
         path, query = key
         try:
             text = await self._make(path, dict(query))
-        except Unavailable:
+        except ApiOutage:
             return  # the page stays as it is until the next block
         if text == stream.text:
             return

@@ -50,7 +50,10 @@ class PageMaker:
 
     async def whole(self, path: str, query: Mapping[str, str]) -> Response:
         """Return a page, or where to go instead; what cannot be shown has a page, too."""
-        visit, page = await self._made(path, query)
+        try:
+            visit, page = await self._made(path, query)
+        except ApiOutage as fault:
+            visit, page = Visit(self._api, ROOT + path, {}, query), _missing(str(fault), 503)
         if page.leads_to:
             return RedirectResponse(ROOT + page.leads_to, 303, HEADERS)
         return HTMLResponse(
@@ -58,7 +61,11 @@ class PageMaker:
         )
 
     async def part(self, path: str, query: Mapping[str, str]) -> str:
-        """Return what of a page changes while it is open."""
+        """Return what of a page changes while it is open.
+
+        Raises:
+            ApiOutage: Chain or database do not answer: what is shown may stay.
+        """
         visit, page = await self._made(path, query)
         return self._frame.part(page, _place(visit, is_live=True))
 
@@ -71,8 +78,6 @@ class PageMaker:
             return visit, await found.view(visit)
         except ApiRefusal as fault:
             return visit, _missing(str(fault), fault.status)
-        except ApiOutage as fault:
-            return visit, _missing(str(fault), 503)
 
 
 def _missing(words: str, status: int = 404) -> Shown:
