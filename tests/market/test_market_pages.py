@@ -58,7 +58,7 @@ async def bought(market):
     app, pool = app_order(), pool_order(price=NanoRlc(1_500_000_000))
     request = request_order(
         dataset=DATASET, dataset_max_price=NanoRlc(5), volume=3,
-        workerpool_max_price=NanoRlc(2_000_000_000), params=HOSTILE.replace("\x1b", ""),
+        workerpool_max_price=NanoRlc(2_000_000_000), params=HOSTILE.replace("\x1b", "").replace("\u202e", ""),
     )  # fmt: skip
     for order in (app, dataset, pool, request):
         await market.published(order)

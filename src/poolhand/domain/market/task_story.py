@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from poolhand.domain.category import Category
+from poolhand.domain.category import REVEAL_RATIO, Category
 from poolhand.domain.ids import Address, ResultHash, TaskId, TxHash
 from poolhand.domain.market_events import StakeChange
 from poolhand.domain.onchain import EventKind
@@ -100,7 +100,7 @@ def task_story(
     """
     agreed = _agreed(steps)
     workers = tuple(_workers(steps, agreed))
-    reveal_by = UnixSeconds(agreed.moment + category.reveal_window) if agreed else None
+    reveal_by = UnixSeconds(agreed.moment + REVEAL_RATIO * category.time_ref) if agreed else None
     ends = category.contribution_deadline(start), category.final_deadline(start)
     standing = _standing(steps, agreed, ends[1], now)
     words = _words(standing, workers, ends, reveal_by, now)
