@@ -10,6 +10,7 @@ import pytest
 
 from poolhand.cli.reference import commands
 from poolhand.domain.ids import ZERO_ADDRESS, OrderHash
+from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import CloseOrder
 from requester_market import IMAGE, RLC
@@ -220,3 +221,18 @@ def test_an_order_is_for_nobody_in_particular_unless_it_says_so(cli, shop, app):
     told = ok(cli("order", "create", "app", app, "--json"))
     limits = [told[name] for name in ("datasetrestrict", "workerpoolrestrict", "requesterrestrict")]
     assert limits == [str(ZERO_ADDRESS)] * 3
+
+
+def test_pools_of_the_market_are_told_with_how_they_are(cli, shop):
+    pool, owner = cli.market.pool, cli.market.pool.owner
+    asyncio.run(shop.sync())
+    profile = PoolProfile(
+        pool.workerpool, owner.address, "Our lab", "", "http://pool.test", "http://results.test"
+    )
+    asyncio.run(shop.client.register(profile, owner))
+    (told,) = ok(cli("market", "pools", "--json"))["pools"]
+    assert (told["name"], told["workerpool"]) == ("Our lab", str(pool.workerpool))
+    assert not told["reachable"]
+    shown = cli("market", "pools").out
+    assert "Our lab" in shown
+    assert "http://pool.test" in shown

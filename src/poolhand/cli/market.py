@@ -94,6 +94,15 @@ async def deals(
     return Answer(members, lambda: grid(columns, rows, f"{found.count} deal(s)"))
 
 
+@verb(app, "pools", example="poolhand market pools")
+async def pools(command: CommandRun, limit: LimitOption = 20, page: PageOption = 1) -> Answer:
+    """List the workerpools that are registered, those that answered last first."""
+    from poolhand.cli.orders_page import pools_answer
+
+    async with command.requester() as requester:
+        return pools_answer(await requester.market.pools(page - 1, limit))
+
+
 async def _serve(settings: Settings, ready: Ready) -> None:
     from poolhand.market.main import serve
 

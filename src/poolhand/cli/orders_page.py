@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.render import grid, pairs, rlc
@@ -14,7 +14,9 @@ from poolhand.domain.market_events import OrderSort
 if TYPE_CHECKING:
     from poolhand.domain.ids import OrderHash
     from poolhand.domain.market.book import BookOrder
+    from poolhand.domain.units import NanoRlc
     from poolhand.requester.selling import OrderStanding
+    from poolhand.wire.market_pools import PoolList
 
 KINDS: Final = {
     "app": OrderSort.APP,
@@ -112,3 +114,26 @@ def standing_members(found: OrderStanding) -> dict[str, Any]:
         "in_market": found.status.value if found.status else None,
         "standing": found.words,
     }
+
+
+def pools_answer(found: PoolList) -> Answer:
+    """Tell the pools of a market: who they are, what they sell, how they are."""
+    rows = [
+        (
+            each.name,
+            "reachable" if each.reachable else each.trouble or "not seen of late",
+            each.live.workers if each.live else "",
+            _sold(each.live.prices) if each.live else "",
+            each.workerpool,
+            each.url,
+        )
+        for each in found.pools
+    ]
+    pools = [each.model_dump(mode="json", by_alias=False) for each in found.pools]
+    columns = ("name", "standing", "workers", "price by category", "address", "url")
+    title = f"{found.count} pool(s)"
+    return Answer({"pools": pools, "count": found.count}, lambda: grid(columns, rows, title))
+
+
+def _sold(prices: Mapping[int, NanoRlc]) -> str:
+    return ", ".join(f"{category}: {rlc(price)}" for category, price in sorted(prices.items()))

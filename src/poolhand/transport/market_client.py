@@ -37,7 +37,7 @@ from poolhand.wire.market_answers import (
 from poolhand.wire.market_api import MarketHealth
 from poolhand.wire.market_asking import Query, asked_of, path_of
 from poolhand.wire.market_orders import market_order
-from poolhand.wire.market_pools import MarketPool, PoolAnswer
+from poolhand.wire.market_pools import MarketPool, PoolAnswer, PoolList
 from poolhand.wire.market_queries import DEFAULT_SIZE
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
@@ -132,6 +132,11 @@ class MarketClient:
         except NotThere:
             return None
         return read_model(TradedDeal, told, self._who)
+
+    async def pools(self, index: int = 0, size: int = DEFAULT_SIZE) -> PoolList:
+        """Return a page of registered pools, those first that answered the market last."""
+        asked = {**self._chain, **_page(index, size)}
+        return read_model(PoolList, await self._ask("GET", "/pools", asked), self._who)
 
     # ------------------------------------------------------------------------------------ writing
 
