@@ -62,6 +62,8 @@ class Program:
         self.http = httpx.AsyncClient(base_url=json.loads(line)["url"], timeout=60)
 
     async def kill(self) -> None:
+        if self.http is None:
+            return  # it was never started
         self.process.kill()
         await self.process.wait()
         await self.http.aclose()
@@ -172,6 +174,7 @@ async def _matched(node, world, contracts, killed, whole):
 async def _turned_back(node, block, killed, whole):
     depth = int(await node.rpc("eth_blockNumber"), 16) - block + 1
     await node.rpc("anvil_reorg", depth, [])
+    await node.rpc("evm_mine")  # Anvil tells nobody of a fork before there is a new block
     await killed.kill()
     await killed.start()
     found = await same_book(node, killed, whole)
