@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_world import (
@@ -31,6 +32,8 @@ from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.market.book import sort_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
+
+pytestmark = pytest.mark.timeout(600)  # thousands of requests; a busy machine takes minutes
 
 
 @dataclass
