@@ -198,7 +198,7 @@ def test_a_book_of_the_first_version_is_counted_when_it_is_opened(database_url):
     engine.dispose()
     database = MarketDatabase(database_url)
     with database._engine.begin() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == "0002"
+        assert MigrationContext.configure(connection).get_current_revision() >= "0002"
         assert told(connection) == counted(connection)
         assert sorted(told(connection).values()) == [1, 1, 1, 4]
         for order in some:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ import modulemap
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "poolhand"
+TESTS = ROOT / "tests"
 GLOSSARY = ROOT / "GLOSSARY.md"
 SAID_AND_TAKEN = "a message on the wire, and the event that it is to the machine which hears of it"
 TWICE = dict.fromkeys(
@@ -64,3 +65,11 @@ def test_no_module_and_no_class_bears_a_retired_word():
         re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in classes()
     }
     assert {name for name in names if name in retired - current - LEAVING} == set()
+
+
+def test_no_two_files_of_the_tests_share_a_name():
+    """They are modules without packages: of two with one name, one is never collected."""
+    names = Counter(
+        file.name for file in TESTS.rglob("*.py") if file.name not in ("conftest.py", "__init__.py")
+    )
+    assert [name for name, times in names.items() if times > 1] == []
