@@ -297,6 +297,16 @@ async def test_an_engine_that_ends_is_down_for_as_long_as_it_says_so(runtime, en
     assert (await runtime.run(spec)).exit_code == 0
 
 
+@pytest.mark.parametrize("status", [400, 500])
+async def test_an_app_cannot_say_that_the_engine_ends(runtime, engine, spec, status):
+    """A command or a folder of an image is quoted in what an engine says of it."""
+    quoted = 'exec: "context canceled: transport is closing": no such file'
+    engine.refusals["start"] = (status, f"OCI runtime create failed: {quoted}")
+    doubted, told = await believed(runtime, spec)
+    assert doubted == (DOUBTED if status == 500 else 0)
+    assert "no such file" in told
+
+
 async def test_doubts_of_one_start_are_forgotten_by_the_next(runtime, engine, spec):
     engine.refusals["start"] = (500, "storage is broken")
     for _ in range(DOUBTED):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +20,11 @@ NO_ANSWER: Final = 900
 GONE: Final = 404
 CONFLICT: Final = 409
 """A name that is taken, or a container in another state than asked for."""
-ENDING: Final = ("client connection is closing", "transport is closing", "context canceled")
-"""Words of an engine that is ending: its own link to what runs its containers is being cut."""
+ENDING: Final = re.compile(
+    r'(\{"message": ?")?'  # where the client has not read the JSON
+    r"(grpc: the client connection is closing|transport is closing|context canceled)"
+)
+"""How what an ending engine says begins: its link to what runs containers is being cut."""
 ANSWER_SECONDS: Final = 120.0
 """For one request, except those that last as long as a pull or a computation."""
 _FRAME: Final = struct.Struct(">BxxxL")
@@ -66,8 +70,11 @@ def _down(url: str, why: str) -> RuntimeDown:
 
 
 def is_ending(fault: DockerError) -> bool:
-    """Tell whether an engine says that it ends, whatever it was asked."""
-    return any(words in fault.message for words in ENDING)
+    """Tell whether an engine says that it ends, whatever it was asked.
+
+    Only by how its words begin: further on, they quote images, commands and registries.
+    """
+    return ENDING.match(fault.message) is not None
 
 
 def connect(url: str) -> Docker:
