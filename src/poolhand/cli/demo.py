@@ -42,7 +42,7 @@ def demo(
     started = time.monotonic()
     was_running = _is_running(home)
     if not was_running:
-        console.print("· starting a devnet: Anvil, the PoCo contracts, registry, results, pool")
+        console.print("· starting a devnet: Anvil, the contracts, registry, market, results, pool")
         start_in_background(home, workers, 1)
     try:
         report = watched(home, console)
