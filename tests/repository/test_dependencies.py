@@ -100,7 +100,8 @@ def test_every_npm_package_that_the_devnet_fetches_is_explained() -> None:
 
 def test_every_debian_package_that_set_up_installs_is_explained() -> None:
     source = "".join((ROOT / "scripts" / name).read_text() for name in ("setup", "engine.py"))
-    installed = set(re.findall(r'apt-install"?[^\n]*?[" ](python3-venv|docker\.io)\b', source))
+    packages = r"python3-venv|docker\.io|postgresql|chromium-headless-shell"
+    installed = set(re.findall(rf'apt-install"?[^\n]*?[" ]({packages})\b', source))
     assert installed == section("Debian packages")
 
 

@@ -1,0 +1,73 @@
+"""Debian's Chromium, headless, and a market of its own to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from pathlib import Path
+
+from market_world import CHAIN_ID, FACTS, HUB, ready_chain, settings_of
+
+from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.asgi import bind, port_of, serve_on
+from poolhand.transport.clock import SeededEntropy
+
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+MISSING = (
+    "these tests need Chromium, and this machine has none: `scripts/apt-install Chromium "
+    "chromium-headless-shell libatomic1` as root installs it; elsewhere name a program by "
+    'CHROMIUM=/path; -m "not browser" leaves these tests out'
+)
+
+
+class NoChromium(Exception):
+    """The machine has no browser to drive."""
+
+
+def chromium() -> str:
+    """Return the browser's program."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise NoChromium(MISSING)
+    return found
+
+
+class ServedMarket:
+    """A market on a port of its own, in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.chain, self.clock = ready_chain(), [1_700_000_000_000]
+        self._folder, self._up = folder, threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        assert self._up.wait(60)
+
+    async def _serve(self) -> None:
+        self.loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        database = MarketDatabase(f"sqlite:///{self._folder / 'market.db'}")
+        database.claim(CHAIN_ID, HUB)
+        entropy, chain = SeededEntropy(7), self.chain
+        world = MarketWorld(chain, FACTS, chain, now=lambda: self.clock[0], entropy=entropy)
+        self.app, self.follower = assemble(world, database, settings_of())
+        self.database = database
+        await self.follower.open()
+        await self.follower.advance()
+        listener = bind("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{port_of(listener)}"
+        serving = asyncio.ensure_future(serve_on(self.app, listener, lambda _: self._up.set()))
+        await self._over.wait()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        database.close()
+
+    def do(self, work):
+        """Run a coroutine where the market runs, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def stop(self) -> None:
+        """End it."""
+        self.loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
