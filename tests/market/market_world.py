@@ -13,10 +13,11 @@ from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.deal import Deal, Resource
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.hashes import deal_id
-from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
+from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash, ResultHash, TaskId
 from poolhand.domain.market.book import SORTS, sort_of, traits_of
 from poolhand.domain.market.challenges import challenge_digest
 from poolhand.domain.market_events import OrderSort
+from poolhand.domain.onchain import EventKind
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import (
     AppOrder,
@@ -171,6 +172,23 @@ class Market:
         names = (hash_of(app), hash_of(dataset) if dataset else unused, hash_of(pool))
         self.chain.match((*names, hash_of(request)), deal)
         return deal
+
+    async def compute(self, deal: Deal) -> TaskId:
+        """Let the first task of a deal be done by a stranger, a block for each step."""
+        chain, agreed = self.chain, ResultHash(b"\x05" * 32)
+        task = chain.initialize(deal, 0)
+        await self.mine()
+        chain.happen(EventKind.TASK_CONTRIBUTE, task, STRANGER.address, agreed)
+        chain.happen(EventKind.TASK_CONSENSUS, task, None, agreed)
+        await self.mine()
+        chain.happen(EventKind.TASK_REVEAL, task, STRANGER.address)
+        await self.mine()
+        link = b'{"storage": "ipfs", "location": "https://results.example/r.zip"}'
+        chain.happen(EventKind.TASK_FINALIZE, task, results=link)
+        chain.pay(STRANGER.address, 750_000_000, task)
+        chain.seize(BUYER.address, 1_500_000_005, task)
+        await self.mine()
+        return task
 
 
 def ready_chain(chain: FakeMarketChain | None = None) -> FakeMarketChain:

@@ -22,7 +22,6 @@ from market_world import (
 )
 
 from poolhand.domain.hashes import task_id
-from poolhand.domain.ids import ResultHash
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import NanoRlc
 
@@ -67,26 +66,8 @@ async def bought(market):
         market.chain.describe(asset, name, "docker.io/blur:1")
     await market.mine()
     market.orders, market.deal = (app, dataset, pool, request), deal
-    market.task = await compute(market, deal)
+    market.task = await market.compute(deal)
     return market
-
-
-async def compute(market, deal):
-    """Let the first task of a deal be done by a stranger, a block for each step."""
-    chain, agreed = market.chain, ResultHash(b"\x05" * 32)
-    task = chain.initialize(deal, 0)
-    await market.mine()
-    chain.happen(EventKind.TASK_CONTRIBUTE, task, STRANGER.address, agreed)
-    chain.happen(EventKind.TASK_CONSENSUS, task, None, agreed)
-    await market.mine()
-    chain.happen(EventKind.TASK_REVEAL, task, STRANGER.address)
-    await market.mine()
-    link = b'{"storage": "ipfs", "location": "https://results.example/r.zip"}'
-    chain.happen(EventKind.TASK_FINALIZE, task, results=link)
-    chain.pay(STRANGER.address, 750_000_000, task)
-    chain.seize(BUYER.address, 1_500_000_005, task)
-    await market.mine()
-    return task
 
 
 async def shown(market, path: str, status: int = 200) -> str:

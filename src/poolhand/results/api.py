@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -19,12 +19,22 @@ from poolhand.results.intake import Intake
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.ranges import asked_part
 from poolhand.results.rules import ResultClaim
+from poolhand.wire.json_models import AddressText, TaskIdText
 from poolhand.wire.results_api import FileInResult, ResultInfo, ResultsHealth, StoredResult
 
 DRAINED: Final = 16 * 1024**2
 """Bytes of an unwanted body that are read all the same: who is cut off misses the answer."""
 _HEX32 = r"^0x[0-9a-fA-F]{64}$"
 _HEX65 = r"^0x[0-9a-fA-F]{130}$"
+_ZIP: Final[dict[str, Any]] = {"content": {"application/zip": {"schema": {"type": "string"}}}}
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "As Prometheus reads them.", "content": {"text/plain": {}}}
+}
+_ZIPPED: Final[dict[str, Any]] = {"required": True, **_ZIP}
+_DOWNLOADED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The archive.", **_ZIP},
+    206: {"description": "The part of it that was asked for.", **_ZIP},
+}
 
 
 class BrokenOff(Refused):
@@ -43,13 +53,13 @@ def routes(
 
 
 def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None:
-    @router.put("/v1/results/{task_id}")
+    @router.put("/v1/results/{task_id}", openapi_extra={"requestBody": _ZIPPED})
     async def put_result(
         request: Request,
-        task_id: str,
+        task_id: TaskIdText,
         deal_id: Annotated[str, Query(pattern=_HEX32)],
         index: Annotated[int, Query(ge=0, lt=2**63)],
-        worker: str,
+        worker: AddressText,
         expiry: Annotated[int, Query(ge=0, lt=2**63)],
         poolhand_authorization: Annotated[str, Header(pattern=_HEX65)],
         poolhand_archive: Annotated[str, Header(pattern=_HEX32)],
@@ -108,9 +118,9 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
 def _downloads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None:
     @router.head("/results/{task_id}", include_in_schema=False)
     @router.get("/results/{task_id}", include_in_schema=False)
-    @router.head("/v1/results/{task_id}")
-    @router.get("/v1/results/{task_id}")
-    async def get_result(request: Request, task_id: str) -> Response:
+    @router.head("/v1/results/{task_id}", response_class=Response)
+    @router.get("/v1/results/{task_id}", response_class=Response, responses=_DOWNLOADED)
+    async def get_result(request: Request, task_id: TaskIdText) -> Response:
         """Give the archive that the chain made the task's result; ranges are served."""
         archive = await intake.result(TaskId.parse(task_id))
         metrics.downloads.inc()
@@ -132,7 +142,7 @@ def _downloads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> No
         return StreamingResponse(body, part.status, headers, "application/zip")
 
     @router.get("/v1/results/{task_id}/info")
-    async def get_info(task_id: str) -> ResultInfo:
+    async def get_info(task_id: TaskIdText) -> ResultInfo:
         """Tell what the archive is and holds (sizes in bytes)."""
         archive = await intake.result(TaskId.parse(task_id))
         return ResultInfo(
@@ -162,7 +172,7 @@ def _health(
             chain=told or None,
         )
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Response, responses=_METRICS)
     async def show_metrics() -> Response:
         """Serve Prometheus metrics."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

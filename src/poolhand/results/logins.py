@@ -21,12 +21,14 @@ from starlette.responses import PlainTextResponse, Response
 
 from poolhand.domain.ids import Address
 from poolhand.transport.sign_ins import NotSignedIn, SignIns
+from poolhand.wire.json_models import AddressText
 
 NAME: Final = "iExec Result Repository"
 """Under which the SDK knows a results service."""
 MOST: Final = 10_000
 """Bytes of a proof."""
 _HEADER: Final = {"alg": "HS256"}
+_PLAIN_TEXT: Final[dict[str, Any]] = {"text/plain": {"schema": {"type": "string"}}}
 
 
 def token_of(address: Address, secret: bytes) -> str:
@@ -54,12 +56,17 @@ def login_routes(sign_ins: SignIns, secret: Callable[[], bytes]) -> APIRouter:
 
     @router.get("/results/challenge")
     async def challenge(
-        address: str, chain_id: Annotated[int | None, Query(alias="chainId", ge=0)] = None
+        address: AddressText, chain_id: Annotated[int | None, Query(alias="chainId", ge=0)] = None
     ) -> dict[str, Any]:
         """Give typed data that a wallet signs to log in."""
         return {"data": sign_ins.challenge(Address.parse(address), chain_id)}
 
-    @router.post("/results/login", response_class=PlainTextResponse)
+    @router.post(
+        "/results/login",
+        response_class=Response,  # its media type would be that of faults, too
+        responses={200: {"description": "The token.", "content": _PLAIN_TEXT}},
+        openapi_extra={"requestBody": {"required": True, "content": _PLAIN_TEXT}},
+    )
     async def login(request: Request) -> Response:
         """Log in with `<digest>_<signature>_<address>` as text; answers the wallet's token."""
         address = sign_ins.proved(await _short_text(request))

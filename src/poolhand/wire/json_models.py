@@ -30,18 +30,26 @@ from poolhand.domain.ids import (
     TaskId,
     TxHash,
 )
+from poolhand.domain.tag import Tag
 from poolhand.domain.text import repaired, shown
 
 MOST_SENTENCE = 1_000
 """Characters of a sentence that a service tells a person."""
 
 M = TypeVar("M", bound=BaseModel)
+Schema: TypeAlias = dict[str, Any]
+"""A JSON schema, as OpenAPI 3.1 has it."""
 
 
 class Told(BaseModel):
     """Base of what a service tells: immutable, and open to members of a newer version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def hex_schema(kind: type[FixedBytes]) -> Schema:
+    """Return how an id is described."""
+    return {"type": "string", "pattern": f"^0x[0-9a-fA-F]{{{2 * kind.size}}}$"}
 
 
 def _reader(kind: type[FixedBytes]) -> Callable[[Any], FixedBytes]:
@@ -58,8 +66,7 @@ def _reader(kind: type[FixedBytes]) -> Callable[[Any], FixedBytes]:
 
 def _hex_of(kind: type[FixedBytes]) -> tuple[Any, ...]:
     """Return how a kind of id is read, written and described."""
-    pattern = f"^0x[0-9a-fA-F]{{{2 * kind.size}}}$"
-    schema = {"type": "string", "pattern": pattern, "description": kind.what}
+    schema = {**hex_schema(kind), "description": kind.what}
     return PlainValidator(_reader(kind)), PlainSerializer(str), WithJsonSchema(schema)
 
 
@@ -78,6 +85,11 @@ JsonTaskId: TypeAlias = Annotated[TaskId, *_hex_of(TaskId)]
 JsonTxHash: TypeAlias = Annotated[TxHash, *_hex_of(TxHash)]
 JsonResultHash: TypeAlias = Annotated[ResultHash, *_hex_of(ResultHash)]
 JsonDigest: TypeAlias = Annotated[ResultDigest, *_hex_of(ResultDigest)]
+AddressText: TypeAlias = Annotated[str, WithJsonSchema(hex_schema(Address))]
+"""As the next: an id as it was asked for, described but not read, so that its reader refuses it."""
+DealIdText: TypeAlias = Annotated[str, WithJsonSchema(hex_schema(DealId))]
+TaskIdText: TypeAlias = Annotated[str, WithJsonSchema(hex_schema(TaskId))]
+TagText: TypeAlias = Annotated[str, WithJsonSchema(hex_schema(Tag))]
 Words: TypeAlias = Annotated[str, BeforeValidator(_whole)]
 """Any text that can be written."""
 Sentence: TypeAlias = Annotated[str, BeforeValidator(_sentence)]

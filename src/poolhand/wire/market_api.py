@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import GenericAlias
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from poolhand.domain.market.book import SORTS
+from poolhand.domain.market.challenges import MOST_SIGN
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.eip712 import STRUCTS
 from poolhand.wire.json_models import Told
+from poolhand.wire.market_schemas import ADDRESS, WORD, whole_schema
+from poolhand.wire.order_json import MAX_PARAMS
 
 
 def _models(base: str, **fields: Any) -> Mapping[OrderSort, type[BaseModel]]:
@@ -39,10 +42,28 @@ def several(model: type[BaseModel]) -> Any:
 
 def _signed(kind: type) -> type[BaseModel]:
     members: dict[str, Any] = {
-        name: (int if solidity == "uint256" else str, ...)
-        for solidity, name in STRUCTS[kind].members
+        name: (_member(solidity, name), ...) for solidity, name in STRUCTS[kind].members
     }
-    return create_model(f"Signed{kind.__name__}", __base__=Told, **members, sign=(str, ...))
+    sign = Annotated[str, WithJsonSchema(_SIGN)]
+    return create_model(f"Signed{kind.__name__}", __base__=Told, **members, sign=(sign, ...))
+
+
+def _member(solidity: str, name: str) -> Any:
+    match solidity:
+        case "uint256":
+            least = 1 if name == "volume" else 0
+            return Annotated[int, WithJsonSchema(whole_schema(least))]
+        case "string":
+            return Annotated[str, Field(max_length=MAX_PARAMS)]
+        case _:
+            return Annotated[str, WithJsonSchema(ADDRESS if solidity == "address" else WORD)]
+
+
+_SIGN: Final = {
+    "type": "string",
+    "pattern": "^0x([0-9a-fA-F]{2})*$",
+    "maxLength": 2 + 2 * MOST_SIGN,
+}
 
 
 class MarketFault(Told):

@@ -6,7 +6,7 @@ Source: market API 7, services-api.md 2.4 and services-api-2.md A.4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.ids import Address, OrderHash
@@ -23,6 +23,15 @@ from poolhand.domain.market.refusals import BadParameter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.wire import market_forms as forms
+from poolhand.wire.json_models import Schema
+from poolhand.wire.market_schemas import (
+    ADDRESS,
+    ADDRESS_OR_ANY,
+    FLAG,
+    TEXT,
+    WORD,
+    whole_schema,
+)
 
 Asked: TypeAlias = Mapping[str, str]
 """A query as it came; unknown names are passed over."""
@@ -33,20 +42,22 @@ MOST_SKIP: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class QueryParameter:
-    """One parameter, for the OpenAPI document."""
+    """One parameter, for the OpenAPI document: its name, what it means, and its form."""
 
     name: str
     meaning: str
+    form: Schema = field(default_factory=lambda: TEXT)
     required: bool = False
 
     def described(self) -> dict[str, Any]:
-        """Return it as OpenAPI has it."""
+        """Return it as OpenAPI has it; an empty one is none, for forms of pages send those."""
         return {
             "name": self.name,
             "in": "query",
             "required": self.required,
+            "allowEmptyValue": not self.required,
             "description": self.meaning,
-            "schema": {"type": "string"},
+            "schema": self.form,
         }
 
 
@@ -57,23 +68,23 @@ def _restriction(name: str) -> tuple[QueryParameter, ...]:
         "without one"
     )
     return (
-        QueryParameter(name, told),
-        QueryParameter(strict, f"only orders restricted to `{name}`"),
+        QueryParameter(name, told, ADDRESS_OR_ANY),
+        QueryParameter(strict, f"only orders restricted to `{name}`", FLAG),
     )
 
 
 CHAIN_ID: Final = QueryParameter("chainId", "the chain; this market has one", required=True)
 PAGING: Final = (
-    QueryParameter("pageIndex", "which page, from 0"),
-    QueryParameter("pageSize", f"rows of a page, {LEAST_SIZE} to {MOST_SIZE}, default 20"),
-    QueryParameter("page", "rows to pass over: the `nextPage` of an answer"),
+    QueryParameter("pageIndex", "which page, from 0", whole_schema()),
+    QueryParameter("pageSize", "rows of a page, default 20", whole_schema(LEAST_SIZE, MOST_SIZE)),
+    QueryParameter("page", "rows to pass over: the `nextPage` of an answer", whole_schema()),
 )
 _TAGS: Final = (
-    QueryParameter("minTag", "bits that an order's tag must have (32 bytes of hexadecimal)"),
-    QueryParameter("maxTag", "bits that it may have"),
+    QueryParameter("minTag", "bits that an order's tag must have", WORD),
+    QueryParameter("maxTag", "bits that it may have", WORD),
 )
-_VOLUME: Final = QueryParameter("minVolume", "tasks that must remain, 1 or more")
-_CATEGORY: Final = QueryParameter("category", "number of the category")
+_VOLUME: Final = QueryParameter("minVolume", "tasks that must remain", whole_schema(1))
+_CATEGORY: Final = QueryParameter("category", "number of the category", whole_schema())
 
 RESTRICTIONS: Final[Mapping[OrderSort, tuple[str, ...]]] = {
     OrderSort.APP: ("dataset", "workerpool", "requester"),
@@ -90,20 +101,29 @@ EQUALS: Final[Mapping[OrderSort, tuple[str, ...]]] = {
 LIST_PARAMETERS: Final[Mapping[OrderSort, tuple[QueryParameter, ...]]] = {
     sort: (
         CHAIN_ID,
-        *(QueryParameter(name, f"the {name}; `any`: whichever") for name in EQUALS[sort]),
+        *(
+            QueryParameter(name, f"the {name}; `any`: whichever", ADDRESS_OR_ANY)
+            for name in EQUALS[sort]
+        ),
         *(
             ()
             if sort is OrderSort.REQUEST
-            else (QueryParameter(f"{sort.value}Owner", "who signed the orders"),)
+            else (QueryParameter(f"{sort.value}Owner", "who signed the orders", ADDRESS),)
         ),
         *(each for name in RESTRICTIONS[sort] for each in _restriction(name)),
         *_TAGS,
         _VOLUME,
         *{
             OrderSort.APP: (),
-            OrderSort.DATASET: (QueryParameter("bulkOnly", "free ones without limit"),),
-            OrderSort.WORKERPOOL: (_CATEGORY, QueryParameter("minTrust", "trust, or more")),
-            OrderSort.REQUEST: (_CATEGORY, QueryParameter("maxTrust", "trust, or less")),
+            OrderSort.DATASET: (QueryParameter("bulkOnly", "free ones without limit", FLAG),),
+            OrderSort.WORKERPOOL: (
+                _CATEGORY,
+                QueryParameter("minTrust", "trust, or more", whole_schema()),
+            ),
+            OrderSort.REQUEST: (
+                _CATEGORY,
+                QueryParameter("maxTrust", "trust, or less", whole_schema()),
+            ),
         }[sort],
         *PAGING,
     )
@@ -187,14 +207,16 @@ DEAL_HASHES: Final[Mapping[str, str]] = {
 DEAL_PARAMETERS: Final = (
     CHAIN_ID,
     _CATEGORY,
-    *(QueryParameter(name, "an address of the deal") for name in DEAL_ADDRESSES),
-    *(QueryParameter(name, "hash of an order that was matched") for name in DEAL_HASHES),
+    *(QueryParameter(name, "an address of the deal", ADDRESS_OR_ANY) for name in DEAL_ADDRESSES),
+    *(QueryParameter(name, "hash of an order that was matched", WORD) for name in DEAL_HASHES),
     *PAGING,
 )
 CATEGORY_PARAMETERS: Final = (
     CHAIN_ID,
-    QueryParameter("minWorkClockTimeRef", "least reference time, itself included (seconds)"),
-    QueryParameter("maxWorkClockTimeRef", "most, itself included (seconds)"),
+    QueryParameter(
+        "minWorkClockTimeRef", "least reference time, itself included (seconds)", whole_schema()
+    ),
+    QueryParameter("maxWorkClockTimeRef", "most, itself included (seconds)", whole_schema()),
     *PAGING,
 )
 

@@ -27,6 +27,7 @@ from poolhand.wire import market_forms as forms
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import AccountAnswer, SearchAnswer
 from poolhand.wire.market_queries import CHAIN_ID, QueryParameter
+from poolhand.wire.market_schemas import NAME
 
 MOST_EARNINGS: Final = 2_000
 """Rewards and losses that are looked at, the newest; days and sums are theirs."""
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 def account_routes(parts: MarketParts) -> APIRouter:
     """Return the routes."""
     router, route = APIRouter(), AccountRoutes(parts)
-    name = QueryParameter("q", "an address, or a hash of 32 bytes", required=True)
+    name = QueryParameter("q", "an address, or a hash of 32 bytes", NAME, required=True)
     add_route(router, "/accounts/{address}", route.account, AccountAnswer, (CHAIN_ID,))
     add_route(router, "/search", route.search, SearchAnswer, (CHAIN_ID, name))
     return router

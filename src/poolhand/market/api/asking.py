@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,8 +22,10 @@ from poolhand.market.publisher import Publisher
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.market_chain import RegistryReader
 from poolhand.store.market.database import MarketDatabase
+from poolhand.wire.json_models import Schema
 from poolhand.wire.market_forms import required
 from poolhand.wire.market_queries import QueryParameter
+from poolhand.wire.market_schemas import ADDRESS, TEXT, WORD, whole_schema
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -83,7 +87,7 @@ def add_route(
     parameters: Iterable[QueryParameter] = (),
     *,
     method: str = "GET",
-    body: Mapping[str, Any] | None = None,
+    body: type[BaseModel] | Schema | None = None,
     signed: bool = False,
 ) -> None:
     """Add a route with its description.
@@ -95,16 +99,20 @@ def add_route(
         answer: Model of a good answer.
         parameters: Of the query.
         method: Of HTTP.
-        body: JSON schema of the request's body.
+        body: Of the request: a model whose parts are those of answers, or a schema.
         signed: Whether it wants an ``authorization`` header.
     """
     told: dict[str, Any] = {"parameters": [each.described() for each in parameters]}
+    told["parameters"] += [_in_path(name) for name in re.findall(r"{(\w+)}", path)]
     if signed:
         about = "`<digest>_<signature>_<address>` of a challenge"
         header = {"name": "authorization", "in": "header", "required": True, "description": about}
         told["parameters"].append({**header, "schema": {"type": "string"}})
     if body is not None:
-        told["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        schema = body if isinstance(body, dict) else _schema_of(body)
+        told["requestBody"] = {
+            "required": True, "content": {"application/json": {"schema": schema}},
+        }  # fmt: skip
     router.add_api_route(
         path,
         handler,
@@ -118,3 +126,19 @@ def add_route(
 
 
 _PLAIN = str.maketrans("", "", "{}")
+_PATH_FORMS: Final = {
+    "address": ADDRESS,
+    "catid": whole_schema(),
+    "chain": TEXT,
+    **dict.fromkeys(("dealid", "orderHash", "taskid"), WORD),
+}
+"""What stands in paths, by name."""
+
+
+def _schema_of(model: type[BaseModel]) -> Schema:
+    found = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {name: part for name, part in found.items() if name != "$defs"}
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": _PATH_FORMS[name]}

@@ -28,12 +28,13 @@ from poolhand.wire.market_api import (
 )
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_queries import CHAIN_ID, QueryParameter
+from poolhand.wire.market_schemas import whole_schema
 
 
 def deal_routes(parts: MarketParts) -> APIRouter:
     """Return the routes of what happened on chain."""
     router, route = APIRouter(), ChainRoutes(parts)
-    category = QueryParameter("category", "number of the category", required=True)
+    category = QueryParameter("category", "number of the category", whole_schema(), required=True)
     add_route(router, "/deals", route.deals, DealList, queries.DEAL_PARAMETERS)
     add_route(router, "/deals/{dealid}", route.deal, DealAnswer, (CHAIN_ID,))
     add_route(router, "/categories", route.categories, CategoryList, queries.CATEGORY_PARAMETERS)

@@ -36,6 +36,7 @@ from poolhand.wire.market_api import (
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_orders import market_order, published_order
 from poolhand.wire.market_queries import CHAIN_ID, LIST_PARAMETERS, list_filter, page
+from poolhand.wire.market_schemas import ADDRESS, WORD
 
 TARGETS = ", ".join(UnpublishTarget)
 
@@ -54,7 +55,7 @@ def _add_collection(router: APIRouter, parts: MarketParts, sort: OrderSort) -> N
     add_route(router, f"{path}/{{orderHash}}", route.find, ORDER_ANSWERS[sort], (CHAIN_ID,))
     add_route(
         router, path, route.publish, PUBLISHED[sort], (CHAIN_ID,),
-        method="POST", signed=True, body=PUBLISH_BODIES[sort].model_json_schema(),
+        method="POST", signed=True, body=PUBLISH_BODIES[sort],
     )  # fmt: skip
     add_route(
         router, path, route.unpublish, Unpublished, (CHAIN_ID,),
@@ -63,14 +64,21 @@ def _add_collection(router: APIRouter, parts: MarketParts, sort: OrderSort) -> N
 
 
 def _unpublish_schema(sort: OrderSort) -> dict[str, Any]:
-    texts = {"type": "string"}
+    one, named = UnpublishTarget.ONE, RESOURCE[sort]
+    several = [each.value for each in UnpublishTarget if each is not one]
     return {
-        "type": "object",
-        "properties": {
-            "target": {"type": "string", "enum": list(UnpublishTarget)},
-            "orderHash": texts,
-            RESOURCE[sort]: texts,
-        },
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["orderHash"],
+                "properties": {"target": {"enum": [one.value]}, "orderHash": WORD},
+            },
+            {
+                "type": "object",
+                "required": ["target", named],
+                "properties": {"target": {"enum": several}, named: ADDRESS},
+            },
+        ]
     }
 
 

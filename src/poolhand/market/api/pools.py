@@ -45,7 +45,7 @@ def pool_routes(parts: MarketParts, register: PoolRegister) -> APIRouter:
     add_route(router, "/pools/{address}", route.find, PoolAnswer, (CHAIN_ID,))
     add_route(
         router, "/pools/{address}", route.put, PoolAnswer, (CHAIN_ID,),
-        method="PUT", signed=True, body=PoolRegistration.model_json_schema(),
+        method="PUT", signed=True, body=PoolRegistration,
     )  # fmt: skip
     add_route(router, "/{chain}/workerpools/{address}", route.compass, PoolAddress)
     return router

@@ -26,6 +26,7 @@ from poolhand.scheduler.core_views import (
 )
 from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.core_api import CoreLogs, CoreOutput, CoreReplicate, CoreTask
+from poolhand.wire.json_models import AddressText, TaskIdText
 
 NAME: Final = "iExec Core"
 """Under which the SDK knows a scheduler."""
@@ -64,11 +65,11 @@ class CoreTasks:
         self._known, self._find_deal, self._logs = known, find_deal, logs
         self._sign_ins, self._url = sign_ins, url
 
-    async def task(self, task_id: str) -> CoreTask:
+    async def task(self, task_id: TaskIdText) -> CoreTask:
         """Show a task and its replicates, as the iExec SDK's `task debug` reads it."""
         return show_core_task(await self._known.find(task_id), self._url)
 
-    async def replicate(self, task_id: str, worker: str) -> CoreReplicate:
+    async def replicate(self, task_id: TaskIdText, worker: AddressText) -> CoreReplicate:
         """Show one worker's replicate of a task."""
         task, address = await self._known.find(task_id), Address.parse(worker)
         attempt = task.attempt(address)
@@ -78,19 +79,19 @@ class CoreTasks:
 
     async def challenge(
         self,
-        address: str,
+        address: AddressText,
         chain_id: Annotated[int | None, Query(alias="chainId", ge=0)] = None,
     ) -> dict[str, Any]:
         """Give typed data that a requester signs to read the logs of its tasks."""
         return self._sign_ins.challenge(Address.parse(address), chain_id)
 
-    async def logs(self, task_id: str, authorization: Authorization = None) -> CoreLogs:
+    async def logs(self, task_id: TaskIdText, authorization: Authorization = None) -> CoreLogs:
         """Show its requester what the app of a task printed, by worker."""
         task = await self._readable(task_id, authorization)
         return show_core_logs(task, self._logs.get(task.facts.task_id, {}))
 
     async def output(
-        self, task_id: str, worker: str, authorization: Authorization = None
+        self, task_id: TaskIdText, worker: AddressText, authorization: Authorization = None
     ) -> CoreOutput:
         """Show its requester what the app of a task printed on one worker."""
         task, address = await self._readable(task_id, authorization), Address.parse(worker)

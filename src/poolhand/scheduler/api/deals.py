@@ -11,6 +11,7 @@ from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.views import show_deal
+from poolhand.wire.json_models import DealIdText
 from poolhand.wire.pool_api import DealNews
 
 
@@ -25,7 +26,7 @@ def deal_routes(deals: Deals, settled: SettledTasks, known: KnownTasks) -> APIRo
     router = APIRouter()
 
     @router.get("/v1/deals/{deal_id}")
-    async def deal(deal_id: str) -> DealNews:
+    async def deal(deal_id: DealIdText) -> DealNews:
         """Show a deal of this pool."""
         found = await find_deal(deals, settled, DealId.parse(deal_id))
         return show_deal(found, await known.lines(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -15,6 +16,10 @@ from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.wire.pool_api import DepositStanding, GasStanding, PoolHealth, PoolReady
+
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "As Prometheus reads them.", "content": {"text/plain": {}}}
+}
 
 
 class HealthTeller:
@@ -73,7 +78,7 @@ def health_routes(health: Callable[[], PoolHealth], registry: CollectorRegistry)
         """Tell a balancer that workers and requesters may be sent here; who stands by says 503."""
         return PoolReady(leads=True)
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Response, responses=_METRICS)
     async def metrics() -> Response:
         """Serve Prometheus metrics."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

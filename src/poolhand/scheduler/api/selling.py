@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query, Request
 
 from poolhand import __version__
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.tag import Tag
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.ports.chain import HubFacts
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import Pricing
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.waiting import neighbourhood
+from poolhand.wire.json_models import AddressText, TagText
 from poolhand.wire.order_json import encode_order
 from poolhand.wire.pool_api import PoolConfig, SoldOrder
 
@@ -56,10 +57,10 @@ def selling_routes(config: PoolConfig, pricing: Pricing) -> APIRouter:
         request: Request,
         category: Annotated[int, Query(ge=0)] = 0,
         trust: Annotated[int, Query(ge=0)] = 1,
-        tag: Annotated[str, Query()] = "0x" + "00" * 32,
+        tag: TagText = str(NO_TAG),
         volume: Annotated[int, Query(ge=1)] = 1,
-        requester: Annotated[str, Query()] = str(ZERO_ADDRESS),
-        app: Annotated[str, Query()] = str(ZERO_ADDRESS),
+        requester: AddressText = str(ZERO_ADDRESS),
+        app: AddressText = str(ZERO_ADDRESS),
         params: Annotated[str | None, Query(max_length=MOST_PARAMS)] = None,
     ) -> dict[str, Any]:
         """Sell: a signed workerpool order as the iExec SDK writes it.

@@ -13,6 +13,7 @@ from poolhand.scheduler.api.errors import NotPublic
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.task_history import TaskHistories
+from poolhand.wire.json_models import TaskIdText
 from poolhand.wire.pool_api import HiddenTask, Printed, PrintedByWorker, TaskNews
 
 
@@ -30,7 +31,7 @@ def task_routes(known: KnownTasks, teller: TaskTeller, histories: TaskHistories)
     async def tasks(
         status: TaskStatus | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        before: str | None = None,
+        before: TaskIdText | None = None,
     ) -> list[TaskNews | HiddenTask]:
         """List tasks: those at work, newest first, then those that have settled, latest first.
 
@@ -40,7 +41,7 @@ def task_routes(known: KnownTasks, teller: TaskTeller, histories: TaskHistories)
         return [teller.in_list(task) for task in await known.page(status, last, limit)]
 
     @router.get("/v1/tasks/{task_id}")
-    async def task(task_id: str) -> TaskNews:
+    async def task(task_id: TaskIdText) -> TaskNews:
         """Show a task, its replicates with their histories, and its transactions and events.
 
         In a history ``seconds`` is the time until the next entry, null where two clocks differ;
@@ -65,7 +66,7 @@ def log_routes(
     router = APIRouter()
 
     @router.get("/v1/tasks/{task_id}/logs")
-    async def told(task_id: str) -> PrintedByWorker:
+    async def told(task_id: TaskIdText) -> PrintedByWorker:
         """Show what the app printed on each worker."""
         if logs is None:
             raise NotPublic("this pool does not publish logs; ask its owner")

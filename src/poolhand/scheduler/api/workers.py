@@ -10,6 +10,7 @@ from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.views import show_idle, show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
+from poolhand.wire.json_models import AddressText
 from poolhand.wire.pool_api import ConnectedWorkers, WorkerNews
 
 
@@ -31,7 +32,7 @@ def worker_routes(directory: WorkerDirectory, index: TaskIndex, placement: Place
         )
 
     @router.get("/v1/workers/{address}")
-    async def worker(address: str) -> WorkerNews:
+    async def worker(address: AddressText) -> WorkerNews:
         """Show a connected worker, and why it is given nothing more: its open tasks by reason."""
         connected = directory.get(Address.parse(address))
         if connected is None:
