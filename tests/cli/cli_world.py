@@ -75,6 +75,7 @@ def write_devnet(home: Path, market: Any, key: bytes) -> DevnetInfo:
         workerpool=str(market.pool.workerpool),
         pool_url="http://pool.test",
         market_url="http://market.test",
+        pages_url="http://market.test/pages",
         results_url="http://results.test",
         registry="127.0.0.1:5000",
         files_url="http://files.test",

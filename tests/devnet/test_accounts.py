@@ -29,8 +29,10 @@ def test_names_lead_to_the_accounts_of_the_public_mnemonic():
     assert derive("deployer").address == "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
     assert derive("pool").address == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
     names = account_names(3)
-    assert names == ("deployer", "pool", "requester", "worker-1", "worker-2", "worker-3")
-    assert len({derive(name).address for name in names}) == 6
+    assert names == (
+        "deployer", "pool", "requester", "matcher", "worker-1", "worker-2", "worker-3"
+    )  # fmt: skip
+    assert len({derive(name).address for name in names}) == 7
 
 
 @pytest.mark.chain
@@ -59,12 +61,12 @@ async def test_accounts_are_funded_once_and_later_ones_added(found, node, tmp_pa
     before = await sent()
     assert await funded(1) == first
     assert await sent() == before
-    assert await stakes(first.accounts) == [(30, 0)] * 3
+    assert await stakes(first.accounts) == [(30, 0)] * 4
 
     second = await funded(20)
     assert second.workerpool == first.workerpool
     assert {name: second.accounts[name] for name in first.accounts} == first.accounts
-    assert await stakes(second.accounts) == [(30, 0)] * 22
+    assert await stakes(second.accounts) == [(30, 0)] * 23
     assert int(await node.rpc("eth_getBalance", derive("worker-20").address, "latest"), 16) > 10**18
     held = await node.rpc(
         "eth_call",
@@ -74,7 +76,7 @@ async def test_accounts_are_funded_once_and_later_ones_added(found, node, tmp_pa
         },
         "latest",
     )
-    assert int(held, 16) == SUPPLY - 22 * 100
+    assert int(held, 16) == SUPPLY - 23 * 100
 
 
 @pytest.mark.chain

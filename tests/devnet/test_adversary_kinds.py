@@ -335,4 +335,4 @@ def test_adversaries_have_names_and_accounts_of_their_own():
     assert [kind_of(name) for name in named] == list(named.values())
     assert kind_of("worker-1") is None
     names = account_names(64, [*names_of([*Kind, *Kind])])
-    assert len({derive(name).address for name in names}) == len(names) == 3 + 64 + 2 * len(Kind)
+    assert len({derive(name).address for name in names}) == len(names) == 4 + 64 + 2 * len(Kind)

@@ -130,7 +130,7 @@ class Network:
         if name in self.started:
             return psutil.Process(self.started[name].pid)
         for process in self._programs():
-            if name == process.environ().get("IEXEC_WORKER_NAME", process.cmdline()[3]):
+            if name == process.environ().get("IEXEC_WORKER_NAME", _named(*process.cmdline()[3:5])):
                 return process
         raise LookupError(name)
 
@@ -186,6 +186,11 @@ class Network:
             process.stdout.close()
         if self.runs:
             assert self.cli("devnet", "down").code == 0
+
+
+def _named(noun: str, verb: str) -> str:
+    """Return what the devnet calls a program, which is no worker, by its command."""
+    return "matcher" if verb == "match" else noun
 
 
 def wait_until(true: Callable[[], Any], seconds: float = SECONDS) -> Any:

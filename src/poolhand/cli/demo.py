@@ -26,6 +26,8 @@ def demo(
 ) -> None:
     """Run a task with trust 10 (4 replicates) and one with trust 1, and show what came of them.
 
+    Both are bought in the market, in which the pool sells itself.
+
     Uses the running devnet, or starts one and stops it at the end; its state is kept in
     $POOLHAND_HOME (or ./.poolhand), so that `poolhand devnet up` shows the same chain again.
 
@@ -42,7 +44,9 @@ def demo(
     started = time.monotonic()
     was_running = _is_running(home)
     if not was_running:
-        console.print("· starting a devnet: Anvil, the contracts, registry, market, results, pool")
+        console.print(
+            "· starting a devnet: Anvil, contracts, registry, market, matcher, results, pool"
+        )
         start_in_background(home, workers, 1)
     try:
         report = watched(home, console)

@@ -104,6 +104,8 @@ def up(
 ) -> None:
     """Start Anvil, the real PoCo contracts, a registry, a market, results, a pool and workers.
 
+    The pool sells itself in the market, and a matcher serves the requests that are published there.
+
     Simulated adversaries are real workers that misbehave, with stakes of their own. State is kept
     in $POOLHAND_HOME (or ./.poolhand) and resumed. Ctrl-C stops everything.
 
@@ -320,6 +322,7 @@ def _table(info: DevnetInfo) -> RenderableType:
         ("workerpool", info.workerpool),
         ("pool", info.pool_url),
         ("market", info.market_url),
+        ("pages", f"{info.pages_url} (open it in a browser)"),
         ("results", info.results_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),

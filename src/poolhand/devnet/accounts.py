@@ -27,6 +27,7 @@ from poolhand.keys.keystore import import_wallet
 DEPLOYER: Final = "deployer"
 POOL: Final = "pool"
 REQUESTER: Final = "requester"
+MATCHER: Final = "matcher"
 COIN: Final = 10_000 * 10**18
 """Wei that every account has at least at the start, as Anvil gives it."""
 SCRYPT_COST: Final = 2
@@ -55,8 +56,8 @@ class Funded:
 def derive(name: str, mnemonic: str = TEST_MNEMONIC) -> LocalAccount:
     """Return an account by name: ``deployer``, ``pool``, ``requester``, ``worker-1`` and on.
 
-    They are m/44'/60'/0'/0/i of the mnemonic, i from 0 in that order; adversary n of kind k (from
-    1, in the order of ``Kind``) is m/44'/60'/k'/0/n.
+    They are m/44'/60'/0'/0/i of the mnemonic, i from 0 in that order; ``matcher`` is
+    m/44'/60'/0'/1/0; adversary n of kind k (from 1, in the order of ``Kind``) is m/44'/60'/k'/0/n.
     """
     Account.enable_unaudited_hdwallet_features()  # only public mnemonics come here
     found: LocalAccount = Account.from_mnemonic(mnemonic, account_path=_path(name))
@@ -67,6 +68,8 @@ def _path(name: str) -> str:
     fixed, kind = (DEPLOYER, POOL, REQUESTER), kind_of(name)
     if kind is not None:
         return f"m/44'/60'/{1 + tuple(Kind).index(kind)}'/0/{int(name.rpartition('-')[2])}"
+    if name == MATCHER:
+        return "m/44'/60'/0'/1/0"
     index = fixed.index(name) if name in fixed else 2 + int(name.removeprefix("worker-"))
     return f"m/44'/60'/0'/0/{index}"
 
@@ -74,7 +77,7 @@ def _path(name: str) -> str:
 def account_names(workers: int, adversaries: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of all accounts of a devnet with so many workers, and adversaries."""
     numbered = (f"worker-{number}" for number in range(1, workers + 1))
-    return (DEPLOYER, POOL, REQUESTER, *numbered, *adversaries)
+    return (DEPLOYER, POOL, REQUESTER, MATCHER, *numbered, *adversaries)
 
 
 async def fund(

@@ -1,4 +1,4 @@
-"""The demonstration: two real computations travel a devnet, and what the chain says of them.
+"""The demonstration: two real computations are bought in the market and travel a devnet.
 
 Everything in the report is read from the chain after the fact, but for the replicates' statuses,
 which are the pool's.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from poolhand.devnet.examples import FRACTAL, WORDS, example_apps, example_image
 from poolhand.devnet.info import DevnetInfo
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.deal import Deal
+from poolhand.domain.errors import Unavailable
 from poolhand.domain.ids import Address, TaskId, TxHash
+from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import HubEvent
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
@@ -27,8 +30,23 @@ from poolhand.requester.watching import Progress
 from poolhand.requester.wish import Wish
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.requester import RequesterSettings
+from poolhand.transport.market_client import MarketClient
 
 Show = Callable[[str, Progress], None]
+FOR_SALE: Final = 60.0
+"""Seconds in which a pool with workers puts itself up for sale, on a busy machine, too."""
+LOOK: Final = 0.3
+"""Seconds between two looks at the market."""
+
+
+class PoolNotForSale(Unavailable):
+    """The devnet's pool did not put itself up for sale."""
+
+    def __init__(self, market: str, pool: Address, trust: Trust) -> None:
+        super().__init__(
+            f"workerpool {pool} sells no task of trust {trust} in the market at {market}: "
+            "`poolhand pool orders` says why; a devnet needs 4 workers for it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +150,21 @@ async def demonstrate(
         progress: Called with a line for people at every step.
         show: Called with a name and a snapshot whenever a task moves.
     """
-    async with open_requester(requester_settings(info, home)) as requester:
-        before = await _money(requester, info)
-        progress("registering apps and dataset on chain, signing and matching orders")
+    settings = requester_settings(info, home)
+    async with open_requester(
+        replace(settings, pool_url=None, market_url=info.market_url)
+    ) as buyer:
+        before = await _money(buyer, info)
+        progress("registering apps and dataset on chain")
         wishes = {
-            WORDS: await _words(requester, info),
-            FRACTAL: Wish(await _app(requester, info, FRACTAL), args="--seed 7"),
+            WORDS: await _words(buyer, info),
+            FRACTAL: Wish(await _app(buyer, info, FRACTAL), args="--seed 7"),
         }
-        deals = {name: (await requester.buy(wish)).deal for name, wish in wishes.items()}
+        progress(f"waiting until the pool is for sale in the market at {info.market_url}")
+        await for_sale(buyer.market, Address.parse(info.workerpool), wishes[WORDS].trust)
+        progress("buying there: signing and matching orders")
+        deals = {name: (await buyer.buy(wish)).deal for name, wish in wishes.items()}
+    async with open_requester(settings) as requester:
         followed = (_follow(requester, name, deal, show) for name, deal in deals.items())
         ends = dict(zip(deals, await asyncio.gather(*followed), strict=True))
         progress("downloading the results and checking them against the chain")
@@ -149,6 +174,24 @@ async def demonstrate(
         ]
         after, kitty = await _money(requester, info), await requester.hub.kitty()
         return DemoReport(info, tuple(reports), before, after, kitty)
+
+
+async def for_sale(market: MarketClient, pool: Address, trust: Trust) -> None:
+    """Wait until a market has an order of a pool that sells a trust in the shortest category.
+
+    Raises:
+        PoolNotForSale: It has none for a long time.
+        MarketDown: The market does not answer.
+    """
+    wanted = BookFilter(
+        OrderSort.WORKERPOOL, {"workerpool": (pool,)}, category=0, min_trust=trust, min_volume=1
+    )
+    try:
+        async with asyncio.timeout(FOR_SALE):
+            while not (await market.orders(wanted)).orders:  # noqa: ASYNC110 - a market tells nobody
+                await asyncio.sleep(LOOK)
+    except TimeoutError:
+        raise PoolNotForSale(market.url, pool, trust) from None
 
 
 async def _words(requester: Requester, info: DevnetInfo) -> Wish:

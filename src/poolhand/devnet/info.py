@@ -42,9 +42,10 @@ class DevnetInfo:
 
     ``registry`` is ``host:port`` as image names have it; ``registries`` has ``app``, ``dataset``
     and ``workerpool``; ``accounts`` are by name: ``deployer``, ``pool``, ``requester``,
-    ``worker-1`` and on, and those of simulated adversaries. ``adversaries`` has their kinds by
-    name. Whatever lies in the folder ``files`` is served under ``files_url``. ``chain_files`` are
-    what iExec's SDK reads, by its generation (``8``, ``9``).
+    ``matcher``, ``worker-1`` and on, and those of simulated adversaries. ``adversaries`` has their
+    kinds by name. ``pages_url`` is for a browser. Whatever lies in the folder ``files`` is served
+    under ``files_url``. ``chain_files`` are what iExec's SDK reads, by its generation (``8``,
+    ``9``).
     """
 
     rpc_url: str
@@ -55,6 +56,7 @@ class DevnetInfo:
     workerpool: str
     pool_url: str
     market_url: str
+    pages_url: str
     results_url: str
     registry: str
     files_url: str

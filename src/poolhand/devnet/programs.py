@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from poolhand.devnet.accounts import POOL
+from poolhand.devnet.accounts import MATCHER, POOL
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind
 from poolhand.devnet.children import FIRST_PAUSE, Child
 from poolhand.devnet.faults.grounds import Grounds
@@ -19,6 +19,8 @@ VANISHED: Final = LEASE + 4.0
 """Seconds that a vanished adversary stays away: the pool is to notice."""
 MOST_OPEN_ORDERS: Final = 1_000
 """Of one signer, in a devnet's market: tests of clients publish dozens."""
+MOST_MATCHES: Final = 1_000
+"""Of one requester, by a devnet's matcher."""
 
 
 def programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> dict[str, Child]:
@@ -44,6 +46,8 @@ def programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> dic
     made = {
         name: Child(name, (name, "serve", "--json"), own, logs) for name, own in services.items()
     }
+    own = common | _matcher(plan, info)
+    made[MATCHER] = Child(MATCHER, ("market", "match", "--json"), own, logs)
     for number in range(1, plan.workers + 1):
         name = f"worker-{number}"
         own = common | _worker(plan, info, name) | behind
@@ -77,6 +81,16 @@ def _market(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
     }
 
 
+def _matcher(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
+    return {
+        "POOLHAND_MARKET_URL": info.market_url,
+        "POOLHAND_MATCHER_STATE": str(plan.home / MATCHER),
+        "POOLHAND_MOST_MATCHES": str(MOST_MATCHES),
+        **_wallet(info.accounts[MATCHER], "POOLHAND_MATCHER_WALLET"),
+        **plan.environment,
+    }
+
+
 def _results(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
     return {
         "POOLHAND_RESULTS_PORT": _port(info.results_url),
@@ -94,7 +108,7 @@ def _pool(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "IEXEC_START_BLOCK_NUMBER": str(BlockNumber(0)),
         "POOLHAND_TRUSTED_WORKERS": _believed(plan, info),
         "POOLHAND_MARKET_URL": info.market_url,
-        **_wallet(info.accounts[POOL], "IEXEC_CORE"),
+        **_wallet(info.accounts[POOL], "IEXEC_CORE_WALLET_PATH"),
         **plan.environment,
     }
 
@@ -106,15 +120,15 @@ def _worker(plan: DevnetPlan, info: DevnetInfo, name: str) -> dict[str, str]:
         "IEXEC_WORKER_BASE_DIR": str(plan.home / "workers"),
         "IEXEC_WORKER_PORT": "0",
         "POOLHAND_ALLOW_PRIVATE": "true",
-        **_wallet(info.accounts[name], "IEXEC_WORKER"),
+        **_wallet(info.accounts[name], "IEXEC_WORKER_WALLET_PATH"),
         **plan.environment,
     }
 
 
-def _wallet(account: DevnetAccount, prefix: str) -> dict[str, str]:
+def _wallet(account: DevnetAccount, variable: str) -> dict[str, str]:
     return {
-        f"{prefix}_WALLET_PATH": account.keystore,
-        f"{prefix}_WALLET_PASSWORD": "",
+        variable: account.keystore,
+        f"{variable.removesuffix('_PATH')}_PASSWORD": "",
         "POOLHAND_WALLET_PASSWORD": "",
         "POOLHAND_WALLET_PASSWORD_FILE": account.password_file,
     }

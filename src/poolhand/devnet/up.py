@@ -1,4 +1,4 @@
-"""One command, one network: node, contracts, registry, files, market, results, pool and workers.
+"""One command, one network: node, contracts, registry, files, market, results, pool, workers.
 
 Everything lives below one folder and is resumed from it; everything that is started is stopped.
 """
@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from poolhand.devnet import artifacts
-from poolhand.devnet.accounts import DEPLOYER, Funded, derive, fund
+from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
 from poolhand.devnet.adversaries.kinds import KINDS
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.children import Child
@@ -37,6 +37,7 @@ from poolhand.devnet.programs import PROGRAMS, programs
 from poolhand.devnet.registry import Registry
 from poolhand.devnet.sdk import chain_files, write_chain_files
 from poolhand.domain.errors import Refused
+from poolhand.market.pages.table import ROOT
 from poolhand.observe.private import private_folder
 from poolhand.store import lines
 from poolhand.store.errors import JournalLocked
@@ -103,7 +104,8 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         info = _info(plan, deployed, funded, registry, ports, files, _rpc_url(node, ports, grounds))
         children |= programs(plan, info, grounds)
         progress(
-            f"starting market, results, pool and {plan.workers} workers; pushing the example apps"
+            f"starting market, matcher, results, pool and {plan.workers} workers; pushing the "
+            "example apps"
         )
         for name, kind in plan.named.items():
             progress(f"starting {name}, a simulated adversary: {KINDS[kind].does}")
@@ -209,6 +211,7 @@ def _info(
         workerpool=str(funded.workerpool),
         pool_url=ports.url("pool"),
         market_url=ports.url("market"),
+        pages_url=f"{ports.url('market')}{ROOT}",
         results_url=ports.url("results"),
         registry=registry.host,
         files_url=ports.url("files"),
@@ -248,7 +251,8 @@ def _supervise(plan: DevnetPlan, children: Mapping[str, Child], stack: AsyncExit
 
 
 async def _stop(children: tuple[Child, ...]) -> None:
-    """Stop workers first, then what they talk to."""
+    """Stop workers first, then the pool, which takes its orders out of the market, then others."""
     last = [child for child in children if child.name in PROGRAMS]
-    await asyncio.gather(*(child.stop() for child in children if child not in last))
-    await asyncio.gather(*(child.stop() for child in last))
+    pools = [child for child in last if child.name == POOL]
+    for some in (set(children) - set(last), pools, last):
+        await asyncio.gather(*(child.stop() for child in some))
