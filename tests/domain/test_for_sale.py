@@ -97,6 +97,16 @@ def test_what_must_never_be_bought_again_is_closed_and_counts_until_it_is():
     assert poor.sign == ()
 
 
+def test_a_pool_that_is_to_end_has_every_order_closed_and_signs_none():
+    orders = signed_all(plan_sale([], terms()))
+    plan = plan_sale(orders, terms(obstacle="it drains", ending="it drains"))
+    assert {(each.why, each.closes) for each in plan.verdicts.values()} == {("it drains", True)}
+    assert plan.sign == ()
+    gone = [replace(each, used=each.signed.order.volume) for each in orders]
+    plan = plan_sale(gone, terms(obstacle="it drains", ending="it drains"))
+    assert not any(each.closes for each in plan.verdicts.values())
+
+
 def test_an_order_that_nobody_could_lock_stake_for_is_hidden_and_not_closed():
     orders = signed_all(plan_sale([], terms()))
     verdicts = plan_sale(orders, terms(stake=NanoRlc(0))).verdicts.values()

@@ -125,6 +125,7 @@ class Pool(Program):
         self.entropy = SeededEntropy()
         self.asks_the_shelf, self.remembered = True, MemoryJournal()
         self.markets, self.for_sale, self.profile = (), MemoryJournal(), None
+        self.drained = MemoryJournal()
         self.before_acting = lambda _task, _effect: None
         self.settings = PoolSettings(
             chain=ChainSettings(("http://rpc.test",), world.chain.facts.hub),
@@ -157,6 +158,7 @@ class Pool(Program):
                 markets=self.markets,
                 sale_log=self.for_sale,
                 profile=self.profile,
+                drain_log=self.drained,
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

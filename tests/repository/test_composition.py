@@ -87,6 +87,7 @@ MADE_ELSEWHERE = {
     ("scheduler/assessor.py", "Reputations"): "makes the one memory of three over one journal",
     ("scheduler/database.py", "FollowedTasks"): "what stands by is there before the pool's parts",
     ("scheduler/database.py", "Standby"): "what stands by is there before the pool's parts are",
+    ("scheduler/draining.py", "JournaledMap"): "its own memory, over a journal that it is given",
     ("scheduler/reputations.py", "JournaledMap"): "its own memory, over a journal that it is given",
 }
 """Parts that are made outside of those modules all the same, and why."""

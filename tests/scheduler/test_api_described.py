@@ -14,7 +14,7 @@ from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
-from poolhand.wire import core_api, pool_api
+from poolhand.wire import core_api, pool_api, pool_drain
 from poolhand.wire.json_models import read_model
 from poolhand.wire.messages import Logs
 
@@ -23,6 +23,7 @@ MODELS = {
     "/v1/config": pool_api.PoolConfig,
     "/v1/order": pool_api.SoldOrder,
     "/v1/orders": pool_api.OrdersOnSale,
+    "/v1/drain": pool_drain.DrainStanding,
     "/v1/workers": pool_api.ConnectedWorkers,
     "/v1/workers/{address}": pool_api.WorkerNews,
     "/v1/summary": pool_api.PoolSummary,

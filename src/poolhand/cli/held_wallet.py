@@ -21,6 +21,23 @@ TIME_LIMIT: Final = 180.0
 class HolderSilent(Unavailable):
     """The program that holds the wallet does not answer."""
 
+    @classmethod
+    def of(cls, held: WalletInUse, then: str) -> HolderSilent:
+        """Say which, and what to do then."""
+        assert held.orders is not None
+        return cls(
+            f"wallet {held.address} is in use by process {held.holder} (`poolhand {held.verb}`), "
+            f"which does not answer at {held.orders.url}: wait until it is up, or stop it, and "
+            f"{then}"
+        )
+
+
+def page_of(held: WalletInUse) -> Page:
+    """Return where the holder of a wallet takes orders; raises WalletInUse where it takes none."""
+    if held.orders is None:
+        raise held
+    return Page(held.orders.url, held.orders.token)
+
 
 def deposit_through(held: WalletInUse, amount: NanoRlc) -> Receipt:
     """Let the program that holds a wallet deposit, and wait until that is mined.
@@ -31,18 +48,12 @@ def deposit_through(held: WalletInUse, amount: NanoRlc) -> Receipt:
         OrderRefused, OrderRaced, PageFault: Nothing was deposited; the message says why.
         OrderUnavailable: Whether it was deposited is unknown.
     """
-    if held.orders is None:
-        raise held
-    page = Page(held.orders.url, held.orders.token)
+    page = page_of(held)
     body = {"nrlc": amount, "name": secrets.token_hex(8)}
     try:
         return _receipt(page.order("deposit", body, TIME_LIMIT)["transaction"])
     except WorkerSilent as fault:
-        raise HolderSilent(
-            f"wallet {held.address} is in use by process {held.holder} (`poolhand {held.verb}`), "
-            f"which does not answer at {held.orders.url}: wait until it is up, or stop it, and "
-            "deposit again"
-        ) from fault
+        raise HolderSilent.of(held, "deposit again") from fault
     except OrderUnavailable as fault:
         raise OrderUnavailable(
             fault.code,

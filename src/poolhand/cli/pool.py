@@ -36,6 +36,10 @@ StakeOption = Annotated[
         "--worker-stake", min=0, metavar="N", help="Percent of the price that workers lock. [30]"
     ),
 ]
+CancelFlag = Annotated[
+    bool, typer.Option("--cancel-orders", help="Cancel its orders on chain, too, which costs gas.")
+]
+WaitFlag = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
 ShareOption = Annotated[
     int | None,
     typer.Option(
@@ -122,6 +126,36 @@ async def orders(command: CommandRun) -> Answer:
     async with command.requester() as requester:
         found = await _pool_of(requester).orders()
     return Answer(found.model_dump(mode="json"), lambda: orders_report(found))
+
+
+@verb(app, "drain", example="poolhand pool drain")
+def drain(command: CommandRun, cancel_orders: CancelFlag = False, wait: WaitFlag = True) -> Answer:
+    """Have the pool sell nothing new and finish what is open, and say when that is done.
+
+    Give it on the pool's machine, as the user that runs the pool, with its wallet. It is remembered
+    over restarts until `poolhand pool resume`.
+
+    Its orders go out of the markets; on chain they stay valid for whoever has them, and what is
+    bought with them is worked off, too. Before a pool ends for good, have them cancelled
+    (--cancel-orders): each is a transaction of the pool's wallet.
+    """
+    from poolhand.cli.draining import drain_report, order_drain, running_pool, until_done
+
+    held = running_pool(command)
+    standing = order_drain(held, drains=True, cancels=cancel_orders)
+    if wait:
+        command.farewell = "the pool goes on draining: `poolhand pool resume` takes it back"
+        standing = until_done(held, command.note)
+    return Answer(standing.model_dump(mode="json"), lambda: drain_report(standing))
+
+
+@verb(app, "resume", example="poolhand pool resume")
+def resume(command: CommandRun) -> Answer:
+    """Have a pool that drains sell again; orders that were not cancelled are shown again."""
+    from poolhand.cli.draining import drain_report, order_drain, running_pool
+
+    standing = order_drain(running_pool(command), drains=False)
+    return Answer(standing.model_dump(mode="json"), lambda: drain_report(standing))
 
 
 @verb(app, "worker", example="poolhand pool worker 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd")

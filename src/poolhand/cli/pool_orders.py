@@ -21,7 +21,7 @@ VALID: str = "still valid on chain until it is used up or cancelled there"
 
 def orders_report(found: OrdersOnSale) -> RenderableType:
     """Return the orders with why each is or is not for sale, and what is missing."""
-    if not found.markets:
+    if not found.markets and not found.orders:
         return Text(
             "the pool is for sale in no market: its owner names one with --market (`poolhand pool "
             "serve`); whoever asks the pool itself is sold to"

@@ -92,6 +92,18 @@ class Page:
             raise WorkerSilent(self.url)
         return told
 
+    def read(self, what: str) -> dict[str, Any]:
+        """Ask for something that is told to everybody.
+
+        Raises:
+            OrderRefused, OrderUnavailable, PageFault: It is not told; the message says why.
+            WorkerSilent: It does not answer.
+        """
+        status, told = self._ask("GET", what, SECONDS)
+        if status != 200:
+            raise _refusal(status, told)
+        return told
+
     def order(
         self, verb: str, body: Mapping[str, Any] | None = None, time_limit: float = SECONDS
     ) -> dict[str, Any]:

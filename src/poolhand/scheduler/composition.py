@@ -35,6 +35,7 @@ from poolhand.scheduler.account_reads import AccountReads
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.api.core_tasks import NAME, CoreTasks, core_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
+from poolhand.scheduler.api.drain import DrainTeller, drain_routes
 from poolhand.scheduler.api.health import HealthTeller, health_routes
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.orders import order_routes
@@ -52,6 +53,7 @@ from poolhand.scheduler.check_queue import CheckQueue
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.deadlines import Deadlines
 from poolhand.scheduler.deals import Deals
+from poolhand.scheduler.draining import PoolDrain
 from poolhand.scheduler.effects import Effects
 from poolhand.scheduler.ended_replicates import EndedReplicates
 from poolhand.scheduler.engine import Engine
@@ -105,6 +107,7 @@ class Scheduler:
         markets: Where the pool is for sale.
         sale_log: What was signed for them; None forgets at a restart.
         profile: What the pool says of itself there.
+        drain_log: Whether the pool drains; None forgets at a restart.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class Scheduler:
         markets: Sequence[MarketClient] = (),
         sale_log: EventLog | None = None,
         profile: PoolProfile | None = None,
+        drain_log: EventLog | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner.address
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
@@ -181,6 +185,7 @@ class Scheduler:
 
         # what is sold, and what was bought
         domain = order_domain(hub.facts.chain_id, hub.facts.hub)
+        self.drain = PoolDrain(drain_log)
         reads, takers = OrderReads(hub, now), Takers(self.directory, rules, now)
         self.preflight = Preflight(
             settings, reads, owner.address, takers, self.memory, self.open_tasks, now
@@ -197,6 +202,7 @@ class Scheduler:
             now,
             lambda: self.gas_budget.complaint,
             lambda: self.collateral.complaint,
+            lambda: self.drain.why,
         )
         self._summary = SummaryTeller(
             self.engine.index, self.settled, lambda: takers.slots, reads, settings.workerpool, now
@@ -217,6 +223,8 @@ class Scheduler:
                 settings.prices,
                 self.preflight,
                 lambda: len(self.engine.index.open),
+                lambda: self.drain.ending,
+                lambda: self.drain.why,
                 lambda: self.gas_budget.complaint,
                 lambda: self.collateral.complaint,
             ),
@@ -225,6 +233,7 @@ class Scheduler:
             boundary,
             fence,
         )
+        self.drains = DrainTeller(self.drain, self.sale, lambda: len(self.engine.index.open))
         self.deals = Deals(
             self.engine,
             hub,
@@ -273,7 +282,12 @@ class Scheduler:
             passed=self.deadlines.pass_time,
         )
         self._start_up = StartUp(
-            replay=(self.engine.recover, self.settled.recover, self.sale.book.recover),
+            replay=(
+                self.engine.recover,
+                self.settled.recover,
+                self.sale.book.recover,
+                self.drain.recover,
+            ),
             catch_up=(self.chain_feed.prepare, self.collateral.look),
             recover=(
                 self.assessor.recover,
@@ -322,6 +336,7 @@ class Scheduler:
         return (
             selling_routes(config, self.pricing),
             order_routes(self.sale),
+            drain_routes(self.drains),
             summary_routes(self._summary),
             worker_routes(self.directory, index, self.placement),
             status_routes(),

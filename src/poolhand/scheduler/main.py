@@ -140,6 +140,7 @@ async def run(
             markets=[MarketClient(http, each, _domain(chain.facts)) for each in settings.markets],
             sale_log=LogSection(events, "sale"),
             profile=_profile(settings, pool, url),
+            drain_log=LogSection(events, "drain"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
@@ -185,7 +186,7 @@ async def _serve(
             "Poolhand pool",
             [
                 *scheduler.api(facts.url),
-                owner_routes(scheduler.deposits, token),
+                owner_routes(scheduler.deposits, scheduler.drains, token),
                 worker_endpoint(scheduler.sessions, wallet, facts),
             ],
             hosts=hosts_of(listener.getsockname()[0], facts.url),

@@ -66,7 +66,7 @@ class MarketSale:
         workerpool: The pool.
         domain: Of orders on the chain's hub.
         book: What was signed.
-        stalls: The markets; none: nothing is ever signed.
+        stalls: The markets; none: nothing is signed.
         on_offer: Says what could be sold now.
         entropy: For salts.
         outage: Told when the chain is out of reach.
@@ -123,6 +123,17 @@ class MarketSale:
         """Whether this program signed an order, in this run or an earlier one."""
         return self.book.find(name) is not None
 
+    @property
+    def shown_now(self) -> int:
+        """How many of the pool's own orders markets show, as far as is known, each counted once."""
+        listed = frozenset[OrderHash]().union(*(each.listed for each in self.stalls))
+        return sum(self.is_own(name) for name in listed)
+
+    @property
+    def valid(self) -> int:
+        """How many orders could be bought with on chain, by whoever has them."""
+        return sum(bool(each.remaining) for each in self.book.orders)
+
     def verdict(self, name: OrderHash) -> SaleVerdict:
         """Return what is decided about an order; one that was not looked at yet is not shown."""
         return self.plan.verdicts.get(name, SaleVerdict("the chain was not read yet"))
@@ -130,8 +141,11 @@ class MarketSale:
     # -------------------------------------------------------------------------------- looking
 
     async def keep(self, watcher: Watcher) -> None:
-        """Keep the markets as they should be, until cancelled."""
-        if not self.stalls:
+        """Keep the markets as they should be, until cancelled.
+
+        Without a market nothing is signed, and what was signed before is looked after.
+        """
+        if not self.stalls and not self.book.orders:
             return
         async with asyncio.TaskGroup() as tasks:
             for stall in self.stalls:
@@ -172,7 +186,7 @@ class MarketSale:
 
     async def _sign(self, now: UnixSeconds) -> None:
         """Sign what is missing, once the workers' reach has settled: many may just be coming."""
-        if not self.plan.sign or now < self._trust_since + SETTLED:
+        if not self.stalls or not self.plan.sign or now < self._trust_since + SETTLED:
             return
         self._fence.check()
         made = [self._made(each) for each in self.plan.sign]

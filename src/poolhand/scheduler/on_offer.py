@@ -16,6 +16,7 @@ class PoolOffer:
         prices: Per task by category.
         preflight: Knows what the workers reach, and their slots.
         open_tasks: Counts the tasks that are open.
+        ending: Says why what was signed must never be bought again, None where it may.
         obstacles: Each says why nothing may be sold now, None where it may.
     """
 
@@ -24,10 +25,11 @@ class PoolOffer:
         prices: Mapping[int, NanoRlc],
         preflight: Preflight,
         open_tasks: Callable[[], int],
+        ending: Callable[[], str | None],
         *obstacles: Callable[[], str | None],
     ) -> None:
         self._prices, self._preflight = prices, preflight
-        self._open_tasks, self._obstacles = open_tasks, obstacles
+        self._open_tasks, self._ending, self._obstacles = open_tasks, ending, obstacles
 
     async def terms(self, stake: NanoRlc, now: UnixSeconds) -> PoolSaleTerms:
         """Return what could be sold now, with so much free stake; raises ChainUnreachable."""
@@ -40,4 +42,5 @@ class PoolOffer:
             stake,
             room_of(self._preflight.takers.slots, self._open_tasks()),
             next(found, None),
+            self._ending(),
         )

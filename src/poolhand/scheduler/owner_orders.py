@@ -1,4 +1,4 @@
-"""What the pool's owner may order of the running pool: to turn RLC of its wallet into stake.
+"""What the pool's owner may order of the running pool: to deposit RLC of its wallet, to drain.
 
 The pool holds the lock of that wallet, so that nonces are given by one program alone. Where orders
 are taken, and the token they carry, stands in the lock, which the owner alone may read.
@@ -18,9 +18,11 @@ from poolhand.domain.errors import NothingToDeposit, Refused
 from poolhand.domain.onchain import Deposit, Receipt
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import TransactionSender
+from poolhand.scheduler.api.drain import DrainTeller
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.transport.bearer import bearer_guard
+from poolhand.wire.pool_drain import DrainOrder, DrainStanding
 
 NAME: Final = r"^[A-Za-z0-9_-]{8,64}$"
 """Of an order that must not be carried out twice."""
@@ -70,7 +72,7 @@ class OwnerDeposits:
         return receipt, self.collateral.account
 
 
-def owner_routes(deposits: OwnerDeposits, token: str) -> APIRouter:
+def owner_routes(deposits: OwnerDeposits, drains: DrainTeller, token: str) -> APIRouter:
     """Return the endpoints that take the owner's orders."""
     guard = Depends(bearer_guard(token, NotTheOwner))
     router = APIRouter(dependencies=[guard], include_in_schema=False)
@@ -92,6 +94,11 @@ def owner_routes(deposits: OwnerDeposits, token: str) -> APIRouter:
                 "gas_price_wei": receipt.gas_price,
             },
         }
+
+    @router.post("/v1/drain")
+    async def drain(order: DrainOrder) -> DrainStanding:
+        """Sell nothing new and finish what is open, or sell again; answers once it is durable."""
+        return await drains.ask(order)
 
     return router
 

@@ -40,6 +40,10 @@ class PoolOutOfGas(Unavailable):
     """The pool could not pay for what it would have to put on chain."""
 
 
+class PoolDraining(Unavailable):
+    """The pool's owner has it finish what is open: it sells nothing new."""
+
+
 class PoolWithoutDeposit(Unavailable):
     """The pool's owner has not the stake that a deal would lock: no deal could be made."""
 
@@ -59,6 +63,7 @@ class Pricing:
         now: The chain's time.
         obstacle: Says why nothing may be sold now, None when it may.
         lack: Says what the owner must deposit before anything can be sold, None when it may be.
+        drains: Says why the pool sells nothing new, None where it does.
     """
 
     def __init__(
@@ -74,11 +79,12 @@ class Pricing:
         now: Callable[[], UnixSeconds],
         obstacle: Callable[[], str | None] = lambda: None,
         lack: Callable[[], str | None] = lambda: None,
+        drains: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._signer, self._domain, self._pool = signer, domain, workerpool
         self._reads, self._entropy, self._now = reads, entropy, now
         self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
-        self._lack = lack
+        self._lack, self._drains = lack, drains
         self._preflight = preflight
         self._kept: OrderedDict[Asked, tuple[UnixSeconds, Signed[WorkerpoolOrder]]] = OrderedDict()
 
@@ -92,7 +98,7 @@ class Pricing:
         """Why nothing at all is sold now; None where something is."""
         if not self._prices:
             return "no category has a price: the pool's owner sets them with --prices"
-        return self._obstacle() or self._lack() or self._preflight.nobody
+        return self._drains() or self._obstacle() or self._lack() or self._preflight.nobody
 
     @property
     def highest_trust(self) -> Trust:
@@ -104,12 +110,15 @@ class Pricing:
 
         Raises:
             NotSold: Category, trust or tag is not offered.
+            PoolDraining: Nothing is sold until the pool's owner has it resume.
             PoolOutOfGas: Nothing is sold until the pool's wallet is refilled.
             PoolWithoutDeposit: Nothing is sold until the pool's owner has deposited stake.
             NoWorkerForIt, TrustOutOfReach, …: See ``Preflight.check``.
             TooManyOrders: The caller has to wait.
         """
         self._check(asked)
+        if drains := self._drains():
+            raise PoolDraining(f"this pool sells nothing now: {drains}; buy from another one")
         if obstacle := self._obstacle():
             raise PoolOutOfGas(f"this pool sells nothing now: {obstacle}")
         if lack := self._lack():

@@ -5,10 +5,11 @@ market hides it, and no more. So what was signed counts as promised as long as i
 new order promises what is left: never more tasks of a category than there is room for, never more
 than the owner's stake covers for all categories together.
 
-What only hides an order costs nothing and passes: no gas, no room, too few workers. What must never
-be bought again is closed on chain, which costs gas: another price, a category that is not sold any
-more, more tasks than the stake covers (a market takes such an order for dead), and an order that
-stands in the way of all that could be sold.
+What only hides an order costs nothing and passes: no gas, no room, too few workers, a pool that
+drains. What must never be bought again is closed on chain, which costs gas: another price, a
+category that is not sold any more, more tasks than the stake covers (a market takes such an order
+for dead), an order that stands in the way of all that could be sold, and every order of a pool that
+is to end.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class PoolSaleTerms:
         stake: The owner's free stake.
         room: Tasks that could be taken beside those that are open.
         obstacle: Why nothing at all may be sold now; None where it may.
+        ending: Why what was signed must never be bought again; None where it may.
     """
 
     now: UnixSeconds
@@ -79,6 +81,7 @@ class PoolSaleTerms:
     stake: NanoRlc
     room: int
     obstacle: str | None = None
+    ending: str | None = None
 
     def reach(self, category: int) -> Trust:
         """Return the highest trust of a category."""
@@ -161,6 +164,8 @@ def _verdict(order: OrderForSale, terms: PoolSaleTerms) -> SaleVerdict:
 def _outdated(order: OrderForSale, terms: PoolSaleTerms) -> str | None:
     """Say why an order must never be bought again; None: it may."""
     own = order.signed.order
+    if terms.ending is not None:
+        return terms.ending
     price = terms.prices.get(own.category)
     if price is None:
         return f"category {own.category} is not sold any more"

@@ -1,0 +1,128 @@
+"""``poolhand pool drain`` and ``resume``: orders to the pool that runs on this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from poolhand.cli.held_wallet import HolderSilent, page_of
+from poolhand.cli.worker_page import WorkerSilent
+from poolhand.domain.errors import Refused
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
+from poolhand.wire.json_models import read_model
+from poolhand.wire.pool_drain import DrainStanding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from poolhand.cli.command_run import CommandRun
+    from poolhand.cli.worker_page import Page
+    from poolhand.domain.ids import Address
+
+LOOK: Final = 0.5
+"""Seconds between two looks at a pool that drains."""
+SECONDS: Final = 30.0
+"""For a pool to write down what is asked of it."""
+
+
+class NoPoolRuns(Refused):
+    """No program of this machine holds the wallet, so that nobody can be ordered anything."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(
+            f"no pool of wallet {address} runs here: give this on the pool's machine, as the user "
+            "that runs `poolhand pool serve`, with its wallet (--wallet) and its --locks "
+            "($POOLHAND_LOCKS)"
+        )
+
+
+class PoolResumed(Refused):
+    """Somebody had the pool resume while it was draining."""
+
+    def __init__(self) -> None:
+        super().__init__("the pool was resumed meanwhile, and sells again")
+
+
+def running_pool(command: CommandRun) -> WalletInUse:
+    """Return what the lock tells of the program that holds the wallet; raises NoPoolRuns."""
+    address = command.address
+    try:
+        with WalletLock(command.settings(signing=False).locks, address):
+            raise NoPoolRuns(address)
+    except WalletInUse as held:
+        return held
+
+
+def order_drain(held: WalletInUse, *, drains: bool, cancels: bool = False) -> DrainStanding:
+    """Have a pool drain, or resume; returns how it stands once that is durable.
+
+    Raises:
+        WalletInUse: What holds the wallet takes no orders.
+        HolderSilent: It does not answer.
+        OrderRefused, PageFault, OrderUnavailable: As the pool says.
+    """
+    body = {"drains": drains, "cancels": cancels}
+    try:
+        return _read(page_of(held).order("drain", body, SECONDS))
+    except WorkerSilent as fault:
+        raise HolderSilent.of(held, "ask again") from fault
+
+
+def until_done(held: WalletInUse, tell: Callable[[str], None]) -> DrainStanding:
+    """Look until nothing is open any more; tells whenever what is left changes.
+
+    Raises:
+        PoolResumed: It was taken back.
+        HolderSilent: The pool was stopped before it was done, or does not answer.
+    """
+    page, told = page_of(held), ""
+    while True:
+        standing = _look(page, held)
+        if not standing.draining:
+            raise PoolResumed
+        if standing.done:
+            return standing
+        if (left := left_words(standing)) != told:
+            told = left
+            tell(left)
+        time.sleep(LOOK)
+
+
+def _look(page: Page, held: WalletInUse) -> DrainStanding:
+    try:
+        return _read(page.read("drain"))
+    except WorkerSilent as fault:
+        raise HolderSilent.of(held, "ask again") from fault
+
+
+def _read(members: dict[str, Any]) -> DrainStanding:
+    return read_model(DrainStanding, members, "the pool")
+
+
+def left_words(standing: DrainStanding) -> str:
+    """Say what is left to be done."""
+    left = [f"{standing.open_tasks} task(s) open", f"{standing.shown} order(s) still in markets"]
+    if standing.cancels:
+        left.append(f"{standing.valid} order(s) to be cancelled on chain")
+    return ", ".join(left)
+
+
+def drain_report(standing: DrainStanding) -> RenderableType:
+    """Say how a pool stands that was told to drain."""
+    if not standing.draining:
+        return "the pool sells again"
+    if not standing.done:
+        return f"the pool drains, and sells nothing new: {left_words(standing)}"
+    valid = (
+        f"; {standing.valid} order(s) are still valid on chain for whoever has them: have them "
+        "cancelled with --cancel-orders before the pool is stopped for good"
+        if standing.valid
+        else ""
+    )
+    return (
+        f"done: nothing is open and nothing is for sale, the pool may be stopped{valid}; "
+        "`poolhand pool resume` has it sell again"
+    )

@@ -1,0 +1,38 @@
+"""A drain of a workerpool on the wire: how it stands, and what its owner asks for.
+
+Members are added, never renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ConfigDict, Field
+
+from poolhand.wire.json_models import Sentence, Told, Words
+
+
+class DrainStanding(Told):
+    """``GET /v1/drain``: whether the pool sells nothing new and finishes what is open.
+
+    ``shown`` are its own orders that a market still shows, ``valid`` those that can be bought on
+    chain by whoever has them; ``cancels``: the pool cancels these. ``done``: it drains, and nothing
+    is left to be done. ``markets`` says of each that does not answer why.
+    """
+
+    draining: bool
+    cancels: bool
+    open_tasks: int
+    shown: int
+    valid: int
+    done: bool
+    markets: Mapping[Words, Sentence] = Field(default_factory=dict)
+
+
+class DrainOrder(Told):
+    """``POST /v1/drain``, by the owner: drain or sell; ``cancels`` orders on chain, too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    drains: bool
+    cancels: bool = False

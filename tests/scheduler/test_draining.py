@@ -1,0 +1,192 @@
+"""A pool that drains: it sells nothing new, finishes what is open, and says when that is done."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from pool_world import TO_CONTRIBUTED, PoolWorld, S, first_task
+from sale_world import market_for, passes
+from started_pool import Started
+
+from network.world import RLC
+from poolhand.cli.draining import PoolResumed, order_drain, until_done
+from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc
+from poolhand.keys.errors import WalletInUse
+from poolhand.keys.lock import WalletLock
+from poolhand.scheduler.preflight import Asked
+from poolhand.scheduler.pricing import PoolDraining
+from poolhand.wire.pool_drain import DrainOrder
+
+DRAIN, CANCEL, SELL = (
+    DrainOrder(drains=True),
+    DrainOrder(drains=True, cancels=True),
+    DrainOrder(drains=False),
+)
+
+
+@pytest.fixture
+async def stage(tmp_path):
+    world = PoolWorld(tmp_path, prices={0: NanoRlc(RLC), 1: NanoRlc(4 * RLC)}, preflight=True)
+    async with market_for(world, tmp_path) as market:
+        world.pool.markets = (market.client,)
+        await world.start()
+        yield world, market
+        await world.stop()
+
+
+async def settles(world, worker, task):
+    """Take a trust-1 task to its end."""
+    await worker.reports(task, *TO_CONTRIBUTED)
+    worker.contributes(task)
+    await world.step()
+    worker.reveals(task)
+    await world.step()
+    await worker.reports(
+        task, S.REVEALING, S.REVEALED, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING
+    )
+    await worker.has_stored(task)
+    await world.until(lambda: world.view(task).status is ChainTaskStatus.COMPLETED)
+    await worker.reports(task, S.COMPLETED)
+
+
+async def test_a_pool_that_drains_sells_nothing_finishes_what_is_open_and_says_when(stage):
+    world, market = stage
+    worker = await world.hired()
+    await passes(world, market)
+    before = set(await market.shown())
+    assert len(before) == 2
+    task = first_task(await world.deal())
+    await world.step()
+    said = await world.scheduler.drains.ask(DRAIN)
+    assert (said.draining, said.open_tasks, said.shown, said.done) == (True, 1, 2, False)
+    await passes(world, market)
+    assert await market.shown() == {}
+    with pytest.raises(PoolDraining, match="finishes what is open"):
+        await world.scheduler.pricing.order(Asked(category=0, trust=Trust(1)))
+    said = world.scheduler.drains.tell()
+    assert (said.open_tasks, said.shown, said.valid, said.done) == (1, 0, 2, False)
+    await settles(world, worker, task)
+    said = world.scheduler.drains.tell()
+    assert (said.open_tasks, said.valid, said.done) == (0, 2, True)
+    await world.scheduler.drains.ask(SELL)
+    await passes(world, market)
+    assert set(await market.shown()) == before, "the same orders are shown again"
+
+
+async def test_a_drain_is_remembered_over_a_restart_until_it_is_taken_back(stage):
+    world, market = stage
+    await world.hired()
+    await passes(world, market)
+    await world.scheduler.drains.ask(DRAIN)
+    for sells in (False, True):
+        await world.pool.kill()
+        world.pool.start()
+        await world.settle()
+        await world.hire().arrives()
+        await passes(world, market)
+        assert bool(await market.shown()) is sells
+        assert world.scheduler.drains.tell().draining is not sells
+        await world.scheduler.drains.ask(SELL)
+        await passes(world, market)
+
+
+async def test_before_its_end_a_pool_cancels_every_order_on_chain_and_no_other_is_signed(stage):
+    world, market = stage
+    await world.hired()
+    await passes(world, market)
+    signed = [each.order_hash for each in world.scheduler.sale.book.orders]
+    said = await world.scheduler.drains.ask(CANCEL)
+    assert (said.valid, said.done) == (2, False)
+    await passes(world, market, seconds=12)
+    state = world.chain.state
+    assert all(state.consumed[name] for name in signed)
+    assert [each.order_hash for each in world.scheduler.sale.book.orders] == signed
+    said = world.scheduler.drains.tell()
+    assert (said.valid, said.shown, said.done) == (0, 0, True)
+    await market.follow()
+    await world.scheduler.drains.ask(SELL)
+    await passes(world, market, seconds=12)
+    shown = set(await market.shown())
+    assert len(shown) == 2
+    assert not shown & {str(name) for name in signed}
+
+
+async def test_orders_of_an_earlier_run_are_cancelled_where_no_market_is_named_any_more(stage):
+    world, market = stage
+    await world.hired()
+    await passes(world, market)
+    (name, _) = [each.order_hash for each in world.scheduler.sale.book.orders]
+    await world.pool.kill()
+    world.pool.markets = ()
+    world.pool.start()
+    await world.settle()
+    await world.scheduler.drains.ask(CANCEL)
+    for _ in range(12):
+        await world.step()
+    assert world.chain.state.consumed[name]
+    assert world.scheduler.drains.tell().done
+
+
+async def test_a_market_that_does_not_answer_keeps_a_drain_from_being_done_and_is_named(stage):
+    world, market = stage
+    await world.hired()
+    await passes(world, market)
+    market.line.is_down = True
+    await world.scheduler.drains.ask(DRAIN)
+    await passes(world, market)
+    said = world.scheduler.drains.tell()
+    assert (said.shown, said.done) == (2, False)
+    assert list(said.markets) == [market.client.url]
+
+
+# ---------------------------------------------------------------------------------- the command line
+
+
+def held(started):
+    with pytest.raises(WalletInUse) as caught:
+        WalletLock(started.settings.locks, started.world.owner.address).acquire()
+    return caught.value
+
+
+async def beside(work, *args, **kwargs):
+    """Do something as another program does, while the pool runs."""
+    with ThreadPoolExecutor(1) as threads:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, lambda: work(*args, **kwargs))
+
+
+async def test_the_owner_drains_a_pool_through_its_lock_and_a_restart_knows_it(tmp_path):
+    started = Started(tmp_path)
+    async with started.serving():
+        said = await beside(order_drain, held(started), drains=True)
+        assert (said.draining, said.done) == (True, True)
+        told = []
+        assert (await beside(until_done, held(started), told.append)).done
+        assert told == []
+    async with started.serving(), httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(f"{started.urls[-1]}/v1/drain")).json()["draining"] is True
+        answer = await http.get(f"{started.urls[-1]}/v1/order")
+        assert (answer.status_code, answer.json()["code"]) == (503, "pool-draining")
+        health = (await http.get(f"{started.urls[-1]}/health")).json()
+        assert "drains" in health["sells_nothing_because"]
+        await beside(order_drain, held(started), drains=False)
+        with pytest.raises(PoolResumed):
+            await beside(until_done, held(started), print)
+
+
+@pytest.mark.parametrize("body", [{}, {"drains": 1}, {"drains": True, "more": True}])
+async def test_a_drain_is_the_owners_alone_and_exactly_said(tmp_path, body):
+    started = Started(tmp_path)
+    async with started.serving(), httpx.AsyncClient(trust_env=False) as http:
+        taken = held(started).orders
+        answer = await http.post(f"{taken.url}/v1/drain", json={"drains": True})
+        assert (answer.status_code, answer.json()["code"]) == (401, "not-the-owner")
+        bearer = {"Authorization": f"Bearer {taken.token}"}
+        answer = await http.post(f"{taken.url}/v1/drain", json=body, headers=bearer)
+        assert answer.status_code in (400, 422)
+        assert (await http.get(f"{taken.url}/v1/drain")).json()["draining"] is False
