@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-from e2e_world import Network
+from e2e_world import WEB, Network
 from sdk_project import VERSIONS, Project, at_once, installed
 
 from poolhand.devnet.accounts import DEPLOYER, POOL, derive
@@ -204,7 +203,7 @@ def checksum_of(image: str) -> str:
     host, _, name = image.partition("/")
     repository, _, tag = name.rpartition(":")
     url = f"http://{host}/v2/{repository}/manifests/{tag}"
-    found = httpx.get(url, headers={"Accept": MANIFEST_TYPE})
+    found = WEB.get(url, headers={"Accept": MANIFEST_TYPE})
     return "0x" + hashlib.sha256(found.content).hexdigest()
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-from e2e_world import Network, wait_until
+from e2e_world import WEB, Network, wait_until
 from reaching import saw
 
 from poolhand.chain import connect
@@ -106,7 +105,7 @@ class Lab:
 
     def task(self, task_id: str) -> dict[str, Any]:
         """What the pool says of a task; empty while it knows none. Taken as evidence."""
-        answer = httpx.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}", timeout=30)
+        answer = WEB.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}")
         return dict(saw(answer.json())) if answer.is_success else {}
 
     def replicates(self, task_id: str) -> dict[str, dict[str, Any]]:
@@ -202,7 +201,7 @@ class Lab:
     def rpc(self, method: str, *params: Any) -> Any:
         """Make one call of the node."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        answer = httpx.post(self.network.info.rpc_url, json=body, timeout=30).json()
+        answer = WEB.post(self.network.info.rpc_url, json=body).json()
         assert "error" not in answer, answer
         return answer["result"]
 

@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import httpx
 import psutil
 import pytest
-from e2e_world import Network, Program, wait_until
+from e2e_world import WEB, Network, Program, wait_until
 from reaching import reaches, saw
 
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind, names_of
@@ -102,7 +101,7 @@ class Arena:
 
     def connected(self) -> dict[str, dict]:
         """The workers that the pool has, by address."""
-        told = httpx.get(f"{self.network.info.pool_url}/v1/workers").json()
+        told = WEB.get(f"{self.network.info.pool_url}/v1/workers").json()
         return {each["worker"]: each for each in told}
 
     @contextmanager
@@ -138,7 +137,7 @@ class Arena:
 
     def told(self, task_id: str) -> dict:
         """What the pool says of a task; taken as evidence."""
-        answer = httpx.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}")
+        answer = WEB.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}")
         return dict(saw(answer.json())) if answer.is_success else {}
 
     def history(self, task_id: str, name: str) -> list[str]:
@@ -176,7 +175,7 @@ class Arena:
 
     def rpc(self, method: str, *params):
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = httpx.post(self.network.info.rpc_url, json=body, timeout=30).json()
+        answer = WEB.post(self.network.info.rpc_url, json=body).json()
         assert "error" not in answer, answer
         return answer["result"]
 

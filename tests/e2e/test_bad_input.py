@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from e2e_world import wait_until
+from e2e_world import WEB, wait_until
 
 from poolhand.cli.exits import EXITS
 from poolhand.devnet.accounts import derive
@@ -182,7 +182,7 @@ async def test_a_task_that_fails_tells_why_who_acts_and_how(network, tmp_path):
 
 def _failed(network, task_id: str):
     """The task as shown once it has failed at every worker, or the pool has given it up."""
-    news = httpx.get(f"{network.info.pool_url}/v1/tasks/{task_id}", verify=False)
+    news = WEB.get(f"{network.info.pool_url}/v1/tasks/{task_id}")
     if not news.is_success or not (news.json()["obstacle"] or _is_given_up(news)):
         return None
     shown = network.ok("task", "show", task_id)

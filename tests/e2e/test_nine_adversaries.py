@@ -10,9 +10,8 @@ import time
 from contextlib import ExitStack, contextmanager
 from itertools import count
 
-import httpx
 import pytest
-from e2e_world import Network, wait_until
+from e2e_world import WEB, Network, wait_until
 
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, names_of
 
@@ -49,7 +48,7 @@ class Crowd:
 
     def connected(self) -> int:
         """How many workers the pool has; it has to answer within a second."""
-        answer = httpx.get(f"{self.network.info.pool_url}/health", timeout=1)
+        answer = WEB.get(f"{self.network.info.pool_url}/health", timeout=1)
         return answer.json()["workers"]
 
     def seconds(self) -> float:
@@ -63,7 +62,7 @@ class Crowd:
         return moments[-1] - moments[0]
 
     def completed(self, task_id: str):
-        answer = httpx.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}", timeout=10)
+        answer = WEB.get(f"{self.network.info.pool_url}/v1/tasks/{task_id}", timeout=10)
         told = answer.json()
         return told if answer.is_success and told["status"] == "COMPLETED" else None
 

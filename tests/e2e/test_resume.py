@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
 import pytest
-from e2e_world import wait_until
+from e2e_world import WEB, wait_until
 
 from poolhand.devnet.images import publish
 from poolhand.domain.ids import TaskId
@@ -33,7 +32,7 @@ async def long(network, tmp_path) -> str:
 
 def _told(network, task_id: str) -> dict:
     """What the pool says of a task; empty while it says nothing."""
-    answer = httpx.get(f"{network.info.pool_url}/v1/tasks/{task_id}", verify=False)
+    answer = WEB.get(f"{network.info.pool_url}/v1/tasks/{task_id}")
     return answer.json() if answer.is_success else {}
 
 

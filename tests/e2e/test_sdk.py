@@ -17,9 +17,8 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
-from e2e_world import SECONDS, Done
+from e2e_world import SECONDS, WEB, Done
 from sdk_project import installed
 
 from poolhand.devnet.accounts import POOL, derive
@@ -64,7 +63,7 @@ class Client:
         host, _, name = image.partition("/")
         repository, _, tag = name.rpartition(":")
         url = f"http://{host}/v2/{repository}/manifests/{tag}"
-        manifest = httpx.get(url, headers={"Accept": MANIFEST_TYPE}).content
+        manifest = WEB.get(url, headers={"Accept": MANIFEST_TYPE}).content
         app = {
             "owner": derive(POOL).address,
             "name": "fractal",

@@ -13,7 +13,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from balancer import Balancer
-from e2e_world import SECONDS, wait_until
+from e2e_world import SECONDS, WEB, wait_until
 from test_resume import _buy, _computing, long
 
 from poolhand.devnet.ports import free_port
@@ -50,7 +50,7 @@ class Rivals:
     def role(self, name: str) -> str:
         """What a process says it is; empty where it does not answer."""
         try:
-            return httpx.get(f"{self.urls[name]}/health", timeout=2).json()["role"]
+            return WEB.get(f"{self.urls[name]}/health", timeout=2).json()["role"]
         except (httpx.HTTPError, KeyError):
             return ""
 
@@ -59,7 +59,7 @@ class Rivals:
 
     def is_ready(self, name: str) -> bool:
         try:
-            return httpx.get(f"{self.urls[name]}/ready", timeout=2).status_code == 200
+            return WEB.get(f"{self.urls[name]}/ready", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -83,7 +83,7 @@ class Rivals:
     def workers(self) -> int:
         """How many are connected, as whoever answers at the pool's address says."""
         try:
-            return len(httpx.get(f"{self.url}/v1/workers").json())
+            return len(WEB.get(f"{self.url}/v1/workers").json())
         except httpx.HTTPError:
             return 0
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
-from e2e_world import wait_until
+from e2e_world import WEB, wait_until
 from reaching import reaches
 from status_lab import PERIOD, WORKERS, WRONG, is_explained
 
@@ -70,7 +69,7 @@ def advice(lab, worker: str) -> str:
 
 def connected(lab, worker: str) -> dict:
     """What the pool knows of a worker."""
-    workers = httpx.get(f"{lab.network.info.pool_url}/v1/workers", timeout=30).json()
+    workers = WEB.get(f"{lab.network.info.pool_url}/v1/workers").json()
     return next(each for each in workers if each["worker"] == str(lab.network.owners[worker]))
 
 

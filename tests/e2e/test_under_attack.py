@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from statistics import median
 
-import httpx
 import pytest
 from attackers import attack
+from e2e_world import WEB
 
 GRAIN = 3.0
 """Seconds: blocks come every one or two, and a task takes several of them."""
@@ -25,7 +25,7 @@ def seconds(network) -> float:
 def health(url: str) -> float:
     """Return how long the answer took, asked on a connection of its own."""
     began = time.monotonic()
-    assert httpx.get(f"{url}/health", timeout=10, trust_env=False).status_code == 200
+    assert WEB.get(f"{url}/health", timeout=10).status_code == 200
     return time.monotonic() - began
 
 

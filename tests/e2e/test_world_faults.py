@@ -14,7 +14,7 @@ from collections import Counter
 
 import httpx
 import pytest
-from e2e_world import Network, wait_until
+from e2e_world import WEB, Network, wait_until
 
 from poolhand.devnet.faults import (
     Down,
@@ -127,7 +127,7 @@ def _rpc(world, *calls):
         {"jsonrpc": "2.0", "id": n, "method": method, "params": params}
         for n, (method, *params) in enumerate(calls)
     ]
-    answers = httpx.post(world.info.rpc_url, json=body, timeout=30).json()
+    answers = WEB.post(world.info.rpc_url, json=body).json()
     return [answer["result"] for answer in answers]
 
 
@@ -167,7 +167,7 @@ async def _buy(world, image: str, words: str) -> str:
 
 def _told(world, task_id: str) -> dict:
     try:
-        answer = httpx.get(f"{world.info.pool_url}/v1/tasks/{task_id}")
+        answer = WEB.get(f"{world.info.pool_url}/v1/tasks/{task_id}")
     except httpx.TransportError:
         return {}
     return answer.json() if answer.is_success else {}
