@@ -72,6 +72,25 @@ class Node:
             await self.rpc("evm_setNextBlockTimestamp", int(head["timestamp"], 16) + seconds)
         await self.rpc("evm_mine")
 
+    async def pooled(self, count: int) -> None:
+        """Ask, at most 20 s, until so many transactions wait for a block."""
+        async with asyncio.timeout(20):
+            while int((await self.rpc("txpool_status"))["pending"], 16) < count:
+                pass
+
+    async def turn_back(self, depth: int) -> None:
+        """Replace the last blocks by empty ones; from now on blocks come when asked for alone.
+
+        A node that mines as transactions come does not always hear of those that a fork set free.
+        """
+        await self.rpc("evm_setAutomine", False)
+        await self.rpc("anvil_reorg", depth, [])
+
+    async def mine_again(self, count: int) -> None:
+        """Mine so many transactions, once their senders have sent them again."""
+        await self.pooled(count)
+        await self.rpc("evm_mine")
+
 
 @pytest.fixture(scope="session")
 def deployed_chain(tmp_path_factory) -> DeployedChain:

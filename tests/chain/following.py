@@ -63,10 +63,3 @@ async def heads_until(chain: Chain, met) -> None:
 async def mined(node: Node, wallet) -> int:
     """How many transactions of a wallet are on chain."""
     return int(await node.rpc("eth_getTransactionCount", str(wallet.address), "latest"), 16)
-
-
-async def pooled(node: Node, count: int = 1) -> None:
-    """Ask, at most 20 s, until the node's pool has so many transactions."""
-    async with asyncio.timeout(20):
-        while int((await node.rpc("txpool_status"))["pending"], 16) < count:
-            pass

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 import structlog
 from aiohttp import web
-from following import pooled
 from proxies import http_proxy
 
 from poolhand.chain import connect
@@ -37,7 +36,7 @@ async def test_transactions_that_the_node_forgot_are_one_line_and_one_when_they_
         await anvil.rpc("evm_setAutomine", False)
         sender = chain.sender(wallet, MemoryJournal())
         sending = [asyncio.create_task(sender.send(f"deposit:{c.amount}", c)) for c in CALLS]
-        await pooled(anvil, len(CALLS))
+        await anvil.pooled(len(CALLS))
         await anvil.rpc("anvil_dropAllTransactions")
         heads = chain.watcher.heads()
         async with asyncio.timeout(20):

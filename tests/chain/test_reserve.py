@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from following import pooled
 from proxies import http_proxy
 
 from poolhand.chain import connect
@@ -59,7 +58,7 @@ async def test_what_is_under_way_counts_against_the_reserve(anvil, wallet):
             )
             for number in range(3)
         ]
-        await pooled(anvil, 1)
+        await anvil.pooled(1)
         done, pending = await asyncio.wait(tasks, timeout=20, return_when=asyncio.FIRST_COMPLETED)
         while len(done) < 2:
             more, pending = await asyncio.wait(pending, timeout=20, return_when="FIRST_COMPLETED")
@@ -78,7 +77,7 @@ async def test_a_purpose_that_was_broadcast_is_waited_for_whatever_is_left(anvil
     async with connect(anvil.settings()) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("transfer:1", call))
-        await pooled(anvil, 1)
+        await anvil.pooled(1)
         sending.cancel()
     async with connect(anvil.settings()) as chain:
         again = asyncio.create_task(

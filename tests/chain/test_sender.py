@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from following import heads_until, market_on, mined, pooled
+from following import heads_until, market_on, mined
 from proxies import http_proxy
 
 from chain_fixtures import WALLETS, fresh_node
@@ -42,7 +42,7 @@ async def test_many_are_in_flight_from_one_wallet(anvil, wallet):
         sending = [
             asyncio.create_task(sender.send(f"transfer:{call.amount}", call)) for call in calls
         ]
-        await pooled(anvil, 100)
+        await anvil.pooled(100)
         await anvil.rpc("evm_mine")
         receipts = await asyncio.gather(*sending)
         assert len({receipt.block for receipt in receipts}) == 1
@@ -117,7 +117,7 @@ async def test_a_stuck_transaction_is_replaced_at_its_nonce(anvil, wallet):
     async with connect(anvil.settings()) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
         heads = chain.watcher.heads()
         async with asyncio.timeout(20):
             while not sending.done():
@@ -136,7 +136,7 @@ async def test_a_replacement_is_remembered_after_a_crash(anvil, wallet):
     async with connect(anvil.settings(gas_price_cap=Wei(10**6 * WEI_PER_GWEI))) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
         heads = chain.watcher.heads()
         async with asyncio.timeout(20):
             while len(versions(journal)) < 2:
@@ -164,7 +164,7 @@ async def test_nothing_above_the_cap_is_offered(anvil, wallet):
     async with connect(anvil.settings(gas_price_cap=cap)) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
         heads = chain.watcher.heads()
         for _ in range(20):
             await raise_base_fee(anvil, 10)
@@ -184,7 +184,7 @@ async def test_a_transaction_that_the_node_forgot_is_broadcast_again(anvil, wall
     async with connect(anvil.settings()) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
         await anvil.rpc("anvil_dropAllTransactions")
         heads = chain.watcher.heads()
         async with asyncio.timeout(20):
@@ -231,9 +231,9 @@ async def test_a_purpose_that_failed_on_chain_is_explained_and_may_be_sent_anew(
         await sender.send("deposit:1", CALL)
         await anvil.rpc("evm_setAutomine", False)
         first = asyncio.create_task(sender.send("withdraw:1", Withdraw(NanoRlc(7))))
-        await pooled(anvil)
+        await anvil.pooled(1)
         second = asyncio.create_task(sender.send("withdraw:2", Withdraw(NanoRlc(7))))
-        await pooled(anvil, 2)
+        await anvil.pooled(2)
         await anvil.rpc("evm_mine")
         await first
         with pytest.raises(BalanceTooLow):
@@ -327,7 +327,7 @@ async def test_a_transaction_displaced_in_the_pool_is_told(anvil, wallet):
     async with connect(anvil.settings()) as chain:
         await anvil.rpc("evm_setAutomine", False)
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
         await foreign(anvil, wallet, 0)
         await anvil.rpc("evm_mine")
         with pytest.raises(Displaced):
@@ -340,7 +340,8 @@ async def test_what_a_reorganisation_took_back_is_sent_again(anvil, wallet):
     async with connect(anvil.settings()) as chain:
         sender = chain.sender(wallet, journal)
         receipt = await sender.send("deposit:1", CALL)
-        await anvil.rpc("anvil_reorg", 1, [])
+        await anvil.turn_back(1)
+        await anvil.mine_again(1)
 
         async def deposited() -> bool:
             account = (await chain.hub.accounts([wallet.address]))[wallet.address]

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from following import mined, pooled
+from following import mined
 from proxies import http_proxy
 
 from chain_fixtures import WALLETS
@@ -127,7 +127,7 @@ async def test_who_stops_waiting_stops_nothing(anvil, wallet):
         await anvil.rpc("evm_setAutomine", False)
         sender = chain.sender(wallet, MemoryJournal())
         impatient = asyncio.create_task(sender.send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
         impatient.cancel()
         with pytest.raises(asyncio.CancelledError):
             await impatient
@@ -141,7 +141,7 @@ async def test_disconnecting_tells_who_waits(anvil, wallet):
     async with connect(anvil.settings()) as chain:
         await anvil.rpc("evm_setAutomine", False)
         waiting = asyncio.create_task(chain.sender(wallet, MemoryJournal()).send("deposit:1", CALL))
-        await pooled(anvil)
+        await anvil.pooled(1)
     with pytest.raises(ChainUnreachable):
         await waiting
 

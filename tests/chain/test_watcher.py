@@ -66,7 +66,8 @@ async def test_a_deep_reorganisation_is_followed_to_its_fork(anvil, following):
             await anvil.rpc("anvil_mine", "0x5")
         await seen(events, EventKind.TASK_INITIALIZE, 3)
         told = list(events)
-        await anvil.rpc("anvil_reorg", 14, [])
+        await anvil.turn_back(14)
+        await anvil.mine_again(2)
         await seen(events, EventKind.TASK_INITIALIZE, 5)
         taken_back = [event.task_id for event in events if event.removed]
         assert taken_back == [told[2].task_id, told[1].task_id]

@@ -113,14 +113,15 @@ async def _scenario(node, world, contracts, client, follower):
     assert deal["requestHash"] == str(order_hash(world.domain, orders.request.order))
     assert deal["transactionHash"] == str(receipt.tx_hash)
 
-    await node.rpc("anvil_reorg", (await world.hub.head()).number - receipt.block + 1, [])
+    await node.turn_back((await world.hub.head()).number - receipt.block + 1)
     await follower.advance()
     for signed in four:
         assert await client.status(signed) == ("open", 3)
     gone = await client.http.get(f"/deals/{receipt.deals[0]}", params=client.chain)
     assert gone.json()["error"] == "deal not found"
 
-    await node.rpc("evm_mine")  # the wallet has sent the match again
+    await node.mine_again(1)
+    await node.rpc("evm_setAutomine", True)
     await follower.advance()
     for signed in four:
         assert await client.status(signed) == ("filled", 0)
