@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from alembic.migration import MigrationContext
+from counted_steps import CountedSteps
 from market_world import APP, BUYER, MAKERS, SIGNERS, app_order, hash_of, pool_order, request_order
 from sqlalchemy import create_engine, insert, select, text
 
@@ -94,17 +95,12 @@ def test_a_kind_of_which_nothing_is_left_is_forgotten(connection):
     assert told(connection) == {}
 
 
-class Steps:
-    """A book in SQLite that counts the steps of its virtual machine."""
+class Steps(CountedSteps):
+    """A long book."""
 
     def __init__(self, size: int) -> None:
-        self.engine = create_engine("sqlite://")
-        BOOK.create_all(self.engine)
-        self.connection = self.engine.connect()
-        self.taken = 0
+        super().__init__()
         self._fill(size)
-        raw = self.connection.connection.driver_connection
-        raw.set_progress_handler(self._step, 1)
 
     def _fill(self, size: int) -> None:
         for made in (pool_order(), request_order()):
@@ -124,19 +120,6 @@ class Steps:
                 for number in range(size)
             ]  # fmt: skip
             self.connection.execute(insert(ORDERS), rows)
-
-    def _step(self) -> int:
-        self.taken += 1
-        return 0
-
-    def of(self, work) -> int:
-        self.taken = 0
-        work(self.connection)
-        return self.taken
-
-    def close(self) -> None:
-        self.connection.close()
-        self.engine.dispose()
 
 
 @pytest.fixture(scope="module")

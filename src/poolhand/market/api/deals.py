@@ -17,6 +17,7 @@ from poolhand.domain.market.refusals import NotInMarket
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market import lists
+from poolhand.store.market.deals import find_deal, list_deals
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_api import (
@@ -50,17 +51,21 @@ class ChainRoutes:
         self._parts = parts
 
     async def deals(self, request: Request) -> Response:
-        """List deals, newest block first; several conditions all hold."""
+        """List deals, newest block first; several conditions all hold.
+
+        Of several, one is met by fewest deals: the newest 10,000 of these are looked at for the
+        others, and counted.
+        """
         asked = self._parts.asked(request)
         part, wanted = queries.page(asked), queries.deal_filter(asked)
-        work = partial(lists.list_deals, wanted=wanted, part=part)
+        work = partial(list_deals, wanted=wanted, part=part)
         return _listed("deals", await self._parts.database.read(work), part.next)
 
     async def deal(self, request: Request) -> Response:
         """Tell a deal."""
         self._parts.asked(request)
         name = forms.word(DealId, "dealid", request.path_params["dealid"])
-        found = await self._parts.database.read(partial(lists.find_deal, deal_id=str(name)))
+        found = await self._parts.database.read(partial(find_deal, deal_id=str(name)))
         if found is None:
             raise NotInMarket("deal")
         return good(found)

@@ -22,8 +22,9 @@ from poolhand.domain.text import shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
-from poolhand.store.market import history, lists, looks
+from poolhand.store.market import history, looks
 from poolhand.store.market.database import BookConnection
+from poolhand.store.market.deals import find_deal
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
@@ -121,7 +122,7 @@ def _read_task(connection: BookConnection, name: TaskId, now: UnixSeconds) -> di
 
 
 def _deal(connection: BookConnection, name: DealId) -> tuple[dict[str, Any], Category]:
-    deal = lists.find_deal(connection, "0x" + name.hex())
+    deal = find_deal(connection, "0x" + name.hex())
     if deal is None:
         raise NotInMarket("deal")
     category = looks.find_category(connection, deal["category"])

@@ -1,4 +1,8 @@
-"""One market's database: one writer, several readers, each piece of work one transaction."""
+"""One market's database: one writer, several readers, each piece of work one transaction.
+
+On a server the market leads its database as a pool does (``store.lead``): a lock says who may
+begin, and an epoch, looked at in each transaction that writes, ends whom the server forgot.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from poolhand.domain.ids import Address
+from poolhand.ports.lead import LeadLost
+from poolhand.store import lead
 from poolhand.store.market.errors import (
     BookLocked,
+    BookLost,
     BookOfAnotherChain,
     BookTooNew,
     BookUnwritable,
 )
 from poolhand.store.market.schema import IDENTITY
-from poolhand.store.market.writer import BookWriter, begin_writing
+from poolhand.store.market.writer import BookWriter
 from poolhand.store.migrate import UnknownRevision, migrate
 from poolhand.store.sql_engine import (
     TOGETHER,
@@ -35,15 +42,13 @@ from poolhand.store.sql_engine import (
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
 """What pieces of work are given: the transaction in which they read and write."""
-NEWEST: Final = "0004"
+NEWEST: Final = "0005"
 """The revision that this version's tables have."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4
 """Threads, and connections, that read at a time."""
 MIGRATING: Final = 3600.0
 """Seconds that a server may take for a step of a long book."""
-_ADVISORY: Final = 0x626F6F6B
-"""Key of PostgreSQL's advisory lock: one market per database."""
 
 
 class MarketDatabase:
@@ -56,6 +61,8 @@ class MarketDatabase:
         BookLocked: Another process has it.
         BookTooNew: A later version made its tables.
         BookUnwritable: It does not open.
+
+    Any work that writes raises BookLost once another market has taken the database.
     """
 
     def __init__(self, url: str) -> None:
@@ -65,13 +72,16 @@ class MarketDatabase:
         self._readers = ThreadPoolExecutor(READERS, "book-reader")
         self._engine = open_engine(url, TOGETHER, pool_size=READERS + 1, max_overflow=2)
         self._snapshots = self._engine.execution_options(**_snapshot(url))
-        self._writer = BookWriter(self._engine, self._unwritable)
+        self._epoch: int | None = None
+        self._writer = BookWriter(self._engine, self._begin_writing, self._unwritable)
         try:
             self._hold(url)
             with self._engine.begin() as connection:
-                begin_writing(connection)
+                self._begin_writing(connection)
                 with patient(connection, MIGRATING):
                     migrate(connection, MIGRATIONS, NEWEST)
+            if self._holder is not None:
+                self._epoch = lead.take(self._holder, lead.this_process())
         except UnknownRevision as fault:
             self.close()
             raise BookTooNew(self._where, str(fault)) from fault
@@ -89,7 +99,7 @@ class MarketDatabase:
             BookOfAnotherChain: It is another's.
         """
         with self._engine.begin() as connection:
-            begin_writing(connection)
+            self._begin_writing(connection)
             known = connection.execute(select(IDENTITY.c.chain_id, IDENTITY.c.hub)).first()
             if known is None:
                 row = {"chain_id": chain_id, "hub": "0x" + hub.hex()}
@@ -125,6 +135,19 @@ class MarketDatabase:
         except DBAPIError as fault:
             raise self._unwritable(fault) from fault
 
+    def _begin_writing(self, connection: Connection) -> None:
+        """Take SQLite's write lock at once; its driver begins no transaction for a read.
+
+        On a server, hold the lead until it ends; raises BookLost where that is another's.
+        """
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif self._epoch is not None:
+            try:
+                lead.check(connection, self._epoch)
+            except LeadLost as fault:
+                raise BookLost(self._where) from fault
+
     def _unwritable(self, fault: DBAPIError) -> BookUnwritable:
         return BookUnwritable(self._where, str(fault.orig))
 
@@ -144,8 +167,7 @@ class MarketDatabase:
         """Keep other markets out; the system lets go when the process dies."""
         if is_server(url):
             self._holder = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            asked = text("SELECT pg_try_advisory_lock(:key)")
-            if not self._holder.scalar(asked, {"key": _ADVISORY}):
+            if not lead.lock(self._holder):
                 raise BookLocked(self._where)
             return
         try:

@@ -16,6 +16,16 @@ class BookLocked(EndsProgram, Refused):
         )
 
 
+class BookLost(EndsProgram, Unavailable):
+    """Another market has the database: its server was restarted, and forgot this one's lock."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"another market has taken the database {where}: nothing more is written by this one; "
+            "stop the other and start this one again, or leave it to the other"
+        )
+
+
 class BookTooNew(EndsProgram, Refused):
     """A later version of Poolhand made its tables."""
 

@@ -12,7 +12,7 @@ from poolhand.domain.ids import BlockHash
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, UnixSeconds
-from poolhand.store.market.history import forget_after
+from poolhand.store.market import counts, history, registered
 from poolhand.store.market.orders import BookRow, turn_back
 from poolhand.store.market.schema import CATEGORIES, DEALS, MARKS, UNDO
 from poolhand.store.market.where import hexed
@@ -56,19 +56,26 @@ def go_back(connection: Connection, mark: BlockNumber, *, deep: bool) -> list[Bo
     ``deep``: the fork began before anything that could be undone, so every open order is doubtful.
     """
     restored = turn_back(connection, mark, BlockNumber(-1) if deep else mark)
+    gone = select(*(DEALS.c[name] for name in counts.BY)).where(DEALS.c.block > mark)
+    deals = connection.execute(gone).mappings().all()
+    counts.change(connection, counts.of_deals(deals, -1))
     for table in (DEALS, CATEGORIES, MARKS):
         connection.execute(delete(table).where(table.c.block > mark))
-    forget_after(connection, mark)
+    history.forget_after(connection, mark)
+    registered.forget_after(connection, mark)
     return restored
 
 
 def put_deals(connection: Connection, deals: Iterable[MarketDeal], chain_id: int) -> None:
     """Keep deals; one that is there stays as it is."""
+    new = []
     for told in deals:
         row = _deal_row(told, chain_id)
         known = select(DEALS.c.deal_id).where(DEALS.c.deal_id == row["deal_id"])
         if connection.scalar(known) is None:
             connection.execute(insert(DEALS).values(row))
+            new.append(row)
+    counts.change(connection, counts.of_deals(new))
 
 
 def _deal_row(told: MarketDeal, chain_id: int) -> dict[str, str | int]:

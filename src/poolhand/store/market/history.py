@@ -14,7 +14,7 @@ from poolhand.domain.market.task_story import StakeStep, TaskStep
 from poolhand.domain.market_events import StakeChange
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
-from poolhand.store.market.schema import ASSET_STEPS, STAKE_STEPS, TASK_STEPS
+from poolhand.store.market.schema import STAKE_STEPS, TASK_STEPS
 from poolhand.store.market.where import hexed
 
 MOST_STEPS: Final = 2_000
@@ -81,8 +81,8 @@ def put_stake_steps(connection: Connection, rows: Iterable[StakeRow]) -> None:
 
 
 def forget_after(connection: Connection, mark: BlockNumber) -> None:
-    """Drop what blocks after a mark told."""
-    for table in (TASK_STEPS, STAKE_STEPS, ASSET_STEPS):
+    """Drop what blocks after a mark told of tasks and stakes."""
+    for table in (TASK_STEPS, STAKE_STEPS):
         connection.execute(delete(table).where(table.c.block > mark))
 
 

@@ -7,7 +7,6 @@ index of all open orders is walked in the order of lists, and who is not of thes
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,20 +124,6 @@ def _listed(
     name: str, signer: str, status: str, left: int, published: int, document: str
 ) -> ListedOrder:
     return ListedOrder(name, signer, status, left, published, json.loads(document))
-
-
-def list_deals(connection: Connection, wanted: Mapping[str, str | int], part: Slice) -> Listed:
-    """Return deals' JSON, newest block first, then by id; ``wanted`` is by column."""
-    conditions = [DEALS.c[name] == value for name, value in wanted.items()]
-    asked = select(DEALS.c.document).where(*conditions).order_by(DEALS.c.age, DEALS.c.deal_id)
-    rows = [json.loads(document) for (document,) in connection.execute(_part(asked, part))]
-    return Listed(tuple(rows), _count(connection, *conditions, table=DEALS))
-
-
-def find_deal(connection: Connection, deal_id: str) -> dict[str, Any] | None:
-    """Return a deal's JSON."""
-    found = connection.scalar(select(DEALS.c.document).where(DEALS.c.deal_id == deal_id))
-    return None if found is None else dict(json.loads(found))
 
 
 def list_categories(

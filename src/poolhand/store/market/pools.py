@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.filters import Slice
 from poolhand.domain.market.profiles import PoolProfile
+from poolhand.store.market import counts
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.schema import POOLS
 
@@ -36,6 +37,8 @@ def put(connection: BookConnection, profile: PoolProfile, now: int) -> None:
     """Register a pool, or give it another profile; what it answered stays while its URL does."""
     known = find(connection, profile.workerpool)
     kept = known is not None and known.profile.url == profile.url
+    if known is None:
+        counts.change(connection, {(counts.POOLS, ""): 1})
     connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(profile.workerpool)))
     connection.execute(
         insert(POOLS).values(
@@ -65,7 +68,7 @@ def page(connection: BookConnection, part: Slice) -> tuple[Sequence[PoolRow], in
     """Return a part of the pools, those that answered last first, and how many there are."""
     order = (POOLS.c.seen.desc().nulls_last(), POOLS.c.workerpool)
     asked = select(POOLS).order_by(*order).limit(part.size).offset(part.skip)
-    count = connection.scalar(select(func.count()).select_from(POOLS)) or 0
+    count = counts.number_of(connection, (counts.POOLS, ""))
     return [_read(row) for row in connection.execute(asked)], count
 
 

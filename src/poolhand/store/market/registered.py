@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.filters import Slice
 from poolhand.domain.market_events import AssetMoved, OrderSort
 from poolhand.domain.units import BlockNumber
+from poolhand.store.market import counts
 from poolhand.store.market.schema import ASSET_STEPS
 from poolhand.store.market.where import hexed
 
 _A: Final = ASSET_STEPS.c
+_NOBODY: Final = hexed(ZERO_ADDRESS)
+"""Who had an asset before it was created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class RegisteredAsset:
 
 def put_assets(connection: Connection, moves: Iterable[AssetMoved]) -> None:
     """Keep who came to own what; one that is there stays as it is."""
+    created: Counter[counts.Counted] = Counter()
     for each in moves:
         place = {"block": each.place.block, "log_index": each.place.log_index}
         known = select(_A.n).where(*(_A[name] == value for name, value in place.items()))
@@ -43,16 +48,27 @@ def put_assets(connection: Connection, moves: Iterable[AssetMoved]) -> None:
             "tx_hash": hexed(each.place.tx_hash),
         }
         connection.execute(insert(ASSET_STEPS).values({**place, **told}))
+        created[each.sort.value, ""] += each.source == ZERO_ADDRESS
+    counts.change(connection, created)
+
+
+def forget_after(connection: Connection, mark: BlockNumber) -> None:
+    """Drop what blocks after a mark told."""
+    gone = _A.block > mark
+    asked = select(_A.sort, func.count()).where(gone, _A.source == _NOBODY).group_by(_A.sort)
+    created = {(sort, ""): -number for sort, number in connection.execute(asked).all()}
+    counts.change(connection, created)
+    connection.execute(delete(ASSET_STEPS).where(gone))
 
 
 def newest_assets(
     connection: Connection, sort: OrderSort, part: Slice
 ) -> tuple[list[RegisteredAsset], int]:
     """Return a part of the assets of a sort, the newest first, and how many there are."""
-    created = (_A.sort == sort.value, _A.source == hexed(ZERO_ADDRESS))
+    created = (_A.sort == sort.value, _A.source == _NOBODY)
     asked = select(_A.asset).where(*created).order_by(_A.block.desc(), _A.log_index.desc())
     names = connection.scalars(asked.offset(part.skip).limit(part.size)).all()
-    count = connection.scalar(select(func.count()).select_from(ASSET_STEPS).where(*created)) or 0
+    count = counts.number_of(connection, (sort.value, ""))
     found = [find_asset(connection, Address.parse(name)) for name in names]
     return [each for each in found if each is not None], count
 
@@ -60,6 +76,7 @@ def newest_assets(
 def find_asset(connection: Connection, asset: Address) -> RegisteredAsset | None:
     """Return an asset with whoever owns it now; None: none of this address was created."""
     asked = select(_A.sort, _A.owner, _A.block).where(_A.asset == hexed(asset))
+    asked = asked.limit(1)  # an asset may have changed hands a million times
     newest = connection.execute(asked.order_by(_A.block.desc(), _A.log_index.desc())).first()
     oldest = connection.execute(asked.order_by(_A.block, _A.log_index)).first()
     if newest is None or oldest is None:

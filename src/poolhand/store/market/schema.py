@@ -25,6 +25,8 @@ from sqlalchemy import (
     text,
 )
 
+from poolhand.store.schema import LEADER
+
 BOOK: Final = MetaData()
 NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts a primary key up only where it is a plain INTEGER."""
@@ -129,6 +131,15 @@ DEALS: Final = Table(
     *(Index(f"ix_deals_{name}", name, "age", "deal_id") for name in (*PARTIES_OF_DEAL, "category")),
 )
 """Deals; ``age`` is the block's number below zero, so that the newest come first."""
+COUNTS: Final = Table(
+    "counts",
+    BOOK,
+    Column("list", Text, primary_key=True),
+    Column("member", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Index("ix_counts_none", "number", **only_if("number <= 0")),
+)
+"""How many rows lists have that nobody counts anew; ``member`` is what they have in common."""
 CATEGORIES: Final = Table(
     "categories",
     BOOK,
@@ -154,6 +165,8 @@ POOLS: Final = Table(
     Column("live", Text, nullable=False),
 )
 """Pools that are registered, and what they answered last."""
+LEADS: Final = LEADER.to_metadata(BOOK)
+"""Which market has the database, where it is a server's: as a pool's (``store.lead``)."""
 MARKS: Final = Table(
     "marks",
     BOOK,

@@ -35,11 +35,17 @@ class BookWriter:
 
     Args:
         engine: Of the database.
+        begin: Begins a transaction that writes, or raises why this process may not.
         unwritable: Makes the error of one that did not take a transaction.
     """
 
-    def __init__(self, engine: Engine, unwritable: Callable[[DBAPIError], Exception]) -> None:
-        self._engine, self._unwritable = engine, unwritable
+    def __init__(
+        self,
+        engine: Engine,
+        begin: Callable[[Connection], None],
+        unwritable: Callable[[DBAPIError], Exception],
+    ) -> None:
+        self._engine, self._begin, self._unwritable = engine, begin, unwritable
         self._thread = ThreadPoolExecutor(1, "book-writer")
         self._waiting: deque[_Piece] = deque()
 
@@ -65,7 +71,7 @@ class BookWriter:
             return  # an earlier turn took them
         try:
             with self._engine.begin() as connection:
-                begin_writing(connection)
+                self._begin(connection)
                 for piece in pieces:
                     _run(connection, piece, alone=len(pieces) == 1)
         except DBAPIError as fault:
@@ -76,12 +82,6 @@ class BookWriter:
                 piece.fault = piece.fault or fault
         for piece in pieces:
             piece.loop.call_soon_threadsafe(_tell, piece)
-
-
-def begin_writing(connection: Connection) -> None:
-    """Take SQLite's write lock at once; its driver begins no transaction for a read."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _run(connection: Connection, piece: _Piece, *, alone: bool) -> None:
