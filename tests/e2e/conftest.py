@@ -18,6 +18,8 @@ __all__ = ["pytest_runtest_call"]
 HERE = Path(__file__).parent
 TIMEOUT = 300
 """Seconds for a test that says nothing else: a task takes several blocks, and there are others."""
+START = 200
+"""Seconds for a devnet to begin on a busy machine; the command itself waits for 180."""
 
 
 def pytest_collection_modifyitems(items):
@@ -40,7 +42,7 @@ def devnet_folder(tmp_path_factory):
 def network(devnet_folder) -> Network:
     """A devnet that runs, with four workers."""
     if not devnet_folder.runs:
-        devnet_folder.ok("devnet", "up", "--detach", "--workers", "4")
+        devnet_folder.ok("devnet", "up", "--detach", "--workers", "4", seconds=START)
     return devnet_folder
 
 
@@ -48,7 +50,7 @@ def network(devnet_folder) -> Network:
 def trades(devnet_folder, tmp_path_factory) -> Trades:
     """Sellers and buyers with the iExec SDK, on the devnet of the session."""
     if not devnet_folder.runs:
-        devnet_folder.ok("devnet", "up", "--detach", "--workers", "4")
+        devnet_folder.ok("devnet", "up", "--detach", "--workers", "4", seconds=START)
     return Trades.begin(devnet_folder, tmp_path_factory.mktemp("sdk"))
 
 
@@ -63,7 +65,8 @@ def lab_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def lab(lab_folder, tmp_path_factory) -> Lab:
     """A devnet of its own, for its chain time is moved and its limits are tight."""
-    lab_folder.ok("devnet", "up", "--detach", "--workers", str(len(WORKERS)), **SETTINGS)
+    words = ("devnet", "up", "--detach", "--workers", str(len(WORKERS)))
+    lab_folder.ok(*words, seconds=START, **SETTINGS)
     return make_lab(lab_folder, tmp_path_factory.mktemp("lab-app"))
 
 
