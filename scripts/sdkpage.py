@@ -26,7 +26,12 @@ HEAD: Final = """# The iExec SDK on Poolhand
 The tests install iExec's own SDK from npm, unmodified, 8.24.0 and 9.0.0, and type its commands
 against a devnet: the hub's contracts, `poolhand market`, a pool, workers and results. How to
 begin: [buy with the iExec SDK](how-to/buy-with-the-iexec-sdk.md). A command without a test says
-what it would need.
+what it would need. A command that cannot work here is tried, too, and says so in the SDK's words.
+
+The JavaScript library of both is told [one long story](../tests/e2e/sdk/scenario.mjs), which
+[a test](../tests/e2e/test_sdk_buying.py) runs: it deploys and sells an app, reads orderbooks,
+publishes a request and takes it back, buys two tasks, watches the deal, asks the pool for
+replicates and logs, downloads, lists deals by requester, request and app, and cancels.
 """
 FAULTS: Final = """
 ## Faults of the SDK itself
@@ -35,8 +40,8 @@ FAULTS: Final = """
   `deal show --watch` and `app run --watch` end with `value at index 0 unnamed`. Its
   `formatEthersResult` (`dist/esm/common/utils/utils.js`) calls ethers' `Result.toObject()` on the
   list of contributors, whose members have no names; with one member the list comes out as `{_: …}`
-  and is told apart, with more it throws. It is seen
-  in [the tests](../tests/e2e/test_sdk.py), which follow a task of trust 10 with our own command.
+  and is told apart, with more it throws. It is seen in
+  [the tests](../tests/e2e/test_sdk_buying.py), which follow a task of trust 10 with ours.
   Watch such a task with `poolhand task watch`, or buy with trust 1.
 - **A failed command may exit with 0**, in both: `order sign|publish|show|unpublish|cancel` with
   several orders, and `app run --watch` of a task that failed. Read `ok` of `--raw`.

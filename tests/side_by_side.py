@@ -16,7 +16,17 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 NETWORK: Final = frozenset(
-    {"as_printed", "bad_input", "bag", "demo", "resume", "sdk", "sdk_market", "standby"}
+    {
+        "as_printed",
+        "bad_input",
+        "bag",
+        "demo",
+        "resume",
+        "sdk_buying",
+        "sdk_limits",
+        "sdk_market",
+        "standby",
+    }
     | {"under_attack"}
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import secrets
 import threading
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from e2e_world import WEB, Network
+from e2e_world import WEB, Network, wait_until
+from eth_account import Account
 from sdk_project import VERSIONS, Project, at_once, installed
 
 from poolhand.devnet.accounts import DEPLOYER, POOL, derive
@@ -23,9 +25,12 @@ from poolhand.devnet.images import MANIFEST_TYPE, publish
 
 APP_PRICE, DATASET_PRICE, POOL_PRICE = 3, 4, 100
 """nRLC for one task."""
+POOL_VOLUME = 50
+"""Tasks that the pool's order is for."""
 HUB_OWNER: Final = threading.Lock()
 """One of two at a time sends with the wallet that owns the hub."""
 DATA: Final = b"what the dataset says\n"
+INPUT: Final = b"what the input file says\n"
 APP: Final = """
 import hashlib, json, os, sys
 out, told = os.environ["IEXEC_OUT"], os.environ["IEXEC_IN"]
@@ -82,9 +87,9 @@ class Trade:
         return made.begin(described=described)
 
     def holding(self, name: str, key: str, *, described: bool = False) -> Project:
-        """Begin a project folder whose wallet is imported."""
-        made = self.project(name, described=described)
-        made.ok("wallet", "import", key, "--unencrypted")
+        """Begin a project folder with the wallet file that the SDK makes of a key."""
+        made, wallet = self.project(name, described=described), Account.from_key(key)
+        made.put("wallet.json", {"privateKey": key, "address": wallet.address})
         return made
 
     @staticmethod
@@ -104,7 +109,8 @@ class Trade:
     @made_once
     def seller(self) -> Project:
         """Has a wallet that was imported, with coin."""
-        made = self.holding("seller", self.fresh_key(), described=True)
+        made = self.project("seller", described=True)
+        made.ok("wallet", "import", self.fresh_key(), "--unencrypted")
         self.give(made)
         made.ok("app", "init")
         made.ok("dataset", "init")
@@ -123,10 +129,23 @@ class Trade:
     @made_once
     def app(self) -> Asset:
         """An app of the seller's, which tells its arguments and what it has read."""
-        image = push_app(self.network, self._folder / "image")
-        told = {"name": "teller", "multiaddr": image, "checksum": checksum_of(image)}
-        self.seller.describe("app", told)
+        told = {"multiaddr": self.image, "checksum": checksum_of(self.image)}
+        self.seller.describe("app", {"name": "teller", **told})
         return deployed(self.seller, "app")
+
+    @made_once
+    def image(self) -> str:
+        """The image of the seller's apps."""
+        return push_app(self.network, self._folder / "image")
+
+    def another(self, kind: str, members: dict[str, str]) -> str:
+        """Deploy another asset of the seller's, like the first but for some members."""
+        assert getattr(self, kind)
+        known = self.seller.get("deployed.json")
+        self.seller.describe(kind, members)
+        made = deployed(self.seller, kind)
+        self.seller.put("deployed.json", known)
+        return made.address
 
     @made_once
     def dataset(self) -> Asset:
@@ -159,9 +178,9 @@ class Trade:
     @made_once
     def pool_order(self) -> str:
         """Hash of an order of the pool that runs, published by its owner with the SDK."""
-        terms = ("--price", str(POOL_PRICE), "--volume", "50", "--trust", "10", "--category", "0")
-        pool = self.network.info.workerpool
-        found = self.pool_owner.ok("workerpool", "publish", pool, *terms, "--force")
+        terms = ("--price", str(POOL_PRICE), "--volume", str(POOL_VOLUME), "--trust", "10")
+        words = (self.network.info.workerpool, *terms, "--category", "0", "--force")
+        found = self.pool_owner.ok("workerpool", "publish", *words)
         return str(found["orderHash"])
 
     @made_once
@@ -177,6 +196,24 @@ class Trade:
         """Put a file where the devnet serves it; returns its URL."""
         (Path(self.network.info.files) / name).write_bytes(content)
         return f"{self.network.info.files_url}/{name}"
+
+    def await_order(self, kind: str, order: str, status: str) -> None:
+        """Wait until the market, which follows the chain block by block, shows a status."""
+        url = f"{self.network.info.market_url}/{kind}orders/{order}"
+        asked = {"chainId": self.network.info.chain_id}
+        wait_until(lambda: WEB.get(url, params=asked).json().get("status") == status)
+
+    def library(self, script: Path, **given: str) -> dict[str, Any]:
+        """Run a script that imports the SDK; returns the JSON object that it prints."""
+        project = self.project("library")
+        (project.folder / "node_modules").mkdir()
+        source = self._sdk / "node_modules" / f"iexec-{self.generation}"
+        (project.folder / "node_modules" / "iexec").symlink_to(source)
+        (project.folder / script.name).write_bytes(script.read_bytes())
+        done = project.node(script.name, json.dumps(given))
+        assert done.code == 0, done
+        found: dict[str, Any] = json.loads(done.out)
+        return found
 
 
 def key_of(name: str) -> str:

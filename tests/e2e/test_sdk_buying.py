@@ -1,0 +1,247 @@
+"""Clients that none of us wrote buy: iExec's SDK 8.24.0 and 9.0.0 from npm, against the market.
+
+The SDK 8.24.0 shows a task of one contributor only: for more it fails with "value at index 0
+unnamed" (``formatEthersResult`` asks ethers for the names of a list's members), whoever computed
+it. So its own words are asked for with trust 1, and ours with trust 10.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e_world import WEB, wait_until
+from eth_account import Account
+from sdk_project import HERE, Project
+from sdk_trade import (
+    APP_PRICE,
+    DATA,
+    DATASET_PRICE,
+    INPUT,
+    POOL_PRICE,
+    Trade,
+    address_of,
+    checksum_of,
+    key_of,
+)
+
+from poolhand.devnet.abi import call_data
+from poolhand.devnet.accounts import POOL
+from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
+from poolhand.devnet.contracts import HUB_INTERFACE
+from poolhand.devnet.rpc import NodeRpc
+from poolhand.devnet.transactions import SetupStep, sign
+from poolhand.domain.hashes import task_id as name_task
+from poolhand.domain.ids import Address, DealId
+
+KEEPS_TASK = "0x60043560005500"
+"""``sstore(0, calldataload(4))``: the first argument of ``receiveResult(bytes32,bytes)``."""
+
+
+def run(trade: Trade, *terms: str) -> dict:
+    """Buy one task with ``iexec app run``, from the orders that the market has."""
+    assert trade.app_order
+    assert trade.pool_order
+    pool = ("--workerpool", trade.network.info.workerpool)
+    return trade.buyer.ok("app", "run", trade.app.address, *pool, "--force", *terms)
+
+
+def result_of(archive: Path | bytes) -> dict:
+    with zipfile.ZipFile(io.BytesIO(archive) if isinstance(archive, bytes) else archive) as found:
+        return json.loads(found.read("result.json"))
+
+
+def download(trade: Trade, task: str, name: str) -> Path:
+    """Download a result with our own command."""
+    to = str(trade.buyer.folder / name)
+    return Path(trade.network.ok("task", "download", task, "--to", to)["result_path"])
+
+
+@pytest.mark.iexec("app run", "task show", "deal show", "task debug")
+def test_it_buys_sees_completed_downloads_and_debugs(trades):
+    def check(trade):
+        buyer = trade.buyer
+        bought = run(trade, "--args", "one two", "--trust", "1", "--watch")
+        assert [task["statusName"] for task in bought["tasks"]] == ["COMPLETED"]
+        (deal,), task_id = bought["deals"], bought["tasks"][0]["taskid"]
+        shown = buyer.ok("task", "show", task_id, "--download", "result.zip")["task"]
+        assert (shown["statusName"], shown["results"]["storage"]) == ("COMPLETED", "ipfs")
+        assert result_of(buyer.folder / "result.zip") == {"args": ["one", "two"], "read": []}
+        ours = download(trade, task_id, "ours")
+        assert ours.read_bytes() == (buyer.folder / "result.zip").read_bytes()
+        told = buyer.ok("deal", "show", deal["dealid"])["deal"]
+        assert told["requester"] == address_of(buyer)
+        prices = [int(told[each]["price"]) for each in ("app", "workerpool")]
+        assert prices == [APP_PRICE, POOL_PRICE]
+        await_pool(trade, task_id)
+        told = buyer.ok("task", "debug", task_id, "--logs")
+        assert told["onchainData"]["statusName"] == "COMPLETED"
+        assert told["offchainData"]["task"]["status"] == "COMPLETED"
+        replicates = told["offchainData"]["replicates"]
+        (done,) = [each for each in replicates if each["status"] == "COMPLETED"]
+        assert done["statusHistory"][0]["status"] == "CREATED"
+        assert done["worker"] in str(shown["contributors"])
+        said = {"worker": done["worker"], "stdout": "args: one two\n", "stderr": ""}
+        assert said in told["appLogs"]
+
+    trades.each(check)
+
+
+def await_pool(trade: Trade, task: str) -> None:
+    """Wait until the pool knows what the chain says: it is told a block at a time."""
+    url = f"{trade.network.info.pool_url}/tasks/{task}"
+    wait_until(lambda: WEB.get(url).json().get("currentStatus") == "COMPLETED")
+
+
+@pytest.mark.iexec("app run", "deal show")
+def test_a_dataset_and_an_input_file_reach_an_app_on_four_workers(trades):
+    def check(trade):
+        assert trade.dataset_order
+        url = trade.serve(f"sdk-input-{trade.generation}.txt", INPUT)
+        data = ("--dataset", trade.dataset.address, "--input-files", url)
+        (deal,) = run(trade, *data, "--trust", "10")["deals"]
+        told = trade.buyer.ok("deal", "show", deal["dealid"])["deal"]
+        assert int(told["dataset"]["price"]) == DATASET_PRICE
+        (task_id,) = told["tasks"]
+        watched = trade.network.ok("task", "watch", task_id)
+        assert (watched["status"], watched["flow"]) == ("COMPLETED", "standard")
+        assert len(watched["contributors"]) == 4
+        assert {each["status"] for each in watched["replicates"]} == {"COMPLETED"}
+        read = [hashlib.sha256(content).hexdigest() for content in (DATA, INPUT)]
+        assert result_of(download(trade, task_id, "read"))["read"] == read
+        if trade.generation == "8":
+            assert "value at index 0 unnamed" in trade.buyer.refused("task", "show", task_id)
+
+    trades.each(check)
+
+
+@pytest.mark.iexec("app run")
+def test_a_result_is_told_to_a_contract(trades):
+    def check(trade):
+        receiver = "0x" + f"ca11{trade.generation}".rjust(40, "0")
+        ask(trade, "anvil_setCode", receiver, KEEPS_TASK)
+        terms = ("--args", "--callback 0xbeef", "--callback", receiver, "--trust", "1")
+        (task,) = run(trade, *terms, "--watch")["tasks"]
+        assert (task["statusName"], task["resultsCallback"]) == ("COMPLETED", "0xbeef")
+        kept = ask(trade, "eth_getStorageAt", receiver, "0x0", "latest")
+        assert kept == task["taskid"]
+
+    trades.each(check)
+
+
+def ask(trade: Trade, method: str, *params: str) -> Any:
+    """Ask the chain's node."""
+
+    async def asked() -> Any:
+        async with NodeRpc(trade.network.info.rpc_url) as node:
+            return await node.call(method, *params)
+
+    return asyncio.run(asked())
+
+
+@pytest.mark.iexec("order fill", "deal show", "order show")
+def test_a_bag_of_five_is_filled_with_published_orders(trades):
+    def check(trade):
+        buyer = trade.buyer
+        orders = ("--app", trade.app_order, "--workerpool", trade.pool_order)
+        buyer.ok("order", "init", "--request")
+        terms = {"app": trade.app.address, "appmaxprice": str(APP_PRICE), "volume": "5"}
+        terms |= {"workerpoolmaxprice": str(POOL_PRICE), "trust": "1"}
+        buyer.describe_order("requestorder", terms)
+        buyer.ok("order", "sign", "--request")
+        filled = buyer.ok("order", "fill", *orders, "--force")
+        assert filled["volume"] == "5"
+        shown = buyer.ok("deal", "show", filled["dealid"], "--watch")
+        assert [task["statusName"] for task in shown["tasks"]] == ["COMPLETED"] * 5
+        book = buyer.ok("order", "show", "--app", trade.app_order, "--deals")["apporder"]
+        assert filled["dealid"] in [deal["dealid"] for deal in book["deals"]["lastDeals"]]
+        assert book["remaining"] <= 95
+
+    trades.each(check)
+
+
+@pytest.mark.iexec("task claim", "deal claim", "order fill")
+def test_a_task_that_nobody_computed_is_claimed_and_so_is_a_deal(trades):
+    def check(trade):
+        seller, buyer = trade.seller, trade.buyer
+        place = trade.workerpool.address
+        terms = ("--price", "0", "--category", trade.no_time, "--volume", "2", "--force")
+        order = seller.ok("workerpool", "publish", place, *terms)["orderHash"]
+        if not (buyer.folder / "orders.json").exists():  # it wants one, and has every hash
+            buyer.put("orders.json", {str(trade.network.info.chain_id): {}})
+        fill = ("order", "fill", "--app", trade.app_order, "--workerpool", order, "--force")
+        fill += ("--params", '{"iexec_args":"for nobody"}')
+        one, other = (buyer.ok(*fill)["dealid"] for _ in range(2))
+        initialize(trade, one)
+        task_id = str(name_task(DealId.parse(one), 0))
+        assert buyer.ok("task", "claim", task_id)["txHash"]
+        assert buyer.ok("task", "show", task_id)["task"]["statusName"] == "FAILED"
+        assert buyer.ok("deal", "claim", other)["claimed"] == {
+            "0": str(name_task(DealId.parse(other), 0))
+        }
+        told = buyer.refused("task", "claim", task_id)
+        assert told == "Cannot claim a task having status FAILED"
+
+    trades.each(check)
+
+
+def initialize(trade: Trade, deal: str) -> None:
+    """Initialize the first task of a deal, as anybody may; the SDK has no command for it."""
+    info, hub = trade.network.info, ensure(DEFAULT_CACHE).contract(HUB_INTERFACE)
+    data = call_data(hub, "initialize", DealId.parse(deal), 0)
+    step = SetupStep("initialize", Address.parse(info.hub), data)
+    sender = Account.from_key(key_in(trade.buyer))
+    nonce = int(ask(trade, "eth_getTransactionCount", sender.address, "pending"), 16)
+    (raw,) = sign(sender, [step], nonce, info.chain_id)
+    sent = ask(trade, "eth_sendRawTransaction", raw)
+    mined = wait_until(lambda: ask(trade, "eth_getTransactionReceipt", sent))
+    assert mined["status"] == "0x1"
+
+
+def test_the_library_sells_looks_buys_watches_debugs_downloads_and_takes_back(trades):
+    def check(trade):
+        info, seller = trade.network.info, trade.holding("librarian", trade.fresh_key())
+        trade.give(seller)
+        told = trade.library(
+            HERE / "scenario.mjs",
+            host=info.rpc_url,
+            hub=info.hub,
+            market=info.market_url,
+            results=info.results_url,
+            seller=key_in(seller),
+            buyer=key_in(trade.buyer),
+            poolOwner=key_of(POOL),
+            pool=info.workerpool,
+            image=trade.image,
+            checksum=checksum_of(trade.image),
+            generation=trade.generation,
+        )
+        assert told["apps"] == [told["appOrder"]]
+        assert told["poolOrder"] in told["pools"]
+        assert told["poolRemaining"] == 10
+        assert told["wish"] in told["wishes"]
+        assert told["unwished"] == told["wish"]
+        assert (told["volume"], told["statuses"]) == ("2", ["COMPLETED"] * 2)
+        assert told["updates"][-1] == "DEAL_COMPLETED 2"
+        assert told["paid"] == str(2 * (2 + 60))
+        assert told["replicates"].count("COMPLETED") == 1
+        assert {each["stdout"] for each in told["logs"]} == {"args: from the library\n"}
+        assert result_of(base64.b64decode(told["archive"]))["args"] == ["from", "the", "library"]
+        assert told["deals"] == {by: [told["deal"]] for by in ("requester", "request", "app")}
+        assert told["appRemaining"] == 8
+        assert "only order signer" in told["refused"]
+        assert told["unpublished"] == told["poolOrder"]
+        assert told["appStatus"] == "canceled"
+
+    trades.each(check)
+
+
+def key_in(project: Project) -> str:
+    return project.get("wallet.json")["privateKey"]
