@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from poolhand.domain.task.status import TaskStatus
+from poolhand.ports.journal import Marked
 from poolhand.scheduler.assessor import Memory
 from poolhand.scheduler.engine import Engine as TaskEngine
 from poolhand.store.errors import JournalTooNew
 from poolhand.store.memory import MemoryJournal
-from poolhand.store.migrate import NEWEST
+from poolhand.store.migrate import NEWEST, migrate
 from poolhand.store.schema import METADATA
 from poolhand.store.section import LogSection, Section
 from poolhand.store.sql import SqlJournal
@@ -74,7 +75,60 @@ def test_migrations_make_the_tables_that_the_code_has(start, old, tmp_path):
 @pytest.mark.postgres
 def test_migrations_make_the_same_tables_on_a_server(postgres):
     SqlJournal(postgres).close()
-    check_tables(postgres.replace("postgresql://", "postgresql+psycopg://"))
+    check_tables(driven(postgres))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("server", marks=pytest.mark.postgres)])
+def second(request, tmp_path) -> str:
+    """URL of a database as version 0002 left it, with what a pool had written there."""
+    on_server = request.param == "server"
+    url = request.getfixturevalue("postgres") if on_server else f"sqlite:///{tmp_path}/pool.db"
+    journal = SqlJournal(url)
+    journal.append("task/x", {"what": "was there before"})
+    journal.commit((Marked("task/deals", 7),))
+    journal.close()
+    engine = create_engine(driven(url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE leader DROP COLUMN address"))
+        connection.execute(text("ALTER TABLE leader DROP COLUMN beats"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+        was = columns(connection)
+    engine.dispose()
+    made = create_engine(f"sqlite:///{tmp_path}/made.db")
+    with made.begin() as connection:
+        migrate(connection, newest="0002")
+        assert was == columns(connection), "it is what the second step makes"
+    made.dispose()
+    return url
+
+
+def columns(connection):
+    found = inspect(connection)
+    return {
+        table: {each["name"] for each in found.get_columns(table)}
+        for table in found.get_table_names()
+    }
+
+
+def driven(url):
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+def test_a_pool_of_version_0002_goes_on_with_all_that_it_had_and_one_epoch_later(second):
+    journal = SqlJournal(second)
+    try:
+        assert list(journal.read()) == [("task/x", {"what": "was there before"})]
+        assert journal.marks() == {"task/deals": 7}
+        journal.append("sale/y", {"more": 1})
+    finally:
+        journal.close()
+    check_tables(driven(second))
+    engine = create_engine(driven(second))
+    with engine.connect() as connection:
+        leaders = connection.execute(text("SELECT epoch, address FROM leader")).all()
+    engine.dispose()
+    assert len(leaders) == 1
+    assert leaders[0].epoch == (2 if "postgresql" in second else 0), "SQLite has one process"
 
 
 def check_tables(url):
