@@ -13,6 +13,7 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
 from poolhand.market.pool_register import EVERY
 from poolhand.transport.market_faults import MarketRefused
+from poolhand.wire.pool_drain import DrainOrder
 
 CHAIN = {"chainId": "31337"}
 
@@ -112,6 +113,38 @@ async def test_nobody_but_the_owner_registers_a_pool(stage):
         f"/pools/{world.workerpool}", params=CHAIN, json={"name": "x", "url": POOL_URL}
     )
     assert answer.status_code == 403
+
+
+async def test_a_pool_that_is_to_end_is_forgotten_and_one_that_resumes_is_registered_again(stage):
+    world, market = stage
+    await world.hired()
+    await passes(world, market)
+    assert (await told(market, world.workerpool))["name"] == "Lab <b>"
+    await world.scheduler.drains.ask(DrainOrder(drains=True))
+    await passes(world, market)
+    assert await told(market, world.workerpool), "a drain for a while does not hide the pool"
+    await world.scheduler.drains.ask(DrainOrder(drains=True, cancels=True))
+    await passes(world, market)
+    gone = await market.http.get(f"/pools/{world.workerpool}", params=CHAIN)
+    assert gone.status_code == 404
+    assert (await market.http.get("/pools", params=CHAIN)).json()["count"] == 0
+    await world.scheduler.drains.ask(DrainOrder(drains=False))
+    await passes(world, market)
+    assert (await told(market, world.workerpool))["name"] == "Lab <b>"
+
+
+async def test_nobody_but_the_owner_has_a_pool_forgotten(stage):
+    world, market = stage
+    await passes(world, market)
+    with pytest.raises(MarketRefused, match="only the owner"):
+        await market.client.unregister(world.workerpool, world.requester)
+    unsigned = await market.http.delete(f"/pools/{world.workerpool}", params=CHAIN)
+    assert unsigned.status_code == 403
+    assert await told(market, world.workerpool)
+    for _ in range(2):
+        await market.client.unregister(world.workerpool, world.owner)
+    gone = await market.http.get(f"/pools/{world.workerpool}", params=CHAIN)
+    assert gone.status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from poolhand.domain.errors import EndsProgram, PoolhandError, Unavailable
+from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import NotOwnPool, PoolProfile, checked_profile
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import HubFacts
@@ -75,14 +76,26 @@ class PoolRegister:
             ChainUnreachable: Whose it is could not be read.
         """
         checked_profile(profile)
-        owners = await self._chain.owners([profile.workerpool], await self._chain.head())
-        owner = owners.get(profile.workerpool)
-        if owner != profile.owner:
-            raise NotOwnPool(owner)
+        await self._check_owner(profile.workerpool, profile.owner)
         await self._database.write(partial(pools.put, profile=profile, now=self.now()))
         found = await self._database.read(partial(pools.find, workerpool=profile.workerpool))
         assert found is not None
         return found
+
+    async def unregister(self, workerpool: Address, by: Address) -> None:
+        """Forget a pool, for its owner; repeatable.
+
+        Raises:
+            NotOwnPool: It is somebody else's, or no pool.
+            ChainUnreachable: Whose it is could not be read.
+        """
+        await self._check_owner(workerpool, by)
+        await self._database.write(partial(pools.remove, workerpool=workerpool))
+
+    async def _check_owner(self, workerpool: Address, by: Address) -> None:
+        owners = await self._chain.owners([workerpool], await self._chain.head())
+        if (owner := owners.get(workerpool)) != by:
+            raise NotOwnPool(owner)
 
     async def keep_asking(self, clock: Clock) -> NoReturn:
         """Ask pools how they are, for ever."""

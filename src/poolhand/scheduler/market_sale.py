@@ -95,7 +95,7 @@ class MarketSale:
         self._fence = fence
         self.book, self.stalls = book, tuple(stalls)
         self.plan = SalePlan({})
-        self._looked = UnixSeconds(0)
+        self._looked, self._leaving = UnixSeconds(0), False
         self._trust, self._trust_since = dict[int, Trust](), UnixSeconds(0)
         self._closing: dict[OrderHash, asyncio.Task[None]] = {}
         self._stopped = False
@@ -118,6 +118,11 @@ class MarketSale:
             for each in self.book.orders
             if self.verdict(each.order_hash).why is None
         }
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the pool is to end, as it stood when it was looked last."""
+        return self._leaving
 
     def is_own(self, name: OrderHash) -> bool:
         """Whether this program signed an order, in this run or an earlier one."""
@@ -171,14 +176,15 @@ class MarketSale:
             self._outage.tell(fault)
             return
         self._outage.over()
-        before = self.shown.keys()
+        before = self.shown.keys(), self._leaving
+        self._leaving = terms.ending is not None
         self.book.seen(used.found, now)
         self.plan = plan_sale(self.book.orders, terms)
         if terms.trust != self._trust:
             self._trust, self._trust_since = dict(terms.trust), now
         await self._sign(now)
         self._close()
-        if self.shown.keys() != before:
+        if (self.shown.keys(), self._leaving) != before:
             for stall in self.stalls:
                 stall.look_soon()
 

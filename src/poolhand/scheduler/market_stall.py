@@ -43,6 +43,10 @@ class ToBeShown(Protocol):
     def shown(self) -> Mapping[OrderHash, OrderForSale]:
         """The orders to be shown."""
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the pool is to end: then markets need not know it any more."""
+
     def is_own(self, name: OrderHash) -> bool:
         """Whether the program signed an order; what its owner published by hand is let alone."""
 
@@ -74,6 +78,7 @@ class MarketStall:
         profile: PoolProfile | None = None,
     ) -> None:
         self._profile, self._register_at = profile, UnixSeconds(0)
+        self._is_known = profile is not None
         self.unregistered = ""
         self._client, self._signer, self._pool = client, signer, workerpool
         self._clock, self._fence = clock, fence
@@ -134,7 +139,16 @@ class MarketStall:
         for name, order in shown.items():
             if name not in self.listed:
                 await self._publish(order)
-        await self._register()
+        await (self._unregister() if wanted.is_leaving else self._register())
+
+    async def _unregister(self) -> None:
+        """Have the pool forgotten, once."""
+        if self._profile is None or not self._is_known:
+            return
+        self._fence.check()
+        with suppress(MarketRefused):  # not ours any more, or a market that forgets nobody
+            await self._client.unregister(self._profile.workerpool, self._signer)
+        self._is_known, self._register_at = False, UnixSeconds(0)
 
     async def _register(self) -> None:
         """Say what the pool is, now and then: the market may have lost it."""
@@ -143,7 +157,7 @@ class MarketStall:
         self._fence.check()
         try:
             await self._client.register(self._profile, self._signer)
-            self.unregistered = ""
+            self.unregistered, self._is_known = "", True
         except MarketRefused as fault:
             self.unregistered = str(fault)
         self._register_at = UnixSeconds(self._clock.now() + REGISTERED)

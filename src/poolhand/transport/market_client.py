@@ -203,6 +203,14 @@ class MarketClient:
         told = await self._write("PUT", f"/pools/{profile.workerpool}", body, signer)
         return read_model(PoolAnswer, told, self._who).pool
 
+    async def unregister(self, workerpool: Address, signer: Signer) -> None:
+        """Have a pool forgotten; ``signer`` is its owner. Its orders stay; repeatable.
+
+        Raises:
+            MarketRefused: It is somebody else's.
+        """
+        await self._write("DELETE", f"/pools/{workerpool}", {}, signer)
+
     async def _taken_out(
         self, sort: OrderSort, body: Mapping[str, str], signer: Signer
     ) -> tuple[OrderHash, ...]:

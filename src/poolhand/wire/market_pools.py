@@ -69,6 +69,13 @@ class PoolAnswer(_Camel):
     pool: MarketPool
 
 
+class PoolForgotten(_Camel):
+    """``DELETE /pools/{address}``."""
+
+    ok: bool = True
+    workerpool: JsonAddress
+
+
 class PoolList(_Camel):
     """``GET /pools``: those that answered last first."""
 

@@ -33,7 +33,7 @@ class PoolProfile:
 
 
 class NotOwnPool(MarketRule):
-    """Somebody else than the pool's owner registers it."""
+    """Somebody else than the pool's owner registers it, or has it forgotten."""
 
     def __init__(self, owner: Address | None) -> None:
         super().__init__(

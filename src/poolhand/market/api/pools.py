@@ -29,6 +29,7 @@ from poolhand.wire.market_pools import (
     MarketPool,
     PoolAddress,
     PoolAnswer,
+    PoolForgotten,
     PoolList,
     PoolRegistration,
 )
@@ -46,6 +47,10 @@ def pool_routes(parts: MarketParts, register: PoolRegister) -> APIRouter:
     add_route(
         router, "/pools/{address}", route.put, PoolAnswer, (CHAIN_ID,),
         method="PUT", signed=True, body=PoolRegistration,
+    )  # fmt: skip
+    add_route(
+        router, "/pools/{address}", route.delete, PoolForgotten, (CHAIN_ID,),
+        method="DELETE", signed=True,
     )  # fmt: skip
     add_route(router, "/{chain}/workerpools/{address}", route.compass, PoolAddress)
     return router
@@ -85,6 +90,14 @@ class PoolRoutes:
             results_url=_text(body, "resultsUrl").rstrip("/"),
         )
         return good({"pool": self._told(await self._register.register(profile))})
+
+    async def delete(self, request: Request) -> Response:
+        """Forget a pool; its owner signs a new challenge. Its orders stay until unpublished."""
+        self._parts.asked(request)
+        by = await self._parts.author(request)
+        address = forms.address("address", request.path_params["address"])
+        await self._register.unregister(address, by)
+        return good({"workerpool": str(address)})
 
     async def compass(self, request: Request) -> Response:
         """Tell where a pool's API is, as the iExec SDK asks iExec's Compass for it."""

@@ -57,6 +57,11 @@ def put(connection: BookConnection, profile: PoolProfile, now: int) -> None:
     )
 
 
+def remove(connection: BookConnection, workerpool: Address) -> None:
+    """Forget a pool; repeatable."""
+    connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(workerpool)))
+
+
 def find(connection: BookConnection, workerpool: Address) -> PoolRow | None:
     """Return a pool."""
     asked = select(POOLS).where(POOLS.c.workerpool == _hex(workerpool))
