@@ -159,6 +159,10 @@ def anvil_world(deployed_chain, tmp_path):
             def sender(wallet: Wallet):
                 return node.sender(chain, wallet)
 
-            yield World(chain.hub, chain.watcher, list(WALLETS), sender, node.advance, total)
+            async def hold() -> None:
+                await node.rpc("evm_setAutomine", False)
+
+            wallets, advance = list(WALLETS), node.advance
+            yield World(chain.hub, chain.watcher, wallets, sender, advance, total, hold)
 
     return make

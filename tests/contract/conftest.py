@@ -41,12 +41,15 @@ async def memory_world():
     async def total() -> int:
         return node.chain.total_nrlc()
 
+    async def hold() -> None:
+        node.automine = False
+
     async with linked(MemoryLink(node)) as chain:
 
         def sender(wallet):
             return chain.sender(wallet, journals.setdefault(wallet.address, MemoryJournal()))
 
-        yield World(chain.hub, chain.watcher, wallets, sender, advance, total)
+        yield World(chain.hub, chain.watcher, wallets, sender, advance, total, hold)
 
 
 def funded(chain: FakeChain) -> list[Wallet]:
@@ -66,7 +69,10 @@ def fake_world() -> World:
     async def total() -> int:
         return chain.total_nrlc()
 
-    return World(chain.hub, chain.watcher, wallets, chain.sender, advance, total)
+    async def hold() -> None:
+        chain.automine = False
+
+    return World(chain.hub, chain.watcher, wallets, chain.sender, advance, total, hold)
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)

@@ -41,7 +41,7 @@ from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc, UnixSeconds
 from poolhand.keys.wallet import Wallet
-from poolhand.ports.chain import Hub, TransactionSender, Watcher
+from poolhand.ports.chain import Hub, PostingSender, Watcher
 
 RLC = NANO_PER_RLC
 _SALTS = count(1)
@@ -55,15 +55,17 @@ def digest(text: str) -> ResultDigest:
 class World:
     """A chain with a hub, some funded wallets, and a hand on its clock.
 
-    ``advance`` mines a block that many seconds later; ``fund`` gives RLC outside the hub and coin.
+    ``advance`` mines a block that many seconds later; ``fund`` gives RLC outside the hub and coin;
+    ``hold`` has transactions wait for that block, where it can.
     """
 
     hub: Hub
     watcher: Watcher
     wallets: list[Wallet]
-    sender: Callable[[Wallet], TransactionSender]
+    sender: Callable[[Wallet], PostingSender]
     advance: Callable[[int], Awaitable[None]]
     total: Callable[[], Awaitable[int]]
+    hold: Callable[[], Awaitable[None]] | None = None
     purposes: count = field(default_factory=count)
 
     @property

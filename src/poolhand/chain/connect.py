@@ -25,7 +25,7 @@ from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.observe.retry import ChainRetry
-from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
+from poolhand.ports.chain import Hub, HubFacts, PostingSender, Watcher
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.market_chain import MarketChain
@@ -87,7 +87,7 @@ class Chain:
 
     def sender(
         self, wallet: TransactionSigner, journal: DurableLog, fence: Fence = UNFENCED
-    ) -> TransactionSender:
+    ) -> PostingSender:
         """Return the sender of a wallet; there is one, whoever asks.
 
         Raises:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from poolhand.chain import abi
@@ -20,6 +20,7 @@ from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS, Means
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Call, Contribute, ContributeAndFinalize, Finalize, Head, Reveal
 from poolhand.domain.units import BlockNumber, Gas, Wei
+from poolhand.ports.chain import FollowUp
 
 LEAST_GAS: Final = {Contribute: CONTRIBUTE_GAS, Reveal: REVEAL_GAS}
 """Limits under which these are never sent: what others do before our block costs us gas, too (a
@@ -82,6 +83,13 @@ class Quotes:
         if made.cost > made.held:
             raise out_of_gas(self.sender, purpose, Wei(made.cost - made.held))
         return made
+
+    def follow(self, first: Quote, then: Iterable[FollowUp]) -> list[tuple[str, Quote]]:
+        """Quote what rests on a call and so cannot be estimated, by purpose."""
+        return [
+            (each.purpose, replace(first, encoded=encode(each.call, self.hub.facts), gas=each.gas))
+            for each in then
+        ]
 
     async def means(self) -> Means:
         """Return what the wallet has, and what gas costs, at the newest block.

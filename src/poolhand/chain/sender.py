@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -24,10 +25,11 @@ from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import ChainUnreachable, EndsProgram, Refused, Unavailable
 from poolhand.domain.gas_reserve import Means
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.onchain import Call, Receipt, TransferCoin
 from poolhand.domain.units import Wei
 from poolhand.observe.outage_log import OutageLog
+from poolhand.ports.chain import FollowUp
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
@@ -38,11 +40,21 @@ faster; then its sender is told."""
 PAUSE: Final = 0.2
 """Seconds before a look is repeated that failed or left a doubt."""
 
+_Lot: TypeAlias = Sequence[tuple[str, Quote]]
+"""What is signed together, by purpose: a call, and what rests on it."""
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A purpose being sent: ``out`` is done once it is handed over, ``ending`` when mined."""
+
+    out: asyncio.Future[TxHash]
+    ending: asyncio.Task[Receipt]
+
+
 class WalletSender:
-    """Implements ``ports.chain.TransactionSender``; ``run`` must be running.
+    """Implements ``ports.chain.PostingSender``; ``run`` must be running.
 
     A transaction is durable before it is broadcast; once it may be out, only its own bytes or a
     replacement at its nonce ever follow. One wallet has one sender. Nonces are given without
@@ -80,7 +92,7 @@ class WalletSender:
             acts="operator of the RPC endpoint",
             next_step="bring it back; what was signed is kept and looked after by itself",
         )
-        self._attempts: dict[str, asyncio.Task[Receipt]] = {}
+        self._attempts: dict[str, _Attempt] = {}
         self._filling: dict[int, asyncio.Task[None]] = {}
         self._is_legacy = False
         self._recovered = False
@@ -113,20 +125,34 @@ class WalletSender:
             Displaced: Another program used the nonce once the transaction may have been out.
             ChainUnreachable: No endpoint took it; whether it was mined is unknown.
         """
-        attempt = self._attempts.get(purpose)
-        if attempt is None:
-            attempt = asyncio.create_task(self._attempt(purpose, call, reserve))
-            self._attempts[purpose] = attempt
-            attempt.add_done_callback(lambda ended: self._attempted(purpose, ended))
+        ending = self._begin(purpose, call, (), reserve).ending
         try:
-            return await asyncio.shield(attempt)
+            return await asyncio.shield(ending)
         except asyncio.CancelledError:
-            if attempt.cancelled():
-                raise ChainUnreachable(
-                    f"the chain was disconnected while {purpose} was under way: connect again "
-                    "and repeat it"
-                ) from None
+            if ending.cancelled():
+                raise _disconnected(purpose) from None
             raise
+
+    async def post(
+        self, purpose: str, call: Call, then: Sequence[FollowUp] = (), reserve: Wei = Wei(0)
+    ) -> TxHash:
+        """Hand a call and what follows it over together, see ``PostingSender.post``."""
+        attempt = self._begin(purpose, call, then, reserve)
+        ways: list[asyncio.Future[Any]] = [attempt.out, attempt.ending]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        if attempt.out.done():
+            return attempt.out.result()
+        if attempt.ending.cancelled():
+            raise _disconnected(purpose)
+        return attempt.ending.result().tx_hash  # raises what hindered it
+
+    async def outcome(self, purpose: str) -> Receipt | None:
+        """Wait until a purpose is mined, see ``PostingSender.outcome``."""
+        await self._recover()
+        pending = self._keeper.open.get(purpose)
+        if pending is None:
+            return self._keeper.done.get(purpose)
+        return await asyncio.shield(pending.ended)
 
     async def run(self) -> None:
         """Look after what is under way, for ever."""
@@ -151,7 +177,8 @@ class WalletSender:
 
     async def close(self) -> None:
         """Stop; what is under way is journaled and found again."""
-        attempts = *self._attempts.values(), *self._filling.values()
+        sending = [attempt.ending for attempt in self._attempts.values()]
+        attempts = *sending, *self._filling.values()
         for attempt in attempts:
             attempt.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)
@@ -162,45 +189,67 @@ class WalletSender:
         if not ended.cancelled():
             ended.exception()  # the waiters were told, if any are left
 
-    async def _attempt(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
+    def _begin(self, purpose: str, call: Call, then: Sequence[FollowUp], reserve: Wei) -> _Attempt:
+        """Send a purpose, unless that is under way."""
+        attempt = self._attempts.get(purpose)
+        if attempt is None:
+            out: asyncio.Future[TxHash] = asyncio.get_running_loop().create_future()
+            sending = asyncio.create_task(self._attempt(purpose, call, then, reserve, out))
+            attempt = self._attempts[purpose] = _Attempt(out, sending)
+            sending.add_done_callback(lambda ended: self._attempted(purpose, ended))
+        return attempt
+
+    async def _attempt(
+        self,
+        purpose: str,
+        call: Call,
+        then: Sequence[FollowUp],
+        reserve: Wei,
+        out: asyncio.Future[TxHash],
+    ) -> Receipt:
         await self._recover()
         known = self._keeper.done.get(purpose)
         if known is not None:
             return known
         pending = self._keeper.open.get(purpose)
         if pending is None:
-            pending = await self._in_turn(purpose, call, reserve)
+            pending = await self._in_turn(purpose, call, then, reserve)
+        out.set_result(pending.last.tx_hash)
         receipt = await asyncio.shield(pending.ended)
         if not receipt.succeeded:
             raise await self._quotes.why(purpose, call, receipt.block)
         return receipt
 
-    async def _in_turn(self, purpose: str, call: Call, reserve: Wei) -> Pending:
+    async def _in_turn(
+        self, purpose: str, call: Call, then: Sequence[FollowUp], reserve: Wei
+    ) -> Pending:
         """Quote and launch once there is room among what is under way."""
         await self._turns.wait(purpose, call)
         try:
             open_then = self._keeper.costs() if reserve else {}
             quote = await self._quotes.quote(purpose, call)
+            lot = [(purpose, quote), *self._quotes.follow(quote, then)]
             async with self._signing:
                 await asyncio.sleep(0)  # a signature takes half a millisecond: one per turn
-            if reserve:  # from here to the signature nothing is awaited
-                self._spare(purpose, quote, reserve, open_then)
-            return await self._launch(purpose, quote)
+            if reserve or then:  # from here to the signature nothing is awaited
+                self._spare(lot, reserve, open_then)
+            return await self._launch(lot)
         finally:
             if purpose not in self._keeper.open:
                 self._turns.leave(purpose)
 
-    async def _launch(self, purpose: str, quote: Quote) -> Pending:
-        """Give a transaction its nonce, sign, journal and broadcast it."""
-        pending, verdict, said = await self._first(purpose, quote)
+    async def _launch(self, lot: _Lot) -> Pending:
+        """Give transactions their nonces, sign, journal and broadcast them."""
+        purpose, quote = lot[0]
+        pending, verdict, said = await self._first(lot)
         if verdict is SendVerdict.WRONG_KIND and pending.last.fees.priority_fee is not None:
             self._is_legacy = True
-            pending, verdict, said = await self._first(purpose, quote)
+            pending, verdict, said = await self._first(lot)
         for _ in range(OVERTAKEN):
             if verdict is not SendVerdict.NONCE_LOST:
                 break
             await self._overtaken(pending)
-            pending, verdict, said = await self._first(purpose, quote)
+            pending, verdict, said = await self._first(lot)
         if verdict is SendVerdict.NO_FUNDS:
             raise out_of_gas(self.address, purpose, Wei(quote.cost))
         if verdict in REFUSALS:
@@ -222,15 +271,23 @@ class WalletSender:
         log.info("nonce_overtaken", purpose=pending.last.purpose, nonce=pending.nonce)
         self._nonces.passed(await self._rpc.ask(nonce_at(self.address, "latest")))
 
-    async def _first(self, purpose: str, quote: Quote) -> tuple[Pending, SendVerdict, str]:
-        """Sign, journal and broadcast; what is refused for good is forgotten at once."""
-        pending = self._sign(purpose, quote)
-        verdict, said = await self._outbox.post(pending.last)
-        if verdict in REFUSALS:
+    async def _first(self, lot: _Lot) -> tuple[Pending, SendVerdict, str]:
+        """Sign, journal and broadcast; what is refused for good is forgotten at once.
+
+        What rests on the call and is out from an earlier try stays as it is.
+        """
+        left = [each for each in lot if each[0] not in self._keeper.open]
+        signed = [self._sign(*each) for each in left]
+        told = await self._outbox.post_all([pending.last for pending in signed])
+        refused = [
+            one for one, (verdict, _) in zip(signed, told, strict=True) if verdict in REFUSALS
+        ]
+        for pending in refused:
             self._keeper.drop(pending)
             self._nonces.give_back(pending.nonce)
+        if refused:
             self._close_gaps()
-        return pending, verdict, said
+        return signed[0], *told[0]
 
     def _sign(self, purpose: str, quote: Quote) -> Pending:
         """Sign and journal at the next nonce; one that could not be written down is not used."""
@@ -242,16 +299,16 @@ class WalletSender:
             raise
         return self._keeper.take([signed])
 
-    def _spare(
-        self, purpose: str, quote: Quote, reserve: Wei, open_then: Mapping[str, Wei]
-    ) -> None:
+    def _spare(self, lot: _Lot, reserve: Wei, open_then: Mapping[str, Wei]) -> None:
         """Refuse what would leave less than the reserve once all that is under way is paid.
 
         What was mined between the reading of the balance and now may be counted twice: then a
         little too much is asked for, for one block.
         """
-        under_way = sum({**open_then, **self._keeper.costs()}.values())
-        missing = quote.cost + under_way + reserve - quote.held
+        purpose, quote = lot[0]
+        under_way = sum({**open_then, **self._keeper.costs()}.values()) if reserve else 0
+        cost = sum(each.cost for _, each in lot)
+        missing = cost + under_way + reserve - quote.held
         if missing > 0:
             raise out_of_gas(self.address, purpose, Wei(missing), reserve)
 
@@ -273,7 +330,7 @@ class WalletSender:
         try:
             quote = await self._quotes.quote(purpose, TransferCoin(self.address, Wei(0)))
             if nonce in self._nonces.gaps:
-                await self._launch(purpose, quote)
+                await self._launch([(purpose, quote)])
         except EndsProgram:
             raise
         except (Refused, Unavailable) as fault:
@@ -313,3 +370,9 @@ class WalletSender:
             async with asyncio.timeout(PAUSE):
                 await self._watcher.bell.wait(heard)
         return self._watcher.bell.rings
+
+
+def _disconnected(purpose: str) -> ChainUnreachable:
+    return ChainUnreachable(
+        f"the chain was disconnected while {purpose} was under way: connect again and repeat it"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
 from poolhand.domain.partial import Partial
 from poolhand.domain.trust import Score
-from poolhand.domain.units import BlockNumber, NanoRlc, Wei
+from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +187,46 @@ class TransactionSender(Protocol):
             OutOfGas: The wallet cannot pay, or not without touching ``reserve``; the message says
                 how much to add.
             ChainUnreachable: No endpoint took it; whether it was mined is unknown.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A call that rests on one which is sent right before it, so that nobody can try it before.
+
+    ``gas`` is its limit: what it may take at most.
+    """
+
+    purpose: str
+    call: Call
+    gas: Gas
+
+
+class PostingSender(TransactionSender, Protocol):
+    """A sender that also hands over without waiting for a block."""
+
+    async def post(
+        self, purpose: str, call: Call, then: Sequence[FollowUp] = (), reserve: Wei = Wei(0)
+    ) -> TxHash:
+        """Sign a call and what follows it, hand them to the network together, wait for no block.
+
+        Repeat-safe as ``send``, which finds what was posted. Nonces follow one another, so that
+        all may stand in one block, in this order. What follows is signed with the call alone:
+        where that was signed before, or goes away, whoever wants the rest has to ``send`` it.
+
+        Returns:
+            The hash of the call's transaction, durable and handed over.
+
+        Raises:
+            Reverted, OutOfGas, ChainUnreachable: As ``send``; gas and reserve count for all.
+        """
+
+    async def outcome(self, purpose: str) -> Receipt | None:
+        """Wait until what was sent or posted for a purpose is mined, in success or not.
+
+        Returns:
+            None where nothing was, or where it is long ago.
+
+        Raises:
+            Displaced: Another program used its nonce.
         """

@@ -26,7 +26,7 @@ from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
+from poolhand.ports.chain import Hub, HubFacts, PostingSender, Watcher
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
@@ -77,7 +77,7 @@ class JoinedChain(Protocol):
 
     def sender(
         self, wallet: TransactionSigner, journal: DurableLog, fence: Fence = UNFENCED
-    ) -> TransactionSender:
+    ) -> PostingSender:
         """Return the sender of a wallet."""
 
 

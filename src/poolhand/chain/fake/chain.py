@@ -197,12 +197,17 @@ class FakeChain:
 
     def submit(self, sender: Address, call: Call) -> Sent:
         """Put a transaction into the pool; mine it at once under ``automine``."""
+        sent = self.take(sender, call)
+        if self.automine:
+            self.mine()
+        return sent
+
+    def take(self, sender: Address, call: Call) -> Sent:
+        """Put a transaction into the pool, where it waits for the next block."""
         nonce = self._nonces.get(sender, 0)
         self._nonces[sender] = nonce + 1
         sent = Sent(sender, nonce, call)
         self.pool.append(sent)
-        if self.automine:
-            self.mine()
         return sent
 
     def rebroadcast(self, sent: Sent) -> None:

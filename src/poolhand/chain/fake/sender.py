@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from poolhand.chain.gas import out_of_gas
 from poolhand.domain.gas_reserve import Means
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.onchain import Call, Receipt
 from poolhand.domain.units import Wei
+from poolhand.ports.chain import FollowUp
 from poolhand.ports.lead import UNFENCED, Fence
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FakeSender:
-    """Implements ``ports.chain.TransactionSender`` for one wallet of a ``FakeChain``.
+    """Implements ``ports.chain.PostingSender`` for one wallet of a ``FakeChain``.
 
     What a wallet has sent is remembered by the chain object, which outlives the program.
     """
@@ -47,16 +49,43 @@ class FakeSender:
             OutOfGas: The wallet's coin does not cover the gas, or not without the reserve.
             ChainUnreachable: During an outage.
         """
+        return await self._ended(self._handed_over(purpose, call, (), reserve))
+
+    async def post(
+        self, purpose: str, call: Call, then: Sequence[FollowUp] = (), reserve: Wei = Wei(0)
+    ) -> TxHash:
+        """Put a call and what follows it into the pool together, see ``PostingSender.post``."""
+        return self._handed_over(purpose, call, then, reserve).tx_hash
+
+    async def outcome(self, purpose: str) -> Receipt | None:
+        """Wait until a purpose is mined, see ``PostingSender.outcome``."""
+        sent = self._chain.purposes.get((self._address, purpose))
+        return None if sent is None else (await self._mined(sent)).receipt
+
+    def _handed_over(
+        self, purpose: str, call: Call, then: Sequence[FollowUp], reserve: Wei
+    ) -> Sent:
+        """Put transactions into the pool, unless the first of them was before.
+
+        A crash after one of them leaves those before it to the network: the worst there is.
+        """
         self._reach.check_up()
         key = self._address, purpose
         sent = self._chain.purposes.get(key)
-        if sent is None or self._failed(sent):
-            self._refuse_early(purpose, call, reserve)
-            self._fence.check()
-            sent = self._chain.purposes[key] = self._chain.submit(self._address, call)
-            if self._chain.after_send:
-                self._chain.after_send(self._address, purpose, call)
-        return await self._ended(sent)
+        if sent is not None and not self._failed(sent):
+            return sent
+        self._refuse_early(purpose, call, reserve)
+        self._fence.check()
+        for each in then:
+            self._put(purpose, call, self._chain.take)
+            purpose, call = each.purpose, each.call
+        self._put(purpose, call, self._chain.submit)
+        return self._chain.purposes[key]
+
+    def _put(self, purpose: str, call: Call, put: Callable[[Address, Call], Sent]) -> None:
+        self._chain.purposes[self._address, purpose] = put(self._address, call)
+        if self._chain.after_send:
+            self._chain.after_send(self._address, purpose, call)
 
     async def keep(self) -> None:
         """Send again what nodes forgot and what a re-organisation took back, for ever.
@@ -93,12 +122,15 @@ class FakeSender:
             raise out_of_gas(self._address, purpose, missing, reserve)
 
     async def _ended(self, sent: Sent) -> Receipt:
+        return _receipt(await self._mined(sent))
+
+    async def _mined(self, sent: Sent) -> MinedCall:
         self._rebroadcast(sent)
         while not self._reach.is_up or (mined := self._chain.outcome(sent)) is None:
             await self._chain.bell.wait()
             if self._reach.is_up:
                 self._rebroadcast(sent)
-        return _receipt(mined)
+        return mined
 
 
 def _receipt(mined: MinedCall) -> Receipt:
