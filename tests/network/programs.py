@@ -79,7 +79,7 @@ class Program:
         return self.task is not None and not self.has_recovered
 
     def sender(self):
-        return Fused(self.reach.sender(self.wallet), self.fuse, "send")
+        return Fused(self.reach.sender(self.wallet), self.fuse, "send", "post", "outcome")
 
     def keep(self):
         """Look after the wallet's transactions for as long as the program lives."""

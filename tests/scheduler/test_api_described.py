@@ -14,7 +14,7 @@ from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
-from poolhand.wire import core_api, pool_api, pool_drain
+from poolhand.wire import core_api, pool_api, pool_drain, purchase_api
 from poolhand.wire.json_models import read_model
 from poolhand.wire.messages import Logs
 
@@ -36,6 +36,8 @@ MODELS = {
     "/ready": pool_api.PoolReady,
 }
 """What each page answers, by the one description that clients read by, too."""
+HANDED_IN = {"/v1/purchases": purchase_api.SentPurchase}
+"""What is answered to whoever hands something in."""
 CORE = {
     "/tasks/logs/challenge": dict[str, Any],
     "/tasks/{task_id}": core_api.CoreTask,
@@ -74,11 +76,13 @@ async def test_the_openapi_document_is_that_of_the_models(office):
     document = (await client.get("/openapi.json")).json()
     described = document["components"]["schemas"]
     pages = {
-        path: methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        path: (methods.get("get") or methods["post"])["responses"]["200"]["content"][
+            "application/json"
+        ]["schema"]
         for path, methods in document["paths"].items()
         if path != "/metrics"  # for Prometheus, in its own form
     }
-    models = MODELS | CORE
+    models = MODELS | CORE | HANDED_IN
     assert pages.keys() == models.keys()
     for path, told in pages.items():
         own = TypeAdapter(models[path]).json_schema(mode="serialization")

@@ -146,6 +146,14 @@ class WalletSender:
             raise _disconnected(purpose)
         return attempt.ending.result().tx_hash  # raises what hindered it
 
+    async def known(self, purpose: str) -> TxHash | None:
+        """Return the transaction of a purpose, see ``PostingSender.known``."""
+        await self._recover()
+        if (pending := self._keeper.open.get(purpose)) is not None:
+            return pending.last.tx_hash
+        done = self._keeper.done.get(purpose)
+        return done.tx_hash if done else None
+
     async def outcome(self, purpose: str) -> Receipt | None:
         """Wait until a purpose is mined, see ``PostingSender.outcome``."""
         await self._recover()

@@ -221,6 +221,13 @@ class PostingSender(TransactionSender, Protocol):
             Reverted, OutOfGas, ChainUnreachable: As ``send``; gas and reserve count for all.
         """
 
+    async def known(self, purpose: str) -> TxHash | None:
+        """Return the transaction of a purpose that is under way or succeeded; None: there is none.
+
+        Raises:
+            ChainUnreachable: Not even an earlier run's can be told yet.
+        """
+
     async def outcome(self, purpose: str) -> Receipt | None:
         """Wait until what was sent or posted for a purpose is mined, in success or not.
 

@@ -25,7 +25,7 @@ from poolhand.domain.ids import Address, DealId
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.ports.chain import Hub, TransactionSender, Watcher
+from poolhand.ports.chain import Hub, PostingSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import EventLog
@@ -39,6 +39,7 @@ from poolhand.scheduler.api.drain import DrainTeller, drain_routes
 from poolhand.scheduler.api.health import HealthTeller, health_routes
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.orders import order_routes
+from poolhand.scheduler.api.purchases import purchase_routes
 from poolhand.scheduler.api.selling import pool_config, selling_routes
 from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.api.summary import SummaryTeller, summary_routes
@@ -79,6 +80,7 @@ from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.sale_book import SaleBook
 from poolhand.scheduler.self_watch import SelfWatch
 from poolhand.scheduler.settled import SettledTasks
+from poolhand.scheduler.signed_purchases import SignedPurchases
 from poolhand.scheduler.start_up import StartUp
 from poolhand.scheduler.takers import Takers
 from poolhand.scheduler.task_history import TaskHistories
@@ -115,7 +117,7 @@ class Scheduler:
         settings: PoolSettings,
         hub: Hub,
         watcher: Watcher,
-        sender: TransactionSender,
+        sender: PostingSender,
         owner: Signer,
         journal: EventLog,
         clock: Clock,
@@ -203,6 +205,19 @@ class Scheduler:
             lambda: self.gas_budget.complaint,
             lambda: self.collateral.complaint,
             lambda: self.drain.why,
+            settings.purchase_fee,
+        )
+        self.purchases = SignedPurchases(
+            settings,
+            sender,
+            domain,
+            reads,
+            self.pricing,
+            self.preflight,
+            self.gas_budget,
+            now,
+            lambda: time.head,
+            boundary,
         )
         self._summary = SummaryTeller(
             self.engine.index, self.settled, lambda: takers.slots, reads, settings.workerpool, now
@@ -298,6 +313,7 @@ class Scheduler:
             keep=(
                 looks.keep_looking,
                 self.transactions.keep_sending,
+                self.purchases.keep_following,
                 partial(self.chain_feed.follow_events, settings.start_block),
                 self.chain_feed.follow_heads,
                 partial(self.appraisal.keep_watch, watcher),
@@ -335,6 +351,7 @@ class Scheduler:
         )
         return (
             selling_routes(config, self.pricing),
+            purchase_routes(self.purchases),
             order_routes(self.sale),
             drain_routes(self.drains),
             summary_routes(self._summary),

@@ -94,7 +94,11 @@ class GasBudget:
     @property
     def reserve(self) -> Wei:
         """What must be left for tasks on chain when another one is put there (wei)."""
-        return self._cost(Gas(FINALIZE_GAS * self._owed()))
+        return self.reserve_with(0)
+
+    def reserve_with(self, tasks: int) -> Wei:
+        """Return what must be left for tasks on chain, and for so many more (wei)."""
+        return self._cost(Gas(FINALIZE_GAS * (self._owed() + tasks)))
 
     @property
     def missing(self) -> Wei:

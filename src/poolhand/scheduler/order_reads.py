@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
-from poolhand.domain.deal import Account, Workerpool
-from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.deal import Account, Deal, Workerpool
+from poolhand.domain.eip712 import Domain
+from poolhand.domain.ids import Address, DealId, OrderHash
+from poolhand.domain.orders.eip712 import order_hash
+from poolhand.domain.orders.matching import Facts
+from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import Hub
 
@@ -44,11 +48,47 @@ class OrderReads:
 
     async def is_used(self, order: OrderHash) -> bool:
         """Whether something was bought with an order, or it was closed; raises ChainUnreachable."""
+        return bool(await self.used(order))
 
-        async def read() -> bool:
-            return bool((await self._hub.consumed([order]))[order])
+    async def used(self, order: OrderHash) -> int:
+        """Return how many tasks of an order are used up; raises ChainUnreachable."""
+
+        async def read() -> int:
+            return (await self._hub.consumed([order]))[order]
 
         return await self._once(order, read)
+
+    async def deal(self, name: DealId) -> Deal | None:
+        """Return a deal; raises ChainUnreachable."""
+        return await self._once(name, lambda: self._hub.deal(name))
+
+    async def facts(self, orders: MatchOrders, domain: Domain) -> Facts:
+        """Return what the chain knows of four orders; raises ChainUnreachable."""
+        app, dataset = orders.app.order.app, orders.dataset.order.dataset
+        pool, requester = orders.workerpool.order.workerpool, orders.request.order.requester
+        each = (orders.app, orders.dataset, orders.workerpool, orders.request)
+        names = [order_hash(domain, signed.order) for signed in each]
+        found = await asyncio.gather(
+            self._once("categories", self._hub.categories),
+            self._once(("app", app), lambda: self._hub.app(app)),
+            self._once(("dataset", dataset), lambda: self._hub.dataset(dataset)),
+            self.workerpool(pool),
+            self.account(requester),
+        )
+        categories, of_app, of_dataset, of_pool, account = found
+        stakes = {requester: account.stake}
+        if of_pool is not None:
+            stakes[of_pool.owner] = (await self.account(of_pool.owner)).stake
+        used = await asyncio.gather(*map(self.used, names))
+        return Facts(
+            domain,
+            len(categories),
+            of_app,
+            of_dataset,
+            of_pool,
+            dict(zip(names, used, strict=True)),
+            free_stake=stakes,
+        )
 
     async def _once(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if self._read_at != self._now():

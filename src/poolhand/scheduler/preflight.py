@@ -65,6 +65,7 @@ class Asked:
         requester, app: To whom the order is restricted; the zero address: anybody, any app.
         params: Of the request, where they are told.
         caller: From where it is asked for.
+        by_signature: Whether the pool is to send the purchase.
     """
 
     category: int
@@ -75,6 +76,7 @@ class Asked:
     app: Address = ZERO_ADDRESS
     params: str | None = None
     caller: str = ""
+    by_signature: bool = False
 
 
 class Preflight:

@@ -64,6 +64,7 @@ class Pricing:
         obstacle: Says why nothing may be sold now, None when it may.
         lack: Says what the owner must deposit before anything can be sold, None when it may be.
         drains: Says why the pool sells nothing new, None where it does.
+        fee: On a task's price where the pool sends the purchase (nRLC).
     """
 
     def __init__(
@@ -80,11 +81,12 @@ class Pricing:
         obstacle: Callable[[], str | None] = lambda: None,
         lack: Callable[[], str | None] = lambda: None,
         drains: Callable[[], str | None] = lambda: None,
+        fee: NanoRlc = NanoRlc(0),
     ) -> None:
         self._signer, self._domain, self._pool = signer, domain, workerpool
         self._reads, self._entropy, self._now = reads, entropy, now
         self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
-        self._lack, self._drains = lack, drains
+        self._lack, self._drains, self._fee = lack, drains, fee
         self._preflight = preflight
         self._kept: OrderedDict[Asked, tuple[UnixSeconds, Signed[WorkerpoolOrder]]] = OrderedDict()
 
@@ -116,14 +118,7 @@ class Pricing:
             NoWorkerForIt, TrustOutOfReach, …: See ``Preflight.check``.
             TooManyOrders: The caller has to wait.
         """
-        self._check(asked)
-        if drains := self._drains():
-            raise PoolDraining(f"this pool sells nothing now: {drains}; buy from another one")
-        if obstacle := self._obstacle():
-            raise PoolOutOfGas(f"this pool sells nothing now: {obstacle}")
-        if lack := self._lack():
-            raise PoolWithoutDeposit(f"this pool sells nothing now: {lack}")
-        await self._preflight.check(asked, self._prices[asked.category])
+        await self.admit(asked)
         key = replace(asked, params=None, caller="")
         known = await self._unused(key)
         if known is None:
@@ -131,6 +126,22 @@ class Pricing:
             known = self._make(asked)
             self._keep(key, known)
         return known
+
+    async def admit(self, asked: Asked) -> None:
+        """Check that what is asked for would be sold now; raises as ``order``."""
+        self._check(asked)
+        if drains := self._drains():
+            raise PoolDraining(f"this pool sells nothing now: {drains}; buy from another one")
+        if obstacle := self._obstacle():
+            raise PoolOutOfGas(f"this pool sells nothing now: {obstacle}")
+        if lack := self._lack():
+            raise PoolWithoutDeposit(f"this pool sells nothing now: {lack}")
+        await self._preflight.check(asked, self.price(asked))
+
+    def price(self, asked: Asked) -> NanoRlc:
+        """Return what one task of a category that is sold costs (nRLC)."""
+        fee = self._fee if asked.by_signature else 0
+        return NanoRlc(self._prices[asked.category] + fee)
 
     async def _unused(self, key: Asked) -> Signed[WorkerpoolOrder] | None:
         since, known = self._kept.get(key, (UnixSeconds(0), None))
@@ -178,7 +189,7 @@ class Pricing:
     def _make(self, asked: Asked) -> Signed[WorkerpoolOrder]:
         order = WorkerpoolOrder(
             workerpool=self._pool,
-            price=self._prices[asked.category],
+            price=self.price(asked),
             volume=asked.volume,
             tag=asked.tag,
             category=asked.category,

@@ -93,9 +93,7 @@ class _Order:
     @property
     def purpose(self) -> str:
         """Name the intention: the same after a restart, another after a refusal or reopening."""
-        name = str(self.ids[0])
-        if len(self.ids) > 1:
-            name += f"+{len(self.ids) - 1}-{keccak(b''.join(self.ids))[:4].hex()}"
+        name = tasks_name(self.ids)
         if self.effect is SendReopen:
             rounds = sum(status is TaskStatus.REOPENING for status, _ in self.tasks[0].history)
             name += f"-{rounds}"
@@ -304,3 +302,16 @@ def _batch(effect: Batched, tasks: tuple[Task, ...], tried: int) -> _Order:
         return _Order(effect, tasks, Claim(tuple(task.facts.task_id for task in tasks)), tried)
     call = Initialize(tuple((task.facts.deal_id, task.facts.index) for task in tasks))
     return _Order(effect, tasks, call, tried)
+
+
+def tasks_name(ids: tuple[TaskId, ...]) -> str:
+    """Name tasks in a purpose."""
+    name = str(ids[0])
+    if len(ids) > 1:
+        name += f"+{len(ids) - 1}-{keccak(b''.join(ids))[:4].hex()}"
+    return name
+
+
+def initialize_purpose(ids: tuple[TaskId, ...]) -> str:
+    """Name the first initialization of tasks, as it is sent by itself."""
+    return f"{KINDS[SendInitialize]}:{tasks_name(ids)}:0"

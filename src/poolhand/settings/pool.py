@@ -57,6 +57,9 @@ class PoolSettings:
         spare_workers: How many of them may fail, where the trust asks for more than one.
         tasks_per_requester: Open at once.
         orders_per_minute: Signed for one caller.
+        sends_purchases: Send what requesters only sign, and pay its gas.
+        purchase_fee: On a task's price where the pool sends the purchase (nRLC).
+        purchases_per_hour, all_purchases_per_hour: Sent for one requester, and for all of them.
         connections_per_address, logins_per_address: Workers of one client address, and of these
             such as are logging in.
         logins_at_once: Workers that may be logging in from all addresses together.
@@ -90,6 +93,10 @@ class PoolSettings:
     spare_workers: int = 0
     tasks_per_requester: int = 1000
     orders_per_minute: int = 600
+    sends_purchases: bool = True
+    purchase_fee: NanoRlc = NanoRlc(0)
+    purchases_per_hour: int = 60
+    all_purchases_per_hour: int = 3600
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     logins_per_address: int = LOGINS_PER_ADDRESS
     logins_at_once: int = LOGINS
@@ -205,6 +212,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "workers that may be logging in from all addresses together"),
     Option("orders-per-minute", "POOLHAND_ORDERS_PER_MINUTE", whole(1), "600",
            "orders that are signed for one caller"),
+    Option("sends-purchases", "POOLHAND_SENDS_PURCHASES", flag, "true",
+           "send purchases that their requesters only sign, and pay the gas"),
+    Option("purchase-fee", "POOLHAND_PURCHASE_FEE", parse_rlc, "0",
+           "RLC on top of a task's price where the pool sends the purchase"),
+    Option("purchases-per-hour", "POOLHAND_PURCHASES_PER_HOUR", whole(1), "60",
+           "purchases that are sent for one requester within an hour"),
+    Option("all-purchases-per-hour", "POOLHAND_ALL_PURCHASES_PER_HOUR", whole(1), "3600",
+           "purchases that are sent within an hour for all requesters together"),
     Option("quick-finish", "POOLHAND_QUICK_FINISH", flag, "true",
            "settle trust-1 tasks by contributeAndFinalize: two transactions instead of four"),
     Option("batch-gas-share", "POOLHAND_BATCH_GAS_SHARE", _share, "0.15",
@@ -259,6 +274,10 @@ def pool_settings(found: Settings) -> PoolSettings:
         connections_per_address=found["connections-per-address"],
         logins_per_address=found["logins-per-address"],
         logins_at_once=found["logins-at-once"],
+        sends_purchases=found["sends-purchases"],
+        purchase_fee=found["purchase-fee"],
+        purchases_per_hour=found["purchases-per-hour"],
+        all_purchases_per_hour=found["all-purchases-per-hour"],
         quick_finish=found["quick-finish"],
         batch_gas_share=found["batch-gas-share"],
         public_logs=found["public-logs"],

@@ -16,7 +16,17 @@ from typing import Any, Final, get_type_hints
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address
 from poolhand.domain.orders.eip712 import STRUCTS
-from poolhand.domain.orders.model import Order, OrderT, Signed
+from poolhand.domain.orders.model import (
+    NO_DATASET_ORDER,
+    AppOrder,
+    DatasetOrder,
+    MatchOrders,
+    Order,
+    OrderT,
+    RequestOrder,
+    Signed,
+    WorkerpoolOrder,
+)
 from poolhand.wire.fields import Field, blob, fixed, text
 
 SIGN: Final = "sign"
@@ -25,6 +35,8 @@ MAX_SIGNATURE: Final = 4096
 MAX_PARAMS: Final = 65_536
 """Bytes of ``params`` on the wire."""
 MAX_NUMBER: Final = 2**256 - 1
+NO_DATASET: Final = Signed(NO_DATASET_ORDER, b"")
+"""No dataset is bought."""
 
 _DIGITS: Final = re.compile(r"[0-9]{1,78}")
 
@@ -59,6 +71,33 @@ def decode_order(kind: type[OrderT], raw: Any) -> Signed[OrderT]:
         for chain_name, (name, field) in members.items()
     }
     return Signed(kind(**values), _named(SIGN, _SIGNATURE.load, raw[SIGN]))
+
+
+def encode_match(orders: MatchOrders) -> dict[str, Any]:
+    """Return the JSON object of four orders; without a dataset its place is null."""
+    dataset = orders.dataset
+    return {
+        "app": encode_order(orders.app),
+        "dataset": None if dataset.order.dataset.is_zero else encode_order(dataset),
+        "workerpool": encode_order(orders.workerpool),
+        "request": encode_order(orders.request),
+    }
+
+
+def decode_match(raw: Mapping[str, Any]) -> MatchOrders:
+    """Read four orders; the zero dataset is none.
+
+    Raises:
+        Malformed: An order is missing, or not of its form.
+    """
+    dataset = raw.get("dataset")
+    bought = NO_DATASET if dataset is None else decode_order(DatasetOrder, dataset)
+    return MatchOrders(
+        decode_order(AppOrder, raw.get("app")),
+        NO_DATASET if bought.order == NO_DATASET_ORDER else bought,
+        decode_order(WorkerpoolOrder, raw.get("workerpool")),
+        decode_order(RequestOrder, raw.get("request")),
+    )
 
 
 def _check_names(kind: type, raw: Mapping[str, Any], names: tuple[str, ...]) -> None:

@@ -27,12 +27,14 @@ from poolhand.wire.json_models import (
     Told,
     Words,
 )
+from poolhand.wire.purchase_api import SendingTerms
 
 
 class PoolConfig(Told):
     """``GET /v1/config``: which pool answers, on which chain, and where its results are.
 
-    ``prices`` are per task by category; ``highest_trust`` is 0 where none is known.
+    ``prices`` are per task by category; ``highest_trust`` is 0 where none is known;
+    ``by_signature`` is null where purchases that are only signed are not sent.
     """
 
     version: Sentence = "unknown"
@@ -44,6 +46,7 @@ class PoolConfig(Told):
     results_url: Words
     prices: Mapping[int, NanoRlc] = Field(default_factory=dict)
     highest_trust: int = 0
+    by_signature: SendingTerms | None = None
 
 
 class GasStanding(Told):

@@ -57,6 +57,11 @@ class FakeSender:
         """Put a call and what follows it into the pool together, see ``PostingSender.post``."""
         return self._handed_over(purpose, call, then, reserve).tx_hash
 
+    async def known(self, purpose: str) -> TxHash | None:
+        """Return the transaction of a purpose, see ``PostingSender.known``."""
+        sent = self._chain.purposes.get((self._address, purpose))
+        return None if sent is None or self._failed(sent) else sent.tx_hash
+
     async def outcome(self, purpose: str) -> Receipt | None:
         """Wait until a purpose is mined, see ``PostingSender.outcome``."""
         sent = self._chain.purposes.get((self._address, purpose))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from poolhand import __version__
 from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.orders.signed_purchase import MOST_SENT_PARAMS
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.ports.chain import HubFacts
@@ -18,6 +19,7 @@ from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.json_models import AddressText, TagText
 from poolhand.wire.order_json import encode_order
 from poolhand.wire.pool_api import PoolConfig, SoldOrder
+from poolhand.wire.purchase_api import SendingTerms
 
 MOST_PARAMS: Final = 16_384
 """Characters of params that are looked at before an order is signed."""
@@ -35,7 +37,19 @@ def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: st
         results_url=settings.results_url,
         prices=dict(settings.prices),
         highest_trust=settings.highest_trust,
+        by_signature=_terms(settings),
     )
+
+
+def _terms(settings: PoolSettings) -> SendingTerms | None:
+    if not settings.sends_purchases:
+        return None
+    return SendingTerms(fee=settings.purchase_fee, most_params=MOST_SENT_PARAMS)
+
+
+def caller_of(request: Request) -> str:
+    """Return from where a request comes, for quotas."""
+    return neighbourhood(request.client.host) if request.client else ""
 
 
 def selling_routes(config: PoolConfig, pricing: Pricing) -> APIRouter:
@@ -62,11 +76,13 @@ def selling_routes(config: PoolConfig, pricing: Pricing) -> APIRouter:
         requester: AddressText = str(ZERO_ADDRESS),
         app: AddressText = str(ZERO_ADDRESS),
         params: Annotated[str | None, Query(max_length=MOST_PARAMS)] = None,
+        by_signature: Annotated[bool, Query()] = False,
     ) -> dict[str, Any]:
         """Sell: a signed workerpool order as the iExec SDK writes it.
 
         It is for ``requester`` and ``app`` only, where they are named, and for no more than
         ``volume`` tasks; ``params`` are looked at, so that what no worker could read is not sold.
+        ``by_signature``: the pool is to send the purchase, which may cost a fee.
         """
         asked = Asked(
             category=category,
@@ -76,7 +92,8 @@ def selling_routes(config: PoolConfig, pricing: Pricing) -> APIRouter:
             requester=Address.parse(requester),
             app=Address.parse(app),
             params=params,
-            caller=neighbourhood(request.client.host) if request.client else "",
+            caller=caller_of(request),
+            by_signature=by_signature,
         )
         return encode_order(await pricing.order(asked))
 
