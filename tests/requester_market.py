@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,7 +18,8 @@ from fastapi.responses import JSONResponse, Response
 from poolhand.chain.fake import FakeChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.onchain import CreateWorkerpool, Deposit
-from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.orders.model import MatchOrders, Salt, Signed, WorkerpoolOrder
+from poolhand.domain.orders.signed_purchase import deal_of
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
@@ -30,7 +31,7 @@ from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.addresses import IPAddress
 from poolhand.transport.clock import ManualClock, SeededEntropy, SystemClock
 from poolhand.transport.results_client import ResultMissing
-from poolhand.wire.order_json import encode_order
+from poolhand.wire.order_json import decode_match, encode_order
 
 RLC = NANO_PER_RLC
 POOL_URL = "http://pool.test"
@@ -59,6 +60,12 @@ class FakePool:
     connected: list[Address] = field(default_factory=list)
     logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
     results_url: str = "http://pool.test:13200"
+    sends: dict[str, Any] | None = None
+    will_not_send: tuple[int, str, str] | None = None
+    before_sending: Callable[[], None] = lambda: None
+    after_sending: Callable[[], None] = lambda: None
+    handed_in: list[MatchOrders] = field(default_factory=list)
+    with_fee: list[bool] = field(default_factory=list)
     on_sale: dict[str, Any] = field(default_factory=lambda: {"markets": [], "orders": []})
 
     def app(self) -> FastAPI:
@@ -74,6 +81,7 @@ class FakePool:
                 "results_url": self.results_url,
                 "version": "1.0",
                 "prices": {"0": self.price},
+                "by_signature": self.sends,
             }
 
         @app.get("/health")
@@ -93,8 +101,15 @@ class FakePool:
 
         @app.get("/v1/order")
         async def order(
-            category: int, trust: int, tag: str, volume: int, requester: str = "", app: str = ""
+            category: int,
+            trust: int,
+            tag: str,
+            volume: int,
+            requester: str = "",
+            app: str = "",
+            by_signature: bool = False,
         ) -> Response:
+            self.with_fee.append(by_signature)
             self.asked.append((requester, app, volume))
             if self.garbage is not None:
                 return Response(self.garbage, media_type="application/json")
@@ -117,6 +132,19 @@ class FakePool:
         @app.get("/v1/orders")
         async def orders() -> dict[str, Any]:
             return self.on_sale
+
+        @app.post("/v1/purchases")
+        async def hand_in(purchase: dict[str, Any]) -> Response:
+            orders = decode_match(purchase)
+            self.handed_in.append(orders)
+            self.before_sending()
+            if self.will_not_send:
+                status, code, message = self.will_not_send
+                return JSONResponse({"code": code, "message": message}, status)
+            name = deal_of(orders, self.chain.domain)
+            tx = await self.chain.sender(self.owner).post(f"match:{name}", orders)
+            self.after_sending()
+            return JSONResponse({"deal_id": str(name), "tx": str(tx)})
 
     def _of_tasks(self, app: FastAPI) -> None:
         @app.get("/v1/tasks/{task_id}")

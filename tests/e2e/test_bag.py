@@ -1,4 +1,7 @@
-"""A bag of a hundred tasks on four workers: every task paid, every nRLC accounted for."""
+"""A bag of a hundred tasks on four workers: every task paid, every nRLC accounted for.
+
+It is bought by signature alone, so the pool brings it onto the chain with its first tasks.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ async def test_a_bag_of_a_hundred_tasks_is_computed_and_paid_to_the_unit(network
     before = await network.money()
     words = ("run", network.image("fractal"), "--tasks", str(TASKS), "--args", SMALL)
     bought = network.ok(*words, seconds=200)
+    assert bought["sent_by"] == network.info.pool_url  # signed here, and brought on chain there
     after = await network.money()
     assert sum(after.values()) == sum(before.values())
     async with network.chain() as chain:

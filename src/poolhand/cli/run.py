@@ -85,6 +85,14 @@ Download = Annotated[
 AgainFlag = Annotated[
     bool, typer.Option("--again", help="Buy it although the same purchase is still open.")
 ]
+BySignature = Annotated[
+    bool | None,
+    typer.Option(
+        "--by-signature/--by-myself",
+        help="Have the pool send the purchase, at its fee, so that you need no coin; or send it "
+        "yourself. [by signature where that is for nothing]",
+    ),
+]
 Extract = Annotated[bool, typer.Option("--extract", help="Unpack what was downloaded.")]
 
 
@@ -113,6 +121,7 @@ async def run(
     pool_order: PoolOrderFile = "",
     deposit: DepositFlag = False,
     again: AgainFlag = False,
+    by_signature: BySignature = None,
     wait: Wait = True,
     claim: ClaimFlag = True,
     download: Download = "",
@@ -125,7 +134,8 @@ async def run(
     before it is paid; what is not done by its final deadline is claimed back.
 
     The cheapest orders that fit are bought in the market (--market; a devnet has its own); what
-    they cost is told first. With --pool-url the order is that pool's own.
+    they cost is told first. With --pool-url the order is that pool's own. A pool that offers it
+    sends the purchase: then your wallet signs, and needs no coin for gas.
     """
     from poolhand.cli.order_files import read_order
     from poolhand.cli.run_page import RunReport, run_answer
@@ -151,7 +161,9 @@ async def run(
         _tell_prices(command, session)
         async with session.requester.spending():
             wished = await _wish(command, session, target, terms)
-            deal = await session.buy(wished.wish, deposit=deposit, again=again)
+            deal = await session.buy(
+                wished.wish, deposit=deposit, again=again, by_signature=by_signature
+            )
         _tell(command, deal)
         claimed = await _follow(command, deal, claim=claim) if waits else None
         if claimed is not None or not waits:
@@ -203,8 +215,13 @@ def _tell(command: CommandRun, bought: SessionDeal) -> None:
     one = deal.bot_size == 1
     follow = f"poolhand task watch {first}" if one else f"poolhand deal watch {deal.deal_id}"
     command.farewell = f"deal {deal.deal_id} goes on without us: follow it with `{follow}`"
-    told = "found the deal that was bought before" if bought.receipt is None else "bought deal"
+    is_found = bought.receipt is None and bought.sent_by is None
+    told = "found the deal that was bought before" if is_found else "bought deal"
     command.note(f"{told} {deal.deal_id}: {deal.bot_size} task(s) at {rlc(deal.price)}")
+    if bought.sent_by:
+        command.note(f"the pool at {bought.sent_by} sent the purchase and paid its gas")
+    if bought.why_not_by_pool:
+        command.note(f"sent by this wallet, for the pool did not: {bought.why_not_by_pool}")
 
 
 async def _follow(command: CommandRun, deal: SessionDeal, *, claim: bool) -> Claimed | None:

@@ -82,6 +82,7 @@ def _members(report: RunReport) -> dict[str, Any]:
         "input_files": [{"name": name, "url": url} for name, url in report.given.inputs.items()],
         "resumed": report.bought.resumed,
         "transaction": receipt_members(report.bought.receipt),
+        "sent_by": report.bought.sent_by,
         "claim": claim_members(report.claimed) if report.claimed else None,
         "tasks": tasks,
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.errors import BrokenPrecondition, Refused, Reverted
+from poolhand.domain.errors import BrokenPrecondition, OutOfGas, Refused, Reverted
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.onchain import Deposit, Receipt
@@ -21,7 +21,7 @@ from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import MatchOrders, OrderT, Salt, Signed
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub
-from poolhand.ports.clock import Entropy
+from poolhand.ports.clock import Clock, Entropy
 from poolhand.requester.checking import (
     OrdersUnfit,
     VolumeTooSmall,
@@ -29,11 +29,13 @@ from poolhand.requester.checking import (
     hub_domain,
     shortfall,
 )
+from poolhand.requester.handing_in import HandingIn, NobodySends, sending_pool
 from poolhand.requester.repeats import refuse_repeat
 from poolhand.requester.sellers import Sellers
 from poolhand.requester.sources import OrderSources
-from poolhand.requester.spending_wallet import OpenWallet, SpendingWallet
+from poolhand.requester.spending_wallet import BegunPurchase, OpenWallet, SpendingWallet
 from poolhand.requester.wish import Wish, request_order
+from poolhand.transport.pool_client import PoolClient
 
 TRIES: Final = 5
 """Bundles of a market that are tried: the book may be a block behind the chain."""
@@ -41,11 +43,21 @@ TRIES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A deal bought. ``receipt`` is None when an earlier run had bought it already."""
+    """A deal bought.
+
+    Attributes:
+        deal: What was bought.
+        receipt: None where we did not send it now: an earlier run did, or the pool.
+        resumed: Whether an earlier run had begun it.
+        sent_by: URL of the pool that sent it, None where we did.
+        why_not_by_pool: Why a pool that was asked to did not send it.
+    """
 
     deal: Deal
     receipt: Receipt | None
     resumed: bool = False
+    sent_by: str | None = None
+    why_not_by_pool: str = ""
 
 
 class Buyer:
@@ -54,7 +66,9 @@ class Buyer:
     Args:
         wallet: Who signs and pays.
         entropy: For the salts of orders.
-        sellers: Asked for orders that a wish does not bring.
+        clock: Paces looks at the chain.
+        sellers: Asked for orders that a wish does not bring, and to send the purchase.
+        pool_at: Returns the client of a pool, by its URL.
         offered: Told what one purchase would cost before anything is signed.
     """
 
@@ -62,10 +76,13 @@ class Buyer:
         self,
         wallet: SpendingWallet,
         entropy: Entropy,
+        clock: Clock,
         sellers: Sellers,
+        pool_at: Callable[[str], PoolClient],
         offered: Callable[[Bundle, Wish], None] = lambda _offer, _wish: None,
     ) -> None:
-        self._wallet, self._entropy = wallet, entropy
+        self._wallet, self._entropy, self._clock = wallet, entropy, clock
+        self._pool_at = pool_at
         self._sellers, self._offered = sellers, offered
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
@@ -85,6 +102,7 @@ class Buyer:
             NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
             NothingFits: The market has no orders for it; says why not of each.
             PoolDown, PoolRefused, MarketDown: Nobody sells.
+            NobodySends: The pool does not send it, and the wallet has no coin.
         """
         async with self._wallet.open() as spending:
             resumed = await self._resume(wish, spending, deposit=deposit)
@@ -93,8 +111,11 @@ class Buyer:
             if not again:
                 await refuse_repeat(spending.hub, wish, self._wallet.address, spending.deals)
             orders = await self._orders(wish, spending.hub, deposit=deposit)
-            spending.purchases.begin(wish.fingerprint, orders)
-            return await self._settle(wish, orders, spending, deposit=deposit)
+            wanted, hub = self._sellers.by_signature, spending.hub
+            pool = await sending_pool(self._sellers.pool, hub, orders, wanted=wanted)
+            begun = BegunPurchase(orders, pool.url if pool else None)
+            spending.purchases.begin(wish.fingerprint, begun)
+            return await self._settle(wish, begun, spending, deposit=deposit)
 
     async def ask(self, wish: Wish, app: Address) -> None:
         """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
@@ -116,38 +137,60 @@ class Buyer:
 
     async def _resume(self, wish: Wish, spending: OpenWallet, *, deposit: bool) -> Purchase | None:
         """Finish what an earlier run began, if it did and if that is still possible."""
-        orders = spending.purchases.pending(wish.fingerprint)
-        if orders is None:
+        begun = spending.purchases.pending(wish.fingerprint)
+        if begun is None:
             return None
-        found = await spending.hub.deal(_deal_id(spending.hub, orders))
+        found = await spending.hub.deal(_deal_id(spending.hub, begun.orders))
         if found is not None:
             spending.deals.add(found.deal_id)
             spending.purchases.end(wish.fingerprint)
             return Purchase(found, None, resumed=True)
         try:
-            bought = await self._settle(wish, orders, spending, deposit=deposit)
+            bought = await self._settle(wish, begun, spending, deposit=deposit)
         except Reverted:  # its orders went stale meanwhile: nothing was bought, so buy anew
             return None
         return replace(bought, resumed=True)
 
     async def _settle(
-        self, wish: Wish, orders: MatchOrders, spending: OpenWallet, *, deposit: bool
+        self, wish: Wish, begun: BegunPurchase, spending: OpenWallet, *, deposit: bool
     ) -> Purchase:
-        """Send orders that are in the journal."""
-        name = _deal_id(spending.hub, orders)
+        """Have orders sent that are in the journal, by the pool or by ourselves."""
+        orders, name = begun.orders, _deal_id(spending.hub, begun.orders)
         try:
             missing = await shortfall(spending.hub, orders) if deposit else NanoRlc(0)
             if missing:
                 await spending.sender.send(f"deposit:{name}", Deposit(missing))
-            receipt = await spending.sender.send(f"match:{name}", orders)
+            bought = await self._made(wish, begun, spending)
         except Reverted:
             spending.purchases.end(wish.fingerprint)
             raise
+        spending.deals.add(bought.deal.deal_id)
+        spending.purchases.end(wish.fingerprint)
+        return bought
+
+    async def _made(self, wish: Wish, begun: BegunPurchase, spending: OpenWallet) -> Purchase:
+        """Have the deal made; that we send what a pool did not is journaled first, too."""
+        if begun.url is None:
+            return await self._sent(begun.orders, spending)
+        pool, hub, watcher = self._pool_at(begun.url), spending.hub, spending.watcher
+        handing_in = HandingIn(pool, hub, watcher, self._clock)
+        found = await handing_in.hand_in(begun.orders, _deal_id(hub, begun.orders))
+        if found.deal is not None:
+            return Purchase(found.deal, None, sent_by=begun.url)
+        spending.purchases.begin(wish.fingerprint, BegunPurchase(begun.orders))
+        try:
+            bought = await self._sent(begun.orders, spending)
+        except OutOfGas as fault:
+            raise NobodySends(found.why_not, fault) from fault
+        return replace(bought, why_not_by_pool=found.why_not)
+
+    async def _sent(self, orders: MatchOrders, spending: OpenWallet) -> Purchase:
+        """Send the match ourselves."""
+        name = _deal_id(spending.hub, orders)
+        receipt = await spending.sender.send(f"match:{name}", orders)
         deal = await spending.hub.deal(receipt.deals[0] if receipt.deals else name)
         if deal is None:
             raise BrokenPrecondition(f"transaction {receipt.tx_hash} made no deal")
-        spending.deals.add(deal.deal_id)
-        spending.purchases.end(wish.fingerprint)
         return Purchase(deal, receipt)
 
     async def _orders(self, wish: Wish, hub: Hub, *, deposit: bool) -> MatchOrders:

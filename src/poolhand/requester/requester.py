@@ -180,13 +180,13 @@ class Requester:
         wallet = self.wallet
         wanted, login_of = self._settings.platforms, self._logins.of
         asset = await app_of(self._http, wallet.address, image, name, wanted, login_of)
-        before = None if wish is None else partial(self._buyer.ask, wish)
+        before = None if wish is None else partial(self._buyer().ask, wish)
         return await deploy(wallet, asset, before)
 
-    @property
-    def _buyer(self) -> Buyer:
-        sellers = Sellers(self.pool, self._market, self._settings.pool_first)
-        return Buyer(self.wallet, self._entropy, sellers, self.offered)
+    def _buyer(self, *, by_signature: bool | None = False) -> Buyer:
+        sellers = Sellers(self.pool, self._market, self._settings.pool_first, by_signature)
+        tools = self.wallet, self._entropy, self._clock
+        return Buyer(*tools, sellers, partial(PoolClient, self._http), self.offered)
 
     @property
     def market(self) -> MarketClient:
@@ -231,10 +231,17 @@ class Requester:
                 await self._send("policy", ChangePolicy(pool.address, *wanted))
         return deployed
 
-    async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
-        """Buy computation; see ``Buyer.buy``."""
+    async def buy(
+        self,
+        wish: Wish,
+        *,
+        deposit: bool = False,
+        again: bool = True,
+        by_signature: bool | None = False,
+    ) -> Purchase:
+        """Buy computation, see ``Buyer.buy``; ``by_signature`` as in ``Sellers``."""
         await self._demand_runnable(wish.app)
-        return await self._buyer.buy(wish, deposit=deposit, again=again)
+        return await self._buyer(by_signature=by_signature).buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
         """Return a deal; raises NoSuchDeal."""

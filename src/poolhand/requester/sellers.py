@@ -24,11 +24,13 @@ class Sellers:
         pool: The workerpool whose URL is known.
         market: A market.
         pool_first: Whether the buyer has named the pool: then no other one is bought from.
+        by_signature: Whether a pool that offers it sends the purchase; None: if for no fee.
     """
 
     pool: PoolClient | None = None
     market: MarketClient | None = None
     pool_first: bool = True
+    by_signature: bool | None = False
 
 
 class NoMarketNamed(Refused):

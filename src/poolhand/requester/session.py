@@ -82,6 +82,7 @@ class Session:
         *,
         deposit: bool = False,
         again: bool = True,
+        by_signature: bool | None = None,
         **terms: Any,
     ) -> SessionDeal:
         """Buy a computation; one whose purchase a crash interrupted is finished instead.
@@ -90,6 +91,8 @@ class Session:
             target: An image, the address of an app, or a wish ready-made.
             deposit: Move what lacks from the wallet's RLC into its stake first.
             again: Also while the same purchase of this wallet is open.
+            by_signature: Have the pool send the purchase where it offers that, so that the wallet
+                needs no coin; None: where it takes no fee for it; False: never.
             terms: As ``Wish`` takes them, where none was made.
 
         Raises:
@@ -98,8 +101,17 @@ class Session:
         """
         async with self.requester.spending():
             wish = target if isinstance(target, Wish) else (await self.wish(target, **terms)).wish
-            bought = await self.requester.buy(wish, deposit=deposit, again=again)
-        return SessionDeal(self.requester, bought.deal, bought.receipt, resumed=bought.resumed)
+            bought = await self.requester.buy(
+                wish, deposit=deposit, again=again, by_signature=by_signature
+            )
+        return SessionDeal(
+            self.requester,
+            bought.deal,
+            bought.receipt,
+            resumed=bought.resumed,
+            sent_by=bought.sent_by,
+            why_not_by_pool=bought.why_not_by_pool,
+        )
 
     async def deal(self, deal_id: DealId) -> SessionDeal:
         """Return a deal that was bought before; raises NoSuchDeal."""
@@ -118,6 +130,8 @@ class SessionDeal:
         deal: What the match fixed.
         receipt: Of the match, where this session bought it.
         resumed: Whether an earlier run had begun to buy it.
+        sent_by: URL of the pool that sent the purchase; None where this wallet did.
+        why_not_by_pool: Why a pool that was asked to did not send it.
         progress: How its tasks stood at the last look.
     """
 
@@ -125,6 +139,8 @@ class SessionDeal:
     deal: Deal
     receipt: Receipt | None = None
     resumed: bool = False
+    sent_by: str | None = None
+    why_not_by_pool: str = ""
     progress: Progress = field(default_factory=lambda: Progress(()), init=False)
 
     @property

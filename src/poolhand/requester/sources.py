@@ -32,6 +32,7 @@ from poolhand.requester.sellers import ForeignPool, NoOrder, NoSuchAsset, Nothin
 from poolhand.requester.wish import Wish, asked_by, own_app_order, own_dataset_order
 from poolhand.transport.market_faults import MarketDown
 from poolhand.transport.pool_client import PoolClient
+from poolhand.wire.pool_api import PoolConfig
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,12 @@ class OrderSources:
                 "no workerpool to buy from: give --market or --pool-url, or --pool-order with a "
                 "file"
             )
-        await self._check_pool(pool)
+        sends = (await self._check_pool(pool)).by_signature
         terms = (wish.category, wish.trust, wish.tag, wish.tasks)
-        return await pool.order(*terms, self.buyer, wish.app)
+        asks = bool(self.sellers.by_signature and sends)
+        return await pool.order(*terms, self.buyer, wish.app, by_signature=asks)
 
-    async def _check_pool(self, pool: PoolClient) -> None:
+    async def _check_pool(self, pool: PoolClient) -> PoolConfig:
         config, facts, wanted = await pool.config(), self.hub.facts, self.wish.workerpool
         if (config.chain_id, config.hub) != (facts.chain_id, facts.hub):
             raise ForeignPool(
@@ -183,6 +185,7 @@ class OrderSources:
                 f"the workerpool at {pool.url} is {config.workerpool}, not {wanted}: correct "
                 "--pool or --pool-url"
             )
+        return config
 
     async def _want(self) -> Want:
         request = asked_by(self.buyer, self.wish, self._salt())

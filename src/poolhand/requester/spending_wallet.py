@@ -21,15 +21,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address, FixedBytes
-from poolhand.domain.orders.model import (
-    NO_DATASET_ORDER,
-    AppOrder,
-    DatasetOrder,
-    MatchOrders,
-    RequestOrder,
-    Signed,
-    WorkerpoolOrder,
-)
+from poolhand.domain.orders.model import MatchOrders
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
@@ -42,7 +34,7 @@ from poolhand.settings.home import at_home
 from poolhand.store.errors import JournalCorrupt
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
-from poolhand.wire.order_json import decode_order, encode_order
+from poolhand.wire.order_json import decode_match, encode_match
 
 LONGEST_WAIT: Final = 20.0
 """Seconds to wait for another program that spends from the same wallet."""
@@ -73,18 +65,26 @@ class Fingerprint(FixedBytes):
     what = "a fingerprint"
 
 
+@dataclass(frozen=True, slots=True)
+class BegunPurchase:
+    """Orders that were signed; ``url`` is of the pool that is to send them, None: we are."""
+
+    orders: MatchOrders
+    url: str | None = None
+
+
 class Purchases:
     """Orders that were signed and are about to be matched; forgotten once the deal is known."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def begin(self, wish: Fingerprint, orders: MatchOrders) -> None:
-        """Remember orders before they are sent."""
-        self._journal.append(str(wish), _dump(orders))
+    def begin(self, wish: Fingerprint, begun: BegunPurchase) -> None:
+        """Remember orders before anybody sends them, and who does; the newest record counts."""
+        self._journal.append(str(wish), {**encode_match(begun.orders), "url": begun.url})
 
-    def pending(self, wish: Fingerprint) -> MatchOrders | None:
-        """Return orders that an earlier run began to match, None when there are none."""
+    def pending(self, wish: Fingerprint) -> BegunPurchase | None:
+        """Return what an earlier run began, None when there is nothing."""
         found = [event for stream, event in self._journal.read() if stream == str(wish)]
         return _load(found[-1]) if found else None
 
@@ -98,6 +98,7 @@ class OpenWallet:
     """A wallet that is open: its sender, and a hub that has seen what the sender saw mined."""
 
     hub: Hub
+    watcher: Watcher
     sender: TransactionSender
     intentions: Intentions
     purchases: Purchases
@@ -165,7 +166,9 @@ class SpendingWallet:
             purchases = Purchases(Section(journal, "purchase"))
             deals = self.remembered(chain.hub.facts)
             intentions = Intentions(Section(journal, "intention"), sender)
-            self._spending = OpenWallet(chain.hub, sender, intentions, purchases, deals)
+            self._spending = OpenWallet(
+                chain.hub, chain.watcher, sender, intentions, purchases, deals
+            )
             try:
                 yield self._spending
             finally:
@@ -204,27 +207,9 @@ def _held(lock: WalletLock) -> Iterator[None]:
         lock.release()
 
 
-def _dump(orders: MatchOrders) -> dict[str, Any]:
-    return {
-        "app": encode_order(orders.app),
-        "dataset": encode_order(orders.dataset),
-        "workerpool": encode_order(orders.workerpool),
-        "request": encode_order(orders.request),
-    }
-
-
-def _load(event: dict[str, Any]) -> MatchOrders:
+def _load(event: dict[str, Any]) -> BegunPurchase:
+    url = event.get("url")  # an older version wrote none
     try:
-        dataset = decode_order(DatasetOrder, event["dataset"])
-        return MatchOrders(
-            app=decode_order(AppOrder, event["app"]),
-            dataset=NOTHING if dataset.order == NO_DATASET_ORDER else dataset,
-            workerpool=decode_order(WorkerpoolOrder, event["workerpool"]),
-            request=decode_order(RequestOrder, event["request"]),
-        )
-    except (KeyError, Malformed) as fault:
+        return BegunPurchase(decode_match(event), url if isinstance(url, str) else None)
+    except Malformed as fault:
         raise JournalCorrupt("the journal of purchases", 0, str(fault)) from fault
-
-
-NOTHING: Final = Signed(NO_DATASET_ORDER, b"")
-"""No dataset is bought."""

@@ -7,8 +7,8 @@ event, a lagging node or a silent pool delays a picture and falsifies nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -222,6 +222,16 @@ class Watch:
             return
         if news is not None:
             self._news[task_id] = news
+
+
+@asynccontextmanager
+async def listening(watcher: Watcher, clock: Clock) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Give what waits for the next block, or for a pause without one."""
+    bell = _Bell(watcher, clock)
+    try:
+        yield bell.ring
+    finally:
+        await bell.close()
 
 
 class _Bell:

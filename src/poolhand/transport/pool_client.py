@@ -11,13 +11,13 @@ import httpx
 from poolhand.domain.errors import Malformed, PoolhandError, Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.json_text import parse_json
-from poolhand.domain.orders.model import Signed, WorkerpoolOrder
+from poolhand.domain.orders.model import MatchOrders, Signed, WorkerpoolOrder
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
 from poolhand.wire.json_models import M, ServiceFault, read_model
-from poolhand.wire.order_json import decode_order
+from poolhand.wire.order_json import decode_order, encode_match
 from poolhand.wire.pool_api import (
     ConnectedWorkers,
     OrdersOnSale,
@@ -29,6 +29,7 @@ from poolhand.wire.pool_api import (
     TaskNews,
     WorkerNews,
 )
+from poolhand.wire.purchase_api import SentPurchase
 
 UNAVAILABLE: Final = 503
 """HTTP status with which a pool says what is wrong now, and who must do what about it."""
@@ -58,7 +59,7 @@ class PoolStanding:
 
 
 class PoolClient:
-    """Asks one workerpool; every method is a read and repeatable.
+    """Asks one workerpool; every method is repeatable, and all but ``hand_in`` are reads.
 
     Every method raises PoolDown when nobody answers, PoolRefused when the pool says no, and
     Malformed when the answer is not what the protocol says.
@@ -83,11 +84,14 @@ class PoolClient:
         volume: int,
         requester: Address = ZERO_ADDRESS,
         app: Address = ZERO_ADDRESS,
+        *,
+        by_signature: bool = False,
     ) -> Signed[WorkerpoolOrder]:
         """Return a signed order of at least ``volume`` tasks, for a requester and an app.
 
         What the pool cannot do is refused here, before anything is paid: the zero address leaves
-        requester or app open, and the pool looks less closely.
+        requester or app open, and the pool looks less closely. ``by_signature``: the pool is to
+        send the purchase, at its fee.
         """
         asked = {
             "category": str(category),
@@ -97,7 +101,17 @@ class PoolClient:
             "requester": str(requester),
             "app": str(app),
         }
+        if by_signature:
+            asked["by_signature"] = "true"
         return self._order(await self._get("/v1/order", asked))
+
+    async def hand_in(self, orders: MatchOrders) -> SentPurchase:
+        """Have a purchase sent that is signed and complete; repeatable, it is sent once.
+
+        PoolRefused means that the pool sent nothing for this asking; PoolDown, that it may have.
+        """
+        told = await self._ask("POST", "/v1/purchases", json=encode_match(orders))
+        return read_model(SentPurchase, told, self._who)
 
     def _order(self, members: Any) -> Signed[WorkerpoolOrder]:
         try:
@@ -148,8 +162,11 @@ class PoolClient:
         return read_model(kind, await self._get(path), self._who)
 
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
+        return await self._ask("GET", path, params=asked)
+
+    async def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
-            answer = await ask(self._http, "GET", self.url + path, CAPS, params=asked)
+            answer = await ask(self._http, method, self.url + path, CAPS, **request)
         except NoAnswer as fault:
             raise PoolDown(
                 f"the workerpool at {self.url} does not answer ({fault}): "
