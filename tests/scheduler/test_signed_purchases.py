@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from started_pool import Started
 
+from memory_node import MemoryNode
 from network.world import RLC
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import ChainTaskStatus, Initialize, Withdraw
@@ -16,6 +18,7 @@ from poolhand.domain.orders.model import MatchOrders, Signed
 from poolhand.domain.orders.signed_purchase import MOST_SENT_PARAMS, deal_of
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.transport.asgi import application
+from poolhand.transport.pool_client import PoolClient
 from poolhand.wire.order_json import decode_order, encode_match
 
 URL = "http://pool.test"
@@ -243,3 +246,21 @@ async def test_nobody_asks_the_chain_for_what_nobody_has_signed(pool):
     told = await refused(world, forged_request(world, world.orders(1, 1)))
     assert told[1] == "not-signed-by-party"
     world.pool.reach.outage = False
+
+
+async def test_a_pool_as_it_is_started_takes_a_purchase_from_a_client_over_a_socket(tmp_path):
+    started = Started(tmp_path)
+    world, node = started.world, MemoryNode(started.world.chain)
+    started.node, node.automine = node, False
+    orders = world.orders(1, 1)
+    async with started.serving(), httpx.AsyncClient() as http:
+        seller = PoolClient(http, started.urls[0])
+        assert (await seller.config()).by_signature is not None
+        sent = await seller.hand_in(orders)
+        assert (await seller.hand_in(orders)).tx == sent.tx
+        assert len(node.pool) == 2
+        node.mine()
+    deal = world.chain.state.deals[sent.deal_id]
+    ((_, task),) = deal.tasks()
+    assert (deal.requester, deal.bot_size) == (world.requester.address, 1)
+    assert world.view(task).status is ChainTaskStatus.ACTIVE
