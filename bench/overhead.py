@@ -1,27 +1,26 @@
 """How long the network itself takes: from the block of the deal to the block of the end.
 
+What is bought by signature alone is also timed from the moment when the signed orders are handed in.
+
 The app computes nothing, so nothing is subtracted: its container counts as overhead, too.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from bench.figures import Sample, read_log
 from bench.frame import Job, Keys
+from bench.signed import buy_signed, following
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import publish
 from poolhand.devnet.plan import DevnetPlan
 from poolhand.devnet.up import Devnet, devnet
-from poolhand.domain.deal import Deal
-from poolhand.domain.ids import TaskId
-from poolhand.domain.onchain import EventKind
 from poolhand.domain.trust import Trust
 from poolhand.requester.main import open_requester
 from poolhand.requester.requester import Requester
@@ -32,13 +31,15 @@ WORKERS = 7
 """As many as trust 100 needs of newcomers."""
 KINDS = ({"caf": 1, "trust100": 100}, {"standard": 1})
 """Of a devnet each."""
+SIGNED = ("from_hand_in", "from_deal")
+"""What is timed of a task that is bought by signature alone."""
 ROUNDS = {1: 10, 5: 3}
 """Of each kind, by the seconds of a block."""
 
 
 async def keys(job: Job) -> Keys:
     """Measure every kind at every block time; takes about eight minutes in full size."""
-    seconds: dict[str, dict[str, Sample]] = {}
+    seconds: dict[str, dict[str, Any]] = {}
     assignment: list[float] = []
     memory: list[float] = []
     for block_time, full in ROUNDS.items():
@@ -46,14 +47,17 @@ async def keys(job: Job) -> Keys:
             home = job.home / f"{block_time}-{number}"
             found = await measure(home, block_time, kinds, job.scaled(full), job.say)
             for kind, values in found.seconds.items():
-                seconds.setdefault(kind, {})[str(block_time)] = Sample.of(values)
+                seconds.setdefault(kind, {})[str(block_time)] = Sample.of(values).dump()
+            for kind, pairs in found.signed.items():
+                told = seconds[kind].setdefault("signed", {})
+                told[str(block_time)] = {
+                    name: Sample.of(values).dump()
+                    for name, values in zip(SIGNED, zip(*pairs, strict=True), strict=True)
+                }
             assignment += found.assignment_ms
             memory += found.worker_rss_mb
     return {
-        "overhead_s": {
-            kind: {block: sample.dump() for block, sample in by_block.items()}
-            for kind, by_block in seconds.items()
-        },
+        "overhead_s": seconds,
         "assignment_ms": Sample.of(assignment).dump(),
         "worker_rss_mb": round(max(memory), 1),
     }
@@ -64,6 +68,7 @@ class Found:
     """What one devnet taught."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    signed: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     assignment_ms: list[float] = field(default_factory=list)
     worker_rss_mb: list[float] = field(default_factory=list)
 
@@ -92,6 +97,11 @@ async def measure(
                     taken = await _once(requester, wish)
                     found.seconds[kind].append(taken)
                     say(f"{block_time} s blocks, {kind:>8}: {taken:.2f} s")
+                    if trust == 1:
+                        wish = Wish(app, trust=Trust(1), args=f"{kind} signed {turn}")
+                        both = await buy_signed(requester, wish)
+                        found.signed.setdefault(kind, []).append(both)
+                        say(f"{block_time} s blocks, {kind:>8} signed: {both[0]:.2f} s")
         found.worker_rss_mb = [_rss(running, name) for name in running.children if "worker" in name]
     found.assignment_ms = _assignments(home / "logs")
     return found
@@ -99,27 +109,10 @@ async def measure(
 
 async def _once(requester: Requester, wish: Wish) -> float:
     """Buy one task; return seconds from seeing its deal mined to seeing it finalized."""
-    loop = asyncio.get_running_loop()
-    watcher, head = requester.watch.watcher, await requester.hub.head()
-    ends: dict[TaskId, asyncio.Future[float]] = {}
-    seen: dict[TaskId, float] = {}
-
-    async def follow() -> None:
-        async with aclosing(watcher.events(None, head.number)) as events:
-            async for event in events:
-                if event.kind is EventKind.SCHEDULER_NOTICE and event.deal_id:
-                    seen[event.deal_id] = loop.time()
-                if event.kind is EventKind.TASK_FINALIZE and event.task_id:
-                    ends.setdefault(event.task_id, loop.create_future()).set_result(loop.time())
-
-    following = asyncio.create_task(follow())
-    try:
-        deal: Deal = (await requester.buy(wish)).deal
-        (_, task_id) = next(deal.tasks())
-        end = await asyncio.wait_for(ends.setdefault(task_id, loop.create_future()), 120)
-        return end - seen[deal.deal_id]
-    finally:
-        following.cancel()
+    async with following(requester) as seen:
+        deal = (await requester.buy(wish)).deal
+        (_, name) = next(deal.tasks())
+        return await seen.ended(name) - seen.deals[deal.deal_id]
 
 
 def _rss(running: Devnet, name: str) -> float:

@@ -62,6 +62,8 @@ def overhead(keys: Mapping[str, Any]) -> Table | None:
     )  # fmt: skip
     for kind, by_block in found.items():
         for block, sample in by_block.items():
+            if not block.isdigit():
+                continue  # by signature alone: the Java stack has no such way
             floor, java = TRANSACTIONS[kind] * int(block), JAVA[kind, block]
             table.add_row(
                 kind, f"{block} s", f"{sample['p50']:.2f}", f"{sample['p95']:.2f}", f"{floor}",
