@@ -344,6 +344,7 @@ async def test_the_openapi_document_describes_every_page(office):
         "/v1/tasks/{task_id}",
         "/v1/tasks/{task_id}/logs",
         "/v1/deals/{deal_id}",
+        "/v1/drain",
         "/health",
         "/ready",
         "/metrics",
