@@ -10,7 +10,7 @@ import market_world as world
 import pytest
 from browser import ServedMarket, chromium
 from playwright.sync_api import sync_playwright
-from test_market_pages import HOSTILE, compute
+from test_market_pages import ANSWERS, HOSTILE, registered
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE, Package, keep
 from poolhand.domain.units import NanoRlc
@@ -23,6 +23,7 @@ AXE = Package(
     ("axe.min.js", "LICENSE*"),
 )
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+BETWEEN = (720, 1100)
 LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
 PLACES = {
     "overview": "/pages",
@@ -65,7 +66,8 @@ async def furnish(served):
         await market.published(order)
     deal = market.match(app, pool, request, 2)
     await market.mine()
-    task = await compute(market, deal)
+    task = await market.compute(deal)
+    await registered(market, "https://lab.example", ANSWERS)
     told = {"served": served, "market": market, "deal": deal, "task": task, "url": served.url}
     names = {"order": world.hash_of(pool), "pool": world.POOL, "stranger": world.STRANGER.address}
     return SimpleNamespace(**told, **names)
@@ -119,6 +121,9 @@ def test_every_page_can_be_read_by_everybody_and_fits(visit, market, axe, tmp_pa
         assert wide <= SIZES[size]["width"], (scheme, size)
         assert is_dark(page) is (scheme == "dark")
         page.screenshot(path=tmp_path / f"{name}-{size}-{scheme}.png", full_page=True)
+    for width in BETWEEN:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width, width
 
 
 def is_dark(page) -> bool:
@@ -138,6 +143,15 @@ def test_from_the_order_to_the_result_by_clicks(visit, market):
     assert page.get_by_text("Initialized by the pool").is_visible()
     page.locator(f'a[href="/pages/accounts/{market.stranger}"]').first.click()
     assert page.locator("svg rect.earned").count() == 1
+
+
+def test_who_wants_to_join_a_pool_is_told_the_line_to_type(visit, market):
+    page = visit("/pages")
+    page.get_by_role("link", name="Pools", exact=True).click()
+    assert page.get_by_role("row", name="The lab").get_by_text("answers").is_visible()
+    page.get_by_role("link", name="Join The lab").click()
+    line = f"poolhand worker start --core-url https://lab.example --pool-address {market.pool}"
+    assert page.get_by_text(line).is_visible()
 
 
 def test_by_the_keyboard_alone_one_comes_to_the_content_and_to_what_is_searched(visit, market):

@@ -104,7 +104,7 @@ def assemble(
     routes = (
         pool_routes(parts, register),
         order_routes(parts), deal_routes(parts), about_routes(parts), overview_routes(parts),
-        task_routes(parts), account_routes(parts), registry_routes(parts),
+        task_routes(parts), account_routes(parts), registry_routes(parts, world.now),
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)

@@ -13,6 +13,7 @@ from pydantic import Field, create_model
 from poolhand.domain.market_events import OrderSort
 from poolhand.wire.json_models import Told
 from poolhand.wire.market_api import DealRow, several
+from poolhand.wire.market_pools import MarketPool
 
 
 class BlockTold(Told):
@@ -232,6 +233,7 @@ _RECORD: Final[dict[str, Any]] = {
     **_ASSET,
     "workerStakeRatio": (int | None, Field(None, description="percent that each worker stakes")),
     "schedulerRewardRatio": (int | None, Field(None, description="percent that the pool keeps")),
+    "profile": (MarketPool | None, Field(description="null: its owner registered none here")),
     "prices": (list[PoolPrice], ...),
     "recentTasks": (int, Field(description="the newest tasks, of which the rest is told")),
     "completed": (int, ...),

@@ -115,21 +115,26 @@ class PoolRoutes:
         return found
 
     def _told(self, row: PoolRow) -> dict[str, Any]:
-        seen, profile = row.seen, row.profile
-        is_there = seen is not None and seen > self._register.now() - FRESH
-        return MarketPool(
-            workerpool=profile.workerpool,
-            owner=profile.owner,
-            name=profile.name,
-            description=profile.description,
-            url=profile.url,
-            results_url=profile.results_url,
-            registered=iso_moment(row.registered),
-            reachable=is_there and not row.trouble,
-            last_seen=None if seen is None else iso_moment(seen),
-            trouble=row.trouble or None,
-            live=_live(row.live),
-        ).model_dump(mode="json")
+        return profile_told(row, self._register.now())
+
+
+def profile_told(row: PoolRow, now: int) -> dict[str, Any]:
+    """Return a pool's JSON; ``now`` is in milliseconds since 1970."""
+    seen, profile = row.seen, row.profile
+    is_there = seen is not None and seen > now - FRESH
+    return MarketPool(
+        workerpool=profile.workerpool,
+        owner=profile.owner,
+        name=profile.name,
+        description=profile.description,
+        url=profile.url,
+        results_url=profile.results_url,
+        registered=iso_moment(row.registered),
+        reachable=is_there and not row.trouble,
+        last_seen=None if seen is None else iso_moment(seen),
+        trouble=row.trouble or None,
+        live=_live(row.live),
+    ).model_dump(mode="json")
 
 
 def _live(text: str) -> LivePool | None:

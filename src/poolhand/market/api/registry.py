@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import Any, Final
@@ -17,6 +17,7 @@ from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.market.profiles import FRESH
 from poolhand.domain.market.refusals import NotInMarket
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.multiaddr import UnreadableLocation, decode
@@ -24,12 +25,17 @@ from poolhand.domain.onchain import EventKind
 from poolhand.domain.text import shown
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import Handler, MarketParts, add_route
+from poolhand.market.api.pools import profile_told
 from poolhand.ports.market_chain import RegistryReader
-from poolhand.store.market import history
+from poolhand.store.market import history, pools
 from poolhand.store.market.database import BookConnection
-from poolhand.store.market.lists import best_price
-from poolhand.store.market.newest import category_indexes
-from poolhand.store.market.registered import RegisteredAsset, find_asset, newest_assets
+from poolhand.store.market.lists import best_price, pool_prices
+from poolhand.store.market.registered import (
+    RegisteredAsset,
+    find_asset,
+    newest_assets,
+    pools_there_first,
+)
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
@@ -46,11 +52,11 @@ RECENT: Final = 100
 log = structlog.get_logger()
 
 
-def registry_routes(parts: MarketParts) -> APIRouter:
-    """Return the routes."""
+def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
+    """Return the routes; ``now`` tells milliseconds since 1970."""
     router, texts = APIRouter(), AssetTexts(parts.registry)
     for sort in SORTS:
-        route, path = RegistryRoutes(parts, texts, sort), f"/{sort.value}s"
+        route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]
         add_route(router, path, route.listed, listed, (CHAIN_ID, *PAGING))
         one: Handler = route.find
@@ -92,15 +98,21 @@ class AssetTexts:
 class RegistryRoutes:
     """The handlers of one sort of assets."""
 
-    def __init__(self, parts: MarketParts, texts: AssetTexts, sort: OrderSort) -> None:
-        self._parts, self._texts, self._sort = parts, texts, sort
+    def __init__(
+        self, parts: MarketParts, texts: AssetTexts, sort: OrderSort, now: Callable[[], int]
+    ) -> None:
+        self._parts, self._texts, self._sort, self._now = parts, texts, sort, now
 
     async def listed(self, request: Request) -> Response:
-        """List what is registered, the newest first, with the lowest price that is asked now."""
+        """List what is registered, the newest first, with the lowest price that is asked now.
+
+        Workerpools that answer lead their list.
+        """
         part = queries.page(self._parts.asked(request))
-        found, count = await self._parts.database.read(
-            partial(newest_assets, sort=self._sort, part=part)
-        )
+        read = partial(newest_assets, sort=self._sort, part=part)
+        if self._sort is OrderSort.WORKERPOOL:
+            read = partial(pools_there_first, part=part, since=self._now() - FRESH)
+        found, count = await self._parts.database.read(read)
         rows = await self._rows(found)
         told = part.next(len(rows))
         more = {} if told is None else {"nextPage": told}
@@ -117,7 +129,8 @@ class RegistryRoutes:
         return good(row)
 
     async def _rows(self, found: Sequence[RegisteredAsset]) -> list[dict[str, Any]]:
-        read = _pool_facts if self._sort is OrderSort.WORKERPOOL else _price_facts
+        is_pool = self._sort is OrderSort.WORKERPOOL
+        read = partial(_pool_facts, now=self._now()) if is_pool else _price_facts
         facts = await self._parts.database.read(partial(_each, found=found, read=read))
         return [
             {
@@ -162,13 +175,12 @@ def _price_facts(connection: BookConnection, each: RegisteredAsset) -> dict[str,
     return {"best": best_price(connection, wanted)}
 
 
-def _pool_facts(connection: BookConnection, each: RegisteredAsset) -> dict[str, Any]:
-    prices = []
-    for index in category_indexes(connection):
-        wanted = BookFilter(each.sort, {"workerpool": (each.asset,)}, category=index)
-        best = best_price(connection, wanted)
-        prices += [] if best is None else [{"category": index, "best": best}]
-    return {"prices": prices, **_record(connection, each.asset)}
+def _pool_facts(connection: BookConnection, each: RegisteredAsset, now: int) -> dict[str, Any]:
+    found = pool_prices(connection, each.asset)
+    prices = [{"category": category, "best": best} for category, best in found.items()]
+    profile = pools.find(connection, each.asset)
+    told = None if profile is None else profile_told(profile, now)
+    return {"profile": told, "prices": prices, **_record(connection, each.asset)}
 
 
 def _record(connection: BookConnection, pool: Address) -> dict[str, Any]:

@@ -91,6 +91,6 @@ def templates() -> Environment:
 
 
 _WORDS: Final = (
-    "amount", "clock", "is_link", "is_nobody", "moment", "number", "place", "short", "span", "tags",
-    "turned",
+    "amount", "clock", "is_link", "is_nobody", "moment", "number", "place", "pool_name", "shell",
+    "short", "span", "tags", "turned",
 )  # fmt: skip

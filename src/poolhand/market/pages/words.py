@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -81,6 +82,17 @@ def short(text: Any) -> str:
     """Write an id so that it fits: its first six and last four digits."""
     told = str(text)
     return f"{told[:8]}…{told[-4:]}" if told.startswith("0x") and len(told) > 16 else told
+
+
+def pool_name(pool: Mapping[str, Any]) -> str:
+    """Return how a pool is called: by its profile, else on chain, else by its address."""
+    profile = pool.get("profile") or {}
+    return str(profile.get("name") or pool.get("name") or short(pool.get("address")))
+
+
+def shell(word: Any) -> str:
+    """Write a word of a line that people paste into a shell: there it is nothing but a word."""
+    return quote(str(word))
 
 
 def is_nobody(address: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select
 
+from poolhand.domain.ids import Address
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.market.deals import MOST_PRICES, PricePoint
 from poolhand.domain.market.filters import BookFilter, Slice
@@ -82,6 +83,14 @@ def best_price(connection: Connection, wanted: BookFilter) -> NanoRlc | None:
     asked = select(_ORDER.price).where(shown).order_by(*(_ORDER[name] for name in IN_LIST_ORDER))
     found = connection.scalar(asked.limit(1))
     return None if found is None else NanoRlc(found)
+
+
+def pool_prices(connection: Connection, pool: Address) -> dict[int, NanoRlc]:
+    """Return the lowest price (nRLC) of a workerpool's open orders, by category."""
+    wanted = BookFilter(OrderSort.WORKERPOOL, {"workerpool": (pool,)})
+    asked = select(_ORDER.category, func.min(_ORDER.price)).where(of_orders(wanted))
+    rows = connection.execute(asked.group_by(_ORDER.category).order_by(_ORDER.category))
+    return {category: NanoRlc(price) for category, price in rows}
 
 
 def _shown(

@@ -42,12 +42,6 @@ def newest_deals(connection: Connection, most: int) -> list[dict[str, Any]]:
     return [json.loads(document) for (document,) in connection.execute(asked)]
 
 
-def category_indexes(connection: Connection) -> list[int]:
-    """Return the numbers of categories."""
-    asked = select(CATEGORIES.c.catid).order_by(CATEGORIES.c.catid).limit(MOST_CATEGORIES)
-    return list(connection.scalars(asked))
-
-
 def category_prices(connection: Connection) -> list[CategoryPrices]:
     """Return what categories cost, by number."""
     asked = select(CATEGORIES.c.catid, CATEGORIES.c.document)
