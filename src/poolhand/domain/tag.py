@@ -54,7 +54,7 @@ class Tag(FixedBytes):
     def unknown(self) -> tuple[int, ...]:
         """Bits that are set and have no name, lowest first."""
         left = self.bits & ~sum(1 << bit for bit in _BITS.values())
-        return tuple(bit for bit in range(8 * len(self)) if left >> bit & 1)
+        return tuple(bit for bit in range(left.bit_length()) if left >> bit & 1)
 
     @property
     def needs_tee(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.routing import compile_path
@@ -75,6 +76,7 @@ def find_page(path: str) -> FoundPage | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def is_kind(kind: str) -> bool:
     """Whether there are pages of single things of a kind, so that they can be linked."""
     return find_page(f"/{kind}/0x") is not None
