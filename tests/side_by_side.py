@@ -27,7 +27,7 @@ NETWORK: Final = frozenset(
         "sdk_market",
         "standby",
     }
-    | {"under_attack"}
+    | {"trade", "under_attack"}
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""
 LAB: Final = "status_"
