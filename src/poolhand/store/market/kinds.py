@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from poolhand.domain.market.book import Traits
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.kinds import kind_of
 from poolhand.domain.market_events import OrderSort
-from poolhand.store.market.schema import KIND_PARTIES, KINDS, ORDERS, TAG_PARTS
+from poolhand.store.market.schema import KIND, KIND_PARTIES, KINDS, ORDERS, TAG_PARTS
 from poolhand.store.market.where import hexed, in_kinds, tag_parts
 
 MOST_NAMED: Final = 200
 """Kinds that a question names; of more it asks which they are."""
 _C: Final = KINDS.c
+_FIRST: Final = insert(KINDS).returning(_C.id)
+_ONE_MORE: Final = (
+    update(KINDS)
+    .where(*(_C[name] == bindparam(f"its_{name}") for name in KIND))
+    .values(open_orders=_C.open_orders + bindparam("more"))
+    .returning(_C.id)
+)
+"""Made once: most of what a publication costs is making what the database is asked."""
 
 
 def enter(connection: Connection, traits: Traits, orders: int = 1) -> int:
     """Count orders that are open now, all with these traits; returns their kind's number."""
     members = _members(traits)
-    mine = and_(*(_C[name] == value for name, value in members.items()))
-    more = update(KINDS).where(mine).values(open_orders=_C.open_orders + orders).returning(_C.id)
-    known: int | None = connection.scalar(more)
+    mine = {f"its_{name}": value for name, value in members.items()}
+    known: int | None = connection.scalar(_ONE_MORE, {**mine, "more": orders})
     if known is not None:
         return known
-    first = insert(KINDS).values({**members, "open_orders": orders}).returning(_C.id)
-    return int(connection.execute(first).scalar_one())
+    return int(connection.execute(_FIRST, {**members, "open_orders": orders}).scalar_one())
 
 
 def leave(connection: Connection, kind: int, orders: int = 1) -> None:

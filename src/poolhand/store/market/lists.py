@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, func, select
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import BULK_VOLUME
@@ -32,6 +32,11 @@ _LISTED: Final = (
     _ORDER.published,
     _ORDER.document,
 )
+_NAMED: Final = select(*_LISTED).where(
+    _ORDER.sort == bindparam("its_sort"),
+    _ORDER.order_hash.in_(bindparam("names", expanding=True)),
+)
+"""Orders by name, made once."""
 FEW: Final = 200
 """So many orders are sorted; in a longer list the next to be shown is never far."""
 NEAR: Final = 1000
@@ -123,8 +128,8 @@ def _rows(
     names = list(connection.scalars(_part(asked, part)))
     found: dict[str, ListedOrder] = {}
     for at in range(0, len(names), _MOST_NAMES):
-        some = _ORDER.order_hash.in_(names[at : at + _MOST_NAMES])
-        rows = connection.execute(select(*_LISTED).where(_ORDER.sort == sort.value, some))
+        some = {"its_sort": sort.value, "names": names[at : at + _MOST_NAMES]}
+        rows = connection.execute(_NAMED, some)
         found |= {row.order_hash: _listed(*row) for row in rows}
     return tuple(found[name] for name in names)
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    bindparam,
     delete,
     func,
     insert,
@@ -31,6 +32,15 @@ from poolhand.wire.market_orders import market_order, read_market_order
 
 _C: Final = ORDERS.c
 _IS_OPEN: Final = _C.open_in.is_not(None)
+_NEW: Final = insert(ORDERS)
+_FIND: Final = select(ORDERS).where(
+    _C.sort == bindparam("its_sort"), _C.order_hash == bindparam("name")
+)
+_COUNT_OPEN: Final = {
+    sort: select(func.count()).where(open_in(sort), _C.signer == bindparam("by"))
+    for sort in OrderSort
+}
+"""What each publication asks, made once."""
 DOUBTFUL: Final = 2**62
 """``read_at`` of an order that was judged on a block which is gone: to be judged anew."""
 _MOST_NAMES: Final = 500
@@ -47,8 +57,9 @@ class BookRow:
 
 def find(connection: Connection, sort: OrderSort, name: OrderHash) -> BookRow | None:
     """Return an order in any status."""
-    asked = select(ORDERS).where(_C.sort == sort.value, _C.order_hash == hexed(name))
-    row = connection.execute(asked).mappings().first()
+    row = (
+        connection.execute(_FIND, {"its_sort": sort.value, "name": hexed(name)}).mappings().first()
+    )
     return None if row is None else _row(row)
 
 
@@ -96,8 +107,7 @@ def _in_parts(
 
 def count_open(connection: Connection, sort: OrderSort, signer: Address) -> int:
     """Return how many open orders of a sort a signer has."""
-    asked = select(func.count()).where(open_in(sort), _C.signer == hexed(signer))
-    return connection.scalar(asked) or 0
+    return connection.scalar(_COUNT_OPEN[sort], {"by": hexed(signer)}) or 0
 
 
 def needing(
@@ -142,7 +152,7 @@ def put(connection: Connection, entry: BookOrder, at: BlockNumber, n: int | None
     if entry.status is BookStatus.OPEN:
         members["kind"] = kinds.enter(connection, traits_of(entry.order))
     if n is None:
-        connection.execute(insert(ORDERS).values(members))
+        connection.execute(_NEW, members)
     else:
         connection.execute(update(ORDERS).where(_C.n == n).values(members))
 

@@ -91,7 +91,7 @@ ORDERS: Final = Table(
 )
 """Orders; ``resource`` is what is sold, of a request its requester."""
 KIND_PARTIES: Final = ("app", "dataset", "workerpool", "requester")
-_KIND: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
+KIND: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
 KINDS: Final = Table(
     "kinds",
     BOOK,
@@ -102,7 +102,7 @@ KINDS: Final = Table(
         Column(name, BigInteger, nullable=False)
         for name in ("category", "trust", *TAG_PARTS, "bulk", "open_orders")
     ),
-    UniqueConstraint(*_KIND, name="uq_kinds"),
+    UniqueConstraint(*KIND, name="uq_kinds"),
     Index("ix_kinds_category", "sort", "category"),
     sqlite_autoincrement=True,
 )
