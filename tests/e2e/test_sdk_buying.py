@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from e2e_world import WEB, wait_until
 from eth_account import Account
-from sdk_project import HERE, Project
+from sdk_project import HERE, Project, at_once
 from sdk_trade import (
     APP_PRICE,
     DATA,
@@ -47,10 +47,14 @@ KEEPS_TASK = "0x60043560005500"
 
 def run(trade: Trade, *terms: str) -> dict:
     """Buy one task with ``iexec app run``, from the orders that the market has."""
-    assert trade.app_order
-    assert trade.pool_order
+    ready(trade)
     pool = ("--workerpool", trade.network.info.workerpool)
     return trade.buyer.ok("app", "run", trade.app.address, *pool, "--force", *terms)
+
+
+def ready(trade: Trade) -> None:
+    """Have a buyer with stake, and orders of the app and of the pool in the market."""
+    assert all(at_once(lambda: trade.app_order, lambda: trade.pool_order, lambda: trade.buyer))
 
 
 def result_of(archive: Path | bytes) -> dict:
@@ -163,6 +167,23 @@ def test_a_bag_of_five_is_filled_with_published_orders(trades):
         book = buyer.ok("order", "show", "--app", trade.app_order, "--deals")["apporder"]
         assert filled["dealid"] in [deal["dealid"] for deal in book["deals"]["lastDeals"]]
         assert book["remaining"] <= 95
+
+    trades.each(check)
+
+
+@pytest.mark.iexec("app request-execution", "order show", "deal show")
+def test_a_request_is_matched_by_whoever_serves_the_market(trades):
+    def check(trade):
+        ready(trade)
+        buyer = trade.buyer
+        terms = ("--args", "for anybody", "--trust", "1", "--force")
+        terms += ("--app-price", str(APP_PRICE), "--workerpool-price", str(POOL_PRICE))
+        order = buyer.ok("app", "request-execution", trade.app.address, *terms)["orderHash"]
+        trade.await_order("request", order, "filled")
+        told = buyer.ok("order", "show", "--request", order, "--deals")["requestorder"]
+        (deal,) = told["deals"]["lastDeals"]
+        shown = buyer.ok("deal", "show", deal["dealid"], "--watch")
+        assert [task["statusName"] for task in shown["tasks"]] == ["COMPLETED"]
 
     trades.each(check)
 
