@@ -74,6 +74,10 @@ async def test_deal_and_first_tasks_come_in_one_block_and_the_answer_names_the_d
     assert str(deal.deal_id) == told["deal_id"]
     statuses = {world.view(name).status for _, name in deal.tasks()}
     assert statuses == {ChainTaskStatus.ACTIVE}
+    for _, name in deal.tasks():
+        (paid,) = world.task(name).transactions
+        assert (paid.kind, paid.gas) == ("initialize", 300_000)
+    assert world.scheduler.gas_budget.spent == 0  # gas is free here
     assert {type(call) for call in world.calls()} >= {MatchOrders, Initialize}
 
 

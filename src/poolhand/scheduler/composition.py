@@ -209,6 +209,7 @@ class Scheduler:
         )
         self.purchases = SignedPurchases(
             settings,
+            self.engine,
             sender,
             domain,
             reads,
@@ -217,7 +218,6 @@ class Scheduler:
             self.gas_budget,
             now,
             lambda: time.head,
-            boundary,
         )
         self._summary = SummaryTeller(
             self.engine.index, self.settled, lambda: takers.slots, reads, settings.workerpool, now
@@ -314,6 +314,7 @@ class Scheduler:
                 looks.keep_looking,
                 self.transactions.keep_sending,
                 self.purchases.keep_following,
+                self.purchases.keep_telling,
                 partial(self.chain_feed.follow_events, settings.start_block),
                 self.chain_feed.follow_heads,
                 partial(self.appraisal.keep_watch, watcher),

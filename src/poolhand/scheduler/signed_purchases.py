@@ -9,6 +9,7 @@ whatever crashes; a task whose initialization was lost is initialized as any oth
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -26,7 +27,7 @@ from poolhand.domain.errors import (
     Reverted,
 )
 from poolhand.domain.hashes import task_id
-from poolhand.domain.ids import Address, DealId, TxHash
+from poolhand.domain.ids import Address, DealId, TaskId, TxHash
 from poolhand.domain.onchain import Head, Initialize, Receipt
 from poolhand.domain.orders.matches_under_way import MatchesUnderWay, SendingQuota
 from poolhand.domain.orders.matching import Match
@@ -39,9 +40,11 @@ from poolhand.domain.orders.signed_purchase import (
     matched_whole,
 )
 from poolhand.domain.packing import OVERHEAD, GasPerTask, room
+from poolhand.domain.task.machine import Mined
+from poolhand.domain.task.model import Transaction
 from poolhand.domain.units import Gas, UnixSeconds, Wei
-from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import FollowUp, PostingSender
+from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.preflight import Asked, Preflight
@@ -51,6 +54,8 @@ from poolhand.settings.pool import PoolSettings
 
 TASK_GAS: Final = Gas(270_000)
 """Limit for the initialization of one task, half as much again as it takes (PoCo 6.1)."""
+MOST_UNTOLD: Final = 10_000
+"""Tasks whose beginning is mined and whose deal was not read yet."""
 log = structlog.get_logger()
 
 
@@ -65,6 +70,7 @@ class SignedPurchases:
 
     Args:
         settings: The pool owner's.
+        engine: Told what the initialization of its tasks took.
         sender: The owner's wallet.
         domain: Under which orders are signed.
         reads: Of the chain, for no more than its provider bears.
@@ -73,12 +79,12 @@ class SignedPurchases:
         gas_budget: Told what was spent; says what must be left.
         now: The chain's time.
         head: Returns the newest block.
-        boundary: Takes what nobody expected of one purchase.
     """
 
     def __init__(
         self,
         settings: PoolSettings,
+        engine: Engine,
         sender: PostingSender,
         domain: Domain,
         reads: OrderReads,
@@ -87,16 +93,18 @@ class SignedPurchases:
         gas_budget: GasBudget,
         now: Callable[[], UnixSeconds],
         head: Callable[[], Head | None],
-        boundary: FaultBoundary,
     ) -> None:
         self._settings, self._sender, self._domain = settings, sender, domain
         self._reads, self._pricing, self._preflight = reads, pricing, preflight
         self._gas_budget, self._now, self._head = gas_budget, now, head
-        self._boundary = boundary
+        self._engine, self._boundary = engine, engine.boundary
         self._quota = SendingQuota(settings.purchases_per_hour, settings.all_purchases_per_hour)
         self._under_way = MatchesUnderWay(domain)
         self._asked: dict[DealId, asyncio.Task[TxHash | None]] = {}
         self._sent: asyncio.Queue[tuple[DealId, Address, FollowUp]] = asyncio.Queue()
+        self._untold: OrderedDict[TaskId, Transaction] = OrderedDict()
+        self._begun: asyncio.Queue[TaskId] = asyncio.Queue()
+        engine.changed.connect(self._changed)
 
     async def hand_in(self, orders: MatchOrders, caller: str) -> tuple[DealId, TxHash | None]:
         """Send a purchase, once; returns when its transactions are out.
@@ -220,9 +228,34 @@ class SignedPurchases:
                 if match is None:
                     self._quota.failed(requester, self._now())
                     log.warning("purchase_failed", deal_id=str(name), requester=str(requester))
-                await self._outcome(first.purpose)
+                begun = await self._outcome(first.purpose)
+                if begun is not None:
+                    self._note(first, begun)
         finally:
             self._under_way.end(name)
+
+    def _note(self, first: FollowUp, receipt: Receipt) -> None:
+        """Note what the beginning of tasks took, for when the engine has them."""
+        paid = receipt.gas_used, receipt.gas_price
+        mined = Transaction("initialize", receipt.tx_hash, receipt.block, *paid)
+        assert isinstance(first.call, Initialize)
+        for name in [task_id(deal_id, index) for deal_id, index in first.call.tasks]:
+            self._untold[name] = mined
+            self._changed(name)
+        while len(self._untold) > MOST_UNTOLD:
+            self._untold.popitem(last=False)
+
+    def _changed(self, name: TaskId) -> None:
+        if name in self._untold and name in self._engine.tasks:
+            self._begun.put_nowait(name)
+
+    async def keep_telling(self) -> None:
+        """Tell the engine what the beginning of its tasks took, for ever."""
+        while True:
+            name = await self._begun.get()
+            mined, task = self._untold.pop(name, None), self._engine.tasks.get(name)
+            if mined is not None and task is not None:
+                self._engine.feed(name, Mined(task.now, mined))
 
     async def _outcome(self, purpose: str) -> Receipt | None:
         """Wait for a transaction's end and count what it took; None where it came to nothing."""
