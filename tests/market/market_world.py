@@ -100,6 +100,11 @@ def hash_of(order: Any) -> OrderHash:
     return order_hash(DOMAIN, order)
 
 
+def refused(answer: httpx.Response, status: int, text: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.json() == {"ok": False, "error": text}
+
+
 @dataclass
 class Market:
     """A market, the chain under it, and a client."""
