@@ -87,6 +87,8 @@ def templates() -> Environment:
     found.globals |= {name: getattr(words, name) for name in _WORDS}
     found.globals |= {"asset": asset_place, "is_kind": is_kind, "sections": SECTIONS}
     found.globals["parts"] = found.get_template("parts.html").module
+    for name in found.list_templates():
+        found.get_template(name)  # now, and not while the first reader and the loop wait for it
     return found
 
 
