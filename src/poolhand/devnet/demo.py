@@ -154,14 +154,14 @@ async def demonstrate(
     async with open_requester(
         replace(settings, pool_url=None, market_url=info.market_url)
     ) as buyer:
-        before = await _money(buyer, info)
+        before, pool = await _money(buyer, info), Address.parse(info.workerpool)
         progress("registering apps and dataset on chain")
         wishes = {
             WORDS: await _words(buyer, info),
-            FRACTAL: Wish(await _app(buyer, info, FRACTAL), args="--seed 7"),
+            FRACTAL: Wish(await _app(buyer, info, FRACTAL), args="--seed 7", workerpool=pool),
         }
         progress(f"waiting until the pool is for sale in the market at {info.market_url}")
-        await for_sale(buyer.market, Address.parse(info.workerpool), wishes[WORDS].trust)
+        await for_sale(buyer.market, pool, wishes[WORDS].trust)
         progress("buying there: signing and matching orders")
         deals = {name: (await buyer.buy(wish)).deal for name, wish in wishes.items()}
     async with open_requester(settings) as requester:
@@ -201,7 +201,8 @@ async def _words(requester: Requester, info: DevnetInfo) -> Wish:
     url = f"{info.files_url}/{source.name}"
     dataset = await requester.deploy_dataset(url, source.stem, file=file)
     app = await _app(requester, info, WORDS)
-    return Wish(app, dataset=dataset.address, args="--top 5", trust=Trust(10))
+    pool = Address.parse(info.workerpool)
+    return Wish(app, dataset=dataset.address, args="--top 5", trust=Trust(10), workerpool=pool)
 
 
 async def _app(requester: Requester, info: DevnetInfo, name: str) -> Address:
