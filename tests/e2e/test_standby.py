@@ -132,7 +132,15 @@ async def test_a_leader_killed_in_mid_task_is_followed_by_the_other(rivals, netw
     await nothing_was_sent_twice(network, before)
 
 
+def on_sale(network) -> set[str]:
+    """The orders that whoever leads has for sale; it knows each that the market shows."""
+    done = network.cli("pool", "orders", "--json")
+    told = done.json if done.code == 0 else {"orders": ()}
+    return {each["order_hash"] for each in told["orders"] if each["for_sale"]}
+
+
 async def test_a_frozen_leader_that_wakes_writes_and_sends_nothing(rivals, network, long):
+    signed = wait_until(lambda: on_sale(network))
     before = await sent_by_owner(network)
     task_id = _buy(network, long, "--args", "frozen", "--trust", "10")
     wait_until(lambda: rivals.computing(task_id))
@@ -148,3 +156,4 @@ async def test_a_frozen_leader_that_wakes_writes_and_sends_nothing(rivals, netwo
     watched = network.ok("task", "watch", task_id, seconds=200)
     assert watched["status"] == "COMPLETED"
     await nothing_was_sent_twice(network, before)
+    wait_until(lambda: signed <= on_sale(network))  # the successor sells by the same orders
