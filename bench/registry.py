@@ -29,6 +29,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "bag": Measurement("a bag of tasks from the deal to the last payment"),
     "worker_memory": Measurement("a worker after 1,000 tasks", needs_engine=True),
     "overhead": Measurement("overhead per task on a real network", needs_engine=True),
+    "buying": Measurement("buying in the market, beside a pool that is known", needs_engine=True),
     "lost": Measurement("a frozen worker replaced", needs_engine=True),
     "containers": Measurement("our care for a container", needs_engine=True),
 }
@@ -117,6 +118,10 @@ FIGURES: Final = (
     Figure("  processor of each", "market.list_cpu_ms", "market", unit="ms"),
     Figure("signed orders published a second", "market.publish_per_s", "market", ">= 200", "31"),
     Figure("  processor of each", "market.publish_cpu_ms", "market", "< 5", unit="ms"),
+    Figure("buying in the market: more than of a pool", "buying.more_s", "buying",
+           "< 0.3", "none", "s"),
+    Figure("  bought of a known pool, until it is sent", "buying.pool_s", "buying", unit="s"),
+    Figure("  more of the buyer's processor", "buying.more_cpu_ms", "buying", unit="ms"),
     Figure("import of the command line", "start.import_s", "start", "< 0.15", "0.24", "s"),
     Figure("`poolhand wallet list`", "start.list_s", "start", "< 0.4", "1.0", "s"),
     Figure("lost worker replaced, p50", "lost_worker_replaced_s.p50", "lost", "< 30", "17", "s"),
