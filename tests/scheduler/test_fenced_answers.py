@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
 from poolhand.ports.lead import LeadLost
 from poolhand.scheduler.front import FencedApp
-from poolhand.transport.asgi import application
+from poolhand.transport.asgi import application, service_router
 from poolhand.transport.guarded_socket import GUARD, Guard
 from poolhand.transport.session_server import SocketOutlet
 
@@ -47,7 +46,7 @@ async def test_nothing_is_answered_once_the_lead_is_lost(fence):
 
 async def test_an_order_that_was_signed_before_a_freeze_does_not_leave_after_it(fence):
     """Its successor may have sold the same since, and knows nothing of this one."""
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/order")
     async def order():
@@ -61,7 +60,7 @@ async def test_an_order_that_was_signed_before_a_freeze_does_not_leave_after_it(
 
 
 async def test_what_leads_is_answered_as_it_is(fence):
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/order", status_code=201)
     async def order():

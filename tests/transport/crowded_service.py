@@ -8,14 +8,12 @@ import asyncio
 import resource
 import sys
 
-from fastapi import APIRouter
-
 from poolhand import observe
-from poolhand.transport.asgi import application
+from poolhand.transport.asgi import application, service_router
 from poolhand.transport.listen import serve
 from poolhand.transport.waiting import ServiceLimits, WaitingRoom
 
-router = APIRouter()
+router = service_router()
 FAR = WaitingRoom(1_000, 1_000)
 
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request, WebSocket
+from fastapi import Request, WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 import poolhand
 from poolhand.domain.errors import BrokenPrecondition, Malformed, Raced, Refused, Unavailable
 from poolhand.domain.text import is_plain
-from poolhand.transport.asgi import application, hosts_of
+from poolhand.transport.asgi import application, hosts_of, service_router
 from poolhand.transport.listen import CannotListen, PortBusy, ServiceFailed, bind, port_of, serve
 
-router = APIRouter()
+router = service_router()
 FAULTS = {
     "refused": Refused("wrong"),
     "malformed": Malformed("odd"),
@@ -229,7 +229,7 @@ async def test_a_web_page_cannot_open_the_workers_socket():
 
 
 async def test_stopping_lets_a_request_under_way_end():
-    entered, leave, slow = asyncio.Event(), asyncio.Event(), APIRouter()
+    entered, leave, slow = asyncio.Event(), asyncio.Event(), service_router()
 
     @slow.get("/slow")
     async def answer() -> int:

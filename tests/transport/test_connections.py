@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import Request
 from session_world import until
 from starlette.responses import Response
 
-from poolhand.transport.asgi import application
+from poolhand.transport.asgi import application, service_router
 from poolhand.transport.listen import serve
 from poolhand.transport.waiting import ServiceLimits, WaitingRoom
 
@@ -35,7 +35,7 @@ class Leave(asyncio.Event):
 
 
 def routes(leave: Leave):
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/health")
     async def health() -> bool:

@@ -19,6 +19,7 @@ from poolhand.results.intake import Intake
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.ranges import asked_part
 from poolhand.results.rules import ResultClaim
+from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import AddressText, TaskIdText
 from poolhand.wire.results_api import FileInResult, ResultInfo, ResultsHealth, StoredResult
 
@@ -45,7 +46,7 @@ def routes(
     intake: Intake, metrics: ResultsMetrics, facts: HubFacts, trouble: Callable[[], str]
 ) -> APIRouter:
     """Return every endpoint; ``trouble`` tells why the chain cannot be read, or nothing."""
-    router = APIRouter()
+    router = service_router()
     _uploads(router, intake, metrics)
     _downloads(router, intake, metrics)
     _health(router, metrics, facts, trouble)

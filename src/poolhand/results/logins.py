@@ -20,6 +20,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from poolhand.domain.ids import Address
+from poolhand.transport.asgi import service_router
 from poolhand.transport.sign_ins import NotSignedIn, SignIns
 from poolhand.wire.json_models import AddressText
 
@@ -52,7 +53,7 @@ def login_routes(sign_ins: SignIns, secret: Callable[[], bytes]) -> APIRouter:
         sign_ins: Knows who asks.
         secret: Reads what tokens are signed with; it may wait for a disk.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/results/challenge")
     async def challenge(

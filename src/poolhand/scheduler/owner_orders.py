@@ -21,6 +21,7 @@ from poolhand.ports.chain import TransactionSender
 from poolhand.scheduler.api.drain import DrainTeller
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.transport.asgi import service_router
 from poolhand.transport.bearer import bearer_guard
 from poolhand.wire.pool_drain import DrainOrder, DrainStanding
 
@@ -75,7 +76,7 @@ class OwnerDeposits:
 def owner_routes(deposits: OwnerDeposits, drains: DrainTeller, token: str) -> APIRouter:
     """Return the endpoints that take the owner's orders."""
     guard = Depends(bearer_guard(token, NotTheOwner))
-    router = APIRouter(dependencies=[guard], include_in_schema=False)
+    router = service_router(dependencies=[guard], include_in_schema=False)
 
     @router.post("/v1/deposit")
     async def deposit(

@@ -26,6 +26,7 @@ from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.followed_tasks import FollowedTasks
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.views import show_deal, show_task
+from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import DealNews, PoolConfig, PoolHealth, TaskNews
 
 
@@ -67,8 +68,8 @@ class StandbyOffice:
 
 def standby_routes(office: StandbyOffice) -> APIRouter:
     """Return every endpoint but the workers' own."""
-    router = APIRouter()
-    router.include_router(status_routes())
+    router = service_router()
+    router.routes.extend(status_routes().routes)
     _pool(router, office)
     _tasks(router, office)
     _health(router, office)

@@ -64,6 +64,17 @@ class ForeignHost(Refused):
     http_status = 403
 
 
+def service_router(**options: Any) -> APIRouter:
+    """Return a router for endpoints of ``application``, which takes them as they are.
+
+    FastAPI's own way, to include a router into an application, makes every endpoint anew.
+
+    Args:
+        options: Of FastAPI's router.
+    """
+    return APIRouter(responses=FAULTS, default_response_class=JsonAnswer, **options)
+
+
 def application(
     title: str,
     routes: Iterable[APIRouter | BaseRoute],
@@ -76,7 +87,7 @@ def application(
 
     Args:
         title: Shown in its OpenAPI document (``/openapi.json``, ``/docs``).
-        routes: Routers and, for WebSockets, plain routes.
+        routes: Routers (``service_router``) and, for WebSockets, plain routes.
         max_body: Bytes of a request body.
         hosts: Names under which it may be asked, see ``hosts_of``; None: any.
         lifespan: Runs around the service.
@@ -91,10 +102,7 @@ def application(
     )
     app.router.routes.append(api_page(app))
     for route in routes:
-        if isinstance(route, APIRouter):
-            app.include_router(route, responses=FAULTS)
-        else:
-            app.router.routes.append(route)
+        app.router.routes.extend(route.routes if isinstance(route, APIRouter) else (route,))
     app.add_exception_handler(PoolhandError, _tell_fault)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(HTTPException, _tell_http)

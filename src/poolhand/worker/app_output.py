@@ -20,6 +20,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import MOST_LINE, ContainerRuntime, ContainerUse, LogLine
+from poolhand.transport.asgi import service_router
 from poolhand.transport.bearer import bearer_guard
 from poolhand.worker.control_page import NoOrderToken
 
@@ -51,7 +52,7 @@ def output_routes(
         container: Names that of a task.
         token: Of whoever may ask.
     """
-    router = APIRouter(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
+    router = service_router(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
 
     @router.get("/v1/tasks/{task_id}/output")
     async def output(

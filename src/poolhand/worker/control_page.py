@@ -14,6 +14,7 @@ from fastapi import APIRouter, Body, Depends
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc
+from poolhand.transport.asgi import service_router
 from poolhand.transport.bearer import bearer_guard
 from poolhand.wire.messages import SENTENCE
 from poolhand.worker.control import Control
@@ -36,7 +37,7 @@ class NoOrderToken(Refused):
 
 def control_routes(control: Control, depositor: Depositor, token: str) -> APIRouter:
     """Return the endpoints that give orders; each answers with what has become of it."""
-    router = APIRouter(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
+    router = service_router(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
 
     def told() -> dict[str, Any]:
         return {"paused": control.pause_reason, "draining": control.is_draining}

@@ -20,6 +20,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
+from poolhand.transport.asgi import service_router
 from poolhand.worker.head_watch import HeadWatch
 from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
 from poolhand.worker.pool_member import PoolMember
@@ -127,7 +128,7 @@ def routes(teller: WorkerTeller, registry: CollectorRegistry) -> APIRouter:
         teller: Says how the worker is.
         registry: What is measured.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/", include_in_schema=False)
     async def front() -> HTMLResponse:

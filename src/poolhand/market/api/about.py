@@ -17,6 +17,7 @@ from poolhand.domain.market.refusals import collection
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market.kinds import open_counts
+from poolhand.transport.asgi import service_router
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire import market_forms as forms
 from poolhand.wire.challenge_json import typed_challenge
@@ -27,7 +28,7 @@ from poolhand.wire.market_schemas import ADDRESS
 
 def about_routes(parts: MarketParts) -> APIRouter:
     """Return the routes."""
-    router, route = APIRouter(), AboutRoutes(parts)
+    router, route = service_router(), AboutRoutes(parts)
     address = QueryParameter("address", "who is going to sign", ADDRESS, required=True)
     add_route(router, "/challenge", route.challenge, ChallengeAnswer, (CHAIN_ID, address))
     add_route(router, "/metrics", route.metrics, MarketMetrics, (CHAIN_ID,))

@@ -23,6 +23,7 @@ from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market import history, looks
 from poolhand.store.market.database import BookConnection
+from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import AccountAnswer, SearchAnswer
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 
 def account_routes(parts: MarketParts) -> APIRouter:
     """Return the routes."""
-    router, route = APIRouter(), AccountRoutes(parts)
+    router, route = service_router(), AccountRoutes(parts)
     name = QueryParameter("q", "an address, or a hash of 32 bytes", NAME, required=True)
     add_route(router, "/accounts/{address}", route.account, AccountAnswer, (CHAIN_ID,))
     add_route(router, "/search", route.search, SearchAnswer, (CHAIN_ID, name))

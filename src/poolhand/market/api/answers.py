@@ -27,15 +27,16 @@ MOST_WORDS: Final = 2_000
 """Characters of a fault's text."""
 log = structlog.get_logger()
 
+_TOLD: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/MarketFault"}}}
 FAULTS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": MarketFault, "description": "a parameter is missing or has another form"},
-    403: {"model": MarketFault, "description": "no authorization, or a rule of the book"},
-    404: {"model": MarketFault, "description": "there is no such thing"},
-    413: {"model": MarketFault, "description": "the request is too large"},
-    429: {"model": MarketFault, "description": "too many requests of this client"},
-    500: {"model": MarketFault, "description": "chain or database do not answer"},
+    403: {"content": _TOLD, "description": "no authorization, or a rule of the book"},
+    404: {"content": _TOLD, "description": "there is no such thing"},
+    413: {"content": _TOLD, "description": "the request is too large"},
+    429: {"content": _TOLD, "description": "too many requests of this client"},
+    500: {"content": _TOLD, "description": "chain or database do not answer"},
 }
-"""What every route may answer besides."""
+"""What every route may answer besides; the first names the form, FastAPI makes it by the name."""
 
 
 def good(members: Mapping[str, Any]) -> JSONResponse:

@@ -18,6 +18,7 @@ from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market import lists
 from poolhand.store.market.deals import find_deal, list_deals
+from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_api import (
@@ -34,7 +35,7 @@ from poolhand.wire.market_schemas import whole_schema
 
 def deal_routes(parts: MarketParts) -> APIRouter:
     """Return the routes of what happened on chain."""
-    router, route = APIRouter(), ChainRoutes(parts)
+    router, route = service_router(), ChainRoutes(parts)
     category = QueryParameter("category", "number of the category", whole_schema(), required=True)
     add_route(router, "/deals", route.deals, DealList, queries.DEAL_PARAMETERS)
     add_route(router, "/deals/{dealid}", route.deal, DealAnswer, (CHAIN_ID,))

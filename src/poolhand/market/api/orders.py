@@ -25,6 +25,7 @@ from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route, body_of
 from poolhand.store.market import orders
 from poolhand.store.market.lists import ListedOrder, list_orders
+from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire.market_api import (
     LIST_ANSWERS,
@@ -43,7 +44,7 @@ TARGETS = ", ".join(UnpublishTarget)
 
 def order_routes(parts: MarketParts) -> APIRouter:
     """Return the routes of every collection."""
-    router = APIRouter()
+    router = service_router()
     for sort in OrderSort:
         _add_collection(router, parts, sort)
     return router

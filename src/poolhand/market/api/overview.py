@@ -15,6 +15,7 @@ from poolhand.store.market.database import BookConnection
 from poolhand.store.market.history import latest_events
 from poolhand.store.market.kinds import open_counts
 from poolhand.store.market.newest import CategoryPrices, category_prices, newest_deals
+from poolhand.transport.asgi import service_router
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import MarketOverview
 from poolhand.wire.market_queries import CHAIN_ID
@@ -25,7 +26,7 @@ NEWEST: Final = 12
 
 def overview_routes(parts: MarketParts) -> APIRouter:
     """Return the route."""
-    router, route = APIRouter(), OverviewRoute(parts)
+    router, route = service_router(), OverviewRoute(parts)
     add_route(router, "/overview", route.overview, MarketOverview, (CHAIN_ID,))
     return router
 

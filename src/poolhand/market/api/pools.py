@@ -21,6 +21,7 @@ from poolhand.market.api.asking import MarketParts, add_route, body_of
 from poolhand.market.pool_register import PoolRegister
 from poolhand.store.market import pools
 from poolhand.store.market.pools import PoolRow
+from poolhand.transport.asgi import service_router
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire import market_forms as forms
 from poolhand.wire.market_json import iso_moment
@@ -41,7 +42,7 @@ _TOLD: Final = 2_000
 
 def pool_routes(parts: MarketParts, register: PoolRegister) -> APIRouter:
     """Return the routes."""
-    router, route = APIRouter(), PoolRoutes(parts, register)
+    router, route = service_router(), PoolRoutes(parts, register)
     add_route(router, "/pools", route.list, PoolList, (CHAIN_ID, *PAGING))
     add_route(router, "/pools/{address}", route.find, PoolAnswer, (CHAIN_ID,))
     add_route(

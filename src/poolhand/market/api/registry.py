@@ -36,6 +36,7 @@ from poolhand.store.market.registered import (
     newest_assets,
     pools_there_first,
 )
+from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
@@ -54,7 +55,7 @@ log = structlog.get_logger()
 
 def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
     """Return the routes; ``now`` tells milliseconds since 1970."""
-    router, texts = APIRouter(), AssetTexts(parts.registry)
+    router, texts = service_router(), AssetTexts(parts.registry)
     for sort in SORTS:
         route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]

@@ -25,6 +25,7 @@ from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market import history, looks
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.deals import find_deal
+from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
@@ -37,7 +38,7 @@ MOST_LINK = 2_048
 
 def task_routes(parts: MarketParts) -> APIRouter:
     """Return the routes."""
-    router, route = APIRouter(), TaskRoutes(parts)
+    router, route = service_router(), TaskRoutes(parts)
     add_route(router, "/deals/{dealid}/tasks", route.of_deal, DealTasks, (CHAIN_ID, *PAGING))
     add_route(router, "/tasks/{taskid}", route.task, TaskAnswer, (CHAIN_ID,))
     return router

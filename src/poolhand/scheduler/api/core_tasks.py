@@ -24,6 +24,7 @@ from poolhand.scheduler.core_views import (
     show_core_replicate,
     show_core_task,
 )
+from poolhand.transport.asgi import service_router
 from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.core_api import CoreLogs, CoreOutput, CoreReplicate, CoreTask
 from poolhand.wire.json_models import AddressText, TaskIdText
@@ -111,7 +112,7 @@ class CoreTasks:
 
 def core_routes(tasks: CoreTasks) -> APIRouter:
     """Return the endpoints."""
-    router = APIRouter()
+    router = service_router()
     for path, told in (
         ("/tasks/logs/challenge", tasks.challenge),
         ("/tasks/{task_id}", tasks.task),

@@ -11,6 +11,7 @@ from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.views import show_deal
+from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import DealIdText
 from poolhand.wire.pool_api import DealNews
 
@@ -23,7 +24,7 @@ def deal_routes(deals: Deals, settled: SettledTasks, known: KnownTasks) -> APIRo
         settled: Has those that are over.
         known: Finds their tasks.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/deals/{deal_id}")
     async def deal(deal_id: DealIdText) -> DealNews:

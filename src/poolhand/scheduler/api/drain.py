@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from poolhand.scheduler.draining import DrainWish, PoolDrain
 from poolhand.scheduler.market_sale import MarketSale
+from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_drain import DrainOrder, DrainStanding
 
 
@@ -49,7 +50,7 @@ class DrainTeller:
 
 def drain_routes(teller: DrainTeller) -> APIRouter:
     """Return the endpoint for everybody."""
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/drain")
     async def drain() -> DrainStanding:

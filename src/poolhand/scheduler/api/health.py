@@ -15,6 +15,7 @@ from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.pricing import Pricing
 from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.worker_directory import WorkerDirectory
+from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import DepositStanding, GasStanding, PoolHealth, PoolReady
 
 _METRICS: Final[dict[int | str, dict[str, Any]]] = {
@@ -63,7 +64,7 @@ def health_routes(health: Callable[[], PoolHealth], registry: CollectorRegistry)
         health: Says how the pool is.
         registry: What is measured.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/health")
     async def told() -> PoolHealth:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from poolhand.domain.orders.for_sale import OrderForSale
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.market_stall import MarketStall
+from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import MarketOfPool, OrderOnSale, OrdersOnSale
 
 NOT_YET = "no market shows it yet"
@@ -14,7 +15,7 @@ NOT_YET = "no market shows it yet"
 
 def order_routes(sale: MarketSale) -> APIRouter:
     """Return the endpoint."""
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/orders")
     async def orders() -> OrdersOnSale:

@@ -6,13 +6,14 @@ from fastapi import APIRouter, Request
 
 from poolhand.scheduler.api.selling import caller_of
 from poolhand.scheduler.signed_purchases import SignedPurchases
+from poolhand.transport.asgi import service_router
 from poolhand.wire.order_json import decode_match
 from poolhand.wire.purchase_api import SentPurchase, SignedPurchase
 
 
 def purchase_routes(purchases: SignedPurchases) -> APIRouter:
     """Return the endpoint that takes purchases."""
-    router = APIRouter()
+    router = service_router()
 
     @router.post("/v1/purchases")
     async def hand_in(purchase: SignedPurchase, request: Request) -> SentPurchase:

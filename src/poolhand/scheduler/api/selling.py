@@ -15,6 +15,7 @@ from poolhand.ports.chain import HubFacts
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import Pricing
 from poolhand.settings.pool import PoolSettings
+from poolhand.transport.asgi import service_router
 from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.json_models import AddressText, TagText
 from poolhand.wire.order_json import encode_order
@@ -59,7 +60,7 @@ def selling_routes(config: PoolConfig, pricing: Pricing) -> APIRouter:
         config: What the pool says of itself; how high a trust it sells follows its workers.
         pricing: Makes the orders.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/config")
     async def told() -> PoolConfig:

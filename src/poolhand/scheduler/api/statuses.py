@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from poolhand.domain.replicate.status import EDGES, ROWS
+from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import StatusMeaning
 
 
 def status_routes() -> APIRouter:
     """Return the endpoint that explains statuses."""
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/statuses")
     async def statuses() -> list[StatusMeaning]:

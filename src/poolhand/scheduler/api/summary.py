@@ -16,6 +16,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.task_index import TaskIndex
+from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import PoolSummary
 
 LATEST: Final = 50
@@ -86,7 +87,7 @@ class SummaryTeller:
 
 def summary_routes(teller: SummaryTeller) -> APIRouter:
     """Return the endpoint."""
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/summary")
     async def summary() -> PoolSummary:

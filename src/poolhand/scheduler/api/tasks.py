@@ -13,6 +13,7 @@ from poolhand.scheduler.api.errors import NotPublic
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.task_history import TaskHistories
+from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import TaskIdText
 from poolhand.wire.pool_api import HiddenTask, Printed, PrintedByWorker, TaskNews
 
@@ -25,7 +26,7 @@ def task_routes(known: KnownTasks, teller: TaskTeller, histories: TaskHistories)
         teller: Puts them into words.
         histories: What the chain tells of them.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/tasks")
     async def tasks(
@@ -63,7 +64,7 @@ def log_routes(
         known: Finds the tasks.
         logs: By task and worker; None where the pool keeps them to itself.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/tasks/{task_id}/logs")
     async def told(task_id: TaskIdText) -> PrintedByWorker:

@@ -10,6 +10,7 @@ from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.views import show_idle, show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
+from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import AddressText
 from poolhand.wire.pool_api import ConnectedWorkers, WorkerNews
 
@@ -22,7 +23,7 @@ def worker_routes(directory: WorkerDirectory, index: TaskIndex, placement: Place
         index: Counts the replicates that each holds.
         placement: Says why one is idle.
     """
-    router = APIRouter()
+    router = service_router()
 
     @router.get("/v1/workers")
     async def workers() -> ConnectedWorkers:
