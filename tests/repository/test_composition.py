@@ -237,3 +237,22 @@ def test_what_breaks_these_rules_is_found(file, text, check):
     tree["worker/page.py"] = ast.parse("def show(whole: Whole | None): ...\n")
     assert not check(tree)
     assert check({**tree, file: ast.parse(text)})
+
+
+def bare_routers(package: Path) -> set[str]:
+    """The files with a router that FastAPI makes: its endpoints would tell no faults."""
+    return {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("APIRouter")
+    }
+
+
+def test_every_router_tells_its_faults():
+    assert bare_routers(PACKAGE) == {"transport/asgi.py"}, "make it by service_router"
+
+
+def test_a_bare_router_is_found(tmp_path):
+    (tmp_path / "a.py").write_text("router = fastapi.APIRouter(prefix='/v1')")
+    assert bare_routers(tmp_path) == {"a.py"}
