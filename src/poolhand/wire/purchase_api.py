@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import WithJsonSchema
+
+from poolhand.domain.orders.model import AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder
 from poolhand.domain.units import NanoRlc
 from poolhand.wire.json_models import JsonDealId, JsonTxHash, Told
+from poolhand.wire.order_forms import order_form
 
 
 class SendingTerms(Told):
@@ -22,10 +26,10 @@ class SignedPurchase(Told):
     ``dataset`` is null where none is bought.
     """
 
-    app: Mapping[str, Any]
-    dataset: Mapping[str, Any] | None = None
-    workerpool: Mapping[str, Any]
-    request: Mapping[str, Any]
+    app: Annotated[Mapping[str, Any], WithJsonSchema(order_form(AppOrder))]
+    dataset: Annotated[Mapping[str, Any], WithJsonSchema(order_form(DatasetOrder))] | None = None
+    workerpool: Annotated[Mapping[str, Any], WithJsonSchema(order_form(WorkerpoolOrder))]
+    request: Annotated[Mapping[str, Any], WithJsonSchema(order_form(RequestOrder))]
 
 
 class SentPurchase(Told):

@@ -1,0 +1,42 @@
+"""How signed orders in the iExec SDK's own form look in an OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from poolhand.domain.ids import Address, FixedBytes
+from poolhand.domain.orders.eip712 import STRUCTS
+from poolhand.domain.orders.model import Order
+from poolhand.wire.json_models import Schema, hex_schema
+from poolhand.wire.order_json import MAX_NUMBER, MAX_PARAMS, MAX_SIGNATURE, SIGN
+
+_FORMS: Final[dict[str, Schema]] = {
+    "address": hex_schema(Address),
+    "uint256": {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
+            {"type": "string", "pattern": "^[0-9]{1,78}$"},
+        ]
+    },
+    "string": {"type": "string", "maxLength": MAX_PARAMS},
+    "bytes32": hex_schema(FixedBytes),
+}
+_SIGNATURE: Final[Schema] = {
+    "type": "string",
+    "pattern": "^0x([0-9a-fA-F]{2})*$",
+    "maxLength": 2 + 2 * MAX_SIGNATURE,
+}
+
+
+def order_form(kind: type[Order]) -> Schema:
+    """Return the schema of a signed order: exactly its members, and ``sign``.
+
+    That an address with capitals has them in the places that EIP-55 says, no schema can tell.
+    """
+    members = {name: _FORMS[solidity] for solidity, name in STRUCTS[kind].members}
+    return {
+        "type": "object",
+        "properties": {**members, SIGN: _SIGNATURE},
+        "required": [*members, SIGN],
+        "additionalProperties": False,
+    }
