@@ -24,6 +24,7 @@ from coincurve import PrivateKey
 from bench.figures import Sample
 from bench.frame import Job, Keys
 from bench.keep_alive import Line, line_to
+from bench.leaving import left_the_book
 from bench.lone_pool import NEVER
 from bench.made_up_book import APP, BUYER, DATASET, POOL, TAGS, address, fill
 from poolhand.chain import connect
@@ -50,6 +51,7 @@ from poolhand.wire.market_orders import market_order
 ORDERS: Final = 100_000
 PUBLISHED: Final = 4_000
 PUBLISHERS: Final = 16
+MATCHED: Final = 20
 ROUNDS: Final = 20
 """How often each list is asked for."""
 _LISTS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
@@ -81,6 +83,7 @@ class LoneBook:
     """The market's program, and a chain under it."""
 
     url: str
+    rpc: str
     child: Child
     deployed: DeployedContracts
     apps: dict[Wallet, Address] = field(default_factory=dict)
@@ -95,7 +98,8 @@ async def keys(job: Job) -> Keys:
     async with lone_book(job, wallets) as book:
         lists = await _lists(book, job)
         published = await _published(book, wallets, job.scaled(PUBLISHED))
-    return {"market": {**lists, **published}}
+        left = await _left(book, job)
+    return {"market": {**lists, **published, **left}}
 
 
 def _key(number: int) -> bytes:
@@ -129,7 +133,7 @@ async def lone_book(job: Job, wallets: list[Wallet]) -> AsyncIterator[LoneBook]:
         await child.start()
         try:
             await child.ready()
-            yield LoneBook(f"http://127.0.0.1:{port}", child, deployed, apps)
+            yield LoneBook(f"http://127.0.0.1:{port}", node.ws_url, child, deployed, apps)
         finally:
             await child.stop()
 
@@ -190,6 +194,23 @@ async def _published(book: LoneBook, wallets: list[Wallet], orders: int) -> dict
         "publish_per_s": round(total / took, 1),
         "publish_cpu_ms": round(spent / total * 1000, 2),
     }
+
+
+async def _left(book: LoneBook, job: Job) -> dict[str, float]:
+    key = bytes(derive(DEPLOYER).key)
+    seller, chain_id = Wallet.from_key(key), book.deployed.chain_id
+    async with line_to("127.0.0.1", urlsplit(book.url).port or 0) as line:
+
+        async def publish(body: bytes) -> None:
+            header = await _header(line, chain_id, PrivateKey(key), seller.address)
+            path, headers = f"/apporders?chainId={chain_id}", {"authorization": header}
+            status, told = await line.ask("POST", path, body, headers)
+            assert status == 200, told
+
+        some = job.scaled(MATCHED)
+        found = await left_the_book(book.rpc, book.deployed, seller, line, publish, some)
+    job.say(f"{some} matched orders left after {found.p95 * 1000:.0f} ms, p95")
+    return {"leaves_book_s": round(found.p95, 3)}
 
 
 def _order(app: Address, salt: int) -> AppOrder:

@@ -118,6 +118,8 @@ FIGURES: Final = (
     Figure("  processor of each", "market.list_cpu_ms", "market", unit="ms"),
     Figure("signed orders published a second", "market.publish_per_s", "market", ">= 200", "31"),
     Figure("  processor of each", "market.publish_cpu_ms", "market", "< 5", unit="ms"),
+    Figure("matched order leaves the book, p95", "market.leaves_book_s", "market", "< 1",
+           "none", "s"),
     Figure("buying in the market: more than of a pool", "buying.more_s", "buying",
            "< 0.3", "none", "s"),
     Figure("  bought of a known pool, until it is sent", "buying.pool_s", "buying", unit="s"),
