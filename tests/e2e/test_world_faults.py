@@ -155,12 +155,12 @@ def _pids(world) -> dict[str, int | None]:
     return {name: each["pid"] for name, each in told.items()}
 
 
-async def _buy(world, image: str, words: str) -> str:
+async def _buy(world, image: str, words: str, *more: str) -> str:
     """Buy a task for which both workers are needed, however their scores have risen."""
     async with world.chain() as chain:
         scores = await chain.hub.scores(_workers(world))
     trust = 1 + max(worker_weight(score) for score in scores.values())
-    bought = world.ok("run", image, "--no-wait", "--args", words, "--trust", str(trust))
+    bought = world.ok("run", image, "--no-wait", "--args", words, "--trust", str(trust), *more)
     (task_id,) = bought["task_ids"]
     return task_id
 
@@ -355,10 +355,10 @@ async def test_results_go_up_once_the_results_disk_has_room(world, slow, survive
 
 
 async def test_a_deal_that_the_chain_drops_is_given_up_and_nobody_has_paid(world, slow):
-    """Its requester has gone: nobody sends the purchase again."""
+    """Its requester, who sent it, has gone: nobody sends the purchase again."""
     before = await world.money()
     sold_after = _height(world)
-    task_id = await _buy(world, slow, "dropped")
+    task_id = await _buy(world, slow, "dropped", "--by-myself")
     await _faults(world).set(_dropping(world, sold_after + 1))
 
     def shown() -> dict:
