@@ -59,7 +59,8 @@ def put(connection: BookConnection, profile: PoolProfile, now: int) -> None:
 
 def remove(connection: BookConnection, workerpool: Address) -> None:
     """Forget a pool; repeatable."""
-    connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(workerpool)))
+    gone = connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(workerpool)))
+    counts.change(connection, {(counts.POOLS, ""): -gone.rowcount})
 
 
 def find(connection: BookConnection, workerpool: Address) -> PoolRow | None:
