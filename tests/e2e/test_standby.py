@@ -75,7 +75,7 @@ class Rivals:
         for name in self.urls:
             if process := self.network.started.pop(name, None):
                 process.send_signal(signal.SIGCONT)  # nothing where it has ended by itself
-                process.kill()
+                process.terminate()  # its orders, signed in a database of its own, go with it
                 process.wait(SECONDS)
                 process.stdout.close()
         self.network.start("pool", self.before)
