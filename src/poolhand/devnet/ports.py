@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Sequence
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Final
 
 from poolhand.devnet.members import write_members
 
 LOOPBACK: Final = "127.0.0.1"
+LISTENING: Final = range(20_000, 32_768)
+"""Below what Linux, macOS and Windows give to connections that are made from here."""
+BLOCK: Final = 61
+"""Of these apart programs begin to look that start one after the other, so as not to meet."""
+TRIES: Final = 1_000
+"""Ports that are looked at before any that the system has is taken."""
+
+
+def _listening(number: int) -> int:
+    return LISTENING[number % len(LISTENING)]
+
+
+_CANDIDATES: Final = map(_listening, count(os.getpid() * BLOCK))
 
 
 def free_port(preferred: int = 0) -> int:
     """Return a TCP port that is free now: ``preferred`` if it is, else any.
 
-    Another program may take it before it is used: whoever binds it must be ready to ask again.
+    It is one that systems give to no connection, so that none takes it before it is used; another
+    program that listens still may: whoever binds it must be ready to ask again.
     """
-    for wanted in (preferred, 0):
+    wishes = (preferred,) if preferred else ()
+    for wanted in chain(wishes, islice(_CANDIDATES, TRIES), (0,)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
