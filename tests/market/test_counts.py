@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from counted_steps import CountedSteps
 from market_world import (
@@ -83,6 +85,27 @@ def test_a_pool_is_counted_once_however_often_it_is_registered():
         where = Address(bytes([number] * 20))
         pools.put(book.connection, PoolProfile(where, where, "a", "b", "http://c", "http://d"), 7)
     assert pools.page(book.connection, PART)[1] == 2
+    book.close()
+
+
+def test_who_registers_again_is_asked_no_sooner_unless_it_has_moved():
+    book, where = CountedSteps(), Address(b"\1" * 20)
+    here = PoolProfile(where, where, "a", "b", "http://c", "http://d")
+
+    def due(before):
+        return list(pools.longest_unasked(book.connection, before, 10))
+
+    pools.put(book.connection, here, 7)
+    assert due(1) == [here]
+    pools.answered(book.connection, where, "{}", 100)
+    renamed = replace(here, name="z")
+    pools.put(book.connection, renamed, 110)
+    assert (due(100), due(101)) == ([], [renamed])
+    assert pools.find(book.connection, where).seen == 100
+    moved = replace(here, url="http://e")
+    pools.put(book.connection, moved, 120)
+    assert due(1) == [moved]
+    assert pools.find(book.connection, where).seen is None
     book.close()
 
 

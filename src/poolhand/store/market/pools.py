@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, update
 
@@ -13,6 +14,11 @@ from poolhand.domain.market.profiles import PoolProfile
 from poolhand.store.market import counts
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.schema import POOLS
+
+_UNASKED: Final[dict[str, Any]] = {
+    "asked": 0, "seen": None, "trouble": "it was not asked yet", "live": "",
+}  # fmt: skip
+"""What is known of a pool before it was asked for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +42,22 @@ class PoolRow:
 def put(connection: BookConnection, profile: PoolProfile, now: int) -> None:
     """Register a pool, or give it another profile; what it answered stays while its URL does."""
     known = find(connection, profile.workerpool)
-    kept = known is not None and known.profile.url == profile.url
+    said = {
+        "owner": _hex(profile.owner),
+        "name": profile.name,
+        "description": profile.description,
+        "url": profile.url,
+        "results_url": profile.results_url,
+        "registered": now,
+    }
+    if known is None or known.profile.url != profile.url:
+        said |= _UNASKED
     if known is None:
         counts.change(connection, {(counts.POOLS, ""): 1})
-    connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(profile.workerpool)))
-    connection.execute(
-        insert(POOLS).values(
-            workerpool=_hex(profile.workerpool),
-            owner=_hex(profile.owner),
-            name=profile.name,
-            description=profile.description,
-            url=profile.url,
-            results_url=profile.results_url,
-            registered=now,
-            asked=known.registered if known and kept else 0,
-            seen=known.seen if known and kept else None,
-            trouble=known.trouble if known and kept else "it was not asked yet",
-            live=known.live if known and kept else "",
-        )
-    )
+        connection.execute(insert(POOLS).values(workerpool=_hex(profile.workerpool), **said))
+    else:
+        where = POOLS.c.workerpool == _hex(profile.workerpool)
+        connection.execute(update(POOLS).where(where).values(**said))
 
 
 def remove(connection: BookConnection, workerpool: Address) -> None:
