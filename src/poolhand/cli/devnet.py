@@ -165,14 +165,19 @@ async def _up(plan: DevnetPlan, as_json: bool) -> None:
             pid.unlink(missing_ok=True)
 
 
-def start_in_background(home: Path, workers: int, block_time: int, *more: str) -> None:
+def start_in_background(
+    home: Path, workers: int, block_time: int, *more: str, seconds: float = UP_SECONDS
+) -> None:
     """Start a devnet that outlives this command, and wait until it is ready.
+
+    What is not ready in time, or no longer waited for, is ended.
 
     Args:
         home: Its folder.
         workers: How many.
         block_time: Seconds between blocks.
         more: Further options of ``devnet up``.
+        seconds: Until it must be ready.
 
     Raises:
         DevnetFailed: It did not start; the message has the end of its log.
@@ -193,12 +198,39 @@ def start_in_background(home: Path, workers: int, block_time: int, *more: str) -
             start_new_session=True,
             env={**os.environ, "POOLHAND_HOME": str(home)},
         )
-    until = time.monotonic() + UP_SECONDS
+    try:
+        _wait_until_ready(process, home, seconds)
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], home: Path, seconds: float) -> None:
+    until = time.monotonic() + seconds
     while not (home / INFO_FILE).exists() or not (home / PID_FILE).exists():
-        if process.poll() is not None or time.monotonic() > until:
-            last = log.read_text(encoding="utf-8", errors="replace").strip().split("\n")[-3:]
-            raise DevnetFailed("the devnet did not start: " + " / ".join(last))
+        if process.poll() is not None:
+            raise DevnetFailed(f"the devnet did not start: {_last_words(home)}")
+        if time.monotonic() > until:
+            raise DevnetFailed(
+                f"the devnet was not ready in {seconds:.0f} s, and was ended: this machine has too "
+                f"much to do, or what it waits for does not come; it said: {_last_words(home)}"
+            )
         time.sleep(0.1)
+
+
+def _last_words(home: Path) -> str:
+    said = (home / LOG_FILE).read_text(encoding="utf-8", errors="replace")
+    return " / ".join(said.strip().split("\n")[-3:])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a devnet as ``down`` does; one that does not end in time is killed."""
+    process.terminate()
+    try:
+        process.wait(DOWN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @app.command("down")
