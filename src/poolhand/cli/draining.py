@@ -104,7 +104,10 @@ def _read(members: dict[str, Any]) -> DrainStanding:
 
 def left_words(standing: DrainStanding) -> str:
     """Say what is left to be done."""
-    left = [f"{standing.open_tasks} task(s) open", f"{standing.shown} order(s) still in markets"]
+    tasks = f"{standing.open_tasks} task(s) open"
+    if standing.open_tasks:
+        tasks += " (each until it is paid, or its deadline is over)"
+    left = [tasks, f"{standing.shown} order(s) still in markets"]
     if standing.cancels:
         left.append(f"{standing.valid} order(s) to be cancelled on chain")
     return ", ".join(left)
