@@ -18,8 +18,8 @@ from poolhand.domain.market.challenges import MOST_SIGN
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.eip712 import STRUCTS
 from poolhand.wire.json_models import Told
-from poolhand.wire.market_schemas import ADDRESS, WORD, whole_schema
-from poolhand.wire.order_json import MAX_PARAMS
+from poolhand.wire.market_schemas import whole_schema
+from poolhand.wire.order_forms import MEMBER_FORMS, signature_form
 
 
 def _models(base: str, **fields: Any) -> Mapping[OrderSort, type[BaseModel]]:
@@ -44,26 +44,14 @@ def _signed(kind: type) -> type[BaseModel]:
     members: dict[str, Any] = {
         name: (_member(solidity, name), ...) for solidity, name in STRUCTS[kind].members
     }
-    sign = Annotated[str, WithJsonSchema(_SIGN)]
+    sign = Annotated[str, WithJsonSchema(signature_form(MOST_SIGN))]
     return create_model(f"Signed{kind.__name__}", __base__=Told, **members, sign=(sign, ...))
 
 
 def _member(solidity: str, name: str) -> Any:
-    match solidity:
-        case "uint256":
-            least = 1 if name == "volume" else 0
-            return Annotated[int, WithJsonSchema(whole_schema(least))]
-        case "string":
-            return Annotated[str, Field(max_length=MAX_PARAMS)]
-        case _:
-            return Annotated[str, WithJsonSchema(ADDRESS if solidity == "address" else WORD)]
-
-
-_SIGN: Final = {
-    "type": "string",
-    "pattern": "^0x([0-9a-fA-F]{2})*$",
-    "maxLength": 2 + 2 * MOST_SIGN,
-}
+    if solidity == "uint256":
+        return Annotated[int, WithJsonSchema(whole_schema(1 if name == "volume" else 0))]
+    return Annotated[str, WithJsonSchema(MEMBER_FORMS[solidity])]
 
 
 class MarketFault(Told):

@@ -10,22 +10,23 @@ from poolhand.domain.orders.model import Order
 from poolhand.wire.json_models import Schema, hex_schema
 from poolhand.wire.order_json import MAX_NUMBER, MAX_PARAMS, MAX_SIGNATURE, SIGN
 
-_FORMS: Final[dict[str, Schema]] = {
+MEMBER_FORMS: Final[dict[str, Schema]] = {
     "address": hex_schema(Address),
-    "uint256": {
-        "anyOf": [
-            {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
-            {"type": "string", "pattern": "^[0-9]{1,78}$"},
-        ]
-    },
-    "string": {"type": "string", "maxLength": MAX_PARAMS},
     "bytes32": hex_schema(FixedBytes),
+    "string": {"type": "string", "maxLength": MAX_PARAMS},
 }
-_SIGNATURE: Final[Schema] = {
-    "type": "string",
-    "pattern": "^0x([0-9a-fA-F]{2})*$",
-    "maxLength": 2 + 2 * MAX_SIGNATURE,
+"""By the type that EIP-712 has of a member, but for numbers, which are not written alike."""
+_NUMBER: Final[Schema] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
+        {"type": "string", "pattern": "^[0-9]{1,78}$"},
+    ]
 }
+
+
+def signature_form(most: int) -> Schema:
+    """Return the schema of a signature of ``most`` bytes or fewer."""
+    return {"type": "string", "pattern": "^0x([0-9a-fA-F]{2})*$", "maxLength": 2 + 2 * most}
 
 
 def order_form(kind: type[Order]) -> Schema:
@@ -33,10 +34,11 @@ def order_form(kind: type[Order]) -> Schema:
 
     That an address with capitals has them in the places that EIP-55 says, no schema can tell.
     """
-    members = {name: _FORMS[solidity] for solidity, name in STRUCTS[kind].members}
+    forms = {**MEMBER_FORMS, "uint256": _NUMBER}
+    members = {name: forms[solidity] for solidity, name in STRUCTS[kind].members}
     return {
         "type": "object",
-        "properties": {**members, SIGN: _SIGNATURE},
+        "properties": {**members, SIGN: signature_form(MAX_SIGNATURE)},
         "required": [*members, SIGN],
         "additionalProperties": False,
     }
