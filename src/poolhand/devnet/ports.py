@@ -14,7 +14,7 @@ from poolhand.devnet.members import write_members
 
 LOOPBACK: Final = "127.0.0.1"
 LISTENING: Final = range(20_000, 32_768)
-"""Below what Linux, macOS and Windows give to connections that are made from here."""
+"""Below what Linux, macOS and Windows give, by default, to connections that are made from here."""
 BLOCK: Final = 61
 """Of these apart programs begin to look that start one after the other, so as not to meet."""
 TRIES: Final = 1_000
