@@ -16,27 +16,19 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 NETWORK: Final = frozenset(
-    {
-        "as_printed",
-        "bad_input",
-        "bag",
-        "demo",
-        "resume",
-        "sdk_buying",
-        "sdk_limits",
-        "sdk_market",
-        "standby",
-    }
-    | {"trade", "under_attack"}
+    {"as_printed", "bad_input", "bag", "demo", "resume", "standby", "under_attack"}
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""
+MARKET: Final = frozenset({"sdk_buying", "sdk_limits", "sdk_market", "trade"})
+"""Files of ``tests/e2e`` that trade, on another network of ``devnet_folder``: one is too long."""
 LAB: Final = "status_"
 """How those begin that share ``lab_folder``."""
-FIXTURES: Final = {"devnet_folder": "network", "lab_folder": "lab"}
-"""The group of whoever asks for a network of the session."""
+FIXTURES: Final = {"devnet_folder": ("network", "market"), "lab_folder": ("lab",)}
+"""The groups of whoever asks for a network of the session."""
 LONGEST: Final = (
-    "test_world_faults",
+    "market",
     "network",
+    "test_world_faults",
     "lab",
     "test_adversaries",
     "test_chaos",
@@ -62,6 +54,8 @@ def group_of(nodeid: str) -> str:
     name = path.stem.removeprefix("test_")
     if path.parent.name == "e2e" and name in NETWORK:
         return "network"
+    if path.parent.name == "e2e" and name in MARKET:
+        return "market"
     if path.parent.name == "e2e" and name.startswith(LAB):
         return "lab"
     return path.stem if path.stem in LONGEST else str(path.with_suffix(""))
@@ -70,10 +64,11 @@ def group_of(nodeid: str) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the long groups begin, where tests run side by side; refuse a network in two groups."""
     for item in items:
-        for fixture, group in FIXTURES.items():
-            if fixture in getattr(item, "fixturenames", ()) and group_of(item.nodeid) != group:
+        for fixture, groups in FIXTURES.items():
+            asks = fixture in getattr(item, "fixturenames", ())
+            if asks and group_of(item.nodeid) not in groups:
                 raise pytest.UsageError(
-                    f"{item.nodeid} asks for {fixture}, which only the group {group!r} shares: "
+                    f"{item.nodeid} asks for {fixture}, which only {' and '.join(groups)} share: "
                     "name its file in tests/side_by_side.py"
                 )
     if hasattr(config, "workerinput"):
@@ -86,8 +81,8 @@ def _turn(item: pytest.Item) -> int:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors, for most wait for a block; one engine bears six."""
-    return min((os.cpu_count() or 1) + 1, 6)
+    """Two processes more than there are processors, for most wait for a block; an engine bears six."""
+    return min((os.cpu_count() or 1) + 2, 6)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
