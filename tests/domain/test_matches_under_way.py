@@ -17,6 +17,7 @@ from poolhand.domain.orders.matches_under_way import (
     REST,
     WINDOW,
     MatchesUnderWay,
+    MatchTakes,
     SendingQuota,
     TooManyPurchases,
 )
@@ -83,6 +84,9 @@ class Trade:
             self.signed(buyer, request),
         )
 
+    def takes(self, orders, terms):
+        return MatchTakes.of(orders, terms, self.chain.domain, OWNER.address)
+
     def facts(self, orders):
         state, domain = self.chain.state, self.chain.domain
         names = [
@@ -105,7 +109,7 @@ class Trade:
 @given(PURCHASES, st.integers(1, 4))
 def test_all_that_is_under_way_together_is_mined_and_nothing_of_it_is_counted_after(bought, rounds):
     trade, number = Trade(), 0
-    under_way = MatchesUnderWay(trade.chain.domain)
+    under_way = MatchesUnderWay()
     for start in range(rounds):
         sent = []
         for buyer, tasks, which in bought[start::rounds]:
@@ -113,7 +117,7 @@ def test_all_that_is_under_way_together_is_mined_and_nothing_of_it_is_counted_af
             orders = trade.orders(buyer, tasks, which, number)
             terms = match_orders(orders, under_way.seen(trade.facts(orders)))
             if isinstance(terms, Match) and terms.volume == tasks:
-                under_way.begin(orders, terms, OWNER.address)
+                under_way.begin(trade.takes(orders, terms))
                 assert terms.deal_id in under_way
                 trade.chain.submit(OWNER.address, orders)
                 sent.append(terms)
@@ -129,10 +133,10 @@ def test_all_that_is_under_way_together_is_mined_and_nothing_of_it_is_counted_af
 
 def test_an_order_is_counted_for_every_match_that_takes_of_it():
     trade = Trade()
-    under_way = MatchesUnderWay(trade.chain.domain)
+    under_way = MatchesUnderWay()
     first = trade.orders(BUYERS[0], 7, 0, 1)
     terms = match_orders(first, trade.facts(first))
-    under_way.begin(first, terms, OWNER.address)
+    under_way.begin(trade.takes(first, terms))
     second = trade.orders(BUYERS[1], 7, 0, 2)
     seen = under_way.seen(trade.facts(second))
     assert match_orders(second, replace(seen, free_stake={})) != terms

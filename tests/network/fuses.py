@@ -80,6 +80,8 @@ class FusedJournal:
         return self
 
     def _follow(self, stream, event) -> None:
+        if "/" in stream:
+            return  # of a section beside the tasks
         event, known = self._codec.decode(event), self._states.get(stream)
         self._states[stream] = self._machine.step(known, event)[0] if known else self._begin(event)
 
@@ -131,6 +133,10 @@ class FusedLog(GroupCommit):
     def __init__(self, journal: FusedJournal, writer) -> None:
         super().__init__(journal, writer)
         self._fuse = journal.fuse
+
+    def read(self, prefix=""):
+        found = super().read(prefix)
+        return (each for each in found if prefix or "/" not in each[0])
 
     def add(self, stream, event):
         self._fuse.point(f"before adding {event.get('t', stream)}")

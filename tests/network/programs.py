@@ -31,6 +31,7 @@ from poolhand.scheduler.composition import Scheduler
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
 from poolhand.store.memory import MemoryJournal
+from poolhand.store.section import LogSection
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
 from poolhand.wire.messages import Acknowledged, Capacity, Reported, Welcome
@@ -159,6 +160,7 @@ class Pool(Program):
                 sale_log=self.for_sale,
                 profile=self.profile,
                 drain_log=self.drained,
+                purchase_log=LogSection(log, "purchase"),
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

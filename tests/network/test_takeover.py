@@ -13,7 +13,9 @@ from network.fuses import FusedJournal
 from network.laws import check_laws
 from network.test_crashes import PLAYS, _sent, end, settle
 from network.world import SimulatedNetwork
-from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.onchain import ChainTaskStatus, Initialize
+from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.orders.signed_purchase import PurchaseUnfit
 from poolhand.domain.task import machine
 from poolhand.ports.lead import LeadLost
 from poolhand.scheduler.engine import CODEC
@@ -116,3 +118,29 @@ async def test_a_pool_that_freezes_again_and_again_is_followed_each_time(tmp_pat
     assert not world.refused()
     assert max(_sent(world).values()) == 1
     assert sum(end(world)["stakes"]) == sum(end(undisturbed)["stakes"])
+
+
+async def test_whoever_takes_over_counts_and_answers_the_purchases_that_the_frozen_pool_sent(
+    tmp_path, postgres
+):
+    world = SimulatedNetwork(tmp_path, 1, slots=2)
+    pool, rivals = world.pool, Rivals(postgres)
+    pool.journal = FusedJournal(rivals, pool.fuse, machine, machine.receive, CODEC)
+    try:
+        await world.start()
+        first, second = world.orders(1, 600), world.orders(1, 600)  # stake for one of them
+        told = await pool.scheduler.purchases.hand_in(first, "somewhere")
+        await pool.kill()
+        assert len(rivals.frozen) == 1
+        pool.start()
+        await settle(world)
+        assert await pool.scheduler.purchases.hand_in(first, "somewhere") == told
+        with pytest.raises(PurchaseUnfit):
+            await pool.scheduler.purchases.hand_in(second, "somewhere")
+        assert [type(each.call) for each in world.chain.pool] == [MatchOrders, Initialize]
+        await world.step()
+        assert not world.refused()
+        assert world.chain.state.deals[told[0]].bot_size == 600
+        await world.stop()
+    finally:
+        rivals.close()

@@ -23,6 +23,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.market.profiles import PoolProfile
+from poolhand.domain.orders.matches_under_way import SendingQuota
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, PostingSender, Watcher
@@ -74,6 +75,8 @@ from poolhand.scheduler.placement import Placement
 from poolhand.scheduler.plan_due import PlanDue
 from poolhand.scheduler.preflight import Preflight
 from poolhand.scheduler.pricing import Pricing
+from poolhand.scheduler.purchase_log import PurchaseLog
+from poolhand.scheduler.purchases_under_way import PurchasesUnderWay
 from poolhand.scheduler.result_check import ResultCheck
 from poolhand.scheduler.retiring import Retiring
 from poolhand.scheduler.returns import Returns
@@ -110,6 +113,7 @@ class Scheduler:
         sale_log: What was signed for them; None forgets at a restart.
         profile: What the pool says of itself there.
         drain_log: Whether the pool drains; None forgets at a restart.
+        purchase_log: What was sent for requesters; None forgets at a restart.
     """
 
     def __init__(
@@ -131,6 +135,7 @@ class Scheduler:
         sale_log: EventLog | None = None,
         profile: PoolProfile | None = None,
         drain_log: EventLog | None = None,
+        purchase_log: EventLog | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner.address
         self.engine, self.directory = Engine(journal, boundary), WorkerDirectory()
@@ -207,15 +212,24 @@ class Scheduler:
             lambda: self.drain.why,
             settings.purchase_fee,
         )
+        sent = PurchasesUnderWay(
+            self.engine,
+            sender,
+            self.gas_budget,
+            SendingQuota(settings.purchases_per_hour, settings.all_purchases_per_hour),
+            PurchaseLog(purchase_log),
+            retry,
+            now,
+        )
         self.purchases = SignedPurchases(
             settings,
-            self.engine,
             sender,
             domain,
             reads,
             self.pricing,
             self.preflight,
             self.gas_budget,
+            sent,
             now,
             lambda: time.head,
         )
@@ -302,8 +316,9 @@ class Scheduler:
                 self.settled.recover,
                 self.sale.book.recover,
                 self.drain.recover,
+                sent.recover,
             ),
-            catch_up=(self.chain_feed.prepare, self.collateral.look),
+            catch_up=(self.chain_feed.prepare, self.collateral.look, sent.catch_up),
             recover=(
                 self.assessor.recover,
                 self.open_tasks.recover,
@@ -313,8 +328,8 @@ class Scheduler:
             keep=(
                 looks.keep_looking,
                 self.transactions.keep_sending,
-                self.purchases.keep_following,
-                self.purchases.keep_telling,
+                sent.keep_following,
+                sent.keep_telling,
                 partial(self.chain_feed.follow_events, settings.start_block),
                 self.chain_feed.follow_heads,
                 partial(self.appraisal.keep_watch, watcher),

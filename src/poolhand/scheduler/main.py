@@ -141,6 +141,7 @@ async def run(
             sale_log=LogSection(events, "sale"),
             profile=_profile(settings, pool, url),
             drain_log=LogSection(events, "drain"),
+            purchase_log=LogSection(events, "purchase"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)

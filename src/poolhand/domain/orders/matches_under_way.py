@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -31,16 +31,38 @@ class TooManyPurchases(Unavailable):
     http_status = 429
 
 
-class MatchesUnderWay:
-    """Counts what matches take that no block has yet, so that all of them can be mined.
+@dataclass(frozen=True, slots=True)
+class MatchTakes:
+    """What a match takes of orders and stakes until a block has it.
 
-    Args:
-        domain: Under which orders are signed.
+    Attributes:
+        requester: Whose request it is.
+        volume: Tasks that it takes of each of the orders.
+        locks: Stake by owner (nRLC).
     """
 
-    def __init__(self, domain: Domain) -> None:
-        self._domain = domain
-        self._of: dict[DealId, tuple[Counter[OrderHash], Counter[Address]]] = {}
+    deal_id: DealId
+    requester: Address
+    volume: int
+    orders: tuple[OrderHash, ...]
+    locks: Mapping[Address, NanoRlc]
+
+    @classmethod
+    def of(cls, orders: MatchOrders, terms: Match, domain: Domain, owner: Address) -> MatchTakes:
+        """Return what a match takes of orders signed under a domain; ``owner`` is the pool's."""
+        requester = orders.request.order.requester
+        locks: Counter[Address] = Counter({requester: terms.payer_locks})
+        locks[owner] += terms.workerpool_locks
+        names = tuple(order_hash(domain, each) for each in _used(orders))
+        locked = {who: NanoRlc(stake) for who, stake in locks.items()}
+        return cls(terms.deal_id, requester, terms.volume, names, locked)
+
+
+class MatchesUnderWay:
+    """Counts what matches take that no block has yet, so that all of them can be mined."""
+
+    def __init__(self) -> None:
+        self._of: dict[DealId, MatchTakes] = {}
         self._tasks: Counter[OrderHash] = Counter()
         self._locks: Counter[Address] = Counter()
 
@@ -48,20 +70,19 @@ class MatchesUnderWay:
         """Whether a deal is under way."""
         return name in self._of
 
-    def begin(self, orders: MatchOrders, terms: Match, owner: Address) -> None:
-        """Count a match that is about to be sent; ``owner`` is the pool's."""
-        tasks = Counter({order_hash(self._domain, each): terms.volume for each in _used(orders)})
-        locks: Counter[Address] = Counter({orders.request.order.requester: terms.payer_locks})
-        locks[owner] += terms.workerpool_locks
-        self._of[terms.deal_id] = tasks, locks
-        self._tasks.update(tasks)
-        self._locks.update(locks)
+    def begin(self, takes: MatchTakes) -> None:
+        """Count a match that is about to be sent, or was sent before a restart."""
+        self.end(takes.deal_id)
+        self._of[takes.deal_id] = takes
+        self._tasks.update(_tasks_of(takes))
+        self._locks.update(takes.locks)
 
     def end(self, name: DealId) -> None:
         """Count a match no longer: it is mined, or never will be; repeatable."""
-        tasks, locks = self._of.pop(name, (Counter(), Counter()))
-        _take(self._tasks, tasks)
-        _take(self._locks, locks)
+        takes = self._of.pop(name, None)
+        if takes is not None:
+            _take(self._tasks, _tasks_of(takes))
+            _take(self._locks, takes.locks)
 
     def seen(self, facts: Facts) -> Facts:
         """Return what the chain knows as it will be once all of them are mined."""
@@ -72,7 +93,11 @@ class MatchesUnderWay:
         return replace(facts, consumed=consumed, free_stake=free)
 
 
-def _take(counts: Counter[K], away: Counter[K]) -> None:
+def _tasks_of(takes: MatchTakes) -> Counter[OrderHash]:
+    return Counter(dict.fromkeys(takes.orders, takes.volume))
+
+
+def _take(counts: Counter[K], away: Mapping[K, int]) -> None:
     counts.subtract(away)
     for key in away:
         if not counts[key]:

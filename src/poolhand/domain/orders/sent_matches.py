@@ -1,0 +1,76 @@
+"""A match that a pool sends for a requester, as its journal tells it over restarts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from poolhand.domain.ids import TxHash
+from poolhand.domain.orders.matches_under_way import MatchTakes
+from poolhand.domain.units import UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class MatchBegun:
+    """A match is about to be signed.
+
+    Attributes:
+        takes: Of orders and stakes.
+        first: How many of its tasks are initialized with it.
+        at: When it was counted.
+    """
+
+    takes: MatchTakes
+    first: int
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPosted:
+    """It was handed to the network."""
+
+    tx: TxHash
+
+
+@dataclass(frozen=True, slots=True)
+class MatchEnded:
+    """A block has it, or none ever will; ``has_failed`` where it cost gas for nothing."""
+
+    at: UnixSeconds
+    has_failed: bool = False
+
+
+MatchEvent: TypeAlias = MatchBegun | MatchPosted | MatchEnded
+
+
+@dataclass(frozen=True, slots=True)
+class SentMatch:
+    """What is known of one match.
+
+    Attributes:
+        begun: Its newest beginning: one that failed may be sent again.
+        counted: When it was counted, each time.
+        tx: Its transaction; None where nobody can know that it was signed.
+        ended: Its end; None while it is under way.
+    """
+
+    begun: MatchBegun
+    counted: tuple[UnixSeconds, ...]
+    tx: TxHash | None = None
+    ended: MatchEnded | None = None
+
+    @property
+    def made_by(self) -> TxHash | None:
+        """The transaction that makes the deal, as far as is known."""
+        return None if self.ended is not None and self.ended.has_failed else self.tx
+
+
+def followed(match: SentMatch | None, event: MatchEvent) -> SentMatch | None:
+    """Return what is known after an event; None where its beginning is not known."""
+    if isinstance(event, MatchBegun):
+        return SentMatch(event, (*(match.counted if match else ()), event.at))
+    if match is None:
+        return None
+    if isinstance(event, MatchPosted):
+        return replace(match, tx=event.tx)
+    return replace(match, ended=event)
