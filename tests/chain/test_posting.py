@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hub_world import Market, World
-from test_wallet_transactions import ended, funded
+from wallet_world import ended, funded
 
 from memory_node import MemoryLink, MemoryNode, linked
 from poolhand.domain.errors import ChainUnreachable, OutOfGas

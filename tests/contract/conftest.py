@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 
 import pytest
-from hub_world import RLC, World
+from hub_world import RLC, Market, World
 
 from chain_fixtures import anvil, anvil_world, deployed_chain  # noqa: F401 - fixtures
 from memory_node import MemoryLink, MemoryNode, linked
@@ -84,3 +84,11 @@ def database(request, tmp_path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/pool.db"
     return request.getfixturevalue("postgres")
+
+
+@pytest.fixture
+async def market(world: World):
+    before = await world.total()
+    opened = await Market.open(world)
+    yield opened
+    assert await world.total() == before

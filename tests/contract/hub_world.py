@@ -212,3 +212,6 @@ class Market:
     async def view(self, task: TaskId, *workers: Wallet) -> TaskView:
         asked = {task: [worker.address for worker in workers]}
         return (await self.world.hub.tasks(asked))[task]
+
+
+RIGHT, WRONG = digest("right"), digest("wrong")

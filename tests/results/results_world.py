@@ -179,3 +179,12 @@ class Scene:
 
     def reader(self, limit: int = 10**6) -> ArchiveReader:
         return ArchiveReader(self.http, limit)
+
+
+def refused(answer, status: int, code: str) -> str:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    return answer.json()["message"]
+
+
+def files_left(scene) -> list[str]:
+    return sorted(p.name for p in scene.settings.folder.rglob("*") if p.is_file())
