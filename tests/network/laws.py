@@ -13,7 +13,7 @@ from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
 from poolhand.domain.task.status import TAKEN_BACK, TASK_EDGES
-from poolhand.worker.pool_member import MOST_HELD_PER_SLOT
+from poolhand.worker.offers import MOST_HELD_PER_SLOT
 
 
 def check_laws(world) -> None:

@@ -21,9 +21,10 @@ ALLOWED = {
     ("worker/archive.py", "entry.external_attr"): (1, FOREIGN),
     ("worker/archive.py", "entry.file_size"): (1, FOREIGN),
     ("worker/deposit.py", "told.is_mined"): (1, "the cause of another refusal is kept"),
-    ("worker/pool_member.py", "self.standing.idle"): (2, RECORD),
-    ("worker/pool_member.py", "self.standing.offers.accepted"): (1, RECORD),
-    ("worker/pool_member.py", "self.standing.offers.seen"): (1, RECORD),
+    ("worker/offers.py", "self.standing.idle"): (1, RECORD),
+    ("worker/offers.py", "self.standing.offers.accepted"): (1, RECORD),
+    ("worker/offers.py", "self.standing.offers.seen"): (1, RECORD),
+    ("worker/pool_member.py", "self.standing.idle"): (1, RECORD),
     ("worker/stages/contribute.py", "verdict.is_mined"): (
         1,
         "the cause of another refusal is kept",

@@ -27,7 +27,7 @@ from poolhand.wire.messages import (
     RevealAsked,
     UploadAsked,
 )
-from poolhand.worker.pool_member import MOST_HELD_PER_SLOT
+from poolhand.worker.offers import MOST_HELD_PER_SLOT
 from poolhand.worker.status import routes
 
 UNKNOWN = TaskId(bytes([77] * 32))

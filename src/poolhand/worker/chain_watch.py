@@ -81,6 +81,10 @@ class ChainWatch:
             self._dirty.add(task_id)
             self._wake.set()
 
+    def told_of(self, block: BlockNumber) -> None:
+        """Note a block that the pool knows."""
+        self._horizon.saw(block)
+
     def look_where_in_doubt(self) -> None:
         """Look soon at whatever the next block may already decide."""
         for task_id, replicate in self._shell.replicates.items():

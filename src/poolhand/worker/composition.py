@@ -31,7 +31,9 @@ from poolhand.worker.computations import Computations
 from poolhand.worker.deposit import Depositor
 from poolhand.worker.disk_watch import DiskRoom, DiskWatch
 from poolhand.worker.head_watch import HeadWatch
+from poolhand.worker.held_replicates import HeldReplicates
 from poolhand.worker.horizon import Horizon
+from poolhand.worker.offers import OfferIntake, OfferTerms
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.reports import PoolLink, PoolReports
@@ -185,22 +187,10 @@ class Worker:
             outage,
             partial(held_back, Hold.CHAIN),
         )
-        self.member = PoolMember(
-            address,
-            pool,
-            slots,
-            self.shell,
-            self.chain_watch,
-            self.briefs,
-            self.folders,
-            self.horizon,
-            self.reports,
-            place,
-            places,
-            clock,
-            boundary,
-            tasks,
-        )
+        held = HeldReplicates(self.shell, self.chain_watch, self.folders)
+        terms = OfferTerms(address, pool, slots)
+        offers = OfferIntake(terms, self.briefs, held, self.reports, clock, boundary)
+        self.member = PoolMember(offers, held, self.reports, place, places, clock, boundary, tasks)
         told.connect(self.member.tell)
         held_back.connect(self.member.hold)
         self.depositor = Depositor(self.wallet, self.stake, watcher, self.wallet_watch.deposited)

@@ -29,7 +29,7 @@ def flood_through(link: PoolLink) -> PoolLink:
 
 
 class Flood:
-    """Implements ``worker.pool_member.PoolLink`` over an honest one.
+    """Implements ``worker.reports.PoolLink`` over an honest one.
 
     Args:
         client: The session; its own pace must have been taken away.
