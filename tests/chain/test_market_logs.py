@@ -10,7 +10,7 @@ from memory_node import MemoryLink, MemoryNode, linked
 from poolhand.chain import connect
 from poolhand.chain.encode import _app_tuple, _dataset_tuple, _pool_tuple, _request_tuple, function
 from poolhand.chain.logs import topic
-from poolhand.chain.market_logs import MarketFilter
+from poolhand.chain.market_logs import MarketLogs
 from poolhand.domain.ids import ZERO_ADDRESS, Address, BlockHash, OrderHash, TaskId, TxHash
 from poolhand.domain.market_events import (
     AssetMoved,
@@ -182,7 +182,7 @@ PLACE = LogPlace(
 )
 async def test_a_closed_order_is_read(facts, sort, named):
     order = OrderHash(b"\x09" * 32)
-    told = MarketFilter(facts).read(log_of(facts.hub, ["0x" + named], order))
+    told = MarketLogs.of(facts).read(log_of(facts.hub, ["0x" + named], order))
     assert told == OrderClosed(PLACE, sort, order)
 
 
@@ -194,15 +194,15 @@ async def test_a_stake_seized_or_rewarded_names_its_task(facts, change):
     }[change]
     task = TaskId(b"\x07" * 32)
     data = bytes(12) + OTHER + (5).to_bytes(32, "big") + task
-    told = MarketFilter(facts).read(log_of(facts.hub, [named], data))
+    told = MarketLogs.of(facts).read(log_of(facts.hub, [named], data))
     assert told == StakeChanged(PLACE, change, OTHER, NanoRlc(5), task_id=task)
 
 
 async def test_a_registrys_transfer_is_none_of_stake(facts):
     named = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
     ways = [named, topic(ZERO_ADDRESS), topic(OTHER)]
-    stake = MarketFilter(facts).read(log_of(facts.hub, ways, (7).to_bytes(32, "big")))
+    stake = MarketLogs.of(facts).read(log_of(facts.hub, ways, (7).to_bytes(32, "big")))
     assert stake == StakeChanged(PLACE, StakeChange.MOVED, ZERO_ADDRESS, NanoRlc(7), OTHER)
     asset = Address(b"\x66" * 20)
-    moved = MarketFilter(facts).read(log_of(facts.dataset_registry, [*ways, topic(asset)], b""))
+    moved = MarketLogs.of(facts).read(log_of(facts.dataset_registry, [*ways, topic(asset)], b""))
     assert moved == AssetMoved(PLACE, OrderSort.DATASET, asset, ZERO_ADDRESS, OTHER)

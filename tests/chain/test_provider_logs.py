@@ -7,7 +7,7 @@ from aiohttp import web
 
 from memory_node import MemoryLink, MemoryNode, RpcError, provider
 from memory_node.served import error
-from poolhand.chain.logs import LogFilter, scan
+from poolhand.chain.logs import every_event, scan
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable
 
@@ -47,7 +47,7 @@ async def test_logs_are_read_in_ranges_that_the_endpoint_bears(http, limit):
     served.node.mine(blocks=30)
     served.judge = narrow(7, LIMITS[limit])
     rpc = Rpc([served.url])
-    wanted = LogFilter.every_kind(served.node.chain.facts.hub)
+    wanted = every_event(served.node.chain.facts.hub)
     ends = [end async for end, _ in scan(rpc, wanted, 0, 30)]
     assert ends[-1] == 30
     (endpoint,) = rpc.endpoints
@@ -63,7 +63,7 @@ async def test_an_endpoint_that_tells_no_logs_at_all_is_told_of(http):
     served, _ = http
     served.judge = narrow(0, LIMITS["413 with JSON-RPC"])
     rpc = Rpc([served.url])
-    wanted = LogFilter.every_kind(served.node.chain.facts.hub)
+    wanted = every_event(served.node.chain.facts.hub)
     with pytest.raises(ChainUnreachable, match="tells no logs of block 0"):
         await anext(aiter(scan(rpc, wanted, 0, 0)))
     await rpc.close()
@@ -77,7 +77,7 @@ async def test_a_limit_of_one_endpoint_is_not_that_of_another():
     async with provider(node) as bad, provider(node) as good:
         bad.judge = narrow(0, LIMITS["400"])
         rpc = Rpc([bad.url, good.url])
-        wanted = LogFilter.every_kind(node.chain.facts.hub)
+        wanted = every_event(node.chain.facts.hub)
         assert [end async for end, _ in scan(rpc, wanted, 0, 50)] == [50]
         assert [each.span.width for each in rpc.endpoints] == [1, 1000]
         await rpc.close()
@@ -97,7 +97,7 @@ async def test_ranges_grow_again_slowly():
 
     node.refuse = refuse
     rpc = Rpc(["memory://"], link=lambda _url: MemoryLink(node))
-    wanted = LogFilter.every_kind(node.chain.facts.hub)
+    wanted = every_event(node.chain.facts.hub)
     ends = [end async for end, _ in scan(rpc, wanted, 0, 99)]
     assert ends[-1] == 99
     before, widest = node.asked.count("eth_getLogs"), 10**6

@@ -7,7 +7,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from poolhand.chain.fake.blocks import FakeBlock, MinedCall
-from poolhand.chain.fake.state import KITTY, State
+from poolhand.chain.fake.state import State
 from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.movements import Movement
 from poolhand.domain.movements import MovementKind as K
@@ -18,6 +18,7 @@ from poolhand.domain.onchain import (
     EventKind,
     HubEvent,
 )
+from poolhand.domain.reward import KITTY
 from poolhand.ports.chain import HubFacts
 
 NOTICE = "0x692ad61076dceddd0f1a861f737553dd61fc8501cf4190d29c4e90af6607f765"

@@ -13,7 +13,6 @@ from network.programs import Node, Pool
 from network.witness import Witness
 from poolhand.chain.fake import FakeChain
 from poolhand.chain.fake.assets import predict
-from poolhand.chain.fake.state import KITTY
 from poolhand.containers.noop import ended, folder_of
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import ZERO_ADDRESS, Address
@@ -34,6 +33,7 @@ from poolhand.domain.orders.model import (
     WorkerpoolOrder,
 )
 from poolhand.domain.replicate.status import FINAL
+from poolhand.domain.reward import KITTY
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.trust import Trust

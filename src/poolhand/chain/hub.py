@@ -7,18 +7,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from poolhand.chain import abi, market_logs, money
+from poolhand.chain import abi, money
 from poolhand.chain.assets import AssetReader
 from poolhand.chain.encode import encode_prediction
 from poolhand.chain.link import Query
 from poolhand.chain.locks import locks_of
-from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
+from poolhand.chain.logs import (
+    TOPICS,
+    every_event,
+    header,
+    hub_events,
+    newest_head,
+    read_all,
+    topic,
+)
+from poolhand.chain.market_logs import market_filter
 from poolhand.chain.parts import partial_of, read_each
 from poolhand.chain.rpc import Rpc
-from poolhand.chain.snapshot import at_blocks
+from poolhand.chain.snapshot import at_blocks, call_block
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
-from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId, TxHash
 from poolhand.domain.market_events import MarketEvent
 from poolhand.domain.movements import Movement, Payment
@@ -31,13 +39,13 @@ from poolhand.domain.onchain import (
     TaskView,
 )
 from poolhand.domain.partial import Partial
+from poolhand.domain.reward import KITTY
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts
 
 T = TypeVar("T")
 KeyT = TypeVar("KeyT", bound=FixedBytes)
-KITTY: Final = Address.parse("0x99c2268479b93fDe36232351229815DF80837e23")
 DEALS_KEPT: Final = 4096
 
 
@@ -62,10 +70,7 @@ class PocoHub:
 
     async def head(self) -> Head:
         """Return the newest block."""
-        found = await self._rpc.ask(header("latest"))
-        if found is None:
-            raise ChainUnreachable("the endpoint has no newest block: wait until it has synced")
-        return found
+        return await newest_head(self._rpc)
 
     async def block(self, number: BlockNumber) -> Head | None:
         """Return a block by number."""
@@ -104,7 +109,7 @@ class PocoHub:
         pairs = [(name, worker) for name, workers in asked.items() for worker in workers]
 
         def ask(by_hash: bool) -> list[Query[Any]]:
-            at = _where(head, by_hash)
+            at = call_block(head, by_hash)
             queries: list[Query[Any]] = [self._task(name, head, at) for name in asked]
             return queries + [self._contribution(name, worker, at) for name, worker in pairs]
 
@@ -168,7 +173,7 @@ class PocoHub:
         names = tuple(owners)
 
         def ask(by_hash: bool) -> list[Query[Account]]:
-            return self._views(names, "viewAccount(address)", abi.account, _where(at, by_hash))
+            return self._views(names, "viewAccount(address)", abi.account, call_block(at, by_hash))
 
         if not names:
             return Partial({})
@@ -211,8 +216,9 @@ class PocoHub:
         self, workerpool: Address, first: BlockNumber, last: BlockNumber
     ) -> tuple[HubEvent, ...]:
         """Return SchedulerNotice events of a workerpool in a block range, in chunks, in order."""
-        topics = ([TOPICS[EventKind.SCHEDULER_NOTICE]], topic(workerpool))
-        return await self._scan(LogFilter(self._facts.hub, topics), first, last)
+        notices = [TOPICS[EventKind.SCHEDULER_NOTICE]]
+        wanted = hub_events(self._facts.hub, notices, topic(workerpool))
+        return await read_all(self._rpc, wanted, first, last)
 
     async def locks_of(
         self, owner: Address, first: BlockNumber, last: BlockNumber
@@ -228,7 +234,7 @@ class PocoHub:
 
     async def market_events(self, first: BlockNumber, last: BlockNumber) -> tuple[MarketEvent, ...]:
         """Return orders closed, assets and stakes that changed hands in a block range, in order."""
-        return await market_logs.market_events(self._rpc, self._facts, first, last)
+        return await read_all(self._rpc, market_filter(self._facts), first, last)
 
     async def acts_of(
         self, parties: Collection[Address], first: BlockNumber, last: BlockNumber
@@ -244,15 +250,10 @@ class PocoHub:
         self, task_id: TaskId, first: BlockNumber, last: BlockNumber | None = None
     ) -> tuple[HubEvent, ...]:
         """Return the events of one task in a block range, in order."""
-        wanted = LogFilter.every_kind(self._facts.hub, topic(task_id))
+        wanted = every_event(self._facts.hub, topic(task_id))
         newest = (await self.head()).number
-        return await self._scan(wanted, first, newest if last is None else min(last, newest))
-
-    async def _scan(self, wanted: LogFilter, first: int, last: int) -> tuple[HubEvent, ...]:
-        found: list[HubEvent] = []
-        async for _, events in scan(self._rpc, wanted, first, last):
-            found += events
-        return tuple(found)
+        end = newest if last is None else min(last, newest)
+        return await read_all(self._rpc, wanted, first, end)
 
     async def _each(
         self,
@@ -301,8 +302,3 @@ def _with(
         if name not in failed
     }
     return Partial(whole, failed)
-
-
-def _where(head: Head, by_hash: bool) -> Any:
-    """Name a block to ``eth_call``."""
-    return {"blockHash": str(head.block_hash)} if by_hash else hex(head.number)

@@ -9,18 +9,13 @@ Source: PoCo 6.x, IexecEscrow (``lock``) and IexecPoco1Facet (``matchOrders``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from eth_hash.auto import keccak
-
-from poolhand.chain.link import Query
-from poolhand.chain.logs import TOPICS, LogFilter, Wanted, scan, topic
+from poolhand.chain.logs import TOPICS, TRANSFER, LogFilter, hub_events, read_all, topic
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.onchain import EventKind, HubEvent
 from poolhand.domain.units import BlockNumber
-
-_TRANSFER: Final = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +26,9 @@ class _Transfer:
     tx_hash: TxHash
 
 
-@dataclass(frozen=True, slots=True)
-class _Transfers:
-    """Asks for the transfers of one account to the hub."""
-
-    hub: Address
-    owner: Address
-
-    def in_range(self, first: int, last: int) -> Query[tuple[_Transfer, ...]]:
-        topics = [_TRANSFER, topic(self.owner), topic(self.hub)]
-        where = {"fromBlock": hex(first), "toBlock": hex(last)}
-        asked = {"address": str(self.hub), "topics": topics, **where}
-        return Query("eth_getLogs", (asked,), _read_transfers)
+def _transfers(hub: Address, owner: Address) -> LogFilter[_Transfer]:
+    """Return the transfers of one account to the hub."""
+    return LogFilter(str(hub), (TRANSFER, topic(owner), topic(hub)), _read_transfers)
 
 
 def _read_transfers(raw: Any) -> tuple[_Transfer, ...]:
@@ -61,9 +47,9 @@ async def locks_of(
         ChainUnreachable: No endpoint answered.
     """
     kind = [TOPICS[EventKind.TASK_CONTRIBUTE]]
-    contributions = await _all(rpc, LogFilter(hub, (kind, None, topic(owner))), first, last)
+    contributions = await read_all(rpc, hub_events(hub, kind, None, topic(owner)), first, last)
     contributed = {event.tx_hash for event in contributions}
-    transfers = await _all(rpc, _Transfers(hub, owner), first, last)
+    transfers = await read_all(rpc, _transfers(hub, owner), first, last)
     matches = {each.tx_hash: each.block for each in transfers if each.tx_hash not in contributed}
     notices = await _notices(rpc, hub, matches)
     return tuple(sorted((*contributions, *notices), key=lambda each: (each.block, each.log_index)))
@@ -71,11 +57,7 @@ async def locks_of(
 
 async def _notices(rpc: Rpc, hub: Address, matches: dict[TxHash, int]) -> list[HubEvent]:
     """Return the notices of these transactions, by block."""
-    wanted = LogFilter(hub, ([TOPICS[EventKind.SCHEDULER_NOTICE]],))
+    wanted = hub_events(hub, [TOPICS[EventKind.SCHEDULER_NOTICE]])
     queries = [wanted.in_range(block, block) for block in sorted(set(matches.values()))]
     told = await rpc.ask_each(queries)
     return [event for events in told for event in events if event.tx_hash in matches]
-
-
-async def _all(rpc: Rpc, wanted: Wanted[Any], first: int, last: int) -> list[Any]:
-    return [each async for _, logs in scan(rpc, wanted, first, last) for each in logs]

@@ -5,10 +5,10 @@ Source: PoCo 6.x events; topics are computed from the signatures.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from eth_hash.auto import keccak
 
@@ -18,6 +18,7 @@ from poolhand.chain.endpoint import Endpoint
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import LOGS, EndpointDown, NodeRefusal
 from poolhand.chain.rpc import Rpc
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import (
     Address,
     BlockHash,
@@ -30,6 +31,14 @@ from poolhand.domain.ids import (
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber
 
+T = TypeVar("T")
+
+
+def event_topic(signature: str) -> str:
+    """Return the topic of an event's signature."""
+    return "0x" + keccak(signature.encode()).hex()
+
+
 _SIGNATURES: Final = {
     EventKind.SCHEDULER_NOTICE: "SchedulerNotice(address,bytes32)",
     EventKind.TASK_INITIALIZE: "TaskInitialize(bytes32,address)",
@@ -40,50 +49,51 @@ _SIGNATURES: Final = {
     EventKind.TASK_FINALIZE: "TaskFinalize(bytes32,bytes)",
     EventKind.TASK_CLAIMED: "TaskClaimed(bytes32)",
 }
-TOPICS: Final = {kind: "0x" + keccak(text.encode()).hex() for kind, text in _SIGNATURES.items()}
+TOPICS: Final = {kind: event_topic(text) for kind, text in _SIGNATURES.items()}
+TRANSFER: Final = event_topic("Transfer(address,address,uint256)")
 _KINDS: Final = {topic: kind for kind, topic in TOPICS.items()}
 _BY_WORKER: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL)
-_OF_RESULT: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_CONSENSUS)
-
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Wanted(Protocol[T_co]):
-    """Logs that can be asked for by range."""
-
-    def in_range(self, first: int, last: int, /) -> Query[tuple[T_co, ...]]:
-        """Ask for the logs of a range; a node that has not all of it may leave some out."""
+OF_RESULT: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_CONSENSUS)
 
 
 @dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Which logs of a hub: topics as ``eth_getLogs`` takes them."""
+class LogFilter(Generic[T]):
+    """Which logs, and how they are read.
 
-    hub: Address
+    Attributes:
+        address: Of whom, as ``eth_getLogs`` takes it: one, or several.
+        topics: As ``eth_getLogs`` takes them.
+        read: Reads an answer; raises KeyError, IndexError, TypeError or ValueError on nonsense.
+    """
+
+    address: str | list[str]
     topics: tuple[Any, ...]
+    read: Callable[[Any], tuple[T, ...]]
 
-    @classmethod
-    def every_kind(cls, hub: Address, *more: str) -> LogFilter:
-        """All events that Poolhand follows, ``more`` being further topics."""
-        return cls(hub, (list(TOPICS.values()), *more))
-
-    def of_blocks(
-        self, heads: Sequence[Head], by_hash: bool, /
-    ) -> list[Query[tuple[HubEvent, ...]]]:
+    def of_blocks(self, heads: Sequence[Head], by_hash: bool, /) -> list[Query[tuple[T, ...]]]:
         """Ask for the logs of single blocks; by hash, who has not this very block refuses."""
         if by_hash:
             where = ({"blockHash": str(head.block_hash)} for head in heads)
             return [self._query(each, f"{LOGS} by block hash") for each in where]
         return [self.in_range(head.number, head.number) for head in heads]
 
-    def in_range(self, first: int, last: int) -> Query[tuple[HubEvent, ...]]:
+    def in_range(self, first: int, last: int) -> Query[tuple[T, ...]]:
         """Ask for the logs of a range; a node that has not all of it may leave some out."""
         return self._query({"fromBlock": hex(first), "toBlock": hex(last)})
 
-    def _query(self, where: dict[str, str], form: str = "") -> Query[tuple[HubEvent, ...]]:
-        asked = {"address": str(self.hub), "topics": list(self.topics), **where}
-        return Query(LOGS, (asked,), _read_logs, form=form)
+    def _query(self, where: dict[str, str], form: str = "") -> Query[tuple[T, ...]]:
+        asked = {"address": self.address, "topics": list(self.topics), **where}
+        return Query(LOGS, (asked,), self.read, form=form)
+
+
+def hub_events(hub: Address, *topics: Any) -> LogFilter[HubEvent]:
+    """Return which events of a hub are asked for, by topics."""
+    return LogFilter(str(hub), topics, _read_logs)
+
+
+def every_event(hub: Address, *more: str) -> LogFilter[HubEvent]:
+    """Return all events that Poolhand follows, ``more`` being further topics."""
+    return hub_events(hub, list(TOPICS.values()), *more)
 
 
 def topic(value: FixedBytes) -> str:
@@ -106,13 +116,35 @@ def read_log(raw: Any) -> HubEvent:
         deal_id=DealId.parse(raw["data"][:66]) if notice else None,
         task_id=None if notice else TaskId.parse(topics[1]),
         worker=None if party is None else Address.parse("0x" + party[26:]),
-        result_hash=ResultHash.parse(raw["data"][:66]) if kind in _OF_RESULT else None,
+        result_hash=ResultHash.parse(raw["data"][:66]) if kind in OF_RESULT else None,
     )
 
 
 def _read_logs(raw: Any) -> tuple[HubEvent, ...]:
     events = [read_log(each) for each in raw if not each.get("removed")]
     return tuple(sorted(events, key=lambda event: (event.block, event.log_index)))
+
+
+def word(data: str, number: int) -> str:
+    """Return one of the 32-byte words of a log's data, in hexadecimal without 0x."""
+    return data[2 + 64 * number : 66 + 64 * number]
+
+
+def address_of(padded: str) -> Address:
+    """Read the address in a word or topic."""
+    return Address.parse("0x" + padded[-40:])
+
+
+async def newest_head(rpc: Rpc) -> Head:
+    """Return the newest block.
+
+    Raises:
+        ChainUnreachable: No endpoint answered, or it has no block yet.
+    """
+    found = await rpc.ask(header("latest"))
+    if found is None:
+        raise ChainUnreachable("the endpoint has no newest block: wait until it has synced")
+    return found
 
 
 def header(block: str | int) -> Query[Head | None]:
@@ -126,7 +158,7 @@ def header(block: str | int) -> Query[Head | None]:
 
 
 async def scan(
-    rpc: Rpc, wanted: Wanted[T], first: int, last: int
+    rpc: Rpc, wanted: LogFilter[T], first: int, last: int
 ) -> AsyncIterator[tuple[int, tuple[T, ...]]]:
     """Yield (last block read, logs) for each part of a range, in order.
 
@@ -139,8 +171,13 @@ async def scan(
         first = end + 1
 
 
+async def read_all(rpc: Rpc, wanted: LogFilter[T], first: int, last: int) -> tuple[T, ...]:
+    """Return the logs of a range, in order; raises ChainUnreachable."""
+    return tuple([log async for _, logs in scan(rpc, wanted, first, last) for log in logs])
+
+
 async def _part(
-    wanted: Wanted[T], first: int, last: int, endpoint: Endpoint
+    wanted: LogFilter[T], first: int, last: int, endpoint: Endpoint
 ) -> tuple[int, tuple[T, ...]]:
     """Read the start of a range, as much of it as the endpoint bears.
 
@@ -166,7 +203,7 @@ async def _part(
 
 
 async def _read_from(
-    endpoint: Endpoint, wanted: Wanted[T], first: int, last: int
+    endpoint: Endpoint, wanted: LogFilter[T], first: int, last: int
 ) -> tuple[T, ...] | NodeRefusal:
     def up_to_date(answers: Sequence[Any]) -> bool:
         return answers[1] is not None

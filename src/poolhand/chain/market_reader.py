@@ -13,13 +13,12 @@ from eth_hash.auto import keccak
 from poolhand.chain import abi
 from poolhand.chain.block_answers import BlockAnswers, Question
 from poolhand.chain.link import Query
-from poolhand.chain.logs import header, scan
-from poolhand.chain.market_logs import MarketFilter
+from poolhand.chain.logs import header, newest_head, scan
+from poolhand.chain.market_logs import market_filter
 from poolhand.chain.refusal import NodeRefusal
 from poolhand.chain.rpc import Rpc, plain
-from poolhand.chain.snapshot import at_blocks
+from poolhand.chain.snapshot import all_told, at_blocks, call_block
 from poolhand.domain.deal import Deal
-from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import (
     ZERO_ADDRESS,
     Address,
@@ -52,7 +51,7 @@ class MarketReader:
 
     def __init__(self, rpc: Rpc, facts: HubFacts) -> None:
         self._rpc, self._facts = rpc, facts
-        self._filter = MarketFilter(facts)
+        self._filter = market_filter(facts)
         self._known = BlockAnswers()
         self._registries = {
             OrderSort.APP: facts.app_registry,
@@ -62,10 +61,7 @@ class MarketReader:
 
     async def head(self) -> Head:
         """Return the newest block."""
-        found = await self._rpc.ask(header("latest"))
-        if found is None:
-            raise ChainUnreachable("the endpoint has no newest block: wait until it has synced")
-        return found
+        return await newest_head(self._rpc)
 
     async def blocks(self, numbers: Iterable[BlockNumber]) -> Sequence[Head | None]:
         """Return blocks by number."""
@@ -76,7 +72,7 @@ class MarketReader:
         if not heads:
             return ()
         asked = partial(self._filter.of_blocks, heads)
-        found = plain(await at_blocks(self._rpc, heads, asked, _all_told))
+        found = plain(await at_blocks(self._rpc, heads, asked, all_told))
         return tuple(event for events in found for event in events)
 
     async def history(
@@ -104,7 +100,7 @@ class MarketReader:
         wanted = tuple(names)
 
         def ask(by_hash: bool) -> list[Query[Any]]:
-            return [self._deal(each, _where(at, by_hash)) for each in wanted]
+            return [self._deal(each, call_block(at, by_hash)) for each in wanted]
 
         found: list[Deal | None] = plain(await self._ask(ask, at)) if wanted else []
         return {deal.deal_id: deal for deal in found if deal is not None}
@@ -118,7 +114,7 @@ class MarketReader:
         wanted, data = tuple(assets), abi.calldata("owner()")
 
         def ask(by_hash: bool) -> list[Query[Any]]:
-            where = _where(at, by_hash)
+            where = call_block(at, by_hash)
             return [self._view(data, abi.optional(abi.address), where, each) for each in wanted]
 
         found = await self._ask(ask, at) if wanted else []
@@ -157,7 +153,7 @@ class MarketReader:
         """Tell whether an account that is a contract takes a signature for its own."""
 
         def ask(by_hash: bool) -> list[Query[Any]]:
-            where = _where(at, by_hash)
+            where = call_block(at, by_hash)
             return [self._code(signed.account, where), self._verify(signed, where)]
 
         is_contract, is_own = await self._ask(ask, at)
@@ -169,7 +165,7 @@ class MarketReader:
         missing = [each for each in dict.fromkeys(questions) if each not in known]
 
         def ask(by_hash: bool) -> list[Query[Any]]:
-            return [self._query(each, _where(at, by_hash)) for each in missing]
+            return [self._query(each, call_block(at, by_hash)) for each in missing]
 
         found = await self._ask(ask, at) if missing else []
         told = dict(zip(missing, found, strict=True))
@@ -190,7 +186,7 @@ class MarketReader:
         wanted = tuple(names)
 
         def ask(by_hash: bool) -> list[Query[Any]]:
-            where = _where(at, by_hash)
+            where = call_block(at, by_hash)
             return [self._view(abi.calldata(signature, each), read, where) for each in wanted]
 
         found = plain(await self._ask(ask, at)) if wanted else []
@@ -241,14 +237,6 @@ def _owner_told(told: Sequence[Any]) -> Address | None:
 
 def _free(raw: Any) -> NanoRlc:
     return abi.account(raw).stake
-
-
-def _where(head: Head, by_hash: bool) -> Any:
-    return {"blockHash": str(head.block_hash)} if by_hash else hex(head.number)
-
-
-def _all_told(answers: Sequence[Any]) -> bool:
-    return not any(map(_is_refusal, answers))
 
 
 def _is_refusal(answer: Any) -> bool:

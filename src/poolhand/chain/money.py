@@ -12,10 +12,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eth_hash.auto import keccak
-
 from poolhand.chain.link import Query
-from poolhand.chain.logs import TOPICS, LogFilter, header, scan, topic
+from poolhand.chain.logs import (
+    TOPICS,
+    TRANSFER,
+    LogFilter,
+    address_of,
+    event_topic,
+    header,
+    hub_events,
+    read_all,
+    topic,
+    word,
+)
 from poolhand.chain.parts import read_each
 from poolhand.chain.rpc import Rpc
 from poolhand.domain.errors import ChainUnreachable
@@ -25,9 +34,8 @@ from poolhand.domain.onchain import EventKind, HubEvent
 from poolhand.domain.partial import Partial
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
 
-TRANSFER: Final = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
-_REWARD: Final = "0x" + keccak(b"Reward(address,uint256,bytes32)").hex()
-_SEIZE: Final = "0x" + keccak(b"Seize(address,uint256,bytes32)").hex()
+_REWARD: Final = event_topic("Reward(address,uint256,bytes32)")
+_SEIZE: Final = event_topic("Seize(address,uint256,bytes32)")
 _ACTS: Final = (EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL, EventKind.TASK_INITIALIZE)
 
 
@@ -46,20 +54,12 @@ class _Log:
         return self.tx_hash, self.log_index
 
     def word(self, number: int) -> str:
-        return self.data[2 + 64 * number : 66 + 64 * number]
+        return word(self.data, number)
 
 
-@dataclass(frozen=True, slots=True)
-class _Money:
-    """Asks for logs of the hub by topics."""
-
-    hub: Address
-    topics: tuple[Any, ...]
-
-    def in_range(self, first: int, last: int) -> Query[tuple[_Log, ...]]:
-        where = {"fromBlock": hex(first), "toBlock": hex(last)}
-        asked = {"address": str(self.hub), "topics": list(self.topics), **where}
-        return Query("eth_getLogs", (asked,), _read_logs)
+def _money(hub: Address, *topics: Any) -> LogFilter[_Log]:
+    """Return which logs of the hub are asked for, by topics."""
+    return LogFilter(str(hub), topics, _read_logs)
 
 
 def _read_logs(raw: Any) -> tuple[_Log, ...]:
@@ -85,10 +85,10 @@ async def money_of(
         ChainUnreachable: No endpoint answered.
     """
     me = topic(owner)
-    went = await _all(rpc, _Money(hub, (TRANSFER, me)), first, last)
-    came = await _all(rpc, _Money(hub, (TRANSFER, None, me)), first, last)
-    told = await _all(rpc, _Money(hub, ([_REWARD, _SEIZE],)), first, last)
-    ours = [log for log in told if _address(log.word(0)) == owner]
+    went = await read_all(rpc, _money(hub, TRANSFER, me), first, last)
+    came = await read_all(rpc, _money(hub, TRANSFER, None, me), first, last)
+    told = await read_all(rpc, _money(hub, [_REWARD, _SEIZE]), first, last)
+    ours = [log for log in told if address_of(log.word(0)) == owner]
     rewards = {log.place: log for log in ours if log.topics[0] == _REWARD}
     seized = [
         _movement(MovementKind.SEIZURE, log, 1, log) for log in ours if log.topics[0] == _SEIZE
@@ -102,21 +102,21 @@ async def money_of(
     return tuple(sorted(kept, key=lambda each: (each.block, each.log_index)))
 
 
-def _movement(kind: MovementKind, log: _Log, word: int, about: _Log | None = None) -> Movement:
+def _movement(kind: MovementKind, log: _Log, at: int, about: _Log | None = None) -> Movement:
     task_id = None if about is None else TaskId.parse("0x" + about.word(2))
-    amount = NanoRlc(int(log.word(word), 16))
+    amount = NanoRlc(int(log.word(at), 16))
     return Movement(kind, amount, log.block, log.tx_hash, log.log_index, task_id)
 
 
 def _way_out(log: _Log, hub: Address) -> MovementKind:
-    target = _address(log.topics[2])
+    target = address_of(log.topics[2])
     if target == hub:
         return MovementKind.LOCK
     return MovementKind.WITHDRAWAL if target == ZERO_ADDRESS else MovementKind.SENT
 
 
 def _coming(log: _Log, hub: Address, rewards: Mapping[tuple[TxHash, int], _Log]) -> Movement:
-    source = _address(log.topics[1])
+    source = address_of(log.topics[1])
     reward = rewards.get((log.tx_hash, log.log_index + 1))
     if source == ZERO_ADDRESS:
         return _movement(MovementKind.DEPOSIT, log, 0)
@@ -124,10 +124,6 @@ def _coming(log: _Log, hub: Address, rewards: Mapping[tuple[TxHash, int], _Log])
         return _movement(MovementKind.RECEIVED, log, 0)
     kind = MovementKind.UNLOCK if reward is None else MovementKind.REWARD
     return _movement(kind, log, 0, reward)
-
-
-def _address(word: str) -> Address:
-    return Address.parse("0x" + word[-40:])
 
 
 async def acts_of(
@@ -139,8 +135,8 @@ async def acts_of(
         ChainUnreachable: No endpoint answered.
     """
     kinds = [TOPICS[each] for each in _ACTS]
-    wanted = LogFilter(hub, (kinds, None, [topic(each) for each in parties]))
-    return tuple(await _all(rpc, wanted, first, last))
+    wanted = hub_events(hub, kinds, None, [topic(each) for each in parties])
+    return await read_all(rpc, wanted, first, last)
 
 
 async def payments(rpc: Rpc, hashes: Iterable[TxHash]) -> Partial[TxHash, Payment]:
@@ -171,7 +167,3 @@ def _payment(raw: Mapping[str, Any], at: Any) -> Payment:
         return Payment(Address.parse(raw["from"]), Gas(int(raw["gasUsed"], 16)), price, at)
     except (KeyError, TypeError, ValueError) as fault:
         raise ChainUnreachable(f"the endpoint's receipt is none: {fault}") from fault
-
-
-async def _all(rpc: Rpc, wanted: Any, first: int, last: int) -> list[Any]:
-    return [each async for _, logs in scan(rpc, wanted, first, last) for each in logs]

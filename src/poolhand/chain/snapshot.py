@@ -52,6 +52,16 @@ async def at_blocks(
     return await (rpc.ask_around(of) if whole else in_parts(rpc, of))
 
 
+def call_block(head: Head, by_hash: bool) -> Any:
+    """Name a block to ``eth_call``."""
+    return {"blockHash": str(head.block_hash)} if by_hash else hex(head.number)
+
+
+def all_told(answers: Sequence[Any]) -> bool:
+    """Tell whether none of the answers is a refusal."""
+    return not any(isinstance(answer, NodeRefusal) for answer in answers)
+
+
 def _is_lack(answer: Any) -> bool:
     return isinstance(answer, NodeRefusal) and answer.not_offered
 

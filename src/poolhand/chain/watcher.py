@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from poolhand.chain.bell import Bell
 from poolhand.chain.blocks import DEPTH, Block, Window
 from poolhand.chain.link import Query
-from poolhand.chain.logs import LogFilter, header, scan
+from poolhand.chain.logs import every_event, header, scan
 from poolhand.chain.refusal import NodeRefusal
 from poolhand.chain.rpc import Rpc
-from poolhand.chain.snapshot import at_blocks
+from poolhand.chain.snapshot import all_told, at_blocks
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
-from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.onchain import Head, HubEvent
 from poolhand.domain.units import BlockNumber
 from poolhand.observe.outage_log import OutageLog
 
@@ -63,7 +63,7 @@ class ChainWatcher:
     """
 
     def __init__(self, rpc: Rpc, hub: Address, confirmations: int = 1) -> None:
-        self._rpc, self._logs = rpc, LogFilter.every_kind(hub)
+        self._rpc, self._logs = rpc, every_event(hub)
         self._behind = max(confirmations, 1) - 1
         self._unfollowed = _trouble("chain_not_followed", "chain_followed")
         self._unread = _trouble("logs_unreadable", "logs_read")
@@ -98,7 +98,7 @@ class ChainWatcher:
             heard = await self.bell.wait(heard)
             try:
                 async for event in self._news(place):
-                    if _concerns(event, workerpool):
+                    if event.concerns(workerpool):
                         yield event
                 self._unread.over()
             except ChainUnreachable as fault:
@@ -159,7 +159,7 @@ class ChainWatcher:
         if self.window.holds(head.number, head.block_hash) or head.number < self.window.base:
             return
         chain = await self._ancestry(head)
-        logs = await at_blocks(self._rpc, chain, partial(self._logs.of_blocks, chain), _all_told)
+        logs = await at_blocks(self._rpc, chain, partial(self._logs.of_blocks, chain), all_told)
         forks = len(self.window.forks)
         self.window.extend(
             [
@@ -208,12 +208,3 @@ async def _patiently(bell: Bell, heard: int) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(PAUSE):
             await bell.wait(heard)
-
-
-def _all_told(answers: Sequence[Any]) -> bool:
-    return not any(isinstance(answer, NodeRefusal) for answer in answers)
-
-
-def _concerns(event: HubEvent, workerpool: Address | None) -> bool:
-    notice = event.kind is EventKind.SCHEDULER_NOTICE
-    return not notice or workerpool is None or event.worker == workerpool

@@ -124,6 +124,11 @@ class HubEvent:
     removed: bool = False
     result_hash: ResultHash | None = None
 
+    def concerns(self, workerpool: Address | None) -> bool:
+        """Whether it is not the notice of another pool's deal; None: whoever's it is."""
+        notice = self.kind is EventKind.SCHEDULER_NOTICE
+        return not notice or workerpool is None or self.worker == workerpool
+
 
 # ---------------------------------------------------------------- calls: transactions we may send
 

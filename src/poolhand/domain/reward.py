@@ -14,6 +14,8 @@ from poolhand.domain.trust import Weight
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 
 SCHEDULER_STAKE_PERCENT: Final = 30
+KITTY: Final = Address.parse("0x99c2268479b93fDe36232351229815DF80837e23")
+"""The account of what was seized and nobody claimed."""
 KITTY_PERCENT: Final = 10
 KITTY_MINIMUM: Final = NanoRlc(NANO_PER_RLC)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from poolhand.chain.fake.assets import predict
 from poolhand.chain.fake.blocks import FakeBlock
-from poolhand.chain.fake.state import KITTY, State
+from poolhand.chain.fake.state import State
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import ChainUnreachable
@@ -32,6 +32,7 @@ from poolhand.domain.onchain import (
     TaskView,
 )
 from poolhand.domain.partial import Partial
+from poolhand.domain.reward import KITTY
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts

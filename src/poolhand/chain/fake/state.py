@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import App, Dataset, Deal, Workerpool
@@ -27,7 +27,6 @@ from poolhand.domain.onchain import (
 from poolhand.domain.trust import Score, Weight
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
 
-KITTY: Final = Address.parse("0x99c2268479b93fDe36232351229815DF80837e23")
 """Nobody's account: what failed tasks cost their schedulers, locked."""
 
 _Key = TypeVar("_Key")

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from poolhand.chain import guards
 from poolhand.chain.errors import UnknownDeal
-from poolhand.chain.fake.state import KITTY, FakeTask, Log, State, unset_task
+from poolhand.chain.fake.state import FakeTask, Log, State, unset_task
 from poolhand.chain.guards import GuardFacts
 from poolhand.domain.category import REVEAL_RATIO
 from poolhand.domain.deal import Deal
@@ -30,7 +30,7 @@ from poolhand.domain.onchain import (
     Reveal,
     TaskView,
 )
-from poolhand.domain.reward import finalize_shares, scheduler_stake
+from poolhand.domain.reward import KITTY, finalize_shares, scheduler_stake
 from poolhand.domain.trust import Score, Weight, reaches_consensus, worker_weight
 from poolhand.domain.units import UnixSeconds
 

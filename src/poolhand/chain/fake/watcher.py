@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolhand.domain.ids import Address
-from poolhand.domain.onchain import EventKind, Head, HubEvent
+from poolhand.domain.onchain import Head, HubEvent
 from poolhand.domain.units import BlockNumber
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class FakeWatcher:
             for block in self._chain.blocks()
             if block.head.number >= first
             for event in block.events
-            if _concerns(event, workerpool)
+            if event.concerns(workerpool)
         ]
         same = 0
         while same < min(len(told), len(wanted)) and told[same] == wanted[same]:
@@ -65,8 +65,3 @@ class FakeWatcher:
         gone = [replace(event, removed=True) for event in reversed(told[same:])]
         told[same:] = wanted[same:]
         return gone + wanted[same:]
-
-
-def _concerns(event: HubEvent, workerpool: Address | None) -> bool:
-    notice = event.kind is EventKind.SCHEDULER_NOTICE
-    return not notice or workerpool is None or event.worker == workerpool
