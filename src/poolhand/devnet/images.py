@@ -23,13 +23,12 @@ from poolhand.devnet.artifacts import DEFAULT_CACHE
 from poolhand.devnet.layers import Copied, Entry, Layer, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.platforms import GO_NAMES
 
 ENTRY: Final = "main.py"
 HOME: Final = "/app"
 NOBODY: Final = "65534:65534"
 EPOCH: Final = "1970-01-01T00:00:00Z"
-MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
-"""Names of the Go language, which images use, where they differ from Linux's."""
 ENVIRONMENT: Final = (
     "PATH=/usr/local/bin:/usr/bin:/bin",
     "LANG=C.UTF-8",
@@ -147,7 +146,7 @@ def _config(layers: Sequence[Layer], manner: Manner) -> bytes:
     return _json(
         {
             "created": EPOCH,
-            "architecture": manner.machine or MACHINES.get(machine, machine),
+            "architecture": manner.machine or GO_NAMES.get(machine, machine),
             "os": "linux",
             "config": {
                 "User": manner.user,

@@ -11,7 +11,6 @@ import httpx
 import structlog
 
 from poolhand.chain import connect
-from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.errors import EndsProgram, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.market.requests import MatchQuota
@@ -108,7 +107,7 @@ async def match(settings: MatcherSettings, ready: Callable[[str], None] | None =
         journal = after.enter_context(closing(_journal(settings, chain.facts, wallet.address)))
         matcher = Matcher(
             chain.hub,
-            MarketClient(http, settings.market, hub_domain(chain.facts)),
+            MarketClient(http, settings.market, chain.facts.domain),
             chain.sender(wallet, Section(journal, "tx")),
             MatchQuota(settings.most_matches, settings.match_window),
             SystemClock(),
@@ -117,11 +116,6 @@ async def match(settings: MatcherSettings, ready: Callable[[str], None] | None =
         if ready is not None:
             ready(settings.market)
         await matcher.run()
-
-
-def hub_domain(facts: HubFacts) -> Domain:
-    """Return the domain of orders on a hub."""
-    return order_domain(facts.chain_id, facts.hub)
 
 
 def _journal(settings: MatcherSettings, facts: HubFacts, wallet: Address) -> FileJournal:

@@ -33,6 +33,7 @@ from poolhand.domain.market.requests import (
     InUse,
     MatchQuota,
     app_filter,
+    candidate_of,
     dataset_filter,
     pool_filter,
 )
@@ -167,7 +168,7 @@ class Matcher:
         if wanted is None:
             return (NO_DATASET,)
         page = await self._market.orders(wanted, size=FEW)
-        return tuple(in_use.left(_candidate(each)) for each in page.orders)
+        return tuple(in_use.left(candidate_of(each)) for each in page.orders)
 
     async def _match(self, ready: _Ready) -> bool:
         """Send one match; whether it made a deal."""
@@ -183,8 +184,3 @@ class Matcher:
             return False
         log.info("request_matched", deal=str(name), tx=str(receipt.tx_hash))
         return True
-
-
-def _candidate(entry: BookOrder) -> Candidate:
-    order: Any = entry.order
-    return Candidate(Signed(order, entry.sign), entry.remaining)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId, TxHash
 from poolhand.domain.movements import Movement, Payment
@@ -28,6 +29,11 @@ class HubFacts:
     dataset_registry: Address
     workerpool_registry: Address
     callback_gas: int
+
+    @property
+    def domain(self) -> Domain:
+        """The domain under which orders for the hub are signed."""
+        return order_domain(self.chain_id, self.hub)
 
 
 class Hub(Protocol):

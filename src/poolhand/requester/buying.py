@@ -26,7 +26,6 @@ from poolhand.requester.checking import (
     OrdersUnfit,
     VolumeTooSmall,
     check,
-    hub_domain,
     shortfall,
 )
 from poolhand.requester.handing_in import HandingIn, NobodySends, sending_pool
@@ -222,9 +221,9 @@ class Buyer:
         return replace(made, app=app, dataset=dataset)
 
     def _sign(self, order: OrderT, hub: Hub) -> Signed[OrderT]:
-        return Signed(order, self._wallet.signer.sign_order(hub_domain(hub), order))
+        return Signed(order, self._wallet.signer.sign_order(hub.facts.domain, order))
 
 
 def _deal_id(hub: Hub, orders: MatchOrders) -> DealId:
     """Name the deal of a request order that is matched once, as ours are."""
-    return deal_id(order_hash(hub_domain(hub), orders.request.order), 0)
+    return deal_id(order_hash(hub.facts.domain, orders.request.order), 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Row, Status
 from poolhand.domain.task.rules import TASKS_FAULT
-from poolhand.domain.task.story import CLAIMED, DROPPED
+from poolhand.domain.task.story import CLAIMED, DROPPED, OWN_FAULTS
 from poolhand.domain.units import show_moment, show_rlc
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from poolhand.requester.watching import TaskProgress
     from poolhand.wire.pool_api import ReplicateNews
 
-BEFORE_FAILED: Final = FAILURES | {Status.REVEAL_FAILED, Status.RESULT_UPLOAD_FAILED}
-"""Statuses that explain the FAILED after them."""
 _GOOD: Final = {Status.COMPLETED, Status.ABORTED_ON_CONSENSUS_REACHED}
 _BAD: Final = (FINAL - _GOOD) | FAILURES | {
     Status.REVEAL_FAILED,
@@ -76,7 +74,7 @@ def telling(each: ReplicateNews) -> tuple[Row, str]:
         return CLAIMED, last
     if each.dropped:
         return DROPPED, last
-    lines = [line for line in each.history if line.status in BEFORE_FAILED]
+    lines = [line for line in each.history if line.status in OWN_FAULTS]
     if not lines:
         return STATUSES[Status.FAILED], last
     return STATUSES[Status(lines[-1].status)], last or lines[-1].detail or ""

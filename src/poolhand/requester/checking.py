@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from poolhand.domain.deal import App, Dataset, Workerpool
-from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.errors import Refused, StakeTooLow
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.orders.eip712 import order_hash
@@ -45,14 +44,9 @@ class VolumeTooSmall(Refused):
     """The orders have fewer tasks left than are wanted."""
 
 
-def hub_domain(hub: Hub) -> Domain:
-    """Return the domain under which a hub's orders are signed."""
-    return order_domain(hub.facts.chain_id, hub.facts.hub)
-
-
 async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
     """Gather what the chain knows of four orders."""
-    domain, dataset = hub_domain(hub), orders.dataset.order.dataset
+    domain, dataset = hub.facts.domain, orders.dataset.order.dataset
     signed = (orders.app, orders.dataset, orders.workerpool, orders.request)
     categories, app, data, pool, consumed = await asyncio.gather(
         hub.categories(),
@@ -169,7 +163,7 @@ class OrderState:
 
 async def order_state(hub: Hub, signed: Signed[Any]) -> OrderState:
     """Look up who may sign an order, and how much of it is left."""
-    name = order_hash(hub_domain(hub), signed.order)
+    name = order_hash(hub.facts.domain, signed.order)
     owner = await _owner_of(hub, signed.order)
     used = (await hub.consumed([name]))[name]
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.market.book import BookOrder
-from poolhand.domain.market.filters import Allowed, BookFilter
+from poolhand.domain.ids import Address
+from poolhand.domain.market.filters import Allowed, BookFilter, usable_by
+from poolhand.domain.market.requests import candidate_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.choosing import Candidate
-from poolhand.domain.orders.model import Signed
 from poolhand.domain.tag import NO_TAG
 from poolhand.requester.wish import Wish
 from poolhand.transport.market_client import MarketClient
@@ -35,14 +34,14 @@ class MarketShelf:
         """Return orders for the app; ``wide``: also those that a filter would leave out."""
         parties: dict[str, Allowed] = {"app": (wish.app,)}
         if not wide:
-            parties |= {"dataset": _usable(wish.dataset), "requester": _usable(self._buyer)}
+            parties |= {"dataset": usable_by(wish.dataset), "requester": usable_by(self._buyer)}
         return await self._some(_sold(OrderSort.APP, parties, wish, wide=wide), wide=wide)
 
     async def datasets(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
         """Return orders for the dataset; raises as ``apps``."""
         parties: dict[str, Allowed] = {"dataset": (wish.dataset,)}
         if not wide:
-            parties |= {"app": _usable(wish.app), "requester": _usable(self._buyer)}
+            parties |= {"app": usable_by(wish.app), "requester": usable_by(self._buyer)}
         return await self._some(_sold(OrderSort.DATASET, parties, wish, wide=wide), wide=wide)
 
     async def pools(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
@@ -53,9 +52,9 @@ class MarketShelf:
         if wide:
             return await self._some(BookFilter(OrderSort.WORKERPOOL, parties), wide=True)
         parties |= {
-            "app": _usable(wish.app),
-            "dataset": _usable(wish.dataset),
-            "requester": _usable(self._buyer),
+            "app": usable_by(wish.app),
+            "dataset": usable_by(wish.dataset),
+            "requester": usable_by(self._buyer),
         }
         wanted = BookFilter(
             OrderSort.WORKERPOOL,
@@ -72,15 +71,5 @@ class MarketShelf:
         return tuple(map(candidate_of, page.orders))
 
 
-def candidate_of(entry: BookOrder) -> Candidate:
-    """Return an order of a market as one to choose from."""
-    order: Any = entry.order
-    return Candidate(Signed(order, entry.sign), entry.remaining)
-
-
 def _sold(sort: OrderSort, parties: dict[str, Allowed], wish: Wish, *, wide: bool) -> BookFilter:
     return BookFilter(sort, parties, min_volume=None if wide else wish.tasks)
-
-
-def _usable(address: Address) -> Allowed:
-    return (ZERO_ADDRESS,) if address.is_zero else (ZERO_ADDRESS, address)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from poolhand.transport.address_rule import AddressRule, ForbiddenAddress
+from poolhand.transport.address_rule import PORTS, AddressRule, ForbiddenAddress
 from poolhand.transport.addresses import Resolver
 from poolhand.transport.plumbing import is_loopback
 
 _STRANGERS: Final = AddressRule()
 """https at public addresses; its certificate is checked, so no second look-up leads elsewhere."""
-_PORTS: Final = {"http": 80, "https": 443}
 _URL: Final = re.compile(r"https?://[!-~]{1,500}")
 
 
@@ -74,9 +73,9 @@ def _origin(url: str) -> tuple[str, str, int] | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or not host or parts.username is not None:
+    if parts.scheme not in PORTS or not host or parts.username is not None:
         return None
-    return parts.scheme, host, port or _PORTS[parts.scheme]
+    return parts.scheme, host, port or PORTS[parts.scheme]
 
 
 def is_web_address(text: str) -> bool:

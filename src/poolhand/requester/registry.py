@@ -21,6 +21,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.platforms import linux_on, listed_platforms, platform_of, runs_on
 from poolhand.requester.images import (
+    DIGEST,
     Image,
     ImageReference,
     NoSuchImage,
@@ -40,7 +41,6 @@ _MANIFESTS: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.docker.distribution.manifest.v2+json"
 )
-_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _CHALLENGE: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -82,7 +82,7 @@ async def resolve(http: httpx.AsyncClient, text: str, login_of: Logins = nobody)
         return Image(str(image), image.digest)
     registry = _Registry(http, image, await login_of(image.registry))
     told = await registry.manifest("HEAD", image.tag)
-    found = _DIGEST.fullmatch(told.headers.get("docker-content-digest", ""))
+    found = DIGEST.fullmatch(told.headers.get("docker-content-digest", ""))
     if found:
         return Image(str(image), bytes.fromhex(found[1]))
     answer = await registry.manifest("GET", image.tag)
@@ -169,7 +169,7 @@ class _Registry:
             return listed
         config = members.get("config")
         name = config.get("digest") if isinstance(config, dict) else None
-        if not isinstance(name, str) or not _DIGEST.fullmatch(name):
+        if not isinstance(name, str) or not DIGEST.fullmatch(name):
             return ()
         told = platform_of(_members((await self._read("GET", f"blobs/{name}", {})).content))
         return (told,) if told else ()

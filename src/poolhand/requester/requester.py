@@ -36,7 +36,7 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.requester import claims, results
 from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
 from poolhand.requester.buying import Buyer, Purchase
-from poolhand.requester.checking import OrderState, hub_domain, order_state
+from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, Places
 from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
@@ -125,7 +125,7 @@ class Requester:
             else None
         )
         self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
-        url, domain = settings.market_url, hub_domain(chain.hub)
+        url, domain = settings.market_url, chain.hub.facts.domain
         self._market = MarketClient(http, url, domain) if url else None
         self.offered: Signal[Bundle, Wish] = Signal()
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)

@@ -29,7 +29,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
-from poolhand.requester.checking import OrderState, hub_domain, order_state
+from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.sellers import NoSuchAsset, demanded
 from poolhand.requester.spending_wallet import SpendingWallet
 from poolhand.requester.wish import Wish, asked_by
@@ -152,7 +152,7 @@ class Selling:
 
     def signed(self, order: OrderT) -> Signed[OrderT]:
         """Sign an order."""
-        return Signed(order, self._wallet.signer.sign_order(hub_domain(self._hub), order))
+        return Signed(order, self._wallet.signer.sign_order(self._hub.facts.domain, order))
 
     async def publish(self, signed: Signed[OrderT], market: MarketClient) -> BookOrder:
         """Put an order into a market; raises MarketRefused, MarketDown."""

@@ -26,7 +26,6 @@ from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
-from poolhand.requester.checking import hub_domain
 from poolhand.requester.market_shelf import MarketShelf
 from poolhand.requester.sellers import ForeignPool, NoOrder, NoSuchAsset, NothingFits, Sellers
 from poolhand.requester.wish import Wish, asked_by, own_app_order, own_dataset_order
@@ -193,7 +192,7 @@ class OrderSources:
 
     async def _rules(self) -> Facts:
         categories = await self.hub.categories()
-        return Facts(hub_domain(self.hub), len(categories), None, None, None)
+        return Facts(self.hub.facts.domain, len(categories), None, None, None)
 
     def _salt(self) -> Salt:
         return Salt(self.entropy.bytes(32))

@@ -20,7 +20,6 @@ from random import Random
 from fastapi import APIRouter
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.orders.matches_under_way import SendingQuota
@@ -191,7 +190,7 @@ class Scheduler:
         self.workers.arrived.connect(returns.arrived)
 
         # what is sold, and what was bought
-        domain = order_domain(hub.facts.chain_id, hub.facts.hub)
+        domain = hub.facts.domain
         self.drain = PoolDrain(drain_log)
         reads, takers = OrderReads(hub, now), Takers(self.directory, rules, now)
         self.preflight = Preflight(

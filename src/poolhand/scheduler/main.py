@@ -14,7 +14,6 @@ import structlog
 
 from poolhand.chain import connect
 from poolhand.domain.deal import Workerpool
-from poolhand.domain.eip712 import Domain, order_domain
 from poolhand.domain.errors import Refused
 from poolhand.domain.market.profiles import MOST_NAME, PoolProfile
 from poolhand.domain.text import shown
@@ -137,7 +136,7 @@ async def run(
             boundary=FaultBoundary(_faults(settings.database)),
             reputations=LogSection(events, "reputation"),
             fence=lead.fence,
-            markets=[MarketClient(http, each, _domain(chain.facts)) for each in settings.markets],
+            markets=[MarketClient(http, each, chain.facts.domain) for each in settings.markets],
             sale_log=LogSection(events, "sale"),
             profile=_profile(settings, pool, url),
             drain_log=LogSection(events, "drain"),
@@ -145,10 +144,6 @@ async def run(
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
-
-
-def _domain(facts: HubFacts) -> Domain:
-    return order_domain(facts.chain_id, facts.hub)
 
 
 def _faults(database: str) -> Path:

@@ -11,7 +11,15 @@ from typing import Any, Final
 from poolhand.domain.ids import Address
 from poolhand.domain.units import Wei, parse_gas_price
 from poolhand.settings.chain import ChainSettings
-from poolhand.settings.load import BadSetting, Option, Settings, fraction, whole, words
+from poolhand.settings.load import (
+    BadSetting,
+    Option,
+    Settings,
+    address_or_none,
+    fraction,
+    whole,
+    words,
+)
 
 KNOWN_CHAINS: Final[Mapping[str, ChainSettings]] = {
     "arbitrum": ChainSettings(
@@ -48,7 +56,7 @@ def chain_options(node_variable: str = _NODE) -> tuple[Option, ...]:
         Option("rpc", node_variable, words, "",
                "RPC endpoints, separated by commas, the preferred one first",
                also=() if node_variable == _RPC else (_RPC,)),
-        Option("hub", "POOLHAND_HUB", _address, "", "address of the PoCo hub"),
+        Option("hub", "POOLHAND_HUB", address_or_none, "", "address of the PoCo hub"),
         Option("chain-id", "POOLHAND_CHAIN_ID", whole(0), "0",
                "chain id that endpoints must answer; 0: any"),
         Option("confirmations", "POOLHAND_CONFIRMATIONS", whole(1), "1",
@@ -78,10 +86,6 @@ def _cap(text: str) -> Wei:
             "such as '22gwei'"
         )
     return price
-
-
-def _address(text: str) -> Address | None:
-    return Address.parse(text) if text else None
 
 
 def chain_settings(found: Settings) -> ChainSettings:

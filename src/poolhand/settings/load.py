@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from poolhand.domain.errors import PoolhandError, Refused
+from poolhand.domain.ids import Address
 from poolhand.domain.text import is_well_formed
 
 MASK: Final = "***"
@@ -215,6 +216,19 @@ def _without_credentials(text: str) -> str:
 
 
 # --------------------------------------------------------------------------------- readers of text
+
+
+def address(text: str) -> Address:
+    """Read an address that is somebody's."""
+    found = Address.parse(text)
+    if found.is_zero:
+        raise ValueError("it must not be the zero address")
+    return found
+
+
+def address_or_none(text: str) -> Address | None:
+    """Read an address, an empty text as None."""
+    return Address.parse(text) if text else None
 
 
 def whole(least: int = 0, most: int | None = None) -> Callable[[str], int]:

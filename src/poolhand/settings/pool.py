@@ -22,7 +22,7 @@ from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
 from poolhand.domain.version import version_order
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, flag, fraction, web_url, whole, words
+from poolhand.settings.load import Option, Settings, address, flag, fraction, web_url, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
 from poolhand.settings.wallets import wallet_options, wallet_path
 
@@ -106,13 +106,6 @@ class PoolSettings:
     locks: Path = DEFAULT_LOCKS
 
 
-def _address(text: str) -> Address:
-    address = Address.parse(text)
-    if address.is_zero:
-        raise ValueError("it must not be the zero address")
-    return address
-
-
 def _start_block(text: str) -> BlockNumber | None:
     return BlockNumber(whole()(text)) if text else None
 
@@ -158,7 +151,7 @@ def _workers(text: str) -> frozenset[Address]:
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    Option("pool-address", "POOL_ADDRESS", _address, None, "address of the workerpool contract"),
+    Option("pool-address", "POOL_ADDRESS", address, None, "address of the workerpool contract"),
     *wallet_options("of the pool's owner", "IEXEC_CORE_WALLET_PATH", "IEXEC_CORE_WALLET_PASSWORD"),
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
     Option("port", "IEXEC_CORE_PORT", whole(0, 65_535), "13000",

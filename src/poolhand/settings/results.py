@@ -10,7 +10,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, size, web_url, whole
+from poolhand.settings.load import Option, Settings, address_or_none, size, web_url, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,12 @@ class ResultsSettings:
     sweep: Seconds = Seconds(600)
 
 
-def _pool(text: str) -> Address | None:
-    return Address.parse(text) if text else None
-
-
 def _size_or_all(text: str) -> int | None:
     return None if text == "0" else size(text)
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    Option("pool-address", "POOL_ADDRESS", _pool, "",
+    Option("pool-address", "POOL_ADDRESS", address_or_none, "",
            "workerpool whose results are taken; empty: any pool's"),
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
     Option("port", "POOLHAND_RESULTS_PORT", whole(0, 65_535), "13200",

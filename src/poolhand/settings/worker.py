@@ -13,7 +13,17 @@ from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
-from poolhand.settings.load import BadSetting, Option, Settings, flag, size, web_url, whole, words
+from poolhand.settings.load import (
+    BadSetting,
+    Option,
+    Settings,
+    address,
+    flag,
+    size,
+    web_url,
+    whole,
+    words,
+)
 from poolhand.settings.locks import LOCKS
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
 from poolhand.settings.wallets import wallet_options, wallet_path
@@ -99,13 +109,6 @@ class WorkerSettings:
     locks: Path
 
 
-def _pool(text: str) -> Address:
-    address = Address.parse(text)
-    if address.is_zero:
-        raise ValueError("it must not be the zero address")
-    return address
-
-
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError("letters, digits, '_', '.', '-' only, at most 40")
@@ -167,7 +170,7 @@ def without_effect(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option("core-url", "IEXEC_CORE_URL", web_url, "http://127.0.0.1:13000", "URL of the pool"),
-    Option("pool-address", "POOL_ADDRESS", _pool, None, "address of the workerpool contract"),
+    Option("pool-address", "POOL_ADDRESS", address, None, "address of the workerpool contract"),
     Option("name", "IEXEC_WORKER_NAME", _name, "worker",
            "name of this worker, part of folder and container names"),
     Option("base-dir", "IEXEC_WORKER_BASE_DIR", Path, "~/.poolhand/workers",

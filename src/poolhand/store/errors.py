@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
 from poolhand.domain.errors import EndsProgram, Refused, Unavailable
+
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""How a disk, a quota or a limit on files says that nothing more goes in."""
 
 
 class JournalLocked(EndsProgram, Refused):

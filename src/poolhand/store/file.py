@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -16,6 +15,7 @@ from poolhand.domain.errors import BrokenPrecondition
 from poolhand.observe.private import create_private
 from poolhand.store import lines
 from poolhand.store.errors import (
+    NO_ROOM,
     JournalCorrupt,
     JournalFull,
     JournalTooNew,
@@ -23,7 +23,6 @@ from poolhand.store.errors import (
 )
 from poolhand.store.record import Codec, DamagedRecord, Record, TooNewRecord
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LOG = structlog.get_logger()
 
 
@@ -161,7 +160,7 @@ class FileJournal:
         self._size += len(data)
 
     def _unwritable(self, fault: OSError) -> JournalFull | JournalUnwritable:
-        full = fault.errno in _FULL
+        full = fault.errno in NO_ROOM
         made = (
             JournalFull(str(self._path)) if full else JournalUnwritable(str(self._path), str(fault))
         )

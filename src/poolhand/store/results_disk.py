@@ -7,7 +7,6 @@ written last, so an archive without one is the mark of a crash and is removed at
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import tempfile
@@ -23,12 +22,11 @@ from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.ids import TaskId
 from poolhand.observe.private import create_private, narrow, private_folder
 from poolhand.ports.storage import Archive
-from poolhand.store.errors import StorageDown, StorageFull
+from poolhand.store.errors import NO_ROOM, StorageDown, StorageFull
 from poolhand.wire.journal_json import EventCodec
 
 CHUNK: Final = 256 * 1024
 """Bytes read at a time."""
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CODEC: Final = EventCodec[Archive]((Archive,))
 _log = structlog.get_logger()
 
@@ -218,7 +216,7 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        if fault.errno in _FULL:
+        if fault.errno in NO_ROOM:
             raise StorageFull(
                 f"no room left in the results folder {folder}: its operator must free disk space"
             ) from fault

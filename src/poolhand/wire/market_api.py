@@ -118,11 +118,11 @@ _DEAL: Final[dict[str, Any]] = {
     **dict.fromkeys(("schedulerRewardRatio", "workerStake", "blockNumber"), (int, ...)),
     **dict.fromkeys(("blockTimestamp", "transactionHash"), (str, ...)),
 }
-_PAGE: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, None)}
-_OK: Final[dict[str, Any]] = {"ok": (bool, True)}
+PAGE: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, None)}
+OK: Final[dict[str, Any]] = {"ok": (bool, True)}
 DealRow: Final = create_model("DealRow", __base__=Told, **_DEAL)
-DealAnswer: Final = create_model("DealAnswer", __base__=Told, **_OK, **_DEAL)
-DealList: Final = create_model("DealList", __base__=Told, **_OK, deals=several(DealRow), **_PAGE)
+DealAnswer: Final = create_model("DealAnswer", __base__=Told, **OK, **_DEAL)
+DealList: Final = create_model("DealList", __base__=Told, **OK, deals=several(DealRow), **PAGE)
 _CATEGORY: Final[dict[str, Any]] = {
     "catid": (int, ...),
     "name": (str, ...),
@@ -134,10 +134,10 @@ _CATEGORY: Final[dict[str, Any]] = {
 }
 CategoryRow: Final = create_model("CategoryRow", __base__=Told, chainId=(int, ...), **_CATEGORY)
 CategoryAnswer: Final = create_model(
-    "CategoryAnswer", __base__=Told, **_OK, chainId=(str, ...), **_CATEGORY
+    "CategoryAnswer", __base__=Told, **OK, chainId=(str, ...), **_CATEGORY
 )
 CategoryList: Final = create_model(
-    "CategoryList", __base__=Told, **_OK, categories=several(CategoryRow), **_PAGE
+    "CategoryList", __base__=Told, **OK, categories=several(CategoryRow), **PAGE
 )
 
 
@@ -172,4 +172,4 @@ _METRICS: Final[dict[str, Any]] = {
         ("apporders", "datasetorders", "workerpoolorders", "requestorders"), (int, ...)
     ),
 }
-MarketMetrics: Final = create_model("MarketMetrics", __base__=Told, **_OK, **_METRICS)
+MarketMetrics: Final = create_model("MarketMetrics", __base__=Told, **OK, **_METRICS)

@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 
 from poolhand.domain.market_events import OrderSort
 from poolhand.wire.json_models import Told
-from poolhand.wire.market_api import DealRow, several
+from poolhand.wire.market_api import OK, PAGE, DealRow, several
 from poolhand.wire.market_pools import MarketPool
 
 
@@ -73,8 +73,6 @@ _OVERVIEW: Final[dict[str, Any]] = {
 MarketOverview: Final = create_model("MarketOverview", __base__=Told, **_OVERVIEW)
 
 
-_OK: Final[dict[str, Any]] = {"ok": (bool, True)}
-_PAGE: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, None)}
 _STATUS: Final = "waiting, computing, revealing, completed, overdue or claimed"
 _TASK: Final[dict[str, Any]] = {
     "taskid": (str, ...),
@@ -89,9 +87,7 @@ TaskOfDeal: Final = create_model(
     known=(bool, Field(description="initialized: `/tasks/{taskid}` tells of it")),
     endTimestamp=(str | None, ...),
 )
-DealTasks: Final = create_model(
-    "DealTasks", __base__=Told, **_OK, tasks=several(TaskOfDeal), **_PAGE
-)
+DealTasks: Final = create_model("DealTasks", __base__=Told, **OK, tasks=several(TaskOfDeal), **PAGE)
 
 
 class BlockPlace(Told):
@@ -132,7 +128,7 @@ class TaskPayment(BlockPlace):
 TaskAnswer: Final = create_model(
     "TaskAnswer",
     __base__=Told,
-    **_OK,
+    **OK,
     **_TASK,
     dealid=(str, ...),
     words=(str, Field(description="what happened, who must act and how")),
@@ -183,7 +179,7 @@ class TaskName(Told):
 AccountAnswer: Final = create_model(
     "AccountAnswer",
     __base__=Told,
-    **_OK,
+    **OK,
     address=(str, ...),
     stake=(int | None, Field(description="free (nRLC)")),
     locked=(int | None, Field(description="locked (nRLC)")),
@@ -207,7 +203,7 @@ class FoundThing(Told):
 
 
 SearchAnswer: Final = create_model(
-    "SearchAnswer", __base__=Told, **_OK, found=(list[FoundThing], ...)
+    "SearchAnswer", __base__=Told, **OK, found=(list[FoundThing], ...)
 )
 
 
@@ -251,16 +247,16 @@ _ROWS: Final = {
     for sort, members in _MEMBERS.items()
 }
 ASSET_ANSWERS: Final = {
-    sort: create_model(f"{sort.value.capitalize()}Answer", __base__=Told, **_OK, **members)
+    sort: create_model(f"{sort.value.capitalize()}Answer", __base__=Told, **OK, **members)
     for sort, members in _MEMBERS.items()
 }
 ASSET_LISTS: Final = {
     sort: create_model(
         f"{sort.value.capitalize()}List",
         __base__=Told,
-        **_OK,
+        **OK,
         **{f"{sort.value}s": several(row)},
-        **_PAGE,
+        **PAGE,
     )
     for sort, row in _ROWS.items()
 }

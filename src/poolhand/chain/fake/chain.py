@@ -14,7 +14,6 @@ from poolhand.chain.fake.reach import Reach
 from poolhand.chain.fake.sender import FakeSender
 from poolhand.chain.fake.state import State
 from poolhand.domain.category import Category
-from poolhand.domain.eip712 import order_domain
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable, Reverted
 from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.movements import Movement
@@ -83,7 +82,7 @@ class FakeChain:
             workerpool_registry=_named("pools"),
             callback_gas=200_000,
         )
-        self.domain = order_domain(chain_id, self.facts.hub)
+        self.domain = self.facts.domain
         self.gas_cap: Wei | None = None
         self.automine, self.outage, self.lag, self.gas_price = automine, False, 0, gas_price
         self.before_send: Callable[[Address, str, Call], None] | None = None

@@ -28,6 +28,11 @@ MOST_SIZE: Final = 1000
 """Rows of one page of a list."""
 
 
+def usable_by(address: Address) -> Allowed:
+    """Return what a restriction may be for somebody to be let through it."""
+    return (ZERO_ADDRESS,) if address.is_zero else (ZERO_ADDRESS, address)
+
+
 @dataclass(frozen=True, slots=True)
 class BookFilter:
     """Narrows a list; what is left at its default does not.

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.market.filters import BookFilter
+from poolhand.domain.ids import Address
+from poolhand.domain.market.filters import BookFilter, usable_by
 from poolhand.domain.market.refusals import MaxPriceTooLow, NothingForRequest
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import RequestOrder
@@ -57,9 +57,9 @@ def needs_of(request: RequestOrder) -> Iterator[RequestNeed]:
         OrderSort.APP,
         {
             "app": (request.app,),
-            "dataset": _usable_by(request.dataset),
-            "workerpool": _usable_by(request.workerpool),
-            "requester": _usable_by(request.requester),
+            "dataset": usable_by(request.dataset),
+            "workerpool": usable_by(request.workerpool),
+            "requester": usable_by(request.requester),
         },
         min_tag=TEE if request.tag.needs_tee else None,
     )
@@ -70,16 +70,12 @@ def needs_of(request: RequestOrder) -> Iterator[RequestNeed]:
         OrderSort.DATASET,
         {
             "dataset": (request.dataset,),
-            "app": _usable_by(request.app),
-            "workerpool": _usable_by(request.workerpool),
-            "requester": _usable_by(request.requester),
+            "app": usable_by(request.app),
+            "workerpool": usable_by(request.workerpool),
+            "requester": usable_by(request.requester),
         },
     )
     yield RequestNeed(dataset, request.dataset, request.dataset_max_price)
-
-
-def _usable_by(address: Address) -> tuple[Address, ...]:
-    return (ZERO_ADDRESS,) if address.is_zero else (ZERO_ADDRESS, address)
 
 
 def check_needs(request: RequestOrder, best: BestPrice) -> None:

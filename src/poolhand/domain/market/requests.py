@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
-from poolhand.domain.market.filters import Allowed, BookFilter
+from poolhand.domain.ids import Address, OrderHash
+from poolhand.domain.market.book import BookOrder
+from poolhand.domain.market.filters import Allowed, BookFilter, usable_by
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.choosing import Candidate
-from poolhand.domain.orders.model import RequestOrder
+from poolhand.domain.orders.model import RequestOrder, Signed
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.units import Seconds, UnixSeconds
 
@@ -27,8 +28,8 @@ MOST_REQUESTERS: Final = 10_000
 
 def app_filter(request: RequestOrder, tasks: int) -> BookFilter:
     """Return which app orders a request may be matched with."""
-    parties: dict[str, Allowed] = {"app": (request.app,), "dataset": usable(request.dataset)}
-    parties["requester"] = usable(request.requester)
+    parties: dict[str, Allowed] = {"app": (request.app,), "dataset": usable_by(request.dataset)}
+    parties["requester"] = usable_by(request.requester)
     return BookFilter(OrderSort.APP, parties, min_volume=tasks)
 
 
@@ -36,17 +37,17 @@ def dataset_filter(request: RequestOrder, tasks: int) -> BookFilter | None:
     """Return which dataset orders it may be matched with; None where it wants none."""
     if request.dataset.is_zero:
         return None
-    parties: dict[str, Allowed] = {"dataset": (request.dataset,), "app": usable(request.app)}
-    parties["requester"] = usable(request.requester)
+    parties: dict[str, Allowed] = {"dataset": (request.dataset,), "app": usable_by(request.app)}
+    parties["requester"] = usable_by(request.requester)
     return BookFilter(OrderSort.DATASET, parties, min_volume=tasks)
 
 
 def pool_filter(request: RequestOrder, tasks: int) -> BookFilter:
     """Return which workerpool orders it may be matched with."""
     parties: dict[str, Allowed] = {
-        "app": usable(request.app),
-        "dataset": usable(request.dataset),
-        "requester": usable(request.requester),
+        "app": usable_by(request.app),
+        "dataset": usable_by(request.dataset),
+        "requester": usable_by(request.requester),
     }
     if not request.workerpool.is_zero:
         parties["workerpool"] = (request.workerpool,)
@@ -60,9 +61,10 @@ def pool_filter(request: RequestOrder, tasks: int) -> BookFilter:
     )
 
 
-def usable(address: Address) -> Allowed:
-    """Return what a restriction may be for somebody to be let through it."""
-    return (ZERO_ADDRESS,) if address.is_zero else (ZERO_ADDRESS, address)
+def candidate_of(entry: BookOrder) -> Candidate:
+    """Return an order of a market as one to choose from."""
+    order: Any = entry.order
+    return Candidate(Signed(order, entry.sign), entry.remaining)
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import BlockNumber, Seconds
 
-_OWN_FAULTS: Final = FAILURES | {Status.REVEAL_FAILED, Status.RESULT_UPLOAD_FAILED}
-"""Statuses whose FAILED is the worker's own doing."""
+OWN_FAULTS: Final = FAILURES | {Status.REVEAL_FAILED, Status.RESULT_UPLOAD_FAILED}
+"""Statuses whose FAILED is the worker's own doing, which they explain."""
 CLAIMED: Final = replace(
     STATUSES[Status.FAILED],
     meaning="the task was claimed after its final deadline",
@@ -135,7 +135,7 @@ def _missed_reveal(_task: Task, attempt: Attempt, events: Sequence[HubEvent]) ->
 def _claim(_task: Task, attempt: Attempt, events: Sequence[HubEvent]) -> HubEvent | None:
     place = len(attempt.log) - 1
     refused = place not in attempt.told and attempt.log[place].detail is not None
-    own_fault = any(entry.status in _OWN_FAULTS for entry in attempt.log[-2:-1])
+    own_fault = any(entry.status in OWN_FAULTS for entry in attempt.log[-2:-1])
     return None if refused or own_fault else _last(events, EventKind.TASK_CLAIMED)
 
 

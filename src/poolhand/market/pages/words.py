@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from poolhand.domain.errors import BadHex
+from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import NanoRlc, show_rlc
 
@@ -23,8 +24,6 @@ _LEAST_IN_RLC: Final = 100_000
 """Amounts below so many nRLC are told in nRLC: they have too many zeros otherwise."""
 _SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _NOBODY: Final = "0x" + 40 * "0"
-BULK: Final = 2**53 - 2
-"""From so many tasks on, an order is without limit."""
 
 
 def amount(nrlc: Any) -> str:
@@ -44,7 +43,7 @@ def number(count: Any) -> str:
     """Write a count; one that no order ever reaches is told as such."""
     if not isinstance(count, int):
         return NOTHING
-    return "no limit" if count >= BULK else f"{count:,}"
+    return "no limit" if count >= BULK_VOLUME else f"{count:,}"
 
 
 def moment(text: Any) -> str:
