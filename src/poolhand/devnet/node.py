@@ -15,7 +15,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from poolhand.devnet.ports import LOOPBACK, free_port
@@ -180,12 +179,7 @@ class Anvil:
                 return self
         raise NodeDied("every port that was free a moment ago was taken", self.log)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._saver is not None:
             self._saver.cancel()
             await asyncio.wait([self._saver])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from starlette.applications import Starlette
@@ -56,12 +55,7 @@ class Registry:
         self._serving = asyncio.create_task(serve_on(app, listener))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait([self._serving])

@@ -11,46 +11,45 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
+from poolhand.store.columns import counted, numbers, texts
+
 METADATA: Final = MetaData()
-NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts a primary key up only where it is a plain INTEGER."""
 
 JOURNAL: Final = Table(
     "journal",
     METADATA,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
+    counted(),
     Column("v", Integer, nullable=False),
     Column("s", Text, nullable=False, index=True),
-    Column("e", Text, nullable=False),
-    Column("c", BigInteger, nullable=False),
+    *texts("e"),
+    *numbers("c"),
     sqlite_autoincrement=True,
 )
 CURSORS: Final = Table(
     "cursors",
     METADATA,
     Column("name", Text, primary_key=True),
-    Column("value", BigInteger, nullable=False),
+    *numbers("value"),
 )
 DEALS: Final = Table(
     "deals",
     METADATA,
     Column("deal_id", Text, primary_key=True),
-    Column("requester", Text, nullable=False),
-    Column("app", Text, nullable=False),
+    *texts("requester", "app"),
     Column("final_deadline", BigInteger, nullable=False, index=True),
-    Column("state", Text, nullable=False),
+    *texts("state"),
 )
 TASKS: Final = Table(
     "tasks",
     METADATA,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
+    counted(),
     Column("task_id", Text, nullable=False, unique=True),
     Column("deal_id", Text, nullable=False, index=True),
-    Column("place", BigInteger, nullable=False),
-    Column("status", Text, nullable=False),
+    *numbers("place"),
+    *texts("status"),
     Column("ended", Boolean, nullable=False),
     Column("final_deadline", BigInteger, nullable=False, index=True),
-    Column("state", Text, nullable=False),
+    *texts("state"),
     Index("ix_tasks_status_n", "status", "n"),
     sqlite_autoincrement=True,
 )
@@ -59,17 +58,14 @@ ATTEMPTS: Final = Table(
     METADATA,
     Column("task_id", Text, primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    Column("worker", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *texts("worker", "status", "state"),
 )
 TRANSACTIONS: Final = Table(
     "transactions",
     METADATA,
     Column("task_id", Text, primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
-    Column("tx", Text, nullable=False),
+    *texts("kind", "tx"),
     Column("block", BigInteger),
     Column("gas", BigInteger),
     Column("gas_price", Text),
@@ -78,15 +74,15 @@ TOTALS: Final = Table(
     "totals",
     METADATA,
     Column("status", Text, primary_key=True),
-    Column("tasks", BigInteger, nullable=False),
+    *numbers("tasks"),
 )
 LEADER: Final = Table(
     "leader",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("holder", Text, nullable=False),
-    Column("seen_at", BigInteger, nullable=False),
+    *numbers("epoch"),
+    *texts("holder"),
+    *numbers("seen_at"),
     Column("address", Text, nullable=False, server_default=""),
     Column("beats", BigInteger, nullable=False, server_default="0"),
 )

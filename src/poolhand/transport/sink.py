@@ -7,7 +7,6 @@ import os
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from types import TracebackType
 from typing import Final, Self
 
 READABLE: Final = 0o644
@@ -64,12 +63,7 @@ class Sink:
         self._file.close()
         Path(self._file.name).replace(self._target)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._drop()
 
     def _drop(self) -> None:

@@ -13,12 +13,12 @@ from typing import Final
 
 import structlog
 
-from poolhand.chain.errors import BalanceTooLow, Displaced
+from poolhand.chain.errors import BalanceTooLow
 from poolhand.domain import onchain
 from poolhand.domain.deal import Account
 from poolhand.domain.errors import BrokenPrecondition, NothingToDeposit
-from poolhand.domain.onchain import Call, Receipt
-from poolhand.domain.units import BlockNumber, NanoRlc, Wei
+from poolhand.domain.onchain import Receipt
+from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import Watcher
 from poolhand.worker.stages.stake import StakeLook
 from poolhand.worker.task_views import MOST_LAG
@@ -85,19 +85,11 @@ class Depositor:
     async def _send(self, purpose: str, amount: NanoRlc) -> Receipt:
         reserve = await self._wallet.reserve()
         try:
-            return await self._place(purpose, onchain.Deposit(amount), reserve)
+            return await self._wallet.place(purpose, onchain.Deposit(amount), reserve)
         except BalanceTooLow as fault:
             told = BalanceTooLow(f"{fault}: send RLC to {self._wallet.address}, or deposit less")
             told.is_mined = fault.is_mined
             raise told from fault
-
-    async def _place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
-        """Send it; once more if the wallet was used elsewhere, for then ours is never mined."""
-        try:
-            return await self._wallet.send(purpose, call, reserve)
-        except Displaced as fault:
-            log.warning("deposit_displaced", cause=str(fault))
-            return await self._wallet.send(purpose, call, reserve)
 
     async def _account_since(self, block: BlockNumber) -> Account:
         """Read the account as a block left it: a node may lag behind the one with the receipt."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import structlog
+
+from poolhand.chain.errors import Displaced
 from poolhand.domain import gas_reserve
 from poolhand.domain.gas_reserve import Means, reveals_owed
 from poolhand.domain.ids import Address, TaskId
@@ -11,6 +14,8 @@ from poolhand.domain.onchain import Call, Receipt
 from poolhand.domain.replicate.machine import Replicate
 from poolhand.domain.units import Wei
 from poolhand.ports.chain import TransactionSender
+
+log = structlog.get_logger()
 
 
 class WorkerWallet:
@@ -39,6 +44,14 @@ class WorkerWallet:
     async def reserve(self, least: int = 0) -> Wei:
         """Return what the reveals owed, or so many, may cost (wei); raises ChainUnreachable."""
         return gas_reserve.reserve(await self.means(), max(self.owed, least))
+
+    async def place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
+        """Send a call; once more if the wallet was used elsewhere, for then ours is never mined."""
+        try:
+            return await self.send(purpose, call, reserve)
+        except Displaced as fault:
+            log.warning("transaction_displaced", purpose=purpose, cause=str(fault))
+            return await self.send(purpose, call, reserve)
 
     async def send(self, purpose: str, call: Call, reserve: Wei = Wei(0)) -> Receipt:
         """Send a call, see ``TransactionSender.send``."""

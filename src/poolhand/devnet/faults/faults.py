@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Coroutine, Mapping
-from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
@@ -125,12 +124,7 @@ class Faults:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Leave a world that can be stopped: nothing frozen or full; who is dead stays dead."""
         async with self._turn:
             for each in reversed(self.in_force):

@@ -46,9 +46,6 @@ def put_task_steps(connection: Connection, rows: Iterable[TaskRow]) -> None:
     """Keep events of tasks; one that is there stays as it is."""
     for row in rows:
         step = row.step
-        place = {"block": step.block, "log_index": row.log_index}
-        if _is_known(connection, TASK_STEPS, place):
-            continue
         told = {
             "task_id": hexed(row.task_id),
             "deal_id": hexed(row.deal_id),
@@ -59,16 +56,13 @@ def put_task_steps(connection: Connection, rows: Iterable[TaskRow]) -> None:
             "result_hash": None if step.result_hash is None else hexed(step.result_hash),
             "results": row.results.hex(),
         }
-        connection.execute(insert(TASK_STEPS).values({**place, **told}))
+        _keep(connection, TASK_STEPS, row, told)
 
 
 def put_stake_steps(connection: Connection, rows: Iterable[StakeRow]) -> None:
     """Keep what was paid or lost; what is there stays as it is."""
     for row in rows:
         step = row.step
-        place = {"block": step.block, "log_index": row.log_index}
-        if _is_known(connection, STAKE_STEPS, place):
-            continue
         told = {
             "owner": hexed(step.owner),
             "change": step.change.value,
@@ -77,7 +71,7 @@ def put_stake_steps(connection: Connection, rows: Iterable[StakeRow]) -> None:
             "moment": step.moment,
             "tx_hash": hexed(step.tx_hash),
         }
-        connection.execute(insert(STAKE_STEPS).values({**place, **told}))
+        _keep(connection, STAKE_STEPS, row, told)
 
 
 def forget_after(connection: Connection, mark: BlockNumber) -> None:
@@ -164,9 +158,14 @@ def settled_of(connection: Connection, deals: Sequence[DealId]) -> dict[DealId, 
     return found
 
 
-def _is_known(connection: Connection, table: Any, place: Mapping[str, int]) -> bool:
-    asked = select(table.c.n).where(*(table.c[name] == value for name, value in place.items()))
-    return connection.scalar(asked) is not None
+def _keep(
+    connection: Connection, table: Any, row: TaskRow | StakeRow, told: Mapping[str, Any]
+) -> None:
+    """Keep a row unless there is one at its place."""
+    block, index = row.step.block, row.log_index
+    asked = select(table.c.n).where(table.c.block == block, table.c.log_index == index)
+    if connection.scalar(asked) is None:
+        connection.execute(insert(table).values(block=block, log_index=index, **told))
 
 
 def _step(row: Any) -> TaskStep:

@@ -11,25 +11,22 @@ off an index in its order, and how long it is off ``kinds``.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Index,
-    Integer,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
+from poolhand.store.columns import counted, numbers, only_if, texts
 from poolhand.store.schema import LEADER
 
 BOOK: Final = MetaData()
-NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts a primary key up only where it is a plain INTEGER."""
 TAG_PARTS: Final = ("tag_0", "tag_1", "tag_2", "tag_3")
 """The 256 bits of a tag as four signed numbers of 64, the highest bits first."""
 IN_LIST_ORDER: Final = ("rank", "published", "order_hash")
@@ -37,47 +34,35 @@ IN_LIST_ORDER: Final = ("rank", "published", "order_hash")
 
 OPEN_REQUEST: Final = "open_in = 'request'"
 """Which rows the indexes have that only requests are found by."""
-
-
-def only_if(condition: str) -> dict[str, Any]:
-    """Return the options of an index of only those rows for which a condition holds."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
 IDENTITY: Final = Table(
     "identity",
     BOOK,
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("hub", Text, nullable=False),
+    *texts("hub"),
 )
 ORDERS: Final = Table(
     "orders",
     BOOK,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
-    Column("sort", Text, nullable=False),
-    Column("order_hash", Text, nullable=False),
+    counted(),
+    *texts("sort", "order_hash"),
     Column("open_in", Text),
     Column("kind", BigInteger),
-    Column("status", Text, nullable=False),
-    Column("signer", Text, nullable=False),
-    Column("app", Text, nullable=False),
-    Column("dataset", Text, nullable=False),
-    Column("workerpool", Text, nullable=False),
-    Column("requester", Text, nullable=False),
-    Column("beneficiary", Text, nullable=False),
+    *texts("status", "signer", "app", "dataset", "workerpool", "requester", "beneficiary"),
     Column("resource", Text, nullable=False, server_default=""),
-    Column("rank", BigInteger, nullable=False),
-    Column("price", BigInteger, nullable=False),
-    Column("app_max_price", BigInteger, nullable=False),
-    Column("dataset_max_price", BigInteger, nullable=False),
-    Column("volume", BigInteger, nullable=False),
-    Column("remaining", BigInteger, nullable=False),
-    Column("category", BigInteger, nullable=False),
-    Column("trust", BigInteger, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in TAG_PARTS),
-    Column("published", BigInteger, nullable=False),
-    Column("read_at", BigInteger, nullable=False),
-    Column("document", Text, nullable=False),
+    *numbers(
+        "rank",
+        "price",
+        "app_max_price",
+        "dataset_max_price",
+        "volume",
+        "remaining",
+        "category",
+        "trust",
+        *TAG_PARTS,
+        "published",
+        "read_at",
+    ),
+    *texts("document"),
     UniqueConstraint("sort", "order_hash", name="uq_orders_sort_order_hash"),
     Index("ix_orders_all", "open_in", *IN_LIST_ORDER, "kind", "remaining"),
     Index("ix_orders_kind", "open_in", "kind", *IN_LIST_ORDER, "remaining"),
@@ -95,13 +80,9 @@ KIND: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
 KINDS: Final = Table(
     "kinds",
     BOOK,
-    Column("id", NUMBER, primary_key=True, autoincrement=True),
-    Column("sort", Text, nullable=False),
-    *(Column(name, Text, nullable=False) for name in KIND_PARTIES),
-    *(
-        Column(name, BigInteger, nullable=False)
-        for name in ("category", "trust", *TAG_PARTS, "bulk", "open_orders")
-    ),
+    counted("id"),
+    *texts("sort", *KIND_PARTIES),
+    *numbers("category", "trust", *TAG_PARTS, "bulk", "open_orders"),
     UniqueConstraint(*KIND, name="uq_kinds"),
     Index("ix_kinds_category", "sort", "category"),
     sqlite_autoincrement=True,
@@ -119,13 +100,11 @@ DEALS: Final = Table(
     BOOK,
     Column("deal_id", Text, primary_key=True),
     Column("block", BigInteger, nullable=False, index=True),
-    Column("age", BigInteger, nullable=False),
-    Column("moment", BigInteger, nullable=False),
-    *(Column(name, Text, nullable=False) for name in PARTIES_OF_DEAL),
-    Column("category", BigInteger, nullable=False),
-    Column("price", BigInteger, nullable=False),
+    *numbers("age", "moment"),
+    *texts(*PARTIES_OF_DEAL),
+    *numbers("category", "price"),
     Column("tx_hash", Text, nullable=False, server_default="", index=True),
-    Column("document", Text, nullable=False),
+    *texts("document"),
     Index("ix_deals_age", "age", "deal_id"),
     Index("ix_deals_prices", "category", "age", "price"),
     *(Index(f"ix_deals_{name}", name, "age", "deal_id") for name in (*PARTIES_OF_DEAL, "category")),
@@ -136,7 +115,7 @@ COUNTS: Final = Table(
     BOOK,
     Column("list", Text, primary_key=True),
     Column("member", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False),
+    *numbers("number"),
     Index("ix_counts_none", "number", **only_if("number <= 0")),
 )
 """How many rows lists have that nobody counts anew; ``member`` is what they have in common."""
@@ -146,23 +125,18 @@ CATEGORIES: Final = Table(
     Column("catid", BigInteger, primary_key=True, autoincrement=False),
     Column("block", BigInteger, nullable=False, index=True),
     Column("time_ref", BigInteger, nullable=False, index=True),
-    Column("document", Text, nullable=False),
+    *texts("document"),
 )
 """Categories by number; ``document`` is what the API answers, without ``ok``."""
 POOLS: Final = Table(
     "pools",
     BOOK,
     Column("workerpool", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("results_url", Text, nullable=False),
-    Column("registered", BigInteger, nullable=False),
+    *texts("owner", "name", "description", "url", "results_url"),
+    *numbers("registered"),
     Column("asked", BigInteger, nullable=False, index=True),
     Column("seen", BigInteger, index=True),
-    Column("trouble", Text, nullable=False),
-    Column("live", Text, nullable=False),
+    *texts("trouble", "live"),
 )
 """Pools that are registered, and what they answered last."""
 LEADS: Final = LEADER.to_metadata(BOOK)
@@ -171,36 +145,32 @@ MARKS: Final = Table(
     "marks",
     BOOK,
     Column("block", BigInteger, primary_key=True, autoincrement=False),
-    Column("block_hash", Text, nullable=False),
-    Column("parent_hash", Text, nullable=False),
-    Column("moment", BigInteger, nullable=False),
+    *texts("block_hash", "parent_hash"),
+    *numbers("moment"),
 )
 """How far the chain was read: the newest row; older ones are where a fork may lead back to."""
 UNDO: Final = Table(
     "undo",
     BOOK,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
+    counted(),
     Column("block", BigInteger, nullable=False, index=True),
-    Column("order_n", BigInteger, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("remaining", BigInteger, nullable=False),
+    *numbers("order_n"),
+    *texts("status"),
+    *numbers("remaining"),
     sqlite_autoincrement=True,
 )
 """How an order stood before blocks changed it; ``block`` is the mark that ends these blocks."""
 TASK_STEPS: Final = Table(
     "task_steps",
     BOOK,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
-    Column("block", BigInteger, nullable=False),
-    Column("log_index", BigInteger, nullable=False),
-    Column("task_id", Text, nullable=False),
-    Column("deal_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("moment", BigInteger, nullable=False),
-    Column("tx_hash", Text, nullable=False),
+    counted(),
+    *numbers("block", "log_index"),
+    *texts("task_id", "deal_id", "kind"),
+    *numbers("moment"),
+    *texts("tx_hash"),
     Column("party", Text),
     Column("result_hash", Text),
-    Column("results", Text, nullable=False),
+    *texts("results"),
     Index("ix_task_steps_place", "block", "log_index"),
     Index("ix_task_steps_task", "task_id", "block", "log_index"),
     Index("ix_task_steps_deal", "deal_id", "kind"),
@@ -213,15 +183,13 @@ TASK_STEPS: Final = Table(
 STAKE_STEPS: Final = Table(
     "stake_steps",
     BOOK,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
-    Column("block", BigInteger, nullable=False),
-    Column("log_index", BigInteger, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("change", Text, nullable=False),
-    Column("amount", BigInteger, nullable=False),
+    counted(),
+    *numbers("block", "log_index"),
+    *texts("owner", "change"),
+    *numbers("amount"),
     Column("task_id", Text),
-    Column("moment", BigInteger, nullable=False),
-    Column("tx_hash", Text, nullable=False),
+    *numbers("moment"),
+    *texts("tx_hash"),
     Index("ix_stake_steps_place", "block", "log_index"),
     Index("ix_stake_steps_owner", "owner", "block", "log_index"),
     Index("ix_stake_steps_task", "task_id", "block", "log_index"),
@@ -231,14 +199,9 @@ STAKE_STEPS: Final = Table(
 ASSET_STEPS: Final = Table(
     "asset_steps",
     BOOK,
-    Column("n", NUMBER, primary_key=True, autoincrement=True),
-    Column("block", BigInteger, nullable=False),
-    Column("log_index", BigInteger, nullable=False),
-    Column("sort", Text, nullable=False),
-    Column("asset", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("tx_hash", Text, nullable=False),
+    counted(),
+    *numbers("block", "log_index"),
+    *texts("sort", "asset", "source", "owner", "tx_hash"),
     Index("ix_asset_steps_place", "block", "log_index"),
     Index("ix_asset_steps_asset", "asset", "block", "log_index"),
     Index("ix_asset_steps_created", "sort", "source", "block", "log_index"),

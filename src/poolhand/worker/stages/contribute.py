@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.chain.errors import Displaced, UnexplainedRevert
+from poolhand.chain.errors import UnexplainedRevert
 from poolhand.domain.errors import (
     AlreadyContributed,
     BrokenPrecondition,
@@ -119,7 +119,7 @@ class ContributeStage:
             async for _ in heads:
                 try:
                     reserve = await self._reserve(offer.flow)
-                    return await self._retry.ask(lambda: self._place(purpose, call, reserve))  # noqa: B023 - awaited at once
+                    return await self._retry.ask(lambda: self._wallet.place(purpose, call, reserve))  # noqa: B023 - awaited at once
                 except StakeTooLow as fault:
                     await self._prove(offer, fault)
                 except (TaskNotActive, UnexplainedRevert) as fault:
@@ -149,14 +149,6 @@ class ContributeStage:
         takes_it = is_open and own is ContributionStatus.UNSET
         if not (curable and takes_it) or refused > MOST_REFUSED:
             raise fault
-
-    async def _place(self, purpose: str, call: Call, reserve: Wei) -> Receipt:
-        """Send it; once more if the wallet was used elsewhere, for then ours can never be mined."""
-        try:
-            return await self._wallet.send(purpose, call, reserve)
-        except Displaced as fault:
-            log.warning("contribution_displaced", cause=str(fault))
-            return await self._wallet.send(purpose, call, reserve)
 
     async def _reserve(self, flow: Flow) -> Wei:
         """Return what all reveals owed may cost, that of this very contribution included (wei)."""
