@@ -112,6 +112,17 @@ async def test_pools_of_requests_and_what_else_is_equal(market):
     assert await names(market, R, beneficiary=str(OTHER)) == []
 
 
+async def test_owners_are_equal_or_any(market):
+    """The SDK lets its user ask for the apps and datasets of anybody."""
+    app, data, pool = await publish(market, app_order(), dataset_order(), pool_order())
+    signers = {A: SELLER.address, D: SELLER.address, W: POOL_OWNER.address}
+    for sort, order in ((A, app), (D, data), (W, pool)):
+        whose = f"{sort.value}Owner"
+        assert await names(market, sort, **{whose: str(signers[sort])}) == hashes(order)
+        assert await names(market, sort, **{whose: "any"}) == hashes(order)
+        assert await names(market, sort, **{whose: str(OTHER)}) == []
+
+
 async def test_tags_count_to_the_last_bit(market):
     low = Tag(bytes([0x10] + [0] * 30 + [0x01]))
     high = Tag(bytes([0xF0] + [0] * 30 + [0x03]))

@@ -25,7 +25,6 @@ from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.wire import market_forms as forms
 from poolhand.wire.json_models import Schema
 from poolhand.wire.market_schemas import (
-    ADDRESS,
     ADDRESS_OR_ANY,
     FLAG,
     TEXT,
@@ -84,6 +83,7 @@ _TAGS: Final = (
     QueryParameter("maxTag", "bits that it may have", WORD),
 )
 _VOLUME: Final = QueryParameter("minVolume", "tasks that must remain", whole_schema(1))
+_SIGNER: Final = "who signed the orders; `any`: whoever"
 _CATEGORY: Final = QueryParameter("category", "number of the category", whole_schema())
 
 RESTRICTIONS: Final[Mapping[OrderSort, tuple[str, ...]]] = {
@@ -108,7 +108,7 @@ LIST_PARAMETERS: Final[Mapping[OrderSort, tuple[QueryParameter, ...]]] = {
         *(
             ()
             if sort is OrderSort.REQUEST
-            else (QueryParameter(f"{sort.value}Owner", "who signed the orders", ADDRESS),)
+            else (QueryParameter(f"{sort.value}Owner", _SIGNER, ADDRESS_OR_ANY),)
         ),
         *(each for name in RESTRICTIONS[sort] for each in _restriction(name)),
         *_TAGS,
@@ -138,15 +138,17 @@ def list_filter(sort: OrderSort, asked: Asked) -> BookFilter:
     Raises:
         BadParameter: The first parameter that cannot be read.
     """
-    signer = _address(asked, f"{sort.value}Owner") if sort is not OrderSort.REQUEST else None
-    if sort in (OrderSort.APP, OrderSort.DATASET) and signer is None and not asked.get(sort.value):
-        raise BadParameter(f"{sort.value} or {sort.value}Owner is required")
+    whose = f"{sort.value}Owner"
+    if sort in (OrderSort.APP, OrderSort.DATASET) and not (
+        asked.get(sort.value) or asked.get(whose)
+    ):
+        raise BadParameter(f"{sort.value} or {whose} is required")
     least_tag, least_trust = _tag(asked, "minTag"), _whole(asked, "minTrust")
     is_pool, is_request = sort is OrderSort.WORKERPOOL, sort is OrderSort.REQUEST
     return BookFilter(
         sort=sort,
         parties={**_equal(sort, asked), **_restricted(sort, asked)},
-        signer=signer,
+        signer=None if is_request else _signer(asked, whose),
         category=_whole(asked, "category") if is_pool or is_request else None,
         min_tag=None if least_tag == NO_TAG else least_tag,
         max_tag=_tag(asked, "maxTag"),
@@ -248,9 +250,9 @@ def time_bounds(asked: Asked) -> tuple[int | None, int | None]:
     return _whole(asked, "minWorkClockTimeRef"), _whole(asked, "maxWorkClockTimeRef")
 
 
-def _address(asked: Asked, name: str) -> Address | None:
+def _signer(asked: Asked, name: str) -> Address | None:
     text = asked.get(name)
-    return forms.address(name, text) if text else None
+    return forms.address(name, text) if text and text != forms.ANY else None
 
 
 def _whole(asked: Asked, name: str, least: int = 0, most: int = SAFE) -> int | None:
