@@ -62,6 +62,14 @@ async def test_pages_of_any_origin_may_ask(market):
     assert told.headers["access-control-allow-origin"] == "*"
 
 
+async def test_head_is_answered_as_get_without_a_body(market):
+    for path in ("/apporders?app=any", "/apporders", "/metrics", "/nowhere", "/pages"):
+        told, asked = await market.get(path), await market.http.head(path, params=CHAIN)
+        assert (asked.status_code, asked.content) == (told.status_code, b"")
+        for name in ("content-type", "content-length"):
+            assert asked.headers[name] == told.headers[name]
+
+
 async def test_every_route_is_described_with_its_answers(market):
     told = (await market.http.get("/openapi.json")).json()
     assert len(told["paths"]) == 31

@@ -18,7 +18,7 @@ from poolhand.market.api.accounts import account_routes
 from poolhand.market.api.answers import install
 from poolhand.market.api.asking import MarketParts
 from poolhand.market.api.deals import deal_routes
-from poolhand.market.api.edge import RequestEdge
+from poolhand.market.api.edge import HeadRequests, RequestEdge
 from poolhand.market.api.orders import order_routes
 from poolhand.market.api.overview import overview_routes
 from poolhand.market.api.pools import pool_routes
@@ -114,6 +114,7 @@ def assemble(
     def seconds() -> float:
         return world.now() / 1000
 
+    app.add_middleware(HeadRequests)
     app.add_middleware(RequestEdge, rates=rates, now=seconds, most=settings.max_body)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]

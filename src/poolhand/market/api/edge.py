@@ -1,4 +1,4 @@
-"""Before any route: how many requests of whom, and how large."""
+"""Before any route: how many requests of whom, how large, and what is only asked after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from poolhand.domain.market.rates import RequestRates, client_key
 from poolhand.market.api.answers import RATED, fault
@@ -47,3 +47,23 @@ class RequestEdge:
             await fault(413, told, {"Connection": "close"})(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+class HeadRequests:
+    """Answers HEAD as GET, with the same status and headers and no body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self._app({**scope, "method": "GET"}, receive, told)
