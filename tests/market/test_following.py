@@ -221,6 +221,26 @@ async def test_an_endpoint_that_lags_is_no_fork(market):
     assert orders
 
 
+async def test_where_no_fork_was_the_chain_is_asked_for_few_blocks(database_url):
+    class Counting(FakeMarketChain):
+        asked = 0
+
+        async def blocks(self, numbers):
+            self.asked += len(numbers)
+            return await super().blocks(numbers)
+
+    chain, counts = ready_chain(Counting()), []
+    async with a_market(database_url, chain) as market:
+        for known in (10, 90):
+            for _ in range(known):
+                await market.mine()
+            chain.asked = 0
+            chain.mine()
+            await market.mine()
+            counts.append(chain.asked)
+    assert counts == [2, 2]  # the one that the book is of, and the one between
+
+
 @pytest.mark.parametrize("depth", [2, 20])
 async def test_deeper_forks_are_undone_too(market, depth):
     orders, request, _ = await sold(market)

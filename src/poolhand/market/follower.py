@@ -147,16 +147,21 @@ class Follower:
         below = [mark for mark in marks if mark.number <= head.number]
         if not below:
             return False  # so far behind is an endpoint, not a chain
-        found = await self._chain.blocks([mark.number for mark in below])
-        for mark, block in zip(below, found, strict=True):
-            if block is not None and block.block_hash == mark.block_hash:
-                if mark is below[0]:
-                    is_whole = mark.block_hash == self.at.block_hash
-                    return is_whole or head.number > self.at.number  # else the endpoint lags
-                await self._go_back(mark, deep=False)
-                return True
-        await self._go_back(marks[-1], deep=True)
+        base = await self._newest_standing(below)
+        if base is below[0]:
+            is_whole = below[0].block_hash == self.at.block_hash
+            return is_whole or head.number > self.at.number  # else the endpoint lags
+        await self._go_back(base or marks[-1], deep=base is None)
         return True
+
+    async def _newest_standing(self, marks: Sequence[Head]) -> Head | None:
+        """Return the first of some blocks that the chain still has: mostly it is the first."""
+        for some in (marks[:1], marks[1:]):
+            found = await self._chain.blocks([mark.number for mark in some]) if some else []
+            for mark, block in zip(some, found, strict=True):
+                if block is not None and block.block_hash == mark.block_hash:
+                    return mark
+        return None
 
     async def _go_back(self, base: Head, *, deep: bool) -> None:
         assert self.at is not None
