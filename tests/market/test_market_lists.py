@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,10 +23,12 @@ from market_world import (
     dataset_order,
     hash_of,
     pool_order,
+    ready_chain,
     request_order,
 )
 from sqlalchemy import create_engine
 
+from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus
 from poolhand.domain.market.filters import PARTIES, BookFilter, Slice, in_list_order, shows
@@ -230,6 +234,28 @@ async def test_pages(market):
 )
 async def test_a_parameter_that_cannot_be_read_is_named(market, sort, asked, text):
     refused(await market.get(PATHS[sort], **asked), text)
+
+
+async def test_texts_of_assets_are_read_side_by_side(tmp_path):
+    apps = [Address(bytes([n] * 20)) for n in range(1, 6)]
+
+    class Slow(FakeMarketChain):
+        """Answers once all have asked."""
+
+        all_of_them = asyncio.Barrier(len(apps) + 1)  # and the one of every market
+
+        async def app(self, address):
+            await self.all_of_them.wait()
+            return await super().app(address)
+
+    chain = ready_chain(Slow())
+    for each in apps:
+        chain.register(A, each, SELLER.address)
+    async with a_market(f"sqlite:///{tmp_path / 'market.db'}", chain) as market:
+        await market.mine()
+        async with asyncio.timeout(10):
+            told = (await market.get("/apps")).json()
+    assert {each["address"] for each in told["apps"]} == {str(APP), *map(str, apps)}
 
 
 async def test_what_is_not_there_is_told_as_json(market):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -133,15 +134,16 @@ class RegistryRoutes:
         is_pool = self._sort is OrderSort.WORKERPOOL
         read = partial(_pool_facts, now=self._now()) if is_pool else _price_facts
         facts = await self._parts.database.read(partial(_each, found=found, read=read))
+        texts = await asyncio.gather(*map(self._texts.of, found))
         return [
             {
                 "address": str(each.asset),
                 "owner": str(each.owner),
                 "createdBlock": each.created,
-                **await self._texts.of(each),
+                **fixed,
                 **told,
             }
-            for each, told in zip(found, facts, strict=True)
+            for each, fixed, told in zip(found, texts, facts, strict=True)
         ]
 
 
