@@ -83,6 +83,23 @@ async def test_a_pool_that_does_not_answer_is_asked_again_and_then_done_without(
     assert senders(bargain) == [bargain.wallet.address]
 
 
+async def test_what_the_pool_sent_after_all_is_bought_though_our_own_match_came_too_late(bargain):
+    bargain.chain.fund(bargain.wallet.address, coin=Wei(10**9))
+    bargain.pool.will_not_send = (503, "pool-out-of-gas", "its owner must send it coins")
+    owner = bargain.pool.owner.address
+
+    def be_quicker(_sender, _purpose, call):
+        bargain.chain.before_send = None
+        bargain.chain.submit(owner, call)
+
+    bargain.chain.before_send = be_quicker
+    bought = await buy(bargain)
+    assert (bought.receipt, bargain.deals, senders(bargain)) == (None, 1, [owner])
+    assert bought.why_not_by_pool == ""  # it is not this wallet that sent it
+    bargain.pool.will_not_send = None
+    assert not (await buy(bargain)).resumed  # the journal is clean again
+
+
 async def test_a_lost_answer_of_a_pool_that_sent_it_buys_once(bargain):
     bargain.chain.fund(bargain.wallet.address, coin=Wei(10**9))
 

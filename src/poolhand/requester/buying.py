@@ -46,7 +46,7 @@ class Purchase:
 
     Attributes:
         deal: What was bought.
-        receipt: None where we did not send it now: an earlier run did, or the pool.
+        receipt: None where we did not send it now: an earlier run did, or somebody else.
         resumed: Whether an earlier run had begun it.
         sent_by: URL of the pool that sent it, None where we did.
         why_not_by_pool: Why a pool that was asked to did not send it.
@@ -181,12 +181,18 @@ class Buyer:
             bought = await self._sent(begun.orders, spending)
         except OutOfGas as fault:
             raise NobodySends(found.why_not, fault) from fault
-        return replace(bought, why_not_by_pool=found.why_not)
+        return replace(bought, why_not_by_pool=found.why_not) if bought.receipt else bought
 
     async def _sent(self, orders: MatchOrders, spending: OpenWallet) -> Purchase:
-        """Send the match ourselves."""
+        """Send the match ourselves; whoever has the orders, too, may be quicker."""
         name = _deal_id(spending.hub, orders)
-        receipt = await spending.sender.send(f"match:{name}", orders)
+        try:
+            receipt = await spending.sender.send(f"match:{name}", orders)
+        except Reverted:
+            made = await spending.hub.deal(name)
+            if made is None:
+                raise
+            return Purchase(made, None)
         deal = await spending.hub.deal(receipt.deals[0] if receipt.deals else name)
         if deal is None:
             raise BrokenPrecondition(f"transaction {receipt.tx_hash} made no deal")
