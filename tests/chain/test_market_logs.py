@@ -52,7 +52,8 @@ async def send(node, source, target, data):
 
 async def heard(chain, first=0):
     last = (await chain.hub.head()).number
-    return await chain.hub.market_events(BlockNumber(first), last)
+    parts = chain.market.history(BlockNumber(first), last)
+    return tuple([event async for _, events in parts for event in events])
 
 
 @pytest.mark.chain

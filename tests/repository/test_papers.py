@@ -16,7 +16,6 @@ OPERATING = DOCS / "how-to" / "operate-a-pool.md"
 PARTS = ("context", "options", "decision", "cost", "what would change our mind")
 METRIC = re.compile(r"\bpoolhand_[a-z_]+")
 PATH = re.compile(r"`([\w./-]+/[\w.-]*)`")
-SUFFIXES = ("_bucket", "_sum", "_count")
 
 
 def registries():

@@ -11,9 +11,25 @@ from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.api.core_tasks import NAME
 from poolhand.transport.asgi import application
-from poolhand.wire.core_api import CORE_STATUSES, core_status
+from poolhand.wire.core_api import core_status
 from poolhand.wire.messages import Logs
 from signing import sign_digest
+
+CORE_STATUSES = frozenset(
+    {
+        "CREATED", "STARTING", "START_FAILED", "STARTED",
+        "APP_DOWNLOADING", "APP_DOWNLOAD_FAILED", "APP_DOWNLOADED",
+        "DATA_DOWNLOADING", "DATA_DOWNLOAD_FAILED", "DATA_DOWNLOADED",
+        "COMPUTING", "COMPUTE_FAILED", "COMPUTED",
+        "CONTRIBUTING", "CONTRIBUTE_FAILED", "CONTRIBUTED",
+        "REVEALING", "REVEAL_FAILED", "REVEALED",
+        "RESULT_UPLOAD_REQUESTED", "RESULT_UPLOADING", "RESULT_UPLOAD_FAILED", "RESULT_UPLOADED",
+        "CONTRIBUTE_AND_FINALIZE_ONGOING", "CONTRIBUTE_AND_FINALIZE_FAILED",
+        "CONTRIBUTE_AND_FINALIZE_DONE", "COMPLETING", "COMPLETE_FAILED", "COMPLETED",
+        "FAILED", "ABORTED", "RECOVERING", "WORKER_LOST",
+    }
+)  # fmt: skip
+"""Every replicate status that iExec's scheduler has."""
 
 URL = "http://pool.test"
 CORE_TASK_STATUSES = {

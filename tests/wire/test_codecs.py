@@ -107,7 +107,6 @@ MESSAGES = {
     Close: st.builds(Close, word, sentence),
 }
 messages = st.one_of(*MESSAGES.values())
-NO_OBJECT = {None, 0, ""}
 
 
 def test_every_message_of_the_protocol_is_generated_here():

@@ -21,14 +21,12 @@ from poolhand.chain.logs import (
     read_all,
     topic,
 )
-from poolhand.chain.market_logs import market_filter
 from poolhand.chain.parts import partial_of, read_each
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.snapshot import at_blocks, call_block
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId, TxHash
-from poolhand.domain.market_events import MarketEvent
 from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import (
     ContributionView,
@@ -231,10 +229,6 @@ class PocoHub:
     ) -> tuple[Movement, ...]:
         """Return what moved an account's RLC inside the hub in a block range."""
         return await money.money_of(self._rpc, self._facts.hub, owner, first, last)
-
-    async def market_events(self, first: BlockNumber, last: BlockNumber) -> tuple[MarketEvent, ...]:
-        """Return orders closed, assets and stakes that changed hands in a block range, in order."""
-        return await read_all(self._rpc, market_filter(self._facts), first, last)
 
     async def acts_of(
         self, parties: Collection[Address], first: BlockNumber, last: BlockNumber

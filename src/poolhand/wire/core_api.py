@@ -102,21 +102,6 @@ _AT_ONCE: Final = {
     "CONTRIBUTE_FAILED": "CONTRIBUTE_AND_FINALIZE_FAILED",
 }
 """What a contribution is called that finalizes its task, too."""
-CORE_STATUSES: Final = frozenset(
-    {
-        "CREATED", "STARTING", "START_FAILED", "STARTED",
-        "APP_DOWNLOADING", "APP_DOWNLOAD_FAILED", "APP_DOWNLOADED",
-        "DATA_DOWNLOADING", "DATA_DOWNLOAD_FAILED", "DATA_DOWNLOADED",
-        "COMPUTING", "COMPUTE_FAILED", "COMPUTED",
-        "CONTRIBUTING", "CONTRIBUTE_FAILED", "CONTRIBUTED",
-        "REVEALING", "REVEAL_FAILED", "REVEALED",
-        "RESULT_UPLOAD_REQUESTED", "RESULT_UPLOADING", "RESULT_UPLOAD_FAILED", "RESULT_UPLOADED",
-        "CONTRIBUTE_AND_FINALIZE_ONGOING", "CONTRIBUTE_AND_FINALIZE_FAILED",
-        "CONTRIBUTE_AND_FINALIZE_DONE", "COMPLETING", "COMPLETE_FAILED", "COMPLETED",
-        "FAILED", "ABORTED", "RECOVERING", "WORKER_LOST",
-    }
-)  # fmt: skip
-"""Every replicate status that iExec's scheduler has."""
 
 
 def core_status(status: Status, flow: Flow) -> tuple[str, str | None]:
