@@ -101,30 +101,25 @@ def _pool(standing: WorkerStanding) -> Iterator[IdleCause]:
         yield IdleCause("pool-unreachable", since, Party.SCHEDULER, change)
 
 
+_ALONE: Final = "the worker goes on by itself"
+_HELD: Final = {
+    Hold.OPERATOR: ("paused", "paused by the operator: {}", "`poolhand worker resume`"),
+    Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
+    Hold.DISK: ("disk", "{}", f"free some space; {_ALONE}"),
+    Hold.CHAIN: (
+        "chain-stalled",
+        "{}",
+        f"check the RPC endpoints (--rpc), or wait until the chain goes on; {_ALONE}",
+    ),
+}
+"""Code, cause and remedy of what the operator can end, in this order."""
+
+
 def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
     holds = facts.standing.holds
-    if Hold.OPERATOR in holds:
-        yield IdleCause(
-            "paused", f"paused by the operator: {holds[Hold.OPERATOR]}", Party.OPERATOR,
-            "`poolhand worker resume`",
-        )  # fmt: skip
-    if Hold.DRAIN in holds:
-        yield IdleCause(
-            "draining", holds[Hold.DRAIN], Party.OPERATOR, "`poolhand worker resume` takes it back"
-        )
-    if Hold.DISK in holds:
-        yield IdleCause(
-            "disk",
-            holds[Hold.DISK],
-            Party.OPERATOR,
-            "free some space; the worker goes on by itself",
-        )
-    if Hold.CHAIN in holds:
-        yield IdleCause(
-            "chain-stalled", holds[Hold.CHAIN], Party.OPERATOR,
-            "check the RPC endpoints (--rpc), or wait until the chain goes on; the worker goes on "
-            "by itself",
-        )  # fmt: skip
+    for hold, (code, cause, remedy) in _HELD.items():
+        if hold in holds:
+            yield IdleCause(code, cause.format(holds[hold]), Party.OPERATOR, remedy)
     if facts.capped:
         yield IdleCause(
             "gas-cap", facts.capped, Party.OPERATOR,
@@ -134,7 +129,7 @@ def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
         yield IdleCause(
             "gas", shortage(facts.gas, facts.wallet), Party.OPERATOR,
             f"send {show_coin(facts.gas.missing)} coins to {facts.wallet}, or lower the gas "
-            "price cap; the worker goes on by itself",
+            f"price cap; {_ALONE}",
         )  # fmt: skip
     yield from _pool_holds(holds)
 
