@@ -70,6 +70,45 @@ def test_an_order_is_renewed_before_it_is_used_up():
     assert plan.verdicts[order.order_hash].why is None
 
 
+def bag_ends(slots, stake):
+    """Have all that a pool sells bought at once, and end task by task; return what is signed."""
+    prices, lock = {0: NanoRlc(RLC)}, scheduler_stake(NanoRlc(RLC))
+    held = replace(terms(), prices=prices)
+    orders, signed_then = [], []
+    (first,) = plan_sale([], replace(held, room=IN_TURN * slots, stake=NanoRlc(stake * lock))).sign
+    for open_tasks in range(first.volume, -1, -1):
+        free = NanoRlc((stake - open_tasks) * lock)
+        now = replace(held, room=room_of(slots, open_tasks), stake=free, open_tasks=open_tasks)
+        plan = plan_sale(orders, now)
+        for wanted in plan.sign:
+            signed_then.append(wanted.volume)
+            orders.append(signed(wanted, len(orders)))
+        assert plan.sign or plan.lacks or orders
+    return first.volume, signed_then
+
+
+@given(slots=st.integers(1, 300), stake=st.integers(1, 2000))
+def test_while_a_bag_ends_no_order_of_crumbs_is_signed_and_in_the_end_a_fourth_is_for_sale(
+    slots, stake
+):
+    whole, volumes = bag_ends(slots, stake)
+    assert len(volumes) <= MOST_ORDERS
+    assert all(each * 4 >= whole for each in volumes)
+    assert max(volumes) * 4 > whole or whole == sum(volumes)
+
+
+def test_an_order_is_as_large_as_the_room_once_a_bag_has_ended():
+    assert bag_ends(4, 1000) == (20, [5, 15])
+
+
+def test_why_nothing_is_signed_while_a_bag_is_open_is_told():
+    plan = plan_sale([], terms(prices={0: NanoRlc(RLC)}, room=2, open_tasks=18))
+    assert plan.sign == ()
+    assert "18 task(s) are open, and there is room or stake for 2 more" in plan.lacks[0]
+    few = plan_sale([], terms(prices={0: NanoRlc(RLC)}, room=2))
+    assert [each.volume for each in few.sign] == [2]
+
+
 def test_what_only_passes_hides_an_order_and_nothing_is_signed_or_closed():
     orders = signed_all(plan_sale([], terms()))
     for changes, told in (
@@ -145,11 +184,12 @@ class SaleLife(RuleBasedStateMachine):
     def begins(self, stake, room):
         self.stake, self.room, self.trust = NanoRlc(stake * RLC), room, Trust(2)
         self.prices, self.obstacle, self.now = dict(PRICES), None, UnixSeconds(1000)
-        self.valid, self.count, self.shown = {}, 0, set()
+        self.valid, self.count, self.shown, self.open_tasks = {}, 0, set(), 0
 
     def _terms(self):
         trust = dict.fromkeys(self.prices, self.trust)
-        return PoolSaleTerms(self.now, self.prices, trust, self.stake, self.room, self.obstacle)
+        shares = self.now, self.prices, trust, self.stake, self.room, self.open_tasks
+        return PoolSaleTerms(*shares, self.obstacle)
 
     @rule(seconds=st.integers(1, 700))
     def the_pool_looks(self, seconds):
@@ -199,6 +239,10 @@ class SaleLife(RuleBasedStateMachine):
     @rule(stake=st.integers(0, 200), room=st.integers(0, 40), trust=st.integers(0, 9))
     def the_world_changes(self, stake, room, trust):
         self.stake, self.room, self.trust = NanoRlc(stake * RLC), room, Trust(trust)
+
+    @rule(open_tasks=st.integers(0, 100))
+    def tasks_come_and_go(self, open_tasks):
+        self.open_tasks = open_tasks
 
     @rule(obstacle=st.sampled_from([None, "no gas", "stopping"]))
     def gas_comes_and_goes(self, obstacle):

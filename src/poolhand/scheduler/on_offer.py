@@ -33,14 +33,15 @@ class PoolOffer:
 
     async def terms(self, stake: NanoRlc, now: UnixSeconds) -> PoolSaleTerms:
         """Return what could be sold now, with so much free stake; raises ChainUnreachable."""
-        reach = self._preflight.trust_at
+        reach, open_tasks = self._preflight.trust_at, self._open_tasks()
         found = (why for obstacle in self._obstacles if (why := obstacle()) is not None)
         return PoolSaleTerms(
             now,
             self._prices,
             {category: await reach(price) for category, price in self._prices.items()},
             stake,
-            room_of(self._preflight.takers.slots, self._open_tasks()),
+            room_of(self._preflight.takers.slots, open_tasks),
+            open_tasks,
             next(found, None),
             self._ending(),
         )

@@ -29,7 +29,8 @@ MOST_VOLUME: Final = 1000
 MOST_ORDERS: Final = 3
 """Orders of one category that are valid at the same time."""
 LOW: Final = 4
-"""An order is renewed once it has left this part of its tasks, or less: one fourth."""
+"""An order is renewed once the largest that is left sells this part of what could be sold, or less:
+one fourth. While tasks are open, no order is signed for less than this part of the pool."""
 IN_TURN: Final = 5
 """Tasks that a slot can do one after the other before the first misses its deadline, each as long
 as its category allows: contributions are taken for 7 of that time."""
@@ -71,6 +72,7 @@ class PoolSaleTerms:
         trust: By category the highest that its workers reach and its owner sells; 0: none.
         stake: The owner's free stake.
         room: Tasks that could be taken beside those that are open.
+        open_tasks: Tasks that are open, and give back room and stake when they end.
         obstacle: Why nothing at all may be sold now; None where it may.
         ending: Why what was signed must never be bought again; None where it may.
     """
@@ -80,6 +82,7 @@ class PoolSaleTerms:
     trust: Mapping[int, Trust]
     stake: NanoRlc
     room: int
+    open_tasks: int = 0
     obstacle: str | None = None
     ending: str | None = None
 
@@ -136,8 +139,8 @@ def plan_sale(orders: Sequence[OrderForSale], terms: PoolSaleTerms) -> SalePlan:
     verdicts = {each.order_hash: _verdict(each, terms) for each in orders}
     valid = [each for each in orders if each.remaining]
     kept = [each for each in valid if not verdicts[each.order_hash].closes]
-    missing = [category for category in sorted(terms.prices) if _is_short(category, kept, terms)]
     free = terms.stake - sum(each.promised for each in valid)
+    missing = [each for each in sorted(terms.prices) if _is_short(each, kept, free, terms)]
     sign, lacks = list[ToSign](), dict[int, str]()
     for place, category in enumerate(missing):
         share = free // (len(missing) - place)
@@ -199,14 +202,19 @@ def _hidden(order: OrderForSale, terms: PoolSaleTerms) -> str | None:
 _FULL: Final = "there is no room: as many tasks are open as the workers can do in time"
 
 
-def _is_short(category: int, kept: Sequence[OrderForSale], terms: PoolSaleTerms) -> bool:
+def _is_short(category: int, kept: Sequence[OrderForSale], free: int, terms: PoolSaleTerms) -> bool:
     """Whether nothing sells a category as well as could be, or too little is left of what does."""
-    return not any(
-        each.signed.order.category == category
-        and each.signed.order.trust == terms.reach(category)
-        and each.remaining * LOW > each.signed.order.volume
-        for each in kept
-    )
+    own = [each for each in kept if each.signed.order.category == category]
+    trust = terms.reach(category)
+    best = max((each.remaining for each in own if each.signed.order.trust == trust), default=0)
+    cover = _cover(category, free + sum(each.promised for each in own), terms)
+    return best * LOW <= min(MOST_VOLUME, terms.room, cover)
+
+
+def _cover(category: int, stake: int, terms: PoolSaleTerms) -> int:
+    """Return for how many tasks of a category a stake is enough, as far as that matters."""
+    lock = scheduler_stake(terms.prices[category])
+    return max(stake, 0) // lock if lock else MOST_VOLUME
 
 
 def _new_order(
@@ -224,14 +232,26 @@ def _new_order(
     left = terms.room - sum(each.remaining for each in own)
     if left <= 0:
         return "what was signed before takes all the room" if terms.room else _FULL
-    lock = scheduler_stake(price)
-    volume = min(MOST_VOLUME, left, share // lock if lock else left)
+    volume = min(MOST_VOLUME, left, _cover(category, share, terms))
+    hindrance = _too_small(category, volume, share, terms)
+    return hindrance or ToSign(category, price, trust, volume)
+
+
+def _too_small(category: int, volume: int, share: int, terms: PoolSaleTerms) -> str | None:
+    """Say why an order for so few tasks is not signed now; None: it is."""
     if volume <= 0:
+        lock = show_rlc(scheduler_stake(terms.prices[category]))
         return (
-            f"each task locks {show_rlc(lock)} RLC of the owner's stake, and no more is left for "
+            f"each task locks {lock} RLC of the owner's stake, and no more is left for "
             "it: the owner must deposit (`poolhand account deposit`)"
         )
-    return ToSign(category, price, trust, volume)
+    whole = min(terms.room, _cover(category, share, terms)) + terms.open_tasks
+    if terms.open_tasks and volume * LOW < min(MOST_VOLUME, whole):
+        return (
+            f"{terms.open_tasks} task(s) are open, and there is room or stake for {volume} more: "
+            "an order is signed when it can sell a fourth of what could be sold without them"
+        )
+    return None
 
 
 def _in_the_way(
