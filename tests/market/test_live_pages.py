@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
-from market_world import a_market
+from market_world import POOL_OWNER, a_market, hash_of, pool_order
 
+from poolhand.domain.market_events import OrderSort
 from poolhand.market.pages.live import (
     MOST_MISSED,
     MOST_READERS,
     MOST_STREAMS,
+    QUIET,
     LivePages,
     TooManyReaders,
     framed,
@@ -76,6 +79,77 @@ async def test_a_page_that_did_not_change_is_not_sent_again():
     await reader.next()
     await world.block("first")
     assert await reader.next() == framed("pulse")
+
+
+async def test_what_is_published_between_two_blocks_is_shown_at_once_and_made_once():
+    world = World()
+    readers = [world.pages.join(HERE) for _ in range(3)]
+    await settled()
+    for reader in readers:
+        await reader.next()
+    world.text = "second"
+    for _ in range(1000):
+        world.pages.changed()
+    await settled()
+    assert world.made == ["/deals", "/deals"]
+    assert {await reader.next() for reader in readers} == {framed("second")}
+    assert world.rested[-1] == QUIET
+
+
+async def test_what_is_published_while_pages_are_made_waits_for_one_more_round():
+    world, resting = World(), asyncio.Event()
+
+    async def rest(seconds):
+        if seconds == QUIET:
+            await resting.wait()
+
+    pages = LivePages(world.make, lambda: "pulse", rest)
+    pages.join(HERE)
+    await settled()
+    for _ in range(50):
+        pages.changed()
+        await settled()
+    assert world.made == ["/deals"] * 2
+    resting.set()
+    await settled()
+    assert world.made == ["/deals"] * 3
+
+
+def calls_of(work):
+    """Count the calls of Python that work takes."""
+    count = [0]
+
+    def called(_frame, what, _arg):
+        count[0] += what in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count[0]
+
+
+async def test_to_hear_of_a_publication_costs_the_same_however_many_look():
+    taken = []
+    for size in (20, 200):
+        world = World()
+        for number in range(size):
+            world.pages.join(("/deals", (("page", str(number % (size // 2))),)))
+        await settled()
+        taken.append(calls_of(world.pages.changed))
+    few, many = taken
+    assert many == few
+
+
+async def test_a_publication_that_nobody_looks_at_makes_nothing():
+    world = World()
+    world.pages.changed()
+    await settled()
+    assert world.made == []
+    reader = world.pages.join(HERE)
+    await settled()
+    assert await reader.next() == framed("first")
 
 
 async def test_who_comes_later_is_told_at_once_what_the_others_were():
@@ -197,3 +271,19 @@ async def test_an_open_page_is_told_of_a_block_and_of_nothing_once_it_is_closed(
         page.left.set()
         await page.work
         assert (await market.http.get("/pages/live/nowhere")).status_code == 404
+
+
+async def test_an_order_is_on_an_open_page_as_soon_as_it_is_published_and_gone_as_it_is_taken_out(
+    tmp_path,
+):
+    async with a_market(f"sqlite:///{tmp_path / 'market.db'}") as market:
+        page = Browser(market.http._transport.app, "/pages/live/orders/workerpool", "category=0")
+        await page.until("No open order fits")
+        order = pool_order()
+        await market.published(order)  # and no block is mined
+        await page.until(str(hash_of(order)))
+        name = str(hash_of(order))
+        assert (await market.unpublish(OrderSort.WORKERPOOL, POOL_OWNER, orderHash=name)).is_success
+        await page.until("No open order fits")
+        page.left.set()
+        await page.work

@@ -108,7 +108,7 @@ def assemble(
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)
-    _add_pages(app, facts, follower)
+    _add_pages(app, facts, follower, parts.publisher)
     rates = RequestRates(settings.most_requests, settings.rate_window)
 
     def seconds() -> float:
@@ -122,8 +122,8 @@ def assemble(
     return app, follower
 
 
-def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:
-    """Let an application show pages of what its own API answers, up to date with each block."""
+def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower, publisher: Publisher) -> None:
+    """Let an application show pages of what its own API answers, up to date with book and chain."""
 
     def newest() -> NewestBlock:
         at = follower.at
@@ -135,6 +135,7 @@ def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:
     maker = PageMaker(OwnApi(app, facts.chain_id), frame)
     live = LivePages(maker.part, frame.pulse, asyncio.sleep)
     follower.moved.connect(live.moved)
+    publisher.written.connect(live.changed)
     app.router.routes.extend(page_routes(maker, live))
 
 

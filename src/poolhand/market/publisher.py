@@ -17,6 +17,7 @@ from poolhand.domain.market.unpublishing import (
     check_several,
 )
 from poolhand.domain.onchain import Head
+from poolhand.domain.signal import Signal
 from poolhand.market import dependants
 from poolhand.market.follower import Follower
 from poolhand.market.gathering import Gathering
@@ -44,6 +45,9 @@ class Publisher:
         follower: Keeps the book.
         most_open: Open orders of one signer in one collection.
         now: Milliseconds since 1970.
+
+    Attributes:
+        written: Told when orders were put in or taken out.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Publisher:
         self._chain, self._follower = chain, follower
         self._most_open, self._now = most_open, now
         self._looks = Gathering(self._look)
+        self.written: Signal[[]] = Signal()
 
     async def publish(self, asked: Publication) -> BookOrder:
         """Put an order into the book.
@@ -67,6 +72,7 @@ class Publisher:
             work = partial(self._put, asked=asked, facts=facts, at=at)
             done = await self._follower.write_at(at, work)
             if done is not None:
+                self.written()
                 return done
         raise ChainTooFast
 
@@ -96,7 +102,9 @@ class Publisher:
         Raises:
             MarketRule: There is nothing to take out, or it is somebody else's.
         """
-        return await self._follower.write(partial(_take_out, asked=asked))
+        names = await self._follower.write(partial(_take_out, asked=asked))
+        self.written()
+        return names
 
 
 def _take_out(connection: BookConnection, asked: Withdrawal) -> tuple[OrderHash, ...]:

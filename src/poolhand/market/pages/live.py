@@ -1,4 +1,4 @@
-"""Pages that are open hear of each block: made once for all who look at the same, sent if changed.
+"""Pages that are open hear of each block, and of what is published: made once, sent if changed.
 
 However many distinct pages are open, making them takes a bounded share of a processor: after each
 one a rest is made in proportion. A reader that does not take what it is sent finds only the newest
@@ -29,6 +29,9 @@ MOST_MISSED: Final = 30
 """Messages that a reader may leave lying before it is dropped."""
 REST: Final = 1.5
 """How long is rested after a page was made, as a multiple of how long that took."""
+QUIET: Final = 0.25
+"""Seconds of rest after a round of pages that something published has begun: all that is published
+meanwhile waits for the next round."""
 log = structlog.get_logger()
 
 
@@ -90,7 +93,7 @@ class LivePages:
         self._make, self._pulse, self._rest = make, pulse, rest
         self._streams: dict[PageKey, _LiveStream] = {}
         self._count = 0
-        self._due = asyncio.Event()
+        self._due, self._is_stale = asyncio.Event(), False
         self._work: asyncio.Task[None] | None = None
 
     @property
@@ -107,6 +110,14 @@ class LivePages:
             stream.is_due = True
             for reader in stream.readers:
                 reader.put("pulse", message)
+        self._due.set()
+
+    def changed(self) -> None:
+        """Hear that orders were published or taken out: every open page is made anew, in turn.
+
+        That costs nothing here, however often it happens and whoever looks: one round has it all.
+        """
+        self._is_stale = True
         self._due.set()
 
     def join(self, key: PageKey) -> LiveReader:
@@ -156,12 +167,23 @@ class LivePages:
         while self._count:
             await self._due.wait()
             self._due.clear()
+            is_stale = self._take_stale()
             for key, stream in list(self._streams.items()):
                 if stream.is_due and stream.readers:
                     stream.is_due = False
                     began = time.perf_counter()
                     await self._make_one(key, stream)
                     await self._rest(REST * (time.perf_counter() - began))
+            if is_stale:
+                await self._rest(QUIET)
+
+    def _take_stale(self) -> bool:
+        """Have every page made anew if orders have changed since this was asked last."""
+        is_stale, self._is_stale = self._is_stale, False
+        if is_stale:
+            for stream in self._streams.values():
+                stream.is_due = True
+        return is_stale
 
     async def _make_one(self, key: PageKey, stream: _LiveStream) -> None:
         path, query = key
