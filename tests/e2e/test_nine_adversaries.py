@@ -93,4 +93,4 @@ def test_nine_adversaries_hold_up_nobody_and_make_nobody_sell_what_cannot_be_don
     image = crowd.network.image("fractal")
     refused = crowd.network.cli("run", image, "--tag", "gpu", "--no-wait", "--json")
     assert refused.code == 2
-    assert "has a GPU and has proved itself" in refused.error["message"]
+    assert "ask without the tag gpu" in refused.error["message"]

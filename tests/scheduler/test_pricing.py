@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pool_world import with_tag
 
 from network.world import RLC
 from poolhand.domain.app_record import SEVERAL
@@ -138,6 +137,7 @@ async def test_an_order_for_anybody_is_a_small_one(seller):
         (0, 11, NO_TAG, 1, "the highest is 10"),
         (0, 1, Tag.of(["tee", "scone"]), 1, "TEE"),
         (0, 1, Tag.of(["gramine"]), 1, "TEE"),
+        (0, 1, GPU, 1, "no worker gives an app a GPU yet"),
         (0, 1, NO_TAG, VOLUME + 1, "at most 1000"),
         (0, 1, Tag(bytes([1] + [0] * 31)), 1, "bit 248"),
     ],
@@ -146,16 +146,6 @@ async def test_what_is_not_sold_is_refused_with_what_is(seller, category, trust,
     _, pricing = seller
     with pytest.raises(NotSold, match=word):
         await pricing.order(asked(category, trust, tag, volume, requester=SOMEBODY))
-
-
-async def test_a_gpu_can_be_asked_for(seller):
-    world, pricing = seller
-    sold = await pricing.order(asked(tag=GPU))
-    orders = with_tag(world.orders(1, 1), world.owner, world.requester, world.chain.domain, GPU)
-    world.chain.submit(world.requester.address, replace(orders, workerpool=sold))
-    await world.step()
-    (deal,) = world.chain.state.deals.values()
-    assert deal.tag.needs_gpu
 
 
 # ------------------------------------------------------------------ what the workers can do
@@ -174,15 +164,27 @@ async def test_where_nobody_takes_tasks_nothing_is_sold(careful):
 
 
 @pytest.mark.case("A3")
-async def test_a_gpu_is_sold_only_where_a_worker_that_has_one_has_proved_itself(careful):
+async def test_a_gpu_is_not_sold_even_where_a_worker_that_has_one_has_proved_itself(careful):
+    """No worker hands one to an app: what was sold would be declined, and cost the pool's stake."""
+    world, pricing = await careful()
+    worker = await world.hired(gpu=True)
+    known = world.scheduler.memory.workers.praise(worker.address)
+    world.scheduler.directory.judged(worker.address, known)
+    with pytest.raises(NotSold, match="ask without the tag gpu"):
+        await pricing.order(asked(tag=GPU))
+
+
+@pytest.mark.case("A3")
+async def test_that_a_worker_has_a_gpu_is_believed_only_once_it_has_proved_itself(careful):
     world, pricing = await careful()
     await world.hired()
     claims = await world.hired(gpu=True)
+    wanted, price = asked(tag=GPU), pricing.prices[0]
     with pytest.raises(NoWorkerForIt, match="proved itself: ask without"):
-        await pricing.order(asked(tag=GPU))
+        await world.scheduler.preflight.check(wanted, price)
     known = world.scheduler.memory.workers.praise(claims.address)
     world.scheduler.directory.judged(claims.address, known)
-    assert (await pricing.order(asked(tag=GPU))).order.tag == GPU
+    await world.scheduler.preflight.check(wanted, price)
 
 
 @pytest.mark.case("A3")

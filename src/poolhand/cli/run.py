@@ -64,7 +64,11 @@ CategoryOption = Annotated[
 ]
 TagOption = Annotated[
     list[str] | None,
-    typer.Option("--tag", metavar="NAME", help="A demand on the workers (gpu, tee); repeatable."),
+    typer.Option(
+        "--tag",
+        metavar="NAME",
+        help="A demand on the workers (tee, gpu: pools refuse both so far); repeatable.",
+    ),
 ]
 Callback = Annotated[str, typer.Option(metavar="ADDRESS", help="A contract that gets the result.")]
 Beneficiary = Annotated[str, typer.Option(metavar="ADDRESS", help="Whose the result is. [yours]")]

@@ -21,7 +21,11 @@ PriceOption = Annotated[str, typer.Option(metavar="RLC", help="Of one task.")]
 VolumeOption = Annotated[int, typer.Option(min=1, metavar="N", help="How many tasks.")]
 TagOption = Annotated[
     list[str] | None,
-    typer.Option("--tag", metavar="NAME", help="What workers must have (gpu, tee); repeatable."),
+    typer.Option(
+        "--tag",
+        metavar="NAME",
+        help="What workers must have (tee, gpu: pools refuse both so far); repeatable.",
+    ),
 ]
 OnlyApp = Annotated[str, typer.Option(metavar="ADDRESS", help="The one app it may be used with.")]
 OnlyDataset = Annotated[str, typer.Option(metavar="ADDRESS", help="The one dataset.")]

@@ -47,7 +47,7 @@ class WorkerSettings:
         base: Folder of journal and task files.
         wallet, password: Keystore file and its password.
         cpus: Tasks computed at once (one CPU each).
-        gpu: Whether a GPU is offered: then one task at a time.
+        gpu: Whether the pool is told of a GPU: then one task at a time; apps are given none.
         memory: For one container (bytes).
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
         work: Of the writable folder in which an app starts (bytes); 0: it is read-only.
@@ -180,7 +180,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "tasks computed at once, a CPU each; empty: all CPUs but one"),
     Option("oversubscribe", "POOLHAND_OVERSUBSCRIBE", flag, "false",
            "let there be more tasks at once than CPUs: they share them, and may run out of time"),
-    Option("gpu", "IEXEC_WORKER_GPU_ENABLED", flag, "false", "offer a GPU, one task at a time"),
+    Option("gpu", "IEXEC_WORKER_GPU_ENABLED", flag, "false",
+           "tell the pool of a GPU, and take one task at a time; no app is given the GPU yet"),
     Option("memory", "POOLHAND_TASK_MEMORY", size, "1g", "memory of one task"),
     Option("tmp", "POOLHAND_TASK_TMP", size, "256m", "size of a task's /tmp"),
     Option("output", "POOLHAND_TASK_OUTPUT", size, "1g", "largest result of a task"),

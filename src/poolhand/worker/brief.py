@@ -82,7 +82,7 @@ def check_offer(offer: Offer, brief: Brief, pool: Address, worker: Address) -> N
     if deal.tag.needs_tee:
         raise UnfitTask("the task needs a TEE and this worker has none: tag of the deal")
     if deal.tag.needs_gpu:
-        raise UnfitTask("the task needs a GPU and this worker offers none: tag of the deal")
+        raise UnfitTask("the task needs a GPU, and no worker gives an app one yet: tag of the deal")
     if brief.app.type != "DOCKER":
         raise UnfitTask(f"app {brief.app.address} has type {brief.app.type}, not DOCKER")
     if brief.params.result_encryption:
