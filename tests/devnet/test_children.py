@@ -6,11 +6,14 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 
+import psutil
 import pytest
 
 from poolhand.devnet.children import Child, ChildStanding, ChildState, ProgramDied, pause_after
 from poolhand.devnet.health import Health, combine
+from poolhand.devnet.up import start_all
 
 SERVES = """
 import json, signal, sys, time
@@ -28,6 +31,28 @@ FAILS = """
 import json
 print(json.dumps({"error": {"code": "port-busy", "message": "port 7 is taken: free it"}}))
 raise SystemExit(2)
+"""
+
+
+NEVER_READY = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+while True:
+    time.sleep(60)
+"""
+STARTS = """
+import asyncio, sys
+from pathlib import Path
+from poolhand.devnet.children import Child
+
+async def main(source, folder):
+    child = Child("thing", ("-c", source), {}, Path(folder), program=(sys.executable,))
+    await child.start()
+    await child.ready()
+    print(child.pid, flush=True)
+    await asyncio.get_running_loop().create_future()
+
+asyncio.run(main(*sys.argv[1:]))
 """
 
 
@@ -125,6 +150,53 @@ async def test_a_program_that_tells_an_error_did_not_start(tmp_path):
 
 
 # ------------------------------------------------------------------------------------ the status
+
+
+# ----------------------------------------------------------------- a devnet that does not come up
+
+
+def planted(folder, **sources):
+    """Return programs as a devnet has them, each with its source."""
+    return {
+        name: Child(name, ("-c", source), {}, folder, program=(sys.executable,))
+        for name, source in sources.items()
+    }
+
+
+async def brought_up(children):
+    """Start programs as a devnet does that ends as soon as all of them are ready."""
+    async with AsyncExitStack() as stack:
+        await start_all(children, stack)
+
+
+async def test_where_one_program_does_not_start_none_is_left_behind(tmp_path):
+    children = planted(tmp_path, pool=SERVES, worker=NEVER_READY, market=FAILS)
+    with pytest.raises(ProgramDied, match="market did not start: port 7 is taken"):
+        await brought_up(children)
+    assert [each.pid for each in children.values()] == [None] * 3
+
+
+async def test_a_devnet_that_is_given_up_while_a_program_is_not_ready_leaves_none_behind(tmp_path):
+    children = planted(tmp_path, pool=SERVES, worker=NEVER_READY)
+    up = asyncio.Event()
+    children["pool"].changed = lambda: children["pool"].standing.state is ChildState.UP and up.set()
+    starting = asyncio.create_task(brought_up(children))
+    await up.wait()
+    pids = [each.pid for each in children.values()]
+    assert all(pids)
+    starting.cancel()  # as SIGTERM does
+    await asyncio.wait([starting])
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_programs_of_a_devnet_that_is_killed_end_by_themselves(tmp_path):
+    devnet = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STARTS, SERVES, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    program = psutil.Process(int(await devnet.stdout.readline()))
+    devnet.kill()
+    await devnet.wait()
+    await asyncio.to_thread(program.wait, 60)
 
 
 def test_the_status_tells_restarts_and_who_is_simulated():

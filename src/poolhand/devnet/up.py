@@ -109,7 +109,7 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         )
         for name, kind in plan.named.items():
             progress(f"starting {name}, a simulated adversary: {KINDS[kind].does}")
-        await asyncio.gather(_start(children, stack), publish_examples(registry.host))
+        await asyncio.gather(start_all(children, stack), publish_examples(registry.host))
         _supervise(plan, children, stack)
         target = plan.home / INFO_FILE
         write_chain_files(info)
@@ -222,8 +222,11 @@ def _info(
     )
 
 
-async def _start(children: Mapping[str, Child], stack: AsyncExitStack) -> None:
-    """Start everything at once: a worker whose pool is not there yet tries again by itself."""
+async def start_all(children: Mapping[str, Child], stack: AsyncExitStack) -> None:
+    """Start everything at once: a worker whose pool is not there yet tries again by itself.
+
+    What was started is stopped with the stack, whether all became ready or not.
+    """
     stack.push_async_callback(_stop, tuple(children.values()))
     for child in children.values():
         await child.start()
