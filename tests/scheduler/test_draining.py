@@ -12,15 +12,25 @@ from sale_world import market_for, passes
 from started_pool import Started
 
 from network.world import RLC
-from poolhand.cli.draining import PoolResumed, order_drain, until_done
+from poolhand.cli.draining import (
+    MOST_NAMED,
+    PoolResumed,
+    drain_report,
+    order_drain,
+    stuck_lines,
+    until_done,
+)
+from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.task.stuck import Rescue
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
+from poolhand.scheduler.api.stuck_tasks import LOOKED_AT, StuckTasks
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import PoolDraining
-from poolhand.wire.pool_drain import DrainOrder
+from poolhand.wire.pool_drain import DrainOrder, DrainStanding, StuckTask
 
 DRAIN, CANCEL, SELL = (
     DrainOrder(drains=True),
@@ -190,3 +200,104 @@ async def test_a_drain_is_the_owners_alone_and_exactly_said(tmp_path, body):
         answer = await http.post(f"{taken.url}/v1/drain", json=body, headers=bearer)
         assert answer.status_code in (400, 422)
         assert (await http.get(f"{taken.url}/v1/drain")).json()["draining"] is False
+
+
+# ------------------------------------------------------------------------- tasks that cannot end
+
+
+async def test_a_drain_names_a_task_that_no_worker_is_there_for_and_until_when_it_waits(stage):
+    world, market = stage
+    deal = await world.deal()
+    await world.step()
+    said = await world.scheduler.drains.ask(DRAIN)
+    (stuck,) = said.stuck
+    assert (stuck.task_id, stuck.deal_id) == (first_task(deal), deal.deal_id)
+    assert "no worker of this pool takes tasks now" in stuck.why
+    assert stuck.rescue is Rescue.POOL
+    assert "connects a worker that can, before" in stuck.advice
+    assert stuck.until == deal.start_time + 10 * 300
+    assert stuck.remaining == stuck.until - world.chain.head.timestamp
+    worker = await world.hired()
+    await passes(world, market)
+    assert world.scheduler.drains.tell().stuck == ()
+    await worker.leaves()
+    await world.pass_to(deal.start_time + 7 * 300)
+    (stuck,) = world.scheduler.drains.tell().stuck
+    assert stuck.rescue is Rescue.NOBODY
+    assert "time for contributions is over" in stuck.why
+    assert "its requester is refunded" in stuck.advice
+    await world.pass_to(deal.start_time + 10 * 300)
+    await world.done()
+    said = world.scheduler.drains.tell()
+    assert (said.stuck, said.open_tasks) == ((), 0)
+    assert said.done
+
+
+async def test_a_task_whose_workers_are_away_with_its_result_names_them(stage):
+    world, _ = stage
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    await worker.reports(task, *TO_CONTRIBUTED)
+    worker.contributes(task)
+    await world.step()
+    assert world.view(task).status is ChainTaskStatus.REVEALING
+    await world.scheduler.drains.ask(DRAIN)
+    assert world.scheduler.drains.tell().stuck == ()
+    await worker.leaves()
+    await world.until(lambda: world.scheduler.drains.tell().stuck, seconds=20)
+    (stuck,) = world.scheduler.drains.tell().stuck
+    assert stuck.rescue is Rescue.WORKER
+    assert stuck.why == (f"its result is not revealed, and whoever could is away: {worker.address}")
+
+
+async def test_looking_for_stuck_tasks_costs_the_same_however_many_are_open(pool):
+    world = await pool()
+    asked = []
+
+    class Counted:
+        def obstacle(self, task):
+            asked.append(task)
+            return "nobody can"
+
+    stuck = StuckTasks(world.scheduler.engine, Counted(), world.clock.now)
+    for _ in range(3):
+        await world.deal(tasks=LOOKED_AT)
+        await world.step()
+        asked.clear()
+        assert len(stuck.found()) == len(asked) == LOOKED_AT
+    assert stuck.count == 3 * LOOKED_AT
+
+
+def standing(*rescues, open_tasks=None):
+    tasks = [
+        StuckTask(
+            task_id=TaskId(bytes([number] * 32)), deal_id=DealId(bytes([9] * 32)),
+            why="nobody can", rescue=rescue, advice="wait", until=1_700_000_000, remaining=120,
+        )
+        for number, rescue in enumerate(rescues)
+    ]  # fmt: skip
+    count = len(tasks) if open_tasks is None else open_tasks
+    return DrainStanding(
+        draining=True, cancels=False, open_tasks=count, shown=0, valid=0, done=False,
+        stuck=tuple(tasks),
+    )  # fmt: skip
+
+
+def test_stuck_tasks_are_named_to_a_person_with_how_long_they_wait_and_who_acts():
+    told = str(drain_report(standing(Rescue.POOL, open_tasks=2)))
+    assert "2 task(s) open, 1 of them stuck" in told
+    assert str(TaskId(bytes(32))) in told
+    assert "until 2023-11-14 22:13:20 UTC (in 2 minutes); wait" in told
+    assert "can be saved" not in told
+    many = stuck_lines(standing(*[Rescue.POOL] * 9))
+    assert len(many) == MOST_NAMED + 1
+    assert many[-1] == "and 4 more; `--json` names them all"
+
+
+def test_who_waits_only_for_what_cannot_be_saved_is_told_what_leaving_would_mean():
+    told = stuck_lines(standing(Rescue.NOBODY, Rescue.NOBODY))
+    assert "none of the open tasks can be saved" in told[-1]
+    assert "poolhand deal claim" in told[-1]
+    assert "saved" not in stuck_lines(standing(Rescue.NOBODY, Rescue.POOL))[-1]
+    assert "saved" not in stuck_lines(standing(Rescue.NOBODY, open_tasks=2))[-1]

@@ -6,8 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.held_wallet import HolderSilent, page_of
+from poolhand.cli.render import ago
 from poolhand.cli.worker_page import WorkerSilent
 from poolhand.domain.errors import Refused
+from poolhand.domain.task.stuck import Rescue
+from poolhand.domain.units import Seconds, show_moment
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
 from poolhand.wire.json_models import read_model
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 LOOK: Final = 0.5
 """Seconds between two looks at a pool that drains."""
+MOST_NAMED: Final = 5
+"""Stuck tasks that are named to a person."""
 SECONDS: Final = 30.0
 """For a pool to write down what is asked of it."""
 
@@ -78,16 +83,16 @@ def until_done(held: WalletInUse, tell: Callable[[str], None]) -> DrainStanding:
         PoolResumed: It was taken back.
         HolderSilent: The pool was stopped before it was done, or does not answer.
     """
-    page, told = page_of(held), ""
+    page, told = page_of(held), None
     while True:
         standing = _look(page, held)
         if not standing.draining:
             raise PoolResumed
         if standing.done:
             return standing
-        if (left := left_words(standing)) != told:
-            told = left
-            tell(left)
+        if (now := _what_matters(standing)) != told:
+            told = now
+            tell("\n".join([left_words(standing), *stuck_lines(standing)]))
         time.sleep(LOOK)
 
 
@@ -102,10 +107,42 @@ def _read(members: dict[str, Any]) -> DrainStanding:
     return read_model(DrainStanding, members, "the pool")
 
 
+def _what_matters(standing: DrainStanding) -> DrainStanding:
+    """Return a standing without the time that passes in it."""
+    stuck = [each.model_copy(update={"remaining": Seconds(0)}) for each in standing.stuck]
+    return standing.model_copy(update={"stuck": tuple(stuck)})
+
+
+def stuck_lines(standing: DrainStanding) -> list[str]:
+    """Name the tasks that nobody can go on with, each with what can be done."""
+    lines = [
+        f"task {each.task_id} of deal {each.deal_id} is stuck: {each.why}; it stays open until "
+        f"{show_moment(each.until)} ({ago(-each.remaining)}); {each.advice}"
+        for each in standing.stuck[:MOST_NAMED]
+    ]
+    more = len(standing.stuck) - len(lines)
+    if more:
+        lines.append(f"and {more} more; `--json` names them all")
+    if lines and len(standing.stuck) == standing.open_tasks and _is_hopeless(standing):
+        lines.append(
+            "none of the open tasks can be saved. Where the pool is stopped before, its stake for "
+            "them is as lost, but the requesters' payment and the workers' stake stay locked until "
+            "somebody claims: the pool when it is started again, or anybody with `poolhand deal "
+            "claim DEAL`"
+        )
+    return lines
+
+
+def _is_hopeless(standing: DrainStanding) -> bool:
+    return all(each.rescue is Rescue.NOBODY for each in standing.stuck)
+
+
 def left_words(standing: DrainStanding) -> str:
     """Say what is left to be done."""
     tasks = f"{standing.open_tasks} task(s) open"
-    if standing.open_tasks:
+    if standing.stuck:
+        tasks += f", {len(standing.stuck)} of them stuck"
+    elif standing.open_tasks:
         tasks += " (each until it is paid, or its deadline is over)"
     left = [tasks, f"{standing.shown} order(s) still in markets"]
     if standing.cancels:
@@ -118,7 +155,8 @@ def drain_report(standing: DrainStanding) -> RenderableType:
     if not standing.draining:
         return "the pool sells again"
     if not standing.done:
-        return f"the pool drains, and sells nothing new: {left_words(standing)}"
+        left = f"the pool drains, and sells nothing new: {left_words(standing)}"
+        return "\n".join([left, *stuck_lines(standing)])
     valid = (
         f"; {standing.valid} order(s) are still valid on chain for whoever has them: have them "
         "cancelled with --cancel-orders before the pool is stopped for good"

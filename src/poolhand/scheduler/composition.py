@@ -42,6 +42,7 @@ from poolhand.scheduler.api.orders import order_routes
 from poolhand.scheduler.api.purchases import purchase_routes
 from poolhand.scheduler.api.selling import pool_config, selling_routes
 from poolhand.scheduler.api.statuses import status_routes
+from poolhand.scheduler.api.stuck_tasks import StuckTasks
 from poolhand.scheduler.api.summary import SummaryTeller, summary_routes
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.api.tasks import log_routes, task_routes
@@ -261,7 +262,6 @@ class Scheduler:
             boundary,
             fence,
         )
-        self.drains = DrainTeller(self.drain, self.sale, lambda: len(self.engine.index.open))
         self.deals = Deals(
             self.engine,
             hub,
@@ -273,6 +273,8 @@ class Scheduler:
             bought=self.pricing.bought,
             ended=self.settled.ended,
         )
+        self._teller = TaskTeller(self.engine, self.deals, self.preflight)
+        self.drains = DrainTeller(self.drain, self.sale, StuckTasks(self.engine, self._teller, now))
 
         # who is given what, and when tasks are woken, checked and forgotten
         self.placement = Placement(
@@ -354,7 +356,6 @@ class Scheduler:
         """Return what the public API shows, under an address of the pool."""
         config = pool_config(self._settings, self._facts, self._owner, url)
         known, index = KnownTasks(self.engine, self.settled), self.engine.index
-        teller = TaskTeller(self.engine, self.deals, self.preflight)
         health = HealthTeller(
             self.chain_feed,
             self.directory,
@@ -372,7 +373,7 @@ class Scheduler:
             summary_routes(self._summary),
             worker_routes(self.directory, index, self.placement),
             status_routes(),
-            task_routes(known, teller, self.task_history),
+            task_routes(known, self._teller, self.task_history),
             log_routes(known, self.workers.logs if self._settings.public_logs else None),
             core_routes(
                 CoreTasks(

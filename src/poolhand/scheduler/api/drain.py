@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter
 
+from poolhand.scheduler.api.stuck_tasks import StuckTasks
 from poolhand.scheduler.draining import DrainWish, PoolDrain
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.transport.asgi import service_router
@@ -20,16 +20,16 @@ class DrainTeller:
     Attributes:
         drain: What the owner asked for.
         sale: Knows the orders.
-        open_tasks: Counts the tasks that are open.
+        open_tasks: Counts the tasks that are open, and knows which nobody can go on with.
     """
 
     drain: PoolDrain
     sale: MarketSale
-    open_tasks: Callable[[], int]
+    open_tasks: StuckTasks
 
     def tell(self) -> DrainStanding:
         """Say it; it is done once nothing is open, shown, or to be cancelled."""
-        wish, count = self.drain.wish, self.open_tasks()
+        wish, count = self.drain.wish, self.open_tasks.count
         shown, valid = self.sale.shown_now, self.sale.valid
         left = count + shown + (valid if wish.cancels else 0)
         return DrainStanding(
@@ -40,6 +40,7 @@ class DrainTeller:
             valid=valid,
             done=wish.drains and not left,
             markets={each.url: each.trouble for each in self.sale.stalls if each.trouble},
+            stuck=self.open_tasks.found(),
         )
 
     async def ask(self, order: DrainOrder) -> DrainStanding:

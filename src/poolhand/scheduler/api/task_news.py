@@ -29,7 +29,7 @@ class TaskTeller:
 
     def whole(self, task: Task, events: Sequence[HubEvent] | None) -> TaskNews:
         """Show a task with its events on chain."""
-        return show_task(task, events, obstacle=self._obstacle(task), trouble=self._trouble(task))
+        return show_task(task, events, obstacle=self.obstacle(task), trouble=self._trouble(task))
 
     def in_list(self, task: Task) -> TaskNews | HiddenTask:
         """Show a task in a list; one that cannot be shown does not break it, and is worked on."""
@@ -40,13 +40,13 @@ class TaskTeller:
             trouble = self._engine.boundary.take(fault, "show", task_id=str(name))
             return HiddenTask(task_id=name, trouble=trouble)
 
-    def _trouble(self, task: Task) -> str | None:
-        """Tell what the work on a task raised and nobody expected; None where all is well."""
-        return self._engine.troubles.get(task.facts.task_id)
-
-    def _obstacle(self, task: Task) -> str | None:
+    def obstacle(self, task: Task) -> str | None:
         """Say why none of the workers that are there can go on with a task that needs one."""
         deal = self._deals.by_id.get(task.facts.deal_id)
         if deal is None or not replicates_needed(task, Weight(2)):
             return None
         return self._preflight.obstacle(deal, {attempt.worker for attempt in task.attempts})
+
+    def _trouble(self, task: Task) -> str | None:
+        """Tell what the work on a task raised and nobody expected; None where all is well."""
+        return self._engine.troubles.get(task.facts.task_id)
