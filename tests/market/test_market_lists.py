@@ -236,6 +236,14 @@ async def test_a_parameter_that_cannot_be_read_is_named(market, sort, asked, tex
     refused(await market.get(PATHS[sort], **asked), text)
 
 
+@pytest.mark.parametrize("sort", [A, D, W])
+async def test_a_page_of_assets_is_short_for_each_row_costs_more(market, sort):
+    await market.mine()
+    assert (await market.get(f"/{sort.value}s", pageSize="100")).json()["count"] == 1
+    over = await market.get(f"/{sort.value}s", pageSize="101")
+    refused(over, "pageSize must be less than or equal to 100")
+
+
 async def test_texts_of_assets_are_read_side_by_side(tmp_path):
     apps = [Address(bytes([n] * 20)) for n in range(1, 6)]
 

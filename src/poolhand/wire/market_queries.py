@@ -73,11 +73,18 @@ def _restriction(name: str) -> tuple[QueryParameter, ...]:
 
 
 CHAIN_ID: Final = QueryParameter("chainId", "the chain; this market has one", required=True)
-PAGING: Final = (
-    QueryParameter("pageIndex", "which page, from 0", whole_schema()),
-    QueryParameter("pageSize", "rows of a page, default 20", whole_schema(LEAST_SIZE, MOST_SIZE)),
-    QueryParameter("page", "rows to pass over: the `nextPage` of an answer", whole_schema()),
-)
+
+
+def paging(most: int = MOST_SIZE) -> tuple[QueryParameter, ...]:
+    """Return the parameters of a list of which a page has ``most`` rows at most."""
+    return (
+        QueryParameter("pageIndex", "which page, from 0", whole_schema()),
+        QueryParameter("pageSize", "rows of a page, default 20", whole_schema(LEAST_SIZE, most)),
+        QueryParameter("page", "rows to pass over: the `nextPage` of an answer", whole_schema()),
+    )
+
+
+PAGING: Final = paging()
 _TAGS: Final = (
     QueryParameter("minTag", "bits that an order's tag must have", WORD),
     QueryParameter("maxTag", "bits that it may have", WORD),
@@ -177,13 +184,13 @@ def _restricted(sort: OrderSort, asked: Asked) -> dict[str, Allowed]:
     return found
 
 
-def page(asked: Asked) -> Slice:
-    """Read which part of a list is wanted.
+def page(asked: Asked, most: int = MOST_SIZE) -> Slice:
+    """Read which part of a list is wanted, ``most`` rows at most.
 
     Raises:
         BadParameter: A number that cannot be read, or is none of a page.
     """
-    index, size = _whole(asked, "pageIndex"), _whole(asked, "pageSize", LEAST_SIZE, MOST_SIZE)
+    index, size = _whole(asked, "pageIndex"), _whole(asked, "pageSize", LEAST_SIZE, most)
     if index is None and size is None:
         return Slice(min(_whole(asked, "page") or 0, MOST_SKIP), DEFAULT_SIZE)
     rows = size or DEFAULT_SIZE

@@ -42,9 +42,11 @@ from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import ASSET_ANSWERS, ASSET_LISTS
-from poolhand.wire.market_queries import CHAIN_ID, PAGING
+from poolhand.wire.market_queries import CHAIN_ID, paging
 
 SORTS: Final = (OrderSort.APP, OrderSort.DATASET, OrderSort.WORKERPOOL)
+MOST_ROWS: Final = 100
+"""Rows of a page: the prices of each are looked up, and how a pool's newest tasks went."""
 MOST_TEXT: Final = 500
 """Characters of a name, a description or a location that are told."""
 MOST_REMEMBERED: Final = 10_000
@@ -60,7 +62,7 @@ def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
     for sort in SORTS:
         route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]
-        add_route(router, path, route.listed, listed, (CHAIN_ID, *PAGING))
+        add_route(router, path, route.listed, listed, (CHAIN_ID, *paging(MOST_ROWS)))
         one: Handler = route.find
         add_route(router, f"{path}/{{address}}", one, found, (CHAIN_ID,))
     return router
@@ -110,7 +112,7 @@ class RegistryRoutes:
 
         Workerpools that answer lead their list.
         """
-        part = queries.page(self._parts.asked(request))
+        part = queries.page(self._parts.asked(request), MOST_ROWS)
         read = partial(newest_assets, sort=self._sort, part=part)
         if self._sort is OrderSort.WORKERPOOL:
             read = partial(pools_there_first, part=part, since=self._now() - FRESH)
