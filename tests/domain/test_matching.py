@@ -200,6 +200,23 @@ def test_a_group_lets_its_members_in():
     ]
 
 
+def test_who_is_a_member_of_a_group_is_not_known_where_none_is_asked_and_that_is_said():
+    asked = orders(app={"requester_restrict": GROUP}, request={"workerpool": GROUP})
+    told = [each.sentence for each in match_orders(asked, facts())]
+    assert len(told) == 2
+    assert all("groups are not asked here" in each for each in told)
+    told = match_orders(asked, facts(is_member=lambda _group, _account: False))
+    assert not any("not asked" in each.sentence for each in told)
+
+
+def test_an_owner_that_is_a_contract_is_not_known_where_none_is_asked_and_that_is_said():
+    for signature, reason in ((bytes(130), Reason.UNSIGNED), (bytes(65), Reason.APP_SIGNATURE)):
+        asked = replace(orders(), app=replace(orders().app, signature=signature))
+        (told,) = match_orders(asked, facts())
+        assert told.reason is reason
+        assert "a contract (ERC-1271) is not asked here" in told.sentence
+
+
 def test_an_app_for_one_dataset_runs_with_no_other_and_not_without():
     asked = orders(app={"dataset_restrict": DATASET, "tag": tag(0)}, request={"dataset": Z})
     bare = replace(asked, dataset=Signed(NO_DATASET_ORDER, b""))

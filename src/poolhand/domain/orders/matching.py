@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.eip712 import Domain
@@ -33,9 +33,15 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, show_rlc
 
+_NO_CONTRACT: Final = "; an owner that is a contract (ERC-1271) is not asked here"
 AnySigned: TypeAlias = (
     Signed[AppOrder] | Signed[DatasetOrder] | Signed[WorkerpoolOrder] | Signed[RequestOrder]
 )
+
+
+def unasked(_group: Address, _account: Address) -> bool:
+    """Take nobody for a member: no group contract is asked."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Facts:
     consumed: Mapping[OrderHash, int] = field(default_factory=dict)
     vouched: Mapping[OrderHash, bool] = field(default_factory=dict)
     free_stake: Mapping[Address, NanoRlc] = field(default_factory=dict)
-    is_member: Callable[[Address, Address], bool] = lambda _group, _account: False
+    is_member: Callable[[Address, Address], bool] = unasked
     masks_dataset_tag: bool = False
     sponsor: Address | None = None
 
@@ -177,7 +183,7 @@ def _identities(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
             Reason.OTHER_DATASET, f"{request.dataset}, not {orders.dataset.order.dataset}"
         )
     if not _allows(facts, request.workerpool, pool.workerpool):
-        detail = f"{request.workerpool}, not {pool.workerpool}"
+        detail = _apart(facts, request.workerpool, pool.workerpool)
         yield Mismatch(Reason.REQUEST_RESTRICTS_WORKERPOOL, detail)
 
 
@@ -197,12 +203,17 @@ def _restrictions(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
     )
     for reason, restriction, account in rules:
         if not _allows(facts, restriction, account):
-            yield Mismatch(reason, f"{restriction}, not {account}")
+            yield Mismatch(reason, _apart(facts, restriction, account))
 
 
 def _allows(facts: Facts, restriction: Address, account: Address) -> bool:
     free = restriction.is_zero or restriction == account
     return free or facts.is_member(restriction, account)
+
+
+def _apart(facts: Facts, restriction: Address, account: Address) -> str:
+    groups = "; groups are not asked here" if facts.is_member is unasked else ""
+    return f"{restriction}, not {account}{groups}"
 
 
 def _ownership(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
@@ -233,9 +244,10 @@ def _signature(
         if not vouched:
             yield Mismatch(reason, f"{owner} does not answer for it")
     elif len(signed.signature) not in (64, 65):
-        yield Mismatch(Reason.UNSIGNED, f"{_what(signed.order)} of {owner}")
+        contracts = _NO_CONTRACT if signed.signature else ""
+        yield Mismatch(Reason.UNSIGNED, f"{_what(signed.order)} of {owner}{contracts}")
     elif _signer(digest, signed.signature) != owner:
-        yield Mismatch(reason, str(owner))
+        yield Mismatch(reason, f"{owner}{_NO_CONTRACT}")
 
 
 def _signer(digest: bytes, signature: bytes) -> Address | None:
