@@ -83,6 +83,7 @@ def _members(report: RunReport) -> dict[str, Any]:
         "resumed": report.bought.resumed,
         "transaction": receipt_members(report.bought.receipt),
         "sent_by": report.bought.sent_by,
+        "why_not_by_pool": report.bought.why_not_by_pool or None,
         "claim": claim_members(report.claimed) if report.claimed else None,
         "tasks": tasks,
     }
@@ -92,7 +93,7 @@ def _shown(report: RunReport) -> Iterator[RenderableType]:
     deal = report.bought.deal
     cost = f"{rlc(deal.price * deal.bot_size)} for {deal.bot_size} task(s)"
     ids = (("deal", deal.deal_id), ("app", deal.app.address), ("cost", cost))
-    yield pairs((*ids, ("transaction", receipt_row(report.bought.receipt))))
+    yield pairs((*ids, ("transaction", receipt_row(report.bought.receipt)), *_sender(report)))
     if report.given.arguments or report.given.inputs:
         yield ""
         yield from (indented(line.lstrip(), _margin(line)) for line in given_lines(report.given))
@@ -107,6 +108,12 @@ def _shown(report: RunReport) -> Iterator[RenderableType]:
     yield from _paid(report.progress)
     if report.claimed:
         yield from ("", claim_report(report.claimed))
+
+
+def _sender(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Yield who sent the purchase where it was no transaction of ours."""
+    if report.bought.sent_by:
+        yield "sent by", f"the pool at {report.bought.sent_by},\nwhich paid the gas"
 
 
 def _margin(line: str) -> int:

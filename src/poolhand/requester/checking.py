@@ -79,10 +79,10 @@ async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool
         hub: Asked for the facts.
         wish: What is wanted.
         orders: Signed and complete.
-        ignore_stake: The payer's stake is about to be topped up.
+        ignore_stake: The payer's stake is about to be topped up, as far as its RLC goes.
 
     Raises:
-        StakeTooLow: Only the payer's stake is missing; says how much to deposit.
+        StakeTooLow: Only the payer's stake is missing; says how much to deposit, or to send.
         OrdersUnfit: Anything else does not fit.
         PriceTooHigh, VolumeTooSmall: The deal would not be what is wished.
     """
@@ -94,8 +94,7 @@ async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool
     stake = tuple(each for each in found if each.reason is Reason.PAYER_STAKE_TOO_LOW)
     if len(stake) < len(found):
         raise OrdersUnfit(tuple(each for each in found if not ignore_stake or each not in stake))
-    if not ignore_stake:
-        raise await _stake_too_low(hub, orders)
+    await _demand_stake(hub, orders, deposits=ignore_stake)
 
 
 def check_price(wish: Wish, orders: MatchOrders) -> None:
@@ -137,12 +136,23 @@ async def _free(hub: Hub, owner: Address) -> NanoRlc:
     return (await hub.accounts([owner]))[owner].stake
 
 
-async def _stake_too_low(hub: Hub, orders: MatchOrders) -> StakeTooLow:
+async def _demand_stake(hub: Hub, orders: MatchOrders, *, deposits: bool) -> None:
+    """Refuse a payer whose stake lacks more than may be deposited, and say who must do what."""
     owner = orders.request.order.requester
-    missing = show_rlc(await shortfall(hub, orders))
-    return StakeTooLow(
-        f"{owner} has {show_rlc(await _free(hub, owner))} RLC of free stake and lacks {missing} "
-        f"for this purchase: run `poolhand account deposit {missing}`, or buy with --deposit"
+    missing, held = await shortfall(hub, orders), (await hub.rlc_balances([owner]))[owner]
+    if deposits and held >= missing:
+        return
+    remedy = f"run `poolhand account deposit {show_rlc(missing)}`, or buy with --deposit"
+    if held < missing:
+        more = show_rlc(NanoRlc(missing - held))
+        faucet = f"`poolhand devnet faucet {owner} --rlc {more}`"
+        remedy = (
+            f"its wallet has {show_rlc(held)} RLC to deposit, so have {more} RLC sent to it "
+            f"({faucet} gives them or says where they come from), then {remedy}"
+        )
+    raise StakeTooLow(
+        f"{owner} has {show_rlc(await _free(hub, owner))} RLC of free stake and lacks "
+        f"{show_rlc(missing)} for this purchase: {remedy}"
     )
 
 
