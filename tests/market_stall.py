@@ -100,8 +100,11 @@ def salt() -> Salt:
     return Salt(next(SALTS).to_bytes(32, "big"))
 
 
-async def make_stall(world: Any, folder: Any, *, pool_known: bool = False) -> Stall:
-    """Make a market; the world's requesters know it, and no pool if not ``pool_known``."""
+async def make_stall(world: Any, folder: Any, *, pool_known: bool = False, **more: Any) -> Stall:
+    """Make a market; the world's requesters know it, and no pool if not ``pool_known``.
+
+    ``more`` are apps by host, as ``requester_market.client`` takes them.
+    """
     facts, chain = world.chain.facts, FakeMarketChain()
     database = MarketDatabase(f"sqlite:///{folder / 'book.db'}")
     database.claim(facts.chain_id, facts.hub)
@@ -112,7 +115,7 @@ async def make_stall(world: Any, folder: Any, *, pool_known: bool = False) -> St
         MarketWorld(chain, facts, chain, entropy=SeededEntropy(7)), database, settings
     )
     await follower.open()
-    mounts = {"pool_test": world.pool.app(), "127_0_0_1": registry()}
+    mounts = {"pool_test": world.pool.app(), "127_0_0_1": registry(), **more}
     world.http = client(**mounts, market_test=app)
     world.settings = replace(
         world.settings,
@@ -130,10 +133,10 @@ async def make_stall(world: Any, folder: Any, *, pool_known: bool = False) -> St
 
 
 @asynccontextmanager
-async def open_stall(world: Any, folder: Any, *, pool_known: bool = False):
+async def open_stall(world: Any, folder: Any, *, pool_known: bool = False, **more: Any):
     """Run a market for a while; the world is then as it was."""
     old = world.http
-    stall = await make_stall(world, folder, pool_known=pool_known)
+    stall = await make_stall(world, folder, pool_known=pool_known, **more)
     try:
         yield stall
     finally:

@@ -116,7 +116,8 @@ class FakePool:
             if self.refuses:
                 status, code, message = self.refuses
                 return JSONResponse({"code": code, "message": message}, status)
-            return JSONResponse(encode_order(self.sell(category, trust, tag)))
+            fee = self.sends["fee"] if by_signature and self.sends else 0
+            return JSONResponse(encode_order(self.sell(category, trust, tag, fee)))
 
         self._of_orders(app)
         self._of_tasks(app)
@@ -177,11 +178,11 @@ class FakePool:
                 {str(w): {"stdout": out, "stderr": err} for w, (out, err) in printed.items()}
             )
 
-    def sell(self, category: int, trust: int, tag: str) -> Signed[WorkerpoolOrder]:
+    def sell(self, category: int, trust: int, tag: str, fee: int = 0) -> Signed[WorkerpoolOrder]:
         z = ZERO_ADDRESS
         order = WorkerpoolOrder(
             self.workerpool,
-            NanoRlc(self.price),
+            NanoRlc(self.price + fee),
             self.volume,
             self.tag or Tag.parse(tag),
             category,

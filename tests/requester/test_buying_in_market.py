@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from market_stall import RIVAL, SELLER, open_stall
-from poolhand.domain.ids import Address, FixedBytes
+from market_stall import RIVAL, SELLER, STALL_URL, open_stall
+from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
+from poolhand.requester.checking import PriceTooHigh
 from poolhand.requester.sellers import ForeignPool, NoOrder, NothingFits
 from poolhand.requester.wish import Wish
 from poolhand.transport.market_faults import MarketDown
 from poolhand.transport.pool_client import PoolRefused
-from requester_market import POOL_URL, RLC
+from requester_market import IMAGE, POOL_URL, RLC
 
 OTHER = Address(b"\x77" * 20)
 
@@ -190,6 +191,59 @@ async def test_a_named_pool_is_bought_from_whatever_the_market_has(market, stall
     market.pool.refuses = (409, "sold-out", "come back later")
     with pytest.raises(PoolRefused, match="come back later"):
         await market.requester().buy(Wish(app))
+
+
+@pytest.fixture
+async def known(market, tmp_path):
+    """A market beside a pool that is known, as on a devnet; a rival sells there for 1 RLC."""
+    async with open_stall(market, tmp_path, pool_known=True) as made:
+        await made.sell_pool(RLC, by=RIVAL)
+        yield made
+
+
+REFUSES = (400, "trust-out-of-reach", "trust 9 is out of reach: ask for 2")
+
+
+async def test_a_known_pools_refusal_comes_with_what_the_market_has_and_why_not(market, known):
+    market.pool.refuses = REFUSES
+    with pytest.raises(PoolRefused) as caught:
+        await market.requester().buy(await market.wish(trust=Trust(9)))
+    first, second, *others = caught.value.told.splitlines()
+    assert first == f"the workerpool at {POOL_URL} refused: {REFUSES[2]}"
+    assert second.startswith(f"nothing in the market at {STALL_URL} fits")
+    told = f"  pool {known.rival} at 1 RLC: the workerpool offers less trust"
+    assert any(each.startswith(told) for each in others)
+    with pytest.raises(PoolRefused, match="out of reach") as caught:  # nor is an image registered
+        await market.requester().deploy_app(IMAGE, "other", Wish(OTHER, trust=Trust(9)))
+    assert str(known.rival) in caught.value.told
+
+
+async def test_a_known_pools_price_is_told_with_those_of_the_market(market, known):
+    wish = await market.wish(max_price=NanoRlc(1), workerpool=market.pool.workerpool)
+    with pytest.raises(PriceTooHigh, match="costs 2 RLC") as caught:
+        await market.requester().buy(wish)
+    assert f"no order for workerpool {market.pool.workerpool}" in caught.value.told
+    with pytest.raises(PriceTooHigh) as caught:
+        await market.requester().buy(replace(wish, workerpool=ZERO_ADDRESS))
+    assert f"pool {known.rival} at 1 RLC: one task costs 1 RLC, over" in caught.value.told
+
+
+async def test_a_named_pools_refusal_comes_with_who_sells_it_in_the_market(market, known):
+    market.settings = replace(market.settings, pool_first=True)
+    market.pool.refuses = REFUSES
+    with pytest.raises(PoolRefused) as caught:
+        await market.requester().buy(await market.wish())
+    assert f"has it for 1 RLC a task, from workerpool {known.rival}" in caught.value.told
+    assert "name no pool (--pool-url" in caught.value.told
+    assert market.deals == 0
+
+
+async def test_a_market_that_is_away_is_told_beside_the_pools_refusal(market, known):
+    market.settings = replace(market.settings, market_url="http://nowhere.test")
+    market.pool.refuses = REFUSES
+    with pytest.raises(PoolRefused, match="out of reach") as caught:
+        await market.requester().buy(await market.wish())
+    assert "the market could not be asked: the market at http://nowhere.test" in caught.value.told
 
 
 async def test_without_a_market_it_is_said_how_to_buy_from_strangers(market, stall):

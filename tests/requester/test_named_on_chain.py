@@ -222,7 +222,7 @@ async def test_a_pool_that_was_asked_in_vain_is_named_with_the_reason(market):
     assert "could not be asked" in (await looked(market, task_id, "http://nowhere.test"))[1]
     mine, market.pool.workerpool = market.pool.workerpool, market.wallet.address
     _, silence = await looked(market, task_id, "http://pool.test")
-    assert f"is {market.wallet.address}, but the task belongs to {mine}" in silence
+    assert f"is {market.wallet.address}, not {mine}" in silence
 
 
 def test_a_description_may_hold_a_url_anywhere():

@@ -18,7 +18,7 @@ from poolhand.domain.units import show_rlc
 if TYPE_CHECKING:
     from poolhand.domain.onchain import Receipt
     from poolhand.domain.units import NanoRlc
-    from poolhand.requester.requester import Balances
+    from poolhand.requester.balances import Balances
 
 
 app = noun("Look at a stake and at what locks it, deposit RLC, withdraw it, claim it back.")

@@ -23,7 +23,7 @@ from poolhand.domain.units import NanoRlc, Wei, parse_coin, parse_rlc, show_coin
 if TYPE_CHECKING:
     from poolhand.domain.ids import Address
     from poolhand.domain.onchain import Receipt
-    from poolhand.requester.requester import Balances
+    from poolhand.requester.balances import Balances
 
 Who = Annotated[str, typer.Argument(metavar="ADDRESS", help="Who gets it.")]
 Rlc = Annotated[str, typer.Option("--rlc", metavar="AMOUNT", help="RLC to give; 0: none.")]

@@ -149,7 +149,7 @@ def run(arguments: Sequence[str], opener: Opener | None = None) -> int:
     except Bug as fault:
         return tell_bug(fault, arguments, as_json=as_json)
     except PoolhandError as fault:
-        tell(fault.code, str(fault), as_json=as_json)
+        tell(fault.code, fault.told, as_json=as_json)
         return fault.exit_code
     except Exception as fault:  # noqa: BLE001 - whatever else escapes is a bug, told as one
         return tell_bug(fault, arguments, as_json=as_json)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from poolhand.domain.deal import Workerpool
     from poolhand.domain.ids import Address
-    from poolhand.requester.requester import Balances
+    from poolhand.requester.balances import Balances
     from poolhand.transport.pool_client import PoolStanding
     from poolhand.wire.pool_api import PoolWorker, WorkerNews
 

@@ -24,7 +24,8 @@ from poolhand.domain.units import (
 if TYPE_CHECKING:
     from poolhand.cli.command_run import CommandRun
     from poolhand.cli.verb import Answer
-    from poolhand.requester.requester import Balances, Requester
+    from poolhand.requester.balances import Balances
+    from poolhand.requester.requester import Requester
 
 _UNIT: Final = re.compile(r"[A-Za-z]+$")
 

@@ -212,7 +212,8 @@ async def _app(requester: Requester, info: DevnetInfo, name: str) -> Address:
 
 async def _follow(requester: Requester, name: str, deal: Deal, show: Show) -> Progress:
     last = None
-    async for last in requester.watch.follow_deal(deal):
+    watch = await requester.watch_of_deal(deal)
+    async for last in watch.follow_deal(deal):
         show(name, last)
     assert last is not None
     return last

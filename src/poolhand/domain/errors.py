@@ -34,6 +34,11 @@ class PoolhandError(Exception):
         name = type(self).__name__
         return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
 
+    @property
+    def told(self) -> str:
+        """All that a person should read: the sentence, and the notes that were added to it."""
+        return "\n".join((str(self), *getattr(self, "__notes__", ())))
+
 
 class Refused(PoolhandError):
     """The caller asked wrongly; the same request will be refused again."""

@@ -6,8 +6,8 @@ they are sent, so it is bought once however often the program dies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,18 +24,21 @@ from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.requester.checking import (
     OrdersUnfit,
+    PriceTooHigh,
     VolumeTooSmall,
     check,
     shortfall,
 )
-from poolhand.requester.handing_in import HandingIn, NobodySends, sending_pool
+from poolhand.requester.handing_in import HandingIn, NobodySends, courier_of
 from poolhand.requester.repeats import refuse_repeat
-from poolhand.requester.sellers import Sellers
+from poolhand.requester.sellers import ForeignPool, Sellers
 from poolhand.requester.sources import OrderSources
 from poolhand.requester.spending_wallet import BegunPurchase, OpenWallet, SpendingWallet
+from poolhand.requester.whose_pool import PoolFinder
 from poolhand.requester.wish import Wish, request_order
-from poolhand.transport.pool_client import PoolClient
+from poolhand.transport.pool_client import PoolDown, PoolRefused
 
+_NO_SALE: Final = (PoolRefused, PoolDown, ForeignPool)
 TRIES: Final = 5
 """Bundles of a market that are tried: the book may be a block behind the chain."""
 
@@ -66,8 +69,8 @@ class Buyer:
         wallet: Who signs and pays.
         entropy: For the salts of orders.
         clock: Paces looks at the chain.
-        sellers: Asked for orders that a wish does not bring, and to send the purchase.
-        pool_at: Returns the client of a pool, by its URL.
+        sellers: Asked for orders that a wish does not bring.
+        finder: Finds the pool that is to send the purchase.
         offered: Told what one purchase would cost before anything is signed.
     """
 
@@ -77,12 +80,11 @@ class Buyer:
         entropy: Entropy,
         clock: Clock,
         sellers: Sellers,
-        pool_at: Callable[[str], PoolClient],
+        finder: PoolFinder,
         offered: Callable[[Bundle, Wish], None] = lambda _offer, _wish: None,
     ) -> None:
         self._wallet, self._entropy, self._clock = wallet, entropy, clock
-        self._pool_at = pool_at
-        self._sellers, self._offered = sellers, offered
+        self._sellers, self._finder, self._offered = sellers, finder, offered
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy what is wished, once; a purchase that a crash interrupted is finished instead.
@@ -95,8 +97,8 @@ class Buyer:
         Raises:
             SamePurchaseOpen: It is open, and was not to be bought again.
             OrdersUnfit: The orders do not match; every reason is told.
-            StakeTooLow: The stake does not cover the price; says how much to deposit.
-            BalanceTooLow: There is not enough RLC to deposit.
+            StakeTooLow: The stake does not cover the price, nor what may be deposited; says how
+                much to deposit, or to send to the wallet.
             PriceTooHigh, VolumeTooSmall: The bundle is not good enough.
             NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
             NothingFits: The market has no orders for it; says why not of each.
@@ -110,11 +112,7 @@ class Buyer:
             if not again:
                 await refuse_repeat(spending.hub, wish, self._wallet.address, spending.deals)
             orders = await self._orders(wish, spending.hub, deposit=deposit)
-            wanted, hub = self._sellers.by_signature, spending.hub
-            pool = await sending_pool(self._sellers.pool, hub, orders, wanted=wanted)
-            begun = BegunPurchase(orders, pool.url if pool else None)
-            spending.purchases.begin(wish.fingerprint, begun)
-            return await self._settle(wish, begun, spending, deposit=deposit)
+            return await self._begin(wish, orders, spending, deposit=deposit)
 
     async def ask(self, wish: Wish, app: Address) -> None:
         """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
@@ -125,7 +123,7 @@ class Buyer:
         async with self._wallet.open() as spending:
             made = replace(wish, app=app)
             sources = self._sources(made, spending.hub, app_is_new=True)
-            async with aclosing(sources.bundles()) as bundles:
+            async with _beside(sources), aclosing(sources.bundles()) as bundles:
                 async for bundle in bundles:
                     self._offered(bundle, made)
                     return
@@ -133,6 +131,24 @@ class Buyer:
     def _sources(self, wish: Wish, hub: Hub, *, app_is_new: bool = False) -> OrderSources:
         buyer = self._wallet.address
         return OrderSources(wish, buyer, hub, self._entropy, self._sellers, app_is_new)
+
+    async def _begin(
+        self, wish: Wish, orders: MatchOrders, spending: OpenWallet, *, deposit: bool
+    ) -> Purchase:
+        """Decide who sends orders, write both down, and have them sent."""
+        wanted = self._sellers.by_signature
+        courier = await courier_of(self._finder, orders, wanted=wanted)
+        begun = BegunPurchase(orders, courier.pool.url if courier.pool else None)
+        spending.purchases.begin(wish.fingerprint, begun)
+        try:
+            bought = await self._settle(wish, begun, spending, deposit=deposit)
+        except OutOfGas as fault:
+            if not courier.why_not:
+                raise
+            raise NobodySends(courier.why_not, fault) from fault
+        if courier.is_odd or wanted:
+            return replace(bought, why_not_by_pool=courier.why_not or bought.why_not_by_pool)
+        return bought
 
     async def _resume(self, wish: Wish, spending: OpenWallet, *, deposit: bool) -> Purchase | None:
         """Finish what an earlier run began, if it did and if that is still possible."""
@@ -148,6 +164,10 @@ class Buyer:
             bought = await self._settle(wish, begun, spending, deposit=deposit)
         except Reverted:  # its orders went stale meanwhile: nothing was bought, so buy anew
             return None
+        except OutOfGas:  # what we were to send: a pool may do it by now
+            if begun.url is not None:
+                raise
+            bought = await self._begin(wish, begun.orders, spending, deposit=deposit)
         return replace(bought, resumed=True)
 
     async def _settle(
@@ -171,7 +191,8 @@ class Buyer:
         """Have the deal made; that we send what a pool did not is journaled first, too."""
         if begun.url is None:
             return await self._sent(begun.orders, spending)
-        pool, hub, watcher = self._pool_at(begun.url), spending.hub, spending.watcher
+        pool = self._finder.at(begun.url, begun.orders.workerpool.order.workerpool)
+        hub, watcher = spending.hub, spending.watcher
         handing_in = HandingIn(pool, hub, watcher, self._clock)
         found = await handing_in.hand_in(begun.orders, _deal_id(hub, begun.orders))
         if found.deal is not None:
@@ -201,7 +222,8 @@ class Buyer:
     async def _orders(self, wish: Wish, hub: Hub, *, deposit: bool) -> MatchOrders:
         """Return the orders of the first bundle that the chain would match; sends nothing."""
         faults: list[Refused] = []
-        async with aclosing(self._sources(wish, hub).bundles()) as bundles:
+        sources = self._sources(wish, hub)
+        async with _beside(sources), aclosing(sources.bundles()) as bundles:
             async for bundle in bundles:
                 self._offered(bundle, wish)
                 orders = self._signed(wish, bundle, hub)
@@ -213,7 +235,7 @@ class Buyer:
                         break
                 else:
                     return orders
-        raise faults[0]
+            raise faults[0]
 
     def _signed(self, wish: Wish, bundle: Bundle, hub: Hub) -> MatchOrders:
         """Sign our request, and orders of what is our own."""
@@ -228,6 +250,17 @@ class Buyer:
 
     def _sign(self, order: OrderT, hub: Hub) -> Signed[OrderT]:
         return Signed(order, self._wallet.signer.sign_order(hub.facts.domain, order))
+
+
+@asynccontextmanager
+async def _beside(sources: OrderSources) -> AsyncIterator[None]:
+    """Note beside a known pool's refusal what the market has instead."""
+    try:
+        yield
+    except (*_NO_SALE, OrdersUnfit, PriceTooHigh, VolumeTooSmall) as fault:
+        if told := await sources.elsewhere():
+            fault.add_note(told)
+        raise
 
 
 def _deal_id(hub: Hub, orders: MatchOrders) -> DealId:

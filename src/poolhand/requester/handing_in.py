@@ -14,13 +14,17 @@ from typing import Final
 import structlog
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.errors import Malformed, OutOfGas, Refused, Unavailable
+from poolhand.domain.errors import Malformed, OutOfGas, Refused
 from poolhand.domain.ids import DealId
 from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.units import show_rlc
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
+from poolhand.requester.sellers import ForeignPool
 from poolhand.requester.watching import listening
+from poolhand.requester.whose_pool import PoolFinder
 from poolhand.transport.pool_client import PoolClient, PoolDown, PoolRefused
+from poolhand.wire.pool_api import PoolConfig
 
 TRIES: Final = 3
 """Times that a pool is asked whose transaction does not come, or which does not answer."""
@@ -74,7 +78,7 @@ class HandingIn:
                     return HandedIn(found)
                 try:
                     sent = await self.pool.hand_in(orders)
-                except PoolRefused as fault:
+                except (PoolRefused, ForeignPool) as fault:
                     return HandedIn(await self.hub.deal(name), str(fault))
                 except (PoolDown, Malformed) as fault:
                     why, looks = str(fault), FEW_LOOKS
@@ -95,27 +99,58 @@ class HandingIn:
         return await self.hub.deal(name)
 
 
-async def sending_pool(
-    pool: PoolClient | None, hub: Hub, orders: MatchOrders, *, wanted: bool | None
-) -> PoolClient | None:
-    """Return the pool if it sends such a purchase; None where we send it ourselves.
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Who sends a purchase: a pool, or we, and why.
+
+    Attributes:
+        pool: None where we send it.
+        why_not: Why no pool does; empty where none was to be asked.
+        is_odd: Whether that is worth a word though nobody has asked for a pool: the pool is known
+            and could not be asked, or is not what is said of it.
+    """
+
+    pool: PoolClient | None = None
+    why_not: str = ""
+    is_odd: bool = False
+
+
+async def courier_of(finder: PoolFinder, orders: MatchOrders, *, wanted: bool | None) -> Courier:
+    """Find the pool of a purchase, if it sends such ones.
 
     Args:
-        pool: That is known; of another workerpool it sends nothing.
-        hub: Of the purchase.
+        finder: Knows where pools are.
         orders: What is to be sent.
         wanted: None: where it costs no fee; False: never.
+
+    Raises:
+        ChainUnreachable: No endpoint answers.
     """
-    if pool is None or wanted is False:
-        return None
-    try:
-        config = await pool.config()
-    except (Unavailable, Refused, Malformed):
-        return None
-    terms, request = config.by_signature, orders.request.order
-    same = (config.chain_id, config.hub) == (hub.facts.chain_id, hub.facts.hub)
-    if terms is None or not same or config.workerpool != orders.workerpool.order.workerpool:
-        return None
-    is_too_long = len(request.params.encode()) > terms.most_params
-    costs = terms.fee > 0 and not wanted
-    return None if is_too_long or costs else pool
+    if wanted is False:
+        return Courier()
+    found = await finder.find(orders.workerpool.order.workerpool)
+    if found.pool is None or found.config is None:
+        return Courier(None, found.silence, found.is_told)
+    why_not = _unwilling(found.config, found.pool.url, orders, agreed=bool(wanted))
+    return Courier(None, why_not) if why_not else Courier(found.pool)
+
+
+def _unwilling(config: PoolConfig, url: str, orders: MatchOrders, *, agreed: bool) -> str:
+    """Say why a pool does not send such a purchase; empty where it does."""
+    terms, who = config.by_signature, f"the workerpool at {url}"
+    if terms is None:
+        return f"{who} sends no purchases"
+    if (size := len(orders.request.order.params.encode())) > terms.most_params:
+        return (
+            f"{who} sends no purchase with {size} bytes of arguments and inputs, "
+            f"{terms.most_params} at most: put long arguments into an input file"
+        )
+    if not terms.fee:
+        return ""
+    takes = f"{who} takes {show_rlc(terms.fee)} RLC a task for it"
+    if not agreed:
+        return f"{takes}: agree with --by-signature"
+    order = orders.workerpool.order
+    if order.price < config.prices.get(order.category, 0) + terms.fee:
+        return f"{takes}, which its order does not pay: buy with --by-signature --pool-url {url}"
+    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from poolhand.containers.docker_logins import RegistryLogins
-from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
+from poolhand.domain.deal import App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId
 from poolhand.domain.onchain import (
@@ -29,12 +29,13 @@ from poolhand.domain.onchain import (
 from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.orders.model import Signed
 from poolhand.domain.signal import Signal
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.domain.units import NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.requester import claims, results
 from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
+from poolhand.requester.balances import Balances
 from poolhand.requester.buying import Buyer, Purchase
 from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, Places
@@ -51,7 +52,7 @@ from poolhand.requester.selling import OrderStanding, Selling, standing
 from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
-from poolhand.requester.whose_pool import inquire
+from poolhand.requester.whose_pool import Inquiry, PoolFinder
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.addresses import Resolver, resolve
@@ -74,16 +75,6 @@ class NoSuchTask(Refused):
 
 class NoPoolNamed(Refused):
     """A workerpool has to be asked and nobody said where it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Balances:
-    """What an account has: stake in the hub, RLC outside, coin for gas."""
-
-    owner: Address
-    account: Account
-    rlc: NanoRlc
-    coin: Wei
 
 
 class Requester:
@@ -129,6 +120,7 @@ class Requester:
         self._market = MarketClient(http, url, domain) if url else None
         self.offered: Signal[Bundle, Wish] = Signal()
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
+        self._finder = PoolFinder(chain.hub, http, self.pool, self._market, self._rule)
 
     @property
     def hub(self) -> Hub:
@@ -144,8 +136,8 @@ class Requester:
 
     @property
     def watch(self) -> Watch:
-        """Follows tasks; a new one each time."""
-        return Watch(self.hub, self._chain.watcher, self._clock, self.pool)
+        """Follows tasks, and asks the pool that was named about them; a new one each time."""
+        return self._watch(Inquiry(self.pool))
 
     async def balances(self, owner: Address | None = None) -> Balances:
         """Return what an account has, ours when None."""
@@ -186,7 +178,7 @@ class Requester:
     def _buyer(self, *, by_signature: bool | None = False) -> Buyer:
         sellers = Sellers(self.pool, self._market, self._settings.pool_first, by_signature)
         tools = self.wallet, self._entropy, self._clock
-        return Buyer(*tools, sellers, partial(PoolClient, self._http), self.offered)
+        return Buyer(*tools, sellers, self._finder, self.offered)
 
     @property
     def market(self) -> MarketClient:
@@ -252,13 +244,17 @@ class Requester:
 
     async def look(self, deal: Deal) -> Progress:
         """Return how a deal's tasks stand now."""
-        category = (await self.hub.categories())[deal.category]
-        tasks = {task_id: index for index, task_id in deal.tasks()}
-        return await self.watch.look(tasks, category.final_deadline(deal.start_time))
+        return await (await self.watch_of_deal(deal)).look_deal(deal)
+
+    async def watch_of_deal(self, deal: Deal) -> Watch:
+        """Return a watch that asks the deal's pool, named or found by chain or market."""
+        return self._watch(await self._finder.find(deal.workerpool.address))
 
     async def watch_of(self, task_id: TaskId) -> Watch:
-        """Return a watch that asks the pool of one task, named or found by the chain."""
-        found = await inquire(self.hub, self._http, self.pool, self._rule, task_id)
+        """Return a watch that asks the pool of one task, named or found by chain or market."""
+        return self._watch(await self._finder.of_task(task_id))
+
+    def _watch(self, found: Inquiry) -> Watch:
         return Watch(self.hub, self._chain.watcher, self._clock, found.pool)
 
     async def look_at_task(self, task_id: TaskId) -> Progress:
@@ -321,7 +317,7 @@ class Requester:
             NoPoolNamed: Nobody said which pool has the task.
             PoolRefused: The pool keeps logs to itself, or does not know the task.
         """
-        found = await inquire(self.hub, self._http, self.pool, self._rule, task_id)
+        found = await self._finder.of_task(task_id)
         if found.pool is None:
             raise NoPoolNamed(found.silence)
         return await found.pool.logs(task_id)
@@ -331,7 +327,7 @@ class Requester:
         found = await history(self.hub, task)
         if task.news is not None:
             return found
-        asked = await inquire(self.hub, self._http, self.pool, self._rule, task.task_id)
+        asked = await self._finder.of_task(task.task_id)
         return replace(found, silence=asked.silence)
 
     async def bought(

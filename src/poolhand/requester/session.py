@@ -14,9 +14,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from poolhand.domain.deal import Deal
+from poolhand.domain.errors import OutOfGas
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.onchain import Receipt
 from poolhand.requester.assets import Deployed
@@ -28,6 +29,11 @@ from poolhand.requester.requester import Requester
 from poolhand.requester.results import Result
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
 from poolhand.requester.wish import Wish
+
+_NEW_APP: Final = (
+    "an image is registered as an app first, by a transaction of yours: without coin buy an app "
+    "that is registered, by its address instead of an image"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,11 @@ class Session:
         wished = Wished(wish, check_wish(wish), input_names(wish))
         if known:
             return wished
-        app = await self.requester.deploy_app(str(target), wish=wish)
+        try:
+            app = await self.requester.deploy_app(str(target), wish=wish)
+        except OutOfGas as fault:
+            fault.add_note(_NEW_APP)
+            raise
         return replace(wished, wish=replace(wish, app=app.address), registered=app)
 
     async def buy(
@@ -164,8 +174,8 @@ class SessionDeal:
         Raises:
             ChainUnreachable: The chain has been silent for long.
         """
-        changes = Changes(self.deal)
-        async with aclosing(self._requester.watch.follow_deal(self.deal)) as snapshots:
+        changes, watch = Changes(self.deal), await self._requester.watch_of_deal(self.deal)
+        async with aclosing(watch.follow_deal(self.deal)) as snapshots:
             async for self.progress in snapshots:
                 for change in changes.of(self.progress):
                     yield change

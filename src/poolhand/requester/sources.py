@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import structlog
+
+from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.orders.choosing import (
     NO_DATASET,
@@ -24,14 +28,18 @@ from poolhand.domain.orders.choosing import (
 )
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.units import show_rlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
 from poolhand.requester.market_shelf import MarketShelf
 from poolhand.requester.sellers import ForeignPool, NoOrder, NoSuchAsset, NothingFits, Sellers
+from poolhand.requester.sought_pool import demand_same_hub
 from poolhand.requester.wish import Wish, asked_by, own_app_order, own_dataset_order
 from poolhand.transport.market_faults import MarketDown
 from poolhand.transport.pool_client import PoolClient
 from poolhand.wire.pool_api import PoolConfig
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -66,14 +74,45 @@ class OrderSources:
             try:
                 async for bundle in self._chosen(None):
                     yield bundle
-            except (NothingFits, MarketDown):
-                if self.sellers.pool is None:
-                    raise
+            except (NothingFits, MarketDown) as fault:
+                self._turn_to_known_pool(fault)
             if self.sellers.pool is None:
                 return
         pool = self.wish.workerpool_order or await self._of_pool()
         async for bundle in self._chosen(_whole(pool)):
             yield bundle
+
+    def _turn_to_known_pool(self, fault: NothingFits | MarketDown) -> None:
+        """Say why it is asked; raises the market's fault where none is known."""
+        if self.sellers.pool is None:
+            if isinstance(fault, MarketDown):
+                fault.add_note("or name a pool to buy from without a market: --pool-url URL")
+            raise fault
+        if isinstance(fault, MarketDown) and not self.app_is_new:
+            log.warning("market_away_so_known_pool_asked", cause=str(fault))
+
+    async def elsewhere(self) -> str:
+        """Tell what the market has of what the known pool does not sell; empty without either.
+
+        Asked where a purchase has failed, so what it takes is nobody's time else.
+        """
+        sellers, market = self.sellers, self.sellers.market
+        if sellers.pool is None or market is None or self.wish.workerpool_order is not None:
+            return ""
+        try:
+            async with aclosing(self._chosen(None)) as bundles:
+                fits = await anext(bundles)
+        except NothingFits as fault:
+            return str(fault)
+        except (Unavailable, Refused, PeerFault) as fault:
+            return f"the market could not be asked: {fault}"
+        if not sellers.pool_first:
+            return ""  # it was tried, and the chain would refuse it
+        return (
+            f"the market at {market.url} has it for {show_rlc(fits.price)} RLC a task, from "
+            f"workerpool {fits.pool.resource}: to buy there, name no pool (--pool-url, "
+            "$POOLHAND_POOL_URL)"
+        )
 
     @property
     def _asks_market(self) -> bool:
@@ -113,7 +152,10 @@ class OrderSources:
         lacking = [name for some, name in names if not some]
         if not lacking:
             return "each order breaks a rule"
-        return f"it has no order for {', none for '.join(lacking)}: ask the owner to publish one"
+        what = f"it has no order for {', none for '.join(lacking)}"
+        if shelf.pools or not pool.is_zero:
+            return f"{what}: ask the owner to publish one"
+        return f"{what}: wait until one is for sale, or name a pool with --pool-url"
 
     async def _shelf(self, pool: Candidate | None, *, wide: bool) -> Shelf:
         found = await asyncio.gather(
@@ -173,12 +215,8 @@ class OrderSources:
         return await pool.order(*terms, self.buyer, wish.app, by_signature=asks)
 
     async def _check_pool(self, pool: PoolClient) -> PoolConfig:
-        config, facts, wanted = await pool.config(), self.hub.facts, self.wish.workerpool
-        if (config.chain_id, config.hub) != (facts.chain_id, facts.hub):
-            raise ForeignPool(
-                f"the workerpool at {pool.url} serves hub {config.hub} on chain "
-                f"{config.chain_id}, not {facts.hub} on chain {facts.chain_id}: correct --pool-url"
-            )
+        config, wanted = await pool.config(), self.wish.workerpool
+        demand_same_hub(config, self.hub.facts, pool.url, "correct --pool-url")
         if not wanted.is_zero and config.workerpool != wanted:
             raise ForeignPool(
                 f"the workerpool at {pool.url} is {config.workerpool}, not {wanted}: correct "

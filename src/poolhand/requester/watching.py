@@ -148,12 +148,19 @@ class Watch:
         Raises:
             ChainUnreachable: The chain has been silent for long.
         """
-        category = (await self.hub.categories())[deal.category]
-        tasks = {task_id: index for index, task_id in deal.tasks()}
-        following = self.follow(tasks, category.final_deadline(deal.start_time))
+        following = self.follow(*await self._of_deal(deal))
         async with aclosing(following) as snapshots:
             async for progress in snapshots:
                 yield progress
+
+    async def look_deal(self, deal: Deal) -> Progress:
+        """Return one snapshot of a deal's tasks."""
+        return await self.look(*await self._of_deal(deal))
+
+    async def _of_deal(self, deal: Deal) -> tuple[dict[TaskId, int], UnixSeconds]:
+        category = (await self.hub.categories())[deal.category]
+        tasks = {task_id: index for index, task_id in deal.tasks()}
+        return tasks, category.final_deadline(deal.start_time)
 
     async def follow(
         self, tasks: Mapping[TaskId, int], deadline: UnixSeconds | None = None

@@ -37,7 +37,7 @@ from poolhand.wire.market_answers import (
 from poolhand.wire.market_api import MarketHealth
 from poolhand.wire.market_asking import Query, asked_of, path_of
 from poolhand.wire.market_orders import market_order
-from poolhand.wire.market_pools import MarketPool, PoolAnswer, PoolList
+from poolhand.wire.market_pools import MarketPool, PoolAddress, PoolAnswer, PoolList
 from poolhand.wire.market_queries import DEFAULT_SIZE
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
@@ -137,6 +137,14 @@ class MarketClient:
         """Return a page of registered pools, those first that answered the market last."""
         asked = {**self._chain, **_page(index, size)}
         return read_model(PoolList, await self._ask("GET", "/pools", asked), self._who)
+
+    async def pool_url(self, workerpool: Address) -> str | None:
+        """Return where a pool says that its API is, as it stands there; None of one unknown."""
+        path = f"/{self._domain.chain_id}/workerpools/{workerpool}"
+        try:
+            return read_model(PoolAddress, await self._ask("GET", path, {}), self._who).api_url
+        except NotThere:
+            return None
 
     # ------------------------------------------------------------------------------------ writing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 
@@ -68,6 +68,9 @@ class PoolClient:
         http: Whose timeouts and connections are used.
         url: Of the pool, ``http://host:port``.
     """
+
+    remedy: ClassVar[str] = "check --pool-url, or wait until its owner has started it"
+    """Who must do what where nobody answers."""
 
     def __init__(self, http: httpx.AsyncClient, url: str) -> None:
         self._http, self.url = http, url.rstrip("/")
@@ -164,13 +167,12 @@ class PoolClient:
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         return await self._ask("GET", path, params=asked)
 
-    async def _ask(self, method: str, path: str, **request: Any) -> Any:
+    async def _ask(self, method: str, path: str, caps: Caps = CAPS, **request: Any) -> Any:
         try:
-            answer = await ask(self._http, method, self.url + path, CAPS, **request)
+            answer = await ask(self._http, method, self.url + path, caps, **request)
         except NoAnswer as fault:
             raise PoolDown(
-                f"the workerpool at {self.url} does not answer ({fault}): "
-                "check --pool-url, or wait until its owner has started it"
+                f"the workerpool at {self.url} does not answer ({fault}): {self.remedy}"
             ) from fault
         except AnswerTooLarge as fault:
             raise Malformed(f"{self._who} sent over {fault.most} bytes") from fault
@@ -195,7 +197,7 @@ def _refusal(answer: WebAnswer, url: str) -> PoolhandError:
         code = f"http-{answer.status}"
         message = f"HTTP {answer.status}; is {url} really a workerpool's URL?"
     if answer.status == UNAVAILABLE and not code.startswith("http-"):
-        return PoolDown(f"the workerpool cannot do it now: {message}")
+        return PoolDown(f"the workerpool at {url} cannot do it now: {message}")
     if answer.status >= 500:
         return PoolDown(f"the workerpool at {url} is in trouble (HTTP {answer.status}): wait")
-    return PoolRefused(code, f"the workerpool refused: {message}")
+    return PoolRefused(code, f"the workerpool at {url} refused: {message}")
