@@ -164,16 +164,16 @@ def test_help_of_every_verb_loads_nothing_slow():
     "words",
     ["--help", "wallet send --help", "worker start --help", "pool serve --help", "run --help"],
 )
-def test_the_commonest_help_does_not_even_load_what_draws_tables(words):
-    assert loaded_by(words, slow=f"{SLOW} rich") == {}
+def test_the_commonest_help_does_not_even_load_what_draws_tables_or_an_event_loop(words):
+    assert loaded_by(words, slow=f"{SLOW} rich asyncio") == {}
 
 
 @pytest.mark.case("E26")
-def test_wallets_are_listed_and_shown_without_chain_and_cryptography_of_files(tmp_path):
+def test_wallets_are_listed_and_shown_without_chain_loop_and_cryptography_of_files(tmp_path):
     folder = tmp_path / "keys"
     import_wallet(folder, "11" * 32, "sesame", cost=1024)
     home = {"POOLHAND_KEYSTORE": str(folder), "POOLHAND_HOME": str(tmp_path)}
-    assert loaded_by("wallet list", "wallet show", slow=f"{SLOW} coincurve", **home) == {}
+    assert loaded_by("wallet list", "wallet show", slow=f"{SLOW} asyncio coincurve", **home) == {}
 
 
 def test_the_program_runs_as_a_module():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import os
@@ -56,6 +55,8 @@ def add_program(
 
 
 def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
+    import asyncio
+
     from poolhand import observe
     from poolhand.observe.program import begin_program
 
@@ -86,6 +87,8 @@ def spelled_out(words: Sequence[str], switches: Container[str]) -> list[str]:
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run to the end, or until SIGINT or SIGTERM: then cancel, and return as if it were done."""
+    import asyncio
+
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     stopped = False
 

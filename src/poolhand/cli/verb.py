@@ -6,7 +6,6 @@ decorator adds the common options, runs it, and prints.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -150,7 +149,7 @@ def _finish(
     given: Mapping[str, Any],
 ) -> None:
     try:
-        answer = asyncio.run(_call(function, command, given))
+        answer = _called(function, command, given)
     except KeyboardInterrupt:
         command.note(command.farewell or "interrupted")
         raise typer.Exit(INTERRUPTED) from None
@@ -162,10 +161,19 @@ def _finish(
         raise typer.Exit(answer.exit_code)
 
 
-async def _call(
+def _called(
     function: Callable[..., Answer | Awaitable[Answer]],
     command: CommandRun,
     given: Mapping[str, Any],
 ) -> Answer:
+    """Call a verb; only one that waits gets an event loop, which takes 50 ms to import."""
     answer = function(command, **given)
-    return answer if isinstance(answer, Answer) else await answer
+    if isinstance(answer, Answer):
+        return answer
+    import asyncio
+
+    return asyncio.run(_awaited(answer))
+
+
+async def _awaited(answer: Awaitable[Answer]) -> Answer:
+    return await answer
