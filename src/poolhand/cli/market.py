@@ -31,7 +31,7 @@ OfOption = Annotated[
     str, typer.Option("--of", metavar="ADDRESS", help="Of one app, dataset, pool or requester.")
 ]
 CategoryOption = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Orders of pools, and requests: of one.")
+    int | None, typer.Option(min=0, metavar="N", help="Of this category of running time alone.")
 ]
 LimitOption = Annotated[
     int, typer.Option(min=LEAST_SIZE, max=MOST_SIZE, metavar="N", help="How many a page.")
@@ -140,7 +140,8 @@ add_program(
     Anybody may run one. Requests are published with `poolhand order request` and `order publish`;
     who asks needs RLC on its account and no coin.
 
-    Example: poolhand market match --chain arbitrum --market https://market.example --wallet 0x…
+    Example: poolhand market match --chain arbitrum --market https://market.example \\
+    --wallet ~/matcher.json
 
     Exit codes: 0 stopped, 2 a setting is wrong or the wallet is in use, 4 the chain is out of
     reach.

@@ -47,10 +47,31 @@ AddressWord = Annotated[str, typer.Argument(metavar="ADDRESS", help="What is sol
 OutputOption = Annotated[
     str, typer.Option("--output", metavar="FILE", help="A new file for the order.")
 ]
-CategoryOption = Annotated[
-    int, typer.Option(min=0, metavar="N", help="How long tasks may take (of pools, requests).")
+SoldCategory = Annotated[
+    int,
+    typer.Option(
+        "--category",
+        min=0,
+        metavar="N",
+        help="Of a pool: of running time; 0 is up to 5 minutes.",
+    ),
 ]
-TrustOption = Annotated[int, typer.Option(min=0, metavar="N", help="Sold at most; wanted.")]
+SoldTrust = Annotated[
+    int, typer.Option("--trust", min=0, metavar="N", help="Of a pool: the highest that it sells.")
+]
+WantedCategory = Annotated[
+    int,
+    typer.Option("--category", min=0, metavar="N", help="Of running time: 0 is up to 5 minutes."),
+]
+WantedTrust = Annotated[
+    int,
+    typer.Option(
+        "--trust",
+        min=0,
+        metavar="N",
+        help="Wanted confidence 1 - 1/N: 10 needs four agreeing workers.",
+    ),
+]
 RequestedApp = Annotated[str, typer.Argument(metavar="APP", help="The address of an app.")]
 AppArgs = Annotated[str, typer.Option("--args", metavar="TEXT", help="Command line of the app.")]
 DatasetOption = Annotated[str, typer.Option(metavar="ADDRESS", help="A dataset.")]
@@ -81,8 +102,8 @@ async def create(
     price: PriceOption = "0",
     volume: VolumeOption = 1_000_000,
     tag: TagOption = None,
-    category: CategoryOption = 0,
-    trust: TrustOption = 1,
+    category: SoldCategory = 0,
+    trust: SoldTrust = 1,
     only_app: OnlyApp = "",
     only_dataset: OnlyDataset = "",
     only_pool: OnlyPool = "",
@@ -126,8 +147,8 @@ async def request(
     args: AppArgs = "",
     dataset: DatasetOption = "",
     tasks: TasksOption = 1,
-    trust: TrustOption = 1,
-    category: CategoryOption = 0,
+    trust: WantedTrust = 1,
+    category: WantedCategory = 0,
     tag: TagOption = None,
     only_pool: OnlyPool = "",
     app_price: MostForApp = "0",

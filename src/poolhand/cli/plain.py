@@ -6,6 +6,8 @@ than all else that a verb does before it begins. A text needs none.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 LONGEST_SENTENCE = 1_000
 """Characters of a verb's first sentence, of which nothing is left out in a list."""
+_EXAMPLES = re.compile(r"(\A|\n\n)(Examples?:)")
 _PATHS = (Path, Path | None)
 _PLAIN = (str, str | None, list[str], bool, *_PATHS)
 
@@ -70,8 +73,20 @@ def _no_type(ctx: Any) -> None:
     del ctx
 
 
+def examples_kept(told: str | None) -> str | None:
+    r"""Return a help text whose examples are not wrapped anew (``\b``, for click).
+
+    What is folded at the edge of a terminal cannot be copied: ``\`` ends a line no more.
+    """
+    return told and _EXAMPLES.sub(r"\1\b\n\2", inspect.cleandoc(told))
+
+
 class PlainCommand(TyperCommand):
-    """A verb."""
+    """A verb, whose help leaves the lines of its examples as they are."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.help = examples_kept(self.help)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return all parameters, ``--help`` among them."""

@@ -196,7 +196,8 @@ add_program(
     Settings come from flags, the environment, a file, and defaults, in this order; --show-config
     prints them.
 
-    Example: poolhand pool serve --chain arbitrum --pool-address 0x… --wallet ~/pool.json \\
+    Example: poolhand pool serve --chain arbitrum --wallet ~/pool.json \\
+    --pool-address 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd \\
     --public-url https://pool.example --results-url https://results.example
 
     Exit codes: 0 stopped, 2 a setting is wrong or the port is busy, 4 the chain or the database is

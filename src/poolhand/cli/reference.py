@@ -64,14 +64,23 @@ def _section(words: str, command: Any) -> str:
     parts = [f"## poolhand {words}\n", f"    {usage}\n", f"{_told(command.help)}\n"]
     parts += [f"- `{_value(each)}`: {each.help}" for each in arguments if each.help]
     options = _options(command, common=False)
-    parts += [options] if options else []
-    example = _told(command.epilog).rpartition("Example:")[2].strip()
-    parts += [f"Example: `{example}`\n"] if example else []
+    parts += [options] if options else [""] if any(each.help for each in arguments) else []
+    parts += [f"{_told(command.epilog)}\n"] if command.epilog else []
     return "\n".join(parts)
 
 
 def _told(text: str | None) -> str:
-    return (text or "").replace("\b\n", "").strip()
+    """Return a help text as Markdown, its examples as code."""
+    paragraphs = (text or "").replace("\b\n", "").strip().split("\n\n")
+    return "\n\n".join(map(_paragraph, paragraphs))
+
+
+def _paragraph(text: str) -> str:
+    head, _, told = text.partition(":")
+    if head not in ("Example", "Examples"):
+        return text
+    lines = (line.strip() for line in told.strip().splitlines())
+    return "\n".join([f"{head}:\n", *(f"    {line}" for line in lines)])
 
 
 def _options(command: Any, *, common: bool) -> str:

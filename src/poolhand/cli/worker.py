@@ -48,8 +48,9 @@ add_program(
     Settings come from flags, the environment (names of iExec's worker), a file, and defaults, in
     this order; --show-config prints them.
 
-    Example: poolhand worker start --core-url https://pool.example --pool-address 0x… \\
-    --chain arbitrum --wallet ~/.ethereum/keystore/UTC--…
+    Example: poolhand worker start --chain arbitrum --wallet ~/worker.json \\
+    --core-url https://pool.example \\
+    --pool-address 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd
 
     Exit codes: 0 stopped, 2 a setting is wrong, 4 engine, chain or pool out of reach.
     """,
@@ -90,12 +91,13 @@ def logs(
     name: NameOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the app of a task prints while it runs here, and what it uses.
+    r"""Show what the app of a task prints while it runs here, and what it uses.
 
     Its standard output goes to standard output, the rest to standard error. For the operator alone:
     it needs the worker's token. With --json each line is an object.
 
-    Example: poolhand worker logs 0x2e… --follow
+    Example: poolhand worker logs --follow \
+    0x2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e
 
     Exit codes: 0 told, 2 no token, or no app of this task runs here, 4 no worker answers.
     """
