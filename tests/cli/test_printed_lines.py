@@ -41,6 +41,15 @@ def command_of(words):
     return None
 
 
+def spoken(file):
+    """Yield the command lines that a file of ours can say in backticks, texts of parts joined."""
+    text = re.sub(r"[\"']\s*\n\s*f?[\"']", "", file.read_text(encoding="utf-8"))
+    yield from (line for line in INLINE.findall(" ".join(text.split())) if "`" not in line)
+
+
+NOUNS = {words.split()[0] for words in COMMANDS}
+SOURCES = [each for kind in ("py", "html") for each in (ROOT / "src").rglob(f"*.{kind}")]
+SPOKEN = sorted({line for file in SOURCES for line in spoken(file)})
 LINES = [(page.name, line) for page in PAGES for line in printed(page)]
 
 
@@ -60,5 +69,20 @@ def test_a_printed_line_is_a_command_with_flags_that_it_has(page, line):
         assert typed <= flags | {"--help"}, typed - flags
 
 
+@pytest.mark.case("E2", "E6")
+@pytest.mark.parametrize("line", SPOKEN)
+def test_a_command_that_we_advise_is_one_with_flags_that_it_has(line):
+    words = re.sub(r"\{[^}]*\}", "X", line).split()[1:]
+    if words[0].startswith("-") or words[0] == "X":
+        return
+    command = command_of(words)
+    if command is None:
+        assert " ".join(words) in NOUNS | {"devnet fault"}  # of a noun as a whole
+        return
+    flags = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    assert {word for word in words if re.fullmatch(r"--[a-z-]+", word)} <= flags | {"--help"}
+
+
 def test_there_are_lines_to_look_at():
     assert len(LINES) > 30
+    assert len(SPOKEN) > 30

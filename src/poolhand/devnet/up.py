@@ -84,7 +84,7 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
     private_folder(plan.home)
     async with AsyncExitStack() as stack:
         _hold(plan.home, stack)
-        progress("fetching Anvil and the PoCo contracts (once)")
+        progress("looking for Anvil and the PoCo contracts; the first time they are fetched")
         found = await asyncio.to_thread(artifacts.ensure, plan.cache)
         ports = KeptPorts(plan.home / "ports.json", PROGRAMS)
         alike = likeness(plan.home, plan.like)

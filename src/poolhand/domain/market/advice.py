@@ -26,7 +26,7 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "Resource not deployed",
         (
             "no contract of this chain has that address: check it, or create it first "
-            "(`poolhand app create`, `dataset create`, `pool create`)"
+            "(`poolhand app deploy`, `dataset deploy`, `pool create`)"
         ),
     ),
     (
@@ -39,7 +39,10 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "maximum of .* open .* has been reached .*",
-        "take some of them out of the market first (`poolhand order unpublish --all`)",
+        (
+            "take some of them out of the market first: `poolhand order list` shows them, "
+            "`poolhand order unpublish` takes one"
+        ),
     ),
     (
         "order already consumed",

@@ -30,11 +30,11 @@ KINDS: Final[Mapping[str, AssetKind]] = {
     ),
     "datasets": AssetKind(
         "dataset", "Datasets", "Dataset", "Files that an app may read, registered on chain.",
-        "No dataset is registered yet: `poolhand dataset deploy` registers one.",
+        "No dataset is registered yet: `poolhand dataset deploy URL` registers one.",
     ),
     "pools": AssetKind(
         "workerpool", "Pools", "Pool", "Who computes here, at what price, and how it went lately.",
-        "No workerpool is registered yet: `poolhand pool deploy` registers one.",
+        "No workerpool is registered yet: `poolhand pool create` registers one.",
     ),
 }  # fmt: skip
 """By the first part of their pages' paths."""
