@@ -24,6 +24,7 @@ from market_world import (
     request_order,
 )
 
+from poolhand.cli.reference import commands
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import FRESH, PoolProfile
@@ -33,6 +34,7 @@ from poolhand.domain.units import NanoRlc
 from poolhand.store.market import pools
 from poolhand.wire.market_pools import LivePool
 
+COMMANDS = dict(commands())
 UNKNOWN = "0x" + "7e" * 32
 LISTS = (
     "/pages",
@@ -103,6 +105,35 @@ async def test_the_overview_tells_block_prices_and_the_newest_deal(bought):
     assert str(bought.deal.deal_id) in text
     assert text.count("1.5 RLC") == 2  # for sale, and paid
     assert "0 · XS" in text
+
+
+async def test_the_first_page_says_what_this_is_and_where_to_go_on(market):
+    text = await shown(market, "/pages")
+    assert "Computations are sold here for RLC" in text
+    for place in ("apps", "datasets", "pools"):
+        assert (
+            f'<a href="/pages/{place}">' in text.partition('class="lead"')[2].partition("</p>")[0]
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (f"/pages/apps/{APP}", ["run", str(APP)]),
+        (f"/pages/datasets/{DATASET}", ["run", "APP", "--dataset", str(DATASET)]),
+        (f"/pages/pools/{POOL}", ["worker", "start", "--pool-address", str(POOL)]),
+    ],
+)
+async def test_a_page_has_the_line_by_which_what_it_shows_is_used(bought, path, words):
+    text = (await shown(bought, path)).partition('<pre class="text">')[2].partition("</pre>")[0]
+    typed = shlex.split(unescape(text))
+    assert typed[0] == "poolhand"
+    assert [each for each in typed if each in words] == words
+    noun, *rest = typed[1:]
+    command = COMMANDS[noun if noun == "run" else f"{noun} {rest.pop(0)}"]
+    told = command.make_context(noun, rest).params
+    assert told["hub"] in text
+    assert told["rpc"] in ("RPC", ["RPC"])
 
 
 async def test_an_order_a_deal_and_their_parts_lead_to_one_another(bought):
