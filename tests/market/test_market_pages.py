@@ -403,6 +403,8 @@ async def test_a_browser_is_led_to_the_pages_and_a_program_is_not(market):
     assert (led.status_code, led.headers["location"]) == (303, "/pages")
     told = await market.http.get("/")
     assert (told.status_code, told.json()["ok"]) == (404, False)
+    assert "/pages" in told.json()["error"]
+    assert "/docs" in told.json()["error"]
 
 
 async def test_a_page_that_cannot_be_made_at_present_says_so(market):

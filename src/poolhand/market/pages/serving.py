@@ -110,9 +110,9 @@ class PageRoutes:
         self._maker, self._live = maker, live
 
     async def root(self, request: Request) -> Response:
-        """Lead a browser to the pages; a program is told that here is nothing."""
+        """Lead a browser to the pages; a program is told where these and the API are."""
         if "text/html" not in request.headers.get("accept", ""):
-            raise HTTPException(404)
+            raise HTTPException(404, f"pages for people are at {ROOT}, the API is told at /docs")
         return RedirectResponse(ROOT, 303, HEADERS)
 
     async def page(self, request: Request) -> Response:
