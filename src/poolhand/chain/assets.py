@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from poolhand.chain import abi
 from poolhand.chain.link import Query
@@ -39,11 +40,21 @@ _WORKERPOOL: Getters = (
 )
 
 
+MOST_KNOWN: Final = 10_000
+"""Assets that are remembered to be registered."""
+
+
 class AssetReader:
-    """Reads assets, each in one batch: is it registered, and what are its members."""
+    """Reads assets: first whether a registry knows them, then what they say of themselves.
+
+    Strangers name assets. What no registry has made is never called: it could answer with nonsense,
+    with megabytes or not for seconds, for which the endpoint would be blamed and left alone, and
+    everything else that is to be read of the chain along with it.
+    """
 
     def __init__(self, rpc: Rpc, facts: HubFacts) -> None:
         self._rpc, self._facts = rpc, facts
+        self._known: OrderedDict[tuple[Address, Address], None] = OrderedDict()
 
     async def app(self, name: Address) -> App | None:
         """Return a registered app."""
@@ -77,18 +88,31 @@ class AssetReader:
 
     async def _members(self, name: Address, registry: Address, getters: Getters) -> Any:
         """Return the members in order, None when the registry knows no such asset."""
-        asked = abi.calldata("isRegistered(address)", name)
-        queries = [self._view(registry, asked, abi.word)]
-        for signature, read in getters:
-            queries.append(self._view(name, abi.calldata(signature), abi.optional(read)))
-        registered, *members = await self._rpc.ask_all(queries)
-        if registered == 0:
+        if not await self._is_registered(name, registry):
             return None
-        if isinstance(registered, NodeRefusal) or any(
-            member is None or isinstance(member, NodeRefusal) for member in members
-        ):
+        members = await self._rpc.ask_all(
+            [
+                self._view(name, abi.calldata(signature), abi.optional(read))
+                for signature, read in getters
+            ]
+        )
+        if any(member is None or isinstance(member, NodeRefusal) for member in members):
+            self._known.pop((registry, name), None)  # a fork may have taken it back
             raise ChainUnreachable(f"asset {name} is registered but unreadable: try again")
         return members
+
+    async def _is_registered(self, name: Address, registry: Address) -> bool:
+        """Whether a registry has an asset; what it once had it keeps, but for a fork."""
+        key = registry, name
+        if key in self._known:
+            return True
+        asked = abi.calldata("isRegistered(address)", name)
+        if not await self._rpc.ask(self._view(registry, asked, abi.word)):
+            return False
+        self._known[key] = None
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        return True
 
     def _view(self, to: Address, data: str, read: Callable[[Any], Any]) -> Query[Any]:
         call = {"from": str(self._facts.hub), "to": str(to), "data": data}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -38,6 +39,10 @@ from poolhand.ports.market_chain import OrderClaim, SignedHash
 T = TypeVar("T")
 KeyT = TypeVar("KeyT", bound=FixedBytes)
 _OPTIONAL_ADDRESS: Final = abi.optional(abi.address)
+STRANGERS_GAS: Final = 5_000_000
+"""For a contract of anybody's to judge a signature: wallets of many signers take a tenth. Without
+a limit one that burns what it is given holds up the endpoint, and everybody who is asked for along
+with it."""
 _VERIFY: Final = keccak(b"verifySignature(address,bytes32,bytes)")[:4]
 
 
@@ -124,9 +129,18 @@ class MarketReader:
         }
 
     async def order_facts(self, claims: Sequence[OrderClaim], at: Head) -> tuple[OrderFacts, ...]:
-        """Return what is to be known before orders are published, in one round trip mostly."""
+        """Return what is to be known before orders are published, in two round trips mostly.
+
+        Whoever publishes names the resource: only what a registry knows, and so has made itself,
+        is asked whose it is. Any other contract could answer with megabytes, or not for seconds.
+        """
         told = await self._told([each for claim in claims for each in self._about(claim)], at)
-        return tuple([await self._facts_of(claim, told, at) for claim in claims])
+        known = [each.resource for each in claims if self._is_registered(each, told)]
+        owners = await self._told([_owner_of(each) for each in known], at)
+        whose = {each: _owner_told(owners[_owner_of(each)]) for each in known}
+        return tuple(
+            await asyncio.gather(*(self._facts_of(claim, told, whose, at) for claim in claims))
+        )
 
     def _about(self, claim: OrderClaim) -> list[Question]:
         by, used = claim.signed.account, abi.calldata("viewConsumed(bytes32)", claim.signed.digest)
@@ -136,14 +150,22 @@ class MarketReader:
         if registry is None:
             return asked
         known = abi.calldata("isRegistered(address)", claim.resource)
-        return [*asked, Question(registry, known, abi.word), _owner_of(claim.resource)]
+        return [*asked, Question(registry, known, abi.word)]
+
+    def _is_registered(self, claim: OrderClaim, told: Mapping[Question, Any]) -> bool:
+        _, _, _, *known = (told[each] for each in self._about(claim))
+        return any(plain(known))
 
     async def _facts_of(
-        self, claim: OrderClaim, told: Mapping[Question, Any], at: Head
+        self,
+        claim: OrderClaim,
+        told: Mapping[Question, Any],
+        owners: Mapping[Address, Address | None],
+        at: Head,
     ) -> OrderFacts:
-        used, free, is_contract, *more = (told[each] for each in self._about(claim))
-        used, free, is_contract = plain([used, free, is_contract])
-        owner = _owner_told(more) if more else claim.resource
+        used, free, is_contract, *_ = plain([told[each] for each in self._about(claim)])
+        is_sold = claim.sort in self._registries
+        owner = owners.get(claim.resource) if is_sold else claim.resource
         is_own = _is_signer(claim.signed)
         if is_contract and owner == claim.signed.account:
             is_own = await self.vouches(claim.signed, at)
@@ -203,17 +225,24 @@ class MarketReader:
     def _verify(self, signed: SignedHash, where: Any) -> Query[bool]:
         values = (signed.account, signed.digest, signed.sign)
         data = "0x" + (_VERIFY + abi_encode(["address", "bytes32", "bytes"], values)).hex()
-        return self._view(data, lambda raw: abi.word(raw) == 1, where)
+        return self._view(data, lambda raw: abi.word(raw) == 1, where, gas=STRANGERS_GAS)
 
     def _code(self, account: Address, where: Any) -> Query[bool]:
         """Ask whether there is a contract."""
         return Query("eth_getCode", (str(account), where), lambda raw: len(raw) > 2)
 
     def _view(
-        self, data: str, read: Callable[[Any], T], where: Any, to: Address | None = None
+        self,
+        data: str,
+        read: Callable[[Any], T],
+        where: Any,
+        to: Address | None = None,
+        gas: int | None = None,
     ) -> Query[T]:
         hub = str(self._facts.hub)
         asked = {"from": hub, "to": hub if to is None else str(to), "data": data}
+        if gas is not None:
+            asked["gas"] = hex(gas)
         form = "" if isinstance(where, str) else "eth_call by block hash"
         return Query("eth_call", (asked, where), read, form=form)
 
@@ -229,10 +258,8 @@ def _owner_of(asset: Address) -> Question:
     return Question(asset, abi.calldata("owner()"), _OPTIONAL_ADDRESS)
 
 
-def _owner_told(told: Sequence[Any]) -> Address | None:
-    registered, owner = told
-    is_there = bool(plain([registered])[0]) and isinstance(owner, Address)
-    return owner if is_there else None
+def _owner_told(told: Any) -> Address | None:
+    return told if isinstance(told, Address) else None
 
 
 def _free(raw: Any) -> NanoRlc:
