@@ -9,6 +9,7 @@ from market_world import APP, CHAIN, a_market, app_order
 
 from poolhand.cli.main import run
 from poolhand.domain.market.rates import EXEMPT, RequestRates, client_key
+from poolhand.market.api.edge import client_of, far_client
 
 
 @pytest.fixture
@@ -41,6 +42,39 @@ def test_of_loopback_one_spelling_is_exempt():
     rates = RequestRates(1, 60)
     assert [rates.admits("127.0.0.1", 0.0) for _ in range(2)] == [True, False]
     assert all(rates.admits(EXEMPT, 0.0) for _ in range(5))
+
+
+def test_hops_that_the_client_wrote_itself_are_no_way_around_the_limit():
+    """A proxy adds where it was asked from behind whatever it was told."""
+    for written in ("198.51.100.1", "198.51.100.2, 198.51.100.3", EXEMPT, ""):
+        assert client_key("10.0.0.1", None, f"{written}, 203.0.113.9") == "203.0.113.9"
+
+
+def test_nobody_is_exempt_by_what_is_said_of_it():
+    for told in ((EXEMPT, None), (None, EXEMPT), (None, f"203.0.113.9, {EXEMPT}")):
+        assert client_key("127.0.0.1", *told) == "127.0.0.1"
+    assert client_key(EXEMPT, None, None) == EXEMPT
+
+
+def test_addresses_of_one_neighbourhood_count_as_one_client():
+    """Whoever has an IPv6 address has all of its /64; IPv4 in IPv6's spelling is IPv4."""
+
+    def client(peer):
+        return client_of({"type": "http", "headers": [], "client": (peer, 1)})
+
+    assert client("2001:db8::1") == client("2001:db8::ffff:2") != client("2001:db8:0:1::1")
+    assert client("::ffff:203.0.113.9") == client("203.0.113.9") != client("::ffff:203.0.113.8")
+    assert client(EXEMPT) == EXEMPT
+
+
+def test_who_asks_from_this_machine_may_have_any_number_of_pages_open():
+    def who(peer, **headers):
+        told = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return far_client({"type": "http", "headers": told, "client": (peer, 1)})
+
+    assert (who("127.0.0.1"), who("::1"), who(EXEMPT)) == ("", "", "")
+    assert who("127.0.0.1", **{"x-real-ip": "203.0.113.9"}) == "203.0.113.9"
+    assert who("8.8.8.8", **{"x-real-ip": "127.0.0.1"}) == "8.8.8.8"
 
 
 async def test_pages_of_any_origin_may_ask(market):

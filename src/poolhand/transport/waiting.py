@@ -9,7 +9,7 @@ loses them, and cannot keep others out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, Protocol
 
 from poolhand.transport.metering import SocketLimits
@@ -28,11 +28,16 @@ class Connection(Protocol):
 
 
 def neighbourhood(host: str) -> str:
-    """Return what is counted as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    """Return what is counted as one client: an IPv4 address, or the /64 of an IPv6 one.
+
+    An IPv4 address in IPv6's spelling is itself: a socket of both kinds has all of them so.
+    """
     try:
         address = ip_address(host)
     except ValueError:
         return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
     return host if address.version == 4 else str(ip_network(f"{address}/64", strict=False))
 
 

@@ -52,10 +52,15 @@ def client_key(peer: str, real_ip: str | None, forwarded_for: str | None) -> str
     """Return for whom a request counts.
 
     What a proxy says of its client (``x-real-ip``, else ``x-forwarded-for``) is believed of a peer
-    on this machine or its network, and of nobody else: it would be a way around the limit.
+    on this machine or its network, and of nobody else: it would be a way around the limit. Of
+    several hops the last counts, which the proxy has seen itself: those before it are whatever the
+    client wrote. Nor is anybody exempt by what is said of it.
     """
-    told = (real_ip or forwarded_for or "").strip()[:200]
-    return told if told and _is_near(peer) else peer
+    hops = (forwarded_for or "").rpartition(",")
+    told = (real_ip or hops[-1]).strip()[:200]
+    if not told or not _is_near(peer):
+        return peer
+    return EXEMPT.removeprefix("::ffff:") if told == EXEMPT else told
 
 
 def _is_near(peer: str) -> bool:

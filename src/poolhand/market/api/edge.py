@@ -8,12 +8,35 @@ from typing import Final
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from poolhand.domain.market.rates import RequestRates, client_key
+from poolhand.domain.market.rates import EXEMPT, RequestRates, client_key
 from poolhand.market.api.answers import RATED, fault
 from poolhand.market.pages.own_api import OWN
+from poolhand.transport.plumbing import is_loopback
+from poolhand.transport.waiting import neighbourhood
 
 HEALTH: Final = "/health"
 """Not counted: whoever watches the market asks often."""
+
+
+def client_of(scope: Scope) -> str:
+    """Return for whom a request counts: an address, or the /64 of an IPv6 one."""
+    told = _told(scope)
+    return told if told == EXEMPT else neighbourhood(told)
+
+
+def _told(scope: Scope) -> str:
+    headers = HTTPConnection(scope).headers
+    peer = (scope.get("client") or ("", 0))[0]
+    return client_key(peer, headers.get("x-real-ip"), headers.get("x-forwarded-for"))
+
+
+def far_client(scope: Scope) -> str:
+    """Return for whom a request counts; nothing where it comes from this machine itself.
+
+    Behind a reverse proxy that tells nothing, everybody does.
+    """
+    told = _told(scope)
+    return "" if told in ("", EXEMPT) or is_loopback(told) else neighbourhood(told)
 
 
 class RequestEdge:
@@ -37,8 +60,7 @@ class RequestEdge:
             await self._app(scope, receive, send)
             return
         headers = HTTPConnection(scope).headers
-        peer = (scope.get("client") or ("", 0))[0]
-        client = client_key(peer, headers.get("x-real-ip"), headers.get("x-forwarded-for"))
+        client = client_of(scope)
         length = headers.get("content-length", "")
         if not self._rates.admits(client, self._now()):
             await fault(429, RATED)(scope, receive, send)
