@@ -11,6 +11,7 @@ from market_world import POOL_OWNER, a_market, hash_of, pool_order
 from poolhand.domain.market_events import OrderSort
 from poolhand.market.pages.live import (
     MOST_MISSED,
+    MOST_OF_ONE,
     MOST_READERS,
     MOST_STREAMS,
     QUIET,
@@ -198,6 +199,18 @@ async def test_readers_and_distinct_pages_are_bounded():
         world.pages.join(known)
     with pytest.raises(TooManyReaders):
         world.pages.join(known)
+
+
+async def test_one_client_does_not_take_the_places_of_all_others():
+    world = World()
+    mine = [world.pages.join(("/deals", (("x", str(n)),)), "me") for n in range(MOST_OF_ONE)]
+    with pytest.raises(TooManyReaders, match="close others"):
+        world.pages.join(HERE, "me")
+    world.pages.join(HERE, "somebody")
+    for _ in range(2 * MOST_OF_ONE):
+        world.pages.join(HERE)
+    world.pages.leave(("/deals", (("x", "0"),)), mine[0])
+    world.pages.join(HERE, "me")
 
 
 async def test_a_fault_in_making_a_page_sends_its_readers_away_to_come_again():

@@ -18,7 +18,7 @@ from poolhand.market.api.accounts import account_routes
 from poolhand.market.api.answers import install
 from poolhand.market.api.asking import MarketParts
 from poolhand.market.api.deals import deal_routes
-from poolhand.market.api.edge import HeadRequests, RequestEdge
+from poolhand.market.api.edge import HeadRequests, RequestEdge, far_client
 from poolhand.market.api.orders import order_routes
 from poolhand.market.api.overview import overview_routes
 from poolhand.market.api.pools import pool_routes
@@ -136,7 +136,7 @@ def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower, publisher: Pub
     live = LivePages(maker.part, frame.pulse, asyncio.sleep)
     follower.moved.connect(live.moved)
     publisher.written.connect(live.changed)
-    app.router.routes.extend(page_routes(maker, live))
+    app.router.routes.extend(page_routes(maker, live, far_client))
 
 
 def _authorization(world: MarketWorld, settings: MarketSettings) -> Authorization:

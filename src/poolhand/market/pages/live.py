@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -25,6 +26,8 @@ Rest: TypeAlias = Callable[[float], Awaitable[None]]
 MOST_STREAMS: Final = 1_000
 """Distinct pages that are kept up to date."""
 MOST_READERS: Final = 4_000
+MOST_OF_ONE: Final = 64
+"""Pages that one client has open: nobody alone takes the places of all others."""
 MOST_MISSED: Final = 30
 """Messages that a reader may leave lying before it is dropped."""
 REST: Final = 1.5
@@ -42,9 +45,14 @@ class TooManyReaders(Refused):
 
 
 class LiveReader:
-    """Somebody who has a page open: room for one message of each kind, the newest."""
+    """Somebody who has a page open: room for one message of each kind, the newest.
 
-    def __init__(self) -> None:
+    Attributes:
+        client: For whom it counts; empty: for nobody.
+    """
+
+    def __init__(self, client: str = "") -> None:
+        self.client = client
         self._waiting: dict[str, bytes] = {}
         self._there = asyncio.Event()
         self.missed, self.is_dropped = 0, False
@@ -92,7 +100,7 @@ class LivePages:
     def __init__(self, make: MakePart, pulse: Callable[[], str], rest: Rest) -> None:
         self._make, self._pulse, self._rest = make, pulse, rest
         self._streams: dict[PageKey, _LiveStream] = {}
-        self._count = 0
+        self._count, self._of_client = 0, Counter[str]()
         self._due, self._is_stale = asyncio.Event(), False
         self._work: asyncio.Task[None] | None = None
 
@@ -120,19 +128,29 @@ class LivePages:
         self._is_stale = True
         self._due.set()
 
-    def join(self, key: PageKey) -> LiveReader:
+    def join(self, key: PageKey, client: str = "") -> LiveReader:
         """Look at a page from now on.
 
+        Args:
+            key: The page.
+            client: For whom it counts; empty: for nobody.
+
         Raises:
-            TooManyReaders: Too many look already.
+            TooManyReaders: Too many look already, or this client at too much.
         """
+        if client and self._of_client[client] >= MOST_OF_ONE:
+            raise TooManyReaders(
+                f"{MOST_OF_ONE} pages are open at your address: this one can be read and loaded "
+                "again; close others"
+            )
         is_new = key not in self._streams
         if self._count >= MOST_READERS or (is_new and len(self._streams) >= MOST_STREAMS):
             raise TooManyReaders("too many pages are open: this one can be read and loaded again")
         stream = self._streams.setdefault(key, _LiveStream())
-        reader = LiveReader()
+        reader = LiveReader(client)
         stream.readers.add(reader)
         self._count += 1
+        self._of_client[client] += 1
         if stream.text is not None:
             reader.put("part", framed(stream.text))
         self._begin()
@@ -145,6 +163,9 @@ class LivePages:
             return
         stream.readers.discard(reader)
         self._count -= 1
+        self._of_client[reader.client] -= 1
+        if not self._of_client[reader.client]:
+            del self._of_client[reader.client]
         if not stream.readers:
             del self._streams[key]
 

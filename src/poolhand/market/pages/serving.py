@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
 from poolhand.market.pages import words
 from poolhand.market.pages.assets import page_assets
@@ -35,6 +36,9 @@ LIVE: Final = ROOT + "/live"
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 MOST_QUERY: Final = 2_000
 """Characters of a page's query."""
+
+
+AsksFor: TypeAlias = Callable[[Scope], str]
 
 
 class PageMaker:
@@ -91,9 +95,15 @@ def _place(visit: Visit, *, is_live: bool) -> dict[str, Any]:
     return {**told, "live": live}
 
 
-def page_routes(maker: PageMaker, live: LivePages) -> list[BaseRoute]:
-    """Return the routes of pages, of what keeps them up to date, and of the files they load."""
-    serves = PageRoutes(maker, live)
+def page_routes(maker: PageMaker, live: LivePages, who: AsksFor) -> list[BaseRoute]:
+    """Return the routes of pages, of what keeps them up to date, and of the files they load.
+
+    Args:
+        maker: Of pages.
+        live: Those that are open.
+        who: Tells for whom an open page counts; nothing: for nobody.
+    """
+    serves = PageRoutes(maker, live, who)
     handlers = (
         ("/", serves.root),
         (ROOT + "/static/{name}", serves.asset),
@@ -106,8 +116,8 @@ def page_routes(maker: PageMaker, live: LivePages) -> list[BaseRoute]:
 class PageRoutes:
     """The handlers."""
 
-    def __init__(self, maker: PageMaker, live: LivePages) -> None:
-        self._maker, self._live = maker, live
+    def __init__(self, maker: PageMaker, live: LivePages, who: AsksFor) -> None:
+        self._maker, self._live, self._who = maker, live, who
 
     async def root(self, request: Request) -> Response:
         """Lead a browser to the pages; a program is told where these and the API are."""
@@ -127,7 +137,7 @@ class PageRoutes:
         if len(request.url.query) > MOST_QUERY or find_page(path) is None:
             raise HTTPException(404)
         key = path, tuple(sorted(request.query_params.items()))
-        return live_answer(self._live, key, self._live.join(key))
+        return live_answer(self._live, key, self._live.join(key, self._who(request.scope)))
 
     async def asset(self, request: Request) -> Response:
         """Give a file that pages load."""
