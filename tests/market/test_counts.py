@@ -109,6 +109,24 @@ def test_who_registers_again_is_asked_no_sooner_unless_it_has_moved():
     book.close()
 
 
+def test_pools_that_never_answer_keep_no_place_of_those_that_do():
+    book, dead = CountedSteps(), [Address(bytes([n] * 20)) for n in range(1, 21)]
+    there = Address(b"\xff" * 20)
+    for each in (*dead, there):
+        pools.put(book.connection, PoolProfile(each, each, "a", "", "http://c", "http://d"), 7)
+    pools.answered(book.connection, there, "{}", 100)
+    asked = pools.longest_unasked(book.connection, 101, 8, 50)
+    assert [each.workerpool for each in asked].index(there) == 0
+    assert len(asked) == 8
+    assert there not in [
+        each.workerpool for each in pools.longest_unasked(book.connection, 101, 8, 101)
+    ]
+    pools.begin(book.connection, [each.workerpool for each in asked], 102)
+    again = pools.longest_unasked(book.connection, 101, 8, 50)
+    assert not {each.workerpool for each in again} & {each.workerpool for each in asked}
+    book.close()
+
+
 def deal(number):
     """A row: one of two apps, one of seven requesters, in its own block."""
     row = dict.fromkeys(counts.BY, "x") | {"category": number % 2}

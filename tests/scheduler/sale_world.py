@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,16 +52,23 @@ class Line(httpx.AsyncBaseTransport):
 
 
 class PoolDoor(httpx.AsyncBaseTransport):
-    """The way from the market to the pool's public API; it can be shut."""
+    """The way from the market to the pool's public API; it can be shut, break or lie."""
 
     def __init__(self, world) -> None:
-        self.world, self.is_shut = world, False
+        self.world, self.is_shut, self.asked = world, False, 0
+        self.breaks, self.lies = None, {}
 
     async def handle_async_request(self, request):
+        self.asked += 1
+        if self.breaks:
+            raise self.breaks
         if self.is_shut:
             raise httpx.ConnectError("nobody there", request=request)
         app = application("Poolhand pool", self.world.scheduler.api(POOL_URL))
-        return await httpx.ASGITransport(app).handle_async_request(request)
+        answer = await httpx.ASGITransport(app).handle_async_request(request)
+        if not self.lies:
+            return answer
+        return httpx.Response(200, json={**json.loads(await answer.aread()), **self.lies})
 
 
 class SaleMarket:

@@ -88,6 +88,39 @@ async def test_where_another_pool_answers_the_pool_is_not_reachable(stage):
     assert "must register the right URL" in (await told(market, other))["trouble"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"workers": 2**53},
+        {"workers": -1},
+        {"prices": {str(n): 1 for n in range(101)}},
+        {"prices": {"0": 10**300}},
+        {"highest_trust": -5},
+    ],
+)
+async def test_a_pool_that_tells_what_cannot_be_is_not_believed(stage, changes):
+    """It is a stranger: what it tells stands in lists and on pages of everybody."""
+    world, market = stage
+    await passes(world, market)
+    market.door.lies = changes
+    await market.register.ask_some()
+    found = await told(market, world.workerpool)
+    assert (found["live"], found["reachable"]) == (None, False)
+    assert "answered in a form unknown here" in found["trouble"]
+
+
+async def test_a_pool_at_which_the_market_stumbles_is_not_asked_again_before_others(stage):
+    world, market = stage
+    await passes(world, market)
+    market.door.breaks = ZeroDivisionError()
+    for _ in range(3):
+        await market.register.ask_some()
+    assert market.door.asked == 1
+    market.moment[0] += EVERY + 1
+    await market.register.ask_some()
+    assert market.door.asked == 2
+
+
 async def test_the_sdk_finds_a_pools_address_as_it_asks_compass(stage):
     world, market = stage
     await passes(world, market)

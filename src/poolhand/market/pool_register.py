@@ -24,6 +24,7 @@ from poolhand.ports.market_chain import MarketChain
 from poolhand.store.market import pools
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.pool_client import PoolClient, PoolRefused, PoolStanding
+from poolhand.wire.json_models import read_model
 from poolhand.wire.market_pools import LivePool
 from poolhand.wire.pool_api import PoolSummary
 
@@ -31,6 +32,8 @@ ROUND: Final = 5
 """Seconds between two rounds."""
 EVERY: Final = 20_000
 """Milliseconds after which a pool is asked again."""
+LATELY: Final = 600_000
+"""Milliseconds since a pool has answered for which its turn does not wait for those that do not."""
 AT_ONCE: Final = 8
 """Pools that are asked in one round, all at the same time."""
 PATIENCE: Final = 5.0
@@ -110,8 +113,14 @@ class PoolRegister:
 
     async def ask_some(self) -> None:
         """Ask those that were not asked for longest."""
-        work = partial(pools.longest_unasked, before=self.now() - EVERY, most=AT_ONCE)
+        now = self.now()
+        work = partial(
+            pools.longest_unasked, before=now - EVERY, most=AT_ONCE, seen_since=now - LATELY
+        )
         found = await self._database.read(work)
+        if found:
+            names = [each.workerpool for each in found]
+            await self._database.write(partial(pools.begin, workerpools=names, now=now))
         await asyncio.gather(*map(self._ask, found))
 
     async def _ask(self, profile: PoolProfile) -> None:
@@ -155,22 +164,27 @@ async def _summary(client: PoolClient) -> PoolSummary:
 
 
 def live_pool(told: PoolStanding, summary: PoolSummary) -> LivePool:
-    """Return what is told of a pool."""
+    """Return what is told of a pool.
+
+    Raises:
+        Malformed: A number that nobody could mean, or more of them than a page has room for.
+    """
     config, health = told.config, told.health
-    return LivePool(
-        version=config.version,
-        workers=health.workers,
-        slots=summary.slots,
-        busy=summary.busy,
-        open_tasks=health.open_tasks,
-        prices=config.prices,
-        highest_trust=config.highest_trust,
-        sells=health.sells,
-        sells_nothing_because=health.sells_nothing_because,
-        completed=summary.completed,
-        failed=summary.failed,
-        success_rate=summary.success_rate,
-        median_seconds=summary.median_seconds,
-        scheduler_percent=summary.scheduler_percent,
-        worker_stake_percent=summary.worker_stake_percent,
-    )
+    members = {
+        "version": config.version,
+        "workers": health.workers,
+        "slots": summary.slots,
+        "busy": summary.busy,
+        "open_tasks": health.open_tasks,
+        "prices": config.prices,
+        "highest_trust": config.highest_trust,
+        "sells": health.sells,
+        "sells_nothing_because": health.sells_nothing_because,
+        "completed": summary.completed,
+        "failed": summary.failed,
+        "success_rate": summary.success_rate,
+        "median_seconds": summary.median_seconds,
+        "scheduler_percent": summary.scheduler_percent,
+        "worker_stake_percent": summary.worker_stake_percent,
+    }
+    return read_model(LivePool, members, "the pool")

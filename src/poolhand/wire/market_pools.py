@@ -7,12 +7,20 @@ Member names are spelled as the market's others. Amounts are nRLC, durations sec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from poolhand.domain.market.book import SAFE
 from poolhand.domain.units import NanoRlc
 from poolhand.wire.json_models import JsonAddress, Sentence, Told, Words
+
+MOST_PRICES: Final = 100
+"""Categories of which a pool tells a price: more are no pool's."""
+Count: TypeAlias = Annotated[int, Field(ge=0, le=SAFE)]
+"""A number that JavaScript writes exactly."""
+Price: TypeAlias = Annotated[NanoRlc, Field(ge=0, le=SAFE)]
 
 
 class _Camel(Told):
@@ -30,20 +38,20 @@ class LivePool(_Camel):
     """
 
     version: Sentence
-    workers: int
-    slots: int | None = None
-    busy: int | None = None
-    open_tasks: int | None = None
-    prices: Mapping[int, NanoRlc]
-    highest_trust: int
+    workers: Count
+    slots: Count | None = None
+    busy: Count | None = None
+    open_tasks: Count | None = None
+    prices: Annotated[Mapping[Count, Price], Field(max_length=MOST_PRICES)]
+    highest_trust: Count
     sells: bool | None = None
     sells_nothing_because: Sentence | None = None
-    completed: int | None = None
-    failed: int | None = None
-    success_rate: float | None = None
-    median_seconds: int | None = None
-    scheduler_percent: int | None = None
-    worker_stake_percent: int | None = None
+    completed: Count | None = None
+    failed: Count | None = None
+    success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    median_seconds: Count | None = None
+    scheduler_percent: Count | None = None
+    worker_stake_percent: Count | None = None
 
 
 class MarketPool(_Camel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -81,10 +81,26 @@ def page(connection: BookConnection, part: Slice) -> tuple[Sequence[PoolRow], in
     return [_read(row) for row in connection.execute(asked)], count
 
 
-def longest_unasked(connection: BookConnection, before: int, most: int) -> Sequence[PoolProfile]:
-    """Return pools that were not asked since a moment, those first that were not for longest."""
-    asked = select(POOLS).where(POOLS.c.asked < before).order_by(POOLS.c.asked).limit(most)
-    return [_read(row).profile for row in connection.execute(asked)]
+def longest_unasked(
+    connection: BookConnection, before: int, most: int, seen_since: int = 0
+) -> Sequence[PoolProfile]:
+    """Return pools that were not asked since a moment, those first that were not for longest.
+
+    Half of the places are kept for pools that have answered since ``seen_since``: strangers may
+    register any number that never answer.
+    """
+    is_due = POOLS.c.asked < before
+    since = POOLS.c.seen >= seen_since
+    there = select(POOLS).where(is_due, since, POOLS.c.seen < before).order_by(POOLS.c.seen)
+    every = select(POOLS).where(is_due).order_by(POOLS.c.asked)
+    found = [*connection.execute(there.limit(most // 2)), *connection.execute(every.limit(most))]
+    return list(dict.fromkeys(_read(row).profile for row in found))[:most]
+
+
+def begin(connection: BookConnection, workerpools: Iterable[Address], now: int) -> None:
+    """Note that pools are being asked: whatever comes of it, it is others' turn first."""
+    names = [_hex(each) for each in workerpools]
+    connection.execute(update(POOLS).where(POOLS.c.workerpool.in_(names)).values(asked=now))
 
 
 def answered(connection: BookConnection, workerpool: Address, live: str, now: int) -> None:
