@@ -321,6 +321,23 @@ async def test_every_other_answer_is_told_apart(answer, fault, told):
             await MarketClient(http, "http://m", DOMAIN).orders(BookFilter(OrderSort.WORKERPOOL))
 
 
+@pytest.mark.parametrize("what", ["orders", "deals", "pools"])
+async def test_more_rows_than_were_asked_for_are_not_worked_on(what):
+    """Each order is combined with each other: a market could have a buyer try millions."""
+    rows = {what: [{}] * 11, "count": 11}
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=rows))
+    )
+    client = MarketClient(http, "http://market", DOMAIN)
+    ask = {
+        "orders": lambda: client.orders(BookFilter(OrderSort.WORKERPOOL), size=10),
+        "deals": lambda: client.deals({}, size=10),
+        "pools": lambda: client.pools(size=10),
+    }
+    with pytest.raises(Malformed, match="11 rows where 10 were asked for"):
+        await ask[what]()
+
+
 async def test_a_market_that_is_away_is_asked_again_and_an_order_it_took_is_not_lost(market):
     """The answer to a publication is lost: the second try finds the order in the book."""
     order, faults = app_order(), itertools.count()

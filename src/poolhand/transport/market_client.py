@@ -33,6 +33,7 @@ from poolhand.wire.market_answers import (
     TakenOut,
     ToldChallenge,
     TradedDeal,
+    bounded,
 )
 from poolhand.wire.market_api import MarketHealth
 from poolhand.wire.market_asking import Query, asked_of, path_of
@@ -95,7 +96,7 @@ class MarketClient:
         """
         asked = {**self._chain, **asked_of(wanted), **_page(index, size)}
         told = await self._ask("GET", path_of(wanted.sort), asked)
-        return self._reader.page(wanted.sort, told)
+        return self._reader.page(wanted.sort, told, size)
 
     async def every_order(self, wanted: BookFilter, most: int) -> AsyncIterator[BookOrder]:
         """Yield open orders, best price first, each once, ``most`` at most.
@@ -123,7 +124,8 @@ class MarketClient:
             size: Of a page, 10 to 1000.
         """
         asked = {**self._chain, **wanted, **_page(index, size)}
-        return read_model(DealPage, await self._ask("GET", "/deals", asked), self._who)
+        told = await self._ask("GET", "/deals", asked)
+        return read_model(DealPage, bounded(told, "deals", size, self._who), self._who)
 
     async def deal(self, name: DealId) -> TradedDeal | None:
         """Return a deal; None when the market has not seen it (yet)."""
@@ -136,7 +138,8 @@ class MarketClient:
     async def pools(self, index: int = 0, size: int = DEFAULT_SIZE) -> PoolList:
         """Return a page of registered pools, those first that answered the market last."""
         asked = {**self._chain, **_page(index, size)}
-        return read_model(PoolList, await self._ask("GET", "/pools", asked), self._who)
+        told = await self._ask("GET", "/pools", asked)
+        return read_model(PoolList, bounded(told, "pools", size, self._who), self._who)
 
     async def pool_url(self, workerpool: Address) -> str | None:
         """Return where a pool says that its API is, as it stands there; None of one unknown."""

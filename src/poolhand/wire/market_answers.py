@@ -127,6 +127,20 @@ class _Rows(Told):
     count: int
 
 
+def bounded(members: Any, name: str, most: int, who: str) -> Any:
+    """Return an answer whose list ``name`` has no more rows than were asked for.
+
+    Whoever reads it works on each of them.
+
+    Raises:
+        Malformed: It has more.
+    """
+    rows = members.get(name) if isinstance(members, dict) else None
+    if isinstance(rows, list) and len(rows) > most:
+        raise Malformed(f"{who} sent {len(rows)} rows where {most} were asked for")
+    return members
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerReader:
     """Reads one market's answers about orders.
@@ -141,9 +155,9 @@ class AnswerReader:
     domain: Domain
     who: str
 
-    def page(self, sort: OrderSort, members: Any) -> OrderPage:
-        """Read a list."""
-        rows = read_model(_Rows, members, self.who)
+    def page(self, sort: OrderSort, members: Any, most: int) -> OrderPage:
+        """Read a list of which ``most`` rows were asked for."""
+        rows = read_model(_Rows, bounded(members, "orders", most, self.who), self.who)
         return OrderPage(tuple(self.order(sort, each) for each in rows.orders), rows.count)
 
     def order(self, sort: OrderSort, members: Any) -> BookOrder:
