@@ -1,5 +1,10 @@
 """Matches requests that were published with the cheapest orders that fit, and pays the gas.
 
+Whoever publishes is a stranger. Requests that pay best are looked at in each round, and of all
+others so many in turn: dear ones that nothing fits keep it from nobody. What a round sends stands
+in one block, so no more of anybody's stake is counted on than there is: a match that fails there
+costs gas.
+
 Anybody can run one, for anybody may send ``matchOrders``. A match is one purpose of the wallet's
 sender, named by the deal that it makes: journaled before it is sent, and after a crash found again,
 never sent twice. The sender simulates it first, so a deal that somebody else has made meanwhile
@@ -26,11 +31,14 @@ from poolhand.domain.errors import (
     Unavailable,
 )
 from poolhand.domain.hashes import deal_id
+from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.requests import (
     Backoff,
+    FreeStakes,
     InUse,
+    MatchLocks,
     MatchQuota,
     app_filter,
     candidate_of,
@@ -47,7 +55,9 @@ from poolhand.ports.clock import Clock
 from poolhand.transport.market_client import MarketClient
 
 MOST_AT_ONCE: Final = 50
-"""Requests that are looked at in one round: those that pay their pool most."""
+"""Requests that are looked at in one round: those that pay their pool most, and as many others."""
+MOST_PAGES: Final = 200
+"""Pages of others, after which their turn begins anew, however many a market tells of."""
 FEW: Final = 10
 """Orders of each kind that are looked at for one request, cheapest first."""
 log = structlog.get_logger()
@@ -57,7 +67,13 @@ log = structlog.get_logger()
 class _Ready:
     entry: BookOrder
     used: int
+    tasks: int
     bundle: Bundle
+
+    @property
+    def name(self) -> OrderHash:
+        """Of the request."""
+        return self.entry.order_hash
 
 
 class Matcher:
@@ -70,6 +86,7 @@ class Matcher:
         quota: Of each requester.
         clock: Time.
         pause: Seconds between two rounds.
+        at_once: Requests that are looked at in one, twice so many where more are open.
     """
 
     def __init__(
@@ -80,10 +97,12 @@ class Matcher:
         quota: MatchQuota,
         clock: Clock,
         pause: float = 1.0,
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
         self._hub, self._market, self._sender = hub, market, sender
         self._quota, self._clock, self._pause = quota, clock, pause
-        self._backoff = Backoff()
+        self._backoff, self._at_once = Backoff(), at_once
+        self._page, self._seen = 1, set[OrderHash]()
         self._domain = order_domain(hub.facts.chain_id, hub.facts.hub)
         self._outage = OutageLog(
             "matching_stands_still",
@@ -112,19 +131,33 @@ class Matcher:
             MarketDown, ChainUnreachable: Nothing more can be done now.
             OutOfGas: The wallet cannot pay.
         """
-        page = await self._market.orders(BookFilter(OrderSort.REQUEST), size=MOST_AT_ONCE)
-        self._backoff.keep_only({entry.order_hash for entry in page.orders})
-        ready = await self._ready(page.orders)
-        if not ready:
+        found = await self._offered(await self._requests())
+        if not found:
             return 0
+        ready = await self._payable(found)
         sent = await asyncio.gather(*map(self._match, ready), return_exceptions=True)
         for each in sent:
             if isinstance(each, BaseException):
                 raise each
         return sum(map(bool, sent))
 
-    async def _ready(self, entries: tuple[BookOrder, ...]) -> list[_Ready]:
-        """Return the requests that can be matched now, each with the cheapest bundle left."""
+    async def _requests(self) -> tuple[BookOrder, ...]:
+        """Return the requests that pay best, and of the others those whose turn it is."""
+        size, wanted = self._at_once, BookFilter(OrderSort.REQUEST)
+        found = last = (await self._market.orders(wanted, size=size)).orders
+        if len(found) == size:
+            last = (await self._market.orders(wanted, self._page, size)).orders
+            best = {entry.order_hash for entry in found}
+            found += tuple(entry for entry in last if entry.order_hash not in best)
+        self._seen |= {entry.order_hash for entry in found}
+        self._page += 1
+        if len(last) < size or self._page > MOST_PAGES:
+            self._backoff.keep_only(self._seen)
+            self._page, self._seen = 1, set()
+        return found
+
+    async def _offered(self, entries: tuple[BookOrder, ...]) -> list[_Ready]:
+        """Return the requests that something fits, each with the cheapest bundle left."""
         now = self._clock.now()
         due = [each for each in entries if self._backoff.is_due(each.order_hash, now)]
         if not due:
@@ -133,17 +166,40 @@ class Matcher:
         rules = Facts(self._domain, len(await self._hub.categories()), None, None, None)
         in_use, found = InUse(), []
         for entry in due:
-            bundle = await self._offer(entry, used[entry.order_hash], rules, in_use)
-            if bundle is None or not self._quota.admits(entry.signer, now):
+            ready = await self._offer(entry, used[entry.order_hash], rules, in_use)
+            if ready is None:
                 self._backoff.put_off(entry.order_hash, now)
             else:
-                self._quota.count(entry.signer, now)
-                found.append(_Ready(entry, used[entry.order_hash], bundle))
+                found.append(ready)
         return found
+
+    async def _payable(self, found: list[_Ready]) -> list[_Ready]:
+        """Return those that can all be paid and staked for, within quotas; others come later."""
+        names = {each.bundle.pool.resource for each in found}
+        pools = await asyncio.gather(*map(self._hub.workerpool, names))
+        owners = {pool.address: pool.owner for pool in pools if pool is not None}
+        known = [each for each in found if each.bundle.pool.resource in owners]
+        locks = [_locks(each, owners[each.bundle.pool.resource]) for each in known]
+        accounts = await self._hub.accounts({owner for each in locks for owner in each.locks})
+        stakes = FreeStakes({owner: account.stake for owner, account in accounts.items()})
+        both = zip(known, locks, strict=True)
+        ready = [each for each, match in both if self._admits(each, match, stakes)]
+        for name in {each.name for each in found} - {each.name for each in ready}:
+            self._backoff.put_off(name, self._clock.now())
+        return ready
+
+    def _admits(self, ready: _Ready, match: MatchLocks, stakes: FreeStakes) -> bool:
+        """Count one more match, if its requester has quota and everybody stake for it."""
+        request: Any = ready.entry.order
+        payer, now = request.requester, self._clock.now()
+        if not self._quota.admits(payer, now) or not stakes.take(match):
+            return False
+        self._quota.count(payer, now)
+        return True
 
     async def _offer(
         self, entry: BookOrder, used: int, rules: Facts, in_use: InUse
-    ) -> Bundle | None:
+    ) -> _Ready | None:
         request: Any = entry.order
         assert isinstance(request, RequestOrder)
         tasks = request.volume - used
@@ -153,7 +209,7 @@ class Matcher:
         bundle = next(fitting(Want(request, tasks, is_signed=True), shelf, rules), None)
         for each in bundle.parts if bundle else ():
             in_use.take(each, tasks)
-        return bundle
+        return _Ready(entry, used, tasks, bundle) if bundle else None
 
     async def _shelf(self, request: RequestOrder, tasks: int, in_use: InUse) -> Shelf:
         data = dataset_filter(request, tasks)
@@ -184,3 +240,8 @@ class Matcher:
             return False
         log.info("request_matched", deal=str(name), tx=str(receipt.tx_hash))
         return True
+
+
+def _locks(ready: _Ready, pool_owner: Address) -> MatchLocks:
+    request: Any = ready.entry.order
+    return MatchLocks.of(ready.bundle, ready.tasks, request.requester, pool_owner)

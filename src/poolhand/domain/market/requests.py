@@ -7,6 +7,7 @@ serves it. Its own prices decide, for they are what it was signed for.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import Allowed, BookFilter, usable_by
 from poolhand.domain.market_events import OrderSort
-from poolhand.domain.orders.choosing import Candidate
+from poolhand.domain.orders.choosing import Bundle, Candidate
 from poolhand.domain.orders.model import RequestOrder, Signed
+from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import NO_TAG
-from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 
 FIRST_PAUSE: Final = 2
 """Seconds until a request is looked at again for which nothing was found; then twice as long."""
@@ -131,3 +133,37 @@ class InUse:
 
 def _key(found: Candidate) -> Candidate:
     return Candidate(found.signed, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchLocks:
+    """What one match locks: of whom, how much (nRLC)."""
+
+    locks: Mapping[Address, NanoRlc]
+
+    @classmethod
+    def of(cls, bundle: Bundle, tasks: int, payer: Address, pool_owner: Address) -> MatchLocks:
+        """Return what ``tasks`` of a bundle lock of who pays and of who owns the pool."""
+        paid, staked = bundle.price * tasks, scheduler_stake(bundle.pool.price) * tasks
+        if payer == pool_owner:
+            return cls({payer: NanoRlc(paid + staked)})
+        return cls({payer: NanoRlc(paid), pool_owner: NanoRlc(staked)})
+
+
+class FreeStakes:
+    """Free stake that matches sent together share: each alone could be paid, all of them not.
+
+    Args:
+        stakes: What accounts have free, before any of them (nRLC); nothing where absent.
+    """
+
+    def __init__(self, stakes: Mapping[Address, NanoRlc]) -> None:
+        self._left: dict[Address, int] = dict(stakes)
+
+    def take(self, match: MatchLocks) -> bool:
+        """Take what one more match locks; whether there was enough of it, else nothing is taken."""
+        if any(self._left.get(owner, 0) < most for owner, most in match.locks.items()):
+            return False
+        for owner, most in match.locks.items():
+            self._left[owner] = self._left.get(owner, 0) - most
+        return True
