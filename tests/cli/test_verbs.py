@@ -287,7 +287,9 @@ def test_no_devnet_is_told_with_what_to_do(cli, monkeypatch):
     ran = cli("account", "show")
     assert ran.code == 2
     assert "poolhand devnet up" in ran.err
-    assert cli("account", "show", "--json").error["code"] == "no-devnet"
+    told = cli("account", "show", "--json").error
+    assert told["code"] == "no-devnet"
+    assert "in the folder of one that runs" in told["message"]
 
 
 def test_a_chain_that_is_named_needs_no_devnet(cli, monkeypatch):

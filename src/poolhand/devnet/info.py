@@ -22,8 +22,9 @@ class NoDevnet(Refused):
 
     def __init__(self, home: Path) -> None:
         super().__init__(
-            f"no devnet runs in {home}: start one with `poolhand devnet up --detach`, or name "
-            "another chain with --chain, or with --rpc and --hub"
+            f"no devnet runs in {home}: start one with `poolhand devnet up --detach`, type this in "
+            "the folder of one that runs, or name another chain with --chain, or with --rpc and "
+            "--hub"
         )
 
 
