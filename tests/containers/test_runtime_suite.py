@@ -115,12 +115,19 @@ async def printed(world, tail, *, live):
     return [(line.is_error, line.text) async for line in lines]
 
 
+async def until_printed(world, lines):
+    """Wait until the engine tells lines of an app that runs: Docker takes them from it later."""
+    async with asyncio.timeout(20):
+        while set(await printed(world, 100, live=False)) != lines:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 async def test_what_an_app_prints_is_told_while_it_runs(world):
     world.hold()
     running = asyncio.create_task(world.runtime.run(world.program("chatty")))
     await until(world.token)
     everything = {(False, b"one"), (False, b"two"), (True, b"oh")}
-    assert set(await printed(world, 100, live=False)) == everything
+    await until_printed(world, everything)
     assert len(await printed(world, 1, live=False)) == 1
     assert await printed(world, 0, live=False) == []
     assert not running.done()
