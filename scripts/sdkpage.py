@@ -43,6 +43,10 @@ FAULTS: Final = """
   and is told apart, with more it throws. It is seen in
   [the tests](../tests/e2e/test_sdk_buying.py), which follow a task of trust 10 with ours.
   Watch such a task with `poolhand task watch`, or buy with trust 1.
+- **A match may run out of gas on a busy chain**, in both: they send it with exactly the gas that it
+  takes at that moment. It takes 17,100 more where the requester's or the pool owner's last locked
+  stake is unlocked in the same block, and ends with `transaction execution reverted` and no
+  reason. Nothing is lost; match again. What Poolhand sends has gas to spare.
 - **A failed command may exit with 0**, in both: `order sign|publish|show|unpublish|cancel` with
   several orders, and `app run --watch` of a task that failed. Read `ok` of `--raw`.
 - **9.0.1 and later sign TDX orders only**: use 9.0.0, or 8.24.0, for standard tasks.

@@ -195,11 +195,8 @@ def test_a_task_that_nobody_computed_is_claimed_and_so_is_a_deal(trades):
         place = trade.workerpool.address
         terms = ("--price", "0", "--category", trade.no_time, "--volume", "2", "--force")
         order = seller.ok("workerpool", "publish", place, *terms)["orderHash"]
-        if not (buyer.folder / "orders.json").exists():  # it wants one, and has every hash
-            buyer.put("orders.json", {str(trade.network.info.chain_id): {}})
-        fill = ("order", "fill", "--app", trade.app_order, "--workerpool", order, "--force")
-        fill += ("--params", '{"iexec_args":"for nobody"}')
-        one, other = (buyer.ok(*fill)["dealid"] for _ in range(2))
+        params = ("--params", '{"iexec_args":"for nobody"}')
+        one, other = (trade.fill(order, *params) for _ in range(2))
         initialize(trade, one)
         task_id = str(name_task(DealId.parse(one), 0))
         assert buyer.ok("task", "claim", task_id)["txHash"]
