@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 
 import pytest
@@ -236,3 +237,10 @@ def test_pools_of_the_market_are_told_with_how_they_are(cli, shop):
     shown = cli("market", "pools").out
     assert "Our lab" in shown
     assert "http://pool.test" in shown
+
+
+def test_a_request_tells_people_the_task_that_they_will_watch(cli, app):
+    told = cli("order", "request", app, "--tasks", "12").out
+    tasks = re.findall(r"^task (\d+) +0x[0-9a-f]{64}$", told, re.MULTILINE)
+    assert tasks == [str(index) for index in range(10)]
+    assert "2: --json tells all" in told

@@ -80,6 +80,8 @@ MostForApp = Annotated[str, typer.Option(metavar="RLC", help="Most for the app, 
 MostForDataset = Annotated[str, typer.Option(metavar="RLC", help="Most for the dataset.")]
 MostForPool = Annotated[str, typer.Option(metavar="RLC", help="Most for the workerpool.")]
 OwnerOption = Annotated[str, typer.Option("--owner", metavar="ADDRESS", help="Whose. [yours]")]
+FEW_TASKS = 10
+"""Tasks whose ids people are told."""
 EXAMPLE_HASH = f"0x{'3d' * 32}"
 
 
@@ -184,14 +186,18 @@ async def request(
     if output:
         write_order(signed, output)
     deal = deal_id(name, 0)
-    members = {
-        **encode_order(signed),
-        "hash": str(name),
-        "deal_id": str(deal),
-        "task_ids": [str(task_id(deal, index)) for index in range(tasks)],
-    }
-    rows = (*encode_order(signed).items(), ("deal, once matched", deal), ("file", output or None))
+    ids = [str(task_id(deal, index)) for index in range(tasks)]
+    told = encode_order(signed)
+    members = {**told, "hash": str(name), "deal_id": str(deal), "task_ids": ids}
+    rows = (*told.items(), ("deal, once matched", deal), *_tasks(ids), ("file", output or None))
     return Answer(members, lambda: pairs(rows))
+
+
+def _tasks(ids: list[str]) -> list[tuple[str, str]]:
+    """Return the first tasks as rows, and where the others are told."""
+    rows = [(f"task {index}", each) for index, each in enumerate(ids[:FEW_TASKS])]
+    left = len(ids) - len(rows)
+    return [*rows, ("more tasks", f"{left}: --json tells all")] if left else rows
 
 
 @verb(app, "publish", example="poolhand order publish app-order.json")

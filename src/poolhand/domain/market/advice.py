@@ -62,7 +62,10 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "(app|dataset)maxprice for .* is too low.*",
-        "sign a request that pays as much as that",
+        (
+            "sign a request that pays as much as that (--app-price, --dataset-price of "
+            "`poolhand order request`)"
+        ),
     ),
     (
         ".* with orderHash .* is not published",
