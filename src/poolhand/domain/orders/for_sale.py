@@ -29,8 +29,9 @@ MOST_VOLUME: Final = 1000
 MOST_ORDERS: Final = 3
 """Orders of one category that are valid at the same time."""
 LOW: Final = 4
-"""An order is renewed once the largest that is left sells this part of what could be sold, or less:
-one fourth. While tasks are open, no order is signed for less than this part of the pool."""
+"""An order is renewed once it has left this part of its tasks, or less: one fourth; and once the
+largest that is left sells this part of what could be sold, or less. While tasks are open, no order
+is signed for less than this part of the pool."""
 IN_TURN: Final = 5
 """Tasks that a slot can do one after the other before the first misses its deadline, each as long
 as its category allows: contributions are taken for 7 of that time."""
@@ -205,10 +206,11 @@ _FULL: Final = "there is no room: as many tasks are open as the workers can do i
 def _is_short(category: int, kept: Sequence[OrderForSale], free: int, terms: PoolSaleTerms) -> bool:
     """Whether nothing sells a category as well as could be, or too little is left of what does."""
     own = [each for each in kept if each.signed.order.category == category]
-    trust = terms.reach(category)
-    best = max((each.remaining for each in own if each.signed.order.trust == trust), default=0)
+    fit = [each for each in own if each.signed.order.trust == terms.reach(category)]
+    best = max((each.remaining for each in fit), default=0)
     cover = _cover(category, free + sum(each.promised for each in own), terms)
-    return best * LOW <= min(MOST_VOLUME, terms.room, cover)
+    is_fresh = any(each.remaining * LOW > each.signed.order.volume for each in fit)
+    return not is_fresh or best * LOW <= min(MOST_VOLUME, terms.room, cover)
 
 
 def _cover(category: int, stake: int, terms: PoolSaleTerms) -> int:
