@@ -129,6 +129,27 @@ def test_what_fits_comes_cheapest_first_and_nothing_else_does(case):
     assert [offer.price for offer in fitting(want, shelf, FACTS)] == expected
 
 
+@given(st.permutations(range(5)))
+def test_of_offers_that_all_fit_the_cheapest_comes_first_wherever_it_lies(asked):
+    open_to_all = ZERO_ADDRESS, ZERO_ADDRESS, ZERO_ADDRESS, Salt(bytes(32))
+    app = AppOrder(APP, NanoRlc(1), 3, NO_TAG, *open_to_all)
+    pools = [
+        WorkerpoolOrder(POOLS[0], NanoRlc(n), 3, NO_TAG, 0, Trust(3), *open_to_all) for n in asked
+    ]
+    shelf = Shelf(
+        (Candidate(Signed(app, b""), 3),),
+        (NO_DATASET,),
+        tuple(Candidate(Signed(each, b""), 3) for each in pools),
+    )
+    free, none = NanoRlc(0), ZERO_ADDRESS
+    request = RequestOrder(
+        APP, free, none, free, none, free, BUYER, 3, NO_TAG, 0, Trust(1), BUYER, none, "{}",
+        Salt(bytes(32)),
+    )  # fmt: skip
+    found = [offer.price for offer in fitting(Want(request, 3), shelf, FACTS)]
+    assert found == [1, 2, 3, 4, 5]
+
+
 @given(cases())
 def test_an_order_is_rejected_if_and_only_if_it_is_in_no_offer_that_fits(case):
     want, shelf = case
