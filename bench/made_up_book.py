@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any, Final
 
@@ -42,10 +42,15 @@ def address(kind: int, number: int) -> Address:
 
 def fill(connection: Connection, orders: int) -> None:
     """Put so many open orders into an empty book, a quarter of each sort."""
+    put_all(connection, _entries(orders))
+
+
+def put_all(connection: Connection, entries: Iterable[BookOrder]) -> None:
+    """Put open orders into a book all at once; none of them is in it."""
     rows: list[dict[str, Any]] = []
     by_kind: dict[OrderKind, list[dict[str, Any]]] = defaultdict(list)
     of_kind = {}
-    for entry in _entries(orders):
+    for entry in entries:
         traits = traits_of(entry.order)
         row = members_of(entry, BlockNumber(0))
         rows.append(row)

@@ -19,19 +19,19 @@ import httpx
 
 from bench.figures import Sample
 from bench.frame import Job, Keys
+from bench.made_up_book import put_all
 from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus
 from poolhand.domain.orders.model import Salt, WorkerpoolOrder
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.domain.units import NanoRlc
 from poolhand.market.assembly import MarketWorld, assemble
 from poolhand.market.follower import Follower
 from poolhand.ports.chain import HubFacts
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.market import MarketSettings
-from poolhand.store.market import orders
 from poolhand.store.market.database import BookConnection, MarketDatabase
 from poolhand.transport.asgi import bind, port_of, serve_on
 
@@ -81,8 +81,7 @@ def order_number(number: int) -> BookOrder:
 
 def fill(connection: BookConnection, first: int, last: int) -> None:
     """Put orders into the book."""
-    for number in range(first, last):
-        orders.put(connection, order_number(number), BlockNumber(1))
+    put_all(connection, map(order_number, range(first, last)))
 
 
 async def keys(job: Job) -> Keys:
