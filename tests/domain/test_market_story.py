@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poolhand.domain.category import Category
-from poolhand.domain.ids import Address, ResultHash, TxHash
+from poolhand.domain.ids import Address, ResultHash, TaskId, TxHash
 from poolhand.domain.market.task_story import TaskStanding, TaskStep, task_story
 from poolhand.domain.onchain import EventKind as K
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
@@ -13,6 +13,7 @@ from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 S = TaskStanding
 ONE, TWO = (Address(bytes([n] * 20)) for n in (1, 2))
 RIGHT, WRONG = (ResultHash(bytes([n] * 32)) for n in (5, 6))
+TASK = TaskId(b"\x2e" * 32)
 XS = Category(0, "XS", Seconds(300))
 """Results until 2,100, reveals for 600, claims from 3,000."""
 INIT = (K.TASK_INITIALIZE, 10, None, None)
@@ -30,7 +31,7 @@ def told(now, *steps):
         TaskStep(kind, UnixSeconds(at), BlockNumber(at), TxHash(bytes(32)), who, what)
         for kind, at, who, what in steps
     ]
-    return task_story(made, UnixSeconds(0), XS, UnixSeconds(now))
+    return task_story(TASK, made, UnixSeconds(0), XS, UnixSeconds(now))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,11 @@ def told(now, *steps):
 def test_a_task_stands_as_its_events_say_and_names_who_must_act(now, steps, standing, words):
     story = told(now, *steps)
     assert (story.standing, words in story.words) == (standing, True), story.words
+
+
+@pytest.mark.parametrize("now", [2_100, 3_000])
+def test_what_can_only_be_claimed_is_told_with_the_line_that_claims_it(now):
+    assert f"`poolhand task claim {TASK}`" in told(now, INIT).words
 
 
 def test_each_worker_is_judged_by_what_was_agreed_on():

@@ -31,6 +31,7 @@ from poolhand.domain.market.profiles import FRESH, PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import NanoRlc
+from poolhand.market.api.accounts import MOST_EARNINGS
 from poolhand.store.market import pools
 from poolhand.wire.market_pools import LivePool
 
@@ -191,6 +192,15 @@ async def test_a_filter_narrows_a_book(bought):
     assert here not in await shown(bought, f"/pages/orders/workerpool?workerpool={APP}")
 
 
+@pytest.mark.parametrize(
+    "path", ["/pages/orders/app", "/pages/deals", "/pages/apps", "/pages/pools"]
+)
+async def test_a_part_of_a_list_that_is_gone_leads_back_and_claims_no_empty_list(bought, path):
+    text = await shown(bought, f"{path}?pageIndex=7")
+    assert f'<a href="{path}">back to its beginning</a>' in text
+    assert "No " not in text.split("<main", 1)[1].split("<footer", 1)[0]
+
+
 async def test_an_order_for_one_buyer_is_in_the_book_that_a_person_sees(bought):
     order = pool_order(requester_restrict=BUYER.address)
     await bought.published(order)
@@ -273,6 +283,42 @@ async def test_a_deal_lists_its_tasks_and_links_those_that_began(bought):
     assert f'href="/pages/tasks/{waiting}"' not in text
 
 
+async def test_a_task_leads_to_what_its_pool_tells_and_a_line_to_type(bought):
+    line = f"<code>poolhand task show {bought.task}</code>"
+    alone = await shown(bought, f"/pages/tasks/{bought.task}")
+    assert line in alone
+    assert "own answer" not in alone
+    await registered(bought, "https://lab.example", ANSWERS)
+    text = await shown(bought, f"/pages/tasks/{bought.task}")
+    assert f'href="https://lab.example/v1/tasks/{bought.task}"' in text
+    assert line in text
+
+
+async def test_who_must_act_is_told_with_the_line_to_type(market):
+    market.chain.create_category(1, "Blink", 1)  # a task of it can be claimed after ten seconds
+    for owner in (POOL_OWNER, BUYER):
+        market.chain.deposit(owner.address, 10**12)
+    await market.mine()
+    orders = app_order(), pool_order(category=1), request_order(category=1)
+    for order in orders:
+        await market.published(order)
+    deal = market.match(*orders, 1)
+    await market.mine()
+    task = market.chain.initialize(deal, 0)
+    for _ in range(11):
+        await market.mine()
+    text = await shown(market, f"/pages/tasks/{task}")
+    assert f"<code>poolhand task claim {task}</code>" in text
+    assert "`" not in text.split("<main", 1)[1]
+
+
+async def test_a_deal_tells_category_and_trust_in_words(bought):
+    text = await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
+    assert "0 · XS" in text
+    assert "each task computes up to 5 min" in text
+    assert "the word of one worker" in text
+
+
 async def test_an_account_shows_stake_locks_and_earnings_with_a_plot(bought):
     text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
     assert "0.75 RLC" in text
@@ -285,11 +331,30 @@ async def test_an_account_shows_stake_locks_and_earnings_with_a_plot(bought):
     assert "nothing by tasks" in nobody
 
 
+async def test_sums_of_a_long_past_are_told_to_be_of_its_newest_part(bought):
+    whole = await shown(bought, f"/pages/accounts/{STRANGER.address}")
+    assert '<dd>0.75 RLC</dd><dd class="faint">by tasks</dd>' in whole
+    for _ in range(MOST_EARNINGS):
+        bought.chain.pay(STRANGER.address, 10**9, bought.task)
+    await bought.mine()
+    text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
+    assert '<dd>2,000 RLC</dd><dd class="faint">by tasks, since 2023-11-14</dd>' in text
+
+
 async def test_an_account_can_be_looked_at_while_the_chain_is_out_of_reach(bought):
     bought.chain.outage = True
     text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
     assert "the chain is out of reach" in text
     assert "0.75 RLC" in text
+
+
+async def test_pools_can_be_looked_at_while_the_chain_is_out_of_reach(bought):
+    bought.chain.outage = True
+    listed = await shown(bought, "/pages/pools")
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    assert '"Workers get">–</td>' in listed
+    assert "<dt>Workers get</dt><dd>–</dd>" in page
+    assert "a share of the price" in page
 
 
 async def test_a_pool_tells_price_success_time_and_the_line_by_which_to_join(bought):

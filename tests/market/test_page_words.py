@@ -74,3 +74,22 @@ def test_whatever_an_answer_holds_can_be_shown(value):
         assert isinstance(write(value), str)
     assert isinstance(words.is_link(value), bool)
     assert isinstance(words.is_nobody(value), bool)
+
+
+def test_a_share_that_was_not_read_is_no_share():
+    pool = {"schedulerRewardRatio": 1}
+    assert words.percent(words.workers_share(pool)).replace("\xa0", " ") == "99 %"
+    assert words.percent(words.workers_share({"schedulerRewardRatio": None})) == "–"
+
+
+@pytest.mark.parametrize(
+    ("trust", "told"),
+    [
+        (0, "the word of one worker"),
+        (1, "the word of one worker"),
+        (10, "at least 90 % sure that the result is right"),
+        (1000, "at least 99.9 % sure that the result is right"),
+    ],
+)
+def test_a_trust_is_told_as_how_sure_a_result_is(trust, told):
+    assert words.confidence(trust).replace("\xa0", " ") == told

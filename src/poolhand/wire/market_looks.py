@@ -138,6 +138,7 @@ TaskAnswer: Final = create_model(
     result=(str | None, Field(description="where the chain says that the result is")),
     workers=(list[WorkerPart], ...),
     steps=(list[TaskEvent], ...),
+    poolUrl=(str | None, Field(description="of its pool's API; null: it is not registered here")),
     payments=(list[TaskPayment], ...),
     deal=(DealRow, ...),
 )
@@ -186,6 +187,7 @@ AccountAnswer: Final = create_model(
     locks=(list[AccountLock], ...),
     earned=(int, ...),
     lost=(int, ...),
+    complete=(bool, Field(description="earned, lost and days are of all; else of the newest")),
     days=(list[DayOfEarnings], Field(description="oldest first; days without are left out")),
     earnings=(list[AccountEarning], Field(description="the newest, newest first")),
     tasks=(list[TaskName], Field(description="newest contributions")),

@@ -88,11 +88,16 @@ class TaskStory:
 
 
 def task_story(
-    steps: Sequence[TaskStep], start: UnixSeconds, category: Category, now: UnixSeconds
+    name: TaskId,
+    steps: Sequence[TaskStep],
+    start: UnixSeconds,
+    category: Category,
+    now: UnixSeconds,
 ) -> TaskStory:
     """Tell a task.
 
     Args:
+        name: Whose story it is.
         steps: Its events, in order.
         start: When its deal was made.
         category: Of its deal.
@@ -103,7 +108,7 @@ def task_story(
     reveal_by = UnixSeconds(agreed.moment + REVEAL_RATIO * category.time_ref) if agreed else None
     ends = category.contribution_deadline(start), category.final_deadline(start)
     standing = _standing(steps, agreed, ends[1], now)
-    words = _words(standing, workers, ends, reveal_by, now)
+    words = _words(name, standing, workers, ends, reveal_by, now)
     return TaskStory(standing, words, workers, ends[0], reveal_by, ends[1])
 
 
@@ -155,6 +160,7 @@ def _standing(
 
 
 def _words(
+    name: TaskId,
     standing: TaskStanding,
     workers: Sequence[WorkerStory],
     ends: tuple[UnixSeconds, UnixSeconds],
@@ -172,12 +178,12 @@ def _words(
         case TaskStanding.OVERDUE:
             return (
                 f"It failed: {_why(workers)}. Anybody can now claim it, and the requester has its "
-                "money back: `poolhand task claim TASK`."
+                f"money back: `poolhand task claim {name}`."
             )
         case TaskStanding.REVEALING:
             return _of_reveals(workers, reveal_by, now)
         case _:
-            return _of_contributions(standing, workers, ends[0], now)
+            return _of_contributions(name, standing, workers, ends[0], now)
 
 
 def _why(workers: Sequence[WorkerStory]) -> str:
@@ -204,6 +210,7 @@ def _of_reveals(
 
 
 def _of_contributions(
+    name: TaskId,
     standing: TaskStanding,
     workers: Sequence[WorkerStory],
     contribute_by: UnixSeconds,
@@ -212,7 +219,7 @@ def _of_contributions(
     if now >= contribute_by:
         return (
             "The time for results is over and none was agreed on: wait for the last deadline, then "
-            "claim it, and the requester has its money back."
+            f"claim it, and the requester has its money back: `poolhand task claim {name}`."
         )
     if standing is TaskStanding.WAITING:
         return "It is bought and waits: the pool has to initialize it."

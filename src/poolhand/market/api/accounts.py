@@ -96,12 +96,14 @@ def _name(text: str) -> Address | OrderHash:
 
 
 def _read_account(connection: BookConnection, owner: Address) -> dict[str, Any]:
-    steps = history.stakes_of(connection, owner, MOST_EARNINGS)
+    found = history.stakes_of(connection, owner, MOST_EARNINGS + 1)
+    steps = found[:MOST_EARNINGS]
     tasks = history.newest_tasks(connection, MOST_TOLD, owner)
     return {
         "locks": [_lock(each) for each in looks.locks_of(connection, owner)],
         "earned": _sum(steps, StakeChange.REWARDED),
         "lost": _sum(steps, StakeChange.SEIZED),
+        "complete": len(found) <= MOST_EARNINGS,
         "days": _days(steps),
         "earnings": [_earning(each) for each in steps[:MOST_TOLD]],
         "tasks": [{"taskid": str(task), "dealid": str(deal)} for task, deal in tasks],

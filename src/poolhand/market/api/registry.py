@@ -92,7 +92,7 @@ class AssetTexts:
             found = await ask(asset.asset)
         except ChainUnreachable as fault:
             log.warning("asset_unread", asset=str(asset.asset), cause=str(fault))
-            return _texts(None)
+            return _unread(asset.sort)
         told = self._known[asset.asset] = _texts(found)
         while len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
@@ -149,7 +149,7 @@ class RegistryRoutes:
         ]
 
 
-def _texts(found: App | Dataset | Workerpool | None) -> dict[str, Any]:
+def _texts(found: App | Dataset | Workerpool) -> dict[str, Any]:
     match found:
         case App() | Dataset():
             return {"name": shown(found.name, MOST_TEXT), "location": _location(found.multiaddr)}
@@ -160,8 +160,11 @@ def _texts(found: App | Dataset | Workerpool | None) -> dict[str, Any]:
                 "workerStakeRatio": found.worker_stake_percent,
                 "schedulerRewardRatio": found.scheduler_percent,
             }
-        case None:
-            return {"name": None, "location": None}
+
+
+def _unread(sort: OrderSort) -> dict[str, Any]:
+    policy = ("workerStakeRatio", "schedulerRewardRatio") if sort is OrderSort.WORKERPOOL else ()
+    return dict.fromkeys(("name", "location", *policy))
 
 
 def _location(raw: bytes) -> str | None:

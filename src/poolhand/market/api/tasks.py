@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from poolhand.domain.category import Category
 from poolhand.domain.hashes import task_id
-from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.market.filters import Slice
 from poolhand.domain.market.refusals import NotInMarket
 from poolhand.domain.market.task_story import StakeStep, TaskStep, TaskStory, task_story
@@ -22,7 +22,7 @@ from poolhand.domain.text import shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
-from poolhand.store.market import history, looks
+from poolhand.store.market import history, looks, pools
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.deals import find_deal
 from poolhand.transport.asgi import service_router
@@ -89,7 +89,7 @@ def _read_tasks(
             "taskid": str(task),
             "index": index,
             "known": bool(steps.get(task)),
-            **_brief(task_story(steps.get(task, ()), start, category, now)),
+            **_brief(task_story(task, steps.get(task, ()), start, category, now)),
             "endTimestamp": _end(steps.get(task, ())),
         }
         for index, task in zip(indexes, names, strict=True)
@@ -103,7 +103,7 @@ def _read_task(connection: BookConnection, name: TaskId, now: UnixSeconds) -> di
         raise NotInMarket("task")
     deal, category = _deal(connection, deals[name])
     steps = history.steps_of(connection, [name])[name]
-    story = task_story(steps, UnixSeconds(deal["startTime"]), category, now)
+    story = task_story(name, steps, UnixSeconds(deal["startTime"]), category, now)
     link = link_location(history.results_of(connection, name))
     return {
         "taskid": str(name),
@@ -117,6 +117,7 @@ def _read_task(connection: BookConnection, name: TaskId, now: UnixSeconds) -> di
         "result": shown(link, MOST_LINK) or None,
         "workers": [_worker(each) for each in story.workers],
         "steps": list(_timeline(deal, steps)),
+        "poolUrl": _pool_url(connection, deal),
         "payments": [_payment(each) for each in history.payments_of(connection, name)],
         "deal": deal,
     }
@@ -130,6 +131,11 @@ def _deal(connection: BookConnection, name: DealId) -> tuple[dict[str, Any], Cat
     if category is None:
         raise NotInMarket("category")
     return deal, category
+
+
+def _pool_url(connection: BookConnection, deal: Mapping[str, Any]) -> str | None:
+    found = pools.find(connection, Address.parse(deal["workerpool"]["pointer"]))
+    return None if found is None else found.profile.url
 
 
 MOST_NUMBERS = 10_000

@@ -93,6 +93,6 @@ def templates() -> Environment:
 
 
 _WORDS: Final = (
-    "amount", "clock", "is_link", "is_nobody", "moment", "number", "place", "pool_name", "shell",
-    "short", "span", "tags", "turned",
+    "amount", "clock", "confidence", "is_link", "is_nobody", "moment", "number", "percent", "place",
+    "pool_name", "shell", "short", "span", "tags", "turned", "workers_share",
 )  # fmt: skip

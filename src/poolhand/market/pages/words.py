@@ -89,6 +89,24 @@ def pool_name(pool: Mapping[str, Any]) -> str:
     return str(profile.get("name") or pool.get("name") or short(pool.get("address")))
 
 
+def percent(share: Any) -> str:
+    """Write a share of a hundred."""
+    return f"{share}{GLUE}%" if isinstance(share, int) else NOTHING
+
+
+def workers_share(pool: Mapping[str, Any]) -> int | None:
+    """Return the percent of what a pool is paid that its workers get; None: it was not read."""
+    kept = pool["schedulerRewardRatio"]
+    return 100 - kept if isinstance(kept, int) else None
+
+
+def confidence(trust: Any) -> str:
+    """Tell what a trust buys: how sure it is that a result is right (PoCo: 1 - 1/trust)."""
+    if not isinstance(trust, int) or trust <= 1:
+        return "the word of one worker"
+    return f"at least {100 - 100 / trust:.4g}{GLUE}% sure that the result is right"
+
+
 def shell(word: Any) -> str:
     """Write a word of a line that people paste into a shell: there it is nothing but a word."""
     return quote(str(word))

@@ -36,5 +36,7 @@ async def deal(visit: Visit) -> Shown:
     name, index = visit.named["dealid"], visit.query.get("pageIndex")
     found = await visit.ask(f"/deals/{name}")
     tasks = await visit.ask(f"/deals/{name}/tasks", pageSize=str(ROWS), pageIndex=index)
-    facts = {"deal": found, "tasks": tasks["tasks"], "count": tasks["count"], "rows": ROWS}
-    return Shown("deal.html", f"Deal {name[:10]}…", facts)
+    category = await visit.ask(f"/categories/{found['category']}")
+    facts = {"tasks": tasks["tasks"], "count": tasks["count"], "rows": ROWS}
+    told = {"deal": found, "category": category, **facts}
+    return Shown("deal.html", f"Deal {name[:10]}…", told)
