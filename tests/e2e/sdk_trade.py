@@ -141,10 +141,11 @@ class Trade:
     def another(self, kind: str, members: dict[str, str]) -> str:
         """Deploy another asset of the seller's, like the first but for some members."""
         assert getattr(self, kind)
-        known = self.seller.get("deployed.json")
+        known = {name: self.seller.get(name) for name in ("iexec.json", "deployed.json")}
         self.seller.describe(kind, members)
         made = deployed(self.seller, kind)
-        self.seller.put("deployed.json", known)
+        for name, content in known.items():
+            self.seller.put(name, content)
         return made.address
 
     @made_once
