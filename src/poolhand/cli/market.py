@@ -116,7 +116,8 @@ add_program(
     _serve,
     """Serve a market, whose book follows the chain, until stopped.
 
-    Example: poolhand market serve --chain arbitrum --database postgresql://market@db/market
+    Example: poolhand market serve --chain arbitrum \\
+    --database postgresql://market@db/market
 
     Exit codes: 0 stopped, 2 a setting is wrong, the port is busy or the database is another
     market's, 4 the chain or the database is out of reach.
@@ -140,8 +141,8 @@ add_program(
     Anybody may run one. Requests are published with `poolhand order request` and `order publish`;
     who asks needs RLC on its account and no coin.
 
-    Example: poolhand market match --chain arbitrum --market https://market.example \\
-    --wallet ~/matcher.json
+    Example: poolhand market match --chain arbitrum \\
+    --market https://market.example --wallet ~/matcher.json
 
     Exit codes: 0 stopped, 2 a setting is wrong or the wallet is in use, 4 the chain is out of
     reach.
