@@ -243,8 +243,9 @@ class Engine:
             self._tell(self.changed, task_id)
 
     def _write(self, task_id: TaskId, event: Event) -> None:
-        if str(task_id) not in self.unread:
-            self._journal.add(str(task_id), CODEC.encode(event))
+        stream = str(task_id)
+        if stream not in self.unread:
+            self._journal.add(stream, CODEC.encode(event))
         self._written[task_id] = max(event.at, self._written.get(task_id, event.at))
 
     def open_tasks(self) -> Iterator[Task]:

@@ -17,6 +17,7 @@ from poolhand.domain.errors import BrokenPrecondition, Malformed
 Upcaster = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Turns a (stream, event) of one version into the event of the next."""
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _TAIL: Final = len(',"c":"00000000"}')
 
 
@@ -100,7 +101,7 @@ class Codec:
                 pair.
         """
         try:
-            written = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            written = _COMPACT.encode(event)
             written.encode()
         except (TypeError, ValueError) as fault:
             raise BrokenPrecondition(f"an event is made of JSON values: {fault}") from fault

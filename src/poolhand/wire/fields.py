@@ -21,6 +21,7 @@ MAX_INT: Final = 2**63 - 1
 WIDEST: Final = 6
 """Bytes of the widest character inside a JSON frame, an escape: short texts need not be counted."""
 
+_QUOTING: Final = json.JSONEncoder(ensure_ascii=False)
 _HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Field:
 
 def cost(text: str) -> int:
     """Count the bytes of a text inside a JSON frame, escapes included, quotes not."""
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) - 2
+    return len(_QUOTING.encode(text).encode("utf-8", "surrogatepass")) - 2
 
 
 def clip(text: str, limit: int) -> str:

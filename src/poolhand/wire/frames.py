@@ -18,6 +18,7 @@ from poolhand.wire.messages import VERSION, Message
 MAX_FRAME: Final = 65_536
 """Bytes of one frame, in UTF-8."""
 
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BY_NAME: Final = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Message)
 }
@@ -43,7 +44,7 @@ def encode(message: Message) -> str:
     except Malformed as fault:
         raise OversizedMessage(f"{type(message).__name__}: {fault}") from fault
     envelope = {"v": VERSION, "type": _NAMES[type(message)], "body": body}
-    text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+    text = _COMPACT.encode(envelope)
     if len(text) * 4 > MAX_FRAME and len(text.encode()) > MAX_FRAME:
         raise OversizedMessage(f"{type(message).__name__} takes over {MAX_FRAME} bytes")
     return text

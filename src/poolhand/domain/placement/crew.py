@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.placement.idle_counts import IdleCounts
 from poolhand.domain.placement.need import Need
 from poolhand.domain.placement.ranking import Ranking
-from poolhand.domain.placement.room import Load, Room
+from poolhand.domain.placement.room import Load, Occupied, Room
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Demand, Turn, WorkerTurns
 from poolhand.domain.placement.worker import ConnectedWorker
@@ -71,18 +71,16 @@ class Crew:
 
     def hear(self, task_id: TaskId, before: Need | None, after: Need | None) -> None:
         """Note what a task takes of workers instead of what it took."""
+        had, have = _workers(before), _workers(after)
+        if had != have:
+            self._remember(task_id, had, have)
         old = before.holds if before else ()
         new = after.holds if after else ()
-        self._remember(task_id, _workers(before), _workers(after))
-        for hold in old if old != new else ():
-            self._load(hold.worker).take(hold, -1)
-        for hold in new if old != new else ():
-            self._load(hold.worker).take(hold)
-        holders = {hold.worker: None for hold in (*old, *new)} if old != new else {}
-        for worker in holders:
-            self._refresh(worker)
-        for worker in {*_workers(before)} - {*_workers(after)}:
-            self._forget(worker)
+        if old != new:
+            self._reload(old, new)
+        if had != have:
+            for worker in {*had} - {*have}:
+                self._forget(worker)
 
     def has_resting(self) -> bool:
         """Whether anybody who is free has lost its turn for a while."""
@@ -137,6 +135,14 @@ class Crew:
         for worker in before:
             if worker not in after:
                 self._load(worker).had.discard(task_id)
+
+    def _reload(self, old: Iterable[Occupied], new: Iterable[Occupied]) -> None:
+        for hold in old:
+            self._load(hold.worker).take(hold, -1)
+        for hold in new:
+            self._load(hold.worker).take(hold)
+        for worker in {hold.worker: None for hold in (*old, *new)}:
+            self._refresh(worker)
 
     def _load(self, worker: Address) -> Load:
         return self.loads.setdefault(worker, Load())

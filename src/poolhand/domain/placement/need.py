@@ -8,7 +8,7 @@ from enum import IntEnum
 from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.placement.queues import Path, Urgency
-from poolhand.domain.placement.reliance import is_vouched_for, replicates_wanted
+from poolhand.domain.placement.reliance import is_vouched_for, missing
 from poolhand.domain.placement.room import Occupied, holds
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Demand
@@ -91,12 +91,14 @@ def _obstacle(task: Task, rules: PlacementRules, *, sure: bool) -> IdleReason | 
         return IdleReason.CLOSED
     if not sure:
         return IdleReason.UNSURE
-    return None if replicates_wanted(task, Weight(2), rules) else IdleReason.ENOUGH
+    return None if missing(task, Weight(2), rules) else IdleReason.ENOUGH
 
 
 def _level(task: Task, rules: PlacementRules, obstacle: IdleReason | None) -> Level | None:
     if obstacle is IdleReason.ENOUGH:
-        doubted = replicates_wanted(task, Weight(2), rules, is_vouched_for)
+        if all(attempt.proved for attempt in task.attempts):
+            return None  # a proved worker that is counted on is vouched for, too
+        doubted = missing(task, Weight(2), rules, is_vouched_for)
         return Level.STANDBY if doubted else None
     if obstacle is not None:
         return None

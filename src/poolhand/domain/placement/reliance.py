@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.rules import is_working, replicates_needed
+from poolhand.domain.task.rules import is_open, is_working, replicates_missing
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import Seconds, UnixSeconds
 
@@ -76,7 +76,14 @@ def replicates_wanted(
     task: Task, newcomer: Weight, rules: PlacementRules, trusts: Trusts = is_counted_on
 ) -> int:
     """Count the further workers of a weight that a task needs, those not trusted left out."""
-    return replicates_needed(task, newcomer, lambda each: trusts(task, each, rules))
+    return missing(task, newcomer, rules, trusts) if is_open(task) else 0
+
+
+def missing(
+    task: Task, newcomer: Weight, rules: PlacementRules, trusts: Trusts = is_counted_on
+) -> int:
+    """Count the same for a task that is known to be open."""
+    return replicates_missing(task, newcomer, lambda each: trusts(task, each, rules))
 
 
 def doubles(task: Task, rules: PlacementRules, trusts: Trusts = is_counted_on) -> int:

@@ -115,8 +115,9 @@ def step(task: Task, event: Event) -> tuple[Task, tuple[Effect, ...]]:
     after = _apply(task, event)
     if after is task:
         return task, ()
-    before = frozenset(outstanding(task))
-    return after, tuple(effect for effect in outstanding(after) if effect not in before)
+    wanted = outstanding(after)
+    before = frozenset(outstanding(task)) if wanted else frozenset()
+    return after, tuple(effect for effect in wanted if effect not in before)
 
 
 def replay(journal: Iterable[Event]) -> Task:
@@ -138,9 +139,11 @@ def _apply(task: Task, event: Event) -> Task:
     if isinstance(event, Received) or (is_settled(task) and isinstance(event, Ticked)):
         return task
     changed = _change(task, event)
-    if changed == task and event.at <= task.now:
+    if event.at > task.now:
+        changed = replace(changed, now=event.at)
+    elif changed == task:
         return task
-    return _settle(replace(changed, now=max(task.now, event.at)))
+    return _settle(changed)
 
 
 def _change(task: Task, event: Event) -> Task:
@@ -155,7 +158,8 @@ def _change(task: Task, event: Event) -> Task:
             attempt = task.attempt(event.worker)
             if attempt is None:
                 return task
-            followed = _follow(attempt, replace(event, at=max(task.now, event.at)))
+            heard = event if event.at >= task.now else replace(event, at=task.now)
+            followed = _follow(attempt, heard)
             return _take_claim(task.with_attempt(followed), attempt, event)
         case Received():
             return task

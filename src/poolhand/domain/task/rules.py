@@ -129,8 +129,13 @@ def replicates_needed(
         is_counted_on: Of those that may still contribute; None: who has been at it for no longer
             than a period of the category.
     """
-    if not is_open(task):
-        return 0
+    return replicates_missing(task, newcomer, is_counted_on) if is_open(task) else 0
+
+
+def replicates_missing(
+    task: Task, newcomer: Weight, is_counted_on: Callable[[Attempt], bool] | None = None
+) -> int:
+    """Count the same for a task that is known to be open."""
     since = task.now - task.facts.period
     counts = is_counted_on or (lambda attempt: attempt.log[0].at > since)
     pending = [a.weight for a in task.attempts if is_working(task, a) and counts(a)]
@@ -172,6 +177,8 @@ def is_given_up(task: Task) -> bool:
     The word of those who have proved nothing weighs less: strangers cannot end a task together.
     """
     failed = [a for a in task.attempts if a.count(*TASKS_FAULT)]
+    if not failed:
+        return False
     weight = sum(NEWCOMERS_PER_PROVED if a.proved else 1 for a in failed)
     most = newcomers_needed(task.facts.trust) + SPARE_FAILURES
     return weight >= most * NEWCOMERS_PER_PROVED
