@@ -13,7 +13,6 @@ from poolhand.domain.onchain import EventKind
 from poolhand.domain.orders.choosing import NO_DATASET, Bundle, Candidate
 from poolhand.domain.orders.model import MatchOrders, OrderT, Salt, Signed
 from poolhand.domain.units import BlockNumber
-from poolhand.requester.checking import hub_domain
 from poolhand.requester.requester import Requester
 from poolhand.requester.wish import Wish, own_app_order, request_order
 from poolhand.transport.clock import SystemEntropy
@@ -74,7 +73,7 @@ async def buy_signed(requester: Requester, wish: Wish) -> tuple[float, float]:
 async def signed_orders(requester: Requester, wish: Wish) -> MatchOrders:
     """Return orders of one task of an app of our own, as ``run`` would sign them."""
     assert requester.pool is not None
-    buyer, domain = requester.wallet.address, hub_domain(requester.hub)
+    buyer, domain = requester.wallet.address, requester.hub.facts.domain
     terms = (wish.category, wish.trust, wish.tag, wish.tasks)
     sold = await requester.pool.order(*terms, buyer, wish.app, by_signature=True)
 

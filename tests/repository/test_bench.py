@@ -18,6 +18,11 @@ def test_every_figure_is_found_by_a_measurement_that_exists():
     assert len({figure.key for figure in FIGURES}) == len(FIGURES)
 
 
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_every_measurement_finds_what_it_imports(name):
+    assert asyncio.iscoroutinefunction(import_module(f"bench.{name}").keys)
+
+
 def test_measurements_run_in_one_order_whatever_the_order_they_are_named_in():
     assert bench.chosen("idle, start,placement") == ("start", "placement", "idle")
 
