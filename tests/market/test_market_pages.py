@@ -31,6 +31,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import FRESH, PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import EventKind
+from poolhand.domain.reward import KITTY
 from poolhand.domain.units import NanoRlc
 from poolhand.market.api.accounts import MOST_EARNINGS
 from poolhand.store.market import pools
@@ -184,6 +185,7 @@ async def test_a_filter_that_cannot_be_read_is_told_above_the_form_it_was_typed_
     text = await shown(bought, path, 400)
     assert words in text
     assert 'class="filters"' in text
+    assert "0 open" not in text
 
 
 async def test_a_filter_narrows_a_book(bought):
@@ -293,6 +295,20 @@ async def test_a_task_leads_to_what_its_pool_tells_and_a_line_to_type(bought):
     text = await shown(bought, f"/pages/tasks/{bought.task}")
     assert f'href="https://lab.example/v1/tasks/{bought.task}"' in text
     assert line in text
+
+
+async def test_money_is_told_by_what_its_owner_is_to_the_task(bought):
+    failed = bought.chain.initialize(bought.deal, 1)
+    bought.chain.happen(EventKind.TASK_CLAIMED, failed)
+    bought.chain.seize(POOL_OWNER.address, 450_000_000, failed)
+    bought.chain.pay(KITTY, 450_000_000, failed)
+    await bought.mine()
+    done = await shown(bought, f"/pages/tasks/{bought.task}")
+    assert "paid for the task" in done
+    assert "was paid" in done
+    text = await shown(bought, f"/pages/tasks/{failed}")
+    assert "lost stake" in text
+    assert "kitty of what nobody claims" in text
 
 
 async def test_who_must_act_is_told_with_the_line_to_type(market):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from poolhand.domain.reward import KITTY
 from poolhand.market.pages.shown import Shown, Visit
 
 _EVENTS: Final = {
@@ -25,8 +27,19 @@ async def task(visit: Visit) -> Shown:
     found = await visit.ask(f"/tasks/{name}")
     deal = found["deal"]
     price = deal["app"]["price"] + deal["dataset"]["price"] + deal["workerpool"]["price"]
-    facts = {"task": found, "deal": deal, "price": price, "lines": lines(found["steps"])}
+    money = [{**each, "words": _moved(each, found)} for each in found["payments"]]
+    told = {"lines": lines(found["steps"]), "money": money}
+    facts = {"task": found, "deal": deal, "price": price, **told}
     return Shown("task.html", f"Task {name[:10]}…", facts)
+
+
+def _moved(payment: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """Return what a payment is: who pays for a task does so when it completes."""
+    who, status = payment["account"], task["status"]
+    if payment["change"] == "reward":
+        return "got it, as the kitty of what nobody claims" if who == str(KITTY) else "was paid"
+    losers = {each["worker"] for each in task["workers"] if not each["agrees"]}
+    return "lost stake" if status != "completed" or who in losers else "paid for the task"
 
 
 def lines(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
