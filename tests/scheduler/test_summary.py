@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import httpx
-from pool_world import first_task
+from pool_world import TO_COMPUTED, first_task
 
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
@@ -24,6 +24,8 @@ async def test_load_success_and_policy_are_told_as_tasks_come_and_go(pool):
         await world.step()
         at_work = await client.summary()
         assert (at_work.slots, at_work.busy) == (3, 1)
+        await worker.reports(task, *TO_COMPUTED)
+        assert (await client.summary()).busy == 0  # it waits for the chain, and the slot is free
         policy = world.chain.state.pools[world.workerpool]
         assert at_work.scheduler_percent == policy.scheduler_percent
         assert at_work.worker_stake_percent == policy.worker_stake_percent

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement.room import COMPUTING
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Task
@@ -21,7 +22,7 @@ class TaskIndex:
     Attributes:
         statuses: How many tasks in memory have each status, those that are over included.
         owed: How many tasks on chain only the pool can end.
-        busy: How many replicates of open tasks workers are at.
+        busy: How many slots of workers replicates of open tasks fill.
     """
 
     def __init__(self) -> None:
@@ -78,5 +79,7 @@ def _is_owed(task: Task) -> bool:
 
 
 def _at_work(task: Task) -> int:
-    """Count the replicates that take a slot of a worker."""
-    return 0 if is_settled(task) else sum(not each.is_over and each.live for each in task.attempts)
+    """Count the replicates that fill a slot of a worker: what is computed waits without one."""
+    if is_settled(task):
+        return 0
+    return sum(each.live and each.status in COMPUTING for each in task.attempts)
