@@ -24,7 +24,7 @@ from poolhand.requester.sellers import ForeignPool, NoOrder, NoSuchAsset
 from poolhand.requester.wish import BadWish, Wish
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.pool_client import PoolDown, PoolRefused
-from requester_market import RLC
+from requester_market import IMAGE, RLC
 
 STRANGER = Wallet.from_key(bytes([9] * 32))
 
@@ -195,6 +195,14 @@ async def test_a_price_over_the_limit_is_not_paid(market):
     with pytest.raises(PriceTooHigh, match=r"costs 2 RLC, over the limit of 1\.999999999"):
         await market.requester().buy(wish)
     await market.requester().buy(replace(wish, max_price=NanoRlc(2 * RLC)))
+
+
+async def test_an_image_is_not_registered_where_its_task_would_cost_too_much(market):
+    wish = await market.wish(max_price=NanoRlc(2 * RLC - 1))
+    before = dict(market.chain.state.apps)
+    with pytest.raises(PriceTooHigh, match="costs 2 RLC"):
+        await market.requester().deploy_app(IMAGE, "another", wish)
+    assert market.chain.state.apps.keys() == before.keys()
 
 
 async def test_a_pool_that_lacks_stake_is_named(market):

@@ -27,6 +27,7 @@ from poolhand.requester.checking import (
     PriceTooHigh,
     VolumeTooSmall,
     check,
+    check_price,
     shortfall,
 )
 from poolhand.requester.handing_in import HandingIn, NobodySends, courier_of
@@ -118,7 +119,8 @@ class Buyer:
         """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
 
         Raises:
-            NoOrder, ForeignPool, NothingFits, PoolDown, PoolRefused, MarketDown: As ``buy`` would.
+            NoOrder, ForeignPool, NothingFits, PriceTooHigh, PoolDown, PoolRefused, MarketDown: As
+                ``buy`` would.
         """
         async with self._wallet.open() as spending:
             made = replace(wish, app=app)
@@ -126,6 +128,7 @@ class Buyer:
             async with _beside(sources), aclosing(sources.bundles()) as bundles:
                 async for bundle in bundles:
                     self._offered(bundle, made)
+                    check_price(made, bundle.price)
                     return
 
     def _sources(self, wish: Wish, hub: Hub, *, app_is_new: bool = False) -> OrderSources:

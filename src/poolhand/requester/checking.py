@@ -86,7 +86,7 @@ async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool
         OrdersUnfit: Anything else does not fit.
         PriceTooHigh, VolumeTooSmall: The deal would not be what is wished.
     """
-    check_price(wish, orders)
+    check_price(wish, price_of(orders))
     found = match_orders(orders, await facts_of(hub, orders))
     if isinstance(found, Match):
         check_volume(wish, found.volume)
@@ -97,9 +97,8 @@ async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool
     await _demand_stake(hub, orders, deposits=ignore_stake)
 
 
-def check_price(wish: Wish, orders: MatchOrders) -> None:
-    """Check the price of one task against the wish; raises PriceTooHigh."""
-    price = price_of(orders)
+def check_price(wish: Wish, price: NanoRlc) -> None:
+    """Check the price of one task (nRLC) against the wish; raises PriceTooHigh."""
     if wish.max_price is not None and price > wish.max_price:
         raise PriceTooHigh(
             f"one task costs {show_rlc(price)} RLC, over the limit of "
