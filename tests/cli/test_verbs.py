@@ -116,7 +116,13 @@ def test_an_app_by_address_and_orders_from_files(cli, tmp_path, shop):
         json.dumps(encode_order(Signed(order, owner.sign_order(market.chain.domain, order))))
     )
     assert cli("order", "show", str(file), "--json").json["kind"] == "AppOrder"
+    read = " ".join(cli("order", "show", str(file)).out.split())
+    assert "kind app" in read
+    assert "appprice 1 RLC" in read
     assert cli("order", "check", str(file), "--json").json["usable"] is True
+    read = " ".join(cli("order", "check", str(file)).out.split())
+    assert "signed by owner yes" in read
+    assert "usable yes" in read
     bought = cli("run", str(app), "--app-order", str(file), "--no-wait", "--json")
     assert bought.json["price_nrlc"] == 3 * RLC
     assert cli("order", "check", str(file), "--json").json["left"] == 0

@@ -116,7 +116,7 @@ async def create(
 
     Give the file to whom you like, or to `poolhand order publish`.
     """
-    from poolhand.cli.orders_page import KINDS
+    from poolhand.cli.orders_page import KINDS, order_rows
     from poolhand.cli.render import pairs
     from poolhand.requester.selling import SaleTerms
     from poolhand.wire.order_json import encode_order
@@ -131,7 +131,7 @@ async def create(
     if output:
         write_order(signed, output)
     members = encode_order(signed)
-    rows = (*members.items(), ("file", output or None))
+    rows = (*order_rows(members), ("file", output or None))
     return Answer(members, lambda: pairs(rows))
 
 
@@ -163,6 +163,7 @@ async def request(
     Whoever has it may match it and pays the gas: publish it (`poolhand order publish`), and a
     matcher does. Deal and tasks have their ids already. You need RLC on your account, and no coin.
     """
+    from poolhand.cli.orders_page import order_rows
     from poolhand.cli.render import pairs
     from poolhand.domain.hashes import deal_id, task_id
     from poolhand.requester.selling import MaxPrices
@@ -189,7 +190,12 @@ async def request(
     ids = [str(task_id(deal, index)) for index in range(tasks)]
     told = encode_order(signed)
     members = {**told, "hash": str(name), "deal_id": str(deal), "task_ids": ids}
-    rows = (*told.items(), ("deal, once matched", deal), *_tasks(ids), ("file", output or None))
+    rows = (
+        *order_rows(told),
+        ("deal, once matched", deal),
+        *_tasks(ids),
+        ("file", output or None),
+    )
     return Answer(members, lambda: pairs(rows))
 
 
@@ -259,7 +265,7 @@ async def list_(command: CommandRun, owner: OwnerOption = "") -> Answer:
 @verb(app, "show", example="poolhand order show app-order.json")
 async def show(command: CommandRun, order: OrderArgument) -> Answer:
     """Show what a signed order says; of one in the market, how it stands there and on chain too."""
-    from poolhand.cli.orders_page import standing_members
+    from poolhand.cli.orders_page import order_rows, standing_members
     from poolhand.cli.render import pairs
     from poolhand.wire.order_json import encode_order
 
@@ -270,12 +276,13 @@ async def show(command: CommandRun, order: OrderArgument) -> Answer:
     else:
         kind = kind_of(read_members(Path(order))).__name__
         told = {"kind": kind, **encode_order(named)}
-    return Answer(told, lambda: pairs(told.items()))
+    return Answer(told, lambda: pairs(order_rows(told)))
 
 
 @verb(app, "check", example="poolhand order check app-order.json")
 async def check(command: CommandRun, file: FileArgument) -> Answer:
     """Check an order against the chain: its hash, who signed it, what is left of it."""
+    from poolhand.cli.orders_page import order_rows
     from poolhand.cli.render import pairs
 
     signed = any_order(file)
@@ -289,4 +296,4 @@ async def check(command: CommandRun, file: FileArgument) -> Answer:
         "left": state.left,
         "usable": state.usable,
     }
-    return Answer(members, lambda: pairs((k.replace("_", " "), v) for k, v in members.items()))
+    return Answer(members, lambda: pairs(order_rows(members)))

@@ -116,6 +116,19 @@ def standing_members(found: OrderStanding) -> dict[str, Any]:
     }
 
 
+def order_rows(members: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return an order's members as a person reads them: amounts with their unit, yes and no."""
+    return ((name.replace("_", " "), _told(name, value)) for name, value in members.items())
+
+
+def _told(name: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("price"):
+        return rlc(int(value))
+    return str(value).removesuffix("Order").lower() if name == "kind" else value
+
+
 def pools_answer(found: PoolList) -> Answer:
     """Tell the pools of a market: who they are, what they sell, how they are."""
     rows = [
