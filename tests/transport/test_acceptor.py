@@ -12,6 +12,7 @@ from session_world import until
 
 from poolhand.observe.outage_log import OutageLog
 from poolhand.transport.acceptor import Acceptor, accept_streams, unix_listener
+from poolhand.transport.listen import bind, port_of
 
 
 class Listener(socket.socket):
@@ -34,6 +35,24 @@ def listening(*faults):
         listener.listen(64)
         listener.faults = list(faults)
         yield listener, listener.getsockname()[1]
+
+
+async def test_what_is_written_is_sent_at_once():
+    made = asyncio.get_running_loop().create_future()
+
+    class Held(asyncio.Protocol):
+        def connection_made(self, transport):
+            made.set_result(transport)
+
+    with bind("127.0.0.1", 0) as listener:
+        acceptor = Acceptor(listener, Held, OutageLog("refused", "taken"))
+        _, writer = await asyncio.open_connection("127.0.0.1", port_of(listener))
+        raw = (await made).get_extra_info("socket")
+        assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        made.result().abort()
+        writer.transport.abort()
+        acceptor.close()
+        await acceptor.wait_closed()
 
 
 @pytest.mark.case("A4")
