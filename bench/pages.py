@@ -12,6 +12,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,10 +46,13 @@ HUB: Final = Address(b"\x0b" * 20)
 READERS: Final = """
 import asyncio, sys
 
+coming = asyncio.Semaphore(32)  # a service cuts who waits where very many come at once
+
 async def read(port, path):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {path} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n".encode())
-    assert b" 200 " in await reader.readline()
+    async with coming:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n".encode())
+        assert b" 200 " in await reader.readline()
     print("open", flush=True)
     while await reader.read(65536):
         pass
@@ -160,7 +164,8 @@ async def live(service: Service, job: Job) -> float:
         job.say(f"{count} pages are open")
         return await share_of(service, blocks)
     finally:
-        readers.kill()
+        with suppress(ProcessLookupError):
+            readers.kill()
         await readers.wait()
 
 
