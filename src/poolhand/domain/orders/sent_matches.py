@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from poolhand.domain.ids import TxHash
-from poolhand.domain.orders.matches_under_way import MatchTakes
+from poolhand.domain.orders.matches_under_way import WINDOW, MatchTakes
 from poolhand.domain.units import UnixSeconds
 
 
@@ -49,7 +49,7 @@ class SentMatch:
 
     Attributes:
         begun: Its newest beginning: one that failed may be sent again.
-        counted: When it was counted, each time.
+        counted: When it was counted, each time within the window of quotas.
         tx: Its transaction; None where nobody can know that it was signed.
         ended: Its end; None while it is under way.
     """
@@ -68,7 +68,8 @@ class SentMatch:
 def followed(match: SentMatch | None, event: MatchEvent) -> SentMatch | None:
     """Return what is known after an event; None where its beginning is not known."""
     if isinstance(event, MatchBegun):
-        return SentMatch(event, (*(match.counted if match else ()), event.at))
+        lately = (at for at in (match.counted if match else ()) if at > event.at - WINDOW)
+        return SentMatch(event, (*lately, event.at))
     if match is None:
         return None
     if isinstance(event, MatchPosted):
