@@ -27,8 +27,6 @@ from poolhand.domain.onchain import (
 from poolhand.domain.trust import Score, Weight
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
 
-"""Nobody's account: what failed tasks cost their schedulers, locked."""
-
 _Key = TypeVar("_Key")
 
 

@@ -13,7 +13,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder, traits_of
 from poolhand.domain.market.publishing import Publication
@@ -89,7 +88,7 @@ class CollectionRoutes:
     def __init__(self, parts: MarketParts, sort: OrderSort) -> None:
         self._parts, self._sort = parts, sort
         self._chain_id = parts.facts.chain_id
-        self._domain = order_domain(parts.facts.chain_id, parts.facts.hub)
+        self._domain = parts.facts.domain
 
     async def list(self, request: Request) -> Response:
         """List open orders: best price first, then the longest in the book."""
