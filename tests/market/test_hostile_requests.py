@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 from test_matcher import HELPER, ask, deals, stall
 
@@ -73,7 +74,7 @@ async def test_dear_requests_that_nothing_fits_keep_no_cheaper_one_from_being_lo
     await ask(stall, price=RLC)
     clock = ManualClock()
     running, matched = matcher(stall, clock, at_once=10), 0
-    for _ in range(3):
+    for _ in range(4):  # of three pages the first is looked at every other time
         matched += await running.round()
         clock.advance(1)
     assert matched == 1
@@ -92,5 +93,23 @@ async def test_a_round_looks_at_so_many_however_many_are_open(stall, size):
 
     stall.world.http.event_hooks["request"] = [count]
     await matcher(stall, at_once=10).round()
-    assert asked.count("/workerpoolorders") <= 20
-    assert asked.count("/requestorders") == 2
+    assert asked.count("/workerpoolorders") <= 10
+    assert asked.count("/requestorders") == 1
+
+
+async def test_what_was_found_is_matched_though_the_market_answers_no_more(stall):
+    """A market has a limit for each client: a round that reaches it is not in vain."""
+    await stall.sell_pool(RLC, volume=5)
+    for wallet in CROWD[:3]:
+        stall.world.chain.fund(wallet.address, stake=RLC)
+        await ask(stall, price=RLC, by=wallet)
+    looks = []
+
+    async def limited(request):
+        looks.append(request.url.path)
+        if looks.count("/workerpoolorders") > 2:
+            raise httpx.ReadError("the limit is reached")
+
+    stall.world.http.event_hooks["request"] = [limited]
+    assert await matcher(stall).round() == 2
+    stall.world.http.event_hooks["request"] = []

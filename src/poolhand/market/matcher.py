@@ -1,7 +1,8 @@
 """Matches requests that were published with the cheapest orders that fit, and pays the gas.
 
-Whoever publishes is a stranger. Requests that pay best are looked at in each round, and of all
-others so many in turn: dear ones that nothing fits keep it from nobody. What a round sends stands
+Whoever publishes is a stranger. Requests that pay best and pages of all others are looked at in
+turn: dear ones that nothing fits keep it from nobody. A market limits how often it is asked, so a
+round that it breaks off matches what was found until then. What a round sends stands
 in one block, so no more of anybody's stake is counted on than there is: a match that fails there
 costs gas.
 
@@ -21,7 +22,6 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
-from poolhand.domain.eip712 import order_domain
 from poolhand.domain.errors import (
     EndsProgram,
     Malformed,
@@ -53,9 +53,10 @@ from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import Hub, TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.transport.market_client import MarketClient
+from poolhand.transport.market_faults import MarketDown
 
 MOST_AT_ONCE: Final = 50
-"""Requests that are looked at in one round: those that pay their pool most, and as many others."""
+"""Requests that are looked at in one round: those that pay their pool most, or as many others."""
 MOST_PAGES: Final = 200
 """Pages of others, after which their turn begins anew, however many a market tells of."""
 FEW: Final = 10
@@ -86,7 +87,7 @@ class Matcher:
         quota: Of each requester.
         clock: Time.
         pause: Seconds between two rounds.
-        at_once: Requests that are looked at in one, twice so many where more are open.
+        at_once: Requests that are looked at in one.
     """
 
     def __init__(
@@ -103,7 +104,8 @@ class Matcher:
         self._quota, self._clock, self._pause = quota, clock, pause
         self._backoff, self._at_once = Backoff(), at_once
         self._page, self._seen = 1, set[OrderHash]()
-        self._domain = order_domain(hub.facts.chain_id, hub.facts.hub)
+        self._is_others_turn = False
+        self._domain = hub.facts.domain
         self._outage = OutageLog(
             "matching_stands_still",
             "matching_goes_on",
@@ -142,31 +144,39 @@ class Matcher:
         return sum(map(bool, sent))
 
     async def _requests(self) -> tuple[BookOrder, ...]:
-        """Return the requests that pay best, and of the others those whose turn it is."""
+        """Return the requests that pay best, or those of the others whose turn it is."""
         size, wanted = self._at_once, BookFilter(OrderSort.REQUEST)
-        found = last = (await self._market.orders(wanted, size=size)).orders
-        if len(found) == size:
-            last = (await self._market.orders(wanted, self._page, size)).orders
-            best = {entry.order_hash for entry in found}
-            found += tuple(entry for entry in last if entry.order_hash not in best)
+        index = self._page if self._is_others_turn else 0
+        found = (await self._market.orders(wanted, index, size)).orders
         self._seen |= {entry.order_hash for entry in found}
-        self._page += 1
-        if len(last) < size or self._page > MOST_PAGES:
+        self._page += bool(index)
+        is_whole = len(found) < size or self._page > MOST_PAGES
+        if is_whole:
             self._backoff.keep_only(self._seen)
             self._page, self._seen = 1, set()
+        self._is_others_turn = not (self._is_others_turn or is_whole)
         return found
 
     async def _offered(self, entries: tuple[BookOrder, ...]) -> list[_Ready]:
-        """Return the requests that something fits, each with the cheapest bundle left."""
+        """Return the requests that something fits, each with the cheapest bundle left.
+
+        Raises:
+            MarketDown, ChainUnreachable: Nothing can be looked at, and nothing was found before.
+        """
         now = self._clock.now()
         due = [each for each in entries if self._backoff.is_due(each.order_hash, now)]
         if not due:
             return []
         used = await self._hub.consumed([each.order_hash for each in due])
         rules = Facts(self._domain, len(await self._hub.categories()), None, None, None)
-        in_use, found = InUse(), []
+        in_use, found = InUse(), list[_Ready]()
         for entry in due:
-            ready = await self._offer(entry, used[entry.order_hash], rules, in_use)
+            try:
+                ready = await self._offer(entry, used[entry.order_hash], rules, in_use)
+            except MarketDown:
+                if found:
+                    break
+                raise
             if ready is None:
                 self._backoff.put_off(entry.order_hash, now)
             else:
