@@ -115,7 +115,7 @@ def test_an_app_by_address_and_orders_from_files(cli, tmp_path, shop):
     file.write_text(
         json.dumps(encode_order(Signed(order, owner.sign_order(market.chain.domain, order))))
     )
-    assert cli("order", "show", str(file), "--json").json["kind"] == "AppOrder"
+    assert cli("order", "show", str(file), "--json").json["kind"] == "app"
     read = " ".join(cli("order", "show", str(file)).out.split())
     assert "kind app" in read
     assert "appprice 1 RLC" in read

@@ -10,9 +10,7 @@ import typer
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.order_files import (
     any_order,
-    kind_of,
     order_or_hash,
-    read_members,
     write_order,
 )
 from poolhand.cli.selling import (
@@ -265,7 +263,7 @@ async def list_(command: CommandRun, owner: OwnerOption = "") -> Answer:
 @verb(app, "show", example="poolhand order show app-order.json")
 async def show(command: CommandRun, order: OrderArgument) -> Answer:
     """Show what a signed order says; of one in the market, how it stands there and on chain too."""
-    from poolhand.cli.orders_page import order_rows, standing_members
+    from poolhand.cli.orders_page import kind_word, order_rows, standing_members
     from poolhand.cli.render import pairs
     from poolhand.wire.order_json import encode_order
 
@@ -274,8 +272,7 @@ async def show(command: CommandRun, order: OrderArgument) -> Answer:
         async with command.requester() as requester:
             told = standing_members(await requester.standing(named))
     else:
-        kind = kind_of(read_members(Path(order))).__name__
-        told = {"kind": kind, **encode_order(named)}
+        told = {"kind": kind_word(named.order), **encode_order(named)}
     return Answer(told, lambda: pairs(order_rows(told)))
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.render import grid, pairs, rlc
 from poolhand.cli.verb import Answer
-from poolhand.domain.market.book import traits_of
+from poolhand.domain.market.book import sort_of, traits_of
 from poolhand.domain.market.standing import UNTIL_CANCELLED
 from poolhand.domain.market_events import OrderSort
 
 if TYPE_CHECKING:
     from poolhand.domain.ids import OrderHash
     from poolhand.domain.market.book import BookOrder
+    from poolhand.domain.orders.model import Order
     from poolhand.domain.units import NanoRlc
     from poolhand.requester.selling import OrderStanding
     from poolhand.wire.market_pools import PoolList
@@ -26,6 +27,11 @@ KINDS: Final = {
 }
 """What a person calls the four orders."""
 _NAMES: Final = {sort: name for name, sort in KINDS.items()}
+
+
+def kind_word(order: Order) -> str:
+    """Return what a person calls an order: app, dataset, pool or request."""
+    return _NAMES[sort_of(order)]
 
 
 def entry_members(entry: BookOrder) -> dict[str, Any]:
@@ -124,9 +130,7 @@ def order_rows(members: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 def _told(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name.endswith("price"):
-        return rlc(int(value))
-    return str(value).removesuffix("Order").lower() if name == "kind" else value
+    return rlc(int(value)) if name.endswith("price") else value
 
 
 def pools_answer(found: PoolList) -> Answer:
