@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
-from functools import partial
 from html import unescape
 
 import pytest
@@ -13,29 +11,15 @@ from market_world import (
     APP,
     BUYER,
     DATASET,
-    HUB,
     POOL,
-    POOL_OWNER,
     STRANGER,
     a_market,
-    app_order,
-    dataset_order,
     hash_of,
     pool_order,
-    request_order,
 )
+from page_world import ESCAPED, HOSTILE, bought, database_url, shown
 
 from poolhand.cli.reference import commands
-from poolhand.domain.hashes import task_id
-from poolhand.domain.ids import Address
-from poolhand.domain.market.profiles import FRESH, PoolProfile
-from poolhand.domain.market_events import OrderSort
-from poolhand.domain.onchain import EventKind
-from poolhand.domain.reward import KITTY
-from poolhand.domain.units import NanoRlc
-from poolhand.market.api.accounts import MOST_EARNINGS
-from poolhand.store.market import pools
-from poolhand.wire.market_pools import LivePool
 
 COMMANDS = dict(commands())
 UNKNOWN = "0x" + "7e" * 32
@@ -51,45 +35,7 @@ LISTS = (
     "/pages/pools",
 )
 SOURCE = re.compile(r'href="(/[^"]+chainId=31337)"><code>GET')
-HOSTILE = "</pre><script>alert(1)</script>\u202e\x1b[2J'\"&"
-ESCAPED = "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;\\u202e\\x1b[2J&#39;&#34;&amp;"
-
-
-@pytest.fixture
-def database_url(tmp_path):
-    return f"sqlite:///{tmp_path / 'market.db'}"
-
-
-@pytest.fixture
-async def bought(market):
-    """A market in which something was bought, and something is left."""
-    market.chain.deposit(POOL_OWNER.address, 10**12)
-    market.chain.deposit(BUYER.address, 10**12)
-    await market.mine()
-    dataset = dataset_order(price=NanoRlc(5))
-    app, pool = app_order(), pool_order(price=NanoRlc(1_500_000_000))
-    request = request_order(
-        dataset=DATASET, dataset_max_price=NanoRlc(5), volume=3,
-        workerpool_max_price=NanoRlc(2_000_000_000), params=HOSTILE.replace("\x1b", "").replace("\u202e", ""),
-    )  # fmt: skip
-    for order in (app, dataset, pool, request):
-        await market.published(order)
-    deal = market.match(app, pool, request, 2, dataset)
-    for asset, name in ((APP, "Blur"), (DATASET, "Faces"), (POOL, "Barn")):
-        market.chain.describe(asset, name, "docker.io/blur:1")
-    await market.mine()
-    market.orders, market.deal = (app, dataset, pool, request), deal
-    market.task = await market.compute(deal)
-    return market
-
-
-async def shown(market, path: str, status: int = 200) -> str:
-    answer = await market.http.get(path)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "script-src 'self'" in answer.headers["content-security-policy"]
-    assert "unsafe" not in answer.headers["content-security-policy"]
-    return answer.text.replace("\xa0", " ")
+__all__ = ["bought", "database_url"]
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -258,197 +204,6 @@ async def test_every_figure_of_a_page_comes_from_a_documented_route(bought):
         for source in sources:
             assert any(source.partition("?")[0].startswith(each) for each in known), source
             assert (await bought.http.get(source)).status_code == 200, source
-
-
-async def test_a_task_tells_blocks_waits_workers_money_and_the_result(bought):
-    text = await shown(bought, f"/pages/tasks/{bought.task}")
-    told = ("Initialized by the pool", "A worker contributed", "Finalized", "after 1 s", "agrees")
-    for words in (*told, "0.75 RLC", "1.500000005 RLC", 'href="https://results.example/r.zip"'):
-        assert words in text, words
-    assert str(STRANGER.address) in text
-
-
-async def test_a_result_that_is_no_address_of_the_web_is_told_and_never_a_link(bought):
-    task = bought.chain.initialize(bought.deal, 1)
-    link = b'{"location": "javascript:alert(1)"}'
-    bought.chain.happen(EventKind.TASK_FINALIZE, task, results=link)
-    await bought.mine()
-    text = await shown(bought, f"/pages/tasks/{task}")
-    assert "javascript:alert(1)" in text
-    assert 'href="javascript' not in text
-
-
-async def test_a_deal_lists_its_tasks_and_links_those_that_began(bought):
-    text = await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
-    waiting = task_id(bought.deal.deal_id, 1)
-    assert f'href="/pages/tasks/{bought.task}"' in text
-    assert str(waiting) in text
-    assert f'href="/pages/tasks/{waiting}"' not in text
-
-
-async def test_a_task_leads_to_what_its_pool_tells_and_a_line_to_type(bought):
-    line = f"<code>poolhand task show {bought.task}</code>"
-    alone = await shown(bought, f"/pages/tasks/{bought.task}")
-    assert line in alone
-    assert "own answer" not in alone
-    await registered(bought, "https://lab.example", ANSWERS)
-    text = await shown(bought, f"/pages/tasks/{bought.task}")
-    assert f'href="https://lab.example/v1/tasks/{bought.task}"' in text
-    assert line in text
-
-
-async def test_money_is_told_by_what_its_owner_is_to_the_task(bought):
-    failed = bought.chain.initialize(bought.deal, 1)
-    bought.chain.happen(EventKind.TASK_CLAIMED, failed)
-    bought.chain.seize(POOL_OWNER.address, 450_000_000, failed)
-    bought.chain.pay(KITTY, 450_000_000, failed)
-    await bought.mine()
-    done = await shown(bought, f"/pages/tasks/{bought.task}")
-    assert "paid for the task" in done
-    assert "was paid" in done
-    text = await shown(bought, f"/pages/tasks/{failed}")
-    assert "lost stake" in text
-    assert "kitty of what nobody claims" in text
-
-
-async def test_who_must_act_is_told_with_the_line_to_type(market):
-    market.chain.create_category(1, "Blink", 1)  # a task of it can be claimed after ten seconds
-    for owner in (POOL_OWNER, BUYER):
-        market.chain.deposit(owner.address, 10**12)
-    await market.mine()
-    orders = app_order(), pool_order(category=1), request_order(category=1)
-    for order in orders:
-        await market.published(order)
-    deal = market.match(*orders, 1)
-    await market.mine()
-    task = market.chain.initialize(deal, 0)
-    for _ in range(11):
-        await market.mine()
-    text = await shown(market, f"/pages/tasks/{task}")
-    assert f"<code>poolhand task claim {task}</code>" in text
-    assert "`" not in text.split("<main", 1)[1]
-
-
-async def test_a_deal_tells_category_and_trust_in_words(bought):
-    text = await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
-    assert "0 · XS" in text
-    assert "each task computes up to 5 min" in text
-    assert "the word of one worker" in text
-
-
-async def test_an_account_shows_stake_locks_and_earnings_with_a_plot(bought):
-    text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
-    assert "0.75 RLC" in text
-    assert '<rect class="earned"' in text
-    assert f'href="/pages/tasks/{bought.task}"' in text
-    buyer = await shown(bought, f"/pages/accounts/{BUYER.address}")
-    assert "requester" in buyer  # one task is open, and locks its price
-    assert "1.500000005 RLC" in buyer
-    nobody = await shown(bought, "/pages/accounts/0x" + "00" * 19 + "99")
-    assert "nothing by tasks" in nobody
-
-
-async def test_sums_of_a_long_past_are_told_to_be_of_its_newest_part(bought):
-    whole = await shown(bought, f"/pages/accounts/{STRANGER.address}")
-    assert '<dd>0.75 RLC</dd><dd class="faint">by tasks</dd>' in whole
-    for _ in range(MOST_EARNINGS):
-        bought.chain.pay(STRANGER.address, 10**9, bought.task)
-    await bought.mine()
-    text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
-    assert '<dd>2,000 RLC</dd><dd class="faint">by tasks, since 2023-11-14</dd>' in text
-
-
-async def test_an_account_can_be_looked_at_while_the_chain_is_out_of_reach(bought):
-    bought.chain.outage = True
-    text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
-    assert "the chain is out of reach" in text
-    assert "0.75 RLC" in text
-
-
-async def test_pools_can_be_looked_at_while_the_chain_is_out_of_reach(bought):
-    bought.chain.outage = True
-    listed = await shown(bought, "/pages/pools")
-    page = await shown(bought, f"/pages/pools/{POOL}")
-    assert '"Workers get">–</td>' in listed
-    assert "<dt>Workers get</dt><dd>–</dd>" in page
-    assert "a share of the price" in page
-
-
-async def test_a_pool_tells_price_success_time_and_the_line_by_which_to_join(bought):
-    for path in ("/pages/pools", f"/pages/pools/{POOL}"):
-        text = await shown(bought, path)
-        for words in ("Barn", "1.5 RLC", "100 %", "3 s", "99 %"):
-            assert words in text, words
-    assert f"poolhand worker start --core-url URL --pool-address {POOL}" in text
-    assert "not registered here" in text
-
-
-PROFILE = PoolProfile(POOL, POOL_OWNER.address, "The lab", "In a\nbarn", "", "http://r.test")
-LIVE = LivePool(
-    version="0.1.0", workers=3, slots=8, busy=5, open_tasks=41, prices={}, highest_trust=7
-)
-ANSWERS = partial(pools.answered, live=LIVE.model_dump_json())
-
-
-async def registered(market, url, note=None):
-    """Register the pool at a URL; ``note`` is what came of asking it."""
-    now = market.clock[0]
-    await market.database.write(partial(pools.put, profile=replace(PROFILE, url=url), now=now))
-    if note is not None:
-        await market.database.write(partial(note, workerpool=POOL, now=now))
-
-
-async def test_a_registered_pool_tells_its_load_and_is_joined_at_its_own_url(bought):
-    await registered(bought, "https://lab.example", ANSWERS)
-    listed = await shown(bought, "/pages/pools")
-    page = await shown(bought, f"/pages/pools/{POOL}")
-    for words in ("The lab", "answers", "5 of 8", ">41<", "14 Nov 2023"):
-        assert words in listed, words
-        assert words in page, words
-    assert f"poolhand worker start --core-url https://lab.example --pool-address {POOL}" in page
-    assert "In a\nbarn" in page
-
-
-async def test_a_pool_that_does_not_answer_is_shown_as_unreachable_with_the_reason(bought):
-    await registered(bought, "https://lab.example", partial(pools.failed, trouble="no route <b>"))
-    assert "unreachable" in await shown(bought, "/pages/pools")
-    page = await shown(bought, f"/pages/pools/{POOL}")
-    assert "does not answer at https://lab.example: no route &lt;b&gt;" in page
-
-
-async def test_a_pool_that_was_not_seen_for_a_minute_is_unreachable(bought):
-    await registered(bought, "https://lab.example", ANSWERS)
-    bought.clock[0] += FRESH
-    page = await shown(bought, f"/pages/pools/{POOL}")
-    assert "unreachable" in page
-    assert "not seen for a minute" in page
-    assert "5 of 8" in page, "what it told last stays"
-
-
-async def test_a_url_in_a_line_to_be_pasted_is_one_word_to_a_shell(bought):
-    url = "https://lab.example/$(touch${IFS}x);`id`'|\"&"
-    await registered(bought, url)
-    page = unescape(await shown(bought, f"/pages/pools/{POOL}"))
-    line = page.split('<pre class="text">', 1)[1].split("</pre>", 1)[0]
-    told = ["poolhand", "worker", "start", "--core-url", url, "--pool-address", str(POOL)]
-    assert shlex.split(line)[: len(told)] == told
-    assert shlex.split(line)[len(told) :] == ["--hub", str(HUB), "--rpc", "RPC"]
-
-
-async def test_pools_that_answer_lead_the_list(bought):
-    newer = Address(b"\xb2" * 20)
-    bought.chain.register(OrderSort.WORKERPOOL, newer, POOL_OWNER.address)
-    await bought.mine()
-
-    async def places():
-        text = await shown(bought, "/pages/pools")
-        return text.index(f"pool-{newer}"), text.index(f"pool-{POOL}")
-
-    later, earlier = await places()
-    assert later < earlier
-    await registered(bought, "https://lab.example", partial(pools.answered, live=""))
-    later, earlier = await places()
-    assert earlier < later
 
 
 async def test_a_search_leads_to_whatever_has_the_name(bought):

@@ -9,8 +9,8 @@ import httpx
 import market_world as world
 import pytest
 from browser import ServedMarket, chromium
+from page_world import ANSWERS, HOSTILE, registered
 from playwright.sync_api import sync_playwright
-from test_market_pages import ANSWERS, HOSTILE, registered
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE, Package, keep
 from poolhand.domain.units import NanoRlc

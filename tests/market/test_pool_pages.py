@@ -1,0 +1,92 @@
+"""Pages of pools: load, price, whether they answer, and the line by which to join."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from html import unescape
+
+from market_world import (
+    HUB,
+    POOL,
+    POOL_OWNER,
+)
+from page_world import ANSWERS, bought, database_url, registered, shown
+
+from poolhand.domain.ids import Address
+from poolhand.domain.market.profiles import FRESH
+from poolhand.domain.market_events import OrderSort
+from poolhand.store.market import pools
+
+__all__ = ["bought", "database_url"]
+
+
+async def test_pools_can_be_looked_at_while_the_chain_is_out_of_reach(bought):
+    bought.chain.outage = True
+    listed = await shown(bought, "/pages/pools")
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    assert '"Workers get">–</td>' in listed
+    assert "<dt>Workers get</dt><dd>–</dd>" in page
+    assert "a share of the price" in page
+
+
+async def test_a_pool_tells_price_success_time_and_the_line_by_which_to_join(bought):
+    for path in ("/pages/pools", f"/pages/pools/{POOL}"):
+        text = await shown(bought, path)
+        for words in ("Barn", "1.5 RLC", "100 %", "3 s", "99 %"):
+            assert words in text, words
+    assert f"poolhand worker start --core-url URL --pool-address {POOL}" in text
+    assert "not registered here" in text
+
+
+async def test_a_registered_pool_tells_its_load_and_is_joined_at_its_own_url(bought):
+    await registered(bought, "https://lab.example", ANSWERS)
+    listed = await shown(bought, "/pages/pools")
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    for words in ("The lab", "answers", "5 of 8", ">41<", "14 Nov 2023"):
+        assert words in listed, words
+        assert words in page, words
+    assert f"poolhand worker start --core-url https://lab.example --pool-address {POOL}" in page
+    assert "In a\nbarn" in page
+
+
+async def test_a_pool_that_does_not_answer_is_shown_as_unreachable_with_the_reason(bought):
+    await registered(bought, "https://lab.example", partial(pools.failed, trouble="no route <b>"))
+    assert "unreachable" in await shown(bought, "/pages/pools")
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    assert "does not answer at https://lab.example: no route &lt;b&gt;" in page
+
+
+async def test_a_pool_that_was_not_seen_for_a_minute_is_unreachable(bought):
+    await registered(bought, "https://lab.example", ANSWERS)
+    bought.clock[0] += FRESH
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    assert "unreachable" in page
+    assert "not seen for a minute" in page
+    assert "5 of 8" in page, "what it told last stays"
+
+
+async def test_a_url_in_a_line_to_be_pasted_is_one_word_to_a_shell(bought):
+    url = "https://lab.example/$(touch${IFS}x);`id`'|\"&"
+    await registered(bought, url)
+    page = unescape(await shown(bought, f"/pages/pools/{POOL}"))
+    line = page.split('<pre class="text">', 1)[1].split("</pre>", 1)[0]
+    told = ["poolhand", "worker", "start", "--core-url", url, "--pool-address", str(POOL)]
+    assert shlex.split(line)[: len(told)] == told
+    assert shlex.split(line)[len(told) :] == ["--hub", str(HUB), "--rpc", "RPC"]
+
+
+async def test_pools_that_answer_lead_the_list(bought):
+    newer = Address(b"\xb2" * 20)
+    bought.chain.register(OrderSort.WORKERPOOL, newer, POOL_OWNER.address)
+    await bought.mine()
+
+    async def places():
+        text = await shown(bought, "/pages/pools")
+        return text.index(f"pool-{newer}"), text.index(f"pool-{POOL}")
+
+    later, earlier = await places()
+    assert later < earlier
+    await registered(bought, "https://lab.example", partial(pools.answered, live=""))
+    later, earlier = await places()
+    assert earlier < later
