@@ -296,6 +296,13 @@ def test_no_devnet_is_told_with_what_to_do(cli, monkeypatch):
     told = cli("account", "show", "--json").error
     assert told["code"] == "no-devnet"
     assert "in the folder of one that runs" in told["message"]
+    assert "--chain" in told["message"]
+
+
+def test_a_verb_that_takes_no_chain_does_not_advise_to_name_one(cli, monkeypatch):
+    monkeypatch.setenv("POOLHAND_HOME", "/nonexistent")
+    ran = cli("devnet", "info")
+    assert (ran.code, "poolhand devnet up" in ran.err, "--chain" in ran.err) == (2, True, False)
 
 
 def test_a_chain_that_is_named_needs_no_devnet(cli, monkeypatch):

@@ -41,10 +41,10 @@ DEVNET_IMAGES: Final = "devnet/"
 """How names of images in the devnet's registry begin, wherever it listens today."""
 PIPE_WIDTH: Final = 100_000
 """Columns of what is read by a program or a file: nothing is wrapped there."""
-
-
 CHAIN_FLAGS: Final = ("chain", "rpc", "hub")
 """Flags that name a chain."""
+OTHER_CHAIN: Final = "name another chain with --chain, or with --rpc and --hub"
+"""What may be done instead of starting a devnet, by verbs that take a chain."""
 
 
 class UnknownAccount(Refused):
@@ -103,8 +103,12 @@ class CommandRun:
         """
         if self.flags.get("as_") and not any(self.flags.get(each) for each in CHAIN_FLAGS):
             return DevnetInfo.read(devnet_home())
-        named = self.found["chain"] or self.found["rpc"] or self.found["hub"]
-        return None if named else DevnetInfo.read(devnet_home())
+        if self.found["chain"] or self.found["rpc"] or self.found["hub"]:
+            return None
+        try:
+            return DevnetInfo.read(devnet_home())
+        except NoDevnet as fault:
+            raise NoDevnet(devnet_home(), OTHER_CHAIN) from fault
 
     @property
     def account(self) -> DevnetAccount | None:

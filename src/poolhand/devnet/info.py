@@ -18,14 +18,12 @@ PROGRAMS_FILE: Final = "programs.json"
 
 
 class NoDevnet(Refused):
-    """No devnet runs from this folder."""
+    """No devnet runs from this folder; ``instead`` is what else may be done, if anything."""
 
-    def __init__(self, home: Path) -> None:
-        super().__init__(
-            f"no devnet runs in {home}: start one with `poolhand devnet up --detach`, type this in "
-            "the folder of one that runs, or name another chain with --chain, or with --rpc and "
-            "--hub"
-        )
+    def __init__(self, home: Path, instead: str = "") -> None:
+        ways = ["start one with `poolhand devnet up --detach`"]
+        ways += ["type this in the folder of one that runs", *filter(None, [instead])]
+        super().__init__(f"no devnet runs in {home}: {', '.join(ways[:-1])}, or {ways[-1]}")
 
 
 @dataclass(frozen=True, slots=True)
