@@ -168,6 +168,12 @@ async def test_a_service_shows_its_endpoints_on_a_page_that_loads_nothing():
         assert html.escape(path) in answer.text
 
 
+async def test_a_slash_too_many_leads_to_the_path_and_to_no_name_that_was_guessed():
+    async with client() as service:
+        answer = await service.get("/echo/", params={"q": "a b"}, headers={"host": "127.0.0.1"})
+    assert (answer.status_code, answer.headers["location"]) == (307, "/echo?q=a+b")
+
+
 @pytest.mark.case("N5")
 def test_no_page_of_ours_names_a_place_to_load_from():
     sources = Path(poolhand.__file__).parent

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse
@@ -40,6 +41,8 @@ MAX_MESSAGE: Final = 2_000
 """Characters of an error's message; it may quote what was asked."""
 RETRY_AFTER: Final = "5"
 """Seconds that a client of an unavailable service is asked to wait."""
+_ELSEWHERE: Final = 307
+"""How the framework sends a client from ``/x/`` to ``/x``, and only that."""
 
 FAULTS: Final[dict[int | str, dict[str, Any]]] = {
     "default": {"model": ServiceFault, "description": "What keeps it from being done."}
@@ -108,6 +111,7 @@ def application(
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(ClientDisconnect, _tell_gone)
     app.add_exception_handler(Exception, _tell_crash)
+    app.add_middleware(RedirectsByPath)
     app.add_middleware(BodyLimit, most=max_body)
     app.add_middleware(HostGuard, hosts=hosts)
     return app
@@ -203,6 +207,28 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+class RedirectsByPath:
+    """Leads a client from ``/x/`` to ``/x`` by the path alone.
+
+    The framework tells a whole address, with the name and scheme of what is behind a proxy.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def led(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == _ELSEWHERE:
+                headers = MutableHeaders(scope=message)
+                _, _, path, query, _ = urlsplit(headers["location"])
+                headers["location"] = "/" + path.lstrip("/") + (f"?{query}" if query else "")
+            await send(message)
+
+        await self._app(scope, receive, led)
 
 
 class HostGuard:
