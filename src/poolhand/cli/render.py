@@ -174,7 +174,7 @@ def _stage_members(each: TaskMoment) -> dict[str, Any]:
 
 
 def _replicate_members(each: ReplicateNews) -> dict[str, Any]:
-    from poolhand.requester.causes import telling
+    from poolhand.wire.pool_causes import telling
 
     row, cause = telling(each)
     return {

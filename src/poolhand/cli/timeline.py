@@ -116,7 +116,7 @@ def _end(each: ReplicateNews, known: set[Any] | None) -> Iterator[RenderableType
     """Say why a replicate is where it is, who must act and how, and what decided its end."""
     if each.status is Status.COMPLETED:
         return
-    from poolhand.requester.causes import telling
+    from poolhand.wire.pool_causes import telling
 
     row, cause = telling(each)
     ended = each.status in FINAL or each.status in FAILURES

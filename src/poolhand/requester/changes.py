@@ -55,7 +55,7 @@ class Changes:
     def _bad_news(self, task: TaskProgress) -> Iterator[Change]:
         for cause in causes(task):
             for worker in cause.workers:
-                why = f"task {task.index}: worker {worker} {cause.status}: {cause.why}"
+                why = f"task {task.index}: worker {worker.short} {cause.status}: {cause.why}"
                 line = shown(f"{why} (next: {cause.acts}: {cause.next_step})")
                 yield Change(task, line, is_bad=True)
         if task.nobody_left:
