@@ -31,6 +31,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.keys.wallet import Wallet
 from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.market.pool_register import PoolRegister
 from poolhand.ports.chain import HubFacts
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.market import MarketSettings
@@ -105,6 +106,20 @@ def refused(answer: httpx.Response, status: int, text: str) -> None:
     assert answer.json() == {"ok": False, "error": text}
 
 
+class PoolsLine(httpx.AsyncBaseTransport):
+    """The way from the market to pools: what each answers, by path."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers: dict[str, Any] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(str(request.url))
+        if request.url.path not in self.answers:
+            raise httpx.ConnectError("nobody there", request=request)
+        return httpx.Response(200, json=self.answers[request.url.path])
+
+
 @dataclass
 class Market:
     """A market, the chain under it, and a client."""
@@ -113,6 +128,8 @@ class Market:
     http: httpx.AsyncClient
     follower: Any
     database: MarketDatabase
+    register: PoolRegister
+    pools: PoolsLine
     clock: list[int] = field(default_factory=lambda: [1_700_000_000_000])
 
     async def get(self, path: str, **asked: Any) -> httpx.Response:
@@ -221,11 +238,14 @@ async def a_market(url: str, chain: FakeMarketChain | None = None, **changes: An
     try:
         database.claim(CHAIN_ID, HUB)
         world = MarketWorld(chain, FACTS, chain, now=lambda: clock[0], entropy=SeededEntropy(7))
-        app, follower = assemble(world, database, settings_of(**changes))
+        pools = PoolsLine()
+        outside = httpx.AsyncClient(transport=pools)
+        register = PoolRegister(chain, FACTS, database, outside, world.now)
+        app, follower = assemble(world, database, settings_of(**changes), register)
         await follower.open()
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://market") as http:
-            yield Market(chain, http, follower, database, clock)
+            yield Market(chain, http, follower, database, register, pools, clock)
     finally:
         database.close()
 

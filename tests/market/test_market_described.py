@@ -51,6 +51,7 @@ def market(tmp_path_factory):
                 "dealid": str(deal.deal_id)
             }
             there["/tasks/{taskid}"] = {"taskid": str(task)}
+            there["/tasks/{taskid}/pool"] = {"taskid": str(task)}
             there["/search"] = {"q": str(task)}
             yield market.http._transport.app
 

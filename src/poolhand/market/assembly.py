@@ -102,9 +102,9 @@ def assemble(
     )
     register = register or pool_register(world, database, settings)
     routes = (
-        pool_routes(parts, register),
+        pool_routes(parts, register), task_routes(parts, register.words),
         order_routes(parts), deal_routes(parts), about_routes(parts), overview_routes(parts),
-        task_routes(parts), account_routes(parts), registry_routes(parts, world.now),
+        account_routes(parts), registry_routes(parts, world.now),
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)

@@ -78,8 +78,8 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
                     ready(url)
 
             following = follow(follower, watcher.heads(), SystemClock())
-            asking = register.keep_asking(SystemClock())
-            await first_of(serve_on(app, listener, announce), following, asking)
+            asking = register.keep_asking(SystemClock()), register.words.keep_asking()
+            await first_of(serve_on(app, listener, announce), following, *asking)
 
 
 async def match(settings: MatcherSettings, ready: Callable[[str], None] | None = None) -> None:

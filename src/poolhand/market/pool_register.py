@@ -17,6 +17,7 @@ import structlog
 from poolhand.domain.errors import EndsProgram, PoolhandError, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import NotOwnPool, PoolProfile, checked_profile
+from poolhand.market.pool_words import PoolWords
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.clock import Clock
@@ -46,7 +47,7 @@ class OtherPoolThere(Unavailable):
 
 
 class PoolRegister:
-    """The pools.
+    """The pools; ``words`` are theirs, of single tasks.
 
     Args:
         chain: Tells who owns a pool.
@@ -69,6 +70,7 @@ class PoolRegister:
         self._boundary = boundary or FaultBoundary()
         self._chain, self._facts, self._database = chain, facts, database
         self._http, self.now = http, now
+        self.words = PoolWords(http, now, self._boundary)
 
     async def register(self, profile: PoolProfile) -> pools.PoolRow:
         """Take what a pool's owner says of it.

@@ -37,7 +37,7 @@ class SoughtPool(PoolClient):
     remedy = "its owner must start it, or correct the URL in the market and on chain"
 
     def __init__(self, http: httpx.AsyncClient, url: str, wanted: Address, facts: HubFacts) -> None:
-        super().__init__(http, url)
+        super().__init__(http, url, FIRST)
         self._wanted, self._facts, self._known = wanted, facts, False
 
     async def config(self) -> PoolConfig:
@@ -49,13 +49,13 @@ class SoughtPool(PoolClient):
                 f"the workerpool at {self.url} is {found.workerpool}, not {self._wanted} as is "
                 "said: its owner must correct the URL in the market and on chain"
             )
-        self._known = True
+        self._known, self._caps = True, CAPS
         return found
 
-    async def _ask(self, method: str, path: str, caps: Caps = CAPS, **request: Any) -> Any:
+    async def _ask(self, method: str, path: str, **request: Any) -> Any:
         if path != CONFIG_PATH and not self._known:
             await self.config()
-        return await super()._ask(method, path, caps if self._known else FIRST, **request)
+        return await super()._ask(method, path, **request)
 
 
 def demand_same_hub(config: PoolConfig, facts: HubFacts, url: str, remedy: str) -> None:

@@ -67,13 +67,14 @@ class PoolClient:
     Args:
         http: Whose timeouts and connections are used.
         url: Of the pool, ``http://host:port``.
+        caps: What one answer may cost.
     """
 
     remedy: ClassVar[str] = "check --pool-url, or wait until its owner has started it"
     """Who must do what where nobody answers."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
-        self._http, self.url = http, url.rstrip("/")
+    def __init__(self, http: httpx.AsyncClient, url: str, caps: Caps = CAPS) -> None:
+        self._http, self.url, self._caps = http, url.rstrip("/"), caps
 
     async def config(self) -> PoolConfig:
         """Return which pool this is."""
@@ -167,9 +168,9 @@ class PoolClient:
     async def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         return await self._ask("GET", path, params=asked)
 
-    async def _ask(self, method: str, path: str, caps: Caps = CAPS, **request: Any) -> Any:
+    async def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
-            answer = await ask(self._http, method, self.url + path, caps, **request)
+            answer = await ask(self._http, method, self.url + path, self._caps, **request)
         except NoAnswer as fault:
             raise PoolDown(
                 f"the workerpool at {self.url} does not answer ({fault}): {self.remedy}"

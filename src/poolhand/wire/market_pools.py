@@ -1,4 +1,4 @@
-"""Pools in a market: what their owners say of them, and what they answered last.
+"""Pools in a market: what their owners say of them, and what they answered last of them and tasks.
 
 Member names are spelled as the market's others. Amounts are nRLC, durations seconds, moments ISO
 8601 in UTC; null is what the pool does not tell.
@@ -7,7 +7,7 @@ Member names are spelled as the market's others. Amounts are nRLC, durations sec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,9 +15,17 @@ from pydantic.alias_generators import to_camel
 from poolhand.domain.market.book import SAFE
 from poolhand.domain.units import NanoRlc
 from poolhand.wire.json_models import JsonAddress, Sentence, Told, Words
+from poolhand.wire.pool_causes import causes_of
+
+if TYPE_CHECKING:
+    from poolhand.wire.pool_api import TaskNews
 
 MOST_PRICES: Final = 100
 """Categories of which a pool tells a price: more are no pool's."""
+MOST_CAUSES: Final = 10
+"""Different causes of one task's failures that are told."""
+MOST_NAMED: Final = 10
+"""Workers that are named of one cause; all are counted."""
 Count: TypeAlias = Annotated[int, Field(ge=0, le=SAFE)]
 """A number that JavaScript writes exactly."""
 Price: TypeAlias = Annotated[NanoRlc, Field(ge=0, le=SAFE)]
@@ -100,6 +108,66 @@ class PoolRegistration(_Camel):
     description: str = ""
     url: str = Field(description="of the pool's public API")
     results_url: str
+
+
+class FailureCause(_Camel):
+    """Why ``workers`` of a pool did not do a task, the first of them ``named``; who must act, how.
+
+    ``status`` is the one that tells.
+    """
+
+    workers: int
+    named: tuple[JsonAddress, ...]
+    status: Words
+    why: Sentence
+    acts: Words
+    next_step: Sentence
+
+
+class PoolSays(_Camel):
+    """What a pool says of a task: its own words, which the chain does not bear out.
+
+    ``obstacle`` is why no worker that is there can go on with it, null where one can; ``trouble``
+    is what the work on it raised and nobody expected.
+    """
+
+    meaning: Sentence
+    obstacle: Sentence | None
+    trouble: Sentence | None
+    causes: tuple[FailureCause, ...]
+
+
+def pool_says(news: TaskNews) -> PoolSays:
+    """Return what of a pool's answer is told to everybody, bounded whatever it answered."""
+    return PoolSays(
+        meaning=news.meaning,
+        obstacle=news.obstacle,
+        trouble=news.trouble,
+        causes=tuple(
+            FailureCause(
+                workers=len(each.workers),
+                named=each.workers[:MOST_NAMED],
+                status=each.status,
+                why=each.why,
+                acts=each.acts,
+                next_step=each.next_step,
+            )
+            for each in causes_of(news.replicates)[:MOST_CAUSES]
+        ),
+    )
+
+
+class PoolSaysAnswer(_Camel):
+    """``GET /tasks/{taskid}/pool``: ``seen`` is when it said so, ``trouble`` why it says nothing.
+
+    All are null while the pool is asked for the first time: ask again in a second.
+    """
+
+    ok: bool = True
+    taskid: str
+    seen: str | None = None
+    trouble: Sentence | None = None
+    says: PoolSays | None = None
 
 
 class PoolAddress(_Camel):

@@ -1,11 +1,14 @@
-"""Tasks, as the chain tells them: those of a deal, and one with all that happened to it."""
+"""Tasks, as the chain tells them: those of a deal, and one with all that happened to it.
+
+What only its pool knows of a task that is not done is told apart, as the pool's word.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -16,39 +19,50 @@ from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.market.filters import Slice
 from poolhand.domain.market.refusals import NotInMarket
-from poolhand.domain.market.task_story import StakeStep, TaskStep, TaskStory, task_story
+from poolhand.domain.market.task_story import (
+    StakeStep,
+    TaskStanding,
+    TaskStep,
+    TaskStory,
+    task_story,
+)
 from poolhand.domain.result_link import link_location
 from poolhand.domain.text import shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
+from poolhand.market.pool_words import PoolWord, PoolWords
 from poolhand.store.market import history, looks, pools
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.deals import find_deal
+from poolhand.store.market.pools import PoolRow
 from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import DealTasks, TaskAnswer
+from poolhand.wire.market_pools import PoolSaysAnswer
 from poolhand.wire.market_queries import CHAIN_ID, PAGING
 
 MOST_LINK = 2_048
 """Characters of a result's place that are told."""
+_DONE: Final = (TaskStanding.COMPLETED, TaskStanding.CLAIMED)
 
 
-def task_routes(parts: MarketParts) -> APIRouter:
-    """Return the routes."""
-    router, route = service_router(), TaskRoutes(parts)
+def task_routes(parts: MarketParts, words: PoolWords) -> APIRouter:
+    """Return the routes; ``words`` are what pools say of tasks."""
+    router, route = service_router(), TaskRoutes(parts, words)
     add_route(router, "/deals/{dealid}/tasks", route.of_deal, DealTasks, (CHAIN_ID, *PAGING))
     add_route(router, "/tasks/{taskid}", route.task, TaskAnswer, (CHAIN_ID,))
+    add_route(router, "/tasks/{taskid}/pool", route.pool, PoolSaysAnswer, (CHAIN_ID,))
     return router
 
 
 class TaskRoutes:
     """The handlers."""
 
-    def __init__(self, parts: MarketParts) -> None:
-        self._parts = parts
+    def __init__(self, parts: MarketParts, words: PoolWords) -> None:
+        self._parts, self._words = parts, words
 
     async def of_deal(self, request: Request) -> Response:
         """List the tasks of a deal by number, and how each stands on chain."""
@@ -69,6 +83,29 @@ class TaskRoutes:
         name = forms.word(TaskId, "taskid", request.path_params["taskid"])
         work = partial(_read_task, name=name, now=self._now())
         return good(await self._parts.database.read(work))
+
+    async def pool(self, request: Request) -> Response:
+        """Tell what its pool says of a task that is not done: why workers failed, who must act.
+
+        These are the pool's words: the chain does not bear them out. Nobody waits for a pool: what
+        it said last is told, at most once in some seconds it is asked anew.
+        """
+        self._parts.asked(request)
+        name = forms.word(TaskId, "taskid", request.path_params["taskid"])
+        work = partial(_read_pool, name=name, now=self._now())
+        standing, row = await self._parts.database.read(work)
+        word = self._word(name, standing, row)
+        told = PoolSaysAnswer(taskid=str(name)) if word is None else _said(name, word)
+        return good(told.model_dump(mode="json"))
+
+    def _word(self, name: TaskId, standing: TaskStanding, row: PoolRow | None) -> PoolWord | None:
+        if standing in _DONE:
+            return PoolWord(None, trouble=f"the task is {standing}: the chain tells how it ended")
+        if row is None:
+            return PoolWord(None, trouble="the task's pool is not registered here")
+        if row.trouble:
+            return PoolWord(row.seen, trouble=row.trouble)
+        return self._words.of(name, row.profile.url)
 
     def _now(self) -> UnixSeconds:
         at = self._parts.follower.at
@@ -97,13 +134,35 @@ def _read_tasks(
     return rows, size
 
 
-def _read_task(connection: BookConnection, name: TaskId, now: UnixSeconds) -> dict[str, Any]:
+def _said(name: TaskId, word: PoolWord) -> PoolSaysAnswer:
+    return PoolSaysAnswer(
+        taskid=str(name),
+        seen=None if word.at is None else iso_moment(word.at),
+        trouble=word.trouble or None,
+        says=word.says,
+    )
+
+
+def _read_pool(
+    connection: BookConnection, name: TaskId, now: UnixSeconds
+) -> tuple[TaskStanding, PoolRow | None]:
+    deal, _, story = _read_story(connection, name, now)
+    return story.standing, _pool(connection, deal)
+
+
+def _read_story(
+    connection: BookConnection, name: TaskId, now: UnixSeconds
+) -> tuple[dict[str, Any], Sequence[TaskStep], TaskStory]:
     deals = history.deals_of_tasks(connection, [name])
     if name not in deals:
         raise NotInMarket("task")
     deal, category = _deal(connection, deals[name])
     steps = history.steps_of(connection, [name])[name]
-    story = task_story(name, steps, UnixSeconds(deal["startTime"]), category, now)
+    return deal, steps, task_story(name, steps, UnixSeconds(deal["startTime"]), category, now)
+
+
+def _read_task(connection: BookConnection, name: TaskId, now: UnixSeconds) -> dict[str, Any]:
+    deal, steps, story = _read_story(connection, name, now)
     link = link_location(history.results_of(connection, name))
     return {
         "taskid": str(name),
@@ -117,7 +176,7 @@ def _read_task(connection: BookConnection, name: TaskId, now: UnixSeconds) -> di
         "result": shown(link, MOST_LINK) or None,
         "workers": [_worker(each) for each in story.workers],
         "steps": list(_timeline(deal, steps)),
-        "poolUrl": _pool_url(connection, deal),
+        "poolUrl": None if (row := _pool(connection, deal)) is None else row.profile.url,
         "payments": [_payment(each) for each in history.payments_of(connection, name)],
         "deal": deal,
     }
@@ -133,9 +192,8 @@ def _deal(connection: BookConnection, name: DealId) -> tuple[dict[str, Any], Cat
     return deal, category
 
 
-def _pool_url(connection: BookConnection, deal: Mapping[str, Any]) -> str | None:
-    found = pools.find(connection, Address.parse(deal["workerpool"]["pointer"]))
-    return None if found is None else found.profile.url
+def _pool(connection: BookConnection, deal: Mapping[str, Any]) -> PoolRow | None:
+    return pools.find(connection, Address.parse(deal["workerpool"]["pointer"]))
 
 
 MOST_NUMBERS = 10_000

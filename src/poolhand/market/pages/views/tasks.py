@@ -28,9 +28,16 @@ async def task(visit: Visit) -> Shown:
     deal = found["deal"]
     price = deal["app"]["price"] + deal["dataset"]["price"] + deal["workerpool"]["price"]
     money = [{**each, "words": _moved(each, found)} for each in found["payments"]]
-    told = {"lines": lines(found["steps"]), "money": money}
+    told = {"lines": lines(found["steps"]), "money": money, "pool": await _pool(visit, found)}
     facts = {"task": found, "deal": deal, "price": price, **told}
     return Shown("task.html", f"Task {name[:10]}…", facts)
+
+
+async def _pool(visit: Visit, task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the pool says of a task; None: nobody asks it, the chain tells how it ended."""
+    if task["status"] in ("completed", "claimed") or task["poolUrl"] is None:
+        return None
+    return await visit.ask(f"/tasks/{task['taskid']}/pool")
 
 
 def _moved(payment: Mapping[str, Any], task: Mapping[str, Any]) -> str:
