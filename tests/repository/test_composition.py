@@ -74,8 +74,8 @@ def test_a_late_assignment_is_found(line, named):
 # ------------------------------------------------------- where parts are made, and what they get
 
 PROGRAMS = (*APPS, "market")
-PUT_TOGETHER = ("main.py", "composition.py", "assembly.py")
-"""Modules in which a program's parts are made and joined, and nothing else is done."""
+PUT_TOGETHER = frozenset(("main", "composition", "assembly"))
+"""Modules and packages in which a program's parts are made and joined, and nothing else is done."""
 MOST_CARRIED = 5
 """Parts and ports that one record may carry; who needs more of them needs them by name."""
 MADE_ELSEWHERE = {
@@ -112,8 +112,17 @@ def classes(tree: Tree) -> Iterator[tuple[str, ast.ClassDef]]:
                 yield file, node
 
 
+def puts_together(file: str) -> bool:
+    return not PUT_TOGETHER.isdisjoint(Path(file).with_suffix("").parts)
+
+
 def is_record(made: ast.ClassDef) -> bool:
     return any("dataclass" in ast.unparse(each) for each in made.decorator_list)
+
+
+def is_group(file: str, made: ast.ClassDef) -> bool:
+    """Whether a record carries parts from one step of the putting together to the next."""
+    return "composition" in Path(file).with_suffix("").parts and is_record(made)
 
 
 def named(annotations: Iterable[ast.expr | None]) -> set[str]:
@@ -153,7 +162,7 @@ def made_elsewhere(tree: Tree) -> set[tuple[str, str]]:
     return {
         (file, node.func.id)
         for file, module in tree.items()
-        if file.partition("/")[0] in PROGRAMS and Path(file).name not in PUT_TOGETHER
+        if file.partition("/")[0] in PROGRAMS and not puts_together(file)
         for node in ast.walk(module)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         if known.get(node.func.id, file) != file
@@ -179,12 +188,13 @@ def handed_whole(tree: Tree) -> set[tuple[str, str]]:
     whole = {
         made.name
         for file, made in classes(tree)
-        if Path(file).name in PUT_TOGETHER and named(arguments(made) or ()) & ports(tree)
+        if is_group(file, made)
+        or (puts_together(file) and named(arguments(made) or ()) & ports(tree))
     }
     functions = [
         (file, node)
         for file, module in tree.items()
-        if file.partition("/")[0] in PROGRAMS and Path(file).name not in PUT_TOGETHER
+        if file.partition("/")[0] in PROGRAMS and not puts_together(file)
         for node in ast.walk(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
@@ -229,6 +239,11 @@ SMALL = {
         (
             "worker/composition.py",
             "class Whole:\n    def __init__(self, hub: Hub): ...\n",
+            handed_whole,
+        ),
+        (
+            "worker/composition/group.py",
+            "@dataclass(slots=True)\nclass Whole:\n    part: Part\n",
             handed_whole,
         ),
     ],

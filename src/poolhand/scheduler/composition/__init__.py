@@ -1,0 +1,216 @@
+"""The scheduler put together, over its ports: what wakes whom.
+
+::
+
+    chain ──events──> chain feed ──views──> engine ──effects──> transactions ────────────> chain
+                                            ▲   └────effects──> worker sessions ─messages─> workers
+                         placement ──plan───┘                    ▲
+                                            workers ──reports────┘
+
+Nothing is decided or done here. Parts are made here alone (ADR 0026), for the program, which gives
+them the world (``scheduler.main``), and for simulations. Each module makes one group, which lists
+its parts; a group stands on those before it:
+
+========================  ========================================================================
+``common``                tasks, workers and deals as they are known; the time; asking again
+``money``                 the owner's: coin for gas, RLC to lock
+``reputations``           who has proved what
+``sending``               transactions of tasks, and looking before and after
+``sessions``              workers: how they come, what is said to them
+``sale``                  what may be sold, at which price, in which markets
+``purchases``             those that the pool sends for requesters
+``deals``                 what was bought, and what is told of it
+``placing``               who is given what; when tasks are woken, checked and forgotten
+``feed``                  what the chain says, brought to whom it concerns
+``start``                 the order of a start
+========================  ========================================================================
+
+Listeners hear in the order in which they are made (ADR 0032): so the order of groups matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fastapi import APIRouter
+
+from poolhand.domain.deal import Deal
+from poolhand.domain.ids import Address, DealId
+from poolhand.domain.market.profiles import PoolProfile
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.ports.chain import Hub, PostingSender, Watcher
+from poolhand.ports.clock import Clock, Entropy
+from poolhand.ports.files import ResultsShelf
+from poolhand.ports.journal import EventLog
+from poolhand.ports.lead import UNFENCED, Fence
+from poolhand.ports.signer import Signer
+from poolhand.scheduler.api.core_tasks import NAME, CoreTasks, core_routes
+from poolhand.scheduler.api.deals import deal_routes, find_deal
+from poolhand.scheduler.api.drain import drain_routes
+from poolhand.scheduler.api.health import HealthTeller, health_routes
+from poolhand.scheduler.api.known_tasks import KnownTasks
+from poolhand.scheduler.api.orders import order_routes
+from poolhand.scheduler.api.purchases import purchase_routes
+from poolhand.scheduler.api.selling import pool_config, selling_routes
+from poolhand.scheduler.api.statuses import status_routes
+from poolhand.scheduler.api.summary import summary_routes
+from poolhand.scheduler.api.tasks import log_routes, task_routes
+from poolhand.scheduler.api.workers import worker_routes
+from poolhand.scheduler.composition.common import CommonParts
+from poolhand.scheduler.composition.deals import DealParts
+from poolhand.scheduler.composition.feed import chain_feed
+from poolhand.scheduler.composition.money import MoneyParts
+from poolhand.scheduler.composition.placing import PlacingParts
+from poolhand.scheduler.composition.purchases import PurchaseParts
+from poolhand.scheduler.composition.reputations import ReputationParts
+from poolhand.scheduler.composition.sale import SaleParts, market_sale
+from poolhand.scheduler.composition.sending import SendingParts
+from poolhand.scheduler.composition.sessions import SessionParts
+from poolhand.scheduler.composition.start import start_up
+from poolhand.scheduler.effects import Effects
+from poolhand.scheduler.market_stall import MarketStall
+from poolhand.settings.pool import PoolSettings
+from poolhand.transport.market_client import MarketClient
+from poolhand.transport.sign_ins import SignIns
+from poolhand.wire.messages import WorkerBound
+
+
+class Scheduler:
+    """One pool's scheduler: its parts, each whole when it is made; ``run`` owns what they start.
+
+    Args:
+        journal: Of tasks (the sender keeps its own).
+        owner: The pool owner's key and wallet.
+        shelf: The results service's word on what is stored; None believes workers (simulations).
+        tell: Replaces the sessions in simulations: hands a message to a worker, raises WorkerAway.
+        reputations: What workers, apps and requesters have proved; None forgets at a restart.
+        boundary: Takes what the work on one task raises and nobody expected.
+        fence: Asked before workers are told anything.
+        markets: Where the pool is for sale.
+        sale_log: What was signed for them; None forgets at a restart.
+        profile: What the pool says of itself there.
+        drain_log: Whether the pool drains; None forgets at a restart.
+        purchase_log: What was sent for requesters; None forgets at a restart.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        hub: Hub,
+        watcher: Watcher,
+        sender: PostingSender,
+        owner: Signer,
+        journal: EventLog,
+        clock: Clock,
+        entropy: Entropy,
+        shelf: ResultsShelf | None = None,
+        tell: Callable[[Address, WorkerBound], None] | None = None,
+        reputations: EventLog | None = None,
+        boundary: FaultBoundary | None = None,
+        fence: Fence = UNFENCED,
+        markets: Sequence[MarketClient] = (),
+        sale_log: EventLog | None = None,
+        profile: PoolProfile | None = None,
+        drain_log: EventLog | None = None,
+        purchase_log: EventLog | None = None,
+    ) -> None:
+        self._settings, self._facts, self._owner = settings, hub.facts, owner.address
+
+        # the groups, in the order in which their parts hear of a change
+        common = CommonParts.on(journal, clock, boundary)
+        money = MoneyParts.of(owner.address, settings, common, hub, sender, clock)
+        gas, domain = money.gas_budget, hub.facts.domain
+        proved = ReputationParts.on(reputations, settings, common, clock)
+        sending = SendingParts.of(settings, common, gas, hub, sender, clock)
+        sessions = SessionParts.of(
+            owner, settings, common, proved, hub, clock, entropy, fence, tell
+        )
+        sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
+        purchases = PurchaseParts.on(purchase_log, settings, common, gas, sale, sender, domain)
+        stalls = [
+            MarketStall(each, owner, settings.workerpool, clock, fence, profile) for each in markets
+        ]
+        shown = market_sale(
+            owner, settings, common, money, sale, stalls, hub, sender, entropy, fence, sale_log
+        )
+        bought = DealParts.of(settings, common, sale, shown, hub)
+        placing = PlacingParts.of(
+            settings, common, gas, proved, sending, sessions, bought.deals, clock, entropy, shelf
+        )
+        Effects(
+            common.engine,
+            sending.transactions,
+            placing.check_queue,
+            sessions.workers,
+            sessions.mail,
+        )
+        feed = chain_feed(settings, common, sending, bought, placing, hub, watcher)
+        self._start_up = start_up(
+            settings,
+            common,
+            money,
+            proved,
+            sending,
+            sessions,
+            sale,
+            purchases,
+            shown,
+            placing,
+            feed,
+            watcher,
+            clock,
+        )
+
+        # what the API shows, and whoever serves or simulates the pool takes by name
+        self.engine, self.settled, self.directory = common.engine, common.settled, common.directory
+        self.gas_budget, self.collateral = gas, money.collateral
+        self.deposits = money.deposits
+        self.memory, self.assessor = proved.memory, proved.assessor
+        self.open_tasks = proved.open_tasks
+        self.transactions = sending.transactions
+        self.sessions, self.workers, self.mail = sessions.sockets, sessions.workers, sessions.mail
+        self.accounts = sessions.accounts
+        self.preflight, self.pricing = sale.preflight, sale.pricing
+        self.purchases, self.sale = purchases.taking, shown
+        self.deals, self.drains, self._told = bought.deals, bought.drains, bought
+        self.placement, self.deadlines = placing.placement, placing.deadlines
+        self.check_queue, self.metrics = placing.check_queue, placing.metrics
+        self.chain_feed = feed
+        self._sign_ins = SignIns(NAME, hub.facts.chain_id, entropy, clock.now)
+
+    async def run(self, caught_up: Callable[[], None]) -> None:
+        """Serve until cancelled; ``caught_up`` is called once, when workers may be let in."""
+        await self._start_up.run(caught_up)
+
+    def api(self, url: str) -> tuple[APIRouter, ...]:
+        """Return what the public API shows, under an address of the pool."""
+        config = pool_config(self._settings, self._facts, self._owner, url)
+        known, told, logs = KnownTasks(self.engine, self.settled), self._told, self.workers.logs
+        return (
+            selling_routes(config, self.pricing),
+            purchase_routes(self.purchases),
+            order_routes(self.sale),
+            drain_routes(self.drains),
+            summary_routes(told.summary),
+            worker_routes(self.directory, self.engine.index, self.placement),
+            status_routes(),
+            task_routes(known, told.tasks, told.history),
+            log_routes(known, logs if self._settings.public_logs else None),
+            core_routes(CoreTasks(known, self._find_deal, logs, self._sign_ins, url)),
+            deal_routes(self.deals, self.settled, known),
+            health_routes(self._health().health, self.metrics.registry),
+        )
+
+    def _health(self) -> HealthTeller:
+        return HealthTeller(
+            self.chain_feed,
+            self.directory,
+            self.engine.index,
+            self.placement,
+            self.gas_budget,
+            self.collateral,
+            self.pricing,
+        )
+
+    async def _find_deal(self, name: DealId) -> Deal:
+        return await find_deal(self.deals, self.settled, name)

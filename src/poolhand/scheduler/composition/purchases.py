@@ -1,0 +1,66 @@
+"""Purchases that their requesters only sign: the pool sends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolhand.domain.eip712 import Domain
+from poolhand.domain.orders.matches_under_way import SendingQuota
+from poolhand.ports.chain import PostingSender
+from poolhand.ports.journal import EventLog
+from poolhand.scheduler.composition.common import CommonParts
+from poolhand.scheduler.composition.sale import SaleParts
+from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.scheduler.purchase_log import PurchaseLog
+from poolhand.scheduler.purchases_under_way import PurchasesUnderWay
+from poolhand.scheduler.signed_purchases import SignedPurchases
+from poolhand.settings.pool import PoolSettings
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseParts:
+    """Taking them, and following them to their deals.
+
+    Attributes:
+        under_way: Those that were sent, over restarts.
+        taking: Takes what is handed in, or says why not.
+    """
+
+    under_way: PurchasesUnderWay
+    taking: SignedPurchases
+
+    @classmethod
+    def on(
+        cls,
+        journal: EventLog | None,
+        settings: PoolSettings,
+        common: CommonParts,
+        gas_budget: GasBudget,
+        sale: SaleParts,
+        sender: PostingSender,
+        domain: Domain,
+    ) -> PurchaseParts:
+        """Make them, on the journal of purchases; None forgets at a restart."""
+        time = common.time
+        under_way = PurchasesUnderWay(
+            common.engine,
+            sender,
+            gas_budget,
+            SendingQuota(settings.purchases_per_hour, settings.all_purchases_per_hour),
+            PurchaseLog(journal),
+            common.retry,
+            time.now,
+        )
+        taking = SignedPurchases(
+            settings,
+            sender,
+            domain,
+            sale.reads,
+            sale.pricing,
+            sale.preflight,
+            gas_budget,
+            under_way,
+            time.now,
+            lambda: time.head,
+        )
+        return cls(under_way, taking)

@@ -1,0 +1,74 @@
+"""The order of a start: what each part does in each of its steps."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from poolhand.ports.chain import Watcher
+from poolhand.ports.clock import Clock
+from poolhand.scheduler.chain_feed import ChainFeed
+from poolhand.scheduler.composition.common import CommonParts
+from poolhand.scheduler.composition.money import MoneyParts
+from poolhand.scheduler.composition.placing import PlacingParts
+from poolhand.scheduler.composition.purchases import PurchaseParts
+from poolhand.scheduler.composition.reputations import ReputationParts
+from poolhand.scheduler.composition.sale import SaleParts
+from poolhand.scheduler.composition.sending import SendingParts
+from poolhand.scheduler.composition.sessions import SessionParts
+from poolhand.scheduler.market_sale import MarketSale
+from poolhand.scheduler.start_up import StartUp
+from poolhand.settings.pool import PoolSettings
+
+
+def start_up(
+    settings: PoolSettings,
+    common: CommonParts,
+    money: MoneyParts,
+    proved: ReputationParts,
+    sending: SendingParts,
+    sessions: SessionParts,
+    sale: SaleParts,
+    purchases: PurchaseParts,
+    markets: MarketSale,
+    placing: PlacingParts,
+    feed: ChainFeed,
+    watcher: Watcher,
+    clock: Clock,
+) -> StartUp:
+    """Return it; what runs for ever is begun in the order in which it stands here."""
+    return StartUp(
+        replay=(
+            common.engine.recover,
+            common.settled.recover,
+            markets.book.recover,
+            sale.drain.recover,
+            purchases.under_way.recover,
+        ),
+        catch_up=(feed.prepare, money.collateral.look, purchases.under_way.catch_up),
+        recover=(
+            proved.assessor.recover,
+            proved.open_tasks.recover,
+            placing.deadlines.recover,
+            placing.retiring.recover,
+        ),
+        keep=(
+            sending.looks.keep_looking,
+            sending.transactions.keep_sending,
+            purchases.under_way.keep_following,
+            purchases.under_way.keep_telling,
+            partial(feed.follow_events, settings.start_block),
+            feed.follow_heads,
+            partial(sessions.appraisal.keep_watch, watcher),
+            partial(money.gas_budget.keep_watch, watcher),
+            partial(money.collateral.keep_watch, watcher),
+            placing.check_queue.keep_checking,
+            sessions.appraisal.keep_reading_newcomers,
+            partial(sessions.sockets.run, sessions.workers),
+            placing.placement.keep_placing,
+            partial(placing.retiring.keep_watch, watcher),
+            partial(markets.keep, watcher),
+            partial(common.settled.keep_pruning, clock, settings.retention),
+            sessions.returns.wait,
+        ),
+        resume=(common.engine.resume, placing.placement.open),
+    )

@@ -1,0 +1,166 @@
+"""The worker put together, over its ports.
+
+Nothing is decided or done here. Parts are made here alone (ADR 0026), for the program, which gives
+them the world (``worker.main``), and for simulations. Each module makes one group, which lists its
+parts: ``chain`` reads, ``sandbox`` computes, ``stages`` carry out what a replicate's machine asks
+for, ``watches`` look at every block; what the worker says to its pool stands on all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.replicate.machine import Replicate, Report
+from poolhand.domain.signal import Signal
+from poolhand.domain.units import BlockNumber
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.ports.chain import Hub, TransactionSender, Watcher
+from poolhand.ports.clock import Clock
+from poolhand.ports.files import Fetcher, ResultsClient
+from poolhand.ports.journal import Journal
+from poolhand.ports.runtime import ContainerRuntime
+from poolhand.worker.allowed_places import AllowedPlaces
+from poolhand.worker.composition.chain import ChainParts
+from poolhand.worker.composition.sandbox import SandboxParts
+from poolhand.worker.composition.stages import all_stages
+from poolhand.worker.composition.watches import WatchParts
+from poolhand.worker.computations import Computations
+from poolhand.worker.deposit import Depositor
+from poolhand.worker.held_replicates import HeldReplicates
+from poolhand.worker.offers import OfferIntake, OfferTerms
+from poolhand.worker.parts import WorkerParts
+from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.reports import PoolLink, PoolReports
+from poolhand.worker.results_place import ResultsPlace
+from poolhand.worker.shell import ReplicateShell
+from poolhand.worker.standing import Hold
+from poolhand.worker.sweep import Sweep
+from poolhand.worker.task_rules import Rules
+from poolhand.worker.worker_wallet import WorkerWallet
+
+HONEST: Final = WorkerParts()
+
+
+class Worker:
+    """One worker: its parts, each whole when it is made.
+
+    Args:
+        address: Of its wallet.
+        pool: The workerpool that it works for.
+        name: What its containers' names begin with.
+        base: Where the folders of its tasks lie.
+        slots: Tasks that are computed at once.
+        rules: What the operator allows a task.
+        hub, watcher, sender: The chain, and the wallet's transactions.
+        runtime: The container engine.
+        fetcher: Brings data.
+        results: The results service, once it is known where that is.
+        place: Told where it is.
+        link: The session to the pool.
+        journal: Of the replicates.
+        clock: For everything.
+        tasks: Owns whatever runs.
+        boundary: Takes what the work on one task raises and nobody expected.
+        places: Where images may come from, and results go.
+        remembered: Computations whose durations are kept.
+        parts: What is put together in another way, by an adversary.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        pool: Address,
+        name: str,
+        base: Path,
+        slots: int,
+        rules: Rules,
+        *,
+        hub: Hub,
+        watcher: Watcher,
+        sender: TransactionSender,
+        runtime: ContainerRuntime,
+        fetcher: Fetcher,
+        results: Callable[[], Awaitable[ResultsClient]],
+        place: ResultsPlace,
+        link: PoolLink,
+        journal: Journal,
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+        boundary: FaultBoundary,
+        places: AllowedPlaces = AllowedPlaces(),
+        remembered: int = 1000,
+        parts: WorkerParts = HONEST,
+    ) -> None:
+        replicates = dict[TaskId, Replicate]()
+        told = Signal[[TaskId, Replicate, tuple[Report, ...]]]()
+        held_back = Signal[[Hold, str | None]]()
+        reports = PoolReports(parts.link(link))
+        self.computations = Computations(reports.logs, remembered, log_output=rules.log_output)
+
+        async def results_there() -> ResultsClient:
+            return parts.results(await results())
+
+        # what the stages work with, and the replicates that they carry on
+        chain = ChainParts.of(address, hub, watcher, clock)
+        sandbox = SandboxParts.of(address, name, base, rules, places, runtime, clock)
+        wallet = WorkerWallet(address, parts.sender(sender), replicates)
+        ended = self.computations.ended
+        self.stages = all_stages(
+            slots, rules, chain, sandbox, wallet, fetcher, results_there, watcher, clock, ended
+        )
+        runner = parts.stages(self.stages, address, hub, watcher, clock)
+        self.shell = ReplicateShell(
+            parts.journal(journal), runner, told, clock, tasks, boundary, replicates
+        )
+
+        # what the chain says of them, and the pool
+        watches = WatchParts.of(
+            address,
+            rules.claim_grace,
+            chain,
+            wallet,
+            sandbox.room,
+            self.shell,
+            hub,
+            watcher,
+            clock,
+            boundary,
+            held_back,
+        )
+        held = HeldReplicates(self.shell, watches.chain, sandbox.folders)
+        terms = OfferTerms(address, pool, slots)
+        offers = OfferIntake(terms, chain.briefs, held, reports, clock, boundary)
+        self.member = PoolMember(offers, held, reports, place, places, clock, boundary, tasks)
+        told.connect(self.member.tell)
+        held_back.connect(self.member.hold)
+        self.depositor = Depositor(wallet, chain.stake, watcher, watches.wallet.deposited)
+        self.sweep = Sweep(self.shell, sandbox.engine, sandbox.folders, boundary, tasks)
+
+        # what whoever serves or simulates the worker takes by name
+        self.retry, self.horizon = chain.retry, chain.horizon
+        self.briefs, self.views = chain.briefs, chain.views
+        self.engine, self.pull = sandbox.engine, sandbox.pull
+        self.folders, self.room = sandbox.folders, sandbox.room
+        self.wallet_watch, self.head_watch = watches.wallet, watches.heads
+        self._chain_watch, self._tasks = watches.chain, tasks
+        self._follow_events = partial(watches.chain.follow_events, watcher, pool)
+
+    def follow(self, first: BlockNumber) -> None:
+        """Look at all that is held, and from now on at what a block brings.
+
+        Args:
+            first: From which on events are followed: seen before the journal was read.
+        """
+        self._chain_watch.look_at_all()
+        for keep in (
+            self._chain_watch.keep_looking,
+            partial(self._follow_events, first),
+            self.head_watch.follow_heads,
+            self.head_watch.watch_for_heads,
+        ):
+            self._tasks.create_task(keep())
