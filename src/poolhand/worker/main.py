@@ -30,6 +30,8 @@ from poolhand.observe.groups import unwrapped
 from poolhand.observe.private import private_folder
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
+from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.runtime import ContainerRuntime, Limits
@@ -177,74 +179,107 @@ async def _attend(
     facts = PoolFacts(
         world.chain.facts.chain_id, world.chain.facts.hub, settings.pool, settings.pool_url
     )
-    clock, entropy = SystemClock(), SystemEntropy()
+    clock, entropy, place = SystemClock(), SystemEntropy(), ResultsPlace()
     async with asyncio.TaskGroup() as tasks:
+        claims = parts.claims(_capabilities(settings, Nonce(entropy.bytes(32))))
         client = SessionClient(
-            facts,
-            world.pool.owner,
-            world.wallet,
-            parts.claims(_capabilities(settings, Nonce(entropy.bytes(32)))),
-            clock,
-            entropy,
-            parts.rules,
+            facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
-        place, places = ResultsPlace(), AllowedPlaces.of(settings)
-
-        async def results() -> ResultsClient:
-            return HttpResults(await place.url(), world.wallet, facts, clock, places.rule)
-
-        worker = Worker(
-            world.wallet.address,
-            facts.workerpool,
-            f"poolhand-{settings.name}",
-            settings.base / "tasks",
-            settings.cpus,
-            _rules(settings),
-            hub=world.chain.hub,
-            watcher=world.chain.watcher,
-            sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
-            runtime=world.runtime,
-            fetcher=SafeFetcher(FetchRules(places.rule, settings.folders, settings.ipfs_gateways)),
-            results=results,
-            place=place,
-            link=client,
-            journal=Section(world.journal, "task"),
-            clock=clock,
-            tasks=tasks,
-            boundary=FaultBoundary(settings.base / FAULTS),
-            places=places,
-            remembered=settings.metrics_window,
-            parts=parts,
-        )
+        worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
         orders = Section(world.journal, "operator")
         control = Control(worker.member, orders, clock, _farewell(client))
-        head = await worker.retry.ask(world.chain.hub.head)
-        worker.shell.recover(sudden=life.begin())
-        tasks.create_task(life.keep_looking(clock))
-        control.recover()
-        await worker.sweep.once()
-        worker.follow(head.number)
+        await _take_up(world.chain.hub, worker, control, life, clock, tasks)
         tasks.create_task(keep_membership(client, worker.member, clock))
         at_work.set_result(control)
-        token = entropy.bytes(32).hex()
-        app = application(
-            "Poolhand worker",
-            _pages(worker, _identity(settings, world), world.runtime, control, token),
-            hosts=hosts_of("127.0.0.1"),
-        )
 
-        def told(port: int) -> None:
-            url = f"http://127.0.0.1:{port}"
-            post(settings.base, url, token)
-            world.take_orders(url, token)
-            log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
+        def started(url: str) -> None:
             if ready is not None:
                 tasks.create_task(_when_let_in(place, partial(ready, url)))
 
-        try:
-            await serve(app, "127.0.0.1", settings.status_port, told, flag="--status-port")
-        finally:
-            log.info("worker_stopped", **left_behind(worker.member))
+        await _serve(settings, world, worker, control, entropy.bytes(32).hex(), started)
+
+
+def _worker(
+    settings: WorkerSettings,
+    world: World,
+    parts: WorkerParts,
+    facts: PoolFacts,
+    client: SessionClient,
+    place: ResultsPlace,
+    clock: Clock,
+    tasks: asyncio.TaskGroup,
+) -> Worker:
+    """Put the worker together over the world that it found."""
+    places = AllowedPlaces.of(settings)
+
+    async def results() -> ResultsClient:
+        return HttpResults(await place.url(), world.wallet, facts, clock, places.rule)
+
+    return Worker(
+        world.wallet.address,
+        facts.workerpool,
+        f"poolhand-{settings.name}",
+        settings.base / "tasks",
+        settings.cpus,
+        _rules(settings),
+        hub=world.chain.hub,
+        watcher=world.chain.watcher,
+        sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
+        runtime=world.runtime,
+        fetcher=SafeFetcher(FetchRules(places.rule, settings.folders, settings.ipfs_gateways)),
+        results=results,
+        place=place,
+        link=client,
+        journal=Section(world.journal, "task"),
+        clock=clock,
+        tasks=tasks,
+        boundary=FaultBoundary(settings.base / FAULTS),
+        places=places,
+        remembered=settings.metrics_window,
+        parts=parts,
+    )
+
+
+async def _take_up(
+    hub: Hub,
+    worker: Worker,
+    control: Control,
+    life: Life,
+    clock: Clock,
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """Recover what the worker holds and was told, clear away the rest, and follow the chain."""
+    head = await worker.retry.ask(hub.head)
+    worker.shell.recover(sudden=life.begin())
+    tasks.create_task(life.keep_looking(clock))
+    control.recover()
+    await worker.sweep.once()
+    worker.follow(head.number)
+
+
+async def _serve(
+    settings: WorkerSettings,
+    world: World,
+    worker: Worker,
+    control: Control,
+    token: str,
+    started: Callable[[str], None],
+) -> None:
+    """Answer on the status page until cancelled; ``started`` is told where that is."""
+    pages = _pages(worker, _identity(settings, world), world.runtime, control, token)
+    app = application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
+
+    def told(port: int) -> None:
+        url = f"http://127.0.0.1:{port}"
+        post(settings.base, url, token)
+        world.take_orders(url, token)
+        log.info("worker_started", name=settings.name, status=url, slots=settings.cpus)
+        started(url)
+
+    try:
+        await serve(app, "127.0.0.1", settings.status_port, told, flag="--status-port")
+    finally:
+        log.info("worker_stopped", **left_behind(worker.member))
 
 
 def _pages(
