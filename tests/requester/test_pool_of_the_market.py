@@ -13,12 +13,13 @@ from poolhand.domain.errors import OutOfGas
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.onchain import Initialize
-from poolhand.domain.units import Wei
+from poolhand.domain.units import NanoRlc, Wei
 from poolhand.requester.handing_in import NobodySends
 from poolhand.requester.session import Session
 from poolhand.settings.chain import ChainSettings
 from requester_market import RLC, FakePool
 
+AGREED = "2.000000005 RLC in all: agree with --by-signature --max-price 2.000000005"
 FAR, LIAR = "https://pool.example", "https://liar.example"
 
 
@@ -151,7 +152,47 @@ async def test_a_fee_is_named_with_what_to_do(market, fair):
     await register(fair, FAR)
     market.pool.sends = {"fee": 5, "most_params": 1024}
     market.chain.drain(market.wallet.address)
-    with pytest.raises(NobodySends, match="agree with --by-signature"):
+    with pytest.raises(NobodySends, match=AGREED):
         await buy(market)
-    with pytest.raises(NobodySends, match=f"--by-signature --pool-url {FAR}"):
+    with pytest.raises(NobodySends, match=AGREED):
         await buy(market, by_signature=True)
+
+
+async def test_a_fee_is_paid_to_a_pool_of_the_market_within_the_limit(market, fair):
+    """The pool that the cheapest order led to is asked for one with its fee."""
+    market.chain.drain(market.wallet.address)
+    await register(fair, FAR)
+    market.pool.sends = {"fee": 5, "most_params": 1024}
+    market.made = replace(market.made, max_price=NanoRlc(2 * RLC + 5))
+    bought = await buy(market, by_signature=True)
+    assert (bought.sent_by, bought.why_not_by_pool) == (FAR, "")
+    assert bought.deal.price == 2 * RLC + 5
+    assert senders(market) == [market.pool.owner.address]
+
+
+async def test_over_the_limit_a_fee_is_told_with_its_price_and_the_wallet_sends(market, fair):
+    await register(fair, FAR)
+    market.pool.sends = {"fee": 5, "most_params": 1024}
+    market.made = replace(market.made, max_price=NanoRlc(2 * RLC + 4))
+    bought = await buy(market, by_signature=True)
+    assert (bought.sent_by, bought.deal.price) == (None, 2 * RLC)
+    told = "2.000000005 RLC in all, over --max-price 2.000000004: raise it to 2.000000005"
+    assert told in bought.why_not_by_pool
+
+
+async def test_a_cheap_order_is_no_bait_for_a_high_fee(market, fair):
+    """What the pool asks beside its order in the market nobody has agreed to without a limit."""
+    await register(fair, FAR)
+    market.pool.sends = {"fee": 500 * RLC, "most_params": 1024}
+    bought = await buy(market, by_signature=True)
+    assert (bought.sent_by, bought.deal.price) == (None, 2 * RLC)
+    assert "502 RLC in all" in bought.why_not_by_pool
+
+
+async def test_a_pool_that_sells_no_order_with_its_fee_does_not_hinder_the_purchase(market, fair):
+    await register(fair, FAR)
+    market.pool.sends = {"fee": 5, "most_params": 1024}
+    market.pool.refuses = (409, "no-worker-for-it", "all of its workers are busy")
+    bought = await buy(market, by_signature=True)
+    assert (bought.sent_by, bought.deal.price) == (None, 2 * RLC)
+    assert "all of its workers are busy" in bought.why_not_by_pool

@@ -33,6 +33,7 @@ from poolhand.requester.checking import (
 from poolhand.requester.handing_in import HandingIn, NobodySends, courier_of
 from poolhand.requester.repeats import refuse_repeat
 from poolhand.requester.sellers import ForeignPool, Sellers
+from poolhand.requester.sending_terms import PricedBundle, with_fee
 from poolhand.requester.sources import OrderSources
 from poolhand.requester.spending_wallet import BegunPurchase, OpenWallet, SpendingWallet
 from poolhand.requester.whose_pool import PoolFinder
@@ -112,8 +113,8 @@ class Buyer:
                 return resumed
             if not again:
                 await refuse_repeat(spending.hub, wish, self._wallet.address, spending.deals)
-            orders = await self._orders(wish, spending.hub, deposit=deposit)
-            return await self._begin(wish, orders, spending, deposit=deposit)
+            orders, unpaid = await self._orders(wish, spending.hub, deposit=deposit)
+            return await self._begin(wish, orders, spending, deposit=deposit, unpaid=unpaid)
 
     async def ask(self, wish: Wish, app: Address) -> None:
         """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
@@ -136,11 +137,17 @@ class Buyer:
         return OrderSources(wish, buyer, hub, self._entropy, self._sellers, app_is_new)
 
     async def _begin(
-        self, wish: Wish, orders: MatchOrders, spending: OpenWallet, *, deposit: bool
+        self,
+        wish: Wish,
+        orders: MatchOrders,
+        spending: OpenWallet,
+        *,
+        deposit: bool,
+        unpaid: str = "",
     ) -> Purchase:
         """Decide who sends orders, write both down, and have them sent."""
         wanted = self._sellers.by_signature
-        courier = await courier_of(self._finder, orders, wanted=wanted)
+        courier = await courier_of(self._finder, orders, wanted=wanted, unpaid=unpaid)
         begun = BegunPurchase(orders, courier.pool.url if courier.pool else None)
         spending.purchases.begin(wish.fingerprint, begun)
         try:
@@ -222,14 +229,18 @@ class Buyer:
             raise BrokenPrecondition(f"transaction {receipt.tx_hash} made no deal")
         return Purchase(deal, receipt)
 
-    async def _orders(self, wish: Wish, hub: Hub, *, deposit: bool) -> MatchOrders:
-        """Return the orders of the first bundle that the chain would match; sends nothing."""
+    async def _orders(self, wish: Wish, hub: Hub, *, deposit: bool) -> tuple[MatchOrders, str]:
+        """Return the orders of the first bundle that the chain would match; sends nothing.
+
+        Beside them stands why they pay no fee to the pool, where that was to send them.
+        """
         faults: list[Refused] = []
         sources = self._sources(wish, hub)
         async with _beside(sources), aclosing(sources.bundles()) as bundles:
             async for bundle in bundles:
-                self._offered(bundle, wish)
-                orders = self._signed(wish, bundle, hub)
+                priced = await self._priced(wish, bundle)
+                self._offered(priced.bundle, wish)
+                orders = self._signed(wish, priced.bundle, hub)
                 try:
                     await check(hub, wish, orders, ignore_stake=deposit)
                 except (OrdersUnfit, VolumeTooSmall) as fault:
@@ -237,8 +248,14 @@ class Buyer:
                     if len(faults) == TRIES:
                         break
                 else:
-                    return orders
+                    return orders, priced.why_not
             raise faults[0]
+
+    async def _priced(self, wish: Wish, bundle: Bundle) -> PricedBundle:
+        """Have a bundle pay for its sending, where the buyer has agreed to that."""
+        if not self._sellers.by_signature:
+            return PricedBundle(bundle)
+        return await with_fee(self._finder, wish, bundle, self._wallet.address)
 
     def _signed(self, wish: Wish, bundle: Bundle, hub: Hub) -> MatchOrders:
         """Sign our request, and orders of what is our own."""

@@ -17,10 +17,19 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Malformed, OutOfGas, Refused
 from poolhand.domain.ids import DealId
 from poolhand.domain.orders.model import MatchOrders
-from poolhand.domain.units import show_rlc
+from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
+from poolhand.requester.checking import price_of
 from poolhand.requester.sellers import ForeignPool
+from poolhand.requester.sending_terms import (
+    agree_to,
+    fee_of,
+    fee_told,
+    lacks_fee,
+    price_with_fee,
+    unwilling,
+)
 from poolhand.requester.watching import listening
 from poolhand.requester.whose_pool import PoolFinder
 from poolhand.transport.pool_client import PoolClient, PoolDown, PoolRefused
@@ -115,13 +124,16 @@ class Courier:
     is_odd: bool = False
 
 
-async def courier_of(finder: PoolFinder, orders: MatchOrders, *, wanted: bool | None) -> Courier:
+async def courier_of(
+    finder: PoolFinder, orders: MatchOrders, *, wanted: bool | None, unpaid: str = ""
+) -> Courier:
     """Find the pool of a purchase, if it sends such ones.
 
     Args:
         finder: Knows where pools are.
         orders: What is to be sent.
         wanted: None: where it costs no fee; False: never.
+        unpaid: Why its order pays no fee, where that was to be paid.
 
     Raises:
         ChainUnreachable: No endpoint answers.
@@ -131,26 +143,20 @@ async def courier_of(finder: PoolFinder, orders: MatchOrders, *, wanted: bool | 
     found = await finder.find(orders.workerpool.order.workerpool)
     if found.pool is None or found.config is None:
         return Courier(None, found.silence, found.is_told)
-    why_not = _unwilling(found.config, found.pool.url, orders, agreed=bool(wanted))
+    why_not = _why_not(found.config, found.pool.url, orders, agreed=bool(wanted), unpaid=unpaid)
     return Courier(None, why_not) if why_not else Courier(found.pool)
 
 
-def _unwilling(config: PoolConfig, url: str, orders: MatchOrders, *, agreed: bool) -> str:
+def _why_not(
+    config: PoolConfig, url: str, orders: MatchOrders, *, agreed: bool, unpaid: str
+) -> str:
     """Say why a pool does not send such a purchase; empty where it does."""
-    terms, who = config.by_signature, f"the workerpool at {url}"
-    if terms is None:
-        return f"{who} sends no purchases"
-    if (size := len(orders.request.order.params.encode())) > terms.most_params:
-        return (
-            f"{who} sends no purchase with {size} bytes of arguments and inputs, "
-            f"{terms.most_params} at most: put long arguments into an input file"
-        )
-    if not terms.fee:
-        return ""
-    takes = f"{who} takes {show_rlc(terms.fee)} RLC a task for it"
-    if not agreed:
-        return f"{takes}: agree with --by-signature"
+    if why := unwilling(config, url, orders.request.order.params):
+        return why
     order = orders.workerpool.order
-    if order.price < config.prices.get(order.category, 0) + terms.fee:
-        return f"{takes}, which its order does not pay: buy with --by-signature --pool-url {url}"
+    if lacks_fee(config, order):
+        whole = price_of(orders) - order.price + price_with_fee(config, order.category)
+        return unpaid or f"{fee_told(config, url)}: {agree_to(NanoRlc(whole))}"
+    if fee_of(config) and not agreed:
+        return f"{fee_told(config, url)}: agree with --by-signature"
     return ""
