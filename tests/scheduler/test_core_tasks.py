@@ -12,7 +12,7 @@ from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.api.core_tasks import NAME
 from poolhand.transport.asgi import application
 from poolhand.wire.core_api import core_status
-from poolhand.wire.messages import Logs
+from poolhand.wire.messages import Logs, Reported, StatusReport
 from signing import sign_digest
 
 CORE_STATUSES = frozenset(
@@ -97,8 +97,22 @@ async def test_a_task_is_shown_as_iexecs_scheduler_shows_it(office):
     names = [each["status"] for each in replicate["statusUpdateList"]]
     assert names[:3] == ["CREATED", "STARTED", "APP_DOWNLOADING"]
     assert names[-3:] == ["COMPUTED", "CONTRIBUTING", "CONTRIBUTED"]
+    assert replicate["appExitCode"] == 0
     alone = await client.get(f"/tasks/{task}/replicates/{worker.address}")
     assert alone.json() == replicate
+
+
+async def test_the_exit_code_of_a_failed_app_is_told(office):
+    world, client, _, _ = office
+    worker, task = await world.hired(), first_task(await world.deal())
+    await world.step()
+    await worker.reports(task, *TO_CONTRIBUTED[: TO_CONTRIBUTED.index(S.COMPUTED)])
+    path = f"/tasks/{task}/replicates/{worker.address}"
+    assert (await client.get(path)).json()["appExitCode"] is None
+    why = "the app exited with code 137, out of memory: no room"
+    failed = StatusReport(S.COMPUTE_FAILED, world.clock.now(), None, why)
+    await worker.says(Reported(task, worker.count[task], (failed,), None))
+    assert (await client.get(path)).json()["appExitCode"] == 137
 
 
 async def test_what_the_pool_does_not_know_is_not_found_in_json(office):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.events import Entry, Flow
+from poolhand.domain.replicate.exit_code import app_exit_code
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.views import link_of
@@ -53,6 +54,7 @@ def show_core_replicate(task: Task, attempt: Attempt, url: str) -> CoreReplicate
         wallet_address=worker,
         current_status=history[-1].status,
         status_update_list=tuple(history),
+        app_exit_code=app_exit_code(attempt.log),
         result_link=task.stored.link if task.stored and task.stored.worker == worker else None,
         app_logs=f"{url}/tasks/{name}/replicates/{worker}/logs",
     )

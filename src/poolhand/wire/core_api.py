@@ -35,7 +35,7 @@ class CoreMoment(_Core):
 
 
 class CoreReplicate(_Core):
-    """One worker's attempt; ``appExitCode`` is null: workers do not tell it."""
+    """One worker's attempt; ``appExitCode`` is null where its worker told none."""
 
     chain_task_id: JsonTaskId
     wallet_address: JsonAddress

@@ -14,6 +14,7 @@ import structlog
 from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.params import input_name, split_arguments
+from poolhand.domain.replicate.exit_code import exited
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import shown
@@ -156,7 +157,7 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
         memory = ", out of memory" if outcome.out_of_memory else ""
         last = outcome.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ComputationFailed(
-            f"the app exited with code {outcome.exit_code}{memory}"
+            f"{exited(outcome.exit_code)}{memory}"
             + "".join(f": {shown(text, MAX_LAST)}" for text in last)
         )
 
