@@ -1,7 +1,4 @@
-"""A node that lags, refuses, drops and forgets; and re-organisations of a real Anvil.
-
-One file, for every fault is tried over the same paced node, by HTTP and by WebSocket.
-"""
+"""A node that lags, refuses, drops and forgets; and re-organisations of a real Anvil."""
 
 from __future__ import annotations
 
@@ -22,22 +19,10 @@ from poolhand.devnet.accounts import derive
 from poolhand.devnet.faults.bad_node import BadNode
 from poolhand.devnet.faults.blocks import keep_gas_dear, reorganise
 from poolhand.devnet.faults.kinds import (
-    KINDS,
-    BadFault,
-    Down,
     DropTransactions,
-    Gas,
     Lag,
     LoseAnswers,
-    Partition,
-    Reorg,
     TooManyRequests,
-    dump,
-    identity,
-    load,
-    read,
-    usage,
-    words,
 )
 from poolhand.devnet.faults.lagging import answered, asked, is_beyond
 from poolhand.devnet.node import Anvil
@@ -387,60 +372,3 @@ async def test_a_node_ended_and_started_again_has_every_block_and_its_pace(found
         assert node.pid not in (None, pid)
         assert (await node.rpc("eth_getTransactionReceipt", tx))["status"] == "0x1"
         await next_block(node)
-
-
-# ---------------------------------------------------------------------------------- the words
-
-EXAMPLES = [
-    Partition("worker-1", "pool", silent=True),
-    Lag(4, "pool"),
-    TooManyRequests(3, 2),
-    DropTransactions(2, "workers"),
-    LoseAnswers("eth_call", 3),
-    Gas(7),
-    Down("pool", "freeze"),
-    KINDS["full-disk"]("worker-1"),
-    Reorg(5, lose=True),
-]
-
-
-@pytest.mark.parametrize("fault", EXAMPLES, ids=words)
-def test_a_fault_is_read_as_it_is_written(fault):
-    name, *typed = words(fault).split()
-    assert read(name, typed) == fault
-    assert load(json.loads(json.dumps(dump(fault)))) == fault
-
-
-def test_there_is_an_example_of_every_kind():
-    assert {type(each) for each in EXAMPLES} == set(KINDS.values())
-
-
-@pytest.mark.parametrize(
-    ("typed", "sentence"),
-    [
-        ("no-such", "choose from partition, lag"),
-        ("partition worker-1", "needs SERVICE"),
-        ("partition worker-1 moon", "no line to cut"),
-        ("partition worker-1 pool true more", "is too much"),
-        ("lag 0", "a whole number from 1"),
-        ("lag depth=3", "has no 'depth'"),
-        ("down pool how=gently", "kill or term or freeze"),
-        ("reorg 49", "1 to 48 blocks"),
-        ("reorg 1 lose=perhaps", "true or false"),
-    ],
-)
-def test_words_that_fit_no_fault_are_refused_with_what_would(typed, sentence):
-    name, *rest = typed.split()
-    with pytest.raises(BadFault, match=sentence):
-        read(name, rest)
-
-
-def test_a_second_partition_of_the_same_two_replaces_the_first():
-    loud, silent = Partition("pool", "node"), Partition("pool", "node", silent=True)
-    assert identity(loud) == identity(silent)
-    assert identity(loud) != identity(Partition("results", "node"))
-    assert identity(Lag(1)) == identity(Lag(2))
-
-
-def test_how_a_fault_is_typed_is_shown():
-    assert usage(Partition) == "partition CALLER SERVICE [silent=false]"
