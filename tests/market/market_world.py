@@ -213,6 +213,17 @@ class Market:
         return task
 
 
+async def sold(market, *, size=4, dataset=False):
+    """Publish one order of each and match ``size`` tasks of them."""
+    orders = [app_order(volume=10), pool_order(volume=10)]
+    orders += [dataset_order(volume=10)] if dataset else []
+    request = request_order(volume=10, **({"dataset": DATASET} if dataset else {}))
+    for order in (*orders, request):
+        await market.published(order)
+    deal = market.match(orders[0], orders[1], request, size, orders[2] if dataset else None)
+    return orders, request, deal
+
+
 def ready_chain(chain: FakeMarketChain | None = None) -> FakeMarketChain:
     """A chain on which everything to sell is registered."""
     chain = chain or FakeMarketChain()
