@@ -1,4 +1,7 @@
-"""Any life of a task in the scheduler: workers and chain do as they like, the machine keeps its laws."""
+"""Any life of a task in the scheduler: workers and chain do as they like, the machine keeps its laws.
+
+One file, for all that can happen to a task is one class: each law is tried after each of them.
+"""
 
 from dataclasses import replace
 from itertools import pairwise

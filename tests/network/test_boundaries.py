@@ -1,6 +1,7 @@
 """A fault planted at each hand of a worker or a pool, for one task: all others complete.
 
 Whatever the fault is, no program ends, the task's own end is told in words, and no money is lost.
+One file, for the same scene is played whichever hand fails.
 """
 
 from __future__ import annotations
