@@ -23,7 +23,7 @@ from poolhand.domain.orders.model import (
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
-from poolhand.store.market import kinds
+from poolhand.store.market import kinds, room
 from poolhand.store.market.orders import members_of
 from poolhand.store.market.schema import ORDERS
 
@@ -56,6 +56,7 @@ def put_all(connection: Connection, entries: Iterable[BookOrder]) -> None:
         rows.append(row)
         by_kind[kind_of(traits)].append(row)
         of_kind[kind_of(traits)] = traits
+        room.count(connection, entry.sort, None, entry.status)
     for kind, some in by_kind.items():
         number = kinds.enter(connection, of_kind[kind], len(some))
         for row in some:

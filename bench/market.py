@@ -128,6 +128,7 @@ async def lone_book(job: Job, wallets: list[Wallet]) -> AsyncIterator[LoneBook]:
             "POOLHAND_MARKET_DATABASE": database,
             "POOLHAND_MAX_REQUESTS": "0",
             "POOLHAND_MAX_OPEN_ORDERS": str(ORDERS),
+            "POOLHAND_MAX_BOOK_REQUESTS": str(ORDERS),
         }
         child = Child("market", ("market", "serve", "--json"), settings, job.home / "logs")
         await child.start()

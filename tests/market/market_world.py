@@ -241,10 +241,15 @@ def settings_of(**changes: Any) -> MarketSettings:
 
 
 @asynccontextmanager
-async def a_market(url: str, chain: FakeMarketChain | None = None, **changes: Any):
+async def a_market(
+    url: str,
+    chain: FakeMarketChain | None = None,
+    clock: list[int] | None = None,
+    **changes: Any,
+):
     """Run a market on a database; again on the same one, it is the same market restarted."""
     chain = chain or ready_chain()
-    clock = [1_700_000_000_000]
+    clock = [1_700_000_000_000] if clock is None else clock
     database = MarketDatabase(url)
     try:
         database.claim(CHAIN_ID, HUB)

@@ -30,6 +30,7 @@ from market_world import (
 
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.market.book import sort_of
+from poolhand.domain.market.room import STANDS
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
 
@@ -41,12 +42,14 @@ class Entry:
     order: object
     status: str
     remaining: int
+    published: int
 
 
 @dataclass
 class Model:
     """What should be in the book, by the rules as a person would say them."""
 
+    room: int
     entries: dict = field(default_factory=dict)
     stakes: dict = field(default_factory=dict)
     used: dict = field(default_factory=dict)
@@ -79,7 +82,30 @@ class Model:
                 return self.stakes.get(BUYER, 0) >= price * remaining
         return True
 
-    def may_publish(self, order):
+    def takes_room(self, order, status):
+        return status == "dead" or (status == "open" and sort_of(order) is OrderSort.REQUEST)
+
+    def places(self, order, now):
+        """Whose places an order takes; None: of somebody who does not give way."""
+        mine = hash_of(order)
+        held = {
+            name: each
+            for name, each in self.entries.items()
+            if sort_of(each.order) is sort_of(order) and self.takes_room(each.order, each.status)
+        }
+        over = len(held.keys() - {mine}) + self.takes_room(order, "open") - self.room
+        going = sorted(held.keys() - {mine}, key=lambda name: rank(held[name]))[
+            : min(max(over, 0), 2)
+        ]
+        for name in going:
+            each = held[name]
+            is_old = now - each.published >= STANDS
+            more = offer(order) - offer(each.order)
+            if each.status == "open" and (more < 0 or (more == 0 and not is_old)):
+                return None
+        return going
+
+    def may_publish(self, order, now):
         known = self.entries.get(hash_of(order))
         if known is not None and known.status != "dead":
             return False
@@ -88,11 +114,17 @@ class Model:
         left = order.volume - self.used.get(hash_of(order), 0)
         if left <= 0 or not self.covers(order, left):
             return False
-        return sort_of(order) is not OrderSort.REQUEST or self.is_served(order)
+        if sort_of(order) is OrderSort.REQUEST and not self.is_served(order):
+            return False
+        return self.places(order, now) is not None
 
-    def publish(self, order):
+    def publish(self, order, now):
+        for name in self.places(order, now):
+            del self.entries[name]
         left = order.volume - self.used.get(hash_of(order), 0)
-        self.entries[hash_of(order)] = Entry(order, "open", left)
+        known = self.entries.get(hash_of(order))
+        moment = known.published if known else now
+        self.entries[hash_of(order)] = Entry(order, "open", left, moment)
 
     def orphans(self):
         """Requests that nothing serves die; asked after whatever happened."""
@@ -115,7 +147,8 @@ class Model:
     def close(self, order):
         self.used[hash_of(order)] = order.volume
         if hash_of(order) in self.entries:
-            self.entries[hash_of(order)] = Entry(order, "canceled", 0)
+            before = self.entries[hash_of(order)]
+            self.entries[hash_of(order)] = Entry(order, "canceled", 0, before.published)
 
     def poorer(self, wallet):
         for each in self.entries.values():
@@ -131,6 +164,15 @@ class Model:
         return {str(name): (each.status, each.remaining) for name, each in self.entries.items()}
 
 
+def offer(order):
+    return order.app_max_price + order.dataset_max_price + order.workerpool_max_price
+
+
+def rank(entry):
+    is_dead = entry.status == "dead"
+    return not is_dead, 0 if is_dead else offer(entry.order), entry.published
+
+
 POOL_OF_ORDERS = (
     app_order(volume=3),
     app_order(volume=5, price=NanoRlc(2)),
@@ -138,6 +180,7 @@ POOL_OF_ORDERS = (
     pool_order(volume=4),
     pool_order(volume=4, price=NanoRlc(10)),
     request_order(volume=2),
+    request_order(volume=4),
     request_order(volume=3, app_max_price=NanoRlc(2)),
     request_order(volume=3, workerpool_max_price=NanoRlc(10)),
 )
@@ -151,6 +194,7 @@ STEPS = st.one_of(
     st.tuples(st.just("withdraw"), st.sampled_from((0, 1)), st.sampled_from((10, 28, 30))),
     st.tuples(st.just("deposit"), st.sampled_from((0, 1)), st.integers(1, 30)),
     st.tuples(st.just("give")),
+    st.tuples(st.just("wait")),
     st.tuples(st.just("fork")),
     st.tuples(st.just("fork")),
     st.tuples(st.just("restart")),
@@ -161,8 +205,9 @@ WALLETS = (POOL_OWNER, BUYER)
 class Life:
     """A market and its model, side by side."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self.chain, self.model = url, ready_chain(), Model()
+    def __init__(self, url: str, room: int) -> None:
+        self.url, self.chain, self.model = url, ready_chain(), Model(room)
+        self.clock = [1_700_000_000_000]
         self.before: Model | None = None
         self.acts_since: list = []
         for wallet in WALLETS:
@@ -172,7 +217,7 @@ class Life:
 
     async def run(self, steps) -> None:
         while steps:
-            async with a_market(self.url, self.chain) as market:
+            async with a_market(self.url, self.chain, self.clock, room=self.model.room) as market:
                 await market.follower.advance()
                 while steps:
                     step, *rest = steps.pop(0)
@@ -191,10 +236,10 @@ class Life:
 
     async def publish(self, market, index) -> None:
         order = POOL_OF_ORDERS[index]
-        answer = await market.send(order)
-        assert (answer.status_code == 200) is self.model.may_publish(order), answer.text
+        answer, now = await market.send(order), self.clock[0]
+        assert (answer.status_code == 200) is self.model.may_publish(order, now), answer.text
         if answer.status_code == 200:
-            self.model.publish(order)
+            self.model.publish(order, now)
         self.before = None  # what people did is not undone: forks begin after it
 
     async def unpublish(self, market, index) -> None:
@@ -266,6 +311,9 @@ class Life:
         self.model.owner = target
         await self.block(market)
 
+    async def wait(self, _market) -> None:
+        self.clock[0] += STANDS
+
     async def fork(self, market) -> None:
         if self.before is None:
             return
@@ -276,14 +324,14 @@ class Life:
 
 def deepcopy_of(model: Model) -> Model:
     entries = {name: replace(each) for name, each in model.entries.items()}
-    return Model(entries, dict(model.stakes), dict(model.used), model.owner)
+    return Model(model.room, entries, dict(model.stakes), dict(model.used), model.owner)
 
 
 PRELUDE = [("publish", index) for index in range(len(POOL_OF_ORDERS))]
 
 
 @settings(max_examples=20, derandomize=True)
-@given(st.lists(STEPS, min_size=8, max_size=25))
-def test_whatever_happens_the_market_agrees_with_the_model(steps):
+@given(st.sampled_from((1, 2, 3, 100)), st.lists(STEPS, min_size=8, max_size=25))
+def test_whatever_happens_the_market_agrees_with_the_model(room, steps):
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(Life(f"sqlite:///{folder}/market.db").run(PRELUDE + steps))
+        asyncio.run(Life(f"sqlite:///{folder}/market.db", room).run(PRELUDE + steps))

@@ -14,10 +14,11 @@ from sqlalchemy import create_engine, insert, select, text
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import BookOrder, BookStatus, sort_of, traits_of
 from poolhand.domain.market.filters import BookFilter, Slice, restricted_to
+from poolhand.domain.market.room import takes_room
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
-from poolhand.store.market import kinds, lists, orders
+from poolhand.store.market import kinds, lists, orders, room
 from poolhand.store.market.database import MIGRATIONS, MarketDatabase
 from poolhand.store.market.kinds import open_counts
 from poolhand.store.market.lists import list_orders
@@ -81,7 +82,11 @@ def test_orders_are_counted_as_they_come_go_and_come_back(connection):
         elif row.entry.status is BookStatus.OPEN or dice.random() < 0.5:
             orders.restate(connection, row.n, entry(order, status=status))
         else:
-            orders.put(connection, entry(order), BlockNumber(1), row.n)
+            orders.put(connection, entry(order), BlockNumber(1), row)
+        taken = [row for row in connection.execute(select(ORDERS.c.sort, ORDERS.c.status))
+                 if takes_room(OrderSort(row.sort), BookStatus(row.status))]  # fmt: skip
+        for sort in OrderSort:
+            assert room.taken(connection, sort) == [row.sort for row in taken].count(sort)
         assert told(connection) == counted(connection)
     by_sort = open_counts(connection)
     assert sum(by_sort.values()) == sum(counted(connection).values()) > 0
@@ -167,14 +172,18 @@ def test_many_kinds_are_not_named_one_by_one(connection):
 
 def test_a_book_of_the_first_version_is_counted_when_it_is_opened(database_url):
     engine = open_engine(database_url, TOGETHER)
-    some = [MAKERS[sort]() for sort in OrderSort] + [pool_order() for _ in range(3)]
+    prices = (NanoRlc(1), NanoRlc(2), NanoRlc(3))
+    paid = ("app_max_price", "dataset_max_price", "workerpool_max_price")
+    request = request_order(**dict(zip(paid, prices, strict=True)))
+    some = [MAKERS[sort]() for sort in OrderSort if sort is not OrderSort.REQUEST]
+    some += [request] + [pool_order() for _ in range(3)]
     dead = app_order()
     with engine.begin() as connection:
         migrate(connection, MIGRATIONS, "0001")
         for order in (*some, dead):
             made = entry(order, status=BookStatus.DEAD if order is dead else BookStatus.OPEN)
             row = orders.members_of(made, BlockNumber(0))
-            row.pop("resource")
+            row = {name: each for name, each in row.items() if name not in ("resource", "offer")}
             names = ", ".join(row)
             marks = ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO orders ({names}) VALUES ({marks})"), row)
@@ -184,6 +193,10 @@ def test_a_book_of_the_first_version_is_counted_when_it_is_opened(database_url):
         assert MigrationContext.configure(connection).get_current_revision() >= "0002"
         assert told(connection) == counted(connection)
         assert sorted(told(connection).values()) == [1, 1, 1, 4]
+        taken = {sort: room.taken(connection, sort) for sort in OrderSort}
+        assert taken == dict.fromkeys(OrderSort, 0) | {OrderSort.APP: 1, OrderSort.REQUEST: 1}
+        asked = select(ORDERS.c.sort, ORDERS.c.offer).where(ORDERS.c.offer.is_not(None))
+        assert connection.execute(asked).all() == [("request", 6)]
         for order in some:
             orders.restate(connection, orders.find(connection, sort_of(order), hash_of(order)).n,
                            entry(order, status=BookStatus.FILLED))  # fmt: skip

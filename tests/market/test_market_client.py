@@ -35,7 +35,7 @@ from poolhand.domain.market.filters import BookFilter, restricted_to
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import Signed
 from poolhand.domain.tag import Tag
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.transport.market_client import LOGINS, MarketClient
 from poolhand.transport.market_faults import LoginLost, MarketDown, MarketRefused
 from poolhand.wire.market_asking import asked_of
@@ -240,6 +240,7 @@ async def test_no_text_of_any_length_is_signed():
 
 def every_rule():
     made = {
+        "BookFull": (20_000, NanoRlc(3), Seconds(7)),
         "MaxPriceTooLow": (OrderSort.DATASET, DATASET, NanoRlc(7)),
         "NotInMarket": ("deal",),
         "NotOrderSigner": (SELLER.address, "unpublish"),

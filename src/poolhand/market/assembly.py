@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from poolhand.domain.market.challenges import Challenges
+from poolhand.domain.market.publishing import BookLimits
 from poolhand.domain.market.rates import RequestRates
 from poolhand.domain.units import UnixSeconds
 from poolhand.market.api.about import about_routes
@@ -95,7 +96,9 @@ def assemble(
         facts=facts,
         database=database,
         authorization=_authorization(world, settings),
-        publisher=Publisher(world.chain, follower, settings.most_open, world.now),
+        publisher=Publisher(
+            world.chain, follower, BookLimits(settings.most_open, settings.room), world.now
+        ),
         follower=follower,
         trouble=world.trouble,
         registry=world.registry,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.ids import OrderHash
 from poolhand.domain.market.book import BookOrder, sort_of, traits_of
-from poolhand.domain.market.publishing import BookFacts, OrderFacts, Publication, publish
+from poolhand.domain.market.publishing import (
+    BookFacts,
+    BookLimits,
+    OrderFacts,
+    Publication,
+    publish,
+)
+from poolhand.domain.market.room import BookRoom, making_room
 from poolhand.domain.market.unpublishing import (
     UnpublishTarget,
     Withdrawal,
@@ -22,7 +30,7 @@ from poolhand.market import dependants
 from poolhand.market.follower import Follower
 from poolhand.market.gathering import Gathering
 from poolhand.ports.market_chain import MarketChain, OrderClaim, SignedHash
-from poolhand.store.market import orders
+from poolhand.store.market import orders, room
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.lists import best_price
 
@@ -43,7 +51,7 @@ class Publisher:
     Args:
         chain: Where facts are read.
         follower: Keeps the book.
-        most_open: Open orders of one signer in one collection.
+        limits: Of the operator.
         now: Milliseconds since 1970.
 
     Attributes:
@@ -51,10 +59,10 @@ class Publisher:
     """
 
     def __init__(
-        self, chain: MarketChain, follower: Follower, most_open: int, now: Callable[[], int]
+        self, chain: MarketChain, follower: Follower, limits: BookLimits, now: Callable[[], int]
     ) -> None:
         self._chain, self._follower = chain, follower
-        self._most_open, self._now = most_open, now
+        self._limits, self._now = limits, now
         self._looks = Gathering(self._look)
         self.written: Signal[[]] = Signal()
 
@@ -69,7 +77,8 @@ class Publisher:
         claim = OrderClaim(sort_of(asked.order), traits_of(asked.order).resource, signed)
         for _ in range(TRIES):
             at, facts = await self._looks.answer(claim)
-            work = partial(self._put, asked=asked, facts=facts, at=at)
+            place = Placing(asked, facts, at, self._limits, self._now())
+            work = partial(put_in, placing=place)
             done = await self._follower.write_at(at, work)
             if done is not None:
                 self.written()
@@ -81,21 +90,6 @@ class Publisher:
         at = await self._follower.caught_up()
         return [(at, facts) for facts in await self._chain.order_facts(claims, at)]
 
-    def _put(
-        self, connection: BookConnection, asked: Publication, facts: OrderFacts, at: Head
-    ) -> BookOrder:
-        sort = sort_of(asked.order)
-        known = orders.find(connection, sort, asked.order_hash)
-        book = BookFacts(
-            known=known.entry if known else None,
-            open=orders.count_open(connection, sort, asked.by),
-            most_open=self._most_open,
-            best=partial(best_price, connection),
-        )
-        entry = publish(asked, facts, book, self._now())
-        orders.put(connection, entry, at.number, known.n if known else None)
-        return entry
-
     async def unpublish(self, asked: Withdrawal) -> tuple[OrderHash, ...]:
         """Take orders out of the book, and let the requests die that needed them.
 
@@ -105,6 +99,47 @@ class Publisher:
         names = await self._follower.write(partial(_take_out, asked=asked))
         self.written()
         return names
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """An order on its way into the book.
+
+    Attributes:
+        facts: What the chain says of it, at the block ``at``.
+        now: Milliseconds since 1970.
+    """
+
+    asked: Publication
+    facts: OrderFacts
+    at: Head
+    limits: BookLimits
+    now: int
+
+
+def put_in(connection: BookConnection, placing: Placing) -> BookOrder:
+    """Put an order into the book, in the place of others where it has no room left.
+
+    Raises:
+        MarketRule: The first rule that is broken.
+    """
+    asked, limits = placing.asked, placing.limits
+    sort, name = sort_of(asked.order), asked.order_hash
+    known = orders.find(connection, sort, name)
+    before = known.entry if known else None
+    book = BookFacts(
+        known=before,
+        open=orders.count_open(connection, sort, asked.by),
+        most_open=limits.open,
+        best=partial(best_price, connection),
+    )
+    entry = publish(asked, placing.facts, book, placing.now)
+    first = partial(room.first_to_go, connection, sort, name)
+    found = BookRoom(room.taken(connection, sort), limits.room, first)
+    if gone := making_room(entry, before, found, placing.now):
+        orders.remove(connection, sort, gone)
+    orders.put(connection, entry, placing.at.number, known)
+    return entry
 
 
 def _take_out(connection: BookConnection, asked: Withdrawal) -> tuple[OrderHash, ...]:

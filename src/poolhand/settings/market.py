@@ -21,6 +21,7 @@ class MarketSettings:
         database: URL, as SQLAlchemy has it.
         first_block: Where to begin to read the chain if nothing was read yet.
         most_open: Open orders of one signer in one collection.
+        room: Requests that the book holds, open or dead; of each other collection, dead orders.
         most_requests: Of one client in ``rate_window``; 0: any number.
         rate_window: How long requests are counted together.
         challenge_life: How long a challenge may be signed and used.
@@ -35,6 +36,7 @@ class MarketSettings:
     database: str = "sqlite:///market.db"
     first_block: BlockNumber = BlockNumber(0)
     most_open: int = 50
+    room: int = 20_000
     most_requests: int = 100
     rate_window: Seconds = Seconds(60)
     challenge_life: Seconds = Seconds(300)
@@ -52,6 +54,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "block to begin with in a new database: the hub's first; older deals are not listed"),
     Option("max-open-orders", "POOLHAND_MAX_OPEN_ORDERS", whole(1), "50",
            "open orders of one signer in one collection"),
+    Option("max-book-requests", "POOLHAND_MAX_BOOK_REQUESTS", whole(1), "20000",
+           "requests in the book that no deal used up, open or dead; of each other collection so "
+           "many dead orders"),
     Option("max-requests", "POOLHAND_MAX_REQUESTS", whole(0), "100",
            "requests of one client in the time of `rate-window`; 0: any number"),
     Option("rate-window", "POOLHAND_RATE_WINDOW", whole(1), "60",
@@ -79,6 +84,7 @@ def market_settings(found: Settings) -> MarketSettings:
         database=found["database"],
         first_block=BlockNumber(found["first-block"]),
         most_open=found["max-open-orders"],
+        room=found["max-book-requests"],
         most_requests=found["max-requests"],
         rate_window=Seconds(found["rate-window"]),
         challenge_life=Seconds(found["challenge-life"]),

@@ -68,6 +68,13 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         ),
     ),
     (
+        "the book is full: .*",
+        (
+            "the market keeps the requests that offer most: sign one that pays more (`poolhand "
+            "order request`), or buy from the pool itself (`poolhand run --by-signature`)"
+        ),
+    ),
+    (
         ".* with orderHash .* is not published",
         "the market does not show it now: `poolhand order show` tells how it stands",
     ),

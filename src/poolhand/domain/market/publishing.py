@@ -36,6 +36,19 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class BookLimits:
+    """What a market's operator bounds.
+
+    Attributes:
+        open: Open orders of one signer in one collection.
+        room: Orders of one collection that take room (``domain.market.room``).
+    """
+
+    open: int
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderFacts:
     """What the chain says of an order at one block.
 

@@ -1,7 +1,8 @@
 """Why the market refuses: texts word for word those of iExec's market, which its clients know.
 
 A person reads them through the SDK, and programs compare them: so they are not ours to better. How
-each comes about, and what to do, is in ``docs/how-to/run-a-market.md``.
+each comes about, and what to do, is in ``docs/how-to/run-a-market.md``. Only ``BookFull`` is ours:
+iExec's book has no such rule.
 
 Source: iExec market API 7.1.2, as its own and the SDK's tests assert them.
 """
@@ -13,7 +14,7 @@ from typing import Final
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market_events import OrderSort
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
 
 class BadParameter(Refused):
@@ -119,6 +120,24 @@ class MaxPriceTooLow(MarketRule):
         super().__init__(
             f"{sort.value}maxprice for {sort.value} {resource} is too low, "
             f"actual best price is {best} nRLC"
+        )
+
+
+class BookFull(MarketRule):
+    """The book holds as many requests as it may, and none of them gives way to this one.
+
+    Args:
+        most: How many that is.
+        least: What the one that would go first offers for each task (nRLC).
+        wait: Until it gives way to an offer as high as its own; None: it offers more.
+    """
+
+    def __init__(self, most: int, least: NanoRlc, wait: Seconds | None) -> None:
+        later = "" if wait is None else f", try again in {wait} s"
+        super().__init__(
+            f"the book is full: it has room for {most} requests, and all of them offer "
+            f"{least} nRLC per task or more (app, dataset and workerpool price together): "
+            f"offer more{later}, or hand the request to its pool by signature"
         )
 
 

@@ -22,10 +22,11 @@ from sqlalchemy import (
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus, traits_of
 from poolhand.domain.market.filters import PARTIES
+from poolhand.domain.market.room import offer_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import RequestOrder
 from poolhand.domain.units import BlockNumber, NanoRlc
-from poolhand.store.market import kinds
+from poolhand.store.market import kinds, room
 from poolhand.store.market.schema import ORDERS, TAG_PARTS, UNDO
 from poolhand.store.market.where import hexed, open_in, tag_parts
 from poolhand.wire.market_orders import market_order, read_market_order
@@ -139,30 +140,35 @@ def needing(
     return [_row(row) for row in connection.execute(asked).mappings()]
 
 
-def put(connection: Connection, entry: BookOrder, at: BlockNumber, n: int | None = None) -> None:
+def put(
+    connection: Connection, entry: BookOrder, at: BlockNumber, known: BookRow | None = None
+) -> None:
     """Put an order into the book; one that was dead takes its place again.
 
     Args:
         connection: Of the transaction.
         entry: The order.
         at: The block whose facts it was judged by.
-        n: Of the row that it has, if it has one; it is not open.
+        known: The row that it has, if it has one; it is not open.
     """
+    room.count(connection, entry.sort, known.entry.status if known else None, entry.status)
     members = members_of(entry, at)
     if entry.status is BookStatus.OPEN:
         members["kind"] = kinds.enter(connection, traits_of(entry.order))
-    if n is None:
+    if known is None:
         connection.execute(_NEW, members)
     else:
-        connection.execute(update(ORDERS).where(_C.n == n).values(members))
+        connection.execute(update(ORDERS).where(_C.n == known.n).values(members))
 
 
 def remove(connection: Connection, sort: OrderSort, names: Collection[OrderHash]) -> None:
     """Take orders out of the book."""
     mine = (_C.sort == sort.value, _C.order_hash.in_([hexed(name) for name in names]))
-    asked = select(_C.kind, func.count()).where(*mine, _IS_OPEN).group_by(_C.kind)
-    for kind, number in connection.execute(asked).all():
-        kinds.leave(connection, kind, number)
+    asked = select(_C.status, _C.kind, func.count()).where(*mine).group_by(_C.status, _C.kind)
+    for status, kind, number in connection.execute(asked).all():
+        room.count(connection, sort, BookStatus(status), None, number)
+        if kind is not None:
+            kinds.leave(connection, kind, number)
     connection.execute(delete(ORDERS).where(*mine))
 
 
@@ -176,7 +182,9 @@ def change(connection: Connection, row: BookRow, after: BookOrder, mark: BlockNu
 
 def restate(connection: Connection, n: int, entry: BookOrder) -> None:
     """Write how an order stands, and count it in or out where it opens or closes."""
-    kind = connection.scalar(select(_C.kind).where(_C.n == n))
+    asked = select(_C.status, _C.kind).where(_C.n == n)
+    before, kind = connection.execute(asked).one()
+    room.count(connection, entry.sort, BookStatus(before), entry.status)
     is_open = entry.status is BookStatus.OPEN
     if is_open and kind is None:
         kind = kinds.enter(connection, traits_of(entry.order))
@@ -188,6 +196,7 @@ def restate(connection: Connection, n: int, entry: BookOrder) -> None:
         "remaining": entry.remaining,
         "open_in": entry.sort.value if is_open else None,
         "kind": kind,
+        "offer": offer_of(entry),
     }
     connection.execute(update(ORDERS).where(_C.n == n).values(standing))
 
@@ -251,6 +260,7 @@ def members_of(entry: BookOrder, at: BlockNumber) -> dict[str, Any]:
         "price": traits.price,
         "app_max_price": request.app_max_price if request else 0,
         "dataset_max_price": request.dataset_max_price if request else 0,
+        "offer": offer_of(entry),
         "volume": traits.volume,
         "remaining": entry.remaining,
         "category": traits.category,

@@ -34,6 +34,9 @@ IN_LIST_ORDER: Final = ("rank", "published", "order_hash")
 
 OPEN_REQUEST: Final = "open_in = 'request'"
 """Which rows the indexes have that only requests are found by."""
+DEAD: Final = "status = 'dead'"
+OFFERS: Final = "offer IS NOT NULL"
+"""Which rows the indexes have by which orders give way to new ones."""
 IDENTITY: Final = Table(
     "identity",
     BOOK,
@@ -62,6 +65,7 @@ ORDERS: Final = Table(
         "published",
         "read_at",
     ),
+    Column("offer", BigInteger),
     *texts("document"),
     UniqueConstraint("sort", "order_hash", name="uq_orders_sort_order_hash"),
     Index("ix_orders_all", "open_in", *IN_LIST_ORDER, "kind", "remaining"),
@@ -71,10 +75,16 @@ ORDERS: Final = Table(
     Index("ix_orders_beneficiary", "beneficiary", *IN_LIST_ORDER, **only_if(OPEN_REQUEST)),
     Index("ix_orders_paying_app", "app", "app_max_price", **only_if(OPEN_REQUEST)),
     Index("ix_orders_paying_dataset", "dataset", "dataset_max_price", **only_if(OPEN_REQUEST)),
+    Index("ix_orders_dead", "sort", "published", "n", **only_if(DEAD)),
+    Index("ix_orders_offer", "offer", "published", "n", **only_if(OFFERS)),
     Index("ix_orders_judged_at", "read_at", **only_if("open_in IS NOT NULL")),
     sqlite_autoincrement=True,
 )
-"""Orders; ``resource`` is what is sold, of a request its requester."""
+"""Orders; ``resource`` is what is sold, of a request its requester.
+
+``offer`` is what an open request pays for a task in all, else null: a condition that no list asks,
+so that none is tempted by its index.
+"""
 KIND_PARTIES: Final = ("app", "dataset", "workerpool", "requester")
 KIND: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
 KINDS: Final = Table(
