@@ -93,6 +93,12 @@ class Project:
         shutil.copyfile(chain, self.folder / "chain.json")
         return self
 
+    def installs_library(self) -> None:
+        """Have ``iexec`` to import, as ``npm install`` leaves it."""
+        (self.folder / "node_modules").mkdir()
+        source = self.sdk / "node_modules" / f"iexec-{self.generation}"
+        (self.folder / "node_modules" / "iexec").symlink_to(source)
+
     def put(self, name: str, members: object) -> None:
         (self.folder / name).write_text(json.dumps(members), encoding="utf-8")
 

@@ -215,9 +215,7 @@ class Trade:
     def library(self, script: Path, **given: str) -> dict[str, Any]:
         """Run a script that imports the SDK; returns the JSON object that it prints."""
         project = self.project("library")
-        (project.folder / "node_modules").mkdir()
-        source = self._sdk / "node_modules" / f"iexec-{self.generation}"
-        (project.folder / "node_modules" / "iexec").symlink_to(source)
+        project.installs_library()
         (project.folder / script.name).write_bytes(script.read_bytes())
         done = project.node(script.name, json.dumps(given))
         assert done.code == 0, done

@@ -31,6 +31,7 @@ from sdk_trade import (
     checksum_of,
     key_of,
 )
+from typist import program, typed_lines
 
 from poolhand.devnet.abi import call_data
 from poolhand.devnet.accounts import POOL
@@ -91,6 +92,7 @@ def test_it_buys_sees_completed_downloads_and_debugs(trades):
         replicates = told["offchainData"]["replicates"]
         (done,) = [each for each in replicates if each["status"] == "COMPLETED"]
         assert done["statusHistory"][0]["status"] == "CREATED"
+        assert done["exitCode"] == 0
         assert done["worker"] in str(shown["contributors"])
         said = {"worker": done["worker"], "stdout": "args: one two\n", "stderr": ""}
         assert said in told["appLogs"]
@@ -257,6 +259,24 @@ def test_the_library_sells_looks_buys_watches_debugs_downloads_and_takes_back(tr
         assert "only order signer" in told["refused"]
         assert told["unpublished"] == told["poolOrder"]
         assert told["appStatus"] == "canceled"
+
+    trades.each(check)
+
+
+def test_the_program_of_the_page_buys_as_printed(trades):
+    page = "docs/how-to/buy-with-the-iexec-sdk.md"
+    assert "node buy.mjs" in typed_lines(page, "In a program")
+
+    def check(trade):
+        reader = trade.seller
+        assert trade.app
+        reader.ok("account", "deposit", "10", "RLC")
+        reader.installs_library()
+        (reader.folder / "buy.mjs").write_text(program(page, "js"), encoding="utf-8")
+        done = reader.node("buy.mjs")
+        assert done.code == 0, done
+        assert "its result is in bought.zip" in done.out
+        assert result_of(reader.folder / "bought.zip")["args"] == ["--top", "5"]
 
     trades.each(check)
 

@@ -23,7 +23,7 @@ SECONDS = 100
 COLUMNS, LINES = 80, 24
 PASSWORD, YES = r"(?i)(?:password|the same again)[^\r\n]*: ?$", r"(?i)\[y/n\][^\r\n]*: ?$"
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s+# .*$")
 _SETS = re.compile(r"(export |\. |[A-Z_]+=)")
 """Lines that change nothing but the shell."""
@@ -39,8 +39,18 @@ def typed_lines(page: str, heading: str = "") -> list[str]:
         _, found, rest = text.partition(f"\n## {heading}\n")
         assert found, f"{page} has no '## {heading}'"
         text = re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    blocks = "\n".join(_BLOCK.findall(text)).replace("\\\n", " ")
+    blocks = "\n".join(_blocks(text, "sh")).replace("\\\n", " ")
     return [line for each in blocks.splitlines() if (line := _COMMENT.sub("", each).strip())]
+
+
+def program(page: str, language: str) -> str:
+    """Return the one program of a page in a language."""
+    (found,) = _blocks((ROOT / page).read_text(encoding="utf-8"), language)
+    return found
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return [block for named, block in _BLOCK.findall(text) if named == language]
 
 
 @dataclass
