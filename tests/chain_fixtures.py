@@ -162,7 +162,10 @@ def anvil_world(deployed_chain, tmp_path):
             async def hold() -> None:
                 await node.rpc("evm_setAutomine", False)
 
+            async def put(address, contract) -> None:
+                await node.rpc("anvil_setCode", str(address), "0x" + contract.code.hex())
+
             wallets, advance = list(WALLETS), node.advance
-            yield World(chain.hub, chain.watcher, wallets, sender, advance, total, hold)
+            yield World(chain.hub, chain.watcher, wallets, sender, advance, total, hold, put)
 
     return make

@@ -11,9 +11,11 @@ from poolhand.chain.assets import AssetReader
 from poolhand.chain.link import message
 from poolhand.chain.market_reader import STRANGERS_GAS, MarketReader
 from poolhand.chain.rpc import Rpc
+from poolhand.chain.vouching import GROUP_GAS, members_of, signatures_taken
 from poolhand.domain.ids import Address, BlockHash, OrderHash
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import Head
+from poolhand.domain.orders.groups import Membership
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.market_chain import OrderClaim, SignedHash
@@ -87,4 +89,17 @@ async def test_an_asset_that_no_registry_knows_is_none_and_blames_no_endpoint(no
 
 async def test_a_contract_judges_a_signature_with_so_much_gas_and_no_more(node, rpc):
     assert await MarketReader(rpc, FACTS).vouches(claim(KNOWN).signed, AT)
+    assert [call.get("gas") for call in node.calls] == [hex(STRANGERS_GAS)]
+
+
+async def test_a_group_is_asked_with_so_much_gas_and_nonsense_is_a_no(node, rpc):
+    asked = [Membership(ECHO, SIGNER), Membership(KNOWN, SIGNER)]
+    assert await members_of(rpc, HUB, asked) == {Membership(KNOWN, SIGNER)}
+    assert [call.get("gas") for call in node.calls] == [hex(GROUP_GAS)] * 2
+    assert rpc.endpoints[0].fault is None
+
+
+async def test_the_hub_lets_a_contract_judge_with_so_much_gas_and_no_more(node, rpc):
+    signed = claim(KNOWN).signed
+    assert await signatures_taken(rpc, HUB, [signed, signed]) == {signed}
     assert [call.get("gas") for call in node.calls] == [hex(STRANGERS_GAS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 
 import pytest
-from hub_world import RLC, Market, World
+from hub_world import RLC, Group, Market, World
 
 from chain_fixtures import anvil, anvil_world, deployed_chain  # noqa: F401 - fixtures
 from memory_node import MemoryLink, MemoryNode, linked
@@ -49,7 +49,20 @@ async def memory_world():
         def sender(wallet):
             return chain.sender(wallet, journals.setdefault(wallet.address, MemoryJournal()))
 
-        yield World(chain.hub, chain.watcher, wallets, sender, advance, total, hold)
+        put = putting(node.chain)
+        yield World(chain.hub, chain.watcher, wallets, sender, advance, total, hold, put)
+
+
+def putting(chain: FakeChain):
+    """Return what makes an address of a fake chain a contract."""
+
+    async def put(address, contract) -> None:
+        if isinstance(contract, Group):
+            chain.form_group(address, [contract.member])
+        else:
+            chain.deploy(address, lambda digest, _sign: digest == contract.digest)
+
+    return put
 
 
 def funded(chain: FakeChain) -> list[Wallet]:
@@ -72,7 +85,8 @@ def fake_world() -> World:
     async def hold() -> None:
         chain.automine = False
 
-    return World(chain.hub, chain.watcher, wallets, chain.sender, advance, total, hold)
+    put = putting(chain)
+    return World(chain.hub, chain.watcher, wallets, chain.sender, advance, total, hold, put)
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)

@@ -51,12 +51,39 @@ def digest(text: str) -> ResultDigest:
     return ResultDigest(keccak(text.encode()))
 
 
+@dataclass(frozen=True)
+class SigningContract:
+    """An account that takes any signature of one digest for its own (ERC-1271), as bytecode."""
+
+    digest: bytes
+
+    @property
+    def code(self) -> bytes:
+        is_it = f"6004357f{self.digest.hex()}14"
+        return bytes.fromhex(f"{is_it}631626ba7e0260e01b{_ANSWER}")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group to which one account belongs, with the purpose of members (ERC-734)."""
+
+    member: Address
+
+    @property
+    def code(self) -> bytes:
+        return bytes.fromhex(f"60043573{self.member.hex()}1460243560041416{_ANSWER}")
+
+
+_ANSWER = "60005260206000f3"
+"""Return the one word on the stack."""
+
+
 @dataclass
 class World:
     """A chain with a hub, some funded wallets, and a hand on its clock.
 
     ``advance`` mines a block that many seconds later; ``fund`` gives RLC outside the hub and coin;
-    ``hold`` has transactions wait for that block, where it can.
+    ``hold`` has transactions wait for that block, where it can; ``put`` makes an address a contract.
     """
 
     hub: Hub
@@ -66,6 +93,7 @@ class World:
     advance: Callable[[int], Awaitable[None]]
     total: Callable[[], Awaitable[int]]
     hold: Callable[[], Awaitable[None]] | None = None
+    put: Callable[[Address, SigningContract | Group], Awaitable[None]] | None = None
     purposes: count = field(default_factory=count)
 
     @property

@@ -45,6 +45,9 @@ def view(facts: HubFacts, state: State, to: Address, data: bytes) -> bytes:
     registries = (facts.app_registry, facts.dataset_registry, facts.workerpool_registry)
     if to in registries:
         return _registry(state, registries.index(to), head, body)
+    if to in state.groups and head == selector("keyHasPurpose(bytes32,uint256)"):
+        key, purpose = decode(["bytes32", "uint256"], body)
+        return _word(purpose == 4 and state.has_member(to, Address(key[12:])))
     asset = state.apps.get(to) or state.datasets.get(to) or state.pools.get(to)
     if asset is None:
         return b""
@@ -154,7 +157,15 @@ def _deal_members(deal: Deal) -> tuple:
     )
 
 
+def _is_signed(state: State, body: bytes) -> bytes:
+    account, digest, sign = decode(["address", "bytes32", "bytes"], body)
+    if len(sign) not in (64, 65) and Address.parse(account) not in state.signers:
+        raise Reverted
+    return _word(state.takes(Address.parse(account), digest, sign))
+
+
 _VIEWS = {
+    selector("verifyPresignatureOrSignature(address,bytes32,bytes)").hex(): _is_signed,
     "6b55f4a5": _account,
     "1bf6e00d": lambda state, body: _word(state.locked_of(_address(body))),
     "db230b52": lambda state, body: _word(state.scores.get(_address(body), 0)),

@@ -24,6 +24,7 @@ from poolhand.chain.logs import (
 from poolhand.chain.parts import partial_of, read_each
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.snapshot import at_blocks, call_block
+from poolhand.chain.vouching import members_of, signatures_taken
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, App, Dataset, Deal, Workerpool
 from poolhand.domain.ids import Address, DealId, FixedBytes, OrderHash, TaskId, TxHash
@@ -36,11 +37,13 @@ from poolhand.domain.onchain import (
     HubEvent,
     TaskView,
 )
+from poolhand.domain.orders.groups import Membership
 from poolhand.domain.partial import Partial
 from poolhand.domain.reward import KITTY
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts
+from poolhand.ports.market_chain import SignedHash
 
 T = TypeVar("T")
 KeyT = TypeVar("KeyT", bound=FixedBytes)
@@ -184,6 +187,14 @@ class PocoHub:
     async def consumed(self, orders: Iterable[OrderHash]) -> Partial[OrderHash, int]:
         """Return how much of each order is used up."""
         return await self._each(orders, "viewConsumed(bytes32)", abi.word)
+
+    async def taken(self, signatures: Collection[SignedHash]) -> frozenset[SignedHash]:
+        """Return the signatures that the hub takes for an account's own."""
+        return await signatures_taken(self._rpc, self._facts.hub, signatures)
+
+    async def members(self, asked: Collection[Membership]) -> frozenset[Membership]:
+        """Return which accounts belong to which groups."""
+        return await members_of(self._rpc, self._facts.hub, asked)
 
     async def kitty(self) -> NanoRlc:
         """Return what failed tasks left in the kitty (nRLC)."""

@@ -13,9 +13,11 @@ from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, DealId, OrderHash, TaskId, TxHash
 from poolhand.domain.movements import Movement, Payment
 from poolhand.domain.onchain import Call, CreateAsset, Head, HubEvent, Receipt, TaskView
+from poolhand.domain.orders.groups import Membership
 from poolhand.domain.partial import Partial
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
+from poolhand.ports.market_chain import SignedHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,16 @@ class Hub(Protocol):
 
     async def consumed(self, orders: Iterable[OrderHash]) -> Partial[OrderHash, int]:
         """Return how much of each order is used up."""
+
+    async def taken(self, signatures: Collection[SignedHash]) -> frozenset[SignedHash]:
+        """Return the signatures that the hub takes for an account's own.
+
+        Also a contract's, by its word (ERC-1271), and none at all where the account has signed the
+        digest on chain. One about which the hub says nothing is not taken.
+        """
+
+    async def members(self, asked: Collection[Membership]) -> frozenset[Membership]:
+        """Return which accounts belong to which groups; whoever does not answer has no members."""
 
     async def deals_of(
         self, workerpool: Address, first: BlockNumber, last: BlockNumber

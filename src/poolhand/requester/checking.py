@@ -10,6 +10,7 @@ from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.errors import Refused, StakeTooLow
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.orders.eip712 import order_hash
+from poolhand.domain.orders.groups import among, in_question
 from poolhand.domain.orders.matching import Facts, Match, Mismatch, match_orders
 from poolhand.domain.orders.model import (
     AppOrder,
@@ -22,9 +23,9 @@ from poolhand.domain.orders.model import (
 )
 from poolhand.domain.orders.reasons import Reason
 from poolhand.domain.reward import scheduler_stake
-from poolhand.domain.signatures import BadSignature, recover, widen
 from poolhand.domain.units import NanoRlc, show_rlc
 from poolhand.ports.chain import Hub
+from poolhand.requester.vouching import is_signed, vouched
 from poolhand.requester.wish import Wish
 
 
@@ -56,7 +57,12 @@ async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
         hub.consumed([order_hash(domain, each.order) for each in signed]),
     )
     requester = orders.request.order.requester
-    accounts = await hub.accounts({requester, pool.owner} if pool else {requester})
+    owners = (*(each.owner if each else None for each in (app, data, pool)), requester)
+    accounts, answers, members = await asyncio.gather(
+        hub.accounts({requester, pool.owner} if pool else {requester}),
+        vouched(hub, zip(owners, signed, strict=True)),
+        hub.members(tuple(in_question(orders))),
+    )
     return Facts(
         domain=domain,
         categories=len(categories),
@@ -64,6 +70,8 @@ async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
         dataset=data,
         workerpool=pool,
         consumed=consumed,
+        vouched=answers,
+        is_member=among(members),
         free_stake={owner: account.stake for owner, account in accounts.items()},
     )
 
@@ -175,11 +183,7 @@ async def order_state(hub: Hub, signed: Signed[Any]) -> OrderState:
     name = order_hash(hub.facts.domain, signed.order)
     owner = await _owner_of(hub, signed.order)
     used = (await hub.consumed([name]))[name]
-    try:
-        signer: Address | None = recover(name, widen(signed.signature))
-    except BadSignature:
-        signer = None
-    good = owner is not None and signer == owner
+    good = owner is not None and await is_signed(hub, owner, signed)
     return OrderState(name, owner, good, max(0, signed.order.volume - used))
 
 

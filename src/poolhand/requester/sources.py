@@ -24,8 +24,10 @@ from poolhand.domain.orders.choosing import (
     Shelf,
     Want,
     fitting,
+    in_question,
     rejected,
 )
+from poolhand.domain.orders.groups import among
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
 from poolhand.domain.units import show_rlc
@@ -130,10 +132,12 @@ class OrderSources:
         if pool is not None and len(shelf.combinations()) == 1:  # no choice: the check tells why
             yield shelf.combinations()[0]
             return
-        want, facts = await self._want(), await self._rules()
+        want = await self._want()
+        facts = await self._rules(want, shelf)
         found = list(fitting(want, shelf, facts))
         if not found:
             shelf = await self._shelf(pool, wide=True)
+            facts = await self._rules(want, shelf)
             found = list(fitting(want, shelf, facts))
         for bundle in found:
             yield bundle
@@ -228,9 +232,13 @@ class OrderSources:
         request = asked_by(self.buyer, self.wish, self._salt())
         return Want(request, self.wish.tasks, self.wish.max_price)
 
-    async def _rules(self) -> Facts:
+    async def _rules(self, want: Want, shelf: Shelf) -> Facts:
+        """Return what it hangs on whether the orders of a shelf fit; groups are asked at once."""
         categories = await self.hub.categories()
-        return Facts(self.hub.facts.domain, len(categories), None, None, None)
+        members = await self.hub.members(in_question(want, shelf))
+        is_member = among(members)
+        domain = self.hub.facts.domain
+        return Facts(domain, len(categories), None, None, None, is_member=is_member)
 
     def _salt(self) -> Salt:
         return Salt(self.entropy.bytes(32))

@@ -12,7 +12,7 @@ from poolhand.chain.fake.bell import FakeBell
 from poolhand.chain.fake.blocks import FakeBlock, MinedCall, Sent, mixed, movements
 from poolhand.chain.fake.reach import Reach
 from poolhand.chain.fake.sender import FakeSender
-from poolhand.chain.fake.state import State
+from poolhand.chain.fake.state import Judges, State
 from poolhand.domain.category import Category
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable, Reverted
 from poolhand.domain.ids import Address, BlockHash
@@ -181,6 +181,17 @@ class FakeChain:
     def drop(self, sender: Address | None = None) -> None:
         """Lose the waiting transactions of a wallet, or all, as nodes do that restart."""
         self.pool = [sent for sent in self.pool if sender not in (None, sent.sender)]
+
+    def deploy(self, account: Address, judges: Judges) -> None:
+        """Make an account a contract that judges signatures itself (ERC-1271)."""
+        for block in self._blocks:
+            block.state.signers[account] = judges
+
+    def form_group(self, group: Address, members: Iterable[Address]) -> None:
+        """Make an address a contract that says who belongs to it (ERC-734)."""
+        known = frozenset(members)
+        for block in self._blocks:
+            block.state.groups[group] = known
 
     def set_score(self, worker: Address, score: Score) -> None:
         """Set a worker's score."""

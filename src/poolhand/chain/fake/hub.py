@@ -31,11 +31,13 @@ from poolhand.domain.onchain import (
     HubEvent,
     TaskView,
 )
+from poolhand.domain.orders.groups import Membership
 from poolhand.domain.partial import Partial
 from poolhand.domain.reward import KITTY
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, NanoRlc, Wei
 from poolhand.ports.chain import HubFacts
+from poolhand.ports.market_chain import SignedHash
 
 if TYPE_CHECKING:
     from poolhand.chain.fake.reach import Reach
@@ -158,6 +160,16 @@ class FakeHub:
         """Return RLC held outside the hub (nRLC)."""
         state = self._state()
         return self._part({owner: state.rlc_of(owner) for owner in owners})
+
+    async def taken(self, signatures: Collection[SignedHash]) -> frozenset[SignedHash]:
+        """Return the signatures that the hub takes for an account's own."""
+        takes = self._state().takes
+        return frozenset(each for each in signatures if takes(each.account, each.digest, each.sign))
+
+    async def members(self, asked: Collection[Membership]) -> frozenset[Membership]:
+        """Return which accounts belong to which groups."""
+        has_member = self._state().has_member
+        return frozenset(each for each in asked if has_member(each.group, each.account))
 
     async def kitty(self) -> NanoRlc:
         """Return what failed tasks left in the kitty (nRLC)."""

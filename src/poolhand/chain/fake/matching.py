@@ -76,6 +76,9 @@ def _signer(state: State, order: Order) -> Address | None:
 
 
 def _facts(state: State, domain: Domain, call: MatchOrders) -> Facts:
+    signed = (call.app, call.dataset, call.workerpool, call.request)
+    owners = {each: _signer(state, each.order) for each in signed}
+    names = {each: order_hash(domain, each.order) for each in signed}
     return Facts(
         domain=domain,
         categories=len(state.categories),
@@ -83,6 +86,12 @@ def _facts(state: State, domain: Domain, call: MatchOrders) -> Facts:
         dataset=state.datasets.get(call.dataset.order.dataset),
         workerpool=state.pools.get(call.workerpool.order.workerpool),
         consumed=state.consumed,
+        vouched={
+            names[each]: state.takes(owner, names[each], each.signature)
+            for each, owner in owners.items()
+            if owner in state.signers
+        },
+        is_member=state.has_member,
         free_stake={owner: NanoRlc(amount) for owner, amount in state.stake.items()},
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from poolhand.domain.category import Category
 from poolhand.domain.deal import App, Dataset, Deal, Workerpool
@@ -24,10 +24,13 @@ from poolhand.domain.onchain import (
     EventKind,
     TaskView,
 )
+from poolhand.domain.signatures import BadSignature, recover, widen
 from poolhand.domain.trust import Score, Weight
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
 
 _Key = TypeVar("_Key")
+Judges: TypeAlias = Callable[[bytes, bytes], bool]
+"""What an account that is a contract says of a digest and a signature (ERC-1271)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,10 @@ def unset_task(task_id: TaskId) -> TaskView:
 
 @dataclass(slots=True)
 class State:
-    """Everything on chain; amounts in nRLC, ``coin`` in wei."""
+    """Everything on chain; amounts in nRLC, ``coin`` in wei.
+
+    ``signers`` are accounts that are contracts, ``groups`` contracts with their members.
+    """
 
     categories: dict[int, Category] = field(default_factory=dict)
     stake: dict[Address, int] = field(default_factory=dict)
@@ -100,6 +106,8 @@ class State:
     contributions: dict[tuple[TaskId, Address], ContributionView] = field(default_factory=dict)
     scores: dict[Address, Score] = field(default_factory=dict)
     consumed: dict[OrderHash, int] = field(default_factory=dict)
+    signers: dict[Address, Judges] = field(default_factory=dict)
+    groups: dict[Address, frozenset[Address]] = field(default_factory=dict)
     moved: list[Moved] = field(default_factory=list, init=False)
 
     def copy(self) -> State:
@@ -114,6 +122,19 @@ class State:
         """Return a task, UNSET when unknown."""
         known = self.tasks.get(task_id)
         return known.view if known else unset_task(task_id)
+
+    def takes(self, account: Address, digest: bytes, sign: bytes) -> bool:
+        """Whether a signature counts as an account's own."""
+        if account in self.signers:
+            return self.signers[account](digest, sign)
+        try:
+            return recover(digest, widen(sign)) == account
+        except BadSignature:
+            return False
+
+    def has_member(self, group: Address, account: Address) -> bool:
+        """Whether a group lets an account in."""
+        return account in self.groups.get(group, ())
 
     def contribution(self, task_id: TaskId, worker: Address) -> ContributionView | None:
         """Return a worker's contribution."""

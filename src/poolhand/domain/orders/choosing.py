@@ -13,6 +13,8 @@ from itertools import chain, product
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.ids import Address
+from poolhand.domain.orders import groups
+from poolhand.domain.orders.groups import Membership
 from poolhand.domain.orders.matching import Facts, terms_unmet
 from poolhand.domain.orders.model import (
     NO_DATASET_ORDER,
@@ -136,6 +138,12 @@ class Want:
 
 NO_DATASET: Final = Candidate(Signed(NO_DATASET_ORDER, b""), 2**256)
 """Stands in the shelf where none is bought."""
+
+
+def in_question(want: Want, shelf: Shelf) -> frozenset[Membership]:
+    """Return on which memberships of groups it hangs what of a shelf fits."""
+    every = (each.orders(Signed(want.asked(each), b"")) for each in shelf.combinations())
+    return frozenset(asked for orders in every for asked in groups.in_question(orders))
 
 
 def fitting(want: Want, shelf: Shelf, facts: Facts) -> Iterator[Bundle]:

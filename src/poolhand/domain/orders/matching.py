@@ -8,7 +8,7 @@ Source: PoCo 6.x, IexecPoco1Facet.matchOrders and IexecEscrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -17,6 +17,7 @@ from poolhand.domain.eip712 import Domain
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import Address, DealId, OrderHash
 from poolhand.domain.orders.eip712 import order_hash
+from poolhand.domain.orders.groups import IsMember, Membership, is_open, restrictions
 from poolhand.domain.orders.model import (
     AppOrder,
     DatasetOrder,
@@ -70,7 +71,7 @@ class Facts:
     consumed: Mapping[OrderHash, int] = field(default_factory=dict)
     vouched: Mapping[OrderHash, bool] = field(default_factory=dict)
     free_stake: Mapping[Address, NanoRlc] = field(default_factory=dict)
-    is_member: Callable[[Address, Address], bool] = unasked
+    is_member: IsMember = unasked
     masks_dataset_tag: bool = False
     sponsor: Address | None = None
 
@@ -124,7 +125,7 @@ def terms_unmet(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
     Of the facts only categories, groups and the masking of tags are looked at.
     """
     yield from _terms(orders, facts)
-    yield from _identities(orders, facts)
+    yield from _identities(orders)
     yield from _restrictions(orders, facts)
 
 
@@ -174,46 +175,25 @@ def _missing(demanded: Tag, offered: Tag) -> str:
     return ", ".join(missing.names) or str(missing)
 
 
-def _identities(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
-    request, pool = orders.request.order, orders.workerpool.order
+def _identities(orders: MatchOrders) -> Iterator[Mismatch]:
+    request = orders.request.order
     if request.app != orders.app.order.app:
         yield Mismatch(Reason.OTHER_APP, f"{request.app}, not {orders.app.order.app}")
     if request.dataset != orders.dataset.order.dataset:
         yield Mismatch(
             Reason.OTHER_DATASET, f"{request.dataset}, not {orders.dataset.order.dataset}"
         )
-    if not _allows(facts, request.workerpool, pool.workerpool):
-        detail = _apart(facts, request.workerpool, pool.workerpool)
-        yield Mismatch(Reason.REQUEST_RESTRICTS_WORKERPOOL, detail)
 
 
 def _restrictions(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
-    app, dataset = orders.app.order, orders.dataset.order
-    pool, requester = orders.workerpool.order, orders.request.order.requester
-    rules = (
-        (Reason.APP_RESTRICTS_DATASET, app.dataset_restrict, dataset.dataset),
-        (Reason.APP_RESTRICTS_WORKERPOOL, app.workerpool_restrict, pool.workerpool),
-        (Reason.APP_RESTRICTS_REQUESTER, app.requester_restrict, requester),
-        (Reason.DATASET_RESTRICTS_APP, dataset.app_restrict, app.app),
-        (Reason.DATASET_RESTRICTS_WORKERPOOL, dataset.workerpool_restrict, pool.workerpool),
-        (Reason.DATASET_RESTRICTS_REQUESTER, dataset.requester_restrict, requester),
-        (Reason.WORKERPOOL_RESTRICTS_APP, pool.app_restrict, app.app),
-        (Reason.WORKERPOOL_RESTRICTS_DATASET, pool.dataset_restrict, dataset.dataset),
-        (Reason.WORKERPOOL_RESTRICTS_REQUESTER, pool.requester_restrict, requester),
-    )
-    for reason, restriction, account in rules:
-        if not _allows(facts, restriction, account):
-            yield Mismatch(reason, _apart(facts, restriction, account))
+    for reason, asked in restrictions(orders):
+        if not (is_open(asked) or facts.is_member(asked.group, asked.account)):
+            yield Mismatch(reason, _apart(facts, asked))
 
 
-def _allows(facts: Facts, restriction: Address, account: Address) -> bool:
-    free = restriction.is_zero or restriction == account
-    return free or facts.is_member(restriction, account)
-
-
-def _apart(facts: Facts, restriction: Address, account: Address) -> str:
+def _apart(facts: Facts, asked: Membership) -> str:
     groups = "; groups are not asked here" if facts.is_member is unasked else ""
-    return f"{restriction}, not {account}{groups}"
+    return f"{asked.group}, not {asked.account}{groups}"
 
 
 def _ownership(orders: MatchOrders, facts: Facts) -> Iterator[Mismatch]:
@@ -240,9 +220,10 @@ def _signature(
 ) -> Iterator[Mismatch]:
     digest = order_hash(facts.domain, signed.order)
     vouched = facts.vouched.get(digest)
-    if vouched is not None:
-        if not vouched:
-            yield Mismatch(reason, f"{owner} does not answer for it")
+    if vouched:
+        return
+    if vouched is False and signed.signature:
+        yield Mismatch(reason, f"{owner} does not answer for it")
     elif len(signed.signature) not in (64, 65):
         contracts = _NO_CONTRACT if signed.signature else ""
         yield Mismatch(Reason.UNSIGNED, f"{_what(signed.order)} of {owner}{contracts}")
