@@ -177,7 +177,15 @@ async def test_a_task_that_fails_tells_why_who_acts_and_how(network, tmp_path):
     plain = network.cli("task", "show", tasks["data-gone"]).out
     told = "no worker of this pool is left that could do it", *FAILURES["data-gone"]
     assert all(text in " ".join(plain.split()) for text in told)
+    page = wait_until(lambda: _page_with(network, tasks["exits-3"], "COMPUTE_FAILED"))
+    assert all(text in page.lower() for text in FAILURES["exits-3"])
     assert sum((await network.money()).values()) == total
+
+
+def _page_with(network, task_id: str, words: str) -> str | None:
+    """The market's page of a task, once the words stand on it."""
+    page = WEB.get(f"{network.info.market_url}/pages/tasks/{task_id}").text
+    return page if words in page else None
 
 
 def _failed(network, task_id: str):

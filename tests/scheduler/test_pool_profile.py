@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pool_world import PoolWorld
+from pool_world import TO_CONTRIBUTED, PoolWorld, S, first_task
 from sale_world import POOL_URL, market_for, passes
 
 from network.world import RLC
@@ -13,6 +13,7 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
 from poolhand.market.pool_register import EVERY
 from poolhand.transport.market_faults import MarketRefused
+from poolhand.wire.messages import Reported, StatusReport
 from poolhand.wire.pool_drain import DrainOrder
 
 CHAIN = {"chainId": "31337"}
@@ -119,6 +120,29 @@ async def test_a_pool_at_which_the_market_stumbles_is_not_asked_again_before_oth
     market.moment[0] += EVERY + 1
     await market.register.ask_some()
     assert market.door.asked == 2
+
+
+async def test_the_market_tells_what_the_pool_says_of_a_task_that_failed(stage):
+    world, market = stage
+    workers = [await world.hired() for _ in range(2)]
+    task = first_task(await world.deal())
+    why = "the app exited with code 3: no such file"
+    for _ in workers:
+        await world.step()
+        for each in workers:
+            attempt = world.task(task).attempt(each.address)
+            if attempt is not None and not attempt.is_over:
+                await each.reports(task, *TO_CONTRIBUTED[: TO_CONTRIBUTED.index(S.COMPUTED)])
+                failed = StatusReport(S.COMPUTE_FAILED, world.clock.now(), None, why)
+                ended = StatusReport(S.FAILED, world.clock.now(), None, None)
+                await each.says(Reported(task, each.count[task], (failed, ended), None))
+    words = market.register.words
+    assert words.of(task, POOL_URL) is None
+    await words.ask_some()
+    says = words.of(task, POOL_URL).says
+    (cause,) = says.causes
+    assert (cause.status, cause.why, cause.acts) == ("COMPUTE_FAILED", why, "requester")
+    assert cause.workers == len(cause.named) == len(world.task(task).attempts) > 0
 
 
 async def test_the_sdk_finds_a_pools_address_as_it_asks_compass(stage):
