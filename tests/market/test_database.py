@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, event, select
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus
 from poolhand.domain.market.filters import BookFilter, Slice, restricted_to
+from poolhand.domain.market.losses import Loss
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.market import dependants
@@ -156,8 +157,8 @@ def test_what_a_block_asks_is_read_off_an_index(counted):
     orders.open_of_signers(counted.connection, [OTHER])
     orders.open_of_resource(counted.connection, OrderSort.APP, APP, OTHER)
     orders.count_open(counted.connection, OrderSort.APP, OTHER)
-    prices = NanoRlc(0), NanoRlc(5)
-    orders.needing(counted.connection, OrderSort.APP, APP, prices, tee=False)
+    loss = Loss(OrderSort.APP, APP, NanoRlc(0), NanoRlc(5), (NanoRlc(2), names[0]))
+    orders.needing(counted.connection, loss, 10)
     orders.doubtful(counted.connection, 10)
     plans = [plan for plan in counted.plans if "TEMP B-TREE" not in plan]
     assert len(plans) >= 7

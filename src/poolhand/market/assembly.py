@@ -111,7 +111,7 @@ def assemble(
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)
-    _add_pages(app, facts, follower, parts.publisher)
+    _add_pages(app, facts, follower)
     rates = RequestRates(settings.most_requests, settings.rate_window)
 
     def seconds() -> float:
@@ -125,7 +125,7 @@ def assemble(
     return app, follower
 
 
-def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower, publisher: Publisher) -> None:
+def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:
     """Let an application show pages of what its own API answers, up to date with book and chain."""
 
     def newest() -> NewestBlock:
@@ -138,7 +138,7 @@ def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower, publisher: Pub
     maker = PageMaker(OwnApi(app, facts.chain_id), frame)
     live = LivePages(maker.part, frame.pulse, asyncio.sleep)
     follower.moved.connect(live.moved)
-    publisher.written.connect(live.changed)
+    follower.written.connect(live.changed)
     app.router.routes.extend(page_routes(maker, live, far_client))
 
 

@@ -63,6 +63,7 @@ class Follower:
         at: The block of which the book is; None before the first.
         seen: The newest block that the chain has told of.
         moved: Told when ``at`` has changed.
+        written: Told when something else was written.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Follower:
         self.at: Head | None = None
         self.seen: Head | None = None
         self.moved: Signal[[]] = Signal()
+        self.written: Signal[[]] = Signal()
 
     async def open(self) -> None:
         """Find where the book stands."""
@@ -113,12 +115,16 @@ class Follower:
         async with self._lock.shared():
             if self.at is None or self.at.block_hash != at.block_hash:
                 return None
-            return await self._database.write(work)
+            done = await self._database.write(work)
+        self.written()
+        return done
 
     async def write(self, work: Callable[[BookConnection], T]) -> T:
         """Write whatever the block."""
         async with self._lock.shared():
-            return await self._database.write(work)
+            done = await self._database.write(work)
+        self.written()
+        return done
 
     # ------------------------------------------------------------------------------- one step
 

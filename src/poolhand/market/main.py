@@ -19,6 +19,7 @@ from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.market.assembly import MarketWorld, assemble, pool_register
 from poolhand.market.follower import Follower
+from poolhand.market.loss_rounds import LossRounds
 from poolhand.market.matcher import Matcher
 from poolhand.observe.outage_log import OutageLog
 from poolhand.observe.recursion import guard_recursion
@@ -79,7 +80,8 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
 
             following = follow(follower, watcher.heads(), SystemClock())
             asking = register.keep_asking(SystemClock()), register.words.keep_asking()
-            await first_of(serve_on(app, listener, announce), following, *asking)
+            looking = LossRounds(follower, database).keep_looking(SystemClock())
+            await first_of(serve_on(app, listener, announce), following, looking, *asking)
 
 
 async def match(settings: MatcherSettings, ready: Callable[[str], None] | None = None) -> None:

@@ -25,7 +25,6 @@ from poolhand.domain.market.unpublishing import (
     check_several,
 )
 from poolhand.domain.onchain import Head
-from poolhand.domain.signal import Signal
 from poolhand.market import dependants
 from poolhand.market.follower import Follower
 from poolhand.market.gathering import Gathering
@@ -53,9 +52,6 @@ class Publisher:
         follower: Keeps the book.
         limits: Of the operator.
         now: Milliseconds since 1970.
-
-    Attributes:
-        written: Told when orders were put in or taken out.
     """
 
     def __init__(
@@ -64,7 +60,6 @@ class Publisher:
         self._chain, self._follower = chain, follower
         self._limits, self._now = limits, now
         self._looks = Gathering(self._look)
-        self.written: Signal[[]] = Signal()
 
     async def publish(self, asked: Publication) -> BookOrder:
         """Put an order into the book.
@@ -81,7 +76,6 @@ class Publisher:
             work = partial(put_in, placing=place)
             done = await self._follower.write_at(at, work)
             if done is not None:
-                self.written()
                 return done
         raise ChainTooFast
 
@@ -96,9 +90,7 @@ class Publisher:
         Raises:
             MarketRule: There is nothing to take out, or it is somebody else's.
         """
-        names = await self._follower.write(partial(_take_out, asked=asked))
-        self.written()
-        return names
+        return await self._follower.write(partial(_take_out, asked=asked))
 
 
 @dataclass(frozen=True, slots=True)

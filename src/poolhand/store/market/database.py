@@ -42,7 +42,7 @@ from poolhand.store.sql_engine import (
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
 """What pieces of work are given: the transaction in which they read and write."""
-NEWEST: Final = "0006"
+NEWEST: Final = "0007"
 """The revision that this version's tables have."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from poolhand.domain.ids import BlockHash
 from poolhand.domain.market.deals import MarketCategory, MarketDeal
@@ -35,6 +35,12 @@ def marks(connection: Connection) -> list[Head]:
         )
         for row in connection.execute(asked).mappings()
     ]
+
+
+def newest_mark(connection: Connection) -> BlockNumber | None:
+    """Return up to which block the chain was read; None: nothing was."""
+    found = connection.scalar(select(func.max(MARKS.c.block)))
+    return None if found is None else BlockNumber(found)
 
 
 def set_mark(connection: Connection, head: Head) -> None:

@@ -15,17 +15,20 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     select,
+    tuple_,
     update,
 )
 
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus, traits_of
 from poolhand.domain.market.filters import PARTIES
+from poolhand.domain.market.losses import Loss
 from poolhand.domain.market.room import offer_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import RequestOrder
-from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.domain.units import BlockNumber
 from poolhand.store.market import kinds, room
 from poolhand.store.market.schema import ORDERS, TAG_PARTS, UNDO
 from poolhand.store.market.where import hexed, open_in, tag_parts
@@ -111,33 +114,19 @@ def count_open(connection: Connection, sort: OrderSort, signer: Address) -> int:
     return connection.scalar(_COUNT_OPEN[sort], {"by": hexed(signer)}) or 0
 
 
-def needing(
-    connection: Connection,
-    sort: OrderSort,
-    resource: Address,
-    prices: tuple[NanoRlc, NanoRlc | None],
-    *,
-    tee: bool,
-) -> list[BookRow]:
-    """Return open requests for an app or dataset that pay within some prices.
-
-    Args:
-        connection: Of the transaction.
-        sort: App or dataset.
-        resource: Which.
-        prices: What they pay at least, and less than what (None: however much).
-        tee: With the tee bit, or without.
-    """
-    pays, (least, below) = _C[f"{sort.value}_max_price"], prices
+def needing(connection: Connection, loss: Loss, most: int) -> list[BookRow]:
+    """Return the next open requests that may have lost an order, by what they pay for the thing."""
+    pays, name = _C[f"{loss.sort.value}_max_price"], _C.order_hash
     asked = select(ORDERS).where(
-        open_in(OrderSort.REQUEST),
-        _C[sort.value] == hexed(resource),
-        pays >= least,
-        _C[TAG_PARTS[3]].bitwise_and(1) == int(tee),
+        open_in(OrderSort.REQUEST), _C[loss.sort.value] == hexed(loss.resource), pays >= loss.least
     )
-    if below is not None:
-        asked = asked.where(pays < below)
-    return [_row(row) for row in connection.execute(asked).mappings()]
+    if loss.below is not None:
+        asked = asked.where(pays < loss.below)
+    if loss.reached is not None:
+        price, last = loss.reached
+        asked = asked.where(tuple_(pays, name) > tuple_(literal(price), literal(hexed(last))))
+    rows = connection.execute(asked.order_by(pays, name).limit(most)).mappings()
+    return [_row(row) for row in rows]
 
 
 def put(

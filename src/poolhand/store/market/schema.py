@@ -37,6 +37,7 @@ OPEN_REQUEST: Final = "open_in = 'request'"
 DEAD: Final = "status = 'dead'"
 OFFERS: Final = "offer IS NOT NULL"
 """Which rows the indexes have by which orders give way to new ones."""
+_PAYING: Final = {name: (name, f"{name}_max_price", "order_hash") for name in ("app", "dataset")}
 IDENTITY: Final = Table(
     "identity",
     BOOK,
@@ -73,8 +74,8 @@ ORDERS: Final = Table(
     Index("ix_orders_resource", "open_in", "resource", *IN_LIST_ORDER),
     Index("ix_orders_signer", "open_in", "signer", *IN_LIST_ORDER),
     Index("ix_orders_beneficiary", "beneficiary", *IN_LIST_ORDER, **only_if(OPEN_REQUEST)),
-    Index("ix_orders_paying_app", "app", "app_max_price", **only_if(OPEN_REQUEST)),
-    Index("ix_orders_paying_dataset", "dataset", "dataset_max_price", **only_if(OPEN_REQUEST)),
+    Index("ix_orders_paying_app", *_PAYING["app"], **only_if(OPEN_REQUEST)),
+    Index("ix_orders_paying_dataset", *_PAYING["dataset"], **only_if(OPEN_REQUEST)),
     Index("ix_orders_dead", "sort", "published", "n", **only_if(DEAD)),
     Index("ix_orders_offer", "offer", "published", "n", **only_if(OFFERS)),
     Index("ix_orders_judged_at", "read_at", **only_if("open_in IS NOT NULL")),
@@ -170,6 +171,20 @@ UNDO: Final = Table(
     sqlite_autoincrement=True,
 )
 """How an order stood before blocks changed it; ``block`` is the mark that ends these blocks."""
+LOSSES: Final = Table(
+    "losses",
+    BOOK,
+    counted(),
+    *texts("sort", "resource"),
+    *numbers("least"),
+    Column("below", BigInteger),
+    Column("reached_price", BigInteger),
+    Column("reached_hash", Text),
+    *numbers("again"),
+    UniqueConstraint("sort", "resource", name="uq_losses"),
+    sqlite_autoincrement=True,
+)
+"""Apps and datasets whose requests are to be looked at (``domain.market.losses``), in turn."""
 TASK_STEPS: Final = Table(
     "task_steps",
     BOOK,
