@@ -106,7 +106,7 @@ async def test_head_is_answered_as_get_without_a_body(market):
 
 async def test_every_route_is_described_with_its_answers(market):
     told = (await market.http.get("/openapi.json")).json()
-    assert len(told["paths"]) == 31
+    assert len(told["paths"]) == 32
     ids = set()
     for methods in told["paths"].values():
         for each in methods.values():
