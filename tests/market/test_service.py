@@ -114,7 +114,7 @@ async def test_every_route_is_described_with_its_answers(market):
             assert "429" in each["responses"]
             assert each["responses"]["200"]["content"]["application/json"]["schema"]
             ids.add(each["operationId"])
-    assert len(ids) == 41
+    assert len(ids) == 42
     lists = told["paths"]["/workerpoolorders"]["get"]["parameters"]
     assert {"chainId", "category", "minTrust", "isAppStrict", "pageSize"} <= {
         each["name"] for each in lists
