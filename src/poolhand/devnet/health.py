@@ -16,6 +16,7 @@ from poolhand.devnet.children import ChildState
 from poolhand.devnet.info import PROGRAMS_FILE, DevnetInfo
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable
+from poolhand.transport.trusted import trusted
 
 _FINE: Final = frozenset({ChildState.UP, ChildState.STARTING, ChildState.ENDED})
 """Without these a program is missed; one that was asked to end is not."""
@@ -103,7 +104,7 @@ async def _node(info: DevnetInfo) -> Health:
 
 async def _http(name: str, url: str) -> Health:
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, verify=trusted()) as client:
             answer = await client.get(url)
     except httpx.HTTPError as fault:
         return Health(name, ok=False, detail=f"{url}: {type(fault).__name__}")
@@ -112,7 +113,7 @@ async def _http(name: str, url: str) -> Health:
 
 async def _market(info: DevnetInfo) -> Health:
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, verify=trusted()) as client:
             told = (await client.get(f"{info.market_url}/health")).json()
             detail = told["chain"] or f"book of block {told['block']}"
     except (httpx.HTTPError, ValueError, KeyError) as fault:
@@ -122,7 +123,7 @@ async def _market(info: DevnetInfo) -> Health:
 
 async def _pool(info: DevnetInfo) -> Health:
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, verify=trusted()) as client:
             told = (await client.get(f"{info.pool_url}/health")).json()
             detail = f"{told['workers']} workers, {told['open_tasks']} open tasks"
             detail += f"; {told['chain']}" if told["chain"] else ""

@@ -24,6 +24,7 @@ from poolhand.devnet.layers import Copied, Entry, Layer, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.platforms import GO_NAMES
+from poolhand.transport.trusted import trusted
 
 ENTRY: Final = "main.py"
 HOME: Final = "/app"
@@ -177,7 +178,7 @@ def _manifest(layers: Sequence[Layer], config: bytes) -> bytes:
 async def _push(image: BuiltImage, name: str, registry: str) -> None:
     repository, _, tag = name.partition(":")
     base = f"http://{registry}/v2/{repository}"
-    async with httpx.AsyncClient(timeout=PUSH_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=PUSH_SECONDS, verify=trusted(), trust_env=False) as http:
         try:
             for layer in image.layers:
                 await _push_blob(http, base, layer.digest, layer.path)

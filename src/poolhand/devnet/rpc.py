@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 
 from poolhand.domain.errors import Bug, ChainUnreachable
+from poolhand.transport.trusted import trusted
 
 Call = tuple[str, tuple[Any, ...]]
 """A method and its parameters."""
@@ -31,7 +32,7 @@ class NodeRpc:
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
         self.url = url
-        self._http = httpx.AsyncClient(timeout=timeout, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=timeout, verify=trusted(), trust_env=False)
 
     async def call(self, method: str, *params: Any) -> Any:
         """Make one call; returns its ``result`` as JSON has it.

@@ -37,6 +37,7 @@ from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.plumbing import first_of
+from poolhand.transport.trusted import trusted
 
 TIMEOUT: Final = 30.0
 """Seconds for an answer of another's market to begin."""
@@ -105,7 +106,9 @@ async def match(settings: MatcherSettings, ready: Callable[[str], None] | None =
         lock.acquire()
         after = stack.enter_context(ExitStack())  # the journal outlives the connection
         chain = await stack.enter_async_context(connect(settings.chain))
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(environment=True))
+        )
         journal = after.enter_context(closing(_journal(settings, chain.facts, wallet.address)))
         matcher = Matcher(
             chain.hub,

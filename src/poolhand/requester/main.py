@@ -23,6 +23,7 @@ from poolhand.requester.session import Session
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import ArchiveReader
+from poolhand.transport.trusted import trusted
 
 TIMEOUT: Final = 30.0
 """Seconds for one HTTP answer to begin."""
@@ -39,7 +40,7 @@ async def open_requester(settings: RequesterSettings) -> AsyncIterator[Requester
     wallet = await asyncio.to_thread(_wallet, settings)
     async with (
         connect(settings.chain) as chain,
-        httpx.AsyncClient(timeout=TIMEOUT) as http,
+        httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(environment=True)) as http,
     ):
         yield Requester(
             chain,

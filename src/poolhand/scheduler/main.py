@@ -47,6 +47,7 @@ from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.results_client import HttpShelf
 from poolhand.transport.session_server import worker_endpoint
+from poolhand.transport.trusted import trusted
 from poolhand.wire.handshake import PoolFacts
 
 RESULTS_TIMEOUT: Final = 10.0
@@ -116,7 +117,9 @@ async def run(
         chain = await stack.enter_async_context(join(settings.chain, retry))
         pool = await retry.ask(lambda: _check_owner(chain.hub, settings, wallet))
         await retry.ask(lambda: _check_history(chain.hub, settings))
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=RESULTS_TIMEOUT))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(timeout=RESULTS_TIMEOUT, verify=trusted(environment=True))
+        )
         listener = stack.enter_context(bind(settings.host, settings.port))
         url = settings.public_url or f"http://{settings.host}:{port_of(listener)}"
         front = Front(listener)

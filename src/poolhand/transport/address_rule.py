@@ -17,6 +17,7 @@ import httpx
 from poolhand.domain.errors import Refused
 from poolhand.transport.addresses import IPAddress, Resolver, is_public, resolve
 from poolhand.transport.errors import shown
+from poolhand.transport.trusted import trusted
 
 PORTS: Final = {"http": 80, "https": 443}
 LAST_PORT: Final = 65_535
@@ -119,7 +120,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._rule, self._resolver = rule, resolver
         self._next = first or rule
-        trust = tls or httpx.create_ssl_context(trust_env=False)
+        trust = tls or trusted()
         self._inner = httpx.AsyncHTTPTransport(verify=trust, trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

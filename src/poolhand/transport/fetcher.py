@@ -31,6 +31,7 @@ from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, Forbidde
 from poolhand.transport.ipfs import ipfs_path
 from poolhand.transport.passing import PassingFault, answered, broken_off, patiently
 from poolhand.transport.sink import Sink, TooMuch
+from poolhand.transport.trusted import trusted
 from poolhand.transport.web import (
     CHUNK,
     AnswerTooLarge,
@@ -82,7 +83,7 @@ class SafeFetcher:
     ) -> None:
         self._rules, self._resolver, self._pause = rules, resolver, pause
         self._rule = rules.places
-        self._tls = trust or httpx.create_ssl_context(trust_env=False)
+        self._tls = trust or trusted()
 
     async def fetch(self, uri: str, target: str, limit: int, timeout: Seconds) -> str:
         """Stream a file to ``target`` and return its sha256; see ``Fetcher.fetch``.

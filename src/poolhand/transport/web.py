@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 
 from poolhand.transport.errors import HTTP_FAULTS
+from poolhand.transport.trusted import trusted
 
 CHUNK: Final = 256 * 1024
 """Bytes of a body that are taken at a time."""
@@ -221,7 +222,7 @@ def ask_now(
     sent = {**AS_IT_IS, **(headers or {})}
     try:
         with (
-            httpx.Client(timeout=times, trust_env=False) as http,
+            httpx.Client(timeout=times, verify=trusted(), trust_env=False) as http,
             http.stream(method, url, headers=sent, json=json) as answer,
         ):
             for piece in answer.iter_raw():  # as it comes: the time is looked at between two pieces
@@ -262,7 +263,7 @@ def lines_now(
     times = httpx.Timeout(5.0, read=None)
     try:
         with (
-            httpx.Client(timeout=times, trust_env=False) as http,
+            httpx.Client(timeout=times, verify=trusted(), trust_env=False) as http,
             http.stream(method, url, headers={**AS_IT_IS, **(headers or {})}) as answer,
         ):
             yield StreamedLines(answer.status_code, _lines(answer, most))
