@@ -8,9 +8,11 @@ import shutil
 import threading
 from pathlib import Path
 
-from market_world import CHAIN_ID, FACTS, HUB, ready_chain, settings_of
+import httpx
+from market_world import CHAIN_ID, FACTS, HUB, PoolsLine, ready_chain, settings_of
 
 from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.market.pool_register import PoolRegister
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SeededEntropy
@@ -51,7 +53,10 @@ class ServedMarket:
         database.claim(CHAIN_ID, HUB)
         entropy, chain = SeededEntropy(7), self.chain
         world = MarketWorld(chain, FACTS, chain, now=lambda: self.clock[0], entropy=entropy)
-        self.app, self.follower = assemble(world, database, settings_of())
+        self.pools = PoolsLine()
+        outside = httpx.AsyncClient(transport=self.pools)
+        self.register = PoolRegister(chain, FACTS, database, outside, world.now)
+        self.app, self.follower = assemble(world, database, settings_of(), self.register)
         self.database = database
         await self.follower.open()
         await self.follower.advance()

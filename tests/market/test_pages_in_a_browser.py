@@ -52,7 +52,10 @@ def market(tmp_path_factory):
 
 async def furnish(served):
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=served.app), base_url="http://m")
-    market = world.Market(served.chain, http, served.follower, served.database, served.clock)
+    market = world.Market(
+        served.chain, http, served.follower, served.database, served.register, served.pools,
+        served.clock,
+    )  # fmt: skip
     for owner in (world.POOL_OWNER, world.BUYER):
         served.chain.deposit(owner.address, 10**12)
     served.chain.create_category(1, HOSTILE, 60)
