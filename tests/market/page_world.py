@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -33,8 +34,8 @@ ANSWERS = partial(pools.answered, live=LIVE.model_dump_json())
 
 
 @pytest.fixture
-def database_url(tmp_path):
-    return f"sqlite:///{tmp_path / 'market.db'}"
+def database_url(tmp_path, sqlite_file):
+    return f"sqlite:///{shutil.copyfile(sqlite_file, tmp_path / 'market.db')}"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ all of them each time. Forks are played by keeping what it knew after each block
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
 
@@ -332,6 +333,7 @@ PRELUDE = [("publish", index) for index in range(len(POOL_OF_ORDERS))]
 
 @settings(max_examples=20, derandomize=True)
 @given(st.sampled_from((1, 2, 3, 100)), st.lists(STEPS, min_size=8, max_size=25))
-def test_whatever_happens_the_market_agrees_with_the_model(room, steps):
+def test_whatever_happens_the_market_agrees_with_the_model(sqlite_file, room, steps):
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(Life(f"sqlite:///{folder}/market.db", room).run(PRELUDE + steps))
+        file = shutil.copyfile(sqlite_file, f"{folder}/market.db")
+        asyncio.run(Life(f"sqlite:///{file}", room).run(PRELUDE + steps))

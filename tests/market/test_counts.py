@@ -189,8 +189,8 @@ def test_several_things_are_looked_for_among_the_newest_deals_that_have_the_rare
     assert len(near.rows) == 10
 
 
-def test_a_book_of_an_older_version_is_counted_when_it_is_opened(database_url):
-    engine = open_engine(database_url, TOGETHER)
+def test_a_book_of_an_older_version_is_counted_when_it_is_opened(empty_url):
+    engine = open_engine(empty_url, TOGETHER)
     with engine.begin() as connection:
         migrate(connection, MIGRATIONS, "0004")
         connection.execute(insert(DEALS), [deal(number) for number in range(20)])
@@ -203,7 +203,7 @@ def test_a_book_of_an_older_version_is_counted_when_it_is_opened(database_url):
         ]
         connection.execute(insert(ASSET_STEPS), steps)
     engine.dispose()
-    database = MarketDatabase(database_url)
+    database = MarketDatabase(empty_url)
     try:
         with database._engine.begin() as connection:
             assert told(connection) == counted(connection)

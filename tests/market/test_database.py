@@ -26,8 +26,8 @@ from poolhand.store.market.schema import BOOK, ORDERS
 OTHER = Address(b"\x77" * 20)
 
 
-def test_migrations_make_the_tables_that_the_code_knows(database_url):
-    database = MarketDatabase(database_url)
+def test_migrations_make_the_tables_that_the_code_knows(empty_url):
+    database = MarketDatabase(empty_url)
     try:
         with database._engine.connect() as connection:
             found = compare_metadata(MigrationContext.configure(connection), BOOK)

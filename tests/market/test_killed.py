@@ -91,18 +91,7 @@ class Program:
 def two_databases(request, tmp_path):
     if request.param == "sqlite":
         return [f"sqlite:///{tmp_path / name}.db" for name in ("killed", "whole")]
-    first = request.getfixturevalue("database_url")
-    return [first, f"sqlite:///{tmp_path / 'whole'}.db"]
-
-
-@pytest.fixture
-def database_url(postgres):
-    import psycopg
-
-    yield postgres
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+    return [request.getfixturevalue("postgres"), f"sqlite:///{tmp_path / 'whole'}.db"]
 
 
 async def test_a_killed_market_shows_the_book_of_one_that_lived(anvil, two_databases):  # noqa: F811

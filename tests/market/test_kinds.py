@@ -170,8 +170,8 @@ def test_many_kinds_are_not_named_one_by_one(connection):
     assert lists.NEAR < 1030
 
 
-def test_a_book_of_the_first_version_is_counted_when_it_is_opened(database_url):
-    engine = open_engine(database_url, TOGETHER)
+def test_a_book_of_the_first_version_is_counted_when_it_is_opened(empty_url):
+    engine = open_engine(empty_url, TOGETHER)
     prices = (NanoRlc(1), NanoRlc(2), NanoRlc(3))
     paid = ("app_max_price", "dataset_max_price", "workerpool_max_price")
     request = request_order(**dict(zip(paid, prices, strict=True)))
@@ -188,7 +188,7 @@ def test_a_book_of_the_first_version_is_counted_when_it_is_opened(database_url):
             marks = ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO orders ({names}) VALUES ({marks})"), row)
     engine.dispose()
-    database = MarketDatabase(database_url)
+    database = MarketDatabase(empty_url)
     with database._engine.begin() as connection:
         assert MigrationContext.configure(connection).get_current_revision() >= "0002"
         assert told(connection) == counted(connection)

@@ -8,6 +8,7 @@ not answered is sent again.
 from __future__ import annotations
 
 import asyncio
+import shutil
 
 import pytest
 from market_world import (
@@ -177,22 +178,23 @@ class Play:
         }
 
 
-def played(folder, death):
+def played(tables, folder, death):
     folder.mkdir()
-    play = Play(f"sqlite:///{folder / 'market.db'}", death)
+    play = Play(f"sqlite:///{shutil.copyfile(tables, folder / 'market.db')}", death)
     return play, asyncio.run(play.run())
 
 
 @pytest.mark.timeout(900)
-def test_a_market_that_dies_at_any_commit_has_the_same_book(tmp_path):
+def test_a_market_that_dies_at_any_commit_has_the_same_book(sqlite_file, tmp_path):
     life = Death()
-    _, expected = played(tmp_path / "whole", life)
+    _, expected = played(sqlite_file, tmp_path / "whole", life)
     assert life.commits >= 12
     statuses = [expected[str(hash_of(order))] for order in ORDERS_OF_ALL]
     assert statuses == [("open", 4), ("open", 5), ("open", 4), ("dead", 5),
                         ("open", 4), ("dead", 5), ("dead", 2)]  # fmt: skip
     for at in range(life.commits):
         for kept in (False, True):
-            again, found = played(tmp_path / f"{at}-{kept}", Death(at, kept=kept))
+            death = Death(at, kept=kept)
+            again, found = played(sqlite_file, tmp_path / f"{at}-{kept}", death)
             assert again.deaths == 1
             assert found == expected, (at, kept)
