@@ -120,6 +120,7 @@ class Project:
         found = subprocess.run(
             (npm_command()[0], *words),
             cwd=self.folder,
+            env={**os.environ, "NODE_COMPILE_CACHE": str(self.sdk / "compiled")},
             capture_output=True,
             text=True,
             timeout=seconds,
