@@ -241,9 +241,22 @@ class Lab:
         after = {**before, pool: before[pool] - lost, kitty: before[kitty] + lost}
         assert self.money() == after
 
-    def until_waiting(self, count: int) -> None:
-        """Wait until so many transactions wait for a block."""
-        wait_until(lambda: int(self.rpc("txpool_status")["pending"], 16) == count)
+    def waiting(self, name: str) -> int:
+        """The number of transactions of an account that wait for a block."""
+        pending = self.rpc("txpool_content")["pending"]
+        mine = str(self.network.owners[name]).lower()
+        return sum(len(sent) for owner, sent in pending.items() if owner.lower() == mine)
+
+    def until_waiting(self, name: str, count: int = 1) -> None:
+        """Wait until so many transactions of an account wait for a block.
+
+        Those of others may wait beside them: a failure tells what did.
+        """
+        try:
+            wait_until(lambda: self.waiting(name) == count)
+        except AssertionError as fault:
+            fault.add_note(f"the node holds {self.rpc('txpool_content')}")
+            raise
 
     def money(self) -> dict[Address, int]:
         """What each account has, the kitty last."""
@@ -301,9 +314,9 @@ class Lab:
         asyncio.run(self._ahead(worker, call))
 
     async def _ahead(self, worker: str, call: Call) -> None:
-        waiting = int(self.rpc("txpool_status")["pending"], 16)
+        waiting = self.waiting(worker)
         sending = asyncio.create_task(self.sending(worker, call, multiplier=3.0))
-        await asyncio.to_thread(self.until_waiting, waiting + 1)
+        await asyncio.to_thread(self.until_waiting, worker, waiting + 1)
         await asyncio.to_thread(self.rpc, "evm_mine")
         await sending
 

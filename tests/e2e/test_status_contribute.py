@@ -30,7 +30,7 @@ def contributing(lab, task_id: str, worker: str) -> None:
     """Let the worker go on until its contribution waits for a block; blocks are held back."""
     lab.open_gate(task_id, worker)
     lab.until(task_id, S.CONTRIBUTING, worker)
-    lab.until_waiting(1)
+    lab.until_waiting(worker)
 
 
 def active(lab, task_id: str) -> None:
@@ -170,7 +170,7 @@ def test_a_contribution_that_the_contract_refuses_is_explained(lab):
             lab.ahead(stray, lab.contribution(task_id, stray, WRONG))
             wait_until(lambda: lab.task(task_id)["chain_status"] == "REVEALING")
             lab.mine_at(lab.task(task_id)["reveal_deadline"])
-            lab.until_waiting(1)  # the pool reopens the task
+            lab.until_waiting("pool")  # it reopens the task
             lab.rpc("evm_mine")
     is_explained(lab, task_id, S.CONTRIBUTE_FAILED, "another worker has contributed", unlucky)
     lab.claimed([task_id], 10 * PERIOD)

@@ -42,7 +42,7 @@ def silenced(lab, duel: Duel) -> Iterator[None]:
     with lab.no_blocks():
         lab.open_gate(duel.task_id, duel.last)
         lab.until(duel.task_id, S.CONTRIBUTING, duel.last)
-        lab.until_waiting(1)
+        lab.until_waiting(duel.last)
         stopped = lab.stopped(duel.last)
         stopped.__enter__()
     try:
@@ -54,7 +54,7 @@ def silenced(lab, duel: Duel) -> Iterator[None]:
 def reveal_waits(lab, duel: Duel) -> int:
     """With blocks held back, wait until the last worker's reveal waits; returns the deadline."""
     lab.until(duel.task_id, S.REVEALING, duel.last)
-    lab.until_waiting(1)
+    lab.until_waiting(duel.last)
     return lab.task(duel.task_id)["reveal_deadline"]
 
 
