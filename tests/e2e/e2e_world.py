@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from typing import Any
 
 import httpx
 import psutil
+from loaded_program import typed
 
 from poolhand.chain import connect
 from poolhand.devnet.demo import requester_settings
@@ -90,15 +90,10 @@ class Network:
         """Run ``poolhand`` as a user does: no terminal, nothing inherited but what is named."""
         known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
         try:
-            found = subprocess.run(
-                (sys.executable, "-m", "poolhand", *words),
-                env={**known, **STAY_DEAD, **SELL_ALL, "POOLHAND_HOME": str(self.home)}
-                | environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                check=False,
+            found = typed(
+                words,
+                {**known, **STAY_DEAD, **SELL_ALL, "POOLHAND_HOME": str(self.home)} | environment,
+                seconds,
             )
         except subprocess.TimeoutExpired as late:
             said = b"\n".join((late.stdout or b"", late.stderr or b"")).decode(errors="replace")
