@@ -41,6 +41,9 @@ NewPasswordOption = Annotated[
 SendArgument = Annotated[
     list[str], typer.Argument(metavar="AMOUNT ADDRESS", help="How much of what, and to whom.")
 ]
+QrFlag = Annotated[
+    bool, typer.Option("--qr", help="Draw the address, too, for a telephone that sends it money.")
+]
 KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", hidden=True)]
 
 
@@ -96,9 +99,10 @@ def list_(command: CommandRun, keystore: KeystoreOption = "") -> Answer:
 
 
 @verb(app, "show", example="poolhand wallet show --as worker-1")
-def show(command: CommandRun) -> Answer:
+def show(command: CommandRun, qr: QrFlag = False) -> Answer:
     """Tell which wallet the other verbs would use; no password needed."""
-    return _stored(command.stored)
+    stored = command.stored
+    return _coded(stored) if qr and stored.address is not None else _stored(stored)
 
 
 @verb(
@@ -181,6 +185,16 @@ def _members(stored: StoredWallet) -> dict[str, Any]:
 
 def _stored(stored: StoredWallet) -> Answer:
     return _shown(_members(stored), (("address", stored.address or UNTOLD), ("file", stored.path)))
+
+
+def _coded(stored: StoredWallet) -> Answer:
+    """Answer with the address as a telephone reads it, below what is told anyway."""
+    from rich.console import Group
+
+    from poolhand.cli.qr_code import coloured_code
+
+    told, code = _stored(stored), coloured_code(str(stored.address))
+    return Answer(told.members, lambda: Group(told.shown(), code))
 
 
 def _shown(members: dict[str, Any], rows: tuple[tuple[str, Any], ...]) -> Answer:
