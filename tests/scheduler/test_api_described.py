@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 from poolhand.domain.errors import Malformed
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
+from poolhand.scheduler.joining.join_files import WHEEL_PATH
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
-from poolhand.wire import core_api, pool_api, pool_drain, purchase_api
+from poolhand.wire import core_api, join_api, pool_api, pool_drain, purchase_api
 from poolhand.wire.json_models import read_model
 from poolhand.wire.messages import Logs
 
@@ -28,6 +29,7 @@ MODELS = {
     "/v1/workers": pool_api.ConnectedWorkers,
     "/v1/workers/{address}": pool_api.WorkerNews,
     "/v1/summary": pool_api.PoolSummary,
+    "/join/manifest.json": join_api.JoinManifest,
     "/v1/statuses": list[pool_api.StatusMeaning],
     "/v1/tasks": list[pool_api.TaskNews | pool_api.HiddenTask],
     "/v1/tasks/{task_id}": pool_api.TaskNews,
@@ -75,6 +77,11 @@ async def test_the_openapi_document_describes_every_page(office):
         "/v1/tasks/{task_id}/logs",
         "/v1/deals/{deal_id}",
         "/v1/drain",
+        "/join",
+        "/join.sh",
+        "/join/manifest.json",
+        "/join/requirements.txt",
+        WHEEL_PATH,
         "/health",
         "/ready",
         "/metrics",
@@ -117,12 +124,16 @@ async def test_the_openapi_document_is_that_of_the_models(office):
     _, client = office
     document = (await client.get("/openapi.json")).json()
     described = document["components"]["schemas"]
-    pages = {
-        path: (methods.get("get") or methods["post"])["responses"]["200"]["content"][
-            "application/json"
-        ]["schema"]
+    answers = {
+        path: (methods.get("get") or methods["post"])["responses"]["200"]["content"]
         for path, methods in document["paths"].items()
-        if path != "/metrics"  # for Prometheus, in its own form
+    }
+    others = {path for path, told in answers.items() if "application/json" not in told}
+    assert others == {"/join", "/join.sh", "/join/requirements.txt", WHEEL_PATH}
+    pages = {
+        path: told["application/json"]["schema"]
+        for path, told in answers.items()
+        if path not in others | {"/metrics"}  # for Prometheus, in its own form
     }
     models = MODELS | CORE | HANDED_IN
     assert pages.keys() == models.keys()

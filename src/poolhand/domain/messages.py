@@ -110,7 +110,44 @@ class ResultUpload:
         )
 
 
-TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload | MarketLogin
+@dataclass(frozen=True, slots=True)
+class JoinFiles:
+    """The pool owner names what its workers install: each file by its sha256.
+
+    ``url`` is that of the pool, ``rpc`` a node for workers without one of their own, or empty.
+    """
+
+    TYPE: ClassVar[StructType] = StructType(
+        "JoinFiles",
+        (
+            ("string", "version"),
+            ("address", "hub"),
+            ("string", "url"),
+            ("string", "rpc"),
+            ("bytes32", "wheel"),
+            ("bytes32", "requirements"),
+            ("bytes32", "script"),
+        ),
+    )
+    domain: Domain
+    version: str
+    hub: Address
+    url: str
+    rpc: str
+    wheel: bytes
+    requirements: bytes
+    script: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        files = self.wheel, self.requirements, self.script
+        return self.domain.digest(
+            self.TYPE.hash((self.version, self.hub, self.url, self.rpc, *files))
+        )
+
+
+TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles
 
 LOGIN_LIFETIME: Final = 60
 """Seconds a login or proof stays acceptable."""

@@ -39,6 +39,11 @@ def kitty_share(kitty: NanoRlc) -> NanoRlc:
     return NanoRlc(min(max(kitty * KITTY_PERCENT // 100, KITTY_MINIMUM), kitty))
 
 
+def worker_quota(pot: NanoRlc, scheduler_percent: int) -> NanoRlc:
+    """Return what of a pot goes to the workers together, before it is split by weight."""
+    return NanoRlc(pot * (100 - scheduler_percent) // 100)
+
+
 def finalize_shares(
     pool_price: NanoRlc,
     worker_stake: NanoRlc,
@@ -58,7 +63,7 @@ def finalize_shares(
         kitty: Before the task.
     """
     pot = pool_price + worker_stake * losers
-    quota = pot * (100 - scheduler_percent) // 100
+    quota = worker_quota(NanoRlc(pot), scheduler_percent)
     logs = {worker: weight.bit_length() - 1 for worker, weight in proved.items()}
     total = sum(logs.values())
     workers = {worker: NanoRlc(quota * log // total) for worker, log in logs.items()}

@@ -92,6 +92,11 @@ class GasBudget:
         return self._means.balance if self._means else None
 
     @property
+    def price(self) -> Wei | None:
+        """What a unit of gas would be paid with now (wei), None before it was read."""
+        return self._means.price if self._means else None
+
+    @property
     def reserve(self) -> Wei:
         """What must be left for tasks on chain when another one is put there (wei)."""
         return self.reserve_with(0)

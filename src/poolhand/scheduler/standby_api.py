@@ -74,10 +74,17 @@ def standby_routes(office: StandbyOffice) -> APIRouter:
     _tasks(router, office)
     _health(router, office)
 
+    @router.get("/join/{rest:path}", include_in_schema=False)
     @router.api_route("/v1/{rest:path}", methods=["GET", "POST"], include_in_schema=False)
     async def other(rest: str) -> None:
         """Say that the leader knows."""
         del rest
+        raise StandingBy(office.leader())
+
+    @router.get("/join", include_in_schema=False)
+    @router.get("/join.sh", include_in_schema=False)
+    async def join() -> None:
+        """Say that the leader has the files by which workers join."""
         raise StandingBy(office.leader())
 
     return router

@@ -52,6 +52,7 @@ class PoolSettings:
         highest_trust: Sold for one task.
         markets: URLs of the markets in which the pool keeps its orders; none: it is not for sale
             there.
+        worker_rpc: Node for computers that join, where the chain has no name; empty: none.
         name, about: What markets show of the pool; without a name its description on chain.
         preflight: Sign an order only for what the workers that are there can do.
         spare_workers: How many of them may fail, where the trust asks for more than one.
@@ -87,6 +88,7 @@ class PoolSettings:
     prices: dict[int, NanoRlc] = field(default_factory=dict)
     highest_trust: Trust = Trust(1000)
     markets: tuple[str, ...] = ()
+    worker_rpc: str = ""
     name: str = ""
     about: str = ""
     preflight: bool = True
@@ -187,6 +189,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("highest-trust", "POOLHAND_HIGHEST_TRUST", whole(1), "1000", "highest trust sold"),
     Option("market", "POOLHAND_MARKET_URL", _urls, "",
            "URLs of markets to sell in, separated by commas; empty: sold to whoever asks the pool"),
+    Option("worker-rpc", "POOLHAND_WORKER_RPC", web_url, "",
+           "RPC endpoint that computers which join may use, where the chain is known by no name: "
+           "everybody reads it"),
     Option("name", "POOLHAND_POOL_NAME", _name, "",
            "name of the pool in markets; empty: its description on chain"),
     Option("about", "POOLHAND_POOL_ABOUT", _about, "", "what markets tell people of the pool"),
@@ -258,6 +263,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         prices=found["prices"],
         highest_trust=Trust(found["highest-trust"]),
         markets=found["market"],
+        worker_rpc=found["worker-rpc"],
         name=found["name"],
         about=found["about"],
         preflight=found["preflight"],

@@ -98,6 +98,8 @@ class PoolSummary(Told):
     ``busy`` of ``slots`` are the load; ``success_rate`` is of all tasks that have settled, 0 to 1;
     ``median_seconds`` from the notice of a deal to the end, of the tasks completed last. Of a
     task's price the pool keeps ``scheduler_percent``, and a worker locks ``worker_stake_percent``.
+    ``latest_earned`` is what the ``latest_tasks`` completed last brought their workers together, at
+    least: stakes that others lost come on top. ``gas_price`` is what the pool would offer now.
     """
 
     slots: int | None = None
@@ -108,6 +110,9 @@ class PoolSummary(Told):
     median_seconds: int | None = None
     scheduler_percent: int | None = None
     worker_stake_percent: int | None = None
+    latest_tasks: int | None = None
+    latest_earned: NanoRlc | None = None
+    gas_price: Wei | None = None
 
 
 class PoolReady(Told):

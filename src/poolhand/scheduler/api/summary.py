@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median_low
 from typing import Final
 
 from fastapi import APIRouter
 
-from poolhand.domain.deal import Workerpool
+from poolhand.domain.deal import Deal, Workerpool
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, DealId
+from poolhand.domain.reward import worker_quota
+from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import NanoRlc, UnixSeconds, Wei
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.task_index import TaskIndex
@@ -25,6 +28,15 @@ KEPT_FOR: Final = 30
 """Seconds for which it is told again."""
 
 
+@dataclass(frozen=True, slots=True)
+class LatestTasks:
+    """The tasks completed last: how many, their median time (s), what they brought workers."""
+
+    count: int = 0
+    median: int | None = None
+    earned: NanoRlc | None = None
+
+
 class SummaryTeller:
     """Says how the pool does, from what is counted anyway.
 
@@ -35,6 +47,8 @@ class SummaryTeller:
         reads: Of the chain: the pool's policy.
         workerpool: The pool.
         now: Tells the time.
+        gas_price: Of the newest look at the chain (wei per gas).
+        known_deals: Those that have open tasks; the settled ones are in the archive.
     """
 
     def __init__(
@@ -45,25 +59,32 @@ class SummaryTeller:
         reads: OrderReads,
         workerpool: Address,
         now: Callable[[], UnixSeconds],
+        gas_price: Callable[[], Wei | None],
+        known_deals: Mapping[DealId, Deal],
     ) -> None:
         self._index, self._settled, self._slots = index, settled, slots
         self._reads, self._pool, self._now = reads, workerpool, now
-        self._median: int | None = None
+        self._gas_price, self._known_deals = gas_price, known_deals
+        self._latest = LatestTasks()
         self._read_at: UnixSeconds | None = None
 
     async def summary(self) -> PoolSummary:
         """Say it."""
         completed, failed = self._count(TaskStatus.COMPLETED), self._count(TaskStatus.FAILED)
         ended, policy = completed + failed, await self._policy()
+        latest = await self._latest_tasks()
         return PoolSummary(
             slots=self._slots(),
             busy=self._index.busy,
             completed=completed,
             failed=failed,
             success_rate=round(completed / ended, 4) if ended else None,
-            median_seconds=await self._median_seconds(),
+            median_seconds=latest.median,
             scheduler_percent=policy.scheduler_percent if policy else None,
             worker_stake_percent=policy.worker_stake_percent if policy else None,
+            latest_tasks=latest.count,
+            latest_earned=latest.earned,
+            gas_price=self._gas_price(),
         )
 
     def _count(self, status: TaskStatus) -> int:
@@ -75,14 +96,29 @@ class SummaryTeller:
         except ChainUnreachable:
             return None
 
-    async def _median_seconds(self) -> int | None:
+    async def _latest_tasks(self) -> LatestTasks:
         now = self._now()
         if self._read_at is None or now >= self._read_at + KEPT_FOR:
             self._read_at = now
             found = await self._settled.tasks(TaskStatus.COMPLETED, None, LATEST)
             times = [each.history[-1][1] - each.history[0][1] for each in found if each.history]
-            self._median = median_low(times) if times else None
-        return self._median
+            median = median_low(times) if times else None
+            self._latest = LatestTasks(len(found), median, await self._earned(found))
+        return self._latest
+
+    async def _earned(self, tasks: Sequence[Task]) -> NanoRlc | None:
+        """Return what tasks brought their workers together, without the stakes of losers."""
+        names = {each.facts.deal_id for each in tasks}
+        known = self._known_deals
+        deals = {each: known.get(each) or await self._settled.deal(each) for each in names}
+        quotas = {
+            name: worker_quota(deal.workerpool.price, deal.scheduler_percent)
+            for name, deal in deals.items()
+            if deal is not None
+        }
+        if not names or len(quotas) < len(names):
+            return None
+        return NanoRlc(sum(quotas[each.facts.deal_id] for each in tasks))
 
 
 def summary_routes(teller: SummaryTeller) -> APIRouter:

@@ -48,6 +48,7 @@ from poolhand.scheduler.api.core_tasks import NAME, CoreTasks, core_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
 from poolhand.scheduler.api.drain import drain_routes
 from poolhand.scheduler.api.health import HealthTeller, health_routes
+from poolhand.scheduler.api.joining import join_routes
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.orders import order_routes
 from poolhand.scheduler.api.purchases import purchase_routes
@@ -68,6 +69,7 @@ from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.composition.start import start_up
 from poolhand.scheduler.effects import Effects
+from poolhand.scheduler.joining.join_files import JoinPlace, JoinTeller
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.market_client import MarketClient
@@ -114,7 +116,7 @@ class Scheduler:
         drain_log: EventLog | None = None,
         purchase_log: EventLog | None = None,
     ) -> None:
-        self._settings, self._facts, self._owner = settings, hub.facts, owner.address
+        self._settings, self._facts, self._owner = settings, hub.facts, owner
 
         # the groups, in the order in which their parts hear of a change
         common = CommonParts.on(journal, clock, boundary)
@@ -133,7 +135,7 @@ class Scheduler:
         shown = market_sale(
             owner, settings, common, money, sale, stalls, hub, sender, entropy, fence, sale_log
         )
-        bought = DealParts.of(settings, common, sale, shown, hub)
+        bought = DealParts.of(settings, common, sale, shown, hub, lambda: gas.price)
         placing = PlacingParts.of(
             settings, common, gas, proved, sending, sessions, bought.deals, clock, entropy, shelf
         )
@@ -184,7 +186,9 @@ class Scheduler:
 
     def api(self, url: str) -> tuple[APIRouter, ...]:
         """Return what the public API shows, under an address of the pool."""
-        config = pool_config(self._settings, self._facts, self._owner, url)
+        settings, facts = self._settings, self._facts
+        config = pool_config(settings, facts, self._owner.address, url)
+        place = JoinPlace(facts.chain_id, facts.hub, settings.workerpool, url, settings.worker_rpc)
         known, told, logs = KnownTasks(self.engine, self.settled), self._told, self.workers.logs
         return (
             selling_routes(config, self.pricing),
@@ -195,9 +199,10 @@ class Scheduler:
             worker_routes(self.directory, self.engine.index, self.placement),
             status_routes(),
             task_routes(known, told.tasks, told.history),
-            log_routes(known, logs if self._settings.public_logs else None),
+            log_routes(known, logs if settings.public_logs else None),
             core_routes(CoreTasks(known, self._find_deal, logs, self._sign_ins, url)),
             deal_routes(self.deals, self.settled, known),
+            join_routes(config, JoinTeller(place, self._owner), told.summary),
             health_routes(self._health().health, self.metrics.registry),
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from poolhand.domain.units import Wei
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.api.drain import DrainTeller
 from poolhand.scheduler.api.stuck_tasks import StuckTasks
@@ -43,6 +45,7 @@ class DealParts:
         sale: SaleParts,
         markets: MarketSale,
         hub: Hub,
+        gas_price: Callable[[], Wei | None],
     ) -> DealParts:
         """Make them."""
         engine, settled, now = common.engine, common.settled, common.time.now
@@ -63,6 +66,15 @@ class DealParts:
             deals,
             tasks,
             TaskHistories(hub, engine.boundary),
-            SummaryTeller(engine.index, settled, lambda: sale.takers.slots, sale.reads, pool, now),
+            SummaryTeller(
+                engine.index,
+                settled,
+                lambda: sale.takers.slots,
+                sale.reads,
+                pool,
+                now,
+                gas_price,
+                common.known_deals,
+            ),
             DrainTeller(sale.drain, markets, StuckTasks(engine, tasks, now)),
         )

@@ -1,0 +1,1 @@
+"""How a computer joins the pool: the files that its worker installs, a script, and a page."""

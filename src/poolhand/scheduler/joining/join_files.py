@@ -1,0 +1,140 @@
+"""The files by which a computer joins the pool, made once, each known by its hash, and signed.
+
+They name one another: the list of packages names the wheel, the script both, and the manifest all
+three, which the pool's owner signs. None of them names a place to download from but the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from shlex import quote
+from typing import Final
+
+from poolhand import __version__
+from poolhand.domain.ids import Address
+from poolhand.ports.signer import Signer
+from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel, own_wheel
+from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.wire.join_api import JoinFile, JoinManifest
+
+WHEEL_PATH: Final = f"/join/{NAME}"
+REQUIREMENTS_PATH: Final = "/join/requirements.txt"
+SCRIPT_PATH: Final = "/join.sh"
+_NO_SIGNATURE: Final = "0x" + "00" * 65
+_GAP: Final = re.compile(r"@([A-Z0-9_]+)@")
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPlace:
+    """Whom a computer joins: a pool, under an address; ``rpc`` as ``JoinManifest`` has it."""
+
+    chain_id: int
+    hub: Address
+    workerpool: Address
+    url: str
+    rpc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSet:
+    """All that a pool gives to a computer that joins it."""
+
+    manifest: JoinManifest
+    wheel: bytes
+    requirements: bytes
+    script: bytes
+
+
+def worker_packages() -> str:
+    """Return what a worker installs besides the wheel: names, versions, hashes, no address."""
+    return _file("requirements.txt")
+
+
+def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> JoinSet:
+    """Make the files of a pool.
+
+    Args:
+        place: The pool.
+        owner: Signs them.
+        wheel: Of the pool's own program.
+        lock: What that needs, as ``worker_packages`` has it.
+    """
+    requirements = _requirements(wheel, lock)
+    script = _script(place, owner.address, wheel, requirements)
+    is_known = any(each.chain_id == place.chain_id for each in KNOWN_CHAINS.values())
+    unsigned = JoinManifest(
+        version=__version__,
+        chain_id=place.chain_id,
+        hub=place.hub,
+        workerpool=place.workerpool,
+        owner=owner.address,
+        url=place.url,
+        rpc="" if is_known else place.rpc,
+        wheel=JoinFile.of(WHEEL_PATH, wheel.content),
+        requirements=JoinFile.of(REQUIREMENTS_PATH, requirements),
+        script=JoinFile.of(SCRIPT_PATH, script),
+        signature=_NO_SIGNATURE,
+    )
+    signature = "0x" + owner.sign_message(unsigned.message).hex()
+    return JoinSet(
+        unsigned.model_copy(update={"signature": signature}), wheel.content, requirements, script
+    )
+
+
+def _requirements(wheel: OwnWheel, lock: str) -> bytes:
+    """Return what pip is to install, and nothing else: every package at one hash, and the wheel."""
+    own = f"./{wheel.name} \\\n    --hash=sha256:{sha256(wheel.content).hexdigest()}\n"
+    return lock.encode() + own.encode()
+
+
+def _script(place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: bytes) -> bytes:
+    gaps: Mapping[str, str] = {
+        "WORKERPOOL": str(place.workerpool),
+        "CHAIN_ID": str(place.chain_id),
+        "OWNER": str(owner),
+        "VERSION": __version__,
+        "POOL_URL_QUOTED": quote(place.url),
+        "WHEEL_QUOTED": quote(wheel.name),
+        "WHEEL_SHA256": sha256(wheel.content).hexdigest(),
+        "REQUIREMENTS_SHA256": sha256(requirements).hexdigest(),
+    }
+    return _GAP.sub(lambda gap: gaps[gap[1]], _file("join.sh")).encode()
+
+
+@cache
+def _file(name: str) -> str:
+    return (files("poolhand.scheduler.joining") / "files" / name).read_text(encoding="utf-8")
+
+
+class JoinTeller:
+    """Gives the files of a pool: made when somebody first asks, and then kept.
+
+    Args:
+        place: The pool.
+        owner: Signs them.
+    """
+
+    def __init__(self, place: JoinPlace, owner: Signer) -> None:
+        self._place, self._owner = place, owner
+        self._making: asyncio.Task[JoinSet] | None = None
+
+    async def files(self) -> JoinSet:
+        """Return them.
+
+        Raises:
+            NoOwnWheel: This program has no wheel to give.
+        """
+        made = self._making
+        if made is None or (made.done() and made.exception() is not None):
+            made = self._making = asyncio.create_task(self._make())
+        return await asyncio.shield(made)
+
+    async def _make(self) -> JoinSet:
+        wheel = await asyncio.to_thread(own_wheel)
+        return join_set(self._place, self._owner, wheel, worker_packages())

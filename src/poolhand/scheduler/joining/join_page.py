@@ -1,0 +1,91 @@
+"""The page ``/join`` of a pool: how to join it, what that costs, and what it brought others.
+
+Every figure on it is in the pool's own API: ``/v1/config``, ``/v1/summary`` and
+``/join/manifest.json``. It loads nothing and runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from shlex import quote
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
+from poolhand.domain.text import shown
+from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.wire.join_api import JoinManifest
+from poolhand.wire.pool_api import PoolConfig, PoolSummary
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Nothing is loaded, nothing is run, nobody may frame it."""
+
+
+def join_page(config: PoolConfig, summary: PoolSummary, manifest: JoinManifest) -> str:
+    """Write the page."""
+    return _template().render(
+        config=config,
+        summary=summary,
+        manifest=manifest,
+        chain=_chain(config.chain_id),
+        command=script_command(manifest),
+        check=f"poolhand join {quote(manifest.url)}",
+        stakes=tuple(_stakes(config, summary)),
+        gas=_gas(summary),
+        earned=_earned(summary),
+    )
+
+
+def script_command(manifest: JoinManifest) -> str:
+    """Return the line that downloads the script, checks it, and only then runs it."""
+    script = quote(manifest.url.rstrip("/") + manifest.script.path)
+    check = f'echo "{manifest.script.sha256}  join.sh" | sha256sum -c'
+    return f"curl -fsSL {script} -o join.sh && {check} && sh join.sh"
+
+
+def _chain(chain_id: int) -> str:
+    names = (name for name, each in KNOWN_CHAINS.items() if each.chain_id == chain_id)
+    return next(names, f"chain {chain_id}")
+
+
+def _stakes(config: PoolConfig, summary: PoolSummary) -> Iterator[tuple[int, str, str]]:
+    """Yield category, price and stake, as they stand on the page."""
+    for category, price in sorted(config.prices.items()):
+        percent = summary.worker_stake_percent
+        stake = "not known now" if percent is None else show_rlc(NanoRlc(price * percent // 100))
+        yield category, show_rlc(price), stake
+
+
+def _gas(summary: PoolSummary) -> str | None:
+    """Return the coin for one contribution and its reveal at the present price; None: not known."""
+    if summary.gas_price is None:
+        return None
+    return show_coin(Wei((CONTRIBUTE_GAS + REVEAL_GAS) * summary.gas_price))
+
+
+def _earned(summary: PoolSummary) -> str | None:
+    return None if summary.latest_earned is None else show_rlc(summary.latest_earned)
+
+
+def _fit(value: Any) -> Any:
+    return shown(value, lines=True) if isinstance(value, str) else value
+
+
+@cache
+def _template() -> Template:
+    found = Environment(
+        loader=PackageLoader("poolhand.scheduler.joining", "files"),
+        autoescape=True,
+        finalize=_fit,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return found.get_template("join.html")

@@ -1,0 +1,111 @@
+"""What a pool gives to computers that join it: files known by their hashes, signed by its owner."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import zipfile
+from hashlib import sha256
+from io import BytesIO
+from shlex import quote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pool_world import TO_COMPUTED, first_task
+
+from poolhand import __version__
+from poolhand.domain.ids import Address
+from poolhand.keys.wallet import Wallet
+from poolhand.scheduler.joining.join_files import JoinPlace, join_set
+from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.transport.asgi import application
+from poolhand.wire.join_api import JoinManifest, NotTheOwnersFiles
+
+URL = "http://pool.test"
+OWNER = Wallet.from_key(bytes([2] * 32))
+PLACE = JoinPlace(31337, Address(b"\x01" * 20), Address(b"\x02" * 20), URL, "http://node.test")
+WHEEL = OwnWheel(NAME, b"a wheel")
+
+
+@pytest.fixture
+async def office(pool):
+    world = await pool(quick=True)
+    app = application("Poolhand pool", world.scheduler.api(URL))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
+        yield world, client
+
+
+async def test_every_file_is_the_one_that_the_owner_signed(office):
+    world, client = office
+    manifest = JoinManifest.model_validate((await client.get("/join/manifest.json")).json())
+    manifest.check()
+    assert manifest.owner == world.owner.address
+    assert (manifest.workerpool, manifest.version) == (world.workerpool, __version__)
+    for file in (manifest.wheel, manifest.requirements, manifest.script):
+        body = (await client.get(file.path)).content
+        assert (sha256(body).hexdigest(), len(body)) == (file.sha256, file.size)
+    wheel = (await client.get(manifest.wheel.path)).content
+    with zipfile.ZipFile(BytesIO(wheel)) as opened:
+        assert opened.testzip() is None
+        assert {"poolhand/cli/main.py", f"poolhand-{__version__}.dist-info/RECORD"} <= set(
+            opened.namelist()
+        )
+    asked = (await client.get(manifest.requirements.path)).text
+    assert asked.endswith(f"./{NAME} \\\n    --hash=sha256:{manifest.wheel.sha256}\n")
+    script = (await client.get(manifest.script.path)).text
+    assert manifest.wheel.sha256 in script
+    assert manifest.requirements.sha256 in script
+
+
+async def test_nothing_but_these_files_is_given_away(office):
+    _, client = office
+    for path in ("/join/../pyproject.toml", "/join/%2e%2e/etc/passwd", "/join/other.whl"):
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_a_page_tells_how_to_join_what_it_costs_and_what_it_brought(office):
+    world, client = office
+    fresh = (await client.get("/join")).text
+    assert "No task of this pool was completed yet" in fresh
+    script = (await client.get("/join.sh")).content
+    assert f"curl -fsSL {URL}/join.sh -o join.sh" in fresh
+    assert sha256(script).hexdigest() in fresh
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    await worker.reports(task, *TO_COMPUTED)
+    assert "<script" not in fresh
+
+
+@pytest.mark.parametrize("member", ["url", "rpc", "version", "owner", "wheel", "script"])
+def test_a_manifest_that_anybody_changed_is_refused(member):
+    manifest = join_set(PLACE, OWNER, WHEEL, "").manifest
+    manifest.check()
+    other = {
+        "url": "http://evil.test",
+        "rpc": "http://evil.test",
+        "version": "9",
+        "owner": Address(b"\x09" * 20),
+        "wheel": manifest.requirements,
+        "script": manifest.requirements,
+    }[member]
+    with pytest.raises(NotTheOwnersFiles, match="tell the pool's owner"):
+        manifest.model_copy(update={member: other}).check()
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=40))
+def test_whatever_a_url_holds_is_one_word_of_the_script(rest):
+    url = f"http://pool.test/{rest}"
+    place = JoinPlace(1, PLACE.hub, PLACE.workerpool, url)
+    script = join_set(place, OWNER, WHEEL, "").script.decode()
+    assert f"\nPOOL_URL={quote(url)}\n" in script
+    assert not re.search(r"@[A-Z0-9_]+@", script.replace(quote(url), ""))
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_shells_read_the_script(shell, tmp_path):
+    script = tmp_path / "join.sh"
+    script.write_bytes(join_set(PLACE, OWNER, WHEEL, "").script)
+    subprocess.run([shell, "-n", str(script)], check=True)
