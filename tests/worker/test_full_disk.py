@@ -9,9 +9,9 @@ from worker_world import done
 
 from network.world import writes
 from poolhand.containers.noop import ended, folder_of
+from poolhand.domain.doctor.machine import LEAST_DISK as LEAST
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.disk_watch import LEAST
 from poolhand.worker.standing import Hold
 
 WORDS = "registry.test/words"

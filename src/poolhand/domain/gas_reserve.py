@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.events import Action, Flow
 from poolhand.domain.replicate.model import Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import Gas, Wei, show_gas_price
+from poolhand.domain.units import Gas, Wei, show_coin, show_gas_price
 
 CONTRIBUTE_GAS: Final = Gas(600_000)
 """Limit under which no contribution is sent: one that completes the consensus takes more."""
@@ -92,6 +92,20 @@ class WalletGas:
     def is_short(self, was_short: bool) -> bool:
         """Whether nothing new may be taken; once so, it lasts until the margin is there, too."""
         return self.balance < (self.needed if was_short else self.least)
+
+
+def gas_lack(gas: WalletGas, wallet: Address) -> str:
+    """Say what a wallet has and needs."""
+    kept = f", {show_coin(gas.reserve)} of it for reveals owed" if gas.reserve else ""
+    return (
+        f"wallet {wallet} has {show_coin(gas.balance)} coins and needs "
+        f"{show_coin(gas.needed)}{kept}"
+    )
+
+
+def gas_remedy(gas: WalletGas) -> str:
+    """Say how much must be sent to a wallet that is short."""
+    return f"send it at least {show_coin(gas.missing)} coins of this chain"
 
 
 def owes_reveal(replicate: Replicate) -> bool:

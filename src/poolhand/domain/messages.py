@@ -149,5 +149,7 @@ class JoinFiles:
 
 TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles
 
+MAX_SKEW: Final = 30
+"""Seconds that two clocks may differ: a pool lets nobody in beyond it."""
 LOGIN_LIFETIME: Final = 60
 """Seconds a login or proof stays acceptable."""

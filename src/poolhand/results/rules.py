@@ -9,7 +9,7 @@ from typing import Final
 from poolhand.domain.deal import Deal
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId
-from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload, pool_domain
+from poolhand.domain.messages import LOGIN_LIFETIME, MAX_SKEW, ResultUpload, pool_domain
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
 from poolhand.domain.signatures import BadSignature, check_authorization, recover
 from poolhand.domain.units import Seconds, UnixSeconds
@@ -26,7 +26,6 @@ from poolhand.results.errors import (
     UploadExpired,
     WrongMoment,
 )
-from poolhand.wire.handshake import MAX_SKEW
 
 PER_WORKER: Final = 2
 """Archives of one task that one worker may leave here before the chain has decided."""

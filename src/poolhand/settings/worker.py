@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.doctor.findings import CheckOutcome
+from poolhand.domain.doctor.machine import judge_cpus
 from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
@@ -28,8 +30,6 @@ from poolhand.settings.locks import LOCKS
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
 from poolhand.settings.wallets import wallet_options, wallet_path
 
-LEAST_CPUS: Final = 2
-"""The seed: a worker's computer needs at least 2 CPUs."""
 DISKS: Final = ("auto", "loop", "tmpfs", "watch")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
@@ -247,11 +247,9 @@ def worker_settings(
         BadSetting: Fewer than 2 CPUs, more tasks at once than CPUs, or something that does not
             fit together.
     """
-    if machine_cpus < LEAST_CPUS:
-        raise BadSetting(
-            f"this computer has {machine_cpus} CPU and a worker needs at least {LEAST_CPUS}: "
-            "use another computer, or give the virtual machine more"
-        )
+    processors = judge_cpus(machine_cpus)
+    if processors.outcome is CheckOutcome.FAIL:
+        raise BadSetting(processors.told)
     slots = found["cpus"] or max(machine_cpus - 1, 1)
     if slots > machine_cpus and not found["oversubscribe"]:
         raise BadSetting(

@@ -23,7 +23,14 @@ from urllib.parse import urlsplit, urlunsplit
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import BrokenPrecondition, Malformed, PeerFault, Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.messages import LOGIN_LIFETIME, Nonce, PoolProof, WorkerLogin, pool_domain
+from poolhand.domain.messages import (
+    LOGIN_LIFETIME,
+    MAX_SKEW,
+    Nonce,
+    PoolProof,
+    WorkerLogin,
+    pool_domain,
+)
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import (
@@ -41,8 +48,6 @@ from poolhand.wire.session import HEARTBEAT, LEASE
 
 STANDING_BY: Final = "standing-by"
 """Code of ``Reject`` where another process of the pool leads: a worker finds that one."""
-MAX_SKEW: Final = 30
-"""Seconds that two clocks may differ."""
 _PLACE: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 _USUAL_PORTS: Final = {"http": "80", "https": "443"}
 

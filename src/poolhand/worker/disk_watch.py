@@ -11,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.doctor.machine import ALONE, full_disk
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 
-LEAST: Final = 16 * 1024**2
-"""Bytes below which a disk counts as full."""
 PAUSE: Final = 2.0
 """Seconds between two looks for room."""
 
@@ -23,6 +22,11 @@ PAUSE: Final = 2.0
 def free_bytes(place: Path) -> int:
     """Return what may still be written on the disk of a place (bytes)."""
     return shutil.disk_usage(place).free
+
+
+def nearest(place: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there."""
+    return next(each for each in (place, *place.parents) if each.exists())
 
 
 class DiskRoom:
@@ -43,16 +47,13 @@ class DiskRoom:
             "disk_full",
             "disk_has_room",
             acts="operator of the worker",
-            next_step="free some space; the worker goes on by itself",
+            next_step=f"free some space; {ALONE}",
         )
 
     @property
     def lack(self) -> str | None:
         """Where there is no room left, as a sentence; None where there is."""
-        place = next(each for each in (self._base, *self._base.parents) if each.exists())
-        if self.free(place) >= LEAST:
-            return None
-        return f"the disk at {self._base} is full: less than {LEAST // 1024**2} MiB are free"
+        return full_disk(self.free(nearest(self._base)), str(self._base))
 
     async def awaited(self) -> bool:
         """Wait until there is room; tells whether there was none."""

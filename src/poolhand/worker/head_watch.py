@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from poolhand.domain.doctor.network import STALL
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import Seconds, UnixSeconds
@@ -23,9 +24,6 @@ from poolhand.worker.wallet_watch import WalletWatch
 
 PATROL: Final = Seconds(10)
 """Block time between two looks at everything that is held."""
-STALL: Final = Seconds(120)
-"""Time without a new block after which a chain counts as standing still: the slowest that iExec
-runs on has one every 5 s."""
 
 log = structlog.get_logger()
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from poolhand.domain.doctor.machine import ALONE
 from poolhand.domain.gas_reserve import WalletGas
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.status import Party
-from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing
+from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing, stake_remedy
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_coin, show_rlc
 from poolhand.worker.standing import Hold, WorkerStanding
 from poolhand.worker.wallet_watch import shortage
@@ -101,15 +102,14 @@ def _pool(standing: WorkerStanding) -> Iterator[IdleCause]:
         yield IdleCause("pool-unreachable", since, Party.SCHEDULER, change)
 
 
-_ALONE: Final = "the worker goes on by itself"
 _HELD: Final = {
     Hold.OPERATOR: ("paused", "paused by the operator: {}", "`poolhand worker resume`"),
     Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
-    Hold.DISK: ("disk", "{}", f"free some space; {_ALONE}"),
+    Hold.DISK: ("disk", "{}", f"free some space; {ALONE}"),
     Hold.CHAIN: (
         "chain-stalled",
         "{}",
-        f"check the RPC endpoints (--rpc), or wait until the chain goes on; {_ALONE}",
+        f"check the RPC endpoints (--rpc), or wait until the chain goes on; {ALONE}",
     ),
 }
 """Code, cause and remedy of what the operator can end, in this order."""
@@ -129,7 +129,7 @@ def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
         yield IdleCause(
             "gas", shortage(facts.gas, facts.wallet), Party.OPERATOR,
             f"send {show_coin(facts.gas.missing)} coins to {facts.wallet}, or lower the gas "
-            f"price cap; {_ALONE}",
+            f"price cap; {ALONE}",
         )  # fmt: skip
     yield from _pool_holds(holds)
 
@@ -164,14 +164,9 @@ def _skipped(facts: IdleFacts) -> Iterator[IdleCause]:
 def _stake(facts: IdleFacts, seen: str) -> IdleCause:
     missing = stake_missing(facts.standing.idle)
     free = "" if facts.free is None else f" ({show_rlc(facts.free)} RLC are free)"
-    amount = show_rlc(missing) if missing else "AMOUNT"
-    least = f"at least {amount} RLC" if missing else "RLC"
     return IdleCause(
-        "stake", f"{seen}{free}", Party.OPERATOR,
-        f"deposit {least} as stake of {facts.wallet}: `poolhand worker deposit {amount}` "
-        f"(`poolhand account deposit {amount}` when the worker is stopped); the worker goes on "
-        "by itself",
-    )  # fmt: skip
+        "stake", f"{seen}{free}", Party.OPERATOR, f"{stake_remedy(facts.wallet, missing)}; {ALONE}"
+    )
 
 
 def _no_task() -> IdleCause:

@@ -13,12 +13,12 @@ from typing import Final
 import structlog
 
 from poolhand.domain.deal import Account
-from poolhand.domain.gas_reserve import Means, WalletGas, judge, payable
+from poolhand.domain.gas_reserve import Means, WalletGas, gas_lack, gas_remedy, judge, payable
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import Head
 from poolhand.domain.replicate.machine import Refilled, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import Seconds, UnixSeconds, show_coin
+from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
@@ -150,9 +150,4 @@ class WalletWatch:
 
 def shortage(gas: WalletGas, wallet: Address) -> str:
     """Say who must send how much to whom."""
-    kept = f", {show_coin(gas.reserve)} of it for reveals owed" if gas.reserve else ""
-    return (
-        f"gas: wallet {wallet} has {show_coin(gas.balance)} coins and needs "
-        f"{show_coin(gas.needed)}{kept}: send it at least {show_coin(gas.missing)} coins of "
-        "this chain"
-    )
+    return f"gas: {gas_lack(gas, wallet)}: {gas_remedy(gas)}"

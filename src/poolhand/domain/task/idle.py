@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.ids import Address
+from poolhand.domain.units import NanoRlc, show_rlc
 
 
 class IdleReason(StrEnum):
@@ -60,3 +61,18 @@ def tasks_seen(reasons: Mapping[str, int]) -> int:
 def stake_missing(reasons: Mapping[str, int]) -> NanoRlc:
     """Return what a worker would have to deposit to be given the cheapest task, 0 for nothing."""
     return NanoRlc(reasons.get(IdleReason.STAKE_MISSING, 0))
+
+
+def stake_remedy(wallet: Address, missing: NanoRlc) -> str:
+    """Say how stake comes to a wallet.
+
+    Args:
+        wallet: Whose.
+        missing: How much (nRLC); 0 where that is not known.
+    """
+    amount = show_rlc(missing) if missing else "AMOUNT"
+    least = f"at least {amount} RLC" if missing else "RLC"
+    return (
+        f"deposit {least} as stake of {wallet}: `poolhand worker deposit {amount}` "
+        f"(`poolhand account deposit {amount}` when the worker is stopped)"
+    )

@@ -1,0 +1,145 @@
+"""Is the container engine fit: which it is, what is known of its versions, how far apps are apart.
+
+Source: security advisories of runc (CVE-2019-5736, CVE-2024-21626, CVE-2025-31133, CVE-2025-52565,
+CVE-2025-52881) and the versions that mend them, read 2026-11-29; ``GET /info`` and ``/version`` of
+Docker's API 1.41.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
+from poolhand.domain.version import is_older
+
+DOCKER: Final = "Docker"
+LEAST_SAFE: Final = "18.09.2"
+"""Docker before it lets any container become root of the machine (CVE-2019-5736)."""
+LEAST_TRIED: Final = "20.10"
+"""The oldest Docker with which Poolhand is tried."""
+_NUMBERS: Final = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}")
+_GVISOR: Final = ("runsc", "gvisor")
+_MACHINES: Final = ("kata", "krun", "firecracker")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine says of itself.
+
+    Attributes:
+        name: ``Docker``, or what it calls itself.
+        version: Its own.
+        runc: Of the program that starts containers; empty where it does not tell.
+        default_runtime: By which containers are started.
+        runtimes: All that it has.
+        has_seccomp: Whether it filters system calls.
+        lacks: Which limits it cannot keep: ``memory``, ``CPU``, ``processes``.
+    """
+
+    name: str
+    version: str
+    runc: str = ""
+    default_runtime: str = "runc"
+    runtimes: tuple[str, ...] = ("runc",)
+    has_seccomp: bool = True
+    lacks: tuple[str, ...] = ()
+
+
+def judge_engine(facts: EngineFacts, url: str) -> Finding:
+    """Tell which engine answers."""
+    return passed(Check.ENGINE, f"{facts.name} {facts.version} answers at {url}")
+
+
+def judge_engine_version(facts: EngineFacts) -> Finding:
+    """Judge an engine by what is known of its version, and of runc's."""
+    check = Check.ENGINE_VERSION
+    if facts.name != DOCKER:
+        return unknown(
+            check,
+            f"the engine is {facts.name} {facts.version}, and Poolhand is tried with Docker",
+            "use Docker if tasks fail here that run elsewhere",
+        )
+    if _is_older(facts.version, LEAST_SAFE):
+        return failed(
+            check,
+            f"Docker {facts.version} lets a container take over the machine (CVE-2019-5736)",
+            f"install Docker {LEAST_TRIED} or newer",
+        )
+    hole = _hole(facts.runc)
+    if hole:
+        cve, least = hole
+        return warned(
+            check,
+            f"runc {facts.runc} lets a container break out ({cve}), unless your distribution "
+            "has mended it under the old number",
+            f"install all security updates, or runc {least} or newer",
+        )
+    if _is_older(facts.version, LEAST_TRIED):
+        return warned(
+            check,
+            f"Docker {facts.version} is older than any with which Poolhand is tried",
+            f"install Docker {LEAST_TRIED} or newer",
+        )
+    runc = f", runc {facts.runc}" if facts.runc else ""
+    return passed(check, f"nothing bad is known of Docker {facts.version}{runc}")
+
+
+def _is_older(version: str, least: str) -> bool:
+    """Compare by numbers alone: what distributions add behind them is no release before."""
+    found = _NUMBERS.match(version)
+    return found is not None and is_older(found[0], least)
+
+
+def _hole(runc: str) -> tuple[str, str] | None:
+    """Return the worst that is known of a version of runc, and the first without it."""
+    if not runc:
+        return None
+    if _is_older(runc, "1.1.12"):
+        return "CVE-2024-21626", "1.1.12"
+    if _is_older(runc, "1.2.8"):
+        return "CVE-2025-31133", "1.2.8"
+    if not _is_older(runc, "1.3.0") and _is_older(runc, "1.3.3"):
+        return "CVE-2025-31133", "1.3.3"
+    return None
+
+
+def judge_sandbox(facts: EngineFacts) -> Finding:
+    """Judge how far apps are kept apart from the machine and from one another."""
+    if facts.lacks:
+        return failed(
+            Check.SANDBOX,
+            f"the engine cannot limit {' and '.join(facts.lacks)} of a container",
+            "enable these cgroup controllers (for memory the kernel parameter "
+            "cgroup_enable=memory), then start the engine again",
+        )
+    if not facts.has_seccomp:
+        return failed(
+            Check.SANDBOX,
+            "the engine filters no system calls (no seccomp), so that an app may make any",
+            "use a kernel and an engine that are built with seccomp",
+        )
+    level = _level(facts.default_runtime)
+    stronger = [each for each in facts.runtimes if _rank(each) > _rank(facts.default_runtime)]
+    more = ""
+    if stronger:
+        best = max(stronger, key=_rank)
+        more = f'"default-runtime": "{best}" in the engine\'s daemon.json gives apps {_level(best)}'
+    return passed(Check.SANDBOX, f"apps have {level} (runtime {facts.default_runtime})", more)
+
+
+def _rank(runtime: str) -> int:
+    """Return how far a runtime keeps apps apart: 0 containers, 1 gVisor, 2 virtual machines."""
+    name = runtime.lower()
+    if any(word in name for word in _MACHINES):
+        return 2
+    return int(any(word in name for word in _GVISOR))
+
+
+def _level(runtime: str) -> str:
+    return (
+        "this machine's kernel, behind namespaces, limits and a filter of system calls",
+        "a kernel of their own in user space (gVisor)",
+        "a virtual machine each",
+    )[_rank(runtime)]

@@ -1,0 +1,236 @@
+"""Is this computer fit for a worker: processors, memory, disk, limits, and what it has besides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.doctor.findings import Check, Finding, failed, passed, warned
+
+KIB: Final = 1024
+MIB: Final = 1024**2
+GIB: Final = 1024**3
+LEAST_CPUS: Final = 2
+"""The seed: a worker's computer needs at least 2 CPUs."""
+USUAL_MEMORY: Final = 1_900 * MIB
+"""Bytes: the 2,048 MB for which a worker is made, less what a kernel keeps of them."""
+WORKER_MEMORY: Final = 128 * MIB
+"""Bytes that the worker itself may take (86 MB by `make bench`)."""
+LEAST_DISK: Final = 16 * MIB
+"""Bytes below which a disk counts as full."""
+LEAST_FILES: Final = 1_024
+"""Open files of a worker with all its slots busy, with room to spare."""
+ALONE: Final = "the worker goes on by itself"
+
+
+def show_bytes(size: int) -> str:
+    """Write a number of bytes in the largest unit of which it has one."""
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{size} bytes"
+
+
+def judge_cpus(cpus: int) -> Finding:
+    """Judge the processors that this program may use."""
+    if cpus < LEAST_CPUS:
+        return failed(
+            Check.CPUS,
+            f"this computer has {cpus} CPU and a worker needs at least {LEAST_CPUS}",
+            "use another computer, or give the virtual machine more",
+        )
+    return passed(Check.CPUS, f"{cpus} CPUs")
+
+
+def judge_memory(total: int, task: int, slots: int) -> Finding:
+    """Judge the memory of the machine, or of the container in which the worker runs.
+
+    Args:
+        total: There is (bytes).
+        task: What one task may take (bytes).
+        slots: Tasks at once.
+    """
+    there = f"{show_bytes(total)} of memory"
+    if total < task + WORKER_MEMORY:
+        return failed(
+            Check.MEMORY,
+            f"{there}, and one task may take {show_bytes(task)} of it besides the worker",
+            "use a computer with more, or let tasks have less with --memory",
+        )
+    if total < USUAL_MEMORY:
+        return warned(
+            Check.MEMORY,
+            f"{there}, and a worker is made for 2 GiB",
+            "give the virtual machine 2,048 MB, or expect that apps are ended for want of it",
+        )
+    if slots * task + WORKER_MEMORY > total:
+        return warned(
+            Check.MEMORY,
+            f"{there}, and {slots} tasks at once may take {show_bytes(slots * task)}",
+            "compute fewer at once with --cpus, or let each have less with --memory",
+        )
+    return passed(Check.MEMORY, f"{there}, {show_bytes(task)} for each of {slots} tasks")
+
+
+def full_disk(free: int, place: str) -> str | None:
+    """Say that a disk is full, as a sentence; None where there is room.
+
+    Args:
+        free: What may still be written (bytes).
+        place: A folder on it.
+    """
+    if free >= LEAST_DISK:
+        return None
+    return f"the disk at {place} is full: less than {LEAST_DISK // MIB} MiB are free"
+
+
+def judge_disk(free: int, place: str, task: int) -> Finding:
+    """Judge the room on the worker's disk.
+
+    Args:
+        free: What may still be written (bytes).
+        place: The worker's folder.
+        task: What input, result and working folder of one task may take (bytes).
+    """
+    lack = full_disk(free, place)
+    if lack is not None:
+        return failed(Check.DISK, lack, f"free some space; {ALONE}")
+    if free < task:
+        return warned(
+            Check.DISK,
+            f"{show_bytes(free)} are free at {place}, and one task may take {show_bytes(task)}",
+            "free some space, or name a larger disk with --base-dir",
+        )
+    return passed(Check.DISK, f"{show_bytes(free)} are free at {place}")
+
+
+def judge_disk_limit(promise: str, *, by_kernel: bool, is_seen: bool) -> Finding:
+    """Judge what keeps an app within its disk.
+
+    Args:
+        promise: What the kind of disk gives, and what would be better behind ``; ``.
+        by_kernel: Whether the kernel keeps the limit.
+        is_seen: Whether the engine sees what is mounted here.
+    """
+    found, _, fix = promise.partition("; ")
+    if not by_kernel:
+        return warned(Check.DISK_LIMIT, found, fix)
+    if not is_seen:
+        return warned(
+            Check.DISK_LIMIT,
+            "the engine does not see the disks that this machine gives to tasks",
+            "run worker and engine on one machine, and neither in a container",
+        )
+    return passed(Check.DISK_LIMIT, promise)
+
+
+def judge_system_limits(files: int) -> Finding:
+    """Judge how many files the worker may have open at most."""
+    if files < LEAST_FILES:
+        return warned(
+            Check.SYSTEM_LIMITS,
+            f"a program may have {files} files open here, and a worker may need {LEAST_FILES}",
+            "raise the hard limit (`ulimit -Hn`, or LimitNOFILE= of its service)",
+        )
+    return passed(Check.SYSTEM_LIMITS, f"{files} open files")
+
+
+def judge_gpu(devices: Sequence[str], *, offered: bool) -> Finding:
+    """Judge GPUs, which no worker needs.
+
+    Args:
+        devices: Found here.
+        offered: Whether the pool is told of one (``--gpu``).
+    """
+    if offered and not devices:
+        return failed(
+            Check.GPU,
+            "the pool is told of a GPU, and none is found here",
+            "leave --gpu out, or install the driver of the GPU",
+        )
+    if not devices:
+        return passed(Check.GPU, "no GPU is found; none is needed")
+    return passed(Check.GPU, f"found {', '.join(devices)}", "" if offered else "--gpu offers it")
+
+
+@dataclass(frozen=True, slots=True)
+class TeeFacts:
+    """What a machine has of trusted execution: what its processor says, and devices of drivers."""
+
+    sgx_processor: bool = False
+    sgx_devices: tuple[str, ...] = ()
+    tdx_devices: tuple[str, ...] = ()
+    tdx_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualFacts:
+    """What a machine has of virtualization; ``is_guest``: it is a virtual machine itself."""
+
+    processor: bool = False
+    device: bool = False
+    usable: bool = False
+    is_guest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """What a computer is.
+
+    Attributes:
+        cpus: That this program may use.
+        memory: That it may use (bytes).
+        files: That a program may have open at most.
+        gpus: Devices of GPUs.
+        tee, virtual: What it has of either.
+    """
+
+    cpus: int
+    memory: int
+    files: int
+    gpus: tuple[str, ...] = ()
+    tee: TeeFacts = TeeFacts()
+    virtual: VirtualFacts = VirtualFacts()
+
+
+SGX_STEPS: Final = (
+    "enable SGX in the BIOS if it has that option, then install Intel's driver (Linux has had it "
+    "as /dev/sgx_enclave since 5.11); no TEE task is computed by this version yet"
+)
+"""The seed's two steps, and what holds today."""
+
+
+def judge_tee(facts: TeeFacts) -> Finding:
+    """Judge SGX and TDX, which no worker needs."""
+    if facts.sgx_devices or facts.tdx_devices:
+        found = ", ".join((*facts.sgx_devices, *facts.tdx_devices))
+        return passed(Check.TEE, f"found {found}; this version computes no TEE task yet")
+    if facts.tdx_host:
+        return passed(Check.TEE, "the processor offers TDX to virtual machines; none is needed")
+    if facts.sgx_processor:
+        return passed(Check.TEE, "the processor has SGX and no driver is found", SGX_STEPS)
+    return passed(Check.TEE, "neither SGX nor TDX is found; none is needed", SGX_STEPS)
+
+
+def judge_virtualization(facts: VirtualFacts) -> Finding:
+    """Judge virtualization, which only the worker in a virtual machine needs."""
+    if facts.usable:
+        return passed(Check.VIRTUALIZATION, "virtual machines run at full speed (/dev/kvm)")
+    if facts.device:
+        return passed(
+            Check.VIRTUALIZATION,
+            "/dev/kvm is there and this user may not use it; only a virtual machine needs it",
+            "add the user to the group kvm, then log in again",
+        )
+    if facts.is_guest or facts.processor:
+        return passed(
+            Check.VIRTUALIZATION,
+            "no /dev/kvm; only a worker in a virtual machine needs it",
+            "load the module kvm_intel or kvm_amd; in a virtual machine, let its host nest them",
+        )
+    return passed(
+        Check.VIRTUALIZATION,
+        "no virtualization is found; only a worker in a virtual machine needs it",
+        "enable VT-x or AMD-V in the BIOS, or join by script or Docker instead",
+    )

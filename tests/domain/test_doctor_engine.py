@@ -1,0 +1,76 @@
+"""Engines judged: versions that let apps break out, limits, and how far apps are kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from poolhand.domain.doctor.engine import (
+    DOCKER,
+    EngineFacts,
+    judge_engine_version,
+    judge_sandbox,
+)
+from poolhand.domain.doctor.findings import CheckOutcome
+
+PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
+GOOD = EngineFacts(DOCKER, "28.5.2", "1.3.3")
+
+
+@pytest.mark.mistake("old-engine")
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [("17.03.1-ce", FAIL), ("18.09.1", FAIL), ("18.09.2", WARN), ("19.03.15", WARN),
+     ("20.10.24+dfsg1", PASS), ("29.0.0", PASS)],
+)  # fmt: skip
+def test_an_engine_that_lets_containers_out_fails_and_an_untried_one_is_told(version, outcome):
+    assert judge_engine_version(replace(GOOD, version=version)).outcome is outcome
+
+
+@pytest.mark.mistake("open-runc")
+@pytest.mark.parametrize(
+    ("runc", "cve"),
+    [
+        ("1.1.5+ds1", "CVE-2024-21626"),
+        ("1.1.11", "CVE-2024-21626"),
+        ("1.1.12-0ubuntu2~22.04.1", "CVE-2025-31133"),
+        ("1.2.7", "CVE-2025-31133"),
+        ("1.2.8", ""),
+        ("1.3.0", "CVE-2025-31133"),
+        ("1.3.2", "CVE-2025-31133"),
+        ("1.3.3", ""),
+        ("1.4.0", ""),
+        ("", ""),
+        ("unknown", ""),
+    ],
+)
+def test_holes_of_runc_are_told_by_its_version(runc, cve):
+    found = judge_engine_version(replace(GOOD, runc=runc))
+    assert found.outcome is (WARN if cve else PASS)
+    assert cve in found.found
+
+
+def test_of_another_engine_nothing_is_known():
+    assert judge_engine_version(EngineFacts("Podman", "4.3.1")).outcome is CheckOutcome.UNKNOWN
+
+
+@pytest.mark.mistake("no-limits")
+def test_apps_without_limits_or_a_filter_are_not_taken():
+    told = judge_sandbox(replace(GOOD, lacks=("memory", "processes")))
+    assert (told.outcome, "memory and processes" in told.found) == (FAIL, True)
+    assert judge_sandbox(replace(GOOD, has_seccomp=False)).outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    ("default", "level", "more"),
+    [("runc", "this machine's kernel", "kata"), ("runsc", "gVisor", "kata"),
+     ("kata", "a virtual machine each", "")],
+)  # fmt: skip
+def test_the_level_is_that_of_the_default_runtime_and_a_stronger_one_is_named(default, level, more):
+    found = judge_sandbox(
+        replace(GOOD, default_runtime=default, runtimes=("runc", "runsc", "kata"))
+    )
+    assert found.outcome is PASS
+    assert level in found.found
+    assert (more in found.fix) if more else found.fix == ""
