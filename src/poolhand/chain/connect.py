@@ -18,11 +18,13 @@ from poolhand.chain.hub import PocoHub
 from poolhand.chain.link import Query
 from poolhand.chain.market_reader import MarketReader
 from poolhand.chain.pace import Pace
+from poolhand.chain.quote import Quotes
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, LinkTo, Rpc, busy_for, link_to
 from poolhand.chain.sender import WalletSender
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, HubFacts, PostingSender, Watcher
@@ -83,7 +85,12 @@ class Chain:
     watcher: Watcher
     market: MarketChain
     _make: Callable[[TransactionSigner, DurableLog, Fence], WalletSender] = field(repr=False)
+    _quotes: Callable[[Address], Quotes] = field(repr=False)
     _senders: dict[Address, WalletSender] = field(default_factory=dict, repr=False)
+
+    async def means_of(self, owner: Address) -> Means:
+        """Return what somebody has for gas, and what gas costs; raises ChainUnreachable."""
+        return await self._quotes(owner).means()
 
     def sender(
         self, wallet: TransactionSigner, journal: DurableLog, fence: Fence = UNFENCED
@@ -154,7 +161,10 @@ async def _follow(
         work.start(made.run())
         return made
 
-    chain = Chain(facts, hub, watcher, MarketReader(rpc, facts), make)
+    def quotes(owner: Address) -> Quotes:
+        return Quotes(rpc, hub, rule, owner, lambda: watcher.window.tip)
+
+    chain = Chain(facts, hub, watcher, MarketReader(rpc, facts), make, quotes)
     for endpoint in rpc.endpoints:
         work.start(follow_heads(rpc, endpoint, settings.poll_seconds))
     work.start(watcher.run())

@@ -92,6 +92,28 @@ class WalletLock:
         self.release()
 
 
+def held_by(folder: Path, address: Address) -> WalletInUse | None:
+    """Return what a program would be told that takes a wallet now; None where it may have it.
+
+    Only looked at: nothing is made, and whoever shares the look for its moment is let in.
+
+    Args:
+        folder: Where lock files live.
+        address: The wallet.
+    """
+    try:
+        handle = os.open(at_home(folder) / f"{address}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # nobody has ever held it, or it is another user's
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _in_use(address, os.pread(handle, _LONGEST, 0).decode(errors="replace").split("\n"))
+    finally:
+        os.close(handle)
+    return None
+
+
 def _in_use(address: Address, told: Sequence[str]) -> WalletInUse:
     """Return the error that tells what stands in a lock."""
     holder, verb, url, token, *_ = (*(line.strip() for line in told), "", "", "", "")

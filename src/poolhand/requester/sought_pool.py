@@ -13,11 +13,10 @@ import httpx
 from poolhand.domain.ids import Address
 from poolhand.ports.chain import HubFacts
 from poolhand.requester.sellers import ForeignPool
-from poolhand.transport.pool_client import CAPS, PoolClient
+from poolhand.transport.pool_client import CAPS, CONFIG_PATH, PoolClient
 from poolhand.transport.web import Caps
 from poolhand.wire.pool_api import PoolConfig
 
-CONFIG_PATH: Final = "/v1/config"
 FIRST: Final = Caps(64 * 1024, seconds=10)
 """What the first answer of a stranger may cost: a buyer waits for it before he buys."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final
 
 import httpx
@@ -15,6 +16,7 @@ from poolhand.domain.orders.model import MatchOrders, Signed, WorkerpoolOrder
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
+from poolhand.domain.units import UnixSeconds
 from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
 from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order, encode_match
@@ -35,6 +37,7 @@ UNAVAILABLE: Final = 503
 """HTTP status with which a pool says what is wrong now, and who must do what about it."""
 MAX_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
+CONFIG_PATH: Final = "/v1/config"
 CAPS: Final = Caps(MAX_ANSWER, seconds=60)
 
 
@@ -58,6 +61,14 @@ class PoolStanding:
     health: PoolHealth
 
 
+@dataclass(frozen=True, slots=True)
+class PoolGreeting:
+    """Which pool answers, and what time it has; None where its answer does not tell."""
+
+    config: PoolConfig
+    time: UnixSeconds | None
+
+
 class PoolClient:
     """Asks one workerpool; every method is repeatable, and all but ``hand_in`` are reads.
 
@@ -78,7 +89,13 @@ class PoolClient:
 
     async def config(self) -> PoolConfig:
         """Return which pool this is."""
-        return await self._read(PoolConfig, "/v1/config")
+        return await self._read(PoolConfig, CONFIG_PATH)
+
+    async def greeting(self) -> PoolGreeting:
+        """Return which pool this is, and its time."""
+        answer = await self._answer("GET", CONFIG_PATH)
+        told = read_model(PoolConfig, _json(answer, self.url), self._who)
+        return PoolGreeting(told, _date(answer))
 
     async def order(
         self,
@@ -169,6 +186,9 @@ class PoolClient:
         return await self._ask("GET", path, params=asked)
 
     async def _ask(self, method: str, path: str, **request: Any) -> Any:
+        return _json(await self._answer(method, path, **request), self.url)
+
+    async def _answer(self, method: str, path: str, **request: Any) -> WebAnswer:
         try:
             answer = await ask(self._http, method, self.url + path, self._caps, **request)
         except NoAnswer as fault:
@@ -178,8 +198,16 @@ class PoolClient:
         except AnswerTooLarge as fault:
             raise Malformed(f"{self._who} sent over {fault.most} bytes") from fault
         if answer.is_success:
-            return _json(answer, self.url)
+            return answer
         raise _refusal(answer, self.url)
+
+
+def _date(answer: WebAnswer) -> UnixSeconds | None:
+    """Return the time that an answer tells; None where it tells none."""
+    try:
+        return UnixSeconds(int(parsedate_to_datetime(answer.headers.get("date", "")).timestamp()))
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _json(answer: WebAnswer, url: str) -> Any:

@@ -15,6 +15,7 @@ from poolhand.chain.fake.sender import FakeSender
 from poolhand.chain.fake.state import Judges, State
 from poolhand.domain.category import Category
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable, Reverted
+from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.movements import Movement
 from poolhand.domain.onchain import Call, Head, HubEvent, Receipt
@@ -115,6 +116,10 @@ class FakeChain:
         """
         del journal
         return self.reach().sender(wallet, fence=fence)
+
+    async def means_of(self, owner: Address) -> Means:
+        """Return what somebody has for gas, and what gas costs; raises ChainUnreachable."""
+        return await self.sender(owner).means()
 
     # ------------------------------------------------------------------------- looking
 

@@ -1,0 +1,52 @@
+"""What a Docker engine says of itself, read for the doctor; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from poolhand.containers.engine import connect, working
+from poolhand.domain.doctor.engine import DOCKER, EngineFacts
+from poolhand.domain.text import shown
+
+_LIMITS: Final = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "processes"}
+"""What the engine calls its limits, and what we do."""
+_LONGEST: Final = 80
+"""Characters of a name or version."""
+
+
+async def look_at_engine(url: str) -> EngineFacts:
+    """Ask an engine what it is.
+
+    Args:
+        url: ``unix://`` or ``tcp://``.
+
+    Raises:
+        RuntimeDown: No engine works there.
+    """
+    with working(url):
+        docker = connect(url)
+        try:
+            version, info = await docker.version(), await docker.system.info()
+        finally:
+            await docker.close()
+    return engine_facts(version, info)
+
+
+def engine_facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
+    """Read the answers to ``GET /version`` and ``GET /info``."""
+    parts = {
+        str(each.get("Name", "")): str(each.get("Version", ""))
+        for each in version.get("Components") or ()
+        if isinstance(each, Mapping)
+    }
+    is_podman = any("podman" in name.lower() for name in parts)
+    return EngineFacts(
+        name="Podman" if is_podman else DOCKER,
+        version=shown(str(version.get("Version", "")), _LONGEST),
+        runc=shown(parts.get("runc", ""), _LONGEST),
+        default_runtime=shown(str(info.get("DefaultRuntime") or "runc"), _LONGEST),
+        runtimes=tuple(shown(str(each), _LONGEST) for each in info.get("Runtimes") or ()),
+        has_seccomp=any("seccomp" in str(each) for each in info.get("SecurityOptions") or ()),
+        lacks=tuple(word for name, word in _LIMITS.items() if info.get(name) is False),
+    )

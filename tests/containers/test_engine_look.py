@@ -1,0 +1,49 @@
+"""What engines answer of themselves, as Docker 20.10 and Podman 4.3 were seen to."""
+
+from __future__ import annotations
+
+import pytest
+
+from poolhand.containers.engine_look import engine_facts, look_at_engine
+from poolhand.domain.doctor.engine import EngineFacts
+from poolhand.domain.errors import RuntimeDown
+
+VERSION = {
+    "Version": "20.10.24+dfsg1",
+    "Components": [
+        {"Name": "Engine", "Version": "20.10.24+dfsg1"},
+        {"Name": "containerd", "Version": "1.6.20~ds1"},
+        {"Name": "runc", "Version": "1.1.5+ds1"},
+    ],
+}
+INFO = {
+    "DefaultRuntime": "runc",
+    "Runtimes": {"io.containerd.runc.v2": {"path": "runc"}, "runc": {}, "runsc": {}},
+    "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default"],
+    "MemoryLimit": True,
+    "CpuCfsQuota": True,
+    "PidsLimit": True,
+}
+
+
+def test_dockers_answers_are_read():
+    assert engine_facts(VERSION, INFO) == EngineFacts(
+        "Docker", "20.10.24+dfsg1", "1.1.5+ds1", "runc", ("io.containerd.runc.v2", "runc", "runsc")
+    )
+
+
+def test_what_is_missing_is_named():
+    found = engine_facts(VERSION, {**INFO, "SecurityOptions": [], "PidsLimit": False})
+    assert (found.has_seccomp, found.lacks) == (False, ("processes",))
+    bare = engine_facts({}, {})
+    assert (bare.version, bare.runc, bare.lacks) == ("", "", ())
+
+
+def test_podman_is_not_taken_for_docker():
+    told = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
+    assert engine_facts(told, INFO).name == "Podman"
+
+
+async def test_an_engine_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(RuntimeDown, match="start Docker"):
+        await look_at_engine(f"unix://{tmp_path}/none.sock")
