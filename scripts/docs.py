@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import doctorpage
 import fieldcases
 import modulemap
 import reached
@@ -58,9 +59,10 @@ def main() -> None:
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
     reached.PAGE.write_text(reached.page(), encoding="utf-8")
     fieldcases.PAGE.write_text(fieldcases.page(), encoding="utf-8")
+    doctorpage.PAGE.write_text(doctorpage.page(), encoding="utf-8")
     sdkpage.PAGE.write_text(sdkpage.page(), encoding="utf-8")
     modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
-    made = (reached.PAGE, fieldcases.PAGE, sdkpage.PAGE, modulemap.PAGE)
+    made = (reached.PAGE, fieldcases.PAGE, doctorpage.PAGE, sdkpage.PAGE, modulemap.PAGE)
     written = ", ".join(("statuses.md", "cli.md", "settings.md", *(page.name for page in made)))
     print(f"written below docs/: {written}", file=sys.stderr)
 

@@ -13,7 +13,7 @@ INTERRUPTED: Final = 130
 
 EXITS: Final[Mapping[int, str]] = {
     0: "done",
-    1: "a task that was waited for failed, or a journal did not replay",
+    1: "a task that was waited for failed, a journal did not replay, or a check failed",
     2: "asked wrongly: the message says what to change",
     3: "a peer broke the protocol, or delivered something forged",
     4: "something out there does not answer: try again later",

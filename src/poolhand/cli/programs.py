@@ -37,7 +37,7 @@ def add_program(
     signs = any(option.key == "wallet-password" for option in known)
 
     def command(**given: Any) -> None:
-        flags = {option.key: given[_name(option)] for option in known}
+        flags = {option.key: given[member_of(option)] for option in known}
         settings = load(known, flags, os.environ, given["config"])
         if given["show_config"]:
             _show(settings, as_json=given["as_json"])
@@ -46,12 +46,16 @@ def add_program(
             settings = with_wallet(settings)
         _run(start, settings, given)
 
-    parameters = [_parameter(option) for option in known] + _COMMON
+    parameters = [flag_of(option) for option in known] + _COMMON
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    switches = frozenset(f"--{option.key}" for option in known if option.is_switch)
-    kind = type("ProgramCommand", (_WithSwitches,), {"switches": switches})
-    app.command(name, help=doc, cls=kind)(command)
+    app.command(name, help=doc, cls=with_switches(known))(command)
+
+
+def with_switches(options: Iterable[Option]) -> type[WithSwitches]:
+    """Return the kind of command whose switches, of these options, may stand alone."""
+    switches = frozenset(f"--{option.key}" for option in options if option.is_switch)
+    return type("ProgramCommand", (WithSwitches,), {"switches": switches})
 
 
 def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
@@ -65,7 +69,7 @@ def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
     asyncio.run(until_stopped(start(settings, _ready_line(given["as_json"]))))
 
 
-class _WithSwitches(PlainCommand):
+class WithSwitches(PlainCommand):
     """A command whose switches may stand alone: ``--gpu`` is ``--gpu true``."""
 
     switches: ClassVar[frozenset[str]] = frozenset()
@@ -106,17 +110,19 @@ async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
             raise
 
 
-def _name(option: Option) -> str:
+def member_of(option: Option) -> str:
+    """Return the name of the argument that an option becomes."""
     return option.key.replace("-", "_")
 
 
-def _parameter(option: Option) -> inspect.Parameter:
+def flag_of(option: Option) -> inspect.Parameter:
+    """Return an option as a flag of a command."""
     default = option.default or ("required" if option.default is None else "none")
     names = " or ".join(option.variables)
     told = f"{option.meaning} [{names}; default: {default}]"
     kind = Annotated[str | None, typer.Option(f"--{option.key}", help=told, show_default=False)]
     return inspect.Parameter(
-        _name(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+        member_of(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
     )
 
 

@@ -1,4 +1,4 @@
-"""``poolhand worker``: run a worker, see what it does, pause and stop it, deposit for it."""
+"""``poolhand worker``: see whether one can run, run it, see what it does, pause and stop it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from poolhand.cli.doctor import add_doctor
 from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
 from poolhand.cli.parts import AmountArgument, TaskArgument, amount_of
 from poolhand.cli.plain import Noun
@@ -55,6 +56,9 @@ add_program(
     Exit codes: 0 stopped, 2 a setting is wrong, 4 engine, chain or pool out of reach.
     """,
 )
+
+
+add_doctor(app)
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -20,7 +20,7 @@ from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.domain.deal import Workerpool
-from poolhand.domain.errors import Refused
+from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.messages import Nonce
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
@@ -52,6 +52,8 @@ from poolhand.worker.app_output import output_routes
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import control_routes
+from poolhand.worker.doctor.checks import NoSuchPool
+from poolhand.worker.doctor.main import tell_at_start
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.metrics import gauges
@@ -68,10 +70,6 @@ FAULTS: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
 
 log = structlog.get_logger()
-
-
-class NoSuchPool(Refused):
-    """The configured workerpool is not registered on the chain."""
 
 
 @dataclass(slots=True)
@@ -130,12 +128,14 @@ async def run(
         chain = await stack.enter_async_context(connect(settings.chain, retry))
         pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
-            raise NoSuchPool(
-                f"no workerpool {settings.pool} on chain {chain.facts.chain_id}: check "
-                "POOL_ADDRESS and the chain"
-            )
+            raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         world = World(chain, pool, wallet, journal, runtime, disks.kind, lock.take_orders)
-        await work(settings, world, ready, parts)
+        looking = asyncio.create_task(tell_at_start(settings, chain, wallet.address))
+        try:
+            await work(settings, world, ready, parts)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
 
 
 def _retry(journal: Journal) -> ChainRetry:

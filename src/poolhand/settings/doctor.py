@@ -1,0 +1,130 @@
+"""What the doctor needs to know of a worker's settings, of which some may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from poolhand.domain.ids import Address
+from poolhand.settings.chain import ChainSettings
+from poolhand.settings.chains import chain_settings
+from poolhand.settings.home import at_home
+from poolhand.settings.load import BadSetting, Option, Settings, address_or_none, web_url
+from poolhand.settings.worker import OPTIONS, WorkerSettings, without_effect
+
+POOL_URL: Final = Option(
+    "pool-url", "POOLHAND_POOL_URL", web_url, "", "URL of the pool, as --core-url"
+)
+_POOL: Final = "pool-address"
+DOCTOR_OPTIONS: Final[tuple[Option, ...]] = (
+    *(
+        replace(each, parse=address_or_none, default="") if each.key == _POOL else each
+        for each in OPTIONS
+    ),
+    POOL_URL,
+)
+"""Every setting of a worker, none of which must be given here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorSettings:
+    """A worker as it would be started.
+
+    Attributes:
+        chain: Where its hub is; None where no chain is named.
+        pool: Its workerpool's contract; None where none is named.
+        pool_url: Where the pool is reached.
+        base: Its folder.
+        slots: Tasks at once; 0: all processors but one.
+        gpu: Whether the pool is told of a GPU.
+        memory: For one task (bytes).
+        room: What input, result and working folder of one task may take (bytes).
+        disk: What keeps an app within its disk: ``auto``, or a kind.
+        docker: Engine to use; None: the usual socket.
+        registry: Whose images are wanted first; empty: the public one.
+        status_port: Of the status page; 0: any.
+        locks: Folder of this machine's wallet locks.
+        problems: Messages about settings that are missing.
+        without_effect: Names that are set and do nothing.
+    """
+
+    chain: ChainSettings | None
+    pool: Address | None
+    pool_url: str
+    base: Path
+    slots: int
+    gpu: bool
+    memory: int
+    room: int
+    disk: str
+    docker: str | None
+    registry: str
+    status_port: int
+    locks: Path
+    problems: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()
+
+
+def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettings:
+    """Return what is known of a worker's settings.
+
+    Args:
+        found: Values of ``DOCTOR_OPTIONS``.
+        environ: For names that have no effect.
+    """
+    problems: list[str] = []
+    chain = None
+    try:
+        chain = chain_settings(found)
+    except BadSetting as fault:
+        problems.append(str(fault))
+    if found[_POOL] is None:
+        problems.append(
+            "no workerpool is named: set POOL_ADDRESS or give --pool-address, as the pool's page "
+            "tells it"
+        )
+    registries = found["allowed-registries"]
+    return DoctorSettings(
+        chain=chain,
+        pool=found[_POOL],
+        pool_url=_pool_url(found),
+        base=at_home(found["base-dir"]) / found["name"],
+        slots=1 if found["gpu"] else found["cpus"],
+        gpu=found["gpu"],
+        memory=found["memory"],
+        room=found["all-input"] + found["output"] + found["work"],
+        disk=found["disk"],
+        docker=found["docker"] or None,
+        registry=registries[0] if registries else "",
+        status_port=found["status-port"],
+        locks=found["locks"],
+        problems=tuple(problems),
+        without_effect=without_effect(environ),
+    )
+
+
+def _pool_url(found: Settings) -> str:
+    """Return the stronger of the two names of the pool's URL."""
+    named, usual = str(found["pool-url"]), str(found["core-url"])
+    return named if named and found.rank("pool-url") >= found.rank("core-url") else usual
+
+
+def settings_of(worker: WorkerSettings) -> DoctorSettings:
+    """Return the same of a worker that is being started."""
+    return DoctorSettings(
+        chain=worker.chain,
+        pool=worker.pool,
+        pool_url=worker.pool_url,
+        base=worker.base,
+        slots=worker.cpus,
+        gpu=worker.gpu,
+        memory=worker.memory,
+        room=worker.all_input_bytes + worker.output + worker.work,
+        disk=worker.disk,
+        docker=worker.docker,
+        registry=worker.allowed_registries[0] if worker.allowed_registries else "",
+        status_port=worker.status_port,
+        locks=worker.locks,
+    )

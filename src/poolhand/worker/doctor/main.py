@@ -1,0 +1,168 @@
+"""Composition root of the doctor: joins its checks to the world, as a worker would meet it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import structlog
+
+from poolhand.chain import Chain, connect
+from poolhand.containers.disks import PROMISES, DiskKind, choose
+from poolhand.containers.engine import DEFAULT_URL
+from poolhand.containers.engine_look import look_at_engine
+from poolhand.domain.doctor.findings import CheckOutcome, Examination
+from poolhand.domain.ids import Address
+from poolhand.keys.keystore import open_wallet
+from poolhand.keys.lock import held_by
+from poolhand.keys.stored import StoredWallet
+from poolhand.settings.doctor import DoctorSettings, settings_of
+from poolhand.settings.worker import WorkerSettings
+from poolhand.transport.clock import SystemClock
+from poolhand.transport.listen import CannotListen, PortBusy, bind
+from poolhand.transport.plumbing import is_loopback
+from poolhand.transport.pool_client import CAPS, PoolClient
+from poolhand.transport.trusted import trusted
+from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask
+from poolhand.worker.disk_watch import free_bytes, nearest
+from poolhand.worker.doctor.checks import AT_A_START, PUBLIC_REGISTRY, Doctor
+from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, SeenChain
+from poolhand.worker.doctor.machine_look import look_at_machine
+from poolhand.worker.pid_file import read
+
+TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
+"""Seconds for pool and registry to answer."""
+_PUBLIC_HOST: Final = "registry-1.docker.io"
+"""Where the public registry answers, whose name in images is ``docker.io``."""
+
+log = structlog.get_logger()
+
+
+async def examine_worker(
+    settings: DoctorSettings,
+    wallet: Callable[[], StoredWallet],
+    password: Callable[[], str],
+    source: Callable[[int, Address], str],
+) -> Examination:
+    """Look at all that a worker needs, before it is started or while it runs.
+
+    Args:
+        settings: Of the worker.
+        wallet: Finds its wallet; raises a ``Refused`` that says why there is none.
+        password: Returns the password that was told; empty where none was.
+        source: Says where coin and RLC of a chain come from, for a wallet.
+    """
+
+    def opened() -> bool:
+        told = password()
+        if told:
+            found = wallet()
+            open_wallet(found.path, found.path.parent, told)
+        return bool(told)
+
+    async with AsyncExitStack() as stack:
+
+        async def chain() -> SeenChain:
+            assert settings.chain is not None
+            return await stack.enter_async_context(connect(settings.chain))
+
+        looks = await stack.enter_async_context(_looks(settings, wallet, opened, chain, source))
+        return await Doctor(settings, looks, SystemClock()).examine()
+
+
+async def tell_at_start(worker: WorkerSettings, chain: Chain, wallet: Address) -> None:
+    """Look at what matters at a start, and log what is not as it should be.
+
+    Args:
+        worker: Its settings.
+        chain: Connected.
+        wallet: Of the worker, which holds it.
+    """
+    settings = settings_of(worker)
+
+    async def connected() -> SeenChain:
+        return chain
+
+    def stored() -> StoredWallet:
+        return StoredWallet(wallet, worker.wallet)
+
+    async with _looks(settings, stored, lambda: True, connected, lambda _id, _who: "") as looks:
+        told = await Doctor(settings, looks, SystemClock()).examine(AT_A_START)
+    for each in told.findings:
+        if each.outcome is not CheckOutcome.PASS:
+            tell = log.warning if each.outcome is CheckOutcome.FAIL else log.info
+            tell("check_told", check=str(each.check), outcome=str(each.outcome),
+                 cause=each.found, next_step=each.fix)  # fmt: skip
+
+
+@asynccontextmanager
+async def _looks(
+    settings: DoctorSettings,
+    wallet: Callable[[], StoredWallet],
+    opened: Callable[[], bool],
+    chain: Callable[[], Coroutine[Any, Any, SeenChain]],
+    source: Callable[[int, Address], str],
+) -> AsyncIterator[DoctorLooks]:
+    """Yield the ways to look at this machine and its surroundings."""
+    engine = settings.docker or DEFAULT_URL
+    async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(), trust_env=False) as http:
+        yield DoctorLooks(
+            machine=look_at_machine,
+            room=lambda: free_bytes(nearest(settings.base)),
+            disk=lambda: _disk(settings.disk, engine),
+            engine=partial(look_at_engine, engine),
+            keystore=lambda: _keystore(wallet()),
+            opened=opened,
+            held=partial(held_by, settings.locks),
+            runs=partial(_runs, settings.base),
+            chain=chain,
+            pool=PoolClient(http, settings.pool_url, CAPS),
+            registry=partial(_registry, http),
+            port=_port,
+            environ=os.environ,
+            source=source,
+        )
+
+
+def _disk(wanted: str, engine: str) -> DiskLook:
+    """Try which kind of disk this machine can give; the trial leaves nothing."""
+    with tempfile.TemporaryDirectory(prefix="poolhand-doctor-") as folder:
+        disks = choose(wanted, Path(folder), engine)
+    by_kernel = disks.kind is not DiskKind.WATCH
+    return DiskLook(PROMISES[disks.kind], by_kernel, not by_kernel or disks.is_seen())
+
+
+def _keystore(found: StoredWallet) -> KeystoreLook:
+    return KeystoreLook(str(found.path), found.path.stat().st_mode, found.address)
+
+
+def _runs(base: Path) -> str | None:
+    notice = read(base)
+    return str(notice.pid) if notice is not None and notice.is_running else None
+
+
+async def _registry(http: httpx.AsyncClient, place: str) -> str:
+    """Ask a registry for its version, which every one answers, if only with a refusal."""
+    host = _PUBLIC_HOST if place == PUBLIC_REGISTRY else place
+    scheme = "http" if is_loopback(host.rpartition(":")[0] or host) else "https"
+    try:
+        await ask(http, "GET", f"{scheme}://{host}/v2/", CAPS)
+    except NoAnswer as fault:
+        return str(fault)
+    except AnswerTooLarge:
+        return ""
+    return ""
+
+
+def _port(port: int) -> str:
+    try:
+        bind("127.0.0.1", port, "--status-port").close()
+    except (PortBusy, CannotListen) as fault:
+        return str(fault)
+    return ""

@@ -1,0 +1,290 @@
+"""The doctor over a chain in memory: what it asks whom, and that one broken check is one line."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from poolhand.chain.fake.chain import FakeChain
+from poolhand.containers.engine import answering
+from poolhand.domain.doctor.engine import DOCKER, EngineFacts
+from poolhand.domain.doctor.findings import Check, CheckOutcome, passed
+from poolhand.domain.doctor.machine import GIB, MachineFacts
+from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import CreateWorkerpool
+from poolhand.domain.units import NanoRlc, Wei
+from poolhand.keys.errors import WalletInUse, WrongPassword
+from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
+from poolhand.settings.load import load
+from poolhand.transport.clock import ManualClock
+from poolhand.transport.pool_client import PoolDown, PoolGreeting
+from poolhand.wire.pool_api import PoolConfig, PoolSummary, PoolWorker
+from poolhand.worker.doctor.checks import AT_A_START, Doctor
+from poolhand.worker.doctor.examining import SharedLook, examine
+from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook
+
+MINE, OWNER = Address(bytes([7] * 20)), Address(bytes([8] * 20))
+RLC = 10**9
+PASS, UNKNOWN, FAIL = CheckOutcome.PASS, CheckOutcome.UNKNOWN, CheckOutcome.FAIL
+
+
+class OpenPool:
+    """A pool that answers."""
+
+    def __init__(self, config: PoolConfig, time: int) -> None:
+        self.told, self.time, self.connected = config, time, ()
+
+    async def greeting(self):
+        return PoolGreeting(self.told, self.time)
+
+    async def summary(self):
+        return PoolSummary(worker_stake_percent=30)
+
+    async def workers(self):
+        return self.connected
+
+
+class ClosedPool:
+    """A pool that is down."""
+
+    async def greeting(self):
+        raise PoolDown("the workerpool at http://p does not answer (x): wait")
+
+    summary = workers = greeting
+
+
+class Surroundings:
+    """All that a worker needs, as it should be; a test takes something away."""
+
+    def __init__(self) -> None:
+        self.chain = FakeChain(gas_price=Wei(10))
+        self.chain.gas_cap = Wei(100)
+        self.chain.fund(OWNER, coin=10**18)
+        asset = CreateWorkerpool(OWNER, "pool")
+        self.chain.submit(OWNER, asset)
+        self.chain.mine()
+        self.chain.fund(MINE, coin=Wei(10**18), stake=RLC)
+        self.clock = ManualClock(self.chain.head.timestamp)
+        self.flags = {"rpc": "http://127.0.0.1:1", "hub": str(self.chain.facts.hub)}
+        self.workerpool = None
+        self.pool = None
+        self.changes = {}
+
+    async def settled(self):
+        self.workerpool = (await self.chain.hub.workerpools_of(OWNER, 1))[0].address
+        config = PoolConfig(
+            chain_id=self.chain.facts.chain_id,
+            hub=self.chain.facts.hub,
+            workerpool=self.workerpool,
+            owner=OWNER,
+            results_url="",
+            prices={0: NanoRlc(RLC)},
+        )
+        self.pool = OpenPool(config, self.clock.now())
+        self.flags["pool-address"] = str(self.workerpool)
+        return self
+
+    def looks(self) -> DoctorLooks:
+        async def engine():
+            return EngineFacts(DOCKER, "28.5.2", "1.3.3")
+
+        async def chain():
+            return self.chain
+
+        async def registry(_place):
+            return ""
+
+        usual = DoctorLooks(
+            machine=lambda: MachineFacts(cpus=4, memory=8 * GIB, files=20_000),
+            room=lambda: 100 * GIB,
+            disk=lambda: DiskLook("the kernel keeps it", by_kernel=True, is_seen=True),
+            engine=engine,
+            keystore=lambda: KeystoreLook("/k/wallet.json", 0o100600, MINE),
+            opened=lambda: True,
+            held=lambda _who: None,
+            runs=lambda: None,
+            chain=chain,
+            pool=self.pool,
+            registry=registry,
+            port=lambda _port: "",
+            environ={},
+            source=lambda _chain, _who: "a faucet",
+        )
+        return replace(usual, **self.changes)
+
+    async def examined(self, **changes):
+        self.changes = changes
+        settings = doctor_settings(load(DOCTOR_OPTIONS, self.flags, {}, None), {})
+        return await Doctor(settings, self.looks(), self.clock).examine()
+
+
+@pytest.fixture
+async def around():
+    return await Surroundings().settled()
+
+
+def raising(fault):
+    def look(*_):
+        raise fault
+
+    return look
+
+
+async def test_where_all_is_well_every_check_passes_and_stands_once(around):
+    told = await around.examined()
+    assert [each.check for each in told.findings] == list(Check)
+    assert {each.outcome for each in told.findings} == {PASS}, told.findings
+    assert (told.is_sound, told.wallet) == (True, MINE)
+
+
+async def test_nothing_is_sent(around):
+    sent = []
+    around.chain.before_send = lambda *told: sent.append(told)
+    await around.examined()
+    assert sent == []
+
+
+@pytest.mark.mistake("engine-stopped")
+async def test_an_engine_that_is_stopped_fails_and_what_hangs_on_it_is_not_looked_at(around):
+    async def stopped():
+        with answering("unix:///run/docker.sock"):
+            raise OSError("no such file")
+
+    told = await around.examined(engine=stopped)
+    found = told[Check.ENGINE]
+    assert (found.outcome, found.fix.startswith("start Docker on this machine")) == (FAIL, True)
+    assert {told[each].outcome for each in (Check.ENGINE_VERSION, Check.SANDBOX)} == {UNKNOWN}
+    assert told[Check.DISK_LIMIT].outcome is PASS
+
+
+@pytest.mark.mistake("wrong-password")
+async def test_a_wrong_password_fails_in_the_words_of_a_start(around):
+    told = await around.examined(opened=raising(WrongPassword(Path("/k/wallet.json"))))
+    found = told[Check.PASSWORD]
+    assert (found.outcome, found.found) == (FAIL, "wrong password for /k/wallet.json")
+    assert (await around.examined(opened=lambda: False))[Check.PASSWORD].outcome is UNKNOWN
+
+
+@pytest.mark.mistake("no-gas")
+@pytest.mark.mistake("no-stake")
+async def test_what_is_missing_is_told_with_where_it_comes_from(around):
+    around.chain.drain(MINE)
+    around.pool.told = around.pool.told.model_copy(update={"prices": {0: NanoRlc(20 * RLC)}})
+    told = await around.examined()
+    found = told[Check.STAKE]
+    assert (found.outcome, found.missing_nrlc) == (FAIL, 5 * RLC)
+    assert "`poolhand account deposit 5` when" in found.fix
+    assert found.fix.endswith("(a faucet)")
+    coin = told[Check.GAS]
+    assert (coin.outcome, coin.missing_wei) == (FAIL, 600_000 * 20 + 150_000 * 100)
+
+
+@pytest.mark.mistake("wallet-in-use")
+async def test_a_wallet_is_free_only_if_this_worker_holds_it_or_nobody(around):
+    held = WalletInUse(MINE, "4711", "worker start")
+    assert (await around.examined(held=lambda _: held))[Check.WALLET_FREE].outcome is FAIL
+    mine = await around.examined(held=lambda _: held, runs=lambda: "4711")
+    assert (mine[Check.WALLET_FREE].outcome, mine[Check.PORT].outcome) == (PASS, PASS)
+    around.pool.connected = (PoolWorker(worker=MINE, name="office", paused=False),)
+    assert "office" in (await around.examined())[Check.WALLET_FREE].found
+
+
+async def test_without_a_pool_the_rest_is_still_told(around):
+    around.pool = ClosedPool()
+    told = await around.examined()
+    assert told[Check.POOL].outcome is FAIL
+    passing = (Check.NODE, Check.CLOCK, Check.GAS, Check.STAKE, Check.WALLET_FREE)
+    assert {told[each].outcome for each in passing} == {PASS}
+    assert "the pool" in told[Check.PROXY].found
+
+
+async def test_without_a_chain_the_rest_is_still_told(around):
+    async def away():
+        raise ChainUnreachable("http://node cannot be connected to")
+
+    told = await around.examined(chain=away)
+    assert (told[Check.NODE].outcome, bool(told[Check.NODE].fix)) == (FAIL, True)
+    assert {told[each].outcome for each in (Check.GAS, Check.STAKE)} == {UNKNOWN}
+    assert {told[each].outcome for each in (Check.POOL, Check.CLOCK)} == {PASS}
+
+
+@pytest.mark.mistake("no-chain")
+async def test_without_settings_it_says_which_are_missing_and_looks_at_this_computer(around):
+    around.flags = {}
+    told = await around.examined()
+    assert (told[Check.SETTINGS].outcome, "--chain" in told[Check.SETTINGS].fix) == (FAIL, True)
+    assert told[Check.NODE].outcome is UNKNOWN
+    assert {told[each].outcome for each in (Check.CPUS, Check.ENGINE, Check.WALLET)} == {PASS}
+
+
+async def test_a_pool_that_the_chain_does_not_know_is_told_as_at_a_start(around):
+    around.flags["pool-address"] = str(MINE)
+    found = (await around.examined())[Check.POOL]
+    assert found.outcome is FAIL
+    assert found.found.startswith(f"no workerpool {MINE} on chain ")
+    assert "POOL_ADDRESS" in found.fix
+
+
+async def test_a_pool_of_another_owner_than_the_chains_is_told(around):
+    around.pool.told = around.pool.told.model_copy(update={"owner": MINE})
+    assert "owner" in (await around.examined())[Check.POOL].found
+
+
+@pytest.mark.mistake("clock-off")
+async def test_a_clock_that_is_off_blames_no_node(around):
+    around.clock.advance(3_600)
+    told = await around.examined()
+    assert (told[Check.CLOCK].outcome, told[Check.NODE].outcome) == (FAIL, PASS)
+
+
+@pytest.mark.parametrize("name", ["machine", "room", "disk", "keystore", "opened", "held", "port"])
+@pytest.mark.parametrize("fault", [ValueError("odd"), BrokenPrecondition("odd")])
+async def test_whatever_a_look_raises_is_told_and_ends_no_other_check(around, name, fault):
+    told = await around.examined(**{name: raising(fault)})
+    assert [each.check for each in told.findings] == list(Check)
+    broken = [each for each in told.findings if "itself broke" in each.found]
+    assert broken
+    assert all("odd" in each.found for each in broken)
+    assert told[Check.ENGINE].outcome is PASS
+
+
+async def test_checks_run_beside_each_other_each_within_its_time():
+    met = asyncio.Barrier(2)
+
+    async def meets():
+        await met.wait()
+        return passed(Check.CPUS, "met")
+
+    async def never():
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    jobs = {Check.CPUS: meets, Check.MEMORY: meets, Check.NODE: never, Check.GPU: never}
+    told = [each.outcome for each in await examine(jobs, 0.05)]
+    assert told == [PASS, PASS, FAIL, UNKNOWN]
+
+
+async def test_what_is_shared_is_got_once():
+    got = []
+
+    async def get():
+        got.append(1)
+        await asyncio.sleep(0)
+        return "it"
+
+    shared = SharedLook(get, Check.NODE)
+    assert await asyncio.gather(shared.own(), shared.needed(), shared.asked()) == ["it"] * 3
+    assert got == [1]
+    await shared.close()
+
+
+def test_a_start_looks_at_what_it_does_not_find_out_by_starting():
+    by_starting = {Check.SETTINGS, Check.CPUS, Check.WALLET, Check.PASSWORD, Check.WALLET_FREE,
+                   Check.DISK_LIMIT, Check.PORT, Check.TEE, Check.VIRTUALIZATION,
+                   Check.REGISTRY, Check.PROXY}  # fmt: skip
+    assert AT_A_START | by_starting == set(Check)
+    assert not AT_A_START & by_starting

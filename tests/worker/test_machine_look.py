@@ -1,0 +1,34 @@
+"""What a computer tells of itself, read from files as a kernel writes them."""
+
+from __future__ import annotations
+
+from poolhand.domain.doctor.machine import TeeFacts, VirtualFacts
+from poolhand.worker.doctor.machine_look import look_at_machine
+
+
+def test_devices_and_the_processors_words_are_read(tmp_path):
+    for device in ("nvidia0", "nvidiactl", "dri/renderD128", "sgx_enclave", "tdx_guest", "kvm"):
+        path = tmp_path / "dev" / device
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("processor : 0\nflags : fpu vmx sgx hypervisor\n")
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("1048576\n")
+    found = look_at_machine(tmp_path)
+    assert found.gpus == ("/dev/nvidia0", "/dev/dri/renderD128")
+    assert found.tee == TeeFacts(
+        sgx_processor=True, sgx_devices=("/dev/sgx_enclave",), tdx_devices=("/dev/tdx_guest",)
+    )
+    assert found.virtual == VirtualFacts(processor=True, device=True, usable=True, is_guest=True)
+    assert found.memory == 1_048_576
+    assert found.cpus >= 1
+    assert found.files >= 1
+
+
+def test_a_computer_that_tells_nothing_has_its_processors_and_memory(tmp_path):
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
+    found = look_at_machine(tmp_path)
+    assert (found.gpus, found.tee, found.virtual) == ((), TeeFacts(), VirtualFacts())
+    assert found.memory > 1_048_576
