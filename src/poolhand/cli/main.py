@@ -41,6 +41,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "dataset": ("dataset", "Register a dataset, and sell its use."),
     "order": ("order", "Sign orders, sell by them, take them back, cancel them."),
     "pool": ("pool", "Create a workerpool, serve it, and see how it is."),
+    "join": ("join", "Turn this computer into a worker of a pool, in one command."),
     "worker": ("worker", "Run a worker."),
     "results": ("results", "Serve results."),
     "market": ("market", "Look into a market of orders, or serve one."),

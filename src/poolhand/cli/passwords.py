@@ -123,6 +123,13 @@ def ask_key() -> str:
     return _asked("private key")
 
 
+def ask_words() -> str:
+    """Ask for recovery words without showing them; raises as ``ask_key``."""
+    if not sys.stdin.isatty():
+        raise KeyMissing
+    return _asked("recovery words")
+
+
 def _asked(about: str) -> str:
     try:
         with interruptible():

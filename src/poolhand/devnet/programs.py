@@ -108,6 +108,7 @@ def _pool(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "IEXEC_START_BLOCK_NUMBER": str(BlockNumber(0)),
         "POOLHAND_TRUSTED_WORKERS": _believed(plan, info),
         "POOLHAND_MARKET_URL": info.market_url,
+        "POOLHAND_WORKER_RPC": info.rpc_url,
         **_wallet(info.accounts[POOL], "IEXEC_CORE_WALLET_PATH"),
         **plan.environment,
     }

@@ -77,16 +77,19 @@ def to_deposit(seen: JoinSeen, wish: JoinWish) -> NanoRlc:
 
 
 def still_missing(seen: JoinSeen, wish: JoinWish) -> Missing:
-    """Return what the wallet lacks."""
-    rlc = max(0, to_deposit(seen, wish) - seen.rlc)
-    return Missing(Wei(max(0, wish.coin - seen.coin)), NanoRlc(rlc))
+    """Return what the wallet lacks; once nothing is to be deposited, half of the coin will do.
+
+    For the deposit itself costs gas, and nobody is asked twice because of it.
+    """
+    due = to_deposit(seen, wish)
+    coin = wish.coin if due else wish.coin // 2
+    return Missing(Wei(max(0, coin - seen.coin)), NanoRlc(max(0, due - seen.rlc)))
 
 
 def next_step(seen: JoinSeen, wish: JoinWish) -> JoinStep:
     """Say what comes next; a worker that runs is all set, whatever its wallet has spent since.
 
-    Coin is asked for before the deposit, which itself costs gas, and not again after it: a worker
-    that is set up and was stopped is started, and says itself what it lacks.
+    One that is set up and was stopped is started: it says itself what it lacks.
     """
     if seen.is_running:
         return JoinStep.ALL_SET
@@ -94,9 +97,9 @@ def next_step(seen: JoinSeen, wish: JoinWish) -> JoinStep:
         return JoinStep.GET_WALLET
     if seen.is_set_up:
         return JoinStep.START
-    if to_deposit(seen, wish):
-        return JoinStep.WAIT_FOR_MONEY if still_missing(seen, wish) else JoinStep.DEPOSIT
-    return JoinStep.SET_UP
+    if still_missing(seen, wish):
+        return JoinStep.WAIT_FOR_MONEY
+    return JoinStep.DEPOSIT if to_deposit(seen, wish) else JoinStep.SET_UP
 
 
 def wished_coin(gas_price: Wei, cap: Wei) -> Wei:

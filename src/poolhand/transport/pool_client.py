@@ -18,6 +18,7 @@ from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
+from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order, encode_match
 from poolhand.wire.pool_api import (
@@ -96,6 +97,16 @@ class PoolClient:
         answer = await self._answer("GET", CONFIG_PATH)
         told = read_model(PoolConfig, _json(answer, self.url), self._who)
         return PoolGreeting(told, _date(answer))
+
+    async def join_manifest(self) -> JoinManifest:
+        """Return by which files workers join, as the owner whom it names signed it.
+
+        Raises:
+            NotTheOwnersFiles: Somebody else signed it, or something else was signed.
+        """
+        manifest = await self._read(JoinManifest, "/join/manifest.json")
+        manifest.check()
+        return manifest
 
     async def order(
         self,

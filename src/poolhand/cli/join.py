@@ -1,0 +1,207 @@
+"""``poolhand join``: from a pool's address to a worker that computes, in one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from poolhand.cli.command_run import CommandRun
+from poolhand.cli.plain import Noun
+from poolhand.cli.verb import Answer, verb
+from poolhand.domain.errors import Refused
+from poolhand.domain.units import parse_rlc
+
+if TYPE_CHECKING:
+    from poolhand.cli.join_folder import JoinFolder
+    from poolhand.cli.join_world import JoinTerms
+    from poolhand.requester.requester import Requester
+    from poolhand.wire.join_api import JoinManifest
+
+app = Noun()
+
+UrlArgument = Annotated[str, typer.Argument(metavar="POOL_URL", help="Where the pool answers.")]
+YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask; all of it is meant.")]
+UninstallFlag = Annotated[
+    bool, typer.Option("--uninstall", help="Take the worker away again; wallets stay.")
+]
+StakeOption = Annotated[
+    str, typer.Option("--stake", metavar="RLC", help="To deposit. [a task in each slot]")
+]
+KeyFileOption = Annotated[
+    str,
+    typer.Option(metavar="FILE", help="Its first line is a private key; '-': standard input."),
+]
+WordsFileOption = Annotated[
+    str,
+    typer.Option(metavar="FILE", help="Its first line are recovery words; '-': standard input."),
+]
+
+
+class NotThatPool(Refused):
+    """What answers is not the pool that it says, or not on the chain that is meant."""
+
+
+class NoNodeKnown(Refused):
+    """The pool's chain has no name here, and nobody told a node of it."""
+
+    def __init__(self, chain_id: int) -> None:
+        super().__init__(
+            f"the pool is on chain {chain_id}, which is known here by no name, and its owner names "
+            "no node: give one with --rpc URL"
+        )
+
+
+@verb(app, "join", example="poolhand join https://pool.example")
+async def join(
+    command: CommandRun,
+    url: UrlArgument,
+    yes: YesFlag = False,
+    uninstall: UninstallFlag = False,
+    stake: StakeOption = "",
+    key_file: KeyFileOption = "",
+    words_file: WordsFileOption = "",
+) -> Answer:
+    """Turn this computer into a worker of a pool: wallet, stake, service, start.
+
+    It checks that the pool is its owner's, takes or makes a wallet for this worker alone, tells
+    what is missing and waits for it, asks before it deposits, and starts the worker so that it is
+    there after a restart, too. The same command again goes on where it was cut off, and shows the
+    worker once it runs.
+
+    Without a question: --yes, with --password-file for a new wallet; --wallet takes one of yours.
+    Settings may stand in a file (--config).
+    """
+    from poolhand.cli.join_engine import join_pool
+    from poolhand.cli.join_page import all_set
+    from poolhand.cli.join_world import ThisComputer, running
+    from poolhand.transport.clock import SystemClock
+
+    manifest, terms = await _asked(command, url, stake, yes=yes)
+    folder = _folder(manifest)
+    if uninstall:
+        return _uninstalled(manifest, folder)
+    command.farewell = f"nothing is lost: `poolhand join {url}` goes on"
+    there = _on_chain(command, manifest, folder)
+    async with there.requester() as requester:
+        owned = await _checked(requester, manifest)
+        terms = replace(terms, stake_percent=owned)
+        world = ThisComputer(
+            there,
+            requester,
+            terms,
+            _wallet_wish(command, key_file, words_file, yes=yes),
+            folder,
+            _launcher(folder),
+            SystemClock(),
+        )
+        seen = await join_pool(world)
+    page = running(folder)
+    assert page is not None
+    told = {"pool": manifest.url, "wallet": str(seen.wallet), "settings": str(folder.settings)}
+    return all_set(page, told)
+
+
+async def _asked(
+    command: CommandRun, url: str, stake: str, *, yes: bool
+) -> tuple[JoinManifest, JoinTerms]:
+    """Ask the pool who it is; raises NotThatPool where it says two things."""
+    import httpx
+
+    from poolhand.cli.join_world import JoinTerms
+    from poolhand.requester.main import TIMEOUT
+    from poolhand.transport.pool_client import PoolClient
+    from poolhand.transport.trusted import trusted
+
+    least = parse_rlc(stake) if stake else None
+    async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(environment=True)) as http:
+        client = PoolClient(http, url)
+        manifest, config = await client.join_manifest(), await client.config()
+    same = ("chain_id", "hub", "workerpool", "owner")
+    if [getattr(manifest, each) for each in same] != [getattr(config, each) for each in same]:
+        raise NotThatPool(
+            f"what answers at {url} says two things of which pool it is: tell its owner"
+        )
+    command.note(
+        f"pool {manifest.workerpool} of {manifest.owner} on chain {manifest.chain_id}, at "
+        f"{manifest.url}"
+    )
+    slots = max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else 1
+    return manifest, JoinTerms(manifest, config, 0, slots, least, yes)
+
+
+def _on_chain(command: CommandRun, manifest: JoinManifest, folder: JoinFolder) -> CommandRun:
+    """Return the same run on the pool's chain, with a journal of its own.
+
+    Raises:
+        NotThatPool: The hub is not that of the chain's name.
+        NoNodeKnown: Nobody told a node.
+    """
+    from poolhand.settings.chains import KNOWN_CHAINS
+
+    flags: dict[str, Any] = {**command.flags, "as_": "", "state": str(folder.path / "payments")}
+    known = next((n for n, c in KNOWN_CHAINS.items() if c.chain_id == manifest.chain_id), "")
+    if known and KNOWN_CHAINS[known].hub != manifest.hub:
+        raise NotThatPool(
+            f"the pool names hub {manifest.hub}, and iExec's on {known} is "
+            f"{KNOWN_CHAINS[known].hub}: do not join it, its money is not iExec's"
+        )
+    if known:
+        flags["chain"] = known
+    else:
+        rpc = list(command.found["rpc"]) or ([manifest.rpc] if manifest.rpc else [])
+        if not rpc:
+            raise NoNodeKnown(manifest.chain_id)
+        flags |= {"rpc": rpc, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
+    return replace(command, flags=flags)
+
+
+async def _checked(requester: Requester, manifest: JoinManifest) -> int:
+    """Check the pool's owner on chain; return the percent of a price that workers lock."""
+    found = await requester.hub.workerpool(manifest.workerpool)
+    if found is None or found.owner != manifest.owner:
+        owner = "nobody" if found is None else str(found.owner)
+        raise NotThatPool(
+            f"the chain says that workerpool {manifest.workerpool} is {owner}'s, and "
+            f"{manifest.owner} signed what answers at {manifest.url}: do not join it"
+        )
+    return found.worker_stake_percent
+
+
+def _folder(manifest: JoinManifest) -> JoinFolder:
+    from poolhand.cli.join_folder import HOME, JoinFolder
+
+    return JoinFolder.of(manifest.workerpool, Path(os.environ.get(HOME) or "~/.poolhand"))
+
+
+def _launcher(folder: JoinFolder) -> Any:
+    from poolhand.cli.join_service import launcher_for
+
+    return launcher_for(folder, os.environ)
+
+
+def _wallet_wish(command: CommandRun, key_file: str, words_file: str, *, yes: bool) -> Any:
+    from poolhand.cli.join_wallet import WalletWish
+
+    asks = not yes and sys.stdin.isatty()
+    return WalletWish(str(command.found["wallet"]), key_file, words_file, asks)
+
+
+def _uninstalled(manifest: JoinManifest, folder: JoinFolder) -> Answer:
+    """Stop a worker once it holds nothing any more, and take it away."""
+    from poolhand.cli.join_world import running
+    from poolhand.cli.stopping import drain
+
+    page = running(folder)
+    if page is not None:
+        drain(page, as_json=False)
+    _launcher(folder).remove()
+    wallet = folder.wallet()
+    folder.remove()
+    told = {"pool": manifest.url, "wallet": None if wallet is None else str(wallet)}
+    stays = f"; wallet {wallet} and its stake stay: `poolhand account withdraw`" if wallet else ""
+    return Answer({"uninstalled": True, **told}, lambda: f"the worker is taken away{stays}")

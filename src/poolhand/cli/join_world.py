@@ -1,0 +1,255 @@
+"""The world in which a computer joins a pool: its folders, its wallet's money, its worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from poolhand.cli.confirming import confirm
+from poolhand.cli.faucet import NoFaucetHere, faucet
+from poolhand.cli.funding import chain_name, where_from
+from poolhand.cli.join_folder import JoinFolder
+from poolhand.cli.join_service import Launcher
+from poolhand.cli.join_wallet import WalletWish, get_wallet
+from poolhand.cli.worker_page import Page, WorkerSilent
+from poolhand.domain.errors import Unavailable
+from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
+from poolhand.domain.units import NanoRlc, show_coin, show_rlc
+from poolhand.ports.clock import Clock
+from poolhand.wire.join_api import JoinManifest
+from poolhand.wire.pool_api import PoolConfig
+from poolhand.worker.pid_file import read
+
+if TYPE_CHECKING:
+    from poolhand.cli.command_run import CommandRun
+    from poolhand.requester.requester import Requester
+
+PAUSE: Final = 2.0
+"""Seconds between two looks at a wallet that waits for money, and at a worker that starts."""
+START_LIMIT: Final = 90.0
+"""Seconds for a worker to answer."""
+MOST_LOG: Final = 800
+"""Characters of a worker's log that are shown where it did not start."""
+
+
+class WorkerDidNotStart(Unavailable):
+    """The worker was started and does not answer."""
+
+    def __init__(self, launcher: Launcher, log: str) -> None:
+        said = f"; it said last: {log}" if log else ""
+        super().__init__(
+            f"the worker was started ({launcher.told}) and does not answer{said}: mend what it "
+            "says, and give the same command again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTerms:
+    """What is joined, and on which terms.
+
+    Attributes:
+        manifest: What the pool's owner signed.
+        config: What the pool says of itself.
+        stake_percent: Of a task's price that workers lock, as the chain tells.
+        slots: Tasks at once.
+        stake: To be deposited at least; None: what a task in each slot locks.
+        yes: It was said beforehand that all is meant.
+    """
+
+    manifest: JoinManifest
+    config: PoolConfig
+    stake_percent: int
+    slots: int
+    stake: NanoRlc | None
+    yes: bool
+
+
+class ThisComputer:
+    """Implements ``JoinWorld``.
+
+    Args:
+        command: With the chain of the pool; its wallet is not used.
+        requester: Reads that chain.
+        terms: What is joined.
+        wallet: Which wallet the worker is to have.
+        folder: Where the pool is remembered.
+        launcher: Keeps the worker running.
+        clock: Waits.
+    """
+
+    def __init__(
+        self,
+        command: CommandRun,
+        requester: Requester,
+        terms: JoinTerms,
+        wallet: WalletWish,
+        folder: JoinFolder,
+        launcher: Launcher,
+        clock: Clock,
+    ) -> None:
+        self._command, self._requester, self._terms = command, requester, terms
+        self._wallet, self._folder, self._launcher = wallet, folder, launcher
+        self._clock = clock
+        self._wish: JoinWish | None = None
+        self._told: Missing | None = None
+
+    async def look(self) -> JoinSeen:
+        """Return what there is now."""
+        wallet, page = self._folder.wallet(), running(self._folder)
+        if wallet is None:
+            return JoinSeen(is_running=page is not None)
+        has = await self._requester.balances(wallet)
+        return JoinSeen(
+            wallet,
+            has.coin,
+            has.rlc,
+            NanoRlc(has.account.stake + has.account.locked),
+            self._folder.is_marked and self._launcher.is_registered,
+            page is not None,
+        )
+
+    async def wish(self, seen: JoinSeen) -> JoinWish:
+        """Return what the worker's wallet must have; nothing while there is none, or it works."""
+        if seen.wallet is None or seen.is_running or seen.is_set_up:
+            return JoinWish(seen.coin, NanoRlc(0))
+        if self._wish is None:
+            async with self._spending() as requester, requester.wallet.open() as opened:
+                means = await opened.sender.means()
+            terms = self._terms
+            stake = terms.stake
+            if stake is None:
+                stake = wished_stake(terms.config.prices, terms.stake_percent, terms.slots)
+            self._wish = JoinWish(wished_coin(means.price, means.cap), stake)
+        return self._wish
+
+    async def get_wallet(self) -> None:
+        """Make a wallet, or take the one that was named, and write the worker's settings."""
+        got = await asyncio.to_thread(get_wallet, self._command, self._wallet, self._folder)
+        settings = {
+            "core-url": self._terms.manifest.url,
+            "pool-address": str(self._terms.manifest.workerpool),
+            "name": self._folder.name,
+            "base-dir": str(self._folder.workers),
+            "wallet": str(got.wallet),
+            "password-file": str(got.password_file),
+            "status-port": "0",
+            **self._chain(),
+        }
+        if is_private(self._terms.manifest.url):
+            settings["allow-private"] = "true"
+        self._folder.write(settings, got.address)
+        self._folder.settle_wallet(got.wallet.parent)
+        self._command.note(f"the worker's wallet is {got.address} ({got.wallet})")
+
+    def _chain(self) -> Mapping[str, str]:
+        found, manifest = self._command.found, self._terms.manifest
+        if found["chain"]:
+            return {"chain": found["chain"]}
+        return {
+            "rpc": ",".join(found["rpc"]),
+            "hub": str(manifest.hub),
+            "chain-id": str(manifest.chain_id),
+        }
+
+    async def wait_for_money(self, missing: Missing) -> None:
+        """Say what is missing, and return when it is worth another look."""
+        wallet = self._folder.wallet()
+        if missing != self._told:
+            self._tell_missing(missing, str(wallet))
+            is_first, self._told = self._told is None, missing
+            if is_first and await self._given(missing, str(wallet)):
+                return
+        await self._clock.sleep(PAUSE)
+
+    def _tell_missing(self, missing: Missing, wallet: str) -> None:
+        chain_id = self._terms.manifest.chain_id
+        parts = []
+        if missing.coin:
+            parts.append(f"{show_coin(missing.coin)} of the chain's coin, for gas")
+        if missing.rlc:
+            parts.append(f"{show_rlc(missing.rlc)} RLC, for stake")
+        self._command.note(f"wallet {wallet} needs {' and '.join(parts)}")
+        if self._told is None:
+            from poolhand.cli.join_page import show_address
+
+            show_address(self._command, wallet)
+            self._command.note(f"where they come from: {where_from(chain_id, wallet)}")
+            self._command.note("waiting for them; Ctrl-C stops, the same command goes on")
+
+    async def _given(self, missing: Missing, wallet: str) -> bool:
+        """Have a devnet's faucet give what is missing; False where there is none."""
+        if chain_name(self._terms.manifest.chain_id) is not None:
+            return False
+        try:
+            await faucet(
+                self._command, wallet, rlc=show_rlc(missing.rlc), coin=show_coin(missing.coin)
+            )
+        except NoFaucetHere:
+            return False
+        self._command.note("this chain is a devnet: its faucet gave them")
+        return True
+
+    async def deposit(self, amount: NanoRlc) -> None:
+        """Ask, and turn RLC into stake."""
+        what = f"you need to deposit {show_rlc(amount)} RLC, which tasks lock and give back"
+        confirm(what, yes=self._terms.yes)
+        async with self._spending() as requester:
+            receipt = await requester.deposit(amount)
+        self._command.note(f"deposited {show_rlc(amount)} RLC (block {receipt.block})")
+
+    async def set_up(self) -> None:
+        """Register the worker's service."""
+        self._launcher.register()
+        self._folder.mark()
+
+    async def start(self) -> None:
+        """Start the worker, and return when it answers."""
+        self._command.note(f"starting the worker: {self._launcher.told}")
+        self._launcher.start()
+        waited = 0.0
+        while running(self._folder) is None:
+            if waited >= START_LIMIT:
+                raise WorkerDidNotStart(self._launcher, last_words(self._folder))
+            await self._clock.sleep(PAUSE)
+            waited += PAUSE
+
+    def _spending(self) -> Any:
+        told = self._folder.read()
+        password = self._folder.password_of(told)
+        return self._command.requester(wallet=(told["wallet"], password))
+
+
+def running(folder: JoinFolder) -> Page | None:
+    """Return the page of a joined worker; None: it does not run."""
+    notice = read(folder.worker)
+    if notice is None or not notice.is_running:
+        return None
+    page = Page(notice.url, notice.token, notice)
+    with suppress(WorkerSilent):
+        page.status()
+        return page
+    return None
+
+
+def last_words(folder: JoinFolder) -> str:
+    """Return the end of a worker's log, empty where the system keeps it."""
+    with suppress(OSError):
+        lines = folder.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return " / ".join(lines[-3:])[-MOST_LOG:]
+    return ""
+
+
+def is_private(url: str) -> bool:
+    """Whether a pool is in a network of one's own, so that its images and results are, too."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith((".local", ".internal")):
+        return True
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False

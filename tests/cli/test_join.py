@@ -1,0 +1,285 @@
+"""`poolhand join` on a fake chain: cut off at every step, the same command goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import plistlib
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from cli_world import CHEAP, PASSWORD
+
+from poolhand.cli.command_run import CommandRun
+from poolhand.cli.join_engine import join_pool
+from poolhand.cli.join_folder import JoinFolder
+from poolhand.cli.join_service import plist_text, unit_text, worker_words
+from poolhand.cli.join_wallet import WalletWish
+from poolhand.cli.join_world import JoinTerms, ThisComputer, is_private
+from poolhand.devnet.accounts import DEPLOYER, derive
+from poolhand.domain.errors import Refused
+from poolhand.domain.ids import Address
+from poolhand.domain.joining import wished_coin
+from poolhand.domain.onchain import Deposit
+from poolhand.domain.units import NanoRlc, Wei
+from poolhand.keys.errors import WrongPassword
+from poolhand.keys.keystore import import_wallet
+from poolhand.keys.stored import list_wallets
+from poolhand.keys.words import NotRecoveryWords, key_of_words
+from poolhand.scheduler.joining.join_files import JoinPlace, join_set
+from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.transport.clock import ManualClock
+from poolhand.wire.pool_api import PoolConfig
+from poolhand.worker import pid_file
+
+RLC, COIN = 10**9, 10**18
+KEY = bytes([0x51] * 32).hex()
+ACTS = ("get_wallet", "wait_for_money", "deposit", "set_up", "start")
+JUNK_WORDS = "test test test test test test test test test test test junk"
+
+
+class Killed(BaseException):
+    """The program is no more."""
+
+
+class PagedLauncher:
+    """Starts a *simulated* worker: a pid file of this process, and a page that answers."""
+
+    told = "a page in the test"
+
+    def __init__(self, folder):
+        self.folder, self.starts, self.registered, self.server = folder, 0, 0, None
+
+    @property
+    def is_registered(self):
+        return self.registered > 0
+
+    def register(self):
+        self.registered += 1
+
+    def start(self):
+        self.starts += 1
+
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Answers)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.folder.worker.mkdir(parents=True)
+        pid_file.post(self.folder.worker, f"http://127.0.0.1:{self.server.server_port}", "t")
+
+    def remove(self):
+        self.stop()
+
+    def stop(self):
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+
+
+class Until:
+    """A world that is killed before or after its n-th act."""
+
+    def __init__(self, world, acts, *, after):
+        self.world, self.left, self.after = world, acts, after
+
+    def __getattr__(self, name):
+        act = getattr(self.world, name)
+        return act if name not in ACTS else lambda *given: self._do(act, given)
+
+    async def _do(self, act, given):
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise Killed
+        await act(*given)
+        if self.left == 0:
+            raise Killed
+
+
+class Newcomer:
+    """A computer, a wallet somewhere, a pool on the fake chain."""
+
+    def __init__(self, cli):
+        self.cli, self.market = cli, cli.market
+        pool, facts = self.market.pool, self.market.chain.facts
+        place = JoinPlace(facts.chain_id, facts.hub, pool.workerpool, "http://127.0.0.1:1", "")
+        self.manifest = join_set(place, pool.owner, OwnWheel(NAME, b""), "").manifest
+        self.config = PoolConfig(
+            chain_id=facts.chain_id,
+            hub=facts.hub,
+            workerpool=pool.workerpool,
+            owner=pool.owner.address,
+            results_url="http://results.test",
+            prices={0: NanoRlc(10 * RLC)},
+        )
+        self.folder = JoinFolder.of(pool.workerpool, cli.home / "computer")
+        self.launcher = PagedLauncher(self.folder)
+        self.secret = cli.home / "secret"
+        self.secret.write_text(PASSWORD + "\n")
+        deployer = Address.parse(derive(DEPLOYER).address)
+        self.market.chain.fund(deployer, rlc=10**6 * RLC, coin=10**4 * COIN)
+        self.market.chain.gas_price, self.market.chain.gas_cap = Wei(10**9), Wei(22 * 10**9)
+
+    def command(self, **flags):
+        given = {
+            "rpc": ["http://chain.test"],
+            "hub": str(self.manifest.hub),
+            "chain_id": str(self.manifest.chain_id),
+            "password_file": str(self.secret),
+            "state": str(self.folder.path / "payments"),
+            **flags,
+        }
+        return CommandRun(given, opener=self.cli.open)
+
+    def joined(self, wish=WalletWish(), acts=0, *, after=False, yes=True):
+        """Give the command; it is cut off at the n-th act, unless that is 0."""
+
+        async def give():
+            command = self.command()
+            terms = JoinTerms(self.manifest, self.config, 30, 2, None, yes)
+            async with command.requester() as requester:
+                world = ThisComputer(
+                    command, requester, terms, wish, self.folder, self.launcher, ManualClock()
+                )
+                return await join_pool(Until(world, acts, after=after))
+
+        return asyncio.run(give())
+
+    @property
+    def staked(self):
+        return self.market.chain.state.stake.get(self.folder.wallet(), 0)
+
+
+@pytest.fixture
+def newcomer(cli):
+    made = Newcomer(cli)
+    yield made
+    made.launcher.stop()
+
+
+@pytest.fixture
+def own(newcomer):
+    """A wallet of one's own, cheap to open."""
+    stored = import_wallet(newcomer.cli.home / "keystore", KEY, PASSWORD, cost=CHEAP)
+    return WalletWish(named=str(stored.path))
+
+
+def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer):
+    seen = newcomer.joined()
+    assert seen.is_running
+    (stored,) = list_wallets(newcomer.cli.home / "keystore")
+    assert stored.address == seen.wallet == newcomer.folder.wallet()
+    assert newcomer.staked == 2 * 3 * RLC  # 30 % of the price, in each of two slots
+    chain = newcomer.market.chain
+    assert seen.coin >= wished_coin(chain.gas_price, chain.gas_cap) // 2 > 0
+    settings = newcomer.folder.read()
+    assert settings["wallet"] == str(stored.path)
+    assert settings["password-file"] == str(newcomer.secret)
+    assert PASSWORD not in newcomer.folder.settings.read_text()
+    assert newcomer.joined() == seen
+    assert newcomer.launcher.starts == 1
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("act", range(1, len(ACTS) + 1))
+def test_cut_off_at_any_step_the_same_command_goes_on(newcomer, own, act, after):
+    with suppress(Killed):
+        newcomer.joined(own, act, after=after)
+        pytest.fail("it was not cut off")
+    seen = newcomer.joined(own)
+    assert seen.is_running
+    assert newcomer.staked == 2 * 3 * RLC
+    sent = [each.sent for each in newcomer.market.chain.mined() if each.sent.sender == seen.wallet]
+    assert [each.call for each in sent] == [Deposit(NanoRlc(6 * RLC))]
+    assert (newcomer.launcher.starts, newcomer.launcher.registered) == (1, 1)
+    assert len(list_wallets(newcomer.cli.home / "keystore")) == 1
+
+
+def test_a_wallet_that_was_made_and_not_told_is_not_left_behind(newcomer):
+    staged = newcomer.folder.stage()
+    import_wallet(staged, KEY, "another", cost=CHEAP)
+    seen = newcomer.joined()
+    assert [each.address for each in list_wallets(newcomer.cli.home / "keystore")] == [seen.wallet]
+    assert newcomer.folder.staged() is None
+
+
+def test_a_made_wallet_is_brought_to_its_place_by_the_next_look(newcomer):
+    staged = newcomer.folder.stage()
+    made = import_wallet(staged, KEY, PASSWORD, cost=CHEAP)
+    place = newcomer.cli.home / "keystore" / made.path.name
+    newcomer.folder.write({"wallet": str(place), "password-file": "x"}, made.address)
+    assert newcomer.folder.wallet() == made.address
+    assert place.exists()
+
+
+def test_nothing_is_deposited_without_a_yes(newcomer, own):
+    with pytest.raises(Refused, match="you need to deposit 6 RLC"):
+        newcomer.joined(own, yes=False)
+    assert newcomer.staked == 0
+
+
+def test_a_wrong_password_leaves_nothing_behind(newcomer, own):
+    newcomer.secret.write_text("wrong\n")
+    with pytest.raises(WrongPassword):
+        newcomer.joined(own)
+    assert newcomer.folder.read() == {}
+
+
+def test_taken_away_it_leaves_wallets_and_nothing_else(newcomer, own):
+    newcomer.joined(own)
+    newcomer.folder.remove()
+    home = newcomer.cli.home / "computer"
+    assert [each.name for each in home.rglob("*")] == []
+    assert len(list_wallets(newcomer.cli.home / "keystore")) == 1
+
+
+def test_recovery_words_give_the_first_account_and_wrong_ones_are_refused():
+    known = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+    assert key_of_words(f"  {JUNK_WORDS.upper()}\n") == known
+    for wrong in ("", JUNK_WORDS + " junk", JUNK_WORDS.replace("junk", "test"), "a b " * 6):
+        with pytest.raises(NotRecoveryWords) as told:
+            key_of_words(wrong)
+        assert "junk" not in str(told.value)
+
+
+@pytest.mark.parametrize("is_user", [False, True])
+def test_a_unit_starts_the_worker_by_its_settings(is_user, tmp_path):
+    folder = JoinFolder(tmp_path / "a %b $c", tmp_path, "pool-1")
+    words = worker_words(folder, {"POOLHAND_COMMAND": "/opt/pool hand"})
+    text = unit_text(folder, words, is_user=is_user)
+    quoted = str(folder.settings).replace("%", "%%").replace("$", "$$")
+    assert f'ExecStart="/opt/pool hand" "worker" "start" "--config" "{quoted}"\n' in text
+    assert f"WantedBy={'default' if is_user else 'multi-user'}.target" in text
+    assert "Restart=on-failure" in text  # one that was drained stays away
+
+
+def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):
+    folder = JoinFolder(tmp_path / "a & <b>", tmp_path, "pool-1")
+    words = worker_words(folder, {})
+    told = plistlib.loads(plist_text(folder, words).encode())
+    assert told["ProgramArguments"] == list(words)
+    assert told["Label"] == "poolhand.pool-1"
+    assert told["KeepAlive"] == {"SuccessfulExit": False}
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://pool.example", False),
+        ("https://8.8.8.8", False),
+        ("http://127.0.0.1:13000", True),
+        ("http://localhost", True),
+        ("http://10.0.0.7:13000", True),
+        ("http://[::1]:1", True),
+        ("http://box.local", True),
+    ],
+)
+def test_private_places_are_allowed_for_a_pool_of_ones_own_network_alone(url, told):
+    assert is_private(url) is told
