@@ -104,7 +104,16 @@ class PoolClient:
         Raises:
             NotTheOwnersFiles: Somebody else signed it, or something else was signed.
         """
-        manifest = await self._read(JoinManifest, "/join/manifest.json")
+        try:
+            manifest = await self._read(JoinManifest, "/join/manifest.json")
+        except PoolRefused as fault:
+            if fault.pool_code != "not-found":
+                raise
+            raise PoolRefused(
+                fault.pool_code,
+                f"the workerpool at {self.url} has nothing for computers that join: its owner must "
+                "install a newer version; until then `poolhand worker start` joins it by hand",
+            ) from fault
         manifest.check()
         return manifest
 

@@ -1,0 +1,122 @@
+"""What a pool cannot do to whoever joins it: nothing is made or paid where it is not what it says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from poolhand.domain.ids import Address
+from poolhand.keys.wallet import Wallet
+from poolhand.scheduler.joining.join_files import JoinPlace, join_set
+from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.settings.chains import KNOWN_CHAINS
+
+STRANGER = Wallet.from_key(bytes([0x66] * 32))
+OTHER = Address(b"\x09" * 20)
+
+
+@contextmanager
+def answering(answers):
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = answers.get(self.path)
+            self.send_response(404 if found is None else 200)
+            self.end_headers()
+            told = found or {"code": "not-found", "message": "Not Found"}
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def pool(cli, monkeypatch, tmp_path):
+    """Give what the pool answers, to be changed; `join` then asks it."""
+    monkeypatch.setenv("POOLHAND_JOIN_HOME", str(tmp_path / "computer"))
+    facts, owned = cli.market.chain.facts, cli.market.pool
+
+    def answers(owner=owned.owner, rpc="http://chain.test", **place):
+        told = {
+            "chain_id": facts.chain_id,
+            "hub": facts.hub,
+            "workerpool": owned.workerpool,
+            "url": "http://pool.test",
+            **place,
+        }
+        made = join_set(JoinPlace(**told, rpc=rpc), owner, OwnWheel(NAME, b""), "")
+        config = {
+            "chain_id": told["chain_id"],
+            "hub": str(told["hub"]),
+            "workerpool": str(told["workerpool"]),
+            "owner": str(owner.address),
+            "results_url": "",
+        }
+        manifest = made.manifest.model_dump(mode="json")
+        return {"/join/manifest.json": manifest, "/v1/config": config}
+
+    def join(told):
+        with answering(told) as url:
+            ran = cli("join", url, "--yes", "--json")
+        assert not (tmp_path / "computer").exists()
+        return ran
+
+    return answers, join
+
+
+def test_files_that_the_owner_did_not_sign_are_refused(pool):
+    answers, join = pool
+    told = answers()
+    told["/join/manifest.json"]["wheel"]["sha256"] = "00" * 32
+    ran = join(told)
+    assert (ran.code, ran.error["code"]) == (3, "not-the-owners-files")
+    assert "tell the pool's owner" in ran.error["message"]
+
+
+def test_files_that_a_stranger_signed_for_anothers_pool_are_refused(pool):
+    answers, join = pool
+    ran = join(answers(owner=STRANGER))
+    assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
+    assert "the chain says that workerpool" in ran.error["message"]
+
+
+def test_a_pool_that_says_two_things_is_refused(pool):
+    answers, join = pool
+    told = answers()
+    told["/v1/config"]["hub"] = str(OTHER)
+    ran = join(told)
+    assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
+
+
+def test_another_hub_on_a_chain_with_a_name_is_refused(pool):
+    answers, join = pool
+    ran = join(answers(chain_id=KNOWN_CHAINS["arbitrum"].chain_id))
+    assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
+    assert "its money is not iExec's" in ran.error["message"]
+
+
+def test_a_chain_without_a_name_needs_a_node(pool):
+    answers, join = pool
+    ran = join(answers(rpc=""))
+    assert (ran.code, ran.error["code"]) == (2, "no-node-known")
+    assert "--rpc URL" in ran.error["message"]
+
+
+def test_a_pool_of_an_older_version_is_told(pool):
+    answers, join = pool
+    ran = join({"/v1/config": answers()["/v1/config"]})
+    assert ran.code == 2
+    assert "its owner must install a newer version" in ran.error["message"]
