@@ -65,7 +65,7 @@ class PagedLauncher:
             def do_GET(self):
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(b'{"connected": true}')
 
             def log_message(self, *_):
                 pass

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from poolhand.cli.worker_page import Page
 
 ALL_SET: Final = "Your worker is all set."
+NOT_LET_IN: Final = "Your worker runs, and its pool has not let it in yet; why is below."
 
 
 def show_address(command: CommandRun, address: str) -> None:
@@ -41,7 +42,9 @@ def all_set(page: Page, told: Mapping[str, Any]) -> Answer:
     hint = (
         f"Its page: {page.url}. `poolhand worker status` shows this again, `worker stop` ends it."
     )
+    is_set = bool(status["connected"])
+    first = Text(ALL_SET, style="bold green") if is_set else Text(NOT_LET_IN, style="bold yellow")
     return Answer(
-        {"all_set": True, **told, "page": page.url, "status": status},
-        lambda: Group(Text(ALL_SET, style="bold green"), worker_report(status), Text(hint)),
+        {"all_set": is_set, **told, "page": page.url, "status": status},
+        lambda: Group(first, worker_report(status), Text(hint)),
     )

@@ -19,7 +19,7 @@ COMMAND: Final = "POOLHAND_COMMAND"
 _SYSTEMD_RUNS: Final = Path("/run/systemd/system")
 
 
-class ServiceFault(Unavailable):
+class LauncherFault(Unavailable):
     """The system's own program for services did not do what was asked."""
 
 
@@ -250,15 +250,15 @@ class BackgroundProgram:
 
 
 def _called(*words: str) -> None:
-    """Run a program of the system; raises ServiceFault with its own words."""
+    """Run a program of the system; raises LauncherFault with its own words."""
     try:
         done = subprocess.run(  # noqa: S603 - programs of the system, words of ours
             words, capture_output=True, text=True, check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as fault:
-        raise ServiceFault(f"`{' '.join(words)}` did not run ({fault}): run it by hand") from fault
+        raise LauncherFault(f"`{' '.join(words)}` did not run ({fault}): run it by hand") from fault
     if done.returncode:
         why = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
-        raise ServiceFault(
+        raise LauncherFault(
             f"`{' '.join(words)}` failed ({why}): mend that, and give the same command again"
         )

@@ -208,12 +208,18 @@ class ThisComputer:
         self._folder.mark()
 
     async def start(self) -> None:
-        """Start the worker, and return when it answers."""
+        """Start the worker, and return when the pool has let it in, or when that takes too long.
+
+        Raises:
+            WorkerDidNotStart: It does not even answer.
+        """
         self._command.note(f"starting the worker: {self._launcher.told}")
         self._launcher.start()
         waited = 0.0
-        while running(self._folder) is None:
+        while not is_let_in(page := running(self._folder)):
             if waited >= START_LIMIT:
+                if page is not None:
+                    return
                 raise WorkerDidNotStart(self._launcher, last_words(self._folder))
             await self._clock.sleep(PAUSE)
             waited += PAUSE
@@ -234,6 +240,13 @@ def running(folder: JoinFolder) -> Page | None:
         page.status()
         return page
     return None
+
+
+def is_let_in(page: Page | None) -> bool:
+    """Whether a worker answers and has a session with its pool."""
+    with suppress(WorkerSilent):
+        return page is not None and bool(page.status().get("connected"))
+    return False
 
 
 def last_words(folder: JoinFolder) -> str:
