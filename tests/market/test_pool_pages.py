@@ -11,7 +11,7 @@ from market_world import (
     POOL,
     POOL_OWNER,
 )
-from page_world import ANSWERS, bought, database_url, registered, shown
+from page_world import ANSWERS, LIVE, bought, database_url, registered, shown
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import FRESH
@@ -74,6 +74,25 @@ async def test_a_url_in_a_line_to_be_pasted_is_one_word_to_a_shell(bought):
     told = ["poolhand", "worker", "start", "--core-url", url, "--pool-address", str(POOL)]
     assert shlex.split(line)[: len(told)] == told
     assert shlex.split(line)[len(told) :] == ["--hub", str(HUB), "--rpc", "RPC"]
+
+
+async def test_a_pool_with_a_signed_script_is_joined_by_one_line_that_checks_it(bought):
+    url, digest = "https://lab.example/$(x)'", "5f" * 32
+    told = {"join_script_sha256": digest, "gas_price": 10**9, "latest_tasks": 2}
+    live = LIVE.model_copy(update={**told, "latest_earned": 1_980_000_000})
+    await registered(bought, url, partial(pools.answered, live=live.model_dump_json()))
+    page = unescape(await shown(bought, f"/pages/pools/{POOL}"))
+    script, joined, by_hand = [
+        each.partition("</pre>")[0] for each in page.split('<pre class="text">')[1:4]
+    ]
+    download, check, run = script.split(" && ")
+    assert shlex.split(download) == ["curl", "-fsSL", f"{url}/join.sh", "-o", "join.sh"]
+    assert check == f'echo "{digest}  join.sh" | sha256sum -c'
+    assert run == "sh join.sh"
+    assert shlex.split(joined) == ["poolhand", "join", url]
+    assert by_hand.startswith("poolhand worker start")
+    assert "The last 2 tasks that were completed paid the workers 1.98 RLC together" in page
+    assert "up to 0.00075 of the chain's coin" in page
 
 
 async def test_pools_that_answer_lead_the_list(bought):

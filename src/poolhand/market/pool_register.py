@@ -24,7 +24,7 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.market_chain import MarketChain
 from poolhand.store.market import pools
 from poolhand.store.market.database import MarketDatabase
-from poolhand.transport.pool_client import PoolClient, PoolRefused, PoolStanding
+from poolhand.transport.pool_client import PoolClient, PoolDown, PoolRefused, PoolStanding
 from poolhand.wire.json_models import read_model
 from poolhand.wire.market_pools import LivePool
 from poolhand.wire.pool_api import PoolSummary
@@ -39,6 +39,8 @@ AT_ONCE: Final = 8
 """Pools that are asked in one round, all at the same time."""
 PATIENCE: Final = 5.0
 """Seconds that one may take to answer."""
+JOIN_PATIENCE: Final = 2.0
+"""Seconds of these in which it tells by which files workers join: the first time it makes them."""
 log = structlog.get_logger()
 
 
@@ -155,7 +157,7 @@ class PoolRegister:
                 f"at {profile.url} answers workerpool {config.workerpool} of chain "
                 f"{config.chain_id}: the pool's owner must register the right URL"
             )
-        return live_pool(told, await _summary(client))
+        return live_pool(told, await _summary(client), await _script(client, profile))
 
 
 async def _summary(client: PoolClient) -> PoolSummary:
@@ -165,8 +167,29 @@ async def _summary(client: PoolClient) -> PoolSummary:
         return PoolSummary()  # of a version that does not tell
 
 
-def live_pool(told: PoolStanding, summary: PoolSummary) -> LivePool:
+async def _script(client: PoolClient, profile: PoolProfile) -> str | None:
+    """Return the SHA-256 of the script by which computers join, if the pool's owner signed it.
+
+    Raises:
+        NotTheOwnersFiles: Somebody else did, so that nobody should join by it.
+    """
+    try:
+        async with asyncio.timeout(JOIN_PATIENCE):
+            manifest = await client.join_manifest()
+    except (TimeoutError, PoolDown, PoolRefused):
+        return None  # of a version that has none, or it is made just now
+    if (manifest.owner, manifest.workerpool) != (profile.owner, profile.workerpool):
+        return None
+    return manifest.script.sha256
+
+
+def live_pool(told: PoolStanding, summary: PoolSummary, script: str | None) -> LivePool:
     """Return what is told of a pool.
+
+    Args:
+        told: How it is.
+        summary: How it does.
+        script: SHA-256 of the script by which computers join it.
 
     Raises:
         Malformed: A number that nobody could mean, or more of them than a page has room for.
@@ -188,5 +211,9 @@ def live_pool(told: PoolStanding, summary: PoolSummary) -> LivePool:
         "median_seconds": summary.median_seconds,
         "scheduler_percent": summary.scheduler_percent,
         "worker_stake_percent": summary.worker_stake_percent,
+        "latest_tasks": summary.latest_tasks,
+        "latest_earned": summary.latest_earned,
+        "gas_price": summary.gas_price,
+        "join_script_sha256": script,
     }
     return read_model(LivePool, members, "the pool")

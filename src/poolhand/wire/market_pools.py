@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from poolhand.domain.market.book import SAFE
 from poolhand.domain.units import NanoRlc
+from poolhand.wire.join_api import Sha256Text
 from poolhand.wire.json_models import JsonAddress, Sentence, Told, Words
 from poolhand.wire.pool_causes import causes_of
 
@@ -43,6 +44,9 @@ class LivePool(_Camel):
     ``busy`` of ``slots`` are the load, ``openTasks`` the queue; ``successRate`` is of the tasks
     that have settled here, 0 to 1; ``medianSeconds`` from deal to end of the latest of them.
     ``schedulerPercent`` of the price the pool keeps, ``workerStakePercent`` workers lock.
+    ``latestEarned`` is what the ``latestTasks`` completed last brought their workers together,
+    ``gasPrice`` what the pool pays now (wei). ``joinScriptSha256`` is of the script by which
+    computers join it, as its owner signed it; null where it has none.
     """
 
     version: Sentence
@@ -60,6 +64,10 @@ class LivePool(_Camel):
     median_seconds: Count | None = None
     scheduler_percent: Count | None = None
     worker_stake_percent: Count | None = None
+    latest_tasks: Count | None = None
+    latest_earned: Price | None = None
+    gas_price: Count | None = None
+    join_script_sha256: Sha256Text | None = None
 
 
 class MarketPool(_Camel):

@@ -93,6 +93,6 @@ def templates() -> Environment:
 
 
 _WORDS: Final = (
-    "amount", "clock", "confidence", "is_link", "is_nobody", "moment", "number", "percent", "place",
-    "pool_name", "shell", "short", "span", "tags", "turned", "workers_share",
+    "amount", "clock", "confidence", "gas_of_a_task", "is_link", "is_nobody", "moment", "number",
+    "percent", "place", "pool_name", "shell", "short", "span", "tags", "turned", "workers_share",
 )  # fmt: skip

@@ -12,9 +12,10 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from poolhand.domain.errors import BadHex
+from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.tag import Tag
-from poolhand.domain.units import NanoRlc, show_rlc
+from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 
 NOTHING: Final = "–"
 """What is not known, or does not apply."""
@@ -110,6 +111,13 @@ def confidence(trust: Any) -> str:
 def shell(word: Any) -> str:
     """Write a word of a line that people paste into a shell: there it is nothing but a word."""
     return quote(str(word))
+
+
+def gas_of_a_task(price: Any) -> str:
+    """Write the coin that a contribution and its reveal take at most, at a price (wei per gas)."""
+    if not isinstance(price, int):
+        return NOTHING
+    return show_coin(Wei((CONTRIBUTE_GAS + REVEAL_GAS) * price))
 
 
 def is_nobody(address: Any) -> bool:
