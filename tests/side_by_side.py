@@ -16,7 +16,16 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 NETWORK: Final = frozenset(
-    {"as_printed", "bad_input", "bag", "demo", "resume", "standby", "under_attack"}
+    {
+        "as_printed",
+        "bad_input",
+        "bag",
+        "demo",
+        "joined_worker",
+        "resume",
+        "standby",
+        "under_attack",
+    }
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""
 MARKET: Final = frozenset({"sdk_buying", "sdk_limits", "sdk_market", "trade"})
