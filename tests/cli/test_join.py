@@ -16,8 +16,9 @@ from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import plist_text, unit_text, worker_words
 from poolhand.cli.join_wallet import WalletWish
-from poolhand.cli.join_world import JoinTerms, ThisComputer, is_private
+from poolhand.cli.join_world import ComputerNotReady, JoinTerms, ThisComputer, is_private
 from poolhand.devnet.accounts import DEPLOYER, derive
+from poolhand.domain.doctor.findings import Check, Examination, failed, warned
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.joining import wished_coin
@@ -119,6 +120,7 @@ class Newcomer:
             results_url="http://results.test",
             prices={0: NanoRlc(10 * RLC)},
         )
+        self.findings, self.examined = (), 0
         self.folder = JoinFolder.of(pool.workerpool, cli.home / "computer")
         self.launcher = PagedLauncher(self.folder)
         self.secret = cli.home / "secret"
@@ -138,6 +140,10 @@ class Newcomer:
         }
         return CommandRun(given, opener=self.cli.open)
 
+    async def examine(self):
+        self.examined += 1
+        return Examination(self.findings)
+
     def joined(self, wish=WalletWish(), acts=0, *, after=False, yes=True):
         """Give the command; it is cut off at the n-th act, unless that is 0."""
 
@@ -146,7 +152,14 @@ class Newcomer:
             terms = JoinTerms(self.manifest, self.config, 30, 2, None, yes)
             async with command.requester() as requester:
                 world = ThisComputer(
-                    command, requester, terms, wish, self.folder, self.launcher, ManualClock()
+                    command,
+                    requester,
+                    terms,
+                    wish,
+                    self.folder,
+                    self.launcher,
+                    self.examine,
+                    ManualClock(),
                 )
                 return await join_pool(Until(world, acts, after=after))
 
@@ -217,6 +230,19 @@ def test_a_made_wallet_is_brought_to_its_place_by_the_next_look(newcomer):
     newcomer.folder.write({"wallet": str(place), "password-file": "x"}, made.address)
     assert newcomer.folder.wallet() == made.address
     assert place.exists()
+
+
+def test_a_computer_that_is_not_ready_is_told_before_anything_is_paid(newcomer, own):
+    short = failed(Check.GAS, "there is no coin", "send some")
+    newcomer.findings = (failed(Check.CPUS, "there is 1 CPU", "take another computer"), short)
+    with pytest.raises(ComputerNotReady, match="cpus: there is 1 CPU: take another computer"):
+        newcomer.joined(own)
+    assert newcomer.staked == 0
+    newcomer.findings = (short, warned(Check.PROXY, "a proxy is named", "nothing to do"))
+    assert newcomer.joined(own).is_running
+    before = newcomer.examined
+    newcomer.joined(own)
+    assert newcomer.examined == before  # one that runs is left alone
 
 
 def test_nothing_is_deposited_without_a_yes(newcomer, own):

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,7 @@ from poolhand.domain.units import parse_rlc
 if TYPE_CHECKING:
     from poolhand.cli.join_folder import JoinFolder
     from poolhand.cli.join_world import JoinTerms
+    from poolhand.domain.doctor.findings import Examination
     from poolhand.requester.requester import Requester
     from poolhand.wire.join_api import JoinManifest
 
@@ -40,6 +41,9 @@ WordsFileOption = Annotated[
     str,
     typer.Option(metavar="FILE", help="Its first line are recovery words; '-': standard input."),
 ]
+
+DOCKER: Final = "DOCKER_HOST"
+"""Variable that names a container engine."""
 
 
 class NotThatPool(Refused):
@@ -68,10 +72,10 @@ async def join(
 ) -> Answer:
     """Turn this computer into a worker of a pool: wallet, stake, service, start.
 
-    It checks that the pool is its owner's, takes or makes a wallet for this worker alone, tells
-    what is missing and waits for it, asks before it deposits, and starts the worker so that it is
-    there after a restart, too. The same command again goes on where it was cut off, and shows the
-    worker once it runs.
+    It checks that the pool is its owner's, takes or makes a wallet for this worker alone, has the
+    doctor look at this computer, tells what is missing and waits for it, asks before it deposits,
+    and starts the worker so that it is there after a restart, too. The same command again goes on
+    where it was cut off, and shows the worker once it runs.
 
     Without a question: --yes, with --password-file for a new wallet; --wallet takes one of yours.
     Settings may stand in a file (--config).
@@ -97,6 +101,7 @@ async def join(
             _wallet_wish(command, key_file, words_file, yes=yes),
             folder,
             _launcher(folder),
+            lambda: _examined(folder),
             SystemClock(),
         )
         seen = await join_pool(world)
@@ -131,7 +136,8 @@ async def _asked(
         f"{manifest.url}"
     )
     slots = max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else 1
-    return manifest, JoinTerms(manifest, config, 0, slots, least, yes)
+    docker = os.environ.get(DOCKER, "")
+    return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker)
 
 
 def _on_chain(command: CommandRun, manifest: JoinManifest, folder: JoinFolder) -> CommandRun:
@@ -182,6 +188,24 @@ def _launcher(folder: JoinFolder) -> Any:
     from poolhand.cli.join_service import launcher_for
 
     return launcher_for(folder, os.environ)
+
+
+async def _examined(folder: JoinFolder) -> Examination:
+    """Have the doctor look at this computer, by the settings of the worker that is to run."""
+    from poolhand.cli.choosing import the_wallet
+    from poolhand.cli.funding import where_from
+    from poolhand.cli.passwords import told_password
+    from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
+    from poolhand.settings.load import load
+    from poolhand.worker.doctor.main import examine_worker
+
+    found = load(DOCTOR_OPTIONS, {}, {}, folder.settings)
+    return await examine_worker(
+        doctor_settings(found, {}),
+        lambda: the_wallet(found["wallet"], found["keystore"]),
+        lambda: told_password(found, "wallet-password"),
+        where_from,
+    )
 
 
 def _wallet_wish(command: CommandRun, key_file: str, words_file: str, *, yes: bool) -> Any:

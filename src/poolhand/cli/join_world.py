@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,7 +17,8 @@ from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import Launcher
 from poolhand.cli.join_wallet import WalletWish, get_wallet
 from poolhand.cli.worker_page import Page, WorkerSilent
-from poolhand.domain.errors import Unavailable
+from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, Finding
+from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 from poolhand.ports.clock import Clock
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from poolhand.cli.command_run import CommandRun
     from poolhand.requester.requester import Requester
 
+BY_MONEY: Final = frozenset({Check.GAS, Check.STAKE})
+"""Checks that fail until the wallet has what this command waits for."""
 PAUSE: Final = 2.0
 """Seconds between two looks at a wallet that waits for money, and at a worker that starts."""
 START_LIMIT: Final = 90.0
@@ -48,6 +51,17 @@ class WorkerDidNotStart(Unavailable):
         )
 
 
+class ComputerNotReady(Refused):
+    """A worker would earn nothing on this computer; nothing was paid."""
+
+    def __init__(self, failures: Sequence[Finding]) -> None:
+        told = "".join(f"\n  {each.check}: {each.told}" for each in failures)
+        super().__init__(
+            "a worker would earn nothing on this computer yet, so nothing was deposited; mend "
+            f"this, and give the same command again:{told}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class JoinTerms:
     """What is joined, and on which terms.
@@ -59,6 +73,7 @@ class JoinTerms:
         slots: Tasks at once.
         stake: To be deposited at least; None: what a task in each slot locks.
         yes: It was said beforehand that all is meant.
+        docker: The engine that the environment names, which no service inherits; or empty.
     """
 
     manifest: JoinManifest
@@ -67,6 +82,7 @@ class JoinTerms:
     slots: int
     stake: NanoRlc | None
     yes: bool
+    docker: str = ""
 
 
 class ThisComputer:
@@ -79,6 +95,7 @@ class ThisComputer:
         wallet: Which wallet the worker is to have.
         folder: Where the pool is remembered.
         launcher: Keeps the worker running.
+        examine: Looks whether all is there that a worker needs, by the settings of the folder.
         clock: Waits.
     """
 
@@ -90,11 +107,12 @@ class ThisComputer:
         wallet: WalletWish,
         folder: JoinFolder,
         launcher: Launcher,
+        examine: Callable[[], Awaitable[Examination]],
         clock: Clock,
     ) -> None:
         self._command, self._requester, self._terms = command, requester, terms
         self._wallet, self._folder, self._launcher = wallet, folder, launcher
-        self._clock = clock
+        self._examine, self._clock = examine, clock
         self._wish: JoinWish | None = None
         self._told: Missing | None = None
 
@@ -114,10 +132,15 @@ class ThisComputer:
         )
 
     async def wish(self, seen: JoinSeen) -> JoinWish:
-        """Return what the worker's wallet must have; nothing while there is none, or it works."""
+        """Return what the worker's wallet must have; nothing while there is none, or it works.
+
+        Raises:
+            ComputerNotReady: A check failed that money does not mend.
+        """
         if seen.wallet is None or seen.is_running or seen.is_set_up:
             return JoinWish(seen.coin, NanoRlc(0))
         if self._wish is None:
+            await self._check()
             async with self._spending() as requester, requester.wallet.open() as opened:
                 means = await opened.sender.means()
             terms = self._terms
@@ -126,6 +149,20 @@ class ThisComputer:
                 stake = wished_stake(terms.config.prices, terms.stake_percent, terms.slots)
             self._wish = JoinWish(wished_coin(means.price, means.cap), stake)
         return self._wish
+
+    async def _check(self) -> None:
+        """Have the doctor look before anything is paid; what money mends is seen to here."""
+        found = await self._examine()
+        for each in found.findings:
+            if each.outcome is CheckOutcome.WARN and each.check not in BY_MONEY:
+                self._command.note(f"{each.check}: {each.told}")
+        failures = [
+            each
+            for each in found.findings
+            if each.outcome is CheckOutcome.FAIL and each.check not in BY_MONEY
+        ]
+        if failures:
+            raise ComputerNotReady(failures)
 
     async def get_wallet(self) -> None:
         """Make a wallet, or take the one that was named, and write the worker's settings."""
@@ -140,6 +177,8 @@ class ThisComputer:
             "status-port": "0",
             **self._chain(),
         }
+        if self._terms.docker:
+            settings["docker"] = self._terms.docker
         if is_private(self._terms.manifest.url):
             settings["allow-private"] = "true"
         self._folder.write(settings, got.address)
