@@ -7,12 +7,15 @@ import json
 
 import pytest
 
+from poolhand.cli.doctor import settings_found
 from poolhand.cli.doctor_page import doctor_page
 from poolhand.cli.main import run
 from poolhand.cli.terminal import Console
+from poolhand.devnet.info import DevnetInfo
 from poolhand.domain.doctor.findings import Check, Examination, failed, passed, unknown, warned
 from poolhand.keys.keystore import create_wallet
 from poolhand.keys.lock import WalletLock
+from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
 
 LONG = "a long sentence of many words " * 6
 
@@ -50,6 +53,48 @@ def alone(tmp_path, monkeypatch):
     for name in ("POOLHAND_CHAIN", "POOLHAND_RPC", "POOLHAND_HUB", "POOLHAND_WALLET"):
         monkeypatch.delenv(name, raising=False)
     return create_wallet(tmp_path / "keys", "right", cost=2)
+
+
+def devnet(folder):
+    info = DevnetInfo(
+        "http://127.0.0.1:8545", 65535, "0x" + "22" * 20, "", {}, "0x" + "33" * 20,
+        "http://127.0.0.1:13000", "", "", "", "127.0.0.1:5000", "", "",
+    )  # fmt: skip
+    folder.mkdir()
+    (folder / "info.json").write_text(json.dumps(info.dump()))
+
+
+def found_in(monkeypatch, flags, environ):
+    given = {option.key.replace("-", "_"): None for option in DOCTOR_OPTIONS}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return doctor_settings(settings_found({**given, **flags, "config": None}), {})
+
+
+def test_in_a_devnets_folder_its_chain_and_pool_are_meant(alone, monkeypatch, tmp_path):
+    devnet(tmp_path / "no-devnet")
+    monkeypatch.delenv("POOLHAND_ALLOWED_REGISTRIES")
+    found = found_in(monkeypatch, {}, {})
+    assert found.problems == ()
+    assert (str(found.pool), found.pool_url) == ("0x" + "33" * 20, "http://127.0.0.1:13000")
+    assert (found.registry, found.locks) == ("127.0.0.1:5000", tmp_path / "no-devnet" / "locks")
+    other = found_in(monkeypatch, {"pool_url": "http://127.0.0.1:9"}, {})
+    assert (str(other.pool), other.pool_url) == ("0x" + "33" * 20, "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "url"),
+    [
+        ({}, {"POOLHAND_POOL_URL": "http://b"}, "http://b"),
+        ({}, {"POOLHAND_POOL_URL": "http://b", "IEXEC_CORE_URL": "http://w"}, "http://w"),
+        ({"pool_url": "http://f"}, {"IEXEC_CORE_URL": "http://w"}, "http://f"),
+        ({"core_url": "http://c"}, {"POOLHAND_POOL_URL": "http://b"}, "http://c"),
+    ],
+)
+def test_a_pools_url_is_the_workers_own_where_two_are_named_alike(
+    alone, monkeypatch, flags, environ, url
+):
+    assert found_in(monkeypatch, flags, environ).pool_url == url
 
 
 def checks(capsys, *words):

@@ -47,7 +47,7 @@ def add_doctor(app: typer.Typer) -> None:
     """Add the verb to a noun."""
 
     def command(**given: Any) -> None:
-        told = examined(given)
+        told = examination_of(settings_found(given))
         if given["as_json"]:
             from poolhand.wire.doctor_json import encode_examination
 
@@ -118,7 +118,7 @@ def of_devnet(found: Settings) -> Settings:
         "locks": devnet_home() / "locks",
     }
     for key, value in told.items():
-        if found.rank(key) is Rank.DEFAULT:
+        if found.rank(key) is Rank.DEFAULT and not (key == "core-url" and found["pool-url"]):
             found = found.decided(key, value, _OF_DEVNET)
     return found
 
@@ -129,8 +129,8 @@ def _address(text: str) -> Address:
     return Address.parse(text)
 
 
-def examined(given: Mapping[str, Any]) -> Examination:
-    """Let the doctor look; ``given`` is as ``settings_found`` takes it."""
+def examination_of(found: Settings) -> Examination:
+    """Let the doctor look at the worker that settings describe."""
     import asyncio
 
     from poolhand import observe
@@ -138,7 +138,6 @@ def examined(given: Mapping[str, Any]) -> Examination:
     from poolhand.worker.doctor.main import examine_worker
 
     observe.configure(level="error", sentences=True)
-    found = settings_found(given)
     return asyncio.run(
         examine_worker(
             doctor_settings(found, os.environ),

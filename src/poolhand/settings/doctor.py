@@ -108,7 +108,7 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
 def _pool_url(found: Settings) -> str:
     """Return the stronger of the two names of the pool's URL."""
     named, usual = str(found["pool-url"]), str(found["core-url"])
-    return named if named and found.rank("pool-url") >= found.rank("core-url") else usual
+    return named if named and found.rank("pool-url") > found.rank("core-url") else usual
 
 
 def settings_of(worker: WorkerSettings) -> DoctorSettings:

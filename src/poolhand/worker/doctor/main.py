@@ -44,6 +44,12 @@ _PUBLIC_HOST: Final = "registry-1.docker.io"
 log = structlog.get_logger()
 
 
+class AskedPool(PoolClient):
+    """A worker's pool, which its operator names as ``--core-url``."""
+
+    remedy = "check --core-url, or wait until its owner has started it"
+
+
 async def examine_worker(
     settings: DoctorSettings,
     wallet: Callable[[], StoredWallet],
@@ -122,7 +128,7 @@ async def _looks(
             held=partial(held_by, settings.locks),
             runs=partial(_runs, settings.base),
             chain=chain,
-            pool=PoolClient(http, settings.pool_url, CAPS),
+            pool=AskedPool(http, settings.pool_url),
             registry=partial(_registry, http),
             port=_port,
             environ=os.environ,
