@@ -46,6 +46,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "results": ("results", "Serve results."),
     "market": ("market", "Look into a market of orders, or serve one."),
     "debug": ("debug", "Look into the journal of a pool or a worker."),
+    "diagnose": ("diagnose", "Write a file for whoever helps with a worker, without secrets."),
     "statuses": ("statuses", "Explain every status of a replicate."),
 }
 """Noun to module of ``poolhand.cli`` (with an ``app``) and one line of help."""

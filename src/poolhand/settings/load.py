@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.ids import Address
+from poolhand.domain.redaction import MASK, without_credentials
 from poolhand.domain.text import is_well_formed
 
-MASK: Final = "***"
 _ON: Final = frozenset(("true", "yes", "1", "on"))
 SWITCH_WORDS: Final = _ON | {"false", "no", "0", "off"}
 """How people say that something is on or off."""
-KEY_LENGTH: Final = 20
-"""A word of a URL's path that is so long may be a key."""
 
 
 class BadSetting(Refused):
@@ -198,21 +196,7 @@ def _made(option: Option, text: str, origin: str, rank: Rank) -> Setting:
 def _shown(option: Option, text: str) -> str:
     if option.secret:
         return MASK if text else ""
-    return ",".join(_without_credentials(part) for part in text.split(","))
-
-
-def _without_credentials(text: str) -> str:
-    """Mask user, password, query and long words of a URL's path: endpoints carry keys there."""
-    if "://" not in text:
-        return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return text.partition("://")[0] + "://" + MASK
-    host = parts.netloc.rpartition("@")[2]
-    netloc = f"{MASK}@{host}" if "@" in parts.netloc else host
-    path = "/".join(MASK if len(part) >= KEY_LENGTH else part for part in parts.path.split("/"))
-    return urlunsplit((parts.scheme, netloc, path, MASK if parts.query else "", ""))
+    return ",".join(without_credentials(part) for part in text.split(","))
 
 
 # --------------------------------------------------------------------------------- readers of text
