@@ -13,15 +13,17 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pool_world import TO_COMPUTED, first_task
 
 from poolhand import __version__
 from poolhand.domain.ids import Address
+from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
+from poolhand.scheduler.joining.join_page import join_page
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
 from poolhand.transport.asgi import application
 from poolhand.wire.join_api import JoinManifest, NotTheOwnersFiles
+from poolhand.wire.pool_api import PoolConfig, PoolSummary
 
 URL = "http://pool.test"
 OWNER = Wallet.from_key(bytes([2] * 32))
@@ -31,7 +33,7 @@ WHEEL = OwnWheel(NAME, b"a wheel")
 
 @pytest.fixture
 async def office(pool):
-    world = await pool(quick=True)
+    world = await pool()
     app = application("Poolhand pool", world.scheduler.api(URL))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
         yield world, client
@@ -65,18 +67,39 @@ async def test_nothing_but_these_files_is_given_away(office):
         assert (await client.get(path)).status_code == 404
 
 
-async def test_a_page_tells_how_to_join_what_it_costs_and_what_it_brought(office):
-    world, client = office
-    fresh = (await client.get("/join")).text
-    assert "No task of this pool was completed yet" in fresh
+async def test_a_page_tells_how_to_join_and_what_it_costs(office):
+    _, client = office
+    page = (await client.get("/join")).text
     script = (await client.get("/join.sh")).content
-    assert f"curl -fsSL {URL}/join.sh -o join.sh" in fresh
-    assert sha256(script).hexdigest() in fresh
-    worker = await world.hired()
-    task = first_task(await world.deal())
-    await world.step()
-    await worker.reports(task, *TO_COMPUTED)
-    assert "<script" not in fresh
+    assert f"curl -fsSL {URL}/join.sh -o join.sh" in page
+    assert sha256(script).hexdigest() in page
+    assert "<td>1 RLC</td><td>0.3 RLC</td>" in page
+    assert "No task of this pool was completed yet" in page
+    assert "<script" not in page
+
+
+def test_a_page_tells_what_it_brought_others_and_escapes_whatever_it_is_told():
+    manifest = join_set(PLACE, OWNER, WHEEL, "").manifest
+    hostile = manifest.model_copy(update={"url": "http://x.test/<script>'&"})
+    config = PoolConfig(
+        chain_id=31337,
+        hub=PLACE.hub,
+        workerpool=PLACE.workerpool,
+        owner=OWNER.address,
+        results_url="",
+        prices={0: NanoRlc(4 * 10**9)},
+    )
+    summary = PoolSummary(
+        worker_stake_percent=30,
+        latest_tasks=2,
+        latest_earned=NanoRlc(1_980_000_000),
+        gas_price=Wei(10**9),
+    )
+    page = join_page(config, summary, hostile)
+    assert "last 2 tasks of this pool that were completed paid its workers 1.98 RLC" in page
+    assert "up to 0.00075 of the chain" in page
+    assert "<td>4 RLC</td><td>1.2 RLC</td>" in page
+    assert "<script>" not in page
 
 
 @pytest.mark.parametrize("member", ["url", "rpc", "version", "owner", "wheel", "script"])

@@ -173,6 +173,15 @@ async def asked(tmp_path):
     await world.stop()
 
 
+async def test_what_the_latest_tasks_brought_their_workers_is_told(asked):
+    world, ask = asked
+    old = world.deals[0]
+    told = await ask("/v1/summary")
+    quota = old.workerpool.price * (100 - old.scheduler_percent) // 100
+    assert (told["latest_tasks"], told["latest_earned"]) == (3, 3 * quota)
+    assert quota > 0
+
+
 async def test_a_settled_task_and_its_deal_are_shown_as_before(asked):
     world, ask = asked
     old, new = world.deals
