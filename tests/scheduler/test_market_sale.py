@@ -12,7 +12,7 @@ from sale_world import market_for, passes
 from network.world import RLC
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import Withdraw
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Wei
 
 PRICES = {0: NanoRlc(RLC), 2: NanoRlc(12 * RLC)}
 
@@ -84,6 +84,23 @@ async def test_a_stopped_pool_is_for_sale_nowhere_and_a_restart_finds_its_orders
     await passes(world, market)
     assert set(await market.shown()) == before
     assert len(world.scheduler.sale.book.orders) == len(before)
+
+
+async def test_a_pool_short_of_gas_is_for_sale_nowhere_until_it_has_some_again(stage):
+    world, market = stage
+    await world.hired()
+    await passes(world, market)
+    before, owner = set(await market.shown()), world.owner.address
+    assert before
+    world.chain.gas_price = Wei(10**9)
+    coins = world.chain.state.coin_of(owner)
+    world.chain.fund(owner, coin=Wei(-coins))
+    await passes(world, market)
+    assert await market.shown() == {}
+    assert all("is short of gas" in why for why in told(world).values())
+    world.chain.fund(owner, coin=coins)
+    await passes(world, market)
+    assert set(await market.shown()) == before
 
 
 async def test_a_market_that_is_away_stops_nothing_and_is_brought_up_to_date(stage):
