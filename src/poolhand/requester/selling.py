@@ -10,7 +10,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus, sort_of
 from poolhand.domain.market.filters import BookFilter
-from poolhand.domain.market.standing import in_words
+from poolhand.domain.market.standing import UNTIL_CANCELLED, in_words
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import Receipt
 from poolhand.domain.orders.model import (
@@ -41,7 +41,7 @@ MOST_OWN: Final = 1000
 
 
 class UnknownOrder(Refused):
-    """The market has never had an order of this hash."""
+    """The market has no order of this hash: it never had one, or it was taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ async def standing(
     """Look up how an order stands; one that is named by its hash is found in the market.
 
     Raises:
-        UnknownOrder: It was never there.
+        UnknownOrder: It is not there.
         NoMarketNamed: A hash was given, and no market.
     """
     if isinstance(order, OrderHash):
@@ -204,8 +204,9 @@ async def _by_hash(hub: Hub, name: OrderHash, market: MarketClient) -> OrderStan
             signed: Signed[Any] = Signed(entry.order, entry.sign)
             return OrderStanding(signed, await order_state(hub, signed), entry)
     raise UnknownOrder(
-        f"the market at {market.url} has never had order {name}: correct the hash, or give the "
-        "file with the order"
+        f"the market at {market.url} has no order {name}: the hash is wrong, or the order was "
+        f"taken out (then it is {UNTIL_CANCELLED}): whoever has its file asks the chain, with "
+        "`poolhand order check FILE`"
     )
 
 

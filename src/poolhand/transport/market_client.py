@@ -77,7 +77,7 @@ class MarketClient:
         return read_model(MarketHealth, await self._ask("GET", "/health", {}), self._who)
 
     async def find(self, sort: OrderSort, name: OrderHash) -> BookOrder | None:
-        """Return an order of whatever status; None when the market has never had it."""
+        """Return an order of whatever status; None when the market does not have it."""
         try:
             told = await self._ask("GET", f"{path_of(sort)}/{name}", self._chain)
         except NotThere:

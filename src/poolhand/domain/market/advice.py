@@ -76,7 +76,7 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         ".* with orderHash .* is not published",
-        "the market does not show it now: `poolhand order show` tells how it stands",
+        "the market does not show it now: `poolhand order show HASH` tells how it stands",
     ),
     (
         "no open .* published by signer .*",
