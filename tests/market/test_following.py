@@ -53,13 +53,32 @@ async def test_a_deal_is_listed_as_it_was_matched(market):
     assert listed["chainId"] == 31337
     one = (await market.get(f"/deals/{deal.deal_id}")).json()
     assert one == {"ok": True, **listed}
-    for name, value in (
-        ("apporderHash", hash_of(orders[0])),
-        ("workerpool", POOL),
-        ("datasetOwner", SELLER.address),
-        ("category", 0),
-    ):
-        assert (await market.get("/deals", **{name: str(value)})).json()["count"] == 1
+    named = {
+        **dict(
+            zip(("apporderHash", "workerpoolorderHash", "datasetorderHash"), orders, strict=True)
+        ),
+        "requestorderHash": request,
+    }
+    filters = {
+        **{name: (str(hash_of(order)), "0x" + "77" * 32) for name, order in named.items()},
+        **{
+            name: (str(BUYER.address), str(STRANGER.address))
+            for name in ("requester", "beneficiary")
+        },
+        "app": (str(APP), str(POOL)),
+        "dataset": (str(DATASET), str(APP)),
+        "workerpool": (str(POOL), str(APP)),
+        "appOwner": (str(SELLER.address), str(BUYER.address)),
+        "datasetOwner": (str(SELLER.address), str(BUYER.address)),
+        "workerpoolOwner": (str(POOL_OWNER.address), str(BUYER.address)),
+        "category": ("0", "1"),
+    }
+    assert len(filters) == 13
+    fitting = {name: fits for name, (fits, _) in filters.items()}
+    assert (await market.get("/deals", **fitting)).json()["count"] == 1
+    for name, (fits, other) in filters.items():
+        assert (await market.get("/deals", **{name: fits})).json()["count"] == 1, name
+        assert (await market.get("/deals", **{**fitting, name: other})).json()["count"] == 0, name
     assert (await market.get("/deals", app=str(POOL))).json() == {
         "ok": True,
         "deals": [],
