@@ -36,13 +36,14 @@ replicates and logs, downloads, lists deals by requester, request and app, and c
 FAULTS: Final = """
 ## Faults of the SDK itself
 
-- **8.24.0 cannot show a task of two or more contributors**, whoever computed it: `task show`,
-  `deal show --watch` and `app run --watch` end with `value at index 0 unnamed`. Its
+- **Neither can show a task of two or more contributors**, whoever computed it: `task show`,
+  `deal show --watch` and `app run --watch` end with `value at index 0 unnamed`. Their
   `formatEthersResult` (`dist/esm/common/utils/utils.js`) calls ethers' `Result.toObject()` on the
   list of contributors, whose members have no names; with one member the list comes out as `{_: …}`
   and is told apart, with more it throws. It is seen in
   [the tests](../tests/e2e/test_sdk_buying.py), which follow a task of trust 10 with ours.
-  Watch such a task with `poolhand task watch`, or buy with trust 1.
+  Watch such a task with `poolhand task watch`, fetch its result with `poolhand task download`, or
+  buy with trust 1.
 - **A match may run out of gas on a busy chain**, in both: they send it with exactly the gas that it
   takes at that moment. It takes 17,100 more where the requester's or the pool owner's last locked
   stake is unlocked in the same block, and ends with `transaction execution reverted` and no

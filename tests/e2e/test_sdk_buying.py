@@ -1,8 +1,8 @@
 """Clients that none of us wrote buy: iExec's SDK 8.24.0 and 9.0.0 from npm, against the market.
 
-The SDK 8.24.0 shows a task of one contributor only: for more it fails with "value at index 0
-unnamed" (``formatEthersResult`` asks ethers for the names of a list's members), whoever computed
-it. So its own words are asked for with trust 1, and ours with trust 10.
+Both show a task of one contributor only: for more they fail with "value at index 0 unnamed"
+(``formatEthersResult`` asks ethers for the names of a list's members), whoever computed it. So
+their own words are asked for with trust 1, and ours with trust 10.
 """
 
 from __future__ import annotations
@@ -122,8 +122,7 @@ def test_a_dataset_and_an_input_file_reach_an_app_on_four_workers(trades):
         assert {each["status"] for each in watched["replicates"]} == {"COMPLETED"}
         read = [hashlib.sha256(content).hexdigest() for content in (DATA, INPUT)]
         assert result_of(download(trade, task_id, "read"))["read"] == read
-        if trade.generation == "8":
-            assert "value at index 0 unnamed" in trade.buyer.refused("task", "show", task_id)
+        assert "value at index 0 unnamed" in trade.buyer.refused("task", "show", task_id)
 
     trades.each(check)
 
