@@ -22,9 +22,9 @@ from poolhand.domain.ids import Address, ResultDigest, TaskId, TxHash
 from poolhand.domain.onchain import ContributeAndFinalize
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.result_link import link_text
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, Wei
 from poolhand.ports.chain import HubFacts
-from poolhand.ports.signer import UnsignedTransaction
 from poolhand.wire.messages import (
     MOST_REPORTS,
     Aborted,

@@ -17,8 +17,8 @@ from poolhand.chain.ledger import CODEC, PREFIX
 from poolhand.domain.errors import ChainUnreachable, OutOfGas, StakeTooLow
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Deposit, TransferCoin, TransferRlc, Withdraw
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import WEI_PER_GWEI, Gas, NanoRlc, Wei
-from poolhand.ports.signer import UnsignedTransaction
 from poolhand.store.errors import JournalFull
 from poolhand.store.memory import MemoryJournal
 

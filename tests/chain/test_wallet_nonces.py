@@ -12,8 +12,8 @@ from poolhand.chain.errors import Displaced, SendRefused
 from poolhand.domain.onchain import (
     TransferRlc,
 )
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, NanoRlc, Wei
-from poolhand.ports.signer import UnsignedTransaction
 
 
 async def test_many_are_in_flight_from_one_wallet(node, link, journal):

@@ -18,8 +18,8 @@ from network.world import SimulatedNetwork
 from poolhand.chain.keeper import Pen
 from poolhand.chain.ledger import Ledger
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, Wei
-from poolhand.ports.signer import UnsignedTransaction
 from poolhand.store import SqlJournal
 from poolhand.store.section import Section
 

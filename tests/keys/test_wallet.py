@@ -16,10 +16,11 @@ from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.messages import Nonce, ResultUpload, WorkerLogin, pool_domain
 from poolhand.domain.signatures import check_authorization, recover
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, UnixSeconds, Wei
 from poolhand.keys.errors import NotAKey
 from poolhand.keys.wallet import Wallet
-from poolhand.ports.signer import Signer, TransactionSigner, UnsignedTransaction
+from poolhand.ports.signer import Signer, TransactionSigner
 
 KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 POOL = Address(b"\xb3" * 20)
@@ -110,6 +111,38 @@ def test_a_transaction_is_the_wallets_and_what_we_built(wallet, priority):
     assert Account.recover_transaction(raw) == str(wallet.address)
     assert len(tx_hash) == 32
     assert (raw[0] == 2) is (priority is not None)
+
+
+NUMBER = st.one_of(st.sampled_from([0, 1, 127, 128, 255, 256]), st.integers(0, 2**64))
+
+
+@given(
+    chain=st.integers(1, 2**40),
+    nonce=st.integers(0, 2**40),
+    value=NUMBER,
+    data=st.one_of(st.binary(max_size=70), st.sampled_from([b"\x7f", b"\x80", b"x" * 70_000])),
+    gas=NUMBER,
+    fee=NUMBER,
+    tip=st.none() | NUMBER,
+)
+def test_a_transactions_bytes_are_those_of_eth_account(chain, nonce, value, data, gas, fee, tip):
+    built = UnsignedTransaction(chain, nonce, POOL, value, data, gas, fee, tip)
+    fees = (
+        {"gasPrice": fee}
+        if tip is None
+        else {"type": 2, "maxFeePerGas": fee, "maxPriorityFeePerGas": tip}
+    )
+    fields = {
+        "chainId": chain,
+        "nonce": nonce,
+        "to": str(POOL),
+        "value": value,
+        "data": data,
+        "gas": gas,
+    }
+    theirs = Account.sign_transaction(fields | fees, KEY)
+    raw, tx_hash = Wallet.from_key(KEY).sign_transaction(built)
+    assert (raw, tx_hash) == (bytes(theirs.raw_transaction), bytes(theirs.hash))
 
 
 def test_the_key_is_in_no_text_and_no_copy(wallet):

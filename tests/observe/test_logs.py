@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from poolhand import observe
 from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.text import is_plain
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.observe.libraries import LibraryHandler
 from poolhand.observe.recursion import LIMIT, guard_recursion
 from poolhand.observe.traces import trace_of
-from poolhand.ports.signer import UnsignedTransaction
 
 
 @pytest.fixture

@@ -29,9 +29,10 @@ from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.ids import Address, BlockHash, TxHash
 from poolhand.domain.onchain import Receipt
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Wei
 from poolhand.observe.outage_log import OutageLog
-from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
+from poolhand.ports.signer import TransactionSigner
 
 REPEAT: Final = 3
 """Blocks without progress after which everything unmined is broadcast again."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from poolhand.chain.gas import Fees
 from poolhand.domain.ids import Address, TxHash
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.ports.journal import DurableLog
-from poolhand.ports.signer import UnsignedTransaction
 from poolhand.wire.journal_json import EventCodec
 
 PREFIX: Final = "tx:"

@@ -27,12 +27,13 @@ from poolhand.domain.errors import ChainUnreachable, EndsProgram, Refused, Unava
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.onchain import Call, Receipt, TransferCoin
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Wei
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import FollowUp
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
-from poolhand.ports.signer import TransactionSigner, UnsignedTransaction
+from poolhand.ports.signer import TransactionSigner
 
 OVERTAKEN: Final = 8
 """Times that a transaction is given another nonce because a program that uses the wallet, too, was

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
+from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.ids import Address
 
 
@@ -31,13 +31,28 @@ class StructType:
 
     def hash(self, values: Sequence[Any]) -> bytes:
         """Return the struct hash of member values in order (addresses and words as bytes)."""
-        kinds, words = ["bytes32"], [self.type_hash]
-        for (kind, _), value in zip(self.members, values, strict=True):
-            dynamic = kind in ("string", "bytes")
-            kinds.append("bytes32" if dynamic else kind)
-            raw = value.encode() if isinstance(value, str) else value
-            words.append(keccak(raw) if dynamic else raw)
-        return keccak(encode(kinds, words))
+        words = [_word(kind, value) for (kind, _), value in zip(self.members, values, strict=True)]
+        return keccak(self.type_hash + b"".join(words))
+
+
+def _word(kind: str, value: Any) -> bytes:
+    """Return the 32 bytes of one member; a text or bytes of any length count by their hash.
+
+    Raises:
+        BrokenPrecondition: The value is not of its type.
+    """
+    if kind == "uint256" and isinstance(value, int) and 0 <= value < 2**256:
+        return value.to_bytes(32, "big")
+    if kind == "string" and isinstance(value, str):
+        return keccak(value.encode())
+    if kind == "bytes" and isinstance(value, bytes):
+        return keccak(value)
+    if isinstance(value, bytes) and len(value) == _SIZES.get(kind):
+        return bytes(value).rjust(32, b"\0")
+    raise BrokenPrecondition(f"a value of {type(value).__name__} is no {kind}")
+
+
+_SIZES = {"bytes32": 32, "address": 20}
 
 
 _DOMAIN = StructType(

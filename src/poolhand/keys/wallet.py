@@ -14,9 +14,9 @@ from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order
+from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.keys.errors import NotAKey
-from poolhand.keys.late import recursion_kept
-from poolhand.ports.signer import UnsignedTransaction
+from poolhand.keys.transactions import fields_of, signed_by, to_sign
 
 _MESSAGES: Final = get_args(TypedMessage)
 _ORDERS: Final = get_args(Order)
@@ -99,11 +99,10 @@ class Wallet:
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
         """Return the signed bytes to broadcast and their hash (type 2, or legacy with EIP-155)."""
-        with recursion_kept():
-            from eth_account import Account  # noqa: PLC0415 - slow, see tests/cli
-
-        signed = Account.sign_transaction(_fields(transaction), self.__key.secret)
-        return bytes(signed.raw_transaction), TxHash(bytes(signed.hash))
+        fields = fields_of(transaction)
+        digest = keccak(to_sign(transaction, fields))
+        raw = signed_by(transaction, fields, self.__key.sign_recoverable(digest, hasher=None))
+        return raw, TxHash(keccak(raw))
 
     def __sign(self, digest: bytes) -> bytes:
         signature = self.__key.sign_recoverable(digest, hasher=None)
@@ -120,22 +119,3 @@ def encrypted(wallet: Wallet, encrypt: Any) -> Any:
     """Hand the key to ``encrypt`` and to nothing else; for the keystore module alone."""
     key: PrivateKey = getattr(wallet, "_Wallet__key")  # noqa: B009 - mangled on purpose
     return encrypt(key.secret)
-
-
-def _fields(transaction: UnsignedTransaction) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "chainId": transaction.chain_id,
-        "nonce": transaction.nonce,
-        "to": str(transaction.to),
-        "value": transaction.value,
-        "data": transaction.data,
-        "gas": transaction.gas,
-    }
-    if transaction.priority_fee is None:
-        return {**fields, "gasPrice": transaction.max_fee}
-    return {
-        **fields,
-        "type": 2,
-        "maxFeePerGas": transaction.max_fee,
-        "maxPriorityFeePerGas": transaction.priority_fee,
-    }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.model import Order
-from poolhand.domain.units import Gas, Wei
+from poolhand.domain.transaction import UnsignedTransaction
 
 
 class Signer(Protocol):
@@ -29,25 +28,6 @@ class Signer(Protocol):
         """As pool owner, let a worker contribute (EIP-191 over the authorization hash)."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnsignedTransaction:
-    """A transaction we built. ``priority_fee`` None makes it a legacy one (fees in wei per gas)."""
-
-    chain_id: int
-    nonce: int
-    to: Address
-    value: Wei
-    data: bytes
-    gas: Gas
-    max_fee: Wei
-    priority_fee: Wei | None
-
-    @property
-    def cost(self) -> Wei:
-        """The most it takes from the wallet."""
-        return Wei(self.gas * self.max_fee + self.value)
-
-
 class TransactionSigner(Protocol):
     """The same wallet, for the chain adapter alone."""
 
@@ -57,3 +37,7 @@ class TransactionSigner(Protocol):
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
         """Return the signed bytes to broadcast and their hash."""
+
+
+class WalletKey(Signer, TransactionSigner, Protocol):
+    """The whole wallet, for a program that signs messages and sends transactions."""
