@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from cli_world import CHEAP, PASSWORD
@@ -89,6 +90,27 @@ def test_a_new_wallets_password_is_asked_for_twice_and_never_shown(keystore):
     assert open_wallet(stored, keystore, PASSWORD)
 
 
+@pytest.fixture
+def stack():
+    with ExitStack() as made:
+        yield made
+
+
+@contextmanager
+def standard_input(text):
+    """Let this process, and whatever it starts, read a text from descriptor 0."""
+    before, (ours, theirs) = os.dup(0), os.pipe()
+    os.write(theirs, text.encode())
+    os.close(theirs)
+    os.dup2(ours, 0)
+    os.close(ours)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+
+
 PROGRAMS = {
     "worker": ("worker", "start", "--pool-address", POOL, *NOWHERE),
     "pool": ("pool", "serve", "--pool-address", POOL, *NOWHERE),
@@ -120,7 +142,7 @@ def test_without_a_terminal_the_ways_to_tell_the_password_are_named(keystore, wo
 @pytest.mark.case("E1")
 @pytest.mark.parametrize("words", PROGRAMS.values(), ids=PROGRAMS)
 @pytest.mark.parametrize("way", ["file", "variable of a file", "standard input"])
-def test_a_password_is_read_from_a_file(keystore, words, way, monkeypatch, tmp_path, capsys):
+def test_a_password_is_read_from_a_file(keystore, words, way, monkeypatch, tmp_path, capsys, stack):
     wallet(keystore)
     file, more = tmp_path / "secret", ()
     file.write_bytes(PASSWORD.encode() + b"\r\n")
@@ -129,6 +151,7 @@ def test_a_password_is_read_from_a_file(keystore, words, way, monkeypatch, tmp_p
     elif way == "standard input":
         more = ("--password-file", "-")
         monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))
+        stack.enter_context(standard_input(PASSWORD + "\n"))  # that of a worker's signer
     else:
         monkeypatch.setenv("POOLHAND_WALLET_PASSWORD_FILE", str(file))
     assert run([*words, *more]) == 4  # the wallet is open; nothing answers at the chain's address

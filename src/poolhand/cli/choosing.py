@@ -64,6 +64,19 @@ def the_wallet(named: str, folder: Path) -> StoredWallet:
     return wallets[0]
 
 
+def with_wallet_file(found: Settings) -> Settings:
+    """Return a program's settings with the wallet's file, which is not opened.
+
+    Raises:
+        NoWalletNamed, WalletNotFound: As they say.
+    """
+    named = found["wallet"]
+    if not named or not at_home(named).is_file():
+        stored = the_wallet(named, found["keystore"])
+        return found.decided("wallet", str(stored.path), "folder of wallets")
+    return found
+
+
 def with_wallet(found: Settings) -> Settings:
     """Return a program's settings with wallet file and password, asked for if need be.
 
@@ -71,12 +84,8 @@ def with_wallet(found: Settings) -> Settings:
         NoWalletNamed, WalletNotFound, PasswordMissing, PasswordUnreadable: As they say.
         Abort: Ctrl-C at the question.
     """
-    named = found["wallet"]
-    if not named or not at_home(named).is_file():
-        stored = the_wallet(named, found["keystore"])
-        named = str(stored.path)
-        found = found.decided("wallet", named, "folder of wallets")
+    found = with_wallet_file(found)
     password = told_password(found, "wallet-password")
     if not password:
-        password = ask_password(f"password of {Path(named).name}")
+        password = ask_password(f"password of {Path(found['wallet']).name}")
     return found.decided("wallet-password", password, "as told")

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from poolhand import __version__
 from poolhand.cli.exits import EXITS, INTERRUPTED, USAGE
 from poolhand.cli.faults import tell, tell_bug
+from poolhand.cli.hiding import hide_password
 from poolhand.cli.masking import without_secrets
 from poolhand.cli.plain import PlainGroup
 from poolhand.cli.usage import usage_message
@@ -118,6 +119,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal may know few characters
             stream.reconfigure(errors="backslashreplace")
+    hide_password()
     sys.exit(run(sys.argv[1:]))
 
 

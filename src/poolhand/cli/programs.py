@@ -22,7 +22,12 @@ Start: TypeAlias = Callable[[Settings, Ready], Coroutine[Any, Any, None]]
 
 
 def add_program(
-    app: typer.Typer, name: str, options: Iterable[Option], start: Start, doc: str
+    app: typer.Typer,
+    name: str,
+    options: Iterable[Option],
+    start: Start,
+    doc: str,
+    find_wallet: Callable[[Settings], Settings] = with_wallet,
 ) -> None:
     """Add a command that runs a program until it is stopped.
 
@@ -32,6 +37,7 @@ def add_program(
         options: Of the program; each becomes a flag.
         start: Given the settings and what to call when the program is ready.
         doc: Help text, its example included.
+        find_wallet: Decides the wallet of a program that signs, and usually its password.
     """
     known = tuple(options)
     signs = any(option.key == "wallet-password" for option in known)
@@ -43,7 +49,7 @@ def add_program(
             _show(settings, as_json=given["as_json"])
             return
         if signs:
-            settings = with_wallet(settings)
+            settings = find_wallet(settings)
         _run(start, settings, given)
 
     parameters = [flag_of(option) for option in known] + _COMMON

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from poolhand.cli.choosing import with_wallet_file
 from poolhand.cli.doctor import add_doctor
 from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
 from poolhand.cli.parts import AmountArgument, TaskArgument, amount_of
@@ -18,7 +19,10 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.settings.load import Settings
-from poolhand.settings.worker import OPTIONS, without_effect, worker_settings
+from poolhand.settings.worker import OPTIONS, WorkerSettings, without_effect, worker_settings
+
+if TYPE_CHECKING:
+    from poolhand.keys.own_signer import OwnSigner
 
 app = Noun(
     no_args_is_help=True,
@@ -26,17 +30,31 @@ app = Noun(
 )
 
 
-async def _start(settings: Settings, ready: Ready) -> None:
+def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
+    """Start the worker's signer, before anything that strangers are spoken to with."""
     import structlog
 
-    from poolhand.worker.main import run
+    from poolhand.cli.signing import start_signer
 
-    cpus = len(os.sched_getaffinity(0))
+    settings = worker_settings(found, os.environ, len(os.sched_getaffinity(0)))
     for name in without_effect(os.environ):
         structlog.get_logger().warning(
             "setting_without_effect", name=name, cause="no TEE tasks yet"
         )
-    await run(worker_settings(settings, os.environ, cpus), ready)
+    return _work(settings, start_signer(found, settings, _load), ready)
+
+
+def _load() -> None:
+    import poolhand.worker.main  # noqa: F401 - while the signer opens the wallet
+
+
+async def _work(settings: WorkerSettings, signer: OwnSigner, ready: Ready) -> None:
+    from poolhand.worker.main import run
+
+    try:
+        await run(settings, ready, signer=signer)
+    finally:
+        signer.close()
 
 
 add_program(
@@ -53,8 +71,13 @@ add_program(
     --core-url https://pool.example \\
     --pool-address 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd
 
-    Exit codes: 0 stopped, 2 a setting is wrong, 4 engine, chain or pool out of reach.
+    The wallet's key is in a process of its own, the signer, which this one starts: it signs logins,
+    uploads and the worker's own transactions, within --gas-price-cap and --most-deposit.
+
+    Exit codes: 0 stopped, 2 a setting is wrong, 4 engine, chain or pool out of reach, or the signer
+    has ended.
     """,
+    with_wallet_file,
 )
 
 

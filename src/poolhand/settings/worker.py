@@ -11,7 +11,7 @@ from typing import Final
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus
 from poolhand.domain.ids import Address
-from poolhand.domain.units import Seconds
+from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
@@ -71,6 +71,7 @@ class WorkerSettings:
             this worker claims it for its stake; None: it never does.
         status_port: Of the local status page, on loopback; 0 chooses one.
         locks: Folder of this machine's wallet locks.
+        most_deposit: RLC that a running worker turns into stake in all, at most (nRLC).
     """
 
     chain: ChainSettings
@@ -107,6 +108,7 @@ class WorkerSettings:
     claim_grace: Seconds | None
     status_port: int
     locks: Path
+    most_deposit: NanoRlc
 
 
 def _name(text: str) -> str:
@@ -227,6 +229,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     DOCKER_CONFIG_OPTION,
     Option("status-port", "IEXEC_WORKER_PORT", whole(0, 65_535), "13100",
            "port of the local status page; 0: any free one"),
+    Option("most-deposit", "POOLHAND_MOST_DEPOSIT", parse_rlc, "1000",
+           "RLC that the worker turns into stake while it runs, in all, at most"),
     LOCKS,
     *chain_options("IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"),
 )  # fmt: skip
@@ -293,6 +297,7 @@ def worker_settings(
         claim_grace=found["claim-grace"],
         status_port=found["status-port"],
         locks=found["locks"],
+        most_deposit=found["most-deposit"],
     )
 
 

@@ -24,17 +24,18 @@ from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.messages import Nonce
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
-from poolhand.keys.wallet import Wallet
+from poolhand.keys.own_signer import OwnSigner
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.private import private_folder
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
-from poolhand.ports.chain import Hub
+from poolhand.ports.chain import Hub, HubFacts
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.runtime import ContainerRuntime, Limits
+from poolhand.ports.signer import WalletKey
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
 from poolhand.store.file import FileJournal
@@ -78,7 +79,7 @@ class World:
 
     chain: Chain
     pool: Workerpool
-    wallet: Wallet
+    wallet: WalletKey
     journal: FileJournal
     runtime: DockerRuntime
     disk: DiskKind = DiskKind.WATCH
@@ -89,6 +90,7 @@ async def run(
     settings: WorkerSettings,
     ready: Callable[[str], None] | None = None,
     parts: WorkerParts = HONEST,
+    signer: OwnSigner | None = None,
 ) -> None:
     """Work until cancelled, drained or told to stop.
 
@@ -96,16 +98,37 @@ async def run(
         settings: The operator's.
         ready: Called with the URL of the status page once the pool has let the worker in.
         parts: How the worker is put together.
+        signer: Has the wallet's key; None, in simulations: this process opens the wallet itself.
 
     Raises:
         WalletInUse, WrongPassword, NoSuchPool, …: What the operator must change.
         RuntimeDown: There is no container engine, and nothing is held that needs looking after.
         ChainUnreachable: No RPC endpoint answers, and nothing is held that needs looking after.
+        SignerGone: The signer has ended.
     """
     guard_recursion()
-    wallet = await asyncio.to_thread(
-        open_wallet, settings.wallet, DEFAULT_KEYSTORE, settings.password
-    )
+    if signer is None:
+        told = settings.wallet, DEFAULT_KEYSTORE, settings.password
+        wallet = await asyncio.to_thread(open_wallet, *told)
+        await _find_world(settings, wallet, lambda _facts: None, ready, parts)
+        return
+    log.info("signer_started", pid=signer.pid, gave_up=signer.bounds)
+
+    def meet(facts: HubFacts) -> None:
+        signer.meet(facts.chain_id, facts.rlc)
+
+    with unwrapped():  # without its signer a worker could pay for nothing that it owes
+        await first_of(_find_world(settings, signer, meet, ready, parts), signer.ended())
+
+
+async def _find_world(
+    settings: WorkerSettings,
+    wallet: WalletKey,
+    meet: Callable[[HubFacts], None],
+    ready: Callable[[str], None] | None,
+    parts: WorkerParts,
+) -> None:
+    """Open what the worker needs of the world, and work there; ``meet`` is told of the chain."""
     async with AsyncExitStack() as stack:
         stack.enter_context(unwrapped())
         lock = stack.enter_context(WalletLock(settings.locks, wallet.address))
@@ -126,6 +149,7 @@ async def run(
         )
         retry = _retry(journal)
         chain = await stack.enter_async_context(connect(settings.chain, retry))
+        meet(chain.facts)
         pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))

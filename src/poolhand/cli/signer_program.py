@@ -1,0 +1,144 @@
+"""The signer: ``python -m poolhand.cli.signer_program DESCRIPTOR``, which ``worker start`` starts.
+
+It loads as little as it can, for it lives as long as its worker. Password and keystore are read by
+a child that ends at once: what asks, reads and decrypts is gone before the first signature.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from poolhand.domain.errors import Malformed, PoolhandError, Refused
+from poolhand.domain.ids import Address
+from poolhand.keys.confinement import confine, hide
+from poolhand.keys.signer_line import SignerLine
+from poolhand.keys.signer_service import SignerService
+from poolhand.keys.wallet import Wallet
+from poolhand.wire.signer_api import NotSigned, UnlockWallet, WalletOpened
+
+MISUSED: Final = 3
+"""Exit code of a signer whose program did not keep to the form."""
+INTERRUPTED: Final = 130
+MOST: Final = 65_536
+"""Bytes of a password that are read."""
+
+
+def main() -> int:
+    """Serve the line whose descriptor is the only argument; returns the exit code."""
+    hide()
+    line = SignerLine(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        return _serve(line)
+    except Malformed:
+        return MISUSED
+    except (KeyboardInterrupt, OSError):  # the program is gone
+        return INTERRUPTED
+
+
+def _serve(line: SignerLine) -> int:
+    asked = line.receive()
+    if not isinstance(asked, UnlockWallet):
+        return MISUSED
+    told = _apart(lambda: _open(asked))
+    if "key" not in told:
+        line.send(NotSigned(told["code"], told["message"], told["exit"]))
+        return int(told["exit"])
+    wallet = Wallet.parse(told.pop("key"))
+    _drop_streams()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends with its program, which may still owe
+    service = SignerService(wallet, asked.policy(wallet.address))
+    _warm_up(wallet)
+    line.send(WalletOpened(wallet.address, confine()))
+    service.serve(line)
+    return 0
+
+
+def _open(asked: UnlockWallet) -> dict[str, Any]:
+    """Find the password and decrypt the key, in the child."""
+    from poolhand.keys.keystore import open_wallet
+    from poolhand.keys.wallet import encrypted
+    from poolhand.settings.wallets import DEFAULT_KEYSTORE
+
+    wallet = open_wallet(asked.wallet, DEFAULT_KEYSTORE, _password(asked))
+    return {"key": encrypted(wallet, lambda key: key.hex())}
+
+
+def _password(asked: UnlockWallet) -> str:
+    from poolhand.cli.passwords import ask_password, read_password
+
+    if asked.password is not None:
+        return asked.password
+    if asked.password_pipe is not None:
+        return os.read(asked.password_pipe, MOST).decode("utf-8", "surrogateescape")
+    if asked.password_file:
+        return read_password(asked.password_file)
+    return ask_password(f"password of {Path(asked.wallet).name}")
+
+
+def _apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do work in a child, and return what it told."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        os.write(theirs, json.dumps(_told(work)).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as stream:
+        found = stream.read()
+    os.waitpid(child, 0)
+    told: dict[str, Any] = json.loads(found) if found else _ended()
+    return told
+
+
+def _ended() -> dict[str, Any]:
+    message = "the wallet was not opened: what asked for its password has ended"
+    return {"code": "interrupted", "message": message, "exit": INTERRUPTED}
+
+
+def _told(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return work()
+    except PoolhandError as fault:
+        return {"code": fault.code, "message": str(fault), "exit": fault.exit_code}
+    except BaseException as fault:  # noqa: BLE001 - a trace here could hold the password
+        if isinstance(fault, KeyboardInterrupt) or type(fault).__name__ == "Abort":
+            return _ended()
+        message = f"the wallet was not opened: {type(fault).__name__}"
+        return {"code": "signer-failed", "message": message, "exit": Refused.exit_code}
+
+
+def _drop_streams() -> None:
+    """Let go of terminal and logs: nothing is read or told but over the line."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+def _warm_up(wallet: Wallet) -> None:
+    """Sign once what is worth nothing, so that all is loaded before files are given up."""
+    from poolhand.domain.messages import Nonce, WorkerLogin, pool_domain
+    from poolhand.domain.transaction import UnsignedTransaction
+    from poolhand.domain.units import Gas, UnixSeconds, Wei
+    from poolhand.wire import signer_api
+
+    nowhere, nonce = Address(bytes(20)), Nonce(bytes(32))
+    login = WorkerLogin(pool_domain(0, nowhere), nowhere, "", nonce, nonce, UnixSeconds(0))
+    signature = wallet.sign_message(login)
+    signer_api.decode(signer_api.encode(signer_api.asking(login)))
+    signer_api.encode(signer_api.MessageSigned(signature))
+    nothing = UnsignedTransaction(0, 0, nowhere, Wei(0), b"", Gas(0), Wei(0), Wei(0))
+    signer_api.encode(signer_api.TransactionSigned(*wallet.sign_transaction(nothing)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
