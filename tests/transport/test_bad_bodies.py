@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 
 import pytest
@@ -79,6 +80,28 @@ async def test_a_body_of_crumbs_is_refused(caplog):
     async with serving(PATIENT) as port:
         got = await sent(port, b"POST /length" + CHUNKED, b"1\r\nx\r\n" * 1_001)
         assert b"too small" in got
+    assert caplog.records == []
+
+
+LONG = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000
+NO_HTTP = b"BREW /coffee\r\n\r\n"
+
+
+@pytest.mark.case("A7")
+@pytest.mark.parametrize(
+    ("asked", "status", "code", "advice"),
+    [(LONG, 431, "head-too-long", "send fewer headers"), (NO_HTTP, 400, "bad-http", "its line")],
+)
+async def test_what_no_service_sees_is_refused_in_the_form_of_all(
+    caplog, asked, status, code, advice
+):
+    async with serving(PATIENT) as port:
+        head, _, body = (await sent(port, asked)).partition(b"\r\n\r\n")
+        assert b"200 OK" in await health(port)
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-type: application/json" in head.lower()
+    told = json.loads(body)
+    assert (told["code"], advice in told["message"]) == (code, True)
     assert caplog.records == []
 
 

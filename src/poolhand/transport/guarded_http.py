@@ -8,6 +8,8 @@ that says what it wants.
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +30,8 @@ IDLE, HEAD, BODY, WORK = "idle", "head", "body", "work"
 
 MOST_HEAD: Final = 65_536
 """Bytes of a request's head, or of the trailers behind its body."""
+TOO_LONG: Final = 431
+"""Status of a request whose head is longer (RFC 6585)."""
 
 
 @dataclass(slots=True)
@@ -91,18 +95,35 @@ class GuardedHttp(H11Protocol):
         self._look()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP.
+        """Refuse what is no HTTP, or too long, as any refusal; called where h11 raised.
 
         An answer under way is cut, and what works on the request finds its peer gone: h11 would
         raise at the first word of an answer more.
         """
+        del msg
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(self._counter.complaint or msg)
-        else:
-            self.transport.close()
+            self._refuse()
+        self.transport.close()
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+
+    def _refuse(self) -> None:
+        fault = sys.exception()
+        if getattr(fault, "error_status_hint", 400) == TOO_LONG:
+            status, code = TOO_LONG, "head-too-long"
+            told = f"the head of the request has more than {MOST_HEAD} bytes: send fewer headers"
+        else:
+            status, code = 400, "bad-http"
+            told = (
+                self._counter.complaint or "this is no HTTP/1.1 request: see its line and headers"
+            )
+        body = json.dumps({"code": code, "message": told}).encode()
+        length = (b"content-length", str(len(body)).encode())
+        kind = (b"content-type", b"application/json")
+        head = h11.Response(status_code=status, headers=[kind, length, (b"connection", b"close")])
+        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
 
     def on_response_complete(self) -> None:
         """Wait for the next request, which may be here already."""
