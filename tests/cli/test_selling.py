@@ -72,7 +72,11 @@ def test_an_order_is_for_sale_then_not_and_valid_until_it_is_cancelled(cli, shop
     assert UNTIL in gone["note"]
     assert gone["valid_on_chain"]
     assert ok(cli("order", "list", "--json"))["orders"] == []
-    assert ok(cli("order", "check", str(file), "--json"))["usable"]
+    checked = ok(cli("order", "check", str(file), "--json"))
+    assert (checked["usable"], checked["standing"]) == (
+        True,
+        f"not in the market; {UNTIL}: whoever has it can use the 7 of 7 tasks left",
+    )
     unknown = cli("order", "show", sold["hash"], "--json")
     assert (unknown.code, unknown.error["code"]) == (2, "unknown-order")
     assert UNTIL in unknown.error["message"]  # taken out, or never there: a market cannot tell

@@ -117,6 +117,7 @@ def test_an_app_by_address_and_orders_from_files(cli, tmp_path, shop):
     read = " ".join(cli("order", "check", str(file)).out.split())
     assert "signed by owner yes" in read
     assert "usable yes" in read
+    assert "standing not in the market; still valid on chain until cancelled" in read
     bought = cli("run", str(app), "--app-order", str(file), "--no-wait", "--json")
     assert bought.json["price_nrlc"] == 3 * RLC
     assert cli("order", "check", str(file), "--json").json["left"] == 0

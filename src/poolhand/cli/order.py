@@ -278,13 +278,24 @@ async def show(command: CommandRun, order: OrderArgument) -> Answer:
 
 @verb(app, "check", example="poolhand order check app-order.json")
 async def check(command: CommandRun, file: FileArgument) -> Answer:
-    """Check an order against the chain: its hash, who signed it, what is left of it."""
+    """Check an order against the chain: its hash, who signed it, what is left of it.
+
+    Where a market is named, it also tells whether the order is in it: what was taken out of it is
+    still valid on chain until cancelled.
+    """
     from poolhand.cli.orders_page import order_rows
     from poolhand.cli.render import pairs
+    from poolhand.transport.market_faults import MarketDown
 
     signed = any_order(file)
     async with command.requester() as requester:
-        state: OrderState = await requester.order_state(signed)
+        state: OrderState
+        try:
+            found = await requester.standing(signed)
+        except MarketDown as fault:  # the chain alone tells whether it can be used
+            state, standing = await requester.order_state(signed), str(fault)
+        else:
+            state, standing = found.state, found.words
     members: dict[str, Any] = {
         "hash": str(state.order_hash),
         "owner": str(state.owner) if state.owner else None,
@@ -292,5 +303,6 @@ async def check(command: CommandRun, file: FileArgument) -> Answer:
         "volume": signed.order.volume,
         "left": state.left,
         "usable": state.usable,
+        "standing": standing,
     }
     return Answer(members, lambda: pairs(order_rows(members)))

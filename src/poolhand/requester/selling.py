@@ -78,11 +78,19 @@ class MaxPrices:
 
 @dataclass(frozen=True, slots=True)
 class OrderStanding:
-    """How an order stands on chain and in the market; ``entry`` None: it is not there."""
+    """How an order stands on chain and in the market.
+
+    Attributes:
+        signed: The order.
+        state: On chain.
+        entry: In the market; None: it is not there.
+        asked: Whether a market was asked: where none is named, the chain alone tells.
+    """
 
     signed: Signed[Any]
     state: OrderState
     entry: BookOrder | None
+    asked: bool = True
 
     @property
     def status(self) -> BookStatus | None:
@@ -92,7 +100,8 @@ class OrderStanding:
     @property
     def words(self) -> str:
         """For a person."""
-        return in_words(self.status, self.state.left, self.signed.order.volume)
+        left, volume = self.state.left, self.signed.order.volume
+        return in_words(self.status, left, volume, asked=self.asked)
 
 
 def sold(sort: OrderSort, resource: Address, terms: SaleTerms, salt: Salt) -> Order:
@@ -194,7 +203,7 @@ async def standing(
         return await _by_hash(hub, order, demanded(market))
     state = await order_state(hub, order)
     entry = await market.find(sort_of(order.order), state.order_hash) if market else None
-    return OrderStanding(order, state, entry)
+    return OrderStanding(order, state, entry, market is not None)
 
 
 async def _by_hash(hub: Hub, name: OrderHash, market: MarketClient) -> OrderStanding:

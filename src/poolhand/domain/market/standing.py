@@ -13,18 +13,21 @@ from poolhand.domain.market.book import BookStatus
 UNTIL_CANCELLED: Final = "still valid on chain until cancelled"
 
 
-def in_words(status: BookStatus | None, left: int, volume: int) -> str:
+def in_words(status: BookStatus | None, left: int, volume: int, *, asked: bool = True) -> str:
     """Say how an order stands.
 
     Args:
         status: In the market; None: it is not there.
         left: Tasks that it has left on chain.
         volume: Tasks that it was signed for.
+        asked: Whether a market was asked.
     """
     if left <= 0:
         ended = "cancelled" if status is BookStatus.CANCELED else "used up or cancelled"
         return f"{ended} on chain: nobody can use it any more"
     tasks = f"{left} of {volume} tasks left"
+    if not asked:
+        return f"{UNTIL_CANCELLED}, {tasks}; no market was asked"
     match status:
         case BookStatus.OPEN:
             return f"for sale in the market: {tasks}"
