@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ import typer
 from poolhand.cli.choosing import the_wallet
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.passwords import STANDARD_INPUT, ask_key, ask_words, interruptible, read_password
+from poolhand.cli.saying import say
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import WalletExists
 from poolhand.keys.keystore import create_wallet, import_wallet, open_wallet
@@ -100,12 +100,12 @@ def _kind(wish: WalletWish, keystore: Path) -> tuple[str, str]:
 
 def _asked(stored: tuple[StoredWallet, ...]) -> tuple[str, str]:
     """Ask which wallet the worker is to have."""
-    print("A worker needs a wallet of its own, which nothing else uses:", file=sys.stderr)
+    say("A worker needs a wallet of its own, which nothing else uses:")
     for number, each in enumerate(stored, 1):
-        print(f"  {number}  {each.address or each.path.name}", file=sys.stderr)
-    print("  n  make a new one", file=sys.stderr)
-    print("  k  import a private key", file=sys.stderr)
-    print("  w  import recovery words", file=sys.stderr)
+        say(f"  {number}  {each.address or each.path.name}")
+    say("  n  make a new one")
+    say("  k  import a private key")
+    say("  w  import recovery words")
     while True:
         with interruptible():
             answer = typer.prompt("Which", default="n", err=True).strip().lower()
