@@ -7,6 +7,7 @@ import plistlib
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 from cli_world import CHEAP, PASSWORD
@@ -16,11 +17,12 @@ from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import plist_text, unit_text, worker_words
 from poolhand.cli.join_wallet import WalletWish
-from poolhand.cli.join_world import ComputerNotReady, JoinTerms, ThisComputer, is_private
+from poolhand.cli.join_world import ComputerNotReady, JoinTerms, ThisComputer
 from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.domain.doctor.findings import Check, Examination, failed, warned
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
+from poolhand.domain.input_url import is_near
 from poolhand.domain.joining import wished_coin
 from poolhand.domain.onchain import Deposit
 from poolhand.domain.units import NanoRlc, Wei
@@ -308,4 +310,4 @@ def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):
     ],
 )
 def test_private_places_are_allowed_for_a_pool_of_ones_own_network_alone(url, told):
-    assert is_private(url) is told
+    assert is_near(urlsplit(url).hostname) is told

@@ -159,7 +159,9 @@ class _Waiting:
 def _asked(line: socket.socket) -> tuple[list[str], dict[str, str], str, list[int]]:
     got, streams, _, _ = socket.recv_fds(line, LONGEST, 2)
     while len(got) < 4 + int.from_bytes(got[:4], "big"):
-        got += line.recv(LONGEST)
+        if not (more := line.recv(LONGEST)):
+            raise EOFError("whoever asked is gone, and nobody else asks this process")
+        got += more
     words, environment, folder = json.loads(got[4:])
     return words, environment, folder, streams
 

@@ -9,6 +9,7 @@ import typer
 
 from poolhand.cli.programs import Ready, add_program
 from poolhand.devnet.adversaries.kinds import KINDS, Kind
+from poolhand.observe.processors import usable_cpus
 from poolhand.settings.load import Option, Settings
 from poolhand.settings.worker import OPTIONS, worker_settings
 
@@ -31,7 +32,7 @@ async def _start(settings: Settings, ready: Ready) -> None:
         does=row.does,
         must_follow=row.follows,
     )
-    cpus = len(os.sched_getaffinity(0))
+    cpus = usable_cpus()
     await run(worker_settings(settings, os.environ, cpus), ready, craft_of(row.kind))
 
 

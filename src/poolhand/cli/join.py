@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from poolhand.cli.command_run import CommandRun
+from poolhand.cli.parts import KeyFileOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
@@ -32,10 +33,6 @@ UninstallFlag = Annotated[
 ]
 StakeOption = Annotated[
     str, typer.Option("--stake", metavar="RLC", help="To deposit. [a task in each slot]")
-]
-KeyFileOption = Annotated[
-    str,
-    typer.Option(metavar="FILE", help="Its first line is a private key; '-': standard input."),
 ]
 WordsFileOption = Annotated[
     str,
@@ -118,6 +115,8 @@ async def _asked(
     import httpx
 
     from poolhand.cli.join_world import JoinTerms
+    from poolhand.domain.doctor.machine import usual_slots
+    from poolhand.observe.processors import usable_cpus
     from poolhand.requester.main import TIMEOUT
     from poolhand.transport.pool_client import PoolClient
     from poolhand.transport.trusted import trusted
@@ -135,7 +134,7 @@ async def _asked(
         f"pool {manifest.workerpool} of {manifest.owner} on chain {manifest.chain_id}, at "
         f"{manifest.url}"
     )
-    slots = max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else 1
+    slots = usual_slots(usable_cpus())
     docker = os.environ.get(DOCKER, "")
     return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker)
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from poolhand.cli.join_wallet import WalletWish, get_wallet
 from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, Finding
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.input_url import is_near
 from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 from poolhand.ports.clock import Clock
@@ -179,7 +179,7 @@ class ThisComputer:
         }
         if self._terms.docker:
             settings["docker"] = self._terms.docker
-        if is_private(self._terms.manifest.url):
+        if is_near(urlsplit(self._terms.manifest.url).hostname or ""):
             settings["allow-private"] = "true"
         self._folder.write(settings, got.address)
         self._folder.settle_wallet(got.wallet.parent)
@@ -294,14 +294,3 @@ def last_words(folder: JoinFolder) -> str:
         lines = folder.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return " / ".join(lines[-3:])[-MOST_LOG:]
     return ""
-
-
-def is_private(url: str) -> bool:
-    """Whether a pool is in a network of one's own, so that its images and results are, too."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith((".local", ".internal")):
-        return True
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return False

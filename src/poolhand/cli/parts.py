@@ -38,6 +38,10 @@ def amount_of(words: list[str]) -> NanoRlc:
 AddressArgument = Annotated[Address, typer.Argument(parser=Address.parse, metavar="ADDRESS")]
 DealArgument = Annotated[DealId, typer.Argument(parser=DealId.parse, metavar="DEAL_ID")]
 TaskArgument = Annotated[TaskId, typer.Argument(parser=TaskId.parse, metavar="TASK_ID")]
+KeyFileOption = Annotated[
+    str,
+    typer.Option(metavar="FILE", help="Its first line is the private key; '-': standard input."),
+]
 AmountArgument = Annotated[
     list[str],
     typer.Argument(metavar="AMOUNT", help="In RLC: 1.5, '1.5 RLC', 300000000nRLC."),

@@ -10,6 +10,7 @@ import typer
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
 from poolhand.cli.masking import KeyOnCommandLine
+from poolhand.cli.parts import KeyFileOption
 from poolhand.cli.passwords import ask_key, ask_password, read_password
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Refused
@@ -23,10 +24,6 @@ app = noun("Create, import, list and export wallets; send RLC and coin.")
 
 KeystoreOption = Annotated[
     str, typer.Option("--keystore", metavar="FOLDER", help="[$POOLHAND_KEYSTORE]")
-]
-KeyFileOption = Annotated[
-    str,
-    typer.Option(metavar="FILE", help="Its first line is the private key; '-': standard input."),
 ]
 ToOption = Annotated[
     str, typer.Option(metavar="FILE", help="A file that is not there, or a folder.")

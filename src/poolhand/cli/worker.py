@@ -18,6 +18,7 @@ from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
+from poolhand.observe.processors import usable_cpus
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, WorkerSettings, without_effect, worker_settings
 
@@ -36,7 +37,7 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
 
     from poolhand.cli.signing import start_signer
 
-    settings = worker_settings(found, os.environ, len(os.sched_getaffinity(0)))
+    settings = worker_settings(found, os.environ, usable_cpus())
     for name in without_effect(os.environ):
         structlog.get_logger().warning(
             "setting_without_effect", name=name, cause="no TEE tasks yet"

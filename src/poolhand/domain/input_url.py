@@ -37,7 +37,7 @@ def check_input_url(url: str) -> str:
     if scheme == "https" and host:
         return url
     if scheme == "http" and host:
-        if _is_near(host):
+        if is_near(host):
             return url
         raise UnreadableInput(
             f"workers do not read the input {shown} over plain http, which anybody on the way can "
@@ -57,7 +57,7 @@ def _parts(url: str) -> tuple[str, str]:
         return "", ""
 
 
-def _is_near(host: str) -> bool:
+def is_near(host: str) -> bool:
     """Whether a host is on this side of any wall, as far as its name tells."""
     try:
         return not ip_address(host).is_global

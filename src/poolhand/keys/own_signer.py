@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Self, TypeVar
@@ -83,6 +82,9 @@ class SignerMisspoke(EndsProgram, PeerFault):
 class OwnSigner:
     """A signer of this program's own; implements ``ports.signer.WalletKey``.
 
+    It is asked by one thread alone, that of the event loop: between two requests the signer says
+    nothing, so whatever comes then is its end.
+
     Args:
         process: The signer.
         line: To it.
@@ -93,7 +95,6 @@ class OwnSigner:
         self, process: subprocess.Popen[bytes], line: SignerLine, opened: WalletOpened
     ) -> None:
         self._process, self._line, self._opened = process, line, opened
-        self._turn = threading.Lock()
         line.wait_at_most(ANSWER_SECONDS)
 
     @classmethod
@@ -212,12 +213,11 @@ class OwnSigner:
         return f"OwnSigner({self.address}, process {self.pid})"
 
     def _ask(self, kind: type[Answer], asked: SignerMessage) -> Answer:
-        with self._turn:
-            try:
-                self._line.send(asked)
-            except OSError:
-                raise SignerGone(_how(self._process)) from None
-            return _expected(kind, _answer(self._process, self._line))
+        try:
+            self._line.send(asked)
+        except OSError:
+            raise SignerGone(_how(self._process)) from None
+        return _expected(kind, _answer(self._process, self._line))
 
 
 def _answer(process: subprocess.Popen[bytes], line: SignerLine) -> SignerMessage:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.doctor.findings import CheckOutcome
-from poolhand.domain.doctor.machine import judge_cpus
+from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.chain import ChainSettings
@@ -254,12 +254,12 @@ def worker_settings(
     processors = judge_cpus(machine_cpus)
     if processors.outcome is CheckOutcome.FAIL:
         raise BadSetting(processors.told)
-    slots = found["cpus"] or max(machine_cpus - 1, 1)
+    slots = found["cpus"] or usual_slots(machine_cpus)
     if slots > machine_cpus and not found["oversubscribe"]:
         raise BadSetting(
             f"cpus ({found.origin('cpus')}): {slots} tasks at once, and this computer has "
             f"{machine_cpus} CPUs: give at most {machine_cpus}, or leave it out for "
-            f"{machine_cpus - 1} (--oversubscribe lets tasks share CPUs)"
+            f"{usual_slots(machine_cpus)} (--oversubscribe lets tasks share CPUs)"
         )
     name: str = found["name"]
     return WorkerSettings(

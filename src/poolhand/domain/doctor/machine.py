@@ -32,6 +32,11 @@ def show_bytes(size: int) -> str:
     return f"{size} bytes"
 
 
+def usual_slots(cpus: int) -> int:
+    """Return how many tasks at once a worker takes unless it is told: one CPU is the machine's."""
+    return max(cpus - 1, 1)
+
+
 def judge_cpus(cpus: int) -> Finding:
     """Judge the processors that this program may use."""
     if cpus < LEAST_CPUS:

@@ -45,7 +45,7 @@ class NoSuchPool(Refused):
 
 
 class Doctor:
-    """DoctorLooks at all that a worker needs.
+    """Looks at all that a worker needs.
 
     Args:
         settings: Of the worker.
@@ -116,7 +116,7 @@ class Doctor:
 
     async def _look_at_memory(self) -> Finding:
         facts = await self._machine.own()
-        slots = self._settings.slots or max(facts.cpus - 1, 1)
+        slots = self._settings.slots or machine.usual_slots(facts.cpus)
         return machine.judge_memory(facts.memory, self._settings.memory, slots)
 
     async def _look_at_disk(self) -> Finding:

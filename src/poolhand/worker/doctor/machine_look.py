@@ -17,6 +17,7 @@ import psutil
 
 from poolhand.domain.doctor.machine import MachineFacts, TeeFacts, VirtualFacts
 from poolhand.observe.descriptors import MOST
+from poolhand.observe.processors import usable_cpus
 
 _MEMORY_LIMITS: Final = (
     "sys/fs/cgroup/memory.max",
@@ -37,7 +38,7 @@ def look_at_machine(root: Path = Path("/")) -> MachineFacts:
     dev, words = root / "dev", _processor_words(root)
     kvm = dev / "kvm"
     return MachineFacts(
-        cpus=len(os.sched_getaffinity(0)),
+        cpus=usable_cpus(),
         memory=min((psutil.virtual_memory().total, *_limits(root))),
         files=_files(),
         gpus=_devices(dev, *_GPUS),
