@@ -197,6 +197,7 @@ def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer):
     settings = newcomer.folder.read()
     assert settings["wallet"] == str(stored.path)
     assert settings["password-file"] == str(newcomer.secret)
+    assert settings["allow-private"] == "true"  # the pool is on this very computer
     assert PASSWORD not in newcomer.folder.settings.read_text()
     assert newcomer.joined() == seen
     assert newcomer.launcher.starts == 1

@@ -6,9 +6,13 @@ from contextlib import contextmanager
 
 from e2e_world import WEB, wait_until
 
+from poolhand.domain.doctor.machine import usual_slots
 from poolhand.domain.ids import Address
 from poolhand.keys.stored import list_wallets
+from poolhand.observe.processors import usable_cpus
 
+TASK_STAKE = 3 * 10**8
+"""nRLC that a task of the pool's cheapest category locks."""
 WORKERS = [f"worker-{number}" for number in range(1, 5)]
 
 
@@ -37,6 +41,7 @@ def test_a_fresh_computer_joins_computes_is_paid_and_leaves(network, tmp_path):
         workers = f"{network.info.pool_url}/v1/workers"
         wait_until(lambda: str(wallet) in [each["worker"] for each in WEB.get(workers).json()])
         before = network.ok("account", "show", str(wallet))
+        assert before["stake_nrlc"] == usual_slots(usable_cpus()) * TASK_STAKE
         with others_paused(network):
             bought = network.ok("run", network.image("fractal"), "--args", "--seed 5")
         (replicate,) = bought["tasks"][0]["replicates"]

@@ -14,6 +14,7 @@ from poolhand.domain.orders.model import Signed
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.checking import OrdersUnfit
 from poolhand.requester.sellers import NothingFits
+from poolhand.requester.selling import standing
 from poolhand.requester.wish import Wish, own_app_order
 from requester_market import RLC
 
@@ -53,6 +54,8 @@ async def test_an_order_of_a_contract_is_bought_when_it_answers_for_it(market, s
     digest = order_hash(market.chain.domain, order)
     wish = Wish(app, app_order=Signed(order, b"any word"))
     market.chain.deploy(HOUSE, lambda asked, sign: (asked, sign) == (digest, b"any word"))
+    told = (await standing(market.chain.hub, wish.app_order, None)).words
+    assert told.endswith("no market was asked")
     assert (await market.requester().buy(wish)).deal.app.owner == HOUSE
     other = replace(wish, app_order=Signed(replace(order, price=NanoRlc(1)), b"any word"))
     with pytest.raises(OrdersUnfit, match=f"{HOUSE} does not answer for it"):
