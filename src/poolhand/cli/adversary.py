@@ -9,7 +9,6 @@ import typer
 
 from poolhand.cli.programs import Ready, add_program
 from poolhand.devnet.adversaries.kinds import KINDS, Kind
-from poolhand.observe.processors import usable_cpus
 from poolhand.settings.load import Option, Settings
 from poolhand.settings.worker import OPTIONS, worker_settings
 
@@ -22,6 +21,7 @@ async def _start(settings: Settings, ready: Ready) -> None:
     import structlog
 
     from poolhand.devnet.adversaries.parts import craft_of
+    from poolhand.observe.processors import usable_cpus
     from poolhand.worker.main import run
 
     row = KINDS[settings["kind"]]

@@ -18,7 +18,6 @@ from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
-from poolhand.observe.processors import usable_cpus
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import OPTIONS, WorkerSettings, without_effect, worker_settings
 
@@ -36,6 +35,7 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
     import structlog
 
     from poolhand.cli.signing import start_signer
+    from poolhand.observe.processors import usable_cpus
 
     settings = worker_settings(found, os.environ, usable_cpus())
     for name in without_effect(os.environ):
