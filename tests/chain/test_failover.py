@@ -98,7 +98,8 @@ async def test_the_freshest_endpoint_is_asked(anvil):
             await anvil.rpc("evm_mine")
             async with asyncio.timeout(20):
                 newest = await anext(heads)
-            assert (await chain.hub.head()) == newest
+                while (await chain.hub.head()) != newest:
+                    """On a starved machine the one that keeps up may rest for a moment."""
         assert newest.number > late.frozen_at
 
 
