@@ -19,7 +19,7 @@ from poolhand.domain.errors import PoolhandError
 from poolhand.keys.keystore import import_wallet
 from poolhand.settings.load import flag
 
-COMMANDS = dict(commands())
+COMMANDS = commands()
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 

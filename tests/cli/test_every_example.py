@@ -11,7 +11,7 @@ import typer
 from poolhand.cli.plain import examples_kept
 from poolhand.cli.reference import commands
 
-COMMANDS = dict(commands())
+COMMANDS = commands()
 EXAMPLES = re.compile(r"Examples?:(.*?)(?:\n\s*\n|\Z)", re.DOTALL)
 
 

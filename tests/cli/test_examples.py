@@ -24,7 +24,8 @@ WORKER = Wallet.from_key(bytes([3] * 32))
 OUTPUT = b"a picture"
 DIGEST = ResultDigest(sha256(OUTPUT).digest())
 EXAMPLES = {
-    words: (command.epilog or "").partition("Example:")[2].strip() for words, command in commands()
+    words: (command.epilog or "").partition("Example:")[2].strip()
+    for words, command in commands().items()
 }
 BUYING = [words for words in EXAMPLES if words.split()[0] in ("run", "deal", "task", "earnings")]
 

@@ -12,7 +12,7 @@ from poolhand.cli.reference import commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md")))
-COMMANDS = dict(commands())
+COMMANDS = commands()
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(poolhand [^`]+)`")
 

@@ -17,7 +17,8 @@ from poolhand.domain.orders.model import CloseOrder
 from requester_market import IMAGE, RLC
 
 EXAMPLES = {
-    words: (command.epilog or "").partition("Example:")[2].strip() for words, command in commands()
+    words: (command.epilog or "").partition("Example:")[2].strip()
+    for words, command in commands().items()
 }
 SELLING = [
     words

@@ -50,7 +50,7 @@ def test_every_number_that_a_verb_takes_is_asked_for_in_our_words(cli):
 
 
 def _numbers():
-    for words, command in commands():
+    for words, command in commands().items():
         arguments = [each for each in command.params if each.param_type_name == "argument"]
         needed = ["x" for each in arguments if each.required]
         for each in command.params:
@@ -58,7 +58,7 @@ def _numbers():
                 yield [*words.split(), *needed], each.opts[0]
 
 
-@pytest.mark.parametrize("noun", sorted({name.rpartition(" ")[0] for name, _ in commands()} - {""}))
+@pytest.mark.parametrize("noun", sorted({name.rpartition(" ")[0] for name in commands()} - {""}))
 def test_a_noun_lists_its_verbs_with_whole_sentences_on_80_columns(cli, noun):
     shown = cli(*noun.split(), "--help").out
     assert "..." not in shown.partition("Commands:")[2]
@@ -79,7 +79,7 @@ def test_a_file_that_holds_no_order_is_told_without_the_words_of_python(
     assert "Errno" not in ran.err
 
 
-@pytest.mark.parametrize("words", [words for words, _ in commands()])
+@pytest.mark.parametrize("words", list(commands()))
 def test_help_fits_80_columns_and_names_no_type_of_python(cli, words):
     lines = cli(*words.split(), "--help").out.splitlines()
     assert not [line for line in lines if re.search(r"<(str|int|list|float|bool|Address)\b", line)]

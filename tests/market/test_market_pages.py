@@ -21,7 +21,7 @@ from page_world import ESCAPED, HOSTILE, bought, database_url, shown
 
 from poolhand.cli.reference import commands
 
-COMMANDS = dict(commands())
+COMMANDS = commands()
 UNKNOWN = "0x" + "7e" * 32
 LISTS = (
     "/pages",

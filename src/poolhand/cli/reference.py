@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 import typer
@@ -28,12 +29,16 @@ Amounts are in RLC. `--json` prints one object on standard output: the answer, o
 """
 
 
-def commands() -> Iterator[tuple[str, Any]]:
-    """Yield every command of this installation by its words, nouns after one another."""
+@cache
+def commands() -> Mapping[str, Any]:
+    """Return every command of this installation by its words, nouns after one another."""
     root: Any = typer.main.get_command(app)
     context = typer.Context(root, info_name="poolhand")
-    for noun in root.list_commands(context):
-        yield from _verbs(noun, root.get_command(context, noun))
+    return {
+        words: command
+        for noun in root.list_commands(context)
+        for words, command in _verbs(noun, root.get_command(context, noun))
+    }
 
 
 def _verbs(words: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -49,9 +54,9 @@ def reference() -> str:
     """Return the whole page."""
     parts = [HEAD, "## Exit codes\n", "| code | meaning |\n|---|---|"]
     parts[-1] += "".join(f"\n| {code} | {told} |" for code, told in EXITS.items()) + "\n"
-    found = list(commands())
-    parts += ["## Common options\n", _options(dict(found)[WITH_ALL], common=True)]
-    for words, command in found:
+    found = commands()
+    parts += ["## Common options\n", _options(found[WITH_ALL], common=True)]
+    for words, command in found.items():
         parts.append(_section(words, command))
     return "\n".join(parts)
 
