@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from poolhand.domain.ids import Address
+from poolhand.keys.encryption import NotSealed, open_sealed, seal_key
 from poolhand.keys.errors import (
     KeystoreUnreadable,
     NotAKey,
@@ -86,16 +87,12 @@ def open_wallet(which: str | Path | Address, folder: Path, password: str) -> Wal
 
 def _key(path: Path, content: dict[str, Any], password: str) -> bytes:
     """Decrypt the key; raises WrongPassword or KeystoreUnreadable."""
-    from eth_keyfile.keyfile import decode_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
-
-    for typed in password_bytes(password):
-        try:
-            return decode_keyfile_json(content, typed)
-        except ValueError as fault:
-            if "MAC mismatch" not in str(fault):
-                raise KeystoreUnreadable(path, str(fault)) from fault
-        except (KeyError, TypeError, AttributeError, NotImplementedError) as fault:
-            raise KeystoreUnreadable(path, f"{type(fault).__name__}: {fault}") from fault
+    try:
+        for typed in password_bytes(password):
+            if (key := open_sealed(content, typed)) is not None:
+                return key
+    except NotSealed as fault:
+        raise KeystoreUnreadable(path, str(fault)) from fault
     raise WrongPassword(path)
 
 
@@ -118,12 +115,7 @@ def sealed(wallet: Wallet, password: str, cost: int = SCRYPT_COST) -> str:
         password: Normalised (NFKC) and encoded in UTF-8, as ethers does.
         cost: n of scrypt.
     """
-    from eth_keyfile.keyfile import create_keyfile_json  # noqa: PLC0415 - slow, see tests/cli
-
-    content = encrypted(
-        wallet,
-        lambda key: create_keyfile_json(key, new_password_bytes(password), 3, "scrypt", cost, 32),
-    )
+    content = encrypted(wallet, lambda key: seal_key(key, new_password_bytes(password), cost))
     return json.dumps({**content, "address": wallet.address.hex()})
 
 

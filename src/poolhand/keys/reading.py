@@ -19,6 +19,7 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
+from poolhand.keys.encryption import CIPHER
 from poolhand.keys.errors import KeystoreUnreadable
 
 MOST_BYTES: Final = 65_536
@@ -27,8 +28,6 @@ MOST_MEMORY: Final = 1024**3
 """Bytes that scrypt may take: four times what geth asks for."""
 MOST_WORK: Final = 2**26
 """n x r x p of scrypt: half a minute."""
-CIPHER: Final = "aes-128-ctr"
-"""The only one that anybody writes; with another the key would come out wrong, without a word."""
 MOST_ROUNDS: Final = 50_000_000
 """Of PBKDF2: half a minute."""
 FORMS: Final = ("NFKC", "NFC", "NFD", "NFKD")
