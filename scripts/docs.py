@@ -14,7 +14,7 @@ import reached
 import sdkpage
 
 from poolhand.cli.reference import reference
-from poolhand.settings import market, matcher, pool, results, worker
+from poolhand.settings import market, matcher, pool, results, signer, worker
 from poolhand.settings.load import Option
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -31,6 +31,7 @@ def settings_page() -> str:
     """Return docs/settings.md."""
     programs = (
         ("worker", "poolhand worker start", worker.OPTIONS),
+        ("signer of a worker", "poolhand signer serve", signer.SIGNER_OPTIONS),
         ("pool", "poolhand pool serve", pool.OPTIONS),
         ("results service", "poolhand results serve", results.OPTIONS),
         ("market", "poolhand market serve", market.OPTIONS),

@@ -1,11 +1,14 @@
 """What operators may set, under the names they know."""
 
+from pathlib import Path
+
 import pytest
 
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc
 from poolhand.settings import pool, worker
 from poolhand.settings.load import BadSetting, load
+from poolhand.settings.signer import SIGNER_OPTIONS, signer_settings
 
 POOL = "0x" + "b3" * 20
 HUB = "0x" + "5f" * 20
@@ -32,6 +35,28 @@ def test_a_worker_reads_the_names_of_iexecs_worker():
     assert settings.chain.gas_price_multiplier == 1.3
     assert settings.chain.gas_price_cap == 22 * 10**9
     assert "whatever" not in repr(settings)
+
+
+def test_a_worker_whose_signer_runs_apart_needs_no_wallet_and_takes_no_password():
+    apart = {"POOLHAND_SIGNER": "/run/poolhand/signer.sock", "IEXEC_WORKER_WALLET_PATH": ""}
+    settings = made(**apart, IEXEC_WORKER_WALLET_PASSWORD="")
+    assert (settings.signer, settings.wallet) == (Path("/run/poolhand/signer.sock"), None)
+    with pytest.raises(BadSetting, match=r"IEXEC_WORKER_WALLET_PASSWORD.*tell it to the signer"):
+        made(**apart)
+    file = {"POOLHAND_WALLET_PASSWORD_FILE": "/secret", "IEXEC_WORKER_WALLET_PASSWORD": ""}
+    with pytest.raises(BadSetting, match=r"POOLHAND_WALLET_PASSWORD_FILE"):
+        made(**apart, **file)
+
+
+def test_a_signer_takes_the_names_of_its_worker():
+    own = {"POOLHAND_SIGNER": "/run/s", "POOLHAND_SIGNER_PEER": "10001"}
+    values = {**ENVIRON, **own, "IEXEC_CORE_URL": "https://pool.example"}
+    found = signer_settings(load(SIGNER_OPTIONS, {}, values))
+    assert (found.socket, found.peer) == (Path("/run/s"), 10001)
+    assert (found.pool_url, found.pool) == ("https://pool.example", Address.parse(POOL))
+    assert found.wallet == Path("/keys/w.json")
+    with pytest.raises(BadSetting, match="POOLHAND_SIGNER_PEER"):
+        load(SIGNER_OPTIONS, {}, {**values, "POOLHAND_SIGNER_PEER": ""})
 
 
 @pytest.mark.parametrize("cpus", [0, 1])

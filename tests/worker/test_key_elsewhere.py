@@ -34,6 +34,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is read is
 class StartedWorker:
     """A worker as it is typed, which waits for its chain, with its signer."""
 
+    apart = None
+    """The signer, where it was started by itself."""
+
     def __init__(self, folder, way):
         self.folder, self.base = folder, folder / "workers" / "worker"
         stored = import_wallet(folder / "keys", KEY, PASSWORD, cost=1024)
@@ -43,12 +46,17 @@ class StartedWorker:
         journal.close()
         words = [
             *("worker", "start", "--pool-address", CONTRACT, "--hub", CONTRACT, "--rpc", NOWHERE),
-            *("--base-dir", str(folder / "workers"), "--wallet", str(stored.path), "--log-json"),
-            *("--locks", str(folder / "locks"), "--status-port", "0", "--disk", "watch"),
+            *("--base-dir", str(folder / "workers"), "--log-json", "--status-port", "0"),
+            *("--locks", str(folder / "locks"), "--disk", "watch"),
         ]
+        if way != "apart":
+            words += ["--wallet", str(stored.path)]
         environment = {**os.environ, "HOME": str(folder)}
         if way == "flag":
             words += ["--wallet-password", PASSWORD]
+        elif way == "apart":
+            words += ["--signer", str(folder / "line")]
+            self._start_signer(folder, stored.path)
         elif way == "environment":
             environment["IEXEC_WORKER_WALLET_PASSWORD"] = PASSWORD
         else:
@@ -69,6 +77,21 @@ class StartedWorker:
                 return
         raise AssertionError("".join(self.told))
 
+    def _start_signer(self, folder, keystore):
+        self.apart = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "poolhand", "signer", "serve", "--wallet", str(keystore)),
+                *("--socket", str(folder / "line"), "--peer", str(os.geteuid())),
+                *("--pool-address", CONTRACT, "--hub", CONTRACT, "--rpc", NOWHERE, "--json"),
+            ],
+            env={**os.environ, "HOME": str(folder), "IEXEC_WORKER_WALLET_PASSWORD": PASSWORD},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self.apart.stdout.readline(), "it waits at its socket"
+        self.apart.stdout.close()
+
     @property
     def pid(self):
         return self.program.pid
@@ -76,6 +99,8 @@ class StartedWorker:
     @property
     def signer(self):
         """The signer's process, as the worker's log names it."""
+        if self.apart is not None:
+            return self.apart.pid
         (told,) = [each for each in map(json.loads, self.told) if each["event"] == "signer_started"]
         return told["pid"]
 
@@ -91,6 +116,8 @@ def started(tmp_path, request):
     made.program.kill()
     made.program.wait()
     made.program.stderr.close()
+    if made.apart is not None:
+        assert made.apart.wait(timeout=30) == 0, "it ends with its worker"
 
 
 def memory_of(pid):
@@ -118,7 +145,7 @@ def words_of(pid):
     return [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")]
 
 
-@pytest.mark.parametrize("started", ["environment", "flag", "file"], indirect=True)
+@pytest.mark.parametrize("started", ["environment", "flag", "file", "apart"], indirect=True)
 def test_the_worker_has_neither_key_nor_password_and_its_signer_has_the_key(started):
     assert secrets_in(words_of(started.pid)) == set()
     assert secrets_in(memory_of(started.pid)) == set()

@@ -1,4 +1,4 @@
-"""A password that a worker is told by environment or command line leaves both before it works.
+"""A password that a worker or signer is told by environment or command line leaves both at once.
 
 Whatever a process was started with can be read from it for as long as it lives. So the program
 replaces itself (``exec``) by one that was told nothing, and hands the password on in a pipe, from
@@ -18,16 +18,16 @@ PIPE: Final = "POOLHAND_PASSWORD_PIPE"
 """Names the descriptor, in the environment of the program that replaces this one."""
 HIDDEN: Final = "(in the pipe)"
 """Stands where the password was, so that each origin counts as much as before."""
-VERB: Final = ("worker", "start")
+VERBS: Final = (("worker", "start"), ("signer", "serve"))
 MOST: Final = 4096
 """Bytes of a password that fit a pipe everywhere."""
 
 
 def hide_password() -> None:
-    """Replace this program, where it is a worker that was told its password; else do nothing."""
+    """Replace this program, where it is a worker or signer that was told its password."""
     typed = sys.argv[1:]
-    if tuple(typed[:2]) != VERB or sys.orig_argv[-len(typed) :] != typed:
-        return  # no worker, or one that was not started by what was typed
+    if tuple(typed[:2]) not in VERBS or sys.orig_argv[-len(typed) :] != typed:
+        return  # neither, or one that was not started by what was typed
     password, words, environ = without_password(sys.orig_argv[1:], os.environ)
     raw = password.encode("utf-8", "surrogateescape")
     if not raw or len(raw) > MOST:

@@ -46,11 +46,29 @@ def _serve(line: SignerLine) -> int:
     asked = line.receive()
     if not isinstance(asked, UnlockWallet):
         return MISUSED
+    wallet = opened(asked)
+    if isinstance(wallet, NotSigned):
+        line.send(wallet)
+        return wallet.exit_code
+    work(line, wallet, asked)
+    return 0
+
+
+def opened(asked: UnlockWallet) -> Wallet | NotSigned:
+    """Have a child open the wallet; returns why it did not where it did not."""
     told = _apart(lambda: _open(asked))
     if "key" not in told:
-        line.send(NotSigned(told["code"], told["message"], told["exit"]))
-        return int(told["exit"])
-    wallet = Wallet.parse(told.pop("key"))
+        return NotSigned(told["code"], told["message"], told["exit"])
+    return Wallet.parse(told.pop("key"))
+
+
+def work(line: SignerLine, wallet: Wallet, asked: UnlockWallet) -> None:
+    """Give up all that signing needs not, and sign until the other end is closed.
+
+    Raises:
+        Malformed: The other end does not keep to the form.
+        OSError: The line is broken.
+    """
     _drop_streams()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its program, which may still owe
@@ -58,7 +76,6 @@ def _serve(line: SignerLine) -> int:
     _warm_up(wallet)
     line.send(WalletOpened(wallet.address, confine()))
     service.serve(line)
-    return 0
 
 
 def _open(asked: UnlockWallet) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from poolhand.settings.wallets import password_file
 
 if TYPE_CHECKING:
     from poolhand.keys.own_signer import OwnSigner
+    from poolhand.settings.signer import SignerSettings
     from poolhand.settings.worker import WorkerSettings
+    from poolhand.wire.signer_api import UnlockWallet
 
 
 class PasswordInSettings(Refused):
@@ -47,16 +49,35 @@ def start_signer(
         Abort: Ctrl-C at its question.
     """
     from poolhand.keys.own_signer import OwnSigner, SignerRefused
+
+    if found["wallet-password"] and found.rank("wallet-password") is Rank.FILE:
+        raise PasswordInSettings(found.origin("wallet-password"))
+    asked = unlocking(found, settings)
+    is_told = asked.password or asked.password_pipe is not None or asked.password_file
+    handed = _handed_on()
+    try:
+        return OwnSigner.start(asked, handed, meanwhile if is_told else _nothing)
+    except SignerRefused as fault:
+        if fault.exit_code == INTERRUPTED:
+            raise typer.Abort from None
+        raise
+    except KeyboardInterrupt:  # it reached both; that of the signer has put the terminal right
+        raise typer.Abort from None
+    finally:
+        for each in handed:
+            os.close(each)
+
+
+def unlocking(found: Settings, settings: WorkerSettings | SignerSettings) -> UnlockWallet:
+    """Return which wallet a signer opens, how it finds the password, and what it may sign."""
     from poolhand.wire.handshake import normal_url
     from poolhand.wire.signer_api import UnlockWallet
 
     file = password_file(found, "wallet-password")
     text = "" if file else str(found["wallet-password"])
-    if text and found.rank("wallet-password") is Rank.FILE:
-        raise PasswordInSettings(found.origin("wallet-password"))
     pipe = password_pipe(text, os.environ)
     chain = settings.chain
-    asked = UnlockWallet(
+    return UnlockWallet(
         wallet=str(settings.wallet),
         password=text if text and pipe is None else None,
         password_pipe=pipe,
@@ -69,18 +90,6 @@ def start_signer(
         most_deposit=settings.most_deposit,
         chain_id=chain.chain_id,
     )
-    handed = _handed_on()
-    try:
-        return OwnSigner.start(asked, handed, meanwhile if text or file else _nothing)
-    except SignerRefused as fault:
-        if fault.exit_code == INTERRUPTED:
-            raise typer.Abort from None
-        raise
-    except KeyboardInterrupt:  # it reached both; that of the signer has put the terminal right
-        raise typer.Abort from None
-    finally:
-        for each in handed:
-            os.close(each)
 
 
 def _nothing() -> None:

@@ -35,6 +35,7 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
     import structlog
 
     from poolhand.cli.signing import start_signer
+    from poolhand.keys.signer_socket import connect_signer
     from poolhand.observe.processors import usable_cpus
 
     settings = worker_settings(found, os.environ, usable_cpus())
@@ -42,7 +43,14 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
         structlog.get_logger().warning(
             "setting_without_effect", name=name, cause="no TEE tasks yet"
         )
-    return _work(settings, start_signer(found, settings, _load), ready)
+    if settings.signer is None:
+        return _work(settings, start_signer(found, settings, _load), ready)
+    return _work(settings, connect_signer(settings.signer), ready)
+
+
+def _with_wallet(found: Settings) -> Settings:
+    """Find the wallet's file, unless a signer apart has it."""
+    return found if found["signer"] else with_wallet_file(found)
 
 
 def _load() -> None:
@@ -73,12 +81,13 @@ add_program(
     --pool-address 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd
 
     The wallet's key is in a process of its own, the signer, which this one starts: it signs logins,
-    uploads and the worker's own transactions, within --gas-price-cap and --most-deposit.
+    uploads and the worker's own transactions, within --gas-price-cap and --most-deposit. With
+    --signer it is one that runs apart (`poolhand signer serve`), and this program needs no wallet.
 
     Exit codes: 0 stopped, 2 a setting is wrong, 4 engine, chain or pool out of reach, or the signer
     has ended.
     """,
-    with_wallet_file,
+    _with_wallet,
 )
 
 

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Self, TypeVar
+from pathlib import Path
+from typing import Final, Protocol, Self, TypeVar
 
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import EndsProgram, Malformed, PeerFault, Refused, Unavailable
@@ -79,22 +80,78 @@ class SignerMisspoke(EndsProgram, PeerFault):
         super().__init__("this program's signer answered what was not asked: install it anew")
 
 
+class FarEnd(Protocol):
+    """Who is at the other end of the line."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None where this program cannot see that."""
+
+    def stop(self) -> None:
+        """End what is silent, as far as it is in our hands."""
+
+    def ended(self) -> str:
+        """Wait for its end, the line being closed; returns how it ended."""
+
+
+class ChildEnd:
+    """A signer that this program has started."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """The signer's process."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Kill it."""
+        self._process.kill()
+
+    def ended(self) -> str:
+        """Wait for its end; what does not end is killed."""
+        try:
+            code = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        return f"(process {self.pid}) has ended {how}"
+
+
+class ApartEnd:
+    """A signer that somebody else has started, at a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def pid(self) -> None:
+        """Nothing: it is in another container, or another user's."""
+
+    def stop(self) -> None:
+        """Leave it: it ends by itself once the line is closed."""
+
+    def ended(self) -> str:
+        """Tell that it has ended."""
+        return f"(which was at {self._path}) has closed the line"
+
+
 class OwnSigner:
-    """A signer of this program's own; implements ``ports.signer.WalletKey``.
+    """A signer that serves this program alone; implements ``ports.signer.WalletKey``.
 
     It is asked by one thread alone, that of the event loop: between two requests the signer says
     nothing, so whatever comes then is its end.
 
     Args:
-        process: The signer.
+        end: The signer.
         line: To it.
         opened: What it said once the wallet was open.
     """
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], line: SignerLine, opened: WalletOpened
-    ) -> None:
-        self._process, self._line, self._opened = process, line, opened
+    def __init__(self, end: FarEnd, line: SignerLine, opened: WalletOpened) -> None:
+        self._end, self._line, self._opened = end, line, opened
         line.wait_at_most(ANSWER_SECONDS)
 
     @classmethod
@@ -122,17 +179,26 @@ class OwnSigner:
                 pass_fds=(theirs.fileno(), *descriptors),
                 env={name: os.environ[name] for name in _KEPT if name in os.environ},
             )
-        line = SignerLine(ours)
+        line, end = SignerLine(ours), ChildEnd(process)
         try:
             with suppress(OSError):  # it has ended: the answer that is missing tells
                 line.send(asked)
             meanwhile()
-            opened = _expected(WalletOpened, _answer(process, line))
+            return cls.greeted(end, line)
         except BaseException:
             line.close()
-            _ended(process)
+            end.ended()
             raise
-        return cls(process, line, opened)
+
+    @classmethod
+    def greeted(cls, end: FarEnd, line: SignerLine) -> Self:
+        """Wait until a signer has opened the wallet.
+
+        Raises:
+            SignerRefused: The wallet was not opened: it says why.
+            SignerGone: The signer ended before.
+        """
+        return cls(end, line, _expected(WalletOpened, _answer(end, line)))
 
     @property
     def address(self) -> Address:
@@ -140,9 +206,9 @@ class OwnSigner:
         return self._opened.address
 
     @property
-    def pid(self) -> int:
-        """The signer's process."""
-        return self._process.pid
+    def pid(self) -> int | None:
+        """The signer's process; None where it runs apart."""
+        return self._end.pid
 
     @property
     def bounds(self) -> tuple[str, ...]:
@@ -202,36 +268,36 @@ class OwnSigner:
             await gone.wait()
         finally:
             loop.remove_reader(self._line.fileno())
-        raise SignerGone(_how(self._process))
+        raise SignerGone(self._end.ended())
 
     def close(self) -> None:
         """End the signer."""
         self._line.close()
-        _ended(self._process)
+        self._end.ended()
 
     def __repr__(self) -> str:
-        return f"OwnSigner({self.address}, process {self.pid})"
+        return f"OwnSigner({self.address})"
 
     def _ask(self, kind: type[Answer], asked: SignerMessage) -> Answer:
         try:
             self._line.send(asked)
         except OSError:
-            raise SignerGone(_how(self._process)) from None
-        return _expected(kind, _answer(self._process, self._line))
+            raise SignerGone(self._end.ended()) from None
+        return _expected(kind, _answer(self._end, self._line))
 
 
-def _answer(process: subprocess.Popen[bytes], line: SignerLine) -> SignerMessage:
+def _answer(end: FarEnd, line: SignerLine) -> SignerMessage:
     try:
         answer = line.receive()
     except TimeoutError:
-        process.kill()
+        end.stop()
         raise SignerGone(f"gave no answer for {ANSWER_SECONDS:.0f} s") from None
     except OSError:
-        raise SignerGone(_how(process)) from None
+        raise SignerGone(end.ended()) from None
     except Malformed:
         raise SignerMisspoke from None
     if answer is None:
-        raise SignerGone(_how(process))
+        raise SignerGone(end.ended())
     return answer
 
 
@@ -241,19 +307,3 @@ def _expected(kind: type[Answer], answer: SignerMessage) -> Answer:
     if not isinstance(answer, kind):
         raise SignerMisspoke
     return answer
-
-
-def _how(process: subprocess.Popen[bytes]) -> str:
-    """Say how the signer has ended, whose line is closed."""
-    code = _ended(process)
-    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    return f"(process {process.pid}) has ended {how}"
-
-
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a signer whose line is closed; what does not end is killed."""
-    try:
-        return process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()

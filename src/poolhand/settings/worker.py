@@ -45,7 +45,8 @@ class WorkerSettings:
         pool_url: Where its scheduler is reached.
         name: Part of folder and container names.
         base: Folder of journal and task files.
-        wallet, password: Keystore file and its password.
+        wallet, password: Keystore file and its password; no wallet where the signer runs apart.
+        signer: Unix socket of a signer that runs apart; None: the worker starts its own.
         cpus: Tasks computed at once (one CPU each).
         gpu: Whether the pool is told of a GPU: then one task at a time; apps are given none.
         memory: For one container (bytes).
@@ -79,7 +80,8 @@ class WorkerSettings:
     pool_url: str
     name: str
     base: Path
-    wallet: Path
+    wallet: Path | None
+    signer: Path | None
     password: str = field(repr=False)
     cpus: int
     gpu: bool
@@ -152,6 +154,11 @@ def _no_sgx(text: str) -> str:
     return "NONE"
 
 
+SIGNER_SOCKET: Final = Option(
+    "signer", "POOLHAND_SIGNER", str, "",
+    "Unix socket of a signer that runs apart, in another container or as another user, and has the "
+    "wallet; empty: the worker starts its own",
+)  # fmt: skip
 TEE_VARIABLES: Final = (
     "IEXEC_WORKER_TEE_COMPUTE_MAX_HEAP_SIZE_GB",
     "IEXEC_WORKER_DOCKER_NETWORK_NAME",
@@ -178,6 +185,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("base-dir", "IEXEC_WORKER_BASE_DIR", Path, "~/.poolhand/workers",
            "folder of journal and task files; it must survive a restart"),
     *wallet_options("of the worker", "IEXEC_WORKER_WALLET_PATH", "IEXEC_WORKER_WALLET_PASSWORD"),
+    SIGNER_SOCKET,
     Option("cpus", "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT", _count, "",
            "tasks computed at once, a CPU each; empty: all CPUs but one"),
     Option("oversubscribe", "POOLHAND_OVERSUBSCRIBE", flag, "false",
@@ -262,13 +270,15 @@ def worker_settings(
             f"{usual_slots(machine_cpus)} (--oversubscribe lets tasks share CPUs)"
         )
     name: str = found["name"]
+    signer = _signer(found)
     return WorkerSettings(
         chain=chain_settings(found),
         pool=found["pool-address"],
         pool_url=found["core-url"],
         name=name,
         base=at_home(found["base-dir"]) / name,
-        wallet=wallet_path(found),
+        wallet=None if signer else wallet_path(found),
+        signer=signer,
         password=found["wallet-password"],
         cpus=1 if found["gpu"] else slots,
         gpu=found["gpu"],
@@ -299,6 +309,19 @@ def worker_settings(
         locks=found["locks"],
         most_deposit=found["most-deposit"],
     )
+
+
+def _signer(found: Settings) -> Path | None:
+    """Return the socket of a signer apart; raises BadSetting where the password is told here."""
+    if not found["signer"]:
+        return None
+    for key in ("wallet-password", "password-file"):
+        if found[key]:
+            raise BadSetting(
+                f"the wallet's password is told ({found.origin(key)}) to a worker whose signer "
+                "runs apart: tell it to the signer, and take it away here"
+            )
+    return at_home(found["signer"])
 
 
 def _logins(environ: Mapping[str, str]) -> tuple[RegistryLogin, ...]:

@@ -108,6 +108,7 @@ async def run(
     """
     guard_recursion()
     if signer is None:
+        assert settings.wallet is not None
         told = settings.wallet, DEFAULT_KEYSTORE, settings.password
         wallet = await asyncio.to_thread(open_wallet, *told)
         await _find_world(settings, wallet, lambda _facts: None, ready, parts)

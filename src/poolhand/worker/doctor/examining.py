@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 class NotLooked(PoolhandError):
-    """A check needs what another check found wanting."""
+    """A check needs what another check found wanting, or what cannot be seen from here."""
 
-    def __init__(self, needs: Check) -> None:
-        super().__init__(f"not looked at: mend '{needs}' first")
+    def __init__(self, needs: Check, why: str = "") -> None:
+        super().__init__("not looked at: " + (why or f"mend '{needs}' first"))
 
 
 class SharedLook(Generic[T]):

@@ -96,7 +96,7 @@ async def tell_at_start(worker: WorkerSettings, chain: Chain, wallet: Address) -
         return chain
 
     def stored() -> StoredWallet:
-        return StoredWallet(wallet, worker.wallet)
+        return StoredWallet(wallet, worker.wallet or worker.base)  # no check looks at the file
 
     async with _looks(settings, stored, lambda: True, connected, lambda _id, _who: "") as looks:
         told = await Doctor(settings, looks, SystemClock()).examine(AT_A_START)
