@@ -151,7 +151,8 @@ class FakeEngine:
 
     async def _inspect(self, request):
         box = self._box(request)
-        return web.json_response({key: box[key] for key in ("Id", "Config", "State")})
+        told = {key: box[key] for key in ("Id", "Config", "State")}
+        return web.json_response(told | {"Mounts": box.get("Mounts", [])})
 
     async def _archive(self, request):
         self._box(request)

@@ -32,6 +32,7 @@ from poolhand.containers.engine import (
 )
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved
 from poolhand.containers.folders import exceeds
+from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
@@ -72,8 +73,10 @@ class DockerRuntime:
         seccomp: str,
         now: Callable[[], float],
         disks: TaskDisks,
+        inside: str | None,
     ) -> None:
         self._docker, self._url = docker, url
+        self._outside = OutsidePaths(docker, inside)
         self._seccomp, self._now, self._disks = seccomp, now, disks
         self._puller = puller
         self._images: dict[str, SandboxTerms] = {}
@@ -92,6 +95,7 @@ class DockerRuntime:
         now: Callable[[], float] = time.time,
         absent_ok: bool = False,
         disks: TaskDisks = WATCHED,
+        inside: str | None = None,
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -103,6 +107,7 @@ class DockerRuntime:
             now: Seconds since 1970.
             absent_ok: Whether it may be away now, and come back.
             disks: What apps write to.
+            inside: The container in which this process runs, see ``own_container``.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -111,7 +116,7 @@ class DockerRuntime:
         with answering(where):
             docker = connect(where)
         puller = Puller(docker, where, login_of, may_ask)
-        runtime = cls(docker, where, puller, seccomp, now, disks)
+        runtime = cls(docker, where, puller, seccomp, now, disks, inside)
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -238,7 +243,8 @@ class DockerRuntime:
 
     async def _create(self, spec: ContainerSpec) -> str | None:
         """Create the container; None when the name is taken."""
-        config = container_config(spec, await self._terms(spec), self._seccomp)
+        seen = await self._outside.seen(spec)
+        config = container_config(seen, await self._terms(spec), self._seccomp)
         try:
             container = await self._docker.containers.create(config, name=spec.name)
         except DockerError as fault:

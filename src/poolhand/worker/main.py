@@ -19,6 +19,7 @@ from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
+from poolhand.containers.host_paths import own_container
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.messages import Nonce
@@ -146,6 +147,7 @@ async def _find_world(
                 absent_ok=True,
                 may_ask=AllowedPlaces.of(settings).may_ask,
                 disks=disks,
+                inside=own_container(),
             )
         )
         retry = _retry(journal)
