@@ -64,20 +64,24 @@ def python_layer(cache: Path) -> Layer:
     note = kept.with_suffix(".json")
     try:
         members = json.loads(note.read_text(encoding="utf-8"))
-        if kept.stat().st_size == members["size"]:
+        whole = kept.stat().st_size == members["size"]
+        if whole and _facts(map(Path, members.pop("libraries"))) == members.pop("facts"):
             return Layer(**{**members, "path": kept})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        made = _make(Path(folder))
+        libraries, made = _make(Path(folder))
         made.path.replace(kept)
+        names = sorted(map(str, libraries))
+        told = {**asdict(made), "path": kept.name, "libraries": names, "facts": _facts(libraries)}
         draft = Path(folder) / "note"
-        draft.write_text(json.dumps({**asdict(made), "path": kept.name}), encoding="utf-8")
+        draft.write_text(json.dumps(told), encoding="utf-8")
         draft.replace(note)
     return Layer(kept, made.digest, made.diff_id, made.size)
 
 
-def _make(folder: Path) -> Layer:
+def _make(folder: Path) -> tuple[frozenset[Path], Layer]:
+    """Write the layer; returns the shared libraries of this machine that are in it, too."""
     interpreter = Path(sys.executable).resolve()
     staged = folder / VERSION
     _stage(Path(sysconfig.get_path("stdlib")), staged)
@@ -96,7 +100,8 @@ def _make(folder: Path) -> Layer:
         "/iexec_in": LayerPlace(),
         "/iexec_out": LayerPlace(0o1777),
     }
-    return write_layer(folder / "layer.tar.gz", entries)
+    made = write_layer(folder / "layer.tar.gz", entries)
+    return frozenset(each.path for each in libraries.values()), made
 
 
 def _stage(library: Path, into: Path) -> None:
@@ -129,7 +134,7 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _libraries(programs: Iterable[Path]) -> dict[str, Entry]:
+def _libraries(programs: Iterable[Path]) -> dict[str, Copied]:
     """Return the shared libraries that ELF files need, all beside libc, and the loader.
 
     The loader looks there for sure, wherever this machine keeps them.
@@ -154,3 +159,9 @@ def _fingerprint() -> str:
     facts = program.stat()
     told = (RECIPE, sys.version, str(program), facts.st_size, facts.st_mtime_ns)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def _facts(libraries: Iterable[Path]) -> str:
+    """Tell these files from what an update of this machine makes of them."""
+    told = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in libraries]
+    return hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
