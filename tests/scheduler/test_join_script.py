@@ -126,6 +126,8 @@ def test_it_installs_hands_over_does_so_again_and_leaves_nothing(visitor, shell)
     assert visitor.made.manifest.wheel.sha256 in plan
     assert visitor.made.manifest.requirements.sha256 in plan
     assert "installing" in work
+    assert list(visitor.home.glob(".local/share/poolhand/version-*/env/bin/python"))
+    assert not list(visitor.home.glob(".local/share/poolhand/version-*/env/bin/pip*"))
     code, told = visitor.run(shell, "--yes")
     assert (code, "is installed already" in told, "downloading" in told) == (0, True, False)
     assert visitor.handed.read_text().splitlines() == [

@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from poolhand import __version__
 from poolhand.cli.exits import EXITS, INTERRUPTED, USAGE
+from poolhand.cli.extras import extras_named
 from poolhand.cli.faults import tell, tell_bug
 from poolhand.cli.hiding import hide_password
 from poolhand.cli.masking import without_secrets
@@ -140,9 +141,10 @@ def run(arguments: Sequence[str], opener: Opener | None = None) -> int:
     as_json = "--json" in arguments
     try:
         _check(arguments)
-        code = typer.main.get_command(app).main(
-            list(arguments), prog_name="poolhand", standalone_mode=False, obj=opener
-        )
+        with extras_named():
+            code = typer.main.get_command(app).main(
+                list(arguments), prog_name="poolhand", standalone_mode=False, obj=opener
+            )
     except TyperException as fault:
         words = usage_message(fault, fault.format_message() or "a verb is missing")
         message = without_secrets(words, arguments)

@@ -14,7 +14,6 @@ from poolhand.observe.private import create_private
 from poolhand.ports.journal import Journal
 from poolhand.store.errors import JournalCorrupt
 from poolhand.store.file import FileJournal
-from poolhand.store.sql import SqlJournal
 
 _SQLITE: Final = b"SQLite format 3\0"
 """How every database of SQLite begins."""
@@ -65,4 +64,6 @@ def _copied(path: Path, copy: Path) -> Journal:
     beside = path.with_name(path.name + "-wal")  # what was committed last
     if beside.is_file():
         shutil.copyfile(beside, copy.with_name(copy.name + "-wal"))
+    from poolhand.store.sql import SqlJournal  # noqa: PLC0415 - a worker has no SQLAlchemy
+
     return SqlJournal(f"sqlite:///{copy}")

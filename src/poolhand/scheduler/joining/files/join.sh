@@ -101,6 +101,8 @@ install() {
         (cd "$new/files" && PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
             "$new/env/bin/python" -m pip install -q --require-hashes -r requirements.txt) ||
             fail "pip did not install the packages; its own words are above. No internet but the pool? Give pip an index it can reach (pip config), and run this again"
+        # pip has done its work here: it is a seventh of the room, and no worker calls it
+        "$new/env/bin/python" -m pip uninstall -q -y pip setuptools 2>/dev/null || :
         : >"$new/installed"
     fi
     rm -f "$place/current.new"
