@@ -17,6 +17,7 @@ class Measurement:
 
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "start": Measurement("what a command line costs before it does anything"),
+    "join": Measurement("what a computer installs that joins a pool"),
     "placement": Measurement("choosing workers for tasks"),
     "pages": Measurement("the market's pages: a long book, and a thousand that are open"),
     "transitions": Measurement("replicates that move, durably, under simulated workers"),
@@ -46,7 +47,8 @@ class Figure:
         of: Name of the measurement that finds it.
         goal: ``< 5`` or ``>= 2000``; empty where a figure only stands beside another.
         first: What was measured on 2026-11-28, before issue 10 (idle: at 4,000; placement: at 1,000
-            workers; the bag: with 4 workers; memory: after 250 tasks); ``none`` where it could not.
+            workers; the bag: with 4 workers; memory: after 250 tasks); ``none`` where it could not;
+            of joining, on 2026-11-29.
         unit: Of both.
     """
 
@@ -126,6 +128,9 @@ FIGURES: Final = (
     Figure("  more of the buyer's processor", "buying.more_cpu_ms", "buying", unit="ms"),
     Figure("import of the command line", "start.import_s", "start", "< 0.15", "0.24", "s"),
     Figure("`poolhand wallet list`", "start.list_s", "start", "< 0.4", "1.0", "s"),
+    Figure("joining a pool: the worker's environment", "join.env_mb", "join", "< 120", "179", "MB"),
+    Figure("  installed by its script, packages cached", "join.install_s", "join",
+           "< 60", "none", "s"),
     Figure("lost worker replaced, p50", "lost_worker_replaced_s.p50", "lost", "< 30", "17", "s"),
     Figure("container overhead", "container_overhead_ms", "containers", "< 50", "", "ms"),
 )  # fmt: skip
