@@ -52,6 +52,5 @@ def test_a_fresh_computer_joins_computes_is_paid_and_leaves(network, tmp_path):
     finally:
         gone = network.cli(*words, "--uninstall", "--json", **at_home)
     assert gone.code == 0, gone
-    left = {each.name for each in (home / ".poolhand").iterdir()}
-    assert not left & {"joined", "workers"}
+    assert not (home / ".poolhand").exists()
     assert [each.address for each in list_wallets(home / ".ethereum/keystore")] == [wallet]

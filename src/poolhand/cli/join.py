@@ -85,7 +85,7 @@ async def join(
     manifest, terms = await _asked(command, url, stake, yes=yes)
     folder = _folder(manifest)
     if uninstall:
-        return _uninstalled(manifest, folder)
+        return _uninstalled(command, manifest, folder)
     command.farewell = f"nothing is lost: `poolhand join {url}` goes on"
     there = _on_chain(command, manifest, folder)
     async with there.requester() as requester:
@@ -214,16 +214,19 @@ def _wallet_wish(command: CommandRun, key_file: str, words_file: str, *, yes: bo
     return WalletWish(str(command.found["wallet"]), key_file, words_file, asks)
 
 
-def _uninstalled(manifest: JoinManifest, folder: JoinFolder) -> Answer:
+def _uninstalled(command: CommandRun, manifest: JoinManifest, folder: JoinFolder) -> Answer:
     """Stop a worker once it holds nothing any more, and take it away."""
     from poolhand.cli.join_world import running
     from poolhand.cli.stopping import drain
+    from poolhand.keys.lock import forget_lock
 
     page = running(folder)
     if page is not None:
         drain(page, as_json=False)
     _launcher(folder).remove()
     wallet = folder.wallet()
+    if wallet is not None:
+        forget_lock(Path(command.found["locks"]), wallet)
     folder.remove()
     told = {"pool": manifest.url, "wallet": None if wallet is None else str(wallet)}
     stays = f"; wallet {wallet} and its stake stay: `poolhand account withdraw`" if wallet else ""

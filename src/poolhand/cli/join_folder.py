@@ -145,7 +145,7 @@ class JoinFolder:
             self.settle_wallet(Path(told["wallet"]).parent)
         for folder in (self.worker, self.path):
             shutil.rmtree(folder, ignore_errors=True)
-        for parent in (self.workers, self.path.parent):
+        for parent in (self.workers, self.path.parent, self.workers.parent):
             with suppress(OSError):
                 parent.rmdir()
 

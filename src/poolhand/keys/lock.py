@@ -10,6 +10,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,14 @@ class WalletLock:
         Raises:
             WalletInUse: Somebody holds it; the message names the process id.
         """
+        handle = self._locked()
+        while not _lies_at(handle, self._path):  # it was removed before we had it
+            os.close(handle)
+            handle = self._locked()
+        self._handle = handle
+        self._write()
+
+    def _locked(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -55,8 +64,7 @@ class WalletLock:
             told = os.pread(handle, _LONGEST, 0).decode(errors="replace").split("\n")
             os.close(handle)
             raise _in_use(self._address, told) from None
-        self._handle = handle
-        self._write()
+        return handle
 
     def take_orders(self, url: str, token: str) -> None:
         """Tell those who may read the lock where orders for the wallet are taken.
@@ -74,10 +82,21 @@ class WalletLock:
         os.pwrite(self._handle, "\n".join(lines).encode(), 0)
 
     def release(self) -> None:
-        """Let go; repeatable. The file stays, for removing it would race."""
+        """Let go; repeatable. The file stays, for the next program."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def remove(self) -> None:
+        """Let go, and take away the file, and the folder when it is empty.
+
+        The file goes while it is held: whoever opened it before finds it gone (``acquire``).
+        """
+        if self._handle is not None:
+            self._path.unlink(missing_ok=True)
+            self.release()
+            with suppress(OSError):  # others lock their wallets there
+                self._path.parent.rmdir()
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -90,6 +109,26 @@ class WalletLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _lies_at(handle: int, path: Path) -> bool:
+    """Whether an open file is the one that has this name now."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), path.stat())
+    return False
+
+
+def forget_lock(folder: Path, address: Address) -> None:
+    """Take away what locking a wallet has left; nothing happens while a program holds it.
+
+    Args:
+        folder: Where lock files live.
+        address: The wallet.
+    """
+    lock = WalletLock(folder, address)
+    with suppress(WalletInUse):
+        lock.acquire()
+        lock.remove()
 
 
 def held_by(folder: Path, address: Address) -> WalletInUse | None:
