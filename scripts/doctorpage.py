@@ -113,6 +113,8 @@ def mistakes() -> Mapping[str, Mistake]:
         "node-behind": ("a node that is still catching up", network.judge_node(
             BlockNumber(100), UnixSeconds(NOW - 7_200), NOW, 42161)),
         "wrong-pool": ("the address of another pool", network.judge_pool(POOL, stranger, claims)),
+        "not-invited": ("a pool that lets in only whom it names", network.judge_pool(
+            POOL, claims, claims, by_invitation=True)),
         "clock-off": ("the clock is an hour off", network.judge_clock(
             UnixSeconds(NOW + 3_600), NOW, NOW)),
         "no-gas": ("no coin for gas", wallet.judge_gas(

@@ -252,6 +252,9 @@ def test_nothing_is_deposited_without_a_yes(newcomer, own):
     with pytest.raises(Refused, match="you need to deposit 6 RLC"):
         newcomer.joined(own, yes=False)
     assert newcomer.staked == 0
+    newcomer.config = newcomer.config.model_copy(update={"by_invitation": True})
+    with pytest.raises(Refused, match="only workers whom its owner has named; you need to deposit"):
+        newcomer.joined(own, yes=False)
 
 
 def test_a_wrong_password_leaves_nothing_behind(newcomer, own):

@@ -78,6 +78,14 @@ def test_a_pool_is_the_right_one_by_all_that_is_known_and_not_by_plain_http():
     assert judge_pool("http://pool.example", MINE, MINE).outcome is WARN
 
 
+@pytest.mark.mistake("not-invited")
+def test_a_pool_that_lets_in_only_whom_it_names_says_whom_to_ask():
+    found = judge_pool(URL, MINE, MINE, by_invitation=True)
+    assert found.outcome is WARN
+    assert str(MINE.owner) in found.fix
+    assert judge_pool(URL, MINE, replace(MINE, chain_id=5), by_invitation=True).outcome is FAIL
+
+
 @pytest.mark.mistake("no-internet")
 def test_a_registry_that_is_out_of_reach_is_told():
     assert judge_registry("docker.io", "").outcome is PASS

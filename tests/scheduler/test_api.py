@@ -57,6 +57,7 @@ async def test_config_tells_chain_hub_and_pool(office):
         "prices": {"0": 10**9},
         "highest_trust": 0,
         "by_signature": {"fee": 0, "most_params": 1024},
+        "by_invitation": False,
     }
 
 

@@ -100,6 +100,9 @@ def test_a_page_tells_what_it_brought_others_and_escapes_whatever_it_is_told():
     assert "up to 0.00075 of the chain" in page
     assert "<td>4 RLC</td><td>1.2 RLC</td>" in page
     assert "<script>" not in page
+    assert "By invitation only" not in page
+    closed = config.model_copy(update={"by_invitation": True})
+    assert "By invitation only" in join_page(closed, summary, hostile)
 
 
 @pytest.mark.parametrize("member", ["url", "rpc", "version", "owner", "wheel", "script"])

@@ -17,6 +17,7 @@ from poolhand.cli.join_service import Launcher
 from poolhand.cli.join_wallet import WalletWish, get_wallet
 from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, Finding
+from poolhand.domain.doctor.network import ONLY_INVITED
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.input_url import is_near
 from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
@@ -236,6 +237,8 @@ class ThisComputer:
     async def deposit(self, amount: NanoRlc) -> None:
         """Ask, and turn RLC into stake."""
         what = f"you need to deposit {show_rlc(amount)} RLC, which tasks lock and give back"
+        if self._terms.config.by_invitation:
+            what = f"{ONLY_INVITED}; {what}"
         confirm(what, yes=self._terms.yes)
         async with self._spending() as requester:
             receipt = await requester.deposit(amount)

@@ -34,7 +34,8 @@ class PoolConfig(Told):
     """``GET /v1/config``: which pool answers, on which chain, and where its results are.
 
     ``prices`` are per task by category; ``highest_trust`` is 0 where none is known;
-    ``by_signature`` is null where purchases that are only signed are not sent.
+    ``by_signature`` is null where purchases that are only signed are not sent. ``by_invitation``:
+    only workers whom the owner has named are let in.
     """
 
     version: Sentence = "unknown"
@@ -47,6 +48,7 @@ class PoolConfig(Told):
     prices: Mapping[int, NanoRlc] = Field(default_factory=dict)
     highest_trust: int = 0
     by_signature: SendingTerms | None = None
+    by_invitation: bool = False
 
 
 class GasStanding(Told):

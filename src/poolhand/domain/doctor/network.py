@@ -20,6 +20,8 @@ from poolhand.domain.units import (
 STALL: Final = Seconds(120)
 """Time without a new block after which a chain counts as standing still: the slowest that iExec
 runs on has one every 5 s."""
+ONLY_INVITED: Final = "this pool lets in only workers whom its owner has named"
+ASK_OWNER: Final = "have its owner {} name your worker's wallet before you deposit anything"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -95,13 +97,16 @@ class PoolClaims:
     owner: Address | None = None
 
 
-def judge_pool(url: str, told: PoolClaims, wanted: PoolClaims) -> Finding:
-    """Judge whether the pool that answers is the one that is meant.
+def judge_pool(
+    url: str, told: PoolClaims, wanted: PoolClaims, *, by_invitation: bool = False
+) -> Finding:
+    """Judge whether the pool that answers is the one that is meant, and lets anybody in.
 
     Args:
         url: Where it answers.
         told: What it says that it is.
         wanted: What it must be, its owner as the chain has it.
+        by_invitation: Whether it lets in only workers whom its owner has named.
     """
     check = Check.POOL
     wrong = next(
@@ -133,6 +138,8 @@ def judge_pool(url: str, told: PoolClaims, wanted: PoolClaims) -> Finding:
             "way can read and change",
             "ask its owner for an https address; the owner's signature is asked for at the login",
         )
+    if by_invitation:
+        return warned(check, ONLY_INVITED, ASK_OWNER.format(told.owner))
     return passed(
         check,
         f"it answers for workerpool {told.workerpool}; its owner's signature is asked for at the "

@@ -39,6 +39,7 @@ def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: st
         prices=dict(settings.prices),
         highest_trust=settings.highest_trust,
         by_signature=_terms(settings),
+        by_invitation=bool(settings.allowed),
     )
 
 

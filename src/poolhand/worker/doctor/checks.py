@@ -230,7 +230,8 @@ class Doctor:
         told = (await self._greeting.own()).config
         says = network.PoolClaims(told.chain_id, told.hub, told.workerpool, told.owner)
         wanted = await self._wanted(says)
-        return network.judge_pool(self._settings.pool_url, says, wanted)
+        url, by_invitation = self._settings.pool_url, told.by_invitation
+        return network.judge_pool(url, says, wanted, by_invitation=by_invitation)
 
     async def _wanted(self, says: network.PoolClaims) -> network.PoolClaims:
         """Return which pool it must be, as far as settings and chain tell."""
