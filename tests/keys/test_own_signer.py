@@ -27,7 +27,7 @@ from poolhand.keys.signer_service import SignerService
 from poolhand.keys.wallet import Wallet
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SystemClock
-from poolhand.wire.signer_api import MAX_FRAME, NotSigned, SignTransaction, UnlockWallet, decode
+from poolhand.wire.signer_api import LINE, MAX_FRAME, NotSigned, SignTransaction, UnlockWallet
 
 KEY = "5a" * 31 + "3c"
 PASSWORD = "a password of nobody"
@@ -271,5 +271,5 @@ def test_numbers_out_of_range_are_no_request():
         rest = '"nonce":0,"data":"0x","gas":1,"max_fee":1,"priority_fee":null'
         body = f'{{"chain_id":1,"to":"0x{"11" * 20}",{rest},{member}}}'
         with pytest.raises(Malformed):
-            decode(f'["SignTransaction",{body}]'.encode())
+            LINE.decode(f'["SignTransaction",{body}]'.encode())
     assert SignTransaction(1, 0, POOL, Wei(0), b"", Gas(1), Wei(1), None).transaction.gas == 1

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import socket
-from typing import Final
 
 from poolhand.domain.errors import Malformed
-from poolhand.wire.signer_api import MAX_FRAME, SignerMessage, decode, encode
-
-_LENGTH: Final = 4
-"""Bytes in front of a message that tell how long it is."""
+from poolhand.wire.own_line import LENGTH
+from poolhand.wire.signer_api import LINE, SignerMessage
 
 
 class SignerLine:
@@ -28,8 +25,7 @@ class SignerLine:
 
     def send(self, message: SignerMessage) -> None:
         """Send a message; raises OSError where nobody is there, Malformed where it is too long."""
-        data = encode(message)
-        self._line.sendall(len(data).to_bytes(_LENGTH, "big") + data)
+        self._line.sendall(LINE.frame(message))
 
     def receive(self) -> SignerMessage | None:
         """Wait for a message; None once the other end is closed.
@@ -38,16 +34,13 @@ class SignerLine:
             Malformed: What came is no message, is too long, or was cut off.
             OSError: The line is broken, or the time that it was given is over.
         """
-        head = self._exactly(_LENGTH)
+        head = self._exactly(LENGTH)
         if not head:
             return None
-        length = int.from_bytes(head, "big")
-        if not 0 < length <= MAX_FRAME:
-            raise Malformed(f"a message of {length} bytes is too long for the signer's line")
-        data = self._exactly(length)
+        data = self._exactly(LINE.length(head))
         if not data:
             raise Malformed("a message on the signer's line was cut off")
-        return decode(data)
+        return LINE.decode(data)
 
     def _exactly(self, size: int) -> bytes:
         """Read so many bytes; none where the end came first."""

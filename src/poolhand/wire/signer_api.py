@@ -5,14 +5,10 @@ There is no message for bytes to sign: the signer builds each digest itself from
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address, TaskId, TxHash
-from poolhand.domain.json_text import parse_json
 from poolhand.domain.messages import Nonce, ResultUpload, WorkerLogin, pool_domain
 from poolhand.domain.signing_policy import SigningPolicy, WorkerMessage
 from poolhand.domain.transaction import UnsignedTransaction
@@ -20,14 +16,13 @@ from poolhand.domain.units import Gas, NanoRlc, UnixSeconds, Wei
 from poolhand.wire.fields import (
     FLAG,
     blob,
-    dump_object,
     fixed,
     integer,
-    load_object,
     optional,
     sequence,
     text,
 )
+from poolhand.wire.own_line import LineCodec
 
 MAX_FRAME: Final = 524_288
 """Bytes of one message: a transaction of the most data in hexadecimal, and room."""
@@ -201,9 +196,10 @@ SignerMessage: TypeAlias = (
     | TransactionSigned
     | NotSigned
 )
-_KINDS: Final[Mapping[str, type[Any]]] = {
-    kind.__name__: kind
-    for kind in (
+LINE: Final[LineCodec[SignerMessage]] = LineCodec(
+    "signer",
+    MAX_FRAME,
+    (
         UnlockWallet,
         WalletOpened,
         MeetChain,
@@ -214,8 +210,9 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
         SignTransaction,
         TransactionSigned,
         NotSigned,
-    )
-}
+    ),
+)
+"""How they are written."""
 
 
 def asking(message: WorkerMessage) -> SignLogin | SignUpload:
@@ -225,27 +222,3 @@ def asking(message: WorkerMessage) -> SignLogin | SignUpload:
         made = message
         return SignLogin(*place, made.worker, made.url, made.nonce, made.challenge, made.expiry)
     return SignUpload(*place, message.worker, message.task_id, message.archive, message.expiry)
-
-
-def encode(message: SignerMessage) -> bytes:
-    """Write a message; raises Malformed where a member is over its limit."""
-    told = [type(message).__name__, dump_object(message)]
-    data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode()
-    if len(data) > MAX_FRAME:
-        raise Malformed(f"a message to or from the signer takes over {MAX_FRAME} bytes")
-    return data
-
-
-def decode(data: bytes) -> SignerMessage:
-    """Read a message; raises Malformed where it is none."""
-    try:
-        told = parse_json(data)
-    except ValueError:
-        raise Malformed("a message to or from the signer is no JSON") from None
-    if type(told) is not list or len(told) != 2 or type(told[0]) is not str:
-        raise Malformed("a message to or from the signer is a name and an object")
-    kind = _KINDS.get(told[0])
-    if kind is None:
-        raise Malformed(f"the signer knows no message {told[0][:40]!r}")
-    loaded: SignerMessage = load_object(kind, told[1])
-    return loaded
