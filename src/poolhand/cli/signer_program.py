@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from poolhand.domain.errors import Malformed, PoolhandError, Refused
 from poolhand.domain.ids import Address
-from poolhand.keys.confinement import confine, hide
+from poolhand.keys.confinement import confine, drop_streams, hide
 from poolhand.keys.signer_line import SignerLine
 from poolhand.keys.signer_service import SignerService
 from poolhand.keys.wallet import Wallet
@@ -69,7 +69,7 @@ def work(line: SignerLine, wallet: Wallet, asked: UnlockWallet) -> None:
         Malformed: The other end does not keep to the form.
         OSError: The line is broken.
     """
-    _drop_streams()
+    drop_streams()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its program, which may still owe
     service = SignerService(wallet, asked.policy(wallet.address))
@@ -131,14 +131,6 @@ def _told(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             return _ended()
         message = f"the wallet was not opened: {type(fault).__name__}"
         return {"code": "signer-failed", "message": message, "exit": Refused.exit_code}
-
-
-def _drop_streams() -> None:
-    """Let go of terminal and logs: nothing is read or told but over the line."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
-    os.close(nothing)
 
 
 def _warm_up(wallet: Wallet) -> None:

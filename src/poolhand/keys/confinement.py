@@ -1,7 +1,7 @@
-"""What a signer gives up once its wallet is open: files, network, children, other users' rights.
+"""What a process gives up once it has all it needs: files, network, children, other users' rights.
 
 Each step is taken where the kernel lets us; what was reached is named, so that it can be told.
-Linux alone has them: elsewhere nothing is named but core dumps.
+Linux alone has them: elsewhere little is named but core dumps.
 """
 
 from __future__ import annotations
@@ -14,43 +14,27 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
+
+from poolhand.keys.call_filter import MACHINES, call_filter
 
 NOBODY: Final = 65_534
 """User and group of a signer that was started by root."""
+DOWNLOADS: Final = 65_533
+"""Group of a process for downloads that was started by root; its user is nobody."""
 _LOOPBACK: Final = "lo"
 """The only interface of a container without a network, which may not leave what it has not."""
 _SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVS = 4, 22, 38
 _FILTER_MODE: Final = 2
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
-_EPERM: Final = 1
-_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_X32: Final = 0x40000000
-"""From here on are the calls of another binary interface of x86-64, which nothing of ours makes."""
-_CALLS: Final = {
-    "x86_64": (
-        0xC000003E,
-        (
-            *(2, 85, 257),  # open, creat, openat
-            *(41, 42, 43, 49, 50, 53, 288),  # socket, connect, accept, bind, listen, -pair, accept4
-            *(56, 57, 58, 59, 322),  # clone, fork, vfork, execve, execveat
-            *(62, 101, 310, 311, 321),  # kill, ptrace, process_vm_readv, process_vm_writev, bpf
-        ),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        (
-            *(56,),  # openat
-            *(198, 199, 200, 201, 202, 203, 242),  # socket, -pair, bind, listen, accept, connect, 4
-            *(220, 221, 281),  # clone, execve, execveat
-            *(117, 129, 270, 271, 280),  # ptrace, kill, process_vm_readv, process_vm_writev, bpf
-        ),
-    ),
-}
-"""By machine: its number in the kernel, and the calls that are refused."""
-_EVERYWHERE: Final = (425, 434, 435, 437, 438)
-"""io_uring_setup, pidfd_open, clone3, openat2, pidfd_getfd."""
+_LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
+_PATHS: Final = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
+"""By version of Landlock: every right to what a path names."""
+_LISTENING, _UNIX_AND_SIGNALS = 1, 3
+"""Rights to bind TCP, and ways to processes outside (since versions 4 and 6 of Landlock)."""
+
+Step: TypeAlias = tuple[str, Callable[[], bool]]
+"""What is given up, and how; it tells whether that was done."""
 
 
 def hide() -> None:
@@ -65,17 +49,53 @@ def confine() -> tuple[str, ...]:
 
     Nothing can be opened, started, connected or imported after it.
     """
-    reached = ["no core dumps"]
-    if sys.platform != "linux":
-        return tuple(reached)
-    steps: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("network namespace of its own", _leave_network),
-        ("user nobody", _become_nobody),
-        ("hidden from its user", lambda: _prctl(_SET_DUMPABLE, 0)),
-        ("no new privileges", lambda: _prctl(_SET_NO_NEW_PRIVS, 1)),
-        ("no files, sockets or programs", _refuse_calls),
+    return _give_up(
+        (),
+        (
+            ("network namespace of its own", _leave_network),
+            ("user nobody", lambda: _become_nobody(NOBODY)),
+            *_CLOSED,
+            ("no files, sockets or programs", lambda: _refuse_calls(tcp=False)),
+        ),
     )
-    for name, step in steps:
+
+
+def confine_downloads(most: int) -> tuple[str, ...]:
+    """Give up all but TCP and the files that are open, or handed over later.
+
+    Nothing can be opened, started or imported after it, and no name looked up.
+
+    Args:
+        most: Bytes of the largest file.
+
+    Returns:
+        The names of what was reached.
+    """
+    return _give_up(
+        (
+            ("no file over its limit", lambda: _limit(resource.RLIMIT_FSIZE, most)),
+            ("no children", lambda: _limit(resource.RLIMIT_NPROC, 0)),
+        ),
+        (
+            ("user nobody", lambda: _become_nobody(DOWNLOADS)),
+            *_CLOSED,
+            ("no paths", _leave_paths),
+            ("no files, programs or sockets but TCP", lambda: _refuse_calls(tcp=True)),
+        ),
+    )
+
+
+def drop_streams() -> None:
+    """Let go of terminal and logs: nothing is read or told but over the line."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+def _give_up(anywhere: tuple[Step, ...], on_linux: tuple[Step, ...]) -> tuple[str, ...]:
+    reached = ["no core dumps"]
+    for name, step in anywhere + (on_linux if sys.platform == "linux" else ()):
         try:
             done = step()
         except (OSError, ValueError):
@@ -83,6 +103,11 @@ def confine() -> tuple[str, ...]:
         if done:
             reached.append(name)
     return tuple(reached)
+
+
+def _limit(what: int, most: int) -> bool:
+    resource.setrlimit(what, (most, most))
+    return True
 
 
 def _libc() -> ctypes.CDLL:
@@ -99,11 +124,11 @@ def _leave_network() -> bool:
     return left or {name for _, name in socket.if_nameindex()} == {_LOOPBACK}
 
 
-def _become_nobody() -> bool:
+def _become_nobody(group: int) -> bool:
     if os.geteuid() != 0:
         return False
     os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresgid(group, group, group)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     return True
 
@@ -112,26 +137,38 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-def _refuse_calls() -> bool:
-    """Refuse the system calls that reach anything new (seccomp)."""
-    if (known := _CALLS.get(platform.machine())) is None:
+def _leave_paths() -> bool:
+    """Refuse whatever a path names (Landlock); open files stay as they are."""
+    libc = _libc()
+    version = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
+    if version < 1:
         return False
-    code = seccomp_filter(*known)
+    rights = (
+        _PATHS[min(version, max(_PATHS))],
+        _LISTENING if version >= 4 else 0,
+        _UNIX_AND_SIGNALS if version >= 6 else 0,
+    )
+    told = struct.pack("=QQQ", *rights)
+    size = ctypes.c_size_t(8 if version < 4 else 16 if version < 6 else 24)
+    rules = libc.syscall(_LANDLOCK_CREATE, told, size, 0)
+    if rules < 0:
+        return False
+    done = libc.syscall(_LANDLOCK_RESTRICT, rules, 0) == 0
+    os.close(rules)
+    return bool(done)
+
+
+def _refuse_calls(*, tcp: bool) -> bool:
+    """Refuse the system calls that reach anything new (seccomp)."""
+    if (machine := MACHINES.get(platform.machine())) is None:
+        return False
+    code = call_filter(machine, tcp=tcp)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(buffer))
     return _prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))
 
 
-def seccomp_filter(architecture: int, calls: tuple[int, ...]) -> bytes:
-    """Return the filter's instructions: a call of these, or of another architecture, is refused."""
-    refused = (*calls, *_EVERYWHERE)
-    lines = [
-        (_LOAD, 0, 0, 4),
-        (_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, 0),
-        (_AT_LEAST, len(refused) + 1, 0, _X32),
-    ]
-    lines += [(_EQUAL, len(refused) - number, 0, call) for number, call in enumerate(refused)]
-    lines += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ERRNO | _EPERM)]
-    return b"".join(struct.pack("=HBBI", *line) for line in lines)
+_CLOSED: Final[tuple[Step, ...]] = (
+    ("hidden from its user", lambda: _prctl(_SET_DUMPABLE, 0)),
+    ("no new privileges", lambda: _prctl(_SET_NO_NEW_PRIVS, 1)),
+)
