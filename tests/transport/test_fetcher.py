@@ -7,16 +7,16 @@ import gzip
 from hashlib import sha256
 
 import pytest
-from downloads import LIMIT, TEXT, fetch, nothing_left
+from downloads import LIMIT, TEXT, nothing_left
 from raw_server import body, raw_server, redirect, said
 
+from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
-from poolhand.transport.fetcher import FetchRules
 
 # What arrives
 
 
-async def test_a_file_is_stored_whole_and_its_sha256_returned(target):
+async def test_a_file_is_stored_whole_and_its_sha256_returned(fetch, target):
     async with raw_server(body(TEXT)) as server:
         digest = await fetch(server.url(), target)
     assert digest == sha256(TEXT).hexdigest()
@@ -25,20 +25,20 @@ async def test_a_file_is_stored_whole_and_its_sha256_returned(target):
     assert [path.name for path in target.parent.iterdir()] == ["data"]
 
 
-async def test_a_body_without_a_length_is_stored(target):
+async def test_a_body_without_a_length_is_stored(fetch, target):
     async with raw_server(said(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + TEXT)) as server:
         await fetch(server.url(), target)
     assert target.read_bytes() == TEXT
 
 
-async def test_a_second_download_replaces_the_first(target):
+async def test_a_second_download_replaces_the_first(fetch, target):
     target.write_bytes(b"old")
     async with raw_server(body(TEXT)) as server:
         await fetch(server.url(), target)
     assert target.read_bytes() == TEXT
 
 
-async def test_a_failed_download_leaves_the_first_alone(target):
+async def test_a_failed_download_leaves_the_first_alone(fetch, target):
     target.write_bytes(b"old")
     async with raw_server(body(bytes(LIMIT + 1))) as server:
         with pytest.raises(DownloadTooLarge):
@@ -46,13 +46,13 @@ async def test_a_failed_download_leaves_the_first_alone(target):
     assert target.read_bytes() == b"old"
 
 
-async def test_a_redirect_is_followed(target):
+async def test_a_redirect_is_followed(fetch, target):
     async with raw_server(body(TEXT)) as last, raw_server(redirect(last.url("/g"))) as first:
         await fetch(first.url(), target)
     assert target.read_bytes() == TEXT
 
 
-async def test_nothing_of_ours_is_sent_along(target, monkeypatch, tmp_path):
+async def test_nothing_of_ours_is_sent_along(fetch, target, monkeypatch, tmp_path):
     secret = tmp_path / "netrc"
     secret.write_text("machine 127.0.0.1 login me password hunter2")
     monkeypatch.setenv("NETRC", str(secret))
@@ -64,7 +64,7 @@ async def test_nothing_of_ours_is_sent_along(target, monkeypatch, tmp_path):
     assert "accept-encoding: identity" in server.heads[0].lower()
 
 
-async def test_a_compressed_body_stays_as_it_is(target):
+async def test_a_compressed_body_stays_as_it_is(fetch, target):
     bomb = gzip.compress(bytes(10**7))
     async with raw_server(body(bomb, headers="Content-Encoding: gzip\r\n")) as server:
         await fetch(server.url(), target, limit=len(bomb))
@@ -75,7 +75,7 @@ async def test_a_compressed_body_stays_as_it_is(target):
 
 
 @pytest.mark.parametrize("claimed", [10**12, LIMIT + 1])
-async def test_a_length_over_the_limit_is_refused_before_the_body(target, claimed):
+async def test_a_length_over_the_limit_is_refused_before_the_body(fetch, target, claimed):
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {claimed}\r\n\r\n".encode()
     async with raw_server(said(head)) as server:
         with pytest.raises(DownloadTooLarge):
@@ -83,7 +83,7 @@ async def test_a_length_over_the_limit_is_refused_before_the_body(target, claime
     assert nothing_left(target)
 
 
-async def test_an_endless_body_is_cut_at_the_limit(target):
+async def test_an_endless_body_is_cut_at_the_limit(fetch, target):
     sent = 0
 
     async def endless(writer, _head):
@@ -101,7 +101,7 @@ async def test_an_endless_body_is_cut_at_the_limit(target):
     assert nothing_left(target)
 
 
-async def test_a_file_of_exactly_the_limit_is_taken(target):
+async def test_a_file_of_exactly_the_limit_is_taken(fetch, target):
     async with raw_server(body(bytes(LIMIT))) as server:
         await fetch(server.url(), target)
     assert target.stat().st_size == LIMIT
@@ -110,7 +110,7 @@ async def test_a_file_of_exactly_the_limit_is_taken(target):
 @pytest.mark.parametrize(
     "before", [b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"HTTP/1.1 2"]
 )
-async def test_a_slow_drip_is_cut_off_in_time(target, before):
+async def test_a_slow_drip_is_cut_off_in_time(fetch, target, before):
     async def drip(writer, _head):
         writer.write(before)
         while True:
@@ -124,7 +124,7 @@ async def test_a_slow_drip_is_cut_off_in_time(target, before):
     assert nothing_left(target)
 
 
-async def test_a_body_shorter_than_its_length_fails(target):
+async def test_a_body_shorter_than_its_length_fails(fetch, target):
     async with raw_server(said(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort")) as server:
         with pytest.raises(DownloadFailed):
             await fetch(server.url(), target)
@@ -147,14 +147,14 @@ async def test_a_body_shorter_than_its_length_fails(target):
     ids=["404", "206", "empty", "hang-up", "not http", "endless head", "loop", "bad location",
          "no location"],
 )  # fmt: skip
-async def test_what_is_no_file_fails(target, answer):
+async def test_what_is_no_file_fails(fetch, target, answer):
     async with raw_server(answer) as server:
         with pytest.raises((DownloadFailed, ForbiddenUri)):
             await fetch(server.url(), target)
     assert nothing_left(target)
 
 
-async def test_a_server_that_is_away_fails(target):
+async def test_a_server_that_is_away_fails(fetch, target):
     with pytest.raises(DownloadFailed):
         await fetch("http://127.0.0.1:9/f", target)
 
@@ -165,7 +165,7 @@ CONTENT = "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"
 
 
 @pytest.mark.parametrize("uri", [f"/ipfs/{CONTENT}", f"ipfs://{CONTENT}", f"/ipfs/{CONTENT}/a/b"])
-async def test_ipfs_gateways_are_tried_in_order(target, uri):
+async def test_ipfs_gateways_are_tried_in_order(fetch, target, uri):
     async with raw_server(body(b"no", status="504 No")) as bad, raw_server(body(TEXT)) as good:
         gateways = ("http://127.0.0.1:9", bad.url("/"), good.url(""))
         await fetch(uri, target, FetchRules(ipfs_gateways=gateways))
@@ -174,7 +174,7 @@ async def test_ipfs_gateways_are_tried_in_order(target, uri):
     assert len(good.heads) == 1
 
 
-async def test_a_silent_gateway_leaves_time_for_the_next(target):
+async def test_a_silent_gateway_leaves_time_for_the_next(fetch, target):
     silence = asyncio.Event()
 
     async def never(_writer, _head):
@@ -187,7 +187,7 @@ async def test_a_silent_gateway_leaves_time_for_the_next(target):
 
 
 @pytest.mark.parametrize("gateways", [(), ("http://127.0.0.1:9",)])
-async def test_ipfs_without_a_working_gateway_fails(target, gateways):
+async def test_ipfs_without_a_working_gateway_fails(fetch, target, gateways):
     with pytest.raises(DownloadFailed, match=r"gateway|9"):
         await fetch(f"/ipfs/{CONTENT}", target, FetchRules(ipfs_gateways=gateways))
 
@@ -201,25 +201,23 @@ def folder(tmp_path):
     return made
 
 
-async def test_a_file_below_an_allowed_folder_is_copied(target, folder):
-    rules = FetchRules(allow_files=(folder,))
-    digest = await fetch(f"file://{folder}/a%20file", target, rules)
+async def test_a_file_below_an_allowed_folder_is_copied(fetch, target, folder):
+    digest = await fetch(f"file://{folder}/a%20file", target, folders=(folder,))
     assert (digest, target.read_bytes()) == (sha256(TEXT).hexdigest(), TEXT)
 
 
-async def test_a_file_is_bounded_too(target, folder):
-    rules = FetchRules(allow_files=(folder,))
+async def test_a_file_is_bounded_too(fetch, target, folder):
     with pytest.raises(DownloadTooLarge):
-        await fetch(f"file://{folder}/a%20file", target, rules, limit=len(TEXT) - 1)
+        await fetch(f"file://{folder}/a%20file", target, folders=(folder,), limit=len(TEXT) - 1)
     assert nothing_left(target)
 
 
 @pytest.mark.parametrize(
     "tail", ["/way%20out", "/../outside", "/%2e%2e/outside", "", "-sibling/x", "/a%20file%00"]
 )
-async def test_no_way_leads_out_of_an_allowed_folder(target, folder, tail):
+async def test_no_way_leads_out_of_an_allowed_folder(fetch, target, folder, tail):
     (folder.parent / "outside").write_bytes(TEXT)
     (folder.parent / "allowed-sibling").mkdir()
     (folder.parent / "allowed-sibling" / "x").write_bytes(TEXT)
     with pytest.raises(ForbiddenUri):
-        await fetch(f"file://{folder}{tail}", target, FetchRules(allow_files=(folder,)))
+        await fetch(f"file://{folder}{tail}", target, folders=(folder,))

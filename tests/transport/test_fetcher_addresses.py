@@ -8,15 +8,15 @@ import subprocess
 from ipaddress import ip_address
 
 import pytest
-from downloads import LIMIT, TEXT, fetch, nothing_left, resolver
+from downloads import LIMIT, TEXT, nothing_left, over_web, resolver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_server import body, raw_server, redirect
 
 from poolhand.transport.address_rule import AddressRule
 from poolhand.transport.addresses import is_public
+from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import DownloadFailed, ForbiddenUri
-from poolhand.transport.fetcher import FetchRules, SafeFetcher
 
 HTTP = FetchRules(AddressRule(allow_http=True))
 
@@ -64,7 +64,7 @@ HTTP = FetchRules(AddressRule(allow_http=True))
         "ipfs://QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG/../../admin",
     ],
 )
-async def test_places_on_our_side_of_the_wall_are_forbidden(target, uri):
+async def test_places_on_our_side_of_the_wall_are_forbidden(fetch, target, uri):
     with pytest.raises(ForbiddenUri):
         await fetch(uri, target, HTTP)
     assert nothing_left(target)
@@ -75,7 +75,7 @@ async def test_places_on_our_side_of_the_wall_are_forbidden(target, uri):
     "host",
     ["xn--", "xn--a", "xn--zzzzzzzzz9a", "a" * 64 + ".example", "\u202e.example", ".", "é" * 70],
 )
-async def test_a_host_name_that_nobody_may_have_is_no_way_to_end_a_program(target, host):
+async def test_a_host_name_that_nobody_may_have_is_no_way_to_end_a_program(fetch, target, host):
     with pytest.raises((ForbiddenUri, DownloadFailed)):
         await fetch(f"https://{host}/x", target, resolver=resolver([]))
     assert nothing_left(target)
@@ -83,7 +83,7 @@ async def test_a_host_name_that_nobody_may_have_is_no_way_to_end_a_program(targe
 
 @pytest.mark.case("A1")
 @pytest.mark.parametrize("place", ["https://xn--/x", "//xn--a/", "https://[/", "https://a:b/"])
-async def test_nor_is_a_redirect_to_one(target, place):
+async def test_nor_is_a_redirect_to_one(fetch, target, place):
     async with raw_server(redirect(place)) as server:
         with pytest.raises((ForbiddenUri, DownloadFailed)):
             await fetch(server.url(), target)
@@ -97,23 +97,23 @@ URI_PIECES = ["https://", "http://", "file:", "/ipfs/", "Qm" + "a" * 44, "xn--",
 @pytest.mark.case("A1")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(URI_PIECES), max_size=6).map("".join))
-def test_any_text_is_fetched_or_refused_and_nothing_else(target, uri):
+def test_any_text_is_fetched_or_refused_and_nothing_else(fetch, target, uri):
     with pytest.raises((ForbiddenUri, DownloadFailed)):
         asyncio.run(fetch(uri, target, FetchRules(), resolver=resolver([])))
 
 
-async def test_plain_http_is_forbidden_unless_allowed(target):
+async def test_plain_http_is_forbidden_unless_allowed(fetch, target):
     with pytest.raises(ForbiddenUri, match="plain http"):
         await fetch("http://192.0.2.1/f", target, FetchRules())
 
 
-async def test_a_name_that_leads_to_a_private_address_is_forbidden(target):
+async def test_a_name_that_leads_to_a_private_address_is_forbidden(fetch, target):
     names = resolver(["93.184.216.34", "10.0.0.7"])
     with pytest.raises(ForbiddenUri, match=r"10\.0\.0\.7"):
         await fetch("https://data.example/f", target, FetchRules(), resolver=names)
 
 
-async def test_a_redirect_into_the_wall_is_forbidden(target):
+async def test_a_redirect_into_the_wall_is_forbidden(fetch, target):
     """The first server passes for public: its gateway is the operator's own."""
     async with raw_server(body(TEXT)) as inner, raw_server(redirect(inner.url())) as gateway:
         rules = FetchRules(AddressRule(allow_http=True), ipfs_gateways=(gateway.url(""),))
@@ -123,13 +123,13 @@ async def test_a_redirect_into_the_wall_is_forbidden(target):
     assert nothing_left(target)
 
 
-async def test_a_redirect_to_a_file_is_forbidden(target):
+async def test_a_redirect_to_a_file_is_forbidden(fetch, target):
     async with raw_server(redirect("file:///etc/passwd")) as server:
         with pytest.raises(ForbiddenUri):
             await fetch(server.url(), target)
 
 
-async def test_a_name_is_resolved_once_and_that_address_is_used(target):
+async def test_a_name_is_resolved_once_and_that_address_is_used(fetch, target):
     names = resolver(["127.0.0.1"], ["192.0.2.1"])
     async with raw_server(body(TEXT)) as server:
         await fetch(server.url(host="data.example"), target, resolver=names)
@@ -137,7 +137,7 @@ async def test_a_name_is_resolved_once_and_that_address_is_used(target):
     assert f"Host: data.example:{server.port}" in server.heads[0]
 
 
-async def test_the_next_address_is_tried_when_one_is_dead(target):
+async def test_the_next_address_is_tried_when_one_is_dead(fetch, target):
     names = resolver(["127.0.0.2", "127.0.0.1"])
     async with raw_server(body(TEXT), host="127.0.0.1") as server:
         await fetch(server.url(host="data.example"), target, resolver=names)
@@ -171,7 +171,7 @@ def test_no_uri_does_worse_than_a_refusal(uri, tmp_path):
     async def nowhere(_host, _port):
         raise OSError("no such name")
 
-    fetcher = SafeFetcher(FetchRules(AddressRule(allow_http=True)), nowhere)
+    fetcher = over_web(HTTP, resolver=nowhere)
     with pytest.raises((ForbiddenUri, DownloadFailed)) as caught:
         asyncio.run(fetcher.fetch(uri, str(tmp_path / "x"), LIMIT, 5))
     assert str(caught.value).isascii()
@@ -195,16 +195,15 @@ def certificate(tmp_path_factory):
     return cert, key
 
 
-async def test_tls_is_checked_against_the_name_not_the_address(target, certificate):
+async def test_tls_is_checked_against_the_name_not_the_address(fetch, target, certificate):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
-    trust = ssl.create_default_context(cafile=certificate[0])
     here, rules = resolver(["127.0.0.1"]), FetchRules(AddressRule(allow_private=True))
     async with raw_server(body(TEXT), tls=context) as server:
         good, bad = (server.url(host=h, scheme="https") for h in ("data.example", "other.example"))
-        await fetch(good, target, rules, resolver=here, trust=trust)
+        await fetch(good, target, rules, resolver=here, trust=certificate[0])
         assert target.read_bytes() == TEXT
         with pytest.raises(DownloadFailed, match="CERTIFICATE_VERIFY_FAILED"):
-            await fetch(bad, target, rules, resolver=here, trust=trust)
+            await fetch(bad, target, rules, resolver=here, trust=certificate[0])
         with pytest.raises(DownloadFailed, match="CERTIFICATE_VERIFY_FAILED"):
             await fetch(good, target, rules, resolver=here)

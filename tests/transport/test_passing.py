@@ -9,13 +9,14 @@ from ipaddress import ip_address
 from urllib.parse import unquote
 
 import pytest
+from downloads import over_web
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_server import body, raw_server, redirect, said
 
 from poolhand.transport.address_rule import AddressRule
+from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import DownloadFailed, ForbiddenUri
-from poolhand.transport.fetcher import FetchRules, SafeFetcher
 from poolhand.transport.ipfs import ipfs_path
 
 TEXT = b"It was the worst of times"
@@ -43,7 +44,8 @@ async def fetch(uri, target, waits, timeout=100, gateways=(), **parts):
     rules = FetchRules(
         AddressRule(allow_http=True, allow_private=True), ipfs_gateways=tuple(gateways)
     )
-    return await SafeFetcher(rules, pause=waits, **parts).fetch(uri, str(target), 1000, timeout)
+    fetcher = over_web(rules, pause=waits, **parts)
+    return await fetcher.fetch(uri, str(target), 1000, timeout)
 
 
 def first(count, fault, then=None):

@@ -23,7 +23,8 @@ from poolhand.domain.deal import Dataset
 from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
-from poolhand.transport.fetcher import FetchRules, SafeFetcher
+from poolhand.transport.downloading import FetchRules, WebDownloads
+from poolhand.transport.fetcher import SafeFetcher
 
 pytestmark = pytest.mark.docker
 ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
@@ -86,7 +87,8 @@ class AppRun:
 
     def __init__(self, shop, registry, runtime, folder) -> None:
         self.shop, self.registry, self.folder = shop, registry, folder
-        self.runtime, self.fetcher = runtime, SafeFetcher(FetchRules(allow_files=(folder,)))
+        self.runtime = runtime
+        self.fetcher = SafeFetcher(WebDownloads(FetchRules()), (folder,))
 
     def make(self, **limits) -> None:
         """Put the worker together, with limits of one container other than the usual."""

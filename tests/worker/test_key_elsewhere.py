@@ -1,4 +1,4 @@
-"""The worker's process has neither key nor password, wherever one looks; its signer has the key."""
+"""Neither the worker's process nor its fetcher has key or password; its signer has the key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRETS = {
 }
 NOWHERE = "http://127.0.0.1:1"
 CONTRACT = "0x" + "5f" * 20
-WAITS = "chain_unreachable"
+WAITS = "chain_unreachable", "fetcher_started"
 """What a worker logs that holds something and whose chain is away: then it has all it starts with."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is read is Linux's /proc")
@@ -73,7 +73,7 @@ class StartedWorker:
         self.told = []
         for line in self.program.stderr:
             self.told.append(line)
-            if WAITS in line:
+            if all(any(event in line for line in self.told) for event in WAITS):
                 return
         raise AssertionError("".join(self.told))
 
@@ -101,7 +101,15 @@ class StartedWorker:
         """The signer's process, as the worker's log names it."""
         if self.apart is not None:
             return self.apart.pid
-        (told,) = [each for each in map(json.loads, self.told) if each["event"] == "signer_started"]
+        return self._started("signer_started")
+
+    @property
+    def fetcher(self):
+        """The process that downloads."""
+        return self._started("fetcher_started")
+
+    def _started(self, event):
+        (told,) = [each for each in map(json.loads, self.told) if each["event"] == event]
         return told["pid"]
 
     def ends(self):
@@ -151,6 +159,11 @@ def test_the_worker_has_neither_key_nor_password_and_its_signer_has_the_key(star
     assert secrets_in(memory_of(started.pid)) == set()
     opened = [str(fd.readlink()) for fd in Path(f"/proc/{started.pid}/fd").iterdir()]
     assert not [path for path in opened if "/keys" in path or "secret" in path]
+    if os.geteuid() == 0:  # else it is hidden from its own user
+        assert secrets_in(words_of(started.fetcher)) == set()
+        assert secrets_in(memory_of(started.fetcher)) == set()
+        kept = [str(fd.readlink()) for fd in Path(f"/proc/{started.fetcher}/fd").iterdir()]
+        assert not [path for path in kept if path.startswith("/") and path != "/dev/null"]
     private = {getattr(started, "secret", None)}
     files = [path for path in started.folder.rglob("*") if path.is_file() and path not in private]
     assert len(files) > 2
@@ -171,8 +184,19 @@ def test_a_worker_ends_with_its_signer_and_says_what_to_do(started):
     assert "start the program again" in told
 
 
-def test_a_signer_ends_with_its_worker(started):
-    signer = started.signer
+def test_signer_and_fetcher_end_with_their_worker(started):
+    signer, fetcher = started.signer, started.fetcher
     started.program.send_signal(signal.SIGTERM)
     assert started.ends()[0] == 0
     assert not Path("/proc", str(signer)).exists()
+    assert not Path("/proc", str(fetcher)).exists()
+
+
+def test_a_worker_goes_on_without_its_fetcher_and_says_so(started):
+    os.kill(started.fetcher, signal.SIGKILL)
+    for line in started.program.stderr:
+        if "fetcher_ended" in line:
+            break
+    assert "signal 9" in line
+    started.program.send_signal(signal.SIGTERM)
+    assert started.ends()[0] == 0

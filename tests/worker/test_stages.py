@@ -20,7 +20,10 @@ from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.ports.files import UploadRefused
+from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import DownloadFailed, ForbiddenUri
+from poolhand.transport.fetcher import SafeFetcher
+from poolhand.transport.fetcher_process import FetcherProcess
 from poolhand.transport.results_client import ResultsDown
 from poolhand.wire.messages import Logs
 
@@ -29,6 +32,11 @@ S = Status
 RIGHT = ResultDigest(sha256(b"the right result").digest())
 OTHER = ResultDigest(bytes([9] * 32))
 GAS = Wei(300_000)
+DIES = "kill -9 $$"
+
+
+async def at_once(_seconds):
+    """Let no time pass between two tries."""
 
 
 # ----------------------------------------------------------------------------------- downloads
@@ -98,6 +106,18 @@ async def test_data_that_cannot_be_had_fail_with_the_reason(shop, with_data, fau
     finished = await done(shop, A.DOWNLOAD_DATA, with_data)
     assert finished.outcome is S.DATA_DOWNLOAD_FAILED
     assert finished.detail == str(fault)
+
+
+async def test_a_replicate_says_that_what_downloads_has_died_and_fails_alone(shop, with_data):
+    """Its process is killed at each try; the worker goes on, and what it tells is its status."""
+    kept = shop.worker.briefs._kept
+    process = FetcherProcess(FetchRules(), 1_000, pause=at_once, program=("/bin/sh", "-c", DIES))
+    shop.make(fetcher=SafeFetcher(process))
+    shop.worker.briefs._kept.update(kept)
+    finished = await shop.stages.perform(with_data, A.DOWNLOAD_DATA)
+    assert finished.outcome is S.DATA_DOWNLOAD_FAILED
+    assert "has ended by signal 9; tried 3 times" in finished.detail
+    assert not list(shop.worker.folders.of(with_data.offer.task_id).input.iterdir())
 
 
 @pytest.mark.case("A5")

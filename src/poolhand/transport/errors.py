@@ -21,9 +21,14 @@ def shown(text: str) -> str:
 
 
 class ForbiddenUri(Refused):
-    """This worker downloads nothing from there."""
+    """This worker downloads nothing from there.
+
+    Attributes:
+        why: What is wrong with it.
+    """
 
     def __init__(self, uri: str, why: str) -> None:
+        self.why = why
         super().__init__(
             f"{shown(uri)} is not downloaded ({shown(why)}): publish the file under a public https "
             "or /ipfs/ address, or let the worker's operator allow this one"
@@ -45,9 +50,12 @@ class DownloadFailed(Unavailable):
 
     Args:
         uri: What the order says.
+
+    Attributes:
         why: What happened.
         act: Who must do what.
     """
 
     def __init__(self, uri: str, why: str, act: str = CHECK) -> None:
+        self.why, self.act = why, act
         super().__init__(f"{shown(uri)} was not downloaded ({shown(why)}): {act}")

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 
@@ -43,6 +43,9 @@ _LASTING: Final = (
     UnicodeError,
 )
 """Faults of the address itself."""
+
+
+T = TypeVar("T")
 
 
 class PassingFault(Exception):
@@ -108,9 +111,7 @@ class _Budget:
         return wait
 
 
-async def patiently(
-    uri: str, fetch: Callable[[], Awaitable[str]], seconds: float, pause: Pause
-) -> str:
+async def patiently(uri: str, fetch: Callable[[], Awaitable[T]], seconds: float, pause: Pause) -> T:
     """Return what ``fetch`` does, tried again after passing faults while ``seconds`` allow.
 
     Raises:

@@ -43,7 +43,9 @@ from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.asgi import application, hosts_of, serve
 from poolhand.transport.clock import SystemClock, SystemEntropy
-from poolhand.transport.fetcher import FetchRules, SafeFetcher
+from poolhand.transport.downloading import Downloads, FetchRules
+from poolhand.transport.fetcher import SafeFetcher
+from poolhand.transport.fetcher_process import FetcherProcess
 from poolhand.transport.plumbing import first_of
 from poolhand.transport.results_client import HttpResults
 from poolhand.transport.session_client import SessionClient
@@ -83,6 +85,7 @@ class World:
     wallet: WalletKey
     journal: FileJournal
     runtime: DockerRuntime
+    downloads: Downloads
     disk: DiskKind = DiskKind.WATCH
     take_orders: Callable[[str, str], None] = lambda _url, _token: None
 
@@ -137,6 +140,7 @@ async def _find_world(
         private_folder(settings.base)
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
+        downloads = await stack.enter_async_context(_downloads(settings).at_work())
         disks = await asyncio.to_thread(
             choose, settings.disk, settings.base / "tasks", settings.docker or DEFAULT_URL
         )
@@ -156,13 +160,20 @@ async def _find_world(
         pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
-        world = World(chain, pool, wallet, journal, runtime, disks.kind, lock.take_orders)
+        world = World(
+            chain, pool, wallet, journal, runtime, downloads, disks.kind, lock.take_orders
+        )
         looking = asyncio.create_task(tell_at_start(settings, chain, wallet.address))
         try:
             await work(settings, world, ready, parts)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+
+
+def _downloads(settings: WorkerSettings) -> FetcherProcess:
+    rules = FetchRules(AllowedPlaces.of(settings).rule, settings.ipfs_gateways)
+    return FetcherProcess(rules, settings.input_bytes)
 
 
 def _retry(journal: Journal) -> ChainRetry:
@@ -253,7 +264,7 @@ def _worker(
         watcher=world.chain.watcher,
         sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
         runtime=world.runtime,
-        fetcher=SafeFetcher(FetchRules(places.rule, settings.folders, settings.ipfs_gateways)),
+        fetcher=SafeFetcher(world.downloads, settings.folders),
         results=results,
         place=place,
         link=client,

@@ -1,0 +1,112 @@
+"""Downloads in a process of their own, which has the network and nothing else of this worker.
+
+Whatever becomes of that process ends downloads, never the worker: it is started anew for the next
+one, and what it was busy with is tried again while that is worth it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import structlog
+
+from poolhand.domain.units import Seconds
+from poolhand.transport.addresses import Resolver, resolve
+from poolhand.transport.again import Pause
+from poolhand.transport.downloading import FetchRules
+from poolhand.transport.passing import FEW, PassingFault, patiently
+from poolhand.transport.running_fetcher import FetcherGone, RunningFetcher
+from poolhand.wire.fetcher_api import BeginFetching
+
+PROGRAM: Final = (sys.executable, "-P", "-m", "poolhand.cli.fetcher_program")
+AT_ONCE: Final = 32
+"""Downloads; more wait, which counts as their time."""
+SILENCE: Final = 10.0
+"""Seconds between two looks at whether a process that downloads is alive."""
+
+log = structlog.get_logger()
+
+
+class FetcherProcess:
+    """Implements ``Downloads`` over a process of its own, as long as one can be had.
+
+    Args:
+        rules: What is allowed.
+        most: Bytes of the largest file.
+        resolver: Looks names up, in this process.
+        pause: Lets seconds pass between tries.
+        silence: Seconds between two looks at whether it is alive.
+        program: What is started.
+    """
+
+    def __init__(
+        self,
+        rules: FetchRules,
+        most: int,
+        resolver: Resolver = resolve,
+        pause: Pause = asyncio.sleep,
+        silence: float = SILENCE,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> None:
+        places = rules.places
+        told = places.allow_http, places.allow_private, tuple(sorted(places.hosts))
+        self._begin = BeginFetching(*told, rules.ipfs_gateways, most)
+        self._resolver, self._pause, self._silence = resolver, pause, silence
+        self._program = program
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._starting = asyncio.Lock()
+        self._running: RunningFetcher | None = None
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[Self]:
+        """Start the process, beside what comes next; it ends when this is left."""
+        starting = asyncio.create_task(self._try_to_start())
+        try:
+            yield self
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            if self._running is not None:
+                await self._running.close()
+
+    async def _try_to_start(self) -> None:
+        try:
+            await self._process()
+        except FetcherGone as fault:
+            log.warning("fetcher_not_started", cause=str(fault), next_step="tried at each download")
+
+    @property
+    def pid(self) -> int | None:
+        """The process; None where there is none."""
+        running = self._running
+        return None if running is None or running.is_gone else running.pid
+
+    async def download(self, uri: str, descriptor: int, limit: int, timeout: Seconds) -> None:
+        """Have what a URI names written into an open file, see ``Downloads.download``."""
+
+        async def once() -> None:
+            try:
+                running = await self._process()
+                await running.download(uri, descriptor, limit, timeout)
+            except FetcherGone as fault:
+                raise PassingFault(str(fault), tries=FEW) from fault
+
+        async with self._room:
+            await patiently(uri, once, timeout, self._pause)
+
+    async def _process(self) -> RunningFetcher:
+        """Return the process, started where there is none.
+
+        Raises:
+            FetcherGone: It cannot be started.
+        """
+        async with self._starting:
+            if self._running is None or self._running.is_gone:
+                self._running = await RunningFetcher.start(
+                    self._program, self._begin, self._resolver, self._silence
+                )
+            return self._running

@@ -1,0 +1,130 @@
+"""The process that downloads, at work: it answers one worker until that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from ipaddress import ip_address
+from itertools import count
+from typing import Final, TypeAlias
+
+from poolhand.domain.errors import Malformed
+from poolhand.domain.text import repaired
+from poolhand.domain.units import Seconds
+from poolhand.transport.addresses import IPAddress
+from poolhand.transport.again import Pause
+from poolhand.transport.descriptor_line import DescriptorLine
+from poolhand.transport.downloading import FetchRules, WebDownloads
+from poolhand.transport.errors import CHECK, DownloadFailed, DownloadTooLarge, ForbiddenUri
+from poolhand.transport.plumbing import first_of
+from poolhand.wire.fetcher_api import (
+    Abandon,
+    AreYouThere,
+    Fetch,
+    Fetched,
+    FetcherMessage,
+    FetchFault,
+    LookedUp,
+    LookUp,
+    NotFetched,
+    StillHere,
+)
+
+FetcherLine: TypeAlias = DescriptorLine[FetcherMessage]
+MOST_WORDS: Final = 1_000
+"""Characters that are told of why a file did not come."""
+
+
+class FetcherService:
+    """Downloads what it is asked for, many files at once.
+
+    Args:
+        line: To the worker.
+        rules: What is allowed.
+        trust: Whose certificates count; None for the usual authorities.
+        pause: Lets seconds pass between tries.
+    """
+
+    def __init__(
+        self,
+        line: FetcherLine,
+        rules: FetchRules,
+        trust: ssl.SSLContext | None = None,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self._line = line
+        self._downloads = WebDownloads(rules, self._resolve, trust, pause)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._names: dict[int, asyncio.Future[LookedUp]] = {}
+        self._numbers = count()
+
+    async def serve(self) -> None:
+        """Answer until the other end is closed; raises Malformed where it breaks the form."""
+        await first_of(self._line.write(), self._read())
+
+    async def _read(self) -> None:
+        while (asked := await self._line.receive()) is not None:
+            if isinstance(asked, Fetch):
+                self._begin(asked, self._line.take())
+            elif isinstance(asked, Abandon):
+                if asked.number in self._tasks:
+                    self._tasks[asked.number].cancel()
+            elif isinstance(asked, LookedUp):
+                if asked.number in self._names:
+                    self._names.pop(asked.number).set_result(asked)
+            elif isinstance(asked, AreYouThere):
+                self._line.put(StillHere())
+            else:
+                raise Malformed(f"{type(asked).__name__} is no request to a fetcher at work")
+
+    def _begin(self, asked: Fetch, descriptor: int) -> None:
+        self._tasks[asked.number] = asyncio.create_task(self._fetch(asked, descriptor))
+
+    async def _fetch(self, asked: Fetch, descriptor: int) -> None:
+        try:
+            answer = await self._outcome(asked, descriptor)
+        finally:
+            os.close(descriptor)  # before the answer: then the worker looks whether it is alone
+            del self._tasks[asked.number]
+        self._line.put(answer)
+
+    async def _outcome(self, asked: Fetch, descriptor: int) -> Fetched | NotFetched:
+        seconds = Seconds(asked.milliseconds / 1000)  # type: ignore[arg-type]
+        try:
+            await self._downloads.download(asked.uri, descriptor, asked.limit, seconds)
+        except ForbiddenUri as fault:
+            return _not(asked, FetchFault.FORBIDDEN, fault.why, "")
+        except DownloadTooLarge:
+            return _not(asked, FetchFault.TOO_LARGE, "", "")
+        except DownloadFailed as fault:
+            return _not(asked, FetchFault.FAILED, fault.why, fault.act)
+        except Exception as fault:  # noqa: BLE001 - a fault of one download ends that one alone
+            return _not(asked, FetchFault.FAILED, f"{type(fault).__name__}: {fault}", CHECK)
+        return Fetched(asked.number)
+
+    async def _resolve(self, host: str, port: int) -> tuple[IPAddress, ...]:
+        """Have the worker look up a name: here nothing can be opened that this would take.
+
+        Raises:
+            OSError: The name is unknown.
+        """
+        number = next(self._numbers)
+        answer = self._names[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._line.put(LookUp(number, host, port))
+            told = await answer
+        except Malformed as fault:
+            raise OSError(f"{host[:80]!r} is no host name") from fault
+        finally:
+            self._names.pop(number, None)
+        if told.is_unknown:
+            raise socket.gaierror(socket.EAI_NONAME, told.why)
+        if told.why:
+            raise OSError(told.why)
+        return tuple(ip_address(each) for each in told.addresses)
+
+
+def _not(asked: Fetch, outcome: FetchFault, why: str, act: str) -> NotFetched:
+    return NotFetched(asked.number, outcome, repaired(why[:MOST_WORDS]), act[:MOST_WORDS])
