@@ -96,7 +96,6 @@ def test_a_row_that_somebody_deleted_ends_its_leader_and_keeps_nobody_from_leadi
     assert found.epoch > 1, "an epoch that was led before is nobody else's"
 
 
-@pytest.mark.timeout(60)
 def test_nobody_waits_for_long_on_what_a_stranger_locked(lead, reader, postgres):
     """Else a leader that has lost its lease never ends, and who stands by says that all is well."""
     journal = lead()
@@ -265,7 +264,6 @@ def frozen(url, name):
             os.kill(process, signal.SIGCONT)
 
 
-@pytest.mark.timeout(60)
 def test_a_leader_whose_session_is_frozen_has_lost_the_lead_within_its_lease(lead, postgres):
     """The machine answers for the frozen process: no time limit but our own ends this wait."""
     journal = lead()
@@ -287,7 +285,6 @@ def test_a_leader_whose_session_is_frozen_has_lost_the_lead_within_its_lease(lea
         assert time.monotonic() - began < 2 * LEASE
 
 
-@pytest.mark.timeout(60)
 def test_one_that_stands_by_comes_back_from_a_frozen_session(lead, reader, postgres):
     """Else it sees nothing more, and never takes over."""
     lead()

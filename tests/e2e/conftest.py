@@ -16,7 +16,7 @@ from poolhand.containers.mounts import release
 __all__ = ["pytest_runtest_call"]
 
 HERE = Path(__file__).parent
-TIMEOUT = 300
+TIMEOUT = 600
 """Seconds for a test that says nothing else: a task takes several blocks, and there are others."""
 START = 200
 """Seconds for a devnet to begin on a busy machine; the command itself waits for 180."""

@@ -46,7 +46,7 @@ def _sum_of(told: dict, status: Status) -> int:
 # -------------------------------------------------------------------------------------- vanishes
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @reaches(S.WORKER_LOST)
 async def test_a_worker_that_vanishes_is_replaced_and_comes_back(arena):
     name = NAMES[Kind.VANISHES]
@@ -175,7 +175,7 @@ TRIED = {Rubbish.FALSE_CLAIM: S.RESULT_UPLOADED}
 """How an upload of rubbish ends for the worker, where it is not refused."""
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @reaches(S.RESULT_UPLOAD_FAILED, how="rubbish was uploaded")
 async def test_rubbish_is_refused_and_another_worker_uploads(arena):
     """Who reveals first is asked first: the honest are frozen until the rubbish was refused."""

@@ -9,7 +9,7 @@ from typist import Newcomer, address_in, typed_lines
 
 from poolhand.devnet.ports import free_port
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 class Party(Newcomer):

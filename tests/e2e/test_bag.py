@@ -21,7 +21,7 @@ TASKS = 100
 SMALL = "--width 8 --height 8 --iterations 10"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_a_bag_of_a_hundred_tasks_is_computed_and_paid_to_the_unit(network):
     before = await network.money()
     words = ("run", network.image("fractal"), "--tasks", str(TASKS), "--args", SMALL)

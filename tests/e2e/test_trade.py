@@ -15,7 +15,7 @@ SMALL = "--width 8 --height 8 --iterations 10"
 CATEGORY = 2
 """Other tests publish orders of this pool by hand, cheaper, in category 0."""
 PRICE = "12 RLC"
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(600)
 
 
 def orders(network) -> list[dict]:

@@ -34,7 +34,7 @@ def logged(network) -> int:
 
 
 @pytest.mark.case("A4", "A7")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_tasks_end_in_time_and_health_answers_while_services_are_attacked(network):
     info = network.info
     usual = median(seconds(network) for _ in range(2))

@@ -48,7 +48,7 @@ ROOT = sys.platform == "linux" and os.geteuid() == 0
 ENGINE = ROOT and shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin") is not None
 MORE = (*(("--disk", "worker-1", "--disk", "results") * ROOT), *(("--engine",) * ENGINE))
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 root = pytest.mark.skipif(not ROOT, reason="only root mounts a disk to be filled")
 engine = pytest.mark.skipif(not ENGINE, reason="only root starts a Docker engine to be killed")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import asynccontextmanager, contextmanager
 
-import pytest
 from bench.pages import fill
 from market_world import APP, POOL, STRANGER, a_market
 from sqlalchemy import event
@@ -83,7 +82,6 @@ async def costs_of(folder, size):
     return found
 
 
-@pytest.mark.timeout(240)
 async def test_a_page_of_a_book_ten_times_as_long_takes_no_more_calls_and_no_more_steps(tmp_path):
     few, many = await costs_of(tmp_path, FEW), await costs_of(tmp_path, MANY)
     for path in PAGES:

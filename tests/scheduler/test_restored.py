@@ -16,8 +16,6 @@ from postgres_fixtures import postgres_server
 
 __all__ = ["postgres_server"]
 
-pytestmark = pytest.mark.timeout(180)
-
 
 async def tasks_of(url, least=0):
     """Return the tasks that a pool tells of, with what has been done for each."""

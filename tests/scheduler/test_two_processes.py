@@ -24,7 +24,7 @@ from postgres_fixtures import postgres, postgres_server
 
 __all__ = ["postgres", "postgres_server"]
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.postgres
 
 
 class Pair:

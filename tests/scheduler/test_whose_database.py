@@ -15,8 +15,6 @@ from postgres_fixtures import postgres, postgres_server
 
 __all__ = ["postgres", "postgres_server"]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(params=["file", pytest.param("server", marks=pytest.mark.postgres)])
 def database(request, tmp_path):
