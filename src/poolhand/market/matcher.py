@@ -1,10 +1,8 @@
 """Matches requests that were published with the cheapest orders that fit, and pays the gas.
 
-Whoever publishes is a stranger. Requests that pay best and pages of all others are looked at in
-turn: dear ones that nothing fits keep it from nobody. A market limits how often it is asked, so a
-round that it breaks off matches what was found until then. What a round sends stands
-in one block, so no more of anybody's stake is counted on than there is: a match that fails there
-costs gas.
+A market limits how often it is asked, so a round that it breaks off matches what was found until
+then. What a round sends stands in one block, so no more of anybody's stake is counted on than there
+is: a match that fails there costs gas.
 
 Anybody can run one, for anybody may send ``matchOrders``. A match is one purpose of the wallet's
 sender, named by the deal that it makes: journaled before it is sent, and after a crash found again,
@@ -35,18 +33,16 @@ from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.requests import (
-    Backoff,
     FreeStakes,
     InUse,
     MatchLocks,
     MatchQuota,
     app_filter,
-    candidate_of,
     dataset_filter,
     pool_filter,
 )
 from poolhand.domain.market_events import OrderSort
-from poolhand.domain.orders.choosing import NO_DATASET, Bundle, Candidate, Shelf, Want, fitting
+from poolhand.domain.orders.choosing import Bundle, Candidate, Shelf, Want, fitting
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import RequestOrder, Signed
 from poolhand.observe.outage_log import OutageLog
@@ -54,13 +50,10 @@ from poolhand.ports.chain import Hub, TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.market_faults import MarketDown
+from poolhand.transport.open_requests import OpenRequests, cheapest
 
 MOST_AT_ONCE: Final = 50
 """Requests that are looked at in one round: those that pay their pool most, or as many others."""
-MOST_PAGES: Final = 200
-"""Pages of others, after which their turn begins anew, however many a market tells of."""
-FEW: Final = 10
-"""Orders of each kind that are looked at for one request, cheapest first."""
 log = structlog.get_logger()
 
 
@@ -102,9 +95,8 @@ class Matcher:
     ) -> None:
         self._hub, self._market, self._sender = hub, market, sender
         self._quota, self._clock, self._pause = quota, clock, pause
-        self._backoff, self._at_once = Backoff(), at_once
-        self._page, self._seen = 1, set[OrderHash]()
-        self._is_others_turn = False
+        self._requests = OpenRequests(market, at_once)
+        self._backoff = self._requests.backoff
         self._domain = hub.facts.domain
         self._outage = OutageLog(
             "matching_stands_still",
@@ -133,7 +125,8 @@ class Matcher:
             MarketDown, ChainUnreachable: Nothing more can be done now.
             OutOfGas: The wallet cannot pay.
         """
-        found = await self._offered(await self._requests())
+        now = self._clock.now()
+        found = await self._offered(await self._requests.due(BookFilter(OrderSort.REQUEST), now))
         if not found:
             return 0
         ready = await self._payable(found)
@@ -143,28 +136,13 @@ class Matcher:
                 raise each
         return sum(map(bool, sent))
 
-    async def _requests(self) -> tuple[BookOrder, ...]:
-        """Return the requests that pay best, or those of the others whose turn it is."""
-        size, wanted = self._at_once, BookFilter(OrderSort.REQUEST)
-        index = self._page if self._is_others_turn else 0
-        found = (await self._market.orders(wanted, index, size)).orders
-        self._seen |= {entry.order_hash for entry in found}
-        self._page += bool(index)
-        is_whole = len(found) < size or self._page > MOST_PAGES
-        if is_whole:
-            self._backoff.keep_only(self._seen)
-            self._page, self._seen = 1, set()
-        self._is_others_turn = not (self._is_others_turn or is_whole)
-        return found
-
-    async def _offered(self, entries: tuple[BookOrder, ...]) -> list[_Ready]:
+    async def _offered(self, entries: list[BookOrder]) -> list[_Ready]:
         """Return the requests that something fits, each with the cheapest bundle left.
 
         Raises:
             MarketDown, ChainUnreachable: Nothing can be looked at, and nothing was found before.
         """
-        now = self._clock.now()
-        due = [each for each in entries if self._backoff.is_due(each.order_hash, now)]
+        now, due = self._clock.now(), entries
         if not due:
             return []
         used = await self._hub.consumed([each.order_hash for each in due])
@@ -231,10 +209,7 @@ class Matcher:
         return Shelf(apps, datasets, pools)
 
     async def _some(self, wanted: BookFilter | None, in_use: InUse) -> tuple[Candidate, ...]:
-        if wanted is None:
-            return (NO_DATASET,)
-        page = await self._market.orders(wanted, size=FEW)
-        return tuple(in_use.left(candidate_of(each)) for each in page.orders)
+        return tuple(map(in_use.left, await cheapest(self._market, wanted)))
 
     async def _match(self, ready: _Ready) -> bool:
         """Send one match; whether it made a deal."""
