@@ -73,6 +73,22 @@ async def test_a_purchase_handed_in_again_after_a_restart_is_answered_the_same_a
     assert len(begun) == len(set(begun)) == 2
 
 
+async def test_a_deal_that_somebody_else_made_first_is_not_held_against_its_requester(pool):
+    """Both matches stood in one block: ours failed and cost gas, through no fault of theirs."""
+    world = await pool()
+    orders = world.orders(1, 1)
+    world.chain.submit(world.requester.address, orders)
+    assert (await handed_in(world, orders))[0] == 200
+    await mined(world, orders)
+    assert len(world.refused()) == 1
+    status, told = await handed_in(world, orders)
+    assert (status, told["tx"]) == (200, None)
+    await starts_again(world)
+    other = world.orders(1, 1)
+    assert (await handed_in(world, other))[0] == 200
+    await mined(world, other)
+
+
 @pytest.mark.parametrize(
     ("limit", "words"),
     [("purchases_per_hour", "1 purchases were sent for"), ("all_purchases_per_hour", "sent here")],

@@ -70,9 +70,9 @@ class PurchaseLog:
         """Note that a match was handed to the network."""
         self._note(name, MatchPosted(tx))
 
-    def end(self, name: DealId, at: UnixSeconds, *, has_failed: bool = False) -> None:
+    def end(self, name: DealId, ended: MatchEnded) -> None:
         """Note that a block has a match, or that none will."""
-        self._note(name, MatchEnded(at, has_failed))
+        self._note(name, ended)
 
     async def durable(self) -> None:
         """Wait until all that was noted would survive the end of the program."""

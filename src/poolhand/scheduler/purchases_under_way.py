@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 import structlog
 
+from poolhand.domain.deal import Deal
 from poolhand.domain.errors import EndsProgram, PoolhandError
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import DealId, TaskId, TxHash
 from poolhand.domain.onchain import Initialize, Receipt
 from poolhand.domain.orders.matches_under_way import MatchesUnderWay, MatchTakes, SendingQuota
-from poolhand.domain.orders.sent_matches import MatchBegun
+from poolhand.domain.orders.sent_matches import MatchBegun, MatchEnded
 from poolhand.domain.packing import OVERHEAD
 from poolhand.domain.task.machine import Mined
 from poolhand.domain.task.model import Transaction
@@ -59,8 +60,9 @@ class PurchasesUnderWay:
         gas_budget: Told what was spent.
         quota: Of requesters, and of all.
         memory: Remembers what was sent.
-        retry: Asks the chain at a start for as long as it takes.
+        retry: Asks the chain for as long as it takes.
         now: The chain's time.
+        find_deal: Reads a deal from the chain.
 
     Attributes:
         quota: As given.
@@ -76,7 +78,9 @@ class PurchasesUnderWay:
         memory: PurchaseLog,
         retry: ChainRetry,
         now: Callable[[], UnixSeconds],
+        find_deal: Callable[[DealId], Awaitable[Deal | None]],
     ) -> None:
+        self._find_deal = find_deal
         self._engine, self._boundary, self._sender = engine, engine.boundary, sender
         self._gas_budget, self._retry, self._now = gas_budget, retry, now
         self.quota, self.matches = quota, MatchesUnderWay()
@@ -114,7 +118,7 @@ class PurchasesUnderWay:
         for at, known in sorted(counted, key=lambda each: each[0]):
             self.quota.count(known.begun.takes.requester, at)
         for known in self._log:
-            if known.ended is not None and known.ended.has_failed:
+            if known.ended is not None and known.ended.is_requesters_fault:
                 self.quota.failed(known.begun.takes.requester, known.ended.at)
 
     def made(self, name: DealId) -> TxHash | None:
@@ -146,7 +150,7 @@ class PurchasesUnderWay:
         """
         self.matches.end(name)
         if isinstance(why, PoolhandError) and not isinstance(why, EndsProgram):
-            self._log.end(name, self._now())
+            self._log.end(name, MatchEnded(self._now()))
 
     def posted(self, begun: MatchBegun, tx: TxHash) -> None:
         """Note that a match is out, and have it followed."""
@@ -165,14 +169,22 @@ class PurchasesUnderWay:
         try:
             with self._boundary.around("purchase", deal_id=str(name)):
                 match = await self._outcome(match_purpose(name))
-                if match is None:
+                by_another = match is None and await self._is_made(name)
+                ended = MatchEnded(self._now(), match is None, by_another)
+                if ended.is_requesters_fault:
                     self.quota.failed(requester, self._now())
                     log.warning("purchase_failed", deal_id=str(name), requester=str(requester))
+                elif by_another:
+                    log.info("purchase_made_by_another", deal_id=str(name))
                 if (receipt := await self._outcome(first.purpose)) is not None:
                     self._note(first, receipt)
-                self._log.end(name, self._now(), has_failed=match is None)
+                self._log.end(name, ended)
         finally:
             self.matches.end(name)
+
+    async def _is_made(self, name: DealId) -> bool:
+        """Whether the chain has a deal, asked for as long as it takes."""
+        return await self._retry.ask(partial(self._find_deal, name)) is not None
 
     def _note(self, first: FollowUp, receipt: Receipt) -> None:
         """Note what the beginning of tasks took, for when the engine has them."""

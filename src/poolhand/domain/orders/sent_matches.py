@@ -34,10 +34,21 @@ class MatchPosted:
 
 @dataclass(frozen=True, slots=True)
 class MatchEnded:
-    """A block has it, or none ever will; ``has_failed`` where it cost gas for nothing."""
+    """A block has it, or none ever will.
+
+    Attributes:
+        has_failed: It cost gas for nothing.
+        by_another: It failed because somebody else had made the deal.
+    """
 
     at: UnixSeconds
     has_failed: bool = False
+    by_another: bool = False
+
+    @property
+    def is_requesters_fault(self) -> bool:
+        """Whether it cost gas for nothing because of whoever asked for it."""
+        return self.has_failed and not self.by_another
 
 
 MatchEvent: TypeAlias = MatchBegun | MatchPosted | MatchEnded

@@ -121,14 +121,14 @@ class Scheduler:
         # the groups, in the order in which their parts hear of a change
         common = CommonParts.on(journal, clock, boundary)
         money = MoneyParts.of(owner.address, settings, common, hub, sender, clock)
-        gas, domain = money.gas_budget, hub.facts.domain
+        gas = money.gas_budget
         proved = ReputationParts.on(reputations, settings, common, clock)
         sending = SendingParts.of(settings, common, gas, hub, sender, clock)
         sessions = SessionParts.of(
             owner, settings, common, proved, hub, clock, entropy, fence, tell
         )
         sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
-        purchases = PurchaseParts.on(purchase_log, settings, common, gas, sale, sender, domain)
+        purchases = PurchaseParts.on(purchase_log, settings, common, gas, sale, sender, hub)
         stalls = [
             MarketStall(each, owner, settings.workerpool, clock, fence, profile) for each in markets
         ]

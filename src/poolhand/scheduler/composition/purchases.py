@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poolhand.domain.eip712 import Domain
 from poolhand.domain.orders.matches_under_way import SendingQuota
-from poolhand.ports.chain import PostingSender
+from poolhand.ports.chain import Hub, PostingSender
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.sale import SaleParts
@@ -38,10 +37,10 @@ class PurchaseParts:
         gas_budget: GasBudget,
         sale: SaleParts,
         sender: PostingSender,
-        domain: Domain,
+        hub: Hub,
     ) -> PurchaseParts:
         """Make them, on the journal of purchases; None forgets at a restart."""
-        time = common.time
+        time, domain = common.time, hub.facts.domain
         under_way = PurchasesUnderWay(
             common.engine,
             sender,
@@ -50,6 +49,7 @@ class PurchaseParts:
             PurchaseLog(journal),
             common.retry,
             time.now,
+            hub.deal,
         )
         taking = SignedPurchases(
             settings,
