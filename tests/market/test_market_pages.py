@@ -12,14 +12,19 @@ from market_world import (
     BUYER,
     DATASET,
     POOL,
+    POOL_OWNER,
+    SELLER,
     STRANGER,
     a_market,
+    app_order,
     hash_of,
     pool_order,
+    request_order,
 )
 from page_world import ESCAPED, HOSTILE, bought, database_url, shown
 
 from poolhand.cli.reference import commands
+from poolhand.domain.market_events import OrderSort
 
 COMMANDS = commands()
 UNKNOWN = "0x" + "7e" * 32
@@ -92,6 +97,24 @@ async def test_an_order_a_deal_and_their_parts_lead_to_one_another(bought):
         assert f'href="/pages/{link}"' in text
         await shown(bought, f"/pages/{link}")
     assert "3.00000001 RLC" in text  # two tasks, pool and dataset
+
+
+async def test_a_deal_leads_to_no_order_that_the_market_does_not_have(market):
+    """Orders need not be published to be matched; what is taken out again is there no more."""
+    market.chain.deposit(POOL_OWNER.address, 10**12)
+    app, pool, request = app_order(), pool_order(), request_order()
+    await market.published(app)
+    await market.published(pool)
+    deal = market.match(app, pool, request, 1)
+    await market.mine()
+    await market.unpublish(OrderSort.APP, SELLER, orderHash=str(hash_of(app)))
+    text = await shown(market, f"/pages/deals/{deal.deal_id}")
+    assert re.findall(r'href="/pages/orders/(\w+)/0x', text) == ["workerpool"]
+    for each in (app, pool, request):
+        assert str(hash_of(each)) in text
+    assert text.count("not in this market") == 2
+    for source in map(unescape, SOURCE.findall(text)):
+        assert (await market.http.get(source)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from poolhand.market.pages.own_api import OwnApi
+from poolhand.market.pages.own_api import ApiRefusal, OwnApi
 from poolhand.market.pages.words import place
 
 
@@ -66,6 +66,19 @@ class Visit:
         told = {name: value for name, value in query.items() if value}
         self.sources.append(place(path, **told))
         return await self.api.ask(path, told)
+
+    async def finds(self, path: str) -> bool:
+        """Whether the API has something; what it has not is no source of the page.
+
+        Raises:
+            ApiOutage: Chain or database do not answer.
+        """
+        try:
+            await self.api.ask(path)
+        except ApiRefusal:
+            return False
+        self.sources.append(place(path))
+        return True
 
 
 View: TypeAlias = Callable[[Visit], Coroutine[Any, Any, Shown]]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from poolhand.market.pages.own_api import ApiRefusal
 from poolhand.market.pages.shown import FilterField, Shown, Visit
+from poolhand.market.pages.views.orders import BOOKS
 
 ROWS: Final = 50
 """Deals, or tasks of one, on a page."""
@@ -38,5 +40,17 @@ async def deal(visit: Visit) -> Shown:
     tasks = await visit.ask(f"/deals/{name}/tasks", pageSize=str(ROWS), pageIndex=index)
     category = await visit.ask(f"/categories/{found['category']}")
     facts = {"tasks": tasks["tasks"], "count": tasks["count"], "rows": ROWS}
-    told = {"deal": found, "category": category, **facts}
+    told = {
+        "deal": found,
+        "category": category,
+        "published": await _published(visit, found),
+        **facts,
+    }
     return Shown("deal.html", f"Deal {name[:10]}…", told)
+
+
+async def _published(visit: Visit, deal: Mapping[str, Any]) -> frozenset[str]:
+    """Return which orders of a deal this market has: a deal may be made of any that are signed."""
+    hashes = {sort: deal[f"{sort}Hash"] for sort in BOOKS}
+    found = [sort for sort, name in hashes.items() if await visit.finds(f"/{sort}orders/{name}")]
+    return frozenset(found)
