@@ -29,20 +29,32 @@ SPINS = 100_000
 
 
 class Line(httpx.AsyncBaseTransport):
-    """The way to a market: it can be down, and hold a request for ever, before or after it acts."""
+    """The way to a market: it can be down, and hold a request for ever, before or after it acts.
+
+    ``paths`` has what was asked for, ``open`` how many answers are waited for.
+    """
 
     def __init__(self, app) -> None:
         self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.is_down, self.asked, self.holds, self.acts, self.held = False, 0, None, False, False
+        self.paths, self.open = [], 0
 
     async def handle_async_request(self, request):
         self.asked += 1
+        self.paths.append(request.url.path)
+        self.open += 1
+        try:
+            return await self._answered(request, is_held=self.asked == self.holds)
+        finally:
+            self.open -= 1
+
+    async def _answered(self, request, *, is_held):
         if self.is_down:
             raise httpx.ConnectError("no market", request=request)
-        if self.asked == self.holds and not self.acts:
+        if is_held and not self.acts:
             await self._hold()
         answer = await self._inner.handle_async_request(request)
-        if self.asked == self.holds:
+        if is_held:
             await self._hold()
         return answer
 
@@ -151,7 +163,8 @@ async def quiet(market):
     still = 0
     for _ in range(SPINS):
         await asyncio.sleep(0.001)  # the market's database is a thread
-        works = any(_works(each) for each in market.world.scheduler.sale.stalls)
+        stalls = market.world.scheduler.sale.stalls
+        works = market.line.open or any(_works(each) for each in stalls)
         still = 0 if works else still + 1
         if still > 5 or market.line.held:
             return

@@ -2,7 +2,8 @@
 
 A market limits how often it is asked, so a round that it breaks off matches what was found until
 then. What a round sends stands in one block, so no more of anybody's stake is counted on than there
-is: a match that fails there costs gas.
+is: a match that fails there costs gas. A request that names a pool is left to that pool for some
+blocks: it may send match and first tasks together.
 
 Anybody can run one, for anybody may send ``matchOrders``. A match is one purpose of the wallet's
 sender, named by the deal that it makes: journaled before it is sent, and after a crash found again,
@@ -41,6 +42,7 @@ from poolhand.domain.market.requests import (
     dataset_filter,
     pool_filter,
 )
+from poolhand.domain.market.waits import Wait, matchers_wait
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.choosing import Bundle, Candidate, Shelf, Want, fitting
 from poolhand.domain.orders.matching import Facts
@@ -142,7 +144,7 @@ class Matcher:
         Raises:
             MarketDown, ChainUnreachable: Nothing can be looked at, and nothing was found before.
         """
-        now, due = self._clock.now(), entries
+        now, due = self._clock.now(), await self._waited_for(entries)
         if not due:
             return []
         used = await self._hub.consumed([each.order_hash for each in due])
@@ -160,6 +162,13 @@ class Matcher:
             else:
                 found.append(ready)
         return found
+
+    async def _waited_for(self, entries: list[BookOrder]) -> list[BookOrder]:
+        """Return the requests that are not left to others now; raises ChainUnreachable."""
+        if not entries:
+            return []
+        head, seen = await self._hub.head(), self._requests.first_seen
+        return [each for each in entries if seen.has_waited(each.order_hash, _wait(each), head)]
 
     async def _payable(self, found: list[_Ready]) -> list[_Ready]:
         """Return those that can all be paid and staked for, within quotas; others come later."""
@@ -225,6 +234,11 @@ class Matcher:
             return False
         log.info("request_matched", deal=str(name), tx=str(receipt.tx_hash))
         return True
+
+
+def _wait(entry: BookOrder) -> Wait:
+    request: Any = entry.order
+    return matchers_wait(request)
 
 
 def _locks(ready: _Ready, pool_owner: Address) -> MatchLocks:

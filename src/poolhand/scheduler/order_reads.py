@@ -62,6 +62,10 @@ class OrderReads:
         """Return a deal; raises ChainUnreachable."""
         return await self._once(name, lambda: self._hub.deal(name))
 
+    async def categories(self) -> int:
+        """Return how many categories the hub has; raises ChainUnreachable."""
+        return len(await self._once("categories", self._hub.categories))
+
     async def facts(self, orders: MatchOrders, domain: Domain) -> Facts:
         """Return what the chain knows of four orders; raises ChainUnreachable."""
         app, dataset = orders.app.order.app, orders.dataset.order.dataset
@@ -69,7 +73,7 @@ class OrderReads:
         each = (orders.app, orders.dataset, orders.workerpool, orders.request)
         names = [order_hash(domain, signed.order) for signed in each]
         found = await asyncio.gather(
-            self._once("categories", self._hub.categories),
+            self.categories(),
             self._once(("app", app), lambda: self._hub.app(app)),
             self._once(("dataset", dataset), lambda: self._hub.dataset(dataset)),
             self.workerpool(pool),
@@ -82,7 +86,7 @@ class OrderReads:
         used = await asyncio.gather(*map(self.used, names))
         return Facts(
             domain,
-            len(categories),
+            categories,
             of_app,
             of_dataset,
             of_pool,

@@ -191,8 +191,9 @@ class Pricing:
                 "that will buy (&requester=0x…)"
             )
 
-    def _make(self, asked: Asked) -> Signed[WorkerpoolOrder]:
-        order = WorkerpoolOrder(
+    def unsigned(self, asked: Asked) -> WorkerpoolOrder:
+        """Return what would be signed for what is asked for, of a category that is sold."""
+        return WorkerpoolOrder(
             workerpool=self._pool,
             price=self.price(asked),
             volume=asked.volume,
@@ -204,4 +205,7 @@ class Pricing:
             requester_restrict=asked.requester,
             salt=Salt(self._entropy.bytes(32)),
         )
+
+    def _make(self, asked: Asked) -> Signed[WorkerpoolOrder]:
+        order = self.unsigned(asked)
         return Signed(order, self._signer.sign_order(self._domain, order))

@@ -87,6 +87,10 @@ class SignedPurchases:
         self._under_way = under_way
         self._asked: dict[DealId, asyncio.Task[TxHash | None]] = {}
 
+    def is_under_way(self, name: DealId) -> bool:
+        """Whether a deal was sent that no block has yet."""
+        return name in self._asked or name in self._under_way.matches
+
     async def hand_in(self, orders: MatchOrders, caller: str) -> tuple[DealId, TxHash | None]:
         """Send a purchase, once; returns when its transactions are out.
 

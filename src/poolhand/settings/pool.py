@@ -59,6 +59,8 @@ class PoolSettings:
         tasks_per_requester: Open at once.
         orders_per_minute: Signed for one caller.
         sends_purchases: Send what requesters only sign, and pay its gas.
+        matches_requests: Match requests that are published in the markets, as purchases that are
+            sent.
         purchase_fee: On a task's price where the pool sends the purchase (nRLC).
         purchases_per_hour, all_purchases_per_hour: Sent for one requester, and for all of them.
         connections_per_address, logins_per_address: Workers of one client address, and of these
@@ -96,6 +98,7 @@ class PoolSettings:
     tasks_per_requester: int = 1000
     orders_per_minute: int = 600
     sends_purchases: bool = True
+    matches_requests: bool = True
     purchase_fee: NanoRlc = NanoRlc(0)
     purchases_per_hour: int = 60
     all_purchases_per_hour: int = 3600
@@ -212,6 +215,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
            "orders that are signed for one caller"),
     Option("sends-purchases", "POOLHAND_SENDS_PURCHASES", flag, "true",
            "send purchases that their requesters only sign, and pay the gas"),
+    Option("matches-requests", "POOLHAND_MATCHES_REQUESTS", flag, "true",
+           "match requests that are published in the pool's markets and name it or fit it, and pay "
+           "the gas, within the limits for purchases that are sent"),
     Option("purchase-fee", "POOLHAND_PURCHASE_FEE", parse_rlc, "0",
            "RLC on top of a task's price where the pool sends the purchase"),
     Option("purchases-per-hour", "POOLHAND_PURCHASES_PER_HOUR", whole(1), "60",
@@ -274,6 +280,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         logins_per_address=found["logins-per-address"],
         logins_at_once=found["logins-at-once"],
         sends_purchases=found["sends-purchases"],
+        matches_requests=found["matches-requests"],
         purchase_fee=found["purchase-fee"],
         purchases_per_hour=found["purchases-per-hour"],
         all_purchases_per_hour=found["all-purchases-per-hour"],

@@ -12,6 +12,7 @@ from poolhand.domain.ids import OrderHash
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.requests import Backoff, candidate_of
+from poolhand.domain.market.waits import FirstSeen
 from poolhand.domain.orders.choosing import NO_DATASET, Candidate
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.market_client import MarketClient
@@ -31,11 +32,12 @@ class OpenRequests:
 
     Attributes:
         backoff: When a request that came to nothing is looked at again.
+        first_seen: When a request was seen first, where others may go first.
     """
 
     def __init__(self, market: MarketClient, at_once: int) -> None:
         self._market, self._at_once = market, at_once
-        self.backoff = Backoff()
+        self.backoff, self.first_seen = Backoff(), FirstSeen()
         self._page, self._seen = 1, set[OrderHash]()
         self._is_others_turn = False
 
@@ -59,6 +61,7 @@ class OpenRequests:
         is_whole = len(found) < self._at_once or self._page > MOST_PAGES
         if is_whole:
             self.backoff.keep_only(self._seen)
+            self.first_seen.keep_only(self._seen)
             self._page, self._seen = 1, set()
         self._is_others_turn = not (self._is_others_turn or is_whole)
         return found

@@ -28,20 +28,26 @@ MOST_REQUESTERS: Final = 10_000
 """Requesters whose matches are counted; who was served longest ago is forgotten first."""
 
 
-def app_filter(request: RequestOrder, tasks: int) -> BookFilter:
-    """Return which app orders a request may be matched with."""
+def app_filter(request: RequestOrder, tasks: int, pool: Address | None = None) -> BookFilter:
+    """Return which app orders a request may be matched with, at one pool or at any."""
     parties: dict[str, Allowed] = {"app": (request.app,), "dataset": usable_by(request.dataset)}
-    parties["requester"] = usable_by(request.requester)
-    return BookFilter(OrderSort.APP, parties, min_volume=tasks)
+    return BookFilter(OrderSort.APP, {**parties, **_buyers(request, pool)}, min_volume=tasks)
 
 
-def dataset_filter(request: RequestOrder, tasks: int) -> BookFilter | None:
+def dataset_filter(
+    request: RequestOrder, tasks: int, pool: Address | None = None
+) -> BookFilter | None:
     """Return which dataset orders it may be matched with; None where it wants none."""
     if request.dataset.is_zero:
         return None
     parties: dict[str, Allowed] = {"dataset": (request.dataset,), "app": usable_by(request.app)}
-    parties["requester"] = usable_by(request.requester)
-    return BookFilter(OrderSort.DATASET, parties, min_volume=tasks)
+    return BookFilter(OrderSort.DATASET, {**parties, **_buyers(request, pool)}, min_volume=tasks)
+
+
+def _buyers(request: RequestOrder, pool: Address | None) -> dict[str, Allowed]:
+    """Return to whom what is sold may be restricted."""
+    computes = {} if pool is None else {"workerpool": usable_by(pool)}
+    return {"requester": usable_by(request.requester), **computes}
 
 
 def pool_filter(request: RequestOrder, tasks: int) -> BookFilter:

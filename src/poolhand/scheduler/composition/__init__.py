@@ -128,7 +128,9 @@ class Scheduler:
             owner, settings, common, proved, hub, clock, entropy, fence, tell
         )
         sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
-        purchases = PurchaseParts.on(purchase_log, settings, common, gas, sale, sender, hub)
+        purchases = PurchaseParts.on(
+            purchase_log, settings, common, gas, sale, sender, hub, markets, clock, fence
+        )
         stalls = [
             MarketStall(each, owner, settings.workerpool, clock, fence, profile) for each in markets
         ]
@@ -173,7 +175,8 @@ class Scheduler:
         self.sessions, self.workers, self.mail = sessions.sockets, sessions.workers, sessions.mail
         self.accounts = sessions.accounts
         self.preflight, self.pricing = sale.preflight, sale.pricing
-        self.purchases, self.sale = purchases.taking, shown
+        self.purchases, self.published = purchases.taking, purchases.published
+        self.sale = shown
         self.deals, self.drains, self._told = bought.deals, bought.drains, bought
         self.placement, self.deadlines = placing.placement, placing.deadlines
         self.check_queue, self.metrics = placing.check_queue, placing.metrics

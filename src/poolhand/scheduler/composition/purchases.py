@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poolhand.domain.orders.matches_under_way import SendingQuota
 from poolhand.ports.chain import Hub, PostingSender
+from poolhand.ports.clock import Clock
 from poolhand.ports.journal import EventLog
+from poolhand.ports.lead import Fence
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.sale import SaleParts
 from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.scheduler.market_requests import MarketRequests
 from poolhand.scheduler.purchase_log import PurchaseLog
 from poolhand.scheduler.purchases_under_way import PurchasesUnderWay
 from poolhand.scheduler.signed_purchases import SignedPurchases
 from poolhand.settings.pool import PoolSettings
+from poolhand.transport.market_client import MarketClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +28,12 @@ class PurchaseParts:
     Attributes:
         under_way: Those that were sent, over restarts.
         taking: Takes what is handed in, or says why not.
+        published: Hands in what was published in markets, one for each.
     """
 
     under_way: PurchasesUnderWay
     taking: SignedPurchases
+    published: tuple[MarketRequests, ...]
 
     @classmethod
     def on(
@@ -38,6 +45,9 @@ class PurchaseParts:
         sale: SaleParts,
         sender: PostingSender,
         hub: Hub,
+        markets: Sequence[MarketClient],
+        clock: Clock,
+        fence: Fence,
     ) -> PurchaseParts:
         """Make them, on the journal of purchases; None forgets at a restart."""
         time, domain = common.time, hub.facts.domain
@@ -63,4 +73,20 @@ class PurchaseParts:
             time.now,
             lambda: time.head,
         )
-        return cls(under_way, taking)
+        serves = settings.sends_purchases and settings.matches_requests
+        published = [
+            MarketRequests(
+                settings,
+                each,
+                domain,
+                sale.reads,
+                sale.pricing,
+                taking,
+                lambda: time.head,
+                clock,
+                common.engine.boundary,
+                fence,
+            )
+            for each in (markets if serves else ())
+        ]
+        return cls(under_way, taking, tuple(published))

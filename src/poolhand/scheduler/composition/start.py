@@ -67,6 +67,7 @@ def start_up(
             placing.placement.keep_placing,
             partial(placing.retiring.keep_watch, watcher),
             partial(markets.keep, watcher),
+            *(each.keep for each in purchases.published),
             partial(common.settled.keep_pruning, clock, settings.retention),
             sessions.returns.wait,
         ),
