@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 
+import httpx
 import pytest
 
 from poolhand.cli.reference import commands
@@ -68,6 +69,8 @@ def test_an_order_is_for_sale_then_not_and_valid_until_it_is_cancelled(cli, shop
     )
     assert shown["standing"] == "for sale in the market: 7 of 7 tasks left"
 
+    assert ok(cli("order", "show", str(file), "--json")) == shown  # its file tells the same
+
     gone = ok(cli("order", "unpublish", str(file), "--json"))
     assert gone["unpublished"] == [sold["hash"]]
     assert UNTIL in gone["note"]
@@ -78,6 +81,8 @@ def test_an_order_is_for_sale_then_not_and_valid_until_it_is_cancelled(cli, shop
         True,
         f"not in the market; {UNTIL}: whoever has it can use the 7 of 7 tasks left",
     )
+    shown = ok(cli("order", "show", str(file), "--json"))
+    assert (shown["in_market"], shown["standing"]) == (None, checked["standing"])
     unknown = cli("order", "show", sold["hash"], "--json")
     assert (unknown.code, unknown.error["code"]) == (2, "unknown-order")
     assert UNTIL in unknown.error["message"]  # taken out, or never there: a market cannot tell
@@ -92,6 +97,29 @@ def test_an_order_is_for_sale_then_not_and_valid_until_it_is_cancelled(cli, shop
     standing = ok(cli("order", "show", again["hash"], "--json"))
     assert (standing["in_market"], standing["left_on_chain"]) == ("canceled", 0)
     assert standing["standing"].startswith("cancelled on chain")
+
+
+def test_a_file_is_shown_though_neither_market_nor_chain_answers_nor_one_is_named(
+    cli, shop, app, tmp_path, monkeypatch
+):
+    file = tmp_path / "order.json"
+    ok(cli("order", "create", "app", app, "--volume", "7", "--output", str(file), "--json"))
+
+    async def away(request):
+        raise httpx.ConnectError("connection refused", request=request)
+
+    cli.market.http.event_hooks["request"] = [away]
+    shown = ok(cli("order", "show", str(file), "--json"))
+    assert (shown["left_on_chain"], shown["in_market"]) == (7, None)
+    assert "does not answer" in shown["standing"]
+    cli.market.chain.outage = True
+    shown = ok(cli("order", "show", str(file), "--json"))
+    assert (shown["kind"], shown["volume"]) == ("app", "7")
+    assert "no RPC endpoint answers" in shown["standing"]
+    monkeypatch.setenv("POOLHAND_HOME", str(tmp_path / "nowhere"))
+    shown = ok(cli("order", "show", str(file), "--json"))
+    assert (shown["kind"], shown["volume"]) == ("app", "7")
+    assert "no chain to work on" in shown["standing"]
 
 
 def test_what_is_somebody_elses_is_neither_offered_nor_cancelled(cli, shop):
@@ -163,6 +191,41 @@ def test_lists_of_the_market_are_by_kind_and_best_price_first(cli, shop):
         refused = cli("market", *words, "--json")
         assert (refused.code, refused.error["code"]) == (2, "not-traded")
         assert said in refused.error["message"]
+
+
+def test_what_was_sold_is_listed_newest_first_and_by_buyer_pool_and_category(cli, shop, app):
+    chain, book, pool = cli.market.chain, shop.book, cli.market.pool
+    ok(cli("app", "publish", app, "--json"))
+    for price in (2, 3):
+        asyncio.run(shop.sell_pool(price * RLC, volume=1))
+        ok(cli("run", app, "--no-wait", "--again", "--json"))
+    deals = list(chain.state.deals.values())
+    for number, deal in enumerate(deals):
+        names = [OrderHash(bytes([number + 1, kind] * 16)) for kind in range(4)]
+        book.match(tuple(names), deal)
+        asyncio.run(shop.sync())
+    told = ok(cli("market", "deals", "--json"))
+    assert told["count"] == 2
+    assert [each["deal_id"] for each in told["deals"]] == [
+        str(each.deal_id) for each in deals[::-1]
+    ]
+    assert [each["workerpool"]["price"] for each in told["deals"]] == [3 * RLC, 2 * RLC]
+    read = cli("market", "deals").out
+    assert read.index("3 RLC") < read.index("2 RLC")
+    assert str(deals[0].deal_id) in read
+    buyer = str(cli.market.wallet.address)
+    for words, count in (
+        (("--requester", buyer), 2),
+        (("--requester", app), 0),
+        (("--pool", str(pool.workerpool)), 2),
+        (("--pool", str(shop.rival)), 0),
+        (("--category", "0"), 2),
+        (("--category", "1"), 0),
+        (("--limit", "10", "--page", "2"), 2),
+    ):
+        told = ok(cli("market", "deals", *words, "--json"))
+        assert told["count"] == count, words
+        assert len(told["deals"]) == (0 if "--page" in words else count), words
 
 
 def test_where_no_market_is_known_it_is_said(cli, monkeypatch):

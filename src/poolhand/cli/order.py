@@ -25,13 +25,16 @@ from poolhand.cli.selling import (
     tag_of,
 )
 from poolhand.cli.verb import Answer, noun, verb
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import ChainUnreachable, Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
+from poolhand.settings.load import BadSetting
 
 if TYPE_CHECKING:
-    from poolhand.requester.checking import OrderState
+    from poolhand.domain.orders.model import Signed
+    from poolhand.requester.requester import Requester
+    from poolhand.requester.selling import OrderStanding
 
 app = noun("Sign orders, sell by them, take them back, cancel them.")
 
@@ -159,7 +162,8 @@ async def request(
     """Sign a request for a computation; nothing is published, sent or paid.
 
     Whoever has it may match it and pays the gas: publish it (`poolhand order publish`), and a
-    matcher does. Deal and tasks have their ids already. You need RLC on your account, and no coin.
+    matcher or a pool does. Deal and tasks have their ids already. You need RLC on your account,
+    and no coin.
     """
     from poolhand.cli.orders_page import order_rows
     from poolhand.cli.render import pairs
@@ -262,17 +266,26 @@ async def list_(command: CommandRun, owner: OwnerOption = "") -> Answer:
 
 @verb(app, "show", example="poolhand order show app-order.json")
 async def show(command: CommandRun, order: OrderArgument) -> Answer:
-    """Show what a signed order says; of one in the market, how it stands there and on chain too."""
-    from poolhand.cli.orders_page import kind_word, order_rows, standing_members
+    """Show what a signed order says, and how it stands on chain and in the market.
+
+    A file is shown even where no chain is named or answers; `standing` says then why.
+    """
+    from poolhand.cli.orders_page import order_rows, signed_members, standing_members
     from poolhand.cli.render import pairs
-    from poolhand.wire.order_json import encode_order
 
     named = order_or_hash(order)
-    if isinstance(named, OrderHash):
+    told: dict[str, Any]
+    try:
         async with command.requester() as requester:
-            told = standing_members(await requester.standing(named))
-    else:
-        told = {"kind": kind_word(named.order), **encode_order(named)}
+            if isinstance(named, OrderHash):
+                told = standing_members(await requester.standing(named))
+            else:
+                found, words = await _standing(requester, named)
+                told = {**standing_members(found), "standing": words}
+    except (ChainUnreachable, BadSetting) as fault:
+        if isinstance(named, OrderHash):
+            raise
+        told = {**signed_members(named), "standing": str(fault)}
     return Answer(told, lambda: pairs(order_rows(told)))
 
 
@@ -285,17 +298,11 @@ async def check(command: CommandRun, file: FileArgument) -> Answer:
     """
     from poolhand.cli.orders_page import order_rows
     from poolhand.cli.render import pairs
-    from poolhand.transport.market_faults import MarketDown
 
     signed = any_order(file)
     async with command.requester() as requester:
-        state: OrderState
-        try:
-            found = await requester.standing(signed)
-        except MarketDown as fault:  # the chain alone tells whether it can be used
-            state, standing = await requester.order_state(signed), str(fault)
-        else:
-            state, standing = found.state, found.words
+        found, standing = await _standing(requester, signed)
+    state = found.state
     members: dict[str, Any] = {
         "hash": str(state.order_hash),
         "owner": str(state.owner) if state.owner else None,
@@ -306,3 +313,16 @@ async def check(command: CommandRun, file: FileArgument) -> Answer:
         "standing": standing,
     }
     return Answer(members, lambda: pairs(order_rows(members)))
+
+
+async def _standing(requester: Requester, signed: Signed[Any]) -> tuple[OrderStanding, str]:
+    """Return how an order stands, and in words; where the market is away, as the chain has it."""
+    from poolhand.requester.selling import OrderStanding
+    from poolhand.transport.market_faults import MarketDown
+
+    try:
+        found = await requester.standing(signed)
+    except MarketDown as fault:
+        state = await requester.order_state(signed)
+        return OrderStanding(signed, state, None, asked=False), str(fault)
+    return found, found.words

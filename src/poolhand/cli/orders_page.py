@@ -14,7 +14,7 @@ from poolhand.domain.market_events import OrderSort
 if TYPE_CHECKING:
     from poolhand.domain.ids import OrderHash
     from poolhand.domain.market.book import BookOrder
-    from poolhand.domain.orders.model import Order
+    from poolhand.domain.orders.model import Order, Signed
     from poolhand.domain.units import NanoRlc
     from poolhand.requester.selling import OrderStanding
     from poolhand.wire.market_pools import PoolList
@@ -106,13 +106,18 @@ def unpublished_answer(names: Iterable[OrderHash]) -> Answer:
     return Answer(members, lambda: pairs(rows))
 
 
-def standing_members(found: OrderStanding) -> dict[str, Any]:
-    """Return how an order stands, on chain and in the market."""
+def signed_members(signed: Signed[Any]) -> dict[str, Any]:
+    """Return what a signed order says."""
     from poolhand.wire.order_json import encode_order
 
+    return {"kind": kind_word(signed.order), **encode_order(signed)}
+
+
+def standing_members(found: OrderStanding) -> dict[str, Any]:
+    """Return what a signed order says, and how it stands on chain and in the market."""
     state = found.state
     return {
-        **encode_order(found.signed),
+        **signed_members(found.signed),
         "hash": str(state.order_hash),
         "owner": str(state.owner) if state.owner else None,
         "signed_by_owner": state.signed_by_owner,
