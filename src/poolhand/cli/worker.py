@@ -83,6 +83,7 @@ add_program(
     The wallet's key is in a process of its own, the signer, which this one starts: it signs logins,
     uploads and the worker's own transactions, within --gas-price-cap and --most-deposit. With
     --signer it is one that runs apart (`poolhand signer serve`), and this program needs no wallet.
+    Data and inputs come through another, which has the network, and files that it is handed open.
 
     Exit codes: 0 stopped, 2 a setting is wrong, 4 engine, chain or pool out of reach, or the signer
     has ended.
