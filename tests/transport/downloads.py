@@ -20,6 +20,8 @@ OPEN = FetchRules(AddressRule(allow_http=True, allow_private=True))
 TEXT = b"It was the best of times"
 LIMIT = 1000
 MOST = 50 * 10**6
+LOADED_TOO_LATE = "ImportError", "ModuleNotFound", "unknown encoding", "not permitted", "codec"
+"""What a download says that needed a file of Python's once none could be opened any more."""
 QUICK = (sys.executable, "-P", str(Path(__file__).with_name("quick_fetcher.py")))
 """The fetcher's program, which tries again without a pause; behind it, an authority's certificate."""
 
@@ -54,9 +56,12 @@ class InProcesses:
         self._thread.start()
 
     async def __call__(self, *args, **more):
-        return await asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(self._fetch(*args, **more), self._loop)
-        )
+        coming = asyncio.run_coroutine_threadsafe(self._fetch(*args, **more), self._loop)
+        (found,) = await asyncio.gather(asyncio.wrap_future(coming), return_exceptions=True)
+        assert not [words for words in LOADED_TOO_LATE if words in str(found)], found
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     async def _fetch(
         self, uri, target, rules=OPEN, *, limit=LIMIT, timeout=10, folders=(), trust="",

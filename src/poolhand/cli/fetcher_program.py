@@ -7,12 +7,13 @@ as it can, for it lives as long as its worker; and all of that before it gives u
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from poolhand.domain.errors import Malformed, PoolhandError
 from poolhand.keys.confinement import confine_downloads, drop_streams, hide
@@ -93,13 +94,20 @@ async def _warm_up() -> None:
 
     httpx.URL("https://bücher.example/")  # the tables of international names
     downloads = WebDownloads(FetchRules(OPEN), pause=at_once)
-    with suppress(OSError), tempfile.TemporaryFile() as scratch:
+    with suppress(OSError), _scratch_file() as scratch:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         for url in (f"http://{place}", f"https://{place}", "http://127.0.0.1:1/"):
             with suppress(PoolhandError):
                 await downloads.download(url, scratch.fileno(), _SCRATCH, 5)  # type: ignore[arg-type]
         server.close()
+
+
+def _scratch_file() -> IO[bytes]:
+    """Return a file that has no name, where the system has such without a folder to write in."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("scratch"), "wb")
+    return tempfile.TemporaryFile()
 
 
 if __name__ == "__main__":
