@@ -1,0 +1,84 @@
+"""Packs a virtual disk as an appliance: an OVF descriptor, its manifest, and the archive of all.
+
+    python scripts/vm/appliance.py NAME DISK.vmdk CAPACITY FOLDER
+
+writes ``FOLDER/NAME.ova``. The descriptor is OVF 1.x, whose manifests have SHA-1: it tells a broken
+download. Who must trust a file compares the SHA-256 that stands beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from collections.abc import Callable
+from hashlib import file_digest, sha1, sha256
+from io import BytesIO
+from pathlib import Path
+from string import Template
+from typing import Final
+from xml.sax.saxutils import escape
+
+TEMPLATE: Final = Path(__file__).with_name("appliance.ovf")
+ABOUT: Final = "A worker of the iExec network: Debian 12, a container engine and Poolhand"
+
+
+def descriptor(name: str, disk: str, size: int, capacity: int) -> bytes:
+    """Write the descriptor.
+
+    Args:
+        name: Of the machine.
+        disk: File name of its disk.
+        size: Of that file (bytes).
+        capacity: Of the disk as the machine sees it (bytes).
+    """
+    gaps = {"name": name, "about": ABOUT, "disk": disk, "size": size, "capacity": capacity}
+    text = TEMPLATE.read_text(encoding="utf-8")
+    return (
+        Template(text)
+        .substitute({key: escape(str(told), {'"': "&quot;"}) for key, told in gaps.items()})
+        .encode()
+    )
+
+
+def manifest(members: dict[str, str]) -> bytes:
+    """Write the manifest: SHA-1 in hex, by file name."""
+    return "".join(f"SHA1({name})= {digest}\n" for name, digest in members.items()).encode()
+
+
+def pack(name: str, disk: Path, capacity: int, folder: Path) -> Path:
+    """Write the archive, the descriptor first; the same disk gives the same bytes.
+
+    Args:
+        name: Of the machine and its files.
+        disk: A stream-optimised VMDK.
+        capacity: As in ``descriptor``.
+        folder: For ``NAME.ova`` and ``NAME.ova.sha256``.
+    """
+    inner = f"{name}-disk1.vmdk"
+    told = descriptor(name, inner, disk.stat().st_size, capacity)
+    hashes = {f"{name}.ovf": sha1(told).hexdigest(), inner: _digest(disk, sha1)}  # noqa: S324 - OVF 1
+    written = folder / f"{name}.ova"
+    with tarfile.open(written, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for member, body in ((f"{name}.ovf", told), (f"{name}.mf", manifest(hashes))):
+            archive.addfile(_entry(member, len(body)), BytesIO(body))
+        with disk.open("rb") as opened:
+            archive.addfile(_entry(inner, disk.stat().st_size), opened)
+    digest = _digest(written, sha256)
+    written.with_name(f"{name}.ova.sha256").write_text(f"{digest}  {name}.ova\n", encoding="utf-8")
+    return written
+
+
+def _entry(name: str, size: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size, 0o644
+    return entry
+
+
+def _digest(file: Path, algorithm: Callable[[], object]) -> str:
+    with file.open("rb") as opened:
+        return file_digest(opened, algorithm).hexdigest()  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    machine, vmdk, bytes_of_disk, place = sys.argv[1:]
+    print(pack(machine, Path(vmdk), int(bytes_of_disk), Path(place)))
