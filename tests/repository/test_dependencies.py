@@ -105,6 +105,12 @@ def test_every_debian_package_that_set_up_installs_is_explained() -> None:
     assert installed == section("Debian packages")
 
 
+def test_every_debian_package_that_builds_the_machine_is_explained() -> None:
+    source = (ROOT / "scripts" / "vm" / "build").read_text(encoding="utf-8")
+    (installed,) = re.findall(r'apt-install "[^"]+" ([a-z0-9 -]+)$', source, re.MULTILINE)
+    assert set(installed.split()) == section("Debian packages for the virtual machine")
+
+
 def test_the_product_imports_only_what_is_declared() -> None:
     foreign = set(imported((ROOT / "src").rglob("*.py"))) - sys.stdlib_module_names - {"poolhand"}
     named = {OTHERWISE.get(name, name) for name in foreign}
