@@ -9,7 +9,7 @@ import pytest
 
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import WalletInUse
-from poolhand.keys.lock import WalletLock, forget_lock, held_by
+from poolhand.keys.lock import WalletLock, forget_locks, held_by
 
 WALLET, OTHER = Address(bytes([7] * 20)), Address(bytes([8] * 20))
 
@@ -27,16 +27,18 @@ def test_a_look_names_the_holder_and_makes_nothing(tmp_path):
         assert again.is_held
 
 
-def test_a_lock_is_forgotten_with_its_folder_unless_somebody_holds_it(tmp_path):
+def test_locks_are_forgotten_with_their_folder_unless_somebody_holds_one(tmp_path):
     folder = tmp_path / "locks"
-    forget_lock(folder, WALLET)
+    forget_locks(folder)
     assert not folder.exists()
     with WalletLock(folder, OTHER):
         with WalletLock(folder, WALLET):
-            forget_lock(folder, WALLET)
+            forget_locks(folder)
             assert held_by(folder, WALLET) is not None
-        forget_lock(folder, WALLET)
+        forget_locks(folder)
         assert [each.name for each in folder.iterdir()] == [f"{OTHER}.lock"]
+    forget_locks(folder)
+    assert not folder.exists()
 
 
 def test_who_opened_a_lock_before_it_was_removed_takes_the_new_one(tmp_path, monkeypatch):
@@ -46,7 +48,7 @@ def test_who_opened_a_lock_before_it_was_removed_takes_the_new_one(tmp_path, mon
 
     def removed_meanwhile(handle, how):
         monkeypatch.setattr(fcntl, "flock", flock)
-        forget_lock(folder, WALLET)
+        forget_locks(folder)
         flock(handle, how)
 
     monkeypatch.setattr(fcntl, "flock", removed_meanwhile)

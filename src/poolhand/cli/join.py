@@ -218,15 +218,14 @@ def _uninstalled(command: CommandRun, manifest: JoinManifest, folder: JoinFolder
     """Stop a worker once it holds nothing any more, and take it away."""
     from poolhand.cli.join_world import running
     from poolhand.cli.stopping import drain
-    from poolhand.keys.lock import forget_lock
+    from poolhand.keys.lock import forget_locks
 
     page = running(folder)
     if page is not None:
         drain(page, as_json=False)
     _launcher(folder).remove()
     wallet = folder.wallet()
-    if wallet is not None:
-        forget_lock(Path(command.found["locks"]), wallet)
+    forget_locks(Path(command.found["locks"]))  # the worker's, and that of a devnet's faucet
     folder.remove()
     told = {"pool": manifest.url, "wallet": None if wallet is None else str(wallet)}
     stays = f"; wallet {wallet} and its stake stay: `poolhand account withdraw`" if wallet else ""

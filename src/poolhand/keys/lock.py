@@ -118,17 +118,17 @@ def _lies_at(handle: int, path: Path) -> bool:
     return False
 
 
-def forget_lock(folder: Path, address: Address) -> None:
-    """Take away what locking a wallet has left; nothing happens while a program holds it.
+def forget_locks(folder: Path) -> None:
+    """Take away what locking wallets has left; the locks that programs hold stay.
 
     Args:
         folder: Where lock files live.
-        address: The wallet.
     """
-    lock = WalletLock(folder, address)
-    with suppress(WalletInUse):
-        lock.acquire()
-        lock.remove()
+    for left in sorted(at_home(folder).glob("*.lock")):
+        lock = WalletLock(folder, Address.parse(left.stem))
+        with suppress(WalletInUse):
+            lock.acquire()
+            lock.remove()
 
 
 def held_by(folder: Path, address: Address) -> WalletInUse | None:
