@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from typist import Newcomer, address_in, typed_lines
+from typist import Newcomer, address_in
 
 from poolhand.devnet.ports import free_port
+from typed_lines import typed_lines
 
 pytestmark = pytest.mark.timeout(900)
 

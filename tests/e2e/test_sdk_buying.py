@@ -31,7 +31,6 @@ from sdk_trade import (
     checksum_of,
     key_of,
 )
-from typist import program, typed_lines
 
 from poolhand.devnet.abi import call_data
 from poolhand.devnet.accounts import POOL
@@ -41,6 +40,7 @@ from poolhand.devnet.rpc import NodeRpc
 from poolhand.devnet.transactions import SetupStep, sign
 from poolhand.domain.hashes import task_id as name_task
 from poolhand.domain.ids import Address, DealId
+from typed_lines import program, typed_lines
 
 KEEPS_TASK = "0x60043560005500"
 """``sstore(0, calldataload(4))``: the first argument of ``receiveResult(bytes32,bytes)``."""

@@ -18,39 +18,12 @@ import pexpect
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 100
 COLUMNS, LINES = 80, 24
 PASSWORD, YES = r"(?i)(?:password|the same again)[^\r\n]*: ?$", r"(?i)\[y/n\][^\r\n]*: ?$"
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"\s+# .*$")
 _SETS = re.compile(r"(export |\. |[A-Z_]+=)")
 """Lines that change nothing but the shell."""
-
-
-def typed_lines(page: str, heading: str = "") -> list[str]:
-    """Return the command lines of a page, or of one of its sections.
-
-    Continued lines are joined, comments left out.
-    """
-    text = (ROOT / page).read_text(encoding="utf-8")
-    if heading:
-        _, found, rest = text.partition(f"\n## {heading}\n")
-        assert found, f"{page} has no '## {heading}'"
-        text = re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    blocks = "\n".join(_blocks(text, "sh")).replace("\\\n", " ")
-    return [line for each in blocks.splitlines() if (line := _COMMENT.sub("", each).strip())]
-
-
-def program(page: str, language: str) -> str:
-    """Return the one program of a page in a language."""
-    (found,) = _blocks((ROOT / page).read_text(encoding="utf-8"), language)
-    return found
-
-
-def _blocks(text: str, language: str) -> list[str]:
-    return [block for named, block in _BLOCK.findall(text) if named == language]
 
 
 @dataclass
