@@ -90,10 +90,15 @@ def _replicates() -> Iterator[str]:
     yield ""
     columns = "status", "meaning", "cause", "moved by", "who must act", "next step", "followed by"
     rows = (
-        (f"`{r.status}`", r.meaning, r.cause, r.by, r.acts, r.next_step, _followers(r.status))
+        (_named(r.status), r.meaning, r.cause, r.by, r.acts, r.next_step, _followers(r.status))
         for r in ROWS
     )
     yield from _table(columns, rows)
+
+
+def _named(status: Status) -> str:
+    """Return a status as other pages may link to it: ``statuses.md#computed``."""
+    return f'<a id="{status.lower()}"></a>`{status}`'
 
 
 def _takes_back(edge: Edge) -> bool:
