@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from e2e_world import WEB
 
 from poolhand.domain.computed import result_digest
 from poolhand.domain.hashes import result_hash
@@ -68,6 +69,20 @@ async def test_the_chain_confirms_every_claim_about_the_tasks(network, report):
             assert all(
                 view.contributions[each].status is ContributionStatus.PROVED for each in replicas
             )
+
+
+def test_every_task_was_bought_by_an_order_that_the_pool_had_for_sale_in_the_market(
+    network, report
+):
+    """The pool signs others for who asks it; no market has those."""
+    market, chain = network.info.market_url, {"chainId": network.info.chain_id}
+    for task in report["tasks"]:
+        deal = WEB.get(f"{market}/deals/{task['deal_id']}", params=chain).json()
+        assert deal["workerpool"]["pointer"] == network.info.workerpool
+        for sort in ("app", "workerpool"):
+            told = WEB.get(f"{market}/{sort}orders/{deal[f'{sort}Hash']}", params=chain)
+            is_published = told.status_code == 200
+            assert is_published is (sort == "workerpool"), (sort, told.text)
 
 
 async def test_the_balances_are_the_chains(network, report):

@@ -8,10 +8,12 @@ with 8.24.0, for 9.0.0 dropped it.
 from __future__ import annotations
 
 import pytest
+from sdk_project import at_once
 from sdk_trade import address_of
 
 NO_ENS = "Network does not support ENS"
 NO_VOUCHER = "option not set and no default value for your chain"
+NO_TEE = "No workerpoolorder matching your conditions available in category 0"
 NO_SECRETS = "SMS answered with unexpected status: 404 Not Found"
 
 
@@ -44,6 +46,23 @@ def test_no_secret_is_there_and_none_is_taken(trades):
             pushed.append(("storage", "init"))
         refused = {words: seller.refused(*words) for words in pushed}
         assert refused == dict.fromkeys(pushed, NO_SECRETS)
+
+    trades.each(check)
+
+
+@pytest.mark.iexec("app run")
+def test_no_enclave_is_for_sale_to_a_stranger_or_to_the_apps_own_owner(trades):
+    """Nobody sells the app for one, and where its owner does, no workerpool has any."""
+
+    def check(trade):
+        app = trade.app.address
+        assert trade.app_order
+        words = ("app", "run", app, "--tag", "tee,tdx", "--category", "0", "--force")
+        by_owner, by_stranger = at_once(
+            lambda: trade.seller.refused(*words), lambda: trade.buyer.refused(*words)
+        )
+        assert by_owner == NO_TEE
+        assert by_stranger.lower() == f"no order available for app {app.lower()}"
 
     trades.each(check)
 
