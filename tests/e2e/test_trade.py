@@ -15,7 +15,7 @@ SMALL = "--width 8 --height 8 --iterations 10"
 CATEGORY = 2
 """Other tests publish orders of this pool by hand, cheaper, in category 0."""
 PRICE = "12 RLC"
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(200)
 
 
 def orders(network) -> list[dict]:
@@ -81,18 +81,32 @@ def test_a_stranger_to_the_pool_buys_in_the_market_and_is_told_why_nothing_fits(
     assert "must raise --max-price" in told
 
 
-def test_a_request_without_coin_is_matched_by_the_devnets_own_matcher(network, tmp_path):
+@pytest.mark.parametrize("by", ["matcher", "pool"])
+def test_a_request_without_coin_is_matched_by_the_devnets_matcher_or_the_pool_that_it_names(
+    network, tmp_path, by
+):
     wait_until(lambda: shown(network))
     app = network.ok("app", "deploy", network.image("fractal"))["address"]
     network.ok("app", "publish", app)
     file = tmp_path / "request.json"
     terms = ("--args", SMALL, "--pool-price", "1", "--output", str(file))
-    (task_id,) = network.ok("order", "request", app, *terms)["task_ids"]
+    named = ("--only-pool", network.info.workerpool) if by == "pool" else ()
+    told = network.ok("order", "request", app, *terms, *named)
+    (task_id,) = told["task_ids"]
     before = network.ok("account", "show")["coin_wei"]
     network.ok("order", "publish", str(file))
     wait_until(lambda: network.cli("task", "show", task_id, "--json").code == 0)
     assert network.ok("task", "watch", task_id)["status"] == "COMPLETED"
     assert network.ok("account", "show")["coin_wei"] == before
+    assert sender_of(network, told["deal_id"]) == network.info.accounts[by].address.lower()
+
+
+def sender_of(network, deal: str) -> str:
+    """Who brought a deal onto the chain."""
+    url = f"{network.info.market_url}/deals/{deal}"
+    tx = WEB.get(url, params={"chainId": network.info.chain_id}).json()["transactionHash"]
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionByHash", "params": [tx]}
+    return str(WEB.post(network.info.rpc_url, json=asked).json()["result"]["from"])
 
 
 def test_a_pool_is_renewed_before_it_is_sold_out_and_withdrawn_by_a_drain_and_at_its_end(network):
