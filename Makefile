@@ -4,7 +4,7 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench chaos vm docs lock clean
+.PHONY: help setup demo test check e2e bench chaos images vm docs lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: setup ## every figure; writes bench/latest.json (about 90 min; ONLY=place
 
 chaos: setup ## faults at every status boundary (about 70 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
 	@$(with_engine) .venv/bin/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
+
+images: setup ## build the images of worker, signer, pool, market and results, and try them (docs/how-to/run-a-worker-in-docker.md)
+	@$(with_engine) sh -c '.venv/bin/python scripts/images.py && .venv/bin/pytest -q tests/images'
 
 vm: setup ## a worker's virtual machine, with and without a desktop, in dist/vm (root; POOL_URL=https://... for one pool)
 	@scripts/vm/build $(if $(POOL_URL),--pool-url $(POOL_URL))

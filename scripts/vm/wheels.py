@@ -12,7 +12,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from poolhand.scheduler.joining.join_files import worker_packages
+from poolhand.scheduler.joining.own_files import worker_packages
 from poolhand.scheduler.joining.own_wheel import own_wheel
 
 

@@ -27,8 +27,15 @@ PLACES = (
     *('"resolved"' + ': *"http', r"(?<![\w./-])/(?:wo" + "rk|fa" + "rm)/"),
 )
 FORBIDDEN = re.compile("|".join(PLACES).encode())
-OTHERWISE = {"Crypto": "pycryptodome", "PIL": "pillow", "xdist": "pytest-xdist"}
+OTHERWISE = {
+    "Crypto": "pycryptodome",
+    "PIL": "pillow",
+    "xdist": "pytest-xdist",
+    "yaml": "pyyaml",
+}
 """What is not called as it is imported."""
+PREPARING = ("setup", "engine.py", "images.py")
+"""Scripts that install what is missing."""
 HARMLESS = b"--no-emit-index" + b"-url"
 """The option that keeps an index out of the lock."""
 
@@ -99,8 +106,8 @@ def test_every_npm_package_that_the_devnet_fetches_is_explained() -> None:
 
 
 def test_every_debian_package_that_set_up_installs_is_explained() -> None:
-    source = "".join((ROOT / "scripts" / name).read_text() for name in ("setup", "engine.py"))
-    packages = r"python3-venv|docker\.io|postgresql|chromium-headless-shell"
+    source = "".join((ROOT / "scripts" / name).read_text() for name in PREPARING)
+    packages = r"python3-venv|docker\.io|postgresql|chromium-headless-shell|mmdebstrap"
     installed = set(re.findall(rf'apt-install"?[^\n]*?[" ]({packages})\b', source))
     assert installed == section("Debian packages")
 

@@ -8,7 +8,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from test_installation import closure
-from workerlock import LOCK, worker_lock
+from workerlock import LOCK, extra_lock, worker_lock
 
 import poolhand
 
@@ -57,3 +57,13 @@ def test_it_names_versions_and_hashes_and_no_address():
         assert re.fullmatch(
             r"[a-z0-9-]+==[0-9a-z.+!]+(?: \\\n    --hash=sha256:[0-9a-f]{64})+", pin
         ), pin[:80]
+
+
+def test_what_an_extra_needs_beside_it_is_listed_with_hashes_and_nothing_twice():
+    of_worker, of_pool = worker_lock(), extra_lock("pool")
+    names = [
+        set(re.findall(r"^([a-z0-9-]+)==", each, re.MULTILINE)) for each in (of_worker, of_pool)
+    ]
+    assert {"sqlalchemy", "alembic", "mako", "jinja2", "markupsafe", "psycopg"} <= names[1]
+    assert not names[0] & names[1]
+    assert closure(PROJECT["optional-dependencies"]["pool"]) <= names[0] | names[1]

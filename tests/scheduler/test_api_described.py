@@ -79,6 +79,7 @@ async def test_the_openapi_document_describes_every_page(office):
         "/v1/drain",
         "/join",
         "/join.sh",
+        "/join/docker.tar.gz",
         "/join/manifest.json",
         "/join/requirements.txt",
         WHEEL_PATH,
@@ -129,7 +130,8 @@ async def test_the_openapi_document_is_that_of_the_models(office):
         for path, methods in document["paths"].items()
     }
     others = {path for path, told in answers.items() if "application/json" not in told}
-    assert others == {"/join", "/join.sh", "/join/requirements.txt", WHEEL_PATH, "/metrics"}
+    texts = {"/join", "/join.sh", "/join/requirements.txt", "/metrics"}
+    assert others == texts | {WHEEL_PATH, "/join/docker.tar.gz"}
     pages = {
         path: told["application/json"]["schema"]
         for path, told in answers.items()

@@ -73,6 +73,10 @@ async def test_a_page_tells_how_to_join_and_what_it_costs(office):
     script = (await client.get("/join.sh")).content
     assert f"curl -fsSL {URL}/join.sh -o join.sh" in page
     assert sha256(script).hexdigest() in page
+    docker = (await client.get("/join/docker.tar.gz")).content
+    assert f"curl -fsSL {URL}/join/docker.tar.gz -o docker.tar.gz" in page
+    assert f"{sha256(docker).hexdigest()}  docker.tar.gz" in page
+    assert "docker compose up --build --detach" in page
     assert "<td>1 RLC</td><td>0.3 RLC</td>" in page
     assert "No task of this pool was completed yet" in page
     assert "<script" not in page
@@ -95,14 +99,14 @@ def test_a_page_tells_what_it_brought_others_and_escapes_whatever_it_is_told():
         latest_earned=NanoRlc(1_980_000_000),
         gas_price=Wei(10**9),
     )
-    page = join_page(config, summary, hostile)
+    page = join_page(config, summary, hostile, b"archive")
     assert "last 2 tasks of this pool that were completed paid its workers 1.98 RLC" in page
     assert "up to 0.00075 of the chain" in page
     assert "<td>4 RLC</td><td>1.2 RLC</td>" in page
     assert "<script>" not in page
     assert "By invitation only" not in page
     closed = config.model_copy(update={"by_invitation": True})
-    assert "By invitation only" in join_page(closed, summary, hostile)
+    assert "By invitation only" in join_page(closed, summary, hostile, b"archive")
 
 
 @pytest.mark.parametrize("member", ["url", "rpc", "version", "owner", "wheel", "script"])

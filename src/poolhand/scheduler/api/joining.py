@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
 from poolhand.scheduler.api.summary import SummaryTeller
+from poolhand.scheduler.joining.docker_files import DOCKER_PATH
 from poolhand.scheduler.joining.join_files import (
     REQUIREMENTS_PATH,
     SCRIPT_PATH,
@@ -56,11 +57,16 @@ def join_routes(config: PoolConfig, joining: JoinTeller, summary: SummaryTeller)
         """Give the script that turns a computer with Linux or macOS into a worker of this pool."""
         return _given((await joining.files()).script, "text/x-shellscript; charset=utf-8")
 
+    @router.get(DOCKER_PATH, response_class=Response, responses=_file("application/gzip"))
+    async def docker() -> Response:
+        """Give what a worker's and its signer's images are built and started from, by Docker."""
+        return _given((await joining.files()).docker, "application/gzip")
+
     @router.get("/join", response_class=HTMLResponse)
     async def page() -> HTMLResponse:
         """Show a person how to join, what it costs and what it brought others."""
         made = await joining.files()
-        told = join_page(config, await summary.summary(), made.manifest)
+        told = join_page(config, await summary.summary(), made.manifest, made.docker)
         return HTMLResponse(told, headers=HEADERS)
 
     return router

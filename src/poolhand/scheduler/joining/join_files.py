@@ -10,15 +10,19 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from shlex import quote
 from typing import Final
 
 from poolhand import __version__
 from poolhand.domain.ids import Address
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.joining.docker_files import docker_archive
+from poolhand.scheduler.joining.own_files import (
+    file_text,
+    pinned_requirements,
+    worker_packages,
+)
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel, own_wheel
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.wire.join_api import JoinFile, JoinManifest
@@ -49,11 +53,7 @@ class JoinSet:
     wheel: bytes
     requirements: bytes
     script: bytes
-
-
-def worker_packages() -> str:
-    """Return what a worker installs besides the wheel: names, versions, hashes, no address."""
-    return _file("requirements.txt")
+    docker: bytes
 
 
 def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> JoinSet:
@@ -65,7 +65,7 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
         wheel: Of the pool's own program.
         lock: What that needs, as ``worker_packages`` has it.
     """
-    requirements = _requirements(wheel, lock)
+    requirements = pinned_requirements(wheel, lock)
     script = _script(place, owner.address, wheel, requirements)
     is_known = any(each.chain_id == place.chain_id for each in KNOWN_CHAINS.values())
     unsigned = JoinManifest(
@@ -82,15 +82,9 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
         signature=_NO_SIGNATURE,
     )
     signature = "0x" + owner.sign_message(unsigned.message).hex()
-    return JoinSet(
-        unsigned.model_copy(update={"signature": signature}), wheel.content, requirements, script
-    )
-
-
-def _requirements(wheel: OwnWheel, lock: str) -> bytes:
-    """Return what pip is to install, and nothing else: every package at one hash, and the wheel."""
-    own = f"./{wheel.name} \\\n    --hash=sha256:{sha256(wheel.content).hexdigest()}\n"
-    return lock.encode() + own.encode()
+    signed = unsigned.model_copy(update={"signature": signature})
+    docker = docker_archive(place, wheel)
+    return JoinSet(signed, wheel.content, requirements, script, docker)
 
 
 def _script(place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: bytes) -> bytes:
@@ -104,12 +98,7 @@ def _script(place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: byt
         "WHEEL_SHA256": sha256(wheel.content).hexdigest(),
         "REQUIREMENTS_SHA256": sha256(requirements).hexdigest(),
     }
-    return _GAP.sub(lambda gap: gaps[gap[1]], _file("join.sh")).encode()
-
-
-@cache
-def _file(name: str) -> str:
-    return (files("poolhand.scheduler.joining") / "files" / name).read_text(encoding="utf-8")
+    return _GAP.sub(lambda gap: gaps[gap[1]], file_text("join.sh")).encode()
 
 
 class JoinTeller:

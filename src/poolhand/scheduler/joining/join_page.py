@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from shlex import quote
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.scheduler.joining.docker_files import DOCKER_FOLDER, DOCKER_PATH
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig, PoolSummary
@@ -26,10 +28,23 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 """Nothing is loaded, nothing is run, nobody may frame it."""
+WALLET_COMMAND: Final = """\
+mkdir -m 700 secrets && docker build -q -t poolhand/signer --target signer .
+docker run --rm -it --network none -u "$(id -u)" -v "$PWD/secrets:/wallet" \\
+    poolhand/signer wallet create
+mv secrets/UTC--* secrets/wallet.json && chmod 444 secrets/wallet.json
+(umask 077 && cat > secrets/wallet-password) && chmod 444 secrets/wallet-password"""
+"""Makes a wallet where the signer alone will find it; the last line waits for the password."""
+START_COMMAND: Final = """\
+echo "DOCKER_GID=$(stat -c %g /var/run/docker.sock)" >> .env
+docker compose up --build --detach && docker compose logs --follow worker"""
+"""Builds and starts signer and worker."""
 
 
-def join_page(config: PoolConfig, summary: PoolSummary, manifest: JoinManifest) -> str:
-    """Write the page."""
+def join_page(
+    config: PoolConfig, summary: PoolSummary, manifest: JoinManifest, docker: bytes
+) -> str:
+    """Write the page; ``docker`` is the archive of those who join by Docker."""
     return _template().render(
         config=config,
         summary=summary,
@@ -37,6 +52,9 @@ def join_page(config: PoolConfig, summary: PoolSummary, manifest: JoinManifest) 
         chain=_chain(config.chain_id),
         command=script_command(manifest),
         check=f"poolhand join {quote(manifest.url)}",
+        docker=docker_command(manifest, docker),
+        wallet=WALLET_COMMAND,
+        start=START_COMMAND,
         stakes=tuple(_stakes(config, summary)),
         gas=_gas(summary),
         earned=_earned(summary),
@@ -48,6 +66,14 @@ def script_command(manifest: JoinManifest) -> str:
     script = quote(manifest.url.rstrip("/") + manifest.script.path)
     check = f'echo "{manifest.script.sha256}  join.sh" | sha256sum -c'
     return f"curl -fsSL {script} -o join.sh && {check} && sh join.sh"
+
+
+def docker_command(manifest: JoinManifest, archive: bytes) -> str:
+    """Return the line that downloads the archive, checks it, and opens it where one is then."""
+    place = quote(manifest.url.rstrip("/") + DOCKER_PATH)
+    check = f'echo "{sha256(archive).hexdigest()}  docker.tar.gz" | sha256sum -c'
+    opened = f"tar -xzf docker.tar.gz && cd {DOCKER_FOLDER}"
+    return f"curl -fsSL {place} -o docker.tar.gz && {check} && {opened}"
 
 
 def _chain(chain_id: int) -> str:

@@ -1,0 +1,77 @@
+"""A service of a compose file, started as Compose would, by the words of `docker run`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+GAP = re.compile(r"\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")
+
+
+def docker(*words: str, check: bool = True) -> str:
+    """Run `docker`; returns what it printed."""
+    done = subprocess.run(("docker", *words), check=False, capture_output=True, text=True)
+    assert not check or done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout.strip()
+
+
+def inspected(name: str):
+    return json.loads(docker("inspect", name))[0]
+
+
+def composed(path: Path, told: Mapping[str, str]):
+    """Return a compose file with its variables filled in, once it is read: as texts."""
+
+    def fill(gap):
+        name, kind, rest = gap.groups()
+        value = told.get(name, "")
+        assert value or kind != "?", f"{name}: {rest}"
+        return value or (rest if kind == "-" else "")
+
+    def filled(part):
+        if isinstance(part, dict):
+            return {key: filled(each) for key, each in part.items()}
+        if isinstance(part, list):
+            return [filled(each) for each in part]
+        return GAP.sub(fill, part) if isinstance(part, str) else part
+
+    return filled(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def words_of_service(file, name: str, folder: Path) -> list[str]:
+    """Return the words of `docker run`, all but the container's name.
+
+    Args:
+        file: As ``composed`` returns it.
+        name: Of the service.
+        folder: In which the compose file stands, for its secrets.
+    """
+    it = dict(file["services"][name])
+    words = [
+        "--user",
+        it["user"],
+        "--read-only",
+        "--init" if it.pop("init", False) else "--tty=false",
+    ]
+    many = {"cap_drop": "--cap-drop", "security_opt": "--security-opt", "group_add": "--group-add",
+            "tmpfs": "--tmpfs", "volumes": "--volume"}  # fmt: skip
+    for key, flag in many.items():
+        words += [word for each in it.pop(key, ()) for word in (flag, each)]
+    one = {"network_mode": "--network", "mem_limit": "--memory", "pids_limit": "--pids-limit"}
+    words += [word for key, flag in one.items() if key in it for word in (flag, str(it.pop(key)))]
+    for key, value in it.pop("environment").items():
+        words += ["--env", f"{key}={value}"]
+    for secret in it.pop("secrets", ()):
+        words += [
+            "--volume",
+            f"{folder / file['secrets'][secret]['file']}:/run/secrets/{secret}:ro",
+        ]
+    known = {"user", "read_only", "image", "build", "depends_on", "restart", "stop_grace_period",
+             "logging"}  # fmt: skip
+    assert set(it) <= known, "this stands in the file and would not be tried"
+    return [*words, it["image"]]

@@ -1,0 +1,182 @@
+"""The images as they were built: what they are, and a worker and its signer who earn by them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from composed import composed, docker, inspected, words_of_service
+from e2e_world import WEB, Network, wait_until
+from test_key_elsewhere import KEY, PASSWORD, memory_of, secrets_in, words_of
+
+from poolhand import __version__
+from poolhand.keys.keystore import import_wallet
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / ".poolhand/images"
+COMPOSE = BUILT / "context/compose.yaml"
+IMAGES = ("worker", "signer", "pool", "market", "results")
+MOST = 400_000_000
+"""Bytes of an image: Debian and its Python take 150 MB of them."""
+SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_is_what_it_says(name):
+    found = inspected(f"poolhand/{name}:{__version__}")
+    assert (found["Os"], found["Architecture"]) == ("linux", "amd64")
+    assert found["Size"] < MOST
+    labels = found["Config"]["Labels"]
+    assert labels["org.opencontainers.image.title"] == f"poolhand-{name}"
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert re.fullmatch(r"[0-9a-f]{40}", labels["org.opencontainers.image.revision"])
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", labels["org.opencontainers.image.base.digest"])
+    assert not re.search(r"https?://(?!127\.0\.0\.1)", json.dumps(found["Config"])), (
+        "no host is named"
+    )
+    run = ("run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL")
+    assert docker(*run, found["Id"], "--version") == f"poolhand {__version__}"
+    look = "import os, json; print(json.dumps([os.geteuid(), os.getegid()]))"
+    python = ("--entrypoint", "python", found["Id"], "-c", look)
+    assert json.loads(docker(*run, *python)) == [10002 if name == "signer" else 10001, 10001]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_has_a_bill_of_what_is_in_it(name):
+    told = json.loads((BUILT / f"{name}.cdx.json").read_text(encoding="utf-8"))
+    assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.5")
+    assert told["metadata"]["component"]["bom-ref"] == inspected(f"poolhand/{name}")["Id"]
+    refs = [each["bom-ref"] for each in told["components"]]
+    assert len(set(refs)) == len(refs)
+    assert f"pkg:pypi/poolhand@{__version__}" in refs
+    assert any(each.startswith("pkg:deb/debian/libc6@") for each in refs)
+    assert not [each for each in refs if re.match(r"pkg:pypi/(pip|setuptools|pytest)@", each)]
+    pinned = re.findall(
+        r"^([a-z0-9-]+)==(\S+)", (BUILT / "context/requirements.txt").read_text(), re.MULTILINE
+    )
+    missing = {f"pkg:pypi/{package}@{version}" for package, version in pinned} - set(refs)
+    assert not {each for each in missing if "win32" not in each and "tzdata" not in each}
+
+
+def test_whoever_owns_the_folder_makes_a_wallet_there_by_the_signers_image(tmp_path):
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    owner = 12345
+    for each in (tmp_path, tmp_path / "password"):
+        os.chown(each, owner, owner)
+    run = ("run", "--rm", "--network", "none", "--user", f"{owner}:{owner}")
+    words = ("wallet", "create", "--password-file", "/wallet/password", "--json")
+    told = json.loads(docker(*run, "--volume", f"{tmp_path}:/wallet", "poolhand/signer", *words))
+    (made,) = tmp_path.glob("UTC--*")
+    assert made.stat().st_uid == owner
+    assert made.name.endswith(told["address"].removeprefix("0x"))
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    made = Network(tmp_path_factory.mktemp("devnet"))
+    made.ok("devnet", "up", "--detach", "--workers", "1", seconds=600)
+    yield made
+    made.stop()
+
+
+@contextmanager
+def started(network, folder):
+    """Start both services of the compose file; yields the names of their containers."""
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    stored = import_wallet(folder / "keys", KEY, PASSWORD, cost=1024)
+    (secrets / "wallet.json").write_bytes(stored.path.read_bytes())
+    (secrets / "wallet-password").write_text(PASSWORD + "\n")
+    for each in secrets.iterdir():
+        each.chmod(0o444)
+    info = network.info
+    told = {
+        "IEXEC_CORE_URL": info.pool_url,
+        "POOL_ADDRESS": info.workerpool,
+        "POOLHAND_HUB": info.hub,
+        "POOLHAND_CHAIN_ID": str(info.chain_id),
+        "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS": info.rpc_url,
+        "POOLHAND_ALLOW_PRIVATE": "true",
+        "IEXEC_WORKER_NAME": "in-docker",
+        "DOCKER_GID": str(Path(SOCKET).stat().st_gid),
+    }
+    file = composed(COMPOSE, told)
+    worker = file["services"]["worker"]
+    worker["network_mode"] = "host"  # the devnet listens on loopback
+    worker["environment"]["IEXEC_WORKER_PORT"] = "0"  # the host's ports are others' as well
+    worker["volumes"] = [
+        each.replace("/var/run/docker.sock:", f"{SOCKET}:") for each in worker["volumes"]
+    ]
+    names = {service: f"poolhand-try-{service}" for service in ("signer", "worker")}
+    volumes = ("line", "data")
+    try:
+        for service, name in names.items():
+            docker("run", "--detach", "--name", name, *words_of_service(file, service, folder))
+        yield stored.address, names["worker"], names["signer"]
+    except AssertionError as fault:
+        raise AssertionError("\n".join(map(_log_of, names.values()))) from fault
+    finally:
+        docker("rm", "--force", *names.values(), check=False)
+        docker("volume", "rm", *volumes, check=False)
+
+
+def _log_of(name):
+    done = subprocess.run(("docker", "logs", name), capture_output=True, text=True, check=False)
+    return f"{name}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+
+
+def test_a_worker_in_docker_earns_and_has_neither_key_nor_password(network, tmp_path):
+    with started(network, tmp_path) as (wallet, worker, signer):
+        network.ok("devnet", "faucet", str(wallet))
+        workers = f"{network.info.pool_url}/v1/workers"
+        wait_until(lambda: str(wallet) in [each["worker"] for each in WEB.get(workers).json()])
+        docker("exec", worker, "poolhand", "worker", "deposit", "10", "--json")
+        network.ok("worker", "pause", "--name", "worker-1")
+        bought = network.ok("run", network.image("fractal"), "--args", "--seed 5", seconds=600)
+        (replicate,) = bought["tasks"][0]["replicates"]
+        assert (replicate["worker"], replicate["status"]) == (str(wallet), "COMPLETED")
+        _has_no_secret(worker)
+        _has_nothing_but_the_key(signer)
+        docker("stop", "--time", "30", worker)
+        assert inspected(worker)["State"]["ExitCode"] == 0
+        assert docker("wait", signer) == "0", "it ends with its worker"
+
+
+def _has_no_secret(worker):
+    found = inspected(worker)
+    assert {each["Destination"] for each in found["Mounts"]} == {
+        *("/run/poolhand", "/data", "/var/run/docker.sock"),
+    }
+    pid = found["State"]["Pid"]
+    everything = [json.dumps(found).encode(), *words_of(pid)]
+    assert secrets_in(everything) == set()
+    assert secrets_in(memory_of(pid)) == set()
+    opened = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    assert not [path for path in opened if re.search("secret|wallet|keystore", path)]
+    files = [path for path in Path(f"/proc/{pid}/root/data").rglob("*") if path.is_file()]
+    assert len(files) > 2
+    assert secrets_in(path.read_bytes() for path in files) == set()
+
+
+def _has_nothing_but_the_key(signer):
+    found = inspected(signer)
+    assert found["HostConfig"]["NetworkMode"] == "none"
+    assert {each["Destination"] for each in found["Mounts"]} == {
+        *("/run/poolhand", "/run/secrets/wallet.json", "/run/secrets/wallet-password"),
+    }
+    pid = found["State"]["Pid"]
+    assert "password" not in secrets_in([json.dumps(found).encode(), *words_of(pid)])
+    in_memory = secrets_in(memory_of(pid))
+    assert "key" in in_memory, "the search works"
+    assert "password" not in in_memory
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
+    assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+    assert re.search(r"^Uid:\s+10002\s", status, re.MULTILINE)
