@@ -26,7 +26,16 @@ LISTED = f"""\
 
 
 def mounts(*pairs):
-    return {"Mounts": [{"Destination": inside, "Source": outside} for inside, outside in pairs]}
+    return {
+        "Mounts": [
+            {
+                "Destination": inside,
+                "Source": outside,
+                "Type": "volume" if VOLUME in outside else "bind",
+            }
+            for inside, outside in pairs
+        ]
+    }
 
 
 def test_a_process_knows_its_container_by_the_files_that_engines_mount(tmp_path):
@@ -51,6 +60,21 @@ def test_the_innermost_mount_counts_and_names_that_only_begin_alike_do_not():
     assert paths.of("/database/1") == "/database/1"
     assert paths.of("/x/1") == "/x/1"
     assert HostPaths.told({"Mounts": None}) == HostPaths()
+
+
+def test_what_the_engine_keeps_itself_is_mounted_so_that_it_follows():
+    """Private mounts of its own folders it refuses; of all others private ones are wanted."""
+    paths = HostPaths.told(mounts(("/data", VOLUME), ("/own", "/srv/own")))
+    private = {"Propagation": "rprivate"}
+    for source, outside, told in (
+        ("/data/a", f"{VOLUME}/a", "rslave"),
+        ("/own/a", "/srv/own/a", "rprivate"),
+        ("/other", "/other", "rprivate"),
+    ):
+        mount = {"Type": "bind", "Source": source, "ReadOnly": True, "BindOptions": private}
+        wanted = {**mount, "Source": outside, "BindOptions": {"Propagation": told}}
+        assert paths.seen(mount) == wanted
+    assert private == {"Propagation": "rprivate"}
 
 
 @given(st.text("ab/", min_size=1).map(lambda text: str(Path("/", text))))

@@ -243,8 +243,8 @@ class DockerRuntime:
 
     async def _create(self, spec: ContainerSpec) -> str | None:
         """Create the container; None when the name is taken."""
-        seen = await self._outside.seen(spec)
-        config = container_config(seen, await self._terms(spec), self._seccomp)
+        wanted = container_config(spec, await self._terms(spec), self._seccomp)
+        config = await self._outside.seen(wanted)
         try:
             container = await self._docker.containers.create(config, name=spec.name)
         except DockerError as fault:

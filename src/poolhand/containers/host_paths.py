@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,40 +16,57 @@ from aiodocker import Docker
 
 from poolhand.containers.engine import inspect
 from poolhand.containers.mounts import MOUNTED
-from poolhand.ports.runtime import ContainerSpec, Mount
 
 _OWN: Final = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf) /etc/")
 """The files that an engine gives every container, by its id, as the kernel lists them."""
 
 
 @dataclass(frozen=True, slots=True)
-class HostPaths:
-    """Folders of this container and what they are outside, the longest first; none: the same."""
+class MountedPlace:
+    """A folder of this container, what it is outside, and whether the engine keeps it."""
 
-    outside: tuple[tuple[Path, Path], ...] = ()
+    inside: Path
+    outside: Path
+    is_volume: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostPaths:
+    """The folders of this container, those deepest within first; none: paths are the same."""
+
+    places: tuple[MountedPlace, ...] = ()
 
     @classmethod
     def told(cls, container: Mapping[str, Any]) -> HostPaths:
         """Read an engine's account of this container."""
         found = (
-            (Path(each["Destination"]), Path(each["Source"]))
+            MountedPlace(
+                Path(each["Destination"]), Path(each["Source"]), each.get("Type") == "volume"
+            )
             for each in container.get("Mounts") or ()
             if each.get("Source") and each.get("Destination")
         )
-        return cls(tuple(sorted(found, key=lambda pair: len(pair[0].parts), reverse=True)))
+        return cls(tuple(sorted(found, key=lambda place: len(place.inside.parts), reverse=True)))
 
     def of(self, path: str) -> str:
         """Return what the engine calls a path of ours."""
-        here = Path(path)
-        for inside, outside in self.outside:
-            if here.is_relative_to(inside):
-                return str(outside / here.relative_to(inside))
-        return path
+        place = self._place(path)
+        return path if place is None else str(place.outside / Path(path).relative_to(place.inside))
 
-    def seen(self, spec: ContainerSpec) -> ContainerSpec:
-        """Return the same run with the folders as the engine calls them."""
-        mounts = tuple(Mount(self.of(m.source), m.target, m.writable) for m in spec.mounts)
-        return replace(spec, mounts=mounts, workplace=spec.workplace and self.of(spec.workplace))
+    def seen(self, mount: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a mount as the engine must be told of it.
+
+        Of a folder that it keeps itself it takes no private mount, but one that follows.
+        """
+        place = self._place(mount["Source"])
+        told = {**mount, "Source": self.of(mount["Source"])}
+        if place is not None and place.is_volume:
+            told["BindOptions"] = {**mount["BindOptions"], "Propagation": "rslave"}
+        return told
+
+    def _place(self, path: str) -> MountedPlace | None:
+        here = Path(path)
+        return next((each for each in self.places if here.is_relative_to(each.inside)), None)
 
 
 def own_container(told: Path = MOUNTED) -> str | None:
@@ -78,8 +95,8 @@ class OutsidePaths:
         self._docker, self._inside = docker, inside
         self._found: HostPaths | None = None
 
-    async def seen(self, spec: ContainerSpec) -> ContainerSpec:
-        """Return a run as the engine must be told of it.
+    async def seen(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of ``POST /containers/create`` with mounts as the engine knows them.
 
         Raises:
             DockerError: The engine tells of a fault of its own.
@@ -87,4 +104,8 @@ class OutsidePaths:
         if self._found is None:
             known = None if self._inside is None else await inspect(self._docker, self._inside)
             self._found = HostPaths() if known is None else HostPaths.told(known)
-        return self._found.seen(spec)
+        host = config["HostConfig"]
+        return {
+            **config,
+            "HostConfig": {**host, "Mounts": [self._found.seen(each) for each in host["Mounts"]]},
+        }
