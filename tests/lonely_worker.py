@@ -20,6 +20,7 @@ from poolhand.settings.load import load
 from poolhand.settings.worker import OPTIONS, worker_settings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
+from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.worker.main import World, work
 from poolhand.worker.pid_file import PID_FILE, read
 from poolhand.worker.shell import CODEC
@@ -73,7 +74,8 @@ class LonelyProgram:
         assert self.running is None
         journal = FileJournal(self.base / "journal")
         pool = Workerpool(self.world.workerpool, self.world.owner.address, "", 35, 5)
-        world = World(self.chain, pool, self.node.wallet, journal, self.node.runtime)
+        runtime, downloads = self.node.runtime, WebDownloads(FetchRules())
+        world = World(self.chain, pool, self.node.wallet, journal, runtime, downloads)
         world.take_orders = lambda *told: self.orders_taken.append(told)
         self.running = asyncio.create_task(until_stopped(self._work(world)))
         self.running.add_done_callback(lambda _: journal.close())
