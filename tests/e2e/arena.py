@@ -119,10 +119,12 @@ class Arena:
         """Buy a computation that one adversary is given before the honest are."""
         with ThreadPoolExecutor() as stages:
             list(stages.map(lambda each: self.order(each, "pause"), HONEST))
-            task_ids = self.buy(trust)
-            for task_id in task_ids:
-                wait_until(lambda each=task_id: self.history(each, name))
-            list(stages.map(lambda each: self.order(each, "resume"), HONEST))
+            try:
+                task_ids = self.buy(trust)
+                for task_id in task_ids:
+                    wait_until(lambda each=task_id: self.history(each, name))
+            finally:
+                list(stages.map(lambda each: self.order(each, "resume"), HONEST))
         return task_ids
 
     def told(self, task_id: str) -> dict:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from market_stall import RIVAL, SELLER, STALL_URL, open_stall
+from poolhand.chain.errors import OrdersRefused
 from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
+from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
@@ -138,6 +140,35 @@ async def test_an_order_that_is_used_up_on_chain_is_passed_over(market, stall):
     await market.requester().buy(await market.wish(args="first", workerpool_order=stale))
     bought = await market.requester().buy(await market.wish(args="second"))
     assert bought.deal.price == 2 * RLC
+
+
+@pytest.mark.parametrize(
+    ("prices", "is_bought"),
+    [((1, 1), True), ((1, 2), False), ((1, 1, 1), True), ((1, 1, 1, 1), False)],
+)
+async def test_orders_used_up_between_look_and_send_are_replaced_by_some_no_dearer(
+    market, stall, prices, is_bought
+):
+    """It ends, however often that happens; for all orders but the last somebody is quicker."""
+    for price in prices:
+        await stall.sell_pool(price * RLC, volume=1)
+    left = len(prices) - 1
+
+    def quicker(_sender, _purpose, call):
+        nonlocal left
+        if isinstance(call, MatchOrders) and left:
+            left -= 1
+            name = order_hash(market.chain.facts.domain, call.workerpool.order)
+            market.chain.state.consumed[name] = 1
+
+    market.chain.before_send = quicker
+    buying = market.requester().buy(await market.wish())
+    if is_bought:
+        assert (await buying).deal.price == RLC
+    else:
+        with pytest.raises(OrdersRefused, match="used up or cancelled"):
+            await buying
+    assert market.deals == is_bought
 
 
 async def test_orders_that_the_chain_refuses_are_all_that_there_is(market, stall):

@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from poolhand.chain.errors import OrdersRefused
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import BrokenPrecondition, OutOfGas, Refused, Reverted
 from poolhand.domain.hashes import deal_id
@@ -19,6 +20,7 @@ from poolhand.domain.onchain import Deposit, Receipt
 from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import MatchOrders, OrderT, Salt, Signed
+from poolhand.domain.orders.reasons import Reason
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
@@ -43,6 +45,8 @@ from poolhand.transport.pool_client import PoolDown, PoolRefused
 _NO_SALE: Final = (PoolRefused, PoolDown, ForeignPool)
 TRIES: Final = 5
 """Bundles of a market that are tried: the book may be a block behind the chain."""
+STALE: Final = 2
+"""Times that others, no dearer, are looked for where one was used up between look and send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,22 @@ class Buyer:
                 return resumed
             if not again:
                 await refuse_repeat(spending.hub, wish, self._wallet.address, spending.deals)
-            orders, unpaid = await self._orders(wish, spending.hub, deposit=deposit)
-            return await self._begin(wish, orders, spending, deposit=deposit, unpaid=unpaid)
+            return await self._replacing(wish, spending, deposit=deposit)
+
+    async def _replacing(self, wish: Wish, spending: OpenWallet, *, deposit: bool) -> Purchase:
+        """Buy what fits; orders used up between look and send are replaced by some no dearer."""
+        orders, unpaid = await self._orders(wish, spending.hub, deposit=deposit)
+        for _ in range(STALE):
+            try:
+                return await self._begin(wish, orders, spending, deposit=deposit, unpaid=unpaid)
+            except OrdersRefused as fault:  # nothing was bought
+                if fault.number != Reason.USED_UP:
+                    raise
+                most = _price(orders)
+                orders, unpaid = await self._orders(wish, spending.hub, deposit=deposit)
+                if _price(orders) > most:
+                    raise
+        return await self._begin(wish, orders, spending, deposit=deposit, unpaid=unpaid)
 
     async def ask(self, wish: Wish, app: Address) -> None:
         """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
@@ -281,6 +299,12 @@ async def _beside(sources: OrderSources) -> AsyncIterator[None]:
         if told := await sources.elsewhere():
             fault.add_note(told)
         raise
+
+
+def _price(orders: MatchOrders) -> NanoRlc:
+    """Return what one task costs."""
+    app, dataset, pool = orders.app.order, orders.dataset.order, orders.workerpool.order
+    return NanoRlc(app.price + dataset.price + pool.price)
 
 
 def _deal_id(hub: Hub, orders: MatchOrders) -> DealId:
