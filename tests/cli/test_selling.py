@@ -119,7 +119,7 @@ def test_a_file_is_shown_though_neither_market_nor_chain_answers_nor_one_is_name
     monkeypatch.setenv("POOLHAND_HOME", str(tmp_path / "nowhere"))
     shown = ok(cli("order", "show", str(file), "--json"))
     assert (shown["kind"], shown["volume"]) == ("app", "7")
-    assert "no chain to work on" in shown["standing"]
+    assert "no devnet runs in" in shown["standing"]
 
 
 def test_what_is_somebody_elses_is_neither_offered_nor_cancelled(cli, shop):

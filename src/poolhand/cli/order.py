@@ -25,6 +25,7 @@ from poolhand.cli.selling import (
     tag_of,
 )
 from poolhand.cli.verb import Answer, noun, verb
+from poolhand.devnet.info import NoDevnet
 from poolhand.domain.errors import ChainUnreachable, Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.trust import Trust
@@ -282,7 +283,7 @@ async def show(command: CommandRun, order: OrderArgument) -> Answer:
             else:
                 found, words = await _standing(requester, named)
                 told = {**standing_members(found), "standing": words}
-    except (ChainUnreachable, BadSetting) as fault:
+    except (ChainUnreachable, BadSetting, NoDevnet) as fault:
         if isinstance(named, OrderHash):
             raise
         told = {**signed_members(named), "standing": str(fault)}
