@@ -21,6 +21,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import sort_of
 from poolhand.domain.market.challenges import challenge_digest
 from poolhand.domain.market.requests import MatchQuota
+from poolhand.domain.market.waits import STEP
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import AppOrder, Signed
 from poolhand.domain.tag import NO_TAG
@@ -175,12 +176,12 @@ async def test_a_matcher_brings_a_request_onto_the_real_contracts(anvil, tmp_pat
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://market") as http:
             try:
-                await _matched(world, contracts, Client(http, world.domain), follower)
+                await _matched(anvil, world, contracts, Client(http, world.domain), follower)
             finally:
                 database.close()
 
 
-async def _matched(world, contracts, client, follower):
+async def _matched(node, world, contracts, client, follower):
     orders = contracts.orders(dataset=True, tasks=2)
     await follower.advance()
     for signed, wallet in (
@@ -195,6 +196,8 @@ async def _matched(world, contracts, client, follower):
     market = MarketClient(client.http, "http://market", world.domain)
     quota = MatchQuota(9, Seconds(60))
     matcher = Matcher(world.hub, market, world.sender(helper), quota, SystemClock())
+    assert await matcher.round() == 0  # it names a pool, which goes first
+    await node.rpc("anvil_mine", hex(STEP.blocks), hex(STEP.seconds))
     assert await matcher.round() == 1
     assert await matcher.round() == 0
     after = (await world.hub.coin_balances([requester, helper.address])).found
