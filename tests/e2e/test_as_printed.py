@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 
 import pytest
@@ -11,6 +12,10 @@ from poolhand.devnet.ports import free_port
 from typed_lines import typed_lines
 
 pytestmark = pytest.mark.timeout(900)
+GUIDE = "docs/worker-guide.md"
+TYPED_HERE = ("Quick start", "Find a workerpool", "Look at it, and stop it", "Your wallet", "Gas",
+              "Statuses", "What to do when")  # fmt: skip
+"""Sections of the guide; tests/scheduler types the one on the join script."""
 
 
 class Party(Newcomer):
@@ -121,3 +126,49 @@ def test_a_whole_network_on_this_machine_works_as_printed(tmp_path):
             printed = newcomer.types(line)
             if " run " in line:
                 assert "COMPLETED" in printed
+
+
+def test_the_guide_for_workers_works_as_printed(network, chain, tmp_path):
+    """All but the join script, which tests/scheduler types; the worker of a devnet's own pool."""
+    places = {
+        r"https://pool\.example": network.info.pool_url,
+        r"https://market\.example": network.info.market_url,
+        r"joined/0x…": f"joined/{network.info.workerpool}",
+    }
+    with closing(Party(tmp_path / "worker", {**chain, **places})) as worker:
+        try:
+            _joins_and_leaves(worker)
+        finally:
+            if (worker.home / ".poolhand/joined").exists():
+                worker.types("poolhand join https://pool.example --uninstall")
+
+
+def _joins_and_leaves(worker: Party) -> None:
+    typed = _types_all(worker, "Quick start", "Find a workerpool", "Look at it, and stop it")
+    assert "Your worker is all set." in typed["join"]
+    assert re.search(r"[1-9]\d* pool\(s\)", typed["market pools"])
+    shown = _types_all(worker, "Gas", "Statuses")["worker start"]
+    assert re.search(r"gas-price-cap.{1,40}\b10", shown, re.DOTALL), shown
+    of_wallet = typed_lines(GUIDE, "Your wallet")
+    running = 1 + next(n for n, line in enumerate(of_wallet) if "worker deposit" in line)
+    worker.types(f"poolhand devnet faucet {address_in(worker.types('poolhand wallet list'))}")
+    for line in of_wallet[:running]:
+        worker.types(line)
+    assert "taken away" in _types_all(worker, "What to do when")["join"]
+    left = {each.name for each in (worker.home / ".poolhand").iterdir()}
+    assert not left & {"joined", "workers", "locks"}
+    (worker.home / "key.txt").write_text("ab" * 32 + "\n")
+    for line in of_wallet[running:]:
+        worker.types(line)
+
+
+def _types_all(worker: Party, *headings: str) -> dict[str, str]:
+    """Type sections of the guide; returns what was printed last, by the command's first words."""
+    lines = [line for heading in headings for line in typed_lines(GUIDE, heading)]
+    return {" ".join(re.findall(r"^poolhand (\w+(?: (?!https)[a-z]+)?)", line)): worker.types(line)
+            for line in lines}  # fmt: skip
+
+
+def test_every_command_of_the_guide_stands_in_a_section_that_is_typed():
+    typed = [line for heading in (*TYPED_HERE, "By script") for line in typed_lines(GUIDE, heading)]
+    assert sorted(typed) == sorted(typed_lines(GUIDE))

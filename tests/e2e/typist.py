@@ -21,6 +21,7 @@ from poolhand.devnet.artifacts import DEFAULT_CACHE
 SECONDS = 100
 COLUMNS, LINES = 80, 24
 PASSWORD, YES = r"(?i)(?:password|the same again)[^\r\n]*: ?$", r"(?i)\[y/n\][^\r\n]*: ?$"
+WHICH_WALLET = r"Which \[n\]: ?$"
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SETS = re.compile(r"(export |\. |[A-Z_]+=)")
 """Lines that change nothing but the shell."""
@@ -86,10 +87,11 @@ class Newcomer:
 
     def _answer(self, screen: pexpect.spawn, until: object) -> str:
         printed = ""
-        asked = (PASSWORD, YES, until, *([] if until is pexpect.EOF else [pexpect.EOF]))
-        while (found := screen.expect(list(asked))) < 2:
+        answers = {PASSWORD: self.password, YES: "y", WHICH_WALLET: "n"}
+        asked = (*answers, until, *([] if until is pexpect.EOF else [pexpect.EOF]))
+        while (found := screen.expect(list(asked))) < len(answers):
             printed += f"{screen.before}{screen.after}"
-            screen.sendline((self.password, "y")[found])
+            screen.sendline(answers[asked[found]])
         return (
             printed + str(screen.before) + (screen.after if isinstance(screen.after, str) else "")
         )

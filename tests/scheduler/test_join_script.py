@@ -23,6 +23,7 @@ from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import script_command
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from typed_lines import typed_lines
 
 OWNER = Wallet.from_key(bytes([2] * 32))
 INFO = NAME.partition("-py3")[0] + ".dist-info"
@@ -137,6 +138,20 @@ def test_it_installs_hands_over_does_so_again_and_leaves_nothing(visitor, shell)
     code, told = visitor.run(shell, "--uninstall")
     assert code == 0, told
     assert visitor.handed.read_text().splitlines()[-1] == f"join {url} --uninstall"
+    assert not (visitor.home / ".local/share/poolhand").exists()
+
+
+def test_the_guides_lines_for_it_work_as_printed(visitor):
+    url = visitor.made.manifest.url
+    for line in typed_lines("docs/worker-guide.md", "By script"):
+        typed = line.replace("https://pool.example", url)
+        seen = pexpect.spawn("bash", ["-c", typed], cwd=visitor.home, env=visitor.environment)
+        if seen.expect(["Go on", pexpect.EOF], timeout=100) == 0:
+            seen.sendline("y")
+            seen.expect(pexpect.EOF, timeout=100)
+        seen.close()
+        assert seen.exitstatus == 0, typed
+    assert visitor.handed.read_text().splitlines() == [f"join {url}", f"join {url} --uninstall"]
     assert not (visitor.home / ".local/share/poolhand").exists()
 
 
