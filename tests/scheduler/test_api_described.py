@@ -80,6 +80,7 @@ async def test_the_openapi_document_describes_every_page(office):
         "/join",
         "/join.sh",
         "/join/docker.tar.gz",
+        "/join.ps1",
         "/join/manifest.json",
         "/join/requirements.txt",
         WHEEL_PATH,
@@ -130,7 +131,7 @@ async def test_the_openapi_document_is_that_of_the_models(office):
         for path, methods in document["paths"].items()
     }
     others = {path for path, told in answers.items() if "application/json" not in told}
-    texts = {"/join", "/join.sh", "/join/requirements.txt", "/metrics"}
+    texts = {"/join", "/join.sh", "/join.ps1", "/join/requirements.txt", "/metrics"}
     assert others == texts | {WHEEL_PATH, "/join/docker.tar.gz"}
     pages = {
         path: told["application/json"]["schema"]

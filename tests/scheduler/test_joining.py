@@ -45,7 +45,8 @@ async def test_every_file_is_the_one_that_the_owner_signed(office):
     manifest.check()
     assert manifest.owner == world.owner.address
     assert (manifest.workerpool, manifest.version) == (world.workerpool, __version__)
-    for file in (manifest.wheel, manifest.requirements, manifest.script):
+    scripts = (manifest.script, manifest.windows_script)
+    for file in (manifest.wheel, manifest.requirements, *scripts):
         body = (await client.get(file.path)).content
         assert (sha256(body).hexdigest(), len(body)) == (file.sha256, file.size)
     wheel = (await client.get(manifest.wheel.path)).content
@@ -80,6 +81,9 @@ async def test_a_page_tells_how_to_join_and_what_it_costs(office):
     assert "<td>1 RLC</td><td>0.3 RLC</td>" in page
     assert "No task of this pool was completed yet" in page
     assert "<script" not in page
+    windows = (await client.get("/join.ps1")).content
+    assert sha256(windows).hexdigest() in page
+    assert "never run on a real Windows" in page
 
 
 def test_a_page_tells_what_it_brought_others_and_escapes_whatever_it_is_told():
@@ -109,7 +113,9 @@ def test_a_page_tells_what_it_brought_others_and_escapes_whatever_it_is_told():
     assert "By invitation only" in join_page(closed, summary, hostile, b"archive")
 
 
-@pytest.mark.parametrize("member", ["url", "rpc", "version", "owner", "wheel", "script"])
+@pytest.mark.parametrize(
+    "member", ["url", "rpc", "version", "owner", "wheel", "script", "windows_script"]
+)
 def test_a_manifest_that_anybody_changed_is_refused(member):
     manifest = join_set(PLACE, OWNER, WHEEL, "").manifest
     manifest.check()
@@ -120,6 +126,7 @@ def test_a_manifest_that_anybody_changed_is_refused(member):
         "owner": Address(b"\x09" * 20),
         "wheel": manifest.requirements,
         "script": manifest.requirements,
+        "windows_script": manifest.requirements,
     }[member]
     with pytest.raises(NotTheOwnersFiles, match="tell the pool's owner"):
         manifest.model_copy(update={member: other}).check()

@@ -127,6 +127,7 @@ class JoinFiles:
             ("bytes32", "wheel"),
             ("bytes32", "requirements"),
             ("bytes32", "script"),
+            ("bytes32", "windowsScript"),
         ),
     )
     domain: Domain
@@ -137,11 +138,12 @@ class JoinFiles:
     wheel: bytes
     requirements: bytes
     script: bytes
+    windows_script: bytes
 
     @property
     def digest(self) -> bytes:
         """The 32 bytes to sign."""
-        files = self.wheel, self.requirements, self.script
+        files = self.wheel, self.requirements, self.script, self.windows_script
         return self.domain.digest(
             self.TYPE.hash((self.version, self.hub, self.url, self.rpc, *files))
         )

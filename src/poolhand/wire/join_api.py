@@ -68,6 +68,7 @@ class JoinManifest(Told):
     wheel: JoinFile
     requirements: JoinFile
     script: JoinFile
+    windows_script: JoinFile
     signature: SignatureText
 
     @property
@@ -82,6 +83,7 @@ class JoinManifest(Told):
             bytes.fromhex(self.wheel.sha256),
             bytes.fromhex(self.requirements.sha256),
             bytes.fromhex(self.script.sha256),
+            bytes.fromhex(self.windows_script.sha256),
         )
 
     def check(self) -> None:

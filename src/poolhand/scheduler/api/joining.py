@@ -13,6 +13,7 @@ from poolhand.scheduler.joining.join_files import (
     REQUIREMENTS_PATH,
     SCRIPT_PATH,
     WHEEL_PATH,
+    WINDOWS_SCRIPT_PATH,
     JoinTeller,
 )
 from poolhand.scheduler.joining.join_page import HEADERS, join_page
@@ -61,6 +62,11 @@ def join_routes(config: PoolConfig, joining: JoinTeller, summary: SummaryTeller)
     async def docker() -> Response:
         """Give what a worker's and its signer's images are built and started from, by Docker."""
         return _given((await joining.files()).docker, "application/gzip")
+
+    @router.get(WINDOWS_SCRIPT_PATH, response_class=Response, responses=_file("text/plain"))
+    async def windows_script() -> Response:
+        """Give the script that has the Linux of a computer with Windows become such a worker."""
+        return _given((await joining.files()).windows_script, "text/plain; charset=utf-8")
 
     @router.get("/join", response_class=HTMLResponse)
     async def page() -> HTMLResponse:

@@ -1,7 +1,8 @@
 """The files by which a computer joins the pool, made once, each known by its hash, and signed.
 
-They name one another: the list of packages names the wheel, the script both, and the manifest all
-three, which the pool's owner signs. None of them names a place to download from but the pool.
+They name one another: the list of packages names the wheel, the script both, that for Windows the
+script, and the manifest all four, which the pool's owner signs. None of them names a place to
+download from but the pool.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from shlex import quote
+from string import printable
 from typing import Final
+from urllib.parse import quote as url_quote
 
 from poolhand import __version__
 from poolhand.domain.ids import Address
@@ -30,6 +33,7 @@ from poolhand.wire.join_api import JoinFile, JoinManifest
 WHEEL_PATH: Final = f"/join/{NAME}"
 REQUIREMENTS_PATH: Final = "/join/requirements.txt"
 SCRIPT_PATH: Final = "/join.sh"
+WINDOWS_SCRIPT_PATH: Final = "/join.ps1"
 _NO_SIGNATURE: Final = "0x" + "00" * 65
 _GAP: Final = re.compile(r"@([A-Z0-9_]+)@")
 
@@ -54,6 +58,7 @@ class JoinSet:
     requirements: bytes
     script: bytes
     docker: bytes
+    windows_script: bytes
 
 
 def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> JoinSet:
@@ -67,6 +72,7 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
     """
     requirements = pinned_requirements(wheel, lock)
     script = _script(place, owner.address, wheel, requirements)
+    windows_script = _windows_script(place, owner.address, script)
     is_known = any(each.chain_id == place.chain_id for each in KNOWN_CHAINS.values())
     unsigned = JoinManifest(
         version=__version__,
@@ -79,26 +85,52 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
         wheel=JoinFile.of(WHEEL_PATH, wheel.content),
         requirements=JoinFile.of(REQUIREMENTS_PATH, requirements),
         script=JoinFile.of(SCRIPT_PATH, script),
+        windows_script=JoinFile.of(WINDOWS_SCRIPT_PATH, windows_script),
         signature=_NO_SIGNATURE,
     )
     signature = "0x" + owner.sign_message(unsigned.message).hex()
     signed = unsigned.model_copy(update={"signature": signature})
     docker = docker_archive(place, wheel)
-    return JoinSet(signed, wheel.content, requirements, script, docker)
+    return JoinSet(signed, wheel.content, requirements, script, docker, windows_script)
 
 
 def _script(place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: bytes) -> bytes:
+    return _filled(
+        "join.sh",
+        place,
+        owner,
+        POOL_URL_QUOTED=quote(place.url),
+        WHEEL_QUOTED=quote(wheel.name),
+        WHEEL_SHA256=sha256(wheel.content).hexdigest(),
+        REQUIREMENTS_SHA256=sha256(requirements).hexdigest(),
+    )
+
+
+def _windows_script(place: JoinPlace, owner: Address, script: bytes) -> bytes:
+    return _filled(
+        "join.ps1",
+        place,
+        owner,
+        POOL_URL_POWERSHELL=powershell_quoted(place.url),
+        SCRIPT_SHA256=sha256(script).hexdigest(),
+    )
+
+
+def powershell_quoted(url: str) -> str:
+    """Return a URL as one word of PowerShell, in ASCII: its old version reads no other encoding."""
+    return "'" + url_quote(url, safe=printable).replace("'", "''") + "'"
+
+
+def _filled(name: str, place: JoinPlace, owner: Address, **own: str) -> bytes:
+    """Return a script with its gaps filled in."""
     gaps: Mapping[str, str] = {
         "WORKERPOOL": str(place.workerpool),
         "CHAIN_ID": str(place.chain_id),
         "OWNER": str(owner),
         "VERSION": __version__,
-        "POOL_URL_QUOTED": quote(place.url),
-        "WHEEL_QUOTED": quote(wheel.name),
-        "WHEEL_SHA256": sha256(wheel.content).hexdigest(),
-        "REQUIREMENTS_SHA256": sha256(requirements).hexdigest(),
+        **own,
     }
-    return _GAP.sub(lambda gap: gaps[gap[1]], file_text("join.sh")).encode()
+    return _GAP.sub(lambda gap: gaps[gap[1]], file_text(name)).encode()
 
 
 class JoinTeller:

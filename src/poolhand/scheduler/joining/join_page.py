@@ -18,6 +18,7 @@ from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 from poolhand.scheduler.joining.docker_files import DOCKER_FOLDER, DOCKER_PATH
+from poolhand.scheduler.joining.join_files import powershell_quoted
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig, PoolSummary
@@ -51,6 +52,8 @@ def join_page(
         manifest=manifest,
         chain=_chain(config.chain_id),
         command=script_command(manifest),
+        windows_command=windows_command(manifest),
+        machine=f"make vm POOL_URL={quote(manifest.url)}",
         check=f"poolhand join {quote(manifest.url)}",
         docker=docker_command(manifest, docker),
         wallet=WALLET_COMMAND,
@@ -74,6 +77,17 @@ def docker_command(manifest: JoinManifest, archive: bytes) -> str:
     check = f'echo "{sha256(archive).hexdigest()}  docker.tar.gz" | sha256sum -c'
     opened = f"tar -xzf docker.tar.gz && cd {DOCKER_FOLDER}"
     return f"curl -fsSL {place} -o docker.tar.gz && {check} && {opened}"
+
+
+def windows_command(manifest: JoinManifest) -> str:
+    """Return PowerShell's line that downloads its script, checks it, and only then runs it."""
+    script = powershell_quoted(manifest.url.rstrip("/") + manifest.windows_script.path)
+    return (
+        f"iwr -UseBasicParsing {script} -OutFile join.ps1; "
+        f"if ((Get-FileHash join.ps1).Hash -eq '{manifest.windows_script.sha256}') "
+        "{ powershell -NoProfile -ExecutionPolicy Bypass -File join.ps1 } "
+        "else { 'join.ps1 is not the script that the page names: nothing was run' }"
+    )
 
 
 def _chain(chain_id: int) -> str:
