@@ -30,6 +30,7 @@ from poolhand.requester.checking import (
     VolumeTooSmall,
     check,
     check_price,
+    price_of,
     shortfall,
 )
 from poolhand.requester.handing_in import HandingIn, NobodySends, courier_of
@@ -128,9 +129,9 @@ class Buyer:
             except OrdersRefused as fault:  # nothing was bought
                 if fault.number != Reason.USED_UP:
                     raise
-                most = _price(orders)
+                most = price_of(orders)
                 orders, unpaid = await self._orders(wish, spending.hub, deposit=deposit)
-                if _price(orders) > most:
+                if price_of(orders) > most:
                     raise
         return await self._begin(wish, orders, spending, deposit=deposit, unpaid=unpaid)
 
@@ -299,12 +300,6 @@ async def _beside(sources: OrderSources) -> AsyncIterator[None]:
         if told := await sources.elsewhere():
             fault.add_note(told)
         raise
-
-
-def _price(orders: MatchOrders) -> NanoRlc:
-    """Return what one task costs."""
-    app, dataset, pool = orders.app.order, orders.dataset.order, orders.workerpool.order
-    return NanoRlc(app.price + dataset.price + pool.price)
 
 
 def _deal_id(hub: Hub, orders: MatchOrders) -> DealId:
