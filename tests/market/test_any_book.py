@@ -2,6 +2,8 @@
 
 The model knows one rule for each status and no tables: it holds orders in a list and looks through
 all of them each time. Forks are played by keeping what it knew after each block.
+
+One file, for all that can happen to a book is one class: the model is asked after each of it.
 """
 
 from __future__ import annotations
