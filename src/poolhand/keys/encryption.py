@@ -106,11 +106,18 @@ def _mac(derived: bytes, sealed: bytes) -> bytes:
     return bytes(keccak(derived[16:32] + sealed))
 
 
+def find_member(here: Mapping[str, Any], wanted: str) -> Any:
+    """Return the first member of this name in any case, None where there is none.
+
+    Whoever looks at a file before it is opened must find what opening it finds.
+    """
+    return next((value for name, value in here.items() if name.lower() == wanted), None)
+
+
 def _member(here: Mapping[str, Any], wanted: str) -> Any:
-    for name, value in here.items():
-        if name.lower() == wanted:
-            return value
-    raise NotSealed(f"it has no {wanted}")
+    if (found := find_member(here, wanted)) is None:
+        raise NotSealed(f"it has no {wanted}")
+    return found
 
 
 def _part(here: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
-from poolhand.keys.encryption import CIPHER
+from poolhand.keys.encryption import CIPHER, find_member
 from poolhand.keys.errors import KeystoreUnreadable
 
 MOST_BYTES: Final = 65_536
@@ -82,8 +82,7 @@ def read_keystore(path: Path) -> dict[str, Any]:
     if str(content["version"]) != "3":
         raise KeystoreUnreadable(path, _other_version(content["version"]))
     content["version"] = 3
-    crypto = next((content[name] for name in content if name.lower() == "crypto"), None)
-    if not isinstance(crypto, Mapping):
+    if not isinstance(find_member(content, "crypto"), Mapping):
         raise KeystoreUnreadable(path, "it has no crypto object")
     return content
 
@@ -128,7 +127,7 @@ def _vector(content: Mapping[str, Any]) -> Any:
     for wanted in ("crypto", "cipherparams", "iv"):
         if not isinstance(here, Mapping):
             return None
-        here = next((here[name] for name in here if name.lower() == wanted), None)
+        here = find_member(here, wanted)
     return here
 
 
@@ -138,14 +137,15 @@ def check_cost(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         KeystoreUnreadable: It says which.
     """
-    crypto: Any = next(content[name] for name in content if name.lower() == "crypto")
-    found: dict[str, Any] = {name.lower(): value for name, value in crypto.items()}
-    if found.get("cipher", CIPHER) != CIPHER:
-        raise KeystoreUnreadable(path, f"its cipher is {str(found['cipher'])[:20]!r}, not {CIPHER}")
-    parameters = found.get("kdfparams")
+    crypto = find_member(content, "crypto")
+    if (cipher := find_member(crypto, "cipher")) != CIPHER:
+        raise KeystoreUnreadable(path, f"its cipher is {str(cipher)[:20]!r}, not {CIPHER}")
+    parameters = find_member(crypto, "kdfparams")
     if not isinstance(parameters, Mapping):
         raise KeystoreUnreadable(path, "it has no parameters of key derivation")
-    numbers = {name: _number(parameters.get(name)) for name in ("n", "r", "p", "c", "dklen")}
+    numbers = {
+        name: _number(find_member(parameters, name)) for name in ("n", "r", "p", "c", "dklen")
+    }
     if not 32 <= numbers["dklen"] <= 1024:
         raise KeystoreUnreadable(path, "its derived key has not 32 bytes")
     n, r, p = numbers["n"], numbers["r"], numbers["p"]
