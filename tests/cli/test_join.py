@@ -15,7 +15,13 @@ from cli_world import CHEAP, PASSWORD
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
-from poolhand.cli.join_service import plist_text, unit_text, worker_words
+from poolhand.cli.join_service import (
+    LaunchdAgent,
+    SystemdUnit,
+    plist_text,
+    unit_text,
+    worker_words,
+)
 from poolhand.cli.join_wallet import WalletWish
 from poolhand.cli.join_world import ComputerNotReady, JoinTerms, ThisComputer
 from poolhand.devnet.accounts import DEPLOYER, derive
@@ -292,12 +298,28 @@ def test_a_unit_starts_the_worker_by_its_settings(is_user, tmp_path):
     assert "Restart=on-failure" in text  # one that was drained stays away
 
 
+def test_workers_of_one_pool_in_two_folders_are_two_services(tmp_path):
+    pool = Address(bytes([7] * 20))
+    folders = [JoinFolder.of(pool, tmp_path / home) for home in ("a", "b")]
+    assert folders[0].name == folders[1].name
+    services = {
+        launcher.told
+        for folder in folders
+        for launcher in (
+            SystemdUnit(folder, (), tmp_path, is_user=False),
+            LaunchdAgent(folder, (), tmp_path),
+        )
+    }
+    assert len(services) == 4
+    assert JoinFolder.of(pool, tmp_path / "a").service == folders[0].service, "found again"
+
+
 def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):
     folder = JoinFolder(tmp_path / "a & <b>", tmp_path, "pool-1")
     words = worker_words(folder, {})
     told = plistlib.loads(plist_text(folder, words).encode())
     assert told["ProgramArguments"] == list(words)
-    assert told["Label"] == "poolhand.pool-1"
+    assert told["Label"] == f"poolhand.{folder.service}"
     assert told["KeepAlive"] == {"SuccessfulExit": False}
 
 

@@ -62,6 +62,17 @@ async def test_a_new_computation_starts_with_an_empty_output_folder(world):
     assert (world.input / "kept").exists()
 
 
+async def test_a_strangers_container_of_the_same_name_is_not_joined(world):
+    world.hold()
+    first = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    stranger = replace(world.program("token"), labels={"poolhand.worker": "another"})
+    with pytest.raises(ContainerRefused, match="somebody else"):
+        await world.runtime.run(stranger)
+    world.release()
+    assert (await first).exit_code == 0
+
+
 async def test_a_killed_run_says_that_its_container_was_removed(world):
     world.hold()
     running = asyncio.create_task(world.runtime.run(world.program("token")))

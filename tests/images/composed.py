@@ -58,6 +58,9 @@ def words_of_service(file, name: str, folder: Path) -> list[str]:
         "--read-only",
         "--init" if it.pop("init", False) else "--tty=false",
     ]
+    own = {each: f"{file['name']}_{each}" for each in file["volumes"]}
+    named = [each.partition(":") for each in it.get("volumes", ())]
+    it["volumes"] = [own.get(what, what) + colon + rest for what, colon, rest in named]
     many = {"cap_drop": "--cap-drop", "security_opt": "--security-opt", "group_add": "--group-add",
             "tmpfs": "--tmpfs", "volumes": "--volume"}  # fmt: skip
     for key, flag in many.items():

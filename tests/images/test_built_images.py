@@ -105,6 +105,7 @@ def started(network, folder):
         "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS": info.rpc_url,
         "POOLHAND_ALLOW_PRIVATE": "true",
         "IEXEC_WORKER_NAME": "in-docker",
+        "COMPOSE_PROJECT_NAME": f"poolhand-{str(stored.address)[-12:].lower()}",
         "DOCKER_GID": str(Path(SOCKET).stat().st_gid),
     }
     file = composed(COMPOSE, told)
@@ -114,8 +115,8 @@ def started(network, folder):
     worker["volumes"] = [
         each.replace("/var/run/docker.sock:", f"{SOCKET}:") for each in worker["volumes"]
     ]
-    names = {service: f"poolhand-try-{service}" for service in ("signer", "worker")}
-    volumes = ("line", "data")
+    names = {service: f"{file['name']}-{service}" for service in ("signer", "worker")}
+    volumes = [f"{file['name']}_{each}" for each in file["volumes"]]
     try:
         for service, name in names.items():
             docker("run", "--detach", "--name", name, *words_of_service(file, service, folder))

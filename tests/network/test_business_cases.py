@@ -60,6 +60,19 @@ async def test_trust_10_takes_4_workers_and_every_one_of_them_is_paid(network):
     assert sum(world.results.uploads.values()) == 1
 
 
+async def test_workers_of_one_name_on_one_engine_compute_one_task_side_by_side(network):
+    world = await network(workers=4)
+    first, *others = world.nodes
+    for node in others:
+        node.name, node.runtime = first.name, first.runtime
+    await world.start()
+    deal = await world.deal(trust=10)
+    await world.done()
+    ((_, name),) = deal.tasks()
+    assert [a.status for a in world.task(name).attempts] == [Status.COMPLETED] * 4
+    assert list(first.runtime.computations.values()) == [1] * 4, "each in a container of its own"
+
+
 async def test_a_bag_of_20_tasks_is_initialized_in_one_transaction_and_computed_by_all(network):
     world = await network(workers=4, slots=2)
     await world.start()

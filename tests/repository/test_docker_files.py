@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import re
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import pytest
 import yaml
 
 from poolhand.domain.ids import Address
+from poolhand.keys.keystore import import_wallet
 from poolhand.scheduler.joining.docker_files import docker_archive, docker_files, environment
 from poolhand.scheduler.joining.join_files import JoinPlace
+from poolhand.scheduler.joining.join_page import NAME_COMMAND
 from poolhand.scheduler.joining.own_wheel import own_wheel
 from poolhand.settings import market, pool, results, signer, worker
 
@@ -171,6 +175,40 @@ def test_who_has_the_engine_has_no_wallet_and_who_has_the_wallet_has_no_engine_a
     held = {each for each in (yaml.safe_load(COMPOSED["worker"].read_text())["secrets"]).values()
             for each in each.values()}  # fmt: skip
     assert held == {"./secrets/wallet.json", "./secrets/wallet-password"}
+
+
+def project_called(folder, keystore):
+    """Return what the page's line writes beside the compose file for a wallet."""
+    (folder / "secrets").mkdir(parents=True)
+    (folder / "secrets/wallet.json").write_text(json.dumps(keystore))
+    subprocess.run(("sh", "-eu", "-c", NAME_COMMAND), cwd=folder, check=True)
+    name, value = (folder / ".env").read_text().removesuffix("\n").split("=")
+    assert name == "COMPOSE_PROJECT_NAME"
+    return value
+
+
+def test_workers_on_one_engine_are_projects_of_their_own_called_by_their_wallets(tmp_path):
+    called = set()
+    for number, prefix in enumerate(("", "0x", "0X")):
+        made = import_wallet(tmp_path / f"k{number}", f"{number + 1:064x}", "p", cost=1024)
+        keystore = json.loads(made.path.read_text())
+        address = str(made.address)
+        for spelt in (address.removeprefix("0x"), address.removeprefix("0x").upper()):
+            keystore["address"] = prefix + spelt
+            name = project_called(tmp_path / prefix / spelt / "x", keystore)
+            assert name == f"poolhand-{address[-12:].lower()}"
+            assert re.fullmatch("[a-z0-9][a-z0-9_-]*", name), "as Compose wants it"
+        called.add(name)
+    assert len(called) == 3
+
+
+@pytest.mark.parametrize("file", COMPOSED)
+def test_no_two_projects_have_one_name_unasked(file):
+    told = yaml.safe_load(COMPOSED[file].read_text(encoding="utf-8"))
+    assert told["name"].startswith("${COMPOSE_PROJECT_NAME:?")
+    assert not [each for each in told["services"].values() if "container_name" in each]
+    assert not [each for each in told["volumes"].values() if each], "they are called by the project"
+    assert "networks" not in told
 
 
 def test_the_signer_is_told_the_same_pool_and_chain_as_its_worker():

@@ -6,6 +6,7 @@ import re
 import subprocess
 import zipfile
 from hashlib import sha256
+from html import unescape
 from io import BytesIO
 from shlex import quote
 
@@ -19,7 +20,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
-from poolhand.scheduler.joining.join_page import join_page
+from poolhand.scheduler.joining.join_page import NAME_COMMAND, join_page
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
 from poolhand.transport.asgi import application
 from poolhand.wire.join_api import JoinManifest, NotTheOwnersFiles
@@ -78,6 +79,7 @@ async def test_a_page_tells_how_to_join_and_what_it_costs(office):
     assert f"curl -fsSL {URL}/join/docker.tar.gz -o docker.tar.gz" in page
     assert f"{sha256(docker).hexdigest()}  docker.tar.gz" in page
     assert "docker compose up --build --detach" in page
+    assert NAME_COMMAND in unescape(page)
     assert "<td>1 RLC</td><td>0.3 RLC</td>" in page
     assert "No task of this pool was completed yet" in page
     assert "<script" not in page

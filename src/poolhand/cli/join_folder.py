@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,11 @@ class JoinFolder:
         """Return the folder of a pool."""
         root = at_home(home)
         return cls(root / "joined" / str(pool), root / "workers", f"pool-{str(pool)[2:10].lower()}")
+
+    @property
+    def service(self) -> str:
+        """What services call the worker: two of one pool may be one system's, in two folders."""
+        return f"{self.name}-{sha256(str(self.path).encode()).hexdigest()[:8]}"
 
     @property
     def settings(self) -> Path:

@@ -111,7 +111,7 @@ class SystemdUnit:
         self, folder: JoinFolder, words: Sequence[str], units: Path, *, is_user: bool
     ) -> None:
         self._folder, self._words, self._is_user = folder, tuple(words), is_user
-        self._name = f"poolhand-{folder.name}.service"
+        self._name = f"poolhand-{folder.service}.service"
         self._path = units / self._name
 
     @property
@@ -162,7 +162,7 @@ def plist_text(folder: JoinFolder, words: Sequence[str]) -> str:
         '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" '
         '"http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n'
         '<plist version="1.0">\n<dict>\n'
-        f"  <key>Label</key>\n  <string>poolhand.{folder.name}</string>\n"
+        f"  <key>Label</key>\n  <string>poolhand.{folder.service}</string>\n"
         f"  <key>ProgramArguments</key>\n  <array>\n{strings}  </array>\n"
         "  <key>RunAtLoad</key>\n  <true/>\n"
         "  <key>KeepAlive</key>\n  <dict><key>SuccessfulExit</key><false/></dict>\n"
@@ -183,7 +183,7 @@ class LaunchdAgent:
 
     def __init__(self, folder: JoinFolder, words: Sequence[str], agents: Path) -> None:
         self._folder, self._words = folder, tuple(words)
-        self._path = agents / f"poolhand.{folder.name}.plist"
+        self._path = agents / f"poolhand.{folder.service}.plist"
 
     @property
     def told(self) -> str:

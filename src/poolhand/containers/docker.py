@@ -30,7 +30,7 @@ from poolhand.containers.engine import (
     stop,
     working,
 )
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved, check_owner
 from poolhand.containers.folders import exceeds
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
@@ -319,9 +319,7 @@ class DockerRuntime:
             await remove(self._docker, found["Id"])
             await removal(self._docker, found["Id"])
             return None
-        labels = found["Config"]["Labels"] or {}
-        if any(labels.get(key) != value for key, value in spec.labels.items()):
-            raise ContainerRefused(spec.name, "somebody else's container has this name: rename it")
+        check_owner(spec, found["Config"]["Labels"] or {})
         return found
 
     async def _follow(self, container: str, spec: ContainerSpec, started: float) -> bool:

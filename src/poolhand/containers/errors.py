@@ -6,8 +6,11 @@ an engine or a registry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from poolhand.containers.pull_causes import PullCause
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.ports.runtime import ContainerSpec
 
 
 class ImageNotFound(Refused):
@@ -54,6 +57,16 @@ class ContainerRefused(Refused):
             "worker's limits"
         )
         self.name = name
+
+
+def check_owner(spec: ContainerSpec, labels: Mapping[str, str]) -> None:
+    """Refuse a container of another's that has the name of a run; ``labels`` are the container's.
+
+    Raises:
+        ContainerRefused: It lacks labels that the run gives.
+    """
+    if any(labels.get(key) != value for key, value in spec.labels.items()):
+        raise ContainerRefused(spec.name, "somebody else's container has this name: rename it")
 
 
 class ContainerRemoved(Unavailable):

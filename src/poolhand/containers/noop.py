@@ -15,7 +15,12 @@ from typing import TypeAlias
 
 import structlog
 
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved, ImageNotFound
+from poolhand.containers.errors import (
+    ContainerRefused,
+    ContainerRemoved,
+    ImageNotFound,
+    check_owner,
+)
 from poolhand.containers.folders import empty
 from poolhand.containers.image_name import ImageName
 from poolhand.containers.live import LineSplitter
@@ -97,7 +102,9 @@ class NoopRuntime:
         self._check(name)
         if spec.image not in self.pulled:
             raise ContainerRefused(spec.name, f"image {spec.image} is not present")
-        if spec.name not in self._containers:
+        if spec.name in self._containers:
+            check_owner(spec, self._labels[spec.name])
+        else:
             self._labels[spec.name] = spec.labels
             self._containers[spec.name] = asyncio.create_task(self._compute(spec, self.apps[name]))
         container = self._containers[spec.name]

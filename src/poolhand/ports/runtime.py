@@ -117,7 +117,8 @@ class ContainerRuntime(Protocol):
         When it is started anew, its writable mounts are emptied first.
 
         Raises:
-            ContainerRefused: The engine would not start it (bad command, bad option).
+            ContainerRefused: The engine would not start it (bad command, bad option), or a
+                container of this name is there without the labels of ``spec``: a stranger's.
             OSError: The disk behind a writable mount failed or was full: the run does not count.
         """
 

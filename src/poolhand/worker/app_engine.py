@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
+from eth_hash.auto import keccak
 
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import Address, TaskId
@@ -22,6 +23,8 @@ from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime, Container
 TRIES: Final = 45
 PAUSE: Final = 2.0
 """Seconds between two tries to reach the engine: ``TRIES`` of them outlast any restart."""
+_MARK: Final = 12
+"""Hexadecimal digits that tell workers apart in their containers' names."""
 TAKEN_AWAY: Final = frozenset({137, 143, 255})
 
 T = TypeVar("T")
@@ -36,12 +39,21 @@ def labels_of(worker: Address, base: Path) -> Mapping[str, str]:
     return {"poolhand.worker": f"{worker}@{base}"}
 
 
+def name_prefix(name: str, labels: Mapping[str, str]) -> str:
+    """Return what the names of one worker's containers begin with, and no others' on an engine.
+
+    An engine keeps one container of a name, and two workers of one pool have the same tasks; what
+    operators call their workers is the same, too, where nobody has called them anything.
+    """
+    return f"{name}-{keccak(repr(sorted(labels.items())).encode()).hex()[:_MARK]}"
+
+
 class AppEngine:
     """One worker's containers on an engine.
 
     Args:
         runtime: The engine.
-        name: Of the worker: its containers' names begin with it.
+        name: Of the worker: its containers' names begin with it, see ``name_prefix``.
         labels: Of its containers, see ``labels_of``.
         clock: For pauses while the engine is away.
     """
@@ -49,8 +61,8 @@ class AppEngine:
     def __init__(
         self, runtime: ContainerRuntime, name: str, labels: Mapping[str, str], clock: Clock
     ) -> None:
-        self._runtime, self._name, self._clock = runtime, name, clock
-        self.labels = labels
+        self._runtime, self._clock = runtime, clock
+        self._prefix, self.labels = name_prefix(name, labels), labels
         self._outage = OutageLog(
             "engine_unreachable",
             "engine_reached",
@@ -60,7 +72,7 @@ class AppEngine:
 
     def container(self, task_id: TaskId) -> str:
         """Name the task's container, the same after every restart."""
-        return f"{self._name}-{task_id}"
+        return f"{self._prefix}-{task_id}"
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Make an image present; returns the reference to run. Raises as ``run`` and the port."""

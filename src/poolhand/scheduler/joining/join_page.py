@@ -36,7 +36,12 @@ docker run --rm -it --network none -u "$(id -u)" -v "$PWD/secrets:/wallet" \\
 mv secrets/UTC--* secrets/wallet.json && chmod 444 secrets/wallet.json
 (umask 077 && cat > secrets/wallet-password) && chmod 444 secrets/wallet-password"""
 """Makes a wallet where the signer alone will find it; the last line waits for the password."""
-START_COMMAND: Final = """\
+NAME_COMMAND: Final = """\
+echo "COMPOSE_PROJECT_NAME=poolhand-$(grep -oiwE '(0x)?[0-9a-f]{40}' secrets/wallet.json |
+    tr A-F a-f | tail -c 13)" >> .env"""
+"""Calls containers, networks and volumes by the wallet: other workers share the engine."""
+START_COMMAND: Final = f"""\
+{NAME_COMMAND}
 echo "DOCKER_GID=$(stat -c %g /var/run/docker.sock)" >> .env
 docker compose up --build --detach && docker compose logs --follow worker"""
 """Builds and starts signer and worker."""
