@@ -233,6 +233,8 @@ POOL_OF_ORDERS = (
     request_order(volume=2, dataset=DATASET),
     request_order(volume=2, dataset=DATASET, dataset_max_price=NanoRlc(1), workerpool=POOL),
     request_order(volume=2, tag=ENCLAVE, app_max_price=NanoRlc(1)),
+    request_order(volume=2, tag=ENCLAVE),  # pays what plain orders of the app cost
+    app_order(volume=2, tag=Tag.of(["tee"])),
     request_order(volume=2, category=1, tag=GPU, trust=Trust(5)),
 )
 which = st.integers(0, len(POOL_OF_ORDERS) - 1)

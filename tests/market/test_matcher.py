@@ -13,17 +13,19 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.market.requests import LONGEST_PAUSE, Backoff, MatchQuota
 from poolhand.domain.orders.model import MatchOrders, RequestOrder
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.keys.wallet import Wallet
 from poolhand.market.matcher import Matcher
 from poolhand.store.errors import JournalFull
 from poolhand.transport.clock import ManualClock
+from poolhand.transport.open_requests import FEW
 from requester_market import RLC, open_market
 
 HELPER = Wallet.from_key(bytes([6] * 32))
 """Pays the gas, and has nothing else to do with anybody."""
+ENCLAVE = Tag.of(["tee", "scone"])
 
 
 class Crash(BaseException):
@@ -87,6 +89,25 @@ async def test_what_is_matched_is_not_matched_again_though_the_book_still_shows_
     assert await running.round() == 0
     assert await matcher(stall).round() == 0  # restarted
     assert len(deals(stall)) == 1
+
+
+async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(stall):
+    await stall.sell_pool(RLC, tag=ENCLAVE)
+    for _ in range(FEW):
+        await stall.sell_app(stall.app_address)
+    await stall.sell_app(stall.app_address, RLC, tag=ENCLAVE)
+    await ask(stall, tag=ENCLAVE, app_max_price=NanoRlc(RLC))
+    assert await matcher(stall).round() == 1
+    (deal,) = deals(stall)
+    assert (deal.app.price, deal.tag) == (RLC, ENCLAVE)
+
+
+async def test_a_request_for_an_enclave_is_matched_with_no_order_of_the_plain_app(stall):
+    await stall.sell_pool(RLC, tag=ENCLAVE)
+    await stall.sell_app(stall.app_address, tag=ENCLAVE, volume=1)
+    await ask(stall, tag=ENCLAVE, volume=2)  # what has an enclave has too few tasks
+    assert await matcher(stall).round() == 0
+    assert deals(stall) == []
 
 
 @pytest.mark.parametrize("when", ["before_send", "after_send"])

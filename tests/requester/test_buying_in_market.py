@@ -15,6 +15,7 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.checking import PriceTooHigh
+from poolhand.requester.market_shelf import MANY
 from poolhand.requester.sellers import ForeignPool, NoOrder, NothingFits
 from poolhand.requester.wish import Wish
 from poolhand.transport.market_faults import MarketDown
@@ -55,6 +56,16 @@ async def test_the_cheapest_orders_that_fit_are_bought(market, stall):
     prices = (deal.app.price, deal.dataset.price, deal.workerpool.price)
     assert prices == (2 * RLC, RLC, 5 * RLC)
     assert (deal.workerpool.address, deal.bot_size) == (stall.rival, 2)
+
+
+async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(market, stall):
+    app, enclave = await stall.app(), Tag.of(["tee", "scone"])
+    for _ in range(MANY):  # where none of a few fits, so many are looked at
+        await stall.sell_app(app)
+    await stall.sell_app(app, 2 * RLC, tag=enclave)
+    await stall.sell_pool(RLC, tag=enclave)
+    deal = (await market.requester().buy(Wish(app, tag=enclave))).deal
+    assert (deal.app.price, deal.tag) == (2 * RLC, enclave)
 
 
 async def test_an_app_of_ones_own_needs_no_order_in_the_market(market, stall):

@@ -24,6 +24,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.keys.wallet import Wallet
 from poolhand.market.matcher import Matcher
+from poolhand.transport.open_requests import FEW
 
 HELPER = Wallet.from_key(bytes([251] * 32))
 """Runs a matcher."""
@@ -164,6 +165,21 @@ async def test_what_would_not_be_sold_to_its_requester_costs_nothing(stage, chan
     await goes_on(world, market, ALL_WAITS)
     assert not matches(world)
     assert not world.refused()
+
+
+async def test_free_orders_for_an_enclave_do_not_hide_the_plain_one(tmp_path):
+    async with opened(tmp_path, sells=False) as (world, market):
+        orders = world.orders(1, 900)
+        for salt in range(FEW):
+            shut = replace(orders.app.order, tag=Tag.of(["tee"]), salt=Salt(bytes([salt] * 32)))
+            signed = Signed(shut, world.owner.sign_order(world.chain.domain, shut))
+            await market.client.publish(signed, world.owner)
+        dear = replace(orders.app.order, price=NanoRlc(1))
+        signed = Signed(dear, world.owner.sign_order(world.chain.domain, dear))
+        await market.client.publish(signed, world.owner)
+        await publish(world, market, app_max_price=NanoRlc(1))
+        await goes_on(world, market)
+        assert [deal.app.price for deal in deals(world)] == [1]
 
 
 async def test_what_a_requester_may_have_sent_counts_published_requests_too(tmp_path):

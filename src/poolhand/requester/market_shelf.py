@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.filters import Allowed, BookFilter, usable_by
+from poolhand.domain.market.needs import app_tag
 from poolhand.domain.market.requests import candidate_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.choosing import Candidate
@@ -35,7 +37,10 @@ class MarketShelf:
         parties: dict[str, Allowed] = {"app": (wish.app,)}
         if not wide:
             parties |= {"dataset": usable_by(wish.dataset), "requester": usable_by(self._buyer)}
-        return await self._some(_sold(OrderSort.APP, parties, wish, wide=wide), wide=wide)
+        wanted = _sold(OrderSort.APP, parties, wish, wide=wide)
+        if not wide:
+            wanted = replace(wanted, min_tag=app_tag(wish.tag))
+        return await self._some(wanted, wide=wide)
 
     async def datasets(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
         """Return orders for the dataset; raises as ``apps``."""

@@ -51,6 +51,16 @@ class RequestNeed:
             raise MaxPriceTooLow(self.sort, self.resource, best)
 
 
+def app_tag(tag: Tag) -> Tag | None:
+    """Return what an app's order must have in its tag to serve a request with this one.
+
+    Without an enclave there is no deal of a request for one, whatever else fits.
+
+    Source: onchain.md 12, 0x07.
+    """
+    return TEE if tag.needs_tee else None
+
+
 def needs_of(request: RequestOrder) -> Iterator[RequestNeed]:
     """Yield what a request needs, the app first."""
     app = BookFilter(
@@ -61,7 +71,7 @@ def needs_of(request: RequestOrder) -> Iterator[RequestNeed]:
             "workerpool": usable_by(request.workerpool),
             "requester": usable_by(request.requester),
         },
-        min_tag=TEE if request.tag.needs_tee else None,
+        min_tag=app_tag(request.tag),
     )
     yield RequestNeed(app, request.app, request.app_max_price)
     if request.dataset.is_zero:

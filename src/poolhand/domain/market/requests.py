@@ -14,11 +14,12 @@ from typing import Any, Final
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import Allowed, BookFilter, usable_by
+from poolhand.domain.market.needs import app_tag
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.choosing import Bundle, Candidate
 from poolhand.domain.orders.model import RequestOrder, Signed
 from poolhand.domain.reward import scheduler_stake
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 
 FIRST_PAUSE: Final = 2
@@ -31,7 +32,13 @@ MOST_REQUESTERS: Final = 10_000
 def app_filter(request: RequestOrder, tasks: int, pool: Address | None = None) -> BookFilter:
     """Return which app orders a request may be matched with, at one pool or at any."""
     parties: dict[str, Allowed] = {"app": (request.app,), "dataset": usable_by(request.dataset)}
-    return BookFilter(OrderSort.APP, {**parties, **_buyers(request, pool)}, min_volume=tasks)
+    return BookFilter(
+        OrderSort.APP,
+        {**parties, **_buyers(request, pool)},
+        min_tag=app_tag(request.tag),
+        max_tag=_covered(request, pool),
+        min_volume=tasks,
+    )
 
 
 def dataset_filter(
@@ -41,7 +48,17 @@ def dataset_filter(
     if request.dataset.is_zero:
         return None
     parties: dict[str, Allowed] = {"dataset": (request.dataset,), "app": usable_by(request.app)}
-    return BookFilter(OrderSort.DATASET, {**parties, **_buyers(request, pool)}, min_volume=tasks)
+    return BookFilter(
+        OrderSort.DATASET,
+        {**parties, **_buyers(request, pool)},
+        max_tag=_covered(request, pool),
+        min_volume=tasks,
+    )
+
+
+def _covered(request: RequestOrder, pool: Address | None) -> Tag | None:
+    """Return what app and dataset may ask for; one pool's order for a request has its tag."""
+    return None if pool is None else request.tag
 
 
 def _buyers(request: RequestOrder, pool: Address | None) -> dict[str, Allowed]:
