@@ -109,9 +109,11 @@ class Model:
         ]
         for name in going:
             each = held[name]
+            if each.status != "open":
+                continue
             is_old = now - each.published >= STANDS
             more = offer(order) - offer(each.order)
-            if each.status == "open" and (more < 0 or (more == 0 and not is_old)):
+            if more < 0 or (more == 0 and not is_old):
                 return None
         return going
 

@@ -62,11 +62,16 @@ async def stage(tmp_path):
         yield made
 
 
-async def publish(world, market, **changes):
-    """Publish a request that names the pool and pays three times its price; return it signed."""
+def asked_for(world, **changes):
+    """Sign a request that names the pool and pays three times its price."""
     terms = {"workerpool_max_price": NanoRlc(3 * RLC), **changes}
     order = replace(world.orders(1, 1).request.order, **terms)
-    signed = Signed(order, world.requester.sign_order(world.chain.domain, order))
+    return Signed(order, world.requester.sign_order(world.chain.domain, order))
+
+
+async def publish(world, market, **changes):
+    """Publish such a request; return it signed."""
+    signed = asked_for(world, **changes)
     await market.client.publish(signed, world.requester)
     return signed
 
@@ -120,14 +125,7 @@ async def test_what_was_bought_is_not_bought_again_though_the_book_shows_it_for_
 async def test_a_pool_killed_when_its_match_is_out_sends_it_once(stage):
     world, market = stage
     await publish(world, market)
-    for _ in range(FEW_BLOCKS):
-        world.clock.advance(1)  # no block comes
-        await world.settle()
-        await quiet(market)
-        if world.chain.pool:
-            break
-    sent = [each.tx_hash for each in world.chain.pool]
-    assert len(sent) == 2
+    await until_sent(world, market)
     await world.pool.kill()
     world.pool.start()
     await world.settle()
@@ -135,6 +133,73 @@ async def test_a_pool_killed_when_its_match_is_out_sends_it_once(stage):
     await goes_on(world, market)
     assert len(matches(world)) == len(deals(world)) == 1
     assert not world.refused()
+
+
+async def test_the_rest_of_what_was_bought_in_part_is_bought_and_begun_in_one_block(stage):
+    world, market = stage
+    request = asked_for(world, volume=4)
+    await bought_in_part(world, request)
+    await market.client.publish(request, world.requester)
+    await goes_on(world, market)
+    first, rest = deals(world)
+    assert (first.bot_first, first.bot_size) == (0, 1)
+    assert (rest.bot_first, rest.bot_size, rest.workerpool.price) == (1, 3, RLC)
+    match = next(each for each in world.chain.mined() if rest.deal_id in each.receipt.deals)
+    begun = next(
+        each
+        for each in world.chain.mined()
+        if isinstance(each.sent.call, Initialize) and (rest.deal_id, 1) in each.sent.call.tasks
+    )
+    assert match.receipt.block == begun.receipt.block
+    assert [number for _, number in begun.sent.call.tasks] == [1, 2, 3]
+    for _, task in rest.tasks():
+        assert world.view(task).status is ChainTaskStatus.ACTIVE
+    assert not world.refused()
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_what_is_bought_in_part_while_the_match_is_out_is_not_sent_again(stage, is_killed):
+    world, market = stage
+    request = asked_for(world, volume=4)
+    await market.client.publish(request, world.requester)
+    await until_sent(world, market)
+    world.chain.drop()
+    await bought_in_part(world, request)
+    market.line.paths.clear()
+    if is_killed:
+        await world.pool.kill()
+        world.pool.start()
+        await world.settle()
+        await world.hired()
+    for _ in range(FEW_BLOCKS):
+        world.chain.drop()  # the node forgets it as often as its sender broadcasts it
+        await goes_on(world, market, 1)
+    await goes_on(world, market)
+    assert [deal.bot_size for deal in deals(world)] == [1, 3]
+    assert "/apporders" not in market.line.paths  # nothing is looked for, nothing signed
+    sent = [each for each in world.chain.mined() if isinstance(each.sent.call, MatchOrders)]
+    assert [each.sent.sender for each in sent] == [HELPER.address, world.owner.address]
+
+
+async def until_sent(world, market):
+    """Let the pool send a match and its first tasks; no block comes."""
+    for _ in range(FEW_BLOCKS):
+        world.clock.advance(1)
+        await world.settle()
+        await quiet(market)
+        if world.chain.pool:
+            break
+    assert len(world.chain.pool) == 2
+
+
+async def bought_in_part(world, request):
+    """Let somebody match one task of a request, with an order of the pool for one."""
+    world.chain.fund(HELPER.address, coin=10**30)
+    sold = world.orders(1, 1)
+    order = replace(sold.workerpool.order, price=NanoRlc(2 * RLC))
+    pool = Signed(order, world.owner.sign_order(world.chain.domain, order))
+    world.chain.submit(HELPER.address, replace(sold, workerpool=pool, request=request))
+    await world.step()
 
 
 async def test_a_request_for_any_pool_is_left_to_matchers_first(stage):
@@ -171,7 +236,8 @@ async def test_free_orders_for_an_enclave_do_not_hide_the_plain_one(tmp_path):
     async with opened(tmp_path, sells=False) as (world, market):
         orders = world.orders(1, 900)
         for salt in range(FEW):
-            shut = replace(orders.app.order, tag=Tag.of(["tee"]), salt=Salt(bytes([salt] * 32)))
+            free = replace(orders.app.order, price=NanoRlc(0), salt=Salt(bytes([salt] * 32)))
+            shut = replace(free, tag=Tag.of(["tee"]))
             signed = Signed(shut, world.owner.sign_order(world.chain.domain, shut))
             await market.client.publish(signed, world.owner)
         dear = replace(orders.app.order, price=NanoRlc(1))

@@ -166,10 +166,11 @@ class MarketRequests:
     async def _bought(self, entry: BookOrder) -> bool:
         request: Any = entry.order
         assert isinstance(request, RequestOrder)
-        name = deal_id(entry.order_hash, 0)
-        if self._purchases.is_under_way(name) or await self._reads.is_used(entry.order_hash):
-            return False  # of what was bought in part the deal has no name that is known before
-        asked = self._as_asked(request)
+        used = await self._reads.used(entry.order_hash)
+        tasks, name = request.volume - used, deal_id(entry.order_hash, used)
+        if tasks <= 0 or self._purchases.is_under_way(name, entry.order_hash):
+            return False
+        asked = self._as_asked(request, tasks)
         await self._pricing.admit(asked)
         if self._pricing.price(asked) > request.workerpool_max_price:
             return False
@@ -177,21 +178,21 @@ class MarketRequests:
         if not found:
             return False
         self._fence.check()
-        own = Candidate(await self._pricing.order(asked), request.volume)
+        own = Candidate(await self._pricing.order(asked), tasks)
         for each in found:
             orders = replace(each, pool=own).orders(Signed(request, entry.sign))
             with suppress(PurchaseUnfit):  # the chain has it otherwise than the market: the next
-                await self._purchases.hand_in(orders, self._market.url)
+                await self._purchases.hand_in(orders, self._market.url, used)
                 return True
         return False
 
-    def _as_asked(self, request: RequestOrder) -> Asked:
+    def _as_asked(self, request: RequestOrder, tasks: int) -> Asked:
         """Return what the requester would ask this pool for, to hand the purchase in."""
         return Asked(
             category=request.category,
             trust=Trust(max(request.trust, 1)),
             tag=request.tag,
-            volume=request.volume,
+            volume=tasks,
             requester=request.requester,
             app=request.app,
             params=request.params,
@@ -201,7 +202,7 @@ class MarketRequests:
 
     async def _bundles(self, request: RequestOrder, asked: Asked) -> list[Bundle]:
         """Return what fits, cheapest first, with the pool's own order as it would be signed."""
-        tasks, pool = request.volume, self._pool
+        tasks, pool = asked.volume, self._pool
         self._asked += 1 if request.dataset.is_zero else 2
         apps, datasets = await asyncio.gather(
             cheapest(self._market, app_filter(request, tasks, pool)),

@@ -44,10 +44,17 @@ def match_purpose(name: DealId) -> str:
     return f"match:{name}"
 
 
-def first_tasks(name: DealId, count: int) -> FollowUp:
-    """Return the initialization of a deal's first tasks; ``count`` of them, at least one."""
-    call = Initialize(tuple((name, index) for index in range(count)))
-    names = tuple(task_id(name, index) for index in range(count))
+def first_tasks(name: DealId, count: int, bot_first: int = 0) -> FollowUp:
+    """Return the initialization of a deal's first tasks.
+
+    Args:
+        name: The deal's.
+        count: How many, at least one.
+        bot_first: Number of the first one.
+    """
+    numbers = range(bot_first, bot_first + count)
+    call = Initialize(tuple((name, index) for index in numbers))
+    names = tuple(task_id(name, index) for index in numbers)
     return FollowUp(initialize_purpose(names), call, Gas(OVERHEAD + TASK_GAS * count))
 
 
@@ -125,8 +132,13 @@ class PurchasesUnderWay:
         """Return the transaction that made a deal; None where it was none of ours, or long ago."""
         return self._log.made(name)
 
-    def begin(self, takes: MatchTakes, first: int) -> MatchBegun:
+    def begin(self, takes: MatchTakes, first: int, bot_first: int) -> MatchBegun:
         """Count a match that is about to be signed with the initialization of its first tasks.
+
+        Args:
+            takes: Of orders and stakes.
+            first: How many tasks that are.
+            bot_first: Number of the first one.
 
         Raises:
             TooManyPurchases: It may not be sent now.
@@ -134,7 +146,7 @@ class PurchasesUnderWay:
         now = self._now()
         self.quota.check(takes.requester, now)
         self.quota.count(takes.requester, now)
-        begun = MatchBegun(takes, first, now)
+        begun = MatchBegun(takes, first, now, bot_first)
         self.matches.begin(takes)
         self._log.begin(begun)
         return begun
@@ -165,7 +177,7 @@ class PurchasesUnderWay:
 
     async def _follow(self, begun: MatchBegun) -> None:
         name, requester = begun.takes.deal_id, begun.takes.requester
-        first = first_tasks(name, begun.first)
+        first = first_tasks(name, begun.first, begun.bot_first)
         try:
             with self._boundary.around("purchase", deal_id=str(name)):
                 match = await self._outcome(match_purpose(name))

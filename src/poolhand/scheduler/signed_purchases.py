@@ -16,7 +16,7 @@ import structlog
 
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import ChainUnreachable, OutOfGas, Refused, Reverted
-from poolhand.domain.ids import DealId, TxHash
+from poolhand.domain.ids import DealId, OrderHash, TxHash
 from poolhand.domain.onchain import Head
 from poolhand.domain.orders.matches_under_way import MatchTakes
 from poolhand.domain.orders.matching import Match
@@ -87,16 +87,19 @@ class SignedPurchases:
         self._under_way = under_way
         self._asked: dict[DealId, asyncio.Task[TxHash | None]] = {}
 
-    def is_under_way(self, name: DealId) -> bool:
-        """Whether a deal was sent that no block has yet."""
-        return name in self._asked or name in self._under_way.matches
+    def is_under_way(self, name: DealId, request: OrderHash) -> bool:
+        """Whether a deal was sent that no block has yet, or another one of the same request."""
+        return name in self._asked or self._under_way.matches.uses(request)
 
-    async def hand_in(self, orders: MatchOrders, caller: str) -> tuple[DealId, TxHash | None]:
+    async def hand_in(
+        self, orders: MatchOrders, caller: str, used: int = 0
+    ) -> tuple[DealId, TxHash | None]:
         """Send a purchase, once; returns when its transactions are out.
 
         Args:
             orders: Signed and complete.
             caller: From where it comes.
+            used: How many of the request's tasks were bought before: the deal's name has it.
 
         Returns:
             The deal that it makes, and the transaction; None where the chain has the deal.
@@ -111,10 +114,11 @@ class SignedPurchases:
         if not self._settings.sends_purchases:
             raise SendsForNobody("this pool sends no purchases: send matchOrders yourself")
         check_signed(orders, self._domain, self._settings.workerpool, self._sender.address)
-        name = deal_of(orders, self._domain)
+        name = deal_of(orders, self._domain, used)
         asked = self._asked.get(name)
         if asked is None:
-            asked = self._asked[name] = asyncio.create_task(self._take(name, orders, caller))
+            taken = self._take(name, orders, caller, used)
+            asked = self._asked[name] = asyncio.create_task(taken)
             asked.add_done_callback(partial(self._answered, name))
         return name, await asyncio.shield(asked)
 
@@ -123,7 +127,9 @@ class SignedPurchases:
         if not asked.cancelled():
             asked.exception()  # whoever waits was told, if anybody does
 
-    async def _take(self, name: DealId, orders: MatchOrders, caller: str) -> TxHash | None:
+    async def _take(
+        self, name: DealId, orders: MatchOrders, caller: str, used: int
+    ) -> TxHash | None:
         purpose = match_purpose(name)
         if (known := await self._sender.known(purpose)) is not None:
             return known
@@ -131,16 +137,16 @@ class SignedPurchases:
         self._preflight.count(caller)
         if await self._reads.deal(name) is not None:
             return self._under_way.made(name)
-        terms = await self._admitted(orders, caller)
+        terms = await self._admitted(orders, caller, used)
         tx = await self._post(purpose, orders, terms)
         log.info("purchase_sent", deal_id=str(name), tx=str(tx), tasks=terms.volume)
         return tx
 
-    async def _admitted(self, orders: MatchOrders, caller: str) -> Match:
+    async def _admitted(self, orders: MatchOrders, caller: str, used: int) -> Match:
         """Return the deal that a purchase makes, if it may be sent now."""
         request, order = orders.request.order, orders.workerpool.order
         self._under_way.quota.check(request.requester, self._now())
-        terms = await self._terms(orders)
+        terms = await self._terms(orders, used)
         asked = Asked(
             category=order.category,
             trust=terms.trust,
@@ -155,18 +161,18 @@ class SignedPurchases:
         await self._pricing.admit(asked)
         fee = self._settings.purchase_fee
         check_pays(orders, self._pricing.prices[order.category], fee)
-        return await self._terms(orders)  # others may have been sent meanwhile
+        return await self._terms(orders, used)  # others may have been sent meanwhile
 
-    async def _terms(self, orders: MatchOrders) -> Match:
+    async def _terms(self, orders: MatchOrders, used: int) -> Match:
         facts = await self._reads.facts(orders, self._domain)
-        return matched_whole(orders, self._under_way.matches.seen(facts))
+        return matched_whole(orders, self._under_way.matches.seen(facts), used)
 
     async def _post(self, purpose: str, orders: MatchOrders, terms: Match) -> TxHash:
         """Hand a match and the first initialization over; what they take is counted before."""
         first, reserve = self._first(terms), self._gas_budget.reserve_with(terms.volume)
         takes = MatchTakes.of(orders, terms, self._domain, self._sender.address)
-        begun = self._under_way.begin(takes, first)
-        follow_up = first_tasks(terms.deal_id, first)
+        begun = self._under_way.begin(takes, first, terms.bot_first)
+        follow_up = first_tasks(terms.deal_id, first, terms.bot_first)
         try:
             await self._under_way.durable()
             tx = await self._handed_over(purpose, orders, follow_up, reserve)

@@ -70,6 +70,10 @@ class MatchesUnderWay:
         """Whether a deal is under way."""
         return name in self._of
 
+    def uses(self, order: OrderHash) -> bool:
+        """Whether something that is under way takes tasks of an order."""
+        return order in self._tasks
+
     def begin(self, takes: MatchTakes) -> None:
         """Count a match that is about to be sent, or was sent before a restart."""
         self.end(takes.deal_id)

@@ -18,11 +18,13 @@ class MatchBegun:
         takes: Of orders and stakes.
         first: How many of its tasks are initialized with it.
         at: When it was counted.
+        bot_first: Number of its first task: so many of the request were bought before.
     """
 
     takes: MatchTakes
     first: int
     at: UnixSeconds
+    bot_first: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,15 @@ class FeeMissing(Refused):
     http_status = 402
 
 
-def deal_of(orders: MatchOrders, domain: Domain) -> DealId:
-    """Name the deal of a request that is matched whole, before anybody has sent it."""
-    return deal_id(order_hash(domain, orders.request.order), 0)
+def deal_of(orders: MatchOrders, domain: Domain, used: int = 0) -> DealId:
+    """Name the deal of all that is left of a request, before anybody has sent it.
+
+    Args:
+        orders: What makes it.
+        domain: Under which they are signed.
+        used: How many of the request's tasks were bought before.
+    """
+    return deal_id(order_hash(domain, orders.request.order), used)
 
 
 def check_signed(orders: MatchOrders, domain: Domain, workerpool: Address, owner: Address) -> None:
@@ -102,18 +108,23 @@ def _check_signer(
         raise NotSignedByParty(f"the {what} is not signed by {owner}: {how}")
 
 
-def matched_whole(orders: MatchOrders, facts: Facts) -> Match:
-    """Return the deal that orders make, all tasks of the request in one.
+def matched_whole(orders: MatchOrders, facts: Facts, used: int = 0) -> Match:
+    """Return the deal that orders make, all that is left of the request in one.
+
+    Args:
+        orders: Signed and complete.
+        facts: What the chain knows of them.
+        used: How many of the request's tasks were bought before, as far as whoever asks knows.
 
     Raises:
         PurchaseUnfit: The contract would refuse them; every reason is told.
-        SplitRequest: It would not be the whole request.
+        SplitRequest: More was bought before, or the orders have fewer tasks left.
     """
     found = match_orders(orders, facts)
     if not isinstance(found, Match):
         raise PurchaseUnfit("; ".join(each.sentence for each in found))
     wanted = orders.request.order.volume
-    if found.bot_first or found.volume != wanted:
+    if found.bot_first != used or found.volume != wanted - used:
         raise SplitRequest(
             f"{found.bot_first} of the request's {wanted} task(s) were bought before, and the "
             f"orders have {found.volume} left: sign a new request for what is wanted now, with "
