@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import plistlib
+import sys
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
@@ -16,6 +19,7 @@ from poolhand.cli.command_run import CommandRun
 from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import (
+    BackgroundProgram,
     LaunchdAgent,
     SystemdUnit,
     plist_text,
@@ -23,7 +27,14 @@ from poolhand.cli.join_service import (
     worker_words,
 )
 from poolhand.cli.join_wallet import WalletWish
-from poolhand.cli.join_world import ComputerNotReady, JoinTerms, ThisComputer
+from poolhand.cli.join_world import (
+    SLOW_LIMIT,
+    START_LIMIT,
+    ComputerNotReady,
+    JoinTerms,
+    ThisComputer,
+    WorkerDidNotStart,
+)
 from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.domain.doctor.findings import Check, Examination, failed, warned
 from poolhand.domain.errors import Refused
@@ -53,12 +64,17 @@ class Killed(BaseException):
 
 
 class PagedLauncher:
-    """Starts a *simulated* worker: a pid file of this process, and a page that answers."""
+    """Starts a *simulated* worker: a pid file of this process, and a page that answers.
+
+    ``slow`` is how often it is asked whether it is at work before it answers; None: it never does
+    and has ended.
+    """
 
     told = "a page in the test"
 
     def __init__(self, folder):
         self.folder, self.starts, self.registered, self.server = folder, 0, 0, None
+        self.slow, self.is_let_in = 0, True
 
     @property
     def is_registered(self):
@@ -69,12 +85,25 @@ class PagedLauncher:
 
     def start(self):
         self.starts += 1
+        if self.slow == 0:
+            self.answer()
+
+    def is_at_work(self):
+        if self.slow is None:
+            return False
+        self.slow -= 1
+        if self.slow == 0:
+            self.answer()
+        return True
+
+    def answer(self):
+        told = json.dumps({"connected": self.is_let_in}).encode()
 
         class Answers(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(b'{"connected": true}')
+                self.wfile.write(told)
 
             def log_message(self, *_):
                 pass
@@ -91,6 +120,13 @@ class PagedLauncher:
         if self.server is not None:
             self.server.shutdown()
             self.server.server_close()
+
+
+class Hasty(ManualClock):
+    """Nobody waits."""
+
+    async def sleep(self, seconds):
+        self.advance(seconds)
 
 
 class Until:
@@ -130,7 +166,7 @@ class Newcomer:
         )
         self.findings, self.examined = (), 0
         self.folder = JoinFolder.of(pool.workerpool, cli.home / "computer")
-        self.launcher = PagedLauncher(self.folder)
+        self.launcher, self.clock = PagedLauncher(self.folder), Hasty()
         self.secret = cli.home / "secret"
         self.secret.write_text(PASSWORD + "\n")
         deployer = Address.parse(derive(DEPLOYER).address)
@@ -167,7 +203,7 @@ class Newcomer:
                     self.folder,
                     self.launcher,
                     self.examine,
-                    ManualClock(),
+                    self.clock,
                 )
                 return await join_pool(Until(world, acts, after=after))
 
@@ -239,6 +275,40 @@ def test_a_made_wallet_is_brought_to_its_place_by_the_next_look(newcomer):
     newcomer.folder.write({"wallet": str(place), "password-file": "x"}, made.address)
     assert newcomer.folder.wallet() == made.address
     assert place.exists()
+
+
+def test_a_worker_that_is_at_work_is_waited_for_on_a_slow_computer(newcomer, own):
+    newcomer.launcher.slow, began = 50, newcomer.clock.now()
+    assert newcomer.joined(own).is_running
+    assert START_LIMIT < newcomer.clock.now() - began < SLOW_LIMIT
+    assert newcomer.launcher.starts == 1
+
+
+@pytest.mark.parametrize(("slow", "limit"), [(None, START_LIMIT), (10**6, SLOW_LIMIT)])
+def test_a_worker_that_does_not_answer_in_time_is_told(newcomer, own, slow, limit):
+    newcomer.launcher.slow, began = slow, newcomer.clock.now()
+    newcomer.folder.path.mkdir(parents=True)
+    newcomer.folder.log.write_text("one\nno engine\n")
+    with pytest.raises(WorkerDidNotStart, match=r"one / no engine.*give the same command again"):
+        newcomer.joined(own)
+    assert newcomer.clock.now() - began == limit
+
+
+def test_a_worker_that_is_not_let_in_is_shown_after_a_while(newcomer, own):
+    newcomer.launcher.is_let_in, began = False, newcomer.clock.now()
+    assert newcomer.joined(own).is_running
+    assert newcomer.clock.now() - began == START_LIMIT
+
+
+def test_a_program_in_the_background_is_at_work_until_it_ends(newcomer):
+    newcomer.folder.path.mkdir(parents=True)
+    program = BackgroundProgram(newcomer.folder, (sys.executable, "-c", "input()"))
+    assert not program.is_at_work()
+    program.start()  # its input is at an end
+    until = time.monotonic() + 30
+    while program.is_at_work():
+        assert time.monotonic() < until
+    assert "EOFError" in newcomer.folder.log.read_text()
 
 
 def test_a_computer_that_is_not_ready_is_told_before_anything_is_paid(newcomer, own):

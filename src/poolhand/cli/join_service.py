@@ -16,6 +16,8 @@ from poolhand.domain.errors import Unavailable
 
 COMMAND: Final = "POOLHAND_COMMAND"
 """Variable in which the join script names the command that stays the same over upgrades."""
+CALL_LIMIT: Final = 300.0
+"""Seconds for a program of the system, on a slow computer, too."""
 _SYSTEMD_RUNS: Final = Path("/run/systemd/system")
 
 
@@ -39,6 +41,9 @@ class Launcher(Protocol):
 
     def start(self) -> None:
         """Start the worker; repeatable."""
+
+    def is_at_work(self) -> bool:
+        """Whether what was started has not ended, as far as it can tell."""
 
     def remove(self) -> None:
         """Stop the worker and forget it; repeatable."""
@@ -139,6 +144,11 @@ class SystemdUnit:
         """Start the worker; repeatable."""
         self._systemctl("start", self._name)
 
+    def is_at_work(self) -> bool:
+        """Whether it runs; one that systemd is about to start again does not."""
+        asked = ("show", "--property=SubState", "--value", self._name)
+        return self._systemctl(*asked).strip() == "running"
+
     def remove(self) -> None:
         """Stop the worker and forget it; repeatable."""
         if self._path.exists():
@@ -146,8 +156,8 @@ class SystemdUnit:
             self._path.unlink()
             self._systemctl("daemon-reload")
 
-    def _systemctl(self, *words: str) -> None:
-        _called("systemctl", *(("--user",) if self._is_user else ()), *words)
+    def _systemctl(self, *words: str) -> str:
+        return _called("systemctl", *(("--user",) if self._is_user else ()), *words)
 
 
 # ------------------------------------------------------------------------------------------ launchd
@@ -204,6 +214,10 @@ class LaunchdAgent:
         """Start the worker; repeatable."""
         _called("launchctl", "load", "-w", str(self._path))
 
+    def is_at_work(self) -> bool:
+        """Whether it runs."""
+        return '"PID" =' in _called("launchctl", "list", self._path.stem)
+
     def remove(self) -> None:
         """Stop the worker and forget it; repeatable."""
         if self._path.exists():
@@ -230,6 +244,7 @@ class BackgroundProgram:
 
     def __init__(self, folder: JoinFolder, words: Sequence[str]) -> None:
         self._folder, self._words = folder, tuple(words)
+        self._program: subprocess.Popen[bytes] | None = None
 
     def register(self) -> None:
         """Nothing has to be known."""
@@ -237,7 +252,7 @@ class BackgroundProgram:
     def start(self) -> None:
         """Start the worker, which outlives this program."""
         with self._folder.log.open("ab") as log:
-            subprocess.Popen(  # noqa: S603 - our own program
+            self._program = subprocess.Popen(  # noqa: S603 - our own program
                 self._words,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -245,15 +260,19 @@ class BackgroundProgram:
                 start_new_session=True,
             )
 
+    def is_at_work(self) -> bool:
+        """Whether the program that this has started runs."""
+        return self._program is not None and self._program.poll() is None
+
     def remove(self) -> None:
         """Nothing is known; the worker was told to stop already."""
 
 
-def _called(*words: str) -> None:
-    """Run a program of the system; raises LauncherFault with its own words."""
+def _called(*words: str) -> str:
+    """Run a program of the system; return what it says; raises LauncherFault with its own words."""
     try:
         done = subprocess.run(  # noqa: S603 - programs of the system, words of ours
-            words, capture_output=True, text=True, check=False, timeout=60
+            words, capture_output=True, text=True, check=False, timeout=CALL_LIMIT
         )
     except (OSError, subprocess.TimeoutExpired) as fault:
         raise LauncherFault(f"`{' '.join(words)}` did not run ({fault}): run it by hand") from fault
@@ -262,3 +281,4 @@ def _called(*words: str) -> None:
         raise LauncherFault(
             f"`{' '.join(words)}` failed ({why}): mend that, and give the same command again"
         )
+    return done.stdout

@@ -36,7 +36,9 @@ BY_MONEY: Final = frozenset({Check.GAS, Check.STAKE})
 PAUSE: Final = 2.0
 """Seconds between two looks at a wallet that waits for money, and at a worker that starts."""
 START_LIMIT: Final = 90.0
-"""Seconds for a worker to answer."""
+"""Seconds for a worker to answer, and then for its pool to let it in."""
+SLOW_LIMIT: Final = 900.0
+"""Seconds for a worker to answer that is at work all the time: its computer may be slow."""
 MOST_LOG: Final = 800
 """Characters of a worker's log that are shown where it did not start."""
 
@@ -257,14 +259,32 @@ class ThisComputer:
         """
         self._command.note(f"starting the worker: {self._launcher.told}")
         self._launcher.start()
-        waited = 0.0
-        while not is_let_in(page := running(self._folder)):
-            if waited >= START_LIMIT:
-                if page is not None:
-                    return
-                raise WorkerDidNotStart(self._launcher, last_words(self._folder))
-            await self._clock.sleep(PAUSE)
-            waited += PAUSE
+        taken = await self._await_answer()
+        # who takes long to start takes long to log in
+        await self._wait(lambda: is_let_in(running(self._folder)), max(START_LIMIT, taken))
+
+    async def _await_answer(self) -> float:
+        """Return once the worker answers; the seconds that it took."""
+        taken = await self._wait(lambda: running(self._folder) is not None, START_LIMIT)
+        if taken < START_LIMIT:
+            return taken
+        if self._launcher.is_at_work():
+            self._command.note("it does not answer yet and is at work: a slow computer takes long")
+
+        def is_decided() -> bool:
+            return running(self._folder) is not None or not self._launcher.is_at_work()
+
+        taken += await self._wait(is_decided, SLOW_LIMIT - START_LIMIT)
+        if running(self._folder) is None:
+            raise WorkerDidNotStart(self._launcher, last_words(self._folder))
+        return taken
+
+    async def _wait(self, is_so: Callable[[], bool], limit: float) -> float:
+        """Wait until something is so, or for so many seconds; return how many it took."""
+        began = self._clock.now()
+        while not is_so() and (taken := self._clock.now() - began) < limit:
+            await self._clock.sleep(min(PAUSE, limit - taken))
+        return float(self._clock.now() - began)
 
     def _spending(self) -> Any:
         told = self._folder.read()

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from poolhand.worker.pid_file import PidFile
 
 TOKEN: Final = "POOLHAND_WORKER_TOKEN"  # noqa: S105 - the name of a variable
-SECONDS: Final = 5.0
-"""For one answer of the page."""
+SECONDS: Final = 30.0
+"""For one answer of the page: one that is gone refuses at once, a slow one takes its time."""
 MOST: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
 MOST_TOLD: Final = 65_536
 """Bytes of one line."""
-LAST_BREATH: Final = 15.0
+LAST_BREATH: Final = 60.0
 """Seconds that a worker may take from its last answer to the end of its process."""
 
 

@@ -36,7 +36,7 @@ from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, Se
 from poolhand.worker.doctor.machine_look import look_at_machine
 from poolhand.worker.pid_file import read
 
-TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
+TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 """Seconds for pool and registry to answer."""
 _PUBLIC_HOST: Final = "registry-1.docker.io"
 """Where the public registry answers, whose name in images is ``docker.io``."""
