@@ -34,7 +34,7 @@ images: setup ## build the images of worker, signer, pool, market and results, a
 	@$(with_engine) sh -c '.venv/bin/python scripts/images.py && .venv/bin/pytest -q tests/images'
 
 vm: setup ## a worker's virtual machine, with and without a desktop, in dist/vm (root; POOL_URL=https://... for one pool)
-	@scripts/vm/build $(if $(POOL_URL),--pool-url $(POOL_URL))
+	@scripts/vm/build
 
 docs: setup ## write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py

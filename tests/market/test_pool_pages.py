@@ -82,14 +82,15 @@ async def test_a_pool_with_a_signed_script_is_joined_by_one_line_that_checks_it(
     live = LIVE.model_copy(update={**told, "latest_earned": 1_980_000_000})
     await registered(bought, url, partial(pools.answered, live=live.model_dump_json()))
     page = unescape(await shown(bought, f"/pages/pools/{POOL}"))
-    script, joined, by_hand = [
-        each.partition("</pre>")[0] for each in page.split('<pre class="text">')[1:4]
+    script, joined, machine, by_hand = [
+        each.partition("</pre>")[0] for each in page.split('<pre class="text">')[1:5]
     ]
     download, check, run = script.split(" && ")
     assert shlex.split(download) == ["curl", "-fsSL", f"{url}/join.sh", "-o", "join.sh"]
     assert check == f'echo "{digest}  join.sh" | sha256sum -c'
     assert run == "sh join.sh"
     assert shlex.split(joined) == ["poolhand", "join", url]
+    assert shlex.split(machine) == [f"POOL_URL={url}", "make", "vm"]
     assert by_hand.startswith("poolhand worker start")
     assert "The last 2 tasks that were completed paid the workers 1.98 RLC together" in page
     assert "up to 0.00075 of the chain's coin" in page

@@ -80,6 +80,7 @@ async def test_a_page_tells_how_to_join_and_what_it_costs(office):
     assert f"{sha256(docker).hexdigest()}  docker.tar.gz" in page
     assert "docker compose up --build --detach" in page
     assert NAME_COMMAND in unescape(page)
+    assert f"POOL_URL={URL} make vm" in page
     assert "<td>1 RLC</td><td>0.3 RLC</td>" in page
     assert "No task of this pool was completed yet" in page
     assert "<script" not in page

@@ -58,7 +58,7 @@ def join_page(
         chain=_chain(config.chain_id),
         command=script_command(manifest),
         windows_command=windows_command(manifest),
-        machine=f"make vm POOL_URL={quote(manifest.url)}",
+        machine=f"POOL_URL={quote(manifest.url)} make vm",
         check=f"poolhand join {quote(manifest.url)}",
         docker=docker_command(manifest, docker),
         wallet=WALLET_COMMAND,
