@@ -79,7 +79,36 @@ async def test_the_first_page_says_what_this_is_and_where_to_go_on(market):
     ],
 )
 async def test_a_page_has_the_line_by_which_what_it_shows_is_used(bought, path, words):
-    text = (await shown(bought, path)).partition('<pre class="text">')[2].partition("</pre>")[0]
+    can_be_typed(await shown(bought, path), words)
+
+
+async def test_an_open_order_has_the_line_by_which_it_is_bought_and_a_request_says_who_serves_it(
+    bought,
+):
+    app, data, pool, request = bought.orders
+    for sort, order, words in (
+        ("app", app, ["run", str(APP)]),
+        ("dataset", data, ["run", "APP", "--dataset", str(DATASET)]),
+        ("workerpool", pool, ["run", "APP", "--pool", str(POOL), "--category"]),
+    ):
+        can_be_typed(await shown(bought, f"/pages/orders/{sort}/{hash_of(order)}"), words)
+    text = await shown(bought, f"/pages/orders/request/{hash_of(request)}")
+    assert "poolhand market match" in text
+    assert "poolhand run" not in text
+
+
+async def test_an_order_tells_category_and_trust_in_words_and_what_a_pool_offers(bought):
+    _, _, pool, request = (hash_of(each) for each in bought.orders)
+    text = await shown(bought, f"/pages/orders/workerpool/{pool}")
+    for words in ("0 · XS", "computes up to 5", "the word of one worker", "Offers", "any, or none"):
+        assert words in text
+    assert "Needs" not in text
+    assert "Needs" in await shown(bought, f"/pages/orders/request/{request}")
+
+
+def can_be_typed(page, words):
+    """Check the first line of a page that a reader is to type."""
+    text = page.partition('<pre class="text">')[2].partition("</pre>")[0]
     typed = shlex.split(unescape(text))
     assert typed[0] == "poolhand"
     assert [each for each in typed if each in words] == words

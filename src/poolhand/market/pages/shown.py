@@ -67,18 +67,18 @@ class Visit:
         self.sources.append(place(path, **told))
         return await self.api.ask(path, told)
 
-    async def finds(self, path: str) -> bool:
-        """Whether the API has something; what it has not is no source of the page.
+    async def find(self, path: str) -> dict[str, Any] | None:
+        """Ask the API for something that it may not have; what it has not is no source of the page.
 
         Raises:
             ApiOutage: Chain or database do not answer.
         """
         try:
-            await self.api.ask(path)
+            found = await self.api.ask(path)
         except ApiRefusal:
-            return False
+            return None
         self.sources.append(place(path))
-        return True
+        return found
 
 
 View: TypeAlias = Callable[[Visit], Coroutine[Any, Any, Shown]]

@@ -52,5 +52,5 @@ async def deal(visit: Visit) -> Shown:
 async def _published(visit: Visit, deal: Mapping[str, Any]) -> frozenset[str]:
     """Return which orders of a deal this market has: a deal may be made of any that are signed."""
     hashes = {sort: deal[f"{sort}Hash"] for sort in BOOKS}
-    found = [sort for sort, name in hashes.items() if await visit.finds(f"/{sort}orders/{name}")]
+    found = [sort for sort, name in hashes.items() if await visit.find(f"/{sort}orders/{name}")]
     return frozenset(found)

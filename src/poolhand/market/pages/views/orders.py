@@ -114,4 +114,12 @@ async def order(visit: Visit) -> Shown:
     book, name = book_of(visit.named["sort"]), visit.named["hash"]
     found = await visit.ask(f"/{book.sort}orders/{name}")
     title = f"{book.title.removesuffix('s')} {name[:10]}…"
-    return Shown("order.html", title, {"book": book, "entry": found})
+    told = {"book": book, "entry": found, "category": await _category(visit, found["order"])}
+    return Shown("order.html", title, told)
+
+
+async def _category(visit: Visit, signed: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the category of an order; None where it has none, or none that the hub knows."""
+    if "category" not in signed:
+        return None
+    return await visit.find(f"/categories/{signed['category']}")
