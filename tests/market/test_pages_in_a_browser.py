@@ -23,7 +23,7 @@ AXE = Package(
     ("axe.min.js", "LICENSE*"),
 )
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
-BETWEEN = (720, 1100)
+OTHERS = (360, 720, 1100)
 LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
 PLACES = {
     "overview": "/pages",
@@ -131,7 +131,7 @@ def test_every_page_can_be_read_by_everybody_and_fits(visit, market, axe, tmp_pa
         assert wide <= SIZES[size]["width"], (scheme, size)
         assert is_dark(page) is (scheme == "dark")
         page.screenshot(path=tmp_path / f"{name}-{size}-{scheme}.png", full_page=True)
-    for width in BETWEEN:
+    for width in OTHERS:
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width, width
 
