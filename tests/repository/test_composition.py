@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sources import PACKAGE, nodes, trees
 
-PACKAGE = Path(__file__).parents[2] / "src" / "poolhand"
 APPS = ("scheduler", "worker", "results", "requester")
 RECORD = "a record that its one owner keeps, not a part that is joined"
 FOREIGN = "the standard library's object is filled in this way"
@@ -33,9 +33,9 @@ ALLOWED = {
 """Attributes of others that are assigned to all the same: how often, and why."""
 
 
-def assigned(tree: ast.AST) -> Iterator[str]:
+def assigned(tree: ast.Module) -> Iterator[str]:
     """Yield what is assigned to, of objects that are not one's own: ``self.a.b``, ``c.d``."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             if ast.unparse(node.value) not in ("self", "cls"):
                 yield ast.unparse(node)
@@ -45,10 +45,10 @@ def assigned(tree: ast.AST) -> Iterator[str]:
 
 def found() -> Counter[tuple[str, str]]:
     return Counter(
-        (str(file.relative_to(PACKAGE)), name)
-        for app in APPS
-        for file in sorted((PACKAGE / app).rglob("*.py"))
-        for name in assigned(ast.parse(file.read_text(encoding="utf-8")))
+        (file, name)
+        for file, tree in of(PACKAGE).items()
+        if file.partition("/")[0] in APPS
+        for name in assigned(tree)
     )
 
 
@@ -99,10 +99,7 @@ Tree = Mapping[str, ast.Module]
 @cache
 def of(package: Path) -> Tree:
     """Return the modules of a package by their path."""
-    return {
-        str(file.relative_to(package)): ast.parse(file.read_text(encoding="utf-8"))
-        for file in sorted(package.rglob("*.py"))
-    }
+    return dict(trees(package))
 
 
 def classes(tree: Tree) -> Iterator[tuple[str, ast.ClassDef]]:
@@ -163,7 +160,7 @@ def made_elsewhere(tree: Tree) -> set[tuple[str, str]]:
         (file, node.func.id)
         for file, module in tree.items()
         if file.partition("/")[0] in PROGRAMS and not puts_together(file)
-        for node in ast.walk(module)
+        for node in nodes(module)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         if known.get(node.func.id, file) != file
     }
@@ -195,7 +192,7 @@ def handed_whole(tree: Tree) -> set[tuple[str, str]]:
         (file, node)
         for file, module in tree.items()
         if file.partition("/")[0] in PROGRAMS and not puts_together(file)
-        for node in ast.walk(module)
+        for node in nodes(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     return {
@@ -258,9 +255,9 @@ def test_what_breaks_these_rules_is_found(file, text, check):
 def bare_routers(package: Path) -> set[str]:
     """The files with a router that FastAPI makes: its endpoints would tell no faults."""
     return {
-        str(file.relative_to(package))
-        for file in package.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        file
+        for file, tree in trees(package)
+        for node in nodes(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("APIRouter")
     }
 

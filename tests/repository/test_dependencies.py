@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from sources import ROOT, SRC, TESTS, files, nodes, parsed
 
-ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -36,6 +36,8 @@ OTHERWISE = {
 """What is not called as it is imported."""
 PREPARING = ("setup", "engine.py", "images.py")
 """Scripts that install what is missing."""
+ALONG = {"libatomic1", "python3"}
+"""Debian packages that are told of on another's line, or have been there since before set-up."""
 HARMLESS = b"--no-emit-index" + b"-url"
 """The option that keeps an index out of the lock."""
 
@@ -60,9 +62,9 @@ def section(title: str) -> set[str]:
     return set(LINE.findall(text))
 
 
-def imported(files: Iterable[Path]) -> Iterator[str]:
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+def imported(modules: Iterable[Path]) -> Iterator[str]:
+    for file in modules:
+        for node in nodes(parsed(file)):
             if isinstance(node, ast.Import):
                 yield from (alias.name.split(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -107,9 +109,10 @@ def test_every_npm_package_that_the_devnet_fetches_is_explained() -> None:
 
 def test_every_debian_package_that_set_up_installs_is_explained() -> None:
     source = "".join((ROOT / "scripts" / name).read_text() for name in PREPARING)
-    packages = r"python3-venv|docker\.io|postgresql|chromium-headless-shell|mmdebstrap"
-    installed = set(re.findall(rf'apt-install"?[^\n]*?[" ]({packages})\b', source))
-    assert installed == section("Debian packages")
+    in_shell = re.findall(r'apt-install "[^"]+" ([a-z0-9. -]+?)(?: \|\||$)', source, re.MULTILINE)
+    in_python = re.findall(r'"apt-install"\), "[^"]+", ([a-z0-9.", -]+)\]', source)
+    installed = {name for words in (*in_shell, *in_python) for name in re.split(r'[", ]+', words)}
+    assert installed - ALONG - {""} == section("Debian packages")
 
 
 def test_every_debian_package_that_builds_the_machine_is_explained() -> None:
@@ -119,21 +122,21 @@ def test_every_debian_package_that_builds_the_machine_is_explained() -> None:
 
 
 def test_the_product_imports_only_what_is_declared() -> None:
-    foreign = set(imported((ROOT / "src").rglob("*.py"))) - sys.stdlib_module_names - {"poolhand"}
+    foreign = set(imported(files(SRC))) - sys.stdlib_module_names - {"poolhand"}
     named = {OTHERWISE.get(name, name) for name in foreign}
     assert set(map(normal, named)) <= declared()
 
 
 def test_the_product_needs_nothing_that_it_does_not_import() -> None:
-    foreign = imported((ROOT / "src").rglob("*.py"))
+    foreign = imported(files(SRC))
     named = {normal(OTHERWISE.get(name, name)) for name in foreign}
     assert {normal(line) for line in PYPROJECT["project"]["dependencies"]} <= named
 
 
 def test_the_tests_import_only_what_is_declared_or_lies_beside_them() -> None:
-    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").iterdir()]
-    folders = {part for file in files for part in (file.stem, file.parent.name)}
-    foreign = set(imported((ROOT / "tests").rglob("*.py"))) - sys.stdlib_module_names
+    beside = (*files(TESTS), *(ROOT / "scripts").iterdir())
+    folders = {part for file in beside for part in (file.stem, file.parent.name)}
+    foreign = set(imported(files(TESTS))) - sys.stdlib_module_names
     ours = {"poolhand", "chaos", "bench"}
     named = {OTHERWISE.get(name, name) for name in foreign - folders - ours}
     assert set(map(normal, named)) <= declared()
@@ -153,5 +156,5 @@ def test_a_line_that_names_a_place_is_recognised(line: str) -> None:
 
 
 def test_no_file_names_a_package_index_or_a_machine_path() -> None:
-    files = [file for file in committed() if names_a_place(file.read_bytes())]
-    assert [str(file.relative_to(ROOT)) for file in files] == []
+    naming = [file for file in committed() if names_a_place(file.read_bytes())]
+    assert [str(file.relative_to(ROOT)) for file in naming] == []

@@ -7,13 +7,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import modulemap
+from sources import PACKAGE, ROOT, TESTS, files, nodes, trees
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "src" / "poolhand"
-TESTS = ROOT / "tests"
 GLOSSARY = ROOT / "GLOSSARY.md"
 SAID_AND_TAKEN = "a message on the wire, and the event that it is to the machine which hears of it"
 TWICE = dict.fromkeys(
@@ -36,10 +33,10 @@ def glossary() -> Iterator[tuple[str, str, list[str]]]:
 @cache
 def classes() -> dict[str, list[str]]:
     homes = defaultdict(list)
-    for file in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for file, tree in trees(PACKAGE):
+        for node in nodes(tree):
             if isinstance(node, ast.ClassDef):
-                homes[node.name].append(str(file.relative_to(PACKAGE)))
+                homes[node.name].append(file)
     return homes
 
 
@@ -61,7 +58,7 @@ def test_a_word_stands_once_in_the_glossary():
 def test_no_module_and_no_class_bears_a_retired_word():
     retired = {old for _, _, words in glossary() for old in words if " " not in old}
     current = {word for word, _, _ in glossary()}
-    names = {file.stem for file in PACKAGE.rglob("*.py")} | {
+    names = {file.stem for file in files(PACKAGE)} | {
         re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in classes()
     }
     assert {name for name in names if name in retired - current - LEAVING} == set()
@@ -70,6 +67,6 @@ def test_no_module_and_no_class_bears_a_retired_word():
 def test_no_two_files_of_the_tests_share_a_name():
     """They are modules without packages: of two with one name, one is never collected."""
     names = Counter(
-        file.name for file in TESTS.rglob("*.py") if file.name not in ("conftest.py", "__init__.py")
+        file.name for file in files(TESTS) if file.name not in ("conftest.py", "__init__.py")
     )
     assert [name for name, times in names.items() if times > 1] == []

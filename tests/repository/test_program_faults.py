@@ -8,13 +8,10 @@ or gives one task up after a refusal, must let them through, or a deposed leader
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import pytest
+from sources import PACKAGE, nodes, trees
 
-import poolhand
-
-SOURCE = Path(poolhand.__file__).parent
 PROGRAMS = ("chain", "market", "results", "scheduler", "store", "transport", "worker")
 BROAD = {"Refused", "Unavailable", "PoolhandError"}
 
@@ -31,7 +28,7 @@ def lets_through(handler: ast.ExceptHandler) -> bool:
 def swallows(tree: ast.Module) -> list[int]:
     """The lines of handlers that keep a fault of the program to themselves."""
     found = []
-    for each in ast.walk(tree):
+    for each in nodes(tree):
         if not isinstance(each, ast.Try):
             continue
         passed = False
@@ -46,9 +43,9 @@ def swallows(tree: ast.Module) -> list[int]:
 @pytest.mark.parametrize("package", PROGRAMS)
 def test_no_handler_keeps_what_ends_the_program(package):
     found = {
-        f"{path.relative_to(SOURCE)}:{line}"
-        for path in sorted((SOURCE / package).rglob("*.py"))
-        for line in swallows(ast.parse(path.read_text()))
+        f"{package}/{file}:{line}"
+        for file, tree in trees(PACKAGE / package)
+        for line in swallows(tree)
     }
     assert not found, 'put "except EndsProgram: raise" before these handlers'
 

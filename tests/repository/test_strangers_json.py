@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
-import poolhand
+from sources import PACKAGE, nodes, trees
 
-SOURCE = Path(poolhand.__file__).parent
 OWN = {
     "domain/json_text.py": "the one place",
     "store/record.py": "our journal, under a checksum",
@@ -30,11 +28,11 @@ OWN = {
 """Who parses by other means, and what."""
 
 
-def parsers(path: Path) -> list[int]:
+def parsers(tree: ast.Module) -> list[int]:
     """Return the lines that call ``json.loads``, ``json.load`` or an answer's ``json``."""
     calls = [
         node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
     return [each.lineno for each in calls if parses(each)]
@@ -48,9 +46,7 @@ def parses(call: ast.Call) -> bool:
 
 
 def test_what_strangers_wrote_is_parsed_by_parse_json_alone():
-    found = {
-        path.relative_to(SOURCE).as_posix(): parsers(path) for path in sorted(SOURCE.rglob("*.py"))
-    }
+    found = {file: parsers(tree) for file, tree in trees(PACKAGE)}
     others = {
         name: lines
         for name, lines in found.items()

@@ -1,0 +1,38 @@
+"""The repository's Python files as syntax trees, each parsed once for all tests that look at it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+SRC: Final = ROOT / "src"
+PACKAGE: Final = SRC / "poolhand"
+TESTS: Final = ROOT / "tests"
+
+
+@cache
+def files(folder: Path) -> tuple[Path, ...]:
+    """Return the Python files in a folder and below it, in order."""
+    return tuple(sorted(folder.rglob("*.py")))
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    """Return a file's tree; nobody may change it."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all nodes of a tree, as ``ast.walk`` yields them."""
+    return tuple(ast.walk(tree))
+
+
+def trees(folder: Path) -> Iterator[tuple[str, ast.Module]]:
+    """Yield the path, below the folder, and the tree of every Python file in it."""
+    for file in files(folder):
+        yield file.relative_to(folder).as_posix(), parsed(file)
