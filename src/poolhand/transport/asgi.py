@@ -26,6 +26,7 @@ from poolhand.domain.errors import Bug, PoolhandError, Refused, Unavailable
 from poolhand.domain.form_faults import form_fault
 from poolhand.domain.text import shown
 from poolhand.transport.api_page import api_page
+from poolhand.transport.described import DescribedApplication
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.listen import bind, port_of, serve, serve_on
 from poolhand.transport.plumbing import is_loopback
@@ -90,12 +91,12 @@ def application(
 
     Args:
         title: Shown in its OpenAPI document (``/openapi.json``, ``/docs``).
-        routes: Routers (``service_router``) and, for WebSockets, plain routes.
+        routes: Routers (``service_router``), plain routes (WebSockets), and described ones.
         max_body: Bytes of a request body.
         hosts: Names under which it may be asked, see ``hosts_of``; None: any.
         lifespan: Runs around the service.
     """
-    app = FastAPI(
+    app = DescribedApplication(
         title=title,
         version=__version__,
         lifespan=lifespan,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +22,7 @@ from poolhand.market.publisher import Publisher
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.market_chain import RegistryReader
 from poolhand.store.market.database import MarketDatabase
+from poolhand.transport.described import DescribedRoute
 from poolhand.wire.json_models import Schema
 from poolhand.wire.market_forms import required
 from poolhand.wire.market_queries import QueryParameter
@@ -84,7 +85,7 @@ def add_route(
     path: str,
     handler: Handler,
     answer: Any,
-    parameters: Iterable[QueryParameter] = (),
+    parameters: Sequence[QueryParameter] = (),
     *,
     method: str = "GET",
     body: type[BaseModel] | Schema | None = None,
@@ -102,29 +103,35 @@ def add_route(
         body: Of the request: a model whose parts are those of answers, or a schema.
         signed: Whether it wants an ``authorization`` header.
     """
-    told: dict[str, Any] = {"parameters": [each.described() for each in parameters]}
-    told["parameters"] += [_in_path(name) for name in re.findall(r"{(\w+)}", path)]
-    if signed:
-        about = "`<digest>_<signature>_<address>` of a challenge"
-        header = {"name": "authorization", "in": "header", "required": True, "description": about}
-        told["parameters"].append({**header, "schema": {"type": "string"}})
-    if body is not None:
-        schema = body if isinstance(body, dict) else _schema_of(body)
-        told["requestBody"] = {
-            "required": True, "content": {"application/json": {"schema": schema}},
-        }  # fmt: skip
-    router.add_api_route(
-        path,
-        handler,
-        methods=[method],
-        response_model=answer,
-        responses=FAULTS,
-        openapi_extra=told,
-        description=handler.__doc__,
-        operation_id=f"{method.lower()}{path.replace('/', '-').translate(_PLAIN)}",
-    )
+
+    def told() -> dict[str, Any]:
+        extra: dict[str, Any] = {"parameters": [each.described() for each in parameters]}
+        extra["parameters"] += [_in_path(name) for name in re.findall(r"{(\w+)}", path)]
+        if signed:
+            extra["parameters"].append(_AUTHORIZATION)
+        if body is not None:
+            schema = body if isinstance(body, dict) else _schema_of(body)
+            extra["requestBody"] = {
+                "required": True, "content": {"application/json": {"schema": schema}},
+            }  # fmt: skip
+        return {
+            "response_model": answer,
+            "responses": FAULTS,
+            "openapi_extra": extra,
+            "description": handler.__doc__,
+            "operation_id": f"{method.lower()}{path.replace('/', '-').translate(_PLAIN)}",
+        }
+
+    router.routes.append(DescribedRoute(path, handler, method, told))
 
 
+_AUTHORIZATION: Final = {
+    "name": "authorization",
+    "in": "header",
+    "required": True,
+    "description": "`<digest>_<signature>_<address>` of a challenge",
+    "schema": {"type": "string"},
+}
 _PLAIN = str.maketrans("", "", "{}")
 _PATH_FORMS: Final = {
     "address": ADDRESS,
