@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
 
@@ -46,9 +47,13 @@ from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.errors import WrongPassword
 from poolhand.keys.keystore import import_wallet
 from poolhand.keys.stored import list_wallets
+from poolhand.keys.wallet import Wallet
 from poolhand.keys.words import NotRecoveryWords, key_of_words
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
+from poolhand.settings.load import load
 from poolhand.transport.clock import ManualClock
 from poolhand.wire.pool_api import PoolConfig
 from poolhand.worker import pid_file
@@ -228,7 +233,11 @@ def own(newcomer):
     return WalletWish(named=str(stored.path))
 
 
-def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer):
+@pytest.mark.parametrize("like", [None, "arbitrum"])
+def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer, like):
+    if like is not None:
+        alike = {"chain_id": KNOWN_CHAINS[like].chain_id, "hub": KNOWN_CHAINS[like].hub}
+        newcomer.manifest = newcomer.manifest.model_copy(update=alike)
     seen = newcomer.joined()
     assert seen.is_running
     (stored,) = list_wallets(newcomer.cli.home / "keystore")
@@ -239,10 +248,27 @@ def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer):
     settings = newcomer.folder.read()
     assert settings["wallet"] == str(stored.path)
     assert settings["password-file"] == str(newcomer.secret)
+    chain = doctor_settings(load(DOCTOR_OPTIONS, {}, {}, newcomer.folder.settings), {}).chain
+    assert (chain.rpc_urls, chain.hub) == (("http://chain.test",), newcomer.manifest.hub)
+    assert chain.chain_id == newcomer.manifest.chain_id
     assert settings["allow-private"] == "true"  # the pool is on this very computer
     assert PASSWORD not in newcomer.folder.settings.read_text()
     assert newcomer.joined() == seen
     assert newcomer.launcher.starts == 1
+
+
+def test_a_worker_on_a_public_chain_asks_the_node_that_its_joiner_named(newcomer, own):
+    public = KNOWN_CHAINS["arbitrum"]
+    node = "https://node.example/key"
+    newcomer.command = partial(
+        Newcomer.command, newcomer, chain="arbitrum", rpc=[node], hub="", chain_id=""
+    )
+    mine = Wallet.from_key(bytes.fromhex(KEY)).address
+    newcomer.market.chain.fund(mine, rlc=10 * RLC, coin=COIN)
+    newcomer.joined(own)
+    chain = doctor_settings(load(DOCTOR_OPTIONS, {}, {}, newcomer.folder.settings), {}).chain
+    assert (chain.rpc_urls, chain.hub) == ((node,), public.hub)
+    assert chain.chain_id == public.chain_id
 
 
 @pytest.mark.parametrize("after", [False, True])

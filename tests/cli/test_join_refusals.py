@@ -103,9 +103,30 @@ def test_a_pool_that_says_two_things_is_refused(pool):
 
 def test_another_hub_on_a_chain_with_a_name_is_refused(pool):
     answers, join = pool
-    ran = join(answers(chain_id=KNOWN_CHAINS["arbitrum"].chain_id))
-    assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
-    assert "its money is not iExec's" in ran.error["message"]
+    for node in ("", "https://node.example"):
+        ran = join(answers(chain_id=KNOWN_CHAINS["arbitrum"].chain_id, rpc=node))
+        assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
+        assert "its money is not iExec's" in ran.error["message"]
+
+
+def test_a_devnet_that_is_like_a_public_chain_is_asked_itself(pool, cli, monkeypatch):
+    answers, join = pool
+    alike = KNOWN_CHAINS["arbitrum-sepolia"]
+    told = answers(owner=STRANGER, chain_id=alike.chain_id, hub=alike.hub)
+    monkeypatch.setenv("POOLHAND_CHAIN", "bellecour")
+    assert join(told).error["code"] == "not-that-pool"
+    asked = cli.settings[-1].chain
+    assert (asked.rpc_urls, asked.hub) == (("http://chain.test",), alike.hub)
+    assert asked.chain_id == alike.chain_id
+
+
+@pytest.mark.parametrize("node", ["", "https://node.example"])
+def test_a_public_chain_is_asked_by_a_node_that_no_pool_names(pool, cli, node):
+    answers, join = pool
+    public = KNOWN_CHAINS["arbitrum-sepolia"]
+    told = answers(owner=STRANGER, chain_id=public.chain_id, hub=public.hub, rpc=node)
+    assert join(told).error["code"] == "not-that-pool"
+    assert cli.settings[-1].chain.rpc_urls == public.rpc_urls
 
 
 def test_a_chain_without_a_name_needs_a_node(pool):

@@ -20,6 +20,7 @@ from poolhand.scheduler.joining.join_files import JoinPlace
 from poolhand.scheduler.joining.join_page import NAME_COMMAND
 from poolhand.scheduler.joining.own_wheel import own_wheel
 from poolhand.settings import market, pool, results, signer, worker
+from poolhand.settings.chains import KNOWN_CHAINS
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "src/poolhand/scheduler/joining/files"
@@ -238,9 +239,17 @@ def test_the_archive_of_a_pool_has_all_that_a_build_needs_the_same_bytes_each_ti
 
 
 def test_the_settings_of_a_pool_are_names_that_the_compose_file_takes():
-    for chain in (31337, 42161):
-        place = JoinPlace(chain, PLACE.hub, PLACE.workerpool, PLACE.url, PLACE.rpc)
+    arbitrum = KNOWN_CHAINS["arbitrum"]
+    for chain, hub, node in (
+        (31337, PLACE.hub, PLACE.rpc),
+        (arbitrum.chain_id, arbitrum.hub, "https://node.example"),
+        (arbitrum.chain_id, arbitrum.hub, "http://127.0.0.1:8545"),
+        (arbitrum.chain_id, PLACE.hub, "https://node.example"),
+    ):
+        place = JoinPlace(chain, hub, PLACE.workerpool, PLACE.url, node)
         told = dict(line.split("=", 1) for line in environment(place).splitlines())
         assert told["IEXEC_CORE_URL"] == "http://p.test/a%27b"
         assert set(told) <= set(services("worker")["signer"]["environment"])
-        assert ("POOLHAND_CHAIN" in told) is (chain == 42161)
+        is_public = hub == arbitrum.hub and "example" in node
+        assert ("POOLHAND_CHAIN" in told) is is_public
+        assert is_public or told["POOLHAND_HUB"] == str(hub)

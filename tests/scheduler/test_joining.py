@@ -22,6 +22,7 @@ from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import NAME_COMMAND, join_page
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.transport.asgi import application
 from poolhand.wire.join_api import JoinManifest, NotTheOwnersFiles
 from poolhand.wire.pool_api import PoolConfig, PoolSummary
@@ -87,6 +88,29 @@ async def test_a_page_tells_how_to_join_and_what_it_costs(office):
     windows = (await client.get("/join.ps1")).content
     assert sha256(windows).hexdigest() in page
     assert "never run on a real Windows" in page
+
+
+@pytest.mark.parametrize(
+    ("node", "told", "named"),
+    [
+        ("", "", "on arbitrum."),
+        ("https://node.example", "", "on arbitrum."),
+        ("http://127.0.0.1:8545", "http://127.0.0.1:8545", "on a private chain that is like"),
+    ],
+)
+def test_a_devnets_node_is_told_though_its_chain_has_anothers_name(node, told, named):
+    arbitrum = KNOWN_CHAINS["arbitrum"]
+    place = JoinPlace(arbitrum.chain_id, arbitrum.hub, PLACE.workerpool, URL, node)
+    manifest = join_set(place, OWNER, WHEEL, "").manifest
+    assert manifest.rpc == told
+    config = PoolConfig(
+        chain_id=manifest.chain_id,
+        hub=place.hub,
+        workerpool=place.workerpool,
+        owner=OWNER.address,
+        results_url="",
+    )
+    assert named in join_page(config, PoolSummary(), manifest, b"")
 
 
 def test_a_page_tells_what_it_brought_others_and_escapes_whatever_it_is_told():

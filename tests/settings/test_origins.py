@@ -4,7 +4,13 @@ import pytest
 
 from poolhand.domain.units import Wei
 from poolhand.settings import pool, results, worker
-from poolhand.settings.chains import KNOWN_CHAINS, LEAST_CAP, chain_options, chain_settings
+from poolhand.settings.chains import (
+    KNOWN_CHAINS,
+    LEAST_CAP,
+    chain_options,
+    chain_settings,
+    public_chain,
+)
 from poolhand.settings.load import BadSetting, Rank, load
 from poolhand.settings.requester import REQUESTER_OPTIONS
 
@@ -114,3 +120,19 @@ def test_a_port_that_is_none_is_refused_when_it_is_read(port):
     for options, key in ((worker.OPTIONS, "status-port"), (pool.OPTIONS, "port")):
         with pytest.raises(BadSetting, match=rf"{key} \(flag --{key}\): '{port}' is not valid"):
             load(options, {"pool-address": MINE, key: port}, {})
+
+
+@pytest.mark.parametrize("name", KNOWN_CHAINS)
+@pytest.mark.parametrize(
+    ("nodes", "is_public"),
+    [
+        ((), True),
+        (("https://node.example/key",), True),
+        (("ws://127.0.0.1:8545", "https://node.example"), True),
+        (("ws://127.0.0.1:8545", "http://10.0.0.7:8545"), False),
+        (("http://[::1",), True),
+    ],
+)
+def test_a_chain_whose_nodes_are_all_near_is_not_taken_for_a_public_one(name, nodes, is_public):
+    assert public_chain(KNOWN_CHAINS[name].chain_id, nodes) == (name if is_public else None)
+    assert public_chain(31337, nodes) is None

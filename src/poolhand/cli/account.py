@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.funding import WalletWithoutRlc
+from poolhand.cli.funding import WalletWithoutRlc, where_from
 from poolhand.cli.parts import AmountArgument, amount_of
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import NothingToDeposit, NothingToMove
@@ -81,7 +81,9 @@ async def deposit(command: CommandRun, amount: AmountArgument) -> Answer:
     async with command.requester(signing=True) as requester:
         has = await requester.balances()
         if has.rlc < wanted:
-            raise WalletWithoutRlc(has.owner, has.rlc, wanted, requester.hub.facts.chain_id)
+            chain = requester.hub.facts.chain_id
+            source = where_from(chain, has.owner, command.rpc_urls)
+            raise WalletWithoutRlc(has.owner, has.rlc, wanted, source)
         try:
             receipt = await requester.deposit(wanted)
         except WalletInUse as held:

@@ -249,6 +249,11 @@ class CommandRun:
             return settings
         return replace(settings, wallet=str(self.stored.path), password=self.password())
 
+    @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        """The nodes of the chain that is meant."""
+        return self.settings(signing=False).chain.rpc_urls
+
     @asynccontextmanager
     async def requester(
         self, *, signing: bool = False, wallet: tuple[str, str] | None = None

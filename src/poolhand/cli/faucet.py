@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.funding import chain_name, where_from
+from poolhand.cli.funding import where_from
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import NanoRlc, Wei, parse_coin, parse_rlc, show_coin, show_rlc
+from poolhand.settings.chains import public_chain
 
 if TYPE_CHECKING:
     from poolhand.domain.ids import Address
@@ -33,8 +34,8 @@ Coin = Annotated[str, typer.Option("--coin", metavar="AMOUNT", help="Coin to giv
 class NoFaucetHere(Refused):
     """This chain is no devnet: nobody gives RLC away on it."""
 
-    def __init__(self, why: str, chain_id: int, who: object) -> None:
-        super().__init__(f"{why}. Where RLC comes from: {where_from(chain_id, who)}")
+    def __init__(self, why: str, source: str) -> None:
+        super().__init__(f"{why}. Where RLC comes from: {source}")
 
 
 def add_faucet(app: typer.Typer) -> None:
@@ -54,9 +55,7 @@ async def faucet(command: CommandRun, address: Who, rlc: Rlc = "1000", coin: Coi
 
     who = recipient(address)
     gift = parse_rlc(rlc), parse_coin(coin)
-    settings = command.settings(signing=False)
-    if command.devnet is None and chain_name(settings.chain.chain_id) is not None:
-        raise _public(settings.chain.chain_id or 0, who)
+    _refuse_public(command, command.settings(signing=False).chain.chain_id, who)
     with _deployer() as wallet:
         return await _give(command, wallet, who, *gift)
 
@@ -69,10 +68,9 @@ async def _give(
     sent: list[Receipt] = []
     async with command.requester(wallet=wallet) as requester:
         has, chain_id = await requester.balances(), requester.hub.facts.chain_id
-        if command.devnet is None and chain_name(chain_id) is not None:
-            raise _public(chain_id, who)
+        _refuse_public(command, chain_id, who)
         if has.rlc < rlc or has.coin < coin:
-            raise _empty(has, chain_id, who)
+            raise _empty(has, chain_id, where_from(chain_id, who, command.rpc_urls))
         if coin:
             sent.append(await requester.pay(TransferCoin(who, coin)))
         if rlc:
@@ -80,17 +78,18 @@ async def _give(
         return _answer(await requester.balances(who), rlc, coin, sent)
 
 
-def _public(chain_id: int, who: Address) -> NoFaucetHere:
-    why = f"{chain_name(chain_id)} is a public chain, and Poolhand has no faucet on it"
-    return NoFaucetHere(why, chain_id, who)
+def _refuse_public(command: CommandRun, chain_id: int | None, who: Address) -> None:
+    name = public_chain(chain_id, command.rpc_urls)
+    if name is not None:
+        why = f"{name} is a public chain, and Poolhand has no faucet on it"
+        raise NoFaucetHere(why, where_from(chain_id, who, command.rpc_urls))
 
 
-def _empty(has: Balances, chain_id: int, who: Address) -> NoFaucetHere:
+def _empty(has: Balances, chain_id: int, source: str) -> NoFaucetHere:
     return NoFaucetHere(
         f"the devnet's deployer has {show_rlc(has.rlc)} RLC and {show_coin(has.coin)} coins on "
         f"chain {chain_id}: that is not enough, or this is no devnet",
-        chain_id,
-        who,
+        source,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import NanoRlc, show_rlc
-from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.settings.chains import public_chain
 
 if TYPE_CHECKING:
     from poolhand.domain.ids import Address
@@ -22,32 +23,27 @@ _PUBLIC: Final = {
 
 
 class WalletWithoutRlc(Refused):
-    """The wallet has less RLC than is to be deposited or sent."""
+    """The wallet has less RLC than is to be deposited or sent; ``source`` as of ``where_from``."""
 
-    def __init__(self, who: Address, has: NanoRlc, wanted: NanoRlc, chain_id: int) -> None:
+    def __init__(self, who: Address, has: NanoRlc, wanted: NanoRlc, source: str) -> None:
         super().__init__(
             f"wallet {who} has {show_rlc(has)} RLC outside the hub, and {show_rlc(wanted)} are "
-            f"needed. Where RLC comes from: {where_from(chain_id, who)}"
+            f"needed. Where RLC comes from: {source}"
         )
 
 
-def chain_name(chain_id: int | None) -> str | None:
-    """Return the name of a public chain; None for any other."""
-    ids = {chain.chain_id: name for name, chain in KNOWN_CHAINS.items()}
-    return ids.get(chain_id)
-
-
-def where_from(chain_id: int | None, who: object) -> str:
+def where_from(chain_id: int | None, who: object, rpc_urls: Sequence[str] = ()) -> str:
     """Say where RLC and coin of a chain come from.
 
     Args:
         chain_id: Of the chain.
         who: That needs them.
+        rpc_urls: Of its nodes, see ``public_chain``.
     """
-    name = chain_name(chain_id)
+    name, alike = public_chain(chain_id, rpc_urls), public_chain(chain_id)
     if name is not None:
         return f"on {name}, " + _PUBLIC[name].format(who=who)
-    return (
-        f"on a devnet, `poolhand devnet faucet {who}` gives RLC and coin; on another chain, who "
-        "runs it has the RLC"
-    )
+    devnet = f"on a devnet, `poolhand devnet faucet {who}` gives RLC and coin"
+    if alike is not None:
+        return f"{devnet}; on {alike} itself, " + _PUBLIC[alike].format(who=who)
+    return f"{devnet}; on another chain, who runs it has the RLC"

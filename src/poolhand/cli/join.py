@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 
@@ -15,6 +16,7 @@ from poolhand.cli.parts import KeyFileOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
+from poolhand.domain.input_url import is_near
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ async def join(
     if uninstall:
         return _uninstalled(command, manifest, folder)
     command.farewell = f"nothing is lost: `poolhand join {url}` goes on"
-    there = _on_chain(command, manifest, folder)
+    there = _on_chain(command, url, manifest, folder)
     async with there.requester() as requester:
         owned = await _checked(requester, manifest)
         terms = replace(terms, stake_percent=owned)
@@ -139,30 +141,36 @@ async def _asked(
     return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker)
 
 
-def _on_chain(command: CommandRun, manifest: JoinManifest, folder: JoinFolder) -> CommandRun:
-    """Return the same run on the pool's chain, with a journal of its own.
+def _on_chain(
+    command: CommandRun, url: str, manifest: JoinManifest, folder: JoinFolder
+) -> CommandRun:
+    """Return the same run on the chain of the pool at ``url``, with a journal of its own.
+
+    The pool's word for a node is taken where its chain has no name, and where pool and node are
+    both on this computer or its network: there it tells a devnet from the chain that it is like.
 
     Raises:
         NotThatPool: The hub is not that of the chain's name.
         NoNodeKnown: Nobody told a node.
     """
-    from poolhand.settings.chains import KNOWN_CHAINS
+    from poolhand.settings.chains import KNOWN_CHAINS, public_chain
 
     flags: dict[str, Any] = {**command.flags, "as_": "", "state": str(folder.path / "payments")}
-    known = next((n for n, c in KNOWN_CHAINS.items() if c.chain_id == manifest.chain_id), "")
-    if known and KNOWN_CHAINS[known].hub != manifest.hub:
-        raise NotThatPool(
-            f"the pool names hub {manifest.hub}, and iExec's on {known} is "
-            f"{KNOWN_CHAINS[known].hub}: do not join it, its money is not iExec's"
-        )
-    if known:
-        flags["chain"] = known
-    else:
-        rpc = list(command.found["rpc"]) or ([manifest.rpc] if manifest.rpc else [])
-        if not rpc:
+    own, told = list(command.found["rpc"]), [manifest.rpc] if manifest.rpc else []
+    is_here = is_near(urlsplit(url).hostname or "")
+    name = public_chain(manifest.chain_id, own or (told if is_here else ()))
+    if name is None:
+        nodes = own or told
+        if not nodes:
             raise NoNodeKnown(manifest.chain_id)
-        flags |= {"rpc": rpc, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
-    return replace(command, flags=flags)
+        flags |= {"rpc": nodes, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
+        return replace(command, flags={**flags, "chain": ""})
+    if KNOWN_CHAINS[name].hub != manifest.hub:
+        raise NotThatPool(
+            f"the pool names hub {manifest.hub}, and iExec's on {name} is "
+            f"{KNOWN_CHAINS[name].hub}: do not join it, its money is not iExec's"
+        )
+    return replace(command, flags={**flags, "chain": name})
 
 
 async def _checked(requester: Requester, manifest: JoinManifest) -> int:

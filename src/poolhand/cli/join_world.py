@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from poolhand.cli.confirming import confirm
 from poolhand.cli.faucet import NoFaucetHere, faucet
-from poolhand.cli.funding import chain_name, where_from
+from poolhand.cli.funding import where_from
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import Launcher
 from poolhand.cli.join_wallet import WalletWish, get_wallet
@@ -23,6 +23,7 @@ from poolhand.domain.input_url import is_near
 from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 from poolhand.ports.clock import Clock
+from poolhand.settings.chains import public_chain
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig
 from poolhand.worker.pid_file import read
@@ -189,14 +190,12 @@ class ThisComputer:
         self._command.note(f"the worker's wallet is {got.address} ({got.wallet})")
 
     def _chain(self) -> Mapping[str, str]:
-        found, manifest = self._command.found, self._terms.manifest
-        if found["chain"]:
-            return {"chain": found["chain"]}
-        return {
-            "rpc": ",".join(found["rpc"]),
-            "hub": str(manifest.hub),
-            "chain-id": str(manifest.chain_id),
-        }
+        """Return the settings by which the worker finds the very chain that was looked at here."""
+        manifest, nodes = self._terms.manifest, ",".join(self._command.found["rpc"])
+        name = self._command.flags.get("chain")
+        if name:
+            return {"chain": name, **({"rpc": nodes} if nodes else {})}
+        return {"rpc": nodes, "hub": str(manifest.hub), "chain-id": str(manifest.chain_id)}
 
     async def wait_for_money(self, missing: Missing) -> None:
         """Say what is missing, and return when it is worth another look."""
@@ -220,12 +219,14 @@ class ThisComputer:
             from poolhand.cli.join_page import show_address
 
             show_address(self._command, wallet)
-            self._command.note(f"where they come from: {where_from(chain_id, wallet)}")
+            self._command.note(
+                f"where they come from: {where_from(chain_id, wallet, self._command.rpc_urls)}"
+            )
             self._command.note("waiting for them; Ctrl-C stops, the same command goes on")
 
     async def _given(self, missing: Missing, wallet: str) -> bool:
         """Have a devnet's faucet give what is missing; False where there is none."""
-        if chain_name(self._terms.manifest.chain_id) is not None:
+        if public_chain(self._terms.manifest.chain_id, self._command.rpc_urls) is not None:
             return False
         try:
             await faucet(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.confirming import confirm
-from poolhand.cli.funding import WalletWithoutRlc
+from poolhand.cli.funding import WalletWithoutRlc, where_from
 from poolhand.domain.errors import BadAmount, NothingToMove, Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.units import (
@@ -105,7 +105,7 @@ async def send(command: CommandRun, payment: PaymentOrder, *, yes: bool) -> Answ
 
     async with command.requester(signing=True) as requester:
         before = await requester.balances()
-        _check(requester, payment, before)
+        _check(command, requester, payment, before)
         chain = requester.hub.facts.chain_id
         asked = f"send {payment} from {before.owner} to {payment.to} on chain {chain}"
         confirm(asked, yes=yes)
@@ -116,7 +116,7 @@ async def send(command: CommandRun, payment: PaymentOrder, *, yes: bool) -> Answ
         return _answer(payment, await requester.balances(), receipt)
 
 
-def _check(requester: Requester, payment: PaymentOrder, has: Balances) -> None:
+def _check(command: CommandRun, requester: Requester, payment: PaymentOrder, has: Balances) -> None:
     facts = requester.hub.facts
     if payment.to in (facts.hub, facts.rlc):
         raise WrongRecipient(
@@ -124,7 +124,8 @@ def _check(requester: Requester, payment: PaymentOrder, has: Balances) -> None:
             "`poolhand account deposit`"
         )
     if payment.rlc is not None and has.rlc < payment.rlc:
-        raise WalletWithoutRlc(has.owner, has.rlc, payment.rlc, facts.chain_id)
+        source = where_from(facts.chain_id, has.owner, command.rpc_urls)
+        raise WalletWithoutRlc(has.owner, has.rlc, payment.rlc, source)
     if payment.coin is not None and has.coin < payment.coin:
         raise WalletWithoutCoin(
             f"wallet {has.owner} has {show_coin(has.coin)} coins: send less, and leave some for gas"

@@ -5,10 +5,12 @@ Source: iExec SDK 9 (addresses and public endpoints), read 2026-11-23.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from poolhand.domain.ids import Address
+from poolhand.domain.input_url import is_near
 from poolhand.domain.units import Wei, parse_gas_price
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.load import (
@@ -40,6 +42,29 @@ KNOWN_CHAINS: Final[Mapping[str, ChainSettings]] = {
     ),
 }
 """Public chains on which iExec's contracts run."""
+
+
+def public_chain(chain_id: int | None, rpc_urls: Sequence[str] = ()) -> str | None:
+    """Return the name of the public chain that nodes are of; None for any other chain.
+
+    A devnet that is like a public chain has that one's id, its hub's address even: what is left to
+    tell them apart is where their nodes are. So a chain whose nodes are all on this computer or its
+    network is not taken for the public one, even though it may be, by a node of one's own.
+
+    Args:
+        chain_id: That they answer.
+        rpc_urls: Of the nodes; none: the public chain's own.
+    """
+    name = next((name for name, each in KNOWN_CHAINS.items() if each.chain_id == chain_id), None)
+    return None if rpc_urls and all(map(_is_near, rpc_urls)) else name
+
+
+def _is_near(url: str) -> bool:
+    try:
+        return is_near(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
 
 _NODE: Final = "IEXEC_BLOCKCHAIN_NODE_ADDRESS"
 _RPC: Final = "POOLHAND_RPC"

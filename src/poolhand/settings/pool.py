@@ -52,7 +52,8 @@ class PoolSettings:
         highest_trust: Sold for one task.
         markets: URLs of the markets in which the pool keeps its orders; none: it is not for sale
             there.
-        worker_rpc: Node for computers that join, where the chain has no name; empty: none.
+        worker_rpc: Node for computers that join, where the chain has no name, or is a devnet that
+            is like one; empty: none.
         name, about: What markets show of the pool; without a name its description on chain.
         preflight: Sign an order only for what the workers that are there can do.
         spare_workers: How many of them may fail, where the trust asks for more than one.
@@ -193,8 +194,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("market", "POOLHAND_MARKET_URL", _urls, "",
            "URLs of markets to sell in, separated by commas; empty: sold to whoever asks the pool"),
     Option("worker-rpc", "POOLHAND_WORKER_RPC", web_url, "",
-           "RPC endpoint that computers which join may use, where the chain is known by no name: "
-           "everybody reads it"),
+           "RPC endpoint that computers which join may use, where the chain is known by no name or "
+           "is a devnet that is like another: everybody reads it"),
     Option("name", "POOLHAND_POOL_NAME", _name, "",
            "name of the pool in markets; empty: its description on chain"),
     Option("about", "POOLHAND_POOL_ABOUT", _about, "", "what markets tell people of the pool"),

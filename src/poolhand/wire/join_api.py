@@ -55,7 +55,7 @@ class JoinManifest(Told):
     """``GET /join/manifest.json``: by which files a worker joins this pool, signed by its owner.
 
     ``rpc`` is a node that workers without one of their own may use; empty where the chain is
-    known by name. ``signature`` is of ``JoinFiles`` (EIP-712) under the pool's domain.
+    a public one. ``signature`` is of ``JoinFiles`` (EIP-712) under the pool's domain.
     """
 
     version: Words

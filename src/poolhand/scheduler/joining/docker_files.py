@@ -19,7 +19,6 @@ from poolhand.scheduler.joining.own_files import (
     worker_packages,
 )
 from poolhand.scheduler.joining.own_wheel import OwnWheel, own_wheel
-from poolhand.settings.chains import KNOWN_CHAINS
 
 if TYPE_CHECKING:
     from poolhand.scheduler.joining.join_files import JoinPlace
@@ -74,8 +73,7 @@ def docker_archive(place: JoinPlace, wheel: OwnWheel) -> bytes:
 
 def environment(place: JoinPlace) -> str:
     """Return the settings by which a worker joins a pool, as Compose reads them."""
-    known = (name for name, each in KNOWN_CHAINS.items() if each.chain_id == place.chain_id)
-    chain = next(known, None)
+    chain = place.public_chain
     told = {"IEXEC_CORE_URL": place.url, "POOL_ADDRESS": str(place.workerpool)}
     if chain is not None:
         told["POOLHAND_CHAIN"] = chain

@@ -27,7 +27,7 @@ from poolhand.scheduler.joining.own_files import (
     worker_packages,
 )
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel, own_wheel
-from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.settings.chains import KNOWN_CHAINS, public_chain
 from poolhand.wire.join_api import JoinFile, JoinManifest
 
 WHEEL_PATH: Final = f"/join/{NAME}"
@@ -47,6 +47,12 @@ class JoinPlace:
     workerpool: Address
     url: str
     rpc: str = ""
+
+    @property
+    def public_chain(self) -> str | None:
+        """The name of the pool's chain; None where workers need to be told a node of it."""
+        name = public_chain(self.chain_id, (self.rpc,) if self.rpc else ())
+        return name if name is not None and KNOWN_CHAINS[name].hub == self.hub else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,6 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
     requirements = pinned_requirements(wheel, lock)
     script = _script(place, owner.address, wheel, requirements)
     windows_script = _windows_script(place, owner.address, script)
-    is_known = any(each.chain_id == place.chain_id for each in KNOWN_CHAINS.values())
     unsigned = JoinManifest(
         version=__version__,
         chain_id=place.chain_id,
@@ -81,7 +86,7 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
         workerpool=place.workerpool,
         owner=owner.address,
         url=place.url,
-        rpc="" if is_known else place.rpc,
+        rpc=place.rpc if place.public_chain is None else "",
         wheel=JoinFile.of(WHEEL_PATH, wheel.content),
         requirements=JoinFile.of(REQUIREMENTS_PATH, requirements),
         script=JoinFile.of(SCRIPT_PATH, script),

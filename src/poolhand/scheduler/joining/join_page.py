@@ -19,7 +19,7 @@ from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 from poolhand.scheduler.joining.docker_files import DOCKER_FOLDER, DOCKER_PATH
 from poolhand.scheduler.joining.join_files import powershell_quoted
-from poolhand.settings.chains import KNOWN_CHAINS
+from poolhand.settings.chains import public_chain
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig, PoolSummary
 
@@ -55,7 +55,7 @@ def join_page(
         config=config,
         summary=summary,
         manifest=manifest,
-        chain=_chain(config.chain_id),
+        chain=_chain(manifest),
         command=script_command(manifest),
         windows_command=windows_command(manifest),
         machine=f"POOL_URL={quote(manifest.url)} make vm",
@@ -95,9 +95,12 @@ def windows_command(manifest: JoinManifest) -> str:
     )
 
 
-def _chain(chain_id: int) -> str:
-    names = (name for name, each in KNOWN_CHAINS.items() if each.chain_id == chain_id)
-    return next(names, f"chain {chain_id}")
+def _chain(manifest: JoinManifest) -> str:
+    """Name the chain; one that has a public chain's id and a node of its own is not that one."""
+    name = public_chain(manifest.chain_id)
+    if name is None:
+        return f"chain {manifest.chain_id}"
+    return f"a private chain that is like {name}" if manifest.rpc else name
 
 
 def _stakes(config: PoolConfig, summary: PoolSummary) -> Iterator[tuple[int, str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,7 @@ async def examine_worker(
     settings: DoctorSettings,
     wallet: Callable[[], StoredWallet],
     password: Callable[[], str],
-    source: Callable[[int, Address], str],
+    source: Callable[[int, Address, Sequence[str]], str],
 ) -> Examination:
     """Look at all that a worker needs, before it is started or while it runs.
 
@@ -62,8 +62,12 @@ async def examine_worker(
         settings: Of the worker.
         wallet: Finds its wallet; raises a ``Refused`` that says why there is none.
         password: Returns the password that was told; empty where none was.
-        source: Says where coin and RLC of a chain come from, for a wallet.
+        source: Says where coin and RLC of a chain come from, for a wallet, by chain id and nodes.
     """
+    nodes = () if settings.chain is None else settings.chain.rpc_urls
+
+    def told_source(chain_id: int, who: Address) -> str:
+        return source(chain_id, who, nodes)
 
     def opened() -> bool:
         told = password()
@@ -78,7 +82,8 @@ async def examine_worker(
             assert settings.chain is not None
             return await stack.enter_async_context(connect(settings.chain))
 
-        looks = await stack.enter_async_context(_looks(settings, wallet, opened, chain, source))
+        seen = _looks(settings, wallet, opened, chain, told_source)
+        looks = await stack.enter_async_context(seen)
         return await Doctor(settings, looks, SystemClock()).examine()
 
 
