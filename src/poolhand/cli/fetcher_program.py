@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from poolhand.domain.errors import Malformed, PoolhandError
 from poolhand.keys.confinement import confine_downloads, drop_streams, hide
+from poolhand.keys.parent_end import PARENT_GONE, ask_kernel, end_with_parent, hung_up
 
 if TYPE_CHECKING:
     import ssl
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 MISUSED: Final = 3
 """Exit code of a fetcher whose worker did not keep to the form."""
-CUT_OFF: Final = 4
-"""Exit code of a fetcher whose worker is gone."""
 _SCRATCH: Final = 16
 """Bytes of the file that is downloaded from ourselves."""
 
@@ -41,6 +40,7 @@ def main(trust: ssl.SSLContext | None = None, pause: Pause = asyncio.sleep) -> i
     hide()
     sys.modules["click"] = None  # type: ignore[assignment] # httpx's command line: 4 MB
     line = socket.socket(fileno=int(sys.argv[-1]))
+    end_with_parent(hung_up(line.fileno()))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its worker, which may still owe
     try:
@@ -48,7 +48,7 @@ def main(trust: ssl.SSLContext | None = None, pause: Pause = asyncio.sleep) -> i
     except Malformed:
         return MISUSED
     except OSError:
-        return CUT_OFF
+        return PARENT_GONE
 
 
 async def _serve(line: socket.socket, trust: ssl.SSLContext | None, pause: Pause) -> int:
@@ -66,7 +66,9 @@ async def _serve(line: socket.socket, trust: ssl.SSLContext | None, pause: Pause
     service = FetcherService(made, FetchRules(places, asked.ipfs_gateways), trust, pause)
     await _warm_up()
     drop_streams()
-    made.put(FetcherReady(confine_downloads(asked.most)))
+    bounds = confine_downloads(asked.most)
+    ask_kernel(hung_up(line.fileno()))
+    made.put(FetcherReady(bounds))
     await service.serve()
     return 0
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from poolhand.domain.errors import Malformed, PoolhandError, Refused
 from poolhand.domain.ids import Address
 from poolhand.keys.confinement import confine, drop_streams, hide
+from poolhand.keys.parent_end import IsGone, ask_kernel, end_with_parent, hung_up, left_by
 from poolhand.keys.signer_line import SignerLine
 from poolhand.keys.signer_service import SignerService
 from poolhand.keys.wallet import Wallet
@@ -34,15 +35,17 @@ def main() -> int:
     """Serve the line whose descriptor is the only argument; returns the exit code."""
     hide()
     line = SignerLine(socket.socket(fileno=int(sys.argv[1])))
+    is_gone = hung_up(line.fileno())
+    end_with_parent(is_gone)
     try:
-        return _serve(line)
+        return _serve(line, is_gone)
     except Malformed:
         return MISUSED
     except (KeyboardInterrupt, OSError):  # the program is gone
         return INTERRUPTED
 
 
-def _serve(line: SignerLine) -> int:
+def _serve(line: SignerLine, is_gone: IsGone) -> int:
     asked = line.receive()
     if not isinstance(asked, UnlockWallet):
         return MISUSED
@@ -50,7 +53,7 @@ def _serve(line: SignerLine) -> int:
     if isinstance(wallet, NotSigned):
         line.send(wallet)
         return wallet.exit_code
-    work(line, wallet, asked)
+    work(line, wallet, asked, lambda: ask_kernel(is_gone))
     return 0
 
 
@@ -62,8 +65,19 @@ def opened(asked: UnlockWallet) -> Wallet | NotSigned:
     return Wallet.parse(told.pop("key"))
 
 
-def work(line: SignerLine, wallet: Wallet, asked: UnlockWallet) -> None:
+def work(
+    line: SignerLine,
+    wallet: Wallet,
+    asked: UnlockWallet,
+    confined: Callable[[], None] = lambda: None,
+) -> None:
     """Give up all that signing needs not, and sign until the other end is closed.
+
+    Args:
+        line: To whoever asks.
+        wallet: Open.
+        asked: Tells what may be signed.
+        confined: Called once all that is given up.
 
     Raises:
         Malformed: The other end does not keep to the form.
@@ -74,7 +88,9 @@ def work(line: SignerLine, wallet: Wallet, asked: UnlockWallet) -> None:
         signal.signal(number, signal.SIG_IGN)  # it ends with its program, which may still owe
     service = SignerService(wallet, asked.policy(wallet.address))
     _warm_up(wallet)
-    line.send(WalletOpened(wallet.address, confine()))
+    bounds = confine()
+    confined()
+    line.send(WalletOpened(wallet.address, bounds))
     service.serve(line)
 
 
@@ -103,8 +119,10 @@ def _password(asked: UnlockWallet) -> str:
 def _apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do work in a child, and return what it told."""
     ours, theirs = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
+        end_with_parent(left_by(parent))  # it may be asking, and wait for ever
         os.close(ours)
         os.write(theirs, json.dumps(_told(work)).encode())
         os._exit(0)

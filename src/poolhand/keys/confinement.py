@@ -41,7 +41,7 @@ def hide() -> None:
     """Let nobody but root look into this process; to be called before there is a key."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        _prctl(_SET_DUMPABLE, 0)
+        prctl(_SET_DUMPABLE, 0)
 
 
 def confine() -> tuple[str, ...]:
@@ -114,7 +114,8 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _prctl(option: int, value: int, more: object = 0) -> bool:
+def prctl(option: int, value: int, more: object = 0) -> bool:
+    """Change something about this process (Linux); returns whether the kernel did it."""
     return bool(_libc().prctl(option, ctypes.c_ulong(value), more, 0, 0) == 0)
 
 
@@ -165,10 +166,10 @@ def _refuse_calls(*, tcp: bool) -> bool:
     code = call_filter(machine, tcp=tcp)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(buffer))
-    return _prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))
+    return prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))
 
 
 _CLOSED: Final[tuple[Step, ...]] = (
-    ("hidden from its user", lambda: _prctl(_SET_DUMPABLE, 0)),
-    ("no new privileges", lambda: _prctl(_SET_NO_NEW_PRIVS, 1)),
+    ("hidden from its user", lambda: prctl(_SET_DUMPABLE, 0)),
+    ("no new privileges", lambda: prctl(_SET_NO_NEW_PRIVS, 1)),
 )
