@@ -53,8 +53,12 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.ENGINE: "whether a container engine answers",
     Check.ENGINE_VERSION: "what is known of the versions of the engine and of runc",
     Check.SANDBOX: "limits of containers, the filter of system calls, and the runtime's level",
-    Check.WALLET: "the keystore file: there, readable, and by its owner alone",
-    Check.PASSWORD: "whether the password opens the wallet, where one was told",
+    Check.CGROUPS: "by which version of the kernel's control groups limits are kept",
+    Check.USER_NAMESPACES: "whether the signer gets a network of its own: tried",
+    Check.WALLET: "the keystore file: there, readable, and by its owner alone; or the signer apart "
+    "that has it: whether it waits, and for which wallet",
+    Check.PASSWORD: "whether the password opens the wallet, where one was told; a signer apart has "
+    "opened it by then",
     Check.WALLET_FREE: "locks of this machine, and workers that are connected to the pool",
     Check.NODE: "RPC endpoints: there, of the right chain and hub, at its head",
     Check.POOL: "whether the pool answers, for this workerpool, hub and chain, and its owner",
@@ -102,6 +106,12 @@ def mistakes() -> Mapping[str, Mistake]:
         "open-runc": ("security updates were not installed",
                       engine.judge_engine_version(open_runc)),
         "no-limits": ("the kernel limits no memory", engine.judge_sandbox(lacks)),
+        "old-cgroups": ("a system that was booted with cgroup v1", engine.judge_cgroups(
+            EngineFacts(DOCKER, "24.0.7", cgroups="1"))),
+        "no-namespaces": ("the kernel refuses user namespaces", machine.judge_namespaces(
+            machine.NamespaceFacts(False, "kernel.unprivileged_userns_clone=1"))),
+        "no-signer": ("the signer's container is not up", wallet.judge_signer(
+            "/run/poolhand/signer.sock", None, waits=False, runs=False)),
         "open-wallet": ("the keystore was copied with mode 0644",
                         wallet.judge_wallet(file, 0o644, WALLET)),
         "wrong-password": ("a wrong password", of_message(

@@ -20,6 +20,7 @@ INFO = {
     "DefaultRuntime": "runc",
     "Runtimes": {"io.containerd.runc.v2": {"path": "runc"}, "runc": {}, "runsc": {}},
     "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default"],
+    "CgroupVersion": "2",
     "MemoryLimit": True,
     "CpuCfsQuota": True,
     "PidsLimit": True,
@@ -28,15 +29,23 @@ INFO = {
 
 def test_dockers_answers_are_read():
     assert engine_facts(VERSION, INFO) == EngineFacts(
-        "Docker", "20.10.24+dfsg1", "1.1.5+ds1", "runc", ("io.containerd.runc.v2", "runc", "runsc")
+        "Docker",
+        "20.10.24+dfsg1",
+        "1.1.5+ds1",
+        "runc",
+        ("io.containerd.runc.v2", "runc", "runsc"),
+        cgroups="2",
     )
+    for mapped in ("name=userns", "name=rootless"):
+        told = {**INFO, "SecurityOptions": [*INFO["SecurityOptions"], mapped]}
+        assert engine_facts(VERSION, told).maps_users
 
 
 def test_what_is_missing_is_named():
     found = engine_facts(VERSION, {**INFO, "SecurityOptions": [], "PidsLimit": False})
     assert (found.has_seccomp, found.lacks) == (False, ("processes",))
     bare = engine_facts({}, {})
-    assert (bare.version, bare.runc, bare.lacks) == ("", "", ())
+    assert (bare.version, bare.runc, bare.lacks, bare.cgroups) == ("", "", (), "")
 
 
 def test_podman_is_not_taken_for_docker():

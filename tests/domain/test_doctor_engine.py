@@ -9,6 +9,7 @@ import pytest
 from poolhand.domain.doctor.engine import (
     DOCKER,
     EngineFacts,
+    judge_cgroups,
     judge_engine_version,
     judge_sandbox,
 )
@@ -60,6 +61,28 @@ def test_apps_without_limits_or_a_filter_are_not_taken():
     told = judge_sandbox(replace(GOOD, lacks=("memory", "processes")))
     assert (told.outcome, "memory and processes" in told.found) == (FAIL, True)
     assert judge_sandbox(replace(GOOD, has_seccomp=False)).outcome is FAIL
+
+
+@pytest.mark.mistake("old-cgroups")
+@pytest.mark.parametrize(
+    ("version", "outcome", "fix"),
+    [
+        ("2", PASS, ""),
+        ("1", WARN, "systemd.unified_cgroup_hierarchy=1"),
+        ("", CheckOutcome.UNKNOWN, "Docker 20.10"),
+    ],
+)
+def test_limits_by_cgroup_v2_pass_and_the_older_kind_is_told_with_how_to_leave_it(
+    version, outcome, fix
+):
+    found = judge_cgroups(replace(GOOD, cgroups=version))
+    assert found.outcome is outcome
+    assert fix in found.fix
+
+
+def test_that_root_of_a_container_is_nobody_outside_is_told():
+    assert "nobody" in judge_sandbox(replace(GOOD, maps_users=True)).found
+    assert "nobody" not in judge_sandbox(GOOD).found
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from poolhand.domain.doctor.machine import (
     GIB,
     LEAST_DISK,
     MIB,
+    NamespaceFacts,
     TeeFacts,
     VirtualFacts,
     judge_cpus,
@@ -16,6 +17,7 @@ from poolhand.domain.doctor.machine import (
     judge_disk_limit,
     judge_gpu,
     judge_memory,
+    judge_namespaces,
     judge_system_limits,
     judge_tee,
     judge_virtualization,
@@ -91,6 +93,17 @@ def test_sgx_is_never_needed_and_its_steps_are_told():
     there = judge_tee(TeeFacts(sgx_processor=True, sgx_devices=("/dev/sgx_enclave",)))
     assert (there.outcome, there.fix) == (PASS, "")
     assert "/dev/tdx_guest" in judge_tee(TeeFacts(tdx_devices=("/dev/tdx_guest",))).found
+
+
+@pytest.mark.mistake("no-namespaces")
+def test_a_signer_without_namespaces_is_told_with_what_allows_them():
+    assert judge_namespaces(NamespaceFacts()).outcome is PASS
+    assert judge_namespaces(NamespaceFacts(work=False, exist=False)).outcome is PASS
+    refused = judge_namespaces(NamespaceFacts(False, "user.max_user_namespaces=15000"))
+    assert refused.outcome is WARN
+    assert "`sysctl -w user.max_user_namespaces=15000`" in refused.fix
+    inside = judge_namespaces(NamespaceFacts(work=False))
+    assert (inside.outcome, "container" in inside.fix) == (WARN, True)
 
 
 @pytest.mark.mistake("no-virtualization")

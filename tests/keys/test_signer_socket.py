@@ -19,7 +19,15 @@ from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, Wei
 from poolhand.keys.keystore import import_wallet
 from poolhand.keys.own_signer import SignerGone, SignerRefused
-from poolhand.keys.signer_socket import NoSigner, SignerDoor, SocketUnusable, connect_signer
+from poolhand.keys.signer_socket import (
+    NoSigner,
+    SignerDoor,
+    SignerTold,
+    SocketUnusable,
+    address_file,
+    connect_signer,
+    look_at_signer,
+)
 from poolhand.keys.wallet import Wallet
 
 KEY = "3b" * 31 + "77"
@@ -66,6 +74,9 @@ def test_it_signs_by_its_own_settings_for_one_worker_and_ends_with_that(tmp_path
     path = tmp_path / "line"
     with serving(tmp_path) as program:
         assert path.stat().st_mode & 0o777 == 0o660
+        mine = Wallet.parse(KEY).address
+        for _ in range(2):
+            assert look_at_signer(path) == SignerTold(waits=True, wallet=mine), "it is not taken"
         own = connect_signer(path)
         assert own.address == Wallet.parse(KEY).address
         assert own.pid is None
@@ -79,6 +90,7 @@ def test_it_signs_by_its_own_settings_for_one_worker_and_ends_with_that(tmp_path
                 CHAIN, 0, own.address, Wei(0), b"", Gas(21_000), Wei(10**9 + 1), Wei(1)
             ))  # fmt: skip
         assert not path.exists(), "nobody else can come"
+        assert look_at_signer(path) == SignerTold(waits=False, wallet=mine)
         with pytest.raises(NoSigner, match="poolhand signer serve"):
             connect_signer(path, seconds=0)
         program.send_signal(signal.SIGTERM)
@@ -144,7 +156,7 @@ def _connects_as(user, path):
 
 async def test_who_comes_second_is_not_even_accepted(tmp_path):
     path = tmp_path / "line"
-    with SignerDoor.opened(path, ME) as door, socket.socket(socket.AF_UNIX) as first:
+    with SignerDoor.opened(path, ME, RLC) as door, socket.socket(socket.AF_UNIX) as first:
         taking = asyncio.create_task(door.taken())
         first.connect(str(path))
         line = await taking
@@ -156,7 +168,7 @@ async def test_who_comes_second_is_not_even_accepted(tmp_path):
 async def test_whoever_waits_in_the_queue_behind_the_worker_is_cut_off(tmp_path):
     path = tmp_path / "line"
     first, second = (socket.socket(socket.AF_UNIX) for _ in range(2))
-    with first, second, SignerDoor.opened(path, ME) as door:
+    with first, second, SignerDoor.opened(path, ME, RLC) as door:
         first.connect(str(path))
         second.connect(str(path))
         line = await door.taken()
@@ -170,9 +182,9 @@ def test_a_socket_left_by_a_killed_signer_is_replaced_and_a_live_one_is_not(tmp_
     path = tmp_path / "line"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    with SignerDoor.opened(path, ME):
+    with SignerDoor.opened(path, ME, RLC):
         with pytest.raises(SocketUnusable, match="another signer waits"):
-            SignerDoor.opened(path, ME).__enter__()
+            SignerDoor.opened(path, ME, RLC).__enter__()
         assert path.exists()
     assert not path.exists()
 
@@ -181,5 +193,13 @@ def test_a_socket_left_by_a_killed_signer_is_replaced_and_a_live_one_is_not(tmp_
 def test_a_path_that_can_be_no_socket_is_refused_by_name(tmp_path, name):
     (tmp_path / "a-file").write_text("kept")
     with pytest.raises(SocketUnusable, match="--socket"):
-        SignerDoor.opened(tmp_path / name, ME).__enter__()
+        SignerDoor.opened(tmp_path / name, ME, RLC).__enter__()
     assert (tmp_path / "a-file").read_text() == "kept"
+
+
+def test_of_no_signer_and_of_an_older_one_no_address_is_known(tmp_path):
+    path = tmp_path / "line"
+    assert look_at_signer(path) == SignerTold(waits=False, wallet=None)
+    for junk in (b"", b"0x12", b"\xff" * 64):
+        address_file(path).write_bytes(junk)
+        assert look_at_signer(path).wallet is None

@@ -12,7 +12,7 @@ from poolhand.chain.fake.chain import FakeChain
 from poolhand.containers.engine import answering
 from poolhand.domain.doctor.engine import DOCKER, EngineFacts
 from poolhand.domain.doctor.findings import Check, CheckOutcome, passed
-from poolhand.domain.doctor.machine import GIB, MachineFacts
+from poolhand.domain.doctor.machine import GIB, MachineFacts, NamespaceFacts
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import CreateWorkerpool
@@ -25,7 +25,7 @@ from poolhand.transport.pool_client import PoolDown, PoolGreeting
 from poolhand.wire.pool_api import PoolConfig, PoolSummary, PoolWorker
 from poolhand.worker.doctor.checks import AT_A_START, Doctor
 from poolhand.worker.doctor.examining import SharedLook, examine
-from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook
+from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, SignerLook
 
 MINE, OWNER = Address(bytes([7] * 20)), Address(bytes([8] * 20))
 RLC = 10**9
@@ -90,7 +90,7 @@ class Surroundings:
 
     def looks(self) -> DoctorLooks:
         async def engine():
-            return EngineFacts(DOCKER, "28.5.2", "1.3.3")
+            return EngineFacts(DOCKER, "28.5.2", "1.3.3", cgroups="2")
 
         async def chain():
             return self.chain
@@ -100,6 +100,7 @@ class Surroundings:
 
         usual = DoctorLooks(
             machine=lambda: MachineFacts(cpus=4, memory=8 * GIB, files=20_000),
+            namespaces=NamespaceFacts,
             room=lambda: 100 * GIB,
             disk=lambda: DiskLook("the kernel keeps it", by_kernel=True, is_seen=True),
             engine=engine,
@@ -157,7 +158,8 @@ async def test_an_engine_that_is_stopped_fails_and_what_hangs_on_it_is_not_looke
     told = await around.examined(engine=stopped)
     found = told[Check.ENGINE]
     assert (found.outcome, found.fix.startswith("start Docker on this machine")) == (FAIL, True)
-    assert {told[each].outcome for each in (Check.ENGINE_VERSION, Check.SANDBOX)} == {UNKNOWN}
+    hanging = (Check.ENGINE_VERSION, Check.SANDBOX, Check.CGROUPS)
+    assert {told[each].outcome for each in hanging} == {UNKNOWN}
     assert told[Check.DISK_LIMIT].outcome is PASS
 
 
@@ -191,6 +193,39 @@ async def test_a_wallet_is_free_only_if_this_worker_holds_it_or_nobody(around):
     assert (mine[Check.WALLET_FREE].outcome, mine[Check.PORT].outcome) == (PASS, PASS)
     around.pool.connected = (PoolWorker(worker=MINE, name="office", paused=False),)
     assert "office" in (await around.examined())[Check.WALLET_FREE].found
+
+
+async def test_beside_a_signer_apart_its_wallets_coin_and_stake_are_told(around):
+    def never():
+        raise AssertionError("it has no password to try")
+
+    told = await around.examined(
+        keystore=lambda: SignerLook("/run/line", waits=True, address=MINE), opened=never
+    )
+    assert {each.outcome for each in told.findings} == {PASS}, told.findings
+    assert told.wallet == MINE
+    assert f"waits for this worker; its wallet is {MINE}" in told[Check.WALLET].found
+    assert "is not seen from here" in told[Check.WALLET].found
+    held = WalletInUse(MINE, "4711", "worker start")
+    told = await around.examined(
+        keystore=lambda: SignerLook("/run/line", waits=False, address=MINE),
+        opened=never,
+        held=lambda _: held,
+        runs=lambda: "4711",
+    )
+    assert {each.outcome for each in told.findings} == {PASS}, told.findings
+    assert "serves this worker" in told[Check.WALLET].found
+
+
+@pytest.mark.mistake("no-signer")
+async def test_a_signer_apart_that_is_not_there_fails_and_one_that_tells_nothing_is_unknown(around):
+    told = await around.examined(
+        keystore=lambda: SignerLook("/run/line", waits=False, address=None)
+    )
+    assert (told[Check.WALLET].outcome, "signer serve" in told[Check.WALLET].fix) == (FAIL, True)
+    assert {told[each].outcome for each in (Check.PASSWORD, Check.GAS, Check.STAKE)} == {UNKNOWN}
+    told = await around.examined(keystore=lambda: SignerLook("/run/line", waits=True, address=None))
+    assert (told[Check.WALLET].outcome, told[Check.PASSWORD].outcome) == (UNKNOWN, PASS)
 
 
 async def test_without_a_pool_the_rest_is_still_told(around):
@@ -241,7 +276,9 @@ async def test_a_clock_that_is_off_blames_no_node(around):
     assert (told[Check.CLOCK].outcome, told[Check.NODE].outcome) == (FAIL, PASS)
 
 
-@pytest.mark.parametrize("name", ["machine", "room", "disk", "keystore", "opened", "held", "port"])
+@pytest.mark.parametrize(
+    "name", ["machine", "namespaces", "room", "disk", "keystore", "opened", "held", "port"]
+)
 @pytest.mark.parametrize("fault", [ValueError("odd"), BrokenPrecondition("odd")])
 async def test_whatever_a_look_raises_is_told_and_ends_no_other_check(around, name, fault):
     told = await around.examined(**{name: raising(fault)})
@@ -285,6 +322,7 @@ async def test_what_is_shared_is_got_once():
 def test_a_start_looks_at_what_it_does_not_find_out_by_starting():
     by_starting = {Check.SETTINGS, Check.CPUS, Check.WALLET, Check.PASSWORD, Check.WALLET_FREE,
                    Check.DISK_LIMIT, Check.PORT, Check.TEE, Check.VIRTUALIZATION,
+                   Check.USER_NAMESPACES,
                    Check.REGISTRY, Check.PROXY}  # fmt: skip
     assert AT_A_START | by_starting == set(Check)
     assert not AT_A_START & by_starting

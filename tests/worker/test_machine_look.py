@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from poolhand.domain.doctor.machine import TeeFacts, VirtualFacts
-from poolhand.worker.doctor.machine_look import look_at_machine
+from pathlib import Path
+
+import pytest
+
+from poolhand.domain.doctor.machine import NamespaceFacts, TeeFacts, VirtualFacts
+from poolhand.worker.doctor.machine_look import look_at_machine, look_at_namespaces
 
 
 def test_devices_and_the_processors_words_are_read(tmp_path):
@@ -32,3 +36,31 @@ def test_a_computer_that_tells_nothing_has_its_processors_and_memory(tmp_path):
     found = look_at_machine(tmp_path)
     assert (found.gpus, found.tee, found.virtual) == ((), TeeFacts(), VirtualFacts())
     assert found.memory > 1_048_576
+
+
+@pytest.mark.parametrize(
+    ("name", "refuses", "allows"),
+    [
+        ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+        ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    ],
+)
+def test_what_refuses_namespaces_is_named_with_what_allows_them(tmp_path, name, refuses, allows):
+    file = tmp_path / "proc/sys" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{refuses}\n")
+    assert look_at_namespaces(tmp_path, ("false",)) == NamespaceFacts(False, allows)
+    file.write_text("65000\n" if name.startswith("user") else f"{1 - int(refuses)}\n")
+    assert look_at_namespaces(tmp_path, ("false",)) == NamespaceFacts(False, "")
+    assert look_at_namespaces(tmp_path, ("true",)) == NamespaceFacts(True, "")
+
+
+def test_a_signers_way_out_of_the_network_is_tried_and_this_process_stays():
+    links = [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")]
+    assert look_at_namespaces().exist
+    assert [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")] == links

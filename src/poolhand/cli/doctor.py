@@ -23,7 +23,6 @@ from poolhand.settings.load import Rank, Settings, load
 if TYPE_CHECKING:
     from poolhand.domain.doctor.findings import Examination
     from poolhand.domain.ids import Address
-    from poolhand.keys.stored import StoredWallet
 
 CONFIG: Final = Annotated[
     Path | None, typer.Option("--config", help="TOML file with these settings.")
@@ -130,19 +129,6 @@ def _address(text: str) -> Address:
     return Address.parse(text)
 
 
-def _wallet_of(found: Settings) -> StoredWallet:
-    """Return the wallet's file; raises NotLooked where a signer apart has it."""
-    if found["signer"]:
-        from poolhand.domain.doctor.findings import Check
-        from poolhand.worker.doctor.examining import NotLooked
-
-        raise NotLooked(
-            Check.WALLET, f"the wallet is with the signer at {found['signer']}, `worker status` "
-            "tells its coin and stake while the worker runs"
-        )  # fmt: skip
-    return the_wallet(found["wallet"], found["keystore"])
-
-
 def examination_of(found: Settings) -> Examination:
     """Let the doctor look at the worker that settings describe."""
     import asyncio
@@ -155,7 +141,7 @@ def examination_of(found: Settings) -> Examination:
     return asyncio.run(
         examine_worker(
             doctor_settings(found, os.environ),
-            lambda: _wallet_of(found),
+            lambda: the_wallet(found["wallet"], found["keystore"]),
             lambda: told_password(found, "wallet-password"),
             where_from,
         )

@@ -54,7 +54,7 @@ async def _serve(
     from poolhand.cli.signer_program import MISUSED, work
     from poolhand.keys.signer_socket import SignerDoor
 
-    with SignerDoor.opened(settings.socket, settings.peer) as door:
+    with SignerDoor.opened(settings.socket, settings.peer, wallet.address) as door:
         ready(f"unix://{settings.socket}")
         line = await door.taken()
     structlog.get_logger().info("worker_connected", wallet=wallet.address, user=settings.peer)

@@ -11,6 +11,8 @@ from poolhand.domain.text import shown
 
 _LIMITS: Final = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "processes"}
 """What the engine calls its limits, and what we do."""
+_MAPPED: Final = ("name=userns", "name=rootless")
+"""Options by which users of a container are others outside."""
 _LONGEST: Final = 80
 """Characters of a name or version."""
 
@@ -48,5 +50,7 @@ def engine_facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineF
         default_runtime=shown(str(info.get("DefaultRuntime") or "runc"), _LONGEST),
         runtimes=tuple(shown(str(each), _LONGEST) for each in info.get("Runtimes") or ()),
         has_seccomp=any("seccomp" in str(each) for each in info.get("SecurityOptions") or ()),
+        cgroups=shown(str(info.get("CgroupVersion") or ""), _LONGEST),
+        maps_users=any(str(each).startswith(_MAPPED) for each in info.get("SecurityOptions") or ()),
         lacks=tuple(word for name, word in _LIMITS.items() if info.get(name) is False),
     )

@@ -52,7 +52,7 @@ def confine() -> tuple[str, ...]:
     return _give_up(
         (),
         (
-            ("network namespace of its own", _leave_network),
+            ("network namespace of its own", leave_network),
             ("user nobody", lambda: _become_nobody(NOBODY)),
             *_CLOSED,
             ("no files, sockets or programs", lambda: _refuse_calls(tcp=False)),
@@ -119,7 +119,8 @@ def prctl(option: int, value: int, more: object = 0) -> bool:
     return bool(_libc().prctl(option, ctypes.c_ulong(value), more, 0, 0) == 0)
 
 
-def _leave_network() -> bool:
+def leave_network() -> bool:
+    """Leave the network for a namespace without one; returns whether there is none now."""
     libc = _libc()
     left = libc.unshare(_NEW_NET) == 0 or libc.unshare(_NEW_USER | _NEW_NET) == 0
     return left or {name for _, name in socket.if_nameindex()} == {_LOOPBACK}

@@ -14,12 +14,14 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import BadHex, Refused, Unavailable
+from poolhand.domain.ids import Address
 from poolhand.keys.own_signer import ApartEnd, OwnSigner, SignerGone
 from poolhand.keys.signer_line import SignerLine
 
@@ -56,8 +58,10 @@ class SignerDoor:
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, peer: int) -> Iterator[SignerDoor]:
+    def opened(cls, path: Path, peer: int, wallet: Address) -> Iterator[SignerDoor]:
         """Wait at a path until the end of the context, or until somebody was let in.
+
+        Whose wallet it is stands beside the socket, for who connects is taken: no look would do.
 
         Raises:
             SocketUnusable: There can be no socket, another signer waits there, or this system does
@@ -72,6 +76,7 @@ class SignerDoor:
         listener = socket.socket(socket.AF_UNIX)
         before = os.umask(_OTHERS_OUT)
         try:
+            address_file(path).write_text(f"{wallet}\n", encoding="ascii")
             listener.bind(os.fspath(path))
             listener.listen()
         except OSError as fault:
@@ -107,6 +112,31 @@ class SignerDoor:
             self._listener.close()
             with suppress(OSError):
                 self._path.unlink()
+
+
+def address_file(socket_path: Path) -> Path:
+    """Return where a signer writes whose wallet it has; it stays when the socket is gone."""
+    return socket_path.with_name(f"{socket_path.name}.address")
+
+
+@dataclass(frozen=True, slots=True)
+class SignerTold:
+    """What can be known of a signer without taking it; ``waits``: for its worker to connect."""
+
+    waits: bool
+    wallet: Address | None
+
+
+def look_at_signer(path: Path) -> SignerTold:
+    """Look at a signer's socket and at what it wrote beside; it is not connected to."""
+    wallet = None
+    with suppress(OSError, ValueError, BadHex):
+        wallet = Address.parse(address_file(path).read_text(encoding="ascii").strip())
+    try:
+        waits = stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:
+        waits = False
+    return SignerTold(waits, wallet)
 
 
 def _peer_of(line: socket.socket) -> int:

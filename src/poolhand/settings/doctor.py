@@ -46,6 +46,7 @@ class DoctorSettings:
         registry: Whose images are wanted first; empty: the public one.
         status_port: Of the status page; 0: any.
         locks: Folder of this machine's wallet locks.
+        signer: Unix socket of a signer that runs apart and has the wallet; None: there is none.
         problems: Messages about settings that are missing.
         without_effect: Names that are set and do nothing.
     """
@@ -63,6 +64,7 @@ class DoctorSettings:
     registry: str
     status_port: int
     locks: Path
+    signer: Path | None = None
     problems: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
 
@@ -100,6 +102,7 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         registry=registries[0] if registries else "",
         status_port=found["status-port"],
         locks=found["locks"],
+        signer=at_home(found["signer"]) if found["signer"] else None,
         problems=tuple(problems),
         without_effect=without_effect(environ),
     )

@@ -36,6 +36,8 @@ class EngineFacts:
         runtimes: All that it has.
         has_seccomp: Whether it filters system calls.
         lacks: Which limits it cannot keep: ``memory``, ``CPU``, ``processes``.
+        cgroups: The version by which it keeps them, ``1`` or ``2``; empty where it does not tell.
+        maps_users: Whether root of a container is nobody on the machine.
     """
 
     name: str
@@ -45,6 +47,8 @@ class EngineFacts:
     runtimes: tuple[str, ...] = ("runc",)
     has_seccomp: bool = True
     lacks: tuple[str, ...] = ()
+    cgroups: str = ""
+    maps_users: bool = False
 
 
 def judge_engine(facts: EngineFacts, url: str) -> Finding:
@@ -126,7 +130,26 @@ def judge_sandbox(facts: EngineFacts) -> Finding:
     if stronger:
         best = max(stronger, key=_rank)
         more = f'"default-runtime": "{best}" in the engine\'s daemon.json gives apps {_level(best)}'
-    return passed(Check.SANDBOX, f"apps have {level} (runtime {facts.default_runtime})", more)
+    root = "; their root is nobody on this machine" if facts.maps_users else ""
+    return passed(Check.SANDBOX, f"apps have {level} (runtime {facts.default_runtime}){root}", more)
+
+
+def judge_cgroups(facts: EngineFacts) -> Finding:
+    """Judge by which generation of the kernel's control groups limits are kept."""
+    if facts.cgroups == "2":
+        return passed(Check.CGROUPS, "limits of containers are kept by cgroup v2")
+    if facts.cgroups == "1":
+        return warned(
+            Check.CGROUPS,
+            "limits of containers are kept by cgroup v1, which newer systems and engines give up",
+            "boot with the kernel parameter systemd.unified_cgroup_hierarchy=1, or take a newer "
+            "system (Debian 11, Ubuntu 21.10, Fedora 31)",
+        )
+    return unknown(
+        Check.CGROUPS,
+        "the engine does not tell by which cgroups it keeps limits",
+        f"install Docker {LEAST_TRIED} or newer",
+    )
 
 
 def _rank(runtime: str) -> int:

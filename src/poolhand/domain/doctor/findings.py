@@ -22,6 +22,8 @@ class Check(StrEnum):
     ENGINE = "engine"
     ENGINE_VERSION = "engine-version"
     SANDBOX = "sandbox"
+    CGROUPS = "cgroups"
+    USER_NAMESPACES = "user-namespaces"
     WALLET = "wallet"
     PASSWORD = "password"  # noqa: S105 - the name of a check
     WALLET_FREE = "wallet-free"

@@ -180,6 +180,22 @@ class VirtualFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceFacts:
+    """Whether a program of this user can leave the network for one of its own, as a signer does.
+
+    Attributes:
+        work: Tried, and it could.
+        refused_by: Setting of the kernel that refuses it, as sysctl(8) writes what would allow it;
+            empty where none does.
+        exist: Whether this system has them at all.
+    """
+
+    work: bool = True
+    refused_by: str = ""
+    exist: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class MachineFacts:
     """What a computer is.
 
@@ -216,6 +232,29 @@ def judge_tee(facts: TeeFacts) -> Finding:
     if facts.sgx_processor:
         return passed(Check.TEE, "the processor has SGX and no driver is found", SGX_STEPS)
     return passed(Check.TEE, "neither SGX nor TDX is found; none is needed", SGX_STEPS)
+
+
+def judge_namespaces(facts: NamespaceFacts) -> Finding:
+    """Judge user namespaces, by which a signer that is not root's gives up the network."""
+    check = Check.USER_NAMESPACES
+    if not facts.exist:
+        return passed(check, "this system has none; the wallet's signer does without")
+    if facts.work:
+        return passed(check, "the wallet's signer gets a network of its own, which leads nowhere")
+    found = (
+        "this kernel gives a program of this user no namespace of its own, so the wallet's signer "
+        "is kept from the network by its filter of system calls alone"
+    )
+    if facts.refused_by:
+        return warned(
+            check, found, f"as root: `sysctl -w {facts.refused_by}`, and in /etc/sysctl.d"
+        )
+    return warned(
+        check,
+        found,
+        "let the container or service in which it runs make namespaces, or let the signer run "
+        "apart, in a container without a network",
+    )
 
 
 def judge_virtualization(facts: VirtualFacts) -> Finding:

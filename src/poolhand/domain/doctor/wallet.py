@@ -37,6 +37,48 @@ def judge_wallet(path: str, mode: int, address: Address | None) -> Finding:
     return passed(Check.WALLET, f"{path}, {named}")
 
 
+def judge_signer(path: str, address: Address | None, *, waits: bool, runs: bool) -> Finding:
+    """Judge a signer apart, which has the keystore; its file cannot be looked at from here.
+
+    Args:
+        path: Of its socket.
+        address: Of its wallet, as it says; None where it does not.
+        waits: Whether there is a socket for the worker to connect to.
+        runs: Whether the worker does, which has been let in by it then.
+    """
+    named = "does not tell its address" if address is None else f"is {address}"
+    if not waits and not runs:
+        return failed(
+            Check.WALLET,
+            f"no signer waits at {path}, and no worker runs here that it could be serving",
+            "start it with `poolhand signer serve` (its log says why it ended), and see that this "
+            "user may enter the folder",
+        )
+    does = "serves this worker" if runs else "waits for this worker"
+    if address is None:
+        return unknown(
+            Check.WALLET,
+            f"the signer at {path} {does}, and {named}",
+            "install the same version of Poolhand for both, then look again",
+        )
+    return passed(
+        Check.WALLET,
+        f"the signer at {path} {does}; its wallet {named}; who may read the keystore is not seen "
+        "from here",
+    )
+
+
+def judge_signers_password(*, is_open: bool) -> Finding:
+    """Judge the password that a signer apart has; ``is_open``: it serves or waits to."""
+    if is_open:
+        return passed(Check.PASSWORD, "the signer has opened the wallet with it")
+    return unknown(
+        Check.PASSWORD,
+        "the signer has it, and no signer is here to have tried it",
+        "start the signer: a wrong password is told in its log",
+    )
+
+
 def judge_password(*, is_told: bool) -> Finding:
     """Judge a password that opened the wallet, or that nobody told."""
     if is_told:

@@ -14,7 +14,7 @@ from poolhand.ports.clock import Clock
 from poolhand.settings.doctor import DoctorSettings
 from poolhand.transport.pool_client import PoolDown, PoolRefused
 from poolhand.worker.doctor.examining import Job, NotLooked, SharedLook, examine
-from poolhand.worker.doctor.looks import DoctorLooks, SeenChain
+from poolhand.worker.doctor.looks import DoctorLooks, SeenChain, SignerLook
 
 PUBLIC_REGISTRY: Final = "docker.io"
 PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY")
@@ -29,6 +29,7 @@ AT_A_START: Final = frozenset(
         Check.ENGINE,
         Check.ENGINE_VERSION,
         Check.SANDBOX,
+        Check.CGROUPS,
         Check.GPU,
         Check.NODE,
         Check.POOL,
@@ -74,6 +75,8 @@ class Doctor:
             Check.ENGINE: self._look_at_engine,
             Check.ENGINE_VERSION: self._look_at_engine_version,
             Check.SANDBOX: self._look_at_sandbox,
+            Check.CGROUPS: self._look_at_cgroups,
+            Check.USER_NAMESPACES: self._look_at_namespaces,
             Check.WALLET: self._look_at_wallet,
             Check.PASSWORD: self._look_at_password,
             Check.WALLET_FREE: self._look_at_wallet_free,
@@ -131,6 +134,10 @@ class Doctor:
     async def _look_at_system_limits(self) -> Finding:
         return machine.judge_system_limits((await self._machine.own()).files)
 
+    async def _look_at_namespaces(self) -> Finding:
+        found = await asyncio.to_thread(self._looks.namespaces)
+        return machine.judge_namespaces(found)
+
     async def _look_at_gpu(self) -> Finding:
         return machine.judge_gpu((await self._machine.own()).gpus, offered=self._settings.gpu)
 
@@ -158,14 +165,22 @@ class Doctor:
     async def _look_at_sandbox(self) -> Finding:
         return engine.judge_sandbox(await self._engine.needed())
 
+    async def _look_at_cgroups(self) -> Finding:
+        return engine.judge_cgroups(await self._engine.needed())
+
     # ------------------------------------------------------------------------- wallet
 
     async def _look_at_wallet(self) -> Finding:
         found = await self._keystore.own()
+        if isinstance(found, SignerLook):
+            runs = self._looks.runs() is not None
+            return wallet.judge_signer(found.path, found.address, waits=found.waits, runs=runs)
         return wallet.judge_wallet(found.path, found.mode, found.address)
 
     async def _look_at_password(self) -> Finding:
-        await self._keystore.needed()
+        found = await self._keystore.needed()
+        if isinstance(found, SignerLook):
+            return wallet.judge_signers_password(is_open=found.waits or bool(self._looks.runs()))
         return wallet.judge_password(is_told=await asyncio.to_thread(self._looks.opened))
 
     async def _look_at_wallet_free(self) -> Finding:

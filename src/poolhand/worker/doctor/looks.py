@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from poolhand.domain.doctor.engine import EngineFacts
-from poolhand.domain.doctor.machine import MachineFacts
+from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import WalletInUse
@@ -63,15 +63,26 @@ class KeystoreLook:
 
 
 @dataclass(frozen=True, slots=True)
+class SignerLook:
+    """A signer apart: where, whether it waits for its worker, whose wallet it says it has."""
+
+    path: str
+    waits: bool
+    address: Address | None
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorLooks:
     """Each reads something and changes nothing.
 
     Attributes:
         machine: This computer.
+        namespaces: Whether a program of this user gets a network of its own.
         room: What may still be written on the worker's disk (bytes).
         disk: What keeps apps within their disks; raises NoSuchDisk.
         engine: Which container engine there is; raises RuntimeDown.
-        keystore: The wallet's file; raises a ``Refused`` that says why there is none.
+        keystore: The wallet's file, or the signer apart that has it; raises a ``Refused`` that says
+            why there is none.
         opened: Opens it with the password that was told; False where none was.
         held: Who holds a wallet on this machine; None: nobody.
         runs: Process id of this worker where it runs.
@@ -84,10 +95,11 @@ class DoctorLooks:
     """
 
     machine: Callable[[], MachineFacts]
+    namespaces: Callable[[], NamespaceFacts]
     room: Callable[[], int]
     disk: Callable[[], DiskLook]
     engine: Callable[[], Coroutine[Any, Any, EngineFacts]]
-    keystore: Callable[[], KeystoreLook]
+    keystore: Callable[[], KeystoreLook | SignerLook]
     opened: Callable[[], bool]
     held: Callable[[Address], WalletInUse | None]
     runs: Callable[[], str | None]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Final
 
 import psutil
 
-from poolhand.domain.doctor.machine import MachineFacts, TeeFacts, VirtualFacts
+from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts, TeeFacts, VirtualFacts
 from poolhand.observe.descriptors import MOST
 from poolhand.observe.processors import usable_cpus
 
@@ -25,6 +27,22 @@ _MEMORY_LIMITS: Final = (
 )
 """Where a container finds what it may take, by generation of cgroups."""
 _GPUS: Final = ("nvidia[0-9]*", "dri/renderD*", "kfd")
+LEAVE: Final = (
+    *(sys.executable, "-P", "-c"),
+    "import sys; from poolhand.keys import confinement; sys.exit(not confinement.leave_network())",
+)
+"""Leaves the network as a signer does."""
+_TRY_SECONDS: Final = 10.0
+_REFUSALS: Final = (
+    ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+    ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+)
+"""Files below ``/proc/sys``, what they say where they refuse namespaces, and what allows them."""
 _SGX: Final = ("sgx_enclave", "sgx/enclave", "isgx")
 _TDX: Final = ("tdx_guest", "tdx-guest")
 
@@ -72,6 +90,32 @@ def _limits(root: Path) -> Iterator[int]:
     for name in _MEMORY_LIMITS:
         with suppress(OSError, ValueError):
             yield int((root / name).read_text())
+
+
+def look_at_namespaces(root: Path = Path("/"), leave: tuple[str, ...] = LEAVE) -> NamespaceFacts:
+    """Try whether a process of this user can leave the network, and see what refuses it.
+
+    Args:
+        root: Below which the kernel's files are.
+        leave: A program that does so, and fails where it cannot.
+    """
+    if sys.platform != "linux":
+        return NamespaceFacts(work=False, exist=False)
+    done = subprocess.run(  # noqa: S603 - ourselves
+        leave,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=_TRY_SECONDS,
+    )
+    refused = (wanted for name, unless, wanted in _REFUSALS if _says(root, name, unless))
+    return NamespaceFacts(work=not done.returncode, refused_by=next(refused, ""))
+
+
+def _says(root: Path, name: str, told: str) -> bool:
+    with suppress(OSError):
+        return (root / "proc/sys" / name).read_text().strip() == told
+    return False
 
 
 def _files() -> int:

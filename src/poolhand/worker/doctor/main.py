@@ -21,6 +21,7 @@ from poolhand.domain.doctor.findings import CheckOutcome, Examination
 from poolhand.domain.ids import Address
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import held_by
+from poolhand.keys.signer_socket import look_at_signer
 from poolhand.keys.stored import StoredWallet
 from poolhand.settings.doctor import DoctorSettings, settings_of
 from poolhand.settings.worker import WorkerSettings
@@ -32,8 +33,14 @@ from poolhand.transport.trusted import trusted
 from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask
 from poolhand.worker.disk_watch import free_bytes, nearest
 from poolhand.worker.doctor.checks import AT_A_START, PUBLIC_REGISTRY, Doctor
-from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, SeenChain
-from poolhand.worker.doctor.machine_look import look_at_machine
+from poolhand.worker.doctor.looks import (
+    DiskLook,
+    DoctorLooks,
+    KeystoreLook,
+    SeenChain,
+    SignerLook,
+)
+from poolhand.worker.doctor.machine_look import look_at_machine, look_at_namespaces
 from poolhand.worker.pid_file import read
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
@@ -125,10 +132,11 @@ async def _looks(
     async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(), trust_env=False) as http:
         yield DoctorLooks(
             machine=look_at_machine,
+            namespaces=look_at_namespaces,
             room=lambda: free_bytes(nearest(settings.base)),
             disk=lambda: _disk(settings.disk, engine),
             engine=partial(look_at_engine, engine),
-            keystore=lambda: _keystore(wallet()),
+            keystore=lambda: _signer(settings.signer) if settings.signer else _keystore(wallet()),
             opened=opened,
             held=partial(held_by, settings.locks),
             runs=partial(_runs, settings.base),
@@ -151,6 +159,11 @@ def _disk(wanted: str, engine: str) -> DiskLook:
 
 def _keystore(found: StoredWallet) -> KeystoreLook:
     return KeystoreLook(str(found.path), found.path.stat().st_mode, found.address)
+
+
+def _signer(socket: Path) -> SignerLook:
+    told = look_at_signer(socket)
+    return SignerLook(str(socket), told.waits, told.wallet)
 
 
 def _runs(base: Path) -> str | None:
