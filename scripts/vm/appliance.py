@@ -8,6 +8,7 @@ download. Who must trust a file compares the SHA-256 that stands beside it.
 
 from __future__ import annotations
 
+import re
 import sys
 import tarfile
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from hashlib import file_digest, sha1, sha256
 from io import BytesIO
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import IO, Final
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 TEMPLATE: Final = Path(__file__).with_name("appliance.ovf")
+_OVF: Final = "{http://schemas.dmtf.org/ovf/envelope/1}"
 ABOUT: Final = "A worker of the iExec network: Debian 12, a container engine and Poolhand"
 
 
@@ -66,6 +69,47 @@ def pack(name: str, disk: Path, capacity: int, folder: Path) -> Path:
     digest = _digest(written, sha256)
     written.with_name(f"{name}.ova.sha256").write_text(f"{digest}  {name}.ova\n", encoding="utf-8")
     return written
+
+
+def verify(archive: Path) -> None:
+    """Hold an archive against the SHA-256 beside it, its manifest and its descriptor.
+
+    Raises:
+        Damaged: It is not what one of them tells.
+    """
+    told = archive.with_name(f"{archive.name}.sha256").read_text(encoding="utf-8")
+    _hold(_digest(archive, sha256) == told.partition(" ")[0], f"SHA-256 of {archive.name}")
+    with tarfile.open(archive) as opened:
+        names = opened.getnames()
+        _hold(
+            [Path(each).suffix for each in names] == [".ovf", ".mf", ".vmdk"], f"order of {names}"
+        )
+        descriptor, listed, disk = names
+        text = _content(opened, listed).read().decode()
+        digests = dict(re.findall(r"^SHA1\((.+)\)= ([0-9a-f]{40})$", text, re.MULTILINE))
+        _hold(digests.keys() == {descriptor, disk}, f"files of {listed}")
+        for name, digest in digests.items():
+            found = file_digest(_content(opened, name), sha1).hexdigest()
+            _hold(found == digest, f"SHA-1 of {name}")
+        (file,) = ET.fromstring(_content(opened, descriptor).read()).iter(f"{_OVF}File")  # noqa: S314
+        size = str(opened.getmember(disk).size)
+        named = (file.get(f"{_OVF}href"), file.get(f"{_OVF}size"))
+        _hold(named == (disk, size), f"disk in {descriptor}")
+
+
+class Damaged(Exception):
+    """An archive is not what it tells of itself."""
+
+
+def _hold(is_so: bool, what: str) -> None:
+    if not is_so:
+        raise Damaged(f"{what} does not fit: build or download the archive anew")
+
+
+def _content(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = archive.extractfile(name)
+    assert found is not None
+    return found
 
 
 def _entry(name: str, size: int) -> tarfile.TarInfo:

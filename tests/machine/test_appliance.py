@@ -8,7 +8,7 @@ from hashlib import sha1, sha256
 from xml.etree import ElementTree as ET
 
 import pytest
-from vm.appliance import TEMPLATE, descriptor, manifest, pack
+from vm.appliance import TEMPLATE, Damaged, descriptor, manifest, pack, verify
 
 GIB = 1024**3
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
@@ -140,3 +140,20 @@ def test_the_same_disk_gives_the_same_bytes_with_their_hash_beside_them(tmp_path
 
 def test_a_manifest_has_the_form_that_readers_of_ovf_1_know():
     assert manifest({"a.ovf": "0" * 40}) == b"SHA1(a.ovf)= " + b"0" * 40 + b"\n"
+
+
+def test_an_archive_that_was_changed_anywhere_does_not_pass(tmp_path):
+    disk = tmp_path / "d.vmdk"
+    disk.write_bytes(b"KDMV" + bytes(2_000))
+    archive, told = pack("w", disk, GIB, tmp_path), tmp_path / "w.ova.sha256"
+    verify(archive)
+    whole = archive.read_bytes()
+    changes = [(b"KDMV", b"KDMX"), (b"2048 MB", b"1024 MB"), (b"SHA1(w.ovf", b"SHA1(x.ovf")]
+    for old, new in changes:
+        archive.write_bytes(whole.replace(old, new))
+        with pytest.raises(Damaged, match=r"SHA-256 of w\.ova does not fit"):
+            verify(archive)
+        told.write_text(f"{sha256(archive.read_bytes()).hexdigest()}  w.ova\n")
+        with pytest.raises(Damaged, match=r"SHA-1 of|files of w.mf"):
+            verify(archive)
+        told.write_text(f"{sha256(whole).hexdigest()}  w.ova\n")
