@@ -4,10 +4,10 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench chaos images vm docs lock clean
+.PHONY: help setup demo test check e2e bench chaos images vm vm-journey docs lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing; leaves the command at .venv/bin/poolhand
 	@scripts/setup
@@ -35,6 +35,9 @@ images: setup ## build the images of worker, signer, pool, market and results, a
 
 vm: setup ## a worker's virtual machine, with and without a desktop, in dist/vm (root; POOL_URL=https://... for one pool)
 	@scripts/vm/build
+
+vm-journey: setup ## boot what make vm has made in QEMU, on a devnet: join, compute, lose power, go on (root; 10 min and more)
+	@.venv/bin/python scripts/vm/journey.py
 
 docs: setup ## write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py

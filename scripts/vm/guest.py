@@ -66,7 +66,8 @@ class Guest:
         """
         told = (
             *("qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
-            *("-smp", "2", "-m", "2048", "-display", "none", "-vga", "std", "-no-reboot"),
+            *("-nodefaults", "-smp", "2", "-m", "2048", "-no-reboot"),
+            *("-display", "none", "-vga", "std"),
             *("-device", "ich9-ahci,id=sata", "-device", "ide-hd,drive=disk,bus=sata.0"),
             *("-drive", f"file={self.folder}/disk.qcow2,if=none,id=disk"),
             *("-nic", "user,model=e1000", "-device", "qemu-xhci", "-device", "usb-tablet"),
@@ -78,10 +79,19 @@ class Guest:
             self._program = subprocess.Popen([*told, *more], stdout=log, stderr=log)
 
     def cut_power(self) -> None:
-        """End it as a power cut does."""
+        """End it as a power cut does; repeatable."""
+        if self._program is not None:
+            self._program.kill()
+            self._program.wait()
+
+    def wait(self) -> None:
+        """Wait until it is off, however that comes."""
         assert self._program is not None
-        self._program.kill()
         self._program.wait()
+
+    def attach_usb(self, drive: str) -> None:
+        """Put a stick into it: a drive that it was started with and that hung nowhere."""
+        order(self.folder, "device_add", driver="usb-storage", drive=drive, id=f"usb-{drive}")
 
     def shut_down(self, limit: float) -> None:
         """Press its power button and wait until it is off; raises NotInTime.
@@ -99,11 +109,19 @@ class Guest:
 
     def said(self) -> str:
         """Return all that it has said on its serial port."""
+        if not self.serial.exists():
+            return ""
         return self.serial.read_text(encoding="utf-8", errors="replace")
 
     def await_words(self, words: str, times: int, limit: float) -> None:
         """Wait until it has said something so many times; raises NotInTime with its last words."""
-        until(lambda: self.said().count(words) >= times, limit, lambda: self.said()[-2_000:])
+
+        def is_said() -> bool:
+            assert self._program is not None
+            assert self._program.poll() is None, f"it is off: see {self.folder}/qemu.log"
+            return self.said().count(words) >= times
+
+        until(is_said, limit, lambda: self.said()[-2_000:])
 
 
 def until(

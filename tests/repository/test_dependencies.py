@@ -121,6 +121,13 @@ def test_every_debian_package_that_builds_the_machine_is_explained() -> None:
     assert set(installed.split()) == section("Debian packages for the virtual machine")
 
 
+def test_every_debian_package_that_boots_the_machine_is_explained() -> None:
+    source = (ROOT / "scripts" / "vm" / "journey.py").read_text(encoding="utf-8")
+    (tools,) = re.findall(r"^TOOLS: Final = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    installed = set(re.findall(r'": "([a-z0-9-]+)",', tools))
+    assert installed == section("Debian packages for the virtual machine's journey")
+
+
 def test_the_product_imports_only_what_is_declared() -> None:
     foreign = set(imported(files(SRC))) - sys.stdlib_module_names - {"poolhand"}
     named = {OTHERWISE.get(name, name) for name in foreign}
