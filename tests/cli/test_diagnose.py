@@ -6,12 +6,14 @@ import io
 import json
 import stat
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolhand.cli.main import run
+from poolhand.cli.service_log import ServiceUnit, service_logs, units_of
 from poolhand.cli.support_bundle import BundlePart, write_bundle
 from poolhand.domain.redaction import Redaction
 from poolhand.keys.phrases import phrase_words
@@ -80,6 +82,67 @@ def test_nothing_secret_of_a_worker_is_in_its_bundle(machine, capsys):
     assert json.loads(found["journal.json"])["records_by_event"] == {"Accepted": 1, "Signed": 1}
     assert json.loads(found["doctor.json"])["ok"] is False
     assert json.loads(found["settings.json"])["hub"]["origin"] == "environment POOLHAND_HUB"
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    """A *simulated* journalctl, which says what it was asked, and secrets."""
+    program = tmp_path / "bin" / "journalctl"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --user ] && { echo no journal of a user >&2; exit 1; }\n'
+        f"echo \"asked: $@\"; echo 'cannot open: {KEY} url-login'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return program
+
+
+def test_what_a_service_said_is_taken_from_its_journal_without_secrets(machine, journal, capsys):
+    path = machine / "bundle.zip"
+    words = ["diagnose", "--base-dir", str(machine / "workers"), "--to", str(path)]
+    assert run(words) == 0
+    found = contents(path)
+    assert "--unit poolhand-worker-*.service --lines 2000" in found["service-1.txt"]
+    assert "cannot open: " in found["service-1.txt"]
+    assert KEY not in found["service-1.txt"]
+    assert "url-login" not in found["service-1.txt"]
+    assert "service-2.txt" not in found
+    assert "service-1.txt: what `journalctl --unit" in found["README.txt"]
+    journal.unlink()
+    assert run(words) == 0
+    assert [name for name in contents(path) if name.startswith("service")] == []
+
+
+def test_why_the_journal_of_a_service_that_runs_is_not_read_is_told(journal):
+    runs = ServiceUnit("poolhand-w-1.service", is_user=True)
+    ((asked, said),) = service_logs((runs, replace(runs, is_known=False)))
+    assert asked.startswith("journalctl --user --unit poolhand-w-1.service ")
+    assert said == "cannot be read: no journal of a user\n"
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "unit"),
+    [
+        ("0::/system.slice/poolhand-a-1.service\n", ServiceUnit("poolhand-a-1.service", False)),
+        (
+            "0::/user.slice/user-7.slice/user@7.service/app.slice/poolhand-a-1.service\n",
+            ServiceUnit("poolhand-a-1.service", True),
+        ),
+        (
+            "12:pids:/x\n1:name=systemd:/system.slice/my-poolhand.service\n",
+            ServiceUnit("my-poolhand.service", False),
+        ),
+        ("0::/system.slice/ssh.service\n", None),
+        ("0::/user.slice/user-7.slice/user@7.service/app.slice/vte-1.scope\n", None),
+        ("0::/\n", None),
+        ("", None),
+    ],
+)
+def test_a_service_is_known_by_the_control_group_of_its_process(cgroups, unit):
+    pattern = "poolhand-w-*.service"
+    usual = tuple(ServiceUnit(pattern, is_user, is_known=False) for is_user in (False, True))
+    assert units_of("w", cgroups) == (usual if unit is None else (unit,))
 
 
 def test_a_place_that_cannot_be_written_is_named(machine, capsys):

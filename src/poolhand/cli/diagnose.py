@@ -44,8 +44,8 @@ DOC: Final = """Write a file for whoever helps with a worker: what the doctor fi
     status, the ends of logs, and a summary of the journal.
 
     Keys, passwords, recovery phrases, tokens and logins of addresses are taken out; the file is
-    for its owner alone, and nothing is sent anywhere. Logs are those in the worker's folder and
-    those that --log names.
+    for its owner alone, and nothing is sent anywhere. Logs are those in the worker's folder, those
+    that --log names, and the journal where the worker is a service of systemd.
 
     Example: poolhand diagnose --name worker --to bundle.zip
 
@@ -115,6 +115,8 @@ def _parts(found: Settings, folder: Path, logs: list[str]) -> Iterator[BundlePar
     yield BundlePart("journal.json", "how much of what stands in its journal", _journal(folder))
     for number, log in enumerate(_logs(folder, logs), 1):
         yield BundlePart(f"log-{number}.txt", f"the end of {log}", _tail(log))
+    for number, (asked, text) in enumerate(_service_logs(found["name"], folder), 1):
+        yield BundlePart(f"service-{number}.txt", f"what `{asked}` prints", _end(text))
     for number, trace in enumerate(_traces(folder), 1):
         yield BundlePart(f"trace-{number}.txt", f"a fault, {trace.name}", _tail(trace))
 
@@ -164,6 +166,20 @@ def _journal(folder: Path) -> dict[str, Any]:
 def _logs(folder: Path, named: list[str]) -> list[Path]:
     beside = [*sorted(folder.glob("*.log")), folder.parent / f"{folder.name}.log"]
     return list(dict.fromkeys((*map(at_home, named), *filter(Path.is_file, beside))))[:MOST_LOGS]
+
+
+def _service_logs(name: str, folder: Path) -> Iterator[tuple[str, str]]:
+    from poolhand.cli.service_log import cgroups_of, service_logs, units_of
+    from poolhand.worker.pid_file import read
+
+    notice = read(folder)
+    runs = notice is not None and notice.is_running
+    yield from service_logs(units_of(name, cgroups_of(notice.pid) if runs and notice else ""))
+
+
+def _end(text: str) -> str:
+    """Return the end of a text, from the beginning of a line on where it was cut."""
+    return text if len(text) <= TAIL else text[-TAIL:].partition("\n")[2]
 
 
 def _traces(folder: Path) -> list[Path]:
