@@ -188,8 +188,11 @@ def test_the_program_runs_as_a_module():
     assert done.stderr == ""
 
 
-def test_a_worker_loads_no_database_and_no_network_of_its_own():
-    unused = "sqlalchemy poolhand.store.sql poolhand.devnet poolhand.scheduler poolhand.requester"
+def test_a_worker_loads_no_database_no_network_of_its_own_and_no_framework_for_its_page():
+    unused = (
+        "sqlalchemy fastapi poolhand.store.sql poolhand.devnet poolhand.scheduler "
+        "poolhand.requester"
+    )
     asked = f"import sys, poolhand.worker.main as _; print([x for x in {unused.split()} if x in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

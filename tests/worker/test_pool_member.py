@@ -13,7 +13,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Contribute, ContributionStatus
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import Status
-from poolhand.transport.asgi import application
+from poolhand.transport.plain import plain_application
 from poolhand.wire.messages import (
     MOST_REPORTS,
     Aborted,
@@ -359,7 +359,7 @@ async def test_a_worker_says_what_it_holds_at_login(pool):
 
 
 async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):
-    app = application("w", [routes(pool.teller(), pool.gauges())])
+    app = plain_application("w", routes(pool.teller(), pool.gauges()))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await pool.says(Idle({"stake too low": 2}))

@@ -202,6 +202,25 @@ async def test_a_pause_takes_no_reason_that_a_person_could_not_be_shown(program,
     assert (await status_of(program))["paused"] is None
 
 
+async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(program):
+    await program.starts()
+    url = f"{notice(program).url}/openapi.json"
+    paths = (await asyncio.to_thread(httpx.get, url, trust_env=False)).json()["paths"]
+    assert {path: list(told) for path, told in paths.items()} == {
+        **{path: ["get"] for path in ("/version", "/health", "/metrics", "/v1/status")},
+        **{f"/v1/{verb}": ["post"] for verb in ("pause", "resume", "drain", "stop", "deposit")},
+        "/v1/tasks/{task_id}/output": ["get"],
+    }
+    forms = {
+        path: list(told["post"]["requestBody"]["content"]["application/json"]["schema"]["required"])
+        for path, told in paths.items()
+        if "requestBody" in told.get("post", ())
+    }
+    assert forms == {"/v1/pause": ["reason"], "/v1/deposit": ["nrlc", "name"]}
+    output = paths["/v1/tasks/{task_id}/output"]["get"]
+    assert [each["name"] for each in output["parameters"]] == ["task_id", "follow", "tail"]
+
+
 async def test_every_start_has_a_token_of_its_own(program):
     await program.starts()
     first = notice(program)

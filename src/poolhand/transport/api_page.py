@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -19,11 +18,11 @@ _STYLE: Final = (
 )
 
 
-def api_page(app: FastAPI) -> Route:
-    """Return the route that shows an application's endpoints."""
+def api_page(document: Callable[[], Mapping[str, Any]]) -> Route:
+    """Return the route that shows the endpoints of an OpenAPI document."""
 
     async def show(_: Request) -> HTMLResponse:
-        return HTMLResponse(_page(app.openapi()), headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(_page(document()), headers={"Content-Security-Policy": POLICY})
 
     return Route("/docs", show, include_in_schema=False)
 

@@ -1,7 +1,6 @@
 """What every HTTP service of Poolhand shares: errors as JSON, limits, and a server without signals.
 
-Faults leave as ``{"code", "message"}`` with the status of their kind (``faults``), and what is too
-large or under a foreign name is refused before any handler (``guards``).
+Services whose handlers read requests by themselves do without FastAPI, see ``transport.plain``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from poolhand import __version__
 from poolhand.transport.api_page import api_page
-from poolhand.transport.described import DescribedApplication
+from poolhand.transport.described import document_of
 from poolhand.transport.faults import (
     FAULTS,
     fault_body,
@@ -63,7 +62,7 @@ def application(
         hosts: Names under which it may be asked, see ``hosts_of``; None: any.
         lifespan: Runs around the service.
     """
-    app = DescribedApplication(
+    app = _DescribedApplication(
         title=title,
         version=__version__,
         lifespan=lifespan,
@@ -71,13 +70,23 @@ def application(
         redoc_url=None,
         default_response_class=JsonAnswer,
     )
-    app.router.routes.append(api_page(app))
+    app.router.routes.append(api_page(app.openapi))
     for route in routes:
         app.router.routes.extend(route.routes if isinstance(route, APIRouter) else (route,))
     install_faults(app)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     install_guards(app, max_body=max_body, hosts=hosts)
     return app
+
+
+class _DescribedApplication(FastAPI):
+    """An application that describes described routes among FastAPI's own, in their order."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document_of(self.title, self.routes)
+        return self.openapi_schema
 
 
 async def _tell_invalid(_: Request, fault: Exception) -> JSONResponse:

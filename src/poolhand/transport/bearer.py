@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import Header
+from starlette.requests import Request
 
 from poolhand.domain.errors import Refused
 
 
-def bearer_guard(token: str, refusal: Callable[[], Refused]) -> Callable[[str], None]:
-    """Return a dependency that raises ``refusal()`` where a request lacks the token."""
+def bearer_guard(token: str, refusal: Callable[[], Refused]) -> Callable[[Request], None]:
+    """Return what raises ``refusal()`` where a request lacks the token."""
 
-    def authorize(authorization: Annotated[str, Header()] = "") -> None:
-        given = authorization.encode(errors="replace")
+    def authorize(request: Request) -> None:
+        given = request.headers.get("authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
             raise refusal()
 

@@ -1,20 +1,27 @@
 """Routes whose description is made when somebody asks for it, not when the service starts.
 
 FastAPI makes a validator of every answer's model for each route, which for the market's models is
-more work than all else that its start does; a handler that reads the request and writes the answer
-by itself needs none of it.
+more work than all else that its start does, and a worker's page would load the whole of it for nine
+routes. A handler that reads the request and writes the answer by itself needs none of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+
+from poolhand import __version__
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+"""It reads what was asked, and refuses it, by itself."""
 
 
 class DescribedRoute(Route):
@@ -22,7 +29,7 @@ class DescribedRoute(Route):
 
     Args:
         path: With ``{names}``.
-        handler: It reads what was asked, and refuses it, by itself.
+        handler: Answers.
         method: Of HTTP.
         told: Returns what FastAPI's ``add_api_route`` takes besides, for the description alone.
     """
@@ -30,7 +37,7 @@ class DescribedRoute(Route):
     def __init__(
         self,
         path: str,
-        handler: Callable[[Request], Coroutine[Any, Any, Response]],
+        handler: Handler,
         method: str,
         told: Callable[[], Mapping[str, Any]],
     ) -> None:
@@ -44,17 +51,29 @@ class DescribedRoute(Route):
         app.add_api_route(self.path, self.endpoint, methods=methods, **self._told())
 
 
-class DescribedApplication(FastAPI):
-    """An application that describes such routes among FastAPI's own, in their order."""
+def document_of(title: str, routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """Return the OpenAPI document of a service: of described routes and of FastAPI's own."""
+    from fastapi import FastAPI  # noqa: PLC0415 - slow, and seldom needed
+    from fastapi.routing import APIRoute  # noqa: PLC0415
 
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document; made once."""
-        if self.openapi_schema is None:
-            twin = FastAPI(title=self.title, version=self.version)
-            for route in self.routes:
-                if isinstance(route, DescribedRoute):
-                    route.describe_in(twin)
-                elif isinstance(route, APIRoute):
-                    twin.router.routes.append(route)
-            self.openapi_schema = twin.openapi()
-        return self.openapi_schema
+    twin = FastAPI(title=title, version=__version__)
+    for route in routes:
+        if isinstance(route, DescribedRoute):
+            route.describe_in(twin)
+        elif isinstance(route, APIRoute):
+            twin.router.routes.append(route)
+    return twin.openapi()
+
+
+def body_told(model: type[BaseModel]) -> dict[str, Any]:
+    """Return how OpenAPI tells of a body with these members, none of which is a model."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def query_told(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Return how OpenAPI tells of a query with these parameters."""
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in model.model_json_schema()["properties"].items()
+    ]

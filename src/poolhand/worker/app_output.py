@@ -13,16 +13,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query
-from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import MOST_LINE, ContainerRuntime, ContainerUse, LogLine
-from poolhand.transport.asgi import service_router
-from poolhand.transport.bearer import bearer_guard
-from poolhand.worker.control_page import NoOrderToken
+from poolhand.transport.described import DescribedRoute, query_told
+from poolhand.transport.faults import FAULTS
+from poolhand.transport.plain import read_query
 
 LOOK: Final = 5.0
 """Seconds without a line after which the usage is told again."""
@@ -42,38 +43,48 @@ class NoAppRuns(Refused):
         )
 
 
-def output_routes(
-    runtime: ContainerRuntime, container: Callable[[TaskId], str], token: str
-) -> APIRouter:
+class OutputQuery(BaseModel):
+    """What of an app's output is asked for."""
+
+    follow: bool = False
+    tail: Annotated[int, Field(ge=0, le=MOST_LINES)] = 100
+
+
+def output_route(
+    runtime: ContainerRuntime,
+    container: Callable[[TaskId], str],
+    authorize: Callable[[Request], None],
+) -> DescribedRoute:
     """Return the endpoint that tells what a running app prints.
 
     Args:
         runtime: Has the containers.
         container: Names that of a task.
-        token: Of whoever may ask.
+        authorize: Refuses who may not ask.
     """
-    router = service_router(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
 
-    @router.get("/v1/tasks/{task_id}/output")
-    async def output(
-        task_id: str,
-        follow: bool = False,
-        tail: Annotated[int, Query(ge=0, le=MOST_LINES)] = 100,
-    ) -> StreamingResponse:
+    async def output(request: Request) -> StreamingResponse:
         """Tell the last lines that a running app printed, and with ``follow`` those to come.
 
         Each line of the answer is a JSON object: ``{"stream", "text"}`` for a line of the app,
         ``{"memory", "cpu_seconds", "processes"}`` for what its container uses (bytes, seconds).
         """
-        name = TaskId.parse(task_id)
+        authorize(request)
+        asked = read_query(request, OutputQuery)
+        name = TaskId.parse(request.path_params["task_id"])
         place = container(name)
         use = await runtime.usage(place)
         if use is None:
             raise NoAppRuns(name)
-        told = output_of(runtime, place, use, tail, live=follow)
+        told = output_of(runtime, place, use, asked.tail, live=asked.follow)
         return StreamingResponse(told, media_type="application/x-ndjson")
 
-    return router
+    def told() -> dict[str, Any]:
+        task = {"name": "task_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        extra = {"parameters": [task, *query_told(OutputQuery)]}
+        return {"responses": FAULTS, "openapi_extra": extra}
+
+    return DescribedRoute("/v1/tasks/{task_id}/output", output, "GET", told)
 
 
 async def output_of(

@@ -7,15 +7,19 @@ operator alone; ``transport.asgi`` refuses foreign names and origins besides.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Depends
+from pydantic import BaseModel, Field
+from starlette.requests import Request
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc
-from poolhand.transport.asgi import service_router
-from poolhand.transport.bearer import bearer_guard
+from poolhand.transport.described import DescribedRoute, Handler, body_told
+from poolhand.transport.faults import FAULTS
+from poolhand.transport.json_answer import JsonAnswer
+from poolhand.transport.plain import read_body
 from poolhand.wire.messages import SENTENCE
 from poolhand.worker.control import Control
 from poolhand.worker.deposit import MOST, Deposited, Depositor
@@ -35,48 +39,89 @@ class NoOrderToken(Refused):
         )
 
 
-def control_routes(control: Control, depositor: Depositor, token: str) -> APIRouter:
-    """Return the endpoints that give orders; each answers with what has become of it."""
-    router = service_router(dependencies=[Depends(bearer_guard(token, NoOrderToken))])
+class PauseOrder(BaseModel):
+    """Why nothing new is to be taken."""
 
+    reason: Annotated[str, Field(min_length=1, max_length=SENTENCE)]
+
+
+class DepositOrder(BaseModel):
+    """How much RLC (nRLC) is to become stake; an order of one name is carried out once."""
+
+    nrlc: Annotated[int, Field(strict=True, ge=0, le=MOST)]
+    name: Annotated[str, Field(pattern=NAME)]
+
+
+def control_routes(
+    control: Control, depositor: Depositor, authorize: Callable[[Request], None]
+) -> tuple[DescribedRoute, ...]:
+    """Return the endpoints that give orders; each answers with what has become of it.
+
+    Args:
+        control: Carries out what has to do with tasks.
+        depositor: Carries out deposits.
+        authorize: Refuses who may give none, before anything else.
+    """
+    page = _ControlPage(control, depositor, authorize)
+    return (
+        _order("/v1/pause", page.pause, PauseOrder),
+        _order("/v1/resume", page.resume),
+        _order("/v1/drain", page.drain),
+        _order("/v1/stop", page.stop),
+        _order("/v1/deposit", page.deposit, DepositOrder),
+    )
+
+
+def _order(path: str, handler: Handler, form: type[BaseModel] | None = None) -> DescribedRoute:
     def told() -> dict[str, Any]:
-        return {"paused": control.pause_reason, "draining": control.is_draining}
+        extra = {} if form is None else body_told(form)
+        return {"response_model": dict[str, Any], "responses": FAULTS, "openapi_extra": extra}
 
-    @router.post("/v1/pause")
-    async def pause(
-        reason: Annotated[str, Body(embed=True, min_length=1, max_length=SENTENCE)],
-    ) -> dict[str, Any]:
+    return DescribedRoute(path, handler, "POST", told)
+
+
+class _ControlPage:
+    """The handlers."""
+
+    def __init__(
+        self, control: Control, depositor: Depositor, authorize: Callable[[Request], None]
+    ) -> None:
+        self._control, self._depositor, self._authorize = control, depositor, authorize
+
+    async def pause(self, request: Request) -> JsonAnswer:
         """Take nothing new until resumed, over restarts."""
-        control.pause(checked(reason, "the reason", SENTENCE))
-        return told()
+        self._authorize(request)
+        order = await read_body(request, PauseOrder)
+        self._control.pause(checked(order.reason, "the reason", SENTENCE))
+        return self._told()
 
-    @router.post("/v1/resume")
-    async def resume() -> dict[str, Any]:
+    async def resume(self, request: Request) -> JsonAnswer:
         """Take tasks again; ends a drain, too."""
-        control.resume()
-        return told()
+        self._authorize(request)
+        self._control.resume()
+        return self._told()
 
-    @router.post("/v1/drain")
-    async def drain() -> dict[str, Any]:
+    async def drain(self, request: Request) -> JsonAnswer:
         """Finish what is held, then end."""
-        control.drain()
-        return told()
+        self._authorize(request)
+        self._control.drain()
+        return self._told()
 
-    @router.post("/v1/stop")
-    async def stop() -> dict[str, Any]:
+    async def stop(self, request: Request) -> JsonAnswer:
         """End at once."""
-        control.stop()
-        return told()
+        self._authorize(request)
+        self._control.stop()
+        return self._told()
 
-    @router.post("/v1/deposit")
-    async def deposit(
-        nrlc: Annotated[int, Body(strict=True, ge=0, le=MOST)],
-        name: Annotated[str, Body(pattern=NAME)],
-    ) -> dict[str, Any]:
+    async def deposit(self, request: Request) -> JsonAnswer:
         """Turn RLC into stake, once for each name; answers when it is mined."""
-        return _show(await depositor.deposit(name, NanoRlc(nrlc)))
+        self._authorize(request)
+        order = await read_body(request, DepositOrder)
+        return JsonAnswer(_show(await self._depositor.deposit(order.name, NanoRlc(order.nrlc))))
 
-    return router
+    def _told(self) -> JsonAnswer:
+        control = self._control
+        return JsonAnswer({"paused": control.pause_reason, "draining": control.is_draining})
 
 
 def _show(deposited: Deposited) -> dict[str, Any]:

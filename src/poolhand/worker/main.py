@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 import structlog
-from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from poolhand import __version__
 from poolhand.chain import Chain, connect
@@ -41,21 +41,24 @@ from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
-from poolhand.transport.asgi import application, hosts_of, serve
+from poolhand.transport.bearer import bearer_guard
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.downloading import Downloads, FetchRules
 from poolhand.transport.fetcher import SafeFetcher
 from poolhand.transport.fetcher_process import FetcherProcess
+from poolhand.transport.guards import hosts_of
+from poolhand.transport.listen import serve
+from poolhand.transport.plain import plain_application
 from poolhand.transport.plumbing import first_of
 from poolhand.transport.results_client import HttpResults
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.allowed_places import AllowedPlaces
-from poolhand.worker.app_output import output_routes
+from poolhand.worker.app_output import output_route
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.control import FAREWELL, Control
-from poolhand.worker.control_page import control_routes
+from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
 from poolhand.worker.doctor.main import tell_at_start
 from poolhand.worker.life import Life, Machine
@@ -305,7 +308,7 @@ async def _serve(
 ) -> None:
     """Answer on the status page until cancelled; ``started`` is told where that is."""
     pages = _pages(worker, _identity(settings, world), world.runtime, control, token)
-    app = application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
+    app = plain_application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
     def told(port: int) -> None:
         url = f"http://127.0.0.1:{port}"
@@ -321,19 +324,16 @@ async def _serve(
 
 
 def _pages(
-    worker: Worker,
-    who: WorkerIdentity,
-    runtime: ContainerRuntime,
-    control: Control,
-    token: str,
-) -> tuple[APIRouter, ...]:
+    worker: Worker, who: WorkerIdentity, runtime: ContainerRuntime, control: Control, token: str
+) -> tuple[BaseRoute, ...]:
     """Return what the status page answers, orders included: those need the token."""
     wallet, durations = worker.wallet_watch, worker.computations.durations
     teller = WorkerTeller(who, worker.member, wallet, worker.head_watch)
+    authorize = bearer_guard(token, NoOrderToken)
     return (
-        routes(teller, gauges(worker.member, wallet, durations)),
-        control_routes(control, worker.depositor, token),
-        output_routes(runtime, worker.engine.container, token),
+        *routes(teller, gauges(worker.member, wallet, durations)),
+        *control_routes(control, worker.depositor, authorize),
+        output_route(runtime, worker.engine.container, authorize),
     )
 
 

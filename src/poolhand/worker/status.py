@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from poolhand import __version__
 from poolhand.containers.disks import PROMISES, DiskKind
@@ -20,7 +21,9 @@ from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
-from poolhand.transport.asgi import service_router
+from poolhand.transport.described import DescribedRoute
+from poolhand.transport.faults import FAULTS
+from poolhand.transport.json_answer import JsonAnswer
 from poolhand.worker.head_watch import HeadWatch
 from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
 from poolhand.worker.pool_member import PoolMember
@@ -121,41 +124,44 @@ class WorkerTeller:
         )
 
 
-def routes(teller: WorkerTeller, registry: CollectorRegistry) -> APIRouter:
+def routes(teller: WorkerTeller, registry: CollectorRegistry) -> tuple[BaseRoute, ...]:
     """Return the endpoints; none of them changes anything.
 
     Args:
         teller: Says how the worker is.
         registry: What is measured.
     """
-    router = service_router()
 
-    @router.get("/", include_in_schema=False)
-    async def front() -> HTMLResponse:
-        """Show the status to a person with a browser."""
+    async def front(_: Request) -> HTMLResponse:
         return HTMLResponse(front_page(teller.show()), headers=HEADERS)
 
-    @router.get("/version")
-    async def version() -> Response:
+    async def version(_: Request) -> Response:
         """Tell the version as text."""
         return Response(__version__, media_type="text/plain")
 
-    @router.get("/health")
-    async def health() -> dict[str, Any]:
+    async def health(_: Request) -> JsonAnswer:
         """Tell whether the worker is up and connected, and reads the chain."""
-        return teller.health()
+        return JsonAnswer(teller.health())
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
         """Serve Prometheus metrics."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @router.get("/v1/status")
-    async def status() -> dict[str, Any]:
+    async def status(_: Request) -> JsonAnswer:
         """Tell what the worker does, and why it does nothing when it does nothing."""
-        return teller.show()
+        return JsonAnswer(teller.show())
 
-    return router
+    return (
+        Route("/", front),
+        DescribedRoute("/version", version, "GET", dict),
+        DescribedRoute("/health", health, "GET", _members),
+        DescribedRoute("/metrics", metrics, "GET", dict),
+        DescribedRoute("/v1/status", status, "GET", _members),
+    )
+
+
+def _members() -> dict[str, Any]:
+    return {"response_model": dict[str, Any], "responses": FAULTS}
 
 
 def left_behind(member: PoolMember) -> dict[str, Any]:
