@@ -209,6 +209,32 @@ async def test_a_container_that_runs_is_joined_and_its_clock_goes_on(runtime, en
     assert engine.killed == ["task"]
 
 
+async def test_a_container_that_ended_while_nobody_looked_had_the_time_that_its_stamps_tell(
+    runtime, engine, spec
+):
+    for seconds, late in ((2, False), (90, True)):
+        ended = f"2026-11-28T00:0{seconds // 60}:{seconds % 60:02}Z"
+        engine.add("task", labels=LABELS, StartedAt="2026-11-28T00:00:00Z", FinishedAt=ended)
+        engine.end("task")
+        outcome = await runtime.run(replace(spec, timeout=60))
+        assert (outcome.joined, outcome.seconds, outcome.timed_out) == (True, seconds, late)
+
+
+@pytest.mark.parametrize(
+    ("ended", "seconds"), [("2026-11-28T05:00:00.5Z", 18_000), ("2026-11-27T00:00:00Z", 0)]
+)
+async def test_a_clock_that_is_set_while_an_app_runs_makes_nobody_late(
+    runtime, engine, spec, ended, seconds
+):
+    def ends(name):
+        engine.containers[name]["State"]["FinishedAt"] = ended
+        engine.end(name)
+
+    engine.on_start = ends
+    outcome = await runtime.run(spec)
+    assert (outcome.seconds, outcome.timed_out) == (seconds, False)
+
+
 async def test_a_container_that_was_never_started_is_made_anew(runtime, engine, spec):
     engine.add("task", labels=LABELS, Status="created")
     await runtime.run(spec)

@@ -153,7 +153,7 @@ class DockerRuntime:
         with working(self._url):
             joined = await inspect(self._docker, spec.name) is not None
             container, started = await self._born(spec)
-            late = started is not None and await self._follow(container, spec, started)
+            late = None if started is None else await self._follow(container, spec, started)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
         await asyncio.to_thread(_flush, spec)
@@ -353,8 +353,10 @@ class DockerRuntime:
                 raise
             raise ContainerRemoved(spec.name) from fault
 
-    async def _outcome(self, container: str, spec: ContainerSpec, late: bool) -> ContainerOutcome:
-        """Read how it ended, from what is left of it alone: a joined run tells the same."""
+    async def _outcome(
+        self, container: str, spec: ContainerSpec, late: bool | None
+    ) -> ContainerOutcome:
+        """Read how it ended; where nobody saw whether it was ``late`` (None), time stamps tell."""
         found = await inspect(self._docker, container)
         if found is None or found["State"]["Status"] in REMOVED:
             raise ContainerRemoved(spec.name)
@@ -365,10 +367,10 @@ class DockerRuntime:
                 raise
             raise ContainerRemoved(spec.name) from fault
         state = found["State"]
-        seconds = _moment(state["FinishedAt"]) - _moment(state["StartedAt"])
+        seconds = max(_moment(state["FinishedAt"]) - _moment(state["StartedAt"]), 0.0)
         return ContainerOutcome(
             exit_code=state["ExitCode"],
-            timed_out=late or seconds >= spec.timeout,
+            timed_out=seconds >= spec.timeout if late is None else late,
             out_of_memory=state["OOMKilled"],
             output_too_large=await asyncio.to_thread(_is_too_large, spec),
             stdout=out,
