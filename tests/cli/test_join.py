@@ -209,6 +209,7 @@ class Newcomer:
                     self.launcher,
                     self.examine,
                     self.clock,
+                    self.clock.now,
                 )
                 return await join_pool(Until(world, acts, after=after))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ class ThisComputer:
         launcher: Keeps the worker running.
         examine: Looks whether all is there that a worker needs, by the settings of the folder.
         clock: Waits.
+        elapsed: Seconds, from whenever, by what nobody sets: a computer that has just started may
+            have its clock set while this waits.
     """
 
     def __init__(
@@ -113,10 +116,11 @@ class ThisComputer:
         launcher: Launcher,
         examine: Callable[[], Awaitable[Examination]],
         clock: Clock,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._command, self._requester, self._terms = command, requester, terms
         self._wallet, self._folder, self._launcher = wallet, folder, launcher
-        self._examine, self._clock = examine, clock
+        self._examine, self._clock, self._elapsed = examine, clock, elapsed
         self._wish: JoinWish | None = None
         self._told: Missing | None = None
 
@@ -282,10 +286,10 @@ class ThisComputer:
 
     async def _wait(self, is_so: Callable[[], bool], limit: float) -> float:
         """Wait until something is so, or for so many seconds; return how many it took."""
-        began = self._clock.now()
-        while not is_so() and (taken := self._clock.now() - began) < limit:
+        began = self._elapsed()
+        while not is_so() and (taken := self._elapsed() - began) < limit:
             await self._clock.sleep(min(PAUSE, limit - taken))
-        return float(self._clock.now() - began)
+        return self._elapsed() - began
 
     def _spending(self) -> Any:
         told = self._folder.read()
