@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.held_wallet import HolderSilent, page_of
+from poolhand.cli.interrupts import noted_interrupts
 from poolhand.cli.render import ago
 from poolhand.cli.worker_page import WorkerSilent
 from poolhand.domain.errors import Refused
@@ -84,16 +85,18 @@ def until_done(held: WalletInUse, tell: Callable[[str], None]) -> DrainStanding:
         HolderSilent: The pool was stopped before it was done, or does not answer.
     """
     page, told = page_of(held), None
-    while True:
-        standing = _look(page, held)
-        if not standing.draining:
-            raise PoolResumed
-        if standing.done:
-            return standing
-        if (now := _what_matters(standing)) != told:
-            told = now
-            tell("\n".join([left_words(standing), *stuck_lines(standing)]))
-        time.sleep(LOOK)
+    with noted_interrupts() as check:
+        while True:
+            standing = _look(page, held)
+            if not standing.draining:
+                raise PoolResumed
+            if standing.done:
+                return standing
+            if (now := _what_matters(standing)) != told:
+                told = now
+                tell("\n".join([left_words(standing), *stuck_lines(standing)]))
+            check()
+            time.sleep(LOOK)
 
 
 def _look(page: Page, held: WalletInUse) -> DrainStanding:

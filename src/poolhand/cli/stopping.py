@@ -10,6 +10,7 @@ from typing import Any, Final
 import typer
 
 from poolhand.cli.exits import INTERRUPTED, NOT_COMPLETED
+from poolhand.cli.interrupts import noted_interrupts
 from poolhand.cli.render import moment
 from poolhand.cli.saying import say
 from poolhand.cli.terminal import Console
@@ -68,22 +69,33 @@ def drain(page: Page, *, as_json: bool) -> None:
 def _watch(page: Page, console: Console) -> None:
     """Show what is held whenever it changes, until the worker is gone."""
     shown: list[tuple[str, str]] | None = None
-    while True:
-        try:
-            told = page.status()
-        except WorkerSilent:
-            if not page.await_end():
-                raise WorkerHangs(page.url) from None
-            return
-        if not told["draining"]:
-            raise DrainTakenBack
-        held = [(each["task_id"], each["status"]) for each in told["replicates"]]
-        if held != shown:
-            shown = held
-            console.print(f"{len(held)} still held" if held else "nothing held, ending")
-            if held:
-                console.print(held_table(told["replicates"]))
-        time.sleep(LOOK)
+    with noted_interrupts() as check:
+        while True:
+            shown = _look(page, console, shown)
+            if shown is None:
+                return
+            check()
+            time.sleep(LOOK)
+
+
+def _look(
+    page: Page, console: Console, shown: list[tuple[str, str]] | None
+) -> list[tuple[str, str]] | None:
+    """Show what is held if that is not ``shown`` yet, and return it; None: the worker is gone."""
+    try:
+        told = page.status()
+    except WorkerSilent:
+        if not page.await_end():
+            raise WorkerHangs(page.url) from None
+        return None
+    if not told["draining"]:
+        raise DrainTakenBack
+    held = [(each["task_id"], each["status"]) for each in told["replicates"]]
+    if held != shown:
+        console.print(f"{len(held)} still held" if held else "nothing held, ending")
+        if held:
+            console.print(held_table(told["replicates"]))
+    return held
 
 
 def stop_now(page: Page, *, yes: bool, as_json: bool) -> None:
