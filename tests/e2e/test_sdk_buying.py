@@ -8,32 +8,18 @@ their own words are asked for with trust 1, and ours with trust 10.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import io
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e_world import WEB, wait_until
 from eth_account import Account
-from sdk_project import HERE, Project, at_once
-from sdk_trade import (
-    APP_PRICE,
-    DATA,
-    DATASET_PRICE,
-    INPUT,
-    POOL_PRICE,
-    Trade,
-    address_of,
-    checksum_of,
-    key_of,
-)
+from sdk_project import at_once
+from sdk_story import key_in, result_of, tells_story
+from sdk_trade import APP_PRICE, DATA, DATASET_PRICE, INPUT, POOL_PRICE, Trade, address_of
 
 from poolhand.devnet.abi import call_data
-from poolhand.devnet.accounts import POOL
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.contracts import HUB_INTERFACE
 from poolhand.devnet.rpc import NodeRpc
@@ -56,11 +42,6 @@ def run(trade: Trade, *terms: str) -> dict:
 def ready(trade: Trade) -> None:
     """Have a buyer with stake, and orders of the app and of the pool in the market."""
     assert all(at_once(lambda: trade.app_order, lambda: trade.pool_order, lambda: trade.buyer))
-
-
-def result_of(archive: Path | bytes) -> dict:
-    with zipfile.ZipFile(io.BytesIO(archive) if isinstance(archive, bytes) else archive) as found:
-        return json.loads(found.read("result.json"))
 
 
 def download(trade: Trade, task: str, name: str) -> Path:
@@ -225,41 +206,7 @@ def initialize(trade: Trade, deal: str) -> None:
 
 
 def test_the_library_sells_looks_buys_watches_debugs_downloads_and_takes_back(trades):
-    def check(trade):
-        info, seller = trade.network.info, trade.holding("librarian", trade.fresh_key())
-        trade.give(seller)
-        told = trade.library(
-            HERE / "scenario.mjs",
-            host=info.rpc_url,
-            hub=info.hub,
-            market=info.market_url,
-            results=info.results_url,
-            seller=key_in(seller),
-            buyer=key_in(trade.buyer),
-            poolOwner=key_of(POOL),
-            pool=info.workerpool,
-            image=trade.image,
-            checksum=checksum_of(trade.image),
-            generation=trade.generation,
-        )
-        assert told["apps"] == [told["appOrder"]]
-        assert told["poolOrder"] in told["pools"]
-        assert told["poolRemaining"] == 10
-        assert told["wish"] in told["wishes"]
-        assert told["unwished"] == told["wish"]
-        assert (told["volume"], told["statuses"]) == ("2", ["COMPLETED"] * 2)
-        assert told["updates"][-1] == "DEAL_COMPLETED 2"
-        assert told["paid"] == str(2 * (2 + 60))
-        assert told["replicates"].count("COMPLETED") == 1
-        assert {each["stdout"] for each in told["logs"]} == {"args: from the library\n"}
-        assert result_of(base64.b64decode(told["archive"]))["args"] == ["from", "the", "library"]
-        assert told["deals"] == {by: [told["deal"]] for by in ("requester", "request", "app")}
-        assert told["appRemaining"] == 8
-        assert "only order signer" in told["refused"]
-        assert told["unpublished"] == told["poolOrder"]
-        assert told["appStatus"] == "canceled"
-
-    trades.each(check)
+    trades.each(lambda trade: tells_story(trade, hub=trade.network.info.hub))
 
 
 def test_the_program_of_the_page_buys_as_printed(trades):
@@ -278,7 +225,3 @@ def test_the_program_of_the_page_buys_as_printed(trades):
         assert result_of(reader.folder / "bought.zip")["args"] == ["--top", "5"]
 
     trades.each(check)
-
-
-def key_in(project: Project) -> str:
-    return project.get("wallet.json")["privateKey"]

@@ -1,16 +1,17 @@
 // A long story with the JavaScript library: sell, look, buy, watch, debug, download, take back.
 // node scenario.mjs '{"host", "hub", "market", "results", "seller", "buyer", "poolOwner", "pool",
-// "image", "checksum", "generation"}'; prints one JSON object.
+// "image", "checksum", "generation"}'; prints one JSON object. Without "hub" the SDK takes the one
+// that it knows of the chain.
 import { IExec, utils } from 'iexec';
 
 const given = JSON.parse(process.argv[2]);
 const options = {
-  hubAddress: given.hub,
   iexecGatewayURL: given.market,
   compassURL: given.market,
   smsURL: given.results,
   ipfsGatewayURL: given.results,
-  ...(given.generation === '8' && { isNative: false }),
+  ...(given.hub && { hubAddress: given.hub }),
+  ...(given.hub && given.generation === '8' && { isNative: false }),
 };
 const as = (key) =>
   new IExec({ ethProvider: utils.getSignerFromPrivateKey(given.host, key) }, options);
