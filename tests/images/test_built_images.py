@@ -139,6 +139,7 @@ def test_a_worker_in_docker_earns_and_has_neither_key_nor_password(network, tmp_
         workers = f"{network.info.pool_url}/v1/workers"
         wait_until(lambda: str(wallet) in [each["worker"] for each in WEB.get(workers).json()])
         docker("exec", worker, "poolhand", "worker", "deposit", "10", "--json")
+        _is_told_by_the_doctor(worker, wallet)
         network.ok("worker", "pause", "--name", "worker-1")
         bought = network.ok("run", network.image("fractal"), "--args", "--seed 5", seconds=600)
         (replicate,) = bought["tasks"][0]["replicates"]
@@ -148,6 +149,16 @@ def test_a_worker_in_docker_earns_and_has_neither_key_nor_password(network, tmp_
         docker("stop", "--time", "30", worker)
         assert inspected(worker)["State"]["ExitCode"] == 0
         assert docker("wait", signer) == "0", "it ends with its worker"
+
+
+def _is_told_by_the_doctor(worker, wallet):
+    """The signer has the wallet: what can be known of it is told in the worker's container."""
+    told = json.loads(docker("exec", worker, "poolhand", "worker", "doctor", "--json", check=False))
+    checks = {each["check"]: each for each in told["checks"]}
+    assert told["wallet"] == str(wallet)
+    assert f"serves this worker; its wallet is {wallet}" in checks["wallet"]["found"]
+    looked_at = ("wallet", "password", "wallet-free", "gas", "stake", "port")
+    assert {checks[each]["outcome"] for each in looked_at} == {"pass"}, checks
 
 
 def _has_no_secret(worker):
