@@ -11,7 +11,7 @@ import structlog
 from poolhand.chain.link import BATCH, Query
 from poolhand.chain.pace import LoopPace, Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.observe.groups import unwrapped
+from poolhand.observe.groups import all_of
 
 LANES: Final = 8
 """Batches under way at a time."""
@@ -71,10 +71,7 @@ class Batches:
             async with gate:
                 return await self._patiently(part, post)
 
-        with unwrapped():
-            async with asyncio.TaskGroup() as group:
-                sending = [group.create_task(one(part)) for part in parts]
-        return [answer for task in sending for answer in task.result()]
+        return [answer for answers in await all_of(map(one, parts)) for answer in answers]
 
     async def _patiently(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
         """Send one batch of several, again when there were too many at a time."""
