@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from dataclasses import replace
 
@@ -10,9 +11,10 @@ import pytest
 from container_world import LIMITS, MIB, believed, until
 from fake_engine import PLAIN, STARTED, FakeEngine, frame, serving
 
+from poolhand.containers import mounts
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready
 from poolhand.containers.start_doubts import DOUBTED
 from poolhand.containers.working_folder import START
 from poolhand.domain.errors import RuntimeDown
@@ -21,6 +23,7 @@ from poolhand.ports.runtime import ContainerSpec, Mount
 IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
 STARTED_AT = 1795824000.5
 LABELS = {"poolhand.worker": "0x1"}
+root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
 
 
 @pytest.fixture
@@ -189,6 +192,43 @@ async def test_a_working_folder_that_has_no_place_starts_nothing(runtime, engine
         await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
 
 
+async def test_a_full_disk_is_the_workers_and_the_app_is_run_once_there_is_room(
+    runtime, engine, spec, tmp_path
+):
+    full = [True]
+
+    class Full(TaskDisks):
+        def lay(self, folder, *_):
+            if full[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            folder.chmod(0o777)
+
+    runtime._disks = Full(DiskKind.WATCH)
+    with pytest.raises(DiskUnready, match="free some space on the worker's disk"):
+        await runtime.run(spec)
+    assert (engine.started, engine.containers) == ([], {})
+    full[0] = False
+    assert (await runtime.run(spec)).exit_code == 0
+
+
+@root
+async def test_a_working_folder_for_whose_copy_there_is_no_room_blames_no_image(
+    runtime, engine, spec, tmp_path
+):
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    engine.working = {IMAGE: {"x": bytes(MIB)}}
+    small = tmp_path / "small"
+    (small / "work").mkdir(parents=True)
+    mounts.mount("tmpfs", small, "-t", "tmpfs", "-o", "size=256k")
+    try:
+        (small / "work").mkdir()
+        with pytest.raises(DiskUnready, match="cannot be copied"):
+            await runtime.run(replace(spec, workplace=str(small / "work")))
+        assert (engine.started, engine.containers) == ([], {})
+    finally:
+        mounts.release(small)
+
+
 # -------------------------------------------------------------------------- joining and recovering
 
 
@@ -355,17 +395,6 @@ async def test_only_folders_are_mounted(runtime, engine, spec, tmp_path):
     mounts = (*spec.mounts, Mount(str(tmp_path / "file"), "/x", writable=False))
     with pytest.raises(ContainerRefused, match="is no folder"):
         await runtime.run(replace(spec, mounts=mounts))
-    assert engine.containers == {}
-
-
-async def test_a_folder_that_cannot_be_made_a_disk_starts_nothing(runtime, engine, spec):
-    class Full(TaskDisks):
-        def lay(self, *_):
-            raise OSError(28, "No space left on device")
-
-    runtime._disks = Full(DiskKind.LOOP)
-    with pytest.raises(ContainerRefused, match="No space left"):
-        await runtime.run(spec)
     assert engine.containers == {}
 
 

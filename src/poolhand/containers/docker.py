@@ -30,7 +30,12 @@ from poolhand.containers.engine import (
     stop,
     working,
 )
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved, check_owner
+from poolhand.containers.errors import (
+    ContainerRefused,
+    ContainerRemoved,
+    DiskUnready,
+    check_owner,
+)
 from poolhand.containers.folders import exceeds
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
@@ -262,7 +267,7 @@ class DockerRuntime:
             if fault.status != NO_ANSWER:
                 await remove(self._docker, container)
             raise self._refusal(spec, fault) from fault
-        except ContainerRefused:
+        except (ContainerRefused, DiskUnready):
             await remove(self._docker, container)
             raise
         self._doubts.forget(spec.name)
@@ -283,16 +288,12 @@ class DockerRuntime:
             self._disks.lay(Path(folder), size, files)
         except OSError as fault:
             why = f"{folder} cannot be made an empty disk: {fault}"
-            raise ContainerRefused(spec.name, why) from fault
+            raise DiskUnready(spec.name, why) from fault
 
     async def _fill(self, spec: ContainerSpec) -> None:
         start = self._images[spec.image].start
         if start is not None and spec.workplace:
-            try:
-                await fill(self._docker, spec, start)
-            except OSError as fault:
-                why = f"{start.folder} of its image cannot be copied: {fault}"
-                raise ContainerRefused(spec.name, why) from fault
+            await fill(self._docker, spec, start)
 
     async def _terms(self, spec: ContainerSpec) -> SandboxTerms:
         if spec.image not in self._images:

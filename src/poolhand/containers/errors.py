@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from poolhand.containers.pull_causes import PullCause
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import Refused, RuntimeDown, Unavailable
 from poolhand.ports.runtime import ContainerSpec
 
 
@@ -57,6 +57,19 @@ class ContainerRefused(Refused):
             "worker's limits"
         )
         self.name = name
+
+
+class DiskUnready(RuntimeDown):
+    """A disk for an app could not be made or filled: the worker's is full or broken.
+
+    Nothing of that is the app's, so whoever runs it tries again, as with an engine that is away.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"container {name} was not started ({why}): free some space on the worker's disk, or "
+            "mend it; the worker tries again by itself"
+        )
 
 
 def check_owner(spec: ContainerSpec, labels: Mapping[str, str]) -> None:

@@ -26,11 +26,16 @@ from typing import IO, Any, Final
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.engine import GONE, remove
+from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.folders import ENTRY_BYTES
 from poolhand.ports.runtime import ContainerSpec
 
 START: Final = "/iexec_work"
 """Where a program starts whose image would start it in ``/``."""
+_BROKEN_DISK: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+)
+"""Faults of the worker's machine, whatever an image has."""
 FILES: Final = 200_000
 """Files and folders that there is room for."""
 _AT_THE_TOP: Final = (
@@ -79,8 +84,18 @@ async def fill(docker: Docker, spec: ContainerSpec, start: Start) -> None:
     Raises:
         WorkingFolderTooLarge: It is larger.
         DockerError: The engine does not show the image's files.
-        OSError: The disk is full or broken.
+        DiskUnready: The worker's disk is full or broken.
+        ContainerRefused: The files cannot be laid down otherwise.
     """
+    try:
+        await _copy(docker, spec, start)
+    except OSError as fault:
+        why = f"{start.folder} of its image cannot be copied: {fault}"
+        kind = DiskUnready if fault.errno in _BROKEN_DISK else ContainerRefused
+        raise kind(spec.name, why) from fault
+
+
+async def _copy(docker: Docker, spec: ContainerSpec, start: Start) -> None:
     async with _unstarted(docker, spec) as container:
         if not start.is_copied:
             names = {*_AT_THE_TOP.split(), *map(_top, start.words)}
@@ -151,8 +166,8 @@ def unpack(packed: IO[bytes], into: Path, most: int) -> None:
         most: Bytes of all files.
 
     Raises:
-        WorkingFolderTooLarge: There is more, or more than fits there.
-        OSError: The disk is broken.
+        WorkingFolderTooLarge: There is more, or more than fits onto a disk of the folder's own.
+        OSError: The disk is broken, or full where it is the worker's, too.
     """
     unpacking = _Unpacking(into, most)
     try:
@@ -161,7 +176,7 @@ def unpack(packed: IO[bytes], into: Path, most: int) -> None:
                 unpacking.take(tar, member)
             unpacking.link()
     except OSError as fault:
-        if fault.errno == errno.ENOSPC:
+        if fault.errno == errno.ENOSPC and into.is_mount():
             raise WorkingFolderTooLarge from fault
         raise
 
