@@ -13,10 +13,10 @@ import sys
 import tarfile
 from collections.abc import Callable
 from hashlib import file_digest, sha1, sha256
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from string import Template
-from typing import IO, Final
+from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -106,9 +106,9 @@ def _hold(is_so: bool, what: str) -> None:
         raise Damaged(f"{what} does not fit: build or download the archive anew")
 
 
-def _content(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+def _content(archive: tarfile.TarFile, name: str) -> BufferedReader:
     found = archive.extractfile(name)
-    assert found is not None
+    assert isinstance(found, BufferedReader), "every member is a file"
     return found
 
 
