@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from container_world import works
 
 from poolhand.containers import mounts
 from poolhand.containers.disks import (
@@ -23,15 +24,6 @@ from poolhand.containers.disks import (
 from poolhand.containers.folders import remove
 
 SIZE = 8 * MIB
-
-
-def works(kind):
-    """Tell whether this machine has such disks (root, and no container around us)."""
-    try:
-        try_out(kind, Path(os.environ.get("TMPDIR", "/tmp")) / f"poolhand-{os.getpid()}")
-    except OSError:
-        return False
-    return True
 
 
 KERNEL = [

@@ -8,10 +8,9 @@ import os
 from dataclasses import replace
 
 import pytest
-from container_world import LIMITS, MIB, believed, until
+from container_world import LIMITS, MIB, believed, small_disk, until, works
 from fake_engine import PLAIN, STARTED, FakeEngine, frame, serving
 
-from poolhand.containers import mounts
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready
@@ -23,7 +22,6 @@ from poolhand.ports.runtime import ContainerSpec, Mount
 IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
 STARTED_AT = 1795824000.5
 LABELS = {"poolhand.worker": "0x1"}
-root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
 
 
 @pytest.fixture
@@ -211,22 +209,17 @@ async def test_a_full_disk_is_the_workers_and_the_app_is_run_once_there_is_room(
     assert (await runtime.run(spec)).exit_code == 0
 
 
-@root
+@pytest.mark.skipif(not works(DiskKind.TMPFS), reason="needs root and mounts")
 async def test_a_working_folder_for_whose_copy_there_is_no_room_blames_no_image(
     runtime, engine, spec, tmp_path
 ):
     engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
-    engine.working = {IMAGE: {"x": bytes(MIB)}}
-    small = tmp_path / "small"
-    (small / "work").mkdir(parents=True)
-    mounts.mount("tmpfs", small, "-t", "tmpfs", "-o", "size=256k")
-    try:
-        (small / "work").mkdir()
+    engine.working = {IMAGE: {"x": bytes(2 * MIB)}}
+    with small_disk(tmp_path / "small") as disk:
+        (disk / "work").mkdir()
         with pytest.raises(DiskUnready, match="cannot be copied"):
-            await runtime.run(replace(spec, workplace=str(small / "work")))
-        assert (engine.started, engine.containers) == ([], {})
-    finally:
-        mounts.release(small)
+            await runtime.run(replace(spec, workplace=str(disk / "work")))
+    assert (engine.started, engine.containers) == ([], {})
 
 
 # -------------------------------------------------------------------------- joining and recovering

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
 
 import pytest
+from container_world import MIB, small_disk, works
 from fake_engine import packed
 
+from poolhand.containers.disks import DiskKind
 from poolhand.containers.working_folder import START, Start, WorkingFolderTooLarge, unpack
 
 LARGE = 10**6
@@ -88,3 +91,13 @@ def test_a_folder_that_is_too_large_is_not_copied(tmp_path):
     with pytest.raises(WorkingFolderTooLarge):
         unpacked(tmp_path / "b", {str(n): b"" for n in range(100)}, most=2000)
     assert unpacked(tmp_path / "c", {"x": bytes(1000)}, most=2000) == ["x"]
+
+
+@pytest.mark.skipif(not works(DiskKind.TMPFS), reason="needs root and mounts")
+def test_a_disk_that_is_full_is_too_small_only_where_it_is_the_folders_own(tmp_path):
+    with small_disk(tmp_path / "small") as disk:
+        with pytest.raises(OSError, match="No space") as broken:
+            unpacked(disk / "into", {"x": bytes(2 * MIB)}, most=4 * MIB)
+        assert broken.value.errno == errno.ENOSPC
+    with small_disk(tmp_path / "own") as disk, pytest.raises(WorkingFolderTooLarge):
+        unpacked(disk, {"x": bytes(2 * MIB)}, most=4 * MIB)

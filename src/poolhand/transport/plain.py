@@ -5,7 +5,7 @@ It saves the process that serves some routes 6 MB, and a fifth of what it takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -69,8 +69,7 @@ def read_query(request: Request, form: type[M]) -> M:
     Raises:
         InvalidRequest: It has not the form.
     """
-    told: Mapping[str, str] = request.query_params
-    return _read(lambda: form.model_validate(dict(told)))
+    return _read(lambda: form.model_validate(dict(request.query_params)))
 
 
 def _read(found: Callable[[], M]) -> M:
