@@ -185,6 +185,31 @@ async def test_a_worker_whose_app_fails_is_replaced(network):
     assert world.status(name, good) is Status.COMPLETED
 
 
+async def test_workers_whose_engines_are_away_blame_no_app_and_are_blamed_themselves(network):
+    """Eight of them would give up a task whose app failed on each."""
+    world = await network(workers=8)
+    away, good = list(world.nodes), world.add()
+    await world.start()
+    good.member.pause("later")
+    await world.settle()
+    for node in away:
+        node.runtime.is_down = True
+    deal = await world.deal()
+    ((_, name),) = deal.tasks()
+    await world.until(lambda: len(ended(world, name)) == len(away), steps=120)
+    assert {a.status for a in ended(world, name)} == {Status.FAILED}
+    good.member.pause(None)
+    await world.until(lambda: world.view(name).status is ChainTaskStatus.COMPLETED)
+    assert world.status(name, good) is Status.COMPLETED
+    workers = world.pool.scheduler.memory.workers
+    assert all(workers.of(node.address).faults for node in away)
+
+
+def ended(world, name):
+    """Return the replicates of a task that are over."""
+    return [each for each in world.task(name).attempts if each.is_over]
+
+
 async def test_a_task_whose_app_always_fails_is_given_up_and_refunded(network):
     """After twice as many failures as of proved workers: nobody here has settled a task yet."""
     world = await network(workers=0)

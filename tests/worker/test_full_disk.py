@@ -8,6 +8,7 @@ from scripted_pool import ScriptedPool
 from worker_world import done
 
 from network.world import writes
+from poolhand.containers.errors import DiskUnready
 from poolhand.containers.noop import ended, folder_of
 from poolhand.domain.doctor.machine import LEAST_DISK as LEAST
 from poolhand.domain.replicate.machine import Action
@@ -39,6 +40,26 @@ async def test_a_result_that_a_full_disk_spoilt_is_computed_anew_once_there_is_r
     await shop.blocks(3)
     assert (await stage).outcome is Status.COMPUTED
     assert sum(shop.node.runtime.computations.values()) == 2
+
+
+async def test_an_app_that_no_disk_could_be_made_for_waits_for_room_on_the_workers(shop, pulled):
+    shop.node.runtime.apps = {WORDS: writes("x")}
+    shop.node.runtime.faults[WORDS] = DiskUnready("words", "no space left on device")
+    shop.worker.room.free = lambda _: 0
+    stage = asyncio.create_task(shop.stages.perform(pulled, Action.COMPUTE))
+    await shop.blocks(120)
+    assert not stage.done()
+    del shop.node.runtime.faults[WORDS]
+    shop.worker.room.free = lambda _: LEAST
+    await shop.blocks(3)
+    assert (await stage).outcome is Status.COMPUTED
+
+
+async def test_a_disk_that_stays_broken_is_the_workers_fault_and_not_the_apps(shop, pulled):
+    shop.node.runtime.faults[WORDS] = DiskUnready("words", "no such device")
+    finished = await done(shop, Action.COMPUTE, pulled, blocks=100)
+    assert finished.outcome is Status.FAILED
+    assert "free some space on the worker's disk, or mend it" in finished.detail
 
 
 async def test_a_bad_result_on_a_disk_with_room_is_the_apps(shop, pulled):

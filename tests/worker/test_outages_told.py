@@ -10,6 +10,7 @@ from scripted_pool import ScriptedPool
 from structlog.testing import capture_logs
 
 from network.world import writes
+from poolhand.containers.errors import DiskUnready
 from poolhand.domain.replicate.machine import Action
 
 
@@ -68,6 +69,19 @@ async def test_an_engine_that_is_away_is_told_of_once_and_once_when_it_is_back(s
     await shop.blocks(2)
     await stage
     assert outages(lines, "engine_") == ["engine_unreachable", "engine_reached"]
+
+
+async def test_a_disk_that_an_app_cannot_be_given_is_no_engine_that_is_away(shop, lines, pulled):
+    name = "registry.test/words"
+    shop.node.runtime.apps = {name: writes("x")}
+    shop.node.runtime.faults[name] = DiskUnready("words", "no space left on device")
+    stage = asyncio.create_task(shop.stages.perform(pulled, Action.COMPUTE))
+    await shop.blocks(30)
+    del shop.node.runtime.faults[name]
+    await shop.blocks(2)
+    await stage
+    assert outages(lines, "app_disk_") == ["app_disk_unready", "app_disk_ready"]
+    assert not outages(lines, "engine_")
 
 
 @pytest.mark.case("E25")

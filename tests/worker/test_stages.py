@@ -48,16 +48,20 @@ async def test_an_app_is_pulled_by_the_digest_on_chain(shop):
     assert shop.node.runtime.pulled == ["registry.test/words@sha256:" + "07" * 32]
 
 
-@pytest.mark.parametrize("fault", ["gone", "down"])
-async def test_an_app_that_cannot_be_pulled_fails_with_the_reason(shop, fault):
+async def test_an_app_that_cannot_be_pulled_fails_with_the_reason(shop):
     replicate = shop.replicate(shop.offer(await shop.deal()))
-    if fault == "gone":
-        shop.node.runtime.apps.clear()
-    else:
-        shop.node.runtime.is_down = True
+    shop.node.runtime.apps.clear()
     finished = await done(shop, A.DOWNLOAD_APP, replicate, blocks=100)
     assert finished.outcome is S.APP_DOWNLOAD_FAILED
-    assert "image" in finished.detail or "engine" in finished.detail
+    assert "image" in finished.detail
+
+
+async def test_an_engine_that_stays_away_from_a_pull_is_the_workers_fault(shop):
+    replicate = shop.replicate(shop.offer(await shop.deal()))
+    shop.node.runtime.is_down = True
+    finished = await done(shop, A.DOWNLOAD_APP, replicate, blocks=100)
+    assert finished.outcome is S.FAILED
+    assert "engine" in finished.detail
 
 
 async def test_a_deal_without_data_has_nothing_to_download(shop):
@@ -223,11 +227,11 @@ async def test_a_container_of_an_earlier_life_is_no_proof_against_the_app(
     assert (finished.outcome, len(started)) == (result, runs)
 
 
-async def test_a_container_that_cannot_be_run_fails_with_the_reason(shop):
+async def test_an_engine_that_stays_away_from_a_run_is_the_workers_fault(shop):
     replicate = await pulled(shop)
     shop.node.runtime.faults["registry.test/words"] = RuntimeDown("the engine is down: start it")
     finished = await done(shop, A.COMPUTE, replicate, blocks=100)
-    assert finished.outcome is S.COMPUTE_FAILED
+    assert finished.outcome is S.FAILED
     assert "engine" in finished.detail
 
 

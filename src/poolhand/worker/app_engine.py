@@ -1,5 +1,7 @@
 """The container engine as stages use it: one that restarts is waited for, not blamed on the app.
 
+So is a disk that an app cannot be given.
+
 Source: Docker 20.10: a container that the engine's end took with it has exit code 137 or 143; 255
 when the engine finds it gone at its next start.
 """
@@ -13,6 +15,7 @@ from typing import Final, TypeVar
 import structlog
 from eth_hash.auto import keccak
 
+from poolhand.containers.errors import DiskUnready
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.units import Seconds
@@ -63,11 +66,17 @@ class AppEngine:
     ) -> None:
         self._runtime, self._clock = runtime, clock
         self._prefix, self.labels = name_prefix(name, labels), labels
-        self._outage = OutageLog(
+        self._away = OutageLog(
             "engine_unreachable",
             "engine_reached",
             acts="operator of the worker",
             next_step="start the container engine; the worker goes on by itself",
+        )
+        self._unready = OutageLog(
+            "app_disk_unready",
+            "app_disk_ready",
+            acts="operator of the worker",
+            next_step="free some space on the disk, or mend it; the worker goes on by itself",
         )
 
     def container(self, task_id: TaskId) -> str:
@@ -84,7 +93,8 @@ class AppEngine:
         An app that exits with such a code by itself is run twice: it cannot be told apart.
 
         Raises:
-            RuntimeDown: The engine stays away for about a minute and a half.
+            RuntimeDown: The engine stays away for about a minute and a half, or no disk can be made
+                for the app for so long.
             ContainerRefused, ContainerRemoved: As the port says.
         """
         outcome = await self._until_answered(lambda: self._runtime.run(spec))
@@ -124,7 +134,7 @@ class AppEngine:
             except RuntimeDown as fault:
                 await self._bear(fault)
             else:
-                self._outage.over()
+                self._answered()
                 return answer
         return await ask()
 
@@ -141,11 +151,16 @@ class AppEngine:
             except RuntimeDown as fault:
                 await self._bear(fault, **facts)
             else:
-                self._outage.over()
+                self._answered()
                 return answer
 
+    def _answered(self) -> None:
+        self._away.over()
+        self._unready.over()
+
     async def _bear(self, fault: RuntimeDown, **facts: str) -> None:
-        self._outage.tell(fault, **facts)
+        outage = self._unready if isinstance(fault, DiskUnready) else self._away
+        outage.tell(fault, **facts)
         await self._clock.sleep(PAUSE)
 
 

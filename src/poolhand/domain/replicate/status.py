@@ -284,7 +284,7 @@ ROWS: Final[tuple[Row, ...]] = (
         "7 periods of the category have passed since the purchase", Party.NOBODY,
         "nothing was staked"),
     Row(S.FAILED, "the worker's part in the task is over without success",
-        _ANYWHERE, W, "an earlier status says why", P,
+        _ANYWHERE, W, "an earlier status says why, or its own words", P,
         "the task is given to another worker"),
     Row(S.OUT_OF_GAS, "the wallet cannot pay for a transaction",
         _from(S.CONTRIBUTING, S.REVEALING), W, "the coin balance is under the transaction's cost",

@@ -25,7 +25,11 @@ _GONE: Final = {
     Action.CONTRIBUTE: Status.CANT_CONTRIBUTE_SINCE_TASK_NOT_ACTIVE,
 }
 """How the stages that need the deal end when there is no such deal any more."""
-_SPOILT_BY_A_FULL_DISK: Final = (Status.DATA_DOWNLOAD_FAILED, Status.COMPUTE_FAILED)
+_SPOILT_BY_A_FULL_DISK: Final = {
+    Action.DOWNLOAD_DATA: (Status.DATA_DOWNLOAD_FAILED,),
+    Action.COMPUTE: (Status.COMPUTE_FAILED, Status.FAILED),
+}
+"""How a stage may end for want of room."""
 
 
 class Stages:
@@ -69,7 +73,7 @@ class Stages:
         """Carry out a stage; anew where a full disk may have spoilt it."""
         while True:
             finished = await self._stages[action](replicate)
-            spoilt = finished.outcome in _SPOILT_BY_A_FULL_DISK
+            spoilt = finished.outcome in _SPOILT_BY_A_FULL_DISK.get(action, ())
             if not (spoilt and await self._room.awaited()):
                 return finished
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import EndsProgram, Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Refused, RuntimeDown, Unavailable
 from poolhand.domain.ids import TaskId
 from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.exit_code import exited
@@ -78,7 +78,8 @@ class ComputeStage:
         except EndsProgram:
             raise
         except (Refused, Unavailable, OSError) as fault:
-            status, cause = Status.COMPUTE_FAILED, str(fault)
+            ours = isinstance(fault, RuntimeDown)  # the worker's own trouble
+            status, cause = Status.FAILED if ours else Status.COMPUTE_FAILED, str(fault)
             return Finished(self._clock.now(), Action.COMPUTE, status, cause)
         return Finished(
             self._clock.now(),

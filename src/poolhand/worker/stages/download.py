@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from poolhand.domain.errors import EndsProgram, PoolhandError, Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, PoolhandError, Refused, RuntimeDown, Unavailable
 from poolhand.domain.multiaddr import decode
 from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
@@ -74,6 +74,8 @@ class AppStage:
             await self._pull(brief)
         except EndsProgram:
             raise
+        except RuntimeDown as fault:  # the worker's own trouble
+            outcome, detail = Status.FAILED, str(fault)
         except (Refused, Unavailable) as fault:
             outcome, detail = Status.APP_DOWNLOAD_FAILED, str(fault)
         return Finished(self._clock.now(), Action.DOWNLOAD_APP, outcome, detail)
