@@ -180,6 +180,8 @@ class FakeEngine:
 
     async def _wait(self, request):
         box = self._box(request)
+        if "wait" in self.refusals:
+            return self._refused("wait")
         await box["ended"].wait()
         return web.json_response({"StatusCode": box["State"]["ExitCode"]})
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import time
 from dataclasses import replace
 
+import aiohttp
 import pytest
+from aiodocker import Docker
 from container_world import LIMITS, MIB, believed, small_disk, until, works
 from fake_engine import PLAIN, STARTED, FakeEngine, frame, serving
 
 from poolhand.containers.disks import DiskKind, TaskDisks
-from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.docker import WATCHED, DockerRuntime
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready
+from poolhand.containers.live import follow_logs
+from poolhand.containers.pulls import Puller
 from poolhand.containers.start_doubts import DOUBTED
 from poolhand.containers.working_folder import START
 from poolhand.domain.errors import RuntimeDown
@@ -266,6 +271,56 @@ async def test_a_clock_that_is_set_while_an_app_runs_makes_nobody_late(
     engine.on_start = ends
     outcome = await runtime.run(spec)
     assert (outcome.seconds, outcome.timed_out) == (seconds, False)
+
+
+async def test_what_stamps_tell_of_a_container_that_we_started_holds_only_within_our_own_time(
+    runtime, engine, spec
+):
+    """The engine is gone while the app runs; a clock that was set meanwhile is in its stamps."""
+
+    def dies(name):
+        engine.containers[name]["State"]["FinishedAt"] = "2026-11-28T05:00:00Z"
+        engine.refusals["wait"] = 500, "it ends"
+
+    engine.on_start = dies
+    with pytest.raises(RuntimeDown):
+        await runtime.run(spec)
+    engine.refusals.clear()
+    engine.end("task")
+    outcome = await runtime.run(spec)
+    assert (outcome.joined, outcome.timed_out) == (True, False)
+
+
+@pytest.mark.parametrize("status", ["running", "exited"])
+async def test_an_engine_that_has_no_stamps_makes_nobody_late(runtime, engine, spec, status):
+    none = "0001-01-01T00:00:00Z"
+    engine.add("task", labels=LABELS, StartedAt=none, FinishedAt=none)
+    if status == "exited":
+        engine.end("task")
+    else:
+        asyncio.get_running_loop().call_later(0.05, engine.end, "task")
+    outcome = await runtime.run(spec)
+    assert (outcome.joined, outcome.timed_out, engine.killed) == (True, False, [])
+
+
+async def test_an_engine_that_is_not_reached_in_time_is_away_and_no_app_is_late(engine, spec):
+    """Both are time-outs to Python. The one connection is taken by who reads the app's output."""
+    async with serving(engine) as url:
+        only = aiohttp.UnixConnector(url.removeprefix("unix://"), limit=1)
+        docker = Docker("http://it", connector=only, timeout=aiohttp.ClientTimeout(connect=0.2))
+
+        async def read():
+            asyncio.get_running_loop().call_later(0.4, engine.printing.put_nowait, None)
+            return [each async for each in follow_logs(docker, "task", 1, live=True)]
+
+        readers = []
+        engine.on_start = lambda _name: readers.append(asyncio.create_task(read()))
+        runtime = DockerRuntime(docker, url, Puller(docker, url), "{}", time.time, WATCHED, None)
+        async with only, docker:
+            with pytest.raises(RuntimeDown):
+                await runtime.run(spec)
+            await asyncio.gather(*readers)
+        assert engine.killed == []
 
 
 async def test_a_container_that_was_never_started_is_made_anew(runtime, engine, spec):

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -41,6 +40,7 @@ from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
+from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
@@ -82,7 +82,7 @@ class DockerRuntime:
     ) -> None:
         self._docker, self._url = docker, url
         self._outside = OutsidePaths(docker, inside)
-        self._seccomp, self._now, self._disks = seccomp, now, disks
+        self._seccomp, self._clock, self._disks = seccomp, RunClock(now), disks
         self._puller = puller
         self._images: dict[str, SandboxTerms] = {}
         self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
@@ -157,10 +157,11 @@ class DockerRuntime:
         """
         with working(self._url):
             joined = await inspect(self._docker, spec.name) is not None
-            container, started = await self._born(spec)
-            late = None if started is None else await self._follow(container, spec, started)
+            container, spent = await self._born(spec)
+            late = None if spent is None else await self._follow(container, spec, spent)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
+            self._clock.forget(spec.name)
         await asyncio.to_thread(_flush, spec)
         return replace(outcome, joined=joined)
 
@@ -186,6 +187,7 @@ class DockerRuntime:
             await asyncio.wait([self._births[name]])
         with working(self._url):
             await remove(self._docker, name)
+        self._clock.forget(name)
 
     async def orphans(self, label: str) -> tuple[str, ...]:
         """Return the names of all containers, running or not, with a label ``key=value``."""
@@ -220,7 +222,7 @@ class DockerRuntime:
             log.info("container_not_begun", container=name, cause=str(birth.exception()))
 
     async def _begin(self, spec: ContainerSpec) -> tuple[str, float | None]:
-        """Return the id of this run's container and when it started (Unix time; None: it ended)."""
+        """Return this run's container and how long it has run by now (s; None: it has ended)."""
         container = await self._create(spec)
         if container is not None:
             try:
@@ -237,7 +239,8 @@ class DockerRuntime:
             await remove(self._docker, container)
             return await self._begin(spec)
         log.info("container_joined", container=spec.name, status=state["Status"])
-        return container, None if state["Status"] == "exited" else _moment(state["StartedAt"])
+        ended = state["Status"] == "exited"
+        return container, None if ended else self._clock.spent(spec.name, state)
 
     async def _give_up_copy(self, container: str, spec: ContainerSpec) -> None:
         """Let apps of an image whose working folder is too large have it read-only."""
@@ -262,6 +265,7 @@ class DockerRuntime:
         try:
             await asyncio.to_thread(self._prepare, spec)
             await self._fill(spec)
+            self._clock.begin(spec.name)
             await self._docker.containers.container(container).start()
         except DockerError as fault:
             if fault.status != NO_ANSWER:
@@ -271,7 +275,7 @@ class DockerRuntime:
             await remove(self._docker, container)
             raise
         self._doubts.forget(spec.name)
-        return self._now()
+        return 0.0
 
     def _prepare(self, spec: ContainerSpec) -> None:
         """Make what a new container may write to empty disks, open to whatever uid it has."""
@@ -323,14 +327,15 @@ class DockerRuntime:
         check_owner(spec, found["Config"]["Labels"] or {})
         return found
 
-    async def _follow(self, container: str, spec: ContainerSpec, started: float) -> bool:
+    async def _follow(self, container: str, spec: ContainerSpec, spent: float) -> bool:
         """Wait for the end, or bring it about; return whether time was up."""
-        spent = max(self._now() - started, 0.0)
         watch = asyncio.create_task(self._watch(container, spec))
         try:
-            async with asyncio.timeout(max(spec.timeout - spent, 0.0)):
+            async with asyncio.timeout(max(spec.timeout - spent, 0.0)) as time_left:
                 await self._wait(container, spec)
         except TimeoutError:
+            if not time_left.expired():
+                raise  # the engine's silence, not the app's
             await stop(self._docker, container)
             await self._wait(container, spec)
             return True
@@ -368,15 +373,16 @@ class DockerRuntime:
                 raise
             raise ContainerRemoved(spec.name) from fault
         state = found["State"]
-        seconds = max(_moment(state["FinishedAt"]) - _moment(state["StartedAt"]), 0.0)
+        if late is None:
+            late = self._clock.was_late(spec.name, state, spec.timeout)
         return ContainerOutcome(
             exit_code=state["ExitCode"],
-            timed_out=seconds >= spec.timeout if late is None else late,
+            timed_out=late,
             out_of_memory=state["OOMKilled"],
             output_too_large=await asyncio.to_thread(_is_too_large, spec),
             stdout=out,
             stderr=err,
-            seconds=seconds,
+            seconds=seconds_of(state),
         )
 
 
@@ -392,8 +398,3 @@ def _is_too_large(spec: ContainerSpec) -> bool:
     places = [(mount.source, limits.output) for mount in spec.mounts if mount.writable]
     places += [(spec.workplace, limits.work)] if spec.workplace else []
     return any(exceeds(Path(folder), limit) for folder, limit in places)
-
-
-def _moment(text: str) -> float:
-    """Read the engine's time stamp (nanoseconds, ``Z``)."""
-    return datetime.fromisoformat(text).timestamp()
