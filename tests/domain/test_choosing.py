@@ -17,8 +17,9 @@ from poolhand.domain.orders.choosing import (
     broken,
     fitting,
     rejected,
+    shared_tag,
 )
-from poolhand.domain.orders.matching import Facts, terms_unmet
+from poolhand.domain.orders.matching import Facts, deal_tag, terms_unmet
 from poolhand.domain.orders.model import (
     AppOrder,
     DatasetOrder,
@@ -169,6 +170,21 @@ def test_the_rules_that_are_told_are_those_that_are_broken(case):
     for offer in shelf.combinations():
         told = tuple(broken(want, offer, FACTS))
         assert (not told) == fits(want, offer.app, offer.dataset, offer.pool)
+
+
+@given(cases(), tags, st.booleans())
+def test_every_deal_has_the_tag_that_its_orders_share(case, wished, masked):
+    """And where there is one order of a kind, nothing less: a dataset's frameworks aside."""
+    want, shelf = case
+    request = replace(want.request, tag=wished)
+    shared = shared_tag(wished, shelf.apps, shelf.datasets)
+    made = [
+        deal_tag(each.orders(Signed(request, b"")), masks_dataset_tag=masked)
+        for each in shelf.combinations()
+    ]
+    assert all(tag.covers(shared) for tag in made)
+    if made and len(shelf.apps) == len(shelf.datasets) == 1:
+        assert {tag.without_frameworks() for tag in made} == {shared.without_frameworks()}
 
 
 def test_the_cheaper_of_two_pools_comes_first_and_one_with_too_few_tasks_not_at_all():

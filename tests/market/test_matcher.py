@@ -102,6 +102,20 @@ async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(s
     assert (deal.app.price, deal.tag) == (RLC, ENCLAVE)
 
 
+async def test_plain_pools_do_not_hide_the_one_that_an_app_with_a_tag_needs(stall):
+    gpu = Tag.of(["gpu"])
+    seller, image = stall.world.requester(SELLER), "127.0.0.1:5000/poolhand/words:1.0"
+    app = (await seller.deploy_app(image, "only on gpu")).address
+    await stall.sell_app(app, tag=gpu)
+    for _ in range(FEW):
+        await stall.sell_pool(RLC)
+    await stall.sell_pool(2 * RLC, tag=gpu)
+    await ask(stall, app=app)
+    assert await matcher(stall).round() == 1
+    (deal,) = deals(stall)
+    assert (deal.workerpool.price, deal.tag) == (2 * RLC, gpu)
+
+
 async def test_a_request_for_an_enclave_is_matched_with_no_order_of_the_plain_app(stall):
     await stall.sell_pool(RLC, tag=ENCLAVE)
     await stall.sell_app(stall.app_address, tag=ENCLAVE, volume=1)

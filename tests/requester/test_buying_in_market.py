@@ -68,6 +68,16 @@ async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(m
     assert (deal.app.price, deal.tag) == (2 * RLC, enclave)
 
 
+async def test_plain_pools_do_not_hide_the_one_that_an_app_with_a_tag_needs(market, stall):
+    app, gpu = await stall.app(), Tag.of(["gpu"])
+    for _ in range(MANY):
+        await stall.sell_pool(RLC)
+    await stall.sell_pool(9 * RLC, tag=gpu)
+    await stall.sell_app(app, tag=gpu)
+    deal = (await market.requester().buy(Wish(app))).deal
+    assert (deal.workerpool.price, deal.tag) == (9 * RLC, gpu)
+
+
 async def test_an_app_of_ones_own_needs_no_order_in_the_market(market, stall):
     await stall.sell_pool(RLC)
     assert (await market.requester().buy(await market.wish())).deal.price == RLC

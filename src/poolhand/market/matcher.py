@@ -44,7 +44,7 @@ from poolhand.domain.market.requests import (
 )
 from poolhand.domain.market.waits import Wait, matchers_wait
 from poolhand.domain.market_events import OrderSort
-from poolhand.domain.orders.choosing import Bundle, Candidate, Shelf, Want, fitting
+from poolhand.domain.orders.choosing import Bundle, Candidate, Shelf, Want, fitting, shared_tag
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import RequestOrder, Signed
 from poolhand.observe.outage_log import OutageLog
@@ -209,12 +209,12 @@ class Matcher:
         return _Ready(entry, used, tasks, bundle) if bundle else None
 
     async def _shelf(self, request: RequestOrder, tasks: int, in_use: InUse) -> Shelf:
-        data = dataset_filter(request, tasks)
-        apps, datasets, pools = await asyncio.gather(
+        apps, datasets = await asyncio.gather(
             self._some(app_filter(request, tasks), in_use),
-            self._some(data, in_use),
-            self._some(pool_filter(request, tasks), in_use),
+            self._some(dataset_filter(request, tasks), in_use),
         )
+        tag = shared_tag(request.tag, apps, datasets)
+        pools = await self._some(pool_filter(request, tasks, tag), in_use)
         return Shelf(apps, datasets, pools)
 
     async def _some(self, wanted: BookFilter | None, in_use: InUse) -> tuple[Candidate, ...]:

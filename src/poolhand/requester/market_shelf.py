@@ -11,7 +11,7 @@ from poolhand.domain.market.needs import app_tag
 from poolhand.domain.market.requests import candidate_of
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.choosing import Candidate
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.requester.wish import Wish
 from poolhand.transport.market_client import MarketClient
 
@@ -49,8 +49,14 @@ class MarketShelf:
             parties |= {"app": usable_by(wish.app), "requester": usable_by(self._buyer)}
         return await self._some(_sold(OrderSort.DATASET, parties, wish, wide=wide), wide=wide)
 
-    async def pools(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
-        """Return orders of workerpools, of the one that is wished if one is."""
+    async def pools(self, wish: Wish, tag: Tag, *, wide: bool) -> tuple[Candidate, ...]:
+        """Return orders of workerpools, of the one that is wished if one is.
+
+        Args:
+            wish: What is bought.
+            tag: That they must serve: the tag of the deal, as far as it is known.
+            wide: Also those that a filter would leave out.
+        """
         parties: dict[str, Allowed] = {}
         if not wish.workerpool.is_zero:
             parties["workerpool"] = (wish.workerpool,)
@@ -66,7 +72,7 @@ class MarketShelf:
             parties,
             category=wish.category,
             min_trust=wish.trust if wish.trust > 1 else None,
-            min_tag=None if wish.tag == NO_TAG else wish.tag,
+            min_tag=None if tag == NO_TAG else tag,
             min_volume=wish.tasks,
         )
         return await self._some(wanted, wide=False)

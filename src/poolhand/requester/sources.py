@@ -26,6 +26,7 @@ from poolhand.domain.orders.choosing import (
     fitting,
     in_question,
     rejected,
+    shared_tag,
 )
 from poolhand.domain.orders.groups import among
 from poolhand.domain.orders.matching import Facts
@@ -162,16 +163,12 @@ class OrderSources:
         return f"{what}: wait until one is for sale, or name a pool with --pool-url"
 
     async def _shelf(self, pool: Candidate | None, *, wide: bool) -> Shelf:
-        found = await asyncio.gather(
-            self._apps(wide=wide), self._datasets(wide=wide), self._pools(pool, wide=wide)
-        )
-        return Shelf(*found)
-
-    async def _pools(self, pool: Candidate | None, *, wide: bool) -> tuple[Candidate, ...]:
+        apps, datasets = await asyncio.gather(self._apps(wide=wide), self._datasets(wide=wide))
         if pool is not None:
-            return (pool,)
+            return Shelf(apps, datasets, (pool,))
         assert self._market is not None
-        return await self._market.pools(self.wish, wide=wide)
+        tag = shared_tag(self.wish.tag, apps, datasets)
+        return Shelf(apps, datasets, await self._market.pools(self.wish, tag, wide=wide))
 
     async def _apps(self, *, wide: bool) -> tuple[Candidate, ...]:
         wish = self.wish

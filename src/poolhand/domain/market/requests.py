@@ -67,8 +67,8 @@ def _buyers(request: RequestOrder, pool: Address | None) -> dict[str, Allowed]:
     return {"requester": usable_by(request.requester), **computes}
 
 
-def pool_filter(request: RequestOrder, tasks: int) -> BookFilter:
-    """Return which workerpool orders it may be matched with."""
+def pool_filter(request: RequestOrder, tasks: int, tag: Tag) -> BookFilter:
+    """Return which workerpool orders it may be matched with, in a deal that has at least a tag."""
     parties: dict[str, Allowed] = {
         "app": usable_by(request.app),
         "dataset": usable_by(request.dataset),
@@ -81,7 +81,7 @@ def pool_filter(request: RequestOrder, tasks: int) -> BookFilter:
         parties,
         category=request.category,
         min_trust=request.trust if request.trust > 1 else None,
-        min_tag=None if request.tag == NO_TAG else request.tag,
+        min_tag=None if tag == NO_TAG else tag,
         min_volume=tasks,
     )
 

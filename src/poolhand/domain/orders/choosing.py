@@ -7,9 +7,11 @@ a choice is made: a market has looked at them before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import chain, product
+from operator import and_
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.ids import Address
@@ -25,6 +27,7 @@ from poolhand.domain.orders.model import (
     Signed,
     WorkerpoolOrder,
 )
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.units import NanoRlc, show_rlc
 
 AnySold: TypeAlias = Signed[AppOrder] | Signed[DatasetOrder] | Signed[WorkerpoolOrder]
@@ -134,6 +137,26 @@ class Want:
             dataset_max_price=bundle.dataset.price,
             workerpool_max_price=bundle.pool.price,
         )
+
+
+def shared_tag(wished: Tag, apps: Iterable[Candidate], datasets: Iterable[Candidate]) -> Tag:
+    """Return what is in the tag of every deal that these orders can make with a request.
+
+    A pool that lacks any of it serves none of them. Frameworks that a dataset asks for are left
+    out: not every hub counts them (``matching.deal_tag``).
+
+    Args:
+        wished: The request's tag.
+        apps: What it may be matched with.
+        datasets: The same; ``NO_DATASET`` where it wants none.
+    """
+    masked = _in_all(each.signed.order.tag for each in datasets).without_frameworks()
+    return wished.union(_in_all(each.signed.order.tag for each in apps), masked)
+
+
+def _in_all(tags: Iterable[Tag]) -> Tag:
+    bits = [tag.bits for tag in tags]
+    return Tag(reduce(and_, bits).to_bytes(32, "big")) if bits else NO_TAG
 
 
 NO_DATASET: Final = Candidate(Signed(NO_DATASET_ORDER, b""), 2**256)
