@@ -6,7 +6,8 @@
 The folder is `.poolhand/images/context`: Dockerfile, compose file, the wheel, requirements.txt with
 all hashes, and the packages themselves, which pip downloads here, so that nothing is fetched while
 an image is built. The base is the one that the Dockerfile names by its digest; where no registry
-that has it can be reached, it is made of Debian's packages, and the images say so.
+that has it can be reached, it is made of Debian's packages, and the images say so. Their tag names
+version and commit, and stands in `.poolhand/images/tag`: no other checkout's images take it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".poolhand" / "images"
 CONTEXT = FOLDER / "context"
 TARGETS = ("worker", "signer", "pool", "market", "results")
+TAG = FOLDER / "tag"
+"""Has the tag of the images that were built last."""
 LISTS = ("pool.txt", "requirements.txt")
 """Of packages with their hashes."""
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
@@ -128,7 +131,7 @@ def stand_in() -> str:
 
 def build(target: str, image: str, digest: str, revision: str) -> str:
     """Build one image; returns its id."""
-    names = [f"poolhand/{target}:{tag}" for tag in (__version__, "latest")]
+    name = f"poolhand/{target}:{tag_of(revision)}"
     arguments = {
         "BASE": image,
         "PIP_NO_INDEX": "1",
@@ -136,13 +139,17 @@ def build(target: str, image: str, digest: str, revision: str) -> str:
         "REVISION": revision,
     }
     words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
-    tags = [word for name in names for word in ("--tag", name)]
     label = f"org.opencontainers.image.base.digest={digest}"
     shown(
         ["docker", "build", "--quiet", "--network", "none", "--target", target, "--label", label,
-         *words, *tags, str(CONTEXT)]
+         *words, "--tag", name, str(CONTEXT)]
     )  # fmt: skip
-    return told_by(["docker", "image", "inspect", "--format", "{{.Id}}", names[0]])
+    return told_by(["docker", "image", "inspect", "--format", "{{.Id}}", name])
+
+
+def tag_of(revision: str) -> str:
+    """Return the tag of what was built from a commit: ``latest`` would be everybody's."""
+    return f"{__version__}-{revision[:12]}"
 
 
 def write_bill(target: str, identity: str) -> Path:
@@ -169,7 +176,9 @@ def main(arguments: Sequence[str]) -> int:
         identity = build(target, image, digest, revision)
         size = int(told_by(["docker", "image", "inspect", "--format", "{{.Size}}", identity]))
         path = write_bill(target, identity)
-        say(f"poolhand/{target}:{__version__}  {size / 1e6:.0f} MB  {identity[:19]}  {path.name}")
+        say(f"poolhand/{target}  {size / 1e6:.0f} MB  {identity[:19]}  {path.name}")
+    TAG.write_text(tag_of(revision) + "\n", encoding="utf-8")
+    say(f"the tag of all five, for a pool's .env: POOLHAND_VERSION={tag_of(revision)}")
     return 0
 
 

@@ -74,7 +74,7 @@ def words_of_service(file, name: str, folder: Path) -> list[str]:
             "--volume",
             f"{folder / file['secrets'][secret]['file']}:/run/secrets/{secret}:ro",
         ]
-    known = {"user", "read_only", "image", "build", "depends_on", "restart", "stop_grace_period",
+    known = {"user", "read_only", "image", "build", "pull_policy", "depends_on", "restart", "stop_grace_period",
              "logging"}  # fmt: skip
     assert set(it) <= known, "this stands in the file and would not be tried"
     return [*words, it["image"]]

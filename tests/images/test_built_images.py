@@ -20,6 +20,7 @@ from poolhand.keys.keystore import import_wallet
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".poolhand/images"
 COMPOSE = BUILT / "context/compose.yaml"
+TAG = (BUILT / "tag").read_text(encoding="utf-8").strip()
 IMAGES = ("worker", "signer", "pool", "market", "results")
 MOST = 400_000_000
 """Bytes of an image: Debian and its Python take 150 MB of them."""
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_image_is_what_it_says(name):
-    found = inspected(f"poolhand/{name}:{__version__}")
+    found = inspected(f"poolhand/{name}:{TAG}")
     assert (found["Os"], found["Architecture"]) == ("linux", "amd64")
     assert found["Size"] < MOST
     labels = found["Config"]["Labels"]
@@ -52,7 +53,7 @@ def test_an_image_is_what_it_says(name):
 def test_an_image_has_a_bill_of_what_is_in_it(name):
     told = json.loads((BUILT / f"{name}.cdx.json").read_text(encoding="utf-8"))
     assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.5")
-    assert told["metadata"]["component"]["bom-ref"] == inspected(f"poolhand/{name}")["Id"]
+    assert told["metadata"]["component"]["bom-ref"] == inspected(f"poolhand/{name}:{TAG}")["Id"]
     refs = [each["bom-ref"] for each in told["components"]]
     assert len(set(refs)) == len(refs)
     assert f"pkg:pypi/poolhand@{__version__}" in refs
@@ -72,7 +73,8 @@ def test_whoever_owns_the_folder_makes_a_wallet_there_by_the_signers_image(tmp_p
         os.chown(each, owner, owner)
     run = ("run", "--rm", "--network", "none", "--user", f"{owner}:{owner}")
     words = ("wallet", "create", "--password-file", "/wallet/password", "--json")
-    told = json.loads(docker(*run, "--volume", f"{tmp_path}:/wallet", "poolhand/signer", *words))
+    signer = f"poolhand/signer:{TAG}"
+    told = json.loads(docker(*run, "--volume", f"{tmp_path}:/wallet", signer, *words))
     (made,) = tmp_path.glob("UTC--*")
     assert made.stat().st_uid == owner
     assert made.name.endswith(told["address"].removeprefix("0x"))
@@ -117,6 +119,9 @@ def started(network, folder):
     ]
     names = {service: f"{file['name']}-{service}" for service in ("signer", "worker")}
     volumes = [f"{file['name']}_{each}" for each in file["volumes"]]
+    images = {service: file["services"][service]["image"] for service in names}
+    for service, image in images.items():  # what Compose's build would call so
+        docker("tag", f"poolhand/{service}:{TAG}", image)
     try:
         for service, name in names.items():
             docker("run", "--detach", "--name", name, *words_of_service(file, service, folder))
@@ -126,6 +131,7 @@ def started(network, folder):
     finally:
         docker("rm", "--force", *names.values(), check=False)
         docker("volume", "rm", *volumes, check=False)
+        docker("rmi", *images.values(), check=False)
 
 
 def _log_of(name):

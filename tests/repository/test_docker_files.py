@@ -17,7 +17,7 @@ from poolhand.domain.ids import Address
 from poolhand.keys.keystore import import_wallet
 from poolhand.scheduler.joining.docker_files import docker_archive, docker_files, environment
 from poolhand.scheduler.joining.join_files import JoinPlace
-from poolhand.scheduler.joining.join_page import NAME_COMMAND
+from poolhand.scheduler.joining.join_page import NAME_COMMAND, START_COMMAND, WALLET_COMMAND
 from poolhand.scheduler.joining.own_wheel import own_wheel
 from poolhand.settings import market, pool, results, signer, worker
 from poolhand.settings.chains import KNOWN_CHAINS
@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 FILES = ROOT / "src/poolhand/scheduler/joining/files"
 DOCKERFILE = (FILES / "Dockerfile").read_text(encoding="utf-8")
 COMPOSED = {"worker": FILES / "compose.yaml", "pool": ROOT / "docker/pool.compose.yaml"}
+STEPS = sorted((ROOT / "docs/how-to").glob("*.md"))
 OPTIONS = {
     "worker": worker.OPTIONS,
     "signer": signer.SIGNER_OPTIONS,
@@ -201,6 +202,52 @@ def test_workers_on_one_engine_are_projects_of_their_own_called_by_their_wallets
             assert re.fullmatch("[a-z0-9][a-z0-9_-]*", name), "as Compose wants it"
         called.add(name)
     assert len(called) == 3
+
+
+def test_wallets_whose_files_tell_no_address_are_projects_of_their_own(tmp_path):
+    """So ``cast wallet import`` writes them."""
+    called = set()
+    for number in (1, 2):
+        made = import_wallet(tmp_path / f"k{number}", f"{number:064x}", "p", cost=1024)
+        keystore = json.loads(made.path.read_text())
+        del keystore["address"]
+        name = project_called(tmp_path / f"x{number}", keystore)
+        assert re.fullmatch("poolhand-[0-9a-f]{12}", name)
+        assert name == project_called(tmp_path / f"again{number}", keystore)
+        called.add(name)
+    assert len(called) == 2
+
+
+def test_without_a_wallet_no_project_is_called_after_it(tmp_path):
+    done = subprocess.run(
+        ("sh", "-c", NAME_COMMAND), cwd=tmp_path, check=False, capture_output=True
+    )
+    assert b"secrets/wallet.json" in done.stderr
+    assert (tmp_path / ".env").read_text() == "COMPOSE_PROJECT_NAME=\n", "Compose asks for one"
+
+
+def test_a_project_runs_what_was_built_for_it_and_no_strangers_image():
+    """A name that projects share is moved by whoever builds next: A's key would be with B's code."""
+    for name, it in services("worker").items():
+        assert it["image"] == f"poolhand/{name}:${{COMPOSE_PROJECT_NAME}}"
+        assert it["build"]["target"] == name
+    for name, it in services("pool").items():
+        assert re.fullmatch(rf"poolhand/{name}:\$\{{POOLHAND_VERSION:\?[^}}]+\}}", it["image"])
+    for file, name in SERVICES:
+        assert services(file)[name]["pull_policy"] == "never", "Compose asks a registry first"
+
+
+def test_no_steps_and_no_build_name_an_image_that_projects_share():
+    steps = [WALLET_COMMAND, START_COMMAND, *(path.read_text() for path in STEPS)]
+    shared = re.compile(rf"poolhand/(?:{'|'.join(OPTIONS)})(?:$|[\s\"']|:latest)", re.MULTILINE)
+    assert [found for text in steps for found in shared.findall(text)] == []
+    assert '"latest"' not in (ROOT / "scripts/images.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("steps", [NAME_COMMAND, WALLET_COMMAND], ids=["name", "wallet"])
+def test_the_how_to_and_the_page_have_the_same_steps(steps):
+    told = (ROOT / "docs/how-to/run-a-worker-in-docker.md").read_text(encoding="utf-8")
+    assert steps.replace("\\\n    ", "") in told
 
 
 @pytest.mark.parametrize("file", COMPOSED)

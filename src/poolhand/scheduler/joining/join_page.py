@@ -30,16 +30,23 @@ HEADERS: Final = {
 }
 """Nothing is loaded, nothing is run, nobody may frame it."""
 WALLET_COMMAND: Final = """\
-mkdir -m 700 secrets && docker build -q -t poolhand/signer --target signer .
+mkdir -m 700 secrets && signer=$(docker build -q --target signer .)
 docker run --rm -it --network none -u "$(id -u)" -v "$PWD/secrets:/wallet" \\
-    poolhand/signer wallet create
+    "$signer" wallet create
 mv secrets/UTC--* secrets/wallet.json && chmod 444 secrets/wallet.json
 (umask 077 && cat > secrets/wallet-password) && chmod 444 secrets/wallet-password"""
-"""Makes a wallet where the signer alone will find it; the last line waits for the password."""
+"""Makes a wallet where the signer alone will find it; the last line waits for the password.
+
+The image has no name yet: one that workers of several pools share would be moved by each of them.
+"""
 NAME_COMMAND: Final = """\
-echo "COMPOSE_PROJECT_NAME=poolhand-$(grep -oiwE '(0x)?[0-9a-f]{40}' secrets/wallet.json |
-    tr A-F a-f | tail -c 13)" >> .env"""
-"""Calls containers, networks and volumes by the wallet: other workers share the engine."""
+named=$(grep -oiwE '(0x)?[0-9a-f]{40}' secrets/wallet.json ||
+    sha256sum < secrets/wallet.json | cut -c -64)
+echo "COMPOSE_PROJECT_NAME=${named:+poolhand-}$(echo "$named" | tr A-F a-f | tail -c 13)" >> .env"""
+"""Calls containers, networks, volumes and images by the wallet: other workers share the engine.
+
+A keystore without an address (`cast wallet import` writes such) has the name of its bytes.
+"""
 START_COMMAND: Final = f"""\
 {NAME_COMMAND}
 echo "DOCKER_GID=$(stat -c %g /var/run/docker.sock)" >> .env
