@@ -30,7 +30,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +37,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
 
-from appliance import verify
+from appliance import lay_out, verify
 from guest import Guest, until
 
 ROOT: Final = Path(__file__).parents[2]
@@ -83,9 +82,7 @@ def poolhand(*words: str) -> Any:
 def unpack(archive: Path, folder: Path, ports: set[str]) -> Path:
     """Lay the archive's disk into a folder, with the devnet's ports passed on; return it."""
     folder.mkdir(mode=0o700)
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
-    (vmdk,) = folder.glob("*.vmdk")
+    vmdk = lay_out(archive, folder)
     raw = folder / "disk.raw"
     run("qemu-img", "check", "-q", vmdk)
     run("qemu-img", "convert", "-O", "raw", vmdk, raw)

@@ -8,7 +8,7 @@ from hashlib import sha1, sha256
 from xml.etree import ElementTree as ET
 
 import pytest
-from vm.appliance import TEMPLATE, Damaged, descriptor, manifest, pack, verify
+from vm.appliance import TEMPLATE, Damaged, descriptor, lay_out, manifest, pack, verify
 
 GIB = 1024**3
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
@@ -118,6 +118,23 @@ def test_the_descriptor_comes_first_and_the_manifest_has_the_hash_of_all_others(
     assert broken(files) == []
     assert broken({**files, "w-disk1.vmdk": files["w-disk1.vmdk"] + b"\0"}) == ["w-disk1.vmdk"]
     assert files["w-disk1.vmdk"] == disk.read_bytes()
+
+
+def test_what_was_packed_is_laid_out_again(tmp_path, disk):
+    place = tmp_path / "out"
+    place.mkdir()
+    assert lay_out(pack("w", disk, GIB, tmp_path), place) == place / "w-disk1.vmdk"
+    assert (place / "w-disk1.vmdk").read_bytes() == disk.read_bytes()
+    assert {each.name for each in place.iterdir()} == {"w.ovf", "w.mf", "w-disk1.vmdk"}
+
+
+def test_no_name_in_an_archive_leads_out_of_the_folder(tmp_path, disk):
+    place = tmp_path / "laid" / "out"
+    place.mkdir(parents=True)
+    with tarfile.open(tmp_path / "w.ova", "w") as archive:
+        archive.add(disk, "../w-disk1.vmdk")
+    assert lay_out(tmp_path / "w.ova", place) == place / "w-disk1.vmdk"
+    assert list(place.parent.iterdir()) == [place]
 
 
 def test_the_archive_is_plain_ustar_and_says_nothing_of_who_packed_it(tmp_path, disk):
