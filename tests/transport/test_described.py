@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import httpx
 import pytest
 from pydantic import BaseModel
@@ -29,6 +31,7 @@ def app(asked):
 
     def told():
         asked.append("weather")
+        assert threading.current_thread() is not threading.main_thread(), "the loop is free"
         return {"response_model": Weather, "description": "Look outside."}
 
     router = service_router()

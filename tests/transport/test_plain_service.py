@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import httpx
 import pytest
 from pydantic import BaseModel, Field
@@ -101,6 +104,46 @@ async def test_it_is_guarded_as_all_services_are(http):
     assert (foreign.status_code, foreign.json()["code"]) == (403, "foreign-host")
     assert (await http.get("/nowhere")).json() == {"code": "not-found", "message": "Not Found"}
     assert (await http.get("/walls/")).headers["location"] == "/walls"
+
+
+async def test_it_answers_others_while_its_document_is_made_once():
+    made, may_end = [], threading.Event()
+    loop, began = asyncio.get_running_loop(), asyncio.Event()
+
+    def told():
+        made.append(threading.current_thread())
+        loop.call_soon_threadsafe(began.set)
+        assert may_end.wait(10), "the loop stood still meanwhile"
+        return listed()
+
+    app = plain_application("Walls", (*ROUTES[:2], DescribedRoute("/walls", walls, "GET", told)))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        first, *others = (asyncio.create_task(client.get(each))
+                          for each in ("/docs", "/docs", "/openapi.json"))  # fmt: skip
+        await began.wait()
+        assert (await client.get("/walls")).status_code == 200
+        first.cancel()
+        may_end.set()
+        assert [(await each).status_code for each in others] == [200, 200]
+    assert len(made) == 1
+    assert made[0] is not threading.main_thread()
+
+
+async def test_a_document_that_could_not_be_made_is_made_for_the_next(http):
+    answers = iter([MemoryError, listed])
+
+    def told():
+        found = next(answers)
+        if found is MemoryError:
+            raise MemoryError
+        return found()
+
+    app = plain_application("Walls", (DescribedRoute("/walls", walls, "GET", told),))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        found = [(await client.get("/openapi.json")).status_code for _ in range(3)]
+    assert found == [500, 200, 200]
 
 
 async def test_its_document_has_forms_answers_and_faults(http):

@@ -1,7 +1,12 @@
-"""The page ``/docs`` of a service: its endpoints, in plain HTML that loads nothing."""
+"""What a service tells of its endpoints: ``/openapi.json``, and ``/docs`` in plain HTML.
+
+That page loads nothing. The document is made when somebody asks for it, once, and in a thread: to
+load FastAPI alone may take a second, in which the service would answer nobody.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any, Final
@@ -9,6 +14,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
+
+from poolhand.transport.json_answer import JsonAnswer
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a browser may load for a page of ours: nothing."""
@@ -18,13 +25,40 @@ _STYLE: Final = (
 )
 
 
-def api_page(document: Callable[[], Mapping[str, Any]]) -> Route:
-    """Return the route that shows the endpoints of an OpenAPI document."""
+def api_pages(make: Callable[[], Mapping[str, Any]]) -> tuple[Route, Route]:
+    """Return the routes that tell a service's endpoints.
+
+    Args:
+        make: Returns the OpenAPI document; it is called in a thread.
+    """
+    document = _MadeOnce(make)
 
     async def show(_: Request) -> HTMLResponse:
-        return HTMLResponse(_page(document()), headers={"Content-Security-Policy": POLICY})
+        page = _page(await document.get())
+        return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
-    return Route("/docs", show, include_in_schema=False)
+    async def tell(_: Request) -> JsonAnswer:
+        return JsonAnswer(await document.get())
+
+    return Route("/docs", show), Route("/openapi.json", tell)
+
+
+class _MadeOnce:
+    """A document that all who ask for it wait for; what failed is made anew for the next."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        self._make = make
+        self._making: asyncio.Task[Mapping[str, Any]] | None = None
+
+    async def get(self) -> Mapping[str, Any]:
+        """Return the document; who leaves meanwhile ends nothing for others."""
+        if self._making is None or _has_failed(self._making):
+            self._making = asyncio.create_task(asyncio.to_thread(self._make))
+        return await asyncio.shield(self._making)
+
+
+def _has_failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _page(schema: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 
 from poolhand import __version__
-from poolhand.transport.api_page import api_page
+from poolhand.transport.api_page import api_pages
 from poolhand.transport.described import document_of
 from poolhand.transport.faults import (
     FAULTS,
@@ -62,31 +62,22 @@ def application(
         hosts: Names under which it may be asked, see ``hosts_of``; None: any.
         lifespan: Runs around the service.
     """
-    app = _DescribedApplication(
+    app = FastAPI(
         title=title,
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,  # it loads from a CDN
+        openapi_url=None,  # ours are made beside the loop, and load nothing from a CDN
+        docs_url=None,
         redoc_url=None,
         default_response_class=JsonAnswer,
     )
-    app.router.routes.append(api_page(app.openapi))
+    app.router.routes.extend(api_pages(lambda: document_of(title, app.routes)))
     for route in routes:
         app.router.routes.extend(route.routes if isinstance(route, APIRouter) else (route,))
     install_faults(app)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     install_guards(app, max_body=max_body, hosts=hosts)
     return app
-
-
-class _DescribedApplication(FastAPI):
-    """An application that describes described routes among FastAPI's own, in their order."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document; made once."""
-        if self.openapi_schema is None:
-            self.openapi_schema = document_of(self.title, self.routes)
-        return self.openapi_schema
 
 
 async def _tell_invalid(_: Request, fault: Exception) -> JSONResponse:

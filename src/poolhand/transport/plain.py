@@ -6,20 +6,18 @@ It saves the process that serves some routes 6 MB, and a fifth of what it takes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from poolhand.domain.errors import Refused
-from poolhand.transport.api_page import api_page
+from poolhand.transport.api_page import api_pages
 from poolhand.transport.described import document_of
 from poolhand.transport.faults import form_sentence, install_faults
 from poolhand.transport.guards import MAX_BODY, install_guards
-from poolhand.transport.json_answer import JsonAnswer
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,15 +36,7 @@ def plain_application(
         routes: Described ones, and such as need no description.
         hosts: Names under which it may be asked, see ``guards.hosts_of``; None: any.
     """
-
-    @cache
-    def document() -> dict[str, Any]:
-        return document_of(title, routes)
-
-    async def openapi(_: Request) -> JsonAnswer:
-        return JsonAnswer(document())
-
-    app = Starlette(routes=[*routes, api_page(document), Route("/openapi.json", openapi)])
+    app = Starlette(routes=[*routes, *api_pages(lambda: document_of(title, routes))])
     install_faults(app)
     install_guards(app, max_body=MAX_BODY, hosts=hosts)
     return app
