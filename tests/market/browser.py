@@ -52,7 +52,8 @@ class ServedMarket:
         database = MarketDatabase(f"sqlite:///{self._folder / 'market.db'}")
         database.claim(CHAIN_ID, HUB)
         entropy, chain = SeededEntropy(7), self.chain
-        world = MarketWorld(chain, FACTS, chain, now=lambda: self.clock[0], entropy=entropy)
+        now, passed = (lambda: self.clock[0]), (lambda: self.clock[0] / 1000)
+        world = MarketWorld(chain, FACTS, chain, now, passed, entropy)
         self.pools = PoolsLine()
         outside = httpx.AsyncClient(transport=self.pools)
         self.register = PoolRegister(chain, FACTS, database, outside, world.now)

@@ -253,7 +253,8 @@ async def a_market(
     database = MarketDatabase(url)
     try:
         database.claim(CHAIN_ID, HUB)
-        world = MarketWorld(chain, FACTS, chain, now=lambda: clock[0], entropy=SeededEntropy(7))
+        now, passed = (lambda: clock[0]), (lambda: clock[0] / 1000)
+        world = MarketWorld(chain, FACTS, chain, now, passed, SeededEntropy(7))
         pools = PoolsLine()
         outside = httpx.AsyncClient(transport=pools)
         register = PoolRegister(chain, FACTS, database, outside, world.now)

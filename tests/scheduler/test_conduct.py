@@ -46,6 +46,17 @@ async def deaf(socket):
 # ------------------------------------------------------------------------------------------ floods
 
 
+def test_a_clock_that_is_set_changes_no_time_outside():
+    clock, worker = ManualClock(), Address(bytes([1] * 20))
+    conduct = Conduct(clock)
+    conduct.bar(worker, "it floods")
+    for seconds in (-7200, 14400):
+        clock.set_by(seconds)
+        assert conduct.barred_for(worker) == FIRST_BAR
+    clock.advance(FIRST_BAR)
+    assert conduct.barred_for(worker) == 0
+
+
 async def test_a_flooding_worker_is_cut_off_and_its_task_goes_to_another(pool):
     world = await pool(quick=True)
     async with front(world) as pool_front, pool_front.dial(wallet_of(world)) as flooder:

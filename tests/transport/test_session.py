@@ -16,7 +16,7 @@ from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.session_hub import WorkerAway
 from poolhand.wire.handshake import Rejected, WorkerNotAllowed, WrongPool
-from poolhand.wire.session import LEASE, POOL_LEASE
+from poolhand.wire.session import INCOMING, LEASE, POOL_LEASE
 
 STRANGER = Wallet.from_key(bytes([99] * 32))
 
@@ -120,6 +120,33 @@ async def test_a_worker_that_beats_keeps_its_lease_and_costs_its_pool_no_answer(
         await until(lambda: g.gate.heard(worker.address))
         assert g.gate.events() == ["connected"]
         assert len(worker.welcomes) == 1
+
+
+@pytest.mark.parametrize("seconds", [-7200, 7200])
+async def test_a_clock_that_is_set_neither_loses_a_worker_nor_calls_it_a_flood(seconds):
+    """Where it is set back, beats must go on, and what may be said must grow again."""
+    async with ground() as g:
+        worker = await g.joined()
+        g.clock.set_by(seconds)
+        for _ in range(LEASE + 2):
+            await until(lambda: g.clock.sleepers == 2)
+            g.clock.advance(1)
+            for number in range(INCOMING.burst // LEASE):
+                worker.client.send(capacity(number % 3))
+            await settled(g)
+        await until(lambda: len(g.gate.heard(worker.address)) > INCOMING.burst)
+        assert {kind for kind, *_ in g.gate.log} == {"connected", "received"}
+        assert len(worker.welcomes) == 1
+
+
+async def test_a_silent_worker_is_lost_though_the_clock_was_set_back():
+    async with ground() as g, g.raw():
+        await until(lambda: g.clock.sleepers == 1)
+        g.clock.set_by(-7200)
+        for _ in range(LEASE + 2):
+            await until(lambda: g.clock.sleepers == 1)
+            g.clock.advance(1)
+        await until(lambda: g.gate.events() == ["connected", "lost"])
 
 
 async def test_a_silent_worker_is_lost_though_its_connection_stands():

@@ -56,6 +56,16 @@ async def test_a_chain_that_stands_still_is_told_and_no_task_is_taken_until_it_m
     assert not pool.heard(Capacity)[-1].paused
 
 
+@pytest.mark.parametrize("seconds", [-7200, 7200])
+async def test_a_clock_that_is_set_neither_stops_a_chain_nor_hides_that_it_stands(pool, seconds):
+    await pool.blocks(1)
+    pool.world.clock.set_by(seconds)
+    await passes(pool, STALL / 2)
+    assert told(pool)["chain"]["stalled_since"] is None
+    await passes(pool, STALL)
+    assert told(pool)["chain"]["stalled_since"] is not None
+
+
 async def test_a_chain_that_moves_is_never_said_to_stand_still(pool):
     for _ in range(4):
         await passes(pool, STALL / 2)

@@ -40,7 +40,7 @@ from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.address_rule import guarded_client, rule_for
 from poolhand.transport.asgi import application
-from poolhand.transport.clock import SystemEntropy
+from poolhand.transport.clock import SystemEntropy, passed
 from poolhand.wire.market_json import iso_moment
 
 MOST_CHALLENGES = 50_000
@@ -61,6 +61,7 @@ class MarketWorld:
         facts: Of its hub.
         registry: Asked what assets are called, and for accounts.
         now: Milliseconds since 1970.
+        passed: Seconds since whenever, never set.
         trouble: Why the chain cannot be read at present; empty when it can.
     """
 
@@ -68,6 +69,7 @@ class MarketWorld:
     facts: HubFacts
     registry: RegistryReader
     now: Callable[[], int] = milliseconds
+    passed: Callable[[], float] = passed
     entropy: Entropy = field(default_factory=SystemEntropy)
     trouble: Callable[[], str] = lambda: ""
 
@@ -113,12 +115,8 @@ def assemble(
     install(app)
     _add_pages(app, facts, follower)
     rates = RequestRates(settings.most_requests, settings.rate_window)
-
-    def seconds() -> float:
-        return world.now() / 1000
-
     app.add_middleware(HeadRequests)
-    app.add_middleware(RequestEdge, rates=rates, now=seconds, most=settings.max_body)
+    app.add_middleware(RequestEdge, rates=rates, now=world.passed, most=settings.max_body)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]
     )

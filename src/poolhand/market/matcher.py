@@ -127,7 +127,7 @@ class Matcher:
             MarketDown, ChainUnreachable: Nothing more can be done now.
             OutOfGas: The wallet cannot pay.
         """
-        now = self._clock.now()
+        now = self._clock.steady()
         found = await self._offered(await self._requests.due(BookFilter(OrderSort.REQUEST), now))
         if not found:
             return 0
@@ -144,7 +144,7 @@ class Matcher:
         Raises:
             MarketDown, ChainUnreachable: Nothing can be looked at, and nothing was found before.
         """
-        now, due = self._clock.now(), await self._waited_for(entries)
+        now, due = self._clock.steady(), await self._waited_for(entries)
         if not due:
             return []
         used = await self._hub.consumed([each.order_hash for each in due])
@@ -182,13 +182,13 @@ class Matcher:
         both = zip(known, locks, strict=True)
         ready = [each for each, match in both if self._admits(each, match, stakes)]
         for name in {each.name for each in found} - {each.name for each in ready}:
-            self._backoff.put_off(name, self._clock.now())
+            self._backoff.put_off(name, self._clock.steady())
         return ready
 
     def _admits(self, ready: _Ready, match: MatchLocks, stakes: FreeStakes) -> bool:
         """Count one more match, if its requester has quota and everybody stake for it."""
         request: Any = ready.entry.order
-        payer, now = request.requester, self._clock.now()
+        payer, now = request.requester, self._clock.steady()
         if not self._quota.admits(payer, now) or not stakes.take(match):
             return False
         self._quota.count(payer, now)
@@ -222,7 +222,7 @@ class Matcher:
 
     async def _match(self, ready: _Ready) -> bool:
         """Send one match; whether it made a deal."""
-        entry, now = ready.entry, self._clock.now()
+        entry, now = ready.entry, self._clock.steady()
         request: Any = entry.order
         name = deal_id(entry.order_hash, ready.used)
         orders = ready.bundle.orders(Signed(request, entry.sign))

@@ -78,7 +78,7 @@ class PoolWords:
         """
         question = url, task
         known = self._known.get(question)
-        if known is None or known.at is None or self._now() - known.at >= FRESH:
+        if known is None or known.at is None or not 0 <= self._now() - known.at < FRESH:
             self._want(question)
         return known
 

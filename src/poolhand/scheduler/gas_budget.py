@@ -151,7 +151,7 @@ class GasBudget:
         """Wait until a transaction that could not be paid is worth another try."""
         waiter = _Waiter(purpose, RANKS[kind], asyncio.get_running_loop().create_future())
         self._is_richer = False
-        self._next_probe = UnixSeconds(self._clock.now() + PROBE)
+        self._next_probe = UnixSeconds(self._clock.steady() + PROBE)
         self._troubled[purpose] = str(fault)
         self._waiting[waiter.rank][waiter] = None
         self._note()
@@ -181,7 +181,7 @@ class GasBudget:
         self._is_richer |= before is not None and self._means.balance > before
         if self._is_richer:
             self._release(EVERYBODY)
-        elif self._clock.now() >= self._next_probe:
+        elif self._clock.steady() >= self._next_probe:
             self._release(1)
         self._note()
 

@@ -140,7 +140,7 @@ class MarketRequests:
             max_tag=NO_TAG,
             max_trust=self._highest_trust,
         )
-        for entry in await self._requests.due(wanted, self._clock.now()):
+        for entry in await self._requests.due(wanted, self._clock.steady()):
             if self._asked >= MOST_ASKED:
                 break
             if self._has_waited(entry, head):
@@ -154,7 +154,7 @@ class MarketRequests:
 
     async def _serve(self, entry: BookOrder) -> bool:
         """Serve one request if that goes; it is looked at again later, until the book drops it."""
-        self._requests.backoff.put_off(entry.order_hash, self._clock.now())
+        self._requests.backoff.put_off(entry.order_hash, self._clock.steady())
         try:
             return await self._bought(entry)
         except (EndsProgram, ChainUnreachable, MarketDown):

@@ -152,7 +152,7 @@ class MarketStall:
 
     async def _register(self) -> None:
         """Say what the pool is, now and then: the market may have lost it."""
-        if self._profile is None or self._clock.now() < self._register_at:
+        if self._profile is None or self._clock.steady() < self._register_at:
             return
         self._fence.check()
         try:
@@ -160,7 +160,7 @@ class MarketStall:
             self.unregistered, self._is_known = "", True
         except MarketRefused as fault:
             self.unregistered = str(fault)
-        self._register_at = UnixSeconds(self._clock.now() + REGISTERED)
+        self._register_at = UnixSeconds(self._clock.steady() + REGISTERED)
 
     async def _take_out(self, names: Collection[OrderHash]) -> None:
         for name in names:

@@ -40,17 +40,17 @@ class Returns:
         self._engine, self._clock, self._is_here = engine, clock, is_here
         self._now, self._wake = now, wake
         self._came: set[Address] | None = set()
-        self._latest = clock.now()
+        self._latest = clock.steady()
 
     def arrived(self, worker: Address) -> None:
         """Note that a worker has come, as long as any is missing."""
         if self._came is not None:
             self._came.add(worker)
-            self._latest = self._clock.now()
+            self._latest = self._clock.steady()
 
     async def wait(self) -> None:
         """Return when nobody is missing any more, or expected."""
-        started, began = self._clock.now(), self._now()
+        started, began = self._clock.steady(), self._now()
         missing = {
             (attempt.worker, task.facts.task_id): Seconds(task.facts.contribution_deadline - began)
             for task in self._engine.open_tasks()
@@ -68,7 +68,7 @@ class Returns:
 
     def _expects(self, started: UnixSeconds, left: Seconds) -> bool:
         came = len(self._came or ())
-        return is_awaited(self._clock.now(), started, came, self._latest, left)
+        return is_awaited(self._clock.steady(), started, came, self._latest, left)
 
     def _give_up(self, worker: Address, task_id: TaskId) -> None:
         log.warning("worker_did_not_return", worker=str(worker), task_id=str(task_id))

@@ -26,8 +26,8 @@ class SelfWatch:
     def stood_still(self) -> None:
         """Note that nobody was listened to until now."""
         log.warning("pool_stood_still", acts="pool owner", next_step="look at the machine's load")
-        self._attention = self._attention.stood_still(self._clock.now(), self._window)
+        self._attention = self._attention.stood_still(self._clock.steady(), self._window)
 
     def is_sure(self) -> bool:
         """Whether who has not been heard for a window has been silent."""
-        return self._attention.is_sure(self._clock.now(), self._window)
+        return self._attention.is_sure(self._clock.steady(), self._window)

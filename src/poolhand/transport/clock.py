@@ -12,12 +12,25 @@ from random import Random
 from poolhand.domain.units import UnixSeconds
 
 
+def passed() -> float:
+    """Return seconds since whenever, never set; they pass while the machine sleeps, if they can."""
+    known = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere ``monotonic`` is as good
+    return time.monotonic() if known is None else time.clock_gettime(known)
+
+
 class SystemClock:
     """Implements ``ports.clock.Clock`` with the machine's clock."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - passed()
 
     def now(self) -> UnixSeconds:
         """Return whole seconds since 1970."""
         return UnixSeconds(int(time.time()))
+
+    def steady(self) -> UnixSeconds:
+        """Return them as they were counted on since this clock was made."""
+        return UnixSeconds(int(self._offset + passed()))
 
     async def sleep(self, seconds: float) -> None:
         """Let at least that long pass."""
@@ -36,13 +49,21 @@ class ManualClock:
     """A clock that stands still until ``advance`` moves it; for tests and simulations."""
 
     def __init__(self, start: int = 1_700_000_000) -> None:
-        self._now = float(start)
+        self._now, self._set_by = float(start), 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = count()
 
     def now(self) -> UnixSeconds:
         """Return whole seconds since 1970."""
+        return UnixSeconds(int(self._now) + self._set_by)
+
+    def steady(self) -> UnixSeconds:
+        """Return the seconds that have passed, wherever the clock was set to."""
         return UnixSeconds(int(self._now))
+
+    def set_by(self, seconds: int) -> None:
+        """Set the clock, forth or back, without letting time pass."""
+        self._set_by += seconds
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock has been moved that far."""

@@ -51,7 +51,7 @@ class Conduct:
     def barred_for(self, worker: Address) -> Seconds:
         """Return how long a wallet still stays outside, 0 when it may come."""
         known = self._records.get(worker)
-        return Seconds(max(0, known.until - self._clock.now()) if known else 0)
+        return Seconds(max(0, known.until - self._clock.steady()) if known else 0)
 
     def check(self, worker: Address) -> None:
         """Let a wallet pass.
@@ -64,7 +64,7 @@ class Conduct:
             raise WorkerBarred(self._records[worker].cause, left)
 
     def _count(self, worker: Address, cause: str, least: int) -> bool:
-        now = self._clock.now()
+        now = self._clock.steady()
         self._forget(now)
         known = self._records.get(worker)
         strikes = max(known.strikes + 1 if known else 1, least)

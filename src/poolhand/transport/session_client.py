@@ -119,7 +119,7 @@ class SessionClient:
         self._link: Outbox | None = None
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
-        self._pace = Bucket(rules.pace, clock.now()) if rules.pace else None
+        self._pace = Bucket(rules.pace, clock.steady()) if rules.pace else None
         self._mailbox: Mailbox[_Item] = Mailbox(rules.mailbox)
         self._away = OutageLog("pool_disconnected", "pool_connected", url=facts.url)
         self._leaving = asyncio.Event()
@@ -200,9 +200,9 @@ class SessionClient:
         """Connect again and again."""
         failures = 0
         while not self._leaving.is_set():
-            since = self._clock.now()
+            since = self._clock.steady()
             reason, least = await self._connect_once(listener)
-            if self._stands_by or self._clock.now() - since >= self._rules.settled:
+            if self._stands_by or self._clock.steady() - since >= self._rules.settled:
                 failures = 0
             if self._places.next() and self._is_elsewhere:
                 pause = 0.0  # another address may be whoever leads
@@ -297,9 +297,9 @@ class SessionClient:
     # ---------------------------------------------------------------------------------- frames
 
     async def _read(self, socket: GuardedClient) -> None:
-        incoming = SessionIntake[WorkerBound](_INBOUND, self._rules.incoming, self._clock.now())
+        incoming = SessionIntake[WorkerBound](_INBOUND, self._rules.incoming, self._clock.steady())
         while True:
-            message = incoming.take(decode(await _text(socket)), self._clock.now())
+            message = incoming.take(decode(await _text(socket)), self._clock.steady())
             if isinstance(message, Close):
                 raise PoolLeft(f"the pool ended the session ({message.code}): {message.message}")
             self._mailbox.put(message)
@@ -309,7 +309,7 @@ class SessionClient:
         while (frame := await link.next()) is not None:
             async with asyncio.timeout(self._rules.write_timeout):
                 await socket.send(frame)
-            link.written_at = self._clock.now()
+            link.written_at = self._clock.steady()
 
     async def _beat(self, socket: GuardedClient, welcome: Welcome) -> None:
         """Be heard, look whether the pool is, and let our own pace go on.
@@ -317,10 +317,10 @@ class SessionClient:
         A beat is a pong that nobody asked for (RFC 6455, section 5.5.3): it costs the pool least. A
         pool that has been silent for long is asked for a sign by a ping.
         """
-        beats, link = Heartbeat(welcome.heartbeat_seconds, self._clock.now()), self._link
+        beats, link = Heartbeat(welcome.heartbeat_seconds, self._clock.steady()), self._link
         while link is not None:
             await self._clock.sleep(1)
-            now = self._clock.now()
+            now = self._clock.steady()
             if socket.heard or self._mailbox.is_full:
                 beats.heard(now)  # when full: it may be talking, we are the ones who do not listen
                 socket.heard = False
@@ -336,7 +336,9 @@ class SessionClient:
     def _flush(self) -> None:
         """Move waiting messages to the connection as far as our own pace admits."""
         link, pace = self._link, self._pace
-        while link is not None and self._queue and (not pace or pace.has_room(self._clock.now())):
+        while (
+            link is not None and self._queue and (not pace or pace.has_room(self._clock.steady()))
+        ):
             link.put(encode(self._queue.popleft()))
             if pace:
                 pace.take()

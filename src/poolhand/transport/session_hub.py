@@ -126,10 +126,10 @@ class SessionHub:
         """
         self._gate, self._is_open = gate, True
         try:
-            before = self.clock.now()
+            before = self.clock.steady()
             while True:
                 await self.clock.sleep(SWEEP)
-                before, stood = self.clock.now(), self.clock.now() - before
+                before, stood = self.clock.steady(), self.clock.steady() - before
                 self._sweep(we_stood_still=stood >= STALL)
         finally:
             self._end_all()
@@ -210,8 +210,8 @@ class SessionHub:
             if before.arrival.capabilities.instance != login.capabilities.instance:
                 raise WalletConnected(login.worker)
             before.outlet.end(encode(Close("superseded", "the worker connected again")))
-        now = self.clock.now()
-        arrival = Arrival(login.worker, login.capabilities, login.replicates, address, now)
+        now, can = self.clock.steady(), login.capabilities
+        arrival = Arrival(login.worker, can, login.replicates, address, self.clock.now())
         incoming = SessionIntake[SchedulerBound](_INBOUND, self.rules.incoming, now)
         session = WorkerSession(arrival, incoming, outlet, now)
         self._sessions[login.worker] = session
@@ -227,7 +227,7 @@ class SessionHub:
         """Renew a lease: the worker is there."""
         worker = session.arrival.worker
         if self._sessions.get(worker) is session:
-            session.heard = self.clock.now()
+            session.heard = self.clock.steady()
             self._sessions.move_to_end(worker)
 
     def take(self, session: WorkerSession, message: Message) -> None:
@@ -237,7 +237,7 @@ class SessionHub:
             PeerFault: The worker broke the protocol.
         """
         self.hear(session)
-        said = session.incoming.take(message, self.clock.now())
+        said = session.incoming.take(message, self.clock.steady())
         if isinstance(said, Close):
             self.end(session, None)
             return
@@ -287,7 +287,7 @@ class SessionHub:
         if we_stood_still:
             self._excuse()
             self.stood_still()
-        now = self.clock.now()
+        now = self.clock.steady()
         while self._sessions:
             longest = next(iter(self._sessions.values()))
             if now - longest.heard <= self.rules.lease:

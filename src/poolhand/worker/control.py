@@ -113,7 +113,7 @@ class Control:
         done_at: int | None = None
         while self.is_draining and not self._stopping:
             if self._is_done():
-                now = self._clock.now()
+                now = self._clock.steady()
                 done_at = now if done_at is None else done_at
                 if self._is_told() or now >= done_at + FAREWELL:
                     return True

@@ -63,7 +63,7 @@ class HeadWatch:
         self._horizon, self._clock, self._boundary = horizon, clock, boundary
         self._outage, self._stalled = outage, stalled
         self._patrolled = UnixSeconds(0)
-        self._seen = clock.now()
+        self._seen, self._heard = clock.now(), clock.steady()
         self.head: Head | None = None
         self.stalled_since: UnixSeconds | None = None
 
@@ -83,16 +83,17 @@ class HeadWatch:
         """Say so when the chain stands still, or cannot be seen, for ever."""
         while True:
             await self._clock.sleep(STALL / 4)
-            if self.stalled_since is None and self._clock.now() >= self._seen + STALL:
+            if self.stalled_since is None and self._clock.steady() >= self._heard + STALL:
                 self.stalled_since = self._seen
                 reason = _no_block(self.head, self._seen)
                 log.error("chain_stalled", cause=reason)
                 self._stalled(reason)
 
     def _saw(self, head: Head) -> None:
+        before, self._heard = self._heard, self._clock.steady()
         self.head, self._seen = head, self._clock.now()
         if self.stalled_since is not None:
-            log.info("chain_moves", block=head.number, seconds=self._seen - self.stalled_since)
+            log.info("chain_moves", block=head.number, seconds=self._heard - before)
             self.stalled_since = None
             self._stalled(None)
 

@@ -136,16 +136,15 @@ class WalletWatch:
             for task_id, each in held.items()
             if each.parked is not None and self._may_try(task_id, each, means)
         ]
-        now = self._clock.now()
         for task_id in payable(means, self._wallet.owed, waiting):
-            self._tries[task_id] = _Try(now, means)
+            self._tries[task_id] = _Try(self._clock.steady(), means)
             log.info("stage_resumed", task_id=str(task_id), wei=means.balance)
             with self._boundary.around("refill", task_id=str(task_id)):
-                self._shell.feed(task_id, Refilled(now))
+                self._shell.feed(task_id, Refilled(self._clock.now()))
 
     def _may_try(self, task_id: TaskId, replicate: Replicate, means: Means) -> bool:
         before, failures = self._tries.get(task_id), replicate.count(Status.OUT_OF_GAS)
-        return before is None or before.is_outdated(means, self._clock.now(), failures)
+        return before is None or before.is_outdated(means, self._clock.steady(), failures)
 
 
 def shortage(gas: WalletGas, wallet: Address) -> str:
