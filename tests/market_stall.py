@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from poolhand.chain.fake.market import FakeMarketChain
-from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import CreateWorkerpool, Deposit
 from poolhand.domain.orders.model import AppOrder, DatasetOrder, Salt, Signed, WorkerpoolOrder
@@ -73,6 +73,11 @@ class Stall:
         z = ZERO_ADDRESS
         order = AppOrder(app, NanoRlc(price), 100, NO_TAG, z, z, z, salt())
         return await self.publish(replace(order, **changes), SELLER)
+
+    async def dataset(self) -> Address:
+        """Somebody else's dataset."""
+        seller, nothing = self.world.requester(SELLER), FixedBytes(bytes(32))
+        return (await seller.deploy_dataset("https://example.com/d", checksum=nothing)).address
 
     async def sell_dataset(
         self, data: Address, price: int = 0, **changes: Any

@@ -102,6 +102,19 @@ async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(s
     assert (deal.app.price, deal.tag) == (RLC, ENCLAVE)
 
 
+async def test_plain_orders_of_an_app_do_not_hide_the_one_that_an_enclaves_dataset_needs(stall):
+    data = await stall.dataset()
+    for _ in range(FEW):
+        await stall.sell_app(stall.app_address)
+    await stall.sell_app(stall.app_address, RLC, tag=ENCLAVE)
+    await stall.sell_dataset(data, tag=ENCLAVE)
+    await stall.sell_pool(RLC, tag=ENCLAVE)
+    await ask(stall, dataset=data, app_max_price=NanoRlc(RLC))
+    assert await matcher(stall).round() == 1
+    (deal,) = deals(stall)
+    assert (deal.app.price, deal.tag) == (RLC, ENCLAVE)
+
+
 async def test_plain_pools_do_not_hide_the_one_that_an_app_with_a_tag_needs(stall):
     gpu = Tag.of(["gpu"])
     seller, image = stall.world.requester(SELLER), "127.0.0.1:5000/poolhand/words:1.0"

@@ -68,6 +68,20 @@ async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(m
     assert (deal.app.price, deal.tag) == (2 * RLC, enclave)
 
 
+async def test_plain_orders_of_an_app_do_not_hide_the_one_that_an_enclaves_dataset_needs(
+    market, stall
+):
+    app, enclave = await stall.app(), Tag.of(["tee", "scone"])
+    data = await stall.dataset()
+    for _ in range(MANY):
+        await stall.sell_app(app)
+    await stall.sell_app(app, 2 * RLC, tag=enclave)
+    await stall.sell_dataset(data, tag=enclave)
+    await stall.sell_pool(RLC, tag=enclave)
+    deal = (await market.requester().buy(Wish(app, dataset=data))).deal
+    assert (deal.app.price, deal.tag) == (2 * RLC, enclave)
+
+
 async def test_plain_pools_do_not_hide_the_one_that_an_app_with_a_tag_needs(market, stall):
     app, gpu = await stall.app(), Tag.of(["gpu"])
     for _ in range(MANY):

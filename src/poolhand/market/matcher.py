@@ -209,11 +209,10 @@ class Matcher:
         return _Ready(entry, used, tasks, bundle) if bundle else None
 
     async def _shelf(self, request: RequestOrder, tasks: int, in_use: InUse) -> Shelf:
-        apps, datasets = await asyncio.gather(
-            self._some(app_filter(request, tasks), in_use),
-            self._some(dataset_filter(request, tasks), in_use),
-        )
-        tag = shared_tag(request.tag, apps, datasets)
+        datasets = await self._some(dataset_filter(request, tasks), in_use)
+        tag = shared_tag(request.tag, (), datasets)
+        apps = await self._some(app_filter(request, tasks, tag), in_use)
+        tag = shared_tag(tag, apps, ())
         pools = await self._some(pool_filter(request, tasks, tag), in_use)
         return Shelf(apps, datasets, pools)
 

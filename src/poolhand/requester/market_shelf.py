@@ -32,18 +32,24 @@ class MarketShelf:
     def __init__(self, market: MarketClient, buyer: Address) -> None:
         self._market, self._buyer = market, buyer
 
-    async def apps(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
-        """Return orders for the app; ``wide``: also those that a filter would leave out."""
+    async def apps(self, wish: Wish, tag: Tag, *, wide: bool) -> tuple[Candidate, ...]:
+        """Return orders for the app.
+
+        Args:
+            wish: What is bought.
+            tag: What is in the deal's tag whatever the app asks for.
+            wide: Also those that a filter would leave out.
+        """
         parties: dict[str, Allowed] = {"app": (wish.app,)}
         if not wide:
             parties |= {"dataset": usable_by(wish.dataset), "requester": usable_by(self._buyer)}
         wanted = _sold(OrderSort.APP, parties, wish, wide=wide)
         if not wide:
-            wanted = replace(wanted, min_tag=app_tag(wish.tag))
+            wanted = replace(wanted, min_tag=app_tag(tag))
         return await self._some(wanted, wide=wide)
 
     async def datasets(self, wish: Wish, *, wide: bool) -> tuple[Candidate, ...]:
-        """Return orders for the dataset; raises as ``apps``."""
+        """Return orders for the dataset; ``wide``: also those that a filter would leave out."""
         parties: dict[str, Allowed] = {"dataset": (wish.dataset,)}
         if not wide:
             parties |= {"app": usable_by(wish.app), "requester": usable_by(self._buyer)}

@@ -7,7 +7,6 @@ only known is asked where the market has nothing that fits, or does not answer.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from poolhand.domain.orders.choosing import (
 from poolhand.domain.orders.groups import among
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.tag import Tag
 from poolhand.domain.units import show_rlc
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Entropy
@@ -163,14 +163,16 @@ class OrderSources:
         return f"{what}: wait until one is for sale, or name a pool with --pool-url"
 
     async def _shelf(self, pool: Candidate | None, *, wide: bool) -> Shelf:
-        apps, datasets = await asyncio.gather(self._apps(wide=wide), self._datasets(wide=wide))
+        datasets = await self._datasets(wide=wide)
+        tag = shared_tag(self.wish.tag, (), datasets)
+        apps = await self._apps(tag, wide=wide)
         if pool is not None:
             return Shelf(apps, datasets, (pool,))
         assert self._market is not None
-        tag = shared_tag(self.wish.tag, apps, datasets)
+        tag = shared_tag(tag, apps, ())
         return Shelf(apps, datasets, await self._market.pools(self.wish, tag, wide=wide))
 
-    async def _apps(self, *, wide: bool) -> tuple[Candidate, ...]:
+    async def _apps(self, tag: Tag, *, wide: bool) -> tuple[Candidate, ...]:
         wish = self.wish
         if wish.app_order:
             return (_whole(wish.app_order),)
@@ -183,7 +185,7 @@ class OrderSources:
             return (_whole(Signed(own_app_order(wish, self.buyer, self._salt()), b"")),)
         if self._market is None:
             raise NoOrder.of_owner("app", wish.app, app.owner, self.buyer)
-        return await self._market.apps(wish, wide=wide)
+        return await self._market.apps(wish, tag, wide=wide)
 
     async def _datasets(self, *, wide: bool) -> tuple[Candidate, ...]:
         wish = self.wish

@@ -205,7 +205,7 @@ class MarketRequests:
         tasks, pool = asked.volume, self._pool
         self._asked += 1 if request.dataset.is_zero else 2
         apps, datasets = await asyncio.gather(
-            cheapest(self._market, app_filter(request, tasks, pool)),
+            cheapest(self._market, app_filter(request, tasks, request.tag, pool)),
             cheapest(self._market, dataset_filter(request, tasks, pool)),
         )
         own = Candidate(Signed(self._pricing.unsigned(asked), b""), tasks)

@@ -29,13 +29,22 @@ MOST_REQUESTERS: Final = 10_000
 """Requesters whose matches are counted; who was served longest ago is forgotten first."""
 
 
-def app_filter(request: RequestOrder, tasks: int, pool: Address | None = None) -> BookFilter:
-    """Return which app orders a request may be matched with, at one pool or at any."""
+def app_filter(
+    request: RequestOrder, tasks: int, tag: Tag, pool: Address | None = None
+) -> BookFilter:
+    """Return which app orders a request may be matched with, at one pool or at any.
+
+    Args:
+        request: Open.
+        tasks: That they must have left.
+        tag: What is in the deal's tag whatever the app asks for, see ``shared_tag``.
+        pool: The only one that is meant.
+    """
     parties: dict[str, Allowed] = {"app": (request.app,), "dataset": usable_by(request.dataset)}
     return BookFilter(
         OrderSort.APP,
         {**parties, **_buyers(request, pool)},
-        min_tag=app_tag(request.tag),
+        min_tag=app_tag(tag),
         max_tag=_covered(request, pool),
         min_volume=tasks,
     )
