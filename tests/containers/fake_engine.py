@@ -35,6 +35,7 @@ class FakeEngine:
         self.created, self.started, self.killed, self.removed = {}, [], [], []
         self.containers = {}
         self.on_start = lambda name: self.end(name)  # noqa: PLW0108 - replaced by tests
+        self.silent_until = {}  # "archive": an event before which it gives no answer
         self.refusals = {}  # "create", "start", "logs", …: (status, message)
         self.exit_code = 0
         self.logs = frame(1, b"out\n") + frame(2, b"err\n")
@@ -156,6 +157,8 @@ class FakeEngine:
 
     async def _archive(self, request):
         self._box(request)
+        if "archive" in self.silent_until:
+            await self.silent_until["archive"].wait()
         if "archive" in self.refusals:
             return self._refused("archive")
         image = self.created[request.match_info["name"]]["Image"]
@@ -186,7 +189,8 @@ class FakeEngine:
         return web.json_response({"StatusCode": box["State"]["ExitCode"]})
 
     async def _kill(self, request):
-        self._box(request)
+        if self._box(request)["ended"].is_set():
+            return web.json_response({"message": "it is not running"}, status=409)
         self.killed.append(request.match_info["name"])
         self.end(request.match_info["name"], 137)
         return web.Response(status=204)

@@ -327,8 +327,8 @@ class DockerRuntime:
         check_owner(spec, found["Config"]["Labels"] or {})
         return found
 
-    async def _follow(self, container: str, spec: ContainerSpec, spent: float) -> bool:
-        """Wait for the end, or bring it about; return whether time was up."""
+    async def _follow(self, container: str, spec: ContainerSpec, spent: float) -> bool | None:
+        """Wait for the end, or bring it about; return whether time was up (None: stamps tell)."""
         watch = asyncio.create_task(self._watch(container, spec))
         try:
             async with asyncio.timeout(max(spec.timeout - spent, 0.0)) as time_left:
@@ -336,9 +336,9 @@ class DockerRuntime:
         except TimeoutError:
             if not time_left.expired():
                 raise  # the engine's silence, not the app's
-            await stop(self._docker, container)
+            was_running = await stop(self._docker, container)
             await self._wait(container, spec)
-            return True
+            return True if was_running else None
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)

@@ -156,13 +156,15 @@ async def removal(docker: Docker, container: str) -> None:
             raise
 
 
-async def stop(docker: Docker, container: str) -> None:
-    """Kill a container; one that is gone or has ended is fine."""
+async def stop(docker: Docker, container: str) -> bool:
+    """Kill a container; tells whether that ended it: one that is gone or has ended is fine."""
     try:
         await docker.containers.container(container).kill()
     except DockerError as fault:
         if fault.status not in (GONE, CONFLICT):
             raise
+        return False
+    return True
 
 
 async def inspect(docker: Docker, container: str) -> dict[str, Any] | None:

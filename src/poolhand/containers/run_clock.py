@@ -1,8 +1,8 @@
 """How long containers have run: by our own clock where we started them, else by an engine's stamps.
 
 Stamps are of a clock that people and time servers set, forwards as well as back, and an engine that
-was killed may have none (it tells the year 1). Who started a container knows how long ago that was,
-whatever became of engine and clock since.
+was killed may have none (it tells the year 1). Who asked for a start knows how long ago that was,
+whatever became of engine and clock since; an engine that hung may have carried it out much later.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RunClock:
         self._began: dict[str, float] = {}
 
     def begin(self, name: str) -> None:
-        """Note that the container of this name is about to be started."""
+        """Note that the container of this name is asked to be started."""
         self._began[name] = self._clock()
 
     def forget(self, name: str) -> None:
@@ -40,15 +40,18 @@ class RunClock:
 
     def spent(self, name: str, state: Mapping[str, Any]) -> float:
         """Return for how long a container has been running (s); ``state`` is the engine's."""
-        if name in self._began:
-            return self._clock() - self._began[name]
         started = _moment(state["StartedAt"])
-        return 0.0 if started is None else max(self._now() - started, 0.0)
+        if started is None:
+            return self._most(name, 0.0)
+        return min(max(self._now() - started, 0.0), self._most(name, float("inf")))
 
     def was_late(self, name: str, state: Mapping[str, Any], timeout: float) -> bool:
         """Tell of a container that ended while nobody looked whether that took ``timeout`` (s)."""
-        most = self._clock() - self._began[name] if name in self._began else float("inf")
-        return min(seconds_of(state), most) >= timeout
+        return min(seconds_of(state), self._most(name, float("inf"))) >= timeout
+
+    def _most(self, name: str, unknown: float) -> float:
+        """Return the longest that a container may have run (s), where we asked for its start."""
+        return self._clock() - self._began[name] if name in self._began else unknown
 
 
 def seconds_of(state: Mapping[str, Any]) -> float:
