@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from tiny_image import NAME
 
-from poolhand.containers import mounts
-from poolhand.containers.disks import DiskKind, TaskDisks, try_out
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.noop import NoopRuntime, ended, folder_of
@@ -25,26 +22,6 @@ ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
 MIB = 1024**2
 LIMITS = Limits(memory=64 * MIB, cpus=1.0, pids=32, tmp=8 * MIB, log=10_000, output=4 * MIB)
 DIGEST = "ab" * 32
-
-
-def works(kind):
-    """Tell whether this machine has such disks (root, and no container around us)."""
-    try:
-        try_out(kind, Path(os.environ.get("TMPDIR", "/tmp")) / f"poolhand-{os.getpid()}")
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def small_disk(folder):
-    """Yield a folder on a disk of its own with little more than 1 MiB, until the block ends."""
-    folder.mkdir()
-    TaskDisks(DiskKind.TMPFS).lay(folder, 0, 100)
-    try:
-        yield folder
-    finally:
-        mounts.release(folder)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from container_world import works
 
 from poolhand.containers import mounts
 from poolhand.containers.disks import (
@@ -22,6 +21,7 @@ from poolhand.containers.disks import (
     try_out,
 )
 from poolhand.containers.folders import remove
+from small_disks import works
 
 SIZE = 8 * MIB
 

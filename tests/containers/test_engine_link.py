@@ -11,7 +11,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 from aiodocker import Docker
-from container_world import LIMITS, MIB, believed, small_disk, until, works
+from container_world import LIMITS, MIB, believed, until
 from fake_engine import PLAIN, STARTED, FakeEngine, frame, serving
 
 from poolhand.containers.disks import DiskKind, TaskDisks
@@ -19,10 +19,12 @@ from poolhand.containers.docker import WATCHED, DockerRuntime
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready
 from poolhand.containers.live import follow_logs
 from poolhand.containers.pulls import Puller
+from poolhand.containers.run_clock import RunClock
 from poolhand.containers.start_doubts import DOUBTED
 from poolhand.containers.working_folder import START
 from poolhand.domain.errors import RuntimeDown
 from poolhand.ports.runtime import ContainerSpec, Mount
+from small_disks import small_disk, works
 
 IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
 STARTED_AT = 1795824000.5
@@ -169,6 +171,19 @@ async def test_a_working_folder_that_the_image_lacks_is_empty(runtime, engine, s
     engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
     engine.refusals["archive"] = (404, "no such file")
     assert (await runtime.run(replace(spec, workplace=str(tmp_path / "work")))).exit_code == 0
+
+
+async def test_an_engine_that_falls_silent_over_a_working_folder_is_away(engine, spec, tmp_path):
+    """The time-out of its answer is an OSError to Python, and no fault of the image."""
+    engine.images = {IMAGE: PLAIN | {"Config": {"WorkingDir": "/app"}}}
+    speaks = engine.silent_until["archive"] = asyncio.Event()
+    async with serving(engine) as url:
+        hasty = Docker(url, timeout=aiohttp.ClientTimeout(total=0.5))
+        runtime = DockerRuntime(hasty, url, Puller(hasty, url), "{}", time.time, WATCHED, None)
+        async with hasty:
+            with pytest.raises(RuntimeDown):
+                await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+        speaks.set()
 
 
 async def test_a_working_folder_that_cannot_be_read_starts_nothing(runtime, engine, spec, tmp_path):
@@ -321,6 +336,49 @@ async def test_an_engine_that_is_not_reached_in_time_is_away_and_no_app_is_late(
                 await runtime.run(spec)
             await asyncio.gather(*readers)
         assert engine.killed == []
+
+
+async def test_an_app_that_ended_in_time_is_not_late_though_the_engine_told_so_late(
+    runtime, engine, spec
+):
+    """The answer to ``wait`` is lost on its way; when time is up there is nothing to be stopped."""
+    boxes = engine.containers
+
+    def ends_unheard(name):
+        heard, boxes[name]["ended"] = asyncio.Event(), asyncio.Event()
+        boxes[name]["State"] |= {"Status": "exited", "FinishedAt": STARTED}
+        boxes[name]["ended"] = Lost(heard)
+
+    class Lost:
+        """Ended, and the first who waits for it does not hear of it."""
+
+        def __init__(self, heard):
+            self.heard, self.asked = heard, 0
+
+        def is_set(self):
+            return True
+
+        def set(self):
+            self.heard.set()
+
+        async def wait(self):
+            self.asked += 1
+            if self.asked == 1:
+                await self.heard.wait()
+
+    engine.on_start = ends_unheard
+    outcome = await runtime.run(replace(spec, timeout=0.2))
+    assert (outcome.exit_code, outcome.timed_out, engine.killed) == (0, False, [])
+
+
+async def test_an_app_is_not_late_by_the_time_in_which_its_engine_hung(runtime, engine, spec):
+    """It carries out a start long after it was asked for it, and after nobody waited any more."""
+    clock = [0.0]
+    times = RunClock(now=lambda: STARTED_AT + clock[0], clock=lambda: clock[0])
+    times.begin("task")
+    clock[0] = 400.0
+    state = {"StartedAt": "2026-11-28T00:06:39.5Z", "FinishedAt": "0001-01-01T00:00:00Z"}
+    assert times.spent("task", state) == 1.0
 
 
 async def test_a_container_that_was_never_started_is_made_anew(runtime, engine, spec):

@@ -7,11 +7,12 @@ import io
 import tarfile
 
 import pytest
-from container_world import MIB, small_disk, works
+from container_world import MIB
 from fake_engine import packed
 
 from poolhand.containers.disks import DiskKind
 from poolhand.containers.working_folder import START, Start, WorkingFolderTooLarge, unpack
+from small_disks import small_disk, works
 
 LARGE = 10**6
 

@@ -10,8 +10,15 @@ import pytest
 from downloads import LIMIT, TEXT, nothing_left
 from raw_server import body, raw_server, redirect, said
 
+from poolhand.containers.disks import DiskKind
 from poolhand.transport.downloading import FetchRules
-from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
+from poolhand.transport.errors import (
+    DownloadFailed,
+    DownloadTooLarge,
+    FileUnwritten,
+    ForbiddenUri,
+)
+from small_disks import small_disk, works
 
 # What arrives
 
@@ -36,6 +43,15 @@ async def test_a_second_download_replaces_the_first(fetch, target):
     async with raw_server(body(TEXT)) as server:
         await fetch(server.url(), target)
     assert target.read_bytes() == TEXT
+
+
+@pytest.mark.skipif(not works(DiskKind.TMPFS), reason="needs root and mounts")
+async def test_a_disk_without_room_is_no_fault_of_who_sends(fetch, tmp_path):
+    with small_disk(tmp_path / "small") as disk:
+        async with raw_server(body(bytes(8 * 2**20))) as server:
+            with pytest.raises(FileUnwritten, match=r"No space left.*worker's operator must free"):
+                await fetch(server.url(), disk / "data", limit=10**8)
+        assert not list(disk.iterdir())
 
 
 async def test_a_failed_download_leaves_the_first_alone(fetch, target):
@@ -121,6 +137,14 @@ async def test_a_slow_drip_is_cut_off_in_time(fetch, target, before):
     async with raw_server(drip) as server:
         with pytest.raises(DownloadFailed, match=r"not complete after 0\.3 s"):
             await fetch(server.url(), target, timeout=0.3)
+    assert nothing_left(target)
+
+
+async def test_one_that_has_no_time_at_all_leaves_nothing(fetch, target):
+    """Its file is opened in a thread, which goes on when nobody waits for it any more."""
+    for _ in range(20):
+        with pytest.raises(DownloadFailed, match="not complete after 0 s"):
+            await fetch("http://127.0.0.1:9/", target, timeout=0)
     assert nothing_left(target)
 
 

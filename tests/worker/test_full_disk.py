@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
+import pytest
 from scripted_pool import ScriptedPool
 from worker_world import done
 
 from network.world import writes
-from poolhand.containers.errors import DiskUnready
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready
 from poolhand.containers.noop import ended, folder_of
 from poolhand.domain.doctor.machine import LEAST_DISK as LEAST
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
+from poolhand.worker.stages.compute import blame
 from poolhand.worker.standing import Hold
 
 WORDS = "registry.test/words"
@@ -60,6 +63,46 @@ async def test_a_disk_that_stays_broken_is_the_workers_fault_and_not_the_apps(sh
     finished = await done(shop, Action.COMPUTE, pulled, blocks=100)
     assert finished.outcome is Status.FAILED
     assert "free some space on the worker's disk, or mend it" in finished.detail
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (OSError(errno.ENOSPC, "no space left on device"), Status.FAILED),
+        (OSError(errno.EIO, "input/output error"), Status.FAILED),
+        (OSError(errno.ENAMETOOLONG, "file name too long"), Status.COMPUTE_FAILED),
+        (ContainerRemoved("words"), Status.FAILED),
+        (ContainerRefused("words", "no such command"), Status.COMPUTE_FAILED),
+    ],
+)
+def test_what_the_workers_machine_did_is_no_fault_of_the_apps(fault, status):
+    found, cause = blame(fault)
+    assert found is status
+    assert str(fault) in cause
+
+
+async def test_a_disk_that_fails_under_a_run_is_the_workers(shop, pulled):
+    """As when what an app wrote is to be flushed, or packed beside it, and nothing more goes on."""
+
+    def app(spec):
+        writes("x")(spec)
+        raise OSError(errno.EIO, "input/output error")
+
+    shop.node.runtime.apps = {WORDS: app}
+    finished = await done(shop, Action.COMPUTE, pulled)
+    assert finished.outcome is Status.FAILED
+    assert "free some space on it, or mend it" in finished.detail
+
+
+async def test_what_an_app_printed_and_leaves_no_place_for_is_its_own_fault(shop, pulled):
+    def app(spec):
+        (folder_of(spec, "/iexec_out") / "stdout.txt").mkdir()
+        return writes("x")(spec)
+
+    shop.node.runtime.apps = {WORDS: app}
+    finished = await done(shop, Action.COMPUTE, pulled)
+    assert finished.outcome is Status.COMPUTE_FAILED
+    assert "stdout.txt cannot be put into /iexec_out" in finished.detail
 
 
 async def test_a_bad_result_on_a_disk_with_room_is_the_apps(shop, pulled):

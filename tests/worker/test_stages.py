@@ -21,7 +21,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.ports.files import UploadRefused
 from poolhand.transport.downloading import FetchRules
-from poolhand.transport.errors import DownloadFailed, ForbiddenUri
+from poolhand.transport.errors import DownloadFailed, FileUnwritten, ForbiddenUri
 from poolhand.transport.fetcher import SafeFetcher
 from poolhand.transport.fetcher_process import FetcherProcess
 from poolhand.transport.results_client import ResultsDown
@@ -102,14 +102,23 @@ async def test_a_dataset_that_is_not_what_its_contract_says_is_thrown_away(shop,
     assert not list(shop.worker.folders.of(with_data.offer.task_id).input.iterdir())
 
 
-@pytest.mark.parametrize(
-    "fault", [DownloadFailed("u", "404"), ForbiddenUri("u", "private"), OSError("disk is full")]
-)
+@pytest.mark.parametrize("fault", [DownloadFailed("u", "404"), ForbiddenUri("u", "private")])
 async def test_data_that_cannot_be_had_fail_with_the_reason(shop, with_data, fault):
     shop.node.fetcher.faults["https://data.test/in"] = fault
     finished = await done(shop, A.DOWNLOAD_DATA, with_data)
     assert finished.outcome is S.DATA_DOWNLOAD_FAILED
     assert finished.detail == str(fault)
+
+
+@pytest.mark.parametrize("fault", [FileUnwritten("u", "no space left"), OSError("disk is full")])
+async def test_data_that_the_workers_disk_does_not_take_are_the_workers_fault(
+    shop, with_data, fault
+):
+    shop.node.fetcher.faults["https://data.test/in"] = fault
+    finished = await done(shop, A.DOWNLOAD_DATA, with_data)
+    assert finished.outcome is S.FAILED
+    assert str(fault) in finished.detail
+    assert "free some space" in finished.detail
 
 
 async def test_a_replicate_says_that_what_downloads_has_died_and_fails_alone(shop, with_data):
@@ -326,7 +335,7 @@ async def test_cleaning_stops_the_container_and_removes_the_files_and_can_be_rep
         await shop.stages.clean(replicate)
         assert not shop.worker.folders.of(replicate.offer.task_id).root.exists()
         assert not await shop.node.runtime.orphans(f"{key}={value}")
-    assert (await stage).outcome is S.COMPUTE_FAILED
+    assert (await stage).outcome is S.FAILED
 
 
 async def test_cleaning_waits_for_an_engine_that_is_down(shop):

@@ -23,19 +23,17 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
+import aiohttp
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.engine import GONE, remove
 from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.folders import ENTRY_BYTES
+from poolhand.domain.errors import is_machines_fault
 from poolhand.ports.runtime import ContainerSpec
 
 START: Final = "/iexec_work"
 """Where a program starts whose image would start it in ``/``."""
-_BROKEN_DISK: Final = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
-)
-"""Faults of the worker's machine, whatever an image has."""
 FILES: Final = 200_000
 """Files and folders that there is room for."""
 _AT_THE_TOP: Final = (
@@ -84,14 +82,17 @@ async def fill(docker: Docker, spec: ContainerSpec, start: Start) -> None:
     Raises:
         WorkingFolderTooLarge: It is larger.
         DockerError: The engine does not show the image's files.
+        TimeoutError, ClientError: It does not answer.
         DiskUnready: The worker's disk is full or broken.
         ContainerRefused: The files cannot be laid down otherwise.
     """
     try:
         await _copy(docker, spec, start)
+    except (TimeoutError, aiohttp.ClientError):
+        raise  # the engine's silence: OSErrors to Python, and none of the image's
     except OSError as fault:
         why = f"{start.folder} of its image cannot be copied: {fault}"
-        kind = DiskUnready if fault.errno in _BROKEN_DISK else ContainerRefused
+        kind = DiskUnready if is_machines_fault(fault) else ContainerRefused
         raise kind(spec.name, why) from fault
 
 

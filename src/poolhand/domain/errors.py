@@ -19,7 +19,8 @@ of these five.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
 
 
 class PoolhandError(Exception):
@@ -139,6 +140,16 @@ class ChainUnreachable(Unavailable):
 
 class RuntimeDown(Unavailable):
     """The container engine does not answer."""
+
+
+_OF_THE_MACHINE: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+)
+
+
+def is_machines_fault(fault: OSError) -> bool:
+    """Tell whether this machine's disk or memory failed, whatever a stranger brought to it."""
+    return fault.errno in _OF_THE_MACHINE
 
 
 class Reverted(PoolhandError):

@@ -28,6 +28,7 @@ class Fetcher(Protocol):
             ForbiddenUri: Scheme or resolved address is not allowed here.
             DownloadTooLarge: More than ``limit`` bytes.
             DownloadFailed: Not found, refused, broken off, or longer than ``timeout``.
+            FileUnwritten: The disk of ``target`` is full or broken.
         """
 
 

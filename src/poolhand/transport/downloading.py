@@ -23,10 +23,10 @@ from poolhand.domain.units import Seconds
 from poolhand.transport.address_rule import OPEN, AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.again import Pause
-from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
+from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
 from poolhand.transport.ipfs import ipfs_path
 from poolhand.transport.passing import PassingFault, answered, broken_off, patiently
-from poolhand.transport.sink import Sink, TooMuch
+from poolhand.transport.sink import Sink, TooMuch, Unwritten
 from poolhand.transport.trusted import trusted
 from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, opened
 
@@ -98,6 +98,8 @@ class WebDownloads:
             await patiently(uri, once, timeout, self._pause)
         except (TooMuch, AnswerTooLarge) as fault:
             raise DownloadTooLarge(uri, limit) from fault
+        except Unwritten as fault:
+            raise FileUnwritten(uri, str(fault)) from fault
         except OSError as fault:
             raise DownloadFailed(uri, str(fault) or type(fault).__name__) from fault
 

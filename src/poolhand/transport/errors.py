@@ -45,6 +45,22 @@ class DownloadTooLarge(Refused):
         )
 
 
+class FileUnwritten(Unavailable):
+    """The file could not be laid down: the disk that it was brought to is full or broken.
+
+    Args:
+        uri: What the order says.
+        why: What the system said.
+    """
+
+    def __init__(self, uri: str, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"{shown(uri)} was not kept ({shown(why)}): the worker's operator must free some space "
+            "on its disk, or mend it"
+        )
+
+
 class DownloadFailed(Unavailable):
     """The file did not arrive.
 

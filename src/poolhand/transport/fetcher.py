@@ -12,10 +12,11 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from poolhand.domain.errors import is_machines_fault
 from poolhand.domain.units import Seconds
 from poolhand.transport.downloading import Downloads
-from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri
-from poolhand.transport.sink import NothingCame, PartFile, Sink, TooMuch
+from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
+from poolhand.transport.sink import NothingCame, PartFile, Sink, TooMuch, Unwritten
 from poolhand.transport.web import CHUNK
 
 
@@ -45,8 +46,12 @@ class SafeFetcher:
             raise DownloadTooLarge(uri, limit) from fault
         except NothingCame as fault:
             raise DownloadFailed(uri, "the file is empty") from fault
+        except Unwritten as fault:
+            raise FileUnwritten(uri, str(fault)) from fault
         except OSError as fault:
-            raise DownloadFailed(uri, str(fault) or type(fault).__name__) from fault
+            why = str(fault) or type(fault).__name__
+            kind = FileUnwritten if is_machines_fault(fault) else DownloadFailed
+            raise kind(uri, why) from fault
 
     async def _bring(self, uri: str, descriptor: int, limit: int, timeout: Seconds) -> None:
         if uri.lower().startswith("file:"):

@@ -17,7 +17,13 @@ from poolhand.transport.addresses import IPAddress
 from poolhand.transport.again import Pause
 from poolhand.transport.descriptor_line import DescriptorLine
 from poolhand.transport.downloading import FetchRules, WebDownloads
-from poolhand.transport.errors import CHECK, DownloadFailed, DownloadTooLarge, ForbiddenUri
+from poolhand.transport.errors import (
+    CHECK,
+    DownloadFailed,
+    DownloadTooLarge,
+    FileUnwritten,
+    ForbiddenUri,
+)
 from poolhand.transport.plumbing import first_of
 from poolhand.wire.fetcher_api import (
     Abandon,
@@ -98,6 +104,8 @@ class FetcherService:
             return _not(asked, FetchFault.FORBIDDEN, fault.why, "")
         except DownloadTooLarge:
             return _not(asked, FetchFault.TOO_LARGE, "", "")
+        except FileUnwritten as fault:
+            return _not(asked, FetchFault.UNWRITTEN, fault.why, "")
         except DownloadFailed as fault:
             return _not(asked, FetchFault.FAILED, fault.why, fault.act)
         except Exception as fault:  # noqa: BLE001 - a fault of one download ends that one alone

@@ -16,7 +16,13 @@ from poolhand.domain.text import repaired
 from poolhand.domain.units import Seconds
 from poolhand.transport.addresses import Resolver
 from poolhand.transport.descriptor_line import DescriptorLine
-from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, ForbiddenUri, shown
+from poolhand.transport.errors import (
+    DownloadFailed,
+    DownloadTooLarge,
+    FileUnwritten,
+    ForbiddenUri,
+    shown,
+)
 from poolhand.transport.fetcher_service import FetcherLine
 from poolhand.transport.plumbing import first_of
 from poolhand.wire.fetcher_api import (
@@ -247,4 +253,6 @@ def _fault(told: NotFetched, uri: str, limit: int) -> PoolhandError:
         return ForbiddenUri(uri, told.why)
     if told.outcome is FetchFault.TOO_LARGE:
         return DownloadTooLarge(uri, limit)
+    if told.outcome is FetchFault.UNWRITTEN:
+        return FileUnwritten(uri, told.why)
     return DownloadFailed(uri, told.why, shown(told.act))

@@ -9,6 +9,8 @@ import hashlib
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
@@ -27,6 +29,10 @@ class NothingCame(Exception):
     """The file is empty; never leaves the fetcher."""
 
 
+class Unwritten(Exception):
+    """The disk is full or broken; never leaves the fetcher."""
+
+
 class StillWritten(OSError):
     """Somebody else can still write into a file that should be complete."""
 
@@ -41,6 +47,9 @@ class Sink:
         descriptor: Of the file; it stays open.
         limit: Bytes.
 
+    Raises:
+        Unwritten: The file cannot be emptied.
+
     Attributes:
         size: Bytes so far.
     """
@@ -48,22 +57,33 @@ class Sink:
     def __init__(self, descriptor: int, limit: int) -> None:
         self._descriptor, self._limit = descriptor, limit
         self.size = 0
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.ftruncate(descriptor, 0)
+        with _writing():
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.ftruncate(descriptor, 0)
 
     def write(self, data: bytes) -> None:
         """Append.
 
         Raises:
             TooMuch: The file would pass its limit.
-            OSError: The disk is full or broken.
+            Unwritten: The disk is full or broken.
         """
         self.size += len(data)
         if self.size > self._limit:
             raise TooMuch
         rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        with _writing():
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell a fault of the disk from those of a connection, which are OSErrors as well."""
+    try:
+        yield
+    except OSError as fault:
+        raise Unwritten(fault.strerror) from fault
 
 
 class PartFile:
@@ -80,7 +100,14 @@ class PartFile:
         self._is_open = False
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
+        opening = asyncio.create_task(asyncio.to_thread(self._open))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening])  # a thread goes on: what it opens is to be dropped
+            if opening.exception() is None:
+                await self.__aexit__()
+            raise
         return self
 
     def _open(self) -> None:

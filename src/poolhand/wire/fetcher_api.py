@@ -30,6 +30,7 @@ class FetchFault(StrEnum):
 
     FORBIDDEN = "forbidden"
     TOO_LARGE = "too-large"
+    UNWRITTEN = "unwritten"
     FAILED = "failed"
 
 

@@ -57,7 +57,7 @@ STEPS: Final[Mapping[Action, Step]] = {
         S.APP_DOWNLOADING, frozenset({S.APP_DOWNLOADED, S.APP_DOWNLOAD_FAILED, S.FAILED})
     ),
     Action.DOWNLOAD_DATA: Step(
-        S.DATA_DOWNLOADING, frozenset({S.DATA_DOWNLOADED, S.DATA_DOWNLOAD_FAILED})
+        S.DATA_DOWNLOADING, frozenset({S.DATA_DOWNLOADED, S.DATA_DOWNLOAD_FAILED, S.FAILED})
     ),
     Action.COMPUTE: Step(S.COMPUTING, frozenset({S.COMPUTED, S.COMPUTE_FAILED, S.FAILED})),
     Action.CHECK: Step(None, frozenset({S.CAN_CONTRIBUTE}) | _CANT_CONTRIBUTE),

@@ -26,7 +26,7 @@ _GONE: Final = {
 }
 """How the stages that need the deal end when there is no such deal any more."""
 _SPOILT_BY_A_FULL_DISK: Final = {
-    Action.DOWNLOAD_DATA: (Status.DATA_DOWNLOAD_FAILED,),
+    Action.DOWNLOAD_DATA: (Status.DATA_DOWNLOAD_FAILED, Status.FAILED),
     Action.COMPUTE: (Status.COMPUTE_FAILED, Status.FAILED),
 }
 """How a stage may end for want of room."""

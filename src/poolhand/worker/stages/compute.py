@@ -11,7 +11,14 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import EndsProgram, Refused, RuntimeDown, Unavailable
+from poolhand.containers.errors import ContainerRemoved
+from poolhand.domain.errors import (
+    EndsProgram,
+    Refused,
+    RuntimeDown,
+    Unavailable,
+    is_machines_fault,
+)
 from poolhand.domain.ids import TaskId
 from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.exit_code import exited
@@ -78,8 +85,7 @@ class ComputeStage:
         except EndsProgram:
             raise
         except (Refused, Unavailable, OSError) as fault:
-            ours = isinstance(fault, RuntimeDown)  # the worker's own trouble
-            status, cause = Status.FAILED if ours else Status.COMPUTE_FAILED, str(fault)
+            status, cause = blame(fault)
             return Finished(self._clock.now(), Action.COMPUTE, status, cause)
         return Finished(
             self._clock.now(),
@@ -128,14 +134,38 @@ class ComputeStage:
         )
 
 
+def blame(fault: Exception) -> tuple[Status, str]:
+    """Return how a run ends that came to nothing, and why: by the worker's trouble, or the app's.
+
+    What fails of the disk while a result is read and packed is the worker's; the app's own disk was
+    looked at before (``_add``).
+    """
+    if isinstance(fault, OSError) and is_machines_fault(fault):
+        lack = f"the worker's disk failed ({fault}): free some space on it, or mend it"
+        return Status.FAILED, lack
+    ours = isinstance(fault, RuntimeDown | ContainerRemoved)
+    return Status.FAILED if ours else Status.COMPUTE_FAILED, str(fault)
+
+
 def _collect(folder: Folder, outcome: ContainerOutcome, brief: Brief) -> Outputs:
     check_outcome(outcome, brief)
     for name, text in (("stdout.txt", outcome.stdout), ("stderr.txt", outcome.stderr)):
         if text:
-            add_file(folder.output, name, text)
+            _add(folder, name, text)
     outputs = read_outputs(folder.output, with_callback=brief.deal.has_callback)
     pack(folder.output, folder.archive)
     return outputs
+
+
+def _add(folder: Folder, name: str, text: bytes) -> None:
+    """Put what the app printed beside what it wrote; raises ComputationFailed where it cannot."""
+    try:
+        add_file(folder.output, name, text)
+    except OSError as fault:
+        raise ComputationFailed(
+            f"{name} cannot be put into /iexec_out ({fault.strerror}): leave it room there, and "
+            "its name free"
+        ) from fault
 
 
 def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
