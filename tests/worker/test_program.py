@@ -18,6 +18,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.settings.worker import OPTIONS
 from poolhand.transport.listen import PortBusy
 from poolhand.worker.pid_file import PID_FILE, read
+from poolhand.worker.status import OPEN
 
 
 @pytest.fixture
@@ -219,6 +220,19 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
     assert forms == {"/v1/pause": ["reason"], "/v1/deposit": ["nrlc", "name"]}
     output = paths["/v1/tasks/{task_id}/output"]["get"]
     assert [each["name"] for each in output["parameters"]] == ["task_id", "follow", "tail"]
+
+
+async def test_whatever_its_page_answers_needs_the_token_but_what_everybody_is_told(program):
+    await program.starts()
+    url = notice(program).url
+    async with httpx.AsyncClient(trust_env=False, base_url=url) as http:
+        paths = (await http.get("/openapi.json")).json()["paths"]
+        answers = {
+            (method, path): (await http.request(method, path)).status_code
+            for path, told in paths.items()
+            for method in told
+        }
+    assert {path for (_, path), code in answers.items() if code != 401} == OPEN - {"/"}
 
 
 async def test_every_start_has_a_token_of_its_own(program):

@@ -2,12 +2,11 @@
 
 The page listens on loopback only, but any program of this machine and any web page in its browser
 can reach that. So an order carries a random token that stands in ``worker.json``, readable by the
-operator alone; ``transport.asgi`` refuses foreign names and origins besides.
+operator alone; ``transport.guards`` refuses foreign names and origins besides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
@@ -52,17 +51,16 @@ class DepositOrder(BaseModel):
     name: Annotated[str, Field(pattern=NAME)]
 
 
-def control_routes(
-    control: Control, depositor: Depositor, authorize: Callable[[Request], None]
-) -> tuple[DescribedRoute, ...]:
+def control_routes(control: Control, depositor: Depositor) -> tuple[DescribedRoute, ...]:
     """Return the endpoints that give orders; each answers with what has become of it.
+
+    They ask for no token: ``transport.bearer`` does, before them.
 
     Args:
         control: Carries out what has to do with tasks.
         depositor: Carries out deposits.
-        authorize: Refuses who may give none, before anything else.
     """
-    page = _ControlPage(control, depositor, authorize)
+    page = _ControlPage(control, depositor)
     return (
         _order("/v1/pause", page.pause, PauseOrder),
         _order("/v1/resume", page.resume),
@@ -83,39 +81,32 @@ def _order(path: str, handler: Handler, form: type[BaseModel] | None = None) -> 
 class _ControlPage:
     """The handlers."""
 
-    def __init__(
-        self, control: Control, depositor: Depositor, authorize: Callable[[Request], None]
-    ) -> None:
-        self._control, self._depositor, self._authorize = control, depositor, authorize
+    def __init__(self, control: Control, depositor: Depositor) -> None:
+        self._control, self._depositor = control, depositor
 
     async def pause(self, request: Request) -> JsonAnswer:
         """Take nothing new until resumed, over restarts."""
-        self._authorize(request)
         order = await read_body(request, PauseOrder)
         self._control.pause(checked(order.reason, "the reason", SENTENCE))
         return self._told()
 
-    async def resume(self, request: Request) -> JsonAnswer:
+    async def resume(self, _: Request) -> JsonAnswer:
         """Take tasks again; ends a drain, too."""
-        self._authorize(request)
         self._control.resume()
         return self._told()
 
-    async def drain(self, request: Request) -> JsonAnswer:
+    async def drain(self, _: Request) -> JsonAnswer:
         """Finish what is held, then end."""
-        self._authorize(request)
         self._control.drain()
         return self._told()
 
-    async def stop(self, request: Request) -> JsonAnswer:
+    async def stop(self, _: Request) -> JsonAnswer:
         """End at once."""
-        self._authorize(request)
         self._control.stop()
         return self._told()
 
     async def deposit(self, request: Request) -> JsonAnswer:
         """Turn RLC into stake, once for each name; answers when it is mined."""
-        self._authorize(request)
         order = await read_body(request, DepositOrder)
         return JsonAnswer(_show(await self._depositor.deposit(order.name, NanoRlc(order.nrlc))))
 

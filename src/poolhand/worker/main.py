@@ -41,7 +41,7 @@ from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
-from poolhand.transport.bearer import bearer_guard
+from poolhand.transport.bearer import bearer_guard, behind_token
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.downloading import Downloads, FetchRules
 from poolhand.transport.fetcher import SafeFetcher
@@ -67,7 +67,7 @@ from poolhand.worker.metrics import gauges
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
 from poolhand.worker.results_place import ResultsPlace
-from poolhand.worker.status import WorkerIdentity, WorkerTeller, left_behind, routes
+from poolhand.worker.status import OPEN, WorkerIdentity, WorkerTeller, left_behind, routes
 from poolhand.worker.task_rules import Rules
 
 TASK_LOG: Final = 1024 * 1024
@@ -326,15 +326,15 @@ async def _serve(
 def _pages(
     worker: Worker, who: WorkerIdentity, runtime: ContainerRuntime, control: Control, token: str
 ) -> tuple[BaseRoute, ...]:
-    """Return what the status page answers, orders included: those need the token."""
+    """Return what the status page answers: with the token, all but what everybody is told."""
     wallet, durations = worker.wallet_watch, worker.computations.durations
     teller = WorkerTeller(who, worker.member, wallet, worker.head_watch)
-    authorize = bearer_guard(token, NoOrderToken)
-    return (
+    told = (
         *routes(teller, gauges(worker.member, wallet, durations)),
-        *control_routes(control, worker.depositor, authorize),
-        output_route(runtime, worker.engine.container, authorize),
+        *control_routes(control, worker.depositor),
+        output_route(runtime, worker.engine.container),
     )
+    return behind_token(told, bearer_guard(token, NoOrderToken), OPEN)
 
 
 def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:

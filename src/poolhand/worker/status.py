@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.requests import Request
@@ -122,6 +122,10 @@ class WorkerTeller:
             free=account.stake if account else None,
             capped=wallet.capped,
         )
+
+
+OPEN: Final = frozenset({"/", "/version", "/health", "/metrics", "/v1/status"})
+"""What the page tells without a token, to whoever is on this computer."""
 
 
 def routes(teller: WorkerTeller, registry: CollectorRegistry) -> tuple[BaseRoute, ...]:
