@@ -101,12 +101,43 @@ def test_a_pool_that_says_two_things_is_refused(pool):
     assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
 
 
-def test_another_hub_on_a_chain_with_a_name_is_refused(pool):
+@pytest.mark.parametrize("chain", KNOWN_CHAINS)
+@pytest.mark.parametrize("own", ["", "http://127.0.0.1:8545", "https://mine.example"])
+@pytest.mark.parametrize("told", ["", "http://10.0.0.7:8545", "https://node.example"])
+def test_another_hub_on_a_chain_with_a_name_is_refused_wherever_nodes_are(
+    pool, cli, monkeypatch, chain, own, told
+):
     answers, join = pool
-    for node in ("", "https://node.example"):
-        ran = join(answers(chain_id=KNOWN_CHAINS["arbitrum"].chain_id, rpc=node))
-        assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
-        assert "its money is not iExec's" in ran.error["message"]
+    monkeypatch.setenv("POOLHAND_RPC", own)
+    ran = join(answers(chain_id=KNOWN_CHAINS[chain].chain_id, rpc=told))
+    assert (ran.code, ran.error["code"]) == (2, "not-that-pool")
+    assert "its money is not iExec's" in ran.error["message"]
+    assert not cli.settings
+
+
+@pytest.mark.parametrize("chain_id", [0, -1, 2**256])
+def test_a_pool_on_no_chain_is_not_looked_for_on_whichever_a_node_is_of(
+    pool, cli, monkeypatch, chain_id
+):
+    answers, join = pool
+    monkeypatch.setenv("POOLHAND_RPC", "https://mine.example")
+    told = answers()
+    for each in told.values():
+        each["chain_id"] = chain_id
+    ran = join(told)
+    assert (ran.code, ran.error["code"]) == (3, "malformed")
+    assert "chain_id" in ran.error["message"]
+    assert not cli.settings
+
+
+def test_a_node_of_ones_own_serves_a_pool_on_a_chain_whose_coin_is_rlc(pool, cli, monkeypatch):
+    answers, join = pool
+    native = KNOWN_CHAINS["bellecour"]
+    monkeypatch.setenv("POOLHAND_RPC", "http://127.0.0.1:8545")
+    told = answers(owner=STRANGER, chain_id=native.chain_id, hub=native.hub, rpc="")
+    assert join(told).error["code"] == "not-that-pool"
+    asked = cli.settings[-1].chain
+    assert (asked.rpc_urls, asked.native) == (("http://127.0.0.1:8545",), True)
 
 
 def test_a_devnet_that_is_like_a_public_chain_is_asked_itself(pool, cli, monkeypatch):

@@ -286,17 +286,18 @@ def test_the_archive_of_a_pool_has_all_that_a_build_needs_the_same_bytes_each_ti
 
 
 def test_the_settings_of_a_pool_are_names_that_the_compose_file_takes():
-    arbitrum = KNOWN_CHAINS["arbitrum"]
+    arbitrum, native = KNOWN_CHAINS["arbitrum"], KNOWN_CHAINS["bellecour"]
     for chain, hub, node in (
         (31337, PLACE.hub, PLACE.rpc),
         (arbitrum.chain_id, arbitrum.hub, "https://node.example"),
         (arbitrum.chain_id, arbitrum.hub, "http://127.0.0.1:8545"),
         (arbitrum.chain_id, PLACE.hub, "https://node.example"),
+        (native.chain_id, native.hub, "http://127.0.0.1:8545"),
     ):
         place = JoinPlace(chain, hub, PLACE.workerpool, PLACE.url, node)
         told = dict(line.split("=", 1) for line in environment(place).splitlines())
         assert told["IEXEC_CORE_URL"] == "http://p.test/a%27b"
         assert set(told) <= set(services("worker")["signer"]["environment"])
-        is_public = hub == arbitrum.hub and "example" in node
+        is_public = hub == native.hub or (hub == arbitrum.hub and "example" in node)
         assert ("POOLHAND_CHAIN" in told) is is_public
         assert is_public or told["POOLHAND_HUB"] == str(hub)

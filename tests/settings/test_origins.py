@@ -2,6 +2,7 @@
 
 import pytest
 
+from poolhand.devnet.likeness import LIKENESSES
 from poolhand.domain.units import Wei
 from poolhand.settings import pool, results, worker
 from poolhand.settings.chains import (
@@ -122,17 +123,31 @@ def test_a_port_that_is_none_is_refused_when_it_is_read(port):
             load(options, {"pool-address": MINE, key: port}, {})
 
 
+NATIVE = [name for name, each in KNOWN_CHAINS.items() if each.native]
+NEAR = ("ws://127.0.0.1:8545", "http://10.0.0.7:8545")
+
+
 @pytest.mark.parametrize("name", KNOWN_CHAINS)
 @pytest.mark.parametrize(
-    ("nodes", "is_public"),
+    "nodes",
     [
-        ((), True),
-        (("https://node.example/key",), True),
-        (("ws://127.0.0.1:8545", "https://node.example"), True),
-        (("ws://127.0.0.1:8545", "http://10.0.0.7:8545"), False),
-        (("http://[::1",), True),
+        (),
+        ("https://node.example/key",),
+        ("ws://127.0.0.1:8545", "https://node.example"),
+        ("http://[::1",),
     ],
 )
-def test_a_chain_whose_nodes_are_all_near_is_not_taken_for_a_public_one(name, nodes, is_public):
-    assert public_chain(KNOWN_CHAINS[name].chain_id, nodes) == (name if is_public else None)
+def test_a_chain_with_a_node_that_is_not_near_is_the_public_one(name, nodes):
+    assert public_chain(KNOWN_CHAINS[name].chain_id, nodes) == name
     assert public_chain(31337, nodes) is None
+
+
+@pytest.mark.parametrize("name", sorted(set(KNOWN_CHAINS) - set(NATIVE)))
+def test_a_chain_whose_nodes_are_all_near_is_not_taken_for_a_public_one(name):
+    assert public_chain(KNOWN_CHAINS[name].chain_id, NEAR) is None
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_a_chain_that_no_devnet_can_be_like_is_the_public_one_by_near_nodes_too(name):
+    assert name not in LIKENESSES
+    assert public_chain(KNOWN_CHAINS[name].chain_id, NEAR) == name

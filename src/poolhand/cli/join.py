@@ -148,29 +148,39 @@ def _on_chain(
 
     The pool's word for a node is taken where its chain has no name, and where pool and node are
     both on this computer or its network: there it tells a devnet from the chain that it is like.
+    Its word for the hub never is, where its chain's id is a public one: wherever nodes are, they
+    may be of that very chain, and a devnet that is like one has its hub's address.
 
     Raises:
-        NotThatPool: The hub is not that of the chain's name.
+        NotThatPool: The hub is not that of the public chain with that id.
         NoNodeKnown: Nobody told a node.
     """
-    from poolhand.settings.chains import KNOWN_CHAINS, public_chain
+    from poolhand.settings.chains import public_chain
 
+    _check_hub(manifest)
     flags: dict[str, Any] = {**command.flags, "as_": "", "state": str(folder.path / "payments")}
     own, told = list(command.found["rpc"]), [manifest.rpc] if manifest.rpc else []
     is_here = is_near(urlsplit(url).hostname or "")
     name = public_chain(manifest.chain_id, own or (told if is_here else ()))
-    if name is None:
-        nodes = own or told
-        if not nodes:
-            raise NoNodeKnown(manifest.chain_id)
-        flags |= {"rpc": nodes, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
-        return replace(command, flags={**flags, "chain": ""})
-    if KNOWN_CHAINS[name].hub != manifest.hub:
+    if name is not None:
+        return replace(command, flags={**flags, "chain": name})
+    nodes = own or told
+    if not nodes:
+        raise NoNodeKnown(manifest.chain_id)
+    flags |= {"rpc": nodes, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
+    return replace(command, flags={**flags, "chain": ""})
+
+
+def _check_hub(manifest: JoinManifest) -> None:
+    """Check the pool's word for the hub, by which money is paid."""
+    from poolhand.settings.chains import KNOWN_CHAINS, public_chain
+
+    name = public_chain(manifest.chain_id)
+    if name is not None and KNOWN_CHAINS[name].hub != manifest.hub:
         raise NotThatPool(
             f"the pool names hub {manifest.hub}, and iExec's on {name} is "
             f"{KNOWN_CHAINS[name].hub}: do not join it, its money is not iExec's"
         )
-    return replace(command, flags={**flags, "chain": name})
 
 
 async def _checked(requester: Requester, manifest: JoinManifest) -> int:

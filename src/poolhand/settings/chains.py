@@ -49,13 +49,16 @@ def public_chain(chain_id: int | None, rpc_urls: Sequence[str] = ()) -> str | No
 
     A devnet that is like a public chain has that one's id, its hub's address even: what is left to
     tell them apart is where their nodes are. So a chain whose nodes are all on this computer or its
-    network is not taken for the public one, even though it may be, by a node of one's own.
+    network is not taken for the public one, even though it may be, by a node of one's own. Where
+    RLC is the chain's own coin no devnet is like it (``devnet.likeness``): its nodes may be near.
 
     Args:
         chain_id: That they answer.
         rpc_urls: Of the nodes; none: the public chain's own.
     """
     name = next((name for name, each in KNOWN_CHAINS.items() if each.chain_id == chain_id), None)
+    if name is None or KNOWN_CHAINS[name].native:
+        return name
     return None if rpc_urls and all(map(_is_near, rpc_urls)) else name
 
 

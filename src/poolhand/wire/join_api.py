@@ -9,7 +9,7 @@ import re
 from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from poolhand.domain.errors import PeerFault
 from poolhand.domain.messages import JoinFiles, pool_domain
@@ -31,6 +31,8 @@ def _of_form(pattern: str, about: str) -> Any:
 
 
 Sha256Text = Annotated[str, *_of_form(_SHA256, "SHA-256 in hexadecimal, as sha256sum writes it")]
+ChainId = Annotated[int, Field(ge=1, lt=2**63)]
+"""Of a chain that is named: in settings 0 is any chain, whichever a node happens to be of."""
 SignatureText = Annotated[str, *_of_form(_SIGNATURE, "signature, 65 bytes in hexadecimal")]
 
 
@@ -59,7 +61,7 @@ class JoinManifest(Told):
     """
 
     version: Words
-    chain_id: int
+    chain_id: ChainId
     hub: JsonAddress
     workerpool: JsonAddress
     owner: JsonAddress
