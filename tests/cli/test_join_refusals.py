@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 
 import pytest
+from join_answers import answering, pool_answers
 
 from poolhand.domain.ids import Address
 from poolhand.keys.wallet import Wallet
-from poolhand.scheduler.joining.join_files import JoinPlace, join_set
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
 from poolhand.settings.chains import KNOWN_CHAINS
 
 STRANGER = Wallet.from_key(bytes([0x66] * 32))
 OTHER = Address(b"\x09" * 20)
 
 
-@contextmanager
-def answering(answers):
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self):
-            found = answers.get(self.path)
-            self.send_response(404 if found is None else 200)
-            self.end_headers()
-            told = found or {"code": "not-found", "message": "Not Found"}
-            self.wfile.write(json.dumps(told).encode())
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def pool(cli, monkeypatch, tmp_path):
     """Give what the pool answers, to be changed; `join` then asks it."""
     monkeypatch.setenv("POOLHAND_JOIN_HOME", str(tmp_path / "computer"))
-    facts, owned = cli.market.chain.facts, cli.market.pool
-
-    def answers(owner=owned.owner, rpc="http://chain.test", **place):
-        told = {
-            "chain_id": facts.chain_id,
-            "hub": facts.hub,
-            "workerpool": owned.workerpool,
-            "url": "http://pool.test",
-            **place,
-        }
-        made = join_set(JoinPlace(**told, rpc=rpc), owner, OwnWheel(NAME, b""), "")
-        config = {
-            "chain_id": told["chain_id"],
-            "hub": str(told["hub"]),
-            "workerpool": str(told["workerpool"]),
-            "owner": str(owner.address),
-            "results_url": "",
-        }
-        manifest = made.manifest.model_dump(mode="json")
-        return {"/join/manifest.json": manifest, "/v1/config": config}
 
     def join(told):
         with answering(told) as url:
@@ -74,7 +26,7 @@ def pool(cli, monkeypatch, tmp_path):
         assert not (tmp_path / "computer").exists()
         return ran
 
-    return answers, join
+    return partial(pool_answers, cli.market), join
 
 
 def test_files_that_the_owner_did_not_sign_are_refused(pool):

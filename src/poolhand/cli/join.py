@@ -87,7 +87,7 @@ async def join(
     manifest, terms = await _asked(command, url, stake, yes=yes)
     folder = _folder(manifest)
     if uninstall:
-        return _uninstalled(command, manifest, folder)
+        return _uninstalled(command, url, manifest, folder)
     command.farewell = f"nothing is lost: `poolhand join {url}` goes on"
     there = _on_chain(command, url, manifest, folder)
     async with there.requester() as requester:
@@ -232,18 +232,25 @@ def _wallet_wish(command: CommandRun, key_file: str, words_file: str, *, yes: bo
     return WalletWish(str(command.found["wallet"]), key_file, words_file, asks)
 
 
-def _uninstalled(command: CommandRun, manifest: JoinManifest, folder: JoinFolder) -> Answer:
+def _uninstalled(
+    command: CommandRun, url: str, manifest: JoinManifest, folder: JoinFolder
+) -> Answer:
     """Stop a worker once it holds nothing any more, and take it away."""
+    from poolhand.cli.join_uninstall import check_stopped
     from poolhand.cli.join_world import running
     from poolhand.cli.stopping import drain
     from poolhand.keys.lock import forget_locks
 
-    page = running(folder)
+    page, locks = running(folder), Path(command.found["locks"])
     if page is not None:
         drain(page, as_json=False)
-    _launcher(folder).remove()
+        _launcher(folder).remove()
+    else:
+        check_stopped(folder, locks, url)
+        _launcher(folder).remove()
+        check_stopped(folder, locks, url)  # it may have been started meanwhile, for a moment
     wallet = folder.wallet()
-    forget_locks(Path(command.found["locks"]))  # the worker's, and that of a devnet's faucet
+    forget_locks(locks)  # the worker's, and that of a devnet's faucet
     folder.remove()
     told = {"pool": manifest.url, "wallet": None if wallet is None else str(wallet)}
     stays = f"; wallet {wallet} and its stake stay: `poolhand account withdraw`" if wallet else ""
