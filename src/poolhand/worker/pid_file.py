@@ -15,6 +15,11 @@ from typing import Final
 import psutil
 
 PID_FILE: Final = "worker.json"
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_STARTED: Final = 19
+"""Where a process' start is among what follows its name in ``/proc/PID/stat``: field 22."""
+_CLOCK_SLACK: Final = 5.0
+"""Seconds by which two readings of one process' start may differ where the clock tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +30,16 @@ class PidFile:
         url: Of its status page.
         token: Which orders must carry.
         pid, started: Of its process; ``started`` (Unix seconds) tells it from a later one of the
-            same number.
+            same number, as long as nobody sets the clock: Linux counts from it.
+        mark: Which start of which machine's life it is, whatever the clock says; empty where the
+            system does not tell, or an earlier version wrote the file.
     """
 
     url: str
     token: str = field(default="", repr=False)
     pid: int = 0
     started: float = 0.0
+    mark: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -39,9 +47,25 @@ class PidFile:
         try:
             process = psutil.Process(self.pid)
             alive = process.status() != psutil.STATUS_ZOMBIE
-            return alive and process.create_time() == self.started
+            mark = _mark(self.pid)
+            if mark and self.mark:
+                return alive and mark == self.mark
+            return alive and abs(process.create_time() - self.started) <= _CLOCK_SLACK
         except psutil.Error:
             return False
+
+
+def _mark(pid: int) -> str:
+    """Return what no other process has had; empty where the system does not tell.
+
+    Source: proc(5): ``/proc/PID/stat``, ticks from the machine's start to the process'; the name
+    before it may hold anything. ``random(4)``: another boot id after each start of the machine.
+    """
+    try:
+        told = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return f"{_BOOT.read_text(encoding='ascii').strip()} {int(told[_STARTED])}"
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 def post(folder: Path, url: str, token: str) -> None:
@@ -51,7 +75,8 @@ def post(folder: Path, url: str, token: str) -> None:
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(PidFile(url, token, me.pid, me.create_time())), file)
+        told = PidFile(url, token, me.pid, me.create_time(), _mark(me.pid))
+        json.dump(asdict(told), file)
     draft.replace(folder / PID_FILE)
 
 
@@ -64,6 +89,7 @@ def read(folder: Path) -> PidFile | None:
             str(told.get("token", "")),
             int(told.get("pid", 0)),
             float(told.get("started", 0)),
+            str(told.get("mark", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
