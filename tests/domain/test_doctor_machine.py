@@ -25,6 +25,7 @@ from poolhand.domain.doctor.machine import (
 )
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
+UNKNOWN = CheckOutcome.UNKNOWN
 
 
 @pytest.mark.mistake("one-cpu")
@@ -104,6 +105,12 @@ def test_a_signer_without_namespaces_is_told_with_what_allows_them():
     assert "`sysctl -w user.max_user_namespaces=15000`" in refused.fix
     inside = judge_namespaces(NamespaceFacts(work=False))
     assert (inside.outcome, "container" in inside.fix) == (WARN, True)
+
+
+def test_a_signers_namespaces_that_were_not_tried_are_not_said_to_be_refused():
+    untried = judge_namespaces(NamespaceFacts(work=False, untried="the trial took over 50 s"))
+    assert (untried.outcome, "took over 50 s" in untried.found) == (UNKNOWN, True)
+    assert "kernel" not in untried.told
 
 
 @pytest.mark.mistake("no-virtualization")

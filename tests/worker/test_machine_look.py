@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from poolhand.domain.doctor.machine import NamespaceFacts, TeeFacts, VirtualFacts
-from poolhand.worker.doctor.machine_look import look_at_machine, look_at_namespaces
+from poolhand.worker.doctor.examining import TIME_LIMIT
+from poolhand.worker.doctor.machine_look import (
+    LEAVE,
+    LEFT,
+    REFUSED,
+    look_at_machine,
+    look_at_namespaces,
+)
 
 
 def test_devices_and_the_processors_words_are_read(tmp_path):
@@ -54,13 +64,47 @@ def test_what_refuses_namespaces_is_named_with_what_allows_them(tmp_path, name, 
     file = tmp_path / "proc/sys" / name
     file.parent.mkdir(parents=True)
     file.write_text(f"{refuses}\n")
-    assert look_at_namespaces(tmp_path, ("false",)) == NamespaceFacts(False, allows)
+    assert look_at_namespaces(tmp_path, ends_with(REFUSED)) == NamespaceFacts(False, allows)
     file.write_text("65000\n" if name.startswith("user") else f"{1 - int(refuses)}\n")
-    assert look_at_namespaces(tmp_path, ("false",)) == NamespaceFacts(False, "")
-    assert look_at_namespaces(tmp_path, ("true",)) == NamespaceFacts(True, "")
+    assert look_at_namespaces(tmp_path, ends_with(REFUSED)) == NamespaceFacts(False, "")
+    assert look_at_namespaces(tmp_path, ends_with(LEFT)) == NamespaceFacts(True, "")
 
 
+def ends_with(code):
+    return ("sh", "-c", f"exit {code}")
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (("sh", "-c", "echo 'no such module' >&2; exit 1"), "ended with 1: no such module"),
+        (("sh", "-c", "exit 0"), "ended with 0"),
+        (("sh", "-c", "kill -9 $$"), "ended by signal 9"),
+        (("/nowhere/python",), "No such file"),
+    ],
+)
+def test_a_trial_that_broke_says_nothing_of_the_kernel(tmp_path, program, told):
+    found = look_at_namespaces(tmp_path, program)
+    assert not found.work
+    assert told in found.untried
+
+
+def test_a_trial_that_takes_too_long_is_no_fault_and_no_refusal(tmp_path):
+    found = look_at_namespaces(tmp_path, ("sh", "-c", "while :; do :; done"), 0.0)
+    assert found.untried == "the trial took over 0 s"
+
+
+def test_a_trial_ends_before_its_check_does():
+    limit = inspect.signature(look_at_namespaces).parameters["seconds"].default
+    assert limit < TIME_LIMIT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another system has no namespaces")
 def test_a_signers_way_out_of_the_network_is_tried_and_this_process_stays():
     links = [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")]
-    assert look_at_namespaces().exist
+    done = subprocess.run(LEAVE, capture_output=True, check=False)
+    assert done.returncode in (LEFT, REFUSED), done.stderr
+    found = look_at_namespaces()
+    assert (found.exist, found.untried) == (True, "")
+    assert found.work is (done.returncode == LEFT)
     assert [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")] == links

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from poolhand.domain.doctor.findings import Check, Finding, failed, passed, warned
+from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 
 KIB: Final = 1024
 MIB: Final = 1024**2
@@ -188,11 +188,13 @@ class NamespaceFacts:
         refused_by: Setting of the kernel that refuses it, as sysctl(8) writes what would allow it;
             empty where none does.
         exist: Whether this system has them at all.
+        untried: Why it could not be tried; empty where it was.
     """
 
     work: bool = True
     refused_by: str = ""
     exist: bool = True
+    untried: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,12 @@ def judge_namespaces(facts: NamespaceFacts) -> Finding:
     check = Check.USER_NAMESPACES
     if not facts.exist:
         return passed(check, "this system has none; the wallet's signer does without")
+    if facts.untried:
+        return unknown(
+            check,
+            f"whether the wallet's signer gets a network of its own was not seen: {facts.untried}",
+            "look again; a worker that starts logs what its signer gave up (`signer_started`)",
+        )
     if facts.work:
         return passed(check, "the wallet's signer gets a network of its own, which leads nowhere")
     found = (

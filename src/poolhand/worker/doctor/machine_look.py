@@ -18,6 +18,7 @@ from typing import Final
 import psutil
 
 from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts, TeeFacts, VirtualFacts
+from poolhand.domain.text import shown
 from poolhand.observe.descriptors import MOST
 from poolhand.observe.processors import usable_cpus
 
@@ -27,12 +28,19 @@ _MEMORY_LIMITS: Final = (
 )
 """Where a container finds what it may take, by generation of cgroups."""
 _GPUS: Final = ("nvidia[0-9]*", "dri/renderD*", "kfd")
-LEAVE: Final = (
-    *(sys.executable, "-P", "-c"),
-    "import sys; from poolhand.keys import confinement; sys.exit(not confinement.leave_network())",
+LEFT: Final = 40
+REFUSED: Final = 41
+"""How the program ends that tries to leave the network; whatever else it ends by says neither."""
+_TRIAL: Final = (
+    "import sys; from poolhand.keys import confinement; "
+    f"sys.exit({LEFT} if confinement.leave_network() else {REFUSED})"
 )
+LEAVE: Final = (sys.executable, "-P", "-c", _TRIAL)
 """Leaves the network as a signer does."""
-_TRY_SECONDS: Final = 10.0
+_TRY_SECONDS: Final = 50.0
+"""For that program, on a slow computer, too; less than a check has."""
+_MOST_SAID: Final = 200
+"""Characters of its last words."""
 _REFUSALS: Final = (
     ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
     ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
@@ -92,24 +100,38 @@ def _limits(root: Path) -> Iterator[int]:
             yield int((root / name).read_text())
 
 
-def look_at_namespaces(root: Path = Path("/"), leave: tuple[str, ...] = LEAVE) -> NamespaceFacts:
+def look_at_namespaces(
+    root: Path = Path("/"), leave: tuple[str, ...] = LEAVE, seconds: float = _TRY_SECONDS
+) -> NamespaceFacts:
     """Try whether a process of this user can leave the network, and see what refuses it.
 
     Args:
         root: Below which the kernel's files are.
-        leave: A program that does so, and fails where it cannot.
+        leave: A program that tries it and ends by ``LEFT`` or ``REFUSED``.
+        seconds: That it may take.
     """
     if sys.platform != "linux":
         return NamespaceFacts(work=False, exist=False)
-    done = subprocess.run(  # noqa: S603 - ourselves
-        leave,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_TRY_SECONDS,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - ourselves
+            leave, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        return NamespaceFacts(work=False, untried=f"the trial took over {seconds:g} s")
+    except OSError as fault:
+        return NamespaceFacts(work=False, untried=fault.strerror or str(fault))
+    if done.returncode not in (LEFT, REFUSED):
+        return NamespaceFacts(work=False, untried=_end_of(done))
     refused = (wanted for name, unless, wanted in _REFUSALS if _says(root, name, unless))
-    return NamespaceFacts(work=not done.returncode, refused_by=next(refused, ""))
+    return NamespaceFacts(work=done.returncode == LEFT, refused_by=next(refused, ""))
+
+
+def _end_of(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Say how a program ended that was to end otherwise."""
+    code = done.returncode
+    ended = f"ended by signal {-code}" if code < 0 else f"ended with {code}"
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return f"the trial {ended}" + (f": {shown(said[-1], _MOST_SAID)}" if said else "")
 
 
 def _says(root: Path, name: str, told: str) -> bool:
