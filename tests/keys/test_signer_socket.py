@@ -197,6 +197,62 @@ def test_a_path_that_can_be_no_socket_is_refused_by_name(tmp_path, name):
     assert (tmp_path / "a-file").read_text() == "kept"
 
 
+def test_a_signer_that_was_killed_while_it_waited_does_not_wait(tmp_path):
+    path = tmp_path / "line"
+    mine = Wallet.parse(KEY).address
+    with serving(tmp_path) as program:
+        assert look_at_signer(path) == SignerTold(waits=True, wallet=mine)
+        program.kill()
+        program.wait()
+        assert path.is_socket(), "the kernel leaves it"
+        assert look_at_signer(path) == SignerTold(waits=False, wallet=mine)
+
+
+def test_a_link_beside_the_socket_leads_the_signer_to_nothing(tmp_path):
+    path, keystore = tmp_path / "line", tmp_path / "UTC--keystore"
+    keystore.write_text("the only copy")
+    address_file(path).symlink_to(keystore)
+    with SignerDoor.opened(path, ME, RLC):
+        assert keystore.read_text() == "the only copy"
+        assert not address_file(path).is_symlink()
+        assert look_at_signer(path) == SignerTold(waits=True, wallet=RLC)
+    assert keystore.read_text() == "the only copy"
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        (keystore.name, address_file(path).name)
+    )
+    address_file(path).unlink()
+    address_file(path).symlink_to(keystore)
+    assert look_at_signer(path) == SignerTold(waits=False, wallet=None), "nor whoever looks"
+
+
+def test_what_a_signer_of_another_user_left_stops_nobody(tmp_path):
+    path = tmp_path / "line"
+    address_file(path).write_text("old\n")
+    address_file(path).chmod(0o400)
+    with SignerDoor.opened(path, ME, RLC):
+        assert look_at_signer(path) == SignerTold(waits=True, wallet=RLC)
+        assert address_file(path).stat().st_mode & 0o777 == 0o640
+
+
+def test_a_signer_that_cannot_tell_whose_wallet_it_has_waits_all_the_same(tmp_path):
+    path = tmp_path / "line"
+    (address_file(path) / "in-the-way").mkdir(parents=True)
+    with SignerDoor.opened(path, ME, RLC), socket.socket(socket.AF_UNIX) as line:
+        assert look_at_signer(path) == SignerTold(waits=None, wallet=None)
+        line.connect(str(path))
+    assert [each.name for each in tmp_path.iterdir()] == [address_file(path).name]
+
+
+@pytest.mark.skipif(ME != 0, reason="only root leaves a file as another user")
+def test_the_word_of_another_users_signer_is_not_taken_for_this_ones(tmp_path):
+    path = tmp_path / "line"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        address_file(path).write_text(f"{RLC}\n")
+        os.chown(address_file(path), STRANGER, -1)
+        assert look_at_signer(path) == SignerTold(waits=None, wallet=None)
+
+
 def test_of_no_signer_and_of_an_older_one_no_address_is_known(tmp_path):
     path = tmp_path / "line"
     assert look_at_signer(path) == SignerTold(waits=False, wallet=None)

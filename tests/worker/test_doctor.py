@@ -224,6 +224,9 @@ async def test_a_signer_apart_that_is_not_there_fails_and_one_that_tells_nothing
     )
     assert (told[Check.WALLET].outcome, "signer serve" in told[Check.WALLET].fix) == (FAIL, True)
     assert {told[each].outcome for each in (Check.PASSWORD, Check.GAS, Check.STAKE)} == {UNKNOWN}
+    told = await around.examined(keystore=lambda: SignerLook("/run/line", waits=None, address=None))
+    assert (told[Check.WALLET].outcome, told[Check.PASSWORD].outcome) == (UNKNOWN, UNKNOWN)
+    assert "/run/line.address" in told[Check.WALLET].fix
     told = await around.examined(keystore=lambda: SignerLook("/run/line", waits=True, address=None))
     assert (told[Check.WALLET].outcome, told[Check.PASSWORD].outcome) == (UNKNOWN, PASS)
 

@@ -2,15 +2,20 @@
 
 Signer and worker are then containers or users of their own, and share one folder. Who connects is
 known by the kernel's word alone: the number of a user. One is taken, and the socket is gone.
+
+The folder is shared with a worker that may be in other hands: what lies there under any name may be
+a link to a file of the signer's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 import stat
 import struct
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +37,9 @@ PAUSE: Final = 0.2
 _CREDENTIALS: Final = struct.Struct("3i")
 _OTHERS_OUT: Final = 0o117
 """Of a new socket: its user and group may connect."""
+_GROUP_READS: Final = 0o640
+_MOST_TOLD: Final = 256
+"""Bytes that are read of what a signer tells of itself."""
 
 log = structlog.get_logger()
 
@@ -51,10 +59,14 @@ class SignerDoor:
         listener: Bound and listening.
         path: Of its socket.
         peer: Number of the only user who is let in.
+        told: File that tells whose wallet it is, open and locked while it waits; None: there is
+            none.
     """
 
-    def __init__(self, listener: socket.socket, path: Path, peer: int) -> None:
-        self._listener, self._path, self._peer = listener, path, peer
+    def __init__(
+        self, listener: socket.socket, path: Path, peer: int, told: int | None = None
+    ) -> None:
+        self._listener, self._path, self._peer, self._told = listener, path, peer, told
 
     @classmethod
     @contextmanager
@@ -62,6 +74,7 @@ class SignerDoor:
         """Wait at a path until the end of the context, or until somebody was let in.
 
         Whose wallet it is stands beside the socket, for who connects is taken: no look would do.
+        Where that cannot be written, it waits all the same, and says so in its log.
 
         Raises:
             SocketUnusable: There can be no socket, another signer waits there, or this system does
@@ -76,7 +89,6 @@ class SignerDoor:
         listener = socket.socket(socket.AF_UNIX)
         before = os.umask(_OTHERS_OUT)
         try:
-            address_file(path).write_text(f"{wallet}\n", encoding="ascii")
             listener.bind(os.fspath(path))
             listener.listen()
         except OSError as fault:
@@ -88,7 +100,7 @@ class SignerDoor:
         finally:
             os.umask(before)
         listener.setblocking(False)
-        door = cls(listener, path, peer)
+        door = cls(listener, path, peer, _tell(path, wallet))
         try:
             yield door
         finally:
@@ -112,31 +124,93 @@ class SignerDoor:
             self._listener.close()
             with suppress(OSError):
                 self._path.unlink()
+        if self._told is not None:
+            os.close(self._told)
+            self._told = None
 
 
 def address_file(socket_path: Path) -> Path:
-    """Return where a signer writes whose wallet it has; it stays when the socket is gone."""
+    """Return where a signer writes whose wallet it has; it stays when the socket is gone.
+
+    A signer that waits holds a lock on it, which ends with that program however it ends.
+    """
     return socket_path.with_name(f"{socket_path.name}.address")
+
+
+def _tell(path: Path, wallet: Address) -> int | None:
+    """Write whose wallet it is; return the file, open and locked, or None where that failed.
+
+    The file is a new one, locked before it has its name, and takes that from whatever had it:
+    nothing that lay there is opened, nor what a link there led to.
+    """
+    place = address_file(path)
+    try:
+        handle, draft = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(handle, f"{wallet}\n".encode())
+            os.fchmod(handle, _GROUP_READS)
+            Path(draft).replace(place)
+        except OSError:
+            os.close(handle)
+            Path(draft).unlink(missing_ok=True)
+            raise
+    except OSError as fault:
+        log.warning("signer_address_unwritten", path=str(place), error=fault.strerror or str(fault))
+        return None
+    return handle
 
 
 @dataclass(frozen=True, slots=True)
 class SignerTold:
-    """What can be known of a signer without taking it; ``waits``: for its worker to connect."""
+    """What can be known of a signer without taking it.
 
-    waits: bool
+    Attributes:
+        waits: Whether it waits for its worker to connect; None: there is a socket, and whose word
+            would tell whether somebody waits there is missing.
+        wallet: Whose, as it says; None where it does not.
+    """
+
+    waits: bool | None
     wallet: Address | None
 
 
 def look_at_signer(path: Path) -> SignerTold:
     """Look at a signer's socket and at what it wrote beside; it is not connected to."""
-    wallet = None
-    with suppress(OSError, ValueError, BadHex):
-        wallet = Address.parse(address_file(path).read_text(encoding="ascii").strip())
+    owner = _socket_owner(path)
+    untold = SignerTold(False if owner is None else None, None)
     try:
-        waits = stat.S_ISSOCK(path.lstat().st_mode)
+        handle = os.open(address_file(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        waits = False
-    return SignerTold(waits, wallet)
+        return untold
+    try:
+        told = os.fstat(handle)
+        if not stat.S_ISREG(told.st_mode) or owner not in (None, told.st_uid):
+            return untold
+        wallet = None
+        with suppress(OSError, ValueError, BadHex):
+            wallet = Address.parse(os.read(handle, _MOST_TOLD).decode("ascii").strip())
+        return SignerTold(owner is not None and _is_locked(handle), wallet)
+    finally:
+        os.close(handle)
+
+
+def _socket_owner(path: Path) -> int | None:
+    """Return the number of the user whose socket lies at a path; None: there is no socket."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_uid if stat.S_ISSOCK(found.st_mode) else None
+
+
+def _is_locked(handle: int) -> bool:
+    """Whether another program holds a lock on an open file; whoever looks, too, is let in."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _peer_of(line: socket.socket) -> int:

@@ -37,16 +37,25 @@ def judge_wallet(path: str, mode: int, address: Address | None) -> Finding:
     return passed(Check.WALLET, f"{path}, {named}")
 
 
-def judge_signer(path: str, address: Address | None, *, waits: bool, runs: bool) -> Finding:
+def judge_signer(path: str, address: Address | None, *, waits: bool | None, runs: bool) -> Finding:
     """Judge a signer apart, which has the keystore; its file cannot be looked at from here.
 
     Args:
         path: Of its socket.
         address: Of its wallet, as it says; None where it does not.
-        waits: Whether there is a socket for the worker to connect to.
+        waits: Whether it waits at a socket for the worker to connect; None: a socket is there, and
+            whether somebody waits is not seen.
         runs: Whether the worker does, which has been let in by it then.
     """
     named = "does not tell its address" if address is None else f"is {address}"
+    if waits is None and not runs:
+        return unknown(
+            Check.WALLET,
+            f"there is a socket at {path}, and whether a signer waits there is not seen, for what "
+            "a signer tells of itself does not lie beside it",
+            "see the signer's log, let its user write to that folder, and remove what lies at "
+            f"{path}.address from another user",
+        )
     if not waits and not runs:
         return failed(
             Check.WALLET,

@@ -180,7 +180,7 @@ class Doctor:
     async def _look_at_password(self) -> Finding:
         found = await self._keystore.needed()
         if isinstance(found, SignerLook):
-            return wallet.judge_signers_password(is_open=found.waits or bool(self._looks.runs()))
+            return wallet.judge_signers_password(is_open=bool(found.waits or self._looks.runs()))
         return wallet.judge_password(is_told=await asyncio.to_thread(self._looks.opened))
 
     async def _look_at_wallet_free(self) -> Finding:

@@ -64,10 +64,10 @@ class KeystoreLook:
 
 @dataclass(frozen=True, slots=True)
 class SignerLook:
-    """A signer apart: where, whether it waits for its worker, whose wallet it says it has."""
+    """A signer apart, as ``keys.signer_socket`` sees it: where, whether it waits, whose wallet."""
 
     path: str
-    waits: bool
+    waits: bool | None
     address: Address | None
 
 
