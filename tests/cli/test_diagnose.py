@@ -118,7 +118,20 @@ def test_why_the_journal_of_a_service_that_runs_is_not_read_is_told(journal):
     runs = ServiceUnit("poolhand-w-1.service", is_user=True)
     ((asked, said),) = service_logs((runs, replace(runs, is_known=False)))
     assert asked.startswith("journalctl --user --unit poolhand-w-1.service ")
-    assert said == "cannot be read: no journal of a user\n"
+    as_whom = "give the same command as the user whose service it is\n"
+    assert said == f"cannot be read: no journal of a user; {as_whom}"
+
+
+@pytest.mark.parametrize("is_user", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_service_whose_journal_shows_this_user_nothing_is_told(journal, is_user, there):
+    journal.write_text("#!/bin/sh\nexit 0\n")  # as journalctl ends that is quiet about it
+    if not there:
+        journal.unlink()
+    runs = ServiceUnit("poolhand-w-1.service", is_user)
+    ((_, said),) = service_logs((runs, replace(runs, is_known=False)))
+    assert said.startswith("cannot be read: ")
+    assert f"as {'the user whose' if is_user else 'root'}" in said
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,13 @@ class ServiceUnit:
         told = ("--unit", self.name, "--lines", str(LINES), "--output", "short-iso")
         return ("journalctl", *whose, *told, "--no-pager", "--quiet")
 
+    @property
+    def readers(self) -> str:
+        """Who may read its journal, for a person."""
+        if self.is_user:
+            return "the user whose service it is"
+        return "root, or as a user in the group systemd-journal"
+
 
 def units_of(name: str, cgroups: str) -> tuple[ServiceUnit, ...]:
     """Return under which services a worker runs, or may have run.
@@ -70,11 +77,10 @@ def cgroups_of(pid: int) -> str:
 
 
 def service_logs(units: tuple[ServiceUnit, ...]) -> Iterator[tuple[str, str]]:
-    """Yield what was asked and what the journal has, or why a known service's cannot be read."""
-    if shutil.which("journalctl") is None:
-        return
+    """Yield what was asked and what the journal has; of a known service also why it has nothing."""
+    is_there = shutil.which("journalctl") is not None
     for unit in units:
-        said = _read(unit)
+        said = _read(unit) if is_there else _unread(unit, "there is no program journalctl here")
         if said:
             yield " ".join(unit.words), said
 
@@ -94,8 +100,10 @@ def _read(unit: ServiceUnit) -> str:
     said = done.stdout.decode(errors="replace")
     if done.returncode and not said:
         return _unread(unit, done.stderr.decode(errors="replace").strip())
-    return said
+    return said or _unread(unit, "it shows nothing to this user")  # it ends well all the same
 
 
 def _unread(unit: ServiceUnit, why: str) -> str:
-    return f"cannot be read: {why or 'it failed'}\n" if unit.is_known else ""
+    if not unit.is_known:
+        return ""
+    return f"cannot be read: {why or 'it failed'}; give the same command as {unit.readers}\n"
