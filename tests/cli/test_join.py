@@ -169,7 +169,7 @@ class Newcomer:
             results_url="http://results.test",
             prices={0: NanoRlc(10 * RLC)},
         )
-        self.findings, self.examined = (), 0
+        self.findings, self.examined, self.is_here = (), 0, False
         self.folder = JoinFolder.of(pool.workerpool, cli.home / "computer")
         self.launcher, self.clock = PagedLauncher(self.folder), Hasty()
         self.secret = cli.home / "secret"
@@ -189,6 +189,12 @@ class Newcomer:
         }
         return CommandRun(given, opener=self.cli.open)
 
+    def is_on(self, chain, *, rpc, is_here):
+        """Let the pool say that it is on a chain with a public one's id."""
+        alike = {"chain_id": KNOWN_CHAINS[chain].chain_id, "hub": KNOWN_CHAINS[chain].hub}
+        self.manifest = self.manifest.model_copy(update={**alike, "rpc": rpc})
+        self.is_here = is_here
+
     async def examine(self):
         self.examined += 1
         return Examination(self.findings)
@@ -198,7 +204,7 @@ class Newcomer:
 
         async def give():
             command = self.command()
-            terms = JoinTerms(self.manifest, self.config, 30, 2, None, yes)
+            terms = JoinTerms(self.manifest, self.config, 30, 2, None, yes, "", self.is_here)
             async with command.requester() as requester:
                 world = ThisComputer(
                     command,
@@ -237,8 +243,7 @@ def own(newcomer):
 @pytest.mark.parametrize("like", [None, "arbitrum"])
 def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer, like):
     if like is not None:
-        alike = {"chain_id": KNOWN_CHAINS[like].chain_id, "hub": KNOWN_CHAINS[like].hub}
-        newcomer.manifest = newcomer.manifest.model_copy(update=alike)
+        newcomer.is_on(like, rpc="http://chain.test", is_here=True)
     seen = newcomer.joined()
     assert seen.is_running
     (stored,) = list_wallets(newcomer.cli.home / "keystore")
@@ -256,6 +261,19 @@ def test_a_fresh_wallet_on_a_devnet_needs_nobody(newcomer, like):
     assert PASSWORD not in newcomer.folder.settings.read_text()
     assert newcomer.joined() == seen
     assert newcomer.launcher.starts == 1
+
+
+@pytest.mark.parametrize(
+    ("rpc", "is_here"), [("", False), ("", True), ("http://chain.test", False)]
+)
+def test_a_near_node_of_a_public_chain_has_no_faucet_for_who_joins(newcomer, own, rpc, is_here):
+    newcomer.is_on("arbitrum", rpc=rpc, is_here=is_here)
+    with suppress(Killed):
+        newcomer.joined(own, acts=2, after=True)
+        pytest.fail("it does not wait for money")
+    mine = newcomer.folder.wallet()
+    chain = newcomer.market.chain.state
+    assert (chain.rlc_of(mine), chain.coin_of(mine)) == (0, 0)
 
 
 def test_a_worker_on_a_public_chain_asks_the_node_that_its_joiner_named(newcomer, own):

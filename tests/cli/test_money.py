@@ -79,6 +79,23 @@ def test_a_devnet_that_is_like_a_public_chain_has_its_faucet_all_the_same(faucet
     assert state(faucet).rlc_of(FRIEND) == 1000 * RLC
 
 
+@pytest.mark.parametrize("chain", KNOWN_CHAINS)
+@pytest.mark.parametrize("own_devnet", [False, True])
+def test_a_near_node_of_a_public_chain_is_not_taken_for_a_devnets(
+    faucet, monkeypatch, chain, own_devnet
+):
+    public, node = KNOWN_CHAINS[chain], "http://127.0.0.1:8545"
+    if own_devnet:  # which left its folder, and now another program has its port
+        left = replace(DevnetInfo.read(devnet_home()), rpc_url=node)
+        (devnet_home() / INFO_FILE).write_text(json.dumps(left.dump()))
+    monkeypatch.setenv("POOLHAND_CHAIN_ID", str(public.chain_id))
+    named = ("--rpc", node, "--hub", str(public.hub))
+    ran = faucet("devnet", "faucet", str(FRIEND), *named, "--json")
+    assert (ran.code, ran.error["code"]) == (2, "no-faucet-here")
+    assert f"Where RLC comes from: on {chain}" in ran.error["message"]
+    assert not faucet.settings, "the deployer's key was taken to a public chain"
+
+
 def test_a_chain_whose_deployer_has_nothing_is_no_devnet(cli):
     ran = cli("devnet", "faucet", str(FRIEND), "--json")
     assert (ran.code, ran.error["code"]) == (2, "no-faucet-here")

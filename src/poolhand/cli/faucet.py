@@ -1,13 +1,14 @@
 """``poolhand devnet faucet``: coin and RLC for anybody, on a network that is a devnet's.
 
 The devnet's RLC lies with its deployer, whose key comes from a public mnemonic; so the faucet works
-on any devnet that can be reached, also from another folder or another machine.
+on any devnet that can be reached, also from another folder or another machine. One that is like a
+public chain must be told from a near node of that: its own folder does, or a near pool.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ import typer
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.funding import where_from
 from poolhand.cli.verb import Answer, verb
+from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Refused
 from poolhand.domain.units import NanoRlc, Wei, parse_coin, parse_rlc, show_coin, show_rlc
 from poolhand.settings.chains import public_chain
@@ -49,18 +51,40 @@ EXAMPLE = "poolhand devnet faucet 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD --r
 async def faucet(command: CommandRun, address: Who, rlc: Rlc = "1000", coin: Coin = "1") -> Answer:
     """Give RLC and coin for gas to an address, on a devnet.
 
-    On a public chain it says where they come from there.
+    On a public chain it says where they come from there. A devnet that is like a public chain is
+    known by its folder.
     """
     from poolhand.cli.sending import recipient
 
-    who = recipient(address)
-    gift = parse_rlc(rlc), parse_coin(coin)
-    _refuse_public(command, command.settings(signing=False).chain.chain_id, who)
+    return await give(command, recipient(address), parse_rlc(rlc), parse_coin(coin))
+
+
+async def give(
+    command: CommandRun, who: Address, rlc: NanoRlc, coin: Wei, *, is_told: bool = False
+) -> Answer:
+    """Give from the deployer of the devnet that is meant.
+
+    Args:
+        command: Names it.
+        who: Gets it.
+        rlc: To give (nRLC).
+        coin: To give (wei).
+        is_told: Whether a pool on this computer or its network tells that its chain is a devnet.
+
+    Raises:
+        NoFaucetHere: The chain has a public one's id, and nothing tells it from that; or its
+            deployer has too little.
+    """
+    chain_id = command.settings(signing=False).chain.chain_id
+    if chain_id is None:
+        async with command.requester() as reader:
+            chain_id = reader.hub.facts.chain_id
+    _refuse_public(command, chain_id, who, is_told=is_told)
     with _deployer() as wallet:
-        return await _give(command, wallet, who, *gift)
+        return await _given(command, wallet, who, rlc, coin)
 
 
-async def _give(
+async def _given(
     command: CommandRun, wallet: tuple[str, str], who: Address, rlc: NanoRlc, coin: Wei
 ) -> Answer:
     from poolhand.domain.onchain import TransferCoin, TransferRlc
@@ -68,7 +92,6 @@ async def _give(
     sent: list[Receipt] = []
     async with command.requester(wallet=wallet) as requester:
         has, chain_id = await requester.balances(), requester.hub.facts.chain_id
-        _refuse_public(command, chain_id, who)
         if has.rlc < rlc or has.coin < coin:
             raise _empty(has, chain_id, where_from(chain_id, who, command.rpc_urls))
         if coin:
@@ -78,11 +101,31 @@ async def _give(
         return _answer(await requester.balances(who), rlc, coin, sent)
 
 
-def _refuse_public(command: CommandRun, chain_id: int | None, who: Address) -> None:
-    name = public_chain(chain_id, command.rpc_urls)
-    if name is not None:
-        why = f"{name} is a public chain, and Poolhand has no faucet on it"
-        raise NoFaucetHere(why, where_from(chain_id, who, command.rpc_urls))
+def _refuse_public(command: CommandRun, chain_id: int, who: Address, *, is_told: bool) -> None:
+    """Keep the deployer's key, which everybody knows, from a public chain and a near node of it."""
+    name = public_chain(chain_id)
+    if name is None:
+        return
+    is_near = public_chain(chain_id, command.rpc_urls) is None
+    if is_near and (is_told or _runs_here(chain_id, command.rpc_urls)):
+        return
+    why = f"{name} is a public chain, and Poolhand has no faucet on it"
+    if is_near:
+        why = (
+            f"chain {chain_id} is {name}, and nothing here tells that {command.rpc_urls[0]} is of "
+            "a devnet that is like it: on such a devnet, give this command in its folder, without "
+            "--rpc"
+        )
+    raise NoFaucetHere(why, where_from(chain_id, who))
+
+
+def _runs_here(chain_id: int, rpc_urls: Sequence[str]) -> bool:
+    """Whether these nodes are the devnet's whose folder this is."""
+    try:
+        devnet = DevnetInfo.read(devnet_home())
+    except NoDevnet:
+        return False
+    return devnet.chain_id == chain_id and {devnet.rpc_url} == set(rpc_urls)
 
 
 def _empty(has: Balances, chain_id: int, source: str) -> NoFaucetHere:

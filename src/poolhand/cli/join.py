@@ -138,7 +138,8 @@ async def _asked(
     )
     slots = usual_slots(usable_cpus())
     docker = os.environ.get(DOCKER, "")
-    return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker)
+    is_here = is_near(urlsplit(url).hostname or "")
+    return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker, is_here)
 
 
 def _on_chain(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from poolhand.cli.confirming import confirm
-from poolhand.cli.faucet import NoFaucetHere, faucet
+from poolhand.cli.faucet import NoFaucetHere, give
 from poolhand.cli.funding import where_from
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import Launcher
@@ -20,11 +20,11 @@ from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, Finding
 from poolhand.domain.doctor.network import ONLY_INVITED
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.ids import Address
 from poolhand.domain.input_url import is_near
 from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 from poolhand.ports.clock import Clock
-from poolhand.settings.chains import public_chain
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig
 from poolhand.worker.pid_file import read
@@ -79,6 +79,7 @@ class JoinTerms:
         stake: To be deposited at least; None: what a task in each slot locks.
         yes: It was said beforehand that all is meant.
         docker: The engine that the environment names, which no service inherits; or empty.
+        is_here: Whether the pool was asked at an address of this computer or its network.
     """
 
     manifest: JoinManifest
@@ -88,6 +89,7 @@ class JoinTerms:
     stake: NanoRlc | None
     yes: bool
     docker: str = ""
+    is_here: bool = False
 
 
 class ThisComputer:
@@ -229,12 +231,18 @@ class ThisComputer:
             self._command.note("waiting for them; Ctrl-C stops, the same command goes on")
 
     async def _given(self, missing: Missing, wallet: str) -> bool:
-        """Have a devnet's faucet give what is missing; False where there is none."""
-        if public_chain(self._terms.manifest.chain_id, self._command.rpc_urls) is not None:
-            return False
+        """Have a devnet's faucet give what is missing; False where there is none.
+
+        A pool names a node where its chain is no public one.
+        """
+        is_told = self._terms.is_here and bool(self._terms.manifest.rpc)
         try:
-            await faucet(
-                self._command, wallet, rlc=show_rlc(missing.rlc), coin=show_coin(missing.coin)
+            await give(
+                self._command,
+                Address.parse(wallet),
+                missing.rlc,
+                missing.coin,
+                is_told=is_told,
             )
         except NoFaucetHere:
             return False
