@@ -114,5 +114,6 @@ def test_a_worker_that_runs_and_does_not_answer_is_left_alone(joined):
 
 def test_a_wallet_that_a_program_holds_is_told(joined):
     with WalletLock(joined.locks, WALLET):
-        assert joined.refused()[0] == "wallet-in-use"
+        code, words = joined.refused()
+        assert (code, f"holds wallet {WALLET}" in words) == ("worker-unanswering", True)
     assert joined.uninstall().code == 0

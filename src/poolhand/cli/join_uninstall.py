@@ -24,13 +24,17 @@ MOST: Final = 5
 
 
 class WorkerUnanswering(Unavailable):
-    """The worker runs, and its page does not answer: it cannot be drained."""
+    """The worker runs, or may, and its page does not answer: it cannot be drained.
 
-    def __init__(self, pid: int) -> None:
+    Args:
+        seen: By what that is known, a clause.
+    """
+
+    def __init__(self, seen: str) -> None:
         super().__init__(
-            f"the worker runs (process {pid}) and its status page does not answer, so it cannot be "
-            "told to finish: nothing was removed; wait, or end that process, and give the same "
-            "command again"
+            f"{seen}, and the worker's status page does not answer, so it cannot be told to "
+            "finish: nothing was removed; wait, or end that process, and give the same command "
+            "again"
         )
 
 
@@ -54,16 +58,16 @@ def check_stopped(folder: JoinFolder, locks: Path, url: str) -> None:
         url: Of the pool.
 
     Raises:
-        WorkerUnanswering: It runs.
-        WalletInUse: Some program holds its wallet, this worker perhaps.
+        WorkerUnanswering: It runs, or some program holds its wallet, which may be it.
         WorkerOwes: Its journal tells of a task that is not over, or does not read.
     """
     notice, wallet = read(folder.worker), folder.wallet()
     if notice is not None and notice.is_running:
-        raise WorkerUnanswering(notice.pid)
+        raise WorkerUnanswering(f"the worker runs (process {notice.pid})")
     held = None if wallet is None else held_by(locks, wallet)
     if held is not None:
-        raise held
+        verb = f" (`poolhand {held.verb}`)" if held.verb else ""
+        raise WorkerUnanswering(f"process {held.holder}{verb} holds wallet {wallet}")
     journal = folder.worker / "journal"
     if owed := _owed(journal):
         raise WorkerOwes(url, journal, owed)
