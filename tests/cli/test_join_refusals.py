@@ -112,6 +112,16 @@ def test_a_public_chain_is_asked_by_a_node_that_no_pool_names(pool, cli, node):
     assert cli.settings[-1].chain.rpc_urls == public.rpc_urls
 
 
+@pytest.mark.parametrize(
+    ("node", "warned"), [("https://node.example", True), ("http://127.0.0.1:8545", False)]
+)
+def test_of_a_chain_without_a_name_it_is_said_who_vouches_for_its_money(pool, node, warned):
+    answers, join = pool
+    ran = join(answers(owner=STRANGER, rpc=node))
+    assert ran.error["code"] == "not-that-pool"
+    assert ("only this pool says" in ran.err) is warned
+
+
 def test_a_chain_without_a_name_needs_a_node(pool):
     answers, join = pool
     ran = join(answers(rpc=""))

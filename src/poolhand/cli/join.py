@@ -168,6 +168,13 @@ def _on_chain(
     nodes = own or told
     if not nodes:
         raise NoNodeKnown(manifest.chain_id)
+    is_ours = is_here and all(is_near(urlsplit(node).hostname or "") for node in nodes)
+    if public_chain(manifest.chain_id) is None and not is_ours:
+        command.note(
+            f"chain {manifest.chain_id} is none that Poolhand knows: that hub {manifest.hub} is "
+            "iExec's and its RLC worth anything, only this pool says. Send nothing there that you "
+            "would miss, unless you trust its owner"
+        )
     flags |= {"rpc": nodes, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
     return replace(command, flags={**flags, "chain": ""})
 
