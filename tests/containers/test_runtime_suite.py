@@ -6,9 +6,16 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from container_world import until
+from container_world import LIMITS, until
 
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved, ImageNotFound
+from poolhand.containers.errors import (
+    ContainerRefused,
+    ContainerRemoved,
+    ImageNotFound,
+    check_owner,
+)
+from poolhand.domain.units import Seconds
+from poolhand.ports.runtime import ContainerSpec
 
 
 async def test_exit_code_and_both_streams_are_told(world):
@@ -71,6 +78,17 @@ async def test_a_strangers_container_of_the_same_name_is_not_joined(world):
         await world.runtime.run(stranger)
     world.release()
     assert (await first).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "labels", [{}, {"poolhand.worker": "another"}, {"else": "me"}], ids=["none", "other", "foreign"]
+)
+def test_a_container_without_the_labels_of_a_run_is_a_strangers(labels):
+    own = {"poolhand.worker": "me"}
+    spec = ContainerSpec("c", "i", (), {}, (), LIMITS, Seconds(1), labels=own)
+    check_owner(spec, {**own, "else": "x"})
+    with pytest.raises(ContainerRefused, match="somebody else"):
+        check_owner(spec, labels)
 
 
 async def test_a_killed_run_says_that_its_container_was_removed(world):
