@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -73,8 +74,11 @@ async def test_whoever_has_not_the_token_orders_nothing(started, token):
     async with started.serving(), httpx.AsyncClient(trust_env=False) as http:
         url, body = held(started).orders.url, {"nrlc": RLC, "name": "order-0001"}
         given = {"Authorization": token} if token else {}
-        answer = await http.post(f"{url}/v1/deposit", json=body, headers=given)
-        assert (answer.status_code, answer.json()["code"]) == (401, "not-the-owner")
+        for path in ("deposit", "drain"):
+            for content in (json.dumps(body), '{"nrlc": "much"}', "no JSON"):
+                sent = {"Content-Type": "application/json", **given}
+                answer = await http.post(f"{url}/v1/{path}", content=content, headers=sent)
+                assert (answer.status_code, answer.json()["code"]) == (401, "not-the-owner")
         assert "/v1/deposit" not in (await http.get(f"{url}/openapi.json")).json()["paths"]
     assert not started.sent
 

@@ -185,7 +185,7 @@ async def _serve(
             "Poolhand pool",
             [
                 *scheduler.api(facts.url),
-                owner_routes(scheduler.deposits, scheduler.drains, token),
+                *owner_routes(scheduler.deposits, scheduler.drains, token),
                 worker_endpoint(scheduler.sessions, wallet, facts),
             ],
             hosts=hosts_of(listener.getsockname()[0], facts.url),
