@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
@@ -15,19 +16,19 @@ from poolhand.keys.keystore import import_wallet
 from poolhand.keys.parent_end import PARENT_GONE
 
 SIGNER = """
-import os, signal, sys
+import signal, sys
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.own_signer import OwnSigner
 from poolhand.wire.signer_api import UnlockWallet
 
-ours, theirs = os.pipe()
-told, pipe = ("p", None) if sys.argv[2] == "works" else (None, ours)
+told, asked_at = ("p", "") if sys.argv[2] == "works" else (None, sys.argv[3])
 place = Address(bytes([1] * 20)), Address(bytes([2] * 20))
-asked = UnlockWallet(sys.argv[1], told, pipe, "", *place, "http://p", False, Wei(1), NanoRlc(0), 1)
-say = lambda: print("started", flush=True)
-made = OwnSigner.start(asked, (ours,), say if told is None else lambda: None)
-say()
+asked = UnlockWallet(
+    sys.argv[1], told, None, asked_at, *place, "http://p", False, Wei(1), NanoRlc(0), 1
+)
+made = OwnSigner.start(asked)
+print("started", flush=True)
 signal.pause()
 """
 FETCHER = """
@@ -85,14 +86,21 @@ def keystore(tmp_path):
     [(SIGNER, "works", 1), (SIGNER, "opens its wallet", 2), (FETCHER, "works", 1)],
     ids=["signer", "signer that asks", "fetcher"],
 )
-def test_what_hangs_ends_with_its_program(keystore, source, moment, children):
-    with program(source, keystore, moment, stdout=subprocess.PIPE) as parent:
-        while "started" not in (line := parent.stdout.readline()):
-            assert line, "it has ended"
-        me = psutil.Process(parent.pid)
-        while len(found := me.children(recursive=True)) < children:
-            assert alive(parent)
-        left = stopped(found)
+def test_what_hangs_ends_with_its_program(keystore, tmp_path, source, moment, children):
+    """What opens the wallet is at it once it has opened the file from which it reads."""
+    password = tmp_path / "password"
+    os.mkfifo(password)
+    with (
+        program(source, keystore, moment, str(password), stdout=subprocess.PIPE) as parent,
+        ExitStack() as stack,
+    ):
+        if moment == "works":
+            while "started" not in (line := parent.stdout.readline()):
+                assert line, "it has ended"
+        else:
+            stack.callback(os.close, os.open(password, os.O_WRONLY))
+        left = stopped(psutil.Process(parent.pid).children(recursive=True))
+        assert len(left) == children
         try:
             parent.kill()
             parent.wait()
