@@ -122,6 +122,13 @@ def test_of_a_chain_without_a_name_it_is_said_who_vouches_for_its_money(pool, no
     assert ("only this pool says" in ran.err) is warned
 
 
+def test_a_node_that_is_no_url_is_told_and_ends_nothing_else(pool):
+    answers, join = pool
+    ran = join(answers(rpc="http://["))
+    assert ran.code in (2, 3, 4)
+    assert "bug" not in ran.error["message"]
+
+
 def test_a_chain_without_a_name_needs_a_node(pool):
     answers, join = pool
     ran = join(answers(rpc=""))

@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import typer
 
@@ -16,7 +15,7 @@ from poolhand.cli.parts import KeyFileOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
-from poolhand.domain.input_url import is_near
+from poolhand.domain.input_url import is_near_url
 from poolhand.domain.units import parse_rlc
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ async def _asked(
     )
     slots = usual_slots(usable_cpus())
     docker = os.environ.get(DOCKER, "")
-    is_here = is_near(urlsplit(url).hostname or "")
+    is_here = is_near_url(url)
     return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker, is_here)
 
 
@@ -161,14 +160,14 @@ def _on_chain(
     _check_hub(manifest)
     flags: dict[str, Any] = {**command.flags, "as_": "", "state": str(folder.path / "payments")}
     own, told = list(command.found["rpc"]), [manifest.rpc] if manifest.rpc else []
-    is_here = is_near(urlsplit(url).hostname or "")
+    is_here = is_near_url(url)
     name = public_chain(manifest.chain_id, own or (told if is_here else ()))
     if name is not None:
         return replace(command, flags={**flags, "chain": name})
     nodes = own or told
     if not nodes:
         raise NoNodeKnown(manifest.chain_id)
-    is_ours = is_here and all(is_near(urlsplit(node).hostname or "") for node in nodes)
+    is_ours = is_here and all(map(is_near_url, nodes))
     if public_chain(manifest.chain_id) is None and not is_ours:
         command.note(
             f"chain {manifest.chain_id} is none that Poolhand knows: that hub {manifest.hub} is "

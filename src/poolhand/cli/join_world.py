@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from poolhand.cli.confirming import confirm
 from poolhand.cli.faucet import NoFaucetHere, give
@@ -21,7 +20,7 @@ from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, Fi
 from poolhand.domain.doctor.network import ONLY_INVITED
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import Address
-from poolhand.domain.input_url import is_near
+from poolhand.domain.input_url import is_near_url
 from poolhand.domain.joining import JoinSeen, JoinWish, Missing, wished_coin, wished_stake
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 from poolhand.ports.clock import Clock
@@ -189,7 +188,7 @@ class ThisComputer:
         }
         if self._terms.docker:
             settings["docker"] = self._terms.docker
-        if is_near(urlsplit(self._terms.manifest.url).hostname or ""):
+        if is_near_url(self._terms.manifest.url):
             settings["allow-private"] = "true"
         self._folder.write(settings, got.address)
         self._folder.settle_wallet(got.wallet.parent)

@@ -63,3 +63,11 @@ def is_near(host: str) -> bool:
         return not ip_address(host).is_global
     except ValueError:
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".test"))
+
+
+def is_near_url(url: str) -> bool:
+    """Whether the host of a URL is so; False of what is none."""
+    try:
+        return is_near(urlsplit(url).hostname or "")
+    except ValueError:
+        return False

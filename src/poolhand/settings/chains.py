@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from poolhand.domain.ids import Address
-from poolhand.domain.input_url import is_near
+from poolhand.domain.input_url import is_near_url
 from poolhand.domain.units import Wei, parse_gas_price
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.load import (
@@ -59,14 +58,7 @@ def public_chain(chain_id: int | None, rpc_urls: Sequence[str] = ()) -> str | No
     name = next((name for name, each in KNOWN_CHAINS.items() if each.chain_id == chain_id), None)
     if name is None or KNOWN_CHAINS[name].native:
         return name
-    return None if rpc_urls and all(map(_is_near, rpc_urls)) else name
-
-
-def _is_near(url: str) -> bool:
-    try:
-        return is_near(urlsplit(url).hostname or "")
-    except ValueError:
-        return False
+    return None if rpc_urls and all(map(is_near_url, rpc_urls)) else name
 
 
 _NODE: Final = "IEXEC_BLOCKCHAIN_NODE_ADDRESS"
