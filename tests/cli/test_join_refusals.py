@@ -122,9 +122,10 @@ def test_of_a_chain_without_a_name_it_is_said_who_vouches_for_its_money(pool, no
     assert ("only this pool says" in ran.err) is warned
 
 
-def test_a_node_that_is_no_url_is_told_and_ends_nothing_else(pool):
+@pytest.mark.parametrize("node", ["http://[", "https://a.test:b", "https://a.test:99999", "//"])
+def test_a_node_that_is_no_url_is_told_and_ends_nothing_else(pool, node):
     answers, join = pool
-    ran = join(answers(rpc="http://["))
+    ran = join(answers(rpc=node))
     assert ran.code in (2, 3, 4)
     assert "bug" not in ran.error["message"]
 

@@ -141,12 +141,13 @@ async def test_a_private_image_is_not_found():
             await resolve(http, "registry.test/owner/app:1")
 
 
-async def test_a_token_is_not_asked_for_in_the_clear():
+@pytest.mark.parametrize("realm", ["http://evil.test/token", "https://[", "http://evil.test:b"])
+async def test_a_token_is_not_asked_for_in_the_clear_nor_where_nothing_can_be(realm):
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.host)
-        challenge = 'Bearer realm="http://evil.test/token",service="registry"'
+        challenge = f'Bearer realm="{realm}",service="registry"'
         return httpx.Response(401, headers={"WWW-Authenticate": challenge})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:

@@ -58,7 +58,10 @@ class WrongPlatform(Refused):
 
 async def unread_by_others(url: str) -> bool:
     """Allow what is sent to where nobody reads it on the way."""
-    place = urlsplit(url)
+    try:
+        place = urlsplit(url)
+    except ValueError:  # a registry's word, which may be none
+        return False
     return is_private_place(place.scheme, place.netloc)
 
 
