@@ -43,6 +43,7 @@ class FakeEngine:
         self.stats = {"memory_stats": {"usage": 7}, "pids_stats": {"current": 2},
                       "cpu_stats": {"cpu_usage": {"total_usage": 1_500_000_000}}}  # fmt: skip
         self.working = {}  # image: {name: content} of its working folder
+        self.info = {}  # of the whole engine, such as DockerRootDir
         self.version = {"Version": "20.10.24", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"}
 
     # ------------------------------------------------------------------------------- for the test
@@ -70,6 +71,7 @@ class FakeEngine:
         prefix = r"/v{v:[0-9.]+}"
         routes = [
             ("GET", "/version", self._version), ("GET", f"{prefix}/version", self._version),
+            ("GET", f"{prefix}/info", self._info),
             ("GET", prefix + r"/images/{image:.+}/json", self._image),
             ("POST", f"{prefix}/images/create", self._pull),
             ("POST", f"{prefix}/containers/create", self._create),
@@ -91,6 +93,9 @@ class FakeEngine:
     def _refused(self, what):
         status, message = self.refusals[what]
         return web.json_response({"message": message}, status=status)
+
+    async def _info(self, _request):
+        return web.json_response(self.info)
 
     async def _version(self, _request):
         if "version" in self.refusals:

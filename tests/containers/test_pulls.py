@@ -10,7 +10,7 @@ import pytest
 from fake_engine import PLAIN, FakeEngine, serving
 
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.errors import ImageNotFound, ImagePullFailed, ImageUnusable
+from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.pull_causes import PullCause, cause_of
 from poolhand.domain.errors import Refused, RuntimeDown, Unavailable
 from poolhand.settings.registries import RegistryLogin
@@ -214,3 +214,29 @@ async def test_an_engine_that_ends_in_the_middle_of_a_pull_is_down():
     async with serving(engine) as url, DockerRuntime.open(url) as runtime:
         with pytest.raises(RuntimeDown):
             await runtime.pull(NAME, DIGEST, 5)
+
+
+NO_ROOM = "write /var/lib/docker/tmp/x: no space left on device"
+
+
+async def test_an_engine_whose_disk_is_full_is_no_fault_of_the_apps():
+    engine = failing(NO_ROOM)
+    engine.info = {"DockerRootDir": "/proc"}  # a disk without any room
+    with pytest.raises(EngineFull, match="free some space on it"):
+        await pull(engine)
+
+
+@pytest.mark.parametrize("folder", [{"DockerRootDir": "/"}, {"DockerRootDir": "/no/such"}, {}])
+async def test_a_registry_that_says_the_disk_is_full_is_not_believed(folder):
+    engine = failing(NO_ROOM)
+    engine.info = folder
+    with pytest.raises(ImagePullFailed) as failed:
+        await pull(engine)
+    assert failed.value.cause is PullCause.NO_ROOM
+
+
+async def test_a_full_disk_explains_no_other_failure():
+    engine = failing("dial tcp: connection refused")
+    engine.info = {"DockerRootDir": "/proc"}
+    with pytest.raises(ImagePullFailed):
+        await pull(engine)

@@ -10,8 +10,9 @@ from scripted_pool import ScriptedPool
 from structlog.testing import capture_logs
 
 from network.world import writes
-from poolhand.containers.errors import DiskUnready
+from poolhand.containers.errors import DiskUnready, EngineFull
 from poolhand.domain.replicate.machine import Action
+from poolhand.domain.replicate.status import Status
 
 
 @pytest.fixture
@@ -82,6 +83,20 @@ async def test_a_disk_that_an_app_cannot_be_given_is_no_engine_that_is_away(shop
     await stage
     assert outages(lines, "app_disk_") == ["app_disk_unready", "app_disk_ready"]
     assert not outages(lines, "engine_")
+
+
+async def test_an_engine_without_room_for_an_image_is_no_engine_that_is_away(shop, lines):
+    name = "registry.test/words"
+    shop.node.runtime.apps = {name: writes("x")}
+    shop.node.runtime.faults[name] = EngineFull(name)
+    replicate = shop.replicate(shop.offer(await shop.deal()))
+    stage = asyncio.create_task(shop.stages.perform(replicate, Action.DOWNLOAD_APP))
+    await shop.blocks(30)
+    assert outages(lines, "engine_") == ["engine_full"]
+    del shop.node.runtime.faults[name]
+    await shop.blocks(2)
+    assert (await stage).outcome is Status.APP_DOWNLOADED
+    assert outages(lines, "engine_") == ["engine_full", "engine_has_room"]
 
 
 @pytest.mark.case("E25")

@@ -72,6 +72,16 @@ class DiskUnready(RuntimeDown):
         )
 
 
+class EngineFull(RuntimeDown):
+    """The engine's own disk has no room for an image; that is neither the app's nor its owner's."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f"image {image} could not be pulled (the engine's disk is full): free some space on "
+            "it, as with docker system prune; the worker tries again by itself"
+        )
+
+
 def check_owner(spec: ContainerSpec, labels: Mapping[str, str]) -> None:
     """Refuse a container of another's that has the name of a run; ``labels`` are the container's.
 

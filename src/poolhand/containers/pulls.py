@@ -10,7 +10,8 @@ import structlog
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.engine import GONE, answering, working
-from poolhand.containers.errors import ImageNotFound, ImagePullFailed, ImageUnusable
+from poolhand.containers.engine_disk import is_full
+from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.image_name import HUB, ImageName
 from poolhand.containers.pull_causes import PullCause, cause_of
 from poolhand.containers.sharing import Shared
@@ -112,7 +113,10 @@ class Puller:
         try:
             await self._fetch_with(login, reference)
         except DockerError as fault:
-            raise _diagnose(reference, fault, platform, login) from fault
+            failure = _diagnose(reference, fault, platform, login)
+            if _is_for_room(failure) and await is_full(self._docker, self._url):
+                raise EngineFull(reference) from fault
+            raise failure from fault
         log.info("image_pulled", image=reference)
 
     async def _fetch_with(self, login: RegistryLogin | None, reference: str) -> None:
@@ -175,3 +179,7 @@ def _diagnose(
     if cause.is_lasting:
         return ImageUnusable(reference, cause, platform)
     return ImagePullFailed(reference, cause, platform)
+
+
+def _is_for_room(failure: Exception) -> bool:
+    return isinstance(failure, ImagePullFailed) and failure.cause is PullCause.NO_ROOM

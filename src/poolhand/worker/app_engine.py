@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import structlog
 from eth_hash.auto import keccak
 
-from poolhand.containers.errors import DiskUnready
+from poolhand.containers.errors import DiskUnready, EngineFull
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.units import Seconds
@@ -72,6 +72,12 @@ class AppEngine:
             acts="operator of the worker",
             next_step="start the container engine; the worker goes on by itself",
         )
+        self._full = OutageLog(
+            "engine_full",
+            "engine_has_room",
+            acts="operator of the worker",
+            next_step="free some space on the engine's disk; the worker goes on by itself",
+        )
         self._unready = OutageLog(
             "app_disk_unready",
             "app_disk_ready",
@@ -84,7 +90,12 @@ class AppEngine:
         return f"{self._prefix}-{task_id}"
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
-        """Make an image present; returns the reference to run. Raises as ``run`` and the port."""
+        """Make an image present; returns the reference to run.
+
+        Raises:
+            RuntimeDown: The engine stays away, or has no room, for about a minute and a half.
+            ImageNotFound, ImagePullFailed, ImageUnusable: As the port says.
+        """
         return await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
 
     async def run(self, spec: ContainerSpec) -> ContainerOutcome:
@@ -155,11 +166,17 @@ class AppEngine:
                 return answer
 
     def _answered(self) -> None:
-        self._away.over()
-        self._unready.over()
+        for outage in (self._away, self._full, self._unready):
+            outage.over()
 
     async def _bear(self, fault: RuntimeDown, **facts: str) -> None:
-        outage = self._unready if isinstance(fault, DiskUnready) else self._away
+        match fault:
+            case DiskUnready():
+                outage = self._unready
+            case EngineFull():
+                outage = self._full
+            case _:
+                outage = self._away
         outage.tell(fault, **facts)
         await self._clock.sleep(PAUSE)
 
