@@ -52,6 +52,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.SYSTEM_LIMITS: "open files that a program may have",
     Check.ENGINE: "whether a container engine answers",
     Check.ENGINE_VERSION: "what is known of the versions of the engine and of runc",
+    Check.ENGINE_DISK: "room where the engine keeps images, if it is on this machine",
     Check.SANDBOX: "limits of containers, the filter of system calls, and the runtime's level",
     Check.CGROUPS: "by which version of the kernel's control groups limits are kept",
     Check.USER_NAMESPACES: "whether the signer gets a network of its own: tried",
@@ -105,6 +106,8 @@ def mistakes() -> Mapping[str, Mistake]:
         "old-engine": ("a Docker of 2017", engine.judge_engine_version(old)),
         "open-runc": ("security updates were not installed",
                       engine.judge_engine_version(open_runc)),
+        "engine-full": ("the engine's disk is full", engine.judge_engine_disk(
+            EngineFacts(DOCKER, "24.0.7", room=200 * machine.MIB))),
         "no-limits": ("the kernel limits no memory", engine.judge_sandbox(lacks)),
         "old-cgroups": ("a system that was booted with cgroup v1", engine.judge_cgroups(
             EngineFacts(DOCKER, "24.0.7", cgroups="1"))),

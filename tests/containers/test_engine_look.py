@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from fake_engine import FakeEngine, serving
 
+from poolhand.containers.engine_disk import room_of
 from poolhand.containers.engine_look import engine_facts, look_at_engine
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.errors import RuntimeDown
@@ -36,6 +38,7 @@ def test_dockers_answers_are_read():
         ("io.containerd.runc.v2", "runc", "runsc"),
         cgroups="2",
     )
+    assert engine_facts(VERSION, INFO, 7).room == 7
     for mapped in ("name=userns", "name=rootless"):
         told = {**INFO, "SecurityOptions": [*INFO["SecurityOptions"], mapped]}
         assert engine_facts(VERSION, told).maps_users
@@ -51,6 +54,27 @@ def test_what_is_missing_is_named():
 def test_podman_is_not_taken_for_docker():
     told = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
     assert engine_facts(told, INFO).name == "Podman"
+
+
+@pytest.mark.parametrize(
+    ("folder", "url", "is_seen"),
+    [
+        ("/", "unix:///run/docker.sock", True),
+        ("/no/such", "unix:///run/docker.sock", False),
+        ("\0", "unix:///run/docker.sock", False),
+        (None, "unix:///run/docker.sock", False),
+        ("/", "tcp://10.0.0.7:2375", False),
+    ],
+)
+async def test_the_room_of_an_engine_is_seen_only_where_its_folder_is(folder, url, is_seen):
+    assert (await room_of({"DockerRootDir": folder}, url) is not None) == is_seen
+
+
+async def test_an_engine_that_is_looked_at_tells_its_room():
+    engine = FakeEngine()
+    engine.info = {"DockerRootDir": "/proc"}  # a disk without any room
+    async with serving(engine) as url:
+        assert (await look_at_engine(url)).room == 0
 
 
 async def test_an_engine_that_is_not_there_is_told(tmp_path):

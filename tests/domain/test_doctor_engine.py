@@ -8,8 +8,10 @@ import pytest
 
 from poolhand.domain.doctor.engine import (
     DOCKER,
+    LEAST_ROOM,
     EngineFacts,
     judge_cgroups,
+    judge_engine_disk,
     judge_engine_version,
     judge_sandbox,
 )
@@ -54,6 +56,22 @@ def test_holes_of_runc_are_told_by_its_version(runc, cve):
 
 def test_of_another_engine_nothing_is_known():
     assert judge_engine_version(EngineFacts("Podman", "4.3.1")).outcome is CheckOutcome.UNKNOWN
+
+
+@pytest.mark.mistake("engine-full")
+@pytest.mark.parametrize(
+    ("room", "outcome", "words"),
+    [
+        (LEAST_ROOM, PASS, "1 GiB left"),
+        (LEAST_ROOM - 1, FAIL, "most apps need more"),
+        (0, FAIL, "0"),
+        (None, CheckOutcome.UNKNOWN, "not seen from here"),
+    ],
+)
+def test_an_engine_without_room_for_images_fails(room, outcome, words):
+    found = judge_engine_disk(replace(GOOD, room=room))
+    assert found.outcome is outcome
+    assert words in found.found
 
 
 @pytest.mark.mistake("no-limits")

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiodocker import Docker
 
 from poolhand.containers.engine import working
+from poolhand.domain.doctor.engine import LEAST_ROOM
 
-FULL: Final = 2**30
-"""Bytes: an engine with less has no room for an image of the usual size, packed and unpacked."""
-LOCAL: Final = "unix://"
+_LOCAL: Final = "unix://"
+
+
+async def room_of(info: Mapping[str, Any], url: str) -> int | None:
+    """Look how much room is left; None where that is not seen.
+
+    Looked at and not asked, for what an engine says of its disk during a pull may be the words of a
+    registry. An engine elsewhere, or whose folder has another name here, is not seen.
+
+    Args:
+        info: The engine's answer to ``GET /info``.
+        url: Where it is.
+
+    Returns:
+        Bytes.
+    """
+    folder = info.get("DockerRootDir")
+    if not folder or not url.startswith(_LOCAL):
+        return None
+    try:
+        return (await asyncio.to_thread(shutil.disk_usage, str(folder))).free
+    except (OSError, ValueError):  # not here, not ours to look at, or no path
+        return None
 
 
 async def is_full(docker: Docker, url: str) -> bool:
-    """Tell whether an engine on this machine has next to no room left.
-
-    Looked at and not asked, for what an engine says of its disk during a pull may be the words of a
-    registry. Of an engine elsewhere, or whose folder has another name here, nothing is seen: False.
+    """Tell whether an engine is seen to have no room for an image.
 
     Raises:
         RuntimeDown: The engine does not answer.
     """
-    if not url.startswith(LOCAL):
-        return False
     with working(url):
-        told = await docker.system.info()
-    try:
-        usage = await asyncio.to_thread(shutil.disk_usage, str(told.get("DockerRootDir", "")))
-    except OSError:
-        return False
-    return usage.free < FULL
+        info = await docker.system.info()
+    room = await room_of(info, url)
+    return room is not None and room < LEAST_ROOM

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from poolhand.containers.engine import connect, working
+from poolhand.containers.engine_disk import room_of
 from poolhand.domain.doctor.engine import DOCKER, EngineFacts
 from poolhand.domain.text import shown
 
@@ -32,11 +33,19 @@ async def look_at_engine(url: str) -> EngineFacts:
             version, info = await docker.version(), await docker.system.info()
         finally:
             await docker.close()
-    return engine_facts(version, info)
+    return engine_facts(version, info, await room_of(info, url))
 
 
-def engine_facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineFacts:
-    """Read the answers to ``GET /version`` and ``GET /info``."""
+def engine_facts(
+    version: Mapping[str, Any], info: Mapping[str, Any], room: int | None = None
+) -> EngineFacts:
+    """Read the answers to ``GET /version`` and ``GET /info``.
+
+    Args:
+        version: The one.
+        info: The other.
+        room: Bytes left where it keeps images; None where that is not seen.
+    """
     parts = {
         str(each.get("Name", "")): str(each.get("Version", ""))
         for each in version.get("Components") or ()
@@ -53,4 +62,5 @@ def engine_facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineF
         cgroups=shown(str(info.get("CgroupVersion") or ""), _LONGEST),
         maps_users=any(str(each).startswith(_MAPPED) for each in info.get("SecurityOptions") or ()),
         lacks=tuple(word for name, word in _LIMITS.items() if info.get(name) is False),
+        room=room,
     )

@@ -1,4 +1,4 @@
-"""Is the container engine fit: which it is, what is known of its versions, how far apps are apart.
+"""Is the container engine fit: which, what is known of its versions, its room, how apps are apart.
 
 Source: security advisories of runc (CVE-2019-5736, CVE-2024-21626, CVE-2025-31133, CVE-2025-52565,
 CVE-2025-52881) and the versions that mend them, read 2026-11-29; ``GET /info`` and ``/version`` of
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
+from poolhand.domain.doctor.machine import show_bytes
 from poolhand.domain.version import is_older
 
 DOCKER: Final = "Docker"
@@ -19,6 +20,8 @@ LEAST_SAFE: Final = "18.09.2"
 """Docker before it lets any container become root of the machine (CVE-2019-5736)."""
 LEAST_TRIED: Final = "20.10"
 """The oldest Docker with which Poolhand is tried."""
+LEAST_ROOM: Final = 1024**3
+"""Bytes: an engine with less has no room for an image of the usual size, packed and unpacked."""
 _NUMBERS: Final = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}")
 _GVISOR: Final = ("runsc", "gvisor")
 _MACHINES: Final = ("kata", "krun", "firecracker")
@@ -38,6 +41,7 @@ class EngineFacts:
         lacks: Which limits it cannot keep: ``memory``, ``CPU``, ``processes``.
         cgroups: The version by which it keeps them, ``1`` or ``2``; empty where it does not tell.
         maps_users: Whether root of a container is nobody on the machine.
+        room: Bytes left where it keeps images; None where that is not seen.
     """
 
     name: str
@@ -49,6 +53,7 @@ class EngineFacts:
     lacks: tuple[str, ...] = ()
     cgroups: str = ""
     maps_users: bool = False
+    room: int | None = None
 
 
 def judge_engine(facts: EngineFacts, url: str) -> Finding:
@@ -107,6 +112,25 @@ def _hole(runc: str) -> tuple[str, str] | None:
     if not _is_older(runc, "1.3.0") and _is_older(runc, "1.3.3"):
         return "CVE-2025-31133", "1.3.3"
     return None
+
+
+def judge_engine_disk(facts: EngineFacts) -> Finding:
+    """Judge the room that an engine has for images."""
+    check = Check.ENGINE_DISK
+    if facts.room is None:
+        return unknown(
+            check,
+            "how much room the engine has for images is not seen from here",
+            "type docker system df where it runs",
+        )
+    left = show_bytes(facts.room)
+    if facts.room < LEAST_ROOM:
+        return failed(
+            check,
+            f"the engine has {left} left for images, and most apps need more",
+            "free some space on its disk, as with docker system prune",
+        )
+    return passed(check, f"the engine has {left} left for images")
 
 
 def judge_sandbox(facts: EngineFacts) -> Finding:
