@@ -74,7 +74,7 @@ class Node:
 
     async def pooled(self, count: int) -> None:
         """Ask, at most 20 s, until so many transactions wait for a block."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while int((await self.rpc("txpool_status"))["pending"], 16) < count:
                 pass
 

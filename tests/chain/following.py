@@ -44,7 +44,7 @@ class Followed(list):
 
     async def until(self, met) -> None:
         """Wait, at most 20 s, until what was yielded meets a condition."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not met(self):
                 self._more.clear()
                 await self._more.wait()
@@ -52,7 +52,7 @@ class Followed(list):
 
 async def heads_until(chain: Chain, met) -> None:
     """Wait at most 20 s, looking at each new head, until a condition holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         if await met():
             return
         async for _ in chain.watcher.heads():

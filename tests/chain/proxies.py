@@ -45,7 +45,7 @@ class Proxy:
     async def asked(self, more: int) -> None:
         """Wait, at most 20 s, for so many more requests."""
         wanted = self.requests + more
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.requests < wanted:
                 self.news.clear()
                 await self.news.wait()

@@ -61,7 +61,7 @@ async def test_what_it_signed_is_sent_by_its_successor_once(node):
     before = sent(node)
     async with linked(MemoryLink(node)) as chain:
         sender = chain.sender(WALLET, journal)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await sender.send("deposit:1", Deposit(NanoRlc(1)))
             await sender.send("deposit:1", Deposit(NanoRlc(1)))
     assert sent(node) == before + 1
@@ -82,6 +82,6 @@ async def test_a_deposed_leader_ends_and_does_not_try_again(node):
 
 async def heard(chain):
     """Follow a chain as every part of the program does: whoever follows it is told why it ended."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for _ in chain.watcher.heads():
             pass

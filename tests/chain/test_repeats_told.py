@@ -39,7 +39,7 @@ async def test_transactions_that_the_node_forgot_are_one_line_and_one_when_they_
         await anvil.pooled(len(CALLS))
         await anvil.rpc("anvil_dropAllTransactions")
         heads = chain.watcher.heads()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not all(each.done() for each in sending):
                 await anvil.rpc("evm_mine")
                 await anext(heads)

@@ -129,7 +129,7 @@ async def test_a_stuck_transaction_is_replaced_at_its_nonce(anvil, wallet):
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
         await anvil.pooled(1)
         heads = chain.watcher.heads()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not sending.done():
                 await raise_base_fee(anvil, 10)
                 await anext(heads)
@@ -148,7 +148,7 @@ async def test_a_replacement_is_remembered_after_a_crash(anvil, wallet):
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
         await anvil.pooled(1)
         heads = chain.watcher.heads()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(versions(journal)) < 2:
                 await raise_base_fee(anvil, base_fee)
                 base_fee *= 2  # the replacement (x 1.3) is not mined before this one ends
@@ -160,7 +160,7 @@ async def test_a_replacement_is_remembered_after_a_crash(anvil, wallet):
     async with connect(anvil.settings()) as chain:
         again = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
         heads = chain.watcher.heads()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not again.done():
                 await raise_base_fee(anvil, 1)
                 await anext(heads)
@@ -181,7 +181,7 @@ async def test_nothing_above_the_cap_is_offered(anvil, wallet):
             await anext(heads)
         assert all(version.transaction.max_fee <= cap for version in versions(journal))
         assert not sending.done()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not sending.done():
                 await raise_base_fee(anvil, 1)
                 await anext(heads)
@@ -197,7 +197,7 @@ async def test_a_transaction_that_the_node_forgot_is_broadcast_again(anvil, wall
         await anvil.pooled(1)
         await anvil.rpc("anvil_dropAllTransactions")
         heads = chain.watcher.heads()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not sending.done():
                 await anvil.rpc("evm_mine")
                 await anext(heads)
@@ -341,7 +341,7 @@ async def test_a_transaction_displaced_in_the_pool_is_told(anvil, wallet):
         await foreign(anvil, wallet, 0)
         await anvil.rpc("evm_mine")
         with pytest.raises(Displaced):
-            await asyncio.wait_for(sending, 20)
+            await asyncio.wait_for(sending, 60)
         assert list(journal.read()) == []
 
 
@@ -375,7 +375,7 @@ async def test_a_receipt_waits_for_its_confirmations(anvil, wallet):
             assert not sending.done()
             await anvil.rpc("evm_mine")
         await anvil.rpc("evm_mine")
-        receipt = await asyncio.wait_for(sending, 20)
+        receipt = await asyncio.wait_for(sending, 60)
         assert (await chain.hub.head()).number >= receipt.block + 2
 
 

@@ -49,7 +49,7 @@ async def run_until_killed(node, proxy, wallet, journal) -> None:
     async with connect(node.settings(proxy.url)) as chain:
         sending = asyncio.create_task(chain.sender(wallet, journal).send("deposit:1", CALL))
         stopped = asyncio.create_task(proxy.stopped.wait())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.wait([sending, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
     with suppress(Killed, ChainUnreachable):
@@ -83,7 +83,7 @@ async def test_a_killed_sender_sends_once_in_all(anvil, wallet, point, moment):
     reopened = journal.reopened()
     async with connect(anvil.settings()) as chain:
         sender = chain.sender(wallet, reopened)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             receipt = await sender.send("deposit:1", CALL)
         stake = (await chain.hub.accounts([wallet.address]))[wallet.address].stake
     assert (await mined(anvil, wallet), stake) == (1, 7)

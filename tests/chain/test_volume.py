@@ -88,12 +88,12 @@ async def test_no_more_than_may_be_under_way_are_sent_and_the_rest_follow(node, 
     async with linked(link, most_under_way=3) as chain:
         tasks = transfers(chain, journal, 0, 10)
         for mined in (0, 3, 6, 9):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await node.pooled(min(3, 10 - mined))
             await settled()
             assert len(node.pool) == min(3, 10 - mined)
             node.mine()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             receipts = await asyncio.gather(*tasks)
     assert len({receipt.tx_hash for receipt in receipts}) == 10
 
@@ -108,7 +108,7 @@ async def test_a_refused_call_makes_room_for_the_next(node, link, journal):
     node.refuse = refuse
     async with linked(link, most_under_way=1) as chain:
         tasks = transfers(chain, journal, 0, 4)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             ended = await asyncio.gather(*tasks, return_exceptions=True)
     assert [isinstance(each, Exception) for each in ended] == [True, True, False, False]
 
@@ -160,7 +160,7 @@ async def test_a_nonce_waits_for_no_node(node, link, journal):
         assert signed(journal) == 21
         assert link.batches == [1], "all are signed while the first is being broadcast"
         link.opened.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await node.pooled(21)
         assert link.batches == [1, 20], "and go in one batch"
         assert [tx.nonce for tx in node.taken] == list(range(21))
@@ -182,7 +182,7 @@ async def test_a_gap_that_a_crash_left_is_filled(node, link, journal):
         tasks += transfers(chain, journal, 1, 3)
         await settled()
         link.opened.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await node.pooled(2)
     await end(tasks)
     node.refuse = lambda *_: None
@@ -190,7 +190,7 @@ async def test_a_gap_that_a_crash_left_is_filled(node, link, journal):
     async with linked(GatedLink(node)) as chain:
         sender = chain.sender(WALLET, journal.reopened())
         again = asyncio.create_task(sender.send("t:2", TransferRlc(STRANGER, NanoRlc(3))))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await node.pooled(3)
             node.mine()
             assert (await again).succeeded
@@ -222,7 +222,7 @@ def test_what_the_chain_has_passed_is_no_gap():
 async def test_what_the_node_forgot_is_broadcast_again_in_one_batch(node, link, journal):
     async with linked(link) as chain:
         tasks = transfers(chain, journal, 0, 30)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await node.pooled(30)
         node.drop()
         link.batches.clear()
@@ -230,10 +230,10 @@ async def test_what_the_node_forgot_is_broadcast_again_in_one_batch(node, link, 
         await anext(heads)
         for _ in range(REPEAT):
             node.mine()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await anext(heads)
             await settled()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await node.pooled(30)
         assert link.batches == [30]
         await end(tasks)
@@ -246,12 +246,12 @@ async def exchanges_per_block(journal, count):
     link = GatedLink(node)
     async with linked(link) as chain:
         tasks = transfers(chain, journal, 0, count)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await node.pooled(count)
         await settled()
         before = link.exchanges
         node.mine()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.gather(*tasks)
         return link.exchanges - before
 
@@ -272,13 +272,13 @@ async def test_a_batch_whose_answer_is_lost_leaves_all_of_it_in_doubt_and_in_the
         assert signed(journal) == 5
         link.after = link.breaks(SEND)
         link.opened.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(each, ChainUnreachable) for each in ended)
         link.after = lambda _methods: None
         assert signed(journal) == 5
         again = transfers(chain, journal, 0, 5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await node.pooled(5)
             node.mine()
             receipts = await asyncio.gather(*again)

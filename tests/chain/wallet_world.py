@@ -48,7 +48,7 @@ async def blocks(chain, node, count, fee=None):
         if fee is not None:
             node.base_fee = fee
         node.mine()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await anext(heads)
         for _ in range(200):  # what follows a block takes turns of the loop, and no time
             await asyncio.sleep(0)
@@ -56,11 +56,11 @@ async def blocks(chain, node, count, fee=None):
 
 async def mined(node, count):
     """Wait until so many transactions of the wallet are mined."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while node.sent_by(WALLET.address) < count:
             await node.bell.wait()
 
 
 async def ended(task):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await task

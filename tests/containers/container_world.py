@@ -64,7 +64,7 @@ PROGRAMS = {
 }
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=60.0):
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a file of another process sets no Event

@@ -146,7 +146,7 @@ async def printed(world, tail, *, live):
 
 async def until_printed(world, lines):
     """Wait until the engine tells lines of an app that runs: Docker takes them from it later."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while set(await printed(world, 100, live=False)) != lines:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

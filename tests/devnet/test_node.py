@@ -33,7 +33,7 @@ asyncio.run(main())
 
 
 async def gone(pid):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         # a grandchild's end is told to nobody
         while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -261,7 +261,7 @@ async def test_texts_of_assets_are_read_side_by_side(tmp_path):
         chain.register(A, each, SELLER.address)
     async with a_market(f"sqlite:///{tmp_path / 'market.db'}", chain) as market:
         await market.mine()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             told = (await market.get("/apps")).json()
     assert {each["address"] for each in told["apps"]} == {str(APP), *map(str, apps)}
 

@@ -77,7 +77,7 @@ PROGRAMS = [WorkerProgram, PoolProgram, ResultsProgram]
 @pytest.mark.parametrize("kind", PROGRAMS)
 async def test_a_program_that_never_worked_says_at_once_that_no_chain_answers(tmp_path, kind):
     with pytest.raises(ChainUnreachable, match=r"127\.0\.0\.1:1"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await kind(tmp_path).run()
 
 
@@ -96,7 +96,7 @@ async def test_a_program_with_work_waits_for_its_chain_and_says_so(tmp_path, kin
     structlog.configure(processors=[hear])
     running = asyncio.ensure_future(program.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await waits.wait()
         assert not running.done()
     finally:

@@ -94,7 +94,7 @@ async def lead(server, wallet, told=()):
             before(),
             server.troubles.append(standby.trouble),
         )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         taken = await standby.lead(waits)
     return taken, waited
 

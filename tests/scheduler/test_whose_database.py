@@ -43,7 +43,7 @@ async def another_pool(started):
 
 async def refused(started, settings):
     """Serve, and return why that is refused."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         with pytest.raises(AnotherPoolsDatabase) as told:
             await main.run(settings, None, started.join)
     return str(told.value)

@@ -254,7 +254,7 @@ async def test_a_worker_whose_pool_is_away_says_since_when_and_when_it_tries_aga
     async def look():
         found.update(await status_of(program))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not found.get("problem") or "does not answer" not in found["problem"]:
             await look()
     (cause,) = found["idle_causes"]
