@@ -28,6 +28,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -212,6 +213,8 @@ def works(guest: Guest, net: Devnet, began: float) -> None:
     """Join by a seed disk, compute, lose power, go on, shut down."""
     seed = fat_disk(guest.folder, net.told["pool_url"])
     guest.start("-drive", f"file={seed},format=raw,if=virtio,readonly=on")
+    guest.await_words(LOGIN, 1, PATIENCE)
+    tell(began, "it has started")
     guest.await_words(ALL_SET, 1, PATIENCE)
     tell(began, "it has joined by its seed disk")
     wallet = net.worker()
@@ -264,6 +267,7 @@ def main() -> None:
     words.add_argument("--desktop", action="store_true", help="boot that one, for a person")
     words.add_argument("--folder", type=Path, default=FOLDER, help="made anew; 6 GB")
     told = words.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all it started
     prepare(told.folder)
     began = time.monotonic()
     name = "poolhand-worker" if told.desktop else "poolhand-worker-headless"

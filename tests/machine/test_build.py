@@ -83,3 +83,10 @@ def test_what_is_no_address_is_refused_before_anything_is_built(tmp_path, url, s
     assert said in done.stderr
     assert "\x1b" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_start_of_the_machine_sleeps_before_it_looks_for_its_disk():
+    text = (ROOT / "scripts" / "vm" / "build").read_text(encoding="utf-8")
+    (kernel_line,) = [line for line in text.splitlines() if line.lstrip().startswith("APPEND ")]
+    assert "root=LABEL=sysroot" in kernel_line
+    assert "rootdelay" not in kernel_line
