@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import plistlib
 import sys
 import threading
 import time
 from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import urlsplit
 
 import pytest
 from cli_world import CHEAP, PASSWORD
@@ -21,11 +19,6 @@ from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import (
     BackgroundProgram,
-    LaunchdAgent,
-    SystemdUnit,
-    plist_text,
-    unit_text,
-    worker_words,
 )
 from poolhand.cli.join_wallet import WalletWish
 from poolhand.cli.join_world import (
@@ -40,7 +33,6 @@ from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.domain.doctor.findings import Check, Examination, failed, warned
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.input_url import is_near
 from poolhand.domain.joining import wished_coin
 from poolhand.domain.onchain import Deposit
 from poolhand.domain.units import NanoRlc, Wei
@@ -48,7 +40,6 @@ from poolhand.keys.errors import WrongPassword
 from poolhand.keys.keystore import import_wallet
 from poolhand.keys.stored import list_wallets
 from poolhand.keys.wallet import Wallet
-from poolhand.keys.words import NotRecoveryWords, key_of_words
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
 from poolhand.settings.chains import KNOWN_CHAINS
@@ -391,64 +382,3 @@ def test_taken_away_it_leaves_wallets_and_nothing_else(newcomer, own):
     home = newcomer.cli.home / "computer"
     assert [each.name for each in home.rglob("*")] == []
     assert len(list_wallets(newcomer.cli.home / "keystore")) == 1
-
-
-def test_recovery_words_give_the_first_account_and_wrong_ones_are_refused():
-    known = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
-    assert key_of_words(f"  {JUNK_WORDS.upper()}\n") == known
-    for wrong in ("", JUNK_WORDS + " junk", JUNK_WORDS.replace("junk", "test"), "a b " * 6):
-        with pytest.raises(NotRecoveryWords) as told:
-            key_of_words(wrong)
-        assert "junk" not in str(told.value)
-
-
-@pytest.mark.parametrize("is_user", [False, True])
-def test_a_unit_starts_the_worker_by_its_settings(is_user, tmp_path):
-    folder = JoinFolder(tmp_path / "a %b $c", tmp_path, "pool-1")
-    words = worker_words(folder, {"POOLHAND_COMMAND": "/opt/pool hand"})
-    text = unit_text(folder, words, is_user=is_user)
-    quoted = str(folder.settings).replace("%", "%%").replace("$", "$$")
-    assert f'ExecStart="/opt/pool hand" "worker" "start" "--config" "{quoted}"\n' in text
-    assert f"WantedBy={'default' if is_user else 'multi-user'}.target" in text
-    assert "Restart=on-failure" in text  # one that was drained stays away
-
-
-def test_workers_of_one_pool_in_two_folders_are_two_services(tmp_path):
-    pool = Address(bytes([7] * 20))
-    folders = [JoinFolder.of(pool, tmp_path / home) for home in ("a", "b")]
-    assert folders[0].name == folders[1].name
-    services = {
-        launcher.told
-        for folder in folders
-        for launcher in (
-            SystemdUnit(folder, (), tmp_path, is_user=False),
-            LaunchdAgent(folder, (), tmp_path),
-        )
-    }
-    assert len(services) == 4
-    assert JoinFolder.of(pool, tmp_path / "a").service == folders[0].service, "found again"
-
-
-def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):
-    folder = JoinFolder(tmp_path / "a & <b>", tmp_path, "pool-1")
-    words = worker_words(folder, {})
-    told = plistlib.loads(plist_text(folder, words).encode())
-    assert told["ProgramArguments"] == list(words)
-    assert told["Label"] == f"poolhand.{folder.service}"
-    assert told["KeepAlive"] == {"SuccessfulExit": False}
-
-
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("https://pool.example", False),
-        ("https://8.8.8.8", False),
-        ("http://127.0.0.1:13000", True),
-        ("http://localhost", True),
-        ("http://10.0.0.7:13000", True),
-        ("http://[::1]:1", True),
-        ("http://box.local", True),
-    ],
-)
-def test_private_places_are_allowed_for_a_pool_of_ones_own_network_alone(url, told):
-    assert is_near(urlsplit(url).hostname) is told

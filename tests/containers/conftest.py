@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from aiodocker import Docker
-from container_world import ENGINE, DockerWorld, NoopWorld
+from container_world import ENGINE, LIMITS, MIB, DockerWorld, NoopWorld
+from fake_engine import IMAGE, LABELS, PLAIN, STARTED_AT, FakeEngine, serving
 from tiny_image import NAME, archive
 
 from poolhand.containers.disks import choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.mounts import release
+from poolhand.ports.runtime import ContainerSpec, Mount
 
 VARIANTS = {
     "plain": {},
@@ -72,3 +75,31 @@ async def world(request, tmp_path):
     simulated = NoopWorld(tmp_path)
     yield simulated
     await simulated.runtime.close()
+
+
+# ----------------------------------------------------------------------------- an engine in memory
+
+
+@pytest.fixture
+def engine():
+    made = FakeEngine()
+    made.images = {IMAGE: PLAIN}
+    return made
+
+
+@pytest.fixture
+async def runtime(engine):
+    async with serving(engine) as url, DockerRuntime.open(url, now=lambda: STARTED_AT) as made:
+        yield made
+
+
+@pytest.fixture
+def spec(tmp_path):
+    for name in ("in", "out", "work"):
+        (tmp_path / name).mkdir()
+    mounts = (
+        Mount(str(tmp_path / "in"), "/iexec_in", writable=False),
+        Mount(str(tmp_path / "out"), "/iexec_out", writable=True),
+    )
+    limits = replace(LIMITS, work=2 * MIB)
+    return ContainerSpec("task", IMAGE, ("x",), {"A": "b"}, mounts, limits, 60, False, LABELS)

@@ -15,6 +15,9 @@ from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
+IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
+LABELS = {"poolhand.worker": "0x1"}
+STARTED_AT = 1795824000.5
 STARTED, ENDED = "2026-11-28T00:00:00.5Z", "2026-11-28T00:00:02.5Z"
 PLAIN = {"Architecture": "amd64", "Os": "linux", "Config": {"User": "", "WorkingDir": ""}}
 

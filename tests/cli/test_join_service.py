@@ -1,0 +1,86 @@
+"""What `poolhand join` writes and reads of its own: services, recovery words, near places."""
+
+from __future__ import annotations
+
+import plistlib
+from urllib.parse import urlsplit
+
+import pytest
+
+from poolhand.cli.join_folder import JoinFolder
+from poolhand.cli.join_service import (
+    LaunchdAgent,
+    SystemdUnit,
+    plist_text,
+    unit_text,
+    worker_words,
+)
+from poolhand.domain.ids import Address
+from poolhand.domain.input_url import is_near
+from poolhand.keys.words import NotRecoveryWords, key_of_words
+
+RLC, COIN = 10**9, 10**18
+KEY = bytes([0x51] * 32).hex()
+ACTS = ("get_wallet", "wait_for_money", "deposit", "set_up", "start")
+JUNK_WORDS = "test test test test test test test test test test test junk"
+
+
+def test_recovery_words_give_the_first_account_and_wrong_ones_are_refused():
+    known = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+    assert key_of_words(f"  {JUNK_WORDS.upper()}\n") == known
+    for wrong in ("", JUNK_WORDS + " junk", JUNK_WORDS.replace("junk", "test"), "a b " * 6):
+        with pytest.raises(NotRecoveryWords) as told:
+            key_of_words(wrong)
+        assert "junk" not in str(told.value)
+
+
+@pytest.mark.parametrize("is_user", [False, True])
+def test_a_unit_starts_the_worker_by_its_settings(is_user, tmp_path):
+    folder = JoinFolder(tmp_path / "a %b $c", tmp_path, "pool-1")
+    words = worker_words(folder, {"POOLHAND_COMMAND": "/opt/pool hand"})
+    text = unit_text(folder, words, is_user=is_user)
+    quoted = str(folder.settings).replace("%", "%%").replace("$", "$$")
+    assert f'ExecStart="/opt/pool hand" "worker" "start" "--config" "{quoted}"\n' in text
+    assert f"WantedBy={'default' if is_user else 'multi-user'}.target" in text
+    assert "Restart=on-failure" in text  # one that was drained stays away
+
+
+def test_workers_of_one_pool_in_two_folders_are_two_services(tmp_path):
+    pool = Address(bytes([7] * 20))
+    folders = [JoinFolder.of(pool, tmp_path / home) for home in ("a", "b")]
+    assert folders[0].name == folders[1].name
+    services = {
+        launcher.told
+        for folder in folders
+        for launcher in (
+            SystemdUnit(folder, (), tmp_path, is_user=False),
+            LaunchdAgent(folder, (), tmp_path),
+        )
+    }
+    assert len(services) == 4
+    assert JoinFolder.of(pool, tmp_path / "a").service == folders[0].service, "found again"
+
+
+def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):
+    folder = JoinFolder(tmp_path / "a & <b>", tmp_path, "pool-1")
+    words = worker_words(folder, {})
+    told = plistlib.loads(plist_text(folder, words).encode())
+    assert told["ProgramArguments"] == list(words)
+    assert told["Label"] == f"poolhand.{folder.service}"
+    assert told["KeepAlive"] == {"SuccessfulExit": False}
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://pool.example", False),
+        ("https://8.8.8.8", False),
+        ("http://127.0.0.1:13000", True),
+        ("http://localhost", True),
+        ("http://10.0.0.7:13000", True),
+        ("http://[::1]:1", True),
+        ("http://box.local", True),
+    ],
+)
+def test_private_places_are_allowed_for_a_pool_of_ones_own_network_alone(url, told):
+    assert is_near(urlsplit(url).hostname) is told
