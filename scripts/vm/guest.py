@@ -165,13 +165,14 @@ def picture(folder: Path, file: str) -> None:
 
 
 def double_click(folder: Path, x: int, y: int) -> None:
-    """Click twice at a place of the screen (pixels)."""
+    """Click twice at a place of the screen (pixels), slowly: at once, it is no click."""
     places = (("x", x * MOUSE // WIDTH), ("y", y * MOUSE // HEIGHT))
     moves = [{"type": "abs", "data": {"axis": axis, "value": at}} for axis, at in places]
-    presses = [
-        {"type": "btn", "data": {"button": "left", "down": down}} for down in (True, False) * 2
-    ]
-    order(folder, "input-send-event", events=[*moves, *presses])
+    order(folder, "input-send-event", events=moves)
+    for down in (True, False) * 2:
+        time.sleep(0.05)
+        press_button = {"type": "btn", "data": {"button": "left", "down": down}}
+        order(folder, "input-send-event", events=[press_button])
 
 
 def type_text(folder: Path, text: str) -> None:
