@@ -1,4 +1,4 @@
-"""A service of a compose file, started as Compose would, by the words of `docker run`."""
+"""The services of a compose file, started by Compose; without it, by the words of `docker run`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ def docker(*words: str, check: bool = True) -> str:
     done = subprocess.run(("docker", *words), check=False, capture_output=True, text=True)
     assert not check or done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout.strip()
+
+
+def has_compose() -> bool:
+    """Tell whether Docker has its Compose plugin here."""
+    done = subprocess.run(("docker", "compose", "version"), check=False, capture_output=True)
+    return done.returncode == 0
+
+
+def up(folder: Path, override) -> None:
+    """Have Compose start a folder's file, changed by ``override``, from images that are there."""
+    (folder / "compose.override.yaml").write_text(yaml.safe_dump(override), encoding="utf-8")
+    docker("compose", "--project-directory", str(folder), "up", "--detach", "--no-build")
+
+
+def down(folder: Path) -> None:
+    """Have Compose remove all that it made of a folder's file."""
+    docker("compose", "--project-directory", str(folder), "down", "--volumes", check=False)
 
 
 def inspected(name: str):

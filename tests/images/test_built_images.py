@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from composed import composed, docker, inspected, words_of_service
+from composed import composed, docker, down, has_compose, inspected, up, words_of_service
 from e2e_world import WEB, Network, wait_until
 from test_key_elsewhere import KEY, PASSWORD, memory_of, secrets_in, words_of
 
@@ -22,6 +23,7 @@ BUILT = ROOT / ".poolhand/images"
 COMPOSE = BUILT / "context/compose.yaml"
 TAG = (BUILT / "tag").read_text(encoding="utf-8").strip()
 IMAGES = ("worker", "signer", "pool", "market", "results")
+SERVICES = ("signer", "worker")
 MOST = 400_000_000
 """Bytes of an image: Debian and its Python take 150 MB of them."""
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
@@ -110,28 +112,54 @@ def started(network, folder):
         "COMPOSE_PROJECT_NAME": f"poolhand-{str(stored.address)[-12:].lower()}",
         "DOCKER_GID": str(Path(SOCKET).stat().st_gid),
     }
-    file = composed(COMPOSE, told)
-    worker = file["services"]["worker"]
-    worker["network_mode"] = "host"  # the devnet listens on loopback
-    worker["environment"]["IEXEC_WORKER_PORT"] = "0"  # the host's ports are others' as well
-    worker["volumes"] = [
-        each.replace("/var/run/docker.sock:", f"{SOCKET}:") for each in worker["volumes"]
-    ]
-    names = {service: f"{file['name']}-{service}" for service in ("signer", "worker")}
-    volumes = [f"{file['name']}_{each}" for each in file["volumes"]]
-    images = {service: file["services"][service]["image"] for service in names}
+    start = _by_compose if has_compose() else _by_docker_run
+    images = {each: f"poolhand/{each}:{told['COMPOSE_PROJECT_NAME']}" for each in SERVICES}
     for service, image in images.items():  # what Compose's build would call so
         docker("tag", f"poolhand/{service}:{TAG}", image)
     try:
+        with start(told, folder) as names:
+            try:
+                yield stored.address, names["worker"], names["signer"]
+            except AssertionError as fault:
+                raise AssertionError("\n".join(map(_log_of, names.values()))) from fault
+    finally:
+        docker("rmi", *images.values(), check=False)
+
+
+HOST = {"network_mode": "host", "environment": {"IEXEC_WORKER_PORT": "0"}}
+"""The devnet listens on loopback, and the host's ports are others' as well."""
+
+
+@contextmanager
+def _by_compose(told, folder):
+    (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in told.items()))
+    shutil.copy(COMPOSE, folder)
+    socket = [f"{SOCKET}:/var/run/docker.sock"]
+    try:
+        up(folder, {"services": {"worker": {**HOST, "volumes": socket}}})
+        yield {each: f"{told['COMPOSE_PROJECT_NAME']}-{each}-1" for each in SERVICES}
+    finally:
+        down(folder)
+
+
+@contextmanager
+def _by_docker_run(told, folder):
+    file = composed(COMPOSE, told)
+    worker = file["services"]["worker"]
+    worker["network_mode"] = HOST["network_mode"]
+    worker["environment"] |= HOST["environment"]
+    worker["volumes"] = [
+        each.replace("/var/run/docker.sock:", f"{SOCKET}:") for each in worker["volumes"]
+    ]
+    names = {service: f"{file['name']}-{service}" for service in SERVICES}
+    volumes = [f"{file['name']}_{each}" for each in file["volumes"]]
+    try:
         for service, name in names.items():
             docker("run", "--detach", "--name", name, *words_of_service(file, service, folder))
-        yield stored.address, names["worker"], names["signer"]
-    except AssertionError as fault:
-        raise AssertionError("\n".join(map(_log_of, names.values()))) from fault
+        yield names
     finally:
         docker("rm", "--force", *names.values(), check=False)
         docker("volume", "rm", *volumes, check=False)
-        docker("rmi", *images.values(), check=False)
 
 
 def _log_of(name):
@@ -154,7 +182,14 @@ def test_a_worker_in_docker_earns_and_has_neither_key_nor_password(network, tmp_
         _has_nothing_but_the_key(signer)
         docker("stop", "--time", "30", worker)
         assert inspected(worker)["State"]["ExitCode"] == 0
-        assert docker("wait", signer) == "0", "it ends with its worker"
+        wait_until(lambda: _has_ended(signer))
+
+
+def _has_ended(signer):
+    """It ends with its worker; Compose starts it anew, for the next one."""
+    found = inspected(signer)
+    assert found["State"]["ExitCode"] == 0
+    return found["RestartCount"] or not found["State"]["Running"]
 
 
 def _is_told_by_the_doctor(worker, wallet):
