@@ -78,7 +78,7 @@ class EngineFull(RuntimeDown):
     def __init__(self, image: str) -> None:
         super().__init__(
             f"image {image} could not be pulled (the engine's disk is full): free some space on "
-            "it, as with docker system prune; the worker tries again by itself"
+            "it, as with docker system prune; the worker goes on by itself"
         )
 
 

@@ -93,7 +93,8 @@ class AppEngine:
         """Make an image present; returns the reference to run.
 
         Raises:
-            RuntimeDown: The engine stays away, or has no room, for about a minute and a half.
+            RuntimeDown: The engine stays away for about a minute and a half, or has no room: that
+                is told at once, for each try would fetch up to all that room again.
             ImageNotFound, ImagePullFailed, ImageUnusable: As the port says.
         """
         return await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
@@ -142,6 +143,9 @@ class AppEngine:
         for _ in range(TRIES):
             try:
                 answer = await ask()
+            except EngineFull as fault:
+                self._full.tell(fault)
+                raise
             except RuntimeDown as fault:
                 await self._bear(fault)
             else:
@@ -170,13 +174,7 @@ class AppEngine:
             outage.over()
 
     async def _bear(self, fault: RuntimeDown, **facts: str) -> None:
-        match fault:
-            case DiskUnready():
-                outage = self._unready
-            case EngineFull():
-                outage = self._full
-            case _:
-                outage = self._away
+        outage = self._unready if isinstance(fault, DiskUnready) else self._away
         outage.tell(fault, **facts)
         await self._clock.sleep(PAUSE)
 
