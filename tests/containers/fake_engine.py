@@ -46,7 +46,6 @@ class FakeEngine:
         self.stats = {"memory_stats": {"usage": 7}, "pids_stats": {"current": 2},
                       "cpu_stats": {"cpu_usage": {"total_usage": 1_500_000_000}}}  # fmt: skip
         self.working = {}  # image: {name: content} of its working folder
-        self.events, self.asked_events = [], []
         self.info = {}  # of the whole engine, such as DockerRootDir
         self.version = {"Version": "20.10.24", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"}
 
@@ -76,7 +75,6 @@ class FakeEngine:
         routes = [
             ("GET", "/version", self._version), ("GET", f"{prefix}/version", self._version),
             ("GET", f"{prefix}/info", self._info),
-            ("GET", f"{prefix}/events", self._events),
             ("GET", prefix + r"/images/{image:.+}/json", self._image),
             ("POST", f"{prefix}/images/create", self._pull),
             ("POST", f"{prefix}/containers/create", self._create),
@@ -101,13 +99,6 @@ class FakeEngine:
 
     async def _info(self, _request):
         return web.json_response(self.info)
-
-    async def _events(self, request):
-        if "events" in self.refusals:
-            status, message = self.refusals["events"]
-            return web.json_response({"message": message}, status=status)
-        self.asked_events.append(dict(request.query))
-        return web.Response(text="".join(f"{json.dumps(each)}\n" for each in self.events))
 
     async def _version(self, _request):
         if "version" in self.refusals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from dataclasses import replace
 
@@ -50,38 +49,6 @@ async def test_an_app_out_of_memory_is_told_as_such(runtime, engine, spec):
 
     engine.on_start = end
     assert (await runtime.run(spec)).out_of_memory
-    assert engine.asked_events == []
-
-
-@pytest.mark.parametrize(
-    ("code", "events", "told"),
-    [(137, [{"Action": "oom"}], True), (137, [], False), (1, [{"Action": "oom"}], False)],
-)
-async def test_of_a_killed_app_the_engine_is_asked_whether_it_heard_of_that_too_late(
-    runtime, engine, spec, code, events, told
-):
-    engine.on_start = lambda name: engine.end(name, code)
-    engine.events = events
-    assert (await runtime.run(spec)).out_of_memory is told
-    for asked in engine.asked_events:
-        assert json.loads(asked["filters"]) == {"container": ["task"], "event": ["oom"]}
-        assert (asked["since"], asked["until"]) == ("1795824000", "1795824004")
-    assert len(engine.asked_events) == (code == 137)
-
-
-async def test_of_an_app_that_was_stopped_in_time_no_event_is_asked(runtime, engine, spec):
-    engine.on_start = lambda _name: None
-    outcome = await runtime.run(replace(spec, timeout=0.05))
-    assert (outcome.timed_out, outcome.out_of_memory) == (True, False)
-    assert engine.asked_events == []
-
-
-async def test_of_an_engine_that_does_not_tell_its_events_the_mark_alone_counts(
-    runtime, engine, spec
-):
-    engine.on_start = lambda name: engine.end(name, 137)
-    engine.refusals["events"] = (500, "it fell over")
-    assert not (await runtime.run(spec)).out_of_memory
 
 
 @pytest.mark.case("A5")

@@ -29,11 +29,15 @@ from poolhand.containers.engine import (
     stop,
     working,
 )
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
+from poolhand.containers.errors import (
+    ContainerRefused,
+    ContainerRemoved,
+    DiskUnready,
+    check_owner,
+)
 from poolhand.containers.folders import exceeds
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
-from poolhand.containers.memory_end import ended_for_memory
 from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
@@ -374,7 +378,7 @@ class DockerRuntime:
         return ContainerOutcome(
             exit_code=state["ExitCode"],
             timed_out=late,
-            out_of_memory=not late and await ended_for_memory(self._docker, found),
+            out_of_memory=state["OOMKilled"],
             output_too_large=await asyncio.to_thread(_is_too_large, spec),
             stdout=out,
             stderr=err,

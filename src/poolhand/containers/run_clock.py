@@ -40,7 +40,7 @@ class RunClock:
 
     def spent(self, name: str, state: Mapping[str, Any]) -> float:
         """Return for how long a container has been running (s); ``state`` is the engine's."""
-        started = moment_of(state["StartedAt"])
+        started = _moment(state["StartedAt"])
         if started is None:
             return self._most(name, 0.0)
         return min(max(self._now() - started, 0.0), self._most(name, float("inf")))
@@ -56,11 +56,11 @@ class RunClock:
 
 def seconds_of(state: Mapping[str, Any]) -> float:
     """Return how long a container that ended ran, by its stamps; 0 where they make no sense."""
-    started, finished = moment_of(state["StartedAt"]), moment_of(state["FinishedAt"])
+    started, finished = _moment(state["StartedAt"]), _moment(state["FinishedAt"])
     return 0.0 if started is None or finished is None else max(finished - started, 0.0)
 
 
-def moment_of(text: str) -> float | None:
+def _moment(text: str) -> float | None:
     """Read a stamp (nanoseconds, ``Z``) as seconds since 1970; None where there is none."""
     found = datetime.fromisoformat(text).astimezone(UTC)
     return None if found.year == _NONE else found.timestamp()
