@@ -78,6 +78,8 @@ async def test_a_disk_that_an_app_cannot_be_given_is_no_engine_that_is_away(shop
     shop.node.runtime.faults[name] = DiskUnready("words", "no space left on device")
     stage = asyncio.create_task(shop.stages.perform(pulled, Action.COMPUTE))
     await shop.blocks(30)
+    await shop.stages.clean(pulled)  # an answer, but none about disks
+    await shop.blocks(30)
     del shop.node.runtime.faults[name]
     await shop.blocks(2)
     await stage
@@ -91,6 +93,7 @@ async def test_an_engine_without_room_for_an_image_is_no_engine_that_is_away(sho
     shop.node.runtime.faults[name] = EngineFull(name)
     replicate = shop.replicate(shop.offer(await shop.deal()))
     for _ in range(2):  # at once: a try may fetch a gigabyte
+        await shop.stages.clean(replicate)  # an answer, but none about room
         ended = await shop.stages.perform(replicate, Action.DOWNLOAD_APP)
         assert ended.outcome is Status.FAILED
         assert "the engine's disk is full" in ended.detail

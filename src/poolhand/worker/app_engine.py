@@ -97,7 +97,9 @@ class AppEngine:
                 is told at once, for each try would fetch up to all that room again.
             ImageNotFound, ImagePullFailed, ImageUnusable: As the port says.
         """
-        return await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
+        found = await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
+        self._full.over()
+        return found
 
     async def run(self, spec: ContainerSpec) -> ContainerOutcome:
         """Run a container to its end; once more when something else ended it.
@@ -109,11 +111,16 @@ class AppEngine:
                 for the app for so long.
             ContainerRefused, ContainerRemoved: As the port says.
         """
-        outcome = await self._until_answered(lambda: self._runtime.run(spec))
+        outcome = await self._run(spec)
         if not _was_taken_away(outcome):
             return outcome
         log.warning("container_taken_away", container=spec.name, exit_code=outcome.exit_code)
-        return await self._until_answered(lambda: self._runtime.run(spec))
+        return await self._run(spec)
+
+    async def _run(self, spec: ContainerSpec) -> ContainerOutcome:
+        outcome = await self._until_answered(lambda: self._runtime.run(spec))
+        self._unready.over()
+        return outcome
 
     async def kill(self, task_id: TaskId) -> None:
         """Remove the task's container, however long that takes; none is fine."""
@@ -149,7 +156,7 @@ class AppEngine:
             except RuntimeDown as fault:
                 await self._bear(fault)
             else:
-                self._answered()
+                self._away.over()
                 return answer
         return await ask()
 
@@ -166,12 +173,8 @@ class AppEngine:
             except RuntimeDown as fault:
                 await self._bear(fault, **facts)
             else:
-                self._answered()
+                self._away.over()
                 return answer
-
-    def _answered(self) -> None:
-        for outage in (self._away, self._full, self._unready):
-            outage.over()
 
     async def _bear(self, fault: RuntimeDown, **facts: str) -> None:
         outage = self._unready if isinstance(fault, DiskUnready) else self._away
