@@ -16,6 +16,7 @@ from poolhand.domain.doctor.engine import (
     judge_sandbox,
 )
 from poolhand.domain.doctor.findings import CheckOutcome
+from poolhand.domain.doctor.machine import LEAST_DISK
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
 GOOD = EngineFacts(DOCKER, "28.5.2", "1.3.3")
@@ -63,12 +64,16 @@ def test_of_another_engine_nothing_is_known():
     ("room", "outcome", "words"),
     [
         (LEAST_ROOM, PASS, "1 GiB left"),
-        (LEAST_ROOM - 1, FAIL, "most apps need more"),
+        (LEAST_ROOM - 1, WARN, "most apps need more"),
+        (LEAST_DISK, WARN, "16 MiB left"),
+        (LEAST_DISK - 1, FAIL, "most apps need more"),
         (0, FAIL, "0"),
         (None, CheckOutcome.UNKNOWN, "not seen from here"),
     ],
 )
-def test_an_engine_without_room_for_images_fails(room, outcome, words):
+def test_an_engine_with_little_room_for_images_is_told_and_one_with_none_fails(
+    room, outcome, words
+):
     found = judge_engine_disk(replace(GOOD, room=room))
     assert found.outcome is outcome
     assert words in found.found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
-from poolhand.domain.doctor.machine import show_bytes
+from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
 from poolhand.domain.version import is_older
 
 DOCKER: Final = "Docker"
@@ -125,7 +125,8 @@ def judge_engine_disk(facts: EngineFacts) -> Finding:
         )
     left = show_bytes(facts.room)
     if facts.room < LEAST_ROOM:
-        return failed(
+        judge = failed if facts.room < LEAST_DISK else warned
+        return judge(
             check,
             f"the engine has {left} left for images, and most apps need more",
             "free some space on its disk, as with docker system prune",
