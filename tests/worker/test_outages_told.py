@@ -79,7 +79,7 @@ async def test_a_disk_that_an_app_cannot_be_given_is_no_engine_that_is_away(shop
     stage = asyncio.create_task(shop.stages.perform(pulled, Action.COMPUTE))
     await shop.blocks(30)
     await shop.stages.clean(pulled)  # an answer, but none about disks
-    await shop.blocks(30)
+    assert outages(lines, "app_disk_") == ["app_disk_unready"]
     del shop.node.runtime.faults[name]
     await shop.blocks(2)
     await stage
