@@ -13,7 +13,7 @@ import pytest
 from downloads import LIMIT, MOST, OPEN, QUICK, TEXT, at_once, nothing_left
 from raw_server import body, raw_server
 
-from poolhand.transport.errors import DownloadFailed, DownloadTooLarge
+from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FetcherLost
 from poolhand.transport.fetcher import SafeFetcher
 from poolhand.transport.fetcher_process import FetcherProcess
 
@@ -78,10 +78,12 @@ async def test_killed_at_any_moment_nothing_is_lost(process, target, moment):
     assert process.pid not in [*killer.killed, None]
 
 
-async def test_killed_each_time_the_download_fails_says_so_and_leaves_nothing(process, target):
+async def test_killed_each_time_it_is_this_workers_trouble_and_nothing_is_left(process, target):
     killer = Killer(process, 2, 9)
     async with raw_server(killer) as server:
-        with pytest.raises(DownloadFailed, match=r"has ended by signal 9; tried 3 times"):
+        with pytest.raises(
+            FetcherLost, match=r"has ended by signal 9; tried 3 times\): the worker's oper"
+        ):
             await fetch(process, server.url(), target)
         assert len(set(killer.killed)) == 3
         assert nothing_left(target)
@@ -128,7 +130,7 @@ async def test_it_ends_with_its_worker_and_with_nothing_less(target):
 @pytest.mark.parametrize("program", [("/nowhere/at/all",), (*LIAR, "ends at once")])
 async def test_one_that_cannot_be_had_fails_downloads_and_nothing_else(target, program):
     async with made(program).at_work() as process:
-        with pytest.raises(DownloadFailed, match="fetcher"):
+        with pytest.raises(FetcherLost, match="fetcher"):
             await fetch(process, "https://data.example/", target)
     assert nothing_left(target)
 
@@ -178,9 +180,9 @@ async def test_more_than_it_takes_at_once_all_come(process, target):
         ("brings nothing", DownloadFailed, "empty"),
         ("brings too much", DownloadTooLarge, "1000 bytes"),
         ("holds on", DownloadFailed, "does not let go of the file"),
-        ("speaks out of turn", DownloadFailed, "not its turn"),
-        ("looks up too much", DownloadFailed, "not its turn"),
-        ("ends", DownloadFailed, "exit code 7"),
+        ("speaks out of turn", FetcherLost, "not its turn"),
+        ("looks up too much", FetcherLost, "not its turn"),
+        ("ends", FetcherLost, "exit code 7"),
         ("commands the terminal", DownloadFailed, "pay now"),
     ],
 )

@@ -122,13 +122,13 @@ async def test_data_that_the_workers_disk_does_not_take_are_the_workers_fault(
 
 
 async def test_a_replicate_says_that_what_downloads_has_died_and_fails_alone(shop, with_data):
-    """Its process is killed at each try; the worker goes on, and what it tells is its status."""
+    """Its process is killed at each try; the worker goes on, and blames no data for it."""
     kept = shop.worker.briefs._kept
     process = FetcherProcess(FetchRules(), 1_000, pause=at_once, program=("/bin/sh", "-c", DIES))
     shop.make(fetcher=SafeFetcher(process))
     shop.worker.briefs._kept.update(kept)
     finished = await shop.stages.perform(with_data, A.DOWNLOAD_DATA)
-    assert finished.outcome is S.DATA_DOWNLOAD_FAILED
+    assert finished.outcome is S.FAILED
     assert "has ended by signal 9; tried 3 times" in finished.detail
     assert not list(shop.worker.folders.of(with_data.offer.task_id).input.iterdir())
 

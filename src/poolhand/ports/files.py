@@ -29,6 +29,7 @@ class Fetcher(Protocol):
             DownloadTooLarge: More than ``limit`` bytes.
             DownloadFailed: Not found, refused, broken off, or longer than ``timeout``.
             FileUnwritten: The disk of ``target`` is full or broken.
+            FetcherLost: What downloads for this worker has died each time.
         """
 
 

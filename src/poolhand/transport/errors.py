@@ -61,6 +61,22 @@ class FileUnwritten(Unavailable):
         )
 
 
+class FetcherLost(Unavailable):
+    """What downloads for this worker did not last: nothing is known of the file.
+
+    Args:
+        uri: What the order says.
+        why: What became of it.
+    """
+
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(
+            f"{shown(uri)} was not downloaded ({shown(why)}): the worker's operator must find in "
+            "its log (fetcher_ended) and in the system's what ends that process, such as too "
+            "little memory"
+        )
+
+
 class DownloadFailed(Unavailable):
     """The file did not arrive.
 

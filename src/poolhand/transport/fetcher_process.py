@@ -18,6 +18,7 @@ from poolhand.domain.units import Seconds
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.again import Pause
 from poolhand.transport.downloading import FetchRules
+from poolhand.transport.errors import FetcherLost
 from poolhand.transport.passing import FEW, PassingFault, patiently
 from poolhand.transport.running_fetcher import FetcherGone, RunningFetcher
 from poolhand.wire.fetcher_api import BeginFetching
@@ -86,14 +87,18 @@ class FetcherProcess:
         return None if running is None or running.is_gone else running.pid
 
     async def download(self, uri: str, descriptor: int, limit: int, timeout: Seconds) -> None:
-        """Have what a URI names written into an open file, see ``Downloads.download``."""
+        """Have what a URI names written into an open file, see ``Downloads.download``.
+
+        Raises:
+            FetcherLost: The process has ended each time.
+        """
 
         async def once() -> None:
             try:
                 running = await self._process()
                 await running.download(uri, descriptor, limit, timeout)
             except FetcherGone as fault:
-                raise PassingFault(str(fault), tries=FEW) from fault
+                raise PassingFault(str(fault), tries=FEW, kind=FetcherLost) from fault
 
         async with self._room:
             await patiently(uri, once, timeout, self._pause)

@@ -14,7 +14,7 @@ import httpx
 
 from poolhand.domain.retry_after import PASSING_STATUSES, retry_after
 from poolhand.transport.again import Pause, again
-from poolhand.transport.errors import CHECK, DownloadFailed
+from poolhand.transport.errors import CHECK, DownloadFailed, FetcherLost
 from poolhand.transport.web import Incoming, NoAnswer
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
@@ -54,11 +54,18 @@ class PassingFault(Exception):
     Attributes:
         wait: Seconds that the server wants to be left alone.
         tries: Most tries that it is worth.
+        kind: What it is when it did not pass.
     """
 
-    def __init__(self, why: str, wait: float = 0.0, tries: int = len(PAUSES) + 1) -> None:
+    def __init__(
+        self,
+        why: str,
+        wait: float = 0.0,
+        tries: int = len(PAUSES) + 1,
+        kind: type[DownloadFailed | FetcherLost] = DownloadFailed,
+    ) -> None:
         super().__init__(why)
-        self.wait, self.tries = wait, tries
+        self.wait, self.tries, self.kind = wait, tries, kind
 
 
 def answered(uri: str, answer: Incoming) -> Exception:
@@ -116,12 +123,13 @@ async def patiently(uri: str, fetch: Callable[[], Awaitable[T]], seconds: float,
 
     Raises:
         DownloadFailed: It did not pass in time.
+        FetcherLost: Nor did one of what downloads for us.
     """
     budget = _Budget(seconds, asyncio.get_running_loop().time())
     try:
         return await again(fetch, PassingFault, budget.next_pause, pause)
     except PassingFault as fault:
-        raise DownloadFailed(uri, _gave_up(str(fault), budget.tries)) from fault
+        raise fault.kind(uri, _gave_up(str(fault), budget.tries)) from fault
 
 
 def _gave_up(why: str, tries: int) -> str:

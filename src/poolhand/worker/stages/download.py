@@ -12,7 +12,7 @@ from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher
-from poolhand.transport.errors import DownloadTooLarge, FileUnwritten
+from poolhand.transport.errors import DownloadTooLarge, FetcherLost, FileUnwritten
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.brief import Brief
@@ -111,7 +111,7 @@ class DataStage:
                 await data.fetch(uri, input_name(uri))
         except EndsProgram:
             raise
-        except FileUnwritten as fault:
+        except (FileUnwritten, FetcherLost) as fault:  # the worker's own trouble
             outcome, detail = Status.FAILED, str(fault)
         except OSError as fault:  # the worker's own folders
             lack = f"the worker's folder for the task failed ({fault}): free some space, or mend it"
