@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.host_paths import HostPaths, own_container
+from poolhand.containers.host_paths import HostPaths, name_on_machine, own_container
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 IMAGE = "docker.io/owner/app@sha256:" + "cd" * 32
@@ -50,6 +50,25 @@ def test_a_process_knows_its_container_by_the_files_that_engines_mount(tmp_path)
         listed.write_text(foreign)
         assert own_container(listed) is None
     assert own_container(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ("", f"{VOLUME}/tasks"),
+        (r"908 907 8:1 /srv/a\040b /data/tasks rw - ext4 /dev/a rw", "/srv/a b"),
+        ("908 907 8:1 /srv/other /data/task rw - ext4 /dev/a rw", f"{VOLUME}/tasks"),
+        ("908 900 8:1 /srv/later /data rw - ext4 /dev/a rw", "/srv/later/tasks"),
+    ],
+)
+def test_in_a_container_a_folder_is_called_as_what_is_mounted_there(tmp_path, more, name):
+    """Two workers of one wallet see the same path, and neither may clear away for the other."""
+    listed, folder = tmp_path / "mountinfo", Path("/data/tasks")
+    listed.write_text(LISTED + more)
+    assert name_on_machine(folder, listed) == Path(name)
+    listed.write_text((LISTED + more).replace(ME, "no-container"))
+    assert name_on_machine(folder, listed) == folder
+    assert name_on_machine(folder, tmp_path / "none") == folder
 
 
 def test_the_innermost_mount_counts_and_names_that_only_begin_alike_do_not():

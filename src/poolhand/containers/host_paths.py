@@ -15,7 +15,7 @@ from typing import Any, Final
 from aiodocker import Docker
 
 from poolhand.containers.engine import inspect
-from poolhand.containers.mounts import MOUNTED
+from poolhand.containers.mounts import MOUNTED, name_on_disk
 
 _OWN: Final = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf) /etc/")
 """The files that an engine gives every container, by its id, as the kernel lists them."""
@@ -80,6 +80,19 @@ def own_container(told: Path = MOUNTED) -> str | None:
     except OSError:
         return None
     return found[1] if found else None
+
+
+def name_on_machine(folder: Path, told: Path = MOUNTED) -> Path:
+    """Return a name that a folder shares with none of another container on the same machine.
+
+    All workers in containers have their data at the same path; what is mounted there tells them
+    apart, without asking the engine.
+
+    Args:
+        folder: Of ours.
+        told: Where the kernel lists what is mounted.
+    """
+    return folder if own_container(told) is None else name_on_disk(folder, told)
 
 
 class OutsidePaths:

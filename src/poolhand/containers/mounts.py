@@ -40,6 +40,24 @@ def mounted_below(folder: Path, told: Path = MOUNTED) -> list[Path]:
     return sorted((each for each in points if each.is_relative_to(above)), reverse=True)
 
 
+def name_on_disk(folder: Path, told: Path = MOUNTED) -> Path:
+    """Return what a folder is called in its own file system, whatever that is mounted as here.
+
+    Where nothing tells, or nothing but a whole file system is mounted, that is its path.
+    """
+    try:
+        lines = told.read_bytes().splitlines()
+    except OSError:
+        return folder
+    found = folder
+    deepest = 0
+    for line in lines:  # a later mount lies over an earlier one
+        root, point = (Path(os.fsdecode(_plain(each))) for each in line.split()[3:5])
+        if folder.is_relative_to(point) and len(point.parts) >= deepest:
+            found, deepest = root / folder.relative_to(point), len(point.parts)
+    return found
+
+
 def _plain(name: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), name)
 

@@ -16,6 +16,7 @@ import structlog
 from eth_hash.auto import keccak
 
 from poolhand.containers.errors import DiskUnready, EngineFull
+from poolhand.containers.host_paths import name_on_machine
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.units import Seconds
@@ -37,9 +38,10 @@ log = structlog.get_logger()
 def labels_of(worker: Address, base: Path) -> Mapping[str, str]:
     """Return labels that the containers of one worker have, and no others on the same engine.
 
-    The folder tells apart what wallets do not: the wallets of two devnets are the same.
+    The folder tells apart what wallets do not: the wallets of two devnets are the same, and one
+    wallet may work on two chains.
     """
-    return {"poolhand.worker": f"{worker}@{base}"}
+    return {"poolhand.worker": f"{worker}@{name_on_machine(base)}"}
 
 
 def name_prefix(name: str, labels: Mapping[str, str]) -> str:
