@@ -62,6 +62,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     "opened it by then",
     Check.WALLET_FREE: "locks of this machine, and workers that are connected to the pool",
     Check.NODE: "RPC endpoints: there, of the right chain and hub, at its head",
+    Check.HUB: "whether the hub is iExec's, where the chain's id is a public one; else who vouches",
     Check.POOL: "whether the pool answers, for this workerpool, hub and chain, and its owner",
     Check.CLOCK: "this machine's clock against the pool's, else the newest block's",
     Check.GAS: "coin of the wallet against what one task may cost",
@@ -125,6 +126,10 @@ def mistakes() -> Mapping[str, Mistake]:
             WALLET, "", runs_here=False, seen="office", is_asked=True)),
         "node-behind": ("a node that is still catching up", network.judge_node(
             BlockNumber(100), UnixSeconds(NOW - 7_200), NOW, 42161)),
+        "wrong-hub": ("a pool's file names a hub of its own on a public chain", network.judge_hub(
+            42161, WALLET, network.PublicHub("arbitrum", HUB), is_near=False)),
+        "unknown-chain": ("a pool's file names a chain of its own", network.judge_hub(
+            4242, WALLET, None, is_near=False)),
         "wrong-pool": ("the address of another pool", network.judge_pool(POOL, stranger, claims)),
         "not-invited": ("a pool that lets in only whom it names", network.judge_pool(
             POOL, claims, claims, by_invitation=True)),

@@ -9,7 +9,9 @@ import pytest
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.network import (
     PoolClaims,
+    PublicHub,
     judge_clock,
+    judge_hub,
     judge_node,
     judge_pool,
     judge_port,
@@ -32,6 +34,23 @@ URL = "https://pool.example"
 @pytest.mark.parametrize(("age", "outcome"), [(0, PASS), (120, PASS), (121, FAIL), (-5, PASS)])
 def test_a_node_is_at_the_head_while_its_block_is_two_minutes_old_at_most(age, outcome):
     assert judge_node(BlockNumber(9), UnixSeconds(NOW - age), NOW, 134).outcome is outcome
+
+
+@pytest.mark.mistake("wrong-hub")
+@pytest.mark.parametrize("is_near", [True, False])
+def test_on_a_public_chain_there_is_one_hub_wherever_nodes_are(is_near):
+    public = PublicHub("arbitrum", HUB)
+    assert judge_hub(42161, HUB, public, is_near=is_near).outcome is PASS
+    found = judge_hub(42161, OTHER, public, is_near=is_near)
+    assert (found.outcome, str(HUB) in found.found, str(OTHER) in found.found) == (FAIL, True, True)
+    assert "deposit nothing there" in found.fix
+
+
+@pytest.mark.mistake("unknown-chain")
+def test_who_vouches_for_a_chain_that_nobody_knows_is_told_unless_it_is_ones_own():
+    assert judge_hub(4242, HUB, None, is_near=True).outcome is PASS
+    found = judge_hub(4242, HUB, None, is_near=False)
+    assert (found.outcome, "only whoever named it says" in found.found) == (WARN, True)
 
 
 @pytest.mark.mistake("clock-off")

@@ -29,7 +29,8 @@ from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, Si
 
 MINE, OWNER = Address(bytes([7] * 20)), Address(bytes([8] * 20))
 RLC = 10**9
-PASS, UNKNOWN, FAIL = CheckOutcome.PASS, CheckOutcome.UNKNOWN, CheckOutcome.FAIL
+PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
+UNKNOWN = CheckOutcome.UNKNOWN
 
 
 class OpenPool:
@@ -270,6 +271,26 @@ async def test_a_pool_that_the_chain_does_not_know_is_told_as_at_a_start(around)
 async def test_a_pool_of_another_owner_than_the_chains_is_told(around):
     around.pool.told = around.pool.told.model_copy(update={"owner": MINE})
     assert "owner" in (await around.examined())[Check.POOL].found
+
+
+@pytest.mark.mistake("unknown-chain")
+async def test_a_far_chain_that_is_known_by_no_name_is_told_even_while_it_is_away(around):
+    async def away():
+        raise ChainUnreachable("https://node.example cannot be connected to")
+
+    around.flags |= {"rpc": "https://node.example", "chain-id": "4242"}
+    told = await around.examined(chain=away)
+    assert (told[Check.HUB].outcome, "chain 4242 " in told[Check.HUB].found) == (WARN, True)
+    assert (await around.examined())[Check.HUB].outcome is WARN
+    around.flags["chain-id"] = "0"
+    assert (await around.examined(chain=away))[Check.HUB].outcome is UNKNOWN
+
+
+@pytest.mark.mistake("wrong-hub")
+async def test_another_hub_on_a_public_chain_fails_though_its_node_is_near(around):
+    around.chain.facts = replace(around.chain.facts, chain_id=42161)
+    found = (await around.examined())[Check.HUB]
+    assert (found.outcome, f"set to hub {around.chain.facts.hub}" in found.found) == (FAIL, True)
 
 
 @pytest.mark.mistake("clock-off")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 BY_MONEY: Final = frozenset({Check.GAS, Check.STAKE})
 """Checks that fail until the wallet has what this command waits for."""
+TOLD_BEFORE: Final = frozenset({Check.HUB})
+"""Checks whose warning this command has told of the pool's own word, before it had any wallet."""
 PAUSE: Final = 2.0
 """Seconds between two looks at a wallet that waits for money, and at a worker that starts."""
 START_LIMIT: Final = 90.0
@@ -163,7 +165,7 @@ class ThisComputer:
         """Have the doctor look before anything is paid; what money mends is seen to here."""
         found = await self._examine()
         for each in found.findings:
-            if each.outcome is CheckOutcome.WARN and each.check not in BY_MONEY:
+            if each.outcome is CheckOutcome.WARN and each.check not in BY_MONEY | TOLD_BEFORE:
                 self._command.note(f"{each.check}: {each.told}")
         failures = [
             each

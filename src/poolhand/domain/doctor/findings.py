@@ -29,6 +29,7 @@ class Check(StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of a check
     WALLET_FREE = "wallet-free"
     NODE = "node"
+    HUB = "hub"
     POOL = "pool"
     CLOCK = "clock"
     GAS = "gas"

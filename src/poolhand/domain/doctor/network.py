@@ -51,6 +51,44 @@ def judge_node(
     return passed(Check.NODE, f"chain {chain_id}, block {block}")
 
 
+@dataclass(frozen=True, slots=True)
+class PublicHub:
+    """The hub of iExec's on a public chain that is known by name."""
+
+    chain: str
+    hub: Address
+
+
+def judge_hub(chain_id: int, hub: Address, public: PublicHub | None, *, is_near: bool) -> Finding:
+    """Judge whose hub it is by which a worker stakes and is paid: files of a pool may name it.
+
+    Args:
+        chain_id: Of the chain.
+        hub: That this worker is set to.
+        public: iExec's on the chain of that id; None: no such chain is known.
+        is_near: Whether all nodes are on this computer or its network, as a devnet's are.
+    """
+    check = Check.HUB
+    if public is not None and public.hub != hub:
+        return failed(
+            check,
+            f"this worker is set to hub {hub}, and iExec's on {public.chain} is {public.hub}",
+            f"deposit nothing there, its money is not iExec's; name the chain with --chain "
+            f"{public.chain}, and no hub, and see whether the pool is on it",
+        )
+    if public is not None:
+        return passed(check, f"{hub}, iExec's on {public.chain}")
+    if is_near:
+        return passed(check, f"{hub}, on a chain whose nodes are of this network")
+    return warned(
+        check,
+        f"chain {chain_id} is none that Poolhand knows, and that hub {hub} is iExec's and its RLC "
+        "worth anything, only whoever named it says",
+        "send nothing there that you would miss, unless you trust who wrote that setting, such as "
+        "the owner of the pool whose files have it",
+    )
+
+
 def judge_clock(ours: UnixSeconds, pool: UnixSeconds | None, block: UnixSeconds | None) -> Finding:
     """Judge this machine's clock by the pool's, else by the chain's newest block.
 

@@ -10,7 +10,9 @@ from poolhand.domain.doctor import engine, machine, network, wallet
 from poolhand.domain.doctor.findings import Check, Examination, Finding
 from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.ids import Address
+from poolhand.domain.input_url import is_near_url
 from poolhand.ports.clock import Clock
+from poolhand.settings.chains import KNOWN_CHAINS, public_chain
 from poolhand.settings.doctor import DoctorSettings
 from poolhand.transport.pool_client import PoolDown, PoolRefused
 from poolhand.worker.doctor.examining import Job, NotLooked, SharedLook, examine
@@ -33,6 +35,7 @@ AT_A_START: Final = frozenset(
         Check.CGROUPS,
         Check.GPU,
         Check.NODE,
+        Check.HUB,
         Check.POOL,
         Check.CLOCK,
         Check.GAS,
@@ -83,6 +86,7 @@ class Doctor:
             Check.PASSWORD: self._look_at_password,
             Check.WALLET_FREE: self._look_at_wallet_free,
             Check.NODE: self._look_at_node,
+            Check.HUB: self._look_at_hub,
             Check.POOL: self._look_at_pool,
             Check.CLOCK: self._look_at_clock,
             Check.GAS: self._look_at_gas,
@@ -238,6 +242,17 @@ class Doctor:
         greeting = await self._greeting.asked()
         now = self._clock.now() if greeting is None or greeting.time is None else greeting.time
         return network.judge_node(head.number, head.timestamp, now, chain.facts.chain_id)
+
+    async def _look_at_hub(self) -> Finding:
+        told, seen = self._settings.chain, await self._chain.asked()
+        if told is None:
+            raise NotLooked(Check.SETTINGS)
+        chain_id = told.chain_id if seen is None else seen.facts.chain_id
+        if chain_id is None:
+            raise NotLooked(Check.NODE)
+        name, is_near = public_chain(chain_id), all(map(is_near_url, told.rpc_urls))
+        public = None if name is None else network.PublicHub(name, KNOWN_CHAINS[name].hub)
+        return network.judge_hub(chain_id, told.hub, public, is_near=is_near)
 
     async def _look_at_clock(self) -> Finding:
         greeting, chain = await self._greeting.asked(), await self._chain.asked()
