@@ -34,6 +34,7 @@ class FakeEngine:
         self.arrives = {}  # what a pull makes present
         self.steps = [{"status": "Pull complete", "id": "layer"}]
         self.pull_status = 200
+        self.hung_up = None  # an event: a pull lasts until who asked hangs up, and then sets it
         self.logins = []
         self.created, self.started, self.killed, self.removed = {}, [], [], []
         self.containers = {}
@@ -122,6 +123,10 @@ class FakeEngine:
         await answer.prepare(request)
         for step in self.steps:
             await answer.write(json.dumps(step).encode() + b"\n")
+        if self.hung_up is not None:
+            while request.transport is not None:  # noqa: ASYNC110 - a server is told in no other way
+                await asyncio.sleep(0.005)
+            self.hung_up.set()
         if not any("error" in step for step in self.steps):
             self.images.update({k: v for k, v in self.arrives.items() if name in k})
         return answer

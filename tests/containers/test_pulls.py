@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 
 import pytest
 from fake_engine import PLAIN, FakeEngine, serving
+from structlog.testing import capture_logs
 
 from poolhand.containers.docker import DockerRuntime
+from poolhand.containers.engine import MOST_ANSWER
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.pull_causes import PullCause, cause_of
+from poolhand.containers.pulls import MOST_CONFIG, MOST_STEPS
 from poolhand.domain.errors import Refused, RuntimeDown, Unavailable
 from poolhand.settings.registries import RegistryLogin
 
@@ -240,3 +244,65 @@ async def test_a_full_disk_explains_no_other_failure():
     engine.info = {"DockerRootDir": "/proc"}
     with pytest.raises(ImagePullFailed):
         await pull(engine)
+
+
+LONG = "error parsing HTTP 403 response body: "
+
+
+@pytest.mark.parametrize("size", [600_000, 3 * MOST_ANSWER])
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_registry_that_answers_without_end_fails_its_own_image_alone(size, status):
+    engine = failing(LONG + "z" * size)
+    if status != 200:
+        engine.pull_status, engine.steps = status, [{"message": LONG + "z" * size}]
+    async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+        with pytest.raises(ImagePullFailed) as failed:
+            await runtime.pull(NAME, DIGEST, 20)
+        assert failed.value.cause is PullCause.UNKNOWN
+        engine.images = {REFERENCE: PLAIN}
+        assert await runtime.pull(NAME, DIGEST, 5) == REFERENCE
+
+
+@pytest.mark.parametrize("present", [True, False])
+@pytest.mark.parametrize("size", [MOST_CONFIG, MOST_ANSWER])
+async def test_an_image_whose_configuration_would_fill_the_workers_memory_is_unusable(
+    size, present
+):
+    engine = arriving(Config={"Labels": {"a": "z" * size}})
+    if present:
+        engine.images = dict(engine.arrives)
+    with pytest.raises(ImageUnusable) as failed:
+        await pull(engine)
+    assert failed.value.cause is PullCause.CONFIG
+
+
+async def test_no_answer_of_an_engine_is_read_without_end():
+    engine = FakeEngine()
+    engine.images = {REFERENCE: PLAIN}
+    engine.version |= {"Arch": "z" * MOST_ANSWER}
+    with pytest.raises(RuntimeDown, match="an answer of more than"):
+        await pull(engine)
+
+
+async def test_an_image_with_thousands_of_layers_does_not_fill_the_log():
+    engine = arriving()
+    engine.steps = [{"status": "Pull complete", "id": str(n)} for n in range(3 * MOST_STEPS)]
+    with capture_logs() as lines:
+        await pull(engine)
+    told = [line for line in lines if line["event"] == "image_layer_advanced"]
+    assert len(told) == MOST_STEPS
+
+
+async def test_a_pull_that_is_given_up_ends_in_the_engine_too():
+    engine = arriving()
+    engine.hung_up = asyncio.Event()
+    async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+        gc.disable()  # nobody else closes the connection
+        try:
+            with pytest.raises(ImagePullFailed) as failed:
+                await runtime.pull(NAME, DIGEST, 0.05)
+            assert failed.value.cause is PullCause.TOO_SLOW
+            async with asyncio.timeout(60):
+                await engine.hung_up.wait()
+        finally:
+            gc.enable()

@@ -27,6 +27,9 @@ ENDING: Final = re.compile(
 """How what an ending engine says begins: its link to what runs containers is being cut."""
 ANSWER_SECONDS: Final = 120.0
 """For one request, except those that last as long as a pull or a computation."""
+MOST_ANSWER: Final = 8 * 1024**2
+"""Bytes of an answer that is read whole: engines quote in theirs all that a registry says with an
+error, and all labels of an image, however much that is."""
 _FRAME: Final = struct.Struct(">BxxxL")
 _STDOUT: Final = 1
 
@@ -83,10 +86,43 @@ def connect(url: str) -> Docker:
     Raises:
         RuntimeDown: ``url`` is of a kind that no engine has.
     """
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=10)
     try:
-        return Docker(url, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=10))
+        docker = Docker(url, timeout=timeout)
     except ValueError as fault:
         raise _down(url, str(fault)) from fault
+    docker.session.detach()
+    docker.session = aiohttp.ClientSession(
+        connector=docker.connector, timeout=timeout, response_class=_BoundedAnswer
+    )
+    return docker
+
+
+class AnswerTooLong(aiohttp.ClientPayloadError):
+    """An engine's answer has more than ``MOST_ANSWER`` bytes; what came is thrown away."""
+
+    def __init__(self) -> None:
+        super().__init__(f"an answer of more than {MOST_ANSWER} bytes")
+
+
+class _BoundedAnswer(aiohttp.ClientResponse):
+    """An answer of which the client library keeps no more than ``MOST_ANSWER`` bytes."""
+
+    async def read(self) -> bytes:
+        """Read all of it.
+
+        Raises:
+            AnswerTooLong: It is longer.
+        """
+        if self._body is None:
+            kept = bytearray()
+            async for piece in self.content.iter_any():
+                kept += piece
+                if len(kept) > MOST_ANSWER:
+                    self.close()
+                    raise AnswerTooLong
+            self._body = bytes(kept)
+        return await super().read()
 
 
 class Tail:

@@ -23,6 +23,10 @@ class PullCause(Enum):
         "its manifest has a form that the engine does not run",
         "the app's owner must push a plain Docker or OCI image and deploy the app again",
     )
+    CONFIG = (
+        "its configuration (labels, variables, command) is larger than 256 KiB",
+        "the app's owner must build it with a smaller one, push it and deploy the app again",
+    )
     DIGEST = (
         "what the registry delivered does not have the digest of the app",
         "the registry's operator must repair it, or the app's owner push the image again",
@@ -82,7 +86,7 @@ class PullCause(Enum):
 _LASTING: Final = frozenset(
     {
         PullCause.PLATFORM, PullCause.FORMAT, PullCause.DIGEST, PullCause.NOT_FOUND,
-        PullCause.FORBIDDEN,
+        PullCause.FORBIDDEN, PullCause.CONFIG,
     }
 )  # fmt: skip
 _WORDS: Final[tuple[tuple[PullCause, tuple[str, ...]], ...]] = (

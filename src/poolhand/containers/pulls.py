@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 
 import structlog
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import GONE, answering, working
+from poolhand.containers.engine import GONE, AnswerTooLong, answering, working
 from poolhand.containers.engine_disk import is_full
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.image_name import HUB, ImageName
 from poolhand.containers.pull_causes import PullCause, cause_of
+from poolhand.containers.pull_steps import pull_steps
 from poolhand.containers.sharing import Shared
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
@@ -22,6 +25,10 @@ from poolhand.settings.registries import RegistryLogin
 HUB_SERVER: Final = "https://index.docker.io/v1/"
 WORDS: Final = 500
 """Characters kept in the log of what an engine says."""
+MOST_STEPS: Final = 512
+"""Steps of one pull in the log: an image has 127 layers at most, a manifest room for thousands."""
+MOST_CONFIG: Final = 256 * 1024
+"""Characters of an image's configuration: engines tell all of it at each look at a container."""
 
 Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
@@ -71,6 +78,8 @@ class Puller:
         found = await self._find(reference)
         if found is None:
             found = await self._pull_within(name, reference, timeout, platform)
+        if await asyncio.to_thread(_has_large_config, found):
+            raise ImageUnusable(reference, PullCause.CONFIG, platform)
         built_for = platform_of(found)
         if built_for not in ("", platform):
             raise ImageUnusable(reference, PullCause.PLATFORM, platform, built_for)
@@ -84,9 +93,12 @@ class Puller:
         return self._platform
 
     async def _find(self, reference: str) -> dict[str, Any] | None:
+        """Return the engine's account of an image; None: it is not present."""
         with working(self._url):
             try:
                 return await self._docker.images.inspect(reference)
+            except AnswerTooLong as fault:
+                raise ImageUnusable(reference, PullCause.CONFIG, self._platform) from fault
             except DockerError as fault:
                 if fault.status != GONE:
                     raise
@@ -133,10 +145,11 @@ class Puller:
         await self._fetch(reference, None)
 
     async def _fetch(self, reference: str, credentials: dict[str, str] | None) -> None:
+        told = 0
         with answering(self._url):
-            progress = self._docker.images.pull(reference, auth=credentials, stream=True)
-            async for step in progress:
-                _show(reference, step)
+            async with aclosing(pull_steps(self._docker, reference, credentials)) as steps:
+                async for step in steps:
+                    told += told < MOST_STEPS and _show(reference, step)
 
 
 _DENIED: Final = (PullCause.LOGIN, PullCause.LOGIN_REFUSED)
@@ -160,10 +173,18 @@ def _credentials(login: RegistryLogin) -> dict[str, str]:
     }
 
 
-def _show(reference: str, step: dict[str, Any]) -> None:
+def _has_large_config(image: dict[str, Any]) -> bool:
+    """Tell whether an image's configuration is too large to be told with each of its containers."""
+    return len(json.dumps(image.get("Config"))) > MOST_CONFIG
+
+
+def _show(reference: str, step: dict[str, Any]) -> bool:
+    """Log a step that matters; tells whether it did."""
     status = step.get("status", "")
-    if status in ("Download complete", "Pull complete", "Already exists"):
+    matters = status in ("Download complete", "Pull complete", "Already exists")
+    if matters:
         log.info("image_layer_advanced", image=reference, layer=step.get("id"), status=status)
+    return matters
 
 
 def _diagnose(
