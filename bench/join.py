@@ -1,90 +1,107 @@
-"""What joining a pool installs on a computer, and how long that takes where packages are cached.
+"""Joining a pool by its own script: what that installs, and how long it takes.
 
-The pool's own script, with the wheel of this program and the worker's lock; instead of joining it is
-asked for help, so that no chain is needed.
+A devnet's pool is joined, whose faucet gives coin and RLC; packages are in pip's cache by then.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from bench.frame import Job, Keys
-from poolhand.domain.ids import Address
-from poolhand.keys.wallet import Wallet
-from poolhand.scheduler.joining.join_files import JoinPlace, join_set, worker_packages
-from poolhand.scheduler.joining.own_wheel import own_wheel
+from poolhand.devnet.plan import DevnetPlan
+from poolhand.devnet.up import devnet
 
-OWNER = Wallet.from_key(bytes([2] * 32))
-NOBODY = Address(bytes(20))
+OURS = ("POOLHAND_", "IEXEC_", "XDG_")
+"""Of variables that would make it another's computer."""
+PASSWORD = "open sesame"
 
 
 async def keys(job: Job) -> Keys:
-    with serving() as (served, url):
-        made = join_set(
-            JoinPlace(31337, NOBODY, NOBODY, url), OWNER, own_wheel(), worker_packages()
-        )
-        served |= {
-            made.manifest.wheel.path: made.wheel,
-            made.manifest.requirements.path: made.requirements,
-        }
-        script = job.home / "join.sh"
-        script.write_bytes(made.script)
-        place = job.home / ".local/share/poolhand"
-        run(script, job.home)  # fills the cache
-        shutil.rmtree(place)
-        began = time.perf_counter()
-        run(script, job.home)
-        took = time.perf_counter() - began
-    (environment,) = place.glob("version-*/env")
-    size = taken(environment) / 1e6
-    job.say(f"{size:.1f} MB, installed in {took:.1f} s")
-    return {"join": {"env_mb": round(size, 1), "install_s": round(took, 1)}}
+    async with devnet(DevnetPlan(job.home / "devnet", 1), lambda _: None) as running:
+        found = await asyncio.to_thread(_measured, Computer.at(job.home), running.info.pool_url)
+    for name, value in found.items():
+        job.say(f"{name}: {value:.1f}")
+    return {"join": {name: round(value, 1) for name, value in found.items()}}
 
 
-def run(script: Path, home: Path) -> None:
-    environment = {**os.environ, "HOME": str(home)}
-    environment.pop("XDG_DATA_HOME", None)
-    words = ["sh", str(script), "--yes", "--help"]
-    subprocess.run(words, env=environment, check=True, capture_output=True)
+@dataclass(frozen=True)
+class Computer:
+    """One that joins: its home, and the pool's script in it."""
+
+    home: Path
+    script: Path
+    secret: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> Computer:
+        home = folder / "home"
+        home.mkdir()
+        made = cls(home, folder / "join.sh", folder / "secret")
+        made.secret.write_text(PASSWORD + "\n")
+        return made
+
+    @property
+    def place(self) -> Path:
+        """Where the script installs."""
+        return self.home / ".local/share/poolhand"
+
+    def joins(self, *words: str) -> str:
+        return self.types("sh", str(self.script), "--yes", *words)
+
+    def types(self, *words: str) -> str:
+        """Run a command there; returns what it printed; raises RuntimeError with its words."""
+        kept = {name: told for name, told in os.environ.items() if not name.startswith(OURS)}
+        told = {**kept, "HOME": str(self.home)}
+        done = subprocess.run(words, env=told, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{words}: {done.stdout[-2000:]} {done.stderr[-2000:]}")
+        return done.stdout
 
 
-def taken(folder: Path) -> int:
+def _measured(computer: Computer, pool_url: str) -> dict[str, float]:
+    answer = httpx.get(f"{pool_url}/join.sh", trust_env=False).raise_for_status()
+    computer.script.write_bytes(answer.content)
+    computer.joins("--help")  # fills the cache
+    shutil.rmtree(computer.place)
+    try:
+        installed = _seconds(computer, "--help")
+        (environment,) = computer.place.glob("version-*/env")
+        size = _taken(environment) / 1e6
+        shutil.rmtree(computer.place)
+        joined = _all_set(computer)
+        computer.types(str(environment / "bin/poolhand"), "worker", "stop")
+        return {"env_mb": size, "install_s": installed, "join_s": joined,
+                "all_set_s": _all_set(computer)}  # fmt: skip
+    finally:
+        computer.joins("--uninstall")
+
+
+def _all_set(computer: Computer) -> float:
+    """Return the seconds until a worker is all set that was not there, or was stopped."""
+    began = time.perf_counter()
+    told: Any = json.loads(computer.joins("--password-file", str(computer.secret), "--json"))
+    took = time.perf_counter() - began
+    if not told["all_set"]:
+        raise RuntimeError(f"it was not let in: {told}")
+    return took
+
+
+def _seconds(computer: Computer, *words: str) -> float:
+    began = time.perf_counter()
+    computer.joins(*words)
+    return time.perf_counter() - began
+
+
+def _taken(folder: Path) -> int:
     """Return the room of a folder on the disk (bytes)."""
     return sum(each.lstat().st_blocks * 512 for each in folder.rglob("*"))
-
-
-@contextmanager
-def serving() -> Iterator[tuple[dict[str, bytes], str]]:
-    """Serve files by their paths; gives them, and the address."""
-    served: dict[str, bytes] = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), answering(served))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield served, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def answering(served: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = served.get(self.path)
-            self.send_response(200 if body is not None else 404)
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Answers

@@ -17,7 +17,7 @@ class Measurement:
 
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "start": Measurement("what a command line costs before it does anything"),
-    "join": Measurement("what a computer installs that joins a pool"),
+    "join": Measurement("joining a pool: what it installs, and for how long", needs_engine=True),
     "placement": Measurement("choosing workers for tasks"),
     "pages": Measurement("the market's pages: a long book, and a thousand that are open"),
     "transitions": Measurement("replicates that move, durably, under simulated workers"),
@@ -131,6 +131,10 @@ FIGURES: Final = (
     Figure("joining a pool: the worker's environment", "join.env_mb", "join", "< 120", "179", "MB"),
     Figure("  installed by its script, packages cached", "join.install_s", "join",
            "< 60", "none", "s"),
+    Figure("  from the script's start to all set, packages cached", "join.join_s", "join",
+           "< 60", "none", "s"),
+    Figure("  a joined worker's start, until it is all set", "join.all_set_s", "join",
+           "< 5", "none", "s"),
     Figure("lost worker replaced, p50", "lost_worker_replaced_s.p50", "lost", "< 30", "17", "s"),
     Figure("container overhead", "container_overhead_ms", "containers", "< 50", "", "ms"),
 )  # fmt: skip
