@@ -6,7 +6,10 @@ import json
 import os
 import stat
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from cli_world import CHEAP, PASSWORD
@@ -94,6 +97,52 @@ def test_a_near_node_of_a_public_chain_is_not_taken_for_a_devnets(
     assert (ran.code, ran.error["code"]) == (2, "no-faucet-here")
     assert f"Where RLC comes from: on {chain}" in ran.error["message"]
     assert not faucet.settings, "the deployer's key was taken to a public chain"
+
+
+@contextmanager
+def node_of(client):
+    """Serve a node that says which program it is."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            is_batch = isinstance(asked, list)
+            told = [{"jsonrpc": "2.0", "id": each["id"], "result": client}
+                    for each in (asked if is_batch else [asked])]  # fmt: skip
+            body = json.dumps(told if is_batch else told[0]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("client", "gives"),
+    [("anvil/v1.7.1", True), ("nitro/v3.6.0", False), ("not-anvil/v1", False), (None, False)],
+)
+def test_a_devnet_like_a_public_chain_is_known_from_elsewhere_by_its_node(
+    faucet, monkeypatch, client, gives
+):
+    public = KNOWN_CHAINS["arbitrum"]
+    monkeypatch.setenv("POOLHAND_HOME", "/nonexistent")
+    with node_of(client) as node:
+        named = ("--rpc", node, "--hub", str(public.hub), "--chain", "arbitrum")
+        ran = faucet("devnet", "faucet", str(FRIEND), *named, "--json")
+    assert (ran.code == 0) is gives, ran
+    assert state(faucet).rlc_of(FRIEND) == (1000 * RLC if gives else 0)
 
 
 def test_a_chain_whose_deployer_has_nothing_is_no_devnet(cli):

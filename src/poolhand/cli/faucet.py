@@ -2,7 +2,8 @@
 
 The devnet's RLC lies with its deployer, whose key comes from a public mnemonic; so the faucet works
 on any devnet that can be reached, also from another folder or another machine. One that is like a
-public chain must be told from a near node of that: its own folder does, or a near pool.
+public chain must be told from a near node of that: its own folder does, a near pool, or its node,
+which says that it is Anvil.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ async def faucet(command: CommandRun, address: Who, rlc: Rlc = "1000", coin: Coi
     """Give RLC and coin for gas to an address, on a devnet.
 
     On a public chain it says where they come from there. A devnet that is like a public chain is
-    known by its folder.
+    known by its folder, or by its node on this computer or network, which says that it is Anvil.
     """
     from poolhand.cli.sending import recipient
 
@@ -79,7 +80,7 @@ async def give(
     if chain_id is None:
         async with command.requester() as reader:
             chain_id = reader.hub.facts.chain_id
-    _refuse_public(command, chain_id, who, is_told=is_told)
+    await _refuse_public(command, chain_id, who, is_told=is_told)
     with _deployer() as wallet:
         return await _given(command, wallet, who, rlc, coin)
 
@@ -101,7 +102,9 @@ async def _given(
         return _answer(await requester.balances(who), rlc, coin, sent)
 
 
-def _refuse_public(command: CommandRun, chain_id: int, who: Address, *, is_told: bool) -> None:
+async def _refuse_public(
+    command: CommandRun, chain_id: int, who: Address, *, is_told: bool
+) -> None:
     """Keep the deployer's key, which everybody knows, from a public chain and a near node of it."""
     name = public_chain(chain_id)
     if name is None:
@@ -109,14 +112,32 @@ def _refuse_public(command: CommandRun, chain_id: int, who: Address, *, is_told:
     is_near = public_chain(chain_id, command.rpc_urls) is None
     if is_near and (is_told or _runs_here(chain_id, command.rpc_urls)):
         return
+    if is_near and all([await says_anvil(each) for each in command.rpc_urls]):
+        return
     why = f"{name} is a public chain, and Poolhand has no faucet on it"
     if is_near:
         why = (
-            f"chain {chain_id} is {name}, and nothing here tells that {command.rpc_urls[0]} is of "
-            "a devnet that is like it: on such a devnet, give this command in its folder, without "
-            "--rpc"
+            f"chain {chain_id} is {name}, and {command.rpc_urls[0]} does not say that it is Anvil, "
+            "the node of a devnet that is like it: on such a devnet, give this command in its "
+            "folder, without --rpc"
         )
     raise NoFaucetHere(why, where_from(chain_id, who))
+
+
+async def says_anvil(rpc_url: str) -> bool:
+    """Whether a node says that it is Anvil: what is sent there reaches no public chain."""
+    from poolhand.chain.link import Query
+    from poolhand.chain.refusal import EndpointDown
+    from poolhand.chain.rpc import link_to
+
+    link = link_to(rpc_url)
+    try:
+        (answer,) = await link.exchange([Query("web3_clientVersion", (), str)])
+    except EndpointDown:
+        return False
+    finally:
+        await link.close()
+    return str(answer.get("result")).lower().startswith("anvil/")
 
 
 def _runs_here(chain_id: int, rpc_urls: Sequence[str]) -> bool:
