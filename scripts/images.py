@@ -116,17 +116,34 @@ def base() -> tuple[str, str]:
 
 
 def stand_in() -> str:
-    """Make Debian 12 with its Python and no more; returns the digest (needs root, mmdebstrap)."""
+    """Make Debian 12 with its Python and no more; returns the digest."""
+    return debian(STAND_IN, "base.tar", "python3", "python3-venv", "ca-certificates")
+
+
+def debian(image: str, kept: str, *packages: str) -> str:
+    """Make Debian 12 with some packages and no more (needs root, mmdebstrap).
+
+    Args:
+        image: What it is to be called.
+        kept: Name of the archive that the next build takes.
+        packages: Of Debian's.
+
+    Returns:
+        The image's digest.
+
+    Raises:
+        CannotBuild: It could not be made.
+    """
     if shutil.which("mmdebstrap") is None:
         shown([str(ROOT / "scripts" / "apt-install"), "what makes a Debian", "mmdebstrap"])
-    archive = FOLDER / "base.tar"
+    archive = FOLDER / kept
     if not archive.exists():
         draft = archive.with_suffix(".part.tar")
         lean = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale")]
-        asked = "--include=python3,python3-venv,ca-certificates"
+        asked = f"--include={','.join(packages)}"
         shown(["mmdebstrap", "--quiet", "--variant=minbase", asked, *lean, "bookworm", str(draft)])
         draft.rename(archive)
-    return told_by(["docker", "import", "--change", 'CMD ["python3"]', str(archive), STAND_IN])
+    return told_by(["docker", "import", "--change", 'CMD ["python3"]', str(archive), image])
 
 
 def build(target: str, image: str, digest: str, revision: str) -> str:

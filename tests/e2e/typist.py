@@ -20,7 +20,7 @@ from poolhand.devnet.artifacts import DEFAULT_CACHE
 
 SECONDS = 100
 COLUMNS, LINES = 80, 24
-PASSWORD, YES = r"(?i)(?:password|the same again)[^\r\n]*: ?$", r"(?i)\[y/n\][^\r\n]*: ?$"
+PASSWORD, YES = r"(?i)(?:password|the same again)[^\r\n]*: ?$", r"(?i)\[y/n\](?:[^\r\n]*: ?| )$"
 WHICH_WALLET = r"Which \[n\]: ?$"
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SETS = re.compile(r"(export |\. |[A-Z_]+=)")

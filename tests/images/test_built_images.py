@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from composed import composed, docker, down, has_compose, inspected, up, words_of_service
-from e2e_world import WEB, Network, wait_until
+from e2e_world import WEB, wait_until
 from test_key_elsewhere import KEY, PASSWORD, memory_of, secrets_in, words_of
 
 from poolhand import __version__
@@ -80,14 +80,6 @@ def test_whoever_owns_the_folder_makes_a_wallet_there_by_the_signers_image(tmp_p
     (made,) = tmp_path.glob("UTC--*")
     assert made.stat().st_uid == owner
     assert made.name.endswith(told["address"].removeprefix("0x"))
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    made = Network(tmp_path_factory.mktemp("devnet"))
-    made.ok("devnet", "up", "--detach", "--workers", "1", seconds=600)
-    yield made
-    made.stop()
 
 
 @contextmanager
