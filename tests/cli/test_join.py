@@ -17,9 +17,7 @@ from cli_world import CHEAP, PASSWORD
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
-from poolhand.cli.join_service import (
-    BackgroundProgram,
-)
+from poolhand.cli.join_service import BackgroundProgram
 from poolhand.cli.join_wallet import WalletWish
 from poolhand.cli.join_world import (
     SLOW_LIMIT,
@@ -52,7 +50,6 @@ from poolhand.worker import pid_file
 RLC, COIN = 10**9, 10**18
 KEY = bytes([0x51] * 32).hex()
 ACTS = ("get_wallet", "wait_for_money", "deposit", "set_up", "start")
-JUNK_WORDS = "test test test test test test test test test test test junk"
 
 
 class Killed(BaseException):

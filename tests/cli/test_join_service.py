@@ -19,9 +19,6 @@ from poolhand.domain.ids import Address
 from poolhand.domain.input_url import is_near
 from poolhand.keys.words import NotRecoveryWords, key_of_words
 
-RLC, COIN = 10**9, 10**18
-KEY = bytes([0x51] * 32).hex()
-ACTS = ("get_wallet", "wait_for_money", "deposit", "set_up", "start")
 JUNK_WORDS = "test test test test test test test test test test test junk"
 
 
