@@ -41,7 +41,8 @@ HEAD: Final = """# The doctor
 `poolhand worker doctor` looks at all that a worker needs, sends nothing and changes nothing. Each
 check ends as `pass`, `warn` (a worker runs all the same), `unknown` (it could not be looked at) or
 `fail`; with `--json` it is an object with `check`, `outcome`, `found` and `fix`. `worker start`
-looks at what of it it would not find out by starting, and logs what is not well (`check_told`).
+looks at what of it it would not find out by starting, logs what is not well (`check_told`), and
+shows at `/doctor` on its page how that stands now; joining looks at all before anything is paid.
 """
 ABOUT: Final[Mapping[Check, str]] = {
     Check.SETTINGS: "whether chain, pool and their addresses are named",

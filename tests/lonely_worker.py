@@ -21,6 +21,7 @@ from poolhand.settings.worker import OPTIONS, worker_settings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.downloading import FetchRules, WebDownloads
+from poolhand.worker.doctor.page import nothing_examined
 from poolhand.worker.main import World, work
 from poolhand.worker.pid_file import PID_FILE, read
 from poolhand.worker.shell import CODEC
@@ -64,18 +65,20 @@ class LonelyProgram:
         with_journal(self.base, lambda j: j.append(str(task), CODEC.encode(Accepted(1, offer))))
         return offer
 
-    async def starts(self, pid: int | None = None) -> None:
+    async def starts(self, pid: int | None = None, examine=nothing_examined) -> None:
         """Start it as the command line does, signals included; returns when its page is there.
 
         Args:
             pid: Put into its pid file: 0 makes it a process that is not seen from here, as one in a
                 container is not; else it is this very process, which does not end with it.
+            examine: What its doctor looks at.
         """
         assert self.running is None
         journal = FileJournal(self.base / "journal")
         pool = Workerpool(self.world.workerpool, self.world.owner.address, "", 35, 5)
         runtime, downloads = self.node.runtime, WebDownloads(FetchRules())
         world = World(self.chain, pool, self.node.wallet, journal, runtime, downloads)
+        world.examine = examine
         world.take_orders = lambda *told: self.orders_taken.append(told)
         self.running = asyncio.create_task(until_stopped(self._work(world)))
         self.running.add_done_callback(lambda _: journal.close())

@@ -11,7 +11,7 @@ import pytest
 from poolhand.chain.fake.chain import FakeChain
 from poolhand.containers.engine import answering
 from poolhand.domain.doctor.engine import DOCKER, EngineFacts
-from poolhand.domain.doctor.findings import Check, CheckOutcome, passed
+from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, passed
 from poolhand.domain.doctor.machine import GIB, MachineFacts, NamespaceFacts
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
@@ -26,6 +26,7 @@ from poolhand.wire.pool_api import PoolConfig, PoolSummary, PoolWorker
 from poolhand.worker.doctor.checks import AT_A_START, Doctor
 from poolhand.worker.doctor.examining import SharedLook, examine
 from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, SignerLook
+from poolhand.worker.doctor.page import LASTS, LastingExamination
 
 MINE, OWNER = Address(bytes([7] * 20)), Address(bytes([8] * 20))
 RLC = 10**9
@@ -341,6 +342,25 @@ async def test_what_is_shared_is_got_once():
     assert await asyncio.gather(shared.own(), shared.needed(), shared.asked()) == ["it"] * 3
     assert got == [1]
     await shared.close()
+
+
+async def test_whoever_asks_how_often_it_is_looked_once_a_minute():
+    looked, clock = [], ManualClock(1_000)
+
+    async def look():
+        looked.append(clock.now())
+        await asyncio.sleep(0)
+        return Examination((passed(Check.CPUS, str(len(looked))),))
+
+    lasting = LastingExamination(look, clock)
+    first, second = await asyncio.gather(lasting(), lasting())
+    assert first is second
+    clock.advance(LASTS - 1)
+    assert await lasting() is first
+    clock.advance(1)
+    assert (await lasting()).findings[0].found == "2"
+    clock.advance(-3_600)  # a clock that was set back keeps nothing for an hour
+    assert (await lasting()).findings[0].found == "3"
 
 
 def test_a_start_looks_at_what_it_does_not_find_out_by_starting():

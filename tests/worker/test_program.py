@@ -13,10 +13,13 @@ import pytest
 import structlog
 
 from lonely_worker import LonelyProgram, no_reveal, signal_me
+from poolhand import __version__
+from poolhand.domain.doctor.findings import Check, Examination, failed, passed
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
 from poolhand.settings.worker import OPTIONS
 from poolhand.transport.listen import PortBusy
+from poolhand.wire.doctor_json import encode_examination
 from poolhand.worker.pid_file import PID_FILE, read
 from poolhand.worker.status import OPEN
 
@@ -208,7 +211,7 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
     url = f"{notice(program).url}/openapi.json"
     paths = (await asyncio.to_thread(httpx.get, url, trust_env=False)).json()["paths"]
     assert {path: list(told) for path, told in paths.items()} == {
-        **{path: ["get"] for path in ("/version", "/health", "/metrics", "/v1/status")},
+        **{path: ["get"] for path in OPEN - {"/", "/doctor"}},
         **{f"/v1/{verb}": ["post"] for verb in ("pause", "resume", "drain", "stop", "deposit")},
         "/v1/tasks/{task_id}/output": ["get"],
     }
@@ -232,7 +235,26 @@ async def test_whatever_its_page_answers_needs_the_token_but_what_everybody_is_t
             for path, told in paths.items()
             for method in told
         }
-    assert {path for (_, path), code in answers.items() if code != 401} == OPEN - {"/"}
+    assert {path for (_, path), code in answers.items() if code != 401} == OPEN - {"/", "/doctor"}
+
+
+async def test_a_browser_is_shown_what_the_worker_needs_and_how_it_stands(program):
+    hostile = "<script>alert(1)</script>"
+    told = Examination((passed(Check.CPUS, "4 CPUs"), failed(Check.GAS, hostile, "send coin")))
+
+    async def examine():
+        return told
+
+    await program.starts(examine=examine)
+    async with httpx.AsyncClient(trust_env=False, base_url=notice(program).url) as http:
+        page, front = await http.get("/doctor"), await http.get("/")
+        for_programs = (await http.get("/v1/doctor")).json()
+    assert 'href="/doctor"' in front.text
+    assert page.text.index("gas") < page.text.index("4 CPUs"), "the worst comes first"
+    assert "send coin" in page.text
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert for_programs == encode_examination(told, __version__)
 
 
 async def test_every_start_has_a_token_of_its_own(program):

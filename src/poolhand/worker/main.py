@@ -35,7 +35,7 @@ from poolhand.ports.chain import Hub, HubFacts
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
-from poolhand.ports.runtime import ContainerRuntime, Limits
+from poolhand.ports.runtime import Limits
 from poolhand.ports.signer import WalletKey
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
@@ -60,7 +60,8 @@ from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
-from poolhand.worker.doctor.main import tell_at_start
+from poolhand.worker.doctor.main import running_doctor, tell_at_start
+from poolhand.worker.doctor.page import Examine, doctor_routes, nothing_examined
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.metrics import gauges
@@ -91,6 +92,7 @@ class World:
     downloads: Downloads
     disk: DiskKind = DiskKind.WATCH
     take_orders: Callable[[str, str], None] = lambda _url, _token: None
+    examine: Examine = nothing_examined
 
 
 async def run(
@@ -163,10 +165,11 @@ async def _find_world(
         pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
+        examine = running_doctor(settings, chain, wallet.address)
         world = World(
-            chain, pool, wallet, journal, runtime, downloads, disks.kind, lock.take_orders
+            chain, pool, wallet, journal, runtime, downloads, disks.kind, lock.take_orders, examine
         )
-        looking = asyncio.create_task(tell_at_start(settings, chain, wallet.address))
+        looking = asyncio.create_task(tell_at_start(examine))
         try:
             await work(settings, world, ready, parts)
         finally:
@@ -307,7 +310,7 @@ async def _serve(
     started: Callable[[str], None],
 ) -> None:
     """Answer on the status page until cancelled; ``started`` is told where that is."""
-    pages = _pages(worker, _identity(settings, world), world.runtime, control, token)
+    pages = _pages(worker, _identity(settings, world), world, control, token)
     app = plain_application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
     def told(port: int) -> None:
@@ -324,28 +327,23 @@ async def _serve(
 
 
 def _pages(
-    worker: Worker, who: WorkerIdentity, runtime: ContainerRuntime, control: Control, token: str
+    worker: Worker, who: WorkerIdentity, world: World, control: Control, token: str
 ) -> tuple[BaseRoute, ...]:
     """Return what the status page answers: with the token, all but what everybody is told."""
     wallet, durations = worker.wallet_watch, worker.computations.durations
     teller = WorkerTeller(who, worker.member, wallet, worker.head_watch)
     told = (
         *routes(teller, gauges(worker.member, wallet, durations)),
+        *doctor_routes(world.examine),
         *control_routes(control, worker.depositor),
-        output_route(runtime, worker.engine.container),
+        output_route(world.runtime, worker.engine.container),
     )
     return behind_token(told, bearer_guard(token, NoOrderToken), OPEN)
 
 
 def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
-    return WorkerIdentity(
-        settings.name,
-        settings.base,
-        world.wallet.address,
-        settings.pool,
-        settings.cpus,
-        world.disk,
-    )
+    told, wallet = settings, world.wallet.address
+    return WorkerIdentity(told.name, told.base, wallet, told.pool, told.cpus, world.disk)
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:

@@ -124,7 +124,9 @@ class WorkerTeller:
         )
 
 
-OPEN: Final = frozenset({"/", "/version", "/health", "/metrics", "/v1/status"})
+OPEN: Final = frozenset(
+    {"/", "/doctor", "/version", "/health", "/metrics", "/v1/status", "/v1/doctor"}
+)
 """What the page tells without a token, to whoever is on this computer."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
+from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 from poolhand.worker.idle import show_moment
@@ -43,14 +44,40 @@ def front_page(told: Mapping[str, Any]) -> str:
     if told["replicates"]:
         heads = ("task", "status", "meaning", "who acts", "next")
         parts.append(_table(heads, map(_replicate, told["replicates"])))
+    parts.append(
+        '<p><a href="/doctor">Is all there that it needs?</a> '
+        'For programs: <a href="/v1/status">/v1/status</a> (JSON), '
+        '<a href="/metrics">/metrics</a> (Prometheus). Orders are given with '
+        "<code>poolhand worker pause|resume|deposit|stop</code>.</p>"
+    )
+    return _page(title, parts, f'<meta http-equiv="refresh" content="{REFRESH}">')
+
+
+def doctor_page(told: Mapping[str, Any]) -> str:
+    """Return the page of what a running worker needs.
+
+    Args:
+        told: As ``wire.doctor_json`` has it.
+    """
+    order = {outcome: place for place, outcome in enumerate(CheckOutcome)}
+    checks = sorted(told["checks"], key=lambda each: -order[each["outcome"]])  # worst first
+    rows = ((c["check"], c["outcome"], c["found"], c["fix"]) for c in checks)
+    parts = [
+        _table(("check", "outcome", "what is found", "what would mend it"), rows),
+        (
+            '<p>Looked at once a minute at most, while somebody asks. <a href="/">Its status</a>. '
+            'For programs: <a href="/v1/doctor">/v1/doctor</a> (JSON). What it found out by '
+            "starting is looked at, too, by <code>poolhand worker doctor</code>.</p>"
+        ),
+    ]
+    return _page("What this worker needs", parts)
+
+
+def _page(title: str, parts: Iterable[str], more: str = "") -> str:
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta http-equiv="refresh" content="{REFRESH}"><style>{_STYLE}</style></head>\n'
-        f"<body><h1>{title}</h1>\n{body}\n"
-        '<p>For programs: <a href="/v1/status">/v1/status</a> (JSON), '
-        '<a href="/metrics">/metrics</a> (Prometheus). Orders are given with '
-        "<code>poolhand worker pause|resume|deposit|stop</code>.</p></body></html>\n"
+        f"{more}<style>{_STYLE}</style></head>\n<body><h1>{title}</h1>\n{body}\n</body></html>\n"
     )
 
 

@@ -41,6 +41,7 @@ from poolhand.worker.doctor.looks import (
     SignerLook,
 )
 from poolhand.worker.doctor.machine_look import look_at_machine, look_at_namespaces
+from poolhand.worker.doctor.page import Examine, LastingExamination
 from poolhand.worker.pid_file import read
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
@@ -94,14 +95,27 @@ async def examine_worker(
         return await Doctor(settings, looks, SystemClock()).examine()
 
 
-async def tell_at_start(worker: WorkerSettings, chain: Chain, wallet: Address) -> None:
-    """Look at what matters at a start, and log what is not as it should be.
+async def tell_at_start(examine: Examine) -> None:
+    """Log what is not as it should be."""
+    for each in (await examine()).findings:
+        if each.outcome is not CheckOutcome.PASS:
+            tell = log.warning if each.outcome is CheckOutcome.FAIL else log.info
+            tell("check_told", check=str(each.check), outcome=str(each.outcome),
+                 cause=each.found, next_step=each.fix)  # fmt: skip
+
+
+def running_doctor(worker: WorkerSettings, chain: Chain, wallet: Address) -> Examine:
+    """Return what looks at all that a worker does not find out by starting.
 
     Args:
         worker: Its settings.
         chain: Connected.
         wallet: Of the worker, which holds it.
     """
+    return LastingExamination(partial(_examine_started, worker, chain, wallet), SystemClock())
+
+
+async def _examine_started(worker: WorkerSettings, chain: Chain, wallet: Address) -> Examination:
     settings = settings_of(worker)
 
     async def connected() -> SeenChain:
@@ -111,12 +125,7 @@ async def tell_at_start(worker: WorkerSettings, chain: Chain, wallet: Address) -
         return StoredWallet(wallet, worker.wallet or worker.base)  # no check looks at the file
 
     async with _looks(settings, stored, lambda: True, connected, lambda _id, _who: "") as looks:
-        told = await Doctor(settings, looks, SystemClock()).examine(AT_A_START)
-    for each in told.findings:
-        if each.outcome is not CheckOutcome.PASS:
-            tell = log.warning if each.outcome is CheckOutcome.FAIL else log.info
-            tell("check_told", check=str(each.check), outcome=str(each.outcome),
-                 cause=each.found, next_step=each.fix)  # fmt: skip
+        return await Doctor(settings, looks, SystemClock()).examine(AT_A_START)
 
 
 @asynccontextmanager
