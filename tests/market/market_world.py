@@ -247,13 +247,16 @@ async def a_market(
     clock: list[int] | None = None,
     **changes: Any,
 ):
-    """Run a market on a database; again on the same one, it is the same market restarted."""
+    """Run a market on a database; again on the same one, it is the same market restarted.
+
+    ``clock`` holds milliseconds since 1970, and where two clocks are told apart the steady one.
+    """
     chain = chain or ready_chain()
     clock = [1_700_000_000_000] if clock is None else clock
     database = MarketDatabase(url)
     try:
         database.claim(CHAIN_ID, HUB)
-        now, passed = (lambda: clock[0]), (lambda: clock[0] / 1000)
+        now, passed = (lambda: clock[0]), (lambda: clock[-1] / 1000)
         world = MarketWorld(chain, FACTS, chain, now, passed, SeededEntropy(7))
         pools = PoolsLine()
         outside = httpx.AsyncClient(transport=pools)

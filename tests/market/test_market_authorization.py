@@ -10,6 +10,7 @@ from market_world import (
     PATHS,
     SELLER,
     STRANGER,
+    a_market,
     app_order,
     refused,
     sign_digest,
@@ -87,6 +88,28 @@ async def test_a_challenge_that_has_expired_is_no_good(market):
         PATHS[OrderSort.APP], params=CHAIN, json={}, headers={"authorization": header}
     )
     refused(answer, 403, "invalid authorization")
+
+
+async def test_a_challenge_expires_however_the_clock_is_set(database_url):
+    async with a_market(database_url, clock=[1_700_000_000_000, 0]) as market:
+        header = await market.header(SELLER)
+        market.clock[0] += 3_600_000
+        order = app_order()
+        members = market_order(OrderSort.APP, order, SELLER.sign_order(DOMAIN, order))
+
+        async def send(told):
+            return await market.http.post(
+                PATHS[OrderSort.APP],
+                params=CHAIN,
+                json={"order": members},
+                headers={"authorization": told},
+            )
+
+        assert (await send(header)).status_code == 200
+        late = await market.header(SELLER)
+        market.clock[0] -= 7_200_000
+        market.clock[1] += 300_000
+        refused(await send(late), 403, "invalid authorization")
 
 
 async def test_a_challenge_is_told_as_typed_data(market):

@@ -140,11 +140,16 @@ async def market_for(world, folder):
         settings = MarketSettings(ChainSettings(("memory://",), facts.hub, 31337), most_requests=0)
         door, moment = PoolDoor(world), [1_700_000_000_000]
         http = httpx.AsyncClient(transport=door)
-        register = PoolRegister(chain, facts, database, http, lambda: moment[0])
+
+        def again():
+            return PoolRegister(chain, facts, database, http, lambda: moment[0])
+
+        register = again()
         app, follower = assemble(known, database, settings, register)
         await follower.open()
         market = SaleMarket(world, database, app, follower, chain)
         market.register, market.door, market.moment = register, door, moment
+        market.again = again
         yield market
         await market.http.aclose()
     finally:

@@ -77,6 +77,28 @@ async def test_a_pool_that_does_not_answer_is_unreachable_and_comes_back(stage):
     assert (await told(market, world.workerpool))["reachable"] is False
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_clock_that_is_set_back_keeps_no_pool_from_being_asked(stage, restarted):
+    """What was noted before is later than now for an hour, also in the market that starts anew."""
+    world, market = stage
+    await passes(world, market)
+    await market.register.ask_some()
+    market.moment[0] -= 3_600_000
+    if restarted:
+        market.register = market.again()
+    await market.register.ask_some()
+    market.door.is_shut = True
+    market.moment[0] += EVERY + 1
+    assert (await told(market, world.workerpool))["reachable"] is True
+    await market.register.ask_some()
+    away = await told(market, world.workerpool)
+    assert (away["reachable"], "does not answer" in away["trouble"]) == (False, True)
+    market.door.is_shut = False
+    market.moment[0] += EVERY + 1
+    await market.register.ask_some()
+    assert (await told(market, world.workerpool))["reachable"] is True
+
+
 async def test_where_another_pool_answers_the_pool_is_not_reachable(stage):
     world, market = stage
     await passes(world, market)

@@ -72,6 +72,7 @@ class PoolRegister:
         self._boundary = boundary or FaultBoundary()
         self._chain, self._facts, self._database = chain, facts, database
         self._http, self.now = http, now
+        self._last: int | None = None
         self.words = PoolWords(http, now, self._boundary)
 
     async def register(self, profile: PoolProfile) -> pools.PoolRow:
@@ -117,7 +118,7 @@ class PoolRegister:
 
     async def ask_some(self) -> None:
         """Ask those that were not asked for longest."""
-        now = self.now()
+        now = await self._moment()
         work = partial(
             pools.longest_unasked, before=now - EVERY, most=AT_ONCE, seen_since=now - LATELY
         )
@@ -126,6 +127,14 @@ class PoolRegister:
             names = [each.workerpool for each in found]
             await self._database.write(partial(pools.begin, workerpools=names, now=now))
         await asyncio.gather(*map(self._ask, found))
+
+    async def _moment(self) -> int:
+        """Return now; what is noted of pools is earlier, or the clock was set back meanwhile."""
+        now, last = self.now(), self._last
+        if last is None or now < last:
+            await self._database.write(partial(pools.set_back, now=now))
+        self._last = now
+        return now
 
     async def _ask(self, profile: PoolProfile) -> None:
         with self._boundary.around("asking a pool", workerpool=str(profile.workerpool)):

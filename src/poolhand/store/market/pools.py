@@ -97,6 +97,12 @@ def longest_unasked(
     return list(dict.fromkeys(_read(row).profile for row in found))[:most]
 
 
+def set_back(connection: BookConnection, now: int) -> None:
+    """Take moments that are still to come for now: the machine's clock was set back."""
+    for moment in (POOLS.c.asked, POOLS.c.seen):
+        connection.execute(update(POOLS).where(moment > now).values({moment: now}))
+
+
 def begin(connection: BookConnection, workerpools: Iterable[Address], now: int) -> None:
     """Note that pools are being asked: whatever comes of it, it is others' turn first."""
     names = [_hex(each) for each in workerpools]
