@@ -70,6 +70,15 @@ async def test_a_challenge_grows_old(scene):
     assert (await login(scene, text)).status_code == 401
 
 
+async def test_a_challenge_grows_old_however_the_clock_is_set(scene):
+    text = await proof(scene, WALLET)
+    scene.clock.set_by(7200)
+    assert (await login(scene, text)).status_code == 200
+    scene.clock.set_by(-14_400)
+    scene.clock.advance(3600)
+    assert (await login(scene, text)).status_code == 401
+
+
 async def test_a_client_of_another_chain_is_told_so(scene):
     asked = {"address": str(WALLET.address), "chainId": 1}
     answer = await scene.http.get(f"{URL}/results/challenge", params=asked)

@@ -22,7 +22,7 @@ class Authorization:
         challenges: Those that are out.
         chain: Asked about signatures of contracts.
         entropy: For challenges that nobody can guess.
-        now: Tells the time.
+        now: Tells the time; by a clock that nobody sets, for all of it is in memory.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ def assemble(
         free=lambda: shutil.disk_usage(settings.folder).free,
     )
     intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
-    sign_ins = SignIns(NAME, hub.facts.chain_id, SystemEntropy(), clock.now)
+    sign_ins = SignIns(NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)
     app = application(
         "Poolhand results",
         [

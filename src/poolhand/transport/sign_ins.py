@@ -49,7 +49,7 @@ class SignIns:
         name: Of the service, as its clients know it.
         chain_id: Of its chain.
         entropy: For challenges that nobody can guess.
-        now: Tells the time.
+        now: Tells the time; by a clock that nobody sets, for all of it is in memory.
     """
 
     def __init__(

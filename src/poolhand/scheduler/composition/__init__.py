@@ -181,7 +181,7 @@ class Scheduler:
         self.placement, self.deadlines = placing.placement, placing.deadlines
         self.check_queue, self.metrics = placing.check_queue, placing.metrics
         self.chain_feed = feed
-        self._sign_ins = SignIns(NAME, hub.facts.chain_id, entropy, clock.now)
+        self._sign_ins = SignIns(NAME, hub.facts.chain_id, entropy, clock.steady)
 
     async def run(self, caught_up: Callable[[], None]) -> None:
         """Serve until cancelled; ``caught_up`` is called once, when workers may be let in."""
