@@ -12,6 +12,7 @@ from market_stall import RIVAL, SELLER, Stall, open_stall, salt
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.market.requests import LONGEST_PAUSE, Backoff, MatchQuota
+from poolhand.domain.market.waits import STEP
 from poolhand.domain.orders.model import MatchOrders, RequestOrder
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
@@ -25,6 +26,7 @@ from requester_market import RLC, open_market
 
 HELPER = Wallet.from_key(bytes([6] * 32))
 """Pays the gas, and has nothing else to do with anybody."""
+CLUB = Address(b"\xc1" * 20)
 ENCLAVE = Tag.of(["tee", "scone"])
 
 
@@ -135,6 +137,54 @@ async def test_a_request_for_an_enclave_is_matched_with_no_order_of_the_plain_ap
     await ask(stall, tag=ENCLAVE, volume=2)  # what has an enclave has too few tasks
     assert await matcher(stall).round() == 0
     assert deals(stall) == []
+
+
+async def rounds(running, clock):
+    """Look twice: at orders for everybody or for one, and at those for groups."""
+    done = 0
+    for _ in range(2):
+        done += await running.round()
+        clock.advance(LONGEST_PAUSE)
+    return done
+
+
+async def test_a_pool_that_sells_to_a_group_serves_the_requests_of_its_members(stall):
+    await stall.sell_pool(RLC, requester_restrict=RIVAL.address)
+    await stall.sell_pool(3 * RLC, by=RIVAL, requester_restrict=CLUB, app_restrict=CLUB)
+    await ask(stall, volume=2)
+    clock = ManualClock()
+    running = matcher(stall, clock)
+    stall.world.chain.form_group(CLUB, [stall.world.wallet.address])
+    for _ in range(4):
+        assert await running.round() == 0, "the app does not belong to it"
+        clock.advance(LONGEST_PAUSE)
+    stall.world.chain.form_group(CLUB, [stall.world.wallet.address, stall.app_address])
+    assert await rounds(running, clock) == 1
+    (deal,) = deals(stall)
+    assert (deal.workerpool.address, deal.price, deal.bot_size) == (stall.rival, 3 * RLC, 2)
+
+
+async def test_a_request_for_a_group_of_pools_is_matched_with_one_of_them_alone(stall):
+    stall.world.chain.form_group(CLUB, [stall.rival])
+    await stall.sell_pool(RLC)
+    await stall.sell_pool(3 * RLC, by=RIVAL)
+    await ask(stall, workerpool=CLUB)
+    clock = ManualClock()
+    running = matcher(stall, clock)
+    assert await rounds(running, clock) == 0, "it is left to the pool that it may name"
+    stall.world.chain.mine(STEP.seconds, STEP.blocks)
+    assert await rounds(running, clock) == 1
+    (deal,) = deals(stall)
+    assert (deal.workerpool.address, deal.price) == (stall.rival, 3 * RLC)
+
+
+async def test_an_open_order_is_taken_before_groups_are_asked(stall):
+    await stall.sell_pool(2 * RLC)
+    await stall.sell_pool(RLC, by=RIVAL, requester_restrict=CLUB)
+    await ask(stall)
+    assert await matcher(stall).round() == 1
+    (deal,) = deals(stall)
+    assert deal.price == 2 * RLC
 
 
 @pytest.mark.parametrize("when", ["before_send", "after_send"])

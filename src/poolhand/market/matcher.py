@@ -33,26 +33,19 @@ from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import BookFilter
-from poolhand.domain.market.requests import (
-    FreeStakes,
-    InUse,
-    MatchLocks,
-    MatchQuota,
-    app_filter,
-    dataset_filter,
-    pool_filter,
-)
+from poolhand.domain.market.requests import FreeStakes, InUse, MatchLocks, MatchQuota
 from poolhand.domain.market.waits import Wait, matchers_wait
 from poolhand.domain.market_events import OrderSort
-from poolhand.domain.orders.choosing import Bundle, Candidate, Shelf, Want, fitting, shared_tag
+from poolhand.domain.orders.choosing import Bundle, Want
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import RequestOrder, Signed
+from poolhand.market.fitting_orders import cheapest_fitting
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import Hub, TransactionSender
 from poolhand.ports.clock import Clock
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.market_faults import MarketDown
-from poolhand.transport.open_requests import OpenRequests, cheapest
+from poolhand.transport.open_requests import OpenRequests
 
 MOST_AT_ONCE: Final = 50
 """Requests that are looked at in one round: those that pay their pool most, or as many others."""
@@ -202,22 +195,13 @@ class Matcher:
         tasks = request.volume - used
         if tasks <= 0:
             return None
-        shelf = await self._shelf(request, tasks, in_use)
-        bundle = next(fitting(Want(request, tasks, is_signed=True), shelf, rules), None)
+        want = Want(request, tasks, is_signed=True)
+        wide = self._backoff.times(entry.order_hash) % 2 == 1
+        found = cheapest_fitting(self._hub, self._market, want, rules, in_use, wide=wide)
+        bundle = await found
         for each in bundle.parts if bundle else ():
             in_use.take(each, tasks)
         return _Ready(entry, used, tasks, bundle) if bundle else None
-
-    async def _shelf(self, request: RequestOrder, tasks: int, in_use: InUse) -> Shelf:
-        datasets = await self._some(dataset_filter(request, tasks), in_use)
-        tag = shared_tag(request.tag, (), datasets)
-        apps = await self._some(app_filter(request, tasks, tag), in_use)
-        tag = shared_tag(tag, apps, ())
-        pools = await self._some(pool_filter(request, tasks, tag), in_use)
-        return Shelf(apps, datasets, pools)
-
-    async def _some(self, wanted: BookFilter | None, in_use: InUse) -> tuple[Candidate, ...]:
-        return tuple(map(in_use.left, await cheapest(self._market, wanted)))
 
     async def _match(self, ready: _Ready) -> bool:
         """Send one match; whether it made a deal."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from poolhand.domain.ids import Address, OrderHash
@@ -95,6 +95,19 @@ def pool_filter(request: RequestOrder, tasks: int, tag: Tag) -> BookFilter:
     )
 
 
+def for_groups(wanted: BookFilter, *, is_pool: bool) -> BookFilter:
+    """Return a filter that also shows orders for others: they may be groups of whom it is meant.
+
+    Args:
+        wanted: As above: who may use the orders is left out of it, what they sell is not.
+        is_pool: Whether what the request names is a workerpool, no group of them.
+    """
+    sold = wanted.sort.value
+    is_kept = is_pool or wanted.sort is not OrderSort.WORKERPOOL
+    parties = {name: allowed for name, allowed in wanted.parties.items() if name == sold}
+    return replace(wanted, parties=parties if is_kept else {})
+
+
 def candidate_of(entry: BookOrder) -> Candidate:
     """Return an order of a market as one to choose from."""
     order: Any = entry.order
@@ -128,24 +141,36 @@ class MatchQuota:
             self._given.popitem(last=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    times: int
+    pause: int
+    until: UnixSeconds
+
+
 @dataclass(slots=True)
 class Backoff:
     """When requests that could not be matched are looked at again."""
 
-    _next: dict[OrderHash, tuple[int, UnixSeconds]] = field(default_factory=dict)
+    _put_off: dict[OrderHash, _PutOff] = field(default_factory=dict)
 
     def is_due(self, name: OrderHash, now: UnixSeconds) -> bool:
         """Whether to look at a request."""
-        return name not in self._next or now >= self._next[name][1]
+        return name not in self._put_off or now >= self._put_off[name].until
+
+    def times(self, name: OrderHash) -> int:
+        """Return how often a request was put off."""
+        return self._put_off[name].times if name in self._put_off else 0
 
     def put_off(self, name: OrderHash, now: UnixSeconds) -> None:
         """Look at it later."""
-        pause = min(2 * self._next[name][0], LONGEST_PAUSE) if name in self._next else FIRST_PAUSE
-        self._next[name] = pause, UnixSeconds(now + pause)
+        known = self._put_off.get(name)
+        pause = FIRST_PAUSE if known is None else min(2 * known.pause, LONGEST_PAUSE)
+        self._put_off[name] = _PutOff(self.times(name) + 1, pause, UnixSeconds(now + pause))
 
     def keep_only(self, names: set[OrderHash]) -> None:
         """Forget requests that are not open any more."""
-        self._next = {name: told for name, told in self._next.items() if name in names}
+        self._put_off = {name: told for name, told in self._put_off.items() if name in names}
 
 
 @dataclass(slots=True)
