@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 from market_world import CHAIN_ID, FACTS, HUB, PoolsLine, ready_chain, settings_of
 
-from poolhand.market.assembly import MarketWorld, assemble
+from poolhand.market.assembly import MarketWorld, assemble, serve_market
 from poolhand.market.pool_register import PoolRegister
 from poolhand.store.market.database import MarketDatabase
-from poolhand.transport.asgi import bind, port_of, serve_on
+from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SeededEntropy
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -63,7 +63,7 @@ class ServedMarket:
         await self.follower.advance()
         listener = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{port_of(listener)}"
-        serving = asyncio.ensure_future(serve_on(self.app, listener, lambda _: self._up.set()))
+        serving = asyncio.ensure_future(serve_market(self.app, listener, lambda _: self._up.set()))
         await self._over.wait()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,6 +11,8 @@ from market_world import APP, CHAIN, a_market, app_order
 from poolhand.cli.main import run
 from poolhand.domain.market.rates import EXEMPT, RequestRates, client_key
 from poolhand.market.api.edge import client_of, far_client
+from poolhand.market.assembly import serve_market
+from poolhand.transport.asgi import bind
 
 
 @pytest.fixture
@@ -102,6 +105,33 @@ async def test_head_is_answered_as_get_without_a_body(market):
         assert (asked.status_code, asked.content) == (told.status_code, b"")
         for name in ("content-type", "content-length"):
             assert asked.headers[name] == told.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "words"),
+    [
+        (b"GET /health HTTP/1.1\r\nHost: m\r\nX-Long: " + b"x" * 70_000, 431, "send fewer headers"),
+        (b"GET /health?" + b"a=1&" * 20_000 + b" HTTP/1.1\r\n", 431, "send fewer headers"),
+        (b"BREW /coffee\r\n\r\n", 400, "see its line"),
+    ],
+    ids=["headers", "query", "no-http"],
+)
+async def test_what_reaches_no_route_is_refused_as_everything_else(
+    database_url, asked, status, words
+):
+    async with a_market(database_url) as market:
+        up, listener = asyncio.get_running_loop().create_future(), bind("127.0.0.1", 0)
+        app = market.http._transport.app
+        serving = asyncio.ensure_future(serve_market(app, listener, up.set_result))
+        reader, writer = await asyncio.open_connection("127.0.0.1", await up)
+        writer.write(asked)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    assert int(head.split()[1]) == status
+    told = json.loads(body)
+    assert (told["ok"], words in told["error"], len(told)) == (False, True, 2)
 
 
 async def test_every_route_is_described_with_its_answers(market):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from socket import socket
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -16,7 +17,7 @@ from poolhand.domain.market.rates import RequestRates
 from poolhand.domain.units import UnixSeconds
 from poolhand.market.api.about import about_routes
 from poolhand.market.api.accounts import account_routes
-from poolhand.market.api.answers import install
+from poolhand.market.api.answers import install, refusal
 from poolhand.market.api.asking import MarketParts
 from poolhand.market.api.deals import deal_routes
 from poolhand.market.api.edge import HeadRequests, RequestEdge, far_client
@@ -39,7 +40,7 @@ from poolhand.ports.market_chain import MarketChain, RegistryReader
 from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.address_rule import guarded_client, rule_for
-from poolhand.transport.asgi import application
+from poolhand.transport.asgi import application, serve_on
 from poolhand.transport.clock import SystemEntropy, passed
 from poolhand.wire.market_json import iso_moment
 
@@ -121,6 +122,13 @@ def assemble(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]
     )
     return app, follower
+
+
+async def serve_market(
+    app: FastAPI, listener: socket, ready: Callable[[int], None] | None = None
+) -> None:
+    """Serve as ``serve_on``; what reaches no route is refused as the market's clients know it."""
+    await serve_on(app, listener, ready, form=refusal)
 
 
 def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:

@@ -17,7 +17,7 @@ from poolhand.domain.market.requests import MatchQuota
 from poolhand.domain.onchain import Head
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
-from poolhand.market.assembly import MarketWorld, assemble, pool_register
+from poolhand.market.assembly import MarketWorld, assemble, pool_register, serve_market
 from poolhand.market.follower import Follower
 from poolhand.market.loss_rounds import LossRounds
 from poolhand.market.matcher import Matcher
@@ -33,7 +33,7 @@ from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.store.file import FileJournal
 from poolhand.store.market.database import MarketDatabase
 from poolhand.store.section import Section
-from poolhand.transport.asgi import bind, port_of, serve_on
+from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.plumbing import first_of
@@ -82,7 +82,8 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
             following = follow(follower, watcher.heads(), SystemClock())
             asking = register.keep_asking(SystemClock()), register.words.keep_asking()
             looking = LossRounds(follower, database).keep_looking(SystemClock())
-            await first_of(serve_on(app, listener, announce), following, looking, *asking)
+            serving = serve_market(app, listener, announce)
+            await first_of(serving, following, looking, *asking)
 
 
 async def match(settings: MatcherSettings, ready: Callable[[str], None] | None = None) -> None:

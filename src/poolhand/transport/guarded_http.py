@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 
 from poolhand.transport.chunks import ChunkCounter
 from poolhand.transport.guarded_socket import GuardedSocket
+from poolhand.transport.refusal_form import RefusalForm, code_and_message
 from poolhand.transport.waiting import ServiceLimits, WaitingConnections, neighbourhood
 
 IDLE, HEAD, BODY, WORK = "idle", "head", "body", "work"
@@ -36,9 +37,10 @@ TOO_LONG: Final = 431
 
 @dataclass(slots=True)
 class Books:
-    """The connections of one service that wait for their peers."""
+    """The connections of one service that wait for their peers; ``form`` is how it refuses."""
 
     limits: ServiceLimits
+    form: RefusalForm = code_and_message
     asking: WaitingConnections = field(init=False)
     sending: WaitingConnections = field(init=False)
     taking: WaitingConnections = field(init=False)
@@ -118,7 +120,7 @@ class GuardedHttp(H11Protocol):
             told = (
                 self._counter.complaint or "this is no HTTP/1.1 request: see its line and headers"
             )
-        body = json.dumps({"code": code, "message": told}).encode()
+        body = json.dumps(self._books.form(code, told)).encode()
         length = (b"content-length", str(len(body)).encode())
         kind = (b"content-type", b"application/json")
         head = h11.Response(status_code=status, headers=[kind, length, (b"connection", b"close")])

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from poolhand.domain.errors import Bug, Refused
 from poolhand.transport.acceptor import Acceptor, descriptor_outage
 from poolhand.transport.guarded_http import Books, GuardedHttp
+from poolhand.transport.refusal_form import RefusalForm, code_and_message
 from poolhand.transport.request_limit import RequestLimit
 from poolhand.transport.waiting import ServiceLimits, limits_for
 from poolhand.wire.frames import MAX_FRAME
@@ -104,12 +105,16 @@ async def serve_on(
     listener: socket.socket,
     ready: Callable[[int], None] | None = None,
     limits: ServiceLimits | None = None,
+    form: RefusalForm = code_and_message,
 ) -> None:
-    """As ``serve``, on a port taken before with ``bind``; closes it in the end."""
+    """As ``serve``, on a port taken before with ``bind``; closes it in the end.
+
+    ``form`` is how it refuses what reaches no handler.
+    """
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     port = port_of(listener)
-    books = Books(limits or limits_for(descriptors()))
-    config = uvicorn.Config(RequestLimit(app, books.limits), **UVICORN_OPTIONS)
+    books = Books(limits or limits_for(descriptors()), form)
+    config = uvicorn.Config(RequestLimit(app, books.limits, form), **UVICORN_OPTIONS)
     server = _Server(config, listener, books, (lambda: ready(port)) if ready else None)
     with listener:
         running = asyncio.ensure_future(server.serve(sockets=[listener]))

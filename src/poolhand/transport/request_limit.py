@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from poolhand.transport.refusal_form import RefusalForm, code_and_message
 from poolhand.transport.waiting import ServiceLimits
 
 HEALTH: Final = "/health"
@@ -16,8 +17,10 @@ HEALTH: Final = "/health"
 class RequestLimit:
     """Refuses requests over the limit with 503, to be tried again."""
 
-    def __init__(self, app: ASGIApp, limits: ServiceLimits) -> None:
-        self._app, self._limits = app, limits
+    def __init__(
+        self, app: ASGIApp, limits: ServiceLimits, form: RefusalForm = code_and_message
+    ) -> None:
+        self._app, self._limits, self._form = app, limits, form
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,7 +31,7 @@ class RequestLimit:
         reserve = self._limits.reserve if scope["path"] == HEALTH else 0
         if self._under_way >= self._limits.requests + reserve:
             busy = JSONResponse(
-                {"code": "too-busy", "message": "too many requests at once: try again in a moment"},
+                self._form("too-busy", "too many requests at once: try again in a moment"),
                 503,
                 {"Retry-After": "5", "Connection": "close"},
             )

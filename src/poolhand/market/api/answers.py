@@ -39,15 +39,19 @@ FAULTS: Final[dict[int | str, dict[str, Any]]] = {
 """What every route may answer besides; the first names the form, FastAPI makes it by the name."""
 
 
-def good(members: Mapping[str, Any]) -> JSONResponse:
+def good(told: Mapping[str, Any]) -> JSONResponse:
     """Answer."""
-    return JsonAnswer({"ok": True, **members})
+    return JsonAnswer({"ok": True, **told})
+
+
+def refusal(_code: str, words: str) -> dict[str, Any]:
+    """Return the members of a refusal as the market's clients know it: of words alone."""
+    return {"ok": False, "error": words}
 
 
 def fault(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Refuse, or tell that something failed."""
-    told = {"ok": False, "error": shown(text, MOST_WORDS, lines=True)}
-    return JsonAnswer(told, status, headers)
+    return JsonAnswer(refusal("", shown(text, MOST_WORDS, lines=True)), status, headers)
 
 
 def install(app: FastAPI) -> None:
