@@ -171,8 +171,27 @@ def test_a_cancellation_whose_end_was_lost_is_not_sent_twice(cli, shop, app):
     with pytest.raises(Crash):
         cli("order", "cancel", sold["hash"])
     cli.market.chain.after_send = None
-    assert ok(cli("order", "cancel", sold["hash"], "--json"))["left_on_chain"] == 0
+    found = ok(cli("order", "cancel", sold["hash"], "--json"))
+    assert (found["left_on_chain"], bool(found["transaction"])) == (0, True)
     assert len(sent) == 1
+
+
+def test_an_order_of_which_nothing_is_left_is_not_cancelled_once_more(cli, shop, app, tmp_path):
+    file = str(tmp_path / "order.json")
+    ok(cli("order", "create", "app", app, "--output", file, "--json"))
+    ok(cli("order", "publish", file, "--json"))
+    assert ok(cli("order", "cancel", file, "--json"))["transaction"]
+    sent = len(cli.market.chain.mined())
+    again = ok(cli("order", "cancel", file, "--json"))
+    assert (again["transaction"], again["left_on_chain"]) == (None, 0)
+    assert "cancelled on chain: nobody can use it any more" in again["standing"]
+    assert "transaction" not in cli("order", "cancel", file).out
+    assert len(cli.market.chain.mined()) == sent
+    shop.book.close(OrderSort.APP, OrderHash.parse(again["hash"]), 1_000_000)
+    asyncio.run(shop.sync())
+    refused = cli("order", "publish", file, "--json")
+    assert refused.code == 2
+    assert "where it is used up or cancelled on chain, sign a new one" in refused.error["message"]
 
 
 def test_lists_of_the_market_are_by_kind_and_best_price_first(cli, shop):

@@ -235,14 +235,15 @@ async def unpublish(command: CommandRun, order: OrderArgument) -> Answer:
 async def cancel(command: CommandRun, order: OrderArgument) -> Answer:
     """Cancel an order of yours on chain, for good: nobody can use it any more, wherever he has it.
 
-    The market takes it out by itself, once it has seen the block.
+    The market takes it out by itself, once it has seen the block. One that is used up or cancelled
+    already costs nothing: no transaction is sent.
     """
     from poolhand.cli.render import pairs, receipt_members, receipt_row
 
     named = order_or_hash(order)
     async with command.requester(signing=True) as requester:
         standing = await requester.standing(named)
-        receipt = await requester.selling.cancel(standing.signed.order)
+        receipt = await requester.selling.cancel(standing.signed.order, standing.state.left)
         after = await requester.standing(standing.signed)
     members = {
         "hash": str(after.state.order_hash),

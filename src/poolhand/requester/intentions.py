@@ -34,8 +34,7 @@ class Intentions:
             ChainUnreachable: Whether it was mined is unknown; asked for again it is finished.
             Reverted, OutOfGas, …: It was not carried out, see ``TransactionSender.send``.
         """
-        stream = sha256(f"{kind} {call!r}".encode()).hexdigest()
-        begun = [str(record["purpose"]) for name, record in self.journal.read() if name == stream]
+        stream, begun = _stream(kind, call), self._begun(kind, call)
         purpose = begun[-1] if begun else f"{kind}:{salt.hex()}"
         if not begun:
             self.journal.append(stream, {"purpose": purpose})
@@ -48,3 +47,15 @@ class Intentions:
             raise
         self.journal.forget(stream)
         return receipt
+
+    def has_begun(self, kind: str, call: Call) -> bool:
+        """Whether a call was begun whose end is not known."""
+        return bool(self._begun(kind, call))
+
+    def _begun(self, kind: str, call: Call) -> list[str]:
+        stream = _stream(kind, call)
+        return [str(record["purpose"]) for name, record in self.journal.read() if name == stream]
+
+
+def _stream(kind: str, call: Call) -> str:
+    return sha256(f"{kind} {call!r}".encode()).hexdigest()

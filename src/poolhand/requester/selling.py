@@ -179,14 +179,20 @@ class Selling:
         take = market.unpublish_all if every else market.unpublish_last
         return await take(sort, resource, self._wallet.signer)
 
-    async def cancel(self, order: Order) -> Receipt:
+    async def cancel(self, order: Order, left: int) -> Receipt | None:
         """Cancel an order on chain, for good; the same again is the one that was begun.
+
+        Args:
+            order: Ours.
+            left: Tasks that it has left on chain; without any nothing is sent, and None returned.
 
         Raises:
             NotOwner: It is somebody else's.
         """
         call = CloseOrder(order)
         async with self._wallet.open() as spending:
+            if left <= 0 and not spending.intentions.has_begun("cancel", call):
+                return None
             return await spending.intentions.carry_out("cancel", call, self._entropy.bytes(8))
 
 

@@ -20,7 +20,10 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "order already published",
-        "this very order was published before: sign a new one (`poolhand order create`)",
+        (
+            "this very order was published before: `poolhand order show HASH` tells how it stands; "
+            "where it is used up or cancelled on chain, sign a new one (`poolhand order create`)"
+        ),
     ),
     (
         "Resource not deployed",
@@ -88,7 +91,10 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         ".* not found",
-        "the market has never seen it: publish it first, or ask another market",
+        (
+            "the market does not have it: it was never published there, or was taken out again (an "
+            "order is then still valid on chain until cancelled); publish it, or ask another market"
+        ),
     ),
     (
         "the request is over .*|the request body is over .*",
