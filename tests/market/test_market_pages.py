@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from html import unescape
 
 import pytest
@@ -24,7 +25,9 @@ from market_world import (
 from page_world import ESCAPED, HOSTILE, bought, database_url, shown
 
 from poolhand.cli.reference import commands
+from poolhand.domain.ids import TaskId
 from poolhand.domain.market_events import OrderSort
+from poolhand.domain.onchain import EventKind
 
 COMMANDS = commands()
 UNKNOWN = "0x" + "7e" * 32
@@ -59,6 +62,47 @@ async def test_the_overview_tells_block_prices_and_the_newest_deal(bought):
     assert str(bought.deal.deal_id) in text
     assert text.count("1.5 RLC") == 2  # for sale, and paid
     assert "0 · XS" in text
+
+
+async def test_the_overview_tells_how_tasks_stand_that_are_under_way_and_which_ended(bought):
+    def named(text, heading):
+        part = text.partition(f'id="{heading}"')[2].partition("</section>")[0]
+        return re.findall(
+            r'href="/pages/tasks/(0x[0-9a-f]{64})".*?<span class="badge[^>]*>(\w+)', part
+        )
+
+    text = await shown(bought, "/pages")
+    assert named(text, "under-way") == []
+    assert "No task is under way." in text
+    assert named(text, "ended") == [(str(bought.task), "completed")]
+    task = str(bought.chain.initialize(bought.deal, 1))
+    await bought.mine()
+    text = await shown(bought, "/pages")
+    assert named(text, "under-way") == [(task, "computing")]
+    assert named(text, "ended") == [(str(bought.task), "completed")]
+    told = (await bought.get("/overview")).json()["tasks"]["underWay"]
+    assert [(each["taskid"], each["status"]) for each in told] == [(task, "computing")]
+    bought.chain.happen(EventKind.TASK_CLAIMED, TaskId.parse(task))
+    await bought.mine()
+    text = await shown(bought, "/pages")
+    assert named(text, "under-way") == []
+    assert sorted(named(text, "ended")) == sorted(
+        [(str(bought.task), "completed"), (task, "failed")]
+    )
+
+
+async def test_a_task_of_a_deal_older_than_the_markets_first_block_is_passed_over(
+    market, sqlite_file, tmp_path
+):
+    deal = market.match(app_order(), pool_order(), request_order(), 1)
+    await market.mine()
+    first = market.follower.at.number + 1
+    market.chain.initialize(deal, 0)
+    await market.mine()
+    url = f"sqlite:///{shutil.copyfile(sqlite_file, tmp_path / 'late.db')}"
+    async with a_market(url, market.chain, first_block=first) as late:
+        await late.follower.advance()
+        assert "No task is under way." in await shown(late, "/pages")
 
 
 async def test_the_first_page_says_what_this_is_and_where_to_go_on(market):

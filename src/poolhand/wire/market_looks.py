@@ -52,9 +52,19 @@ class SettledTask(Told):
     block: int
 
 
-class EndedTasks(Told):
-    """The tasks that completed last, and those that failed last, newest first."""
+class TaskUnderWay(Told):
+    """A task that has begun and not ended: its status, and when and where it began."""
 
+    taskid: str
+    status: str = Field(description="waiting, computing, revealing or overdue")
+    timestamp: str
+    block: int
+
+
+class OverviewTasks(Told):
+    """The tasks that began last and have not ended, completed last, failed last; newest first."""
+
+    underWay: list[TaskUnderWay]  # noqa: N815
     completed: list[SettledTask]
     claimed: list[SettledTask]
 
@@ -67,7 +77,7 @@ _OVERVIEW: Final[dict[str, Any]] = {
     "chainBlock": (int | None, Field(description="newest that the chain told of")),
     "orders": (OpenOrders, ...),
     "prices": (list[CategoryPrice], ...),
-    "tasks": (EndedTasks, ...),
+    "tasks": (OverviewTasks, ...),
     "deals": several(DealRow),
 }
 MarketOverview: Final = create_model("MarketOverview", __base__=Told, **_OVERVIEW)

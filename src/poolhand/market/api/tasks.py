@@ -143,6 +143,12 @@ def _said(name: TaskId, word: PoolWord) -> PoolSaysAnswer:
     )
 
 
+def standing_of(connection: BookConnection, name: TaskId, now: UnixSeconds) -> TaskStanding:
+    """Return how a task stands that its pool has initialized; raises NotInMarket."""
+    _, _, story = _read_story(connection, name, now)
+    return story.standing
+
+
 def _read_pool(
     connection: BookConnection, name: TaskId, now: UnixSeconds
 ) -> tuple[TaskStanding, PoolRow | None]:

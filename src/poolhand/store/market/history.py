@@ -19,6 +19,7 @@ from poolhand.store.market.where import hexed
 
 MOST_STEPS: Final = 2_000
 """Events of one task that are told: more than any honest one has."""
+_ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 _T: Final = TASK_STEPS.c
 _S: Final = STAKE_STEPS.c
 
@@ -143,9 +144,16 @@ def latest_events(
     return [(TaskId.parse(row["task_id"]), _step(row)) for row in rows]
 
 
+def ended_among(connection: Connection, tasks: Sequence[TaskId]) -> frozenset[TaskId]:
+    """Return which of some tasks were finalized or claimed."""
+    names, kinds = [hexed(task) for task in tasks], [kind.value for kind in _ENDS]
+    asked = select(_T.task_id).where(_T.task_id.in_(names), _T.kind.in_(kinds))
+    return frozenset(map(TaskId.parse, connection.scalars(asked)))
+
+
 def settled_of(connection: Connection, deals: Sequence[DealId]) -> dict[DealId, dict[str, int]]:
     """Return how many tasks of deals were initialized, finalized and claimed, by kind."""
-    kinds = (EventKind.TASK_INITIALIZE, EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
+    kinds = (EventKind.TASK_INITIALIZE, *_ENDS)
     asked = (
         select(_T.deal_id, _T.kind, func.count())
         .where(_T.deal_id.in_([hexed(deal) for deal in deals]))
