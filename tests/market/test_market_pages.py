@@ -207,6 +207,7 @@ async def test_what_nobody_knows_has_a_page_that_says_what_to_do(market, path):
     text = await shown(market, path, 404)
     assert "What you can do" in text
     assert "Not found" in text
+    assert "taken out is still valid on chain until its owner cancels it" in text
 
 
 async def test_a_hash_that_is_none_is_refused_with_the_words_of_the_api(market):

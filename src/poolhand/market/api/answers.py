@@ -34,7 +34,9 @@ FAULTS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"content": _TOLD, "description": "there is no such thing"},
     413: {"content": _TOLD, "description": "the request is too large"},
     429: {"content": _TOLD, "description": "too many requests of this client"},
+    431: {"content": _TOLD, "description": "line and headers of the request are too long"},
     500: {"content": _TOLD, "description": "chain or database do not answer"},
+    503: {"content": _TOLD, "description": "too many requests of all clients at once"},
 }
 """What every route may answer besides; the first names the form, FastAPI makes it by the name."""
 
