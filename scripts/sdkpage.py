@@ -25,8 +25,8 @@ HEAD: Final = """# The iExec SDK on Poolhand
 
 The tests install iExec's own SDK from npm, unmodified, 8.24.0 and 9.0.0, and type its commands
 against a devnet: the hub's contracts, `poolhand market`, a pool, workers and results. How to
-begin: [buy with the iExec SDK](how-to/buy-with-the-iexec-sdk.md). A command without a test says
-what it would need. A command that cannot work here is tried, too, and says so in the SDK's words.
+begin: [buy with the iExec SDK](how-to/buy-with-the-iexec-sdk.md). A command that cannot work here
+is tried, too, and says so in the SDK's words.
 
 The JavaScript library of both is told [one long story](../tests/e2e/sdk/scenario.mjs), which
 [a test](../tests/e2e/test_sdk_buying.py) runs: it deploys and sells an app, reads orderbooks,
@@ -56,11 +56,10 @@ FAULTS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class SdkCommand:
-    """What a command does here; ``needs`` is what keeps it from being tried, if anything does."""
+    """What a command does here; ``sdk`` are the generations that have it."""
 
     sdk: str
     here: str
-    needs: str = ""
 
 
 def commands() -> Mapping[str, SdkCommand]:
@@ -99,7 +98,6 @@ def _rows() -> Iterator[str]:
             yield from ("| command | SDK | here | shown by |", "| --- | --- | --- | --- |")
         elif not noun and name == "init":
             yield from ("| command | SDK | here | shown by |", "| --- | --- | --- | --- |")
-        proof = "<br>".join(link(place) for place in tests.get(name, ()))
-        proof = proof or (f"not tried: needs {command.needs}" if command.needs else "**no test**")
+        proof = "<br>".join(link(place) for place in tests.get(name, ())) or "**no test**"
         generations = command.sdk.replace(" ", ", ")
         yield f"| `{name}` | {generations} | {command.here} | {proof} |"

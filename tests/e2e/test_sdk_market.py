@@ -6,8 +6,17 @@ cannot work; ``docs/iexec-sdk.md`` is made from ``docs/iexec-sdk.toml``, whose r
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
 import pytest
 import sdkpage
+from Crypto.Cipher import AES, PKCS1_v1_5
+from Crypto.PublicKey import RSA
+from Crypto.Util.Padding import pad, unpad
 from eth_account import Account
 from sdk_project import VERSIONS, at_once, commands_of
 from sdk_trade import APP_PRICE, DATASET_PRICE, POOL_PRICE, POOL_VOLUME, address_of
@@ -98,6 +107,49 @@ def test_what_is_published_is_in_the_orderbook_until_it_is_unpublished(trades):
         assert [row["orderHash"] for row in found["appOrders"]] == [trade.app_order]
 
     trades.each(check)
+
+
+@pytest.mark.iexec("dataset encrypt", "result generate-encryption-keypair", "result decrypt")
+def test_what_the_sdk_encrypts_and_decrypts_is_of_the_form_that_its_keys_open(trades):
+    """It asks nobody for any of it: a dataset's key, and results sealed for a beneficiary."""
+
+    def check(trade):
+        seller, text = trade.seller, f"told by {trade.generation}".encode()
+        seller.ok("dataset", "init", "--encrypted")
+        (seller.folder / "datasets" / "original" / "told.txt").write_bytes(text)
+        (told,) = seller.ok("dataset", "encrypt")["encryptedFiles"]
+        hidden, key = Path(told["encrypted"]).read_bytes(), Path(told["key"]).read_text("ascii")
+        assert opened(base64.b64decode(key), hidden) == text
+        assert told["checksum"] == "0x" + hashlib.sha256(hidden).hexdigest()
+        made = seller.ok("result", "generate-encryption-keypair", "--force")
+        public = Path(made["secretPath"]) / made["publicKeyFile"]
+        (seller.folder / "encryptedResults.zip").write_bytes(sealed(public.read_bytes(), text))
+        result = Path(seller.ok("result", "decrypt", "--force")["resultsPath"])
+        with zipfile.ZipFile(result) as archive:
+            assert {name: archive.read(name) for name in archive.namelist()} == {"result": text}
+
+    trades.each(check)
+
+
+def opened(key: bytes, hidden: bytes) -> bytes:
+    """AES-256-CBC, its 16 bytes to begin with before the text."""
+    return unpad(AES.new(key, AES.MODE_CBC, hidden[:16]).decrypt(hidden[16:]), 16)
+
+
+def sealed(public: bytes, text: bytes) -> bytes:
+    """A result as an enclave leaves it for whoever has the private key."""
+    key, first = bytes(range(32)), bytes(16)
+    hidden = AES.new(key, AES.MODE_CBC, first).encrypt(pad(zipped({"result": text}), 16))
+    for_owner = PKCS1_v1_5.new(RSA.import_key(public)).encrypt(key)
+    return zipped({"aes-key.rsa": for_owner, "iexec_out.zip.aes": first + hidden})
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
 
 
 @pytest.mark.iexec("workerpool publish", "workerpool unpublish", "orderbook workerpool")
