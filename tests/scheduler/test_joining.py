@@ -91,6 +91,31 @@ async def test_a_page_tells_how_to_join_and_what_it_costs(office):
 
 
 @pytest.mark.parametrize(
+    ("browser", "first", "said"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "Linux", True),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605", "macOS", True),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36", "Windows", True),
+        ("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36", "Linux", False),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X)", "Linux", False),
+        ("", "Linux", False),
+    ],
+)
+async def test_a_visitors_own_system_comes_first_with_its_own_line(office, browser, first, said):
+    _, client = office
+    answer = await client.get("/join", headers={"User-Agent": browser})
+    heads = re.findall(
+        r"<h2 id=\"\w+\">By script: (\w+)( \(your system, it seems\))?<", answer.text
+    )
+    assert heads[0][0] == first
+    assert sorted(name for name, _ in heads) == ["Linux", "Windows", "macOS"]
+    assert [name for name, mark in heads if mark] == ([first] if said else [])
+    assert answer.headers["vary"] == "User-Agent"
+    digest = sha256((await client.get("/join.sh")).content).hexdigest()
+    assert f'"{digest}  join.sh" | shasum -a 256 -c && sh join.sh' in unescape(answer.text)
+
+
+@pytest.mark.parametrize(
     ("node", "told", "named"),
     [
         ("", "", "on arbitrum."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from starlette.responses import HTMLResponse, Response
 
 from poolhand.scheduler.api.summary import SummaryTeller
@@ -16,7 +16,7 @@ from poolhand.scheduler.joining.join_files import (
     WINDOWS_SCRIPT_PATH,
     JoinTeller,
 )
-from poolhand.scheduler.joining.join_page import HEADERS, join_page
+from poolhand.scheduler.joining.join_page import HEADERS, join_page, system_of
 from poolhand.transport.asgi import service_router
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig
@@ -69,11 +69,13 @@ def join_routes(config: PoolConfig, joining: JoinTeller, summary: SummaryTeller)
         return _given((await joining.files()).windows_script, "text/plain; charset=utf-8")
 
     @router.get("/join", response_class=HTMLResponse)
-    async def page() -> HTMLResponse:
+    async def page(
+        user_agent: Annotated[str, Header(include_in_schema=False)] = "",
+    ) -> HTMLResponse:
         """Show a person how to join, what it costs and what it brought others."""
-        made = await joining.files()
-        told = join_page(config, await summary.summary(), made.manifest, made.docker)
-        return HTMLResponse(told, headers=HEADERS)
+        made, theirs = await joining.files(), system_of(user_agent)
+        told = join_page(config, await summary.summary(), made.manifest, made.docker, theirs)
+        return HTMLResponse(told, headers={**HEADERS, "Vary": "User-Agent"})
 
     return router
 

@@ -29,6 +29,8 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 """Nothing is loaded, nothing is run, nobody may frame it."""
+SYSTEMS: Final = {"Linux": "Linux", "macOS": "Macintosh", "Windows": "Windows NT"}
+"""Systems with a script, and the words by which their browsers are known."""
 WALLET_COMMAND: Final = """\
 mkdir -m 700 secrets && signer=$(docker build -q --target signer .)
 docker run --rm -it --network none -u "$(id -u)" -v "$PWD/secrets:/wallet" \\
@@ -55,15 +57,30 @@ docker compose up --build --detach && docker compose logs --follow worker"""
 
 
 def join_page(
-    config: PoolConfig, summary: PoolSummary, manifest: JoinManifest, docker: bytes
+    config: PoolConfig,
+    summary: PoolSummary,
+    manifest: JoinManifest,
+    docker: bytes,
+    theirs: str | None = None,
 ) -> str:
-    """Write the page; ``docker`` is the archive of those who join by Docker."""
+    """Write the page.
+
+    Args:
+        config: What the pool says of itself.
+        summary: How it does.
+        manifest: Of its files.
+        docker: The archive of those who join by Docker.
+        theirs: The visitor's system, which comes first; None: not known.
+    """
     return _template().render(
+        systems=sorted(SYSTEMS, key=lambda each: each != theirs),
+        theirs=theirs,
         config=config,
         summary=summary,
         manifest=manifest,
         chain=_chain(manifest),
         command=script_command(manifest),
+        mac_command=script_command(manifest, "shasum -a 256"),
         windows_command=windows_command(manifest),
         machine=f"POOL_URL={quote(manifest.url)} make vm",
         check=f"poolhand join {quote(manifest.url)}",
@@ -76,10 +93,17 @@ def join_page(
     )
 
 
-def script_command(manifest: JoinManifest) -> str:
+def system_of(user_agent: str) -> str | None:
+    """Return on which system a browser runs, by what it says of itself; None: on another."""
+    if any(each in user_agent for each in ("Android", "iPhone", "iPad")):
+        return None
+    return next((name for name, word in SYSTEMS.items() if word in user_agent), None)
+
+
+def script_command(manifest: JoinManifest, sha256sum: str = "sha256sum") -> str:
     """Return the line that downloads the script, checks it, and only then runs it."""
     script = quote(manifest.url.rstrip("/") + manifest.script.path)
-    check = f'echo "{manifest.script.sha256}  join.sh" | sha256sum -c'
+    check = f'echo "{manifest.script.sha256}  join.sh" | {sha256sum} -c'
     return f"curl -fsSL {script} -o join.sh && {check} && sh join.sh"
 
 
