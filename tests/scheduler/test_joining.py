@@ -21,6 +21,7 @@ from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import NAME_COMMAND, join_page
+from poolhand.scheduler.joining.own_files import worker_packages
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.transport.asgi import application
@@ -62,6 +63,16 @@ async def test_every_file_is_the_one_that_the_owner_signed(office):
     script = (await client.get(manifest.script.path)).text
     assert manifest.wheel.sha256 in script
     assert manifest.requirements.sha256 in script
+
+
+def test_the_plan_of_the_script_names_every_package_that_will_be_installed():
+    lock = worker_packages()
+    script = join_set(PLACE, OWNER, WHEEL, lock).script.decode()
+    plan = " ".join(script.partition("show_plan()")[2].partition("\n}")[0].split())
+    pinned = re.findall(r"^([^=\s]+)==([^\s;]+)", lock, re.MULTILINE)
+    assert len(pinned) > 40
+    assert [each for each in pinned if f"{each[0]} {each[1]}" not in plan] == []
+    assert max(map(len, script.splitlines())) < 400
 
 
 async def test_nothing_but_these_files_is_given_away(office):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from shlex import quote
 from string import printable
+from textwrap import fill
 from typing import Final
 from urllib.parse import quote as url_quote
 
@@ -35,6 +36,9 @@ REQUIREMENTS_PATH: Final = "/join/requirements.txt"
 SCRIPT_PATH: Final = "/join.sh"
 WINDOWS_SCRIPT_PATH: Final = "/join.ps1"
 _NO_SIGNATURE: Final = "0x" + "00" * 65
+_PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!+_-]+)", re.MULTILINE)
+WIDTH: Final = 96
+"""Characters of a line of the script's plan."""
 _GAP: Final = re.compile(r"@([A-Z0-9_]+)@")
 
 
@@ -77,7 +81,7 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
         lock: What that needs, as ``worker_packages`` has it.
     """
     requirements = pinned_requirements(wheel, lock)
-    script = _script(place, owner.address, wheel, requirements)
+    script = _script(place, owner.address, wheel, requirements, lock)
     windows_script = _windows_script(place, owner.address, script)
     unsigned = JoinManifest(
         version=__version__,
@@ -99,7 +103,9 @@ def join_set(place: JoinPlace, owner: Signer, wheel: OwnWheel, lock: str) -> Joi
     return JoinSet(signed, wheel.content, requirements, script, docker, windows_script)
 
 
-def _script(place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: bytes) -> bytes:
+def _script(
+    place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: bytes, lock: str
+) -> bytes:
     return _filled(
         "join.sh",
         place,
@@ -108,7 +114,14 @@ def _script(place: JoinPlace, owner: Address, wheel: OwnWheel, requirements: byt
         WHEEL_QUOTED=quote(wheel.name),
         WHEEL_SHA256=sha256(wheel.content).hexdigest(),
         REQUIREMENTS_SHA256=sha256(requirements).hexdigest(),
+        PACKAGES_QUOTED=quote(_packages(lock)),
     )
+
+
+def _packages(lock: str) -> str:
+    """Return the packages of a lock by name and version, as lines of a plan."""
+    named = ", ".join(f"{name} {version}" for name, version in _PINNED.findall(lock)) or "none"
+    return fill(named, WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 5)
 
 
 def _windows_script(place: JoinPlace, owner: Address, script: bytes) -> bytes:

@@ -69,7 +69,8 @@ show_plan() {
     say "  2. download from the pool $WHEEL"
     say "     (sha256 $WHEEL_SHA256)"
     say "     and the list of the packages that it needs, each with its hash"
-    say "     (sha256 $REQUIREMENTS_SHA256)"
+    say "     (sha256 $REQUIREMENTS_SHA256):"
+    say @PACKAGES_QUOTED@
     say "  3. have pip install exactly these, from the package index that pip uses on this computer"
     say "  4. start \`poolhand join $POOL_URL\`, which looks at this computer and the pool, makes or"
     say "     imports a wallet, tells what it costs, and asks before it deposits anything"
