@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
+import pwd
 from urllib.parse import urlsplit
 
 import pytest
@@ -56,6 +58,55 @@ def test_workers_of_one_pool_in_two_folders_are_two_services(tmp_path):
     }
     assert len(services) == 4
     assert JoinFolder.of(pool, tmp_path / "a").service == folders[0].service, "found again"
+
+
+@pytest.fixture
+def systemd(tmp_path, monkeypatch):
+    """Stand in for systemd's programs: what they were told, and the user whose services linger."""
+    programs, told, lingering = (tmp_path / name for name in ("programs", "told", "lingering"))
+    programs.mkdir()
+    lingering.mkdir()
+    mine = lingering / pwd.getpwuid(os.geteuid()).pw_name
+    acts = {
+        "systemctl": "",
+        "loginctl": f"case $1 in enable-linger) : >'{mine}' ;; disable-linger) rm '{mine}' ;; esac",
+    }
+    for name, act in acts.items():
+        program = programs / name
+        program.write_text(f"#!/bin/sh\necho {name} $* >>'{told}'\n{act}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    return told, lingering, mine
+
+
+def test_a_users_service_lingers_until_the_last_of_them_is_taken_away(systemd, tmp_path):
+    told, lingering, mine = systemd
+    pool, units = Address(bytes([7] * 20)), tmp_path / "units"
+    first, second = (
+        SystemdUnit(JoinFolder.of(pool, tmp_path / home), ("poolhand",), units, is_user=True,
+                    lingering=lingering)
+        for home in ("a", "b")
+    )  # fmt: skip
+    first.register()
+    second.register()
+    assert told.read_text().count("loginctl enable-linger") == 1
+    first.remove()
+    assert mine.exists()
+    second.remove()
+    assert not mine.exists()
+    assert list(units.iterdir()) == []
+
+
+def test_who_had_services_that_linger_keeps_them(systemd, tmp_path):
+    told, lingering, mine = systemd
+    mine.touch()
+    folder, units = JoinFolder.of(Address(bytes([7] * 20)), tmp_path / "a"), tmp_path / "units"
+    unit = SystemdUnit(folder, ("poolhand",), units, is_user=True, lingering=lingering)
+    unit.register()
+    unit.remove()
+    assert mine.exists()
+    assert "loginctl" not in told.read_text()
+    assert list(units.iterdir()) == []
 
 
 def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ COMMAND: Final = "POOLHAND_COMMAND"
 CALL_LIMIT: Final = 300.0
 """Seconds for a program of the system, on a slow computer, too."""
 _SYSTEMD_RUNS: Final = Path("/run/systemd/system")
+_LINGERING: Final = Path("/var/lib/systemd/linger")
 
 
 class LauncherFault(Unavailable):
@@ -110,14 +112,22 @@ class SystemdUnit:
         words: The worker's command line.
         units: Where units lie.
         is_user: Whether it is a user's own.
+        lingering: Where the system remembers which users' services run while they are away.
     """
 
     def __init__(
-        self, folder: JoinFolder, words: Sequence[str], units: Path, *, is_user: bool
+        self,
+        folder: JoinFolder,
+        words: Sequence[str],
+        units: Path,
+        *,
+        is_user: bool,
+        lingering: Path = _LINGERING,
     ) -> None:
         self._folder, self._words, self._is_user = folder, tuple(words), is_user
         self._name = f"poolhand-{folder.service}.service"
         self._path = units / self._name
+        self._lingering, self._mark = lingering, units / "poolhand-lingers"
 
     @property
     def told(self) -> str:
@@ -138,7 +148,7 @@ class SystemdUnit:
         self._systemctl("daemon-reload")
         self._systemctl("enable", self._name)
         if self._is_user:
-            _called("loginctl", "enable-linger")  # it is to run while nobody is logged in
+            self._linger()
 
     def start(self) -> None:
         """Start the worker; repeatable."""
@@ -153,8 +163,24 @@ class SystemdUnit:
         """Stop the worker and forget it; repeatable."""
         if self._path.exists():
             self._systemctl("disable", "--now", self._name)
+            self._linger_no_more()
             self._path.unlink()
             self._systemctl("daemon-reload")
+
+    def _linger(self) -> None:
+        """Have it run while nobody is logged in; a mark tells that this was changed by us."""
+        if not (self._lingering / pwd.getpwuid(os.geteuid()).pw_name).exists():
+            self._mark.touch()
+            _called("loginctl", "enable-linger")
+
+    def _linger_no_more(self) -> None:
+        """Take back what registering changed, with the last of this user's workers."""
+        others = [
+            each for each in self._path.parent.glob("poolhand-*.service") if each != self._path
+        ]
+        if self._mark.exists() and not others:
+            _called("loginctl", "disable-linger")
+            self._mark.unlink()
 
     def _systemctl(self, *words: str) -> str:
         return _called("systemctl", *(("--user",) if self._is_user else ()), *words)
