@@ -278,6 +278,27 @@ def test_a_worker_on_a_public_chain_asks_the_node_that_its_joiner_named(newcomer
     assert chain.chain_id == public.chain_id
 
 
+@pytest.mark.parametrize("kept", ["key", "words", "file", "folder"])
+def test_a_wallet_that_one_has_is_taken_however_it_was_kept(newcomer, kept):
+    """As a private key, as recovery words, as a keystore file, by its address in the folder."""
+    secret, folder = newcomer.cli.home / "kept", newcomer.cli.home / "keystore"
+    mine = Wallet.from_key(bytes.fromhex(KEY)).address
+    if kept == "key":
+        secret.write_text(KEY + "\n")
+        wish = WalletWish(key_file=str(secret))
+    elif kept == "words":
+        secret.write_text(" ".join(["abandon"] * 11 + ["about"]) + "\n")
+        mine = Address.parse("0x9858EfFD232B4033E47d90003D41EC34EcaEda94")
+        wish = WalletWish(words_file=str(secret))
+    else:
+        place = folder if kept == "folder" else newcomer.cli.home / "elsewhere"
+        stored = import_wallet(place, KEY, PASSWORD, cost=CHEAP)
+        wish = WalletWish(named=str(mine) if kept == "folder" else str(stored.path))
+    assert newcomer.joined(wish).wallet == mine
+    assert len(list_wallets(folder)) == (0 if kept == "file" else 1)
+    assert newcomer.staked == 2 * 3 * RLC
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("act", range(1, len(ACTS) + 1))
 def test_cut_off_at_any_step_the_same_command_goes_on(newcomer, own, act, after):
