@@ -53,6 +53,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.SYSTEM_LIMITS: "open files that a program may have",
     Check.ENGINE: "whether a container engine answers",
     Check.ENGINE_VERSION: "what is known of the versions of the engine and of runc",
+    Check.ENGINE_PLATFORM: "for which processor the engine runs images: most apps', or another",
     Check.ENGINE_DISK: "room where the engine keeps images, if it is on this machine",
     Check.SANDBOX: "limits of containers, the filter of system calls, and the runtime's level",
     Check.CGROUPS: "by which version of the kernel's control groups limits are kept",
@@ -90,7 +91,7 @@ def mistakes() -> Mapping[str, Mistake]:
     """Return every mistake by the name that tests call it; each sentence is the product's own."""
     claims = network.PoolClaims(42161, HUB, WALLET, WALLET)
     stranger = network.PoolClaims(42161, HUB, HUB, WALLET)
-    old, open_runc = EngineFacts(DOCKER, "17.03.1"), EngineFacts(DOCKER, "24.0.7", "1.1.7")
+    old, open_runc = EngineFacts(DOCKER, "17.03.1"), EngineFacts(DOCKER, "24.0.7", runc="1.1.7")
     lacks = EngineFacts(DOCKER, "24.0.7", lacks=("memory",))
     in_use = str(WalletInUse(WALLET, "4711", "worker start"))
     file = "~/worker.json"
@@ -108,6 +109,8 @@ def mistakes() -> Mapping[str, Mistake]:
         "old-engine": ("a Docker of 2017", engine.judge_engine_version(old)),
         "open-runc": ("security updates were not installed",
                       engine.judge_engine_version(open_runc)),
+        "another-processor": ("a computer with an ARM processor", engine.judge_engine_platform(
+            EngineFacts(DOCKER, "24.0.7", "linux/arm64"))),
         "engine-full": ("the engine's disk is full", engine.judge_engine_disk(
             EngineFacts(DOCKER, "24.0.7", room=200 * machine.MIB))),
         "no-limits": ("the kernel limits no memory", engine.judge_sandbox(lacks)),

@@ -12,6 +12,8 @@ from poolhand.domain.errors import RuntimeDown
 
 VERSION = {
     "Version": "20.10.24+dfsg1",
+    "Os": "linux",
+    "Arch": "amd64",
     "Components": [
         {"Name": "Engine", "Version": "20.10.24+dfsg1"},
         {"Name": "containerd", "Version": "1.6.20~ds1"},
@@ -33,6 +35,7 @@ def test_dockers_answers_are_read():
     assert engine_facts(VERSION, INFO) == EngineFacts(
         "Docker",
         "20.10.24+dfsg1",
+        "linux/amd64",
         "1.1.5+ds1",
         "runc",
         ("io.containerd.runc.v2", "runc", "runsc"),
@@ -48,7 +51,8 @@ def test_what_is_missing_is_named():
     found = engine_facts(VERSION, {**INFO, "SecurityOptions": [], "PidsLimit": False})
     assert (found.has_seccomp, found.lacks) == (False, ("processes",))
     bare = engine_facts({}, {})
-    assert (bare.version, bare.runc, bare.lacks, bare.cgroups) == ("", "", (), "")
+    assert (bare.version, bare.platform, bare.runc, bare.cgroups) == ("", "", "", "")
+    assert bare.lacks == ()
 
 
 def test_podman_is_not_taken_for_docker():

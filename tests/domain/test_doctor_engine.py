@@ -12,6 +12,7 @@ from poolhand.domain.doctor.engine import (
     EngineFacts,
     judge_cgroups,
     judge_engine_disk,
+    judge_engine_platform,
     judge_engine_version,
     judge_sandbox,
 )
@@ -19,7 +20,7 @@ from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import LEAST_DISK
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
-GOOD = EngineFacts(DOCKER, "28.5.2", "1.3.3")
+GOOD = EngineFacts(DOCKER, "28.5.2", "linux/amd64", "1.3.3")
 
 
 @pytest.mark.mistake("old-engine")
@@ -57,6 +58,21 @@ def test_holes_of_runc_are_told_by_its_version(runc, cve):
 
 def test_of_another_engine_nothing_is_known():
     assert judge_engine_version(EngineFacts("Podman", "4.3.1")).outcome is CheckOutcome.UNKNOWN
+
+
+@pytest.mark.mistake("another-processor")
+@pytest.mark.parametrize(
+    ("platform", "outcome", "words"),
+    [
+        ("linux/amd64", PASS, "as most apps are built"),
+        ("linux/arm64", WARN, "most apps are built for linux/amd64 alone"),
+        ("", CheckOutcome.UNKNOWN, "does not tell"),
+    ],
+)
+def test_an_engine_of_another_processor_than_most_apps_is_told(platform, outcome, words):
+    found = judge_engine_platform(replace(GOOD, platform=platform))
+    assert found.outcome is outcome
+    assert words in found.found
 
 
 @pytest.mark.mistake("engine-full")

@@ -92,7 +92,7 @@ class Surroundings:
 
     def looks(self) -> DoctorLooks:
         async def engine():
-            return EngineFacts(DOCKER, "28.5.2", "1.3.3", cgroups="2", room=20 * GIB)
+            return EngineFacts(DOCKER, "28.5.2", "linux/amd64", "1.3.3", cgroups="2", room=20 * GIB)
 
         async def chain():
             return self.chain
@@ -160,7 +160,10 @@ async def test_an_engine_that_is_stopped_fails_and_what_hangs_on_it_is_not_looke
     told = await around.examined(engine=stopped)
     found = told[Check.ENGINE]
     assert (found.outcome, found.fix.startswith("start Docker on this machine")) == (FAIL, True)
-    hanging = (Check.ENGINE_VERSION, Check.ENGINE_DISK, Check.SANDBOX, Check.CGROUPS)
+    hanging = (
+        *(Check.ENGINE_VERSION, Check.ENGINE_PLATFORM, Check.ENGINE_DISK),
+        *(Check.SANDBOX, Check.CGROUPS),
+    )
     assert {told[each].outcome for each in hanging} == {UNKNOWN}
     assert told[Check.DISK_LIMIT].outcome is PASS
 

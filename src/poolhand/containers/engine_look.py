@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from poolhand.containers.engine import connect, working
 from poolhand.containers.engine_disk import room_of
+from poolhand.containers.pulls import platform_of_engine
 from poolhand.domain.doctor.engine import DOCKER, EngineFacts
 from poolhand.domain.text import shown
 
@@ -55,6 +56,7 @@ def engine_facts(
     return EngineFacts(
         name="Podman" if is_podman else DOCKER,
         version=shown(str(version.get("Version", "")), _LONGEST),
+        platform=shown(platform_of_engine(version), _LONGEST),
         runc=shown(parts.get("runc", ""), _LONGEST),
         default_runtime=shown(str(info.get("DefaultRuntime") or "runc"), _LONGEST),
         runtimes=tuple(shown(str(each), _LONGEST) for each in info.get("Runtimes") or ()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 
@@ -88,8 +88,7 @@ class Puller:
     async def _own_platform(self) -> str:
         if not self._platform:
             with working(self._url):
-                told = await self._docker.version()
-            self._platform = platform_of({"Os": told.get("Os"), "Architecture": told.get("Arch")})
+                self._platform = platform_of_engine(await self._docker.version())
         return self._platform
 
     async def _find(self, reference: str) -> dict[str, Any] | None:
@@ -153,6 +152,11 @@ class Puller:
 
 
 _DENIED: Final = (PullCause.LOGIN, PullCause.LOGIN_REFUSED)
+
+
+def platform_of_engine(version: Mapping[str, Any]) -> str:
+    """Return ``os/architecture`` of an engine by its version; empty: it does not say."""
+    return platform_of({"Os": version.get("Os"), "Architecture": version.get("Arch")})
 
 
 def platform_of(image: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
+from poolhand.domain.platforms import WORKERS
 from poolhand.domain.version import is_older
 
 DOCKER: Final = "Docker"
@@ -34,6 +35,7 @@ class EngineFacts:
     Attributes:
         name: ``Docker``, or what it calls itself.
         version: Its own.
+        platform: For what it runs images, such as ``linux/amd64``; empty where it does not tell.
         runc: Of the program that starts containers; empty where it does not tell.
         default_runtime: By which containers are started.
         runtimes: All that it has.
@@ -46,6 +48,7 @@ class EngineFacts:
 
     name: str
     version: str
+    platform: str = ""
     runc: str = ""
     default_runtime: str = "runc"
     runtimes: tuple[str, ...] = ("runc",)
@@ -112,6 +115,26 @@ def _hole(runc: str) -> tuple[str, str] | None:
     if not _is_older(runc, "1.3.0") and _is_older(runc, "1.3.3"):
         return "CVE-2025-31133", "1.3.3"
     return None
+
+
+def judge_engine_platform(facts: EngineFacts) -> Finding:
+    """Judge whether apps, as a rule, are built for an engine's processor."""
+    check, usual = Check.ENGINE_PLATFORM, " or ".join(WORKERS)
+    if not facts.platform:
+        return unknown(
+            check,
+            "the engine does not tell for which processor it runs images",
+            f"install Docker {LEAST_TRIED} or newer",
+        )
+    if facts.platform not in WORKERS:
+        return warned(
+            check,
+            f"the engine runs images for {facts.platform}, and most apps are built for {usual} "
+            "alone, so that their tasks fail here at the download",
+            f"ask the pool's owner whether its buyers have apps for {facts.platform}, or use "
+            f"another computer ({usual})",
+        )
+    return passed(check, f"the engine runs images for {facts.platform}, as most apps are built")
 
 
 def judge_engine_disk(facts: EngineFacts) -> Finding:

@@ -21,6 +21,7 @@ class Check(StrEnum):
     SYSTEM_LIMITS = "system-limits"
     ENGINE = "engine"
     ENGINE_VERSION = "engine-version"
+    ENGINE_PLATFORM = "engine-platform"
     ENGINE_DISK = "engine-disk"
     SANDBOX = "sandbox"
     CGROUPS = "cgroups"

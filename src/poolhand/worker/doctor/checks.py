@@ -30,6 +30,7 @@ AT_A_START: Final = frozenset(
         Check.SYSTEM_LIMITS,
         Check.ENGINE,
         Check.ENGINE_VERSION,
+        Check.ENGINE_PLATFORM,
         Check.ENGINE_DISK,
         Check.SANDBOX,
         Check.CGROUPS,
@@ -78,6 +79,7 @@ class Doctor:
             Check.SYSTEM_LIMITS: self._look_at_system_limits,
             Check.ENGINE: self._look_at_engine,
             Check.ENGINE_VERSION: self._look_at_engine_version,
+            Check.ENGINE_PLATFORM: self._look_at_engine_platform,
             Check.ENGINE_DISK: self._look_at_engine_disk,
             Check.SANDBOX: self._look_at_sandbox,
             Check.CGROUPS: self._look_at_cgroups,
@@ -167,6 +169,9 @@ class Doctor:
 
     async def _look_at_engine_version(self) -> Finding:
         return engine.judge_engine_version(await self._engine.needed())
+
+    async def _look_at_engine_platform(self) -> Finding:
+        return engine.judge_engine_platform(await self._engine.needed())
 
     async def _look_at_engine_disk(self) -> Finding:
         return engine.judge_engine_disk(await self._engine.needed())
