@@ -30,8 +30,9 @@ bench: setup ## every figure; writes bench/latest.json (about 90 min; ONLY=place
 chaos: setup ## faults at every status boundary (about 70 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
 	@$(with_engine) .venv/bin/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
-images: setup ## build the images of worker, signer, pool, market and results, and try them (docs/how-to/run-a-worker-in-docker.md)
-	@$(with_engine) sh -c '.venv/bin/python scripts/images.py && .venv/bin/pytest -q tests/images'
+images: setup ## build and try the images of worker, signer, pool, market and results (PLATFORM=linux/arm64 for another processor, emulated)
+	@$(with_engine) .venv/bin/python scripts/emulator.py $(or $(PLATFORM),own) \
+	    sh -c '.venv/bin/python scripts/images.py && .venv/bin/pytest -q tests/images'
 
 vm: setup ## a worker's virtual machine, with and without a desktop, in dist/vm (root; POOL_URL=https://... for one pool)
 	@scripts/vm/build

@@ -14,10 +14,11 @@ from composed import docker
 from e2e_world import WEB
 from typist import Newcomer, address_in
 
-from images import CONTEXT, debian
+from images import Images, debian
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
-IMAGE = "poolhand/bare:bookworm"
+BUILT = Images.wanted()
+IMAGE = f"poolhand/bare:bookworm-{BUILT.processor}"
 NEEDED = ("python3", "python3-venv", "curl", "ca-certificates")
 """What the page asks for beside the engine, whose socket the computer is given."""
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
@@ -26,9 +27,9 @@ SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removepref
 @contextmanager
 def computer(name):
     """Start a computer that has packages at hand and nothing of ours."""
-    debian(IMAGE, "bare.tar", *NEEDED)
+    debian(BUILT, IMAGE, "bare.tar", *NEEDED)
     given = ("--volume", f"{SOCKET}:/var/run/docker.sock", "--volume", f"{name}:/root",
-             "--volume", f"{CONTEXT / 'packages'}:/packages:ro",
+             "--volume", f"{BUILT.context / 'packages'}:/packages:ro",
              "--env", "PIP_NO_INDEX=1", "--env", "PIP_FIND_LINKS=/packages")  # fmt: skip
     try:
         docker("run", "--detach", "--init", "--name", name, "--network", "host", *given, IMAGE,

@@ -34,9 +34,9 @@ OTHERWISE = {
     "yaml": "pyyaml",
 }
 """What is not called as it is imported."""
-PREPARING = ("setup", "engine.py", "images.py")
+PREPARING = ("setup", "engine.py", "images.py", "emulator.py")
 """Scripts that install what is missing."""
-ALONG = {"libatomic1", "python3"}
+ALONG = {"arch-test", "libatomic1", "python3"}
 """Debian packages that are told of on another's line, or have been there since before set-up."""
 HARMLESS = b"--no-emit-index" + b"-url"
 """The option that keeps an index out of the lock."""
@@ -110,8 +110,8 @@ def test_every_npm_package_that_the_devnet_fetches_is_explained() -> None:
 def test_every_debian_package_that_set_up_installs_is_explained() -> None:
     source = "".join((ROOT / "scripts" / name).read_text() for name in PREPARING)
     in_shell = re.findall(r'apt-install "[^"]+" ([a-z0-9. -]+?)(?: \|\||$)', source, re.MULTILINE)
-    in_python = re.findall(r'"apt-install"\), "[^"]+", ([a-z0-9.", -]+)\]', source)
-    installed = {name for words in (*in_shell, *in_python) for name in re.split(r'[", ]+', words)}
+    in_python = re.findall(r'"apt-install"\),\s+"[^"]+",\s+([a-z0-9.",\s-]+)\]', source)
+    installed = {name for words in (*in_shell, *in_python) for name in re.split(r'[",\s]+', words)}
     assert installed - ALONG - {""} == section("Debian packages")
 
 
