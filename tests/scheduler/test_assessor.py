@@ -11,6 +11,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import NEWCOMER, REST
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
+from poolhand.scheduler.chain_time import LONGEST_GAP
 from poolhand.transport.session_hub import STALL
 from poolhand.wire.messages import Acknowledged, Idle, Offer
 
@@ -57,6 +58,37 @@ async def test_an_offer_that_lies_for_seconds_goes_to_another_and_costs_the_turn
     following = first_task(await world.deal())
     assert not world.task(following).attempt(silent.address)
     assert IdleReason.RESTING in silent.last(Idle).reasons
+
+
+async def test_an_offer_is_not_late_by_the_block_that_it_only_just_preceded(world):
+    task = first_task(await world.deal())
+    await world.let_pass(RULES.take_up - 1)
+    silent = await world.hired()
+    assert silent.last(Offer).task_id == task
+    other = await world.hired()
+    await passes(world, 1, RULES.take_up)
+    assert (world.task(task).attempt(other.address), known_of(world, silent).faults) == (None, 0)
+    await passes(world, RULES.take_up, RULES.take_up)
+    assert other.last(Offer).task_id == task
+    assert known_of(world, silent).faults == 1
+
+
+async def test_a_chain_that_stood_still_for_an_hour_excuses_nobody_for_an_hour(world):
+    task = first_task(await world.deal())
+    await world.let_pass(3600)
+    silent = await world.hired()
+    assert silent.last(Offer).task_id == task
+    other = await world.hired()
+    await passes(world, 1, LONGEST_GAP + RULES.take_up)
+    assert other.last(Offer).task_id == task
+    assert known_of(world, silent).faults == 1
+
+
+async def passes(world, seconds, later):
+    """Let time pass, and a block come whose time is so much later than that of the one before."""
+    await world.let_pass(seconds)
+    world.chain.mine(later)
+    await world.settle()
 
 
 async def test_whose_offer_was_taken_up_in_time_keeps_it(world):

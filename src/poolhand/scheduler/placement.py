@@ -48,6 +48,7 @@ class Placement:
         rules: Of the pool's owner.
         chance: Decides among equals.
         now: The chain's time.
+        until_now: The same, and what has passed since the newest block.
         can_initialize: Whether the pool can pay for putting further tasks on chain.
         news: Tells workers why they are idle.
         due: Whether a plan is asked for.
@@ -64,13 +65,14 @@ class Placement:
         rules: PlacementRules,
         chance: Random,
         now: Callable[[], UnixSeconds],
+        until_now: Callable[[], UnixSeconds],
         can_initialize: Callable[[], bool],
         news: IdleNews,
         due: PlanDue,
     ) -> None:
         self._engine, self._deals, self._ended, self._directory = engine, deals, ended, directory
         self._metrics, self._assessor, self._now, self._news = metrics, assessor, now, news
-        self._can_initialize = can_initialize
+        self._until_now, self._can_initialize = until_now, can_initialize
         self._planner = Planner(rules, chance.random)
         self._due, self.wake = due, due.wake
         self._tasks: dict[TaskId, None] = {}
@@ -216,7 +218,8 @@ class Placement:
         return made
 
     def _assign(self, each: Assignment) -> None:
-        event = Assigned(self._now(), each.worker, each.weight, each.proved)
+        at, leaves = self._now(), self._until_now()
+        event = Assigned(at, each.worker, each.weight, each.proved, leaves)
         self._engine.feed(each.task_id, event)
         self._assessor.assigned(self._engine.tasks[each.task_id], each.worker)
         self._measure(each.task_id)

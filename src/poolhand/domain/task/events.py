@@ -29,12 +29,15 @@ class Assigned:
     """A worker gets a replicate; ``weight`` is from its score on chain.
 
     ``proved`` as in ``Attempt``; old journals do not tell it and count everybody as proved.
+    ``offered_at`` is when the offer leaves: ``at`` is the time of the newest block, and some
+    seconds may have passed since. Old journals do not tell it.
     """
 
     at: UnixSeconds
     worker: Address
     weight: Weight
     proved: bool = True
+    offered_at: UnixSeconds = UnixSeconds(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,8 @@ def _assign(task: Task, event: Assigned) -> Task:
         return task
     at = max(task.now, event.at)  # a node that lags may tell an earlier time than the task has
     created = (Entry(Status.CREATED, at),)
-    attempt = Attempt(event.worker, event.weight, created, heard_at=at, proved=event.proved)
+    left = max(at, event.offered_at)
+    attempt = Attempt(event.worker, event.weight, created, heard_at=left, proved=event.proved)
     return task.with_attempt(attempt)
 
 

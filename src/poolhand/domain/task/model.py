@@ -54,10 +54,10 @@ class Attempt:
     """One worker's replicate, as reported and as overruled.
 
     ``log`` begins with CREATED, at our time; later entries have the worker's clock, which decides
-    nothing: ``heard_at`` is our time of the newest. ``reports`` counts the worker's own entries
-    stored so far, ``told`` are their places in ``log``; ``live`` tells whether its lease holds,
-    ``proved`` whether the worker was known to settle tasks when it was given this one;
-    ``taken_up_at`` is our time of its first word, None before.
+    nothing: ``heard_at`` is our time of the newest, and before there is one that of the offer.
+    ``reports`` counts the worker's own entries stored so far, ``told`` are their places in ``log``;
+    ``live`` tells whether its lease holds, ``proved`` whether the worker was known to settle tasks
+    when it was given this one; ``taken_up_at`` is our time of its first word, None before.
     """
 
     worker: Address

@@ -70,6 +70,7 @@ class PlacingParts:
             rules,
             Random(entropy.bytes(16)),  # noqa: S311 - chance among equals keeps no secret
             time.now,
+            time.until_now,
             lambda: not gas_budget.is_short,
             IdleNews(time.now, sessions.mail.tell, sessions.appraisal.read_soon),
             common.due,
