@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from market_world import salt, settings_of, sign_digest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 
-from hub_world import Market, World
+from hub_world import Group, Market, World
 
 from chain_fixtures import WALLETS, anvil, deployed_chain  # noqa: F401 - fixtures
 from poolhand.chain import connect
@@ -20,7 +21,7 @@ from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import sort_of
 from poolhand.domain.market.challenges import challenge_digest
-from poolhand.domain.market.requests import MatchQuota
+from poolhand.domain.market.requests import FIRST_PAUSE, MatchQuota
 from poolhand.domain.market.waits import STEP
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import AppOrder, Signed
@@ -29,12 +30,13 @@ from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.market.assembly import MarketWorld, assemble
 from poolhand.market.matcher import Matcher
 from poolhand.store.market.database import MarketDatabase
-from poolhand.transport.clock import SystemClock
+from poolhand.transport.clock import ManualClock
 from poolhand.transport.market_client import MarketClient
 from poolhand.wire.market_orders import market_order
 
 ASSET = "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)"
 OTHER = Address(b"\x44" * 20)
+POOLS, BUYERS = Address(b"\xc1" * 20), Address(b"\xc2" * 20)
 pytestmark = [pytest.mark.chain]
 
 
@@ -162,7 +164,12 @@ async def _scenario(node, world, contracts, client, follower):
     assert (await client.publish(honest, world.owner)).status_code == 200
 
 
-async def test_a_matcher_brings_a_request_onto_the_real_contracts(anvil, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("for_groups", [False, True])
+async def test_a_matcher_brings_a_request_onto_the_real_contracts(
+    anvil,  # noqa: F811
+    tmp_path,
+    for_groups,
+):
     """The requester signs and pays RLC; whoever runs the matcher pays the gas."""
     database = MarketDatabase(f"sqlite:///{tmp_path / 'market.db'}")
     async with connect(anvil.settings()) as chain:
@@ -176,13 +183,29 @@ async def test_a_matcher_brings_a_request_onto_the_real_contracts(anvil, tmp_pat
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://market") as http:
             try:
-                await _matched(anvil, world, contracts, Client(http, world.domain), follower)
+                orders = contracts.orders(dataset=True, tasks=2)
+                if for_groups:
+                    orders = await _for_groups(anvil, world, orders)
+                await _matched(anvil, world, orders, Client(http, world.domain), follower)
             finally:
                 database.close()
 
 
-async def _matched(node, world, contracts, client, follower):
-    orders = contracts.orders(dataset=True, tasks=2)
+async def _for_groups(node, world, orders):
+    """Let the request be for a group of workerpools, and the pool's order for one of requesters."""
+    pool, request = orders.workerpool.order, orders.request.order
+    for group, member in ((POOLS, pool.workerpool), (BUYERS, request.requester)):
+        await node.rpc("anvil_setCode", str(group), "0x" + Group(member).code.hex())
+    pool = replace(pool, requester_restrict=BUYERS)
+    request = replace(request, workerpool=POOLS)
+    return replace(
+        orders,
+        workerpool=Signed(pool, world.owner.sign_order(world.domain, pool)),
+        request=Signed(request, world.requester.sign_order(world.domain, request)),
+    )
+
+
+async def _matched(node, world, orders, client, follower):
     await follower.advance()
     for signed, wallet in (
         (orders.app, world.owner),
@@ -195,11 +218,15 @@ async def _matched(node, world, contracts, client, follower):
     before = (await world.hub.coin_balances([requester, helper.address])).found
     market = MarketClient(client.http, "http://market", world.domain)
     quota = MatchQuota(9, Seconds(60))
-    matcher = Matcher(world.hub, market, world.sender(helper), quota, SystemClock())
+    clock = ManualClock()
+    matcher = Matcher(world.hub, market, world.sender(helper), quota, clock)
     assert await matcher.round() == 0  # it names a pool, which goes first
     await node.rpc("anvil_mine", hex(STEP.blocks), hex(STEP.seconds))
-    assert await matcher.round() == 1
-    assert await matcher.round() == 0
+    matched = 0
+    for _ in range(3):  # at orders for everybody, then at those for groups, then at nothing
+        matched += await matcher.round()
+        clock.advance(FIRST_PAUSE)
+    assert matched == 1
     after = (await world.hub.coin_balances([requester, helper.address])).found
     assert after[requester] == before[requester]
     assert after[helper.address] < before[helper.address]

@@ -57,7 +57,8 @@ async def cheapest_fitting(
     if not wide:
         shelf = await _shelf(market, want, in_use, lambda wanted: wanted)
         return next(fitting(want, shelf, rules), None)
-    is_pool = await hub.workerpool(want.request.workerpool) is not None
+    named = want.request.workerpool
+    is_pool = not named.is_zero and await hub.workerpool(named) is not None
     shelf = await _shelf(market, want, in_use, lambda one: for_groups(one, is_pool=is_pool))
     members = await hub.members(in_question(want, shelf))
     rules = replace(rules, is_member=among(members))
