@@ -49,7 +49,7 @@ MISSING = "Failed to load resource: the server responded with a status of 404 (N
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
-    """A market in which one task of a deal is done, and a hostile category exists."""
+    """A market in which one task of a deal is done, one under way, and a category is hostile."""
     served = ServedMarket(tmp_path_factory.mktemp("market"))
     yield served.do(furnish(served))
     served.stop()
@@ -75,6 +75,8 @@ async def furnish(served):
     deal = market.match(app, pool, request, 2)
     await market.mine()
     task = await market.compute(deal)
+    served.chain.initialize(deal, 1)
+    await market.mine()
     await registered(market, "https://lab.example", ANSWERS)
     told = {"served": served, "market": market, "deal": deal, "task": task, "url": served.url}
     assets = {"app": world.APP, "dataset": world.DATASET, "pool": world.POOL}
