@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
-import time
 from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,7 +15,6 @@ from cli_world import CHEAP, PASSWORD
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.join_engine import join_pool
 from poolhand.cli.join_folder import JoinFolder
-from poolhand.cli.join_service import BackgroundProgram
 from poolhand.cli.join_wallet import WalletWish
 from poolhand.cli.join_world import (
     SLOW_LIMIT,
@@ -280,7 +277,6 @@ def test_a_worker_on_a_public_chain_asks_the_node_that_its_joiner_named(newcomer
 
 @pytest.mark.parametrize("kept", ["key", "words", "file", "folder"])
 def test_a_wallet_that_one_has_is_taken_however_it_was_kept(newcomer, kept):
-    """As a private key, as recovery words, as a keystore file, by its address in the folder."""
     secret, folder = newcomer.cli.home / "kept", newcomer.cli.home / "keystore"
     mine = Wallet.from_key(bytes.fromhex(KEY)).address
     if kept == "key":
@@ -352,17 +348,6 @@ def test_a_worker_that_is_not_let_in_is_shown_after_a_while(newcomer, own):
     newcomer.launcher.is_let_in, began = False, newcomer.clock.now()
     assert newcomer.joined(own).is_running
     assert newcomer.clock.now() - began == START_LIMIT
-
-
-def test_a_program_in_the_background_is_at_work_until_it_ends(newcomer):
-    newcomer.folder.path.mkdir(parents=True)
-    program = BackgroundProgram(newcomer.folder, (sys.executable, "-c", "input()"))
-    assert not program.is_at_work()
-    program.start()  # its input is at an end
-    until = time.monotonic() + 30
-    while program.is_at_work():
-        assert time.monotonic() < until
-    assert "EOFError" in newcomer.folder.log.read_text()
 
 
 def test_a_computer_that_is_not_ready_is_told_before_anything_is_paid(newcomer, own):

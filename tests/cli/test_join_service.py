@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import plistlib
 import pwd
+import sys
+import time
 from urllib.parse import urlsplit
 
 import pytest
 
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import (
+    BackgroundProgram,
     LaunchdAgent,
     SystemdUnit,
     plist_text,
@@ -107,6 +110,17 @@ def test_who_had_services_that_linger_keeps_them(systemd, tmp_path):
     assert mine.exists()
     assert "loginctl" not in told.read_text()
     assert list(units.iterdir()) == []
+
+
+def test_a_program_in_the_background_is_at_work_until_it_ends(tmp_path):
+    folder = JoinFolder(tmp_path, tmp_path, "pool-1")
+    program = BackgroundProgram(folder, (sys.executable, "-c", "input()"))
+    assert not program.is_at_work()
+    program.start()  # its input is at an end
+    until = time.monotonic() + 30
+    while program.is_at_work():
+        assert time.monotonic() < until
+    assert "EOFError" in folder.log.read_text()
 
 
 def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):
