@@ -37,6 +37,12 @@ def down(folder: Path) -> None:
     docker("compose", "--project-directory", str(folder), "down", "--volumes", check=False)
 
 
+def log_of(name: str) -> str:
+    """Return the end of what a container has said."""
+    done = subprocess.run(("docker", "logs", name), capture_output=True, text=True, check=False)
+    return f"{name}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+
+
 def inspected(name: str):
     return json.loads(docker("inspect", name))[0]
 

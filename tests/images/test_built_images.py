@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from composed import composed, docker, down, has_compose, inspected, up, words_of_service
+from composed import composed, docker, down, has_compose, inspected, log_of, up, words_of_service
 from e2e_world import WEB, wait_until
 from emulator import MACHINES
 from test_key_elsewhere import KEY, PASSWORD, memory_of, secrets_in, words_of
@@ -135,7 +135,7 @@ def started(network, folder):
             try:
                 yield stored.address, names["worker"], names["signer"]
             except AssertionError as fault:
-                raise AssertionError("\n".join(map(_log_of, names.values()))) from fault
+                raise AssertionError("\n".join(map(log_of, names.values()))) from fault
     finally:
         docker("rmi", *images.values(), check=False)
 
@@ -174,11 +174,6 @@ def _by_docker_run(told, folder):
     finally:
         docker("rm", "--force", *names.values(), check=False)
         docker("volume", "rm", *volumes, check=False)
-
-
-def _log_of(name):
-    done = subprocess.run(("docker", "logs", name), capture_output=True, text=True, check=False)
-    return f"{name}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
 
 
 def test_a_worker_in_docker_earns_and_has_neither_key_nor_password(network, tmp_path):
