@@ -34,6 +34,7 @@ class FakeEngine:
         self.arrives = {}  # what a pull makes present
         self.steps = [{"status": "Pull complete", "id": "layer"}]
         self.pull_status = 200
+        self.on_pull = lambda: None
         self.hung_up = None  # an event: a pull lasts until who asked hangs up, and then sets it
         self.logins = []
         self.created, self.started, self.killed, self.removed = {}, [], [], []
@@ -99,6 +100,8 @@ class FakeEngine:
         return web.json_response({"message": message}, status=status)
 
     async def _info(self, _request):
+        if "info" in self.refusals:
+            return self._refused("info")
         return web.json_response(self.info)
 
     async def _version(self, _request):
@@ -116,6 +119,7 @@ class FakeEngine:
 
     async def _pull(self, request):
         name = request.query["fromImage"]
+        self.on_pull()
         self.logins.append(request.headers.get("X-Registry-Auth"))
         if self.pull_status != 200:
             return web.json_response(self.steps[0], status=self.pull_status)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fake_engine import FakeEngine, serving
 
-from poolhand.containers.engine_disk import room_of
+from poolhand.containers.engine_disk import folder_of, room_of
 from poolhand.containers.engine_look import engine_facts, look_at_engine
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.errors import RuntimeDown
@@ -72,6 +74,32 @@ def test_podman_is_not_taken_for_docker():
 )
 async def test_the_room_of_an_engine_is_seen_only_where_its_folder_is(folder, url, is_seen):
     assert (await room_of({"DockerRootDir": folder}, url) is not None) == is_seen
+
+
+STORE = [["driver-type", "io.containerd.snapshotter.v1"]]
+
+
+@pytest.mark.parametrize(
+    ("told", "folder"),
+    [
+        ({"DriverStatus": [["Backing Filesystem", "extfs"]]}, "/var/lib/docker"),
+        ({"DriverStatus": STORE}, None),
+        (
+            {
+                "DriverStatus": STORE,
+                "Containerd": {"Address": "/run/docker/containerd/containerd.sock"},
+            },
+            "/var/lib/docker",
+        ),
+        (
+            {"DriverStatus": STORE, "Containerd": {"Address": "/run/containerd/containerd.sock"}},
+            "/var/lib/containerd",
+        ),
+    ],
+)
+def test_images_are_looked_for_where_the_engines_store_has_them(told, folder):
+    found = folder_of({"DockerRootDir": "/var/lib/docker"} | told, "unix:///run/docker.sock")
+    assert found == (None if folder is None else Path(folder))
 
 
 async def test_an_engine_that_is_looked_at_tells_its_room():

@@ -239,6 +239,68 @@ async def test_a_registry_that_says_the_disk_is_full_is_not_believed(folder):
     assert failed.value.cause is PullCause.NO_ROOM
 
 
+async def test_an_image_that_fills_the_engines_disk_is_ended_before_and_no_fault_of_the_workers(
+    tmp_path,
+):
+    root, elsewhere = tmp_path / "root", tmp_path / "full"
+    root.symlink_to("/")
+    elsewhere.symlink_to("/proc")  # a disk without any room
+    engine = arriving()
+    engine.hung_up = asyncio.Event()
+    engine.info = {"DockerRootDir": str(root)}
+    async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+        pulling = asyncio.create_task(runtime.pull(NAME, DIGEST, 60))
+        async with asyncio.timeout(60):
+            while not engine.logins:  # noqa: ASYNC110 - the pull has begun
+                await asyncio.sleep(0.005)
+        elsewhere.rename(root)
+        with pytest.raises(ImagePullFailed) as failed:
+            await pulling
+        assert failed.value.cause is PullCause.NO_ROOM
+        async with asyncio.timeout(60):
+            await engine.hung_up.wait()
+
+
+async def test_an_engine_that_says_it_is_full_was_filled_by_what_came(tmp_path):
+    root, elsewhere = tmp_path / "root", tmp_path / "full"
+    root.symlink_to("/")
+    elsewhere.symlink_to("/proc")
+    engine = failing(NO_ROOM)
+    engine.info = {"DockerRootDir": str(root)}
+    engine.on_pull = lambda: elsewhere.rename(root)
+    with pytest.raises(ImagePullFailed) as failed:
+        await pull(engine)
+    assert failed.value.cause is PullCause.NO_ROOM
+
+
+async def test_a_full_engine_is_told_until_an_image_has_been_fetched():
+    engine = failing(NO_ROOM)
+    engine.info = {"DockerRootDir": "/proc"}
+    other = REFERENCE.replace("owner", "other")
+    engine.images = {other: PLAIN}
+
+    def told():
+        return [line["event"] for line in lines if line["event"].startswith("engine_")]
+
+    with capture_logs() as lines:
+        async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+            lines.clear()
+            for _ in range(2):
+                with pytest.raises(EngineFull):
+                    await runtime.pull(NAME, DIGEST, 5)
+            await runtime.pull(NAME.replace("owner", "other"), DIGEST, 5)  # it was there
+            assert told() == ["engine_full"]
+            engine.steps, engine.arrives = [], {REFERENCE: PLAIN}
+            await runtime.pull(NAME, DIGEST, 5)
+            assert told() == ["engine_full", "engine_has_room"]
+
+
+async def test_an_engine_that_may_not_be_asked_of_itself_pulls_all_the_same():
+    engine = arriving()
+    engine.refusals["info"] = (403, "forbidden by the proxy before the socket")
+    assert await pull(engine) == REFERENCE
+
+
 async def test_a_full_disk_explains_no_other_failure():
     engine = failing("dial tcp: connection refused")
     engine.info = {"DockerRootDir": "/proc"}

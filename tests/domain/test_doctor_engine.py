@@ -83,7 +83,7 @@ def test_an_engine_of_another_processor_than_most_apps_is_told(platform, outcome
         (LEAST_ROOM - 1, WARN, "most apps need more"),
         (LEAST_DISK, WARN, "16 MiB left"),
         (LEAST_DISK - 1, FAIL, "most apps need more"),
-        (0, FAIL, "0"),
+        (0, FAIL, "no space is left on it, or no files"),
         (None, CheckOutcome.UNKNOWN, "not seen from here"),
     ],
 )

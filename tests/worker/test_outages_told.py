@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -11,8 +12,29 @@ from structlog.testing import capture_logs
 
 from network.world import writes
 from poolhand.containers.errors import DiskUnready, EngineFull
+from poolhand.containers.noop import ended
+from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
+from poolhand.worker.app_engine import TRIES, AppEngine
+
+
+class Answers:
+    """An engine that answers as it is told, whatever it is asked."""
+
+    def __init__(self, *answers):
+        self._answers = iter(answers)
+
+    def used_by(self, shop):
+        return AppEngine(self, "worker", {"poolhand.worker": "0x1"}, shop.clock)
+
+    async def pull(self, *_asked):
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    run = pull
 
 
 @pytest.fixture
@@ -97,11 +119,51 @@ async def test_an_engine_without_room_for_an_image_is_no_engine_that_is_away(sho
         ended = await shop.stages.perform(replicate, Action.DOWNLOAD_APP)
         assert ended.outcome is Status.FAILED
         assert "the engine's disk is full" in ended.detail
-    assert outages(lines, "engine_") == ["engine_full"]
+    assert not outages(lines, "engine_")
     del shop.node.runtime.faults[name]
     ended = await shop.stages.perform(replicate, Action.DOWNLOAD_APP)
     assert ended.outcome is Status.APP_DOWNLOADED
-    assert outages(lines, "engine_") == ["engine_full", "engine_has_room"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "action"),
+    [
+        (EngineFull("words"), Action.DOWNLOAD_APP),
+        (DiskUnready("words", "no space left on device"), Action.COMPUTE),
+    ],
+)
+async def test_an_engine_that_was_away_is_back_when_it_answers_that_something_has_no_room(
+    shop, lines, pulled, answer, action
+):
+    name = "registry.test/words"
+    shop.node.runtime.apps = {name: writes("x")}
+    shop.node.runtime.is_down = True
+    stage = asyncio.create_task(shop.stages.perform(pulled, action))
+    await shop.blocks(10)
+    shop.node.runtime.is_down, shop.node.runtime.faults[name] = False, answer
+    await shop.blocks(10)
+    assert outages(lines, "engine_") == ["engine_unreachable", "engine_reached"]
+    stage.cancel()
+    await asyncio.gather(stage, return_exceptions=True)
+
+
+async def test_an_engine_that_comes_back_at_the_last_try_is_told(shop, lines):
+    engine = Answers(*[RuntimeDown("away")] * TRIES, "reference").used_by(shop)
+    pulling = asyncio.create_task(engine.pull("registry.test/words", "ab" * 32, 60))
+    await shop.blocks(120)
+    assert await pulling == "reference"
+    assert outages(lines, "engine_") == ["engine_unreachable", "engine_reached"]
+
+
+async def test_a_run_that_was_joined_says_nothing_of_disks(shop, lines):
+    unready = DiskUnready("words", "no space left on device")
+    engine = Answers(unready, replace(ended(), joined=True), ended()).used_by(shop)
+    running = asyncio.create_task(engine.run(None))
+    await shop.blocks(5)
+    assert (await running).joined
+    assert outages(lines, "app_disk_") == ["app_disk_unready"]
+    await engine.run(None)
+    assert outages(lines, "app_disk_") == ["app_disk_unready", "app_disk_ready"]
 
 
 @pytest.mark.case("E25")

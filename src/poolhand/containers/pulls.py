@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 
@@ -12,7 +12,7 @@ import structlog
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.engine import GONE, AnswerTooLong, answering, working
-from poolhand.containers.engine_disk import is_full
+from poolhand.containers.engine_disk import SPARED, PullRoom
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.image_name import HUB, ImageName
 from poolhand.containers.pull_causes import PullCause, cause_of
@@ -20,6 +20,7 @@ from poolhand.containers.pull_steps import pull_steps
 from poolhand.containers.sharing import Shared
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
+from poolhand.observe.outage_log import OutageLog
 from poolhand.settings.registries import RegistryLogin
 
 HUB_SERVER: Final = "https://index.docker.io/v1/"
@@ -34,6 +35,7 @@ Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
 RegistryRule: TypeAlias = Callable[[str], Awaitable[bool]]
 """Whether a registry (``host:port``) may be asked for an image."""
+PullFailure: TypeAlias = ImageNotFound | ImageUnusable | ImagePullFailed
 
 log = structlog.get_logger()
 
@@ -69,6 +71,12 @@ class Puller:
         self._login_of, self._may_ask = login_of, may_ask
         self._pulls = Shared[None]()
         self._platform = ""
+        self._full = OutageLog(
+            "engine_full",
+            "engine_has_room",
+            acts="operator of the worker",
+            next_step="free some space on the engine's disk; the worker goes on by itself",
+        )
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Implement ``ContainerRuntime.pull``."""
@@ -121,14 +129,25 @@ class Puller:
     async def _pull(self, name: ImageName, reference: str, platform: str) -> None:
         log.info("image_pull_started", image=reference)
         login = await self._login_of(name.registry)
+        room = await PullRoom.look(self._docker, self._url)
         try:
-            await self._fetch_with(login, reference)
+            await _while_there_is(room, self._fetch_with(login, reference))
         except DockerError as fault:
-            failure = _diagnose(reference, fault, platform, login)
-            if _is_for_room(failure) and await is_full(self._docker, self._url):
-                raise EngineFull(reference) from fault
-            raise failure from fault
+            raise self._blame(_diagnose(reference, fault, platform, login), room) from fault
+        except _RanShort as fault:
+            log.warning("image_pull_ended", image=reference, least_bytes=SPARED)
+            short = ImagePullFailed(reference, PullCause.NO_ROOM, platform)
+            raise self._blame(short, room) from fault
+        self._full.over()
         log.info("image_pulled", image=reference)
+
+    def _blame(self, failure: PullFailure, room: PullRoom) -> PullFailure | EngineFull:
+        """Hold want of room against the worker where there was little before anything came."""
+        if not _is_for_room(failure) or not room.was_little:
+            return failure
+        full = EngineFull(failure.image)
+        self._full.tell(full)
+        return full
 
     async def _fetch_with(self, login: RegistryLogin | None, reference: str) -> None:
         """Fetch with a login, and without one where that is refused: the image may be public."""
@@ -149,6 +168,23 @@ class Puller:
             async with aclosing(pull_steps(self._docker, reference, credentials)) as steps:
                 async for step in steps:
                     told += told < MOST_STEPS and _show(reference, step)
+
+
+class _RanShort(Exception):
+    """A pull was ended before it had filled the engine's disk."""
+
+
+async def _while_there_is(room: PullRoom, fetching: Coroutine[Any, Any, None]) -> None:
+    fetch, short = asyncio.create_task(fetching), asyncio.create_task(room.runs_short())
+    try:
+        await asyncio.wait({fetch, short}, return_when=asyncio.FIRST_COMPLETED)
+        if not fetch.done():
+            raise _RanShort
+    finally:
+        for each in (fetch, short):
+            each.cancel()
+        await asyncio.gather(fetch, short, return_exceptions=True)
+    fetch.result()
 
 
 _DENIED: Final = (PullCause.LOGIN, PullCause.LOGIN_REFUSED)
@@ -193,7 +229,7 @@ def _show(reference: str, step: dict[str, Any]) -> bool:
 
 def _diagnose(
     reference: str, fault: DockerError, platform: str, login: RegistryLogin | None
-) -> ImageNotFound | ImageUnusable | ImagePullFailed:
+) -> PullFailure:
     """Return what an engine's words mean; they themselves go into the log alone."""
     log.warning("image_not_pulled", image=reference, engine=shown(fault.message, WORDS))
     cause = cause_of(fault.status, fault.message)

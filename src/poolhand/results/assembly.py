@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 
 from fastapi import FastAPI
 
+from poolhand.observe.disk_space import free_bytes
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
@@ -49,7 +49,7 @@ def assemble(
         workerpool=settings.workerpool,
         keep=settings.keep,
         quota=Quota(settings.max_waiting, settings.max_stored),
-        free=lambda: shutil.disk_usage(settings.folder).free,
+        free=lambda: free_bytes(settings.folder),
     )
     intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
     sign_ins = SignIns(NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)

@@ -74,12 +74,6 @@ class AppEngine:
             acts="operator of the worker",
             next_step="start the container engine; the worker goes on by itself",
         )
-        self._full = OutageLog(
-            "engine_full",
-            "engine_has_room",
-            acts="operator of the worker",
-            next_step="free some space on the engine's disk; the worker goes on by itself",
-        )
         self._unready = OutageLog(
             "app_disk_unready",
             "app_disk_ready",
@@ -99,9 +93,7 @@ class AppEngine:
                 is told at once, for each try would fetch up to all that room again.
             ImageNotFound, ImagePullFailed, ImageUnusable: As the port says.
         """
-        found = await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
-        self._full.over()
-        return found
+        return await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
 
     async def run(self, spec: ContainerSpec) -> ContainerOutcome:
         """Run a container to its end; once more when something else ended it.
@@ -121,7 +113,8 @@ class AppEngine:
 
     async def _run(self, spec: ContainerSpec) -> ContainerOutcome:
         outcome = await self._until_answered(lambda: self._runtime.run(spec))
-        self._unready.over()
+        if not outcome.joined:  # else no disk was made for it now
+            self._unready.over()
         return outcome
 
     async def kill(self, task_id: TaskId) -> None:
@@ -149,18 +142,22 @@ class AppEngine:
 
     async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the engine until it answers; raises RuntimeDown where it stays away."""
-        for _ in range(TRIES):
+        tries = 0
+        while True:
             try:
                 answer = await ask()
-            except EngineFull as fault:
-                self._full.tell(fault)
+            except EngineFull:
+                self._away.over()
                 raise
             except RuntimeDown as fault:
-                await self._bear(fault)
+                self._tell(fault)
+                if tries == TRIES:
+                    raise
             else:
                 self._away.over()
                 return answer
-        return await ask()
+            tries += 1
+            await self._clock.sleep(PAUSE)
 
     async def _in_time(self, ask: Callable[[], Awaitable[T]], **facts: str) -> T:
         """Ask the engine until it answers, however long that takes.
@@ -173,15 +170,19 @@ class AppEngine:
             try:
                 answer = await ask()
             except RuntimeDown as fault:
-                await self._bear(fault, **facts)
+                self._tell(fault, **facts)
+                await self._clock.sleep(PAUSE)
             else:
                 self._away.over()
                 return answer
 
-    async def _bear(self, fault: RuntimeDown, **facts: str) -> None:
-        outage = self._unready if isinstance(fault, DiskUnready) else self._away
-        outage.tell(fault, **facts)
-        await self._clock.sleep(PAUSE)
+    def _tell(self, fault: RuntimeDown, **facts: str) -> None:
+        """Note what is wrong; an engine that has no disk for an app has answered."""
+        if isinstance(fault, DiskUnready):
+            self._away.over()
+            self._unready.tell(fault, **facts)
+        else:
+            self._away.tell(fault, **facts)
 
 
 def _was_taken_away(outcome: ContainerOutcome) -> bool:

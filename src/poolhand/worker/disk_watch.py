@@ -6,22 +6,17 @@ where there is room. Until there is, nothing new is taken, and the stage waits t
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from poolhand.domain.doctor.machine import ALONE, full_disk
+from poolhand.observe.disk_space import free_bytes
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 
 PAUSE: Final = 2.0
 """Seconds between two looks for room."""
-
-
-def free_bytes(place: Path) -> int:
-    """Return what may still be written on the disk of a place (bytes)."""
-    return shutil.disk_usage(place).free
 
 
 def nearest(place: Path) -> Path:

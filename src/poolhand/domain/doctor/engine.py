@@ -144,14 +144,16 @@ def judge_engine_disk(facts: EngineFacts) -> Finding:
         return unknown(
             check,
             "how much room the engine has for images is not seen from here",
-            "type docker system df where it runs",
+            "where it runs, look with df at the folder that docker info calls Docker Root Dir",
         )
     left = show_bytes(facts.room)
     if facts.room < LEAST_ROOM:
         judge = failed if facts.room < LEAST_DISK else warned
         return judge(
             check,
-            f"the engine has {left} left for images, and most apps need more",
+            f"the engine has {left} left for images, and most apps need more"
+            if facts.room
+            else "the engine's disk takes no more images: no space is left on it, or no files",
             "free some space on its disk, as with docker system prune",
         )
     return passed(check, f"the engine has {left} left for images")

@@ -87,7 +87,8 @@ def full_disk(free: int, place: str) -> str | None:
     """
     if free >= LEAST_DISK:
         return None
-    return f"the disk at {place} is full: less than {LEAST_DISK // MIB} MiB are free"
+    least = f"less than {LEAST_DISK // MIB} MiB are free, or no more files can be made"
+    return f"the disk at {place} is full: {least}"
 
 
 def judge_disk(free: int, place: str, task: int) -> Finding:

@@ -23,6 +23,7 @@ from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import held_by
 from poolhand.keys.signer_socket import look_at_signer
 from poolhand.keys.stored import StoredWallet
+from poolhand.observe.disk_space import free_bytes
 from poolhand.settings.doctor import DoctorSettings, settings_of
 from poolhand.settings.worker import WorkerSettings
 from poolhand.transport.clock import SystemClock
@@ -31,7 +32,7 @@ from poolhand.transport.plumbing import is_loopback
 from poolhand.transport.pool_client import CAPS, PoolClient
 from poolhand.transport.trusted import trusted
 from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask
-from poolhand.worker.disk_watch import free_bytes, nearest
+from poolhand.worker.disk_watch import nearest
 from poolhand.worker.doctor.checks import AT_A_START, PUBLIC_REGISTRY, Doctor
 from poolhand.worker.doctor.looks import (
     DiskLook,
