@@ -21,6 +21,7 @@ from poolhand.ports.runtime import ContainerSpec, Mount
 
 VARIANTS = {
     "plain": {},
+    "volume": {"Volumes": {"/data/": {}, "/iexec_out": {}}},
     "own-user": {"User": "1000:1000"},
     "root-user": {"User": "root"},
     "root-home": {"WorkingDir": "/root/app"},

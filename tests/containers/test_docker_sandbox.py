@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 
 import pytest
-from container_world import MIB, shrink
+from aiodocker import Docker
+from container_world import ENGINE, MIB, shrink, until
 from tiny_image import NAME
 
 pytestmark = pytest.mark.docker
@@ -60,6 +62,29 @@ print(json.dumps({p: attempt(p) for p in ('/usr/x', '/etc/x', '/x', '/iexec_in/d
         "/iexec_in/new": "EROFS", "/iexec_out/x": None, "/tmp/x": None,
         "read": "in", "home": "/tmp",
     }  # fmt: skip
+
+
+@pytest.mark.case("A5")
+async def test_a_volume_that_an_image_asks_for_is_bounded_and_goes_with_the_container(docker_world):
+    code = """
+print(open('/data/x', 'w').write('x'), open('/iexec_out/x', 'w').write('x'))
+for n in range(9): open(f'/data/{n}', 'wb').write(bytes(2**20))
+"""
+    outcome = await docker_world.python(code, image=f"{NAME}:volume")
+    assert outcome.stdout == b"1 1\n"
+    assert b"No space left" in outcome.stderr
+    assert (docker_world.output / "x").read_text() == "x"
+
+
+async def test_no_volume_is_made_in_the_engine(docker_world):
+    spec = docker_world.program("token", image=f"{NAME}:volume")
+    running = asyncio.create_task(docker_world.runtime.run(spec))
+    await until(docker_world.token)
+    async with Docker(ENGINE) as docker:
+        mounts = (await docker.containers.container(spec.name).show())["Mounts"]
+    docker_world.release()
+    await running
+    assert {each["Type"] for each in mounts} <= {"bind", "tmpfs"}
 
 
 async def test_tmp_is_bounded_and_may_hold_programs(docker_world):

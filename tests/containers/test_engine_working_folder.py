@@ -17,6 +17,7 @@ from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.docker import WATCHED, DockerRuntime
 from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.pulls import Puller
+from poolhand.containers.sandbox import MOST_VOLUMES
 from poolhand.containers.working_folder import START
 from poolhand.domain.errors import RuntimeDown
 from small_disks import small_disk, works
@@ -35,6 +36,28 @@ async def test_the_working_folder_is_copied_and_mounted_writable(runtime, engine
     assert engine.created["task-image"]["NetworkDisabled"] is True
     assert "task-image" not in engine.started
     assert engine.containers == {}
+
+
+async def test_no_volume_of_the_image_is_made_where_its_files_are_read(
+    runtime, engine, spec, tmp_path
+):
+    config = {"WorkingDir": "/app", "Volumes": {"/data": {}, "/app": {}}}
+    engine.images = {IMAGE: PLAIN | {"Config": config}}
+    await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
+    assert engine.created["task-image"]["HostConfig"]["Tmpfs"] == {"/data": ""}
+    told = engine.created["task"]["HostConfig"]
+    assert "/data" in told["Tmpfs"]
+    assert [m["Type"] for m in told["Mounts"]] == ["bind"] * 3
+
+
+async def test_an_image_with_very_many_volumes_is_refused(runtime, engine, spec):
+    volumes = {f"/{n}": {} for n in range(MOST_VOLUMES)}
+    engine.images = {IMAGE: PLAIN | {"Config": {"Volumes": volumes}}}
+    await runtime.run(spec)
+    volumes["/one-more"] = {}
+    engine.images["other"] = engine.images[IMAGE]
+    with pytest.raises(ContainerRefused, match="volumes"):
+        await runtime.run(replace(spec, image="other"))
 
 
 @pytest.mark.case("D1")

@@ -9,29 +9,34 @@ from pathlib import Path
 import pytest
 from container_world import LIMITS, MIB, shrink
 
+from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.sandbox import (
     NOBODY,
     OOM_SCORE,
     ImageUser,
+    ImageVolumes,
     SandboxTerms,
     _read_only_paths,
     container_config,
     user_for,
 )
 from poolhand.containers.seccomp import FAMILIES, NAMESPACES, PROFILE, REFUSED, SOCKETS
+from poolhand.containers.working_folder import Start
 from poolhand.ports.runtime import ContainerSpec, Mount
 
+NO_VOLUMES = ImageVolumes()
 IMAGE = "docker.io/owner/app@sha256:" + "ab" * 32
 
 
-def config(user="65534:65534", home="/tmp", start=None, **changes):
+def config(user="65534:65534", home="/tmp", start=None, volumes=NO_VOLUMES, **changes):
     terms = {
         "name": "task", "image": IMAGE, "command": (), "environment": {}, "limits": LIMITS,
         "mounts": (Mount("/t/in", "/iexec_in", writable=False),
                    Mount("/t/out", "/iexec_out", writable=True)),
         "timeout": 60, "labels": {"poolhand.task": "0x1"},
     }  # fmt: skip
-    return container_config(ContainerSpec(**(terms | changes)), SandboxTerms(user, home, start))
+    depends = SandboxTerms(user, home, start, volumes)
+    return container_config(ContainerSpec(**(terms | changes)), depends)
 
 
 def host(**changes):
@@ -67,6 +72,34 @@ def test_memory_processors_processes_and_files_are_limited():
     assert (limits["core"], limits["fsize"]) == (0, 20 * MIB + 1)
     assert limits["nofile"] <= 16_384
     assert told["ShmSize"] == 9 * MIB
+
+
+def test_volumes_of_an_image_are_bounded_folders_in_memory():
+    image = {"Config": {"Volumes": {"/data": {}, "//a/b/": {}, "/x/../iexec_out": {}, "rel": {}}}}
+    volumes = SandboxTerms.of(image, 0).volumes
+    assert volumes == ImageVolumes(("/a/b", "/data", "/iexec_out", "rel"))
+    told = host(volumes=volumes)
+    assert set(told["Tmpfs"]) == {"/tmp", "/a/b", "/data", "rel"}
+    assert len(set(told["Tmpfs"].values())) == 1
+    assert SandboxTerms.of({"Config": {"Volumes": None}}, 0).volumes == ImageVolumes()
+
+
+@pytest.mark.parametrize(
+    ("held", "start"),
+    [
+        ("/opt/app", {"WorkingDir": "/opt/app"}),
+        ("/opt", {"WorkingDir": "/opt/app"}),
+        ("/opt", {"Entrypoint": ["/opt/app/run"]}),
+    ],
+)
+def test_a_volume_that_would_hide_the_program_is_refused_unless_the_folder_is_copied(held, start):
+    image = {"Config": {"Volumes": {held: {}, "/optional": {}}, **start}}
+    volumes = SandboxTerms.of(image, 0).volumes
+    assert volumes == ImageVolumes(("/optional",), (held,))
+    with pytest.raises(ContainerRefused, match=f"volume at {held}, where its program is"):
+        config(volumes=volumes)
+    copied = host(volumes=volumes, start=Start(held, ()), workplace="/t/work")
+    assert held not in copied["Tmpfs"]
 
 
 def test_the_root_is_read_only_and_so_is_every_mount_but_the_output():

@@ -26,7 +26,13 @@ def layer() -> bytes:
     python = Path(sys.executable).resolve()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for folder, mode in (("root", 0o700), ("tmp", 0o1777), ("etc", 0o755), ("usr/bin", 0o755)):
+        for folder, mode in (
+            ("root", 0o700),
+            ("tmp", 0o1777),
+            ("data", 0o777),
+            ("etc", 0o755),
+            ("usr/bin", 0o755),
+        ):
             tar.addfile(_folder(folder, mode))
         _add(tar, "etc/passwd", PASSWD.encode(), 0o644)
         _add(tar, "usr/bin/python3", python.read_bytes(), 0o755)

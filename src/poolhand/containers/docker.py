@@ -29,12 +29,7 @@ from poolhand.containers.engine import (
     stop,
     working,
 )
-from poolhand.containers.errors import (
-    ContainerRefused,
-    ContainerRemoved,
-    DiskUnready,
-    check_owner,
-)
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
 from poolhand.containers.folders import exceeds
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
@@ -295,9 +290,9 @@ class DockerRuntime:
             raise DiskUnready(spec.name, why) from fault
 
     async def _fill(self, spec: ContainerSpec) -> None:
-        start = self._images[spec.image].start
-        if start is not None and spec.workplace:
-            await fill(self._docker, spec, start)
+        terms = self._images[spec.image]
+        if terms.start is not None and spec.workplace:
+            await fill(self._docker, spec, terms.start, terms.volumes.in_memory)
 
     async def _terms(self, spec: ContainerSpec) -> SandboxTerms:
         if spec.image not in self._images:

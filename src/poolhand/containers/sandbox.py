@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
+from posixpath import normpath
 from typing import Any, Final, Self
 
+from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.working_folder import START, Start
+from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 NOBODY: Final = 65534
 OPEN_FILES: Final = 16_384
+MOST_VOLUMES: Final = 32
+"""Volumes of one image: each is a mount, and thousands of them hold an engine up."""
 SHARED_MEMORY: Final = 64 * 1024**2
 TMP_FILES: Final = 100_000
 LEAST_LOG: Final = 64 * 1024
@@ -72,6 +78,38 @@ class ImageUser:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageVolumes:
+    """The folders for which an image asks a volume, as the engine writes them.
+
+    An engine would take folders of its own disk for them, writable and without a limit. Instead
+    those ``in_memory`` are empty and bounded, as ``/tmp`` is; ``with_program`` are those that would
+    hide what the image starts, or where.
+    """
+
+    in_memory: tuple[str, ...] = ()
+    with_program: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, image: dict[str, Any]) -> Self:
+        """Read the answer of the engine's ``GET /images/{name}/json``."""
+        start = Start.of(image)
+        places = (start.folder, *start.words[:1])
+        named = (image.get("Config") or {}).get("Volumes") or ()
+        volumes = sorted({_cleaned(each) for each in named})
+        held = {v for v in volumes if any(f"{each}/".startswith(f"{v}/") for each in places)}
+        return cls(tuple(v for v in volumes if v not in held), tuple(sorted(held)))
+
+    def __len__(self) -> int:
+        return len(self.in_memory) + len(self.with_program)
+
+
+def _cleaned(path: str) -> str:
+    """Write a path as the engine does: POSIX alone keeps two slashes at the beginning."""
+    clean = normpath(path)
+    return f"/{clean.lstrip('/')}" if clean.startswith("/") else clean
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxTerms:
     """What depends on image and worker: user and HOME (None: the image's own).
 
@@ -81,13 +119,15 @@ class SandboxTerms:
     user: str | None
     home: str | None
     start: Start | None = None
+    volumes: ImageVolumes = ImageVolumes()
 
     @classmethod
     def of(cls, image: dict[str, Any], worker: int) -> Self:
         """Read the engine's ``GET /images/{name}/json``; ``worker``: uid of this process."""
         wanted, start = ImageUser.of(image), Start.of(image)
         user = user_for(wanted, worker)
-        return cls(user, wanted.home_for(user), None if start.target is None else start)
+        home = wanted.home_for(user)
+        return cls(user, home, None if start.target is None else start, ImageVolumes.of(image))
 
 
 def user_for(image: ImageUser, worker: int) -> str | None:
@@ -126,6 +166,9 @@ def container_config(
         spec: What to run.
         terms: Of its image.
         seccomp: Profile (JSON text). Never the engine's own: before 25 it allows io_uring.
+
+    Raises:
+        ContainerRefused: The image asks for volumes that cannot be given.
     """
     environment = dict(spec.environment)
     if terms.home is not None:
@@ -135,7 +178,7 @@ def container_config(
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in environment.items()],
         "Labels": dict(spec.labels),
-        "HostConfig": _host_config(spec, seccomp, start),
+        "HostConfig": _host_config(spec, seccomp, start, terms.volumes),
         "NetworkDisabled": not spec.network,
     }
     if spec.command:
@@ -147,18 +190,22 @@ def container_config(
     return config
 
 
-def _host_config(spec: ContainerSpec, seccomp: str, start: Start | None) -> dict[str, Any]:
+def _host_config(
+    spec: ContainerSpec, seccomp: str, start: Start | None, volumes: ImageVolumes
+) -> dict[str, Any]:
     limits, mounts = spec.limits, list(spec.mounts)
     if start is not None and start.target is not None:
         mounts.insert(0, Mount(spec.workplace, start.target, writable=True))
     options = f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp},nr_inodes={TMP_FILES}"
+    taken = {mount.target for mount in mounts}
+    _check_volumes(spec, volumes, taken)
     return {
         "NetworkMode": "bridge" if spec.network else "none",
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp}"],
         "Privileged": False,
         "ReadonlyRootfs": True,
-        "Tmpfs": {"/tmp": options},  # noqa: S108
+        "Tmpfs": {each: options for each in ("/tmp", *volumes.in_memory) if each not in taken},  # noqa: S108
         "Mounts": [_mount(mount) for mount in mounts],
         "Memory": limits.memory,
         "MemorySwap": limits.memory,
@@ -179,6 +226,15 @@ def _host_config(spec: ContainerSpec, seccomp: str, start: Start | None) -> dict
             },
         },
     }
+
+
+def _check_volumes(spec: ContainerSpec, volumes: ImageVolumes, taken: Container[str]) -> None:
+    if len(volumes) > MOST_VOLUMES:
+        raise ContainerRefused(spec.name, f"its image asks for more than {MOST_VOLUMES} volumes")
+    hiding = [each for each in volumes.with_program if each not in taken]
+    if hiding:
+        why = f"its image asks for a volume at {shown(hiding[0], 100)}, where its program is"
+        raise ContainerRefused(spec.name, why)
 
 
 def _read_only_paths(selinux: Path = SELINUX) -> list[str]:

@@ -16,7 +16,7 @@ import errno
 import os
 import shutil
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -74,10 +74,13 @@ class Start:
         return None if taken else self.folder if self.is_copied else START
 
 
-async def fill(docker: Docker, spec: ContainerSpec, start: Start) -> None:
+async def fill(
+    docker: Docker, spec: ContainerSpec, start: Start, volumes: Iterable[str] = ()
+) -> None:
     """Bring what the image has in its working folder into ``spec.workplace``, which is empty.
 
-    It may fill half of the limit ``work``: the app shall have room beside it.
+    It may fill half of the limit ``work``: the app shall have room beside it. The engine makes none
+    of the image's ``volumes``, into which it would copy what the image has there.
 
     Raises:
         WorkingFolderTooLarge: It is larger.
@@ -87,7 +90,7 @@ async def fill(docker: Docker, spec: ContainerSpec, start: Start) -> None:
         ContainerRefused: The files cannot be laid down otherwise.
     """
     try:
-        await _copy(docker, spec, start)
+        await _copy(docker, spec, start, volumes)
     except (TimeoutError, aiohttp.ClientError):
         raise  # the engine's silence: OSErrors to Python, and none of the image's
     except OSError as fault:
@@ -96,8 +99,8 @@ async def fill(docker: Docker, spec: ContainerSpec, start: Start) -> None:
         raise kind(spec.name, why) from fault
 
 
-async def _copy(docker: Docker, spec: ContainerSpec, start: Start) -> None:
-    async with _unstarted(docker, spec) as container:
+async def _copy(docker: Docker, spec: ContainerSpec, start: Start, volumes: Iterable[str]) -> None:
+    async with _unstarted(docker, spec, volumes) as container:
         if not start.is_copied:
             names = {*_AT_THE_TOP.split(), *map(_top, start.words)}
             found = [name for name in sorted(names) if await _exists(docker, container, name)]
@@ -117,13 +120,16 @@ def _top(word: str) -> str:
 
 
 @asynccontextmanager
-async def _unstarted(docker: Docker, spec: ContainerSpec) -> AsyncIterator[str]:
+async def _unstarted(
+    docker: Docker, spec: ContainerSpec, volumes: Iterable[str]
+) -> AsyncIterator[str]:
     """Hold a container of the image that is never started: only so do engines show files."""
     name = f"{spec.name}-image"
     await remove(docker, name)
     body: dict[str, Any] = {
         "Image": spec.image,
         "Entrypoint": ["-"],
+        "HostConfig": {"Tmpfs": dict.fromkeys(volumes, "")},
         "NetworkDisabled": True,
         "Labels": dict(spec.labels),
     }

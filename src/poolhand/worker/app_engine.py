@@ -3,7 +3,11 @@
 So is a disk that an app cannot be given.
 
 Source: Docker 20.10: a container that the engine's end took with it has exit code 137 or 143; 255
-when the engine finds it gone at its next start.
+when the engine finds it gone at its next start. So has one that ran out of memory where the engine
+missed that: its shim tells of want of memory and of the end from two threads, and of the first no
+more once the control group is gone (containerd 1.6, ``pkg/oom``); Docker before 24 marks at the end
+what it has heard by then, and nothing later (moby, ``daemon/monitor.go``). Asking again, or for its
+events, finds out no more for certain; the app is run once more, as any that was taken away.
 """
 
 from __future__ import annotations
