@@ -115,14 +115,20 @@ class _BoundedAnswer(aiohttp.ClientResponse):
             AnswerTooLong: It is longer.
         """
         if self._body is None:
-            kept = bytearray()
-            async for piece in self.content.iter_any():
-                kept += piece
-                if len(kept) > MOST_ANSWER:
-                    self.close()
-                    raise AnswerTooLong
-            self._body = bytes(kept)
+            try:
+                self._body = await self._whole()
+            except BaseException:  # as the library itself does, whose callers close nothing
+                self.close()
+                raise
         return await super().read()
+
+    async def _whole(self) -> bytes:
+        kept = bytearray()
+        async for piece in self.content.iter_any():
+            kept += piece
+            if len(kept) > MOST_ANSWER:
+                raise AnswerTooLong
+        return bytes(kept)
 
 
 class Tail:
