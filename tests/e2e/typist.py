@@ -35,11 +35,13 @@ class Newcomer:
         home: Their home folder, in which the clone is.
         fills: Pattern to text, for what a page leaves open.
         password: What they answer whenever one is asked for.
+        seconds: For one command.
     """
 
     home: Path
     fills: dict[str, str] = field(default_factory=dict)
     password: str = "correct horse battery"
+    seconds: float = SECONDS
     _shell: list[str] = field(default_factory=list)
     _left: list[pexpect.spawn] = field(default_factory=list)
 
@@ -104,7 +106,7 @@ class Newcomer:
             cwd=str(self.home),
             dimensions=(LINES, COLUMNS),
             encoding="utf-8",
-            timeout=SECONDS,
+            timeout=self.seconds,
         )
 
     def _filled(self, line: str) -> str:

@@ -10,14 +10,14 @@ from pathlib import Path
 from shlex import quote
 
 import pytest
+from built import BUILT, COMMAND_SECONDS
 from composed import docker
 from e2e_world import WEB
 from typist import Newcomer, address_in
 
-from images import Images, debian
+from images import debian
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
-BUILT = Images.wanted()
 IMAGE = f"poolhand/bare:bookworm-{BUILT.processor}"
 NEEDED = ("python3", "python3-venv", "curl", "ca-certificates")
 """What the page asks for beside the engine, whose socket the computer is given."""
@@ -43,7 +43,7 @@ def computer(name):
 def test_the_line_of_the_page_leads_to_a_worker_that_is_all_set_and_paid(network, tmp_path):
     name, page = f"poolhand-bare-{os.getpid()}", WEB.get(f"{network.info.pool_url}/join").text
     line = unescape(re.search(r"<pre>(curl .*?)</pre>", page)[1])
-    person = Newcomer(tmp_path / "person")
+    person = Newcomer(tmp_path / "person", seconds=COMMAND_SECONDS)
 
     def types(command):
         return person.types(f"docker exec -it {name} bash -c {quote('cd && ' + command)}")

@@ -14,19 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from built import BUILT, COMMAND_SECONDS, EMULATED, TAG
 from composed import composed, docker, down, has_compose, inspected, log_of, up, words_of_service
 from e2e_world import WEB, wait_until
 from emulator import MACHINES
 from test_key_elsewhere import KEY, PASSWORD, memory_of, secrets_in, words_of
 
-from images import FOLDER, Images
 from poolhand import __version__
 from poolhand.keys.keystore import import_wallet
 
-BUILT = Images.wanted()
-TAG = BUILT.tag.read_text(encoding="utf-8").strip()
-EMULATED = BUILT.folder != FOLDER
-COMMAND_SECONDS = 1000 if EMULATED else 100
 LOADED = {
     "worker": "poolhand.worker.main",
     "signer": "poolhand.cli.signer_program",
