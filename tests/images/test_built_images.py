@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from built import BUILT, COMMAND_SECONDS, EMULATED, TAG
+from built import BUILT, COMMAND_SECONDS, TAG
 from composed import composed, docker, down, has_compose, inspected, log_of, up, words_of_service
 from e2e_world import WEB, wait_until
 from emulator import MACHINES
@@ -200,10 +200,8 @@ def _is_told_by_the_doctor(worker, wallet):
     told = json.loads(docker("exec", worker, "poolhand", "worker", "doctor", "--json", check=False))
     checks = {each["check"]: each for each in told["checks"]}
     assert told["wallet"] == str(wallet)
-    looked_at = ["engine", "engine-platform", "gas", "stake"]
-    if not EMULATED:  # which tells a process another start of itself than the kernel tells others
-        assert f"serves this worker; its wallet is {wallet}" in checks["wallet"]["found"]
-        looked_at += ["wallet", "password", "wallet-free", "port"]
+    assert f"serves this worker; its wallet is {wallet}" in checks["wallet"]["found"]
+    looked_at = ("wallet", "password", "wallet-free", "gas", "stake", "port", "engine-platform")
     assert {checks[each]["outcome"] for each in looked_at} == {"pass"}, checks
 
 

@@ -17,7 +17,7 @@ import psutil
 PID_FILE: Final = "worker.json"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _STARTED: Final = 19
-"""Where a process' start is among what follows its name in ``/proc/PID/stat``: field 22."""
+"""Where a process' start is among what follows its name in ``stat`` of ``/proc``: field 22."""
 _CLOCK_SLACK: Final = 5.0
 """Seconds by which two readings of one process' start may differ where the clock tells it."""
 
@@ -58,11 +58,13 @@ class PidFile:
 def _mark(pid: int) -> str:
     """Return what no other process has had; empty where the system does not tell.
 
-    Source: proc(5): ``/proc/PID/stat``, ticks from the machine's start to the process'; the name
-    before it may hold anything. ``random(4)``: another boot id after each start of the machine.
+    Source: proc(5): ``/proc/PID/task/PID/stat`` of the first thread, ticks from the machine's start
+    to the process'; the name before it may hold anything. A process that QEMU emulates reads of
+    itself in ``/proc/PID/stat`` a later start than others do (``fill_stat`` of linux-user).
+    ``random(4)``: another boot id after each start of the machine.
     """
     try:
-        told = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        told = Path(f"/proc/{pid}/task/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return f"{_BOOT.read_text(encoding='ascii').strip()} {int(told[_STARTED])}"
     except (OSError, ValueError, IndexError):
         return ""
