@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
+from built import COMMAND_SECONDS, TAG
 from composed import composed, docker, inspected, log_of, words_of_service
 from e2e_world import WEB, wait_until
-from test_built_images import ROOT, TAG
 from test_key_elsewhere import PASSWORD
 
 from poolhand.devnet.ports import free_port
 from poolhand.keys.keystore import import_wallet
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
-COMPOSE = ROOT / "docker/pool.compose.yaml"
+COMPOSE = Path(__file__).parents[2] / "docker/pool.compose.yaml"
 OWNER_KEY = bytes([0x61] * 32).hex()
 SERVICES = ("results", "market", "pool")
 PORTS = {"pool": "IEXEC_CORE_PORT", "results": "POOLHAND_RESULTS_PORT",
@@ -80,7 +81,7 @@ class Owner:
                 docker("run", "--detach", "--name", name, *words)
             try:
                 for url in self.urls.values():
-                    wait_until(lambda url=url: answers(f"{url}/health"))
+                    wait_until(lambda url=url: answers(f"{url}/health"), COMMAND_SECONDS)
                 yield
             except AssertionError as fault:
                 raise AssertionError("\n".join(map(log_of, names.values()))) from fault
