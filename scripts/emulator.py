@@ -45,9 +45,13 @@ _PROBE = "/exit"
 _START = 0x400000
 _REGISTER = """
 mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-cat >"/proc/sys/fs/binfmt_misc/$1"
+printf %s "$2" >/proc/sys/fs/binfmt_misc/register
+echo registered
+read -r _ || true
+echo -1 >"/proc/sys/fs/binfmt_misc/$1"
 """
-"""In a mount namespace of its own: what is registered stays, the mount does not."""
+"""In a mount namespace of its own, until its input ends: with the last mount goes all that is
+registered, and nobody else sees this one."""
 
 
 def engine_platform() -> str:
@@ -114,9 +118,7 @@ def emulated(platform: str) -> Iterator[None]:
             "computer, if that is a Debian or Ubuntu, type this and then the same command again:\n"
             "    sudo apt-get install qemu-user-static && sudo systemctl restart systemd-binfmt"
         )
-    name = f"poolhand-{machine}-{os.getpid()}"
-    _tell_kernel("register", _line(machine).replace(f":qemu-{machine}:", f":{name}:", 1))
-    try:
+    with _registered(machine):
         if not runs(platform):
             raise NeedsSomething(
                 f"the engine runs no programs for {platform}, although this computer's kernel now "
@@ -125,8 +127,38 @@ def emulated(platform: str) -> Iterator[None]:
             )
         say(f"programs for {platform} run by an emulator until this command ends: slowly")
         yield
-    finally:
-        _tell_kernel(name, "-1")
+
+
+@contextmanager
+def _registered(machine: str) -> Iterator[None]:
+    """Have the kernel start programs of a processor by Debian's emulator, until the end.
+
+    It ends, too, when this process is killed.
+    """
+    name = f"poolhand-{machine}-{os.getpid()}"
+    line = _line(machine).replace(f":qemu-{machine}:", f":{name}:", 1)
+    with subprocess.Popen(
+        ("unshare", "--mount", "sh", "-euc", _REGISTER, "sh", name, line),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the command
+    ) as keeper:
+        assert keeper.stdin is not None
+        assert keeper.stdout is not None
+        assert keeper.stderr is not None
+        if not keeper.stdout.readline():
+            raise NeedsSomething(
+                "this computer's kernel starts no programs by an emulator "
+                f"({keeper.stderr.read().strip()}): it takes one with binfmt_misc "
+                "(CONFIG_BINFMT_MISC), and root outside of containers"
+            )
+        try:
+            yield
+        finally:
+            keeper.stdin.close()
+            keeper.wait()
 
 
 def _line(machine: str) -> str:
@@ -141,21 +173,6 @@ def _line(machine: str) -> str:
             ]
         )
     return told.read_text(encoding="utf-8").strip()
-
-
-def _tell_kernel(name: str, words: str) -> None:
-    done = subprocess.run(
-        ("unshare", "--mount", "sh", "-euc", _REGISTER, "sh", name),
-        input=words,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise NeedsSomething(
-            f"this computer's kernel starts no programs by an emulator ({done.stderr.strip()}): it "
-            "takes one with binfmt_misc (CONFIG_BINFMT_MISC), and root outside of containers"
-        )
 
 
 def main(platform: str, command: Sequence[str]) -> int:
