@@ -30,16 +30,15 @@ from poolhand.containers.engine import (
     working,
 )
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
-from poolhand.containers.folders import exceeds
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
-from poolhand.containers.mounts import flush
 from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
 from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fill
+from poolhand.containers.written import flush_written, is_too_large
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
@@ -157,7 +156,7 @@ class DockerRuntime:
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
             self._clock.forget(spec.name)
-        await asyncio.to_thread(_flush, spec)
+        await asyncio.to_thread(flush_written, spec)
         return replace(outcome, joined=joined)
 
     async def follow(self, name: str, tail: int, *, live: bool) -> AsyncIterator[LogLine]:
@@ -342,7 +341,7 @@ class DockerRuntime:
     async def _watch(self, container: str, spec: ContainerSpec) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if await asyncio.to_thread(_is_too_large, spec):
+            if await asyncio.to_thread(is_too_large, spec):
                 await stop(self._docker, container)
                 return
 
@@ -374,22 +373,8 @@ class DockerRuntime:
             exit_code=state["ExitCode"],
             timed_out=late,
             out_of_memory=state["OOMKilled"],
-            output_too_large=await asyncio.to_thread(_is_too_large, spec),
+            output_too_large=await asyncio.to_thread(is_too_large, spec),
             stdout=out,
             stderr=err,
             seconds=seconds_of(state),
         )
-
-
-def _flush(spec: ContainerSpec) -> None:
-    """See to it that what the app wrote is what will be read: a full disk tells only now."""
-    for mount in spec.mounts:
-        if mount.writable:
-            flush(Path(mount.source))
-
-
-def _is_too_large(spec: ContainerSpec) -> bool:
-    limits = spec.limits
-    places = [(mount.source, limits.output) for mount in spec.mounts if mount.writable]
-    places += [(spec.workplace, limits.work)] if spec.workplace else []
-    return any(exceeds(Path(folder), limit) for folder, limit in places)

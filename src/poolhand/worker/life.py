@@ -24,8 +24,8 @@ from typing import Final, Self
 import structlog
 
 from poolhand.domain.errors import Bug, PoolhandError
+from poolhand.observe.kernel_log import short_of_memory
 from poolhand.ports.clock import Clock
-from poolhand.worker.kernel_log import short_of_memory
 
 NAME: Final = "alive"
 CRASH: Final = "crash.trace"

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from poolhand.worker.kernel_log import KERNEL_LOG, PROCESS_NAMESPACE, short_of_memory
+from poolhand.observe.kernel_log import KERNEL_LOG, PROCESS_NAMESPACE, short_of_memory
 
 LOG = b"""6,98684,4,-;oom-kill:constraint=CONSTRAINT_MEMCG,task=python3,pid=14489,uid=65534
 3,98685,4,-;Memory cgroup out of memory: Killed process 14489 (python3) total-vm:217124kB
