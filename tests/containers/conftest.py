@@ -89,8 +89,15 @@ def engine():
 
 
 @pytest.fixture
-async def runtime(engine):
-    async with serving(engine) as url, DockerRuntime.open(url, now=lambda: STARTED_AT) as made:
+def kernel_log(tmp_path):
+    """Nothing, until a test writes it."""
+    return tmp_path / "kmsg"
+
+
+@pytest.fixture
+async def runtime(engine, kernel_log):
+    opened = {"now": lambda: STARTED_AT, "kernel_log": kernel_log}
+    async with serving(engine) as url, DockerRuntime.open(url, **opened) as made:
         yield made
 
 

@@ -11,6 +11,8 @@ from aiodocker import Docker
 from container_world import ENGINE, MIB, shrink, until
 from tiny_image import NAME
 
+from poolhand.observe.kernel_log import KERNEL_LOG
+
 pytestmark = pytest.mark.docker
 
 STATUS = "print(open('/proc/self/status').read())"
@@ -119,7 +121,9 @@ async def test_the_engine_is_out_of_reach(docker_world):
 
 async def test_memory_is_bounded(docker_world):
     outcome = await docker_world.python("x = bytearray(200 * 2**20)")
-    assert (outcome.exit_code, outcome.out_of_memory, outcome.timed_out) == (137, True, False)
+    assert (outcome.exit_code, outcome.timed_out) == (137, False)
+    if os.access(KERNEL_LOG, os.R_OK):  # else Docker 20.10 alone tells it, and not always
+        assert outcome.out_of_memory
 
 
 async def test_processes_are_bounded(docker_world):

@@ -51,6 +51,23 @@ async def test_an_app_out_of_memory_is_told_as_such(runtime, engine, spec):
     assert (await runtime.run(spec)).out_of_memory
 
 
+@pytest.mark.parametrize(("code", "group", "is_it"), [
+    (137, "/docker/task", True),
+    (1, "/system.slice/docker-task.scope", True),
+    (137, "/docker/another", False),
+    (0, "/docker/task", False),
+])  # fmt: skip
+async def test_what_an_engine_was_not_told_of_memory_the_kernels_log_tells(
+    runtime, engine, spec, kernel_log, code, group, is_it
+):
+    engine.on_start = lambda name: engine.end(name, code)
+    kernel_log.write_text(
+        "6,98684,4,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=task,"
+        f"mems_allowed=0,oom_memcg={group},task_memcg={group},task=task,pid=7,uid=65534\n"
+    )
+    assert (await runtime.run(spec)).out_of_memory is is_it
+
+
 @pytest.mark.case("A5")
 @pytest.mark.parametrize("place", ["out", "work"])
 async def test_an_app_over_its_limit_is_stopped(runtime, engine, spec, tmp_path, place):

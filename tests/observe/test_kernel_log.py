@@ -6,7 +6,12 @@ import os
 
 import pytest
 
-from poolhand.observe.kernel_log import KERNEL_LOG, PROCESS_NAMESPACE, short_of_memory
+from poolhand.observe.kernel_log import (
+    KERNEL_LOG,
+    PROCESS_NAMESPACE,
+    outgrew_memory,
+    short_of_memory,
+)
 
 LOG = b"""6,98684,4,-;oom-kill:constraint=CONSTRAINT_MEMCG,task=python3,pid=14489,uid=65534
 3,98685,4,-;Memory cgroup out of memory: Killed process 14489 (python3) total-vm:217124kB
@@ -41,3 +46,31 @@ def test_the_log_of_this_machine_is_read_to_its_end_where_it_may_be():
     found = short_of_memory()
     assert (found is not None) == (ours and os.access(KERNEL_LOG, os.R_OK))
     assert os.getpid() not in (found or ())
+
+
+ID = "3f" * 32
+
+
+def told(group, why="CONSTRAINT_MEMCG"):
+    where = f",oom_memcg={group}" if group else ",global_oom"
+    return (
+        f"6,98684,4,-;oom-kill:constraint={why},nodemask=(null),cpuset={ID},mems_allowed=0{where},"
+        f"task_memcg=/docker/{ID},task={ID[:15]},pid=14489,uid=65534\n"
+    )
+
+
+@pytest.mark.parametrize("group", [f"/docker/{ID}", f"/system.slice/docker-{ID}.scope"])
+def test_a_container_that_outgrew_its_memory_is_told_by_its_id(tmp_path, group):
+    (tmp_path / "kmsg").write_text(LOG.decode() + told(group))
+    assert outgrew_memory(ID, tmp_path / "kmsg")
+    assert not outgrew_memory("4f" * 32, tmp_path / "kmsg")
+
+
+@pytest.mark.parametrize("line", [told("", "CONSTRAINT_NONE"), told("/user.slice"), LOG.decode()])
+def test_whom_others_left_no_memory_has_not_outgrown_its_own(tmp_path, line):
+    (tmp_path / "kmsg").write_text(line)
+    assert not outgrew_memory(ID, tmp_path / "kmsg")
+
+
+def test_without_a_log_nobody_is_known_to_have_outgrown_it(tmp_path):
+    assert not outgrew_memory(ID, tmp_path / "none")

@@ -23,6 +23,7 @@ from poolhand.containers.engine import (
     answering,
     connect,
     inspect,
+    ran_out_of_memory,
     read_logs,
     removal,
     remove,
@@ -42,6 +43,7 @@ from poolhand.containers.written import flush_written, is_too_large
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
+from poolhand.observe.kernel_log import KERNEL_LOG
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
 
 LOOK_SECONDS: Final = 0.25
@@ -73,8 +75,9 @@ class DockerRuntime:
         now: Callable[[], float],
         disks: TaskDisks,
         inside: str | None,
+        kernel_log: Path,
     ) -> None:
-        self._docker, self._url = docker, url
+        self._docker, self._url, self._kernel_log = docker, url, kernel_log
         self._outside = OutsidePaths(docker, inside)
         self._seccomp, self._clock, self._disks = seccomp, RunClock(now), disks
         self._puller = puller
@@ -95,6 +98,7 @@ class DockerRuntime:
         absent_ok: bool = False,
         disks: TaskDisks = WATCHED,
         inside: str | None = None,
+        kernel_log: Path = KERNEL_LOG,
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -107,6 +111,7 @@ class DockerRuntime:
             absent_ok: Whether it may be away now, and come back.
             disks: What apps write to.
             inside: The container in which this process runs, see ``own_container``.
+            kernel_log: Of this machine, where it tells of an app that ran out of memory.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -115,7 +120,7 @@ class DockerRuntime:
         with answering(where):
             docker = connect(where)
         puller = Puller(docker, where, login_of, may_ask)
-        runtime = cls(docker, where, puller, seccomp, now, disks, inside)
+        runtime = cls(docker, where, puller, seccomp, now, disks, inside, kernel_log)
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -372,7 +377,7 @@ class DockerRuntime:
         return ContainerOutcome(
             exit_code=state["ExitCode"],
             timed_out=late,
-            out_of_memory=state["OOMKilled"],
+            out_of_memory=await ran_out_of_memory(found, self._kernel_log),
             output_too_large=await asyncio.to_thread(is_too_large, spec),
             stdout=out,
             stderr=err,

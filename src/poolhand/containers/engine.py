@@ -7,12 +7,14 @@ import re
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 from aiodocker import Docker, DockerError
 
 from poolhand.domain.errors import RuntimeDown
+from poolhand.observe.kernel_log import outgrew_memory
 
 DEFAULT_URL: Final = "unix:///var/run/docker.sock"
 NO_ANSWER: Final = 900
@@ -217,3 +219,20 @@ async def inspect(docker: Docker, container: str) -> dict[str, Any] | None:
         if fault.status != GONE:
             raise
         return None
+
+
+async def ran_out_of_memory(found: dict[str, Any], kernel_log: Path) -> bool:
+    """Tell whether a container that has ended was short of memory.
+
+    The engine's mark may be missing, above all on a busy machine: what runs containers tells of the
+    want and of the end by two ways, and the first is dropped where the second was quicker
+    (containerd 1.6; Docker 20.10 notes it at the end or never). The kernel's log has it then.
+
+    Args:
+        found: The engine's account.
+        kernel_log: Of this machine.
+    """
+    state = found["State"]
+    if state["OOMKilled"] or state["ExitCode"] == 0:
+        return bool(state["OOMKilled"])
+    return await asyncio.to_thread(outgrew_memory, found["Id"], kernel_log)

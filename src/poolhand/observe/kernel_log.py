@@ -1,4 +1,4 @@
-"""Whom the kernel has killed for want of memory, by its own log, where this program may read it.
+"""Who was short of memory, by the kernel's own log, where this program may read it.
 
 The count of ``/proc/vmstat`` is that of the whole machine: an app that outgrew its container in the
 same seconds counts in it, too. The log names processes; it is for root, and a program in another
@@ -21,6 +21,10 @@ PROCESS_NAMESPACE: Final = Path("/proc/self/ns/pid")
 _FIRST: Final = "pid:[4026531836]"
 _RECORD: Final = 8_192
 """Bytes of the longest record."""
+_OUTGROWN: Final = re.compile(
+    rb"oom-kill:constraint=CONSTRAINT_MEMCG,[^;]*?,oom_memcg=([^,]+),task_memcg="
+)
+"""Of a control group that outgrew its own limit; the machine's want of memory names no group."""
 _KILLED: Final = re.compile(rb"[Kk]illed process (\d+)\b")
 
 
@@ -32,16 +36,40 @@ def short_of_memory(log: Path = KERNEL_LOG, namespace: Path = PROCESS_NAMESPACE)
     try:
         if str(namespace.readlink()) != _FIRST:
             return None
-        handle = os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return {int(found) for record in _records(log) for found in _KILLED.findall(record)}
     except OSError:
         return None
+
+
+def outgrew_memory(container: str, log: Path = KERNEL_LOG) -> bool:
+    """Tell whether a container was short of the memory that it may have, as far as the log goes.
+
+    The kernel writes the line before it kills, so it is there when the container has ended. False
+    where the log cannot be read, or is another machine's.
+
+    Args:
+        container: Its whole id, not empty, by which engines name control groups.
+        log: Of the kernel.
+    """
+    named = container.encode()
+    assert named, "a container without an id"
     try:
-        return {int(found) for record in _records(handle) for found in _KILLED.findall(record)}
+        groups = (_OUTGROWN.search(record) for record in _records(log))
+        return any(found is not None and named in found[1] for found in groups)
+    except OSError:
+        return False
+
+
+def _records(log: Path) -> Iterator[bytes]:
+    """Yield the records; raises OSError where there are none for us."""
+    handle = os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield from _read(handle)
     finally:
         os.close(handle)
 
 
-def _records(handle: int) -> Iterator[bytes]:
+def _read(handle: int) -> Iterator[bytes]:
     while True:
         try:
             record = os.read(handle, _RECORD)

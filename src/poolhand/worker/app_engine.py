@@ -7,7 +7,8 @@ when the engine finds it gone at its next start. So has one that ran out of memo
 missed that: its shim tells of want of memory and of the end from two threads, and of the first no
 more once the control group is gone (containerd 1.6, ``pkg/oom``); Docker before 24 marks at the end
 what it has heard by then, and nothing later (moby, ``daemon/monitor.go``). Asking again, or for its
-events, finds out no more for certain; the app is run once more, as any that was taken away.
+events, finds out no more for certain. The kernel's log does, for those who may read it
+(``containers.engine.ran_out_of_memory``); else the app is run once more, as what was taken away.
 """
 
 from __future__ import annotations
