@@ -40,7 +40,7 @@ class FakeEngine:
         self.created, self.started, self.killed, self.removed = {}, [], [], []
         self.containers = {}
         self.on_start = lambda name: self.end(name)  # noqa: PLW0108 - replaced by tests
-        self.silent_until = {}  # "archive": an event before which it gives no answer
+        self.silent_until = {}  # "archive", "start": an event before which it gives no answer
         self.refusals = {}  # "create", "start", "logs", …: (status, message)
         self.exit_code = 0
         self.logs = frame(1, b"out\n") + frame(2, b"err\n")
@@ -152,6 +152,8 @@ class FakeEngine:
         self.started.append(name)
         self.containers[name]["State"]["Status"] = "running"
         self.on_start(name)
+        if "start" in self.silent_until:
+            await self.silent_until["start"].wait()
         return web.Response(status=204)
 
     def _box(self, request):

@@ -42,6 +42,22 @@ async def test_an_app_out_of_time_is_stopped(runtime, engine, spec):
     assert engine.killed == ["task"]
 
 
+async def test_a_strangers_run_does_not_join_one_that_is_only_begun(runtime, engine, spec):
+    began, goes_on = asyncio.Event(), asyncio.Event()
+    engine.silent_until["start"] = goes_on
+    engine.on_start = lambda name: (engine.end(name), began.set())
+    first = asyncio.create_task(runtime.run(spec))
+    await began.wait()
+    stranger = asyncio.create_task(
+        runtime.run(replace(spec, labels={"poolhand.worker": "another"}))
+    )
+    await asyncio.wait([stranger], timeout=10)
+    goes_on.set()
+    with pytest.raises(ContainerRefused, match="somebody else"):
+        await stranger
+    assert (await first).exit_code == 0
+
+
 async def test_an_app_out_of_memory_is_told_as_such(runtime, engine, spec):
     def end(name):
         engine.containers[name]["State"]["OOMKilled"] = True

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import structlog
 from aiodocker import Docker, DockerError
@@ -58,6 +58,13 @@ WATCHED: Final = TaskDisks(DiskKind.WATCH)
 log = structlog.get_logger()
 
 
+class _Birth(NamedTuple):
+    """A run that is begun: with which labels, and its container and how long it has run."""
+
+    labels: Mapping[str, str]
+    task: asyncio.Task[tuple[str, float | None]]
+
+
 class DockerRuntime:
     """Runs containers in the sandbox of ``sandbox``; made by ``open``.
 
@@ -75,14 +82,14 @@ class DockerRuntime:
         now: Callable[[], float],
         disks: TaskDisks,
         inside: str | None,
-        kernel_log: Path,
+        kernel_log: Path = KERNEL_LOG,
     ) -> None:
         self._docker, self._url, self._kernel_log = docker, url, kernel_log
         self._outside = OutsidePaths(docker, inside)
         self._seccomp, self._clock, self._disks = seccomp, RunClock(now), disks
         self._puller = puller
         self._images: dict[str, SandboxTerms] = {}
-        self._births: dict[str, asyncio.Task[tuple[str, float | None]]] = {}
+        self._births: dict[str, _Birth] = {}
         self._doubts = StartDoubts()
 
     @classmethod
@@ -125,7 +132,8 @@ class DockerRuntime:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
         finally:
-            await asyncio.gather(*runtime._births.values(), return_exceptions=True)
+            births = [birth.task for birth in runtime._births.values()]
+            await asyncio.gather(*births, return_exceptions=True)
             await docker.close()
 
     async def _greet(self, *, absent_ok: bool) -> None:
@@ -183,7 +191,7 @@ class DockerRuntime:
         """Stop and remove a container; none of this name is fine."""
         self._doubts.forget(name)
         if name in self._births:
-            await asyncio.wait([self._births[name]])
+            await asyncio.wait([self._births[name].task])
         with working(self._url):
             await remove(self._docker, name)
         self._clock.forget(name)
@@ -211,9 +219,11 @@ class DockerRuntime:
         """
         birth = self._births.get(spec.name)
         if birth is None:
-            birth = self._births[spec.name] = asyncio.create_task(self._begin(spec))
-            birth.add_done_callback(lambda done: self._forget(spec.name, done))
-        return await asyncio.shield(birth)
+            birth = _Birth(spec.labels, asyncio.create_task(self._begin(spec)))
+            self._births[spec.name] = birth
+            birth.task.add_done_callback(lambda done: self._forget(spec.name, done))
+        check_owner(spec, birth.labels)
+        return await asyncio.shield(birth.task)
 
     def _forget(self, name: str, birth: asyncio.Task[tuple[str, float | None]]) -> None:
         del self._births[name]
