@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from poolhand.containers.mounts import release
@@ -24,6 +25,7 @@ def process_as_it_was():
     yield
     os.umask(umask)
     sys.setrecursionlimit(limit)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session", autouse=True)
