@@ -44,8 +44,8 @@ class LastingExamination:
     async def __call__(self) -> Examination:
         """Return what was found, a minute ago at most."""
         async with self._looking:
-            now = self._clock.now()
-            if self._found is None or not 0 <= now - self._found[0] < LASTS:
+            now = self._clock.steady()
+            if self._found is None or now - self._found[0] >= LASTS:
                 self._found = now, await self._examine()
             return self._found[1]
 
