@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from local_http import Handler, serving
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
 
@@ -36,23 +35,13 @@ def pool_answers(market, owner=None, rpc="http://chain.test", **place):
 
 @contextmanager
 def answering(answers):
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Answers(Handler):
+        def do_GET(self):  # noqa: N802 - the name that is called
             found = answers.get(self.path)
             self.send_response(404 if found is None else 200)
             self.end_headers()
             told = found or {"code": "not-found", "message": "Not Found"}
             self.wfile.write(json.dumps(told).encode())
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Answers) as url:
+        yield url

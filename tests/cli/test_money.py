@@ -6,14 +6,13 @@ import json
 import os
 import stat
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from cli_world import CHEAP, PASSWORD
 
+from local_http import Handler, serving
 from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.devnet.info import INFO_FILE, DevnetInfo, devnet_home
 from poolhand.domain.ids import Address
@@ -103,8 +102,8 @@ def test_a_near_node_of_a_public_chain_is_not_taken_for_a_devnets(
 def node_of(client):
     """Serve a node that says which program it is."""
 
-    class Answers(BaseHTTPRequestHandler):
-        def do_POST(self):
+    class Answers(Handler):
+        def do_POST(self):  # noqa: N802 - the name that is called
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             is_batch = isinstance(asked, list)
             told = [{"jsonrpc": "2.0", "id": each["id"], "result": client}
@@ -115,18 +114,8 @@ def node_of(client):
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Answers) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

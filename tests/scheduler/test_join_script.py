@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 import zipfile
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from local_http import Handler, serving
 from poolhand.domain.ids import Address
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
@@ -56,25 +55,15 @@ def front():
     """Serve files by their paths; gives them, and the address."""
     served = {}
 
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Answers(Handler):
+        def do_GET(self):  # noqa: N802 - the name that is called
             body = served.get(self.path)
             self.send_response(200 if body is not None else 404)
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield served, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Answers) as url:
+        yield served, url
 
 
 class Visitor:
