@@ -12,7 +12,7 @@ from fake_engine import PLAIN, FakeEngine, serving
 from structlog.testing import capture_logs
 
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.engine import MOST_ANSWER
+from poolhand.containers.engine import MOST_ANSWER, connect
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.pull_causes import PullCause, cause_of
 from poolhand.containers.pulls import MOST_CONFIG, MOST_STEPS
@@ -344,6 +344,31 @@ async def test_no_answer_of_an_engine_is_read_without_end():
     engine.version |= {"Arch": "z" * MOST_ANSWER}
     with pytest.raises(RuntimeDown, match="an answer of more than"):
         await pull(engine)
+
+
+async def test_an_answer_that_is_given_up_leaves_no_connection(tmp_path):
+    hung_up = asyncio.Event()
+
+    async def begin(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        await reader.read()
+        hung_up.set()
+        writer.close()
+
+    path = tmp_path / "engine.sock"
+    async with await asyncio.start_unix_server(begin, path):
+        docker = connect(f"unix://{path}")
+        gc.disable()  # nobody else closes the connection
+        try:
+            answer = await docker.session.get(f"{docker.docker_host}/version")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(answer.read(), 0.05)
+            async with asyncio.timeout(60):
+                await hung_up.wait()
+        finally:
+            gc.enable()
+            await docker.close()
 
 
 async def test_an_image_with_thousands_of_layers_does_not_fill_the_log():

@@ -64,6 +64,7 @@ def test_a_container_that_outgrew_its_memory_is_told_by_its_id(tmp_path, group):
     (tmp_path / "kmsg").write_text(LOG.decode() + told(group))
     assert outgrew_memory(ID, tmp_path / "kmsg")
     assert not outgrew_memory("4f" * 32, tmp_path / "kmsg")
+    assert not outgrew_memory("", tmp_path / "kmsg")
 
 
 @pytest.mark.parametrize("line", [told("", "CONSTRAINT_NONE"), told("/user.slice"), LOG.decode()])
