@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from network.world import SimulatedNetwork
+from poolhand.chain.account_earnings import earnings_of
+from poolhand.chain.deal_reader import DealReader
 from poolhand.cli.lists import deals_report, listed_members
 from poolhand.cli.stakes import stakes_members, stakes_report
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.requester.earnings import earnings_of
 from poolhand.requester.listing import bought_by
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.stakes import stakes_of
-from poolhand.requester.unread import DealReader
 from poolhand.store.errors import JournalFull
 
 

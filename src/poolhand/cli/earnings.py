@@ -26,7 +26,7 @@ from poolhand.domain.units import show_coin, show_rlc
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolhand.requester.earnings import Earnings
+    from poolhand.chain.account_earnings import Earnings
 
 app = Noun()
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from poolhand.chain.deal_reader import SkippedDeal
     from poolhand.cli.command_run import CommandRun
     from poolhand.requester.listing import Bought, BoughtDeal, BoughtTask
-    from poolhand.requester.unread import SkippedDeal
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many a page.")]
 PageOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Which page.")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from poolhand.chain.deal_reader import DealReader, SkippedDeal
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
@@ -20,7 +21,6 @@ from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.requester.remembered import RememberedDeals
-from poolhand.requester.unread import DealReader, SkippedDeal
 
 STEP: Final = 10_000
 """Blocks searched at once."""

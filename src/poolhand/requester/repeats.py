@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from poolhand.chain.deal_reader import DealReader
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address, DealId
@@ -17,7 +18,6 @@ from poolhand.domain.units import BlockNumber, Seconds, show_duration
 from poolhand.ports.chain import Hub
 from poolhand.requester.claims import is_open
 from poolhand.requester.remembered import RememberedDeals
-from poolhand.requester.unread import DealReader
 from poolhand.requester.wish import Wish
 
 NEWEST: Final = 50

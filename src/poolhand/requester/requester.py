@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from poolhand.chain.account_earnings import Earnings, earnings_of
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.domain.deal import App, Dataset, Deal, Workerpool
 from poolhand.domain.errors import Refused
@@ -39,7 +40,6 @@ from poolhand.requester.balances import Balances
 from poolhand.requester.buying import Buyer, Purchase
 from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, Places
-from poolhand.requester.earnings import Earnings, earnings_of
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
@@ -340,7 +340,7 @@ class Requester:
         )
 
     async def earnings(self, owner: Address, lookback: int) -> Earnings:
-        """Return what an account earned, lost and spent; see ``earnings.earnings_of``."""
+        """Return what an account earned, lost and spent; see ``chain.account_earnings``."""
         return await earnings_of(self.hub, owner, lookback)
 
     async def stakes(self, owner: Address | None = None, lookback: int = LOOKBACK) -> Stakes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from poolhand.chain.deal_reader import DealReader, SkippedDeal
 from poolhand.domain.category import Category
 from poolhand.domain.deal import Account, Deal
 from poolhand.domain.ids import Address, DealId, TaskId
@@ -26,7 +27,6 @@ from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.requester.claims import is_open
-from poolhand.requester.unread import DealReader, SkippedDeal
 
 STEP: Final = 10_000
 """Blocks searched at once."""

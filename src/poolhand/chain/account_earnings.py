@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from poolhand.chain.deal_reader import DealReader
 from poolhand.domain.deal import Account, Deal
 from poolhand.domain.earnings import EarningEntry, EarningFacts, gas_entries, judge
 from poolhand.domain.errors import ChainUnreachable
@@ -18,11 +19,18 @@ from poolhand.domain.movements import Movement, change_of_locked, change_of_stak
 from poolhand.domain.onchain import ChainTaskStatus, EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import Hub
-from poolhand.requester.unread import DealReader
 
 LOOKBACK: Final = 100_000
 """Blocks looked at, from the newest back, unless told otherwise."""
 _NOTHING: Final = Account(NanoRlc(0), NanoRlc(0))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBooks:
+    """What some blocks tell of an account: what it was to the account, and what moved."""
+
+    entries: tuple[EarningEntry, ...]
+    movements: tuple[Movement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +67,32 @@ async def earnings_of(hub: Hub, owner: Address, lookback: int = LOOKBACK) -> Ear
     """
     head = await hub.head()
     first = BlockNumber(max(0, head.number - lookback + 1))
-    movements = await hub.money_of(owner, first, head.number)
-    reader = _Reader(hub, owner, DealReader(hub))
-    acts = await reader.acts(first, head.number)
-    tasks = await reader.facts(movements, acts)
-    paid = await hub.payments([*(m.tx_hash for m in movements), *(a.tx_hash for a in acts)])
-    entries = judge(owner, movements, tasks, paid)
-    entries += gas_entries(owner, paid, _about(movements, acts))
+    found = await books_of(hub, owner, first, head.number)
     before = await _account_before(hub, owner, first)
     after = (await hub.accounts([owner], head))[owner]
-    ordered = tuple(sorted(entries, key=lambda each: each.at))
-    return Earnings(owner, first, head.number, ordered, movements, before, after)
+    return Earnings(owner, first, head.number, found.entries, found.movements, before, after)
+
+
+async def books_of(hub: Hub, owner: Address, first: BlockNumber, last: BlockNumber) -> AccountBooks:
+    """Read what an account earned, lost, paid and spent in some blocks.
+
+    Of an account that owns no pool, ranges that meet tell together the amounts that the whole of
+    them tells. Roles, and what a pool's owner spent on gas, may rest on blocks before these.
+
+    Raises:
+        ChainUnreachable: No endpoint answers, or none tells of a transaction that it has a log of.
+    """
+    movements = await hub.money_of(owner, first, last)
+    reader = _Reader(hub, owner, DealReader(hub))
+    acts = await reader.acts(first, last)
+    tasks = await reader.facts(movements, acts)
+    named = {*(m.tx_hash for m in movements), *(a.tx_hash for a in acts)}
+    paid = await hub.payments(named)
+    for tx in named - set(paid):
+        raise ChainUnreachable(f"no endpoint tells of transaction {tx}, of which there is a log")
+    entries = judge(owner, movements, tasks, paid)
+    entries += gas_entries(owner, paid, _about(movements, acts))
+    return AccountBooks(tuple(sorted(entries, key=lambda each: each.at)), movements)
 
 
 async def _account_before(hub: Hub, owner: Address, first: BlockNumber) -> Account | None:
