@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import threading
 from pathlib import Path
 
@@ -16,25 +14,6 @@ from poolhand.market.pool_register import PoolRegister
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SeededEntropy
-
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-MISSING = (
-    "these tests need Chromium, and this machine has none: `scripts/apt-install Chromium "
-    "chromium-headless-shell libatomic1` as root installs it; elsewhere name a program by "
-    'CHROMIUM=/path; -m "not browser" leaves these tests out'
-)
-
-
-class NoChromium(Exception):
-    """The machine has no browser to drive."""
-
-
-def chromium() -> str:
-    """Return the browser's program."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        raise NoChromium(MISSING)
-    return found
 
 
 class ServedMarket:

@@ -8,21 +8,15 @@ from types import SimpleNamespace
 import httpx
 import market_world as world
 import pytest
-from browser import ServedMarket, chromium
+from browser import ServedMarket
 from page_world import ANSWERS, HOSTILE, registered
 from playwright.sync_api import sync_playwright
 
-from poolhand.devnet.artifacts import DEFAULT_CACHE, Package, keep
+from headless import AXE, SIZES, chromium
+from poolhand.devnet.artifacts import DEFAULT_CACHE, keep
 from poolhand.domain.units import NanoRlc
 
 pytestmark = pytest.mark.browser
-AXE = Package(
-    "axe-core",
-    "4.14.1",
-    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
-    ("axe.min.js", "LICENSE*"),
-)
-SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
 OTHERS = (360, 720, 1100)
 LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
 PLACES = {
