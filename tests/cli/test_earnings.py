@@ -8,6 +8,7 @@ import io
 
 import pytest
 
+from poolhand.cli.render import day
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, DealId, ResultDigest, TaskId
 from poolhand.domain.onchain import (
@@ -21,6 +22,10 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.keys.wallet import Wallet
+from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.transport.clock import SystemClock
+from poolhand.worker.earnings_file import EARNINGS_FILE, EarningsFile
+from poolhand.worker.earnings_watch import EarningsWatch
 from requester_market import IMAGE, RLC
 
 LIAR, GOOD, FIRST = (Wallet.from_key(bytes([number] * 32)) for number in (3, 4, 5))
@@ -162,3 +167,49 @@ def test_who_did_nothing_earned_nothing(cli):
     found = cli("earnings", str(nobody.address), "--json").json
     assert (found["rows"], found["total"]["earned_nrlc"], found["checked"]) == ([], 0, True)
     assert "earned" in cli("earnings", str(nobody.address)).out
+
+
+class Books:
+    """What a worker's own books say, read as its program reads them."""
+
+    def __init__(self, trade, wallet, folder):
+        self.chain, self.wallet = trade.chain, wallet
+        self.file = EarningsFile(folder, "me")
+        self.clock = SystemClock()
+
+    def watch(self):
+        hub, watcher = self.chain.hub, self.chain.watcher
+        return EarningsWatch(
+            self.wallet.address, hub, watcher, self.file, self.clock, FaultBoundary()
+        )
+
+    async def read(self, watch):
+        await watch.look(self.chain.head)
+        await watch.keep_reading_back()
+        return watch.book
+
+
+@pytest.mark.parametrize("wallet", [LIAR, GOOD, FIRST])
+def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path, wallet):
+    """Wins, a loss, a task that times out and is claimed; over days, and after a restart."""
+    books = Books(trade, wallet, tmp_path)
+    book = asyncio.run(books.read(books.watch()))
+    told = trade.told(wallet, "--blocks", str(trade.chain.head.number + 1))
+    total = book.total()
+    assert (total.earned, total.lost, total.gas) == (
+        told["total"]["earned_nrlc"],
+        told["total"]["lost_nrlc"],
+        told["total"]["gas_wei"],
+    )
+    assert total.earned - total.lost == trade.chain.state.stake_of(wallet.address) - 50 * RLC
+    days = {day(at): row for at, row in book.days.items()}
+    assert {name: (row.earned, row.gas) for name, row in days.items()} == {
+        each["day"]: (each["earned_nrlc"], each["gas_wei"]) for each in told["rows"]
+    }
+    trade.chain.mine(70)
+    again = books.watch()
+    asyncio.run(again.look(trade.chain.head))
+    assert again.book.total() == total
+    assert again.book.is_whole
+    (tmp_path / EARNINGS_FILE).write_text("{")  # as a broken disk leaves it
+    assert asyncio.run(books.read(books.watch())).total() == total

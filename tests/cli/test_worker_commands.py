@@ -16,8 +16,8 @@ import structlog
 
 from lonely_worker import LonelyProgram
 from poolhand.cli.main import run
+from poolhand.worker.page.sections import sections
 from poolhand.worker.pid_file import read
-from poolhand.worker.status_page import front_page
 
 RLC = 10**9
 
@@ -168,6 +168,9 @@ async def test_a_worker_known_by_its_page_alone_takes_orders_of_who_may_read_its
     assert (code, told["error"]["code"]) == (2, "no-token")
 
 
+SCRIPT = '<script src="/page/static/worker.js" defer></script>'
+
+
 @pytest.mark.case("E23")
 async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_elsewhere(
     program, operator
@@ -180,18 +183,26 @@ async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_el
     code, out, err = await operator.types("pause", "--reason", hostile)
     assert code == 0, out + err
     async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.get(read(program.base).url + "/")
+        notice = read(program.base)
+        answer = await client.get(notice.url + "/")
+        headers = {"Authorization": f"Bearer {notice.token}"}
+        told = (await client.get(notice.url + "/v1/live", headers=headers)).json()
         missing = await client.get(read(program.base).url + "/nothing")
-    told = (await operator.reads("status"))[1]
-    page = answer.text + front_page({**told, "problem": f"{hostile}\u202e\x1b[31m"})
+    filled = sections({**told, "problem": f"{hostile}\u202e\x1b[31m"})
+    page = answer.text.replace(SCRIPT, "") + "".join(filled.values())
     assert (answer.status_code, answer.headers["content-type"]) == (
         200, "text/html; charset=utf-8",
     )  # fmt: skip
-    for word in ("Worker worker", "takes tasks", "paused by the operator", str(program.base)):
+    for word in (
+        "worker <span",
+        "What would change it",
+        "paused by the operator",
+        str(program.base),
+    ):
         assert word in page
     assert "<script" not in page
     assert not {"\u202e", "\x1b"} & set(page)
-    assert not re.search(r"""(?:src|href)=["'](?!/(?!/))""", page)
+    assert not re.search(r"""(?:src|href)=["'](?!/(?!/)|#)""", page)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert missing.json()["code"] == "not-found"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import stat
@@ -17,11 +18,15 @@ from poolhand import __version__
 from poolhand.domain.doctor.findings import Check, Examination, failed, passed
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import Wei
 from poolhand.settings.worker import OPTIONS
 from poolhand.transport.listen import PortBusy
 from poolhand.wire.doctor_json import encode_examination
+from poolhand.worker.page.sections import SECTIONS
 from poolhand.worker.pid_file import PID_FILE, read
 from poolhand.worker.status import OPEN
+
+FOR_BROWSERS = {"/", "/page/static/{name}", "/doctor"}
 
 
 @pytest.fixture
@@ -211,7 +216,8 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
     url = f"{notice(program).url}/openapi.json"
     paths = (await asyncio.to_thread(httpx.get, url, trust_env=False)).json()["paths"]
     assert {path: list(told) for path, told in paths.items()} == {
-        **{path: ["get"] for path in OPEN - {"/", "/doctor"}},
+        **{path: ["get"] for path in OPEN - FOR_BROWSERS},
+        **{path: ["get"] for path in ("/v1/live", "/v1/live/events")},
         **{f"/v1/{verb}": ["post"] for verb in ("pause", "resume", "drain", "stop", "deposit")},
         "/v1/tasks/{task_id}/output": ["get"],
     }
@@ -235,7 +241,102 @@ async def test_whatever_its_page_answers_needs_the_token_but_what_everybody_is_t
             for path, told in paths.items()
             for method in told
         }
-    assert {path for (_, path), code in answers.items() if code != 401} == OPEN - {"/", "/doctor"}
+    assert {path for (_, path), code in answers.items() if code != 401} == OPEN - FOR_BROWSERS
+
+
+async def test_its_page_tells_nothing_of_the_worker_but_to_whom_the_token_was_given(program):
+    await program.starts()
+    found = notice(program)
+    async with httpx.AsyncClient(trust_env=False, base_url=found.url) as http:
+        front = await http.get("/")
+        for word in (str(program.node.address)[2:10], str(program.base)):
+            assert word not in front.text
+        assert "script-src 'self'" in front.headers["content-security-policy"]
+        assert "set-cookie" not in front.headers
+        for path in ("/page/live", "/v1/live", "/v1/live/events"):
+            for ways in (
+                {},
+                {"params": {"token": found.token}},
+                {"headers": {"Cookie": f"token={found.token}"}},
+                {"headers": {"Authorization": f"Bearer {found.token[:-1]}"}},
+            ):
+                assert (await http.get(path, **ways)).status_code == 401, (path, ways)
+        told = {"Authorization": f"Bearer {found.token}"}
+        for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+            assert (await http.get("/v1/live", headers={**told, **foreign})).status_code == 403
+        assert (await http.get("/v1/live", headers=told)).status_code == 200
+        assert (await http.get("/page/static/worker.js")).status_code == 200
+        assert (await http.get("/page/static/..%2Fserving.py")).status_code == 404
+
+
+async def live_of(program):
+    found = notice(program)
+    headers = {"Authorization": f"Bearer {found.token}"}
+    url = f"{found.url}/v1/live"
+    return (await asyncio.to_thread(httpx.get, url, headers=headers, trust_env=False)).json()
+
+
+async def test_what_is_watched_equals_the_chain_when_a_task_is_paid(program):
+    program.chain.gas_price = Wei(7)
+    program.chain.fund(program.node.address, coin=Wei(10**18))
+    offer = await program.accepts(trust=1)
+    before = program.chain.state.stake_of(program.node.address)
+    await program.starts()
+    await program.until(lambda: program.contribution(offer) is not None)
+    program.chain.mine()
+    while not (told := await live_of(program))["locks"]["tasks"]:
+        program.chain.mine()
+    (lock,) = told["locks"]["tasks"]
+    assert (lock["task_id"], told["locks"]["other_nrlc"]) == (str(offer.task_id), 0)
+    assert lock["unlocks_at"] == view(program, offer).final_deadline
+    await program.until(lambda: is_proved(program, offer))
+    program.finalize(offer)
+    while not (told["earnings"] and told["earnings"]["all"]["won"]):
+        program.chain.mine()
+        told = await live_of(program)
+    earned = program.chain.state.stake_of(program.node.address) - before
+    for span in ("today", "week", "all"):
+        assert told["earnings"][span]["earned_nrlc"] == earned > 0
+        assert (told["earnings"][span]["won"], told["earnings"][span]["lost_nrlc"]) == (1, 0)
+    assert told["earnings"]["all"]["gas_wei"] > 0
+    assert told["gas_days"] > 0
+    while told["locks"] != {"tasks": [], "other_nrlc": 0}:  # the account is read every 10 s
+        program.chain.mine()
+        told = await live_of(program)
+    (row,) = told["earnings"]["tasks"]
+    assert (row["task_id"], row["earned_nrlc"]) == (str(offer.task_id), earned)
+
+
+async def test_whoever_watches_is_told_again_when_something_changes(program):
+    await program.starts()
+    found = notice(program)
+    headers = {"Authorization": f"Bearer {found.token}"}
+    async with (
+        asyncio.timeout(60),
+        httpx.AsyncClient(trust_env=False, base_url=found.url, headers=headers) as http,
+        http.stream("GET", "/v1/live/events") as events,
+        http.stream("GET", "/page/live") as page,
+    ):
+        lines, parts = events.aiter_lines(), page.aiter_lines()
+        assert (await next_data(lines))["paused"] is None
+        whole = (await next_data(parts))["sections"]
+        assert set(whole) == set(SECTIONS)
+        await asks(program, "pause", {"reason": "<b>lunch</b>"})
+        while (told := await next_data(lines))["paused"] is None:
+            pass
+        assert told["paused"] == "<b>lunch</b>"
+        changed = {}
+        while "idle" not in changed:
+            changed = (await next_data(parts))["sections"]
+        assert "&lt;b&gt;lunch" in changed["idle"]
+        assert "earnings" not in changed
+
+
+async def next_data(lines):
+    async for line in lines:
+        if line.startswith("data: "):
+            return json.loads(line.removeprefix("data: "))
+    raise AssertionError("it ended")
 
 
 async def test_a_browser_is_shown_what_the_worker_needs_and_how_it_stands(program):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +40,7 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
     from poolhand.observe.processors import usable_cpus
 
     settings = worker_settings(found, os.environ, usable_cpus())
+    ready = _page_told(settings, ready)
     for name in without_effect(os.environ):
         structlog.get_logger().warning(
             "setting_without_effect", name=name, cause="no TEE tasks yet"
@@ -46,6 +48,23 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
     if settings.signer is None:
         return _work(settings, start_signer(found, settings, _load), ready)
     return _work(settings, connect_signer(settings.signer), ready)
+
+
+def _page_told(settings: WorkerSettings, ready: Ready) -> Ready:
+    """Tell where the page is, too; by an address that opens it to a person alone, not to a log."""
+
+    def told(url: str) -> None:
+        from poolhand.cli.worker_page import page_address
+        from poolhand.worker.pid_file import read
+
+        ready(url)
+        notice = read(settings.base)
+        if sys.stderr.isatty() and notice is not None:
+            say(f"its page, for you alone: {page_address(notice.url, notice.token)}")
+        else:
+            say("`poolhand worker page` prints the address of its page")
+
+    return told
 
 
 def _with_wallet(found: Settings) -> Settings:
@@ -115,6 +134,27 @@ def status(
 
     told = find_page(url, base, name).status()
     _print(told, as_json, lambda: worker_report(told))
+
+
+@app.command("page")
+def page(
+    url: UrlOption = "",
+    base: BaseOption = None,
+    name: NameOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Print the address that shows a worker in a browser of this computer, live.
+
+    It shows tasks with what their apps print, earnings, stake and gas, and takes orders: whoever
+    has the address has the worker. A worker has a new one after each start. It is opened by you and
+    by no program, for what programs are started with every user of a computer may see.
+
+    Example: poolhand worker page
+
+    Exit codes: 0 printed, 2 no token, 4 no worker answers.
+    """
+    address = find_page(url, base, name).address
+    print(json.dumps({"page": address}, indent=2) if as_json else address)
 
 
 @app.command("logs")

@@ -81,6 +81,17 @@ class Page:
     token: str = field(repr=False)
     notice: PidFile | None = None
 
+    @property
+    def address(self) -> str:
+        """The address that shows the page in a browser.
+
+        Raises:
+            NoToken: It is not known by which token.
+        """
+        if not self.token:
+            raise NoToken
+        return page_address(self.url, self.token)
+
     def status(self) -> dict[str, Any]:
         """Ask what the worker does.
 
@@ -191,6 +202,11 @@ class Page:
                 return False
             time.sleep(0.1)
         return True
+
+
+def page_address(url: str, token: str) -> str:
+    """Return the address that shows a worker's page: the token is in what no server is told."""
+    return f"{url}/#token={token}"
 
 
 def members_of(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,7 @@ from poolhand.wire.messages import Capabilities
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_route
 from poolhand.worker.composition import HONEST, Worker
+from poolhand.worker.composition.live import LiveParts
 from poolhand.worker.control import FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
@@ -64,11 +65,11 @@ from poolhand.worker.doctor.main import running_doctor, tell_at_start
 from poolhand.worker.doctor.page import Examine, doctor_routes, nothing_examined
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
-from poolhand.worker.metrics import gauges
+from poolhand.worker.page.serving import page_routes
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
 from poolhand.worker.results_place import ResultsPlace
-from poolhand.worker.status import OPEN, WorkerIdentity, WorkerTeller, left_behind, routes
+from poolhand.worker.status import OPEN, WorkerIdentity, left_behind, routes
 from poolhand.worker.task_rules import Rules
 
 TASK_LOG: Final = 1024 * 1024
@@ -230,9 +231,11 @@ async def _attend(
             facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
         worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
+        live = LiveParts.of(worker, _identity(settings, world), world.chain, world.runtime, clock)
         orders = Section(world.journal, "operator")
         control = Control(worker.member, orders, clock, _farewell(client))
         await _take_up(world.chain.hub, worker, control, life, clock, tasks)
+        live.follow(tasks)
         tasks.create_task(keep_membership(client, worker.member, clock))
         at_work.set_result(control)
 
@@ -240,7 +243,7 @@ async def _attend(
             if ready is not None:
                 tasks.create_task(_when_let_in(place, partial(ready, url)))
 
-        await _serve(settings, world, worker, control, entropy.bytes(32).hex(), started)
+        await _serve(settings, world, worker, live, control, entropy.bytes(32).hex(), started)
 
 
 def _worker(
@@ -305,12 +308,13 @@ async def _serve(
     settings: WorkerSettings,
     world: World,
     worker: Worker,
+    live: LiveParts,
     control: Control,
     token: str,
     started: Callable[[str], None],
 ) -> None:
     """Answer on the status page until cancelled; ``started`` is told where that is."""
-    pages = _pages(worker, _identity(settings, world), world, control, token)
+    pages = _pages(worker, live, world, control, token)
     app = plain_application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
     def told(port: int) -> None:
@@ -327,13 +331,12 @@ async def _serve(
 
 
 def _pages(
-    worker: Worker, who: WorkerIdentity, world: World, control: Control, token: str
+    worker: Worker, live: LiveParts, world: World, control: Control, token: str
 ) -> tuple[BaseRoute, ...]:
     """Return what the status page answers: with the token, all but what everybody is told."""
-    wallet, durations = worker.wallet_watch, worker.computations.durations
-    teller = WorkerTeller(who, worker.member, wallet, worker.head_watch)
     told = (
-        *routes(teller, gauges(worker.member, wallet, durations)),
+        *routes(live.status, live.registry),
+        *page_routes(live.live, live.feed),
         *doctor_routes(world.examine),
         *control_routes(control, worker.depositor),
         output_route(world.runtime, worker.engine.container),

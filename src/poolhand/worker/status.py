@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from poolhand import __version__
 from poolhand.containers.disks import PROMISES, DiskKind
@@ -29,7 +29,6 @@ from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.stakes import ReplicateStake
 from poolhand.worker.standing import Hold
-from poolhand.worker.status_page import HEADERS, front_page
 from poolhand.worker.wallet_watch import WalletWatch
 
 
@@ -125,9 +124,12 @@ class WorkerTeller:
 
 
 OPEN: Final = frozenset(
-    {"/", "/doctor", "/version", "/health", "/metrics", "/v1/status", "/v1/doctor"}
-)
-"""What the page tells without a token, to whoever is on this computer."""
+    {
+        "/", "/page/static/{name}",
+        "/doctor", "/version", "/health", "/metrics", "/v1/status", "/v1/doctor",
+    }
+)  # fmt: skip
+"""What is told without a token, to whoever is on this computer: of the page, its frame alone."""
 
 
 def routes(teller: WorkerTeller, registry: CollectorRegistry) -> tuple[BaseRoute, ...]:
@@ -137,9 +139,6 @@ def routes(teller: WorkerTeller, registry: CollectorRegistry) -> tuple[BaseRoute
         teller: Says how the worker is.
         registry: What is measured.
     """
-
-    async def front(_: Request) -> HTMLResponse:
-        return HTMLResponse(front_page(teller.show()), headers=HEADERS)
 
     async def version(_: Request) -> Response:
         """Tell the version as text."""
@@ -158,7 +157,6 @@ def routes(teller: WorkerTeller, registry: CollectorRegistry) -> tuple[BaseRoute
         return JsonAnswer(teller.show())
 
     return (
-        Route("/", front),
         DescribedRoute("/version", version, "GET", dict),
         DescribedRoute("/health", health, "GET", _members),
         DescribedRoute("/metrics", metrics, "GET", dict),

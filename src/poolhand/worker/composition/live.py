@@ -1,0 +1,66 @@
+"""What is watched of a worker: its earnings, and all that its page tells."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from poolhand.chain import Chain
+from poolhand.ports.clock import Clock
+from poolhand.ports.runtime import ContainerRuntime
+from poolhand.worker.composition import Worker
+from poolhand.worker.earnings_file import EarningsFile
+from poolhand.worker.earnings_watch import EarningsWatch
+from poolhand.worker.live import LiveTeller
+from poolhand.worker.live_feed import LiveFeed
+from poolhand.worker.metrics import gauges
+from poolhand.worker.status import WorkerIdentity, WorkerTeller
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """Who tells what is watched.
+
+    Attributes:
+        status: The status.
+        earnings: What the chain says was earned.
+        live: Both, and what the apps print.
+        feed: The same, again whenever it changes.
+        registry: What Prometheus reads.
+    """
+
+    status: WorkerTeller
+    earnings: EarningsWatch
+    live: LiveTeller
+    feed: LiveFeed
+    registry: CollectorRegistry
+
+    @classmethod
+    def of(
+        cls,
+        worker: Worker,
+        who: WorkerIdentity,
+        chain: Chain,
+        runtime: ContainerRuntime,
+        clock: Clock,
+    ) -> LiveParts:
+        """Make them for a worker."""
+        member, wallet = worker.member, worker.wallet_watch
+        status = WorkerTeller(who, member, wallet, worker.head_watch)
+        facts = chain.facts
+        owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"
+        file = EarningsFile(Path(who.folder), owner)
+        earnings = EarningsWatch(who.worker, chain.hub, chain.watcher, file, clock, worker.boundary)
+        worker.told.connect(lambda *_: earnings.stir())
+        container = worker.engine.container
+        live = LiveTeller(status, member, wallet, earnings, runtime, container)
+        registry = gauges(member, wallet, worker.computations.durations)
+        return cls(status, earnings, live, LiveFeed(live.show, clock.sleep), registry)
+
+    def follow(self, tasks: asyncio.TaskGroup) -> None:
+        """Read from the chain what was earned, from now on."""
+        for keep in (self.earnings.keep_looking, self.earnings.keep_reading_back):
+            tasks.create_task(keep())

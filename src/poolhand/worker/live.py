@@ -1,0 +1,165 @@
+"""What an operator watches of a worker: its status, earnings, locks and what its apps print.
+
+``GET /v1/live`` is a contract, as ``/v1/status`` is, whose members it has besides its own: they are
+added, never renamed. It needs the worker's token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from poolhand.domain.earning_book import (
+    WEEK,
+    DayTotal,
+    EarningBook,
+    TaskTotal,
+    gas_days,
+    midnight,
+)
+from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.ids import TaskId
+from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import UnixSeconds
+from poolhand.ports.runtime import ContainerRuntime
+from poolhand.worker.app_output import line_members, use_members
+from poolhand.worker.earnings_watch import EarningsWatch
+from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.progress import progress_of
+from poolhand.worker.status import WorkerTeller
+from poolhand.worker.wallet_watch import WalletWatch
+
+DAYS_TOLD: Final = 90
+TASKS_TOLD: Final = 50
+LINES: Final = 12
+"""Lines of each running app that are told, its last."""
+
+
+class LiveTeller:
+    """Tells all of it.
+
+    Args:
+        teller: Tells the status.
+        member: Has the replicates.
+        wallet: Has gas and stake.
+        earnings: What was earned.
+        runtime: Has the containers.
+        container: Names that of a task.
+    """
+
+    def __init__(
+        self,
+        teller: WorkerTeller,
+        member: PoolMember,
+        wallet: WalletWatch,
+        earnings: EarningsWatch,
+        runtime: ContainerRuntime,
+        container: Callable[[TaskId], str],
+    ) -> None:
+        self._teller, self._member, self._wallet = teller, member, wallet
+        self._earnings, self._runtime, self._container = earnings, runtime, container
+
+    async def show(self) -> dict[str, Any]:
+        """Tell it all; asks the engine what the apps that run have printed."""
+        told = self._teller.show()
+        watch, gas = self._earnings, self._wallet.gas
+        book, head = watch.book, watch.at
+        known = book is not None and head is not None and gas is not None
+        lasts = gas_days(book, gas.balance, head.timestamp) if known else None  # type: ignore[arg-type, union-attr]
+        return {
+            **told,
+            "score": watch.score,
+            "gas_days": None if lasts is None else round(lasts, 1),
+            "earnings": None if book is None or head is None else _earnings(book, head.timestamp),
+            "locks": _locks(told),
+            "progress": self._progress(),
+            "output": await self._output(),
+        }
+
+    def _progress(self) -> dict[str, Any]:
+        held = self._member.shell.replicates.items()
+        return {str(task_id): asdict(progress_of(each)) for task_id, each in held}
+
+    async def _output(self) -> dict[str, Any]:
+        """Tell the last lines of each app that runs; none while the engine does not answer."""
+        held = self._member.shell.replicates.items()
+        computing = [name for name, each in held if each.status is Status.COMPUTING]
+        found = {}
+        for task_id in computing:
+            try:
+                told = await self._printed(self._container(task_id))
+            except RuntimeDown:
+                continue
+            if told is not None:
+                found[str(task_id)] = told
+        return found
+
+    async def _printed(self, container: str) -> dict[str, Any] | None:
+        use = await self._runtime.usage(container)
+        if use is None:
+            return None
+        lines = [line_members(e) async for e in self._runtime.follow(container, LINES, live=False)]
+        return {**use_members(use), "lines": lines}
+
+
+def _earnings(book: EarningBook, now: UnixSeconds) -> dict[str, Any]:
+    """Show a book (nRLC, wei; days as dates, UTC)."""
+    days = sorted(book.days.items(), reverse=True)[:DAYS_TOLD]
+    tasks = sorted(book.tasks.items(), key=lambda each: each[1].at, reverse=True)[:TASKS_TOLD]
+    return {
+        "first_block": book.first,
+        "last_block": book.last,
+        "since": book.since,
+        "whole": book.is_whole,
+        "today": _row(book.total(midnight(now))),
+        "week": _row(book.total(midnight(now, WEEK - 1))),
+        "all": _row(book.total()),
+        "date": date_of(now),
+        "days": [{"day": date_of(day), **_row(row)} for day, row in days],
+        "tasks": [{"task_id": str(name), **_task(row)} for name, row in tasks],
+    }
+
+
+def _row(row: DayTotal) -> dict[str, Any]:
+    return {
+        "won": row.won,
+        "failed": row.failed,
+        "earned_nrlc": row.earned,
+        "lost_nrlc": row.lost,
+        "paid_nrlc": row.paid,
+        "gas_wei": row.gas,
+    }
+
+
+def _task(row: TaskTotal) -> dict[str, Any]:
+    return {
+        "at": row.at,
+        "earned_nrlc": row.earned,
+        "lost_nrlc": row.lost,
+        "paid_nrlc": row.paid,
+        "gas_wei": row.gas,
+    }
+
+
+def date_of(day: UnixSeconds) -> str:
+    """Write the date of a moment (ISO 8601, UTC)."""
+    return datetime.fromtimestamp(day, UTC).strftime("%Y-%m-%d")
+
+
+def _locks(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell which replicate locks how much until when, and what is locked besides (nRLC)."""
+    rows = [
+        {
+            "task_id": each["task_id"],
+            "locked_nrlc": each["stake_locked_nrlc"],
+            "unlocks_at": each["unlocks_at"],
+            "reveal_by": each["reveal_by"],
+        }
+        for each in told["replicates"]
+        if each["stake_locked_nrlc"]
+    ]
+    locked = told["stake"]["locked_nrlc"]
+    known = sum(each["locked_nrlc"] for each in rows)
+    return {"tasks": rows, "other_nrlc": None if locked is None else max(locked - known, 0)}

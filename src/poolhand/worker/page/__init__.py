@@ -1,0 +1,1 @@
+"""The page at the worker's address: what its operator watches in a browser."""

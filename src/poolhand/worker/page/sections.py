@@ -1,0 +1,246 @@
+"""The parts of a worker's page, each made of what ``GET /v1/live`` tells. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any, Final, TypeAlias
+
+from poolhand.domain.text import shown
+from poolhand.worker.page.plot import plot
+from poolhand.worker.page.words import (
+    NOTHING,
+    badge,
+    coin,
+    facts,
+    figure,
+    moment,
+    rlc,
+    short,
+    span,
+    table,
+    text,
+)
+
+Told: TypeAlias = Mapping[str, Any]
+DAYS_SHOWN: Final = 14
+TASKS_SHOWN: Final = 10
+LINE: Final = 500
+"""Characters of one line of an app that are shown."""
+FEW_GAS_DAYS: Final = 3
+
+
+def title(told: Told) -> str:
+    """Return the page's title: what it does now."""
+    return f"{_state(told)[0]} · {shown(str(told['name']), 60)} · Poolhand worker"
+
+
+def sections(told: Told) -> dict[str, str]:
+    """Return every part by its id."""
+    return {name: make(told) for name, make in SECTIONS.items()}
+
+
+def _state(told: Told) -> tuple[str, str]:
+    """Tell in a word how the worker is, and whether that is good, a warning or bad."""
+    if told["draining"]:
+        return "finishing, then it stops", "warn"
+    if told["paused"]:
+        return "paused", "warn"
+    if not told["connected"]:
+        return "no pool", "bad"
+    if _running(told):
+        return "working", "good"
+    stuck = any(each["code"] not in ("no-task", "busy") for each in told["idle_causes"])
+    return ("idle", "warn") if stuck else ("ready", "good")
+
+
+def _running(told: Told) -> list[Told]:
+    return [each for each in told["replicates"] if told["progress"][each["task_id"]]["next_step"]]
+
+
+def _head(told: Told) -> str:
+    state, kind = _state(told)
+    chain = told["chain"]
+    block = NOTHING if chain["block"] is None else f"block {chain['block']}"
+    stalled = chain["stalled_since"]
+    late = f" {badge('nothing new since', 'bad')} {moment(stalled)}" if stalled else ""
+    return (
+        f"<h1>{text(told['name'])} {badge(state, kind)}</h1>"
+        f'<p class="lead">{len(_running(told))} of {told["slots"]} slots at work, {block}{late}</p>'
+    )
+
+
+def _figures(told: Told) -> str:
+    earnings, stake, gas = told["earnings"], told["stake"], told["gas"]
+    rows = [
+        figure(name, *_earned(earnings and earnings[member]))
+        for name, member in (
+            ("Earned today", "today"),
+            ("Earned in 7 days", "week"),
+            ("Earned in all", "all"),
+        )
+    ]
+    locked = f"{rlc(stake['locked_nrlc'])} locked"
+    rows.append(figure("Free stake", rlc(stake["free_nrlc"]), locked))
+    rows.append(figure("Gas left", *_gas(told["gas_days"], gas)))
+    score = NOTHING if told["score"] is None else str(told["score"])
+    rows.append(figure("Score", score, "on chain; it grows with right results"))
+    return f'<dl class="figures">{"".join(rows)}</dl>'
+
+
+def _earned(row: Told | None) -> tuple[str, str]:
+    if row is None:
+        return NOTHING, "the chain is being read"
+    lost = f", lost {rlc(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
+    won = row["won"]
+    return rlc(row["earned_nrlc"]), f"{won} task{'' if won == 1 else 's'} paid{lost}"
+
+
+def _gas(days: float | None, gas: Told) -> tuple[str, str]:
+    balance = coin(gas["balance_wei"])
+    if days is None:
+        return balance, "nothing spent in 7 days"
+    few = " " + badge("soon empty", "bad") if days < FEW_GAS_DAYS else ""
+    return f"{days:g} days{few}", f"{balance}, at the pace of the last 7 days"
+
+
+def _idle(told: Told) -> str:
+    causes = told["idle_causes"]
+    if not causes:
+        return ""
+    cards = "".join(
+        f'<div class="card"><p><strong>{text(each["sentence"])}</strong></p>'
+        f"<p>What would change it: {text(each['change'])}</p>"
+        f'<p class="faint">who acts: {text(each["acts"])}</p></div>'
+        for each in causes
+    )
+    return f'<h2 id="idle-title">Why it takes nothing new</h2>{cards}'
+
+
+def _tasks(told: Told) -> str:
+    cards = "".join(_task(each, told) for each in told["replicates"])
+    none = '<p class="empty">It holds no task.</p>'
+    return f'<h2 id="tasks-title">Tasks</h2>{cards or none}'
+
+
+def _task(each: Told, told: Told) -> str:
+    name = each["task_id"]
+    progress, output = told["progress"][name], told["output"].get(name)
+    over = not progress["next_step"]
+    kind = "" if not over else ("good" if each["status"] == "COMPLETED" else "bad")
+    done, steps = progress["done"], progress["steps"]
+    next_step = "" if over else f", next: {progress['next_step']}"
+    trouble = f"<p>{badge('trouble', 'bad')} {text(each['trouble'])}</p>" if each["trouble"] else ""
+    return (
+        f'<article class="card"><div class="head"><h3>{short(name)}</h3>'
+        f"{badge(each['status'], kind)}</div>"
+        f'<p class="faint">step {done} of {steps}{next_step}{_computing(progress)}</p>'
+        f'<progress max="{steps}" value="{done}" aria-label="Steps of task {text(name[:10])}">'
+        f"{done} of {steps}</progress><p>{text(each['meaning'])}</p>{trouble}"
+        f"{_stake(each)}{_output(name, output)}</article>"
+    )
+
+
+def _computing(progress: Told) -> str:
+    since, ended = progress["computing_since"], progress["computed_at"]
+    if since is None:
+        return ""
+    if ended is not None:
+        return f", computed in {span(ended - since)}"
+    by = progress["contribute_by"]
+    until = f", to be contributed before {moment(by)}" if by else ""
+    return f", computing since {moment(since)}{until}"
+
+
+def _stake(each: Told) -> str:
+    if not each["stake_locked_nrlc"]:
+        return ""
+    free = f"free by {moment(each['unlocks_at'])} at the latest" if each["unlocks_at"] else ""
+    owed = f"; reveal by {moment(each['reveal_by'])}" if each["reveal_by"] else ""
+    return f"<p>{rlc(each['stake_locked_nrlc'])} of stake locked, {free}{owed}</p>"
+
+
+def _output(name: str, output: Told | None) -> str:
+    if output is None:
+        return ""
+    lines = "\n".join(shown(each["text"], LINE) for each in output["lines"])
+    printed = (
+        f'<pre tabindex="0" id="out-{name}" aria-label="Printed last">{escape(lines)}</pre>'
+        if lines
+        else '<p class="faint">It has printed nothing yet.</p>'
+    )
+    used = (
+        f"uses {output['memory'] / 2**20:,.0f} MiB, {output['processes']} processes, "
+        f"{output['cpu_seconds']:,.1f} s of CPU so far"
+    )
+    return f'<p class="faint">The app {used}</p>{printed}'
+
+
+def _earnings(told: Told) -> str:
+    found = told["earnings"]
+    if found is None:
+        return '<h2>Earnings</h2><p class="empty">The chain is being read.</p>'
+    since = f"blocks {found['first_block']} to {found['last_block']}"
+    reading = "" if found["whole"] else "; earlier ones are being read"
+    days = [(each["day"], str(each["won"]), *_amounts(each)) for each in found["days"][:DAYS_SHOWN]]
+    tasks = [
+        (short(each["task_id"]), moment(each["at"]), *_amounts(each))
+        for each in found["tasks"][:TASKS_SHOWN]
+    ]
+    heads = ("Earned", "Lost", "Gas")
+    by_day = table(("Day", "Tasks paid", *heads), days, 4) if days else ""
+    by_task = table(("Task", "When", *heads), tasks, 3) if tasks else ""
+    none = "" if days else '<p class="empty">Nothing was earned, lost or spent yet.</p>'
+    return (
+        f"<h2>Earnings</h2>{plot(found['days'], found['date'])}{none}"
+        f'<div class="wide"><div>{_titled("By day", by_day)}</div>'
+        f"<div>{_titled('By task', by_task)}</div></div>"
+        f'<p class="faint">From the hub’s events, {since}{reading}. Days are UTC. All of it, as '
+        "CSV: <code>poolhand earnings --csv</code></p>"
+    )
+
+
+def _titled(name: str, found: str) -> str:
+    return f"<h3>{name}</h3>{found}" if found else ""
+
+
+def _amounts(each: Told) -> tuple[str, str, str]:
+    return rlc(each["earned_nrlc"]), rlc(each["lost_nrlc"]), coin(each["gas_wei"])
+
+
+def _locks(told: Told) -> str:
+    rows = [
+        (short(each["task_id"]), moment(each["unlocks_at"]), rlc(each["locked_nrlc"]))
+        for each in told["locks"]["tasks"]
+    ]
+    other = told["locks"]["other_nrlc"]
+    if other:
+        rows.append(
+            ("of no task that is held here", "see <code>poolhand account show</code>", rlc(other))
+        )
+    found = table(("Task", "Free at the latest", "Locked"), rows, 1) if rows else ""
+    return f"<h2>Locked stake</h2>{found or '<p class=empty>No stake is locked.</p>'}"
+
+
+def _facts(told: Told) -> str:
+    rows = [
+        ("Wallet", f'<span class="id">{text(told["worker"])}</span>'),
+        ("Workerpool", f'<span class="id">{text(told["workerpool"])}</span>'),
+        ("Session", "connected" if told["connected"] else f"none: {text(told['problem'])}"),
+        ("Offers", f"{told['offers']['accepted']} accepted of {told['offers']['seen']} seen"),
+        ("Folder", text(told["folder"])),
+        ("Version", text(told["version"])),
+    ]
+    return f"<h2>The worker</h2>{facts(rows)}"
+
+
+SECTIONS: Final[Mapping[str, Callable[[Told], str]]] = {
+    "head": _head,
+    "figures": _figures,
+    "idle": _idle,
+    "tasks": _tasks,
+    "earnings": _earnings,
+    "locks": _locks,
+    "facts": _facts,
+}
+"""In the order in which they stand on the page."""

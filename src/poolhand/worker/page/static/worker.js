@@ -1,0 +1,90 @@
+// Keeps the page up to date. The token comes in the address's fragment, which no server, no log and
+// no other page is told; it stays in this tab, and goes with each request in a header.
+"use strict";
+(() => {
+  const place = document.getElementById("live");
+  const note = document.getElementById("note");
+  const orders = document.getElementById("orders");
+  const key = "poolhand-token";
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem(key, given);
+    history.replaceState(null, "", location.pathname);
+  }
+  const token = sessionStorage.getItem(key);
+  const headers = { Authorization: "Bearer " + token };
+
+  function say(words, isTrouble) {
+    note.textContent = words;
+    note.className = isTrouble ? "note trouble" : "note";
+  }
+
+  function put(name, html) {
+    const old = document.getElementById(name);
+    const open = new Set([...old.querySelectorAll("details[open]")].map((each) => each.id));
+    const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
+    old.innerHTML = html;
+    for (const each of old.querySelectorAll("details")) each.open = open.has(each.id) || each.open;
+    for (const each of old.querySelectorAll("pre")) each.scrollTop = each.scrollHeight;
+    if (focus) document.getElementById(focus)?.focus();
+  }
+
+  function take(message) {
+    const data = message.split("\n").filter((line) => line.startsWith("data: "));
+    if (!data.length) return;
+    const told = JSON.parse(data.map((line) => line.slice(6)).join("\n"));
+    for (const [name, html] of Object.entries(told.sections)) put(name, html);
+    document.title = told.title;
+    orders.hidden = false;
+    say("", false);
+  }
+
+  async function follow() {
+    const answer = await fetch("/page/live", { headers, cache: "no-store" });
+    if (answer.status === 401) return false;
+    if (!answer.ok) throw new Error(answer.statusText);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let waiting = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return true;
+      waiting += value;
+      const parts = waiting.split("\n\n");
+      waiting = parts.pop();
+      parts.forEach(take);
+    }
+  }
+
+  const lost = "This address is no longer valid: the worker has a new one after each start. " +
+    "Type poolhand worker page for it.";
+
+  async function keep() {
+    for (;;) {
+      try {
+        if (!(await follow())) return say(lost, true);
+        say("The worker has ended, or was restarted. Trying again…", true);
+      } catch {
+        say("The worker does not answer: what you see is old. Trying again…", true);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+    }
+  }
+
+  async function order(button) {
+    button.disabled = true;
+    try {
+      const body = button.value === "pause" ? JSON.stringify({ reason: "paused on its page" }) : undefined;
+      const answer = await fetch("/v1/" + button.value, { method: "POST", headers, body });
+      const told = await answer.json();
+      say(answer.ok ? button.dataset.done : told.message, !answer.ok);
+    } catch {
+      say("The worker does not answer: nothing was ordered.", true);
+    }
+    button.disabled = false;
+  }
+
+  addEventListener("hashchange", () => location.reload());
+  for (const each of orders.querySelectorAll("button")) each.addEventListener("click", () => order(each));
+  if (token) keep();
+  else say("To see what this worker does, open the address that poolhand worker page prints.", true);
+})();

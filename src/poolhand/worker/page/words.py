@@ -1,0 +1,103 @@
+"""How numbers and texts stand on a worker's page. Pure; each returns text that is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Final
+
+from poolhand.domain.text import shown
+from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+
+MOST: Final = 600
+"""Characters of one text."""
+NOTHING: Final = "–"
+"""What is not known, or does not apply."""
+GLUE: Final = "\u00a0"
+"""Between a number and its unit: no line ends there."""
+_LEAST_IN_RLC: Final = 100_000
+"""Amounts below so many nRLC are told in nRLC."""
+_SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def text(value: Any) -> str:
+    """Write a text from anywhere: what commands or hides is told, not done."""
+    return escape(shown(str(value), MOST))
+
+
+def rlc(nrlc: int | None) -> str:
+    """Write an amount (nRLC) in RLC, small ones in nRLC."""
+    if nrlc is None:
+        return NOTHING
+    if nrlc and abs(nrlc) < _LEAST_IN_RLC:
+        return f"{nrlc:,}{GLUE}nRLC"
+    return f"{show_rlc(NanoRlc(nrlc))}{GLUE}RLC"
+
+
+def coin(wei: int | None) -> str:
+    """Write an amount of coin (wei)."""
+    return NOTHING if wei is None else f"{show_coin(Wei(wei))}{GLUE}coin"
+
+
+def moment(at: float | None) -> str:
+    """Write a moment (Unix seconds) as people read it, in UTC."""
+    if at is None:
+        return NOTHING
+    found = datetime.fromtimestamp(at, UTC)
+    told = f"{found.day} {found:%b %Y, %H:%M:%S}"
+    return f'<time datetime="{found:%Y-%m-%dT%H:%M:%SZ}">{told}</time>'
+
+
+def span(seconds: float) -> str:
+    """Write a duration: ``1 h 5 min``, ``12 s``."""
+    left, parts = max(int(seconds), 0), list[str]()
+    for size, unit in _SPAN:
+        count, left = divmod(left, size)
+        parts += [f"{count}{GLUE}{unit}"] if count else []
+    parts += [f"{left}{GLUE}s"] if left or not parts else []
+    return " ".join(parts[:2])
+
+
+def short(name: Any) -> str:
+    """Write an id so that it fits, with the whole of it in its title."""
+    told = str(name)
+    fits = f"{told[:10]}…{told[-4:]}" if len(told) > 18 else told
+    return f'<span class="id" title="{text(told)}">{text(fits)}</span>'
+
+
+def badge(word: str, kind: str = "") -> str:
+    """Write a word that stands out; ``kind`` is good, warn, bad or none of them."""
+    return f'<span class="badge {kind}">{text(word)}</span>'
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
+    """Write a table of cells that are written already; the last ``numbers`` columns are amounts."""
+    first_number = len(heads) - numbers
+    kinds = [' class="n"' if place >= first_number else "" for place in range(len(heads))]
+    pairs = zip(heads, kinds, strict=True)
+    head = "".join(f'<th scope="col"{kind}>{name}</th>' for name, kind in pairs)
+    body = []
+    for row in rows:
+        cells = [f'<th scope="row">{row[0]}</th>']
+        cells += [
+            f'<td{kind} data-label="{name}">{cell}</td>'
+            for cell, name, kind in zip(row[1:], heads[1:], kinds[1:], strict=True)
+        ]
+        body.append("<tr>" + "".join(cells) + "</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def figure(name: str, value: str, more: str = "") -> str:
+    """Write one figure with its name."""
+    below = f'<dd class="faint">{more}</dd>' if more else ""
+    return f"<div><dt>{name}</dt><dd>{value}</dd>{below}</div>"
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> str:
+    """Write names and values."""
+    return (
+        '<dl class="facts">'
+        + "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
+        + "</dl>"
+    )

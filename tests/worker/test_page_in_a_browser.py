@@ -1,0 +1,115 @@
+"""A real browser reads a worker's page: live, by keyboard, large and small, in light and dark,
+judged by axe-core; its pictures are kept to be looked at."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from headless import AXE, SIZES, chromium
+from lonely_worker import LonelyProgram
+from poolhand.devnet.artifacts import DEFAULT_CACHE, keep
+from poolhand.domain.units import Wei
+from poolhand.worker.pid_file import read
+
+pytestmark = pytest.mark.browser
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
+
+
+@pytest.fixture
+async def program(tmp_path):
+    made = LonelyProgram(tmp_path)
+    made.chain.gas_price = Wei(7 * 10**9)
+    made.chain.fund(made.node.address, coin=Wei(10**18))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def visit():
+    """Open pages; whatever the browser complains of fails the test."""
+    complaints = []
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
+
+        async def open_page(address):
+            page = await (await browser.new_context(reduced_motion="reduce")).new_page()
+            page.on("console", lambda said: complaints.append(said.text))
+            page.on("pageerror", lambda fault: complaints.append(str(fault)))
+            page.on("dialog", lambda opened: complaints.append(opened.message))
+            await page.goto(address)
+            return page
+
+        yield open_page
+        told = list(complaints)
+        await browser.close()
+    assert told == []
+
+
+def address_of(program):
+    found = read(program.base)
+    return f"{found.url}/#token={found.token}"
+
+
+async def paid(program):
+    """Have a task paid, and another computed, a third held back at its start."""
+    offer = await program.accepts(trust=1)
+    await program.starts()
+    await program.until(lambda: program.contribution(offer) is not None)
+    await program.until(lambda: program.contribution(offer).status.name == "PROVED")
+    program.finalize(offer)
+    program.chain.mine(8)
+
+
+async def test_the_page_can_be_read_by_everybody_and_fits(program, visit, tmp_path):
+    await paid(program)
+    page = await visit(address_of(program))
+    await expect(page.locator("#earnings table").first).to_be_visible()
+    await page.evaluate((keep(DEFAULT_CACHE, AXE) / "axe.min.js").read_text(encoding="utf-8"))
+    for scheme, size in LOOKS:
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size(SIZES[size])
+        found = (await page.evaluate("() => axe.run()"))["violations"]
+        told = [(each["id"], [node["html"] for node in each["nodes"]][:2]) for each in found]
+        assert told == [], (scheme, size)
+        wide = await page.evaluate("() => document.documentElement.scrollWidth")
+        assert wide <= SIZES[size]["width"], (scheme, size)
+        await page.screenshot(path=tmp_path / f"worker-{size}-{scheme}.png", full_page=True)
+
+
+async def test_its_token_is_in_no_address_and_no_cookie_and_orders_go_by_keyboard(program, visit):
+    await program.starts()
+    page = await visit(address_of(program))
+    await expect(page.locator("#orders")).to_be_visible()
+    assert page.url == read(program.base).url + "/"
+    assert await page.context.cookies() == []
+    await page.get_by_role("button", name="Pause").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1 .badge")).to_have_text("paused")
+    await expect(page.locator("#idle")).to_contain_text("paused on its page")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1 .badge")).not_to_have_text("paused")
+
+
+async def test_what_others_wrote_is_shown_and_not_run(program, visit):
+    await program.accepts(trust=1)
+    program.node.runtime.gate.clear()
+    await program.starts()
+    page = await visit(address_of(program))
+    await expect(page.locator("#tasks article")).to_have_count(1)
+    await page.evaluate(
+        "(words) => fetch('/v1/pause', {method: 'POST', body: JSON.stringify({reason: words}),"
+        "headers: {Authorization: 'Bearer ' + sessionStorage.getItem('poolhand-token')}})",
+        HOSTILE,
+    )
+    await expect(page.locator("#idle")).to_contain_text(HOSTILE)
+    assert await page.locator("#idle img").count() == 0
+
+
+async def test_without_the_address_the_page_says_how_to_come_by_it(program, visit):
+    await program.starts()
+    page = await visit(read(program.base).url)
+    await expect(page.locator("#note")).to_contain_text("poolhand worker page")
+    await expect(page.locator("#orders")).to_be_hidden()
