@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eth_hash.auto import keccak
 
-from poolhand.chain.blocks import DEPTH, Block, Window
+from poolhand.chain.blocks import DEPTH, FORKS_KEPT, Block, Window
 from poolhand.domain.ids import BlockHash
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, UnixSeconds
@@ -64,3 +64,18 @@ def test_a_branch_without_a_common_block_replaces_everything():
     window.extend(chain(40, 61, "b"))
     assert (window.base, window.forks) == (40, [40])
     assert window.holds(55, name(55, "b"))
+
+
+def test_whoever_looks_seldom_is_told_of_all_forks_and_few_are_kept():
+    window = Window()
+    window.extend(chain(5, 10))
+    window.extend(chain(6, 10, "low", name(5)))
+    for count in range(2 * FORKS_KEPT):
+        window.extend(
+            chain(7 + count % 3, 10, f"b{count}", window.block(6 + count % 3).head.block_hash)
+        )
+    assert window.fork_count == 2 * FORKS_KEPT + 1
+    assert len(window.forks) == FORKS_KEPT
+    assert window.forks_since(window.fork_count) == []
+    assert window.forks_since(window.fork_count - 2) == window.forks[-2:]
+    assert min(window.forks_since(0)) == 6

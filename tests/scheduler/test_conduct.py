@@ -15,7 +15,14 @@ from poolhand.domain.version import is_older, version_order
 from poolhand.settings.load import BadSetting, load
 from poolhand.settings.pool import OPTIONS, pool_settings
 from poolhand.transport.clock import ManualClock
-from poolhand.transport.conduct import FIRST_BAR, LONGEST_BAR, MEMORY, MOST_STRIKES, Conduct
+from poolhand.transport.conduct import (
+    FIRST_BAR,
+    LONGEST_BAR,
+    MEMORY,
+    MOST_KNOWN,
+    MOST_STRIKES,
+    Conduct,
+)
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Rejected, WorkerBarred
 from poolhand.wire.messages import Aborted, Capacity, Close, Offer
@@ -55,6 +62,19 @@ def test_a_clock_that_is_set_changes_no_time_outside():
         assert conduct.barred_for(worker) == FIRST_BAR
     clock.advance(FIRST_BAR)
     assert conduct.barred_for(worker) == 0
+
+
+def test_wallets_made_for_one_strike_each_fill_no_memory_and_free_nobody_who_is_barred():
+    clock, barred = ManualClock(), Address(bytes([1] * 20))
+    conduct = Conduct(clock)
+    conduct.bar(barred, "it floods")
+    for number in range(2 * MOST_KNOWN):
+        conduct.strike(Address(number.to_bytes(20, "big")), "garbage")
+    assert len(conduct._records) == len(conduct._ends) == MOST_KNOWN
+    assert conduct.barred_for(barred) == FIRST_BAR
+    clock.advance(FIRST_BAR + MEMORY)
+    conduct.strike(barred, "garbage")
+    assert len(conduct._records) == 1
 
 
 async def test_a_flooding_worker_is_cut_off_and_its_task_goes_to_another(pool):

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 from pool_world import first_task
 
+from poolhand.domain.ids import DealId
 from poolhand.domain.partial import Partial
 from poolhand.domain.task.status import TaskStatus
-from poolhand.scheduler.deals import AT_ONCE
+from poolhand.scheduler.deals import AT_ONCE, LAG, MOST_UNREADABLE
 from poolhand.scheduler.looks import AT_ONCE as READ_AT_ONCE
 from work import Turns
 
@@ -122,6 +123,21 @@ async def test_a_deal_that_cannot_be_read_keeps_no_other_from_being_recalled(poo
     hub.broken = set()
     await deals.read_again()
     assert set(deals.by_id) == {bad.deal_id, good.deal_id}
+
+
+async def test_of_deals_that_the_chain_never_shows_the_newest_are_remembered_until_it_does(pool):
+    world = await pool()
+    deals, head = world.scheduler.deals, world.chain.head
+    lost = [DealId(number.to_bytes(32, "big")) for number in range(1, MOST_UNREADABLE + 4)]
+    for name in lost:
+        for _ in range(LAG):
+            assert await deals.receive(name, head.number, head.timestamp) == []
+    assert not deals.unread
+    assert list(deals.unreadable) == lost[3:]
+    late = await world.deal()
+    deals._give_up(late.deal_id, "no such deal")
+    await deals.receive(late.deal_id, head.number, head.timestamp)
+    assert late.deal_id not in deals.unreadable
 
 
 class Unreadable(ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 
 import httpx
@@ -73,6 +75,48 @@ async def test_a_settled_task_leaves_memory_and_journal_once_its_end_is_deep(tmp
     assert not scheduler.engine._written
     assert not scheduler.engine.pages._arrivals
     check_laws(world)
+    await world.stop()
+
+
+OURS = ("poolhand.scheduler", "poolhand.transport", "poolhand.domain", "poolhand.observe")
+BOUNDED = {"logs", "_kept", "_due"}
+"""Members that remember the newest only (logs, events for pages), or until a time has come."""
+
+
+def remembering(thing, names):
+    """Return where in the memory of a program tasks are keys or members, as paths of attributes."""
+    found, seen, left = set(), set(), [("", thing)]
+    while left:
+        path, each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Mapping | set | frozenset | list | tuple | deque):
+            items = [*each, *each.values()] if isinstance(each, Mapping) else each
+            if any(isinstance(item, TaskId) and item in names for item in items):
+                found.add(path)
+            left += [(path, item) for item in items]
+        elif type(each).__module__.startswith(OURS) and ".fake" not in type(each).__module__:
+            slots = [s for c in type(each).__mro__ for s in getattr(c, "__slots__", ())]
+            members = {s: getattr(each, s) for s in slots if hasattr(each, s)}
+            members |= getattr(each, "__dict__", {})
+            left += [(f"{path}.{name}", value) for name, value in members.items()]
+    return found
+
+
+async def test_no_part_of_a_pool_remembers_a_task_that_has_settled_for_good(tmp_path):
+    """Not even one with which there was no planning, or whose deal was not read."""
+    world = await settled(tmp_path, tasks=3)
+    names = set(world.task_ids())
+    scheduler = world.pool.scheduler
+    assert any(path.endswith("engine.tasks") for path in remembering(scheduler, names))
+    task = world.task(world.task_ids()[0])
+    scheduler.placement._leave_out(task.facts.task_id, KeyError("no plan"))
+    scheduler.placement._without_deal = {task.facts.deal_id: dict.fromkeys(names)}
+    await buried(world)
+    assert in_memory(world) == set()
+    left = remembering(scheduler, names)
+    assert {path for path in left if path.rpartition(".")[2] not in BOUNDED} == set()
     await world.stop()
 
 

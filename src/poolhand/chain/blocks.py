@@ -13,6 +13,8 @@ from poolhand.domain.units import BlockNumber, Gas, UnixSeconds, Wei
 
 DEPTH: Final = 64
 """Blocks kept, and the deepest re-organisation that is followed exactly."""
+FORKS_KEPT: Final = 64
+"""Re-organisations kept, for those who look again only after several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,16 @@ class Window:
     """The newest blocks without gaps.
 
     Attributes:
-        forks: Lowest number replaced by each re-organisation so far, oldest first.
+        forks: Lowest number replaced by each re-organisation of late, oldest first; the first of
+            them stands for those before it, too.
+        fork_count: How many re-organisations there have been.
     """
 
     def __init__(self) -> None:
         self._blocks: dict[int, Block] = {}
         self.base = self.top = BlockNumber(-1)
         self.forks: list[BlockNumber] = []
+        self.fork_count = 0
 
     @property
     def tip(self) -> Head | None:
@@ -50,6 +55,11 @@ class Window:
         """Return a block from ``base`` to ``top``."""
         return self._blocks[number]
 
+    def forks_since(self, count: int) -> list[BlockNumber]:
+        """Return where the chain forked since there were ``count`` forks, or a block before it."""
+        missed = min(self.fork_count - count, len(self.forks))
+        return self.forks[len(self.forks) - missed :]
+
     def extend(self, blocks: Sequence[Block]) -> None:
         """Take over linked blocks, oldest first; what they contradict is dropped.
 
@@ -59,7 +69,7 @@ class Window:
         if not self.holds(first.number - 1, first.parent_hash):
             self._start_anew(blocks)
         elif first.number <= self.top:
-            self.forks.append(first.number)
+            self._forked(first.number)
             for number in range(first.number, self.top + 1):
                 del self._blocks[number]
         for block in blocks:
@@ -69,10 +79,17 @@ class Window:
             del self._blocks[number]
             self.base = BlockNumber(number + 1)
 
+    def _forked(self, number: BlockNumber) -> None:
+        self.fork_count += 1
+        self.forks.append(number)
+        if len(self.forks) > FORKS_KEPT:
+            oldest = self.forks.pop(0)
+            self.forks[0] = min(oldest, self.forks[0])
+
     def _start_anew(self, blocks: Sequence[Block]) -> None:
         first = blocks[0].head.number
         if self._blocks and first <= self.top:
-            self.forks.append(first)
+            self._forked(first)
         self._blocks.clear()
         self.base = first
 

@@ -136,7 +136,7 @@ class Keeper:
             wallet=str(pen.wallet.address),
         )
         self._looking = asyncio.Lock()
-        self._forks = len(watcher.window.forks)
+        self._forks = watcher.window.fork_count
         self._seen: BlockHash | None = None
         self._recent: OrderedDict[str, list[SignedTransaction]] = OrderedDict()
         self.open: dict[str, Pending] = {}
@@ -270,7 +270,8 @@ class Keeper:
 
     async def _take_back(self) -> None:
         """After a re-organisation: reopen what is no longer on chain."""
-        forks = self._watcher.window.forks[self._forks :]
+        window = self._watcher.window
+        forks, count = window.forks_since(self._forks), window.fork_count
         if not forks:
             return
         shaken = {
@@ -279,7 +280,7 @@ class Keeper:
             if self.done[purpose].block >= min(forks)
         }
         told = await self._receipts([each for versions in shaken.values() for each in versions])
-        self._forks += len(forks)
+        self._forks = count
         gone = []
         for purpose, versions in shaken.items():
             found = _first(told, versions)

@@ -42,7 +42,7 @@ class _Place:
 
     def turn_back(self, window: Window) -> list[HubEvent]:
         """Go back to where the chain forked; returns what is to be taken back, newest first."""
-        fresh, self.forks = window.forks[self.forks :], len(window.forks)
+        fresh, self.forks = window.forks_since(self.forks), window.fork_count
         for fork in fresh:
             self.next = min(self.next, fork)
         gone = [event for event in self.told if event.block >= self.next]
@@ -93,7 +93,7 @@ class ChainWatcher:
         self, workerpool: Address | None, first: BlockNumber
     ) -> AsyncIterator[HubEvent]:
         """Yield hub events from ``first`` on, at least once, ordered, for ever."""
-        place, heard = _Place(first, len(self.window.forks)), -1
+        place, heard = _Place(first, self.window.fork_count), -1
         while True:
             heard = await self.bell.wait(heard)
             try:
@@ -160,7 +160,7 @@ class ChainWatcher:
             return
         chain = await self._ancestry(head)
         logs = await at_blocks(self._rpc, chain, partial(self._logs.of_blocks, chain), all_told)
-        forks = len(self.window.forks)
+        forks = self.window.fork_count
         self.window.extend(
             [
                 Block(each, events)
@@ -168,7 +168,7 @@ class ChainWatcher:
                 if not isinstance(events, NodeRefusal)
             ]
         )
-        if len(self.window.forks) > forks:
+        if self.window.fork_count > forks:
             log.warning("chain_reorganised", first=chain[0].number, head=head.number)
             self.on_fork()
         self.bell.ring()

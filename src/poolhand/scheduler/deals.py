@@ -43,6 +43,8 @@ MOST_TRIES: Final = 40
 """Tries to read one that cannot be read: about three hours."""
 LONGEST_PAUSE: Final = 300
 """Seconds between two of them, at most."""
+MOST_UNREADABLE: Final = 1000
+"""Deals given up of which is still told why: the chain has as many as it likes."""
 AT_ONCE: Final = 25
 """Tasks of a deal begun or told in one turn of the loop; others go on between two such turns. Also
 deals that were dropped and are looked for with one block."""
@@ -78,7 +80,7 @@ class Deals:
     Attributes:
         known: Tells of a deal that was read again after a start.
         unread: Deals put aside.
-        unreadable: Deals given up, and why.
+        unreadable: Deals given up, and why: the newest ``MOST_UNREADABLE``.
     """
 
     def __init__(
@@ -196,6 +198,7 @@ class Deals:
         else:
             if found is not None:
                 self.unread.pop(deal_id, None)
+                self.unreadable.pop(deal_id, None)
                 return found
             self._put_aside(deal_id, block, now, "no such deal, as the endpoint has it", most=LAG)
         return []
@@ -233,11 +236,17 @@ class Deals:
         tries = (known.tries if known else 0) + (not is_away)
         if tries >= most:
             self.unread.pop(deal_id, None)
-            self.unreadable[deal_id] = words
+            self._give_up(deal_id, words)
             log.error("deal_not_found", deal_id=str(deal_id), cause=words, tries=tries)
             return
         pause = 0 if is_away or most == LAG else min(2**tries, LONGEST_PAUSE)
         self.unread[deal_id] = UnreadDeal(block, tries, UnixSeconds(now + pause), words)
+
+    def _give_up(self, deal_id: DealId, words: str) -> None:
+        self.unreadable.pop(deal_id, None)
+        self.unreadable[deal_id] = words
+        while len(self.unreadable) > MOST_UNREADABLE:
+            del self.unreadable[next(iter(self.unreadable))]
 
     async def _begin(self, deal: Deal, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
         deal_id = deal.deal_id

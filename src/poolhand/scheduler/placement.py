@@ -83,6 +83,7 @@ class Placement:
         self._waiting_since: dict[TaskId, float] = {}
         engine.changed.connect(self.changed)
         engine.troubled.connect(self.touched)
+        engine.left.connect(self.left)
         directory.changed.connect(self.worker_changed)
         deals.known.connect(self.deal_known)
         metrics.show_idle(self.idle_workers)
@@ -103,6 +104,16 @@ class Placement:
         elif not task.attempts:
             self._waiting_since.setdefault(task_id, asyncio.get_running_loop().time())
         self.touched(task_id)
+
+    def left(self, task: Task) -> None:
+        """Forget a task that has settled for good."""
+        task_id, deal_id = task.facts.task_id, task.facts.deal_id
+        self._unplannable.discard(task_id)
+        self._waiting_since.pop(task_id, None)
+        waiting = self._without_deal.get(deal_id, {})
+        waiting.pop(task_id, None)
+        if not waiting:
+            self._without_deal.pop(deal_id, None)
 
     def touched(self, task_id: TaskId) -> None:
         """Plan again because something about a task may be different: its time, its trouble."""

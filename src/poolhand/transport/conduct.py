@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.ids import Address
+from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.wire.handshake import WorkerBarred
@@ -23,22 +24,24 @@ LONGEST_BAR: Final = Seconds(3600)
 """The most that one strike costs."""
 MEMORY: Final = Seconds(3600)
 """Time without a strike, once let in again, after which all is forgotten."""
+MOST_KNOWN: Final = 10_000
+"""Wallets remembered; then whoever would be forgotten first makes room: a wallet costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
     strikes: int
     until: UnixSeconds
-    forgotten_at: UnixSeconds
     cause: str
 
 
 class Conduct:
-    """Counts strikes per wallet; bounded by the wallets that struck within the last hours."""
+    """Counts strikes per wallet, of the ``MOST_KNOWN`` that are remembered for longest."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._records: dict[Address, _Record] = {}
+        self._ends: Ranking[Address] = Ranking()
 
     def strike(self, worker: Address, cause: str) -> bool:
         """Count one garbage message of a proven wallet; True when that bars it."""
@@ -71,10 +74,18 @@ class Conduct:
         excess = strikes - MOST_STRIKES
         outside = min(FIRST_BAR * 2 ** min(excess, 16), LONGEST_BAR) if excess >= 0 else 0
         until = UnixSeconds(now + outside)
-        self._records[worker] = _Record(strikes, until, UnixSeconds(until + MEMORY), cause)
+        self._records[worker] = _Record(strikes, until, cause)
+        self._ends.put(worker, (until + MEMORY,))
+        if len(self._records) > MOST_KNOWN:
+            self._drop_first()
         return outside > 0
 
     def _forget(self, now: UnixSeconds) -> None:
-        gone = [worker for worker, each in self._records.items() if each.forgotten_at <= now]
-        for worker in gone:
+        for worker in self._ends.due((now,)):
             del self._records[worker]
+
+    def _drop_first(self) -> None:
+        first = self._ends.first()
+        if first is not None:
+            self._ends.drop(first)
+            del self._records[first]
