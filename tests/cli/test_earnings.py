@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from decimal import Decimal
 
 import pytest
 
@@ -140,6 +141,9 @@ def test_page_csv_and_json_tell_the_same(trade, monkeypatch, by):
     for row, line in zip(rows, read, strict=True):
         told = {**row, "roles": "+".join(row["roles"])}
         assert {name: str(value) for name, value in told.items()} == line
+        assert Decimal(line["earned_rlc"]) * RLC == row["earned_nrlc"]
+        assert Decimal(line["gas_coin"]) * 10**18 == row["gas_wei"]
+        assert not [value for value in line.values() if value[:1] in ("=", "+", "-", "@", "\t")]
     page = trade.cli(*words).out
     assert max(map(len, page.splitlines())) <= 80
     assert "yes: stake and locked stake changed by exactly this" in page

@@ -43,6 +43,11 @@ OwnerArgument = Annotated[
 ]
 ByOption = Annotated[By, typer.Option(help="What a line stands for.")]
 CsvFlag = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
+_MEMBERS = (
+    "roles", "tasks", "earned_nrlc", "lost_nrlc", "paid_nrlc", "gas_wei",
+    "earned_rlc", "lost_rlc", "paid_rlc", "gas_coin",
+)  # fmt: skip
+"""Columns of the CSV, behind the day or the task: no text in them is a stranger's."""
 OTHERS = (MovementKind.DEPOSIT, MovementKind.WITHDRAWAL, MovementKind.RECEIVED, MovementKind.SENT)
 
 
@@ -58,7 +63,7 @@ async def earnings(
 
     All is read from the chain and checked against it: stake and locked stake must have changed by
     exactly what is told, to the nRLC. Transactions that failed leave no event: their gas is not
-    in it.
+    in it. CSV is for a spreadsheet: days as 2026-11-30, amounts in RLC and coin with a dot.
     """
     who = Address.parse(owner) if owner else command.address
     async with command.requester() as requester:
@@ -75,7 +80,20 @@ def _sums(found: Earnings, by: By) -> Mapping[Any, EarningSum]:
 
 
 def _rows(found: Earnings, by: By) -> list[dict[str, Any]]:
-    return [{by: _name(key, by), **_sum(each)} for key, each in _sums(found, by).items()]
+    return [
+        {by: _name(key, by), **_sum(each), **_decimals(each)}
+        for key, each in _sums(found, by).items()
+    ]
+
+
+def _decimals(each: EarningSum) -> dict[str, str]:
+    """Return amounts in RLC and coin, exactly: a spreadsheet keeps 15 digits of a whole number."""
+    return {
+        "earned_rlc": show_rlc(each.earned),
+        "lost_rlc": show_rlc(each.lost),
+        "paid_rlc": show_rlc(each.paid),
+        "gas_coin": show_coin(each.gas),
+    }
 
 
 def _name(key: Any, by: By) -> str:
@@ -114,7 +132,7 @@ def _members(found: Earnings, rows: list[dict[str, Any]], by: By) -> dict[str, A
 
 
 def _csv(rows: list[dict[str, Any]], by: By) -> str:
-    names = [by, "roles", "tasks", "earned_nrlc", "lost_nrlc", "paid_nrlc", "gas_wei"]
+    names = [by, *_MEMBERS]
     written = io.StringIO()
     writer = csv.DictWriter(written, names, lineterminator="\n")
     writer.writeheader()
