@@ -150,9 +150,8 @@ async def connect(
 async def _follow(
     rpc: Rpc, facts: HubFacts, rule: GasRule, settings: ChainSettings
 ) -> AsyncIterator[Chain]:
-    watcher = ChainWatcher(rpc, facts.hub, settings.confirmations)
     hub = PocoHub(rpc, facts)
-    watcher.on_fork = hub.forget_deals
+    watcher = ChainWatcher(rpc, facts.hub, hub.forget_deals, settings.confirmations)
     work = _Work(watcher)
 
     def make(wallet: TransactionSigner, journal: DurableLog, fence: Fence) -> WalletSender:

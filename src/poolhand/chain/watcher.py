@@ -55,20 +55,21 @@ class ChainWatcher:
     """Implements ``ports.chain.Watcher``; ``run`` must be running.
 
     Args:
+        forked: Called when the chain was re-organised.
         confirmations: Blocks, the log's own included, before an event is told.
 
     Attributes:
         bell: Rung when ``window`` has changed.
-        on_fork: Called when the chain was re-organised.
     """
 
-    def __init__(self, rpc: Rpc, hub: Address, confirmations: int = 1) -> None:
-        self._rpc, self._logs = rpc, every_event(hub)
+    def __init__(
+        self, rpc: Rpc, hub: Address, forked: Callable[[], None], confirmations: int = 1
+    ) -> None:
+        self._rpc, self._logs, self._forked = rpc, every_event(hub), forked
         self._behind = max(confirmations, 1) - 1
         self._unfollowed = _trouble("chain_not_followed", "chain_followed")
         self._unread = _trouble("logs_unreadable", "logs_read")
         self.window, self.bell = Window(), Bell()
-        self.on_fork: Callable[[], None] = lambda: None
 
     @property
     def trouble(self) -> str:
@@ -170,7 +171,7 @@ class ChainWatcher:
         )
         if self.window.fork_count > forks:
             log.warning("chain_reorganised", first=chain[0].number, head=head.number)
-            self.on_fork()
+            self._forked()
         self.bell.ring()
 
     async def _ancestry(self, head: Head) -> list[Head]:
