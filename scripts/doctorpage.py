@@ -197,7 +197,7 @@ def page() -> str:
     """Return docs/doctor.md."""
     parts = [HEAD, "\n## What is looked at\n", "| check | looks at |", "| --- | --- |"]
     parts += [f"| `{check}` | {ABOUT[check]} |" for check in Check]
-    parts += ["\n## Newcomers' mistakes\n", "What is found and how to mend it, word for word.\n"]
+    parts += ["\n## Newcomers' mistakes\n", "What is found and how to fix it, word for word.\n"]
     parts += ["| mistake | check | outcome | what is found | fix | test |"]
     parts += ["| --- | --- | --- | --- | --- | --- |"]
     for name, each in mistakes().items():

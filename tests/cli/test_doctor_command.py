@@ -29,7 +29,7 @@ def page(*findings, width=80):
 def test_each_check_has_one_line_of_80_columns_and_then_its_fix():
     shown = page(
         passed(Check.CPUS, LONG), warned(Check.GPU, LONG, "mend it"),
-        unknown(Check.TEE, "not looked at: mend 'x' first", ""), failed(Check.NODE, "dead", "wake"),
+        unknown(Check.TEE, "not looked at: fix 'x' first", ""), failed(Check.NODE, "dead", "wake"),
     )  # fmt: skip
     lines = shown.splitlines()
     assert all(len(line) <= 80 for line in lines)

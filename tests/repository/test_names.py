@@ -7,8 +7,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import modulemap
+import pytest
 from sources import PACKAGE, ROOT, TESTS, files, nodes, trees
 
 GLOSSARY = ROOT / "GLOSSARY.md"
@@ -70,3 +72,31 @@ def test_no_two_files_of_the_tests_share_a_name():
         file.name for file in files(TESTS) if file.name not in ("conftest.py", "__init__.py")
     )
     assert [name for name, times in names.items() if times > 1] == []
+
+
+RETIRED = re.compile(r"\b(?:mend(?:s|ed|ing)?|for want of|beyond recall)\b", re.IGNORECASE)
+"""Words that a reader of today stumbles over: fix, because there is no, for good."""
+SAID_IN = ("*.py", "*.html", "*.js", "*.sh", "*.ps1")
+
+
+def sentences() -> list[Path]:
+    """Return the files with what users read; decisions and releases stand as they were written."""
+    told = [file for kind in SAID_IN for file in PACKAGE.rglob(kind)]
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "adr"]
+    papers = [page for page in ROOT.glob("*.md") if page.name != "CHANGELOG.md"]
+    return [*told, *pages, *papers, *(ROOT / "changes").glob("*.md")]
+
+
+def test_sentences_are_in_plain_present_day_english():
+    odd = [
+        f"{file.relative_to(ROOT)}: {found[0]}"
+        for file in sentences()
+        if (found := RETIRED.search(file.read_text(encoding="utf-8")))
+    ]
+    assert odd == []
+
+
+@pytest.mark.parametrize("said", ["mend it", "ended for want of memory", "over, beyond recall"])
+def test_an_odd_word_is_found(said):
+    assert RETIRED.search(said)
+    assert not RETIRED.search("a recommended amendment")

@@ -1,4 +1,4 @@
-"""A full disk costs time, and nobody but the operator is told to mend something."""
+"""A full disk costs time, and nobody but the operator is told to fix something."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_a_disk_that_stays_broken_is_the_workers_fault_and_not_the_apps(sh
     shop.node.runtime.faults[WORDS] = DiskUnready("words", "no such device")
     finished = await done(shop, Action.COMPUTE, pulled, blocks=100)
     assert finished.outcome is Status.FAILED
-    assert "free some space on the worker's disk, or mend it" in finished.detail
+    assert "free some space on the worker's disk, or repair it" in finished.detail
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_a_disk_that_fails_under_a_run_is_the_workers(shop, pulled):
     shop.node.runtime.apps = {WORDS: app}
     finished = await done(shop, Action.COMPUTE, pulled)
     assert finished.outcome is Status.FAILED
-    assert "free some space on it, or mend it" in finished.detail
+    assert "free some space on it, or repair it" in finished.detail
 
 
 async def test_what_an_app_printed_and_leaves_no_place_for_is_its_own_fault(shop, pulled):

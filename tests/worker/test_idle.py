@@ -92,7 +92,7 @@ def test_a_wallet_short_of_gas_is_told_what_to_add_and_where():
     assert "0.002 of it for reveals owed" in cause.sentence
 
 
-def test_several_causes_come_in_the_order_in_which_they_must_be_mended():
+def test_several_causes_come_in_the_order_in_which_they_must_be_fixed():
     held = standing(*Hold, connected=False, idle={IdleReason.NEEDS_GPU: 3})
     held.left("gone", 1, 1)
     assert codes(held, gas=SHORT, is_short=True) == [

@@ -94,7 +94,9 @@ def toml_of(content: bytes, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode().removeprefix("\ufeff"))
     except ValueError as fault:
-        raise BadSetting(f"{name} is no TOML ({fault}): mend it, or name the pool anew") from fault
+        raise BadSetting(
+            f"{name} is no TOML ({fault}): correct it, or name the pool anew"
+        ) from fault
 
 
 def join_words(places: MachinePlaces, *, yes: bool = False) -> tuple[str, ...]:

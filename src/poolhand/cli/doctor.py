@@ -1,4 +1,4 @@
-"""``poolhand worker doctor``: is all there that a worker needs, and how to mend what is not?"""
+"""``poolhand worker doctor``: is all there that a worker needs, and how to fix what is not?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFIG: Final = Annotated[
 ]
 JSON: Final = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _OF_DEVNET: Final = "the devnet that runs here"
-DOC: Final = """Look whether all is there that a worker needs; say how to mend what is not.
+DOC: Final = """Look whether all is there that a worker needs; say how to fix what is not.
 
     Takes the settings that `worker start` takes, sends nothing, changes nothing, and asks for no
     password. Where no chain is named, it is that of the devnet that runs here.

@@ -1,4 +1,4 @@
-"""What the doctor found, for a person: a line for each check, then how to mend what is not well."""
+"""What the doctor found, for a person: a line for each check, then how to fix what is not well."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def _summary(told: Examination) -> Text:
     failures = sum(each.outcome is CheckOutcome.FAIL for each in told.findings)
     if failures:
         what = "check" if failures == 1 else "checks"
-        return Text(f"{failures} {what} failed: a worker earns nothing here until that is mended")
+        return Text(f"{failures} {what} failed: a worker earns nothing here until that is fixed")
     return Text("nothing failed: `poolhand worker start` will work here", style="green")

@@ -305,6 +305,6 @@ def _called(*words: str) -> str:
     if done.returncode:
         why = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise LauncherFault(
-            f"`{' '.join(words)}` failed ({why}): mend that, and give the same command again"
+            f"`{' '.join(words)}` failed ({why}): fix that, and give the same command again"
         )
     return done.stdout

@@ -52,7 +52,7 @@ class WorkerDidNotStart(Unavailable):
     def __init__(self, launcher: Launcher, log: str) -> None:
         said = f"; it said last: {log}" if log else ""
         super().__init__(
-            f"the worker was started ({launcher.told}) and does not answer{said}: mend what it "
+            f"the worker was started ({launcher.told}) and does not answer{said}: fix what it "
             "says, and give the same command again"
         )
 
@@ -63,7 +63,7 @@ class ComputerNotReady(Refused):
     def __init__(self, failures: Sequence[Finding]) -> None:
         told = "".join(f"\n  {each.check}: {each.told}" for each in failures)
         super().__init__(
-            "a worker would earn nothing on this computer yet, so nothing was deposited; mend "
+            "a worker would earn nothing on this computer yet, so nothing was deposited; fix "
             f"this, and give the same command again:{told}"
         )
 
@@ -146,7 +146,7 @@ class ThisComputer:
         """Return what the worker's wallet must have; nothing while there is none, or it works.
 
         Raises:
-            ComputerNotReady: A check failed that money does not mend.
+            ComputerNotReady: A check failed that money does not fix.
         """
         if seen.wallet is None or seen.is_running or seen.is_set_up:
             return JoinWish(seen.coin, NanoRlc(0))
@@ -162,7 +162,7 @@ class ThisComputer:
         return self._wish
 
     async def _check(self) -> None:
-        """Have the doctor look before anything is paid; what money mends is seen to here."""
+        """Have the doctor look before anything is paid; what money fixes is done here."""
         found = await self._examine()
         for each in found.findings:
             if each.outcome is CheckOutcome.WARN and each.check not in BY_MONEY | TOLD_BEFORE:

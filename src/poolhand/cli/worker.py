@@ -277,14 +277,14 @@ def stop(
 
 journal = Noun(
     no_args_is_help=True,
-    help="Mend a worker's journal.",
+    help="Repair a worker's journal.",
 )
 app.add_typer(journal, name="journal")
 
 
 @journal.callback()
 def about_journals() -> None:
-    """Mend what a broken disk left of a journal."""
+    """Repair what a broken disk left of a journal."""
 
 
 @journal.command("repair")

@@ -68,7 +68,7 @@ class DiskUnready(RuntimeDown):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(
             f"container {name} was not started ({why}): free some space on the worker's disk, or "
-            "mend it; the worker tries again by itself"
+            "repair it; the worker tries again by itself"
         )
 
 

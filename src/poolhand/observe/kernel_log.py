@@ -29,7 +29,7 @@ _KILLED: Final = re.compile(rb"[Kk]illed process (\d+)\b")
 
 
 def short_of_memory(log: Path = KERNEL_LOG, namespace: Path = PROCESS_NAMESPACE) -> set[int] | None:
-    """Return the processes that were killed for want of memory, as far back as the log goes.
+    """Return the processes that were killed because memory ran out, as far back as the log goes.
 
     None where it cannot be read, or counts other processes than this program does.
     """

@@ -25,7 +25,7 @@ _SERVER: Final = {
 
 _LOCKS: Final = f"SET lock_timeout = {round((ANSWER - 1) * 1000)}"
 """Whoever waits longer for what others locked loses its lead, and must be able to end; the server
-says so before the session is given up for want of an answer."""
+says so before the session is given up because nothing answers."""
 
 
 _DURABLE: Final = ("journal_mode=WAL", "synchronous=FULL")

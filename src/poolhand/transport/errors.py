@@ -57,7 +57,7 @@ class FileUnwritten(Unavailable):
         self.why = why
         super().__init__(
             f"{shown(uri)} was not kept ({shown(why)}): the worker's operator must free some space "
-            "on its disk, or mend it"
+            "on its disk, or repair it"
         )
 
 

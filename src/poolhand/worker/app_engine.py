@@ -83,7 +83,7 @@ class AppEngine:
             "app_disk_unready",
             "app_disk_ready",
             acts="operator of the worker",
-            next_step="free some space on the disk, or mend it; the worker goes on by itself",
+            next_step="free some space on the disk, or repair it; the worker goes on by itself",
         )
 
     def container(self, task_id: TaskId) -> str:

@@ -35,7 +35,7 @@ def doctor_page(told: Mapping[str, Any]) -> str:
     checks = sorted(told["checks"], key=lambda each: -order[each["outcome"]])  # worst first
     rows = ((c["check"], c["outcome"], c["found"], c["fix"]) for c in checks)
     parts = [
-        _table(("check", "outcome", "what is found", "what would mend it"), rows),
+        _table(("check", "outcome", "what is found", "what would fix it"), rows),
         (
             '<p>Looked at once a minute at most, while somebody asks. <a href="/">Its page</a>. '
             'For programs: <a href="/v1/doctor">/v1/doctor</a> (JSON). What it found out by '

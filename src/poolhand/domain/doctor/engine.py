@@ -1,7 +1,7 @@
 """Is the container engine fit: which, what is known of its versions, its room, how apps are apart.
 
 Source: security advisories of runc (CVE-2019-5736, CVE-2024-21626, CVE-2025-31133, CVE-2025-52565,
-CVE-2025-52881) and the versions that mend them, read 2026-11-29; ``GET /info`` and ``/version`` of
+CVE-2025-52881) and the versions that fix them, read 2026-11-29; ``GET /info`` and ``/version`` of
 Docker's API 1.41.
 """
 
@@ -85,7 +85,7 @@ def judge_engine_version(facts: EngineFacts) -> Finding:
         return warned(
             check,
             f"runc {facts.runc} lets a container break out ({cve}), unless your distribution "
-            "has mended it under the old number",
+            "has fixed it under the old number",
             f"install all security updates, or runc {least} or newer",
         )
     if _is_older(facts.version, LEAST_TRIED):

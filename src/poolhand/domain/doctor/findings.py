@@ -1,4 +1,4 @@
-"""What a check of the doctor found: how it stands, in one sentence, and what would mend it."""
+"""What a check of the doctor found: how it stands, in one sentence, and what would fix it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Finding:
     Attributes:
         check: Which.
         outcome: ``WARN``: a worker runs, with what the sentence says; ``UNKNOWN``: it could not be
-            looked at; ``FAIL``: no worker earns anything here until it is mended.
+            looked at; ``FAIL``: no worker earns anything here until it is fixed.
         found: What is so, in one sentence without its full stop.
         fix: Who does what about it; of a check that passed, what more there could be; or empty.
         missing_wei: Coin that the wallet lacks; None where this is not about coin.
@@ -122,7 +122,7 @@ def unknown(check: Check, found: str, fix: str) -> Finding:
 
 
 def failed(check: Check, found: str, fix: str) -> Finding:
-    """Return that no worker earns anything here until it is mended."""
+    """Return that no worker earns anything here until it is fixed."""
     return Finding(check, CheckOutcome.FAIL, found, fix)
 
 

@@ -67,7 +67,7 @@ def judge_memory(total: int, task: int, slots: int) -> Finding:
         return warned(
             Check.MEMORY,
             f"{there}, and a worker is made for 2 GiB",
-            "give the virtual machine 2,048 MB, or expect that apps are ended for want of it",
+            "give the virtual machine 2,048 MB, or expect that apps are ended when it runs out",
         )
     if slots * task + WORKER_MEMORY > total:
         return warned(

@@ -302,7 +302,7 @@ class Clean:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Drop the replicate and its journal: its story is over, told, and beyond recall."""
+    """Drop the replicate and its journal: all is told, and nothing asks for it again."""
 
 
 Effect: TypeAlias = Report | Run | Clean | Forget

@@ -1,4 +1,4 @@
-"""What can go wrong with a market's database, and who mends it."""
+"""What can go wrong with a market's database, and who must act."""
 
 from __future__ import annotations
 

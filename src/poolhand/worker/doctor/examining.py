@@ -13,7 +13,7 @@ TIME_LIMIT: Final = 60.0
 """Seconds for one check: what answers at all does so sooner, on a slow computer, too."""
 REQUIRED: Final = frozenset({Check.ENGINE, Check.NODE, Check.POOL})
 """What must answer: silence of any other says nothing."""
-SEE: Final = "mend what this names, then look again"
+SEE: Final = "fix what this names, then look again"
 _ADVICE: Final = {
     Check.NODE: "check --rpc and this machine's network, or name another endpoint",
     Check.POOL: "check --core-url and this machine's network, or wait until the pool is up",
@@ -28,7 +28,7 @@ class NotLooked(PoolhandError):
     """A check needs what another check found wanting, or what cannot be seen from here."""
 
     def __init__(self, needs: Check, why: str = "") -> None:
-        super().__init__("not looked at: " + (why or f"mend '{needs}' first"))
+        super().__init__("not looked at: " + (why or f"fix '{needs}' first"))
 
 
 class SharedLook(Generic[T]):

@@ -62,7 +62,7 @@ def doctor_routes(examine: Examine) -> tuple[BaseRoute, ...]:
         return HTMLResponse(doctor_page(await told()), headers=HEADERS)
 
     async def doctor(_: Request) -> JsonAnswer:
-        """Tell how what the worker needs stands: checks, each with what would mend it."""
+        """Tell how what the worker needs stands: checks, each with what would fix it."""
         return JsonAnswer(await told())
 
     async def told() -> dict[str, Any]:

@@ -29,7 +29,7 @@ _SPOILT_BY_A_FULL_DISK: Final = {
     Action.DOWNLOAD_DATA: (Status.DATA_DOWNLOAD_FAILED, Status.FAILED),
     Action.COMPUTE: (Status.COMPUTE_FAILED, Status.FAILED),
 }
-"""How a stage may end for want of room."""
+"""How a stage may end because there is no room."""
 
 
 class Stages:

@@ -141,7 +141,7 @@ def blame(fault: Exception) -> tuple[Status, str]:
     looked at before (``_add``).
     """
     if isinstance(fault, OSError) and is_machines_fault(fault):
-        lack = f"the worker's disk failed ({fault}): free some space on it, or mend it"
+        lack = f"the worker's disk failed ({fault}): free some space on it, or repair it"
         return Status.FAILED, lack
     ours = isinstance(fault, RuntimeDown | ContainerRemoved)
     return Status.FAILED if ours else Status.COMPUTE_FAILED, str(fault)

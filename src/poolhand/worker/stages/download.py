@@ -114,7 +114,9 @@ class DataStage:
         except (FileUnwritten, FetcherLost) as fault:  # the worker's own trouble
             outcome, detail = Status.FAILED, str(fault)
         except OSError as fault:  # the worker's own folders
-            lack = f"the worker's folder for the task failed ({fault}): free some space, or mend it"
+            lack = (
+                f"the worker's folder for the task failed ({fault}): free some space, or repair it"
+            )
             outcome, detail = Status.FAILED, lack
         except PoolhandError as fault:
             outcome, detail = Status.DATA_DOWNLOAD_FAILED, str(fault)

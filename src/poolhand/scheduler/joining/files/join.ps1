@@ -134,7 +134,7 @@ function Install-Needs
     }
     if (-not (Test-Linux 'docker version || service docker start'))
     {
-        Stop-Joining "Docker does not start in the Linux: give 'service docker start' there, mend what it says, and run this again"
+        Stop-Joining "Docker does not start in the Linux: give 'service docker start' there, fix what it names, and run this again"
     }
 }
 
