@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = ("requirements.lock", "pyproject.toml", "README.md")
+"""What an installation comes from: the README is in what the package says of itself."""
 NEEDS_CURL = "command -v curl"
 PYTHON = """\
 #!/bin/sh
@@ -31,7 +33,7 @@ class Clone:
         self.folder, self.log = folder, folder / "log"
         self.scripts, self.tools = folder / "clone/scripts", folder / "bin"
         self.scripts.mkdir(parents=True)
-        for name in ("requirements.lock", "pyproject.toml"):
+        for name in INSTALLED:
             shutil.copy(ROOT / name, self.scripts.parent)
         for name in ("setup", "engine.py"):
             shutil.copy(ROOT / "scripts" / name, self.scripts)
@@ -94,7 +96,7 @@ def test_an_older_clone_gets_the_programs_that_are_needed_since_and_no_package_a
     assert clone.sets_up() == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
+@pytest.mark.parametrize("name", INSTALLED)
 def test_packages_are_installed_anew_when_they_changed(clone, name):
     clone.sets_up()
     with (clone.scripts.parent / name).open("a") as file:
