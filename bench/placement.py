@@ -22,7 +22,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.reputation import VOUCHED
+from poolhand.domain.reputation import VOUCHED, Reputation
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task import machine
 from poolhand.domain.task.machine import Event, Lost, Received, Reported
@@ -73,12 +73,13 @@ class Pool:
 
     def join(self, number: int) -> None:
         """Let a worker come."""
+        self.planner.join(self.worker(number, VOUCHED))
+
+    def worker(self, number: int, known: Reputation) -> ConnectedWorker:
+        """Return a worker of one slot, of which so much is known."""
         name, stake = Address(number.to_bytes(20, "big")), 0 if number % POOR == 0 else 10**9
-        self.planner.join(
-            ConnectedWorker(
-                name, "w", "1", 4, 1, False, (), Score(0), NanoRlc(stake), reputation=VOUCHED
-            )
-        )
+        own = NanoRlc(stake)
+        return ConnectedWorker(name, "w", "1", 4, 1, False, (), Score(0), own, reputation=known)
 
     def buy(self, size: int, requester: int) -> None:
         """Receive a deal."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.placement.had import FreeWorkers, WhoFits
 from poolhand.domain.placement.need import Level, Need, QueueKey
-from poolhand.domain.placement.queues import FairQueue, Path, Served
+from poolhand.domain.placement.queues import FairQueue, Served
 from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
 
@@ -51,27 +52,25 @@ class Board:
             self._leave(before, None)
         return before
 
-    def first(
-        self, has: Callable[[Demand], bool], *, can_initialize: bool
-    ) -> tuple[FairQueue, Path, Need] | None:
-        """Return the task whose turn it is among those for which somebody may be free.
+    def first(self, workers: FreeWorkers, *, can_initialize: bool) -> Need | None:
+        """Return the task whose turn it is among those that somebody who is free fits.
 
         Args:
-            has: Whether anybody is free who fits.
+            workers: Who is free.
             can_initialize: Whether further tasks may be put on chain.
         """
+        asked: dict[Demand, WhoFits] = {}
         best = None
         for key, queue in self.queues.items():
             shut = key.is_unset and not can_initialize and key.level is not Level.STANDBY
-            found = None if shut or not has(key.demand) else queue.first()
-            if found is not None:
+            if shut or (best is not None and best[0][0] < key.level):
+                continue
+            who = asked.setdefault(key.demand, WhoFits(workers, key.demand))
+            if (found := queue.first(who)) is not None:
                 ranked = (key.level, *found[0])
                 if best is None or ranked < best[0]:
-                    best = ranked, queue, found
-        if best is None:
-            return None
-        _, queue, (_, path, task_id) = best
-        return queue, path, self.needs[task_id]
+                    best = ranked, found[1]
+        return None if best is None else self.needs[best[1]]
 
     def waiting(self) -> Iterator[tuple[QueueKey, int]]:
         """Yield how many tasks wait for somebody who fits, by what they ask."""

@@ -1,11 +1,13 @@
-"""The workers that are there, by turn: who is free, who soon will be, who may have become able."""
+"""The workers that are there, by turn: who is free, and who soon will be."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import Address
+from poolhand.domain.placement.had import Had
 from poolhand.domain.placement.idle_counts import IdleCounts
 from poolhand.domain.placement.need import Need
 from poolhand.domain.placement.ranking import Ranking
@@ -28,9 +30,7 @@ class Crew:
         loads: What workers hold, those that are away included.
         free: Who may be given something.
         soon: Who takes part, is not resting, and has no slot just now.
-        improved: Who may fit more than when a plan was last made.
         idle: How many can take nothing, or nothing of what waits, and why.
-        has_lost_one: Whether one of ``soon`` will not have a slot soon after all, or has one now.
     """
 
     def __init__(self, rules: PlacementRules, draw: Callable[[], float]) -> None:
@@ -38,8 +38,7 @@ class Crew:
         self.rooms: dict[Address, Room] = {}
         self.loads: dict[Address, Load] = {}
         self.free, self.soon = WorkerTurns(), WorkerTurns()
-        self.improved: dict[Address, None] = {}
-        self.has_lost_one = False
+        self._soon_from: Counter[str] = Counter()
         self.idle = IdleCounts()
         self._rests: Ranking[Address] = Ranking()
         self._resting: set[Address] = set()
@@ -54,12 +53,12 @@ class Crew:
 
     def leave(self, worker: Address) -> None:
         """Remove a worker; repeatable."""
-        room = self.rooms.pop(worker, None)
+        room = self.rooms.get(worker)
         if room is not None:
             self.idle.drop(room)
             self._unplace(worker)
             self._rests.drop(worker)
-            self.improved.pop(worker, None)
+            del self.rooms[worker]
 
     def pass_time(self, now: UnixSeconds) -> None:
         """Let those come forward whose rest is over."""
@@ -69,11 +68,15 @@ class Crew:
             if room is not None:
                 self._place(room.worker, room.chance)
 
-    def hear(self, task_id: TaskId, before: Need | None, after: Need | None) -> None:
+    def hear(self, before: Need | None, after: Need | None) -> None:
         """Note what a task takes of workers instead of what it took."""
         had, have = _workers(before), _workers(after)
-        if had != have:
-            self._remember(task_id, had, have)
+        waited, waits = before and before.queue, after and after.queue
+        if had != have or waited != waits:
+            for worker in have:
+                self._load(worker).had[waits] += 1
+            for worker in had:
+                self._load(worker).lose(waited)
         old = before.holds if before else ()
         new = after.holds if after else ()
         if old != new:
@@ -82,13 +85,38 @@ class Crew:
             for worker in {*had} - {*have}:
                 self._forget(worker)
 
-    def has_resting(self) -> bool:
-        """Whether anybody who is free has lost its turn for a while."""
-        return bool(self._resting)
-
     def others_soon(self, demand: Demand) -> bool:
         """Whether anybody who does not rest will soon have a slot for what is asked."""
         return self.soon.has(replace(demand, stake=NanoRlc(0)))
+
+    def can_staff(self, demand: Demand, had: Had) -> bool:
+        """Whether somebody is given a task now that asks this, which some have had."""
+        if not self.free.has(demand):
+            return False
+        return self.pick(demand, had, self.sources(had), others=False)[0] is not None
+
+    def may_staff(self, demand: Demand, every: Had, most: int) -> bool:
+        """Whether that may be so of one of several tasks.
+
+        Who rests is given one only if those that will soon have a slot have all had it, or come
+        from where somebody does who has: they, or their places, are no more than have had one.
+
+        Args:
+            demand: What they ask.
+            every: Who has had all of them.
+            most: How many have had one, at most.
+        """
+        found = self.free.first(demand, every)
+        if found is None or not found[0][0]:
+            return found is not None
+        untold = self._soon_from[""]
+        places = len(self._soon_from) - bool(untold) + untold
+        return places <= most or demand.kind != 0
+
+    def sources(self, workers: Collection[Address]) -> set[str]:
+        """Return where those of some workers connect from that are there, as far as it is told."""
+        rooms = (self.rooms.get(each) for each in workers)
+        return {room.worker.source for room in rooms if room is not None} - {""}
 
     def pick(
         self, demand: Demand, but: Collection[Address], taken: Collection[str], *, others: bool
@@ -126,16 +154,6 @@ class Crew:
         first = self.soon.first(replace(demand, stake=NanoRlc(0)), but, taken)
         return first is not None and (found is None or first < found)
 
-    def _remember(
-        self, task_id: TaskId, before: Collection[Address], after: Collection[Address]
-    ) -> None:
-        for worker in after:
-            if worker not in before:
-                self._load(worker).had.add(task_id)
-        for worker in before:
-            if worker not in after:
-                self._load(worker).had.discard(task_id)
-
     def _reload(self, old: Iterable[Occupied], new: Iterable[Occupied]) -> None:
         for hold in old:
             self._load(hold.worker).take(hold, -1)
@@ -171,15 +189,18 @@ class Crew:
         self.rooms[name] = room
         if room.is_free:
             self.free.put(name, room.turn, room.ability)
-            if before is None or room.is_better_than(before):
-                self.improved[name] = None
             if room.is_resting:
                 self._resting.add(name)
         elif not worker.paused and room.is_full and not room.is_resting:
             self.soon.put(name, room.turn, replace(room.ability, stake=NanoRlc(0)))
+            self._soon_from[worker.source] += 1
 
     def _unplace(self, worker: Address) -> None:
-        self.has_lost_one |= worker in self.soon
+        if worker in self.soon:
+            source = self.rooms[worker].worker.source
+            self._soon_from[source] -= 1
+            if not self._soon_from[source]:
+                del self._soon_from[source]
         self.free.drop(worker)
         self.soon.drop(worker)
         self._resting.discard(worker)

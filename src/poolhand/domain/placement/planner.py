@@ -6,9 +6,8 @@ first, then in fair order (``queues``). Among workers those come first that have
 the least loaded, then whom chance names; who failed or kept silent waits while others are there.
 What is left over stands by newcomers that have not finished (``reliance``).
 
-Between two plans nobody that is free fits a task that waits. So a plan looks at what has changed
-since: it ends at once where nobody is free or nothing is wanted, and passes over tasks of which it
-is known that nobody who is free can take them, until somebody comes who can.
+Between two plans nobody that is free fits a task that waits. A plan ends at once where nobody is
+free or nothing is wanted, and passes by whole branches of tasks that nobody who is free can take.
 """
 
 from __future__ import annotations
@@ -79,12 +78,12 @@ class Planner:
             sure: Whether all is known of it; nobody is given it else.
         """
         need = need_of(task, deal, self._rules, sure=sure)
-        self.crew.hear(task.facts.task_id, self.board.needs.get(task.facts.task_id), need)
+        self.crew.hear(self.board.needs.get(task.facts.task_id), need)
         self.board.put(need)
 
     def forget(self, task_id: TaskId) -> None:
         """Drop a task that is settled; repeatable."""
-        self.crew.hear(task_id, self.board.drop(task_id), None)
+        self.crew.hear(self.board.drop(task_id), None)
 
     def join(self, worker: ConnectedWorker) -> None:
         """Take note of a worker, or of a change."""
@@ -111,17 +110,14 @@ class Planner:
 
     def next_task(self) -> list[Assignment]:
         """Choose workers for the task whose turn it is; none where there is nothing to give."""
-        self._unblock()
-        while True:
-            self.at = None
-            found = self.board.first(self.crew.free.has, can_initialize=self.can_initialize)
-            if found is None:
-                return []
-            queue, path, need = found
-            self.at = need.task.facts.task_id
-            if chosen := self._staff(need):
-                return chosen
-            queue.block(path)
+        self.at = None
+        need = self.board.first(self.crew, can_initialize=self.can_initialize)
+        if need is None:
+            return []
+        self.at = need.task.facts.task_id
+        chosen = self._staff(need)
+        assert chosen, "somebody fits it"
+        return chosen
 
     def why_idle(self, worker: Address) -> Mapping[str, int]:
         """Say why a worker has nothing to do: reasons counted by task, see ``IdleReason``."""
@@ -131,19 +127,6 @@ class Planner:
         """Count the workers that are there by why they are given nothing more; each counts once."""
         work = WaitingWork.on(self.board, can_initialize=self.can_initialize)
         return self.crew.idle.reasons(work, self.crew.others_soon)
-
-    def _unblock(self) -> None:
-        """Try again what somebody may take that could not before."""
-        crew = self.crew
-        improved, crew.improved = crew.improved, {}
-        relieved = crew.has_lost_one and crew.has_resting()
-        crew.has_lost_one = False
-        for key, queue in self.board.queues.items():
-            if queue.blocked and (improved or relieved):
-                rooms = (crew.rooms[each] for each in improved)
-                fit = {each.worker.worker for each in rooms if not each.hindrance(key.demand)}
-                for path in [p for p in queue.blocked if relieved or not fit <= p[2]]:
-                    queue.block(path, blocked=False)
 
     def _staff(self, need: Need) -> list[Assignment]:
         """Choose workers for a task."""
@@ -158,7 +141,9 @@ class Planner:
                 break
             extra -= not wanted
             had = {a.worker for a in task.attempts}
-            room, others = self.crew.pick(need.queue.demand, had, self._sources(had), others=others)
+            room, others = self.crew.pick(
+                need.queue.demand, had, self.crew.sources(had), others=others
+            )
             if room is None:
                 break
             made.append(_assignment(task, room))
@@ -166,10 +151,6 @@ class Planner:
         if made:
             self.hear(task, deal)
         return made
-
-    def _sources(self, workers: set[Address]) -> set[str]:
-        rooms = (self.crew.rooms.get(each) for each in workers)
-        return {room.worker.source for room in rooms if room is not None} - {""}
 
 
 def _assignment(task: Task, room: Room) -> Assignment:

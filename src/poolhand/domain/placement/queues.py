@@ -4,6 +4,9 @@ Between requesters the one with the fewest replicates at work has the turn, betw
 requester likewise, and within a deal the nearest deadline. So a bag of ten thousand tasks takes
 what others leave, and a single task never waits for it. It is a rule about the present alone:
 nothing has to be remembered over a restart.
+
+Tasks that nobody who is free can take are passed by without a look at each: requesters, and the
+deals of one, stand in trees whose branches know who has had what is below them.
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.placement.had import Had, HadBy, WhoFits
+from poolhand.domain.placement.rank_tree import RankTree
 from poolhand.domain.placement.ranking import Ranking, RankingKey
 
-Had: TypeAlias = frozenset[Address]
 Path: TypeAlias = tuple[Address, DealId, Had]
 """Requester, deal, and who has had it already: tasks of one path fit the same workers."""
 
 Urgency: TypeAlias = tuple[int, int, DealId]
 """Contribution deadline, index, deal: among tasks of equal turn the least is first."""
+
+_Found: TypeAlias = tuple[RankingKey, TaskId]
 
 
 class Served:
@@ -37,96 +43,89 @@ class Served:
             del self.of[who]
 
 
+def _tree() -> RankTree[Hashable, HadBy]:
+    return RankTree(HadBy.join)
+
+
 @dataclass(slots=True)
 class _Branch:
     """Requesters, their deals, or the groups of a deal: ranked by how they are served."""
 
-    ranks: Ranking[Hashable] = field(default_factory=Ranking)
+    ranks: RankTree[Hashable, HadBy] = field(default_factory=_tree)
     below: dict[Hashable, _Branch | _Alike] = field(default_factory=dict)
 
-    def first(self) -> RankingKey | None:
-        """Return the key of the task whose turn it is; None where none is to be had."""
-        return self.ranks.least()
-
     @property
-    def is_empty(self) -> bool:
-        return not self.below
+    def had(self) -> HadBy | None:
+        """Who has had what is below; None where nothing is."""
+        return self.ranks.sum
+
+    def least(self) -> RankingKey | None:
+        """Return the key of the task whose turn it would be if it fits somebody."""
+        found: RankingKey | None = self.ranks.least()
+        return found
+
+    def first(self, who: WhoFits) -> _Found | None:
+        """Return the task whose turn it is among those that fit somebody.
+
+        A key here is that of the first task below, whether that one fits or not: so it is no more
+        than the key of what is found there, and once it is more than the best, that is the first.
+        """
+        best: _Found | None = None
+        for key, step in self.ranks.walk(who.may_take):
+            if best is not None and best[0] < key:
+                break
+            found = self.below[step].first(who)
+            if found is not None and (best is None or (key[0], *found[0]) < best[0]):
+                best = (key[0], *found[0]), found[1]
+                if best[0] == key:
+                    break
+        return best
 
 
 @dataclass(slots=True)
 class _Alike:
-    """Tasks of one path; a blocked group waits until somebody comes who can take one."""
+    """Tasks of one path."""
 
+    had: HadBy
     tasks: Ranking[TaskId] = field(default_factory=Ranking)
-    is_blocked: bool = False
 
-    def first(self) -> RankingKey | None:
-        return None if self.is_blocked else self.tasks.least()
+    def least(self) -> RankingKey | None:
+        return self.tasks.least()
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.tasks
+    def first(self, _who: WhoFits) -> _Found | None:
+        """Return the first of them: all fit the same workers."""
+        key, task_id = self.tasks.least(), self.tasks.first()
+        return None if key is None or task_id is None else (key, task_id)
 
 
 class FairQueue:
-    """Tasks that all ask the same of a worker.
-
-    Attributes:
-        blocked: Paths of which nobody that is free can take a task.
-    """
+    """Tasks that all ask the same of a worker."""
 
     def __init__(self, served: Served) -> None:
         self._served, self._root = served, _Branch()
-        self.blocked: set[Path] = set()
         self._paths: dict[TaskId, Path] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def put(self, task_id: TaskId, path: Path, urgency: Urgency) -> None:
-        """Add a task."""
-        branch = self._root
-        for step in path[:-1]:
-            found = branch.below.setdefault(step, _Branch())
-            assert isinstance(found, _Branch)
-            branch = found
-        group = branch.below.setdefault(path[-1], _Alike())
-        assert isinstance(group, _Alike)
-        group.tasks.put(task_id, urgency)
+        """Add a task, or move it."""
+        if self._paths.get(task_id, path) != path:
+            self.drop(task_id)
         self._paths[task_id] = path
+        self._alike(path).tasks.put(task_id, urgency)
         self._rank(path)
 
     def drop(self, task_id: TaskId) -> None:
         """Remove a task; repeatable."""
         path = self._paths.pop(task_id, None)
-        group = None if path is None else self._group(path)
-        if path is not None and group is not None:
-            group.tasks.drop(task_id)
-            if not group.tasks:
-                self.blocked.discard(path)
+        if path is not None:
+            self._alike(path).tasks.drop(task_id)
             self._rank(path)
 
-    def first(self) -> tuple[RankingKey, Path, TaskId] | None:
-        """Return the task whose turn it is with its key and path; None where none is to be had."""
-        key, branch, path = self._root.ranks.least(), self._root, []
-        while (step := branch.ranks.first()) is not None:
-            path.append(step)
-            found = branch.below[step]
-            if isinstance(found, _Alike):
-                task_id = found.tasks.first()
-                assert key is not None
-                assert task_id is not None
-                return key, tuple(path), task_id  # type: ignore[return-value]
-            branch = found
-        return None
-
-    def block(self, path: Path, *, blocked: bool = True) -> None:
-        """Pass over the tasks of a path, or no longer; an unknown path is left alone."""
-        group = self._group(path)
-        if group is not None:
-            group.is_blocked = blocked
-            (self.blocked.add if blocked else self.blocked.discard)(path)
-            self._rank(path)
+    def first(self, who: WhoFits) -> _Found | None:
+        """Return the task whose turn it is among those that fit somebody, with its key."""
+        return self._root.first(who)
 
     def served(self, requester: Address, deal: DealId) -> None:
         """Rank anew a deal of which more or fewer replicates are at work."""
@@ -136,28 +135,36 @@ class FairQueue:
                 self._place(branch, deal)
             self._place(self._root, requester)
 
-    def _group(self, path: Path) -> _Alike | None:
-        found: _Branch | _Alike | None = self._root
-        for step in path:
-            found = found.below.get(step) if isinstance(found, _Branch) else None
-        return found if isinstance(found, _Alike) else None
+    def _alike(self, path: Path) -> _Alike:
+        """Return the group of a path; it is made where there is none."""
+        requester, deal, had = path
+        of_deal = _branch_of(_branch_of(self._root, requester), deal)
+        found = of_deal.below.get(had)
+        if not isinstance(found, _Alike):
+            found = of_deal.below[had] = _Alike(HadBy.of(had))
+        return found
 
     def _rank(self, path: Path) -> None:
-        """Rank the steps of a path anew, from its end to its beginning."""
+        """Rank the steps of a path anew, from its end on as far as something changes."""
         requester, deal, had = path
-        of_requester = self._root.below[requester]
-        assert isinstance(of_requester, _Branch)
-        of_deal = of_requester.below[deal]
-        assert isinstance(of_deal, _Branch)
+        of_requester = _branch_of(self._root, requester)
+        of_deal = _branch_of(of_requester, deal)
         for branch, step in ((of_deal, had), (of_requester, deal), (self._root, requester)):
-            self._place(branch, step)
+            if not self._place(branch, step):
+                return
 
-    def _place(self, branch: _Branch, step: Hashable) -> None:
+    def _place(self, branch: _Branch, step: Hashable) -> bool:
+        """Rank what is below a step; returns whether that has changed the branch."""
         below = branch.below[step]
-        first = below.first()
-        if first is None:
-            branch.ranks.drop(step)
-        else:
-            branch.ranks.put(step, (self._served.of[step], *first))
-        if below.is_empty:
+        least, had = below.least(), below.had
+        if least is None or had is None:
             del branch.below[step]
+            return branch.ranks.drop(step)
+        return branch.ranks.put(step, (self._served.of[step], *least), had)
+
+
+def _branch_of(branch: _Branch, step: Hashable) -> _Branch:
+    found = branch.below.get(step)
+    if not isinstance(found, _Branch):
+        found = branch.below[step] = _Branch()
+    return found

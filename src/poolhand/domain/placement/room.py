@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import Address
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Ability, Demand, Turn
 from poolhand.domain.placement.worker import ConnectedWorker
@@ -56,18 +57,27 @@ def holds(task: Task, deal: Deal | None) -> Iterator[Occupied]:
 
 @dataclass(slots=True)
 class Load:
-    """Of one worker, there or away: what it holds, and the open tasks that it has had."""
+    """Of one worker, there or away: what it holds, and the open tasks that it has had.
+
+    ``had`` counts these by the queue in which they wait, None for those that wait for nobody.
+    """
 
     computing: int = 0
     waiting: int = 0
     locks: int = 0
-    had: set[TaskId] = field(default_factory=set)
+    had: Counter[Hashable] = field(default_factory=Counter)
 
     def take(self, hold: Occupied, sign: int = 1) -> None:
         """Count a hold, or with ``sign`` -1 one that has ended."""
         self.computing += sign * hold.computes
         self.waiting += sign
         self.locks += sign * hold.locks
+
+    def lose(self, queue: Hashable) -> None:
+        """Count one less that it has had, of those that wait in a queue."""
+        self.had[queue] -= 1
+        if not self.had[queue]:
+            del self.had[queue]
 
     @property
     def is_nothing(self) -> bool:
@@ -154,13 +164,3 @@ class Room:
             (self.missing(demand) > 0, IdleReason.STAKE_TOO_LOW),
         )
         return next((reason for holds_, reason in hindrances if holds_), None)
-
-    def is_better_than(self, before: Room) -> bool:
-        """Whether it may fit a task that it did not fit before."""
-        now, then = self.worker, before.worker
-        return (
-            not before.is_free
-            or self.stake > before.stake
-            or (before.is_resting and not self.is_resting)
-            or (now.gpu, now.tee) != (then.gpu, then.tee)
-        )

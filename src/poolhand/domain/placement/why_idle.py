@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from poolhand.domain.ids import Address
 from poolhand.domain.placement.board import Board
 from poolhand.domain.placement.crew import Crew
-from poolhand.domain.placement.need import Level, QueueKey
+from poolhand.domain.placement.need import QueueKey
 from poolhand.domain.placement.room import Room
 from poolhand.domain.task.idle import IdleReason
 
@@ -18,12 +18,12 @@ def why_idle(
 ) -> Mapping[str, int]:
     """Count the open tasks by the reason why a worker is not given them, the commonest first.
 
-    As much work as the worker has had tasks, and as stakes are asked: not as there are tasks.
+    As much work as different stakes are asked: not as there are tasks, or as the worker has had.
     """
     room, reasons = crew.rooms.get(worker), Counter(board.obstacles)
     if room is None:
         return {}
-    had, missing = _had(board, crew, worker), []
+    had, missing = _had(crew, worker), []
     for key, count in board.waiting():
         hers = had[key] if not room.worker.paused else 0
         reason = _reason(key, room, crew, can_initialize=can_initialize)
@@ -39,11 +39,10 @@ def why_idle(
     return told or {IdleReason.NO_OPEN_TASK.value: 0}
 
 
-def _had(board: Board, crew: Crew, worker: Address) -> Counter[QueueKey]:
-    """Count the waiting tasks that a worker has had already."""
+def _had(crew: Crew, worker: Address) -> Counter[Hashable]:
+    """Return how many of the tasks that wait a worker has had already, by queue."""
     load = crew.loads.get(worker)
-    keys = (board.needs[each].queue for each in load.had) if load else ()
-    return Counter(key for key in keys if key is not None and key.level is not Level.STANDBY)
+    return Counter() if load is None else load.had
 
 
 def _reason(key: QueueKey, room: Room, crew: Crew, *, can_initialize: bool) -> IdleReason:
