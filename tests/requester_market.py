@@ -123,11 +123,12 @@ class FakePool:
         self._of_tasks(app)
         return app
 
-    def _connected(self) -> Response:
+    def _connected(self, limit: int) -> Response:
         if self.stands_by:
             message = "this process stands by for its pool"
             return JSONResponse({"code": "standing-by", "message": message}, 503)
-        return JSONResponse([{"worker": str(each), "paused": False} for each in self.connected])
+        page = sorted(self.connected)[:limit]
+        return JSONResponse([{"worker": str(each), "paused": False} for each in page])
 
     def _of_orders(self, app: FastAPI) -> None:
         @app.get("/v1/orders")
@@ -156,8 +157,8 @@ class FakePool:
             return JSONResponse(found)
 
         @app.get("/v1/workers")
-        async def workers() -> Response:
-            return self._connected()
+        async def workers(limit: int = 100) -> Response:
+            return self._connected(limit)
 
         @app.get("/v1/workers/{address}")
         async def worker(address: str) -> Response:

@@ -136,11 +136,12 @@ def test_pages_of_one_status_pass_over_the_others(journal):
 def test_a_deals_tasks_are_listed_and_what_the_chain_ended_is_told(journal):
     dropped = settled(2, status=ChainTaskStatus.UNSET)
     archive = keep(journal, settled(3), settled(1), dropped, settled(4, deal=OTHER))
-    assert archive.lines(DEAL) == [
+    assert archive.lines(DEAL, 0, 100) == [
         TaskLine(name_of(1), 1, TaskStatus.COMPLETED),
         TaskLine(name_of(2), 2, dropped.status),
         TaskLine(name_of(3), 3, TaskStatus.COMPLETED),
     ]
+    assert [line.index for line in archive.lines(DEAL, 2, 3)] == [2]
     assert archive.ended(DEAL) == {name_of(1), name_of(3)}
 
 

@@ -181,7 +181,31 @@ async def test_a_deal_is_shown_with_its_tasks(office):
     assert body["trust"] == 5
     assert body["price"] == 103 * 10**9
     assert body["dataset"] is None
+    assert (body["first_index"], body["size"]) == (0, 2)
     assert [(t["index"], t["status"]) for t in body["tasks"]] == [(0, "RECEIVED"), (1, "RECEIVED")]
+
+
+async def test_the_tasks_of_a_deal_are_told_page_by_page(office):
+    world, client = office
+    deal = await world.deal(tasks=5)
+    pages = [
+        [
+            each["index"]
+            for each in (await got(client, f"/v1/deals/{deal.deal_id}", **page))["tasks"]
+        ]
+        for page in ({"limit": 2}, {"limit": 2, "first": 2}, {"first": 4}, {"first": 5})
+    ]
+    assert pages == [[0, 1], [2, 3], [4], []]
+
+
+async def test_workers_are_told_page_by_page_in_order_of_their_addresses(office):
+    world, client = office
+    known = sorted([await world.hired() for _ in range(5)], key=lambda each: each.address)
+    first = await got(client, "/v1/workers", limit=2)
+    await known[1].leaves()  # the last of a page need not be there any more
+    rest = await got(client, "/v1/workers", after=first[-1]["worker"])
+    told = [Address.parse(each["worker"]) for each in (*first, *rest)]
+    assert told == [each.address for each in known]
 
 
 async def test_workers_are_listed_with_what_they_can_take(office):

@@ -21,8 +21,8 @@ from poolhand.keys.errors import WalletInUse, WrongPassword
 from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
 from poolhand.settings.load import load
 from poolhand.transport.clock import ManualClock
-from poolhand.transport.pool_client import PoolDown, PoolGreeting
-from poolhand.wire.pool_api import PoolConfig, PoolSummary, PoolWorker
+from poolhand.transport.pool_client import PoolDown, PoolGreeting, PoolRefused
+from poolhand.wire.pool_api import PoolConfig, PoolSummary, WorkerNews
 from poolhand.worker.doctor.checks import AT_A_START, Doctor
 from poolhand.worker.doctor.examining import SharedLook, examine
 from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, SignerLook
@@ -38,7 +38,7 @@ class OpenPool:
     """A pool that answers."""
 
     def __init__(self, config: PoolConfig, time: int) -> None:
-        self.told, self.time, self.connected = config, time, ()
+        self.told, self.time, self.connected = config, time, None
 
     async def greeting(self):
         return PoolGreeting(self.told, self.time)
@@ -46,7 +46,9 @@ class OpenPool:
     async def summary(self):
         return PoolSummary(worker_stake_percent=30)
 
-    async def workers(self):
+    async def worker(self, address):
+        if self.connected is None:
+            raise PoolRefused("not-known", f"worker {address} is not connected to this pool")
         return self.connected
 
 
@@ -56,7 +58,10 @@ class ClosedPool:
     async def greeting(self):
         raise PoolDown("the workerpool at http://p does not answer (x): wait")
 
-    summary = workers = greeting
+    summary = greeting
+
+    async def worker(self, _address):
+        await self.greeting()
 
 
 class Surroundings:
@@ -196,7 +201,9 @@ async def test_a_wallet_is_free_only_if_this_worker_holds_it_or_nobody(around):
     assert (await around.examined(held=lambda _: held))[Check.WALLET_FREE].outcome is FAIL
     mine = await around.examined(held=lambda _: held, runs=lambda: "4711")
     assert (mine[Check.WALLET_FREE].outcome, mine[Check.PORT].outcome) == (PASS, PASS)
-    around.pool.connected = (PoolWorker(worker=MINE, name="office", paused=False),)
+    around.pool.connected = WorkerNews(
+        worker=MINE, name="office", paused=False, idle=(), stake_missing=0
+    )
     assert "office" in (await around.examined())[Check.WALLET_FREE].found
 
 

@@ -107,10 +107,9 @@ async def status(command: CommandRun) -> Answer:
     async with command.requester() as requester:
         pool = _pool_of(requester)
         told = await pool.standing()
-        workers = () if told.health.role == "standby" else await pool.workers()
         account = await requester.balances(told.config.owner)
         registered = await requester.hub.workerpool(told.config.workerpool)
-        seen = Seen(pool.url, told, workers, account, registered)
+        seen = Seen(pool.url, told, account, registered)
     return Answer(standing_members(seen), lambda: standing_report(seen))
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from poolhand.cli.render import coin, grid, pairs, rlc
 from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, show_rlc
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from poolhand.domain.ids import Address
     from poolhand.requester.balances import Balances
     from poolhand.transport.pool_client import PoolStanding
-    from poolhand.wire.pool_api import PoolWorker, WorkerNews
+    from poolhand.wire.pool_api import WorkerNews
 
 MOST: int = 200
 """Characters of a description."""
@@ -33,7 +34,6 @@ class Seen:
 
     url: str
     told: PoolStanding
-    workers: Sequence[PoolWorker]
     owner: Balances
     registered: Workerpool | None
 
@@ -77,7 +77,7 @@ def standing_members(seen: Seen) -> dict[str, Any]:
         "leader": health.leader,
         "block": health.block,
         "workers": health.workers,
-        "paused_workers": sum(each.paused for each in seen.workers),
+        "paused_workers": health.idle.get(IdleReason.PAUSED, 0),
         "idle_workers": dict(health.idle),
         "open_tasks": health.open_tasks,
         "prices_nrlc": {str(category): price for category, price in told.prices.items()},
@@ -105,7 +105,7 @@ def standing_report(seen: Seen) -> RenderableType:
 def _rows(seen: Seen) -> list[tuple[str, Any]]:
     told, health, owner = seen.told.config, seen.told.health, seen.owner
     prices = ", ".join(f"category {n}: {rlc(price)}" for n, price in sorted(told.prices.items()))
-    paused = sum(each.paused for each in seen.workers)
+    paused = health.idle.get(IdleReason.PAUSED, 0)
     free, locked = owner.account.stake, owner.account.locked
     deposit = f"{rlc(free)} free, {rlc(locked)} locked; a task locks at least {rlc(seen.least)}"
     sells = {None: "it does not say", True: "yes", False: "no"}[health.sells]

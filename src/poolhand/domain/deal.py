@@ -62,6 +62,11 @@ class Deal:
         """Whether the result is also delivered to a contract."""
         return not self.callback.is_zero
 
+    def page(self, first: int | None, most: int) -> range:
+        """Return absolute indexes of at most so many tasks: from one on; None: from the first."""
+        begins = self.bot_first if first is None else max(first, self.bot_first)
+        return range(begins, min(begins + most, self.bot_first + self.bot_size))
+
     def tasks(self) -> Iterator[tuple[int, TaskId]]:
         """Yield absolute index and id of every task."""
         for index in range(self.bot_first, self.bot_first + self.bot_size):

@@ -54,8 +54,8 @@ class SettledArchive(Protocol):
     def deal(self, deal_id: DealId) -> Deal | None:
         """Return a deal."""
 
-    def lines(self, deal_id: DealId) -> Sequence[TaskLine]:
-        """Return the settled tasks of a deal in order of their index."""
+    def lines(self, deal_id: DealId, first: int, end: int) -> Sequence[TaskLine]:
+        """Return settled tasks of a deal in order of their index: from one on, before another."""
 
     def ended(self, deal_id: DealId) -> frozenset[TaskId]:
         """Return those tasks of a deal that the chain has ended: nothing more is done for them."""

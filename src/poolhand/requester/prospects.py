@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PERIOD: Final = 10
 """Looks between two questions to the pool who is connected."""
+BESIDES: Final = 100
+"""Workers that are asked for beside those that have had a task: until the next question it may be
+given to others."""
 _DONE: Final = FINAL | FAILURES | {Status.CONTRIBUTED, Status.WORKER_LOST}
 """Statuses of a replicate that brings its task no further contribution."""
 
@@ -40,17 +43,18 @@ class Prospects:
     ) -> tuple[TaskProgress, ...]:
         """Return the tasks, those marked for which nobody is left."""
         if pool is not None and any(map(stands_still, tasks)):
-            await self._ask(pool)
+            await self._ask(pool, max(len(t.news.replicates) for t in tasks if t.news))
         return tuple(
             replace(task, nobody_left=is_hopeless(task, self._connected)) for task in tasks
         )
 
-    async def _ask(self, pool: PoolClient) -> None:
+    async def _ask(self, pool: PoolClient, most_had: int) -> None:
+        """Ask who is connected: for no more than it takes to know one that has not had a task."""
         self._looks += 1
         if self._looks % PERIOD != 1:
             return
         try:
-            self._connected = frozenset(each.worker for each in await pool.workers())
+            self._connected = frozenset(w.worker for w in await pool.workers(most_had + BESIDES))
         except (Unavailable, Refused, PeerFault):
             self._connected = None
 

@@ -56,9 +56,9 @@ class SettledTasks:
         """Return a deal."""
         return await asyncio.to_thread(self._archive.deal, deal_id)
 
-    async def lines(self, deal_id: DealId) -> Sequence[TaskLine]:
-        """Return the settled tasks of a deal."""
-        return await asyncio.to_thread(self._archive.lines, deal_id)
+    async def lines(self, deal_id: DealId, first: int, end: int) -> Sequence[TaskLine]:
+        """Return the settled tasks of a deal: from one index on, before another."""
+        return await asyncio.to_thread(self._archive.lines, deal_id, first, end)
 
     async def ended(self, deal_id: DealId) -> frozenset[TaskId]:
         """Return those tasks of a deal that the chain has ended for good."""

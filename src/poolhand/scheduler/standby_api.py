@@ -7,7 +7,7 @@ answered 503, and ``/ready`` is, so that a balancer sends nobody here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,12 +16,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Unavailable
+from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.lead import Leader
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.ports.archive import SettledArchive, TaskLine
+from poolhand.scheduler.api.deals import FirstIndex, TaskLimit
 from poolhand.scheduler.api.errors import NotKnown
+from poolhand.scheduler.api.known_tasks import in_order, open_lines
 from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.followed_tasks import FollowedTasks
 from poolhand.scheduler.task_history import TaskHistories
@@ -117,9 +120,10 @@ def _tasks(router: APIRouter, office: StandbyOffice) -> None:
         return show_task(found, events, trouble=office.tasks.trouble(found.facts.task_id))
 
     @router.get("/v1/deals/{deal_id}")
-    async def deal(deal_id: str) -> DealNews:
-        """Show a deal of this pool."""
-        found, lines = await asyncio.to_thread(_find_deal, office, DealId.parse(deal_id))
+    async def deal(deal_id: str, first: FirstIndex = None, limit: TaskLimit = 100) -> DealNews:
+        """Show a deal of this pool, and its tasks in order of their index."""
+        name = DealId.parse(deal_id)
+        found, lines = await asyncio.to_thread(_find_deal, office, name, first, limit)
         return show_deal(found, lines)
 
 
@@ -148,15 +152,16 @@ def _find(office: StandbyOffice, name: TaskId) -> Task:
     return found
 
 
-def _find_deal(office: StandbyOffice, name: DealId) -> tuple[Deal, list[TaskLine]]:
+def _find_deal(
+    office: StandbyOffice, name: DealId, first: int | None, most: int
+) -> tuple[Deal, Sequence[TaskLine]]:
     found = office.archive.deal(name)
     if found is None:
         raise NotKnown(f"deal {name} is not one of this pool's")
-    lines = {line.task_id: line for line in office.archive.lines(name)}
-    for task in office.tasks.found(each for _, each in found.tasks()):
-        facts = task.facts
-        lines[facts.task_id] = TaskLine(facts.task_id, facts.index, task.status)
-    return found, sorted(lines.values(), key=lambda line: line.index)
+    page = found.page(first, most)
+    tasks = office.tasks.found(task_id(name, index) for index in page)
+    opened = open_lines(found, page, {task.facts.task_id: task for task in tasks}.get)
+    return found, in_order(office.archive.lines(name, page.start, page.stop), opened)
 
 
 def _health(router: APIRouter, office: StandbyOffice) -> None:

@@ -177,7 +177,7 @@ def show_transaction(transaction: Transaction) -> PoolTransaction:
 
 
 def show_deal(deal: Deal, tasks: Iterable[TaskLine]) -> DealNews:
-    """Show a deal and where its tasks stand (prices in nRLC)."""
+    """Show a deal and where some of its tasks stand (prices in nRLC)."""
     return DealNews(
         deal_id=deal.deal_id,
         app=deal.app.address,
@@ -188,6 +188,8 @@ def show_deal(deal: Deal, tasks: Iterable[TaskLine]) -> DealNews:
         tag=tuple(deal.tag.names),
         price=deal.price,
         worker_stake=deal.worker_stake,
+        first_index=deal.bot_first,
+        size=deal.bot_size,
         tasks=tuple(
             DealTask(task_id=each.task_id, index=each.index, status=each.status) for each in tasks
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from dataclasses import replace
 
 from poolhand.domain.deal import Account
@@ -21,6 +23,7 @@ class WorkerDirectory:
 
     def __init__(self) -> None:
         self._workers: dict[Address, ConnectedWorker] = {}
+        self._order: list[Address] = []
         self.changed: Signal[[Address]] = Signal()
 
     def __len__(self) -> int:
@@ -28,13 +31,17 @@ class WorkerDirectory:
 
     def join(self, worker: ConnectedWorker) -> None:
         """Add or replace a worker."""
-        if self._workers.get(worker.worker) != worker:
+        known = self._workers.get(worker.worker)
+        if known != worker:
+            if known is None:
+                insort(self._order, worker.worker)
             self._workers[worker.worker] = worker
             self.changed(worker.worker)
 
     def leave(self, worker: Address) -> None:
         """Remove a worker; repeatable."""
         if self._workers.pop(worker, None) is not None:
+            del self._order[bisect_left(self._order, worker)]
             self.changed(worker)
 
     def get(self, worker: Address) -> ConnectedWorker | None:
@@ -65,6 +72,12 @@ class WorkerDirectory:
         if known is not None:
             self.join(replace(known, reputation=reputation))
 
-    def all(self) -> tuple[ConnectedWorker, ...]:
-        """Return everybody, in order of arrival."""
-        return tuple(self._workers.values())
+    def page(self, after: Address | None, most: int) -> Sequence[ConnectedWorker]:
+        """Return some workers, in order of their addresses.
+
+        Args:
+            after: Those that come after this address, whether it is here or not; None: the first.
+            most: How many at most.
+        """
+        first = 0 if after is None else bisect_right(self._order, after)
+        return [self._workers[each] for each in self._order[first : first + most]]

@@ -47,12 +47,12 @@ class MemoryArchive:
         kept = self._deals.get(deal_id)
         return kept.deal if kept else None
 
-    def lines(self, deal_id: DealId) -> Sequence[TaskLine]:
-        """Return the settled tasks of a deal in order of their index."""
+    def lines(self, deal_id: DealId, first: int, end: int) -> Sequence[TaskLine]:
+        """Return settled tasks of a deal in order of their index: from one on, before another."""
         found = [
             TaskLine(task.facts.task_id, task.facts.index, task.status)
             for task in self._tasks.values()
-            if task.facts.deal_id == deal_id
+            if task.facts.deal_id == deal_id and first <= task.facts.index < end
         ]
         return sorted(found, key=lambda line: line.index)
 

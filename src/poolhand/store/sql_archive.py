@@ -117,10 +117,11 @@ class SqlArchive:
             found = connection.scalar(query)
         return None if found is None else read_deal(found)
 
-    def lines(self, deal_id: DealId) -> Sequence[TaskLine]:
-        """Return the settled tasks of a deal in order of their index."""
+    def lines(self, deal_id: DealId, first: int, end: int) -> Sequence[TaskLine]:
+        """Return settled tasks of a deal in order of their index: from one on, before another."""
         columns = select(TASKS.c.task_id, TASKS.c.place, TASKS.c.status)
-        query = columns.where(TASKS.c.deal_id == str(deal_id)).order_by(TASKS.c.place)
+        asked = TASKS.c.deal_id == str(deal_id), TASKS.c.place >= first, TASKS.c.place < end
+        query = columns.where(*asked).order_by(TASKS.c.place)
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return [TaskLine(TaskId.parse(name), at, TaskStatus(status)) for name, at, status in rows]

@@ -182,9 +182,18 @@ class PoolClient:
         """Return how the pool does."""
         return await self._read(PoolSummary, "/v1/summary")
 
-    async def workers(self) -> tuple[PoolWorker, ...]:
-        """Return the workers that are connected."""
-        return (await self._read(ConnectedWorkers, "/v1/workers")).root
+    async def workers(
+        self, most: int = 100, after: Address | None = None
+    ) -> tuple[PoolWorker, ...]:
+        """Return some of the workers that are connected, in order of their addresses.
+
+        Args:
+            most: How many at most; 1,000 are told at once.
+            after: Those that come after this address; None: the first.
+        """
+        asked = {"limit": str(most)} if after is None else {"limit": str(most), "after": str(after)}
+        found = await self._get("/v1/workers", asked)
+        return read_model(ConnectedWorkers, found, self._who).root
 
     async def worker(self, address: Address) -> WorkerNews:
         """Return a connected worker and why it is given nothing more."""

@@ -218,7 +218,7 @@ class WorkerNews(PoolWorker):
 
 
 class ConnectedWorkers(RootModel[tuple[PoolWorker, ...]]):
-    """``GET /v1/workers``."""
+    """``GET /v1/workers``: a page of them, in order of their addresses."""
 
 
 class StatusMeaning(Told):
@@ -364,7 +364,10 @@ class DealTask(Told):
 
 
 class DealNews(Told):
-    """``GET /v1/deals/{id}``: a deal of the pool and where its tasks stand."""
+    """``GET /v1/deals/{id}``: a deal of the pool and where its tasks stand, a page of them.
+
+    It has ``size`` tasks; the index of the first is ``first_index``.
+    """
 
     deal_id: JsonDealId
     app: JsonAddress
@@ -375,6 +378,8 @@ class DealNews(Told):
     tag: tuple[str, ...]
     price: NanoRlc
     worker_stake: NanoRlc
+    first_index: int
+    size: int
     tasks: tuple[DealTask, ...]
 
 

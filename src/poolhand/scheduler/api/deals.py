@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import DealId
@@ -14,6 +16,9 @@ from poolhand.scheduler.views import show_deal
 from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import DealIdText
 from poolhand.wire.pool_api import DealNews
+
+FirstIndex = Annotated[int | None, Query(ge=0)]
+TaskLimit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def deal_routes(deals: Deals, settled: SettledTasks, known: KnownTasks) -> APIRouter:
@@ -27,10 +32,15 @@ def deal_routes(deals: Deals, settled: SettledTasks, known: KnownTasks) -> APIRo
     router = service_router()
 
     @router.get("/v1/deals/{deal_id}")
-    async def deal(deal_id: DealIdText) -> DealNews:
-        """Show a deal of this pool."""
+    async def deal(
+        deal_id: DealIdText, first: FirstIndex = None, limit: TaskLimit = 100
+    ) -> DealNews:
+        """Show a deal of this pool, and its tasks in order of their index.
+
+        ``first`` is the index of the first task to be shown; without it the deal's own first.
+        """
         found = await find_deal(deals, settled, DealId.parse(deal_id))
-        return show_deal(found, await known.lines(found))
+        return show_deal(found, await known.lines(found, first, limit))
 
     return router
 

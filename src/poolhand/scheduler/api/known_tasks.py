@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from poolhand.domain.deal import Deal
+from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import TaskId
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
@@ -44,10 +45,29 @@ class KnownTasks:
             page += await self._settled.tasks(status, last, most - len(page))
         return page
 
-    async def lines(self, deal: Deal) -> Sequence[TaskLine]:
-        """Return the tasks of a deal by their number, a line each."""
-        lines = {line.task_id: line for line in await self._settled.lines(deal.deal_id)}
-        for _, name in deal.tasks():
-            if (task := self._engine.tasks.get(name)) is not None:
-                lines[name] = TaskLine(name, task.facts.index, task.status)
-        return sorted(lines.values(), key=lambda line: line.index)
+    async def lines(self, deal: Deal, first: int | None, most: int) -> Sequence[TaskLine]:
+        """Return some tasks of a deal by their index, a line each.
+
+        Args:
+            deal: Whose.
+            first: The index from which on; None: from the deal's first.
+            most: How many at most.
+        """
+        page = deal.page(first, most)
+        opened = open_lines(deal, page, self._engine.tasks.get)
+        return in_order(await self._settled.lines(deal.deal_id, page.start, page.stop), opened)
+
+
+def open_lines(
+    deal: Deal, page: range, find: Callable[[TaskId], Task | None]
+) -> Sequence[TaskLine]:
+    """Return those of some tasks of a deal that are found in memory, a line each."""
+    names = ((index, task_id(deal.deal_id, index)) for index in page)
+    found = ((index, name, find(name)) for index, name in names)
+    return [TaskLine(name, index, task.status) for index, name, task in found if task is not None]
+
+
+def in_order(settled: Sequence[TaskLine], opened: Sequence[TaskLine]) -> Sequence[TaskLine]:
+    """Put lines together; what was given up once and has begun anew is in both."""
+    lines = {line.index: line for line in (*settled, *opened)}
+    return [lines[index] for index in sorted(lines)]

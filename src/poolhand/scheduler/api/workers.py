@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
 
 from poolhand.domain.ids import Address
 from poolhand.scheduler.api.errors import NotKnown
@@ -13,6 +15,9 @@ from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import AddressText
 from poolhand.wire.pool_api import ConnectedWorkers, WorkerNews
+
+MOST_LISTED: Final = 1000
+"""Workers of one answer."""
 
 
 def worker_routes(directory: WorkerDirectory, index: TaskIndex, placement: Placement) -> APIRouter:
@@ -26,11 +31,17 @@ def worker_routes(directory: WorkerDirectory, index: TaskIndex, placement: Place
     router = service_router()
 
     @router.get("/v1/workers")
-    async def workers() -> ConnectedWorkers:
-        """List connected workers."""
-        return ConnectedWorkers(
-            tuple(show_worker(each, len(index.of(each.worker))) for each in directory.all())
-        )
+    async def workers(
+        limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100,
+        after: AddressText | None = None,
+    ) -> ConnectedWorkers:
+        """List connected workers in order of their addresses.
+
+        ``after`` is the last worker of the page before, where there is one.
+        """
+        last = None if after is None else Address.parse(after)
+        page = directory.page(last, limit)
+        return ConnectedWorkers(tuple(show_worker(w, len(index.of(w.worker))) for w in page))
 
     @router.get("/v1/workers/{address}")
     async def worker(address: AddressText) -> WorkerNews:

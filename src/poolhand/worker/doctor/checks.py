@@ -203,8 +203,9 @@ class Doctor:
         runs_here = held is not None and held.holder == self._looks.runs()
         seen, is_asked = None, True
         try:
-            names = {each.worker: each.name for each in await self._looks.pool.workers()}
-            seen = names.get(mine)
+            seen = (await self._looks.pool.worker(mine)).name
+        except PoolRefused as fault:
+            is_asked = fault.pool_code == "not-known"
         except UNTOLD:
             is_asked = False
         told = "" if held is None else str(held)

@@ -13,7 +13,7 @@ from poolhand.domain.ids import Address
 from poolhand.keys.errors import WalletInUse
 from poolhand.ports.chain import Hub, HubFacts
 from poolhand.transport.pool_client import PoolGreeting
-from poolhand.wire.pool_api import PoolSummary, PoolWorker
+from poolhand.wire.pool_api import PoolSummary, WorkerNews
 
 
 class SeenChain(Protocol):
@@ -40,8 +40,8 @@ class SeenPool(Protocol):
     async def summary(self) -> PoolSummary:
         """Return how it does."""
 
-    async def workers(self) -> tuple[PoolWorker, ...]:
-        """Return who is connected."""
+    async def worker(self, address: Address) -> WorkerNews:
+        """Return a worker that is connected; PoolRefused ``not-known``: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
