@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import structlog
 from pool_world import RIGHT, TO_CONTRIBUTED, S, first_task
 from structlog.testing import capture_logs
 
+from poolhand.domain.errors import OutOfGas
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Finalize, Initialize
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import Gas, Wei
@@ -231,3 +234,35 @@ async def test_a_pool_that_restarts_without_gas_still_knows_what_it_owes(pool):
     assert gas(world)["short"]
     leave(world, ONE)
     await world.until(lambda: world.view(owed).status is ChainTaskStatus.COMPLETED, steps=PROBE)
+
+
+async def waiting(pool, count):
+    """Return the budget of a pool of which so many transactions wait for gas, and those let go."""
+    world = await with_gas(pool, 0)
+    budget, let_go = world.scheduler.gas_budget, []
+
+    async def wait(purpose):
+        await budget.refill("finalize", purpose, OutOfGas(f"{purpose}: too little"))
+        let_go.append(purpose)
+
+    tasks = [asyncio.create_task(wait(f"finalize:{number}")) for number in range(count)]
+    await world.settle()
+    return world, budget, let_go, tasks
+
+
+async def test_however_many_wait_one_that_was_paid_lets_go_of_two(pool):
+    world, budget, let_go, tasks = await waiting(pool, 50)
+    budget.settled("finalize:0")
+    await world.settle()
+    assert let_go == ["finalize:0", "finalize:1"]
+    for each in tasks:
+        each.cancel()
+
+
+async def test_a_refill_lets_go_of_as_many_as_it_pays_for_and_one(pool):
+    world, _, let_go, tasks = await waiting(pool, 50)
+    leave(world, 3 * FINALIZE_GAS * PRICE)
+    await world.step()
+    assert let_go == [f"finalize:{number}" for number in range(4)]
+    for each in tasks:
+        each.cancel()

@@ -32,7 +32,9 @@ MARGIN: Final = 2
 """Times the present price that a transaction may cost: the base fee doubles within six blocks."""
 PROBE: Final = 15
 """Seconds between two tries without a refill: gas may have become cheaper."""
-EVERYBODY: Final = 1_000_000_000
+FOR_ONE: Final = 2
+"""Transactions that are let go when one was paid: they grow soon to as many as can be paid, and
+however many wait, each that is paid costs two tries."""
 RANKS: Final = {"finalize": 0, "reopen": 1, "claim": 2, "initialize": 3}
 """Who is let go first when there is something to spend."""
 
@@ -163,7 +165,7 @@ class GasBudget:
     def settled(self, purpose: str) -> None:
         """Take note that a transaction was paid, or is no longer wanted; repeatable."""
         if self._troubled.pop(purpose, None) is not None:
-            self._release(EVERYBODY)
+            self._release(FOR_ONE)
             self._note()
 
     def paid(self, receipt: Receipt) -> None:
@@ -180,13 +182,17 @@ class GasBudget:
         self._outage.over()
         self._is_richer |= before is not None and self._means.balance > before
         if self._is_richer:
-            self._release(EVERYBODY)
+            self._release(self._payable(self._means.balance))
         elif self._clock.steady() >= self._next_probe:
             self._release(1)
         self._note()
 
+    def _payable(self, balance: Wei) -> int:
+        """Return for how many of those that wait there is enough, and one more."""
+        return 1 + balance // max(1, self._cost(FINALIZE_GAS))
+
     def _release(self, most: int) -> None:
-        """Let go of those who are owed most, all of one rank at once."""
+        """Let go of so many of those who are owed most, all of one rank."""
         first = next((self._waiting[r] for r in sorted(self._waiting) if self._waiting[r]), None)
         for waiter in tuple(islice(first or (), most)):
             del self._waiting[waiter.rank][waiter]
