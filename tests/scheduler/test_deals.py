@@ -7,12 +7,15 @@ import asyncio
 import pytest
 from pool_world import first_task
 
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import DealId
 from poolhand.domain.partial import Partial
 from poolhand.domain.task.status import TaskStatus
+from poolhand.domain.units import BlockNumber
 from poolhand.scheduler.deals import AT_ONCE, LAG, MOST_UNREADABLE
+from poolhand.scheduler.deals import READ_AT_ONCE as DEALS_AT_ONCE
 from poolhand.scheduler.looks import AT_ONCE as READ_AT_ONCE
-from work import Turns
+from work import Turns, counted
 
 
 class Watched(dict):
@@ -96,6 +99,60 @@ async def test_a_block_looks_for_a_few_dropped_deals_in_one_read_and_in_the_end_
     assert max(hub.reads) <= AT_ONCE
     assert sum(hub.reads) == dropped
     assert all(world.task(first_task(deal)).gone_since is None for deal in bought)
+
+
+class SilentHub:
+    """A hub that tells of no deal, and counts how often it was asked."""
+
+    def __init__(self, hub) -> None:
+        self._hub, self.asked = hub, []
+
+    def __getattr__(self, name):
+        return getattr(self._hub, name)
+
+    async def deal(self, deal_id):
+        self.asked.append(deal_id)
+        raise ChainUnreachable("no node has it")
+
+
+def deal_id_of(number):
+    return DealId(number.to_bytes(32, "big"))
+
+
+async def put_aside(pool, count):
+    """Return a pool that was told of so many deals and can read none of them."""
+    world = await pool()
+    deals = world.scheduler.deals
+    deals._hub = hub = SilentHub(deals._hub)
+    for number in range(1, count + 1):
+        await deals.receive(
+            deal_id_of(number), BlockNumber(10 + number), world.chain.head.timestamp
+        )
+    assert len(deals.unread) == count
+    return world, deals, hub
+
+
+async def test_a_block_tries_some_of_the_deals_that_were_put_aside_in_turn(pool):
+    world, deals, hub = await put_aside(pool, 3 * DEALS_AT_ONCE)
+    assert deals.unread_since() == 11
+    tried = []
+    for _ in range(3):
+        hub.asked.clear()
+        await world.step()
+        assert len(hub.asked) == DEALS_AT_ONCE
+        tried += hub.asked
+    assert sorted(tried) == [deal_id_of(number) for number in range(1, 3 * DEALS_AT_ONCE + 1)]
+
+
+async def test_ten_times_the_deals_put_aside_are_hardly_more_work_per_notice(pool):
+    works = []
+    for count in (20, 200):
+        world, deals, _ = await put_aside(pool, count)
+        with counted() as work:
+            await deals.receive(deal_id_of(7), BlockNumber(17), world.chain.head.timestamp)
+            assert deals.unread_since() == 11
+        works.append(work.count)
+    assert works[1] <= 1.3 * works[0]
 
 
 @pytest.mark.parametrize("times", [1, 10])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from itertools import islice
@@ -43,10 +44,10 @@ class Appraisal:
         wake: Callable[[], None],
     ) -> None:
         self._directory, self._engine, self._read, self._wake = directory, engine, read, wake
-        self._newcomers: dict[Address, None] = {}
+        self._newcomers: OrderedDict[Address, None] = OrderedDict()  # ordered: as in ``looks``
         self._arrived = asyncio.Event()
-        self._soon: dict[Address, None] = {}
-        self._turns: dict[Address, None] = {}
+        self._soon: OrderedDict[Address, None] = OrderedDict()
+        self._turns: OrderedDict[Address, None] = OrderedDict()
         engine.changed.connect(self._task_changed)
         directory.changed.connect(self.worker_changed)
 
@@ -61,12 +62,12 @@ class Appraisal:
             self._turns.pop(worker, None)
             self._soon.pop(worker, None)
         else:
-            self._turns.setdefault(worker)
+            self._turns.setdefault(worker, None)
 
     def read_soon(self, worker: Address) -> None:
         """Read a worker's account with the next block, if it is there."""
         if worker in self._turns:
-            self._soon.setdefault(worker)
+            self._soon.setdefault(worker, None)
 
     async def keep_watch(self, watcher: Watcher) -> None:
         """Read some with every block while there is work, for ever."""
@@ -96,6 +97,5 @@ class Appraisal:
         chosen = dict.fromkeys((*islice(self._soon, SOON), *islice(self._turns, IN_TURN)))
         for worker in chosen:
             self._soon.pop(worker, None)
-            del self._turns[worker]
-            self._turns[worker] = None
+            self._turns.move_to_end(worker)
         return list(chosen)

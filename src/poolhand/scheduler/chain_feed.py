@@ -142,7 +142,8 @@ class ChainFeed:
             self.look(await self.deals.drop(deal_id, now))
             return
         self.look(await self.deals.receive(deal_id, event.block, now))
-        self._engine.seen(min((event.block, *self.deals.unread_since())))
+        first = self.deals.unread_since()
+        self._engine.seen(event.block if first is None else min(event.block, first))
 
     def _record(self, task: Task, event: HubEvent) -> None:
         """Write down which transaction moved a task, if nobody else will, or no longer does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -24,6 +24,7 @@ from poolhand.domain.category import Category
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.signal import Signal
 from poolhand.domain.task.machine import DealBack, DealGone, Received, is_settled
@@ -49,7 +50,7 @@ AT_ONCE: Final = 25
 """Tasks of a deal begun or told in one turn of the loop; others go on between two such turns. Also
 deals that were dropped and are looked for with one block."""
 READ_AT_ONCE: Final = 100
-"""Deals read by one call after a restart."""
+"""Deals read by one call after a restart. Also those put aside that are tried with one block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,12 @@ class Deals:
         self._boundary = engine.boundary
         self._unrecalled: set[DealId] = set()
         self.unread: dict[DealId, UnreadDeal] = {}
+        self._turns: Ranking[DealId] = Ranking()
+        self._since: Ranking[DealId] = Ranking()
         self.unreadable: dict[DealId, str] = {}
         self._engine, self._hub, self._pool = engine, hub, workerpool
         self._retry, self._quick = retry, quick
-        self._gone: dict[DealId, None] = {}
+        self._gone: OrderedDict[DealId, None] = OrderedDict()  # ordered: as in ``looks``
         self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
         self.by_id, self._obstacle, self._bought, self._ended = by_id, obstacle, bought, ended
@@ -197,14 +200,14 @@ class Deals:
             self._put_aside(deal_id, block, now, words)
         else:
             if found is not None:
-                self.unread.pop(deal_id, None)
+                self._take_up(deal_id)
                 self.unreadable.pop(deal_id, None)
                 return found
             self._put_aside(deal_id, block, now, "no such deal, as the endpoint has it", most=LAG)
         return []
 
     async def read_again(self) -> list[TaskId]:
-        """Try deals that were put aside, those whose turn it is.
+        """Try deals that were put aside, some of those whose turn it is: who waits longest, first.
 
         Returns:
             Tasks whose place on chain is to be looked at.
@@ -213,14 +216,21 @@ class Deals:
             return []
         now = (await self._retry.ask(self._hub.head)).timestamp
         found = await self._recall(now)
-        for deal_id, unread in tuple(self.unread.items()):
-            if now >= unread.not_before:
+        for deal_id in list(islice(self._turns.due((now,)), READ_AT_ONCE)):
+            if (unread := self.unread.get(deal_id)) is not None:  # nobody was faster
                 found += await self.receive(deal_id, unread.block, now)
         return found
 
-    def unread_since(self) -> list[BlockNumber]:
-        """Return the blocks of the deals put aside: a restart must read them again."""
-        return [each.block for each in self.unread.values()]
+    def unread_since(self) -> BlockNumber | None:
+        """Return the first block of a deal put aside: a restart must read it again; None: none."""
+        first = self._since.least()
+        return None if first is None else first[0]
+
+    def _take_up(self, deal_id: DealId) -> None:
+        """Note that a deal is put aside no more; repeatable."""
+        self.unread.pop(deal_id, None)
+        self._turns.drop(deal_id)
+        self._since.drop(deal_id)
 
     def _put_aside(
         self,
@@ -235,12 +245,15 @@ class Deals:
         known = self.unread.get(deal_id)
         tries = (known.tries if known else 0) + (not is_away)
         if tries >= most:
-            self.unread.pop(deal_id, None)
+            self._take_up(deal_id)
             self._give_up(deal_id, words)
             log.error("deal_not_found", deal_id=str(deal_id), cause=words, tries=tries)
             return
         pause = 0 if is_away or most == LAG else min(2**tries, LONGEST_PAUSE)
-        self.unread[deal_id] = UnreadDeal(block, tries, UnixSeconds(now + pause), words)
+        turn = UnixSeconds(now + pause)
+        self.unread[deal_id] = UnreadDeal(block, tries, turn, words)
+        self._turns.put(deal_id, (turn,))
+        self._since.put(deal_id, (block,))
 
     def _give_up(self, deal_id: DealId, words: str) -> None:
         self.unreadable.pop(deal_id, None)
@@ -289,7 +302,7 @@ class Deals:
         Returns:
             Those whose place on chain is to be looked at.
         """
-        tasks = self._tasks(deal_id)
+        tasks = list(self._tasks(deal_id))
         if all(task.gone_since is not None and is_settled(task) for task in tasks):
             return []
         log.warning(
@@ -314,7 +327,7 @@ class Deals:
         found: list[TaskId] = []
         some = list(islice(self._gone, AT_ONCE))
         for deal_id in some:  # whoever is looked for now comes last in the next block
-            self._gone[deal_id] = self._gone.pop(deal_id)
+            self._gone.move_to_end(deal_id)
         for deal_id, deal in (await self._read(some)).items() if some else ():
             with self._borne(deal_id):
                 if deal is not None:
@@ -342,9 +355,9 @@ class Deals:
     def _doubted(self, deal: Deal) -> bool:
         return any(task.gone_since is not None for task in self._tasks(deal.deal_id))
 
-    def _tasks(self, deal_id: DealId) -> list[Task]:
+    def _tasks(self, deal_id: DealId) -> Iterator[Task]:
         known = self._engine.tasks
-        return [known[task_id] for task_id in self._ids.get(deal_id, ()) if task_id in known]
+        return (known[task_id] for task_id in self._ids.get(deal_id, ()) if task_id in known)
 
     def _facts(
         self, deal: Deal, category: Category, block: BlockNumber | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
 from typing import Final
@@ -35,7 +36,8 @@ class IdleNews:
         lacks_stake: Callable[[Address], None],
     ) -> None:
         self._now, self._tell, self._lacks_stake = now, tell, lacks_stake
-        self._told: dict[Address, tuple[UnixSeconds, Mapping[str, int]]] = {}
+        # ordered: as in ``looks``
+        self._told: OrderedDict[Address, tuple[UnixSeconds, Mapping[str, int]]] = OrderedDict()
 
     def tell(
         self, planner: Planner, changed: Iterable[Address], given: Collection[Address]

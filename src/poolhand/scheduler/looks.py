@@ -7,6 +7,7 @@ holds up neither the loop nor a look at one.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -48,8 +49,9 @@ class Looks:
 
     def __init__(self, engine: Engine, hub: Hub, retry: ChainRetry) -> None:
         self._engine, self._hub, self._retry = engine, hub, retry
-        self._few: dict[TaskId, None] = {}
-        self._many: dict[TaskId, None] = {}
+        # ordered: in a plain dict the first is looked for behind all that were taken before it
+        self._few: OrderedDict[TaskId, None] = OrderedDict()
+        self._many: OrderedDict[TaskId, None] = OrderedDict()
         self._waiting: dict[TaskId, list[_Look]] = {}
         self._wake = asyncio.Event()
         self.outdated: set[TaskId] = set()
@@ -115,9 +117,7 @@ class Looks:
         batch: list[TaskId] = []
         for queue in (self._few, self._many):
             while queue and len(batch) < AT_ONCE:
-                task_id = next(iter(queue))
-                del queue[task_id]
-                batch.append(task_id)
+                batch.append(queue.popitem(last=False)[0])
         return list(dict.fromkeys(batch))
 
     async def _answer(self, batch: Sequence[TaskId], failed: int) -> int:

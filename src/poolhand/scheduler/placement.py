@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from random import Random
@@ -75,9 +76,9 @@ class Placement:
         self._until_now, self._can_initialize = until_now, can_initialize
         self._planner = Planner(rules, chance.random)
         self._due, self.wake = due, due.wake
-        self._tasks: dict[TaskId, None] = {}
-        self._workers: dict[Address, None] = {}
-        self._untold: dict[Address, None] = {}
+        self._tasks: OrderedDict[TaskId, None] = OrderedDict()  # ordered: as in ``looks``
+        self._workers: OrderedDict[Address, None] = OrderedDict()
+        self._untold: OrderedDict[Address, None] = OrderedDict()
         self._unplannable: set[TaskId] = set()
         self._without_deal: dict[DealId, dict[TaskId, None]] = {}
         self._waiting_since: dict[TaskId, float] = {}
