@@ -1,93 +1,214 @@
-"""Ten times the tasks and workers, and hardly more work for the scheduler per event: counted, not timed."""
+"""Ten times the tasks and workers, and hardly more work for the scheduler per event: counted, not timed.
+
+Each way by which something reaches a pool is here: what workers do, what the chain says, its own
+transactions and moments. What its API is asked: ``test_work_per_question.py``; sessions below
+that: ``tests/transport/test_work_per_login.py``.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
+from typing import get_args
 
-import pytest
-from pool_world import first_task
+from crowded_pool import MOST, crowded, quiet, same, work_of
+from pool_world import RIGHT, TO_COMPUTED, first_task
 
 from network.links import capabilities
-from poolhand.domain.ids import TaskId
+from poolhand.domain.hashes import task_id
+from poolhand.domain.ids import TaskId, TxHash
+from poolhand.domain.onchain import ChainTaskStatus, EventKind
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.task.machine import Received
+from poolhand.domain.task.machine import CheckResult, Received, Viewed
+from poolhand.domain.task.model import Stored
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import NanoRlc, UnixSeconds
+from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.scheduler.idle_news import AT_ONCE
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.messages import Capacity, Reported, StatusReport
-from work import counted
+from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
 
-FEW = 40
-"""Workers, of which more are told why they are idle than with one plan: it is the same for more."""
-MOST = 1.3
+A_TRANSACTION = TxHash(bytes([5] * 32))
 
 
-async def crowded(pool, times):
-    """Return a pool with workers at work and tasks that wait, so many times as few as there are."""
-    world = await pool(preflight=True)
-    workers = [await world.hired() for _ in range(FEW * times)]
-    await world.deal(tasks=(FEW + 10) * times)
-    for _ in range(FEW * times // AT_ONCE + 2):  # until all have been told why they are idle
-        world.scheduler.placement.wake()
-        await world.settle()
-    return world, workers
+def held(world, worker):
+    """Return the task that a worker has now."""
+    (task,) = world.scheduler.engine.tasks_of(worker.address)
+    return task.facts.task_id
 
 
-async def work_of(event):
-    """Count until what an event leads to is done."""
-    with counted() as work:
-        await event
-        for _ in range(30):
-            await asyncio.sleep(0)
-    return work.count
+def waiting(world):
+    """Return the last task of the bag, which nobody has had."""
+    bag = world.deals[0]
+    task = world.scheduler.engine.tasks[task_id(bag.deal_id, bag.bot_size - 1)]
+    assert not task.attempts
+    return task
 
 
-async def log_in(world, _workers):
-    puppet = world.hire()
-    can = capabilities(puppet)
-    arrival = Arrival(puppet.address, can, (), "memory", world.clock.now())
+def says(world, worker, message):
+    world.scheduler.workers.received(worker.address, message)
+
+
+def reports(world, worker, *statuses):
+    """What it tells beyond RUNNING, which all have told."""
+    now, name = world.clock.now(), held(world, worker)
+    told = tuple(StatusReport(each, now, None, None) for each in statuses)
+    says(world, worker, Reported(name, 1, told, None))
+
+
+def arrives(world, worker):
+    can = capabilities(worker)
+    arrival = Arrival(worker.address, can, (), "memory", world.clock.now())
     world.scheduler.workers.connected(arrival)
-    world.scheduler.workers.received(puppet.address, Capacity("no"))
 
 
-async def report(world, workers):
-    (task,) = world.scheduler.engine.tasks_of(workers[0].address)
-    status = StatusReport(Status.RUNNING, world.clock.now(), None, None)
-    message = Reported(task.facts.task_id, 0, (status,), None)
-    world.scheduler.workers.received(workers[0].address, message)
+# ------------------------------------------------------------------------------- what workers do
 
 
-async def lose(world, workers):
-    world.scheduler.workers.lost(workers[0].address)
+async def log_in(world, _worker):
+    puppet = world.hire()
+    arrives(world, puppet)
+    says(world, puppet, Capacity("no"))
 
 
-async def head(world, _workers):
-    await world.scheduler.deadlines.pass_time(UnixSeconds(world.chain.head.timestamp + 1))
+async def come_back(world, worker):
+    arrives(world, worker)
 
 
-async def receive(world, _workers):
+async def lose(world, worker):
+    world.scheduler.workers.lost(worker.address)
+
+
+async def begin(world, worker):
+    reports(world, worker, Status.APP_DOWNLOADING)
+
+
+async def compute(world, worker):
+    """It is free then, and is given another task."""
+    reports(world, worker, *TO_COMPUTED[1:])
+
+
+async def fail(world, worker):
+    """It is free then, has had that task, and rests."""
+    reports(world, worker, Status.FAILED)
+
+
+async def make_no_sense(world, worker):
+    reports(world, worker, Status.COMPLETED)
+
+
+async def print_logs(world, worker):
+    says(world, worker, Logs(held(world, worker), "out", "err"))
+
+
+async def pause(world, worker):
+    says(world, worker, Capacity("lunch"))
+
+
+FRAMES = {
+    Reported: (begin, compute, fail, make_no_sense),
+    Logs: (print_logs,),
+    Capacity: (pause,),
+}
+
+# ---------------------------------------------------------------------------- what the chain says
+
+
+async def pass_a_block(world, _worker):
+    """For whoever hears of blocks, though nothing happens in it."""
+    world.clock.advance(1)
+    world.chain.mine()
+
+
+async def buy(world, _worker):
+    """A deal of one task, begun and given to nobody."""
+    world.chain.submit(world.requester.address, world.orders(1, 1))
+    await pass_a_block(world, _worker)
+
+
+def event_of(kind):
+    async def notice(world, worker):
+        """Something happens to a task, for whoever follows events."""
+        told = next(each for known in world.chain.blocks() for each in known.events if each.task_id)
+        news = replace(told, kind=kind, task_id=held(world, worker), tx_hash=A_TRANSACTION)
+        await world.scheduler.chain_feed._notice(news)
+
+    notice.__name__ = f"notice_{kind.name.lower()}"
+    return notice
+
+
+EVENTS_OF_TASKS = tuple(event_of(kind) for kind in EventKind if kind.name.startswith("TASK_"))
+
+# -------------------------------------------------------------------------------- its own doing
+
+
+async def put_on_chain(world, worker):
+    """What is given next is initialized: signed, sent, mined, its receipt written down, seen."""
+    reports(world, worker, *TO_COMPUTED[1:])
+    await pass_a_block(world, worker)
+
+
+async def check_a_result(world, worker):
+    task = world.task(held(world, worker))
+    claim = Stored(worker.address, "a link", RIGHT, b"")
+    world.scheduler.check_queue.begin(task, CheckResult(claim))
+
+
+async def settle(world, _worker):
+    """A task is over for good, and becomes a row."""
+    engine, task = world.scheduler.engine, waiting(world)
+    name, head = task.facts.task_id, world.chain.head
+    view = replace(world.view(name), status=ChainTaskStatus.FAILED, block=BlockNumber(head.number))
+    engine.feed(name, Viewed(head.timestamp, replace(view, block_time=head.timestamp)))
+    engine.retire(name)
+
+
+async def receive(world, _worker):
     known = world.task(first_task(world.deals[0]))
     facts = replace(known.facts, task_id=TaskId(bytes([77] * 32)), index=10**6)
     world.scheduler.engine.receive(Received(known.now, facts))
 
 
-async def show_counts(world, _workers):
-    index = world.scheduler.engine.index
-    assert world.scheduler.gas_budget.reserve >= 0
-    assert len(index.open) >= FEW
-
-
-async def sell(world, _workers):
+async def sell(world, worker):
     preflight = world.scheduler.preflight
     await preflight.check(Asked(0, Trust(1)), NanoRlc(1))
     assert preflight.highest_trust > 1
-    assert preflight.obstacle(world.deals[0], {_workers[0].address}) is None
+    assert preflight.obstacle(world.deals[0], {worker.address}) is None
 
 
-@pytest.mark.parametrize("event", [log_in, report, lose, head, receive, show_counts, sell])
-async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool, event):
-    few, many = [await work_of(event(*await crowded(pool, times))) for times in (1, 10)]
-    assert many <= MOST * few
+async def send_a_purchase(world, _worker):
+    await world.scheduler.purchases.hand_in(world.orders(1, 1), "a caller")
+
+
+WAYS = (
+    log_in, come_back, lose, *(each for several in FRAMES.values() for each in several),
+    pass_a_block, buy, *EVENTS_OF_TASKS, put_on_chain, check_a_result, settle, receive, sell,
+    send_a_purchase,
+)  # fmt: skip
+
+
+UNCHANGED = {each.__name__ for each in (pass_a_block, log_in, begin, print_logs, check_a_result)}
+"""Nothing of these grows, not even as a logarithm does."""
+
+
+A_MESSAGE = 3_000
+"""Instructions to tell a worker that one more rests: in a small pool all may have been told."""
+
+
+async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool):
+    works = []
+    for times in (1, 10):
+        world, workers = await crowded(pool, times)
+        each = iter(workers)
+        works.append({})
+        for event in WAYS:
+            await quiet(world)
+            works[-1][event.__name__] = await work_of(event(world, next(each)))
+            await world.settle()
+    few, many = works
+    most = {name: same(count) if name in UNCHANGED else MOST * count for name, count in few.items()}
+    most["fail"] += AT_ONCE * A_MESSAGE
+    assert {name: (few[name], n) for name, n in many.items() if n > most[name]} == {}
+
+
+def test_every_message_of_a_worker_is_counted():
+    assert set(FRAMES) == set(get_args(SchedulerBound))
