@@ -139,7 +139,7 @@ async def test_a_deal_is_told_with_as_many_statements_however_many_of_its_tasks_
     statements = []
     for each in (told(20), told(200)):
         each.tasks.look()
-        found, count, _ = await each.ask(f"/v1/deals/{DEAL}")
+        found, count, _ = await each.ask(f"/v1/deals/{DEAL}", limit=1000)
         assert [line["index"] for line in found["tasks"]] == list(range(each.leader.deal.bot_size))
         statements.append(count)
     assert statements[0] == statements[1]
