@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 import structlog
@@ -102,7 +103,43 @@ async def test_a_pause_is_told_and_ended(program, operator):
     _, told = await operator.reads("status")
     assert told["paused"] == "new disk"
     assert "paused" in [cause["code"] for cause in told["idle_causes"]]
-    assert await operator.reads("resume") == (0, {"paused": None, "draining": False})
+    told = {"paused": None, "paused_until": None, "draining": False}
+    assert await operator.reads("resume") == (0, told)
+
+
+async def test_a_pause_for_some_time_or_until_a_time_tells_its_end(program, operator):
+    await program.starts()
+    now = int(time.time())
+    code, told = await operator.reads("pause", "--for", "3h")
+    assert (code, told["paused"]) == (0, "no reason given")
+    assert now + 10_800 <= told["paused_until"] <= int(time.time()) + 10_800
+    code, out, _ = await operator.types("pause", "--until", "08:00", "--reason", "the office")
+    assert code == 0
+    assert re.fullmatch(r"paused until .* UTC \(in .*\): the office; what is held goes on\s*", out)
+    _, told = await operator.reads("status")
+    assert told["paused"].startswith("the office, until 20")
+    assert now < told["paused_until"] <= now + 90_000
+    code, shown, _ = await operator.types("status")
+    assert "it ends by itself" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--for", "soon"), "is no duration"),
+        (("--until", "25:00"), "is no time"),
+        (("--for", "3h", "--until", "08:00"), "not both"),
+        (("--until", "2020-01-01 08:00"), "is over"),
+    ],
+)
+async def test_a_pause_without_a_time_that_could_be_meant_is_refused(
+    program, operator, words, told
+):
+    await program.starts()
+    code, answer = await operator.reads("pause", *words)
+    assert (code, answer["error"]["code"]) == (2, "bad-time")
+    assert told in answer["error"]["message"]
+    assert (await operator.reads("status"))[1]["paused"] is None
 
 
 async def test_an_order_without_the_token_is_refused_and_one_with_it_needs_no_folder(

@@ -190,6 +190,15 @@ def pause(
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="Shown to the pool and in the status.")
     ] = "no reason given",
+    lasts: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="How long: 90m, 3h, 1h30m, 2d.")
+    ] = "",
+    until: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Until when: 08:00 (the next), or '2026-12-24 08:00'; as here."
+        ),
+    ] = "",
     url: UrlOption = "",
     base: BaseOption = None,
     name: NameOption = "",
@@ -197,12 +206,19 @@ def pause(
 ) -> None:
     """Take nothing new, over restarts, until `poolhand worker resume`; what is held goes on.
 
-    Example: poolhand worker pause --reason "disk is replaced"
+    With --for or --until it takes tasks again by itself then. To finish what is held and then end,
+    instead of staying: `poolhand worker stop`.
 
-    Exit codes: 0 paused, 2 no token, 4 no worker answers.
+    Example: poolhand worker pause --for 3h
+
+    Example: poolhand worker pause --until 08:00 --reason "the office is open"
+
+    Exit codes: 0 paused, 2 no token, or no such time, 4 no worker answers.
     """
-    told = find_page(url, base, name).order("pause", {"reason": reason})
-    _print(told, as_json, lambda: f"paused: {told['paused']}; what is held goes on")
+    from poolhand.cli.pausing import pause_order, pause_report
+
+    told = find_page(url, base, name).order("pause", pause_order(reason, lasts, until))
+    _print(told, as_json, lambda: pause_report(told))
 
 
 @app.command("resume")

@@ -1,7 +1,8 @@
 """What the operator may tell a running worker: pause, resume, drain, stop.
 
-A pause is written down and outlives the program: nobody's restart undoes it. A drain is not: it
-ends with the program, and a program that is started again is meant to work.
+A pause is written down and outlives the program: nobody's restart undoes it, and one with an end
+ends then, whether the program ran meanwhile or not. A drain is not: it ends with the program, and a
+program that is started again is meant to work.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Final
 
 import structlog
 
+from poolhand.domain.availability.pause import Pause
+from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
 from poolhand.transport.plumbing import first_of
@@ -22,6 +25,8 @@ STREAM: Final = "pause"
 """In the operator's section of the journal; there while the worker is paused."""
 TICK: Final = 1.0
 """Seconds between two looks at what a drain still waits for."""
+LOOK: Final = 30.0
+"""Seconds at most between two looks whether a pause is over: somebody may set the clock."""
 FAREWELL: Final = 10
 """Seconds that a drained worker gives the pool to acknowledge its last reports."""
 
@@ -50,8 +55,14 @@ class Control:
     ) -> None:
         self._member, self._journal, self._clock = member, journal, clock
         self._farewell = farewell
-        self._stirred = asyncio.Event()
+        self._stirred, self._paused_anew = asyncio.Event(), asyncio.Event()
         self._stopping = False
+        self._pause: Pause | None = None
+
+    @property
+    def now(self) -> UnixSeconds:
+        """The moment, by the clock that pauses end by."""
+        return self._clock.now()
 
     @property
     def is_draining(self) -> bool:
@@ -61,31 +72,66 @@ class Control:
     @property
     def pause_reason(self) -> str | None:
         """The operator's reason for a pause; None when there is none."""
-        return self._member.standing.holds.get(Hold.OPERATOR)
+        return None if self._pause is None else self._pause.reason
+
+    @property
+    def paused_until(self) -> UnixSeconds | None:
+        """When the operator's pause ends by itself; None when it does not, or there is none."""
+        return None if self._pause is None else self._pause.until
 
     def recover(self) -> None:
-        """Pause again if that is how the last run was left; the newest reason holds."""
+        """Pause again if that is how the last run was left; the newest order holds."""
         for stream, event in self._journal.read():
             if stream == STREAM:
-                self._member.pause(str(event["reason"]))
+                self._hold(Pause.of(event))
+        self._end_in_time()
 
-    def pause(self, reason: str) -> None:
-        """Take nothing new, over restarts, until ``resume``; repeatable.
+    def pause(self, reason: str, until: UnixSeconds | None = None) -> None:
+        """Take nothing new, over restarts, until a moment or ``resume``; repeatable.
 
         Raises:
             JournalFull: It would not outlive a restart; what was ordered before still holds.
         """
-        if reason != self.pause_reason:
-            self._journal.append(STREAM, {"reason": reason, "at": self._clock.now()})
-        self._member.pause(reason)
-        log.info("worker_paused", cause=reason)
+        pause = Pause(reason, until)
+        if pause != self._pause:
+            self._journal.append(STREAM, {**pause.record(), "at": self._clock.now()})
+        self._hold(pause)
+        log.info("worker_paused", cause=reason, until=until)
 
     def resume(self) -> None:
         """Take tasks again; ends a pause and a drain; repeatable."""
-        self._journal.forget(STREAM)
-        self._member.pause(None)
+        self._end_pause()
         self._member.hold(Hold.DRAIN, None)
         log.info("worker_resumed")
+
+    async def keep_time(self) -> None:
+        """End each pause when its time is over, for ever."""
+        while True:
+            self._paused_anew.clear()
+            self._end_in_time()
+            if self.paused_until is None:
+                await self._paused_anew.wait()
+            else:
+                left = self.paused_until - self._clock.now()
+                await first_of(self._clock.sleep(min(left, LOOK)), self._paused())
+
+    async def _paused(self) -> None:
+        await self._paused_anew.wait()
+
+    def _hold(self, pause: Pause) -> None:
+        self._pause = pause
+        self._member.pause(pause.sentence, pause.until)
+        self._paused_anew.set()
+
+    def _end_in_time(self) -> None:
+        if self._pause is not None and self._pause.is_over(self._clock.now()):
+            log.info("worker_pause_over", cause=self._pause.reason, until=self._pause.until)
+            self._end_pause()
+
+    def _end_pause(self) -> None:
+        self._journal.forget(STREAM)
+        self._pause = None
+        self._member.pause(None)
 
     def drain(self) -> None:
         """Take nothing new, finish what is held, then end; repeatable."""

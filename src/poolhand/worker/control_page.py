@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
+from poolhand.domain.availability.moments import LONGEST, BadTime
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, UnixSeconds, show_moment
 from poolhand.transport.described import DescribedRoute, Handler, body_told
 from poolhand.transport.faults import FAULTS
 from poolhand.transport.json_answer import JsonAnswer
@@ -39,9 +40,33 @@ class NoOrderToken(Refused):
 
 
 class PauseOrder(BaseModel):
-    """Why nothing new is to be taken."""
+    """Why nothing new is to be taken, and for how long (seconds), or until when (Unix seconds).
+
+    With neither the pause has no end.
+    """
 
     reason: Annotated[str, Field(min_length=1, max_length=SENTENCE)]
+    seconds: Annotated[int, Field(strict=True, gt=0, le=LONGEST)] | None = None
+    until: Annotated[int, Field(strict=True, ge=0)] | None = None
+
+    def end(self, now: UnixSeconds) -> UnixSeconds | None:
+        """Return when the pause ends by itself; None: it does not.
+
+        Raises:
+            BadTime: Both are told, or the end is over or more than a year away.
+        """
+        if self.seconds is not None and self.until is not None:
+            raise BadTime("a pause has one end: tell its seconds, or until when, not both")
+        if self.seconds is not None:
+            return UnixSeconds(now + self.seconds)
+        if self.until is None:
+            return None
+        if not now < self.until <= now + LONGEST:
+            raise BadTime(
+                f"a pause until {show_moment(self.until)} is over, or ends in more than a year: "
+                "name a moment within the next year, or no end at all"
+            )
+        return UnixSeconds(self.until)
 
 
 class DepositOrder(BaseModel):
@@ -85,9 +110,10 @@ class _ControlPage:
         self._control, self._depositor = control, depositor
 
     async def pause(self, request: Request) -> JsonAnswer:
-        """Take nothing new until resumed, over restarts."""
+        """Take nothing new until resumed, or until its time is over; over restarts."""
         order = await read_body(request, PauseOrder)
-        self._control.pause(checked(order.reason, "the reason", SENTENCE))
+        reason = checked(order.reason, "the reason", SENTENCE)
+        self._control.pause(reason, order.end(self._control.now))
         return self._told()
 
     async def resume(self, _: Request) -> JsonAnswer:
@@ -112,7 +138,13 @@ class _ControlPage:
 
     def _told(self) -> JsonAnswer:
         control = self._control
-        return JsonAnswer({"paused": control.pause_reason, "draining": control.is_draining})
+        return JsonAnswer(
+            {
+                "paused": control.pause_reason,
+                "paused_until": control.paused_until,
+                "draining": control.is_draining,
+            }
+        )
 
 
 def _show(deposited: Deposited) -> dict[str, Any]:

@@ -116,10 +116,11 @@ _HELD: Final = {
 
 
 def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
-    holds = facts.standing.holds
+    holds, ends = facts.standing.holds, facts.standing.ends
     for hold, (code, cause, remedy) in _HELD.items():
         if hold in holds:
-            yield IdleCause(code, cause.format(holds[hold]), Party.OPERATOR, remedy)
+            wait = "wait: it ends by itself; or " if hold in ends else ""
+            yield IdleCause(code, cause.format(holds[hold]), Party.OPERATOR, wait + remedy)
     if facts.capped:
         yield IdleCause(
             "gas-cap", facts.capped, Party.OPERATOR,

@@ -300,6 +300,7 @@ async def _take_up(
     worker.shell.recover(sudden=life.begin())
     tasks.create_task(life.keep_looking(clock))
     control.recover()
+    tasks.create_task(control.keep_time())
     await worker.sweep.once()
     worker.follow(head.number)
 

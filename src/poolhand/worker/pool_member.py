@@ -16,6 +16,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Entry, Replicate, Report
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
+from poolhand.domain.units import UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.wire import messages
@@ -155,17 +156,20 @@ class PoolMember:
             self.chain_watch.told_of(message.block)
         self.chain_watch.look(message.task_id)
 
-    def pause(self, reason: str | None) -> None:
+    def pause(self, reason: str | None, ends: UnixSeconds | None = None) -> None:
         """Take nothing new because the operator says so (None: take again)."""
-        self.hold(Hold.OPERATOR, reason)
+        self.hold(Hold.OPERATOR, reason, ends)
 
-    def hold(self, kind: Hold, reason: str | None) -> None:
-        """Take nothing new for a reason (None: the reason is gone); what is held goes on."""
+    def hold(self, kind: Hold, reason: str | None, ends: UnixSeconds | None = None) -> None:
+        """Take nothing new for a reason (None: the reason is gone); what is held goes on.
+
+        Args:
+            kind: Who keeps the worker from it.
+            reason: For operator and pool.
+            ends: When the reason will be gone; None: that is not known.
+        """
         before = self.standing.paused
-        if reason is None:
-            self.standing.holds.pop(kind, None)
-        else:
-            self.standing.holds[kind] = reason
+        self.standing.hold(kind, reason, ends)
         if self.standing.paused != before:
             self._reports.capacity(self.standing.paused)
 

@@ -42,6 +42,7 @@ class WorkerStanding:
         refused: Whether the pool turned this worker down, for now or for good.
         idle: The pool's reasons for giving nothing, see ``domain.task.idle``.
         holds: Why nothing new is taken, each with its sentence.
+        ends: When those of them end of which that is known.
         offers: Counted.
     """
 
@@ -52,12 +53,27 @@ class WorkerStanding:
     refused: bool = False
     idle: Mapping[str, int] = field(default_factory=dict)
     holds: dict[Hold, str] = field(default_factory=dict)
+    ends: dict[Hold, UnixSeconds] = field(default_factory=dict)
     offers: Offers = field(default_factory=Offers)
 
     @property
     def paused(self) -> str | None:
         """Why nothing new is taken; None when it is."""
         return next((self.holds[each] for each in Hold if each in self.holds), None)
+
+    @property
+    def paused_until(self) -> UnixSeconds | None:
+        """When what ``paused`` names ends; None when that is not known, or nothing does."""
+        return next((self.ends.get(each) for each in Hold if each in self.holds), None)
+
+    def hold(self, kind: Hold, reason: str | None, ends: UnixSeconds | None = None) -> None:
+        """Note why nothing new is taken, and when that ends if it is known; None: it is gone."""
+        self.holds.pop(kind, None)
+        self.ends.pop(kind, None)
+        if reason is not None:
+            self.holds[kind] = reason
+            if ends is not None:
+                self.ends[kind] = ends
 
     def is_held(self, kind: Hold) -> bool:
         """Whether one of them keeps the worker from taking anything new."""

@@ -83,6 +83,7 @@ class WorkerTeller:
             "connected": standing.connected,
             "problem": standing.problem,
             "paused": standing.paused,
+            "paused_until": standing.paused_until,
             "draining": Hold.DRAIN in standing.holds,
             "idle": dict(standing.idle),
             "idle_causes": [asdict(cause) for cause in idle_causes(self.idle_facts())],
