@@ -194,7 +194,7 @@ class GasBudget:
     def _release(self, most: int) -> None:
         """Let go of so many of those who are owed most, all of one rank."""
         first = next((self._waiting[r] for r in sorted(self._waiting) if self._waiting[r]), None)
-        for waiter in tuple(islice(first or (), most)):
+        for waiter in tuple(islice(first or (), min(most, len(first or ())))):
             del self._waiting[waiter.rank][waiter]
             if not waiter.released.done():
                 waiter.released.set_result(None)
