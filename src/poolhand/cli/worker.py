@@ -154,7 +154,7 @@ def page(
     Exit codes: 0 printed, 2 no token, 4 no worker answers.
     """
     address = find_page(url, base, name).address
-    print(json.dumps({"page": address}, indent=2) if as_json else address)
+    say(json.dumps({"page": address}, indent=2) if as_json else address)
 
 
 @app.command("logs")
