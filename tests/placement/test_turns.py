@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.pool_model import address
-from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
+from poolhand.domain.ranking import Ranking
 from poolhand.domain.units import NanoRlc
 
 SOURCES = ("", "a", "b", "c")

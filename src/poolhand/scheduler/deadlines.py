@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from poolhand.domain.ids import TaskId
-from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.placement.reliance import next_doubt
 from poolhand.domain.placement.rules import PlacementRules
+from poolhand.domain.ranking import Ranking
 from poolhand.domain.signal import Signal
 from poolhand.domain.task.deadlines import next_wake
 from poolhand.domain.task.machine import Ticked

@@ -24,7 +24,7 @@ from poolhand.domain.category import Category
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId
-from poolhand.domain.placement.ranking import Ranking
+from poolhand.domain.ranking import Ranking
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.signal import Signal
 from poolhand.domain.task.machine import DealBack, DealGone, Received, is_settled

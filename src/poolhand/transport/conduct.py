@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.placement.ranking import Ranking
+from poolhand.domain.ranking import Ranking
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.wire.handshake import WorkerBarred

@@ -10,11 +10,11 @@ from poolhand.domain.ids import Address
 from poolhand.domain.placement.had import Had
 from poolhand.domain.placement.idle_counts import IdleCounts
 from poolhand.domain.placement.need import Need
-from poolhand.domain.placement.ranking import Ranking
 from poolhand.domain.placement.room import Load, Occupied, Room
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Demand, Turn, WorkerTurns
 from poolhand.domain.placement.worker import ConnectedWorker
+from poolhand.domain.ranking import Ranking
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
 

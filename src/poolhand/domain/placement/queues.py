@@ -19,7 +19,7 @@ from typing import TypeAlias
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.placement.had import Had, HadBy, WhoFits
 from poolhand.domain.placement.rank_tree import RankTree
-from poolhand.domain.placement.ranking import Ranking, RankingKey
+from poolhand.domain.ranking import Ranking, RankingKey
 
 Path: TypeAlias = tuple[Address, DealId, Had]
 """Requester, deal, and who has had it already: tasks of one path fit the same workers."""
