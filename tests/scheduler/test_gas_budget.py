@@ -266,3 +266,12 @@ async def test_a_refill_lets_go_of_as_many_as_it_pays_for_and_one(pool):
     assert let_go == [f"finalize:{number}" for number in range(4)]
     for each in tasks:
         each.cancel()
+
+
+async def test_a_refill_that_pays_for_more_than_a_word_counts_lets_go_of_all(pool):
+    world, _, let_go, tasks = await waiting(pool, 5)
+    leave(world, 2**64 * FINALIZE_GAS * PRICE)
+    await world.step()
+    assert len(let_go) == 5
+    for each in tasks:
+        each.cancel()

@@ -193,8 +193,8 @@ class GasBudget:
 
     def _release(self, most: int) -> None:
         """Let go of so many of those who are owed most, all of one rank."""
-        first = next((self._waiting[r] for r in sorted(self._waiting) if self._waiting[r]), None)
-        for waiter in tuple(islice(first or (), min(most, len(first or ())))):
+        first = next((self._waiting[r] for r in sorted(self._waiting) if self._waiting[r]), {})
+        for waiter in tuple(islice(first, min(most, len(first)))):  # ``most`` may be beyond a word
             del self._waiting[waiter.rank][waiter]
             if not waiter.released.done():
                 waiter.released.set_result(None)
