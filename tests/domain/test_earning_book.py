@@ -12,11 +12,10 @@ from poolhand.domain.earning_book import (
     DayTotal,
     EarningBook,
     gas_days,
-    midnight,
 )
-from poolhand.domain.earnings import DAY, EarningEntry, by_day, by_task, sum_up
+from poolhand.domain.earnings import EarningEntry, by_day, by_task, midnight, sum_up
 from poolhand.domain.ids import TaskId, TxHash
-from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds, Wei
+from poolhand.domain.units import DAY, BlockNumber, NanoRlc, UnixSeconds, Wei
 
 BLOCK = 1_000
 """Seconds between two blocks."""

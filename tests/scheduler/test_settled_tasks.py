@@ -17,10 +17,10 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.task.machine import Received, Ticked, is_settled
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import DAY, UnixSeconds
 from poolhand.scheduler.chain_feed import REWIND, SHALLOW
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.settled import BETWEEN_PRUNINGS, DAY
+from poolhand.scheduler.settled import BETWEEN_PRUNINGS
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import application
 from work import counted

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from poolhand.domain.earnings import DAY, EarningEntry
+from poolhand.domain.earnings import EarningEntry, midnight
 from poolhand.domain.ids import TaskId
-from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
+from poolhand.domain.units import DAY, BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
 
 MOST_TASKS: Final = 500
 """Tasks that have a row of their own: those that were met last."""
@@ -117,11 +117,6 @@ class EarningBook:
     def total(self, since: UnixSeconds | None = None) -> DayTotal:
         """Return the sum of the days from one on; of all without it."""
         return _sum(row for day, row in self.days.items() if since is None or day >= since)
-
-
-def midnight(at: UnixSeconds, days_before: int = 0) -> UnixSeconds:
-    """Return when the day of a moment began (UTC), or one before it."""
-    return UnixSeconds(at - at % DAY - days_before * DAY)
 
 
 def gas_days(book: EarningBook, balance: Wei, now: UnixSeconds) -> float | None:

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.movements import Movement, MovementKind, Payment
-from poolhand.domain.units import NanoRlc, UnixSeconds, Wei
-
-DAY: Final = 86_400
-"""Seconds of a day; days begin at midnight UTC."""
+from poolhand.domain.units import DAY, NanoRlc, UnixSeconds, Wei
 
 KeyT = TypeVar("KeyT", TaskId | None, UnixSeconds)
 
@@ -145,9 +142,14 @@ def _only(tasks: set[TaskId]) -> TaskId | None:
     return next(iter(tasks)) if len(tasks) == 1 else None
 
 
+def midnight(at: UnixSeconds, days_before: int = 0) -> UnixSeconds:
+    """Return when the day of a moment began (UTC), or one before it."""
+    return UnixSeconds(at - at % DAY - days_before * DAY)
+
+
 def by_day(entries: Iterable[EarningEntry]) -> dict[UnixSeconds, EarningSum]:
     """Sum up by day (its midnight, UTC), newest first."""
-    days = _grouped(entries, lambda each: UnixSeconds(each.at - each.at % DAY))
+    days = _grouped(entries, lambda each: midnight(each.at))
     return dict(sorted(days.items(), reverse=True))
 
 

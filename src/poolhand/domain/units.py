@@ -26,6 +26,7 @@ UnixSeconds = NewType("UnixSeconds", int)
 BlockNumber = NewType("BlockNumber", int)
 """A height of the chain."""
 
+DAY: Final = Seconds(86_400)
 NANO_PER_RLC: Final = 10**9
 WEI_PER_COIN: Final = 10**18
 WEI_PER_GWEI: Final = 10**9

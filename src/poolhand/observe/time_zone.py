@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 _LOCAL: Final = Path("/etc/localtime")
 
 
-def local_zone(environ: os._Environ[str] | dict[str, str] = os.environ) -> tzinfo:
+def local_zone(environ: Mapping[str, str] = os.environ) -> tzinfo:
     """Return the zone that clocks of this computer show.
 
     ``TZ`` where that names one, as for other programs, else what ``/etc/localtime`` has; where

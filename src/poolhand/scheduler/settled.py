@@ -11,12 +11,10 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import DAY, UnixSeconds
 from poolhand.ports.archive import SettledArchive, TaskLine
 from poolhand.ports.clock import Clock
 
-DAY: Final = 86_400
-"""Seconds."""
 PRUNED_AT_ONCE: Final = 500
 """Tasks that are forgotten in one transaction."""
 BETWEEN_PRUNINGS: Final = 3600.0

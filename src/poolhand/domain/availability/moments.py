@@ -8,9 +8,8 @@ from typing import Final
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import shown
-from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.domain.units import DAY, Seconds, UnixSeconds
 
-DAY: Final = Seconds(86_400)
 LONGEST: Final = Seconds(366 * DAY)
 """What ends later may as well have no end."""
 _DURATION: Final = re.compile(
@@ -59,22 +58,29 @@ def parse_moment(text: str, now: UnixSeconds, zone: tzinfo) -> UnixSeconds:
     Raises:
         BadTime: No time, one that is over, or one that is over a year away.
     """
-    found = _MOMENT.fullmatch(text.strip())
-    try:
-        day, hour, minute = found.groups() if found else ("", "x", "x")
-        at = time(int(hour), int(minute))
-        days = (date.fromisoformat(day),) if day else _days(now, zone)
-        moments = [each for day in days for each in _moments(day, at, zone)]
-    except (ValueError, OverflowError):
-        raise BadTime(
-            f"'{shown(text, _SHOWN)}' is no time: write 08:00, or a day as well: 2026-12-24 08:00"
-        ) from None
-    to_come = [each for each in moments if each > now]
+    to_come = [each for each in _typed_moments(text, now, zone) if each > now]
     if not to_come:
         raise BadTime(f"{shown(text, _SHOWN)} is over")
     if to_come[0] > now + LONGEST:
         raise BadTime(f"{shown(text, _SHOWN)} is over a year away")
     return to_come[0]
+
+
+def _typed_moments(text: str, now: UnixSeconds, zone: tzinfo) -> list[UnixSeconds]:
+    """Return when a clock shows what was typed; without a day, on the days from now on."""
+    bad = BadTime(
+        f"'{shown(text, _SHOWN)}' is no time: write 08:00, or a day as well: 2026-12-24 08:00"
+    )
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        raise bad
+    typed, hour, minute = found.groups()
+    try:
+        at = time(int(hour), int(minute))
+        days = (date.fromisoformat(typed),) if typed else _days(now, zone)
+        return [each for day in days for each in _moments(day, at, zone)]
+    except (ValueError, OverflowError):
+        raise bad from None
 
 
 def _days(now: UnixSeconds, zone: tzinfo) -> tuple[date, ...]:

@@ -12,13 +12,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from poolhand.domain.earnings import DAY
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.refusals import BadParameter
 from poolhand.domain.market.standing_stakes import LockedStake
 from poolhand.domain.market.task_story import StakeStep
 from poolhand.domain.market_events import StakeChange
+from poolhand.domain.units import DAY
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
 from poolhand.store.market import history, looks
