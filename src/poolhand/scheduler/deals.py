@@ -102,10 +102,10 @@ class Deals:
         self.unread: dict[DealId, UnreadDeal] = {}
         self._turns: Ranking[DealId] = Ranking()
         self._since: Ranking[DealId] = Ranking()
-        self.unreadable: dict[DealId, str] = {}
+        self.unreadable: OrderedDict[DealId, str] = OrderedDict()  # ordered: as in ``looks``
         self._engine, self._hub, self._pool = engine, hub, workerpool
         self._retry, self._quick = retry, quick
-        self._gone: OrderedDict[DealId, None] = OrderedDict()  # ordered: as in ``looks``
+        self._gone: OrderedDict[DealId, None] = OrderedDict()
         self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
         self.by_id, self._obstacle, self._bought, self._ended = by_id, obstacle, bought, ended
@@ -256,10 +256,10 @@ class Deals:
         self._since.put(deal_id, (block,))
 
     def _give_up(self, deal_id: DealId, words: str) -> None:
-        self.unreadable.pop(deal_id, None)
         self.unreadable[deal_id] = words
+        self.unreadable.move_to_end(deal_id)
         while len(self.unreadable) > MOST_UNREADABLE:
-            del self.unreadable[next(iter(self.unreadable))]
+            self.unreadable.popitem(last=False)
 
     async def _begin(self, deal: Deal, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
         deal_id = deal.deal_id
