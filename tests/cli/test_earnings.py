@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from poolhand.cli.render import day
+from poolhand.domain.earnings import EarningEntry
 from poolhand.domain.hashes import result_hash, result_seal
-from poolhand.domain.ids import ZERO_ADDRESS, DealId, ResultDigest, TaskId
+from poolhand.domain.ids import ZERO_ADDRESS, BlockHash, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.onchain import (
     Claim,
     Contribute,
@@ -21,12 +23,12 @@ from poolhand.domain.onchain import (
     Initialize,
     Reveal,
 )
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.domain.units import NanoRlc, UnixSeconds, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.transport.clock import SystemClock
 from poolhand.worker.earnings_file import EARNINGS_FILE, EarningsFile
-from poolhand.worker.earnings_watch import EarningsWatch
+from poolhand.worker.earnings_watch import SETTLED, EarningsWatch
 from requester_market import IMAGE, RLC
 
 LIAR, GOOD, FIRST = (Wallet.from_key(bytes([number] * 32)) for number in (3, 4, 5))
@@ -190,14 +192,16 @@ class Books:
     async def read(self, watch):
         await watch.look(self.chain.head)
         await watch.keep_reading_back()
-        return watch.book
+        return watch.read.book
 
 
 @pytest.mark.parametrize("wallet", [LIAR, GOOD, FIRST])
 def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path, wallet):
     """Wins, a loss, a task that times out and is claimed; over days, and after a restart."""
     books = Books(trade, wallet, tmp_path)
+    trade.chain.mine(blocks=SETTLED)  # deep enough to be kept
     book = asyncio.run(books.read(books.watch()))
+    assert books.file.read().book.total() == book.total()
     told = trade.told(wallet, "--blocks", str(trade.chain.head.number + 1))
     total = book.total()
     assert (total.earned, total.lost, total.gas) == (
@@ -210,10 +214,47 @@ def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path,
     assert {name: (row.earned, row.gas) for name, row in days.items()} == {
         each["day"]: (each["earned_nrlc"], each["gas_wei"]) for each in told["rows"]
     }
-    trade.chain.mine(70)
+    trade.chain.mine(blocks=SETTLED)
     again = books.watch()
     asyncio.run(again.look(trade.chain.head))
-    assert again.book.total() == total
-    assert again.book.is_whole
-    (tmp_path / EARNINGS_FILE).write_text("{")  # as a broken disk leaves it
+    assert again.read.book.total() == total
+    assert again.read.book.is_whole
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("{", ""),
+        ('"last_hash":"0x', '"last_hash":"'),
+        ('"0x', '"0y'),
+        (":0", ":0.5"),
+        ('"days"', '"d"'),
+    ],
+)
+def test_a_damaged_file_is_made_anew_from_the_chain(trade, tmp_path, good, bad):
+    books = Books(trade, GOOD, tmp_path)
+    trade.chain.mine(blocks=SETTLED)
+    total = asyncio.run(books.read(books.watch())).total()
+    file = tmp_path / EARNINGS_FILE
+    whole = file.read_text()
+    assert good in whole
+    file.write_text(whole.replace(good, bad))
+    assert books.file.read() is None
+    assert asyncio.run(books.read(books.watch())).total() == total
+    assert books.file.read() is not None
+
+
+def test_books_of_another_life_of_the_chain_are_read_anew(trade, tmp_path):
+    """A devnet that began anew has the same hub and wallets, and grows as long as the last one."""
+    books = Books(trade, GOOD, tmp_path)
+    trade.chain.mine(blocks=SETTLED)
+    total = asyncio.run(books.read(books.watch())).total()
+    kept = books.file.read()
+    more = EarningEntry(UnixSeconds(0), TxHash(bytes(32)), None, earned=NanoRlc(7))
+    forged = kept.book.plus([more], kept.book.first, kept.book.last)
+    books.file.write(replace(kept, book=forged))
+    assert (
+        asyncio.run(books.read(books.watch())).total().earned == total.earned + 7
+    )  # taken as it is
+    books.file.write(replace(kept, book=forged, last_hash=BlockHash(bytes(32))))
     assert asyncio.run(books.read(books.watch())).total() == total

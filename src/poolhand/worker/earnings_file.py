@@ -1,27 +1,36 @@
 """``earnings.json`` in the worker's folder: what the chain told of its earnings, by day and task.
 
 It saves reading the chain again at a start. Nothing rests on it: one that is missing, damaged, of
-another wallet or of another hub is made anew from the chain.
+another wallet, hub or life of a chain is made anew from the chain.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from poolhand.domain.earning_book import DayTotal, EarningBook, TaskTotal
-from poolhand.domain.ids import TaskId
+from poolhand.domain.errors import BadHex
+from poolhand.domain.ids import BlockHash, TaskId
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.units import BlockNumber, UnixSeconds
 
 EARNINGS_FILE: Final = "earnings.json"
-VERSION: Final = 1
+VERSION: Final = 2
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEarnings:
+    """A book, and the hash of its last block: another there is of another life of the chain."""
+
+    book: EarningBook
+    last_hash: BlockHash
 
 
 class EarningsFile:
@@ -35,8 +44,8 @@ class EarningsFile:
     def __init__(self, folder: Path, owner: str) -> None:
         self._path, self._owner = folder / EARNINGS_FILE, owner
 
-    def read(self) -> EarningBook | None:
-        """Return the book; None where it has to be made anew."""
+    def read(self) -> KeptEarnings | None:
+        """Return what was kept; None where it has to be made anew."""
         try:
             told = parse_json(self._path.read_bytes())
             if (
@@ -45,20 +54,22 @@ class EarningsFile:
                 or told["owner"] != self._owner
             ):
                 return None
-            return _book(told)
+            return KeptEarnings(_book(told), BlockHash.parse(told["last_hash"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, BadHex) as fault:
             log.warning("earnings_read_anew", path=str(self._path), cause=str(fault))
             return None
 
-    def write(self, book: EarningBook) -> None:
+    def write(self, kept: KeptEarnings) -> None:
         """Keep a book; where the disk takes none, the next start reads the chain again."""
+        book = kept.book
         told = {
             "version": VERSION,
             "owner": self._owner,
             "first": book.first,
             "last": book.last,
+            "last_hash": str(kept.last_hash),
             "since": book.since,
             "wanted": book.wanted,
             "days": {str(day): asdict(row) for day, row in book.days.items()},

@@ -9,20 +9,21 @@ before it are read, too, a range at a time.
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.chain.account_earnings import books_of
 from poolhand.domain.earning_book import EarningBook
 from poolhand.domain.earnings import EarningEntry
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.onchain import Head
 from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
-from poolhand.worker.earnings_file import EarningsFile
+from poolhand.worker.earnings_file import EarningsFile, KeptEarnings
 
 SETTLED: Final = 64
 """Blocks after which one is not expected to be taken back."""
@@ -42,6 +43,21 @@ PAUSE: Final = 10.0
 """Seconds before a chain that does not answer is asked for them again."""
 
 
+@dataclass(frozen=True, slots=True)
+class EarningsRead:
+    """What a look has found.
+
+    Attributes:
+        book: All of it, up to the look.
+        at: The time of the block of the look.
+        score: Of the worker then.
+    """
+
+    book: EarningBook
+    at: UnixSeconds
+    score: Score
+
+
 class EarningsWatch:
     """Reads the worker's earnings.
 
@@ -54,9 +70,7 @@ class EarningsWatch:
         boundary: Takes what a look raises.
 
     Attributes:
-        book: All of it, up to the last look; None before the first.
-        at: The block of that look.
-        score: Of the worker then.
+        read: What the last look has found; None before the first.
     """
 
     def __init__(
@@ -72,10 +86,9 @@ class EarningsWatch:
         self._clock, self._boundary = clock, boundary
         self._looks_due, self._looked = LOOKS, UnixSeconds(0)
         self._kept: EarningBook | None = None
+        self._last_hash: BlockHash | None = None
         self._written = BlockNumber(-1)
-        self.book: EarningBook | None = None
-        self.at: Head | None = None
-        self.score: Score | None = None
+        self.read: EarningsRead | None = None
 
     def stir(self) -> None:
         """Note that something of the worker's has happened: the next blocks may tell of it."""
@@ -86,7 +99,7 @@ class EarningsWatch:
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
                 pause = SOON if self._looks_due else PATROL
-                if head.timestamp >= self._looked + pause or self.book is None:
+                if head.timestamp >= self._looked + pause or self.read is None:
                     with self._boundary.around("earnings"):
                         await self._try(head)
 
@@ -117,29 +130,33 @@ class EarningsWatch:
         Raises:
             ChainUnreachable: No endpoint answers; what was known before stays.
         """
-        kept = self._kept = self._kept or self._begin(head)
+        kept = self._kept = self._kept or await self._begin(head)
         while kept.last < head.number - SETTLED:
             first = BlockNumber(kept.last + 1)
             kept = await self._add(first, min(head.number - SETTLED, first + RANGE - 1))
         newest = BlockNumber(kept.last + 1)
         tail = await self._entries(newest, head.number)
         scores = await self._hub.scores([self._worker])
-        self.score = scores[self._worker]
-        self.book = self._kept.plus(tail, newest, head.number)
-        self.at, self._looked = head, head.timestamp
+        book = self._kept.plus(tail, newest, head.number)
+        self.read = EarningsRead(book, head.timestamp, scores[self._worker])
+        self._looked = head.timestamp
 
-    def _begin(self, head: Head) -> EarningBook:
+    async def _begin(self, head: Head) -> EarningBook:
         """Return the book as the last run left it, or an empty one that ends before this block.
 
-        One that is ahead of the chain is of another life of it, as a devnet has that begins anew.
+        One that does not end in a block of this chain is of another life of it, as a devnet has
+        that begins anew.
         """
         known = self._file.read()
-        if known is not None and known.last <= head.number:
-            self._written = known.last
-            return known
-        settled = max(head.number - SETTLED, -1)
+        if known is not None:
+            self._last_hash = await self._hash_of(known.book.last)
+            if self._last_hash == known.last_hash:
+                self._written = known.book.last
+                return known.book
+        settled = BlockNumber(max(head.number - SETTLED, -1))
+        self._last_hash = await self._hash_of(settled)
         wanted = BlockNumber(max(settled + 1 - LOOKBACK, 0))
-        return EarningBook(BlockNumber(settled + 1), BlockNumber(settled), wanted=wanted)
+        return EarningBook(BlockNumber(settled + 1), settled, wanted=wanted)
 
     async def _read_back(self, kept: EarningBook) -> None:
         """Read one range before what is known."""
@@ -147,13 +164,20 @@ class EarningsWatch:
         first = BlockNumber(max(kept.wanted, kept.first - RANGE))
         entries = await self._entries(first, last)
         self._keep(entries, first, last)
-        if self.book is not None:
-            self.book = self.book.plus(entries, first, last)
+        if self.read is not None:
+            self.read = replace(self.read, book=self.read.book.plus(entries, first, last))
 
     async def _add(self, first: BlockNumber, last: int) -> EarningBook:
         """Read one range after what is known."""
         until = BlockNumber(last)
-        return self._keep(await self._entries(first, until), first, until)
+        entries = await self._entries(first, until)
+        self._last_hash = await self._hash_of(until)
+        return self._keep(entries, first, until)
+
+    async def _hash_of(self, block: BlockNumber) -> BlockHash | None:
+        """Return the hash of a block; None where the chain, or the endpoint, has none yet."""
+        found = None if block < 0 else await self._hub.block(block)
+        return None if found is None else found.block_hash
 
     async def _entries(self, first: BlockNumber, last: BlockNumber) -> tuple[EarningEntry, ...]:
         if first > last:
@@ -168,6 +192,7 @@ class EarningsWatch:
         before, book = self._kept, self._kept.plus(entries, first, last)
         self._kept = book
         if entries or book.first < before.first or book.last >= self._written + RANGE:
-            self._file.write(book)
+            if self._last_hash is not None:
+                self._file.write(KeptEarnings(book, self._last_hash))
             self._written = book.last
         return book

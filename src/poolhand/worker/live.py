@@ -17,15 +17,15 @@ from poolhand.domain.earning_book import (
     EarningBook,
     TaskTotal,
     gas_days,
-    midnight,
 )
+from poolhand.domain.earnings import midnight
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.worker.app_output import line_members, use_members
-from poolhand.worker.earnings_watch import EarningsWatch
+from poolhand.worker.earnings_watch import EarningsRead, EarningsWatch
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.progress import progress_of
 from poolhand.worker.status import WorkerTeller
@@ -64,19 +64,23 @@ class LiveTeller:
     async def show(self) -> dict[str, Any]:
         """Tell it all; asks the engine what the apps that run have printed."""
         told = self._teller.show()
-        watch, gas = self._earnings, self._wallet.gas
-        book, head = watch.book, watch.at
-        known = book is not None and head is not None and gas is not None
-        lasts = gas_days(book, gas.balance, head.timestamp) if known else None  # type: ignore[arg-type, union-attr]
+        read = self._earnings.read
         return {
             **told,
-            "score": watch.score,
-            "gas_days": None if lasts is None else round(lasts, 1),
-            "earnings": None if book is None or head is None else _earnings(book, head.timestamp),
+            "score": None if read is None else read.score,
+            "gas_days": self._gas_days(read),
+            "earnings": None if read is None else _earnings(read.book, read.at),
             "locks": _locks(told),
             "progress": self._progress(),
             "output": await self._output(),
         }
+
+    def _gas_days(self, read: EarningsRead | None) -> float | None:
+        gas = self._wallet.gas
+        if read is None or gas is None:
+            return None
+        lasts = gas_days(read.book, gas.balance, read.at)
+        return None if lasts is None else round(lasts, 1)
 
     def _progress(self) -> dict[str, Any]:
         held = self._member.shell.replicates.items()
