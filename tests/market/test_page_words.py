@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.market.pages import words
+from poolhand.transport.page.words import amount, span
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from poolhand.market.pages import words
     ],
 )
 def test_an_amount_is_told_exactly_and_in_a_unit_that_can_be_read(nrlc, told):
-    assert words.amount(nrlc).replace("\xa0", " ") == told
+    assert amount(nrlc).replace("\xa0", " ") == told
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_an_amount_is_told_exactly_and_in_a_unit_that_can_be_read(nrlc, told):
     [(0, "0 s"), (59, "59 s"), (300, "5 min"), (3_905, "1 h 5 min"), (90_061, "1 d 1 h")],
 )
 def test_a_duration_has_at_most_two_units(seconds, told):
-    assert words.span(seconds).replace("\xa0", " ") == told
+    assert span(seconds).replace("\xa0", " ") == told
 
 
 def test_a_moment_is_told_in_utc():
@@ -69,7 +70,7 @@ def test_only_what_leads_to_the_web_becomes_a_link(text, is_one):
 @given(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.lists(st.integers())))
 def test_whatever_an_answer_holds_can_be_shown(value):
     for write in (
-        words.amount, words.number, words.moment, words.clock, words.span, words.short, words.tags,
+        amount, words.number, words.moment, words.clock, span, words.short, words.tags,
     ):  # fmt: skip
         assert isinstance(write(value), str)
     assert isinstance(words.is_link(value), bool)

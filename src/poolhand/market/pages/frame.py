@@ -14,6 +14,7 @@ from poolhand.market.pages import words
 from poolhand.market.pages.assets import asset_place
 from poolhand.market.pages.shown import Shown
 from poolhand.market.pages.table import SECTIONS, is_kind
+from poolhand.transport.page.words import amount, span
 
 
 def fit(value: Any) -> Any:
@@ -85,6 +86,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     found.globals |= {name: getattr(words, name) for name in _WORDS}
+    found.globals |= {"amount": amount, "span": span}
     found.globals |= {"asset": asset_place, "is_kind": is_kind, "sections": SECTIONS}
     found.globals["parts"] = found.get_template("parts.html").module
     for name in found.list_templates():
@@ -93,6 +95,6 @@ def templates() -> Environment:
 
 
 _WORDS: Final = (
-    "amount", "clock", "confidence", "gas_of_a_task", "is_link", "is_nobody", "moment", "number",
-    "percent", "place", "pool_name", "shell", "short", "span", "tags", "turned", "workers_share",
+    "clock", "confidence", "gas_of_a_task", "is_link", "is_nobody", "moment", "number",
+    "percent", "place", "pool_name", "shell", "short", "tags", "turned", "workers_share",
 )  # fmt: skip

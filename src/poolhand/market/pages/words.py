@@ -1,4 +1,4 @@
-"""How values of the API stand on a page: amounts, moments, durations, ids. Pure.
+"""How values of the API stand on a page: moments, ids, prices. Pure.
 
 Each is total: what is no such value is shown as it is, for an answer may tell anything.
 """
@@ -15,29 +15,10 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.tag import Tag
-from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.domain.units import Wei, show_coin
+from poolhand.transport.page.words import GLUE, NOTHING
 
-NOTHING: Final = "–"
-"""What is not known, or does not apply."""
-GLUE: Final = "\u00a0"
-"""Between a number and its unit: no line ends there."""
-_LEAST_IN_RLC: Final = 100_000
-"""Amounts below so many nRLC are told in nRLC: they have too many zeros otherwise."""
-_SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _NOBODY: Final = "0x" + 40 * "0"
-
-
-def amount(nrlc: Any) -> str:
-    """Write an amount (nRLC) in RLC, small ones in nRLC."""
-    if not isinstance(nrlc, int):
-        return NOTHING
-    if nrlc == 0:
-        return f"0{GLUE}RLC"
-    if abs(nrlc) < _LEAST_IN_RLC:
-        return f"{nrlc:,}{GLUE}nRLC"
-    whole, dot, rest = show_rlc(NanoRlc(nrlc)).partition(".")
-    told = whole if whole == "-0" else f"{int(whole):,}"
-    return f"{told}{dot}{rest}{GLUE}RLC"
 
 
 def number(count: Any) -> str:
@@ -64,18 +45,6 @@ def _read(text: Any) -> datetime | None:
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def span(seconds: Any) -> str:
-    """Write a duration: ``1 h 5 min``, ``12 s``."""
-    if not isinstance(seconds, int):
-        return NOTHING
-    left, parts = max(seconds, 0), list[str]()
-    for size, unit in _SPAN:
-        count, left = divmod(left, size)
-        parts += [f"{count}{GLUE}{unit}"] if count else []
-    parts += [f"{left}{GLUE}s"] if left or not parts else []
-    return " ".join(parts[:2])
 
 
 def short(text: Any) -> str:

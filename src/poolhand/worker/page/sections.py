@@ -7,17 +7,15 @@ from html import escape
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.text import shown
+from poolhand.transport.page.words import NOTHING, amount, span
 from poolhand.worker.page.plot import plot
 from poolhand.worker.page.words import (
-    NOTHING,
     badge,
     coin,
     facts,
     figure,
     moment,
-    rlc,
     short,
-    span,
     table,
     text,
 )
@@ -80,8 +78,8 @@ def _figures(told: Told) -> str:
             ("Earned in all", "all"),
         )
     ]
-    locked = f"{rlc(stake['locked_nrlc'])} locked"
-    rows.append(figure("Free stake", rlc(stake["free_nrlc"]), locked))
+    locked = f"{amount(stake['locked_nrlc'])} locked"
+    rows.append(figure("Free stake", amount(stake["free_nrlc"]), locked))
     rows.append(figure("Gas left", *_gas(told["gas_days"], gas)))
     score = NOTHING if told["score"] is None else str(told["score"])
     rows.append(figure("Score", score, "on chain; it grows with right results"))
@@ -91,9 +89,9 @@ def _figures(told: Told) -> str:
 def _earned(row: Told | None) -> tuple[str, str]:
     if row is None:
         return NOTHING, "the chain is being read"
-    lost = f", lost {rlc(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
+    lost = f", lost {amount(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
     won = row["won"]
-    return rlc(row["earned_nrlc"]), f"{won} task{'' if won == 1 else 's'} paid{lost}"
+    return amount(row["earned_nrlc"]), f"{won} task{'' if won == 1 else 's'} paid{lost}"
 
 
 def _gas(days: float | None, gas: Told) -> tuple[str, str]:
@@ -157,7 +155,7 @@ def _stake(each: Told) -> str:
         return ""
     free = f"free by {moment(each['unlocks_at'])} at the latest" if each["unlocks_at"] else ""
     owed = f"; reveal by {moment(each['reveal_by'])}" if each["reveal_by"] else ""
-    return f"<p>{rlc(each['stake_locked_nrlc'])} of stake locked, {free}{owed}</p>"
+    return f"<p>{amount(each['stake_locked_nrlc'])} of stake locked, {free}{owed}</p>"
 
 
 def _output(name: str, output: Told | None) -> str:
@@ -205,18 +203,22 @@ def _titled(name: str, found: str) -> str:
 
 
 def _amounts(each: Told) -> tuple[str, str, str]:
-    return rlc(each["earned_nrlc"]), rlc(each["lost_nrlc"]), coin(each["gas_wei"])
+    return amount(each["earned_nrlc"]), amount(each["lost_nrlc"]), coin(each["gas_wei"])
 
 
 def _locks(told: Told) -> str:
     rows = [
-        (short(each["task_id"]), moment(each["unlocks_at"]), rlc(each["locked_nrlc"]))
+        (short(each["task_id"]), moment(each["unlocks_at"]), amount(each["locked_nrlc"]))
         for each in told["locks"]["tasks"]
     ]
     other = told["locks"]["other_nrlc"]
     if other:
         rows.append(
-            ("of no task that is held here", "see <code>poolhand account show</code>", rlc(other))
+            (
+                "of no task that is held here",
+                "see <code>poolhand account show</code>",
+                amount(other),
+            )
         )
     found = table(("Task", "Free at the latest", "Locked"), rows, 1) if rows else ""
     return f"<h2>Locked stake</h2>{found or '<p class=empty>No stake is locked.</p>'}"

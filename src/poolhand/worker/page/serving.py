@@ -12,7 +12,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
@@ -22,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from poolhand.transport.described import DescribedRoute
 from poolhand.transport.faults import FAULTS
 from poolhand.transport.json_answer import JsonAnswer
+from poolhand.transport.page.assets import assets_of
 from poolhand.worker.live import LiveTeller
 from poolhand.worker.live_feed import LiveFeed
 from poolhand.worker.page.sections import SECTIONS, sections, title
@@ -40,7 +40,6 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Nothing is loaded but our own files, nothing that stands in the page is run, nobody frames it."""
-KINDS: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 BEAT: Final = 15.0
 """Seconds of silence after which a comment is sent: who has gone is noticed then."""
 _FRAME: Final = """<!doctype html>
@@ -49,6 +48,7 @@ _FRAME: Final = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Poolhand worker</title>
 <link rel="icon" href="/page/static/poolhand.svg">
+<link rel="stylesheet" href="/page/static/colours.css">
 <link rel="stylesheet" href="/page/static/worker.css">
 <script src="/page/static/worker.js" defer></script></head>
 <body><a class="skip" href="#main">Skip to the content</a>
@@ -78,17 +78,6 @@ def frame() -> str:
     return _FRAME.replace("{sections}", places)
 
 
-@cache
-def page_files() -> dict[str, tuple[bytes, str]]:
-    """Return the files that the page loads, by name, each with its kind."""
-    found = {}
-    for file in (files("poolhand.worker.page") / "static").iterdir():
-        kind = KINDS.get(file.name.rpartition(".")[2])
-        if kind is not None:
-            found[file.name] = file.read_bytes(), kind
-    return found
-
-
 def page_routes(teller: LiveTeller, feed: LiveFeed) -> tuple[BaseRoute, ...]:
     """Return the endpoints of the page and of what is watched; none changes anything.
 
@@ -101,10 +90,10 @@ def page_routes(teller: LiveTeller, feed: LiveFeed) -> tuple[BaseRoute, ...]:
         return HTMLResponse(frame(), headers=HEADERS)
 
     async def asset(request: Request) -> Response:
-        found = page_files().get(request.path_params["name"])
+        found = assets_of("poolhand.worker.page").get(request.path_params["name"])
         if found is None:
             return Response("there is no such file", 404, HEADERS, "text/plain")
-        return Response(found[0], 200, HEADERS, found[1])
+        return Response(found.body, 200, HEADERS, found.kind)
 
     async def live(_: Request) -> JsonAnswer:
         """Tell the worker's status, earnings, locked stake and what its apps print."""

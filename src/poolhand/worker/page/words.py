@@ -1,4 +1,4 @@
-"""How numbers and texts stand on a worker's page. Pure; each returns text that is escaped."""
+"""How texts and facts stand on a worker's page. Pure; each returns text that is escaped."""
 
 from __future__ import annotations
 
@@ -8,31 +8,16 @@ from html import escape
 from typing import Any, Final
 
 from poolhand.domain.text import shown
-from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.domain.units import Wei, show_coin
+from poolhand.transport.page.words import GLUE, NOTHING
 
 MOST: Final = 600
 """Characters of one text."""
-NOTHING: Final = "–"
-"""What is not known, or does not apply."""
-GLUE: Final = "\u00a0"
-"""Between a number and its unit: no line ends there."""
-_LEAST_IN_RLC: Final = 100_000
-"""Amounts below so many nRLC are told in nRLC."""
-_SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def text(value: Any) -> str:
     """Write a text from anywhere: what commands or hides is told, not done."""
     return escape(shown(str(value), MOST))
-
-
-def rlc(nrlc: int | None) -> str:
-    """Write an amount (nRLC) in RLC, small ones in nRLC."""
-    if nrlc is None:
-        return NOTHING
-    if nrlc and abs(nrlc) < _LEAST_IN_RLC:
-        return f"{nrlc:,}{GLUE}nRLC"
-    return f"{show_rlc(NanoRlc(nrlc))}{GLUE}RLC"
 
 
 def coin(wei: int | None) -> str:
@@ -47,16 +32,6 @@ def moment(at: float | None) -> str:
     found = datetime.fromtimestamp(at, UTC)
     told = f"{found.day} {found:%b %Y, %H:%M:%S}"
     return f'<time datetime="{found:%Y-%m-%dT%H:%M:%SZ}">{told}</time>'
-
-
-def span(seconds: float) -> str:
-    """Write a duration: ``1 h 5 min``, ``12 s``."""
-    left, parts = max(int(seconds), 0), list[str]()
-    for size, unit in _SPAN:
-        count, left = divmod(left, size)
-        parts += [f"{count}{GLUE}{unit}"] if count else []
-    parts += [f"{left}{GLUE}s"] if left or not parts else []
-    return " ".join(parts[:2])
 
 
 def short(name: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from poolhand.market.pages.own_api import ApiRefusal
-from poolhand.market.pages.plot import bars
 from poolhand.market.pages.shown import Shown, Visit
+from poolhand.transport.page.bars import bars
 
 ORDERS: Final = (
     ("workerpool", "workerpoolOwner"),
@@ -41,7 +41,9 @@ async def account(visit: Visit) -> Shown:
     bought = await visit.ask("/deals", requester=name, pageSize=ROWS)
     sold = await visit.ask("/deals", workerpoolOwner=name, pageSize=ROWS)
     facts = {"account": found, "orders": orders, "bought": bought, "sold": sold}
-    return Shown("account.html", f"Account {name[:8]}…", {**facts, "plot": bars(found["days"])})
+    days = found["days"]
+    plot = bars(days, days[-1]["day"]) if days else None
+    return Shown("account.html", f"Account {name[:8]}…", {**facts, "plot": plot})
 
 
 def _question(sort: str, owner: str, name: str) -> dict[str, str]:

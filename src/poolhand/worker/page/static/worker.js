@@ -21,10 +21,8 @@
 
   function put(name, html) {
     const old = document.getElementById(name);
-    const open = new Set([...old.querySelectorAll("details[open]")].map((each) => each.id));
     const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
     old.innerHTML = html;
-    for (const each of old.querySelectorAll("details")) each.open = open.has(each.id) || each.open;
     for (const each of old.querySelectorAll("pre")) each.scrollTop = each.scrollHeight;
     if (focus) document.getElementById(focus)?.focus();
   }

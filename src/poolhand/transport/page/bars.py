@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 DAYS: Final = 30
-"""Days that are drawn, up to the newest with earnings or losses."""
+"""Days that are drawn."""
 WIDTH: Final = 720
 HEIGHT: Final = 120
 GAP: Final = 4
@@ -40,15 +40,19 @@ class BarPlot:
     height: int = HEIGHT
 
 
-def bars(days: Sequence[Mapping[str, Any]]) -> BarPlot | None:
-    """Return the drawing of some days (oldest first); None where there is nothing to draw."""
-    if not days:
-        return None
-    last = date.fromisoformat(days[-1]["day"])
-    known = {each["day"]: each for each in days}
-    names = [(last - timedelta(days=back)).isoformat() for back in range(DAYS - 1, -1, -1)]
+def bars(days: Sequence[Mapping[str, Any]], last: str) -> BarPlot | None:
+    """Return the drawing of some days; None where nothing was earned or lost on those drawn.
+
+    Args:
+        days: In any order, each with ``day`` (ISO 8601), ``earned`` and ``lost`` (nRLC).
+        last: The last day that is drawn (ISO 8601).
+    """
+    end, known = date.fromisoformat(last), {each["day"]: each for each in days}
+    names = [(end - timedelta(days=back)).isoformat() for back in range(DAYS - 1, -1, -1)]
     shown = [known.get(name, {"day": name, "earned": 0, "lost": 0}) for name in names]
     highest = max(max(each["earned"], each["lost"]) for each in shown)
+    if not highest:
+        return None
     return BarPlot(tuple(_bar(n, each, highest) for n, each in enumerate(shown)), highest)
 
 
@@ -63,4 +67,4 @@ def _bar(number: int, each: Mapping[str, Any], highest: int) -> Bar:
 
 
 def _height(value: int, highest: int) -> float:
-    return round(max(HEIGHT * value / highest, LEAST), 1) if value and highest else 0.0
+    return round(max(HEIGHT * value / highest, LEAST), 1) if value else 0.0

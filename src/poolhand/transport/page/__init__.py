@@ -1,0 +1,1 @@
+"""What the pages of all programs share: their colours, sign and files, amounts and plots."""

@@ -1,0 +1,43 @@
+"""How amounts and durations stand on every page. Pure.
+
+Each is total: what is no such value is shown as not known, for an answer may tell anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from poolhand.domain.units import NanoRlc, show_rlc
+
+NOTHING: Final = "–"
+"""What is not known, or does not apply."""
+GLUE: Final = "\u00a0"
+"""Between a number and its unit: no line ends there."""
+_LEAST_IN_RLC: Final = 100_000
+"""Amounts below so many nRLC are told in nRLC: they have too many zeros otherwise."""
+_SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def amount(nrlc: Any) -> str:
+    """Write an amount (nRLC) in RLC, small ones in nRLC."""
+    if not isinstance(nrlc, int):
+        return NOTHING
+    if nrlc == 0:
+        return f"0{GLUE}RLC"
+    if abs(nrlc) < _LEAST_IN_RLC:
+        return f"{nrlc:,}{GLUE}nRLC"
+    whole, dot, rest = show_rlc(NanoRlc(nrlc)).partition(".")
+    told = whole if whole == "-0" else f"{int(whole):,}"
+    return f"{told}{dot}{rest}{GLUE}RLC"
+
+
+def span(seconds: Any) -> str:
+    """Write a duration (seconds): ``1 h 5 min``, ``12 s``."""
+    if not isinstance(seconds, int):
+        return NOTHING
+    left, parts = max(seconds, 0), list[str]()
+    for size, unit in _SPAN:
+        count, left = divmod(left, size)
+        parts += [f"{count}{GLUE}{unit}"] if count else []
+    parts += [f"{left}{GLUE}s"] if left or not parts else []
+    return " ".join(parts[:2])
