@@ -28,8 +28,8 @@ _AT_ONCE: Final = ("get the app", "get the data", "compute", "be paid")
 class ReplicateProgress:
     """Steps done, of how many, and what the next is called; when the computing began and ended.
 
-    ``contribute_by`` is the chain's last moment to contribute; 0: not
-    known. All others are of this machine's clock.
+    ``contribute_by`` is the chain's last moment to contribute; 0: not known. All others are of this
+    machine's clock.
     """
 
     done: int

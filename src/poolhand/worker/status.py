@@ -79,6 +79,7 @@ class WorkerTeller:
             "workerpool": str(who.workerpool),
             "version": __version__,
             "slots": who.slots,
+            "working": self._working(),
             "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},
             "connected": standing.connected,
             "problem": standing.problem,
@@ -109,13 +110,17 @@ class WorkerTeller:
         connected = self._member.standing.connected
         return {"ok": not trouble, "connected": connected, "chain": trouble or None}
 
+    def _working(self) -> int:
+        """Count the replicates that occupy a slot."""
+        return sum(map(_occupies_slot, self._member.shell.replicates.values()))
+
     def idle_facts(self) -> IdleFacts:
         """Gather what the causes of idleness are told from."""
         account, wallet = self._wallet.account, self._wallet
         return IdleFacts(
             wallet=self._who.worker,
             standing=self._member.standing,
-            working=sum(map(_occupies_slot, self._member.shell.replicates.values())),
+            working=self._working(),
             slots=self._who.slots,
             gas=wallet.gas,
             is_short=wallet.is_short,

@@ -64,7 +64,7 @@ def _head(told: Told) -> str:
     late = f" {badge('nothing new since', 'bad')} {moment(stalled)}" if stalled else ""
     return (
         f"<h1>{text(told['name'])} {badge(state, kind)}</h1>"
-        f'<p class="lead">{len(_running(told))} of {told["slots"]} slots at work, {block}{late}</p>'
+        f'<p class="lead">{told["working"]} of {told["slots"]} slots at work, {block}{late}</p>'
     )
 
 
