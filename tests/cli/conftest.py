@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
+import structlog
 from cli_world import Cli, write_devnet
+from worker_operator import Operator
 
+from lonely_worker import LonelyProgram
 from market_stall import make_stall
 from requester_market import open_market
 
@@ -36,3 +40,20 @@ def shop(cli, tmp_path):
     made = asyncio.run(make_stall(cli.market, tmp_path))
     yield made
     made.database.close()
+
+
+@pytest.fixture
+async def program(tmp_path, monkeypatch):
+    """A worker that runs, of no pool."""
+    monkeypatch.setenv("COLUMNS", "240")
+    monkeypatch.delenv("POOLHAND_WORKER_TOKEN", raising=False)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    made = LonelyProgram(tmp_path)
+    yield made
+    structlog.reset_defaults()
+    await made.close()
+
+
+@pytest.fixture
+def operator(program, capsys):
+    return Operator(program, capsys)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import re
 import shutil
@@ -13,51 +12,11 @@ import sys
 import time
 
 import pytest
-import structlog
 
-from lonely_worker import LonelyProgram
-from poolhand.cli.main import run
 from poolhand.worker.page.sections import sections
 from poolhand.worker.pid_file import read
 
 RLC = 10**9
-
-
-@pytest.fixture
-async def program(tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "240")
-    monkeypatch.delenv("POOLHAND_WORKER_TOKEN", raising=False)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    made = LonelyProgram(tmp_path)
-    yield made
-    structlog.reset_defaults()
-    await made.close()
-
-
-class Operator:
-    """Types commands; the worker goes on meanwhile."""
-
-    def __init__(self, program, capsys) -> None:
-        self.program, self.capsys = program, capsys
-
-    async def types(self, *words, base=True, meanwhile=lambda _: None):
-        where = ("--base", str(self.program.base)) if base else ()
-        self.capsys.readouterr()
-        out = err = ""
-        typed = asyncio.create_task(asyncio.to_thread(run, ["worker", *words, *where]))
-        async with asyncio.timeout(60):
-            while not typed.done():
-                self.program.chain.mine()
-                await asyncio.sleep(0.01)
-                told = self.capsys.readouterr()
-                out, err = out + told.out, err + told.err
-                meanwhile(err)
-        told = self.capsys.readouterr()
-        return typed.result(), out + told.out, err + told.err
-
-    async def reads(self, *words, base=True):
-        code, out, _ = await self.types(*words, "--json", base=base)
-        return code, json.loads(out)
 
 
 @pytest.fixture
@@ -66,11 +25,6 @@ def alone(program, monkeypatch, tmp_path):
     monkeypatch.setenv("IEXEC_WORKER_BASE_DIR", str(program.base.parent))
     monkeypatch.setenv("POOLHAND_HOME", str(tmp_path / "elsewhere"))
     return program.base.parent
-
-
-@pytest.fixture
-def operator(program, capsys):
-    return Operator(program, capsys)
 
 
 async def test_the_status_says_what_is_held_with_its_stake_and_why_nothing_new_runs(
@@ -322,90 +276,6 @@ async def test_a_stop_now_says_what_is_at_stake_and_refuses_without_a_yes_or_a_t
     await program.ends()
     assert program.archive(offer).exists()
     assert program.journaled(offer).has_contributed
-
-
-async def test_a_deposit_is_made_by_the_worker_that_runs_and_told(program, operator):
-    program.chain.fund(program.node.address, rlc=20 * RLC)
-    await program.starts()
-    before = program.chain.state.stake_of(program.node.address)
-    code, told = await operator.reads("deposit", "1.5")
-    assert code == 0
-    assert told["deposited_nrlc"] == 3 * RLC // 2
-    assert told["stake_nrlc"] == before + 3 * RLC // 2
-    assert set(told["transaction"]) == {"tx", "block", "gas", "gas_price_wei"}
-    code, shown, _ = await operator.types("deposit", "500 nRLC")
-    assert code == 0
-    free = before + 3 * RLC // 2 + 500
-    assert f"{free // RLC}.5000005 RLC" in shown
-    assert program.chain.state.stake_of(program.node.address) == free
-
-
-async def test_a_deposit_that_is_asked_for_again_by_its_name_is_made_once(program, operator):
-    program.chain.fund(program.node.address, rlc=20 * RLC)
-    await program.starts()
-    asked = [await operator.reads("deposit", "5", "--again", "0123abcd") for _ in range(2)]
-    assert [code for code, _ in asked] == [0, 0]
-    assert asked[0][1]["transaction"] == asked[1][1]["transaction"]
-    assert program.chain.state.rlc_of(program.node.address) == 15 * RLC
-
-
-async def test_a_deposit_that_is_refused_says_why_in_the_words_of_the_worker(
-    program, operator, monkeypatch
-):
-    await program.starts()
-    code, told = await operator.reads("deposit", "1")
-    assert (code, told["error"]["code"]) == (2, "balance-too-low")
-    assert f"send RLC to {program.node.address}" in told["error"]["message"]
-    code, told = await operator.reads("deposit", "0")
-    assert (code, told["error"]["code"]) == (2, "nothing-to-deposit")
-    code, told = await operator.reads("deposit", "much")
-    assert code == 2
-    program.chain.gas_price = 1
-    program.chain.fund(program.node.address, rlc=RLC)
-    code, told = await operator.reads("deposit", "1")
-    assert (code, told["error"]["code"]) == (2, "out-of-gas")
-    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "wrong")
-    url = json.loads((program.base / "worker.json").read_text())["url"]
-    code, told = await operator.reads("deposit", "1", "--url", url, base=False)
-    assert (code, told["error"]["code"]) == (2, "no-token")
-    assert program.chain.state.rlc_of(program.node.address) == RLC
-
-
-async def test_a_deposit_whose_end_is_unknown_says_how_to_ask_again(program, operator):
-    from poolhand.domain.errors import ChainUnreachable
-
-    program.chain.fund(program.node.address, rlc=20 * RLC)
-    await program.starts()
-
-    def broadcast_and_lost(*_):
-        program.chain.after_send = None
-        raise ChainUnreachable("no RPC endpoint answers: check them, or wait")
-
-    program.chain.after_send = broadcast_and_lost
-    code, told = await operator.reads("deposit", "5")
-    assert (code, told["error"]["code"]) == (4, "chain-unreachable")
-    again = told["error"]["message"].partition("`poolhand worker ")[2].partition("`")[0]
-    code, told = await operator.reads(*again.split())
-    assert (code, told["deposited_nrlc"]) == (0, 5 * RLC)
-    assert program.chain.state.rlc_of(program.node.address) == 15 * RLC
-
-
-async def test_ctrl_c_leaves_the_worker_depositing_and_says_how_to_ask_again(program):
-    program.chain.fund(program.node.address, rlc=20 * RLC)
-    await program.starts()
-    sent = asyncio.Event()
-    program.chain.automine, program.chain.after_send = False, lambda *_: sent.set()
-    command = [sys.executable, "-m", "poolhand", "worker", "deposit", "5"]
-    asking = await asyncio.create_subprocess_exec(
-        *command, "--base", str(program.base), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    await asyncio.wait_for(sent.wait(), 60)
-    asking.send_signal(2)
-    _, err = await asking.communicate()
-    assert asking.returncode == 130
-    assert b"goes on depositing" in err
-    assert b"--again " in err
-    await program.until(lambda: program.chain.state.rlc_of(program.node.address) == 15 * RLC)
 
 
 async def test_ctrl_c_leaves_the_worker_finishing_and_says_so(program, capsys):
