@@ -86,8 +86,13 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     found.globals |= {name: getattr(words, name) for name in _WORDS}
-    found.globals |= {"amount": amount, "span": span}
-    found.globals |= {"asset": asset_place, "is_kind": is_kind, "sections": SECTIONS}
+    found.globals |= {
+        "amount": amount,
+        "asset": asset_place,
+        "is_kind": is_kind,
+        "sections": SECTIONS,
+        "span": span,
+    }
     found.globals["parts"] = found.get_template("parts.html").module
     for name in found.list_templates():
         found.get_template(name)  # now, and not while the first reader and the loop wait for it
