@@ -162,6 +162,15 @@ async def test_a_worker_known_by_its_page_alone_takes_orders_of_who_may_read_its
 SCRIPT = '<script src="/page/static/worker.js" defer></script>'
 
 
+async def test_the_address_of_its_page_is_all_that_is_answered(program, operator):
+    await program.starts()
+    notice = read(program.base)
+    address = f"{notice.url}/#token={notice.token}"
+    code, out, _ = await operator.types("page")
+    assert (code, out) == (0, f"{address}\n")
+    assert await operator.reads("page") == (0, {"page": address})
+
+
 @pytest.mark.case("E23")
 async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_elsewhere(
     program, operator

@@ -154,7 +154,10 @@ def page(
     Exit codes: 0 printed, 2 no token, 4 no worker answers.
     """
     address = find_page(url, base, name).address
-    say(json.dumps({"page": address}, indent=2) if as_json else address)
+    if as_json:
+        print(json.dumps({"page": address}, indent=2))
+    else:
+        say(address, on_output=True)
 
 
 @app.command("logs")
