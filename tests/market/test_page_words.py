@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.market.pages import words
-from poolhand.transport.page.words import amount, span
+from poolhand.transport.page.words import amount, coin, span
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,26 @@ def test_an_amount_is_told_exactly_and_in_a_unit_that_can_be_read(nrlc, told):
 )
 def test_a_duration_has_at_most_two_units(seconds, told):
     assert span(seconds).replace("\xa0", " ") == told
+
+
+@pytest.mark.parametrize(
+    ("wei", "told"),
+    [
+        (0, "0 coin"),
+        (1, "0.000000000000000001 coin"),
+        (860_125_003_853_36, "0.0000860125 coin"),
+        (9_999_997_901_309_988_440_004, "10,000 coin"),
+        (1_500_000_000_000_000_000, "1.5 coin"),
+        (1_234_567_890_000_000_000_000_000, "1,234,570 coin"),
+        (None, "–"),
+    ],
+)
+def test_coin_is_told_in_a_few_digits(wei, told):
+    assert coin(wei).replace("\xa0", " ") == told
+
+
+def test_what_gas_takes_at_most_is_told_as_no_less():
+    assert coin(1_000_001 * 10**12, at_most=True).replace("\xa0", " ") == "1.00001 coin"
 
 
 def test_a_moment_is_told_in_utc():

@@ -47,3 +47,9 @@ def test_a_worker_of_which_nothing_is_known_yet_has_a_whole_page():
     parts = sections(told())
     assert "The chain is being read" in parts["earnings"]
     assert "0 of 2 slots at work" in parts["head"]
+
+
+def test_gas_that_lasts_for_ages_is_told_as_such():
+    gas = {"balance_wei": 10**22}
+    assert "over 10 years" in sections(told(gas=gas, gas_days=198_536.0))["figures"]
+    assert "2.5 days" in sections(told(gas=gas, gas_days=2.5))["figures"]

@@ -79,7 +79,7 @@ def idle_causes(facts: IdleFacts) -> tuple[IdleCause, ...]:
     if obstacles:
         return obstacles
     if facts.working >= facts.slots:
-        busy = f"all {facts.slots} slots compute"
+        busy = "its only slot computes" if facts.slots == 1 else f"all {facts.slots} slots compute"
         return (IdleCause("busy", busy, Party.WORKER, "wait for a slot, or give it more CPUs"),)
     if facts.working:
         return ()

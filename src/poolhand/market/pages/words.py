@@ -15,8 +15,7 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.tag import Tag
-from poolhand.domain.units import Wei, show_coin
-from poolhand.transport.page.words import GLUE, NOTHING
+from poolhand.transport.page.words import GLUE, NOTHING, coin
 
 _NOBODY: Final = "0x" + 40 * "0"
 
@@ -86,7 +85,7 @@ def gas_of_a_task(price: Any) -> str:
     """Write the coin that a contribution and its reveal take at most, at a price (wei per gas)."""
     if not isinstance(price, int):
         return NOTHING
-    return show_coin(Wei((CONTRIBUTE_GAS + REVEAL_GAS) * price))
+    return coin((CONTRIBUTE_GAS + REVEAL_GAS) * price, at_most=True)
 
 
 def is_nobody(address: Any) -> bool:

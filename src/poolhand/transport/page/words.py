@@ -5,6 +5,7 @@ Each is total: what is no such value is shown as not known, for an answer may te
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
 from typing import Any, Final
 
 from poolhand.domain.units import NanoRlc, show_rlc
@@ -15,6 +16,8 @@ GLUE: Final = "\u00a0"
 """Between a number and its unit: no line ends there."""
 _LEAST_IN_RLC: Final = 100_000
 """Amounts below so many nRLC are told in nRLC: they have too many zeros otherwise."""
+COIN_DIGITS: Final = 6
+"""Digits of an amount of coin: wei are too small to be read."""
 _SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -29,6 +32,16 @@ def amount(nrlc: Any) -> str:
     whole, dot, rest = show_rlc(NanoRlc(nrlc)).partition(".")
     told = whole if whole == "-0" else f"{int(whole):,}"
     return f"{told}{dot}{rest}{GLUE}RLC"
+
+
+def coin(wei: Any, *, at_most: bool = False) -> str:
+    """Write an amount of coin (wei) in a few digits; ``at_most`` rounds it up."""
+    if not isinstance(wei, int):
+        return NOTHING
+    rule = Context(prec=COIN_DIGITS, rounding=ROUND_UP if at_most else ROUND_HALF_EVEN)
+    whole, dot, rest = f"{rule.plus(Decimal(wei).scaleb(-18)):,f}".partition(".")
+    rest = rest.rstrip("0")
+    return f"{whole}{dot if rest else ''}{rest}{GLUE}coin"
 
 
 def span(seconds: Any) -> str:

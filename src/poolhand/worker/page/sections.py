@@ -7,11 +7,10 @@ from html import escape
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.text import shown
-from poolhand.transport.page.words import NOTHING, amount, span
+from poolhand.transport.page.words import NOTHING, amount, coin, span
 from poolhand.worker.page.plot import plot
 from poolhand.worker.page.words import (
     badge,
-    coin,
     facts,
     figure,
     moment,
@@ -26,6 +25,7 @@ TASKS_SHOWN: Final = 10
 LINE: Final = 500
 """Characters of one line of an app that are shown."""
 FEW_GAS_DAYS: Final = 3
+MANY_GAS_DAYS: Final = 3_650
 
 
 def title(told: Told) -> str:
@@ -99,7 +99,8 @@ def _gas(days: float | None, gas: Told) -> tuple[str, str]:
     if days is None:
         return balance, "nothing spent in 7 days"
     few = " " + badge("soon empty", "bad") if days < FEW_GAS_DAYS else ""
-    return f"{days:g} days{few}", f"{balance}, at the pace of the last 7 days"
+    lasts = f"{days:g} days" if days <= MANY_GAS_DAYS else "over 10 years"
+    return f"{lasts}{few}", f"{balance}, at the pace of the last 7 days"
 
 
 def _idle(told: Told) -> str:
@@ -127,12 +128,12 @@ def _task(each: Told, told: Told) -> str:
     over = not progress["next_step"]
     kind = "" if not over else ("good" if each["status"] == "COMPLETED" else "bad")
     done, steps = progress["done"], progress["steps"]
-    next_step = "" if over else f", next: {progress['next_step']}"
+    now = "" if over else f", now: {progress['next_step']}"
     trouble = f"<p>{badge('trouble', 'bad')} {text(each['trouble'])}</p>" if each["trouble"] else ""
     return (
         f'<article class="card"><div class="head"><h3>{short(name)}</h3>'
         f"{badge(each['status'], kind)}</div>"
-        f'<p class="faint">step {done} of {steps}{next_step}{_computing(progress)}</p>'
+        f'<p class="faint">step {done} of {steps}{now}{_computing(progress)}</p>'
         f'<progress max="{steps}" value="{done}" aria-label="Steps of task {text(name[:10])}">'
         f"{done} of {steps}</progress><p>{text(each['meaning'])}</p>{trouble}"
         f"{_stake(each)}{_output(name, output)}</article>"

@@ -8,8 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from poolhand.domain.text import shown
-from poolhand.domain.units import Wei, show_coin
-from poolhand.transport.page.words import GLUE, NOTHING
+from poolhand.transport.page.words import NOTHING
 
 MOST: Final = 600
 """Characters of one text."""
@@ -18,11 +17,6 @@ MOST: Final = 600
 def text(value: Any) -> str:
     """Write a text from anywhere: what commands or hides is told, not done."""
     return escape(shown(str(value), MOST))
-
-
-def coin(wei: int | None) -> str:
-    """Write an amount of coin (wei)."""
-    return NOTHING if wei is None else f"{show_coin(Wei(wei))}{GLUE}coin"
 
 
 def moment(at: float | None) -> str:
