@@ -93,7 +93,7 @@ async def test_a_pool_with_a_signed_script_is_joined_by_one_line_that_checks_it(
     assert shlex.split(machine) == [f"POOL_URL={url}", "make", "vm"]
     assert by_hand.startswith("poolhand worker start")
     assert "The last 2 tasks that were completed paid the workers 1.98 RLC together" in page
-    assert "up to 0.00075\xa0coin of the chain" in page
+    assert "up to 0.00075 coin of the chain" in page
     assert "By script: Windows" in page
 
 

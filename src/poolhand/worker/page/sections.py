@@ -192,8 +192,7 @@ def _earnings(told: Told) -> str:
     none = "" if days else '<p class="empty">Nothing was earned, lost or spent yet.</p>'
     return (
         f"<h2>Earnings</h2>{plot(found['days'], found['date'])}{none}"
-        f'<div class="wide"><div>{_titled("By day", by_day)}</div>'
-        f"<div>{_titled('By task', by_task)}</div></div>"
+        f"{_titled('By day', by_day)}{_titled('By task', by_task)}"
         f'<p class="faint">From the hub’s events, {since}{reading}. Days are UTC. All of it, as '
         "CSV: <code>poolhand earnings --csv</code></p>"
     )

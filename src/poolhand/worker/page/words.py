@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from poolhand.domain.text import shown
-from poolhand.transport.page.words import NOTHING
+from poolhand.transport.page.words import GLUE, NOTHING
 
 MOST: Final = 600
 """Characters of one text."""
@@ -58,9 +58,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
 
 
 def figure(name: str, value: str, more: str = "") -> str:
-    """Write one figure with its name."""
+    """Write one figure with its name; a line may end before its unit, for it is large."""
     below = f'<dd class="faint">{more}</dd>' if more else ""
-    return f"<div><dt>{name}</dt><dd>{value}</dd>{below}</div>"
+    return f"<div><dt>{name}</dt><dd>{value.replace(GLUE, ' ')}</dd>{below}</div>"
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:
