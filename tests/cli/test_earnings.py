@@ -221,6 +221,25 @@ def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path,
     assert again.read.book.is_whole
 
 
+def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path):
+    books = Books(trade, GOOD, tmp_path)
+    trade.chain.mine(blocks=SETTLED)
+    watch, hub = books.watch(), trade.chain.hub
+
+    async def follow():
+        for number in range(trade.chain.head.number + 1):
+            await watch.look(await hub.block(number))
+
+    asyncio.run(follow())
+    told = trade.told(GOOD, "--blocks", str(trade.chain.head.number + 1))["total"]
+    total = watch.read.book.total()
+    assert (total.earned, total.lost, total.gas) == (
+        told["earned_nrlc"],
+        told["lost_nrlc"],
+        told["gas_wei"],
+    )
+
+
 @pytest.mark.parametrize(
     ("good", "bad"),
     [
