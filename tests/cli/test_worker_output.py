@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from test_worker_commands import operator, program  # noqa: F401 - fixtures
 
 from poolhand.containers.noop import NoopRuntime
 from poolhand.worker.app_output import output_of
@@ -15,7 +14,7 @@ from poolhand.worker.pid_file import read
 
 
 @pytest.fixture
-async def running(program):  # noqa: F811
+async def running(program):
     """A worker whose app has printed, and goes on until it is let go."""
     runtime = program.node.runtime
     ((name, act),) = runtime.apps.items()
@@ -29,7 +28,7 @@ async def running(program):  # noqa: F811
     runtime.gate.set()
 
 
-async def test_the_operator_sees_what_an_app_prints_while_it_runs(running, operator):  # noqa: F811
+async def test_the_operator_sees_what_an_app_prints_while_it_runs(running, operator):
     offer, _ = running
     code, out, err = await operator.types("logs", str(offer.task_id))
     assert code == 0
@@ -46,7 +45,7 @@ async def test_the_operator_sees_what_an_app_prints_while_it_runs(running, opera
     ]
 
 
-async def test_who_follows_is_told_until_the_app_ends(program, running, operator):  # noqa: F811
+async def test_who_follows_is_told_until_the_app_ends(program, running, operator):
     offer, _ = running
     gate = program.node.runtime.gate
     told = []
@@ -62,14 +61,14 @@ async def test_who_follows_is_told_until_the_app_ends(program, running, operator
     assert not told[0]
 
 
-async def test_of_a_task_that_does_not_run_here_nothing_is_told(running, operator):  # noqa: F811
+async def test_of_a_task_that_does_not_run_here_nothing_is_told(running, operator):
     code, _, err = await operator.types("logs", "0x" + "77" * 32)
     assert code == 2
     assert "no app of task 0x7777" in err
     assert "stdout.txt" in err
 
 
-async def test_output_is_told_to_nobody_without_the_token(program, running, operator, monkeypatch):  # noqa: F811
+async def test_output_is_told_to_nobody_without_the_token(program, running, operator, monkeypatch):
     offer, _ = running
     notice = read(program.base)
     url = f"{notice.url}/v1/tasks/{offer.task_id}/output"
@@ -84,7 +83,7 @@ async def test_output_is_told_to_nobody_without_the_token(program, running, oper
     assert "token" in err
 
 
-async def test_a_reader_that_leaves_holds_nothing_up(running, program):  # noqa: F811
+async def test_a_reader_that_leaves_holds_nothing_up(running, program):
     _, container = running
     runtime: NoopRuntime = program.node.runtime
     told = output_of(runtime, container, await runtime.usage(container), 100, live=True)
