@@ -9,6 +9,7 @@ from pathlib import Path
 
 import doctorpage
 import fieldcases
+import figurepages
 import modulemap
 import reached
 import sdkpage
@@ -63,6 +64,7 @@ def main() -> None:
     doctorpage.PAGE.write_text(doctorpage.page(), encoding="utf-8")
     sdkpage.PAGE.write_text(sdkpage.page(), encoding="utf-8")
     modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
+    figurepages.write()
     made = (reached.PAGE, fieldcases.PAGE, doctorpage.PAGE, sdkpage.PAGE, modulemap.PAGE)
     written = ", ".join(("statuses.md", "cli.md", "settings.md", *(page.name for page in made)))
     print(f"written below docs/: {written}", file=sys.stderr)
