@@ -136,6 +136,27 @@ def status(
     _print(told, as_json, lambda: worker_report(told))
 
 
+@app.command("top")
+def top(
+    url: UrlOption = "",
+    base: BaseOption = None,
+    name: NameOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show a worker in the terminal, live: tasks, output, earnings, stake, gas, and why it is idle.
+
+    Arrows choose a task, p pauses, r resumes, f finishes what is held and then stops the worker, q
+    leaves; the worker goes on. With --json it is told once.
+
+    Example: poolhand worker top
+
+    Exit codes: 0 you left, 2 no token, or no terminal, 4 no worker answers.
+    """
+    from poolhand.cli.top.start import start
+
+    start(lambda: find_page(url, base, name), as_json=as_json)
+
+
 @app.command("page")
 def page(
     url: UrlOption = "",

@@ -131,9 +131,7 @@ class Page:
             OrderUnavailable: Whether it is carried out is not known for sure.
             WorkerSilent: It does not answer; nothing was asked.
         """
-        if not self.token:
-            raise NoToken
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = self._token_told()
         status, told = self._ask("POST", verb, time_limit, headers=headers, json=body)
         if status == 401:
             raise NoToken
@@ -149,13 +147,33 @@ class Page:
             OrderRefused, PageFault: It is not told; the message says why.
             WorkerSilent: It does not answer.
         """
+        return self._lines(asked, MOST_TOLD)
+
+    def live(self) -> dict[str, Any]:
+        """Ask for all that is watched of it, as it is now.
+
+        Raises:
+            NoToken: There is no token to ask with, or it is not this worker's.
+            OrderRefused, OrderUnavailable, PageFault: It is not told; the message says why.
+            WorkerSilent: It does not answer.
+        """
+        status, told = self._ask("GET", "live", SECONDS, headers=self._token_told())
+        if status == 401:
+            raise NoToken
+        if status != 200:
+            raise _refusal(status, told)
+        return told
+
+    def changes(self) -> Iterator[dict[str, Any]]:
+        """Yield what ``live`` returns, again whenever it changes; raises as ``stream`` does."""
+        return self._lines("live/events", MOST)
+
+    def _lines(self, asked: str, most: int) -> Iterator[dict[str, Any]]:
         from poolhand.transport.web import AnswerTooLarge, NoAnswer, lines_now
 
-        if not self.token:
-            raise NoToken
-        headers, url = {"Authorization": f"Bearer {self.token}"}, f"{self.url}/v1/{asked}"
+        headers, url = self._token_told(), f"{self.url}/v1/{asked}"
         try:
-            with lines_now("GET", url, MOST_TOLD, headers=headers) as told:
+            with lines_now("GET", url, most, headers=headers) as told:
                 if told.status == 401:
                     raise NoToken
                 for members in members_of(told.lines):
@@ -164,6 +182,12 @@ class Page:
                     yield members
         except (NoAnswer, AnswerTooLarge) as fault:
             raise WorkerSilent(self.url) from fault
+
+    def _token_told(self) -> dict[str, str]:
+        """Return the header that shows the token; raises NoToken."""
+        if not self.token:
+            raise NoToken
+        return {"Authorization": f"Bearer {self.token}"}
 
     def _ask(
         self, method: str, verb: str, seconds: float, **more: Any
@@ -210,10 +234,10 @@ def page_address(url: str, token: str) -> str:
 
 
 def members_of(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    """Read lines of JSON; what is none is passed over."""
+    """Read lines of JSON, or server-sent events of one line; what is none is passed over."""
     for line in lines:
         try:
-            members = parse_json(line)
+            members = parse_json(line.removeprefix(b"data: "))
         except ValueError:
             continue
         if isinstance(members, dict):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from poolhand.domain.text import shown
 from poolhand.transport.page.words import NOTHING, amount, coin, span
+from poolhand.worker.live_words import Told, earned, gas_left, state
 from poolhand.worker.page.plot import plot
 from poolhand.worker.page.words import (
     badge,
@@ -19,18 +20,15 @@ from poolhand.worker.page.words import (
     text,
 )
 
-Told: TypeAlias = Mapping[str, Any]
 DAYS_SHOWN: Final = 14
 TASKS_SHOWN: Final = 10
 LINE: Final = 500
 """Characters of one line of an app that are shown."""
-FEW_GAS_DAYS: Final = 3
-MANY_GAS_DAYS: Final = 3_650
 
 
 def title(told: Told) -> str:
     """Return the page's title: what it does now."""
-    return f"{_state(told)[0]} · {shown(str(told['name']), 60)} · Poolhand worker"
+    return f"{state(told)[0]} · {shown(str(told['name']), 60)} · Poolhand worker"
 
 
 def sections(told: Told) -> dict[str, str]:
@@ -38,32 +36,14 @@ def sections(told: Told) -> dict[str, str]:
     return {name: make(told) for name, make in SECTIONS.items()}
 
 
-def _state(told: Told) -> tuple[str, str]:
-    """Tell in a word how the worker is, and whether that is good, a warning or bad."""
-    if told["draining"]:
-        return "finishing, then it stops", "warn"
-    if told["paused"]:
-        return "paused", "warn"
-    if not told["connected"]:
-        return "no pool", "bad"
-    if _running(told):
-        return "working", "good"
-    stuck = any(each["code"] not in ("no-task", "busy") for each in told["idle_causes"])
-    return ("idle", "warn") if stuck else ("ready", "good")
-
-
-def _running(told: Told) -> list[Told]:
-    return [each for each in told["replicates"] if told["progress"][each["task_id"]]["next_step"]]
-
-
 def _head(told: Told) -> str:
-    state, kind = _state(told)
+    word, kind = state(told)
     chain = told["chain"]
     block = NOTHING if chain["block"] is None else f"block {chain['block']}"
     stalled = chain["stalled_since"]
     late = f" {badge('nothing new since', 'bad')} {moment(stalled)}" if stalled else ""
     return (
-        f"<h1>{text(told['name'])} {badge(state, kind)}</h1>"
+        f"<h1>{text(told['name'])} {badge(word, kind)}</h1>"
         f'<p class="lead">{told["working"]} of {told["slots"]} slots at work, {block}{late}</p>'
     )
 
@@ -71,7 +51,7 @@ def _head(told: Told) -> str:
 def _figures(told: Told) -> str:
     earnings, stake, gas = told["earnings"], told["stake"], told["gas"]
     rows = [
-        figure(name, *_earned(earnings and earnings[member]))
+        figure(name, *earned(earnings and earnings[member]))
         for name, member in (
             ("Earned today", "today"),
             ("Earned in 7 days", "week"),
@@ -86,21 +66,10 @@ def _figures(told: Told) -> str:
     return f'<dl class="figures">{"".join(rows)}</dl>'
 
 
-def _earned(row: Told | None) -> tuple[str, str]:
-    if row is None:
-        return NOTHING, "the chain is being read"
-    lost = f", lost {amount(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
-    won = row["won"]
-    return amount(row["earned_nrlc"]), f"{won} task{'' if won == 1 else 's'} paid{lost}"
-
-
 def _gas(days: float | None, gas: Told) -> tuple[str, str]:
-    balance = coin(gas["balance_wei"])
-    if days is None:
-        return balance, "nothing spent in 7 days"
-    few = " " + badge("soon empty", "bad") if days < FEW_GAS_DAYS else ""
-    lasts = f"{days:g} days" if days <= MANY_GAS_DAYS else "over 10 years"
-    return f"{lasts}{few}", f"{balance}, at the pace of the last 7 days"
+    left = gas_left(days, gas["balance_wei"])
+    few = " " + badge("soon empty", "bad") if left.is_few else ""
+    return f"{left.value}{few}", left.more
 
 
 def _idle(told: Told) -> str:

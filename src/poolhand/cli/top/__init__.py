@@ -1,0 +1,1 @@
+"""``poolhand worker top``: a running worker in the terminal, live."""

@@ -1,0 +1,169 @@
+"""What stands on the screen, made of what ``GET /v1/live`` tells. Pure.
+
+Texts of others are escaped here, once: what stands on the screen commands no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from rich.text import Text
+
+from poolhand.cli.render import COLOURS, hour, moment
+from poolhand.domain.text import shown
+from poolhand.transport.page.bars import bars
+from poolhand.transport.page.words import GLUE, NOTHING, amount, span
+from poolhand.worker.live_words import Told, gas_left, state
+
+Line: TypeAlias = tuple[str, str]
+"""What is told, and the style of it."""
+STYLES: Final = {"good": "bold green", "warn": "bold yellow", "bad": "bold red", "": ""}
+COLUMNS: Final = ("task", "status", "step", "next", "since", "locked", "free by")
+CAUSE: Final = 400
+"""Characters of one sentence."""
+LINE: Final = 500
+"""Characters of one line of an app."""
+
+
+def head(told: Told) -> Text:
+    """Tell which worker it is, how it is, and how far the chain is."""
+    word, kind = state(told)
+    chain = told["chain"]
+    block = NOTHING if chain["block"] is None else f"block {chain['block']:,}"
+    found = _lines([(f"{shown(str(told['name']), 60)}  ", "bold"), (word, STYLES[kind])])
+    found.append(f"  {told['working']} of {told['slots']} slots at work, {block}")
+    if chain["stalled_since"]:
+        found.append(f", nothing new since {moment(chain['stalled_since'])}", STYLES["bad"])
+    return found
+
+
+def figures(told: Told) -> tuple[tuple[str, Text], ...]:
+    """Tell earnings, stake, gas and score, each with its name; short, for six stand in a row."""
+    found, stake = told["earnings"], told["stake"]
+    left = gas_left(told["gas_days"], told["gas"]["balance_wei"])
+    score = NOTHING if told["score"] is None else str(told["score"])
+    rows = [
+        *(
+            (name, *_earned(found and found[member]), "")
+            for name, member in (("Today", "today"), ("7 days", "week"), ("In all", "all"))
+        ),
+        (
+            "Stake",
+            f"{amount(stake['free_nrlc'])} free",
+            f"{amount(stake['locked_nrlc'])} locked",
+            "",
+        ),
+        ("Gas", left.value, left.balance, STYLES["bad"] if left.is_few else ""),
+        ("Score", score, "on chain", ""),
+    ]
+    return tuple(
+        (name, _lines([(value, style or "bold"), (f"\n{more}", "dim")]))
+        for name, value, more, style in rows
+    )
+
+
+def _earned(row: Told | None) -> tuple[str, str]:
+    if row is None:
+        return NOTHING, "being read"
+    lost = f"\nlost {amount(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
+    return amount(row["earned_nrlc"]), f"{row['won']} paid{lost}"
+
+
+def days(told: Told) -> tuple[list[float], str]:
+    """Return what was earned on each of the last days (nRLC), oldest first, and what that shows."""
+    found = told["earnings"]
+    if found is None:
+        return [], "the chain is being read"
+    plot = bars(
+        [
+            {"day": each["day"], "earned": each["earned_nrlc"], "lost": each["lost_nrlc"]}
+            for each in found["days"]
+        ],
+        found["date"],
+    )
+    if plot is None:
+        return [], "nothing was earned or lost in the last 30 days"
+    first, last = plot.bars[0].day, plot.bars[-1].day
+    told_ = f"earned by day, {first} to {last}; highest day {amount(plot.highest)}"
+    reading = "" if found["whole"] else "; earlier blocks are being read"
+    return [float(each.earned) for each in plot.bars], told_ + reading
+
+
+def idle(told: Told) -> Text:
+    """Tell why nothing new is taken, and what would change it; empty where there is no cause."""
+    found: list[Line] = []
+    for each in told["idle_causes"]:
+        found.append((("\n" if found else "") + shown(str(each["sentence"]), CAUSE), "bold"))
+        change = f"\n  {each['acts']}: {each['change']}"
+        found.append((shown(change, CAUSE, lines=True), ""))
+    return _lines(found)
+
+
+def tasks(told: Told) -> dict[str, tuple[Text, ...]]:
+    """Return the rows of the table by task, as COLUMNS names their cells."""
+    return {each["task_id"]: _task(each, told["progress"][each["task_id"]]) for each in _held(told)}
+
+
+def _held(told: Told) -> Iterable[Mapping[str, Any]]:
+    replicates: Iterable[Mapping[str, Any]] = told["replicates"]
+    return replicates
+
+
+def _task(each: Mapping[str, Any], progress: Mapping[str, Any]) -> tuple[Text, ...]:
+    done, steps = progress["done"], progress["steps"]
+    locked, unlocks = each["stake_locked_nrlc"], each["unlocks_at"]
+    cells: tuple[Line, ...] = (
+        (f"{each['task_id'][:10]}…", ""),
+        (each["status"], COLOURS.get(each["status"], "")),
+        (f"{'█' * done}{'░' * (steps - done)} {done}/{steps}", ""),
+        (progress["next_step"] or NOTHING, ""),
+        (hour(each["history"][-1]["at"]), ""),
+        (amount(locked) if locked else NOTHING, ""),
+        (hour(unlocks) if locked and unlocks else NOTHING, ""),
+    )
+    return tuple(_lines([cell]) for cell in cells)
+
+
+def detail(told: Told, task_id: str | None) -> Text:
+    """Tell more of one task: what its status means, its trouble, and what its app prints."""
+    each = next((each for each in _held(told) if each["task_id"] == task_id), None)
+    if each is None:
+        return _lines([("It holds no task.", "dim")])
+    found: list[Line] = [(f"{each['task_id']}\n{shown(str(each['meaning']), CAUSE)}", "")]
+    if each["trouble"]:
+        found.append((f"\n{shown(str(each['trouble']), CAUSE)}", STYLES["bad"]))
+    if each["reveal_by"]:
+        found.append((f"\nreveal by {moment(each['reveal_by'])}", ""))
+    found.append((_computing(told["progress"][each["task_id"]]), ""))
+    return _lines([*found, *_output(told["output"].get(each["task_id"]))])
+
+
+def _computing(progress: Mapping[str, Any]) -> str:
+    since, ended = progress["computing_since"], progress["computed_at"]
+    if since is None:
+        return ""
+    if ended is not None:
+        return f"\ncomputed in {span(ended - since)}"
+    by = progress["contribute_by"]
+    until = f", to be contributed before {moment(by)}" if by else ""
+    return f"\ncomputing since {moment(since)}{until}"
+
+
+def _output(output: Mapping[str, Any] | None) -> list[Line]:
+    if output is None:
+        return []
+    used = (
+        f"\nThe app uses {output['memory'] / 2**20:,.0f} MiB, {output['processes']} processes, "
+        f"{output['cpu_seconds']:,.1f} s of processor so far"
+    )
+    lines = [f"\n{shown(str(each['text']), LINE)}" for each in output["lines"]]
+    return [(used, "dim"), *((line, "") for line in lines or ["\nIt has printed nothing yet."])]
+
+
+def _lines(parts: Iterable[Line]) -> Text:
+    """Put texts together; a terminal breaks lines where it must."""
+    found = Text()
+    for told, style in parts:
+        found.append(told.replace(GLUE, " "), style)
+    return found
