@@ -17,10 +17,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 WORKER = """
     aiodocker aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio attrs base58
     bitarray certifi ckzg click coincurve cytoolz eth-abi eth-account eth-hash eth-keyfile eth-keys
-    eth-rlp eth-typing eth-utils fastapi frozenlist h11 hexbytes httpcore httpx idna markdown-it-py
-    mdurl multidict opentelemetry-api parsimonious prometheus-client propcache psutil py-ecc
+    eth-rlp eth-typing eth-utils fastapi frozenlist h11 hexbytes httpcore httpx idna linkify-it-py
+    markdown-it-py mdit-py-plugins
+    mdurl multidict opentelemetry-api parsimonious platformdirs prometheus-client propcache psutil py-ecc
     pycryptodome pydantic pydantic-core pygments regex rich rlp segno shellingham starlette structlog
-    toolz typer typing-extensions typing-inspection uvicorn websockets yarl
+    textual toolz typer typing-extensions typing-inspection uvicorn websockets yarl
 """
 """All that a worker installs. One more has to be worth it: docs/dependencies.md says why."""
 MOST_MB = 120

@@ -16,13 +16,15 @@ MANY_GAS_DAYS: Final = 3_650
 
 @dataclass(frozen=True, slots=True)
 class GasLeft:
-    """How long gas lasts (how much there is where that is not known), and the balance itself."""
+    """How long gas lasts (how much there is where that is not known), and whether that is short.
+
+    ``more`` says what that is worked out from, ``brief`` the same in few words.
+    """
 
     value: str
     more: str
-    balance: str
+    brief: str
     is_few: bool
-    """Whether it is soon used up."""
 
 
 def state(told: Told) -> tuple[str, str]:
@@ -52,7 +54,7 @@ def gas_left(days: float | None, balance: int | None) -> GasLeft:
     """Tell how long gas (wei) lasts; ``days`` None: nothing was spent of late."""
     coins = coin(balance)
     if days is None:
-        return GasLeft(coins, "nothing spent in 7 days", coins, is_few=False)
+        return GasLeft(coins, "nothing spent in 7 days", "none spent", is_few=False)
     lasts = f"{days:g} days" if days <= MANY_GAS_DAYS else "over 10 years"
     more = f"{coins}, at the pace of the last 7 days"
     return GasLeft(lasts, more, coins, days < FEW_GAS_DAYS)

@@ -49,12 +49,12 @@ def figures(told: Told) -> tuple[tuple[str, Text], ...]:
             for name, member in (("Today", "today"), ("7 days", "week"), ("In all", "all"))
         ),
         (
-            "Stake",
-            f"{amount(stake['free_nrlc'])} free",
+            "Free stake",
+            amount(stake["free_nrlc"]),
             f"{amount(stake['locked_nrlc'])} locked",
             "",
         ),
-        ("Gas", left.value, left.balance, STYLES["bad"] if left.is_few else ""),
+        ("Gas", left.value, left.brief, STYLES["bad"] if left.is_few else ""),
         ("Score", score, "on chain", ""),
     ]
     return tuple(

@@ -135,6 +135,7 @@ class TopScreen(App[None]):
             for name, cell in zip(parts.COLUMNS, cells, strict=True):
                 if table.get_cell(task_id, name) != cell:
                     table.update_cell(task_id, name, cell, update_width=True)
+        table.display = bool(rows)
         if chosen in rows:
             table.move_cursor(row=table.get_row_index(chosen))
 
