@@ -13,7 +13,7 @@ import typer
 from chaos.halting import HaltingJournal
 from poolhand.cli.programs import Ready, add_program
 from poolhand.settings.load import Settings
-from poolhand.settings.worker import OPTIONS, worker_settings
+from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 from poolhand.transport.listener import ClientRules
 from poolhand.worker.main import run
 from poolhand.worker.parts import WorkerParts
@@ -31,7 +31,9 @@ async def _start(settings: Settings, ready: Ready) -> None:
     await run(worker_settings(settings, os.environ, cpus), ready, parts)
 
 
-add_program(app, "start", OPTIONS, _start, "Work for a pool, and halt where CHAOS_ORDER says.")
+add_program(
+    app, "start", WORKER_OPTIONS, _start, "Work for a pool, and halt where CHAOS_ORDER says."
+)
 
 if __name__ == "__main__":
     app()

@@ -31,11 +31,11 @@ masked. Names in the environment are those of iExec's own worker and scheduler w
 def settings_page() -> str:
     """Return docs/settings.md."""
     programs = (
-        ("worker", "poolhand worker start", worker.OPTIONS),
+        ("worker", "poolhand worker start", worker.WORKER_OPTIONS),
         ("signer of a worker", "poolhand signer serve", signer.SIGNER_OPTIONS),
-        ("pool", "poolhand pool serve", pool.OPTIONS),
-        ("results service", "poolhand results serve", results.OPTIONS),
-        ("market", "poolhand market serve", market.OPTIONS),
+        ("pool", "poolhand pool serve", pool.POOL_OPTIONS),
+        ("results service", "poolhand results serve", results.RESULTS_OPTIONS),
+        ("market", "poolhand market serve", market.MARKET_OPTIONS),
         ("matcher", "poolhand market match", matcher.MATCHER_OPTIONS),
     )
     parts = [HEAD]

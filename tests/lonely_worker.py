@@ -17,7 +17,7 @@ from poolhand.domain.onchain import Finalize, Initialize
 from poolhand.domain.replicate.machine import Accepted, Flow, Offer, replay
 from poolhand.observe.groups import unwrapped
 from poolhand.settings.load import load
-from poolhand.settings.worker import OPTIONS, worker_settings
+from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.downloading import FetchRules, WebDownloads
@@ -49,7 +49,7 @@ class LonelyProgram:
             "hub": str(self.chain.facts.hub),
             "allow-private": "true",
         }
-        self.settings = worker_settings(load(OPTIONS, flags, {}, None), {}, 4)
+        self.settings = worker_settings(load(WORKER_OPTIONS, flags, {}, None), {}, 4)
         self.base = self.settings.base
         self.base.mkdir(parents=True, exist_ok=True)
         self.running: asyncio.Task | None = None

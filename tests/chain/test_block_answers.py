@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from poolhand.chain.block_answers import MOST, BlockAnswers, Question
+from poolhand.chain.block_answers import MOST_ANSWERS_OF_BLOCK, BlockAnswers, Question
 from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, UnixSeconds
@@ -31,6 +31,6 @@ def test_a_view_and_whether_there_is_a_contract_are_two_questions():
 def test_answers_are_bounded():
     answers = BlockAnswers()
     kept = answers.of(ONE)
-    for number in range(MOST + 1):
+    for number in range(MOST_ANSWERS_OF_BLOCK + 1):
         kept[Question(ASKED.to, hex(number), int)] = number
     assert answers.of(ONE) == {}

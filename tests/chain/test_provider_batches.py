@@ -7,10 +7,10 @@ from aiohttp import web
 from provider_world import BALANCE, CHAIN_ID, OWN_WORDS
 
 from memory_node import Hurry, MemoryNode, provider
-from poolhand.chain.batches import GROWS_AFTER
+from poolhand.chain.batches import FULL_BATCHES_TO_GROW
 from poolhand.chain.endpoint import Endpoint
 from poolhand.chain.http_link import HttpLink
-from poolhand.chain.link import BATCH
+from poolhand.chain.link import REQUESTS_PER_BATCH
 from poolhand.chain.refusal import EndpointDown
 from poolhand.chain.socket_link import SocketLink
 
@@ -113,12 +113,12 @@ async def test_batches_grow_again_after_a_cut_but_not_over_a_limit(http):
     with pytest.raises(EndpointDown):
         await endpoint.exchange([CHAIN_ID] * 60)
     assert link.batches.size == 30
-    for _ in range(GROWS_AFTER):
+    for _ in range(FULL_BATCHES_TO_GROW):
         await endpoint.exchange([CHAIN_ID] * 30)
     assert link.batches.size == 60
     served.judge = lambda asked: web.Response(status=400) if len(asked) > 30 else None
     await endpoint.exchange([CHAIN_ID] * 60)
-    for _ in range(2 * GROWS_AFTER):
+    for _ in range(2 * FULL_BATCHES_TO_GROW):
         await endpoint.exchange([CHAIN_ID] * 30)
     assert link.batches.size == 30
 
@@ -128,7 +128,7 @@ async def test_an_endpoint_that_is_down_is_not_taken_for_one_without_batches(htt
     served.judge = lambda asked: web.Response(status=500)
     with pytest.raises(EndpointDown):
         await Endpoint(link).exchange([CHAIN_ID] * 20)
-    assert link.batches.size == BATCH
+    assert link.batches.size == REQUESTS_PER_BATCH
 
 
 async def test_too_many_batches_at_a_time_become_fewer():
@@ -148,6 +148,9 @@ async def test_too_many_batches_at_a_time_become_fewer():
             return None
 
         served.judge = judge
-        assert len(await Endpoint(link).exchange([CHAIN_ID] * 3 * BATCH)) == 3 * BATCH
+        assert (
+            len(await Endpoint(link).exchange([CHAIN_ID] * 3 * REQUESTS_PER_BATCH))
+            == 3 * REQUESTS_PER_BATCH
+        )
         assert pace.waits
         await link.close()

@@ -13,7 +13,7 @@ from chain_fixtures import WALLETS, fresh_node
 from poolhand.chain import connect
 from poolhand.chain.errors import BalanceTooLow, Displaced
 from poolhand.chain.keeper import JOURNALED
-from poolhand.chain.ledger import CODEC, PREFIX
+from poolhand.chain.ledger import LEDGER_CODEC, LEDGER_PREFIX
 from poolhand.domain.errors import ChainUnreachable, OutOfGas, StakeTooLow
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Deposit, TransferCoin, TransferRlc, Withdraw
@@ -28,7 +28,9 @@ STRANGER = Address(b"\x55" * 20)
 
 
 def versions(journal, purpose: str = "deposit:1") -> list:
-    return [CODEC.decode(r) for stream, r in journal.read() if stream == PREFIX + purpose]
+    return [
+        LEDGER_CODEC.decode(r) for stream, r in journal.read() if stream == LEDGER_PREFIX + purpose
+    ]
 
 
 # ------------------------------------------------------------------------------ many at once

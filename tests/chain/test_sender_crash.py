@@ -11,7 +11,7 @@ from proxies import http_proxy
 
 from chain_fixtures import WALLETS
 from poolhand.chain import connect
-from poolhand.chain.ledger import CODEC
+from poolhand.chain.ledger import LEDGER_CODEC
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Deposit
 from poolhand.domain.units import NanoRlc
@@ -41,7 +41,9 @@ class MortalJournal(MemoryJournal):
 
 
 def journaled(journal) -> list:
-    return [CODEC.decode(record) for stream, record in journal.read() if stream.startswith("tx:")]
+    return [
+        LEDGER_CODEC.decode(record) for stream, record in journal.read() if stream.startswith("tx:")
+    ]
 
 
 async def run_until_killed(node, proxy, wallet, journal) -> None:

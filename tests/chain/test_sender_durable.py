@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from memory_node import MemoryLink, MemoryNode, linked
-from poolhand.chain.ledger import CODEC, PREFIX
+from poolhand.chain.ledger import LEDGER_CODEC, LEDGER_PREFIX
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import TransferRlc
@@ -83,7 +83,7 @@ class CountingWallet:
 
 
 def journaled(journal):
-    return [CODEC.decode(record) for _, record in journal.read(PREFIX)]
+    return [LEDGER_CODEC.decode(record) for _, record in journal.read(LEDGER_PREFIX)]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from memory_node import MemoryLink, MemoryNode, RpcError, linked
 from poolhand.chain.keeper import REPEAT
-from poolhand.chain.ledger import PREFIX
+from poolhand.chain.ledger import LEDGER_PREFIX
 from poolhand.chain.nonces import Nonces
 from poolhand.chain.turns import Turns
 from poolhand.domain.errors import ChainUnreachable
@@ -67,7 +67,7 @@ def transfers(chain, journal, first, last):
 
 
 def signed(journal):
-    return sum(stream.startswith(PREFIX) for stream, _ in journal.read())
+    return sum(stream.startswith(LEDGER_PREFIX) for stream, _ in journal.read())
 
 
 async def settled():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eth_hash.auto import keccak
 
-from poolhand.chain.blocks import DEPTH, FORKS_KEPT, Block, Window
+from poolhand.chain.blocks import BLOCKS_KEPT, FORKS_KEPT, Block, Window
 from poolhand.domain.ids import BlockHash
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, UnixSeconds
@@ -47,7 +47,7 @@ def test_growing_is_no_fork_and_old_blocks_are_dropped():
     window.extend(chain(0, 10))
     window.extend(chain(11, 100))
     assert window.forks == []
-    assert (window.base, window.top) == (101 - DEPTH, 100)
+    assert (window.base, window.top) == (101 - BLOCKS_KEPT, 100)
     assert window.block(window.base).head.number == window.base
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from poolhand.chain.ledger import CODEC, PREFIX
+from poolhand.chain.ledger import LEDGER_CODEC, LEDGER_PREFIX
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import (
     Deposit,
@@ -29,11 +29,13 @@ def funded(node):
 
 
 def versions(journal, purpose="deposit:1"):
-    return [CODEC.decode(r) for stream, r in journal.read() if stream == PREFIX + purpose]
+    return [
+        LEDGER_CODEC.decode(r) for stream, r in journal.read() if stream == LEDGER_PREFIX + purpose
+    ]
 
 
 def nonces(journal):
-    return [CODEC.decode(record).nonce for _, record in journal.read(PREFIX)]
+    return [LEDGER_CODEC.decode(record).nonce for _, record in journal.read(LEDGER_PREFIX)]
 
 
 def sending(chain, journal, purpose="deposit:1", call=CALL):

@@ -18,7 +18,7 @@ from poolhand.containers.docker import WATCHED, DockerRuntime
 from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.pulls import Puller
 from poolhand.containers.sandbox import MOST_VOLUMES
-from poolhand.containers.working_folder import START
+from poolhand.containers.working_folder import START_FOLDER
 from poolhand.domain.errors import RuntimeDown
 from small_disks import small_disk, works
 
@@ -74,7 +74,7 @@ async def test_an_image_that_starts_at_the_top_gets_a_folder_of_links(
     )
     await runtime.run(replace(spec, workplace=str(tmp_path / "work")))
     assert {("odd.py", "/odd.py"), ("usr", "/usr"), ("iexec_out", "/iexec_out")} <= set(names)
-    assert engine.created["task"]["WorkingDir"] == START
+    assert engine.created["task"]["WorkingDir"] == START_FOLDER
 
 
 @pytest.mark.case("D1")

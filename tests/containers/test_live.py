@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.live import LineSplitter
 from poolhand.domain.errors import RuntimeDown
-from poolhand.ports.runtime import MOST_LINE, ContainerUse
+from poolhand.ports.runtime import MOST_APP_LINE, ContainerUse
 
 
 def told(pieces):
@@ -33,9 +33,9 @@ def test_lines_are_the_same_however_the_engine_cuts_them(printed, cuts):
 def test_a_line_without_an_end_is_told_in_parts_and_never_held_whole():
     splitter = LineSplitter()
     for _ in range(10):
-        for line in splitter.add(b"x" * MOST_LINE * 3, is_error=True):
-            assert (line.is_error, len(line.text)) == (True, MOST_LINE)
-        assert all(len(rest) < MOST_LINE for rest in splitter._open.values())
+        for line in splitter.add(b"x" * MOST_APP_LINE * 3, is_error=True):
+            assert (line.is_error, len(line.text)) == (True, MOST_APP_LINE)
+        assert all(len(rest) < MOST_APP_LINE for rest in splitter._open.values())
 
 
 def test_the_two_streams_are_not_mixed_up():

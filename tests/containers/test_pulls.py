@@ -12,10 +12,10 @@ from fake_engine import PLAIN, FakeEngine, serving
 from structlog.testing import capture_logs
 
 from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.engine import MOST_ANSWER, connect
+from poolhand.containers.engine import MOST_ENGINE_ANSWER, connect
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.pull_causes import PullCause, cause_of
-from poolhand.containers.pulls import MOST_CONFIG, MOST_STEPS
+from poolhand.containers.pulls import MOST_CONFIG, MOST_PULL_STEPS
 from poolhand.domain.errors import Refused, RuntimeDown, Unavailable
 from poolhand.settings.registries import RegistryLogin
 
@@ -311,7 +311,7 @@ async def test_a_full_disk_explains_no_other_failure():
 LONG = "error parsing HTTP 403 response body: "
 
 
-@pytest.mark.parametrize("size", [600_000, 3 * MOST_ANSWER])
+@pytest.mark.parametrize("size", [600_000, 3 * MOST_ENGINE_ANSWER])
 @pytest.mark.parametrize("status", [200, 500])
 async def test_a_registry_that_answers_without_end_fails_its_own_image_alone(size, status):
     engine = failing(LONG + "z" * size)
@@ -326,7 +326,7 @@ async def test_a_registry_that_answers_without_end_fails_its_own_image_alone(siz
 
 
 @pytest.mark.parametrize("present", [True, False])
-@pytest.mark.parametrize("size", [MOST_CONFIG, MOST_ANSWER])
+@pytest.mark.parametrize("size", [MOST_CONFIG, MOST_ENGINE_ANSWER])
 async def test_an_image_whose_configuration_would_fill_the_workers_memory_is_unusable(
     size, present
 ):
@@ -341,7 +341,7 @@ async def test_an_image_whose_configuration_would_fill_the_workers_memory_is_unu
 async def test_no_answer_of_an_engine_is_read_without_end():
     engine = FakeEngine()
     engine.images = {REFERENCE: PLAIN}
-    engine.version |= {"Arch": "z" * MOST_ANSWER}
+    engine.version |= {"Arch": "z" * MOST_ENGINE_ANSWER}
     with pytest.raises(RuntimeDown, match="an answer of more than"):
         await pull(engine)
 
@@ -373,11 +373,11 @@ async def test_an_answer_that_is_given_up_leaves_no_connection(tmp_path):
 
 async def test_an_image_with_thousands_of_layers_does_not_fill_the_log():
     engine = arriving()
-    engine.steps = [{"status": "Pull complete", "id": str(n)} for n in range(3 * MOST_STEPS)]
+    engine.steps = [{"status": "Pull complete", "id": str(n)} for n in range(3 * MOST_PULL_STEPS)]
     with capture_logs() as lines:
         await pull(engine)
     told = [line for line in lines if line["event"] == "image_layer_advanced"]
-    assert len(told) == MOST_STEPS
+    assert len(told) == MOST_PULL_STEPS
 
 
 async def test_a_pull_that_is_given_up_ends_in_the_engine_too():

@@ -11,8 +11,8 @@ from container_world import LIMITS, MIB, shrink
 
 from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.sandbox import (
-    NOBODY,
     OOM_SCORE,
+    SANDBOX_USER,
     ImageUser,
     ImageVolumes,
     SandboxTerms,
@@ -20,7 +20,7 @@ from poolhand.containers.sandbox import (
     container_config,
     user_for,
 )
-from poolhand.containers.seccomp import FAMILIES, NAMESPACES, PROFILE, REFUSED, SOCKETS
+from poolhand.containers.seccomp import FAMILIES, NAMESPACES, PROFILE, REFUSED_CALLS, SOCKETS
 from poolhand.containers.working_folder import Start
 from poolhand.ports.runtime import ContainerSpec, Mount
 
@@ -144,11 +144,11 @@ def test_command_user_variables_and_labels_are_handed_over():
 @pytest.mark.parametrize(
     ("image", "worker", "user"),
     [
-        ({}, 0, f"{NOBODY}:{NOBODY}"),
+        ({}, 0, f"{SANDBOX_USER}:{SANDBOX_USER}"),
         ({"Config": {"User": "1000"}}, 0, None),
         ({"Config": {"User": "root:root"}}, 0, None),
         ({"Config": {"WorkingDir": "/root/app"}}, 0, None),
-        ({"Config": {"WorkingDir": "/rooted"}}, 0, f"{NOBODY}:{NOBODY}"),
+        ({"Config": {"WorkingDir": "/rooted"}}, 0, f"{SANDBOX_USER}:{SANDBOX_USER}"),
     ],
 )
 def test_an_image_that_names_no_user_is_run_as_nobody(image, worker, user):
@@ -182,7 +182,7 @@ def test_what_is_not_allowed_is_refused():
 
 
 @pytest.mark.case("A10")
-@pytest.mark.parametrize("name", REFUSED.split())
+@pytest.mark.parametrize("name", REFUSED_CALLS.split())
 def test_a_call_that_broke_kernels_is_no_apps(name):
     assert allowed(name) == []
     assert rules(name) == [("SCMP_ACT_ERRNO", errno.EPERM, None)]
@@ -211,4 +211,4 @@ def test_threads_are_made_and_namespaces_are_not():
 def test_no_call_is_allowed_and_refused_at_once():
     names = [name for family in FAMILIES.values() for name in family.split()]
     assert len(names) == len(set(names))
-    assert not set(names) & set(REFUSED.split())
+    assert not set(names) & set(REFUSED_CALLS.split())

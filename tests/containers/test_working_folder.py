@@ -11,7 +11,7 @@ from container_world import MIB
 from fake_engine import packed
 
 from poolhand.containers.disks import DiskKind
-from poolhand.containers.working_folder import START, Start, WorkingFolderTooLarge, unpack
+from poolhand.containers.working_folder import START_FOLDER, Start, WorkingFolderTooLarge, unpack
 from small_disks import small_disk, works
 
 LARGE = 10**6
@@ -32,8 +32,8 @@ def unpacked(into, entries, most=LARGE):
 @pytest.mark.parametrize(
     ("told", "folder", "target"),
     [
-        ({}, "/", START),
-        ({"Config": {"WorkingDir": "/"}}, "/", START),
+        ({}, "/", START_FOLDER),
+        ({"Config": {"WorkingDir": "/"}}, "/", START_FOLDER),
         ({"Config": {"WorkingDir": "/app/"}}, "/app", "/app"),
         ({"Config": {"WorkingDir": "app"}}, "/app", "/app"),
         ({"Config": {"WorkingDir": "/usr/src/app"}}, "/usr/src/app", "/usr/src/app"),

@@ -29,7 +29,7 @@ class WorkerProgram:
         stored = create_wallet(folder / "keys", "", cost=CHEAP)
         flags = {"core-url": NOBODY, "pool-address": POOL, "base-dir": str(folder),
                  "wallet": str(stored.path), "status-port": "0", "rpc": NOBODY, "hub": POOL}  # fmt: skip
-        settings = load(worker.OPTIONS, flags, {}, None)
+        settings = load(worker.WORKER_OPTIONS, flags, {}, None)
         self.settings = worker.worker_settings(settings, {}, 2)
 
     def leave_work(self):
@@ -46,7 +46,7 @@ class PoolProgram:
         stored = create_wallet(folder / "keys", "", cost=CHEAP)
         flags = {"pool-address": POOL, "wallet": str(stored.path), "rpc": NOBODY, "hub": POOL,
                  "database": f"sqlite:///{folder}/pool.db", "port": "0"}  # fmt: skip
-        self.settings = pool.pool_settings(load(pool.OPTIONS, flags, {}, None))
+        self.settings = pool.pool_settings(load(pool.POOL_OPTIONS, flags, {}, None))
 
     def leave_work(self):
         journal = SqlJournal(self.settings.database)
@@ -60,7 +60,7 @@ class PoolProgram:
 class ResultsProgram:
     def __init__(self, folder):
         flags = {"folder": str(folder / "vault"), "rpc": NOBODY, "hub": POOL, "port": "0"}
-        self.settings = results.results_settings(load(results.OPTIONS, flags, {}, None))
+        self.settings = results.results_settings(load(results.RESULTS_OPTIONS, flags, {}, None))
 
     def leave_work(self):
         folder = self.settings.folder / ("0x" + "22" * 32)

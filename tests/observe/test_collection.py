@@ -7,7 +7,7 @@ import gc
 import weakref
 from contextlib import suppress
 
-from poolhand.observe.collection import EVERY, keep_searching, without_full_searches
+from poolhand.observe.collection import FULL_COLLECTION_EVERY, keep_searching, without_full_searches
 
 
 class Loop:
@@ -77,7 +77,7 @@ async def test_old_cycles_are_found_within_the_hour():
         with suppress(asyncio.CancelledError):
             await keep_searching(clock)
     assert cycle() is None
-    assert clock.slept == [EVERY, EVERY]
+    assert clock.slept == [FULL_COLLECTION_EVERY, FULL_COLLECTION_EVERY]
 
 
 def test_what_is_young_is_searched_as_always():

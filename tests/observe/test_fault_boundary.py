@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import Bug, EndsProgram, Refused, Unavailable
-from poolhand.observe.fault_boundary import QUIET, FaultBoundary
+from poolhand.observe.fault_boundary import SAME_FAULT_QUIET, FaultBoundary
 from poolhand.observe.traces import IN_FILE, MOST_FILES, Traces, trace_of, words_of
 
 
@@ -132,7 +132,7 @@ def test_the_same_fault_of_the_same_task_is_written_down_once_in_a_while(tmp_pat
     first = boundary.take(Bug("again"), "work", task_id="0x1")
     assert boundary.take(Bug("again"), "work", task_id="0x1") == first
     boundary.take(Bug("again"), "work", task_id="0x2")
-    now[0] = QUIET
+    now[0] = SAME_FAULT_QUIET
     boundary.take(Bug("again"), "work", task_id="0x1")
     assert len(lines) == len(list(tmp_path.iterdir())) == 3
 

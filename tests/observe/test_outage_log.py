@@ -4,7 +4,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from poolhand.observe.outage_log import MOST_CAUSES, QUIET, OutageLog
+from poolhand.observe.outage_log import MOST_OUTAGE_CAUSES, SAME_CAUSE_QUIET, OutageLog
 
 
 class Hand:
@@ -67,7 +67,7 @@ def test_a_new_cause_is_told_at_once_and_an_old_one_still_waits_for_its_minute(
         outage.tell("too busy")
         clock.now += 1
     assert [line["cause"] for line in lines] == ["refused", "too busy"]
-    clock.now = 1000 + QUIET
+    clock.now = 1000 + SAME_CAUSE_QUIET
     outage.tell("too busy")
     assert [line["cause"] for line in lines] == ["refused", "too busy", "too busy"]
 
@@ -75,8 +75,8 @@ def test_a_new_cause_is_told_at_once_and_an_old_one_still_waits_for_its_minute(
 def test_causes_without_end_are_told_a_few_a_minute(outage, clock, lines):
     for number in range(1000):
         outage.tell(f"request {number} failed")
-    assert len(lines) == MOST_CAUSES
-    clock.now += QUIET
+    assert len(lines) == MOST_OUTAGE_CAUSES
+    clock.now += SAME_CAUSE_QUIET
     outage.tell("another")
     assert lines[-1]["cause"] == "another"
 
@@ -101,7 +101,7 @@ def test_where_nothing_was_wrong_nothing_is_over(outage, lines):
 def test_the_next_trouble_is_told_anew_with_its_own_beginning(outage, clock, lines):
     outage.tell("refused")
     outage.over()
-    clock.now += QUIET
+    clock.now += SAME_CAUSE_QUIET
     outage.tell("refused")
     clock.now += 5
     outage.tell("too busy")

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.observe.retry import PAUSE, ChainRetry, chain_outage
+from poolhand.observe.retry import PAUSE_BETWEEN_RETRIES, ChainRetry, chain_outage
 
 
 class Passing:
@@ -42,7 +42,7 @@ def lines():
 async def test_the_answer_comes_however_long_it_takes(lines):
     clock = Passing()
     assert await ChainRetry(clock, chain_outage("the worker")).ask(silent(40)) == "here"
-    assert clock.slept == [PAUSE] * 40
+    assert clock.slept == [PAUSE_BETWEEN_RETRIES] * 40
     assert [line["event"] for line in lines] == ["chain_unreachable", "chain_reached"]
     assert "the worker goes on by itself" in lines[0]["next_step"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from poolhand.containers.sandbox import NOBODY, OPEN_FILES, SHARED_MEMORY
+from poolhand.containers.sandbox import OPEN_FILES, SANDBOX_USER, SHARED_MEMORY
 from poolhand.containers.seccomp import SOCKETS
-from poolhand.containers.working_folder import START
+from poolhand.containers.working_folder import START_FOLDER
 from poolhand.domain.archive_names import MAX_NAME
 from poolhand.domain.computed import MAX_COMPUTED
 from poolhand.domain.params import input_name
-from poolhand.settings.worker import OPTIONS
+from poolhand.settings.worker import WORKER_OPTIONS
 from poolhand.worker.main import TASK_LOG
 from poolhand.worker.result_files import MAX_ENTRIES
 from poolhand.worker.stages.compute import IN, OUT
@@ -24,7 +24,7 @@ PAGE = (ROOT / "docs" / "how-to" / "app-contract.md").read_text(encoding="utf-8"
 REGISTRIES = (ROOT / "docs" / "how-to" / "private-registries.md").read_text(encoding="utf-8")
 WORKER = (ROOT / "src/poolhand/worker/stages/compute.py").read_text(encoding="utf-8")
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
-DEFAULTS = {option.variable: option.default for option in OPTIONS}
+DEFAULTS = {option.variable: option.default for option in WORKER_OPTIONS}
 
 
 @pytest.mark.case("D2")
@@ -60,9 +60,9 @@ def test_the_numbers_on_the_page_are_those_of_the_code():
     assert (TASK_LOG, "last MiB of each" in PAGE) == (MIB, True)
     assert (OPEN_FILES, "16,384 open files" in PAGE) == (16_384, True)
     assert (SHARED_MEMORY, "64 MiB of shared memory" in PAGE) == (64 * MIB, True)
-    assert (NOBODY, "nobody (65534)" in PAGE) == (65534, True)
+    assert (SANDBOX_USER, "nobody (65534)" in PAGE) == (65534, True)
     assert set(SOCKETS) == {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"}
-    assert all(f"`{place}" in PAGE for place in (IN, OUT, START))
+    assert all(f"`{place}" in PAGE for place in (IN, OUT, START_FOLDER))
 
 
 @pytest.mark.case("D2")

@@ -28,11 +28,11 @@ DOCKERFILE = (FILES / "Dockerfile").read_text(encoding="utf-8")
 COMPOSED = {"worker": FILES / "compose.yaml", "pool": ROOT / "docker/pool.compose.yaml"}
 STEPS = sorted((ROOT / "docs/how-to").glob("*.md"))
 OPTIONS = {
-    "worker": worker.OPTIONS,
+    "worker": worker.WORKER_OPTIONS,
     "signer": signer.SIGNER_OPTIONS,
-    "pool": pool.OPTIONS,
-    "market": market.OPTIONS,
-    "results": results.OPTIONS,
+    "pool": pool.POOL_OPTIONS,
+    "market": market.MARKET_OPTIONS,
+    "results": results.RESULTS_OPTIONS,
 }
 SERVICES = [
     (file, name)

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from poolhand.domain.ids import Address
 from poolhand.domain.version import is_older, version_order
 from poolhand.settings.load import BadSetting, load
-from poolhand.settings.pool import OPTIONS, pool_settings
+from poolhand.settings.pool import POOL_OPTIONS, pool_settings
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.conduct import (
     FIRST_BAR,
@@ -249,4 +249,4 @@ def settings_with(version):
         "IEXEC_CORE_WALLET_PATH": "w",
         "IEXEC_CORE_REQUIRED_WORKER_VERSION": version,
     }
-    return pool_settings(load(OPTIONS, {"chain": "bellecour"}, environ))
+    return pool_settings(load(POOL_OPTIONS, {"chain": "bellecour"}, environ))

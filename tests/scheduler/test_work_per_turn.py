@@ -6,12 +6,12 @@ import pytest
 from pool_world import first_task
 
 from network.links import capabilities
-from poolhand.observe.turn_pace import MOST
+from poolhand.observe.turn_pace import PIECES_PER_TURN
 from poolhand.scheduler.placement import MOST_HEARD, MOST_MADE
 from poolhand.transport.gate import Arrival
 from work import Turns
 
-EACH = 2 * (MOST + MOST_MADE)
+EACH = 2 * (PIECES_PER_TURN + MOST_MADE)
 """Changes of tasks in a turn: events, and replicates; of two turns, as the counter's own turn begins
 in the midst of the loop's."""
 

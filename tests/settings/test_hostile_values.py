@@ -14,7 +14,7 @@ from poolhand.settings.load import BadSetting, Option, fraction, load, size, wor
 
 RPC = (Option("rpc", "RPC", words, "", "endpoints"),)
 SIZE = (Option("memory", "MEMORY", size, "1g", "memory"),)
-PROGRAMS = (worker.OPTIONS, pool.OPTIONS, results.OPTIONS)
+PROGRAMS = (worker.WORKER_OPTIONS, pool.POOL_OPTIONS, results.RESULTS_OPTIONS)
 
 
 @pytest.mark.parametrize("text", ["infg", "nang", "-1g", "-5", "g", "", "1.5.2m", "1e400k", "x"])

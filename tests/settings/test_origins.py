@@ -50,7 +50,8 @@ def test_a_hub_and_a_chain_that_are_named_alike_complete_each_other():
 
 @pytest.mark.case("E19")
 @pytest.mark.parametrize(
-    "options", [worker.OPTIONS, pool.OPTIONS, results.OPTIONS, REQUESTER_OPTIONS]
+    "options",
+    [worker.WORKER_OPTIONS, pool.POOL_OPTIONS, results.RESULTS_OPTIONS, REQUESTER_OPTIONS],
 )
 def test_every_program_knows_the_endpoint_under_the_same_name(options):
     given = {"POOLHAND_RPC": "http://a", "POOL_ADDRESS": MINE}
@@ -90,11 +91,11 @@ def test_a_cap_that_is_no_price_is_refused_with_an_example(text):
 
 def test_prices_are_typed_as_people_do():
     given = {"pool-address": MINE, "prices": "0=0.3RLC,1=300000000nRLC"}
-    assert load(pool.OPTIONS, given, {})["prices"] == {0: 3 * 10**8, 1: 3 * 10**8}
+    assert load(pool.POOL_OPTIONS, given, {})["prices"] == {0: 3 * 10**8, 1: 3 * 10**8}
 
 
 def test_what_a_program_decides_itself_is_the_strongest_and_a_secret_stays_one():
-    found = load(worker.OPTIONS, {"pool-address": MINE}, {})
+    found = load(worker.WORKER_OPTIONS, {"pool-address": MINE}, {})
     decided = found.decided("wallet", "/w", "folder").decided("wallet-password", "sesame", "told")
     assert (decided["wallet"], decided.rank("wallet")) == ("/w", Rank.DECIDED)
     assert found["wallet"] == ""
@@ -105,20 +106,20 @@ def test_what_a_program_decides_itself_is_the_strongest_and_a_secret_stays_one()
 @pytest.mark.case("E19")
 def test_a_switch_is_turned_on_by_any_usual_word(word):
     for environ, flags in (({"POOLHAND_ALLOW_PRIVATE": word}, {}), ({}, {"allow-private": word})):
-        found = load(worker.OPTIONS, {"pool-address": MINE, **flags}, environ)
+        found = load(worker.WORKER_OPTIONS, {"pool-address": MINE, **flags}, environ)
         assert found["allow-private"] is True
 
 
 @pytest.mark.parametrize("word", ["false", "no", "0", "Off"])
 @pytest.mark.case("E19")
 def test_a_switch_is_turned_off_by_any_usual_word(word):
-    found = load(pool.OPTIONS, {"pool-address": MINE, "quick-finish": word}, {})
+    found = load(pool.POOL_OPTIONS, {"pool-address": MINE, "quick-finish": word}, {})
     assert found["quick-finish"] is False
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "80000"])
 def test_a_port_that_is_none_is_refused_when_it_is_read(port):
-    for options, key in ((worker.OPTIONS, "status-port"), (pool.OPTIONS, "port")):
+    for options, key in ((worker.WORKER_OPTIONS, "status-port"), (pool.POOL_OPTIONS, "port")):
         with pytest.raises(BadSetting, match=rf"{key} \(flag --{key}\): '{port}' is not valid"):
             load(options, {"pool-address": MINE, key: port}, {})
 

@@ -23,7 +23,7 @@ ENVIRON = {
 
 def made(cpus=4, **environ):
     values = {**ENVIRON, **environ}
-    return worker.worker_settings(load(worker.OPTIONS, {}, values), values, cpus)
+    return worker.worker_settings(load(worker.WORKER_OPTIONS, {}, values), values, cpus)
 
 
 def test_a_worker_reads_the_names_of_iexecs_worker():
@@ -120,7 +120,7 @@ def test_every_name_of_iexecs_worker_is_known():
         IEXEC_SCONE_LOG_LEVEL IEXEC_WORKER_SCONTAIN_REGISTRY_NAME
         IEXEC_WORKER_SCONTAIN_REGISTRY_USERNAME IEXEC_WORKER_SCONTAIN_REGISTRY_PASSWORD
         IEXEC_LAS_PORT IEXEC_WORKER_SGX_DRIVER_MODE IEXEC_WORKER_METRICS_WINDOW_SIZE"""
-    known = {option.variable for option in worker.OPTIONS} | set(worker.TEE_VARIABLES)
+    known = {option.variable for option in worker.WORKER_OPTIONS} | set(worker.TEE_VARIABLES)
     assert set(table.split()) <= known
 
 
@@ -148,16 +148,16 @@ def test_registry_logins_need_all_three_parts():
 def test_a_known_chain_needs_no_addresses():
     values = {**ENVIRON, "POOLHAND_CHAIN": "arbitrum", "POOLHAND_HUB": ""}
     del values["IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"]
-    settings = worker.worker_settings(load(worker.OPTIONS, {}, values), values, 2)
+    settings = worker.worker_settings(load(worker.WORKER_OPTIONS, {}, values), values, 2)
     assert settings.chain.chain_id == 42161
     values["POOLHAND_CHAIN"] = ""
     with pytest.raises(BadSetting, match="no chain to work on"):
-        worker.worker_settings(load(worker.OPTIONS, {}, values), values, 2)
+        worker.worker_settings(load(worker.WORKER_OPTIONS, {}, values), values, 2)
 
 
 def test_prices_are_rlc_by_category():
     values = {"POOL_ADDRESS": POOL, "IEXEC_CORE_WALLET_PATH": "/k", "POOLHAND_CHAIN": "arbitrum"}
-    settings = pool.pool_settings(load(pool.OPTIONS, {"prices": "0=1.5,3=0"}, values))
+    settings = pool.pool_settings(load(pool.POOL_OPTIONS, {"prices": "0=1.5,3=0"}, values))
     assert settings.prices == {0: NanoRlc(1_500_000_000), 3: NanoRlc(0)}
     with pytest.raises(BadSetting, match="category=RLC"):
-        load(pool.OPTIONS, {"prices": "1.5"}, values)
+        load(pool.POOL_OPTIONS, {"prices": "1.5"}, values)

@@ -13,7 +13,7 @@ from network.links import welcome
 from poolhand.containers.errors import ImageNotFound
 from poolhand.domain.replicate.status import Status
 from poolhand.settings.load import load
-from poolhand.settings.worker import OPTIONS, worker_settings
+from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 from poolhand.worker.allowed_places import AllowedPlaces, ImageForbidden, ResultsForbidden
 from poolhand.worker.standing import Hold
 
@@ -26,7 +26,7 @@ def places(**flags) -> AllowedPlaces:
     """Return what settings say; every name is at a private address."""
     needed = {"pool-address": "0x" + "1" * 40, "wallet": "w", "chain": "bellecour"}
     given = needed | {name.replace("_", "-"): value for name, value in flags.items()}
-    return AllowedPlaces.of(worker_settings(load(OPTIONS, given, {}, None), {}, 4), private)
+    return AllowedPlaces.of(worker_settings(load(WORKER_OPTIONS, given, {}, None), {}, 4), private)
 
 
 @pytest.mark.case("A8")

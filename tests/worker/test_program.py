@@ -19,7 +19,7 @@ from poolhand.domain.doctor.findings import Check, Examination, failed, passed
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Wei
-from poolhand.settings.worker import OPTIONS
+from poolhand.settings.worker import WORKER_OPTIONS
 from poolhand.transport.listen import PortBusy
 from poolhand.wire.doctor_json import encode_examination
 from poolhand.worker.page.sections import SECTIONS
@@ -69,7 +69,7 @@ async def test_a_taken_port_is_told_with_the_flag_that_the_worker_has(program):
     program.settings = replace(program.settings, status_port=port)
     with taken, pytest.raises(PortBusy, match=rf"port {port} .* with --status-port"):
         await program.starts()
-    assert "status-port" in {option.key for option in OPTIONS}
+    assert "status-port" in {option.key for option in WORKER_OPTIONS}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

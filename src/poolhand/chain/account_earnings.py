@@ -20,7 +20,7 @@ from poolhand.domain.onchain import ChainTaskStatus, EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import Hub
 
-LOOKBACK: Final = 100_000
+EARNINGS_LOOKBACK: Final = 100_000
 """Blocks looked at, from the newest back, unless told otherwise."""
 _NOTHING: Final = Account(NanoRlc(0), NanoRlc(0))
 
@@ -59,7 +59,7 @@ class Earnings:
         return free, locked
 
 
-async def earnings_of(hub: Hub, owner: Address, lookback: int = LOOKBACK) -> Earnings:
+async def earnings_of(hub: Hub, owner: Address, lookback: int = EARNINGS_LOOKBACK) -> Earnings:
     """Read what an account earned, lost, paid and spent in the newest blocks.
 
     Raises:

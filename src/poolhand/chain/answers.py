@@ -23,7 +23,7 @@ SLOW_STATUSES: Final = frozenset({408, 504, 524})
 CLOSED_STATUSES: Final = frozenset({401, 402, 403, 407})
 """Who asks is not let in."""
 TOO_LARGE: Final = 413
-MOST_WORDS: Final = 200
+MOST_PAGE_SHOWN: Final = 200
 """Characters of a page that are shown."""
 _TAGS: Final = re.compile(
     r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE
@@ -90,7 +90,7 @@ def _several(sent: Sequence[int], content: Any, answer: HttpAnswer) -> Answers:
         return found
     fault = failure(answer, content)
     is_about_us = answer.status in CLOSED_STATUSES | SLOW_STATUSES or answer.status == 502
-    if (fault.busy or is_about_us) and not wording.BATCH.search(fault.why):
+    if (fault.busy or is_about_us) and not wording.NO_SUCH_BATCH.search(fault.why):
         raise fault
     raise BatchRefused(fault)
 
@@ -160,7 +160,7 @@ def _words(answer: HttpAnswer, content: Any) -> str:
     else:
         text = _TAGS.sub(" ", answer.body[:10_000].decode("utf-8", "replace"))
     text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]}…"
+    return text if len(text) <= MOST_PAGE_SHOWN else f"{text[:MOST_PAGE_SHOWN]}…"
 
 
 def read_json(body: bytes) -> Any:

@@ -40,7 +40,7 @@ _WORKERPOOL: Getters = (
 )
 
 
-MOST_KNOWN: Final = 10_000
+MOST_ASSETS_KNOWN: Final = 10_000
 """Assets that are remembered to be registered."""
 
 
@@ -110,7 +110,7 @@ class AssetReader:
         if not await self._rpc.ask(self._view(registry, asked, abi.word)):
             return False
         self._known[key] = None
-        while len(self._known) > MOST_KNOWN:
+        while len(self._known) > MOST_ASSETS_KNOWN:
             self._known.popitem(last=False)
         return True
 

@@ -8,18 +8,18 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from poolhand.chain.link import BATCH, Query
+from poolhand.chain.link import REQUESTS_PER_BATCH, Query
 from poolhand.chain.pace import LoopPace, Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.observe.groups import all_of
 
 LANES: Final = 8
 """Batches under way at a time."""
-GROWS_AFTER: Final = 16
+FULL_BATCHES_TO_GROW: Final = 16
 """Full batches answered before a larger one is tried again."""
-PAUSES: Final = (0.3, 0.6, 1.2)
+PAUSES_OF_BATCHES: Final = (0.3, 0.6, 1.2)
 """Seconds between tries of one batch of several, when the endpoint is merely busy."""
-LONGEST_WAIT: Final = 5.0
+LONGEST_BATCH_WAIT: Final = 5.0
 """Seconds; who asks for more is left to whoever chooses among endpoints."""
 
 Answers: TypeAlias = list[dict[str, Any]]
@@ -53,7 +53,7 @@ class Batches:
 
     def __init__(self, name: str, pace: Pace | None = None) -> None:
         self._name, self._pace = name, pace or LoopPace()
-        self.size = self._most = BATCH
+        self.size = self._most = REQUESTS_PER_BATCH
         self._lanes, self._full = LANES, 0
 
     async def send(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
@@ -75,12 +75,12 @@ class Batches:
 
     async def _patiently(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
         """Send one batch of several, again when there were too many at a time."""
-        for pause in PAUSES:
+        for pause in PAUSES_OF_BATCHES:
             try:
                 return await self._whole(queries, post)
             except EndpointDown as fault:
                 wait = max(pause, fault.retry_after)
-                if not fault.busy or wait > LONGEST_WAIT:
+                if not fault.busy or wait > LONGEST_BATCH_WAIT:
                     raise
                 self._lanes = max(1, self._lanes // 2)
             await self._pace.sleep(wait)
@@ -127,7 +127,7 @@ class Batches:
     def _bore(self) -> None:
         """After enough full batches, try larger ones again, and more at a time."""
         self._full += 1
-        if self._full >= GROWS_AFTER:
+        if self._full >= FULL_BATCHES_TO_GROW:
             self._full, self._lanes = 0, LANES
             self.size = min(self.size * 2, self._most)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.onchain import Head
 
-MOST: Final = 50_000
+MOST_ANSWERS_OF_BLOCK: Final = 50_000
 """Answers that are kept of a block."""
 
 
@@ -41,6 +41,6 @@ class BlockAnswers:
 
     def of(self, head: Head) -> dict[Question, Any]:
         """Return what is known of a block, to be added to; the one before it is forgotten."""
-        if self._block != head.block_hash or len(self._answers) > MOST:
+        if self._block != head.block_hash or len(self._answers) > MOST_ANSWERS_OF_BLOCK:
             self._block, self._answers = head.block_hash, {}
         return self._answers

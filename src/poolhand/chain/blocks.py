@@ -11,7 +11,7 @@ from poolhand.domain.ids import BlockHash
 from poolhand.domain.onchain import Head, HubEvent
 from poolhand.domain.units import BlockNumber, Gas, UnixSeconds, Wei
 
-DEPTH: Final = 64
+BLOCKS_KEPT: Final = 64
 """Blocks kept, and the deepest re-organisation that is followed exactly."""
 FORKS_KEPT: Final = 64
 """Re-organisations kept, for those who look again only after several."""
@@ -75,7 +75,7 @@ class Window:
         for block in blocks:
             self._blocks[block.head.number] = block
         self.top = blocks[-1].head.number
-        for number in range(self.base, self.top - DEPTH + 1):
+        for number in range(self.base, self.top - BLOCKS_KEPT + 1):
             del self._blocks[number]
             self.base = BlockNumber(number + 1)
 

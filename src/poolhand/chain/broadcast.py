@@ -14,7 +14,13 @@ from poolhand.chain.errors import WrongChain
 from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, Failure, Rpc, busy_for
+from poolhand.chain.rpc import (
+    LONGEST_WAIT_FOR_ENDPOINTS,
+    PAUSES_FOR_ENDPOINTS,
+    Failure,
+    Rpc,
+    busy_for,
+)
 from poolhand.ports.lead import UNFENCED, Fence
 
 log = structlog.get_logger()
@@ -82,12 +88,12 @@ async def broadcast(
     """
     queries = [_query(each) for each in signed]
     told, waited = _Round(), 0.0
-    for pause in (*PAUSES, math.inf):
+    for pause in (*PAUSES_FOR_ENDPOINTS, math.inf):
         answers = await _offer(rpc, queries, told, fence)
         if answers is not None:
             return [_verdict(answer, told) for answer in answers]
         wait = busy_for(told.faults, pause)
-        if waited + wait > LONGEST_WAIT:
+        if waited + wait > LONGEST_WAIT_FOR_ENDPOINTS:
             break
         waited += wait
         await rpc.bide(wait, told.faults)

@@ -20,7 +20,14 @@ from poolhand.chain.market_reader import MarketReader
 from poolhand.chain.pace import Pace
 from poolhand.chain.quote import Quotes
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.rpc import LONGEST_WAIT, PAUSES, LinkTo, Rpc, busy_for, link_to
+from poolhand.chain.rpc import (
+    LONGEST_WAIT_FOR_ENDPOINTS,
+    PAUSES_FOR_ENDPOINTS,
+    LinkTo,
+    Rpc,
+    busy_for,
+    link_to,
+)
 from poolhand.chain.sender import WalletSender
 from poolhand.chain.watcher import ChainWatcher
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
@@ -184,12 +191,12 @@ async def _meet(rpc: Rpc, settings: ChainSettings) -> HubFacts:
 async def _check_endpoints(rpc: Rpc) -> None:
     """Check every endpoint that answers; at least one must, be it after a while."""
     waited = 0.0
-    for pause in (*PAUSES, math.inf):
+    for pause in (*PAUSES_FOR_ENDPOINTS, math.inf):
         silent = await _silent(rpc)
         if len(silent) < len(rpc.endpoints):
             return
         wait = busy_for(silent, pause)
-        if waited + wait > LONGEST_WAIT:
+        if waited + wait > LONGEST_WAIT_FOR_ENDPOINTS:
             break
         waited += wait
         await rpc.bide(wait, silent)

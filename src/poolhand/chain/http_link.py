@@ -15,10 +15,10 @@ from aiohttp.client_exceptions import ClientConnectorError, InvalidURL
 from poolhand import __version__
 from poolhand.chain.answers import HttpAnswer, read_answers
 from poolhand.chain.batches import Answers, Batches
-from poolhand.chain.link import LATE, MOST_ANSWER, TIMEOUT, Query, message, shown
+from poolhand.chain.link import LATE, MOST_NODE_ANSWER, NODE_TIMEOUT, Query, message, shown
 from poolhand.chain.refusal import EndpointDown
 
-REDIRECTS: Final = frozenset({301, 302, 307, 308})
+REDIRECTING: Final = frozenset({301, 302, 307, 308})
 MOST_REDIRECTS: Final = 3
 _CHUNK: Final = 256 * 1024
 
@@ -56,11 +56,11 @@ class HttpLink:
     async def _ask(self, body: bytes) -> HttpAnswer:
         """Post a body, to where the endpoint sends us, too."""
         url = self._url
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(NODE_TIMEOUT):
             for _ in range(MOST_REDIRECTS + 1):
                 async with self._opened().post(url, data=body, allow_redirects=False) as answer:
                     place = answer.headers.get("Location", "")
-                    if answer.status in REDIRECTS and place:
+                    if answer.status in REDIRECTING and place:
                         url = self._redirected(url, place)
                         continue
                     told = answer.headers.get("Retry-After")
@@ -80,8 +80,8 @@ class HttpLink:
         read = bytearray()
         async for chunk in content.iter_chunked(_CHUNK):
             read += chunk
-            if len(read) > MOST_ANSWER:
-                raise ClientPayloadError(f"more than {MOST_ANSWER} bytes")
+            if len(read) > MOST_NODE_ANSWER:
+                raise ClientPayloadError(f"more than {MOST_NODE_ANSWER} bytes")
         return bytes(read)
 
     def _opened(self) -> ClientSession:
@@ -89,7 +89,7 @@ class HttpLink:
         if self._session is None:
             self._session = ClientSession(
                 connector=TCPConnector(keepalive_timeout=60),
-                timeout=ClientTimeout(total=TIMEOUT),
+                timeout=ClientTimeout(total=NODE_TIMEOUT),
                 headers={
                     "Content-Type": "application/json",
                     "Accept": "application/json",

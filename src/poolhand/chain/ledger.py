@@ -17,7 +17,7 @@ from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.ports.journal import DurableLog
 from poolhand.wire.journal_json import EventCodec
 
-PREFIX: Final = "tx:"
+LEDGER_PREFIX: Final = "tx:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SignedTransaction:
         return Fees(self.transaction.max_fee, self.transaction.priority_fee)
 
 
-CODEC: Final[EventCodec[SignedTransaction]] = EventCodec((SignedTransaction,))
+LEDGER_CODEC: Final[EventCodec[SignedTransaction]] = EventCodec((SignedTransaction,))
 
 
 class Ledger:
@@ -52,7 +52,7 @@ class Ledger:
 
     def record(self, signed: SignedTransaction) -> None:
         """Write down a transaction; it survives a power cut once ``durable`` returns."""
-        self.journal.add(PREFIX + signed.purpose, CODEC.encode(signed))
+        self.journal.add(LEDGER_PREFIX + signed.purpose, LEDGER_CODEC.encode(signed))
 
     async def durable(self) -> None:
         """Wait until all that was recorded would survive a power cut."""
@@ -60,7 +60,7 @@ class Ledger:
 
     def forget(self, purpose: str) -> None:
         """Drop a purpose whose story is over; repeatable."""
-        self.journal.forget(PREFIX + purpose)
+        self.journal.forget(LEDGER_PREFIX + purpose)
 
     def read(self) -> Mapping[str, list[SignedTransaction]]:
         """Return the versions in force of each purpose, oldest first.
@@ -70,9 +70,9 @@ class Ledger:
         """
         found: defaultdict[str, list[SignedTransaction]] = defaultdict(list)
         for stream, record in self.journal.read():
-            if not stream.startswith(PREFIX):
+            if not stream.startswith(LEDGER_PREFIX):
                 continue
-            signed = CODEC.decode(record)
+            signed = LEDGER_CODEC.decode(record)
             if (signed.sender, signed.transaction.chain_id) == (self._sender, self._chain_id):
                 found[signed.purpose].append(signed)
         return {

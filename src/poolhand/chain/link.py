@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 T_co = TypeVar("T_co", covariant=True)
 
-TIMEOUT: Final = 10.0
+NODE_TIMEOUT: Final = 10.0
 """Seconds to wait for an answer."""
-LATE: Final = f"did not answer within {TIMEOUT:.0f} s"
-BATCH: Final = 100
+LATE: Final = f"did not answer within {NODE_TIMEOUT:.0f} s"
+REQUESTS_PER_BATCH: Final = 100
 """Requests per batch: what public endpoints take."""
-MOST_ANSWER: Final = 64 * 1024 * 1024
+MOST_NODE_ANSWER: Final = 64 * 1024 * 1024
 """Bytes of one answer: a batch of logs can be long."""
 
 

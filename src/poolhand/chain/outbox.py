@@ -15,7 +15,7 @@ from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.rpc import Rpc
 from poolhand.ports.lead import UNFENCED, Fence
 
-MOST: Final = 50
+TRANSACTIONS_PER_BATCH: Final = 50
 """Transactions of one batch: about 150 kB of the largest."""
 
 _Letter: TypeAlias = tuple[SignedTransaction, asyncio.Future[Told]]
@@ -59,7 +59,10 @@ class WalletOutbox:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                batch, self._waiting = (
+                    self._waiting[:TRANSACTIONS_PER_BATCH],
+                    self._waiting[TRANSACTIONS_PER_BATCH:],
+                )
                 await self._send(batch)
         finally:
             self._posting = None

@@ -9,7 +9,7 @@ from poolhand.chain import wording
 from poolhand.domain.errors import ChainUnreachable, Refused
 
 LOGS: Final = "eth_getLogs"
-MOST_TEXT: Final = 500
+MOST_NODE_MESSAGE: Final = 500
 """Characters of a node's message that are kept."""
 
 
@@ -41,7 +41,7 @@ class NodeRefusal(Refused):
     @property
     def reason(self) -> str:
         """The contract's own words, without the node's preamble; empty when there are none."""
-        return wording.PREFIX.sub("", self.text) if self.reverted else self.text
+        return wording.BEFORE_REVERT.sub("", self.text) if self.reverted else self.text
 
     @property
     def known(self) -> bool:
@@ -66,12 +66,12 @@ class NodeRefusal(Refused):
     @property
     def later(self) -> bool:
         """Whether the node would take the transaction once others are mined."""
-        return bool(wording.LATER.search(self.text))
+        return bool(wording.NONCE_TOO_HIGH.search(self.text))
 
     @property
     def wrong_kind(self) -> bool:
         """Whether the chain knows no transactions of this type."""
-        return bool(wording.KIND.search(self.text))
+        return bool(wording.NO_SUCH_TRANSACTION_KIND.search(self.text))
 
     @property
     def missing(self) -> bool:
@@ -179,7 +179,7 @@ def _text(error: Mapping[str, Any]) -> str:
     more = data.get("message") if isinstance(data, Mapping) else None
     told = [each for each in (message, more) if each not in (None, "")]
     text = ": ".join(str(each) for each in dict.fromkeys(map(str, told)))
-    return text.encode("utf-8", "backslashreplace").decode()[:MOST_TEXT]
+    return text.encode("utf-8", "backslashreplace").decode()[:MOST_NODE_MESSAGE]
 
 
 def _bytes(data: Any) -> bytes:

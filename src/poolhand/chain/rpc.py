@@ -25,13 +25,13 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Head
 
 T = TypeVar("T")
-PAUSES: Final = (0.3, 0.6, 1.2)
+PAUSES_FOR_ENDPOINTS: Final = (0.3, 0.6, 1.2)
 """Seconds to wait, time and again, for endpoints that are merely busy."""
-LONGEST_WAIT: Final = 30.0
+LONGEST_WAIT_FOR_ENDPOINTS: Final = 30.0
 """Seconds, all waits together, after which busy endpoints are not waited for, whatever they say."""
 
 log = structlog.get_logger()
-CHAIN_ID: Final[Query[int]] = Query("eth_chainId", (), abi.quantity)
+ASK_CHAIN_ID: Final[Query[int]] = Query("eth_chainId", (), abi.quantity)
 Failure: TypeAlias = EndpointDown | WrongChain
 LinkTo: TypeAlias = Callable[[str], Link]
 """Opens the way to an endpoint by its URL."""
@@ -135,12 +135,12 @@ class Rpc:
             ChainUnreachable: No endpoint answered.
         """
         waited = 0.0
-        for pause in (*PAUSES, math.inf):
+        for pause in (*PAUSES_FOR_ENDPOINTS, math.inf):
             answered, faults = await self._ask_each_endpoint(ask)
             if answered:
                 return answered[0]
             wait = busy_for(faults, pause)
-            if waited + wait > LONGEST_WAIT:
+            if waited + wait > LONGEST_WAIT_FOR_ENDPOINTS:
                 break
             waited += wait
             await self.bide(wait, faults)
@@ -196,7 +196,7 @@ class Rpc:
                 return
             if endpoint.fault is not None and endpoint.fault is not before:
                 raise endpoint.fault  # others found out while we queued
-            (found,) = await endpoint.exchange([CHAIN_ID])
+            (found,) = await endpoint.exchange([ASK_CHAIN_ID])
             if isinstance(found, NodeRefusal):
                 raise EndpointDown(endpoint.link.name, f"does not tell its chain: {found.text}")
             if self.chain_id is None:

@@ -38,7 +38,7 @@ from poolhand.ports.signer import TransactionSigner
 OVERTAKEN: Final = 8
 """Times that a transaction is given another nonce because a program that uses the wallet, too, was
 faster; then its sender is told."""
-PAUSE: Final = 0.2
+PAUSE_BETWEEN_SENDER_TRIES: Final = 0.2
 """Seconds before a look is repeated that failed or left a doubt."""
 
 _Lot: TypeAlias = Sequence[tuple[str, Quote]]
@@ -376,7 +376,7 @@ class WalletSender:
     async def _soon(self, heard: int) -> int:
         """Wait for news, but not long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PAUSE):
+            async with asyncio.timeout(PAUSE_BETWEEN_SENDER_TRIES):
                 await self._watcher.bell.wait(heard)
         return self._watcher.bell.rings
 

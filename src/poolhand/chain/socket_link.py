@@ -15,11 +15,11 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from poolhand.chain.answers import HttpAnswer, failure, read_json
 from poolhand.chain.batches import Answers, Batches, BatchRefused
-from poolhand.chain.link import LATE, MOST_ANSWER, TIMEOUT, Query, message, shown
+from poolhand.chain.link import LATE, MOST_NODE_ANSWER, NODE_TIMEOUT, Query, message, shown
 from poolhand.chain.refusal import EndpointDown, NodeRefusal, down
 from poolhand.domain.json_text import parse_json
 
-SILENCE: Final = 15.0
+LONGEST_WITHOUT_BLOCK: Final = 15.0
 """Seconds without a new block after which we ask: some endpoints forget subscriptions."""
 
 
@@ -53,7 +53,7 @@ class SocketLink:
         if len(sent) > 1:
             self._together.update(dict.fromkeys(sent, sent))
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(NODE_TIMEOUT):
                 await socket.send(message(queries, sent))
                 return [await future for future in futures.values()]
         except TimeoutError as fault:
@@ -80,7 +80,7 @@ class SocketLink:
             yield await self._one("eth_getBlockByNumber", "latest", False)
             while True:
                 try:
-                    async with asyncio.timeout(SILENCE):
+                    async with asyncio.timeout(LONGEST_WITHOUT_BLOCK):
                         head = await news.get()
                 except TimeoutError:
                     head = await self._one("eth_getBlockByNumber", "latest", False)
@@ -122,9 +122,9 @@ class SocketLink:
         try:
             socket = await connect(
                 self._url,
-                open_timeout=TIMEOUT,
+                open_timeout=NODE_TIMEOUT,
                 close_timeout=1,
-                max_size=MOST_ANSWER,
+                max_size=MOST_NODE_ANSWER,
                 compression=None,
                 proxy=None,
             )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-WIDEST: Final = 1000
+WIDEST_SPAN: Final = 1000
 """Blocks per request, as iExec's own scheduler asks."""
-GROWS_AFTER: Final = 8
+WIDE_ANSWERS_TO_GROW: Final = 8
 """Answers at full width before a wider range is tried; twice as many after each that was vain."""
 MOST_ANSWERS: Final = 512
 
@@ -19,14 +19,14 @@ class Span:
     """
 
     def __init__(self) -> None:
-        self.width = WIDEST
-        self._wanted, self._full, self._has_grown = GROWS_AFTER, 0, False
+        self.width = WIDEST_SPAN
+        self._wanted, self._full, self._has_grown = WIDE_ANSWERS_TO_GROW, 0, False
 
     def bore(self, blocks: int) -> None:
         """Note a range that was told."""
         self._full += blocks >= self.width
-        if self._full >= self._wanted and self.width < WIDEST:
-            self.width, self._full = min(self.width * 2, WIDEST), 0
+        if self._full >= self._wanted and self.width < WIDEST_SPAN:
+            self.width, self._full = min(self.width * 2, WIDEST_SPAN), 0
             self._has_grown = True
 
     def refused(self, blocks: int, times: int = 2) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from poolhand.chain.bell import Bell
-from poolhand.chain.blocks import DEPTH, Block, Window
+from poolhand.chain.blocks import BLOCKS_KEPT, Block, Window
 from poolhand.chain.link import Query
 from poolhand.chain.logs import every_event, header, scan
 from poolhand.chain.refusal import NodeRefusal
@@ -24,9 +24,9 @@ from poolhand.domain.onchain import Head, HubEvent
 from poolhand.domain.units import BlockNumber
 from poolhand.observe.outage_log import OutageLog
 
-STEP: Final = 16
+HEADERS_AT_ONCE: Final = 16
 """Missing headers asked for at once."""
-PAUSE: Final = 0.2
+PAUSE_BETWEEN_WATCHER_TRIES: Final = 0.2
 """Seconds before a try that failed is repeated without a new head."""
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class _Place:
         for fork in fresh:
             self.next = min(self.next, fork)
         gone = [event for event in self.told if event.block >= self.next]
-        kept = window.top - DEPTH
+        kept = window.top - BLOCKS_KEPT
         self.told = [event for event in self.told if kept < event.block < self.next]
         return [replace(event, removed=True) for event in reversed(gone)]
 
@@ -177,10 +177,10 @@ class ChainWatcher:
     async def _ancestry(self, head: Head) -> list[Head]:
         """Return the blocks from the first unknown one to ``head``, about ``DEPTH`` at most."""
         chain, window = [head], self.window
-        most = STEP if window.tip is None else DEPTH
+        most = HEADERS_AT_ONCE if window.tip is None else BLOCKS_KEPT
         while not self._starts(chain[0]) and len(chain) < most:
             below = chain[0].number
-            low = max(below - STEP, 0, window.top + 1 if window.top < below - 1 else 0)
+            low = max(below - HEADERS_AT_ONCE, 0, window.top + 1 if window.top < below - 1 else 0)
             queries: list[Query[Head | None]] = [header(number) for number in range(low, below)]
             for found in reversed(await self._rpc.ask_all(queries)):
                 if not isinstance(found, Head) or found.block_hash != chain[0].parent_hash:
@@ -207,5 +207,5 @@ def _trouble(event: str, ended: str) -> OutageLog:
 async def _patiently(bell: Bell, heard: int) -> None:
     """Wait for news, but not long."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(PAUSE):
+        async with asyncio.timeout(PAUSE_BETWEEN_WATCHER_TRIES):
             await bell.wait(heard)

@@ -31,13 +31,13 @@ PRICE: Final = _words(
     r"underpriced|fee ?too ?low|gas price (?:is )?(?:too low|below)|less than block base fee",
     r"max fee per gas|replacementnotallowed|tip above fee",
 )
-LATER: Final = _words(
+NONCE_TOO_HIGH: Final = _words(
     r"nonce (?:is )?too high|nonce gap|gapped.nonce|nonce_too_high",
     r"(?:tx ?|transaction |mem)?pool (?:is |limit )?(?:full|exceeded)|queue (?:is )?full",
     r"too many (?:pending|queued)|in-flight transaction limit",
 )
 """The transaction is fine, and the node has no place for it yet."""
-KIND: Final = _words(
+NO_SUCH_TRANSACTION_KIND: Final = _words(
     r"(?:transaction|tx) type (?:is )?(?:not|un)|(?:unsupported|invalid) (?:transaction|tx) type",
     r"(?:eip-?1559|dynamic.fee|type.?2)\b.*(?:not (?:supported|enabled|activated)|unsupported)",
     r"only legacy",
@@ -58,7 +58,7 @@ WIDE: Final = _words(
 BEYOND: Final = _words(r"beyond|ahead of|cannot be found|unknown block")
 """Of ``eth_getLogs``: the node has not all these blocks."""
 SLOW: Final = _words(r"timed? ?out|deadline|cancell?ed|too long")
-BATCH: Final = _words(r"batch")
+NO_SUCH_BATCH: Final = _words(r"batch")
 MISSING: Final = _words(
     r"method\b.{0,80}(?:not (?:found|exist|available|supported|implemented|allowed|whitelisted"
     r"|enabled)|does ?n[o']t exist|unsupported|unavailable|disabled)",
@@ -74,7 +74,7 @@ ELSEWHERE: Final = _words(
     r"pruned|not synced|syncing|internal|timed? ?out|not supported|unsupported|lagging",
     r"beyond (?:the )?(?:current )?head|header for hash|connection|upstream|no healthy",
 )
-PREFIX: Final = re.compile(r"^.*?revert(?:ed)?(?: with reason string)?:?\s*", re.IGNORECASE)
+BEFORE_REVERT: Final = re.compile(r"^.*?revert(?:ed)?(?: with reason string)?:?\s*", re.IGNORECASE)
 """What a node says before a contract's own words."""
 HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 WAIT: Final = re.compile(

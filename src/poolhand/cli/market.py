@@ -16,7 +16,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.market.filters import LEAST_SIZE, MOST_SIZE, BookFilter
 from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
-from poolhand.settings.market import OPTIONS, market_settings
+from poolhand.settings.market import MARKET_OPTIONS, market_settings
 from poolhand.settings.matcher import MATCHER_OPTIONS, matcher_settings
 
 
@@ -112,7 +112,7 @@ async def _serve(settings: Settings, ready: Ready) -> None:
 add_program(
     app,
     "serve",
-    OPTIONS,
+    MARKET_OPTIONS,
     _serve,
     """Serve a market, whose book follows the chain, until stopped.
 

@@ -12,7 +12,7 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.ids import Address
 from poolhand.settings.load import Settings
-from poolhand.settings.pool import OPTIONS, pool_settings
+from poolhand.settings.pool import POOL_OPTIONS, pool_settings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -185,7 +185,7 @@ async def _serve(settings: Settings, ready: Ready) -> None:
 add_program(
     app,
     "serve",
-    OPTIONS,
+    POOL_OPTIONS,
     _serve,
     """Serve a workerpool until stopped; a restart goes on where it was.
 

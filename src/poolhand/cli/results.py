@@ -5,7 +5,7 @@ from __future__ import annotations
 from poolhand.cli.plain import Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.settings.load import Settings
-from poolhand.settings.results import OPTIONS, results_settings
+from poolhand.settings.results import RESULTS_OPTIONS, results_settings
 
 app = Noun(no_args_is_help=True, help="Serve results.")
 
@@ -24,7 +24,7 @@ async def _serve(settings: Settings, ready: Ready) -> None:
 add_program(
     app,
     "serve",
-    OPTIONS,
+    RESULTS_OPTIONS,
     _serve,
     """Take results from authorized workers and hand them out, until stopped.
 

@@ -20,7 +20,7 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.settings.load import Settings
-from poolhand.settings.worker import OPTIONS, WorkerSettings, without_effect, worker_settings
+from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect, worker_settings
 
 if TYPE_CHECKING:
     from poolhand.keys.own_signer import OwnSigner
@@ -88,7 +88,7 @@ async def _work(settings: WorkerSettings, signer: OwnSigner, ready: Ready) -> No
 add_program(
     app,
     "start",
-    OPTIONS,
+    WORKER_OPTIONS,
     _start,
     """Work for a pool until stopped; a restart goes on where it was.
 

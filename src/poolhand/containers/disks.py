@@ -28,11 +28,11 @@ INODE: Final = 256
 """Bytes of one in ext4."""
 SPARE: Final = 8 * MIB
 """For the file system's own tables."""
-TRIAL: Final = MIB
+TRIAL_DISK: Final = MIB
 """Bytes of the disk on which a kind is tried out."""
 ROOM: Final = 16 * MIB
 """Bytes that must be free for a trial."""
-MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of ours in it
+SHARED_MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - a folder of ours in it
 
 log = structlog.get_logger()
 
@@ -155,7 +155,7 @@ def choose(wanted: str, base: Path, engine: str) -> TaskDisks:
 
 def _with_room(base: Path) -> Path:
     """Return where to try: elsewhere if this disk is full, for that says nothing of the kinds."""
-    for place in (base, MEMORY):
+    for place in (base, SHARED_MEMORY_FOLDER):
         there = next(each for each in (place, *place.parents) if each.exists())
         if shutil.disk_usage(there).free >= ROOM:
             return place
@@ -171,7 +171,7 @@ def try_out(kind: DiskKind, base: Path) -> None:
     place = base / f".disk-trial-{os.getpid()}" / "disk"
     place.mkdir(parents=True, exist_ok=True)
     try:
-        TaskDisks(kind).lay(place, TRIAL, 1024)
+        TaskDisks(kind).lay(place, TRIAL_DISK, 1024)
         if kind is not DiskKind.WATCH:
             _ask_for_too_much(place)
     finally:

@@ -18,8 +18,8 @@ from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.engine import (
     CONFLICT,
     DEFAULT_URL,
-    GONE,
     NO_ANSWER,
+    STATUS_NOT_FOUND,
     answering,
     connect,
     inspect,
@@ -46,7 +46,7 @@ from poolhand.domain.units import Seconds
 from poolhand.observe.kernel_log import KERNEL_LOG
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
 
-LOOK_SECONDS: Final = 0.25
+PAUSE_BETWEEN_SIZE_LOOKS: Final = 0.25
 """Pause between two looks at the size of what a container writes."""
 REMOVED: Final = ("removing", "dead")
 """States of a container that is about to vanish."""
@@ -179,7 +179,7 @@ class DockerRuntime:
                 async for line in follow_logs(self._docker, name, tail, live=live):
                     yield line
             except DockerError as fault:
-                if fault.status not in (GONE, CONFLICT):
+                if fault.status not in (STATUS_NOT_FOUND, CONFLICT):
                     raise
 
     async def usage(self, name: str) -> ContainerUse | None:
@@ -355,7 +355,7 @@ class DockerRuntime:
 
     async def _watch(self, container: str, spec: ContainerSpec) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(PAUSE_BETWEEN_SIZE_LOOKS)
             if await asyncio.to_thread(is_too_large, spec):
                 await stop(self._docker, container)
                 return
@@ -364,7 +364,7 @@ class DockerRuntime:
         try:
             await self._docker.containers.container(container).wait()
         except DockerError as fault:
-            if fault.status != GONE:
+            if fault.status != STATUS_NOT_FOUND:
                 raise
             raise ContainerRemoved(spec.name) from fault
 
@@ -378,7 +378,7 @@ class DockerRuntime:
         try:
             out, err = await read_logs(self._docker, container, spec.limits.log)
         except DockerError as fault:
-            if fault.status not in (GONE, CONFLICT):
+            if fault.status not in (STATUS_NOT_FOUND, CONFLICT):
                 raise
             raise ContainerRemoved(spec.name) from fault
         state = found["State"]

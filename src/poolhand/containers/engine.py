@@ -19,7 +19,7 @@ from poolhand.observe.kernel_log import outgrew_memory
 DEFAULT_URL: Final = "unix:///var/run/docker.sock"
 NO_ANSWER: Final = 900
 """The status under which aiodocker reports that it could not connect."""
-GONE: Final = 404
+STATUS_NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 """A name that is taken, or a container in another state than asked for."""
 ENDING: Final = re.compile(
@@ -27,9 +27,9 @@ ENDING: Final = re.compile(
     r"(grpc: the client connection is closing|transport is closing|context canceled)"
 )
 """How what an ending engine says begins: its link to what runs containers is being cut."""
-ANSWER_SECONDS: Final = 120.0
+LONGEST_ENGINE_ANSWER: Final = 120.0
 """For one request, except those that last as long as a pull or a computation."""
-MOST_ANSWER: Final = 8 * 1024**2
+MOST_ENGINE_ANSWER: Final = 8 * 1024**2
 """Bytes of an answer that is read whole: engines quote in theirs all that a registry says with an
 error, and all labels of an image, however much that is."""
 _FRAME: Final = struct.Struct(">BxxxL")
@@ -88,7 +88,7 @@ def connect(url: str) -> Docker:
     Raises:
         RuntimeDown: ``url`` is of a kind that no engine has.
     """
-    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=10)
+    timeout = aiohttp.ClientTimeout(total=LONGEST_ENGINE_ANSWER, connect=10)
     try:
         docker = Docker(url, timeout=timeout)
     except ValueError as fault:
@@ -104,7 +104,7 @@ class AnswerTooLong(aiohttp.ClientPayloadError):
     """An engine's answer has more than ``MOST_ANSWER`` bytes; what came is thrown away."""
 
     def __init__(self) -> None:
-        super().__init__(f"an answer of more than {MOST_ANSWER} bytes")
+        super().__init__(f"an answer of more than {MOST_ENGINE_ANSWER} bytes")
 
 
 class _BoundedAnswer(aiohttp.ClientResponse):
@@ -128,7 +128,7 @@ class _BoundedAnswer(aiohttp.ClientResponse):
         kept = bytearray()
         async for piece in self.content.iter_any():
             kept += piece
-            if len(kept) > MOST_ANSWER:
+            if len(kept) > MOST_ENGINE_ANSWER:
                 raise AnswerTooLong
         return bytes(kept)
 
@@ -187,7 +187,7 @@ async def remove(docker: Docker, container: str) -> None:
     try:
         await docker.containers.container(container).delete(force=True, v=True)
     except DockerError as fault:
-        if fault.status not in (GONE, CONFLICT):
+        if fault.status not in (STATUS_NOT_FOUND, CONFLICT):
             raise
 
 
@@ -196,7 +196,7 @@ async def removal(docker: Docker, container: str) -> None:
     try:
         await docker.containers.container(container).wait(condition="removed")
     except DockerError as fault:
-        if fault.status != GONE:
+        if fault.status != STATUS_NOT_FOUND:
             raise
 
 
@@ -205,7 +205,7 @@ async def stop(docker: Docker, container: str) -> bool:
     try:
         await docker.containers.container(container).kill()
     except DockerError as fault:
-        if fault.status not in (GONE, CONFLICT):
+        if fault.status not in (STATUS_NOT_FOUND, CONFLICT):
             raise
         return False
     return True
@@ -216,7 +216,7 @@ async def inspect(docker: Docker, container: str) -> dict[str, Any] | None:
     try:
         return await docker.containers.container(container).show()
     except DockerError as fault:
-        if fault.status != GONE:
+        if fault.status != STATUS_NOT_FOUND:
             raise
         return None
 

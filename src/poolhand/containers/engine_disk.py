@@ -22,7 +22,7 @@ SPARED: Final = LEAST_ROOM // 4
 """Bytes that no pull may take: what else writes to that disk would fail, other tasks among it."""
 IMAGE_FILES: Final = 10_000
 """Files of an image of the usual size."""
-LOOK_SECONDS: Final = 0.25
+PAUSE_BETWEEN_PULL_LOOKS: Final = 0.25
 """Pause between two looks during a pull."""
 _LOCAL: Final = "unix://"
 _CONTAINERD: Final = "/var/lib/containerd"
@@ -73,7 +73,7 @@ class PullRoom:
         """Wait until less than ``SPARED`` is left; for ever where that is not seen, or was so."""
         is_watched = self.before is not None and self.before >= SPARED
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(PAUSE_BETWEEN_PULL_LOOKS)
             if is_watched and (room := await _room_at(self.folder)) is not None and room < SPARED:
                 return
 

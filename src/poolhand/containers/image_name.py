@@ -15,7 +15,7 @@ _HOST: Final = re.compile(
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_PART}(?:/{_PART})*")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-MAX_NAME: Final = 255
+MAX_IMAGE_NAME: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class ImageName:
         if registry == HUB and "/" not in path:
             path = f"library/{path}"
         valid = _HOST.fullmatch(registry) and _PATH.fullmatch(path)
-        if not valid or len(registry) + len(path) > MAX_NAME:
-            raise ImageNotFound(repr(text[:MAX_NAME]), "this is no image name")
+        if not valid or len(registry) + len(path) > MAX_IMAGE_NAME:
+            raise ImageNotFound(repr(text[:MAX_IMAGE_NAME]), "this is no image name")
         return cls(registry, path)
 
     def at(self, digest: str) -> str:

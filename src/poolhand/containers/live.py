@@ -14,9 +14,9 @@ from typing import Any, Final
 import aiohttp
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import GONE, frames
+from poolhand.containers.engine import STATUS_NOT_FOUND, frames
 from poolhand.domain.json_text import parse_json
-from poolhand.ports.runtime import MOST_LINE, ContainerUse, LogLine
+from poolhand.ports.runtime import MOST_APP_LINE, ContainerUse, LogLine
 
 _STDERR: Final = 2
 _CONNECT: Final = 10
@@ -34,9 +34,9 @@ class LineSplitter:
         *lines, rest = (self._open[is_error] + data).split(b"\n")
         for line in lines:
             yield from _parts(line, is_error)
-        while len(rest) >= MOST_LINE:
-            yield LogLine(is_error, rest[:MOST_LINE])
-            rest = rest[MOST_LINE:]
+        while len(rest) >= MOST_APP_LINE:
+            yield LogLine(is_error, rest[:MOST_APP_LINE])
+            rest = rest[MOST_APP_LINE:]
         self._open[is_error] = rest
 
     def end(self) -> Iterator[LogLine]:
@@ -47,8 +47,8 @@ class LineSplitter:
 
 
 def _parts(line: bytes, is_error: bool) -> Iterator[LogLine]:
-    for start in range(0, max(len(line), 1), MOST_LINE):
-        yield LogLine(is_error, line[start : start + MOST_LINE])
+    for start in range(0, max(len(line), 1), MOST_APP_LINE):
+        yield LogLine(is_error, line[start : start + MOST_APP_LINE])
 
 
 async def follow_logs(
@@ -78,7 +78,7 @@ async def usage_of(docker: Docker, container: str) -> ContainerUse | None:
     url = f"{docker.docker_host}/{docker.api_version}/containers/{container}/stats"
     asked = {"stream": "0", "one-shot": "1"}  # the client's own call waits a second for two looks
     async with docker.session.get(url, params=asked) as answer:
-        if answer.status == GONE:
+        if answer.status == STATUS_NOT_FOUND:
             return None
         if answer.status != 200:
             raise DockerError(answer.status, await answer.text())

@@ -20,7 +20,7 @@ from typing import Final
 MOUNTED: Final = Path("/proc/self/mountinfo")
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where these programs are: the PATH of a user often lacks it."""
-TIME_LIMIT: Final = 60.0
+LONGEST_MOUNT: Final = 60.0
 """Seconds for one of these programs: a disk that hangs must not hold a worker for ever."""
 GREETING: Final = 5.0
 """Seconds for an engine on this machine to take a connection."""
@@ -125,7 +125,7 @@ def shares_mounts(engine: str, processes: Path = Path("/proc")) -> bool:
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def run(program: str, *arguments: str, time_limit: float = TIME_LIMIT) -> None:
+def run(program: str, *arguments: str, time_limit: float = LONGEST_MOUNT) -> None:
     """Run a program of the system, for ``time_limit`` seconds at most.
 
     Raises:

@@ -21,7 +21,7 @@ from poolhand.domain.json_text import parse_json
 
 IN_STEPS: Final = 0
 """The status of an error that is told as a step, or that is too long to be read."""
-MOST_WORDS: Final = 64 * 1024
+MOST_PULL_WORDS: Final = 64 * 1024
 """Characters of what an engine says that are kept."""
 _CONNECT: Final = 10
 """Seconds."""
@@ -64,14 +64,14 @@ def _step(line: bytes) -> dict[str, Any]:
     if "error" in step or "errorDetail" in step:
         detail = step.get("errorDetail")
         told = detail.get("message") if isinstance(detail, dict) else None
-        raise DockerError(IN_STEPS, str(told or step.get("error"))[:MOST_WORDS])
+        raise DockerError(IN_STEPS, str(told or step.get("error"))[:MOST_PULL_WORDS])
     return step
 
 
 def _message(body: bytes) -> str:
     """Return what an engine says with an error."""
     said = (_members(body) or {}).get("message")
-    return str(said)[:MOST_WORDS] if said else _words(body)
+    return str(said)[:MOST_PULL_WORDS] if said else _words(body)
 
 
 def _members(text: bytes) -> dict[str, Any] | None:
@@ -83,4 +83,4 @@ def _members(text: bytes) -> dict[str, Any] | None:
 
 
 def _words(text: bytes) -> str:
-    return text[:MOST_WORDS].decode(errors="replace")
+    return text[:MOST_PULL_WORDS].decode(errors="replace")

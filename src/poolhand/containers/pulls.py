@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import GONE, AnswerTooLong, answering, working
+from poolhand.containers.engine import STATUS_NOT_FOUND, AnswerTooLong, answering, working
 from poolhand.containers.engine_disk import SPARED, PullRoom
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.image_name import HUB, ImageName
@@ -24,9 +24,9 @@ from poolhand.observe.outage_log import OutageLog
 from poolhand.settings.registries import RegistryLogin
 
 HUB_SERVER: Final = "https://index.docker.io/v1/"
-WORDS: Final = 500
+MOST_ENGINE_WORDS: Final = 500
 """Characters kept in the log of what an engine says."""
-MOST_STEPS: Final = 512
+MOST_PULL_STEPS: Final = 512
 """Steps of one pull in the log: an image has 127 layers at most, a manifest room for thousands."""
 MOST_CONFIG: Final = 256 * 1024
 """Characters of an image's configuration: engines tell all of it at each look at a container."""
@@ -107,7 +107,7 @@ class Puller:
             except AnswerTooLong as fault:
                 raise ImageUnusable(reference, PullCause.CONFIG, self._platform) from fault
             except DockerError as fault:
-                if fault.status != GONE:
+                if fault.status != STATUS_NOT_FOUND:
                     raise
                 return None
 
@@ -167,7 +167,7 @@ class Puller:
         with answering(self._url):
             async with aclosing(pull_steps(self._docker, reference, credentials)) as steps:
                 async for step in steps:
-                    told += told < MOST_STEPS and _show(reference, step)
+                    told += told < MOST_PULL_STEPS and _show(reference, step)
 
 
 class _RanShort(Exception):
@@ -231,7 +231,7 @@ def _diagnose(
     reference: str, fault: DockerError, platform: str, login: RegistryLogin | None
 ) -> PullFailure:
     """Return what an engine's words mean; they themselves go into the log alone."""
-    log.warning("image_not_pulled", image=reference, engine=shown(fault.message, WORDS))
+    log.warning("image_not_pulled", image=reference, engine=shown(fault.message, MOST_ENGINE_WORDS))
     cause = cause_of(fault.status, fault.message)
     if cause is PullCause.LOGIN and login is not None:
         cause = PullCause.LOGIN_REFUSED

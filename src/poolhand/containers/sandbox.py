@@ -15,11 +15,11 @@ from typing import Any, Final, Self
 
 from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.seccomp import PROFILE
-from poolhand.containers.working_folder import START, Start
+from poolhand.containers.working_folder import START_FOLDER, Start
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec, Mount
 
-NOBODY: Final = 65534
+SANDBOX_USER: Final = 65534
 OPEN_FILES: Final = 16_384
 MOST_VOLUMES: Final = 32
 """Volumes of one image: each is a mount, and thousands of them hold an engine up."""
@@ -154,7 +154,7 @@ def user_for(image: ImageUser, worker: int) -> str | None:
         return f"{worker}:{os.getgid()}"
     if image.wants_root or image.name:
         return None
-    return f"{NOBODY}:{NOBODY}"
+    return f"{SANDBOX_USER}:{SANDBOX_USER}"
 
 
 def container_config(
@@ -185,8 +185,8 @@ def container_config(
         config["Cmd"] = list(spec.command)
     if terms.user is not None:
         config["User"] = terms.user
-    if start is not None and start.target == START:
-        config["WorkingDir"] = START
+    if start is not None and start.target == START_FOLDER:
+        config["WorkingDir"] = START_FOLDER
     return config
 
 

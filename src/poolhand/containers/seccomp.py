@@ -85,7 +85,7 @@ FAMILIES: Final = {
 }
 """Calls that are allowed whatever their arguments, by what they are for."""
 
-REFUSED: Final = (
+REFUSED_CALLS: Final = (
     "acct add_key bpf chroot clock_adjtime clock_settime delete_module fanotify_init finit_module "
     "fsconfig fsmount fsopen fspick init_module io_uring_enter io_uring_register io_uring_setup "
     "ioperm iopl kcmp kexec_file_load kexec_load keyctl lookup_dcookie mbind modify_ldt mount "
@@ -113,7 +113,7 @@ def profile() -> dict[str, Any]:
         "defaultAction": _REFUSE,
         "defaultErrnoRet": errno.ENOSYS,
         "syscalls": [
-            {"names": REFUSED.split(), "action": _REFUSE, "errnoRet": errno.EPERM},
+            {"names": REFUSED_CALLS.split(), "action": _REFUSE, "errnoRet": errno.EPERM},
             {"names": names, "action": _ALLOW},
             *(_when(["socket", "socketpair"], "SCMP_CMP_EQ", each) for each in SOCKETS.values()),
             _when(["clone"], "SCMP_CMP_MASKED_EQ", NAMESPACES),

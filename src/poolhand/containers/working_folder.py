@@ -26,13 +26,13 @@ from typing import IO, Any, Final
 import aiohttp
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import GONE, remove
+from poolhand.containers.engine import STATUS_NOT_FOUND, remove
 from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.folders import ENTRY_BYTES
 from poolhand.domain.errors import is_machines_fault
 from poolhand.ports.runtime import ContainerSpec
 
-START: Final = "/iexec_work"
+START_FOLDER: Final = "/iexec_work"
 """Where a program starts whose image would start it in ``/``."""
 FILES: Final = 200_000
 """Files and folders that there is room for."""
@@ -71,7 +71,7 @@ class Start:
     def target(self) -> str | None:
         """Where the writable folder is mounted; None: writing there is possible already, or odd."""
         taken = any(self.folder == each or self.folder.startswith(f"{each}/") for each in _TAKEN)
-        return None if taken else self.folder if self.is_copied else START
+        return None if taken else self.folder if self.is_copied else START_FOLDER
 
 
 async def fill(
@@ -150,7 +150,7 @@ async def _fetch(docker: Docker, container: str, folder: str, into: IO[bytes], m
     """Write a folder's files to a tar; tells whether the image has that folder."""
     url = f"{docker.docker_host}/{docker.api_version}/containers/{container}/archive"
     async with docker.session.get(url, params={"path": folder}) as answer:
-        if answer.status == GONE:
+        if answer.status == STATUS_NOT_FOUND:
             return False
         if answer.status != 200:
             raise DockerError(answer.status, await answer.text())

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from poolhand.keys.call_filter import MACHINES, call_filter
 
-NOBODY: Final = 65_534
+SIGNER_USER: Final = 65_534
 """User and group of a signer that was started by root."""
 DOWNLOADS: Final = 65_533
 """Group of a process for downloads that was started by root; its user is nobody."""
@@ -53,7 +53,7 @@ def confine() -> tuple[str, ...]:
         (),
         (
             ("network namespace of its own", leave_network),
-            ("user nobody", lambda: _become_nobody(NOBODY)),
+            ("user nobody", lambda: _become_nobody(SIGNER_USER)),
             *_CLOSED,
             ("no files, sockets or programs", lambda: _refuse_calls(tcp=False)),
         ),
@@ -131,7 +131,7 @@ def _become_nobody(group: int) -> bool:
         return False
     os.setgroups([])
     os.setresgid(group, group, group)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(SIGNER_USER, SIGNER_USER, SIGNER_USER)
     return True
 
 

@@ -20,7 +20,7 @@ class NotAKey(Refused):
         )
 
 
-LASTING: Final = frozenset({"worker start", "pool serve"})
+LASTING_PROGRAMS: Final = frozenset({"worker start", "pool serve"})
 """Programs that hold their wallet until they are stopped."""
 
 
@@ -97,4 +97,4 @@ class WalletInUse(EndsProgram, Refused):
     @property
     def is_lasting(self) -> bool:
         """Whether the program is one that runs until it is stopped, so that waiting is no use."""
-        return self.verb in LASTING
+        return self.verb in LASTING_PROGRAMS

@@ -31,11 +31,11 @@ from poolhand.keys.stored import StoredWallet, list_wallets, locate
 from poolhand.keys.wallet import Wallet, encrypted
 from poolhand.settings.home import at_home
 
-SCRYPT_COST: Final = 131_072
+KEYSTORE_SCRYPT_COST: Final = 131_072
 """n of scrypt (r 8, p 1): about half a second and 128 MiB."""
 
 
-def create_wallet(folder: Path, password: str, *, cost: int = SCRYPT_COST) -> StoredWallet:
+def create_wallet(folder: Path, password: str, *, cost: int = KEYSTORE_SCRYPT_COST) -> StoredWallet:
     """Write a fresh wallet into ``folder`` (made when missing), readable by its owner alone.
 
     Args:
@@ -47,7 +47,7 @@ def create_wallet(folder: Path, password: str, *, cost: int = SCRYPT_COST) -> St
 
 
 def import_wallet(
-    folder: Path, key_hex: str, password: str, *, cost: int = SCRYPT_COST
+    folder: Path, key_hex: str, password: str, *, cost: int = KEYSTORE_SCRYPT_COST
 ) -> StoredWallet:
     """Write the wallet of a private key (64 hexadecimal digits).
 
@@ -107,7 +107,7 @@ def _store(wallet: Wallet, folder: Path, password: str, cost: int) -> StoredWall
     return StoredWallet(wallet.address, path)
 
 
-def sealed(wallet: Wallet, password: str, cost: int = SCRYPT_COST) -> str:
+def sealed(wallet: Wallet, password: str, cost: int = KEYSTORE_SCRYPT_COST) -> str:
     """Return the content of a wallet's keystore file.
 
     Args:

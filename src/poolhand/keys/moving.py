@@ -6,7 +6,7 @@ from pathlib import Path
 
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import (
-    SCRYPT_COST,
+    KEYSTORE_SCRYPT_COST,
     open_wallet,
     sealed,
     write_privately,
@@ -58,7 +58,7 @@ def export_key(stored: StoredWallet, password: str, target: Path) -> Path:
 
 
 def change_password(
-    stored: StoredWallet, old: str, new: str, *, cost: int = SCRYPT_COST
+    stored: StoredWallet, old: str, new: str, *, cost: int = KEYSTORE_SCRYPT_COST
 ) -> StoredWallet:
     """Encrypt a wallet anew in its own file; whatever happens the file is one of both, whole.
 

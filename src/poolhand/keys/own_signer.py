@@ -32,9 +32,9 @@ from poolhand.wire.signer_api import (
     asking,
 )
 
-ANSWER_SECONDS: Final = 30.0
+LONGEST_SIGNING: Final = 30.0
 """For one signature, which takes a millisecond: a signer that is silent for so long is stopped."""
-END_SECONDS: Final = 5.0
+LONGEST_SIGNER_END: Final = 5.0
 """For a signer to end once its line is closed."""
 _MODULE: Final = "poolhand.cli.signer_program"
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "PYTHONPATH", "LD_LIBRARY_PATH")
@@ -112,7 +112,7 @@ class ChildEnd:
     def ended(self) -> str:
         """Wait for its end; what does not end is killed."""
         try:
-            code = self._process.wait(END_SECONDS)
+            code = self._process.wait(LONGEST_SIGNER_END)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
@@ -152,7 +152,7 @@ class OwnSigner:
 
     def __init__(self, end: FarEnd, line: SignerLine, opened: WalletOpened) -> None:
         self._end, self._line, self._opened = end, line, opened
-        line.wait_at_most(ANSWER_SECONDS)
+        line.wait_at_most(LONGEST_SIGNING)
 
     @classmethod
     def start(
@@ -291,7 +291,7 @@ def _answer(end: FarEnd, line: SignerLine) -> SignerMessage:
         answer = line.receive()
     except TimeoutError:
         end.stop()
-        raise SignerGone(f"gave no answer for {ANSWER_SECONDS:.0f} s") from None
+        raise SignerGone(f"gave no answer for {LONGEST_SIGNING:.0f} s") from None
     except OSError:
         raise SignerGone(end.ended()) from None
     except Malformed:

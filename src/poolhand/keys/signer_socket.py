@@ -32,7 +32,7 @@ from poolhand.keys.signer_line import SignerLine
 
 CONNECT_SECONDS: Final = 60.0
 """For a signer that is started beside its worker: opening a wallet takes seconds."""
-PAUSE: Final = 0.2
+PAUSE_BETWEEN_DIALLINGS: Final = 0.2
 """Seconds between two tries."""
 _CREDENTIALS: Final = struct.Struct("3i")
 _OTHERS_OUT: Final = 0o117
@@ -285,7 +285,7 @@ def _connected(path: Path, until: float) -> socket.socket:
         if not told:
             log.info("waits_for_signer", socket=str(path))
             told = True
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_BETWEEN_DIALLINGS)
 
 
 def _absent(path: Path, fault: OSError) -> NoSigner:

@@ -8,7 +8,7 @@ from poolhand.domain.errors import Refused
 from poolhand.keys.late import recursion_kept
 from poolhand.keys.wallet import Wallet
 
-COUNTS: Final = (12, 15, 18, 21, 24)
+WORD_COUNTS: Final = (12, 15, 18, 21, 24)
 """How many words there may be."""
 
 
@@ -31,7 +31,7 @@ def key_of_words(words: str) -> str:
         NotRecoveryWords: There are too few or too many, one is unknown, or their check fails.
     """
     told = " ".join(words.lower().split())
-    if len(told.split()) not in COUNTS:
+    if len(told.split()) not in WORD_COUNTS:
         raise NotRecoveryWords
     with recursion_kept():
         from eth_account import Account  # noqa: PLC0415 - slow, see tests/cli

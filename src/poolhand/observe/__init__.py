@@ -21,7 +21,7 @@ MAX_VALUE: Final = 2_000
 """Characters of one logged value."""
 MAX_ITEMS: Final = 50
 """Items of a list or mapping that are logged."""
-MAX_DEPTH: Final = 3
+MAX_LOG_DEPTH: Final = 3
 """Levels of lists and mappings within one another."""
 
 
@@ -93,12 +93,12 @@ def _clean(value: Any, depth: int = 0) -> Any:
     """Return a value of a log line: a number as it is, what holds others cleaned within."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+    if isinstance(value, Mapping) and depth < MAX_LOG_DEPTH:
         some = islice(value.items(), MAX_ITEMS)
         return {
             _clean(key, depth): "***" if _SECRET.search(str(key)) else _clean(each, depth + 1)
             for key, each in some
         }
-    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
+    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_LOG_DEPTH:
         return [_clean(each, depth + 1) for each in islice(value, MAX_ITEMS)]
     return shown(without_logins(str(value)[: 2 * MAX_VALUE]), MAX_VALUE)

@@ -16,7 +16,7 @@ import structlog
 
 from poolhand.ports.clock import Clock
 
-EVERY: Final = 3600.0
+FULL_COLLECTION_EVERY: Final = 3600.0
 """Seconds between two full searches: what connections and errors leave in cycles is little."""
 MIDDLE: Final = 3
 """Searches of the youngest before one of the middle generation, which is then so many thousand
@@ -43,5 +43,5 @@ def without_full_searches() -> Iterator[None]:
 async def keep_searching(clock: Clock) -> None:
     """Search everything now and then, for ever."""
     while True:
-        await clock.sleep(EVERY)
+        await clock.sleep(FULL_COLLECTION_EVERY)
         log.debug("cycles_collected", objects=gc.collect())

@@ -14,9 +14,9 @@ import structlog
 from poolhand.domain.errors import ends_program
 from poolhand.observe.traces import IN_FILE, Traces, trace_of, words_of
 
-QUIET: Final = 600.0
+SAME_FAULT_QUIET: Final = 600.0
 """Seconds in which the same fault of the same task is not written down again."""
-MOST_KNOWN: Final = 256
+MOST_FAULTS_KNOWN: Final = 256
 """Faults that are remembered for that."""
 
 log = structlog.get_logger()
@@ -51,8 +51,8 @@ class FaultBoundary:
             raise fault
         said, now = words_of(fault), self._clock()
         key = (what, said, *map(str, facts.values()))
-        told_at, words = self._known.get(key, (-QUIET, ""))
-        if now >= told_at + QUIET:
+        told_at, words = self._known.get(key, (-SAME_FAULT_QUIET, ""))
+        if now >= told_at + SAME_FAULT_QUIET:
             words = self._write_down(fault, said, what, facts)
             self._remember(key, now, words)
         return words
@@ -89,5 +89,5 @@ class FaultBoundary:
     def _remember(self, key: tuple[str, ...], now: float, words: str) -> None:
         self._known[key] = now, words
         self._known.move_to_end(key)
-        while len(self._known) > MOST_KNOWN:
+        while len(self._known) > MOST_FAULTS_KNOWN:
             self._known.popitem(last=False)

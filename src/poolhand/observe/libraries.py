@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
-from poolhand.observe.outage_log import MOST_CAUSES, QUIET
+from poolhand.observe.outage_log import MOST_OUTAGE_CAUSES, SAME_CAUSE_QUIET
 
 _log = structlog.get_logger()
 
@@ -45,8 +45,8 @@ class LibraryHandler(logging.Handler):
 
     def _is_news(self, key: str) -> bool:
         now = self._clock()
-        self._told = {each: at for each, at in self._told.items() if now < at + QUIET}
-        if key in self._told or len(self._told) >= MOST_CAUSES:
+        self._told = {each: at for each, at in self._told.items() if now < at + SAME_CAUSE_QUIET}
+        if key in self._told or len(self._told) >= MOST_OUTAGE_CAUSES:
             return False
         self._told[key] = now
         return True

@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import structlog
 
-QUIET: Final = 60.0
+SAME_CAUSE_QUIET: Final = 60.0
 """Seconds in which the same cause is not told again."""
-MOST_CAUSES: Final = 8
+MOST_OUTAGE_CAUSES: Final = 8
 """Causes told in that time: some carry numbers and are new every time."""
 ADVICE: Final = frozenset({"acts", "next_step"})
 """Facts that say who must do what, and are not told when it is over."""
@@ -62,8 +62,8 @@ class OutageLog:
         self.cause = why
         self._began = now if self._began is None else self._began
         self._lasted = now - self._began
-        self._told = {each: at for each, at in self._told.items() if now < at + QUIET}
-        if why in self._told or len(self._told) >= MOST_CAUSES:
+        self._told = {each: at for each, at in self._told.items() if now < at + SAME_CAUSE_QUIET}
+        if why in self._told or len(self._told) >= MOST_OUTAGE_CAUSES:
             return
         self._told[why], self._is_told = now, True
         told = {"cause": why, **self._facts, **facts, "seconds": round(self._lasted)}

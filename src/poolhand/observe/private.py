@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-FILE: Final = 0o600
+PRIVATE_FILE_MODE: Final = 0o600
 """Mode of a file of ours."""
 FOLDER: Final = 0o700
 """Mode of a folder of ours."""
@@ -35,7 +35,7 @@ def create_private(path: Path) -> None:
     Raises:
         OSError: It cannot be made.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
     narrow(path)
 
 

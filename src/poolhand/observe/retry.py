@@ -10,7 +10,7 @@ from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 
 T = TypeVar("T")
-PAUSE: Final = 1.0
+PAUSE_BETWEEN_RETRIES: Final = 1.0
 """Seconds between two tries to reach a chain that does not answer."""
 
 
@@ -38,7 +38,12 @@ class ChainRetry:
     """
 
     def __init__(
-        self, clock: Clock, outage: OutageLog, pause: float = PAUSE, *, lasts: bool = True
+        self,
+        clock: Clock,
+        outage: OutageLog,
+        pause: float = PAUSE_BETWEEN_RETRIES,
+        *,
+        lasts: bool = True,
     ) -> None:
         self._clock, self._outage, self._pause, self._lasts = clock, outage, pause, lasts
 

@@ -25,9 +25,9 @@ from poolhand.domain.text import shown
 
 MOST_FILES: Final = 64
 """In one folder; the oldest go."""
-MOST_LINE: Final = 2_000
+MOST_TRACE_LINE: Final = 2_000
 """Characters of one line: an exception may carry a whole document."""
-MOST_WORDS: Final = 400
+MOST_FAULT_WORDS: Final = 400
 """Characters of an exception's own words, where they stand in a status."""
 SUFFIX: Final = ".trace"
 _LOGIN: Final = re.compile(r"://[^/@\s]+@")
@@ -92,10 +92,10 @@ def _one(fault: BaseException, bounds: Bounds) -> str:
 
 def words_of(fault: BaseException) -> str:
     """Return what an exception says, fit for a person, in one line."""
-    said = _said(fault, MOST_WORDS)
+    said = _said(fault, MOST_FAULT_WORDS)
     if isinstance(fault, PoolhandError) and not isinstance(fault, Bug):
-        return shown(said, MOST_WORDS)
-    return shown(f"a fault of Poolhand's own, {type(fault).__name__}: {said}", MOST_WORDS)
+        return shown(said, MOST_FAULT_WORDS)
+    return shown(f"a fault of Poolhand's own, {type(fault).__name__}: {said}", MOST_FAULT_WORDS)
 
 
 def without_logins(text: str) -> str:
@@ -133,7 +133,7 @@ class Traces:
             return None
         now = datetime.now(UTC)
         head = {"poolhand": __version__, "at": now.isoformat(timespec="seconds"), **facts}
-        lines = [f"{name}: {shown(str(value), MOST_LINE)}" for name, value in head.items()]
+        lines = [f"{name}: {shown(str(value), MOST_TRACE_LINE)}" for name, value in head.items()]
         try:
             return self._put(what, now, "\n".join([*lines, "", text]))
         except OSError as fault:

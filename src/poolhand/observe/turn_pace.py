@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-MOST: Final = 32
+PIECES_PER_TURN: Final = 32
 """Pieces in one turn where nothing else is said: a few milliseconds of what a pool does."""
 
 
@@ -24,7 +24,7 @@ class TurnPace:
             others that come.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = PIECES_PER_TURN) -> None:
         self._most = self._left = most
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_renewing = False

@@ -72,7 +72,7 @@ class ContainerOutcome:
     joined: bool = field(default=False, compare=False)
 
 
-MOST_LINE: Final = 4_096
+MOST_APP_LINE: Final = 4_096
 """Bytes of one line of an app's that are told at a time; a longer one is told in parts."""
 
 

@@ -12,7 +12,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, address_or_none, web_url
-from poolhand.settings.worker import OPTIONS, WorkerSettings, without_effect
+from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect
 
 POOL_URL: Final = Option(
     "pool-url", "POOLHAND_POOL_URL", web_url, "", "URL of the pool, as --core-url"
@@ -21,7 +21,7 @@ _POOL: Final = "pool-address"
 DOCTOR_OPTIONS: Final[tuple[Option, ...]] = (
     *(
         replace(each, parse=address_or_none, default="") if each.key == _POOL else each
-        for each in OPTIONS
+        for each in WORKER_OPTIONS
     ),
     POOL_URL,
 )

@@ -44,7 +44,7 @@ class MarketSettings:
     allow_private: bool = False
 
 
-OPTIONS: Final[tuple[Option, ...]] = (
+MARKET_OPTIONS: Final[tuple[Option, ...]] = (
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),
     Option("port", "POOLHAND_MARKET_PORT", whole(0, 65_535), "3050",
            "port to listen on; 0: any free one"),

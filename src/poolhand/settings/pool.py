@@ -156,7 +156,7 @@ def _workers(text: str) -> frozenset[Address]:
     return frozenset(Address.parse(each) for each in words(text))
 
 
-OPTIONS: Final[tuple[Option, ...]] = (
+POOL_OPTIONS: Final[tuple[Option, ...]] = (
     Option("pool-address", "POOL_ADDRESS", address, None, "address of the workerpool contract"),
     *wallet_options("of the pool's owner", "IEXEC_CORE_WALLET_PATH", "IEXEC_CORE_WALLET_PASSWORD"),
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),

@@ -57,7 +57,7 @@ def _size_or_all(text: str) -> int | None:
     return None if text == "0" else size(text)
 
 
-OPTIONS: Final[tuple[Option, ...]] = (
+RESULTS_OPTIONS: Final[tuple[Option, ...]] = (
     Option("pool-address", "POOL_ADDRESS", address_or_none, "",
            "workerpool whose results are taken; empty: any pool's"),
     Option("host", "POOLHAND_HOST", str, "127.0.0.1", "address to listen on"),

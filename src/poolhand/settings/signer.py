@@ -13,7 +13,7 @@ from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import Option, Settings, whole
 from poolhand.settings.wallets import wallet_path
-from poolhand.settings.worker import OPTIONS, SIGNER_SOCKET
+from poolhand.settings.worker import SIGNER_SOCKET, WORKER_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ SIGNER_OPTIONS: Final[tuple[Option, ...]] = (
            "Unix socket to wait at, in a folder that the worker can enter and not write to"),
     Option("peer", "POOLHAND_SIGNER_PEER", whole(0), None,
            "number of the user as whom the worker runs (`id -u`): nobody else is served"),
-    *(option for option in OPTIONS if option.key in _OF_WORKER),
+    *(option for option in WORKER_OPTIONS if option.key in _OF_WORKER),
 )  # fmt: skip
 """Every setting of a signer that runs apart."""
 

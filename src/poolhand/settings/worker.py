@@ -177,7 +177,7 @@ def without_effect(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in TEE_VARIABLES if environ.get(name))
 
 
-OPTIONS: Final[tuple[Option, ...]] = (
+WORKER_OPTIONS: Final[tuple[Option, ...]] = (
     Option("core-url", "IEXEC_CORE_URL", web_url, "http://127.0.0.1:13000", "URL of the pool"),
     Option("pool-address", "POOL_ADDRESS", address, None, "address of the workerpool contract"),
     Option("name", "IEXEC_WORKER_NAME", _name, "worker",

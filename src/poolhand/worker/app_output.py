@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
-from poolhand.ports.runtime import MOST_LINE, ContainerRuntime, ContainerUse, LogLine
+from poolhand.ports.runtime import MOST_APP_LINE, ContainerRuntime, ContainerUse, LogLine
 from poolhand.transport.described import DescribedRoute, query_told
 from poolhand.transport.faults import FAULTS
 from poolhand.transport.plain import read_query
@@ -116,7 +116,7 @@ async def _meanwhile(
 
 def line_members(line: LogLine) -> dict[str, Any]:
     """Return a line of an app's, fit for a person."""
-    text = shown(line.text.decode(errors="replace"), MOST_LINE, lines=True)
+    text = shown(line.text.decode(errors="replace"), MOST_APP_LINE, lines=True)
     return {"stream": "stderr" if line.is_error else "stdout", "text": text}
 
 

@@ -25,7 +25,7 @@ from poolhand.ports.chain import HubFacts
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import TransactionSigner
 
-CATEGORIES: Final = tuple(
+FAKE_CATEGORIES: Final = tuple(
     Category(index, name, Seconds(time_ref))
     for index, (name, time_ref) in enumerate(
         (("XS", 300), ("S", 1200), ("M", 3600), ("L", 10800), ("XL", 36000))
@@ -71,7 +71,7 @@ class FakeChain:
         *,
         automine: bool = True,
         start: int = 1_700_000_000,
-        categories: Iterable[Category] = CATEGORIES,
+        categories: Iterable[Category] = FAKE_CATEGORIES,
         gas_price: Wei = Wei(0),
     ) -> None:
         self.facts = HubFacts(

@@ -45,7 +45,7 @@ from poolhand.domain.signatures import BadSignature, recover, widen
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.ports.market_chain import OrderClaim, SignedHash
 
-START: Final = 1_700_000_000
+FIRST_BLOCK_TIME: Final = 1_700_000_000
 _PART: Final = 1_000
 """Blocks in a part of the history."""
 
@@ -134,7 +134,7 @@ class FakeMarketChain:
         for order in orders:
             used = self.state.consumed.get(order, 0)
             self.state.consumed[order] = used + deal.bot_size
-        moment = UnixSeconds(START + len(self._blocks))
+        moment = UnixSeconds(FIRST_BLOCK_TIME + len(self._blocks))
         self.state.deals[deal.deal_id] = replace(deal, start_time=moment)
         size = deal.bot_size
         self._waiting.append(lambda at: OrdersMatched(at, deal.deal_id, orders, size))
@@ -182,7 +182,7 @@ class FakeMarketChain:
         number = len(self._blocks)
         parent = self._blocks[-1].head.block_hash if self._blocks else BlockHash(bytes(32))
         name = BlockHash(keccak(f"{self._fork}:{number}:{parent}".encode()))
-        moment = UnixSeconds(START + number)
+        moment = UnixSeconds(FIRST_BLOCK_TIME + number)
         head = Head(BlockNumber(number), name, parent, moment, None, None)
         events = []
         for index, make in enumerate(self._waiting):

@@ -19,7 +19,7 @@ import psutil
 
 from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts, TeeFacts, VirtualFacts
 from poolhand.domain.text import shown
-from poolhand.observe.descriptors import MOST
+from poolhand.observe.descriptors import MOST_DESCRIPTORS
 from poolhand.observe.processors import usable_cpus
 
 _MEMORY_LIMITS: Final = (
@@ -142,7 +142,7 @@ def _says(root: Path, name: str, told: str) -> bool:
 
 def _files() -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return MOST if hard == resource.RLIM_INFINITY else hard
+    return MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
 
 
 def _devices(dev: Path, *patterns: str) -> tuple[str, ...]:
