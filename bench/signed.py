@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.onchain import EventKind
-from poolhand.domain.orders.choosing import NO_DATASET, Bundle, Candidate
+from poolhand.domain.orders.choosing import WITHOUT_DATASET, Bundle, Candidate
 from poolhand.domain.orders.model import MatchOrders, OrderT, Salt, Signed
 from poolhand.domain.units import BlockNumber
 from poolhand.requester.requester import Requester
@@ -81,7 +81,7 @@ async def signed_orders(requester: Requester, wish: Wish) -> MatchOrders:
         return Signed(order, requester.wallet.signer.sign_order(domain, order))
 
     app = signed(own_app_order(wish, buyer, _salt()))
-    bundle = Bundle(Candidate(app, wish.tasks), NO_DATASET, Candidate(sold, wish.tasks))
+    bundle = Bundle(Candidate(app, wish.tasks), WITHOUT_DATASET, Candidate(sold, wish.tasks))
     return bundle.orders(signed(request_order(wish, buyer, _salt(), bundle)))
 
 

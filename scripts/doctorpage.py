@@ -17,7 +17,7 @@ from poolhand.containers.disks import PROMISES, DiskKind
 from poolhand.containers.engine import answering
 from poolhand.domain.deal import Account
 from poolhand.domain.doctor import engine, machine, network, wallet
-from poolhand.domain.doctor.engine import DOCKER, EngineFacts
+from poolhand.domain.doctor.engine import DOCKER_CHECK, EngineFacts
 from poolhand.domain.doctor.findings import Check, Finding, of_message
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.gas_reserve import Means
@@ -91,8 +91,11 @@ def mistakes() -> Mapping[str, Mistake]:
     """Return every mistake by the name that tests call it; each sentence is the product's own."""
     claims = network.PoolClaims(42161, HUB, WALLET, WALLET)
     stranger = network.PoolClaims(42161, HUB, HUB, WALLET)
-    old, open_runc = EngineFacts(DOCKER, "17.03.1"), EngineFacts(DOCKER, "24.0.7", runc="1.1.7")
-    lacks = EngineFacts(DOCKER, "24.0.7", lacks=("memory",))
+    old, open_runc = (
+        EngineFacts(DOCKER_CHECK, "17.03.1"),
+        EngineFacts(DOCKER_CHECK, "24.0.7", runc="1.1.7"),
+    )
+    lacks = EngineFacts(DOCKER_CHECK, "24.0.7", lacks=("memory",))
     in_use = str(WalletInUse(WALLET, "4711", "worker start"))
     file = "~/worker.json"
     rows = {
@@ -110,12 +113,12 @@ def mistakes() -> Mapping[str, Mistake]:
         "open-runc": ("security updates were not installed",
                       engine.judge_engine_version(open_runc)),
         "another-processor": ("a computer with an ARM processor", engine.judge_engine_platform(
-            EngineFacts(DOCKER, "24.0.7", "linux/arm64"))),
+            EngineFacts(DOCKER_CHECK, "24.0.7", "linux/arm64"))),
         "engine-full": ("the engine's disk is full", engine.judge_engine_disk(
-            EngineFacts(DOCKER, "24.0.7", room=200 * machine.MIB))),
+            EngineFacts(DOCKER_CHECK, "24.0.7", room=200 * machine.MIB))),
         "no-limits": ("the kernel limits no memory", engine.judge_sandbox(lacks)),
         "old-cgroups": ("a system that was booted with cgroup v1", engine.judge_cgroups(
-            EngineFacts(DOCKER, "24.0.7", cgroups="1"))),
+            EngineFacts(DOCKER_CHECK, "24.0.7", cgroups="1"))),
         "no-namespaces": ("the kernel refuses user namespaces", machine.judge_namespaces(
             machine.NamespaceFacts(False, "kernel.unprivileged_userns_clone=1"))),
         "no-signer": ("the signer's container is not up", wallet.judge_signer(

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from poolhand.domain.lead import LEASE, SILENCE, StandbyStep, Watching
+from poolhand.domain.lead import LEAD_LEASE, LEAD_SILENCE, StandbyStep, Watching
 from poolhand.ports.journal import Marked, Written
 from poolhand.ports.lead import LeadClaim, LeadLost
 from poolhand.store.errors import JournalLocked, JournalUnreadable, JournalUnwritable
@@ -282,7 +282,7 @@ def test_a_leader_whose_session_is_frozen_has_lost_the_lead_within_its_lease(lea
             journal.append("a", {"n": 2})
         journal.close()
         beating.join()
-        assert time.monotonic() - began < 2 * LEASE
+        assert time.monotonic() - began < 2 * LEAD_LEASE
 
 
 def test_one_that_stands_by_comes_back_from_a_frozen_session(lead, reader, postgres):
@@ -348,7 +348,7 @@ def test_whoever_is_faster_is_not_ended_while_it_brings_the_tables_up(postgres, 
     assert watching.decide(now) is StandbyStep.TAKE
     with Slow(postgres) as faster:
         for _ in range(2):
-            watching, now = watched(reader, int(SILENCE) + 1, watching, now)
+            watching, now = watched(reader, int(LEAD_SILENCE) + 1, watching, now)
             assert watching.decide(now) is StandbyStep.WAIT
         assert watching.seen.session.is_taking
         faster.go_on()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poolhand.domain.lead import LEASE
+from poolhand.domain.lead import LEAD_LEASE
 from poolhand.ports.lead import LeadLost
 from poolhand.store.lease import Lease
 
@@ -30,10 +30,10 @@ def lease_of(held):
     return Lease(held, held.now, lambda: held.now)
 
 
-@pytest.mark.parametrize("asleep", [LEASE, 3600])
+@pytest.mark.parametrize("asleep", [LEAD_LEASE, 3600])
 def test_whoever_slept_through_its_lease_passes_nothing(held, asleep):
     lease = lease_of(held)
-    held.now += LEASE - 0.01
+    held.now += LEAD_LEASE - 0.01
     lease.check()
     held.now += asleep
     with pytest.raises(LeadLost, match="longer than its lease"):
@@ -49,9 +49,9 @@ def test_a_beat_counts_from_before_it_was_given(held):
 
     held.beat = slow
     lease.beat()
-    held.now = before + LEASE - 0.01
+    held.now = before + LEAD_LEASE - 0.01
     lease.check()
-    held.now = before + LEASE
+    held.now = before + LEAD_LEASE
     with pytest.raises(LeadLost):
         lease.check()
 

@@ -17,7 +17,7 @@ from poolhand.domain.app_record import (
     app_ran,
 )
 from poolhand.domain.ids import Address
-from poolhand.domain.reputation import LONGEST_REST, REST
+from poolhand.domain.reputation import FIRST_REST_OF_WALLET, LONGEST_REST_OF_WALLET
 from poolhand.domain.units import UnixSeconds
 
 NOW = UnixSeconds(1_700_000_000)
@@ -49,8 +49,8 @@ def test_buyers_who_never_paid_here_rest_no_app_that_has_run(buyers):
 @given(st.integers(SEVERAL, 40))
 def test_of_several_buyers_each_further_one_doubles_the_rest_up_to_a_limit(count):
     known = after(range(1, count + 1))
-    rest = REST << (min(count, MOST_DOUBTERS) - SEVERAL)
-    assert known.rests_until - NOW == min(rest, LONGEST_REST)
+    rest = FIRST_REST_OF_WALLET << (min(count, MOST_DOUBTERS) - SEVERAL)
+    assert known.rests_until - NOW == min(rest, LONGEST_REST_OF_WALLET)
     assert not known.works
     assert after(range(1, count + 1), known) == known, "who has failed already is not counted again"
 
@@ -65,13 +65,13 @@ def test_wallets_that_never_paid_here_rest_a_new_app_for_minutes_in_all(pays):
         rested += max(known.rests_until - now, 0)
         now = UnixSeconds(max(known.rests_until, now))
     if sum(pays) <= SEVERAL:
-        assert rested <= REST * (MOST_DOUBTERS - SEVERAL + 1)
+        assert rested <= FIRST_REST_OF_WALLET * (MOST_DOUBTERS - SEVERAL + 1)
 
 
 def test_fresh_wallets_make_no_payers_rest_longer():
     known = after(range(1, MOST_DOUBTERS), has_paid=False)
     paid = app_failed(known, buyer(99), NOW, has_paid=True)
-    assert paid.rests_until - NOW == REST
+    assert paid.rests_until - NOW == FIRST_REST_OF_WALLET
 
 
 def test_one_task_that_is_settled_ends_all_doubts():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolhand.domain.archive_names import MAX_NAME, BadName, NameTree, parts_of
+from poolhand.domain.archive_names import MAX_ARCHIVE_PATH, BadName, NameTree, parts_of
 from poolhand.domain.text import is_plain
 
 ANY_NAME = st.lists(st.text(st.characters(codec=None), max_size=6), min_size=1, max_size=4).map(
@@ -34,7 +34,7 @@ EVIL = [
     "a\ue000b",
     "a\ud800b",
     b"caf\xe9".decode("utf-8", "surrogateescape"),
-    "x" * (MAX_NAME + 1),
+    "x" * (MAX_ARCHIVE_PATH + 1),
     "é" * 128,
 ]
 
@@ -46,7 +46,9 @@ def test_an_evil_name_is_refused_in_words_that_can_be_shown(name):
     assert is_plain(str(caught.value))
 
 
-@pytest.mark.parametrize("name", ["результат/ñandú 1.txt", "日本/東京.txt", "x" * MAX_NAME, "a/b/"])
+@pytest.mark.parametrize(
+    "name", ["результат/ñandú 1.txt", "日本/東京.txt", "x" * MAX_ARCHIVE_PATH, "a/b/"]
+)
 def test_ordinary_names_of_any_script_pass(name):
     assert "/".join(parts_of(name)) == name.removesuffix("/")
 
@@ -73,7 +75,7 @@ def test_the_rule_refuses_what_the_three_rules_before_it_refused(name):
     unprintable = odd & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or any(
         unicodedata.category(char) == "Zs" and char != " " for char in name
     )
-    long = len(name.encode("utf-8", "surrogatepass")) > MAX_NAME
+    long = len(name.encode("utf-8", "surrogatepass")) > MAX_ARCHIVE_PATH
     drive = name[:1].isalpha() and name[1:2] == ":"
     if climbs or unprintable or long or drive or "\\" in name:
         with pytest.raises(BadName):

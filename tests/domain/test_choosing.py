@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.choosing import (
-    NO_DATASET,
+    WITHOUT_DATASET,
     Candidate,
     Shelf,
     Want,
@@ -96,7 +96,7 @@ def cases(draw):
         "{}",
         Salt(bytes(32)),
     )
-    shelf = Shelf(draw(apps), draw(datasets) if with_data else (NO_DATASET,), draw(pools))
+    shelf = Shelf(draw(apps), draw(datasets) if with_data else (WITHOUT_DATASET,), draw(pools))
     return Want(request, request.volume, draw(st.none() | prices)), shelf
 
 
@@ -139,7 +139,7 @@ def test_of_offers_that_all_fit_the_cheapest_comes_first_wherever_it_lies(asked)
     ]
     shelf = Shelf(
         (Candidate(Signed(app, b""), 3),),
-        (NO_DATASET,),
+        (WITHOUT_DATASET,),
         tuple(Candidate(Signed(each, b""), 3) for each in pools),
     )
     free, none = NanoRlc(0), ZERO_ADDRESS
@@ -158,7 +158,7 @@ def test_an_order_is_rejected_if_and_only_if_it_is_in_no_offer_that_fits(case):
     if not shelf.combinations():
         assert rejected(want, shelf, FACTS) == ()
         return
-    known = {*shelf.apps, *shelf.datasets, *shelf.pools} - {NO_DATASET}
+    known = {*shelf.apps, *shelf.datasets, *shelf.pools} - {WITHOUT_DATASET}
     found = rejected(want, shelf, FACTS)
     assert {each.candidate for each in found} == known - set(good)
     assert all(each.why for each in found)
@@ -208,7 +208,7 @@ def test_the_cheaper_of_two_pools_comes_first_and_one_with_too_few_tasks_not_at_
         APP, NanoRlc(0), z, NanoRlc(0), z, NanoRlc(0), BUYER, 2, NO_TAG, 0, Trust(1), BUYER, z,
         "{}", Salt(bytes(32)),
     )  # fmt: skip
-    shelf = Shelf((Candidate(Signed(app, b""), 9),), (NO_DATASET,), pools)
+    shelf = Shelf((Candidate(Signed(app, b""), 9),), (WITHOUT_DATASET,), pools)
     found = list(fitting(Want(request, 2), shelf, FACTS))
     assert [bundle.price for bundle in found] == [3, 4]
     (unfit,) = rejected(Want(request, 2), shelf, FACTS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from poolhand.domain.doctor.engine import (
-    DOCKER,
+    DOCKER_CHECK,
     LEAST_ROOM,
     EngineFacts,
     judge_cgroups,
@@ -20,7 +20,7 @@ from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import LEAST_DISK
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
-GOOD = EngineFacts(DOCKER, "28.5.2", "linux/amd64", "1.3.3")
+GOOD = EngineFacts(DOCKER_CHECK, "28.5.2", "linux/amd64", "1.3.3")
 
 
 @pytest.mark.mistake("old-engine")

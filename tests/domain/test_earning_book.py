@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.earning_book import (
-    MOST_TASKS,
+    MOST_TASK_ROWS,
     DayTotal,
     EarningBook,
     gas_days,
@@ -81,10 +81,10 @@ def test_ranges_that_meet_tell_what_the_whole_tells_in_whatever_order(entries, c
 
 
 def test_only_the_tasks_that_were_met_last_have_a_row_of_their_own():
-    entries = [entry(block, block, earned=NanoRlc(1)) for block in range(MOST_TASKS + 50)]
-    book = EMPTY.plus(entries, BlockNumber(0), BlockNumber(MOST_TASKS + 50))
-    assert set(book.tasks) == {task(number) for number in range(50, MOST_TASKS + 50)}
-    assert book.total().won == MOST_TASKS + 50
+    entries = [entry(block, block, earned=NanoRlc(1)) for block in range(MOST_TASK_ROWS + 50)]
+    book = EMPTY.plus(entries, BlockNumber(0), BlockNumber(MOST_TASK_ROWS + 50))
+    assert set(book.tasks) == {task(number) for number in range(50, MOST_TASK_ROWS + 50)}
+    assert book.total().won == MOST_TASK_ROWS + 50
 
 
 def test_two_payments_by_one_task_are_one_task():

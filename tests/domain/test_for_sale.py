@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.orders.for_sale import (
-    IN_TURN,
     MOST_ORDERS,
     STANDS_IN_THE_WAY,
+    TASKS_PER_SLOT,
     OrderForSale,
     PoolSaleTerms,
     plan_sale,
@@ -75,7 +75,9 @@ def bag_ends(slots, stake):
     prices, lock = {0: NanoRlc(RLC)}, scheduler_stake(NanoRlc(RLC))
     held = replace(terms(), prices=prices)
     orders, signed_then = [], []
-    (first,) = plan_sale([], replace(held, room=IN_TURN * slots, stake=NanoRlc(stake * lock))).sign
+    (first,) = plan_sale(
+        [], replace(held, room=TASKS_PER_SLOT * slots, stake=NanoRlc(stake * lock))
+    ).sign
     for open_tasks in range(first.volume, -1, -1):
         free = NanoRlc((stake - open_tasks) * lock)
         now = replace(held, room=room_of(slots, open_tasks), stake=free, open_tasks=open_tasks)
@@ -171,7 +173,7 @@ def test_more_trust_is_sold_beside_what_was_signed_and_the_oldest_gives_way_in_t
 def test_room_is_what_workers_can_do_in_time(slots, open_tasks):
     room = room_of(slots, open_tasks)
     assert room >= 0
-    assert room == 0 or open_tasks + room == IN_TURN * slots
+    assert room == 0 or open_tasks + room == TASKS_PER_SLOT * slots
 
 
 class SaleLife(RuleBasedStateMachine):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolhand.domain.json_text import MAX_DEPTH, HalfPair, parse_json
+from poolhand.domain.json_text import MAX_JSON_DEPTH, HalfPair, parse_json
 from poolhand.domain.text import is_well_formed
 
 JSON = st.recursive(
@@ -36,7 +36,7 @@ def boundless():
 @pytest.mark.usefixtures("boundless")
 @pytest.mark.parametrize("opener", ["[", '{"a":', '[{"a":['])
 def test_a_pit_of_brackets_is_refused_whatever_the_recursion_limit(opener):
-    for text in (opener * 50_000, opener * (MAX_DEPTH + 1)):
+    for text in (opener * 50_000, opener * (MAX_JSON_DEPTH + 1)):
         with pytest.raises(ValueError, match="nested deeper"):
             parse_json(text)
 
@@ -44,7 +44,7 @@ def test_a_pit_of_brackets_is_refused_whatever_the_recursion_limit(opener):
 def test_depth_is_measured_not_counted():
     wide = json.dumps([[[]]] * 1000)
     assert parse_json(wide) == [[[]]] * 1000
-    deepest = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    deepest = "[" * MAX_JSON_DEPTH + "]" * MAX_JSON_DEPTH
     assert json.dumps(parse_json(deepest)) == deepest
 
 
@@ -55,7 +55,7 @@ def test_brackets_inside_of_texts_do_not_count():
 
 def test_unclosed_texts_cost_linear_time():
     with pytest.raises(ValueError, match="Unterminated"):
-        parse_json("[" * MAX_DEPTH + '"' + '\\"[' * 300_000)
+        parse_json("[" * MAX_JSON_DEPTH + '"' + '\\"[' * 300_000)
 
 
 @given(st.binary(max_size=40))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from poolhand.domain.lead import (
     ANSWER,
-    BEAT,
-    LEASE,
-    SILENCE,
+    LEAD_LEASE,
+    LEAD_SILENCE,
+    PAUSE_BETWEEN_LEAD_BEATS,
     TAKING,
     Leader,
     LockSession,
@@ -47,9 +47,11 @@ def test_a_leader_that_beats_is_left_alone():
 
 
 def test_a_silent_leader_with_a_session_is_ended_and_one_without_is_followed():
-    assert after(SILENCE - 0.01) is after(SILENCE - 0.01, session=None) is StandbyStep.WAIT
-    assert after(SILENCE) is StandbyStep.END
-    assert after(SILENCE, session=None) is StandbyStep.TAKE
+    assert (
+        after(LEAD_SILENCE - 0.01) is after(LEAD_SILENCE - 0.01, session=None) is StandbyStep.WAIT
+    )
+    assert after(LEAD_SILENCE) is StandbyStep.END
+    assert after(LEAD_SILENCE, session=None) is StandbyStep.TAKE
 
 
 RESIGNED = replace(FIRST, holder="")
@@ -90,17 +92,17 @@ def test_a_session_that_leads_in_its_turn_is_ended_after_a_silence_of_its_own():
     second = replace(FIRST, epoch=2, beats=4)
     watching = Watching().look(Sighting(FIRST, TAKER), 100.0)
     watching = watching.look(Sighting(second, replace(TAKER, is_taking=False)), 300.0)
-    assert watching.decide(300.0 + SILENCE - 0.01) is StandbyStep.WAIT
-    assert watching.decide(300.0 + SILENCE) is StandbyStep.END
+    assert watching.decide(300.0 + LEAD_SILENCE - 0.01) is StandbyStep.WAIT
+    assert watching.decide(300.0 + LEAD_SILENCE) is StandbyStep.END
 
 
 def test_a_silence_outlasts_a_lease_by_more_than_two_clocks_drift():
-    assert SILENCE >= LEASE + 2
+    assert LEAD_SILENCE >= LEAD_LEASE + 2
 
 
 def test_nobody_waits_for_an_answer_longer_than_its_lease_lasts():
     """What was begun before the next beat was due is answered, or given up, within the lease."""
-    assert BEAT + ANSWER <= LEASE
+    assert PAUSE_BETWEEN_LEAD_BEATS + ANSWER <= LEAD_LEASE
 
 
 @given(

@@ -14,8 +14,8 @@ from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import CreateApp, CreateWorkerpool
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.matches_under_way import (
-    REST,
-    WINDOW,
+    PURCHASES_COUNTED_FOR,
+    REST_AFTER_FAILED_MATCH,
     MatchesUnderWay,
     MatchTakes,
     SendingQuota,
@@ -152,13 +152,13 @@ def test_a_quota_counts_each_requester_and_all_of_them_and_forgets_after_an_hour
         quota.check(first, UnixSeconds(3))
     with pytest.raises(TooManyPurchases, match="3 purchases were sent here"):
         quota.check(second, UnixSeconds(3))
-    quota.check(first, UnixSeconds(WINDOW))
+    quota.check(first, UnixSeconds(PURCHASES_COUNTED_FOR))
 
 
 def test_who_let_a_match_fail_rests():
     quota, who = SendingQuota(10, 10), BUYERS[0].address
     quota.failed(who, UnixSeconds(5))
     with pytest.raises(TooManyPurchases, match="failed on chain"):
-        quota.check(who, UnixSeconds(4 + REST))
+        quota.check(who, UnixSeconds(4 + REST_AFTER_FAILED_MATCH))
     quota.check(BUYERS[1].address, UnixSeconds(6))
-    quota.check(who, UnixSeconds(5 + REST))
+    quota.check(who, UnixSeconds(5 + REST_AFTER_FAILED_MATCH))

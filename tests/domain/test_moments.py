@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from poolhand.domain.availability.moments import (
     DAY,
-    LONGEST,
+    LONGEST_PAUSE_OF_WORK,
     BadTime,
     parse_duration,
     parse_moment,
@@ -38,7 +38,7 @@ def at(text: str, zone=BERLIN) -> UnixSeconds:
         ("1h 30m", 5_400),
         ("2D", 172_800),
         ("45s", 45),
-        ("366d", LONGEST),
+        ("366d", LONGEST_PAUSE_OF_WORK),
     ],
 )
 def test_a_duration_is_read(text, seconds):
@@ -112,7 +112,7 @@ def test_any_time_of_day_comes_within_a_day_and_the_clock_shows_it_then(now, zon
     assert leapt or (shown.hour, shown.minute) == (wanted.hour, wanted.minute)
 
 
-@given(now=NOWS, zone=ZONES, ahead=st.integers(120, LONGEST - 120))
+@given(now=NOWS, zone=ZONES, ahead=st.integers(120, LONGEST_PAUSE_OF_WORK - 120))
 def test_a_moment_that_the_clock_shows_is_read_as_that_one_or_its_twin(now, zone, ahead):
     there = datetime.fromtimestamp(now + ahead, zone).replace(second=0, microsecond=0)
     found = parse_moment(f"{there:%Y-%m-%d %H:%M}", now, zone)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from poolhand.domain.packing import (
     MOST_AHEAD,
-    MOST_GAS,
-    MOST_TASKS,
+    MOST_GAS_PACKED,
+    MOST_TASKS_PACKED,
     OVERHEAD,
     PART_OF_BLOCK,
     SMALL_BLOCK,
@@ -27,14 +27,14 @@ ENDLESS = Gas(2**50)
 @given(st.integers(1, 10**6), st.integers(0, 10**8))
 def test_what_is_packed_fits_unless_it_is_one_task_alone(per_task, space):
     tasks = GasPerTask(Gas(per_task)).tasks(Gas(space))
-    assert 1 <= tasks <= MOST_TASKS
+    assert 1 <= tasks <= MOST_TASKS_PACKED
     assert tasks == 1 or OVERHEAD + tasks * per_task <= space
 
 
 def test_a_block_is_shared_by_several_transactions_and_no_transaction_is_endless():
     assert room(BLOCK, 0.15) == 4_500_000
     assert room(None, 0.15) == int(SMALL_BLOCK * 0.15)
-    assert room(ENDLESS, 0.15) == MOST_GAS
+    assert room(ENDLESS, 0.15) == MOST_GAS_PACKED
 
 
 @given(st.integers(1, 300_000), st.integers(1, 10))

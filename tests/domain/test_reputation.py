@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.reputation import (
-    LONGEST_REST,
+    FIRST_REST_OF_WALLET,
+    LONGEST_REST_OF_WALLET,
     MOST_CREDIT,
     NEWCOMER,
-    REST,
     VOUCHED,
     blamed,
     praised,
@@ -60,9 +60,14 @@ def test_a_fault_costs_the_turn_the_proof_and_half_the_credit(life):
 
 def test_each_further_fault_doubles_the_rest_up_to_a_bound():
     rests = [after([False] * count).rests_until - NOW for count in range(1, 14)]
-    assert rests[:4] == [REST, 2 * REST, 4 * REST, 8 * REST]
-    assert rests[-1] == LONGEST_REST
-    assert after([False] * 500).rests_until - NOW == LONGEST_REST
+    assert rests[:4] == [
+        FIRST_REST_OF_WALLET,
+        2 * FIRST_REST_OF_WALLET,
+        4 * FIRST_REST_OF_WALLET,
+        8 * FIRST_REST_OF_WALLET,
+    ]
+    assert rests[-1] == LONGEST_REST_OF_WALLET
+    assert after([False] * 500).rests_until - NOW == LONGEST_REST_OF_WALLET
 
 
 @given(LIVES)

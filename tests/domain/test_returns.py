@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poolhand.domain.returns import PER_SECOND, QUIET, RETURN, SHARE, is_awaited
+from poolhand.domain.returns import NOBODY_RETURNS_AFTER, PER_SECOND, RETURN, SHARE, is_awaited
 
 LONG = 10**6
 
@@ -27,7 +27,10 @@ def test_while_a_crowd_keeps_coming_the_missing_are_awaited():
     def came(second):
         return min(second * 100, crowd)
 
-    assert waits(arrived=came, latest=lambda s: min(s, crowd // 100)) == crowd // 100 + QUIET
+    assert (
+        waits(arrived=came, latest=lambda s: min(s, crowd // 100))
+        == crowd // 100 + NOBODY_RETURNS_AFTER
+    )
 
 
 def test_a_few_who_come_again_and_again_hold_nothing_up():

@@ -35,7 +35,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.signing_policy import (
     LONGEST_LIFE,
-    MOST_GAS,
+    MOST_GAS_SIGNED,
     OutsidePolicy,
     Rule,
     SigningPolicy,
@@ -126,7 +126,7 @@ def test_what_is_no_workers_is_refused_by_its_rule(call, rule):
         ({"to": WALLET}, Rule.METHOD),
         ({"to": RLC}, Rule.METHOD),
         ({"value": Wei(1)}, Rule.VALUE),
-        ({"gas": Gas(MOST_GAS + 1)}, Rule.GAS),
+        ({"gas": Gas(MOST_GAS_SIGNED + 1)}, Rule.GAS),
         ({"max_fee": Wei(CAP + 1)}, Rule.PRICE),
         ({"priority_fee": Wei(CAP + 1)}, Rule.PRICE),
         ({"priority_fee": None, "max_fee": Wei(CAP + 1)}, Rule.PRICE),
@@ -246,7 +246,7 @@ TRANSACTIONS = st.builds(
     st.sampled_from([HUB, HUB, RLC, WALLET, OTHER, POOL, ZERO_ADDRESS]),
     st.sampled_from([Wei(0), Wei(0), Wei(10**9), Wei(1), Wei(2**200)]),
     DATA,
-    st.sampled_from([Gas(21_000), MOST_GAS, Gas(MOST_GAS + 1)]),
+    st.sampled_from([Gas(21_000), MOST_GAS_SIGNED, Gas(MOST_GAS_SIGNED + 1)]),
     FEE,
     st.none() | FEE,
 )
@@ -262,7 +262,7 @@ def test_nothing_outside_the_policy_is_signed(built, deposits):
     assert built.chain_id == CHAIN
     assert built.value == 0
     assert built.max_fee <= CAP
-    assert built.gas <= MOST_GAS
+    assert built.gas <= MOST_GAS_SIGNED
     if built.to == RLC:
         assert built.data == encode(Deposit(deposited), FACTS).data
         assert deposited + sum(n for at, n in deposits.items() if at != built.nonce) <= MOST

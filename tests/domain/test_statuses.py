@@ -12,7 +12,7 @@ from poolhand.domain.replicate.status import (
     EDGES,
     FAILURES,
     FINAL,
-    ROWS,
+    STATUS_ROWS,
     STATUSES,
     Party,
     Status,
@@ -44,7 +44,7 @@ def test_the_statuses_are_exactly_the_seeds():
     assert len(SEED) == 36
     assert [status.value for status in Status] == SEED
     assert [status.name for status in Status] == SEED
-    assert [row.status for row in ROWS] == [Status(name) for name in SEED]
+    assert [row.status for row in STATUS_ROWS] == [Status(name) for name in SEED]
 
 
 def test_every_status_can_be_reached_from_created():

@@ -21,7 +21,7 @@ from stories import (
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.blame import judge, words
-from poolhand.domain.replicate.events import FAULTS, FOR_THE_STAKE, STEPS
+from poolhand.domain.replicate.events import FOR_THE_STAKE, STATUS_OF_FAULT, STEPS
 from poolhand.domain.replicate.machine import (
     Action,
     Activated,
@@ -51,8 +51,8 @@ WHY = "a hand fell over"
 
 
 def test_every_stage_but_the_claim_has_a_failure_that_may_follow_it():
-    assert FAULTS.keys() == STEPS.keys() == set(Action)
-    assert [each for each in Action if FAULTS[each] is None] == [A.CLAIM]
+    assert STATUS_OF_FAULT.keys() == STEPS.keys() == set(Action)
+    assert [each for each in Action if STATUS_OF_FAULT[each] is None] == [A.CLAIM]
 
 
 @pytest.mark.case("A1")

@@ -445,5 +445,5 @@ TestTaskLife = TaskLife.TestCase
 def test_every_status_has_edges():
     assert set(TASK_EDGES) == set(TaskStatus)
     assert {s for s in TaskStatus if not TASK_EDGES[s]} == FINAL_TASK
-    assert machine.RETRY_SECONDS > 0
+    assert machine.PAUSE_AFTER_REFUSAL > 0
     assert FINAL

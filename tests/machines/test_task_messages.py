@@ -26,7 +26,7 @@ from stories import (
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.onchain import ChainTaskStatus as Chain
 from poolhand.domain.task.machine import (
-    RETRY_SECONDS,
+    PAUSE_AFTER_REFUSAL,
     CallRefused,
     Lost,
     SendClaim,
@@ -69,12 +69,14 @@ def test_refusals_are_counted_and_the_pause_grows():
     task = task_after(*assigned(ANN), viewed(Chain.UNSET))
     assert told(task, SendInitialize) == [SendInitialize(0)]
     once = also(task, CallRefused(START, "initialize", "no"))
-    assert not told(also(once, Ticked(at(RETRY_SECONDS - 1))), SendInitialize)
-    again = also(once, Ticked(at(RETRY_SECONDS)))
+    assert not told(also(once, Ticked(at(PAUSE_AFTER_REFUSAL - 1))), SendInitialize)
+    again = also(once, Ticked(at(PAUSE_AFTER_REFUSAL)))
     assert told(again, SendInitialize) == [SendInitialize(1)]
-    twice = also(again, CallRefused(at(RETRY_SECONDS), "initialize", "no"))
-    assert not told(also(twice, Ticked(at(3 * RETRY_SECONDS - 1))), SendInitialize)
-    assert told(also(twice, Ticked(at(3 * RETRY_SECONDS))), SendInitialize) == [SendInitialize(2)]
+    twice = also(again, CallRefused(at(PAUSE_AFTER_REFUSAL), "initialize", "no"))
+    assert not told(also(twice, Ticked(at(3 * PAUSE_AFTER_REFUSAL - 1))), SendInitialize)
+    assert told(also(twice, Ticked(at(3 * PAUSE_AFTER_REFUSAL))), SendInitialize) == [
+        SendInitialize(2)
+    ]
     assert told(also(twice, viewed(Chain.ACTIVE, now=at(10 * PERIOD), block=9)), SendClaim)
 
 

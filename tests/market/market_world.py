@@ -14,7 +14,7 @@ from poolhand.domain.deal import Deal, Resource
 from poolhand.domain.eip712 import order_domain
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash, ResultHash, TaskId
-from poolhand.domain.market.book import SORTS, sort_of, traits_of
+from poolhand.domain.market.book import ORDER_CLASSES, sort_of, traits_of
 from poolhand.domain.market.challenges import challenge_digest
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import EventKind
@@ -270,4 +270,4 @@ async def a_market(
         database.close()
 
 
-__all__ = ["SORTS"]
+__all__ = ["ORDER_CLASSES"]

@@ -21,7 +21,7 @@ from market_world import (
 )
 
 from as_described import RIGHT, WRONG, Described, proof, served, told
-from poolhand.domain.market.challenges import NAME
+from poolhand.domain.market.challenges import GATEWAY_NAME
 from poolhand.domain.market_events import OrderSort
 
 TEXTS = ("POST /requestorders", "PUT /pools/{address}")
@@ -78,7 +78,7 @@ def market(tmp_path_factory):
 
 def header(client, url):
     asked = {**CHAIN, "address": str(SELLER.address)}
-    return proof(SELLER, client.get(f"{url}/challenge", params=asked).json()["data"], NAME)
+    return proof(SELLER, client.get(f"{url}/challenge", params=asked).json()["data"], GATEWAY_NAME)
 
 
 @pytest.mark.timeout(600)  # seconds of a processor, on a machine that does much else

@@ -31,7 +31,7 @@ from sqlalchemy import create_engine
 from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus
-from poolhand.domain.market.filters import PARTIES, BookFilter, Slice, in_list_order, shows
+from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter, Slice, in_list_order, shows
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
@@ -349,7 +349,7 @@ def filters(draw):
     allowed = st.sampled_from([(ZERO_ADDRESS,), (APP,), (ZERO_ADDRESS, APP), (ZERO_ADDRESS, OTHER)])
     return BookFilter(
         sort=draw(st.sampled_from(list(OrderSort))),
-        parties=draw(st.dictionaries(st.sampled_from(PARTIES), allowed, max_size=3)),
+        parties=draw(st.dictionaries(st.sampled_from(FILTER_PARTIES), allowed, max_size=3)),
         signer=maybe(st.sampled_from([SELLER.address, OTHER])),
         category=maybe(st.integers(0, 2)),
         min_tag=maybe(tags),

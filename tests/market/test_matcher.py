@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from market_stall import RIVAL, SELLER, Stall, open_stall, salt
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
-from poolhand.domain.market.requests import LONGEST_PAUSE, Backoff, MatchQuota
-from poolhand.domain.market.waits import STEP
+from poolhand.domain.market.requests import LONGEST_PAUSE_OF_REQUEST, Backoff, MatchQuota
+from poolhand.domain.market.waits import WAITING_STEP
 from poolhand.domain.orders.model import MatchOrders, RequestOrder
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
@@ -144,7 +144,7 @@ async def rounds(running, clock):
     done = 0
     for _ in range(2):
         done += await running.round()
-        clock.advance(LONGEST_PAUSE)
+        clock.advance(LONGEST_PAUSE_OF_REQUEST)
     return done
 
 
@@ -157,7 +157,7 @@ async def test_a_pool_that_sells_to_a_group_serves_the_requests_of_its_members(s
     stall.world.chain.form_group(CLUB, [stall.world.wallet.address])
     for _ in range(4):
         assert await running.round() == 0, "the app does not belong to it"
-        clock.advance(LONGEST_PAUSE)
+        clock.advance(LONGEST_PAUSE_OF_REQUEST)
     stall.world.chain.form_group(CLUB, [stall.world.wallet.address, stall.app_address])
     assert await rounds(running, clock) == 1
     (deal,) = deals(stall)
@@ -172,7 +172,7 @@ async def test_a_request_for_a_group_of_pools_is_matched_with_one_of_them_alone(
     clock = ManualClock()
     running = matcher(stall, clock)
     assert await rounds(running, clock) == 0, "it is left to the pool that it may name"
-    stall.world.chain.mine(STEP.seconds, STEP.blocks)
+    stall.world.chain.mine(WAITING_STEP.seconds, WAITING_STEP.blocks)
     assert await rounds(running, clock) == 1
     (deal,) = deals(stall)
     assert (deal.workerpool.address, deal.price) == (stall.rival, 3 * RLC)
@@ -221,7 +221,7 @@ async def test_a_request_that_nothing_fits_is_looked_at_less_and_less_often(stal
     assert asked.count("/requestorders") == 100
     assert asked.count("/workerpoolorders") <= 7
     await stall.sell_pool(5 * RLC, by=RIVAL)
-    clock.advance(LONGEST_PAUSE)
+    clock.advance(LONGEST_PAUSE_OF_REQUEST)
     assert await running.round() == 1
 
 

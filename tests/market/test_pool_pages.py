@@ -14,7 +14,7 @@ from market_world import (
 from page_world import ANSWERS, LIVE, bought, database_url, registered, shown
 
 from poolhand.domain.ids import Address
-from poolhand.domain.market.profiles import FRESH
+from poolhand.domain.market.profiles import POOL_IS_THERE_FOR
 from poolhand.domain.market_events import OrderSort
 from poolhand.store.market import pools
 
@@ -59,7 +59,7 @@ async def test_a_pool_that_does_not_answer_is_shown_as_unreachable_with_the_reas
 
 async def test_a_pool_that_was_not_seen_for_a_minute_is_unreachable(bought):
     await registered(bought, "https://lab.example", ANSWERS)
-    bought.clock[0] += FRESH
+    bought.clock[0] += POOL_IS_THERE_FOR
     page = await shown(bought, f"/pages/pools/{POOL}")
     assert "unreachable" in page
     assert "not seen for a minute" in page

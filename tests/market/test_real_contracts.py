@@ -21,8 +21,8 @@ from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import sort_of
 from poolhand.domain.market.challenges import challenge_digest
-from poolhand.domain.market.requests import FIRST_PAUSE, MatchQuota
-from poolhand.domain.market.waits import STEP
+from poolhand.domain.market.requests import FIRST_PAUSE_OF_REQUEST, MatchQuota
+from poolhand.domain.market.waits import WAITING_STEP
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import AppOrder, Signed
 from poolhand.domain.tag import NO_TAG
@@ -221,11 +221,11 @@ async def _matched(node, world, orders, client, follower):
     clock = ManualClock()
     matcher = Matcher(world.hub, market, world.sender(helper), quota, clock)
     assert await matcher.round() == 0  # it names a pool, which goes first
-    await node.rpc("anvil_mine", hex(STEP.blocks), hex(STEP.seconds))
+    await node.rpc("anvil_mine", hex(WAITING_STEP.blocks), hex(WAITING_STEP.seconds))
     matched = 0
     for _ in range(3):  # at orders for everybody, then at those for groups, then at nothing
         matched += await matcher.round()
-        clock.advance(FIRST_PAUSE)
+        clock.advance(FIRST_PAUSE_OF_REQUEST)
     assert matched == 1
     after = (await world.hub.coin_balances([requester, helper.address])).found
     assert after[requester] == before[requester]

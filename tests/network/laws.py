@@ -8,7 +8,7 @@ from itertools import pairwise
 from network.witness import FAIR_BLOCKS, FAIR_SECONDS
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, Reopen
 from poolhand.domain.placement.room import COMPUTING
-from poolhand.domain.placement.rules import TAKE_UP, TRIAL
+from poolhand.domain.placement.rules import TAKE_UP, TRIAL_TIME
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import EDGES, Status
 from poolhand.domain.task.rules import is_working
@@ -116,7 +116,7 @@ def _is_excused(world, task, attempt) -> bool:
 def _is_doubted(task, attempt) -> bool:
     begun = attempt.log[0].at
     late = (attempt.taken_up_at or task.now) >= begun + TAKE_UP
-    return late or (not attempt.proved and task.now >= begun + TRIAL)
+    return late or (not attempt.proved and task.now >= begun + TRIAL_TIME)
 
 
 def slots_are_never_over_capacity(world) -> None:

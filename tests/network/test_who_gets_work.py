@@ -8,7 +8,7 @@ from network.rogues import add_adversary
 from network.world import RLC
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind
 from poolhand.domain.onchain import ChainTaskStatus
-from poolhand.domain.placement.rules import TAKE_UP, TRIAL
+from poolhand.domain.placement.rules import TAKE_UP, TRIAL_TIME
 from poolhand.domain.replicate.status import Status
 from poolhand.transport.clock import SeededEntropy
 
@@ -68,7 +68,7 @@ async def test_where_nobody_has_settled_a_task_nine_hold_the_first_one_up_for_a_
     alone = await crowd(network)
     usual = await seconds_of(alone)
     world = await crowd(network, kinds, seed=seed)
-    wait = TAKE_UP if set(kinds) == {Kind.SILENT} else TRIAL
+    wait = TAKE_UP if set(kinds) == {Kind.SILENT} else TRIAL_TIME
     assert await seconds_of(world) <= usual + ROUNDS * wait, world.story()
     for _ in range(2):
         assert await seconds_of(world) <= 1.5 * usual, world.story()

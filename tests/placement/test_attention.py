@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolhand.domain.placement.attention import LONGEST, Attention
+from poolhand.domain.placement.attention import LONGEST_STANDSTILL, Attention
 from poolhand.domain.units import Seconds, UnixSeconds
 
 WINDOW = Seconds(5)
@@ -33,12 +33,12 @@ def test_a_pool_that_stands_still_again_and_again_holds_time_back_for_no_longer(
                 unsure_since = None
             else:
                 unsure_since = unsure_since or now
-                assert now - unsure_since < LONGEST
+                assert now - unsure_since < LONGEST_STANDSTILL
         attention = attention.stood_still(now, WINDOW)
     assert attention.is_sure(UnixSeconds(now + WINDOW), WINDOW)
 
 
 def test_a_later_stop_is_a_new_one():
     first = Attention().stood_still(START, WINDOW)
-    later = UnixSeconds(START + LONGEST)
+    later = UnixSeconds(START + LONGEST_STANDSTILL)
     assert not first.stood_still(later, WINDOW).is_sure(later, WINDOW)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planner_world import NOW, STAKE, assigned, connected, deal_of, plan, planned, tasks_of
 
-from poolhand.domain.placement.rules import TRIAL, PlacementRules
+from poolhand.domain.placement.rules import TRIAL_TIME, PlacementRules
 from poolhand.domain.replicate.machine import Entry
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.reputation import NEWCOMER, REST, VOUCHED, blamed
+from poolhand.domain.reputation import FIRST_REST_OF_WALLET, NEWCOMER, VOUCHED, blamed
 from poolhand.domain.task import machine
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.machine import Assigned
@@ -48,7 +48,7 @@ def test_who_has_lost_its_turn_waits_while_another_is_there_and_works_where_nobo
     deals = {one.facts.deal_id: deal_of(7, trust=3)}
     made, _ = plan([one], deals, [resting, other], now=NOW)
     assert [each.worker for each in made] == [resting.worker], "the other one has had it"
-    later = UnixSeconds(NOW + REST)
+    later = UnixSeconds(NOW + FIRST_REST_OF_WALLET)
     made, _ = plan(tasks_of(deal), {deal.deal_id: deal}, [resting, other], now=later)
     assert len(made) == 3
 
@@ -110,7 +110,7 @@ def test_idle_workers_stand_by_newcomers_only_after_everything_else():
     task, _ = machine.step(task, Assigned(NOW, newcomer.worker, newcomer.weight, proved=False))
     entry = Entry(Status.RUNNING, NOW)
     task, _ = machine.step(task, machine.Reported(NOW, newcomer.worker, 0, (entry,)))
-    task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + TRIAL)))
+    task, _ = machine.step(task, machine.Ticked(UnixSeconds(NOW + TRIAL_TIME)))
     idle = connected(2)
     made, _ = planned([task, *tasks_of(fresh)], [deal, fresh], [newcomer, idle])
     assert [each.task_id for each in made] == [tasks_of(fresh)[0].facts.task_id]

@@ -11,7 +11,7 @@ import pytest
 from poolhand.containers.sandbox import OPEN_FILES, SANDBOX_USER, SHARED_MEMORY
 from poolhand.containers.seccomp import SOCKETS
 from poolhand.containers.working_folder import START_FOLDER
-from poolhand.domain.archive_names import MAX_NAME
+from poolhand.domain.archive_names import MAX_ARCHIVE_PATH
 from poolhand.domain.computed import MAX_COMPUTED
 from poolhand.domain.params import input_name
 from poolhand.settings.worker import WORKER_OPTIONS
@@ -55,7 +55,7 @@ def test_the_sizes_on_the_page_are_the_defaults(variable, default, shown):
 @pytest.mark.case("D2")
 def test_the_numbers_on_the_page_are_those_of_the_code():
     assert (MAX_ENTRIES, "10,000 entries" in PAGE) == (10_000, True)
-    assert (MAX_NAME, "255 bytes" in PAGE) == (255, True)
+    assert (MAX_ARCHIVE_PATH, "255 bytes" in PAGE) == (255, True)
     assert (MAX_COMPUTED, "256 KiB" in PAGE) == (256 * KIB, True)
     assert (TASK_LOG, "last MiB of each" in PAGE) == (MIB, True)
     assert (OPEN_FILES, "16,384 open files" in PAGE) == (16_384, True)

@@ -8,7 +8,7 @@ from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.placement.reliance import LEFT_TO_OTHERS
 from poolhand.domain.placement.rules import PlacementRules
-from poolhand.domain.reputation import NEWCOMER, REST
+from poolhand.domain.reputation import FIRST_REST_OF_WALLET, NEWCOMER
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
 from poolhand.scheduler.chain_time import LONGEST_GAP
@@ -54,7 +54,7 @@ async def test_an_offer_that_lies_for_seconds_goes_to_another_and_costs_the_turn
     await world.step()
     assert other.last(Offer).task_id == task
     assert (known_of(world, silent).faults, known_of(world, other).faults) == (1, 0)
-    assert known_of(world, silent).is_resting(world.clock.now() + REST - 1)
+    assert known_of(world, silent).is_resting(world.clock.now() + FIRST_REST_OF_WALLET - 1)
     following = first_task(await world.deal())
     assert not world.task(following).attempt(silent.address)
     assert IdleReason.RESTING in silent.last(Idle).reasons

@@ -8,7 +8,7 @@ from sale_world import POOL_URL, market_for, passes
 
 from network.world import RLC
 from poolhand.domain.ids import Address
-from poolhand.domain.market.profiles import FRESH, PoolProfile
+from poolhand.domain.market.profiles import POOL_IS_THERE_FOR, PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
 from poolhand.market.pool_register import EVERY
@@ -73,7 +73,7 @@ async def test_a_pool_that_does_not_answer_is_unreachable_and_comes_back(stage):
     market.moment[0] += EVERY + 1
     await market.register.ask_some()
     assert (await told(market, world.workerpool))["reachable"] is True
-    market.moment[0] += FRESH
+    market.moment[0] += POOL_IS_THERE_FOR
     assert (await told(market, world.workerpool))["reachable"] is False
 
 

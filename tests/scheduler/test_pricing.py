@@ -13,7 +13,7 @@ from poolhand.domain.onchain import Withdraw
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.offering import NoWorkerForIt, TrustOutOfReach
 from poolhand.domain.params import UnfitParams
-from poolhand.domain.reputation import REQUESTERS_TRIES, REST
+from poolhand.domain.reputation import FIRST_REST_OF_WALLET, REQUESTERS_TRIES
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.signatures import recover
 from poolhand.domain.tag import NO_TAG, Tag
@@ -241,7 +241,7 @@ async def test_what_has_failed_here_is_not_sold_again_for_a_while(careful):
     with pytest.raises(AppFailsHere, match="failed 1 time"):
         await pricing.order(asked(app=world.app, requester=SOMEBODY))
     assert await pricing.order(asked(app=SOMEBODY, requester=SOMEBODY))
-    await world.step(REST)
+    await world.step(FIRST_REST_OF_WALLET)
     assert await pricing.order(asked(app=world.app, requester=SOMEBODY))
 
 
@@ -271,7 +271,7 @@ async def test_what_failed_for_several_buyers_is_sold_to_those_only_for_whom_it_
         with pytest.raises(AppFailsHere, match=f"failed for {SEVERAL} buyers"):
             await pricing.order(asked(app=world.app, **told))
     assert await pricing.order(asked(app=world.app, requester=RIVAL))
-    await world.step(REST)
+    await world.step(FIRST_REST_OF_WALLET)
     assert await pricing.order(asked(app=world.app, requester=SOMEBODY))
 
 
@@ -290,7 +290,7 @@ async def test_a_requester_whose_apps_fail_is_still_sold_others(careful):
     assert await pricing.order(asked(requester=SOMEBODY, app=world.app)), "it runs here"
     with pytest.raises(RequestsFailHere, match="an app that has run here"):
         await pricing.order(asked(requester=SOMEBODY))
-    await world.step(REST)
+    await world.step(FIRST_REST_OF_WALLET)
     assert await pricing.order(asked(requester=SOMEBODY))
 
 

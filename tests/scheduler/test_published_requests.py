@@ -15,7 +15,13 @@ from sale_world import market_for, quiet
 from network.world import RLC
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.market.requests import MatchQuota
-from poolhand.domain.market.waits import MOST_STEPS, NO_WAIT, STEP, matchers_wait, pools_wait
+from poolhand.domain.market.waits import (
+    MOST_WAITING_STEPS,
+    NO_WAIT,
+    WAITING_STEP,
+    matchers_wait,
+    pools_wait,
+)
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import ChainTaskStatus, Initialize
 from poolhand.domain.orders.model import MatchOrders, RequestOrder, Salt, Signed
@@ -30,7 +36,7 @@ HELPER = Wallet.from_key(bytes([251] * 32))
 """Runs a matcher."""
 STRANGER = Address(bytes([9] * 20))
 FEW_BLOCKS = 8
-ALL_WAITS = STEP.seconds * MOST_STEPS + 6
+ALL_WAITS = WAITING_STEP.seconds * MOST_WAITING_STEPS + 6
 
 
 @asynccontextmanager
@@ -205,7 +211,7 @@ async def bought_in_part(world, request):
 async def test_a_request_for_any_pool_is_left_to_matchers_first(stage):
     world, market = stage
     await publish(world, market, workerpool=ZERO_ADDRESS)
-    await goes_on(world, market, STEP.blocks)
+    await goes_on(world, market, WAITING_STEP.blocks)
     assert not matches(world)
     await goes_on(world, market, ALL_WAITS)
     assert len(deals(world)) == 1
@@ -341,4 +347,4 @@ def test_of_pool_and_matcher_one_goes_first_and_the_other_well_after_it(name, po
             for each in (matchers_wait(asking(named)), pools_wait(name, asking(named), pool))
         )
         assert waits[0] == (NO_WAIT.blocks, NO_WAIT.seconds)
-        assert waits[1] >= (STEP.blocks, STEP.seconds)
+        assert waits[1] >= (WAITING_STEP.blocks, WAITING_STEP.seconds)

@@ -8,7 +8,7 @@ from test_signed_purchases import handed_in, mined, refused
 
 from network.world import RLC
 from poolhand.domain.onchain import Initialize, Withdraw
-from poolhand.domain.orders.matches_under_way import REST, WINDOW
+from poolhand.domain.orders.matches_under_way import PURCHASES_COUNTED_FOR, REST_AFTER_FAILED_MATCH
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.orders.signed_purchase import deal_of
 from poolhand.domain.units import NanoRlc
@@ -101,7 +101,7 @@ async def test_a_quota_knows_after_a_restart_what_was_sent_within_the_hour(pool,
     for _ in range(2):
         await starts_again(world)
         assert words in (await refused(world, world.orders(1, 1)))[2]
-    await world.step(WINDOW)
+    await world.step(PURCHASES_COUNTED_FOR)
     later = world.orders(1, 1)
     assert (await handed_in(world, later))[0] == 200
     await mined(world, later)
@@ -118,7 +118,7 @@ async def test_who_let_a_match_fail_before_a_restart_waits_after_it(pool):
     world.total = world.chain.total_nrlc()
     await starts_again(world)
     assert "failed on chain" in (await refused(world, world.orders(1, 1)))[2]
-    await world.step(REST)
+    await world.step(REST_AFTER_FAILED_MATCH)
     orders = world.orders(1, 1)
     assert (await handed_in(world, orders))[0] == 200
     await mined(world, orders)
@@ -134,7 +134,7 @@ async def test_a_match_that_fails_after_a_restart_is_found_to_have_failed(pool):
     world.chain.fund(world.requester.address, stake=1000 * RLC)
     world.total = world.chain.total_nrlc()
     assert "failed on chain" in (await refused(world, world.orders(1, 1)))[2]
-    await world.step(REST)
+    await world.step(REST_AFTER_FAILED_MATCH)
     assert (await handed_in(world, orders))[0] == 200, "the same request may be sent anew"
     await mined(world, orders)
 

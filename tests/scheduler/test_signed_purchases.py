@@ -13,7 +13,7 @@ from memory_node import MemoryNode
 from network.world import RLC
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import ChainTaskStatus, Initialize, Withdraw
-from poolhand.domain.orders.matches_under_way import REST
+from poolhand.domain.orders.matches_under_way import REST_AFTER_FAILED_MATCH
 from poolhand.domain.orders.model import MatchOrders, Signed
 from poolhand.domain.orders.signed_purchase import MOST_SENT_PARAMS, deal_of
 from poolhand.domain.units import NanoRlc, Wei
@@ -231,7 +231,7 @@ async def test_who_lets_a_match_fail_on_chain_has_the_next_one_sent_later(pool):
     world.chain.fund(world.requester.address, stake=1000 * RLC)
     world.total = world.chain.total_nrlc()
     assert "failed on chain" in (await refused(world, world.orders(1, 1)))[2]
-    await world.step(REST)
+    await world.step(REST_AFTER_FAILED_MATCH)
     orders = world.orders(1, 1)
     assert (await handed_in(world, orders))[0] == 200
     await mined(world, orders)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from poolhand.domain.ids import Address
-from poolhand.domain.lead import LEASE, SILENCE, TAKING, Leader, LockSession, Sighting
+from poolhand.domain.lead import LEAD_LEASE, LEAD_SILENCE, TAKING, Leader, LockSession, Sighting
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
 from poolhand.ports.lead import UNFENCED, LeadLost
@@ -120,14 +120,14 @@ async def test_a_leader_that_resigned_is_followed_at_once(server, wallet):
 async def test_a_dead_leaders_lease_is_waited_for_though_its_lock_is_free(server, wallet):
     server.script[3] = lambda: setattr(server, "is_held", False)
     await lead(server, wallet)
-    assert server.looks == 1 + SILENCE
+    assert server.looks == 1 + LEAD_SILENCE
     assert not server.ended
 
 
 async def test_a_frozen_leader_is_ended_first(server, wallet):
     await lead(server, wallet)
     assert server.ended == [FIRST]
-    assert server.looks == 2 + SILENCE
+    assert server.looks == 2 + LEAD_SILENCE
 
 
 async def test_a_lock_that_nobody_leads_by_is_not_waited_for_without_end(server, wallet):
@@ -160,7 +160,7 @@ async def test_a_session_that_does_not_end_is_told_with_its_process(server, wall
         server.is_frozen = False
 
     server.script[40] = thaws
-    await lead(server, wallet, told=[int(SILENCE + LEASE) + 1, 39])
+    await lead(server, wallet, told=[int(LEAD_SILENCE + LEAD_LEASE) + 1, 39])
     assert server.troubles[0] == ""
     assert "server process 70" in server.troubles[1]
 
@@ -169,7 +169,7 @@ async def test_whoever_is_slower_than_another_goes_on_waiting(server, wallet):
     server.is_held = False
     server.refusals = [JournalLocked("db", "unknown"), JournalUnwritable("db", "ended")]
     await lead(server, wallet)
-    assert server.looks == 3 + SILENCE
+    assert server.looks == 3 + LEAD_SILENCE
 
 
 async def test_a_database_that_is_away_is_waited_for_and_makes_nobody_leader(server, wallet):
@@ -181,7 +181,7 @@ async def test_a_database_that_is_away_is_waited_for_and_makes_nobody_leader(ser
 
     server.script |= {2: away, 30: back}
     await lead(server, wallet)
-    assert server.looks >= 30 + SILENCE, "what was not seen is no silence"
+    assert server.looks >= 30 + LEAD_SILENCE, "what was not seen is no silence"
 
 
 async def test_a_database_that_never_answered_is_told_at_once(server, wallet):

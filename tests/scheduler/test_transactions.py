@@ -22,7 +22,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.packing import GasPerTask, room
 from poolhand.domain.task.machine import SendInitialize
-from poolhand.domain.task.rules import SETTLING
+from poolhand.domain.task.rules import AWAITED_AFTER_FORK
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import Gas
 from poolhand.scheduler.chain_feed import SHALLOW
@@ -424,7 +424,7 @@ async def test_a_task_whose_end_was_just_taken_back_is_not_given_to_others_at_on
     world.chain.reorg(1, forget=True)
     await world.settle()
     assert world.view(task).status is ChainTaskStatus.ACTIVE
-    await world.step(SETTLING - 10)
+    await world.step(AWAITED_AFTER_FORK - 10)
     assert world.status(task, other) is None
     await world.step(20)
     assert world.status(task, other) is S.CREATED

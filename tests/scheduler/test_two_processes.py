@@ -14,7 +14,7 @@ import pytest
 from started_pool import Started
 from websockets.asyncio.client import connect
 
-from poolhand.domain.lead import ANSWER, LEASE
+from poolhand.domain.lead import ANSWER, LEAD_LEASE
 from poolhand.ports.lead import LeadLost
 from poolhand.scheduler import main
 from poolhand.transport.asgi import bind, port_of
@@ -137,7 +137,7 @@ async def test_one_that_stands_by_leads_at_once_when_the_leader_is_stopped(pair)
         assert (await http.get("/ready")).status_code == 503
     began = asyncio.get_running_loop().time()
     await pair.leads.wait()
-    assert asyncio.get_running_loop().time() - began < LEASE, "a lease was waited for in vain"
+    assert asyncio.get_running_loop().time() - began < LEAD_LEASE, "a lease was waited for in vain"
     assert (await http.get("/ready")).status_code == 200
     assert (await http.get("/health")).json()["role"] == "leader"
     await other.__aexit__(None, None, None)
@@ -190,7 +190,7 @@ async def test_a_leader_whose_servers_process_is_frozen_ends_and_its_loop_never_
     ticks = Ticks()
     os.kill(process, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(LEASE + ANSWER + 10):
+        async with asyncio.timeout(LEAD_LEASE + ANSWER + 10):
             with pytest.raises(LeadLost):
                 await serving
     finally:

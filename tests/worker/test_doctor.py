@@ -10,7 +10,7 @@ import pytest
 
 from poolhand.chain.fake.chain import FakeChain
 from poolhand.containers.engine import answering
-from poolhand.domain.doctor.engine import DOCKER, EngineFacts
+from poolhand.domain.doctor.engine import DOCKER_CHECK, EngineFacts
 from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, passed
 from poolhand.domain.doctor.machine import GIB, MachineFacts, NamespaceFacts
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
@@ -97,7 +97,9 @@ class Surroundings:
 
     def looks(self) -> DoctorLooks:
         async def engine():
-            return EngineFacts(DOCKER, "28.5.2", "linux/amd64", "1.3.3", cgroups="2", room=20 * GIB)
+            return EngineFacts(
+                DOCKER_CHECK, "28.5.2", "linux/amd64", "1.3.3", cgroups="2", room=20 * GIB
+            )
 
         async def chain():
             return self.chain

@@ -7,7 +7,7 @@ from scripted_pool import ScriptedPool
 
 from poolhand.domain.units import Wei
 from poolhand.wire.messages import Capacity
-from poolhand.worker.head_watch import STALL
+from poolhand.worker.head_watch import CHAIN_STALLS_AFTER
 
 RICH = 10**18
 GWEI = 10**9
@@ -40,7 +40,7 @@ async def test_a_chain_that_stands_still_is_told_and_no_task_is_taken_until_it_m
     await pool.blocks(1)
     seen = pool.world.clock.now()
     assert told(pool)["chain"]["stalled_since"] is None
-    await passes(pool, STALL + STALL / 4 + 1)
+    await passes(pool, CHAIN_STALLS_AFTER + CHAIN_STALLS_AFTER / 4 + 1)
     status = told(pool)
     assert status["chain"] == {
         "block": pool.chain.head.number,
@@ -60,15 +60,15 @@ async def test_a_chain_that_stands_still_is_told_and_no_task_is_taken_until_it_m
 async def test_a_clock_that_is_set_neither_stops_a_chain_nor_hides_that_it_stands(pool, seconds):
     await pool.blocks(1)
     pool.world.clock.set_by(seconds)
-    await passes(pool, STALL / 2)
+    await passes(pool, CHAIN_STALLS_AFTER / 2)
     assert told(pool)["chain"]["stalled_since"] is None
-    await passes(pool, STALL)
+    await passes(pool, CHAIN_STALLS_AFTER)
     assert told(pool)["chain"]["stalled_since"] is not None
 
 
 async def test_a_chain_that_moves_is_never_said_to_stand_still(pool):
     for _ in range(4):
-        await passes(pool, STALL / 2)
+        await passes(pool, CHAIN_STALLS_AFTER / 2)
         await pool.blocks(1)
         assert told(pool)["paused"] is None
 

@@ -28,7 +28,7 @@ from poolhand.cli.render import (
 from poolhand.cli.tables import indented
 from poolhand.cli.timeline import transactions_paid
 from poolhand.cli.verb import Answer
-from poolhand.domain.orders.choosing import NO_DATASET
+from poolhand.domain.orders.choosing import WITHOUT_DATASET
 from poolhand.domain.units import NanoRlc
 
 if TYPE_CHECKING:
@@ -135,7 +135,11 @@ def given_lines(given: Wished) -> Iterator[str]:
 
 def offer_line(offer: Bundle, tasks: int) -> str:
     """Tell what an offer would cost, and of whom it is."""
-    sellers = [offer.app, *(() if offer.dataset is NO_DATASET else (offer.dataset,)), offer.pool]
+    sellers = [
+        offer.app,
+        *(() if offer.dataset is WITHOUT_DATASET else (offer.dataset,)),
+        offer.pool,
+    ]
     parts = ", ".join(f"{each.kind} {each.resource} {rlc(each.price)}" for each in sellers)
     whole = NanoRlc(offer.price * tasks)
     return f"{tasks} task(s) would cost {rlc(whole)}, each {rlc(offer.price)}: {parts}"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from poolhand.containers.engine import connect, working
 from poolhand.containers.engine_disk import room_of
 from poolhand.containers.pulls import platform_of_engine
-from poolhand.domain.doctor.engine import DOCKER, EngineFacts
+from poolhand.domain.doctor.engine import DOCKER_CHECK, EngineFacts
 from poolhand.domain.text import shown
 
 _LIMITS: Final = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "processes"}
@@ -54,7 +54,7 @@ def engine_facts(
     }
     is_podman = any("podman" in name.lower() for name in parts)
     return EngineFacts(
-        name="Podman" if is_podman else DOCKER,
+        name="Podman" if is_podman else DOCKER_CHECK,
         version=shown(str(version.get("Version", "")), _LONGEST),
         platform=shown(platform_of_engine(version), _LONGEST),
         runc=shown(parts.get("runc", ""), _LONGEST),

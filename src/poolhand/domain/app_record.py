@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.reputation import LONGEST_REST, REST
+from poolhand.domain.reputation import FIRST_REST_OF_WALLET, LONGEST_REST_OF_WALLET
 from poolhand.domain.units import UnixSeconds
 
 SEVERAL: Final = 3
@@ -72,6 +72,6 @@ def app_failed(known: AppRecord, buyer: Address, at: UnixSeconds, *, has_paid: b
     payers = known.payers + has_paid
     if len(doubters) < SEVERAL:
         return replace(known, doubters=doubters, payers=payers)
-    rest = min(REST << max(payers - SEVERAL, 0), LONGEST_REST)
+    rest = min(FIRST_REST_OF_WALLET << max(payers - SEVERAL, 0), LONGEST_REST_OF_WALLET)
     until = UnixSeconds(max(known.rests_until, at + rest))
     return replace(known, doubters=doubters, rests_until=until, payers=payers)

@@ -21,13 +21,13 @@ import unicodedata
 from typing import Final
 
 from poolhand.domain.errors import Refused
-from poolhand.domain.text import HIDDEN, is_well_formed, shown
+from poolhand.domain.text import HIDDEN_CHARACTERS, is_well_formed, shown
 
-MAX_NAME: Final = 255
+MAX_ARCHIVE_PATH: Final = 255
 """Bytes of a whole path, in UTF-8."""
 _SPACES: Final = r"\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _PRIVATE: Final = r"\ue000-\uf8ff\U000f0000-\U0010ffff"
-_UNSEEN: Final = re.compile(f"[{HIDDEN}{_SPACES}{_PRIVATE}]")
+_UNSEEN: Final = re.compile(f"[{HIDDEN_CHARACTERS}{_SPACES}{_PRIVATE}]")
 _TOLD: Final = 80
 """Characters of a name in a message."""
 
@@ -47,8 +47,8 @@ def parts_of(name: str) -> tuple[str, ...]:
     """
     if not is_well_formed(name):
         raise BadName(name, "is not valid Unicode: rename it")
-    if len(name.encode()) > MAX_NAME:
-        raise BadName(name, f"takes over {MAX_NAME} bytes: shorten it")
+    if len(name.encode()) > MAX_ARCHIVE_PATH:
+        raise BadName(name, f"takes over {MAX_ARCHIVE_PATH} bytes: shorten it")
     if name.startswith("/") or name[1:2] == ":":
         raise BadName(name, "is absolute, or names a drive: rename it")
     if "\\" in name:

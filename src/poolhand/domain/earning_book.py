@@ -14,7 +14,7 @@ from poolhand.domain.earnings import EarningEntry, midnight
 from poolhand.domain.ids import TaskId
 from poolhand.domain.units import DAY, BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
 
-MOST_TASKS: Final = 500
+MOST_TASK_ROWS: Final = 500
 """Tasks that have a row of their own: those that were met last."""
 WEEK: Final = 7
 """Days of what is told of a week, today's the last of them."""
@@ -177,7 +177,7 @@ def _joined(before: Mapping[KeyT, RowT], more: Mapping[KeyT, RowT]) -> dict[KeyT
 
 
 def _newest(tasks: Mapping[TaskId, TaskTotal]) -> Mapping[TaskId, TaskTotal]:
-    if len(tasks) <= MOST_TASKS:
+    if len(tasks) <= MOST_TASK_ROWS:
         return tasks
     ordered = sorted(tasks.items(), key=lambda each: each[1].at, reverse=True)
-    return dict(ordered[:MOST_TASKS])
+    return dict(ordered[:MOST_TASK_ROWS])

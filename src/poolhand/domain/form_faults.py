@@ -39,7 +39,7 @@ _PHRASES: Final = {
 }
 _BARE: Final = frozenset({"missing", "extra_forbidden", "json_invalid"})
 """Kinds that are told without what was given."""
-LONGEST: Final = 60
+MOST_GIVEN_REPEATED: Final = 60
 """Characters of what was given that are repeated."""
 
 
@@ -60,7 +60,7 @@ def form_fault(name: str, error: Mapping[str, Any]) -> str:
 
 def _given(value: Any) -> str:
     is_word = isinstance(value, str) and not value.lstrip("-").isdigit()
-    return shown(repr(value) if is_word else str(value), LONGEST)
+    return shown(repr(value) if is_word else str(value), MOST_GIVEN_REPEATED)
 
 
 class _Missing(dict[str, Any]):

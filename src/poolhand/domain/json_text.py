@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 from poolhand.domain.text import is_well_formed
 
-MAX_DEPTH: Final = 64
+MAX_JSON_DEPTH: Final = 64
 """Levels of arrays and objects in one text; no message of the protocol needs ten."""
 
 _ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -36,8 +36,8 @@ def parse_json(text: str | bytes, **hooks: Any) -> Any:
         ValueError: Not JSON, not UTF-8, nested deeper than ``MAX_DEPTH``, or a number is infinite.
     """
     read = text.decode() if isinstance(text, bytes) else text
-    if read.count("[") + read.count("{") > MAX_DEPTH and _depth(read) > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    if read.count("[") + read.count("{") > MAX_JSON_DEPTH and _depth(read) > MAX_JSON_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_JSON_DEPTH} levels")
     found = json.loads(read, **{"parse_constant": _refuse, "parse_float": _finite, **hooks})
     if (_ESCAPED_HALF.search(read) or not is_well_formed(read)) and _has_half(found):
         raise HalfPair("a text holds half of a surrogate pair")

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-BEAT: Final = 1.0
+PAUSE_BETWEEN_LEAD_BEATS: Final = 1.0
 """Seconds between two beats of the leader."""
-LEASE: Final = 5.0
+LEAD_LEASE: Final = 5.0
 """Seconds from before a beat for which it lets its leader write and send: a machine with much else
 to do delays beats by seconds."""
-ANSWER: Final = LEASE - BEAT
+ANSWER: Final = LEAD_LEASE - PAUSE_BETWEEN_LEAD_BEATS
 """Seconds that a statement may take to be answered: what was begun before the next beat was due is
 over when the lease is, so that nobody who has lost it still waits."""
-SILENCE: Final = 7.0
+LEAD_SILENCE: Final = 7.0
 """Seconds without a new beat after which the lead is taken: more than a lease by what two clocks
 may drift in it, and by what a leader takes from a look at its lease to the last byte it sends."""
 TAKING: Final = 600.0
@@ -121,12 +121,12 @@ class Watching:
         A session that is new, of whoever was faster than us, is none that is silent; and whoever
         has not led yet beats only once it has brought the tables up.
         """
-        if self.seen is None or (self.seen.is_led and now - self.since < SILENCE):
+        if self.seen is None or (self.seen.is_led and now - self.since < LEAD_SILENCE):
             return StandbyStep.WAIT
         session = self.seen.session
         if session is None:
             return StandbyStep.TAKE
-        patience = TAKING if session.is_taking or not self.seen.is_led else SILENCE
+        patience = TAKING if session.is_taking or not self.seen.is_led else LEAD_SILENCE
         return StandbyStep.END if now - self.held_since >= patience else StandbyStep.WAIT
 
 
@@ -136,4 +136,4 @@ def _process(seen: Sighting) -> int | None:
 
 def leads(beaten: float, now: float) -> bool:
     """Whether a beat that was begun at a time still lets its leader act."""
-    return now - beaten < LEASE
+    return now - beaten < LEAD_LEASE

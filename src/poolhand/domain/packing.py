@@ -14,9 +14,9 @@ OVERHEAD: Final = Gas(50_000)
 """What a transaction takes whatever it carries (measured on PoCo 6.1)."""
 SMALL_BLOCK: Final = Gas(6_700_000)
 """Gas of a block where the chain does not tell: the smallest of the known chains."""
-MOST_GAS: Final = Gas(6_000_000)
+MOST_GAS_PACKED: Final = Gas(6_000_000)
 """Of one transaction, however large blocks are: Arbitrum's are told to be without end."""
-MOST_TASKS: Final = 100
+MOST_TASKS_PACKED: Final = 100
 MOST_AHEAD: Final = 60
 """Transactions of many tasks under way at once, however many a block takes."""
 PART_OF_BLOCK: Final = 0.8
@@ -38,7 +38,7 @@ class GasPerTask:
 
     def tasks(self, room: Gas) -> int:
         """Return how many tasks fit into a transaction, at least one."""
-        return max(1, min((room - OVERHEAD) // self.gas, MOST_TASKS))
+        return max(1, min((room - OVERHEAD) // self.gas, MOST_TASKS_PACKED))
 
 
 def room(block_gas: Gas | None, share: float) -> Gas:
@@ -48,7 +48,7 @@ def room(block_gas: Gas | None, share: float) -> Gas:
         block_gas: Gas limit of a block, None where the chain does not tell.
         share: Of a block, above 0, at most 1.
     """
-    return Gas(min(int((block_gas or SMALL_BLOCK) * share), MOST_GAS))
+    return Gas(min(int((block_gas or SMALL_BLOCK) * share), MOST_GAS_PACKED))
 
 
 def ahead(block_gas: Gas | None, confirmations: int) -> Gas:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-WORKERS: Final = ("linux/amd64",)
+WORKER_PLATFORMS: Final = ("linux/amd64",)
 """What iExec's workers run, and Poolhand's on such machines."""
 GO_NAMES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 """Names of the Go language, which images use, where they differ from Linux's."""

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
-MASK: Final = "***"
+REDACTED: Final = "***"
 KEY_LENGTH: Final = 20
 """A word of a URL's path that is so long may be a key."""
 LEAST_SECRET: Final = 4
@@ -48,11 +48,11 @@ def without_credentials(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError:
-        return text.partition("://")[0] + "://" + MASK
+        return text.partition("://")[0] + "://" + REDACTED
     host = parts.netloc.rpartition("@")[2]
-    netloc = f"{MASK}@{host}" if "@" in parts.netloc else host
-    path = "/".join(MASK if len(part) >= KEY_LENGTH else part for part in parts.path.split("/"))
-    return urlunsplit((parts.scheme, netloc, path, MASK if parts.query else "", ""))
+    netloc = f"{REDACTED}@{host}" if "@" in parts.netloc else host
+    path = "/".join(REDACTED if len(part) >= KEY_LENGTH else part for part in parts.path.split("/"))
+    return urlunsplit((parts.scheme, netloc, path, REDACTED if parts.query else "", ""))
 
 
 def is_secret_name(name: str) -> bool:
@@ -89,22 +89,26 @@ class Redaction:
         """Return a text without secrets."""
         text = self._without_phrases(self._without_known(_plain(text)))
         text = _URL.sub(lambda found: without_credentials(found[0]), text)
-        text = _LOGIN.sub(f"://{MASK}@", text)
-        text = _NAMED.sub(lambda found: found["name"] + MASK, text)
+        text = _LOGIN.sub(f"://{REDACTED}@", text)
+        text = _NAMED.sub(lambda found: found["name"] + REDACTED, text)
         return self._without_known(_HEX.sub(_print, text))
 
     def value(self, value: Any) -> Any:
         """Return a JSON value without secrets: its texts, names, lists of words and numbers."""
         if isinstance(value, Mapping):
             return {
-                self.text(str(name)): MASK
+                self.text(str(name)): REDACTED
                 if is_secret_name(str(name)) and isinstance(each, str) and each
                 else self.value(each)
                 for name, each in value.items()
             }
         if isinstance(value, list | tuple):
             joined = " ".join(map(str, value))
-            return MASK if self._without_phrases(joined) != joined else list(map(self.value, value))
+            return (
+                REDACTED
+                if self._without_phrases(joined) != joined
+                else list(map(self.value, value))
+            )
         if value is None or isinstance(value, bool):
             return value
         told = self.text(str(value))
@@ -116,14 +120,14 @@ class Redaction:
 
     def _without_known(self, text: str) -> str:
         for each in self._secrets:
-            text = text.replace(each, MASK)
+            text = text.replace(each, REDACTED)
         return text
 
     def _without_phrases(self, text: str) -> str:
         """Mask recovery phrases: so many words of the lists, with nothing else between them."""
         kept, at = [], 0
         for start, end in _runs(text, self._words):
-            kept += [text[at:start], MASK]
+            kept += [text[at:start], REDACTED]
             at = end
         return "".join((*kept, text[at:]))
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from poolhand.domain.units import Seconds, UnixSeconds
 
-REST: Final = Seconds(30)
+FIRST_REST_OF_WALLET: Final = Seconds(30)
 """How long the first fault costs its wallet the turn; doubled with each further one."""
-LONGEST_REST: Final = Seconds(6 * 3600)
+LONGEST_REST_OF_WALLET: Final = Seconds(6 * 3600)
 MOST_CREDIT: Final = 1 << 10
 """Times the newcomer's slots that a wallet may be lent, whatever it has proved."""
 REQUESTERS_TRIES: Final = 10
@@ -82,6 +82,6 @@ def blamed(known: Reputation, at: UnixSeconds, tolerated: int = 0) -> Reputation
     counted = faults - tolerated
     until = known.rests_until
     if counted > 0:
-        rest = min(REST << min(counted - 1, 16), LONGEST_REST)
+        rest = min(FIRST_REST_OF_WALLET << min(counted - 1, 16), LONGEST_REST_OF_WALLET)
         until = UnixSeconds(max(until, at + rest))
     return Reputation(known.settled, faults, max(known.credit // 2, 1), until)

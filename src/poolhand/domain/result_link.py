@@ -10,7 +10,7 @@ from typing import Final
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.json_text import parse_json
 
-LONGEST: Final = 4096
+LONGEST_LINK: Final = 4096
 """Bytes of a link that are read."""
 
 
@@ -27,7 +27,7 @@ def link_text(location: str, callback: Address) -> str:
 
 def link_location(link: bytes) -> str:
     """Return where a link on chain says that the result is; empty where it says nothing."""
-    if len(link) > LONGEST:
+    if len(link) > LONGEST_LINK:
         return ""
     try:
         return str(parse_json(link.decode())["location"])

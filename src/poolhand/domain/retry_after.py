@@ -9,7 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-LONGEST: Final = 24 * 3600.0
+LONGEST_RETRY_AFTER: Final = 24 * 3600.0
 """Seconds: nobody who says more is believed."""
 BUSY_STATUSES: Final = frozenset({429, 503})
 """HTTP statuses of servers that have too much to do."""
@@ -26,11 +26,11 @@ def retry_after(told: str | None, now: float) -> float:
     """
     text = (told or "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return min(float(text), LONGEST)
+        return min(float(text), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max(moment.timestamp() - now, 0.0), LONGEST)
+    return min(max(moment.timestamp() - now, 0.0), LONGEST_RETRY_AFTER)

@@ -8,7 +8,7 @@ from poolhand.domain.units import Seconds, UnixSeconds
 
 RETURN: Final = Seconds(35)
 """For workers to come back after a start, however few there are: they try at least every 30 s."""
-QUIET: Final = Seconds(10)
+NOBODY_RETURNS_AFTER: Final = Seconds(10)
 """Without anybody's coming, after which nobody else is expected."""
 PER_SECOND: Final = 50
 """Workers of whom each so many earn those still missing one more second: far fewer than log in."""
@@ -34,4 +34,4 @@ def is_awaited(
     waited, longest = now - started, RETURN + arrived // PER_SECOND
     if waited < RETURN:
         return True
-    return now - latest < QUIET and waited < min(longest, left // SHARE)
+    return now - latest < NOBODY_RETURNS_AFTER and waited < min(longest, left // SHARE)

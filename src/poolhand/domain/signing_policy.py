@@ -23,15 +23,15 @@ from poolhand.domain.units import Gas, NanoRlc, UnixSeconds, Wei, show_gas_price
 
 LONGEST_LIFE: Final = 2 * LOGIN_LIFETIME
 """Seconds that a login or upload may be good for: one that is kept is soon worthless."""
-MOST_GAS: Final = Gas(10_000_000)
+MOST_GAS_SIGNED: Final = Gas(10_000_000)
 """Of one transaction: ten times what a worker's dearest takes, for chains that count more."""
 MOST_DATA: Final = 131_072
 """Bytes that a transaction carries; nodes take no more."""
 WEI_PER_NANO_RLC: Final = 10**9
 """On native chains 1 nRLC is 10⁹ wei."""
-WORD: Final = 32
+WORD_BYTES: Final = 32
 """Bytes of one argument."""
-NOTHING: Final = NanoRlc(0)
+NO_RLC: Final = NanoRlc(0)
 
 WorkerMessage: TypeAlias = WorkerLogin | ResultUpload
 """The typed messages that a worker signs."""
@@ -147,7 +147,7 @@ def check_transaction(
     deposited = _deposited(policy, transaction)
     if deposited is None:
         _check_work(policy, transaction)
-        return NOTHING
+        return NO_RLC
     others = sum(amount for nonce, amount in deposits.items() if nonce != transaction.nonce)
     if deposited + others > policy.most_deposit:
         _refuse(
@@ -172,8 +172,8 @@ def _check_fees(policy: SigningPolicy, transaction: UnsignedTransaction) -> None
             f"it offers {show_gas_price(transaction.max_fee)} for gas, and the settings allow "
             f"{show_gas_price(Wei(cap))}",
         )
-    if transaction.gas > MOST_GAS:
-        _refuse(Rule.GAS, f"it may use {transaction.gas} gas, and {MOST_GAS} is the most")
+    if transaction.gas > MOST_GAS_SIGNED:
+        _refuse(Rule.GAS, f"it may use {transaction.gas} gas, and {MOST_GAS_SIGNED} is the most")
 
 
 def _deposited(policy: SigningPolicy, transaction: UnsignedTransaction) -> NanoRlc | None:
@@ -210,7 +210,7 @@ def _check_work(policy: SigningPolicy, transaction: UnsignedTransaction) -> None
         _refuse(Rule.METHOD, "it calls a method of the hub that no worker calls")
     least, most = sizes
     size = len(transaction.data) - 4
-    if not least <= size <= most or size % WORD:
+    if not least <= size <= most or size % WORD_BYTES:
         _refuse(Rule.ARGUMENTS, f"it has {size} bytes of arguments")
 
 
@@ -223,23 +223,32 @@ def _selector(signature: str) -> bytes:
 
 
 def _word(value: int) -> bytes:
-    return value.to_bytes(WORD, "big")
+    return value.to_bytes(WORD_BYTES, "big")
 
 
 def _approve_and_call(spender: Address, amount: int) -> bytes:
     """Return the only call of RLC that there is: ``approveAndCall(hub, amount, "")``."""
-    return _APPROVE + spender.rjust(WORD, b"\0") + _word(amount) + _word(3 * WORD) + _word(0)
+    return (
+        _APPROVE
+        + spender.rjust(WORD_BYTES, b"\0")
+        + _word(amount)
+        + _word(3 * WORD_BYTES)
+        + _word(0)
+    )
 
 
 _APPROVE: Final = _selector("approveAndCall(address,uint256,bytes)")
 _DEPOSIT: Final = _selector("deposit()")
 _WORK: Final[Mapping[bytes, tuple[int, int]]] = {
-    _selector("contribute(bytes32,bytes32,bytes32,address,bytes,bytes)"): (8 * WORD, 32 * WORD),
-    _selector("contributeAndFinalize(bytes32,bytes32,bytes,bytes,address,bytes,bytes)"): (
-        11 * WORD,
-        MOST_DATA - WORD,
+    _selector("contribute(bytes32,bytes32,bytes32,address,bytes,bytes)"): (
+        8 * WORD_BYTES,
+        32 * WORD_BYTES,
     ),
-    _selector("reveal(bytes32,bytes32)"): (2 * WORD, 2 * WORD),
-    _selector("claim(bytes32)"): (WORD, WORD),
+    _selector("contributeAndFinalize(bytes32,bytes32,bytes,bytes,address,bytes,bytes)"): (
+        11 * WORD_BYTES,
+        MOST_DATA - WORD_BYTES,
+    ),
+    _selector("reveal(bytes32,bytes32)"): (2 * WORD_BYTES, 2 * WORD_BYTES),
+    _selector("claim(bytes32)"): (WORD_BYTES, WORD_BYTES),
 }
 """Methods of the hub that a worker calls, with the bytes of arguments that they take."""

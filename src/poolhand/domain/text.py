@@ -22,7 +22,7 @@ from typing import Final
 
 from poolhand.domain.errors import Refused
 
-HIDDEN: Final = (
+HIDDEN_CHARACTERS: Final = (
     r"\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: commands to a terminal
     r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
     r"\u115f\u1160\u17b4\u17b5\u180b-\u180f"
@@ -32,8 +32,8 @@ HIDDEN: Final = (
     r"\U000e0000-\U000e0fff"  # tags: a whole text that nobody sees
 )
 """Inside of a regular expression's ``[…]``: what commands, hides or cannot be encoded."""
-_HIDDEN: Final = re.compile(f"[{HIDDEN}]")
-_HIDDEN_IN_LINES: Final = re.compile(rf"(?![\n\t])[{HIDDEN}]")
+_HIDDEN: Final = re.compile(f"[{HIDDEN_CHARACTERS}]")
+_HIDDEN_IN_LINES: Final = re.compile(rf"(?![\n\t])[{HIDDEN_CHARACTERS}]")
 _CUT: Final = "…"
 
 

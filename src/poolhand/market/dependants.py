@@ -14,7 +14,7 @@ from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import BookOrder, traits_of
-from poolhand.domain.market.filters import PARTIES, BookFilter, usable_by
+from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter, usable_by
 from poolhand.domain.market.following import died
 from poolhand.domain.market.losses import Loss, Reached, reached
 from poolhand.domain.market.needs import TEE, check_needs
@@ -81,7 +81,7 @@ def _loss_of(connection: BookConnection, entry: BookOrder) -> Loss | None:
 def _as_wide(entry: BookOrder) -> BookFilter:
     """Return the filter of orders for the same thing that serve whomever this one served."""
     own, traits = entry.sort.value, traits_of(entry.order)
-    limits = [name for name in PARTIES if name not in (own, "beneficiary")]
+    limits = [name for name in FILTER_PARTIES if name not in (own, "beneficiary")]
     parties = {name: usable_by(getattr(traits, name)) for name in limits}
     parties[own] = (traits.resource,)
     is_tee = entry.sort is OrderSort.APP and traits.tag.needs_tee

@@ -17,14 +17,14 @@ from poolhand.domain.market_events import (
     TaskHappened,
 )
 from poolhand.domain.onchain import Head
-from poolhand.domain.result_link import LONGEST
+from poolhand.domain.result_link import LONGEST_LINK
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.market_chain import MarketChain
 from poolhand.store.market.history import StakeRow, TaskRow
 
 KEPT: Final = frozenset({StakeChange.REWARDED, StakeChange.SEIZED})
 """Changes of stake that are earnings or losses; all others move what stays its owner's."""
-MOST_RESULTS: Final = LONGEST + 1
+MOST_RESULTS: Final = LONGEST_LINK + 1
 """Bytes of a result that are kept: of a longer one no link is read."""
 MOST_AMOUNT: Final = 2**63 - 1
 """No database has more; a token may be made that does."""

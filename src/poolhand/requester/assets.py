@@ -21,7 +21,7 @@ from poolhand.domain.onchain import (
     CreateWorkerpool,
     Receipt,
 )
-from poolhand.domain.platforms import WORKERS
+from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
 from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
@@ -108,7 +108,7 @@ async def app_of(
     owner: Address,
     image: str,
     name: str,
-    platforms: Iterable[str] = WORKERS,
+    platforms: Iterable[str] = WORKER_PLATFORMS,
     login_of: Logins = nobody,
 ) -> CreateApp:
     """Describe the app of an image; ``name`` empty takes the image's.

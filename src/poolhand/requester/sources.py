@@ -16,7 +16,7 @@ import structlog
 from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.orders.choosing import (
-    NO_DATASET,
+    WITHOUT_DATASET,
     AnySold,
     Bundle,
     Candidate,
@@ -190,7 +190,7 @@ class OrderSources:
     async def _datasets(self, *, wide: bool) -> tuple[Candidate, ...]:
         wish = self.wish
         if wish.dataset.is_zero:
-            return (NO_DATASET,)
+            return (WITHOUT_DATASET,)
         if wish.dataset_order:
             return (_whole(wish.dataset_order),)
         dataset = await self.hub.dataset(wish.dataset)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final, get_args
 
 from poolhand.domain.ids import DealId, TxHash
-from poolhand.domain.orders.matches_under_way import WINDOW
+from poolhand.domain.orders.matches_under_way import PURCHASES_COUNTED_FOR
 from poolhand.domain.orders.sent_matches import (
     MatchBegun,
     MatchEnded,
@@ -99,7 +99,7 @@ class PurchaseLog:
     def _forget_old(self, now: UnixSeconds) -> None:
         while self._ended:
             name, oldest = next(iter(self._ended.items()))
-            if _end_of(oldest) > now - WINDOW:
+            if _end_of(oldest) > now - PURCHASES_COUNTED_FOR:
                 return
             self.forget(name)
 

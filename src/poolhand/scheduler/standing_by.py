@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from poolhand.domain.errors import Unavailable
-from poolhand.domain.lead import LEASE, Leader, Sighting, StandbyStep, Watching
+from poolhand.domain.lead import LEAD_LEASE, Leader, Sighting, StandbyStep, Watching
 from poolhand.keys.errors import WalletInUse
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.lead import Fence, LeadLost
@@ -192,7 +192,7 @@ class Standby:
             self._ended = process, now
             leader = seen.leader.holder if seen.leader else ""
             log.warning("silent_leader_ended", leader=leader, process=process)
-        elif now - self._ended[1] >= LEASE:
+        elif now - self._ended[1] >= LEAD_LEASE:
             raise SessionLasts(process)
 
     async def _take(self) -> tuple[SqlJournal, Lease]:

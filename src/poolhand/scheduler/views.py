@@ -12,7 +12,7 @@ from poolhand.domain.replicate.status import STATUSES, Row, Status
 from poolhand.domain.task.idle import REMEDIES, IdleReason, stake_missing
 from poolhand.domain.task.model import Attempt, Task, Transaction
 from poolhand.domain.task.rules import is_dropped, is_gone
-from poolhand.domain.task.status import GONE, MEANINGS
+from poolhand.domain.task.status import DEAL_IS_GONE, MEANINGS
 from poolhand.domain.task.story import CLAIMED, DROPPED, Decision, block_of, decision, durations
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.archive import TaskLine
@@ -137,7 +137,7 @@ def show_task(
         trust=facts.trust,
         flow=task.flow,
         status=task.status,
-        meaning=GONE if is_gone(task) else MEANINGS[task.status],
+        meaning=DEAL_IS_GONE if is_gone(task) else MEANINGS[task.status],
         chain_status=task.chain_status.name,
         contribution_deadline=facts.contribution_deadline,
         reveal_deadline=view.reveal_deadline if view else UnixSeconds(0),

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.redaction import MASK, without_credentials
+from poolhand.domain.redaction import REDACTED, without_credentials
 from poolhand.domain.text import is_well_formed
 
 _ON: Final = frozenset(("true", "yes", "1", "on"))
@@ -112,7 +112,7 @@ class Settings(Mapping[str, Any]):
     def decided(self, key: str, value: Any, origin: str) -> Settings:
         """Return the same settings with a value that the program has found out itself."""
         option = self._found[key].option
-        shown = MASK if option.secret else str(value)
+        shown = REDACTED if option.secret else str(value)
         made = Setting(option, value, shown, origin, Rank.DECIDED)
         return Settings({**self._found, key: made}.values())
 
@@ -195,7 +195,7 @@ def _made(option: Option, text: str, origin: str, rank: Rank) -> Setting:
 
 def _shown(option: Option, text: str) -> str:
     if option.secret:
-        return MASK if text else ""
+        return REDACTED if text else ""
     return ",".join(without_credentials(part) for part in text.split(","))
 
 

@@ -12,10 +12,14 @@ from poolhand.domain.placement.rules import (
     MOST_BACKUPS,
     NEWCOMERS_SLOTS,
     TAKE_UP,
-    TRIAL,
+    TRIAL_TIME,
     PlacementRules,
 )
-from poolhand.domain.session_limits import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
+from poolhand.domain.session_limits import (
+    CONNECTIONS_PER_ADDRESS,
+    LOGINS_PER_ADDRESS,
+    LOGINS_TOGETHER,
+)
 from poolhand.domain.text import checked
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
@@ -105,7 +109,7 @@ class PoolSettings:
     all_purchases_per_hour: int = 3600
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     logins_per_address: int = LOGINS_PER_ADDRESS
-    logins_at_once: int = LOGINS
+    logins_at_once: int = LOGINS_TOGETHER
     quick_finish: bool = True
     batch_gas_share: float = 0.15
     public_logs: bool = False
@@ -180,7 +184,7 @@ POOL_OPTIONS: Final[tuple[Option, ...]] = (
            "RLC of stake without which a worker is given nothing; the deal's own if that is more"),
     Option("offer-seconds", "POOLHAND_OFFER_SECONDS", whole(1), str(TAKE_UP),
            "seconds in which an offer has to be taken up, before others are asked"),
-    Option("trial-seconds", "POOLHAND_TRIAL_SECONDS", whole(1), str(TRIAL),
+    Option("trial-seconds", "POOLHAND_TRIAL_SECONDS", whole(1), str(TRIAL_TIME),
            "seconds after which idle workers are put beside one that has proved nothing"),
     Option("newcomer-slots", "POOLHAND_NEWCOMER_SLOTS", whole(1), str(NEWCOMERS_SLOTS),
            "tasks at once of a worker that has proved nothing; doubled with each task it settles"),
@@ -210,7 +214,7 @@ POOL_OPTIONS: Final[tuple[Option, ...]] = (
            "workers that may connect from one address; more for a lab behind one"),
     Option("logins-per-address", "POOLHAND_LOGINS_PER_ADDRESS", whole(1), str(LOGINS_PER_ADDRESS),
            "workers that may be logging in from one address at the same time"),
-    Option("logins-at-once", "POOLHAND_LOGINS_AT_ONCE", whole(1), str(LOGINS),
+    Option("logins-at-once", "POOLHAND_LOGINS_AT_ONCE", whole(1), str(LOGINS_TOGETHER),
            "workers that may be logging in from all addresses together"),
     Option("orders-per-minute", "POOLHAND_ORDERS_PER_MINUTE", whole(1), "600",
            "orders that are signed for one caller"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from poolhand.domain.platforms import WORKERS
+from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
@@ -49,7 +49,7 @@ class RequesterSettings:
     results_url: str | None = None
     state: Path = DEFAULT_STATE
     locks: Path = DEFAULT_LOCKS
-    platforms: tuple[str, ...] = WORKERS
+    platforms: tuple[str, ...] = WORKER_PLATFORMS
     docker_config: Path | None = None
 
 
@@ -63,7 +63,7 @@ REQUESTER_OPTIONS: Final = (
     PASSWORD_FILE,
     Option("password", "POOLHAND_WALLET_PASSWORD", str, "", "the wallet's password", secret=True),
     Option("state", "POOLHAND_STATE", Path, str(DEFAULT_STATE), "folder of the journals"),
-    Option("platforms", "POOLHAND_PLATFORMS", words, ",".join(WORKERS),
+    Option("platforms", "POOLHAND_PLATFORMS", words, ",".join(WORKER_PLATFORMS),
            "processors of the workers to buy from, separated by commas: an image for none of them "
            "is refused"),
     DOCKER_CONFIG_OPTION,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from poolhand.domain.lead import BEAT, leads
+from poolhand.domain.lead import PAUSE_BETWEEN_LEAD_BEATS, leads
 from poolhand.ports.lead import LeadLost
 
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -63,7 +63,7 @@ class Lease:
         self._ended.set()
 
     def _keep(self) -> None:
-        while not self._ended.wait(BEAT):
+        while not self._ended.wait(PAUSE_BETWEEN_LEAD_BEATS):
             try:
                 self.check()
                 self.beat()

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from poolhand.domain.ids import Address
-from poolhand.domain.session_limits import CONNECTIONS_PER_ADDRESS, LOGINS, LOGINS_PER_ADDRESS
+from poolhand.domain.session_limits import (
+    CONNECTIONS_PER_ADDRESS,
+    LOGINS_PER_ADDRESS,
+    LOGINS_TOGETHER,
+)
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import Capabilities, Held, Login, SchedulerBound
 from poolhand.wire.session import (
@@ -68,4 +72,4 @@ class HubRules:
     write_timeout: float = 10
     sockets_per_address: int = CONNECTIONS_PER_ADDRESS
     greetings_per_address: int = LOGINS_PER_ADDRESS
-    greetings: int = LOGINS
+    greetings: int = LOGINS_TOGETHER

@@ -13,7 +13,7 @@ from poolhand.domain.market.book import BookOrder
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.requests import Backoff, candidate_of
 from poolhand.domain.market.waits import FirstSeen
-from poolhand.domain.orders.choosing import NO_DATASET, Candidate
+from poolhand.domain.orders.choosing import WITHOUT_DATASET, Candidate
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.market_client import MarketClient
 
@@ -70,6 +70,6 @@ class OpenRequests:
 async def cheapest(market: MarketClient, wanted: BookFilter | None) -> tuple[Candidate, ...]:
     """Return the cheapest open orders of a kind; no filter stands for no dataset."""
     if wanted is None:
-        return (NO_DATASET,)
+        return (WITHOUT_DATASET,)
     page = await market.orders(wanted, size=FEW)
     return tuple(map(candidate_of, page.orders))

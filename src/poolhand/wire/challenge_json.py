@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from poolhand.domain.market.challenges import VERSION
+from poolhand.domain.market.challenges import GATEWAY_VERSION
 
 _TYPES: Final = {
     "EIP712Domain": [
@@ -23,7 +23,7 @@ def typed_challenge(name: str, chain_id: int | str, challenge: str) -> dict[str,
     """Return what a client signs to prove who it is to a service of that name."""
     return {
         "types": _TYPES,
-        "domain": {"name": name, "version": VERSION, "chainId": chain_id},
+        "domain": {"name": name, "version": GATEWAY_VERSION, "chainId": chain_id},
         "primaryType": "Challenge",
         "message": {"challenge": challenge},
     }

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
-from poolhand.domain.market.book import SORTS
+from poolhand.domain.market.book import ORDER_CLASSES
 from poolhand.domain.market.challenges import MOST_SIGN
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.eip712 import STRUCTS
@@ -25,7 +25,7 @@ from poolhand.wire.order_forms import MEMBER_FORMS, signature_form
 def _models(base: str, **fields: Any) -> Mapping[OrderSort, type[BaseModel]]:
     return {
         sort: create_model(f"{kind.__name__}{base}", __base__=Told, **_typed(sort, fields))
-        for sort, kind in SORTS.items()
+        for sort, kind in ORDER_CLASSES.items()
     }
 
 
@@ -61,7 +61,7 @@ class MarketFault(Told):
     error: str
 
 
-SIGNED: Final = {sort: _signed(kind) for sort, kind in SORTS.items()}
+SIGNED: Final = {sort: _signed(kind) for sort, kind in ORDER_CLASSES.items()}
 """A signed order of each sort, as it is told."""
 _STANDING: Final[dict[str, Any]] = {
     "orderHash": (str, ...),

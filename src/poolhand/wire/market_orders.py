@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Final, get_type_hints
 
-from poolhand.domain.market.book import SORTS
+from poolhand.domain.market.book import ORDER_CLASSES
 from poolhand.domain.market.refusals import BadParameter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.eip712 import STRUCTS
@@ -18,7 +18,7 @@ from poolhand.wire.order_json import MAX_PARAMS, SIGN, decode_order, encode_orde
 
 NUMBERS: Final = {
     sort: tuple(name for solidity, name in STRUCTS[kind].members if solidity == "uint256")
-    for sort, kind in SORTS.items()
+    for sort, kind in ORDER_CLASSES.items()
 }
 """Members that are numbers, of each sort of order."""
 
@@ -39,7 +39,7 @@ def read_market_order(sort: OrderSort, members: Any) -> tuple[Order, bytes]:
     Raises:
         Malformed: It did not.
     """
-    signed = decode_order(SORTS[sort], members)
+    signed = decode_order(ORDER_CLASSES[sort], members)
     order: Order = signed.order
     return order, signed.signature
 
@@ -52,7 +52,7 @@ def published_order(sort: OrderSort, members: Any) -> tuple[Order, bytes]:
     """
     if not isinstance(members, dict):
         raise BadParameter("order is a required field")
-    kind = SORTS[sort]
+    kind = ORDER_CLASSES[sort]
     values = [
         _member(solidity, name, members.get(name), ours)
         for (solidity, name), ours in zip(STRUCTS[kind].members, _types(kind), strict=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from poolhand.domain.availability.moments import LONGEST, BadTime
+from poolhand.domain.availability.moments import LONGEST_PAUSE_OF_WORK, BadTime
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_moment
@@ -46,7 +46,7 @@ class PauseOrder(BaseModel):
     """
 
     reason: Annotated[str, Field(min_length=1, max_length=SENTENCE)]
-    seconds: Annotated[int, Field(strict=True, gt=0, le=LONGEST)] | None = None
+    seconds: Annotated[int, Field(strict=True, gt=0, le=LONGEST_PAUSE_OF_WORK)] | None = None
     until: Annotated[int, Field(strict=True, ge=0)] | None = None
 
     def end(self, now: UnixSeconds) -> UnixSeconds | None:
@@ -61,7 +61,7 @@ class PauseOrder(BaseModel):
             return UnixSeconds(now + self.seconds)
         if self.until is None:
             return None
-        if not now < self.until <= now + LONGEST:
+        if not now < self.until <= now + LONGEST_PAUSE_OF_WORK:
             raise BadTime(
                 f"a pause until {show_moment(self.until)} is over, or ends in more than a year: "
                 "name a moment within the next year, or no end at all"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from poolhand.domain.doctor.machine import ALONE, full_disk
+from poolhand.domain.doctor.machine import GOES_ON_BY_ITSELF, full_disk
 from poolhand.observe.disk_space import free_bytes
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
@@ -42,7 +42,7 @@ class DiskRoom:
             "disk_full",
             "disk_has_room",
             acts="operator of the worker",
-            next_step=f"free some space; {ALONE}",
+            next_step=f"free some space; {GOES_ON_BY_ITSELF}",
         )
 
     @property

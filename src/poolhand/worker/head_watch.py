@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.doctor.network import STALL
+from poolhand.domain.doctor.network import CHAIN_STALLS_AFTER
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.onchain import Head
 from poolhand.domain.units import Seconds, UnixSeconds
@@ -82,8 +82,11 @@ class HeadWatch:
     async def watch_for_heads(self) -> None:
         """Say so when the chain stands still, or cannot be seen, for ever."""
         while True:
-            await self._clock.sleep(STALL / 4)
-            if self.stalled_since is None and self._clock.steady() >= self._heard + STALL:
+            await self._clock.sleep(CHAIN_STALLS_AFTER / 4)
+            if (
+                self.stalled_since is None
+                and self._clock.steady() >= self._heard + CHAIN_STALLS_AFTER
+            ):
                 self.stalled_since = self._seen
                 reason = _no_block(self.head, self._seen)
                 log.error("chain_stalled", cause=reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from poolhand.domain.doctor.machine import ALONE
+from poolhand.domain.doctor.machine import GOES_ON_BY_ITSELF
 from poolhand.domain.gas_reserve import WalletGas
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.status import Party
@@ -105,11 +105,11 @@ def _pool(standing: WorkerStanding) -> Iterator[IdleCause]:
 _HELD: Final = {
     Hold.OPERATOR: ("paused", "paused by the operator: {}", "`poolhand worker resume`"),
     Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
-    Hold.DISK: ("disk", "{}", f"free some space; {ALONE}"),
+    Hold.DISK: ("disk", "{}", f"free some space; {GOES_ON_BY_ITSELF}"),
     Hold.CHAIN: (
         "chain-stalled",
         "{}",
-        f"check the RPC endpoints (--rpc), or wait until the chain goes on; {ALONE}",
+        f"check the RPC endpoints (--rpc), or wait until the chain goes on; {GOES_ON_BY_ITSELF}",
     ),
 }
 """Code, cause and remedy of what the operator can end, in this order."""
@@ -130,7 +130,7 @@ def _holds(facts: IdleFacts) -> Iterator[IdleCause]:
         yield IdleCause(
             "gas", shortage(facts.gas, facts.wallet), Party.OPERATOR,
             f"send {show_coin(facts.gas.missing)} coins to {facts.wallet}, or lower the gas "
-            f"price cap; {ALONE}",
+            f"price cap; {GOES_ON_BY_ITSELF}",
         )  # fmt: skip
     yield from _pool_holds(holds)
 
@@ -166,7 +166,10 @@ def _stake(facts: IdleFacts, seen: str) -> IdleCause:
     missing = stake_missing(facts.standing.idle)
     free = "" if facts.free is None else f" ({show_rlc(facts.free)} RLC are free)"
     return IdleCause(
-        "stake", f"{seen}{free}", Party.OPERATOR, f"{stake_remedy(facts.wallet, missing)}; {ALONE}"
+        "stake",
+        f"{seen}{free}",
+        Party.OPERATOR,
+        f"{stake_remedy(facts.wallet, missing)}; {GOES_ON_BY_ITSELF}",
     )
 
 

@@ -10,7 +10,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.text import shown
 from poolhand.domain.units import DAY, Seconds, UnixSeconds
 
-LONGEST: Final = Seconds(366 * DAY)
+LONGEST_PAUSE_OF_WORK: Final = Seconds(366 * DAY)
 """What ends later may as well have no end."""
 _DURATION: Final = re.compile(
     r"(?:([0-9]{1,4})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?"
@@ -38,7 +38,7 @@ def parse_duration(text: str) -> Seconds:
         raise BadTime(f"'{shown(text, _SHOWN)}' is no duration: write 90m, 3h, 1h30m or 2d")
     counts = (int(part or 0) for part in found.groups())
     seconds = sum(count * unit for count, unit in zip(counts, _UNITS, strict=True))
-    if not 0 < seconds <= LONGEST:
+    if not 0 < seconds <= LONGEST_PAUSE_OF_WORK:
         raise BadTime(f"'{shown(text, _SHOWN)}' is not between a second and a year")
     return Seconds(seconds)
 
@@ -61,7 +61,7 @@ def parse_moment(text: str, now: UnixSeconds, zone: tzinfo) -> UnixSeconds:
     to_come = [each for each in _typed_moments(text, now, zone) if each > now]
     if not to_come:
         raise BadTime(f"{shown(text, _SHOWN)} is over")
-    if to_come[0] > now + LONGEST:
+    if to_come[0] > now + LONGEST_PAUSE_OF_WORK:
         raise BadTime(f"{shown(text, _SHOWN)} is over a year away")
     return to_come[0]
 

@@ -13,10 +13,10 @@ from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
-from poolhand.domain.platforms import WORKERS
+from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.domain.version import is_older
 
-DOCKER: Final = "Docker"
+DOCKER_CHECK: Final = "Docker"
 LEAST_SAFE: Final = "18.09.2"
 """Docker before it lets any container become root of the machine (CVE-2019-5736)."""
 LEAST_TRIED: Final = "20.10"
@@ -67,7 +67,7 @@ def judge_engine(facts: EngineFacts, url: str) -> Finding:
 def judge_engine_version(facts: EngineFacts) -> Finding:
     """Judge an engine by what is known of its version, and of runc's."""
     check = Check.ENGINE_VERSION
-    if facts.name != DOCKER:
+    if facts.name != DOCKER_CHECK:
         return unknown(
             check,
             f"the engine is {facts.name} {facts.version}, and Poolhand is tried with Docker",
@@ -119,14 +119,14 @@ def _hole(runc: str) -> tuple[str, str] | None:
 
 def judge_engine_platform(facts: EngineFacts) -> Finding:
     """Judge whether apps, as a rule, are built for an engine's processor."""
-    check, usual = Check.ENGINE_PLATFORM, " or ".join(WORKERS)
+    check, usual = Check.ENGINE_PLATFORM, " or ".join(WORKER_PLATFORMS)
     if not facts.platform:
         return unknown(
             check,
             "the engine does not tell for which processor it runs images",
             f"install Docker {LEAST_TRIED} or newer",
         )
-    if facts.platform not in WORKERS:
+    if facts.platform not in WORKER_PLATFORMS:
         return warned(
             check,
             f"the engine runs images for {facts.platform}, and most apps are built for {usual} "

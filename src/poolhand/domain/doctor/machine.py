@@ -21,7 +21,7 @@ LEAST_DISK: Final = 16 * MIB
 """Bytes below which a disk counts as full."""
 LEAST_FILES: Final = 1_024
 """Open files of a worker with all its slots busy, with room to spare."""
-ALONE: Final = "the worker goes on by itself"
+GOES_ON_BY_ITSELF: Final = "the worker goes on by itself"
 
 
 def show_bytes(size: int) -> str:
@@ -101,7 +101,7 @@ def judge_disk(free: int, place: str, task: int) -> Finding:
     """
     lack = full_disk(free, place)
     if lack is not None:
-        return failed(Check.DISK, lack, f"free some space; {ALONE}")
+        return failed(Check.DISK, lack, f"free some space; {GOES_ON_BY_ITSELF}")
     if free < task:
         return warned(
             Check.DISK,

@@ -17,12 +17,12 @@ from poolhand.domain.units import (
     show_duration,
 )
 
-STALL: Final = Seconds(120)
+CHAIN_STALLS_AFTER: Final = Seconds(120)
 """Time without a new block after which a chain counts as standing still: the slowest that iExec
 runs on has one every 5 s."""
 ONLY_INVITED: Final = "this pool lets in only workers whom its owner has named"
 ASK_OWNER: Final = "have its owner {} name your worker's wallet before you deposit anything"
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def no_such_pool(pool: Address, chain_id: int) -> str:
@@ -42,7 +42,7 @@ def judge_node(
         chain_id: Of the chain.
     """
     age = now - block_time
-    if age > STALL:
+    if age > CHAIN_STALLS_AFTER:
         return failed(
             Check.NODE,
             f"the newest block that it knows, {block}, is {show_duration(age)} old",
@@ -108,7 +108,7 @@ def judge_clock(ours: UnixSeconds, pool: UnixSeconds | None, block: UnixSeconds 
     ahead = ours - block
     if ahead < -MAX_SKEW:
         return failed(check, _off(ahead, "the newest block's"), fix)
-    if ahead > STALL:
+    if ahead > CHAIN_STALLS_AFTER:
         return unknown(
             check,
             f"{show_duration(ahead)} ahead of the newest block's: this clock, or the node, is off",
@@ -169,7 +169,7 @@ def judge_pool(
             "correct --core-url, --pool-address or the chain; ask the pool's owner which is right",
         )
     parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         return warned(
             check,
             f"it answers for workerpool {told.workerpool} by plain http, which anybody on the "

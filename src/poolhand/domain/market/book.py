@@ -38,14 +38,14 @@ class BookStatus(StrEnum):
     DEAD = "dead"
 
 
-SORTS: Final[Mapping[OrderSort, type]] = {
+ORDER_CLASSES: Final[Mapping[OrderSort, type]] = {
     OrderSort.APP: AppOrder,
     OrderSort.DATASET: DatasetOrder,
     OrderSort.WORKERPOOL: WorkerpoolOrder,
     OrderSort.REQUEST: RequestOrder,
 }
 """The class of each sort of order."""
-_SORT_OF: Final = {kind: sort for sort, kind in SORTS.items()}
+_SORT_OF: Final = {kind: sort for sort, kind in ORDER_CLASSES.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from poolhand.domain.market.refusals import InvalidAuthorization
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 
-NAME: Final = "iExec Gateway"
-VERSION: Final = "1"
-SENTENCE: Final = "Sign this message to log into iExec Gateway: "
+GATEWAY_NAME: Final = "iExec Gateway"
+GATEWAY_VERSION: Final = "1"
+GATEWAY_SENTENCE: Final = "Sign this message to log into iExec Gateway: "
 NONCE: Final = 32
 """Characters of a challenge that cannot be guessed."""
 MOST_SIGN: Final = 4096
@@ -64,9 +64,9 @@ def read_proof(header: str | None) -> Proof:
     return Proof(bytes.fromhex(found["digest"][2:]), bytes.fromhex(found["sign"][2:]), address)
 
 
-def challenge_digest(chain_id: int, challenge: str, name: str = NAME) -> bytes:
+def challenge_digest(chain_id: int, challenge: str, name: str = GATEWAY_NAME) -> bytes:
     """Return the EIP-712 digest of a service's challenge (a domain without contract)."""
-    separator = _DOMAIN.hash((name, VERSION, chain_id))
+    separator = _DOMAIN.hash((name, GATEWAY_VERSION, chain_id))
     return keccak(b"\x19\x01" + separator + _CHALLENGE.hash((challenge,)))
 
 
@@ -125,7 +125,12 @@ class Challenges:
     """
 
     def __init__(
-        self, chain_id: int, life: Seconds, most: int, name: str = NAME, wording: str = SENTENCE
+        self,
+        chain_id: int,
+        life: Seconds,
+        most: int,
+        name: str = GATEWAY_NAME,
+        wording: str = GATEWAY_SENTENCE,
     ) -> None:
         self._chain_id, self._life, self._most = chain_id, life, most
         self._name, self._wording = name, wording

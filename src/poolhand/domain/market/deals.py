@@ -10,7 +10,7 @@ from poolhand.domain.ids import DealId, TxHash
 from poolhand.domain.market_events import CategoryCreated, OrdersMatched
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 
-MOST_PRICES: Final = 100
+MOST_PAST_PRICES: Final = 100
 """How many deals a price history tells."""
 
 

@@ -21,7 +21,7 @@ from poolhand.domain.tag import Tag
 Allowed: TypeAlias = tuple[Address, ...]
 """What an address of an order may be."""
 
-PARTIES: Final = ("app", "dataset", "workerpool", "requester", "beneficiary")
+FILTER_PARTIES: Final = ("app", "dataset", "workerpool", "requester", "beneficiary")
 """The addresses of an order by which lists are narrowed."""
 LEAST_SIZE: Final = 10
 MOST_SIZE: Final = 1000

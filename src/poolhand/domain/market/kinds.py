@@ -13,11 +13,11 @@ from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import Traits
-from poolhand.domain.market.filters import PARTIES, BookFilter
+from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
 
-OWN: Final[Mapping[OrderSort, tuple[str, ...]]] = {
+OWN_PARTIES: Final[Mapping[OrderSort, tuple[str, ...]]] = {
     OrderSort.APP: ("app", "beneficiary"),
     OrderSort.DATASET: ("dataset", "beneficiary"),
     OrderSort.WORKERPOOL: ("workerpool", "beneficiary"),
@@ -43,10 +43,10 @@ class OrderKind:
 
 def kind_of(traits: Traits) -> OrderKind:
     """Return an order's kind."""
-    own = OWN[traits.sort]
+    own = OWN_PARTIES[traits.sort]
     parties = {
         name: None if name in own else getattr(traits, name)
-        for name in PARTIES
+        for name in FILTER_PARTIES
         if name != "beneficiary"
     }
     return OrderKind(
@@ -61,4 +61,6 @@ def kind_of(traits: Traits) -> OrderKind:
 
 def asks_by_kind(wanted: BookFilter) -> bool:
     """Whether kinds tell all that a filter asks of orders, but for how much remains of them."""
-    return wanted.signer is None and not any(name in wanted.parties for name in OWN[wanted.sort])
+    return wanted.signer is None and not any(
+        name in wanted.parties for name in OWN_PARTIES[wanted.sort]
+    )

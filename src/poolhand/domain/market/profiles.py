@@ -16,7 +16,7 @@ MOST_DESCRIPTION: Final = 1000
 """Characters of its description, with line ends."""
 MOST_URL: Final = 300
 """Characters of a URL."""
-FRESH: Final = 60_000
+POOL_IS_THERE_FOR: Final = 60_000
 """Milliseconds since a pool answered for which it counts as there."""
 
 

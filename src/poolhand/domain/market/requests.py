@@ -22,9 +22,9 @@ from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 
-FIRST_PAUSE: Final = 2
+FIRST_PAUSE_OF_REQUEST: Final = 2
 """Seconds until a request is looked at again for which nothing was found; then twice as long."""
-LONGEST_PAUSE: Final = 300
+LONGEST_PAUSE_OF_REQUEST: Final = 300
 MOST_REQUESTERS: Final = 10_000
 """Requesters whose matches are counted; who was served longest ago is forgotten first."""
 
@@ -165,7 +165,11 @@ class Backoff:
     def put_off(self, name: OrderHash, now: UnixSeconds) -> None:
         """Look at it later."""
         known = self._put_off.get(name)
-        pause = FIRST_PAUSE if known is None else min(2 * known.pause, LONGEST_PAUSE)
+        pause = (
+            FIRST_PAUSE_OF_REQUEST
+            if known is None
+            else min(2 * known.pause, LONGEST_PAUSE_OF_REQUEST)
+        )
         self._put_off[name] = _PutOff(self.times(name) + 1, pause, UnixSeconds(now + pause))
 
     def keep_only(self, names: set[OrderHash]) -> None:

@@ -33,23 +33,23 @@ class Wait:
 
 
 NO_WAIT: Final = Wait()
-STEP: Final = Wait(3, 6)
+WAITING_STEP: Final = Wait(3, 6)
 """Time in which who goes first sees a request, has it mined, and the market shows it no more."""
-MOST_STEPS: Final = 5
+MOST_WAITING_STEPS: Final = 5
 """Of pools that nobody named."""
 
 
 def matchers_wait(request: RequestOrder) -> Wait:
     """Return how long a matcher waits with a request."""
-    return NO_WAIT if request.workerpool.is_zero else STEP
+    return NO_WAIT if request.workerpool.is_zero else WAITING_STEP
 
 
 def pools_wait(name: OrderHash, request: RequestOrder, pool: Address) -> Wait:
     """Return how long a pool waits with a request that names it or nobody; ``name`` is its hash."""
     if request.workerpool == pool:
         return NO_WAIT
-    steps = int.from_bytes(keccak(name + pool)[:8], "big") % MOST_STEPS + 1
-    return Wait(STEP.blocks * steps, STEP.seconds * steps)
+    steps = int.from_bytes(keccak(name + pool)[:8], "big") % MOST_WAITING_STEPS + 1
+    return Wait(WAITING_STEP.blocks * steps, WAITING_STEP.seconds * steps)
 
 
 @dataclass(slots=True)

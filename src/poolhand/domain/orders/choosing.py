@@ -159,7 +159,7 @@ def _in_all(tags: Iterable[Tag]) -> Tag:
     return Tag(reduce(and_, bits).to_bytes(32, "big")) if bits else NO_TAG
 
 
-NO_DATASET: Final = Candidate(Signed(NO_DATASET_ORDER, b""), 2**256)
+WITHOUT_DATASET: Final = Candidate(Signed(NO_DATASET_ORDER, b""), 2**256)
 """Stands in the shelf where none is bought."""
 
 
@@ -212,6 +212,6 @@ def rejected(want: Want, shelf: Shelf, facts: Facts) -> tuple[UnfitCandidate, ..
     for each in chain(shelf.apps, shelf.datasets, shelf.pools):
         known = [why for bundle, why in bundles if each in bundle.parts]
         least = min(known, key=len, default=())
-        if least and each is not NO_DATASET:
+        if least and each is not WITHOUT_DATASET:
             found.append(UnfitCandidate(each, least))
     return tuple(found)

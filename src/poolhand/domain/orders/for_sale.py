@@ -32,7 +32,7 @@ LOW: Final = 4
 """An order is renewed once it has left this part of its tasks, or less: one fourth; and once the
 largest that is left sells this part of what could be sold, or less. While tasks are open, no order
 is signed for less than this part of the pool."""
-IN_TURN: Final = 5
+TASKS_PER_SLOT: Final = 5
 """Tasks that a slot can do one after the other before the first misses its deadline, each as long
 as its category allows: contributions are taken for 7 of that time."""
 STANDS_IN_THE_WAY: Final = Seconds(600)
@@ -127,7 +127,7 @@ class SalePlan:
 
 def room_of(slots: int, open_tasks: int) -> int:
     """Return how many tasks more the workers could do in time, a worker for each."""
-    return max(IN_TURN * slots - open_tasks, 0)
+    return max(TASKS_PER_SLOT * slots - open_tasks, 0)
 
 
 def plan_sale(orders: Sequence[OrderForSale], terms: PoolSaleTerms) -> SalePlan:

@@ -16,9 +16,9 @@ from poolhand.domain.orders.matching import Facts, Match
 from poolhand.domain.orders.model import MatchOrders, Order
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 
-WINDOW: Final = Seconds(3600)
+PURCHASES_COUNTED_FOR: Final = Seconds(3600)
 """Over which the purchases of one requester are counted."""
-REST: Final = Seconds(300)
+REST_AFTER_FAILED_MATCH: Final = Seconds(300)
 """For which nothing is sent for a requester whose last match failed on chain: its stake went away
 between our look and our block, and it has cost us gas."""
 MOST_RESTING: Final = 10_000
@@ -129,8 +129,8 @@ class SendingQuota:
     _rests: OrderedDict[Address, UnixSeconds] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
-        self._given = MatchQuota(self.each, WINDOW)
-        self._in_all = MatchQuota(self.everybody, WINDOW)
+        self._given = MatchQuota(self.each, PURCHASES_COUNTED_FOR)
+        self._in_all = MatchQuota(self.everybody, PURCHASES_COUNTED_FOR)
 
     def check(self, requester: Address, now: UnixSeconds) -> None:
         """Check that one more may be sent.
@@ -155,7 +155,7 @@ class SendingQuota:
 
     def failed(self, requester: Address, now: UnixSeconds) -> None:
         """Note that a match of a requester failed on chain, and so cost gas for nothing."""
-        self._rests[requester] = UnixSeconds(now + REST)
+        self._rests[requester] = UnixSeconds(now + REST_AFTER_FAILED_MATCH)
         self._rests.move_to_end(requester)
         while len(self._rests) > MOST_RESTING:
             self._rests.popitem(last=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from poolhand.domain.ids import TxHash
-from poolhand.domain.orders.matches_under_way import WINDOW, MatchTakes
+from poolhand.domain.orders.matches_under_way import PURCHASES_COUNTED_FOR, MatchTakes
 from poolhand.domain.units import UnixSeconds
 
 
@@ -81,7 +81,9 @@ class SentMatch:
 def followed(match: SentMatch | None, event: MatchEvent) -> SentMatch | None:
     """Return what is known after an event; None where its beginning is not known."""
     if isinstance(event, MatchBegun):
-        lately = (at for at in (match.counted if match else ()) if at > event.at - WINDOW)
+        lately = (
+            at for at in (match.counted if match else ()) if at > event.at - PURCHASES_COUNTED_FOR
+        )
         return SentMatch(event, (*lately, event.at))
     if match is None:
         return None

@@ -12,7 +12,7 @@ from typing import Final
 
 from poolhand.domain.units import Seconds, UnixSeconds
 
-LONGEST: Final = Seconds(30)
+LONGEST_STANDSTILL: Final = Seconds(30)
 """How long a pool that stands still again and again may hold time back: then it must go on."""
 
 
@@ -39,4 +39,4 @@ class Attention:
 
     def is_sure(self, now: UnixSeconds, window: Seconds) -> bool:
         """Whether who was not heard for a window has been silent."""
-        return now >= min(self.since + window, self.first + LONGEST)
+        return now >= min(self.since + window, self.first + LONGEST_STANDSTILL)

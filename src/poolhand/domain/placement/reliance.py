@@ -29,7 +29,7 @@ AWAITS_CHAIN: Final = frozenset(
     }
 )
 """Statuses in which a worker has done its part, and waits for its turn on chain."""
-LONGEST_WAIT: Final = Seconds(3600)
+LONGEST_CHAIN_DELAY: Final = Seconds(3600)
 """For which the chain may hold up what a proved worker has computed, beyond a period."""
 LEFT_TO_OTHERS: Final = 2
 """Periods before the deadline in which others may still compute the task."""
@@ -59,7 +59,7 @@ def late_at(task: Task, attempt: Attempt) -> UnixSeconds:
     if not attempt.proved or attempt.status not in AWAITS_CHAIN:
         return UnixSeconds(begun + period)
     last = task.facts.contribution_deadline - LEFT_TO_OTHERS * period
-    return UnixSeconds(max(begun + period, min(last, begun + period + LONGEST_WAIT)))
+    return UnixSeconds(max(begun + period, min(last, begun + period + LONGEST_CHAIN_DELAY)))
 
 
 def is_vouched_for(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 from poolhand.domain.units import NanoRlc, Seconds
 
 TAKE_UP: Final = Seconds(5)
-TRIAL: Final = Seconds(10)
+TRIAL_TIME: Final = Seconds(10)
 NEWCOMERS_SLOTS: Final = 2
 MOST_BACKUPS: Final = 10
 
@@ -30,6 +30,6 @@ class PlacementRules:
 
     least_stake: NanoRlc = NanoRlc(0)
     take_up: Seconds = TAKE_UP
-    trial: Seconds = TRIAL
+    trial: Seconds = TRIAL_TIME
     newcomers_slots: int = NEWCOMERS_SLOTS
     most_backups: int = MOST_BACKUPS

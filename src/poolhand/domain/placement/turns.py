@@ -17,7 +17,7 @@ from poolhand.domain.units import NanoRlc
 Turn: TypeAlias = tuple[bool, bool, float, float]
 """Resting last, proved first, then the least loaded, then chance."""
 
-FEW: Final = 8
+PLACES_COUNTED: Final = 8
 """Places of which a branch keeps account."""
 
 
@@ -65,7 +65,7 @@ def _of_both(one: _Abilities, other: _Abilities) -> _Abilities:
     sources = one.sources
     if sources is not None and sources is not other.sources:
         sources = None if other.sources is None else sources | other.sources
-        sources = sources if sources is None or len(sources) <= FEW else None
+        sources = sources if sources is None or len(sources) <= PLACES_COUNTED else None
     return _Abilities(tuple(map(max, one.most, other.most)), sources)
 
 

@@ -72,7 +72,7 @@ STEPS: Final[Mapping[Action, Step]] = {
     Action.CLAIM: Step(None, frozenset({S.FAILED})),
 }
 
-FAULTS: Final[Mapping[Action, Status | None]] = {
+STATUS_OF_FAULT: Final[Mapping[Action, Status | None]] = {
     Action.DOWNLOAD_APP: S.APP_DOWNLOAD_FAILED,
     Action.DOWNLOAD_DATA: S.DATA_DOWNLOAD_FAILED,
     Action.COMPUTE: S.COMPUTE_FAILED,

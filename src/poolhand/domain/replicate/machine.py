@@ -16,8 +16,8 @@ from typing import Final, assert_never
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.replicate import trouble
 from poolhand.domain.replicate.events import (
-    FAULTS,
     FOR_THE_STAKE,
+    STATUS_OF_FAULT,
     STEPS,
     Accepted,
     Acknowledged,
@@ -227,7 +227,7 @@ def _quarantine(replicate: Replicate, event: Quarantined) -> Replicate:
 
 
 def _fault(replicate: Replicate, event: Faulted) -> Replicate:
-    status, let_go = FAULTS[event.action], trouble.let_go(replicate, event)
+    status, let_go = STATUS_OF_FAULT[event.action], trouble.let_go(replicate, event)
     if status is None or replicate.is_over:
         return let_go
     ended = _enter(let_go, Entry(status, event.at, event.detail))

@@ -31,7 +31,7 @@ from poolhand.domain.units import Seconds, UnixSeconds
 
 REVEAL_PAUSE: Final = Seconds(5)
 """Pause after a refused reveal, times the refusals so far: the stake is worth every block."""
-LONGEST_PAUSE: Final = Seconds(30)
+LONGEST_PAUSE_BETWEEN_REVEALS: Final = Seconds(30)
 """Longest pause between two tries to reveal; the shortest time to reveal is 600 s."""
 DOUBTS: Final = (Status.REVEAL_FAILED, Status.CANT_REVEAL)
 """Reveals that were refused: the chain is looked at again with every block."""
@@ -130,7 +130,9 @@ def _may_hold_stake(view: TaskView, replicate: Replicate, own: ContributionStatu
 def _rests(replicate: Replicate, at: UnixSeconds) -> bool:
     """Whether a hand that raised while it saved stake is not to be tried again yet."""
     trouble = replicate.trouble
-    return at < trouble.faulted_at + min(FAULT_PAUSE * trouble.faults, LONGEST_PAUSE)
+    return at < trouble.faulted_at + min(
+        FAULT_PAUSE * trouble.faults, LONGEST_PAUSE_BETWEEN_REVEALS
+    )
 
 
 def _must_claim(view: TaskView, own: ContributionStatus, grace: Seconds | None) -> bool:
@@ -199,7 +201,7 @@ def _in_time_to_reveal(view: TaskView, replicate: Replicate, at: UnixSeconds) ->
         return TakenBack(at, Action.REVEAL, view.block) if idle else None
     if replicate.status in DOUBTS:
         tries = replicate.count(*DOUBTS)
-        pause = min(REVEAL_PAUSE * tries, LONGEST_PAUSE)
+        pause = min(REVEAL_PAUSE * tries, LONGEST_PAUSE_BETWEEN_REVEALS)
         return RevealAsked(at) if at >= replicate.history[-1].at + pause else None
     return None if replicate.reveal_asked else RevealAsked(at)
 

@@ -174,7 +174,7 @@ def _from(*starts: Status) -> frozenset[Status]:
 
 W, H, P = Party.WORKER, Party.OPERATOR, Party.SCHEDULER
 
-ROWS: Final[tuple[Row, ...]] = (
+STATUS_ROWS: Final[tuple[Row, ...]] = (
     Row(S.CREATED, "the scheduler has given the task to the worker", frozenset(), P,
         "the task needs another replicate and the worker has a free slot",
         W, "the worker confirms within seconds"),
@@ -308,12 +308,12 @@ class Edge:
     next_step: str
 
 
-STATUSES: Final[Mapping[Status, Row]] = {row.status: row for row in ROWS}
+STATUSES: Final[Mapping[Status, Row]] = {row.status: row for row in STATUS_ROWS}
 """Explanation of each status."""
 
 EDGE_TABLE: Final[tuple[Edge, ...]] = tuple(
     Edge(start, row.status, row.by, row.cause, row.acts, row.next_step)
-    for row in ROWS
+    for row in STATUS_ROWS
     for start in sorted(row.starts, key=list(Status).index)
     if start is not row.status
 )

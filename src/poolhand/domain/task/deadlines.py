@@ -13,10 +13,10 @@ from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import (
+    AWAITED_AFTER_FORK,
     FAILED_UPLOADS,
     FORGOTTEN,
     LAST_WORD,
-    SETTLING,
     UPLOAD_PAUSE,
     UPLOAD_SILENCE,
 )
@@ -48,7 +48,7 @@ def _moments(task: Task) -> Iterator[int]:
     yield from (refusal.not_before for refusal in task.refusals)
     for (before, _), (_, at) in pairwise(task.history):
         if before in FINAL_TASK:
-            yield at + SETTLING
+            yield at + AWAITED_AFTER_FORK
     for attempt in task.attempts:
         yield from _moments_of(task, attempt)
 

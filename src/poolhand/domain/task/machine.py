@@ -60,7 +60,7 @@ from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES
 from poolhand.domain.units import UnixSeconds
 
 __all__ = [
-    "RETRY_SECONDS",
+    "PAUSE_AFTER_REFUSAL",
     "Assigned",
     "CallRefused",
     "CheckResult",
@@ -95,7 +95,7 @@ __all__ = [
     "step",
 ]
 
-RETRY_SECONDS: Final = 5
+PAUSE_AFTER_REFUSAL: Final = 5
 """Pause after a refused transaction, times the number of refusals."""
 LONGEST_RETRY: Final = 60
 """Seconds of the longest pause: what is owed to workers must not miss its deadline by waiting."""
@@ -237,7 +237,7 @@ def _refuse(task: Task, kind: str, at: UnixSeconds, cause: str) -> Task:
     known = task.refusal(kind)
     times = known.times + 1 if known else 1
     refusal = Refusal(
-        kind, times, UnixSeconds(at + min(RETRY_SECONDS * times, LONGEST_RETRY)), cause
+        kind, times, UnixSeconds(at + min(PAUSE_AFTER_REFUSAL * times, LONGEST_RETRY)), cause
     )
     others = tuple(each for each in task.refusals if each.kind != kind)
     return replace(task, refusals=(*others, refusal))

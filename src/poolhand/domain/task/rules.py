@@ -25,7 +25,7 @@ UPLOAD_PAUSE: Final = 5
 """Seconds between two upload requests to one worker, times its failures."""
 UPLOAD_SILENCE: Final = 120
 """Seconds that a worker may be silent over the upload before another is asked too."""
-SETTLING: Final = 60
+AWAITED_AFTER_FORK: Final = 60
 """Seconds of block time in which what a re-organisation took back is awaited again."""
 LAST_WORD: Final = 120
 """Seconds of block time in which a worker may say how its replicate of an ended task ended."""
@@ -159,7 +159,11 @@ def is_settling(task: Task) -> bool:
     given the task meanwhile.
     """
     moments = [at for (before, _), (_, at) in pairwise(task.history) if before in FINAL_TASK]
-    return bool(moments) and task.status not in FINAL_TASK and task.now < moments[-1] + SETTLING
+    return (
+        bool(moments)
+        and task.status not in FINAL_TASK
+        and task.now < moments[-1] + AWAITED_AFTER_FORK
+    )
 
 
 def _groups(task: Task) -> dict[bytes, int]:

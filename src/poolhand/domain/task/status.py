@@ -70,7 +70,7 @@ CAUSES: Final[Mapping[TaskStatus, str]] = {
 }
 """Why a task gets there, for a person."""
 
-GONE: Final = "a re-organisation of the chain dropped the deal; it may come back"
+DEAL_IS_GONE: Final = "a re-organisation of the chain dropped the deal; it may come back"
 """What any status means for a person while the chain does not have the task's deal."""
 
 FINAL_TASK: Final = frozenset({T.COMPLETED, T.FAILED})

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from poolhand import __version__
-from poolhand.domain.market.challenges import NAME
+from poolhand.domain.market.challenges import GATEWAY_NAME
 from poolhand.domain.market.refusals import collection
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route
@@ -48,7 +48,7 @@ class AboutRoutes:
         asked = self._parts.asked(request)
         address = forms.address("address", forms.required("address", asked.get("address")))
         told = self._parts.authorization.challenge(address)
-        return good({"data": typed_challenge(NAME, asked["chainId"], told)})
+        return good({"data": typed_challenge(GATEWAY_NAME, asked["chainId"], told)})
 
     async def metrics(self, request: Request) -> Response:
         """Tell how far the chain was read, and how many orders are open."""

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.json_text import parse_json
-from poolhand.domain.market.profiles import FRESH, PoolProfile
+from poolhand.domain.market.profiles import POOL_IS_THERE_FOR, PoolProfile
 from poolhand.domain.market.refusals import BadParameter, NotInMarket
 from poolhand.market.api.answers import good
 from poolhand.market.api.asking import MarketParts, add_route, body_of
@@ -122,7 +122,7 @@ class PoolRoutes:
 def profile_told(row: PoolRow, now: int) -> dict[str, Any]:
     """Return a pool's JSON; ``now`` is in milliseconds since 1970."""
     seen, profile = row.seen, row.profile
-    is_there = seen is not None and seen > now - FRESH
+    is_there = seen is not None and seen > now - POOL_IS_THERE_FOR
     return MarketPool(
         workerpool=profile.workerpool,
         owner=profile.owner,

@@ -18,7 +18,7 @@ from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.market.filters import BookFilter
-from poolhand.domain.market.profiles import FRESH
+from poolhand.domain.market.profiles import POOL_IS_THERE_FOR
 from poolhand.domain.market.refusals import NotInMarket
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.multiaddr import UnreadableLocation, decode
@@ -115,7 +115,7 @@ class RegistryRoutes:
         part = queries.page(self._parts.asked(request), MOST_ROWS)
         read = partial(newest_assets, sort=self._sort, part=part)
         if self._sort is OrderSort.WORKERPOOL:
-            read = partial(pools_there_first, part=part, since=self._now() - FRESH)
+            read = partial(pools_there_first, part=part, since=self._now() - POOL_IS_THERE_FOR)
         found, count = await self._parts.database.read(read)
         rows = await self._rows(found)
         told = part.next(len(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from poolhand.domain.replicate.status import EDGES, ROWS
+from poolhand.domain.replicate.status import EDGES, STATUS_ROWS
 from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import StatusMeaning
 
@@ -26,7 +26,7 @@ def status_routes() -> APIRouter:
                 next_step=row.next_step,
                 next=tuple(sorted(EDGES[row.status])),
             )
-            for row in ROWS
+            for row in STATUS_ROWS
         ]
 
     return router

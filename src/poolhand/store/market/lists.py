@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import BULK_VOLUME
-from poolhand.domain.market.deals import MOST_PRICES, PricePoint
+from poolhand.domain.market.deals import MOST_PAST_PRICES, PricePoint
 from poolhand.domain.market.filters import BookFilter, Slice
 from poolhand.domain.market.kinds import asks_by_kind
 from poolhand.domain.market_events import OrderSort
@@ -168,7 +168,7 @@ def price_history(connection: Connection, category: int) -> list[PricePoint]:
         select(DEALS.c.moment, DEALS.c.price, DEALS.c.document)
         .where(DEALS.c.category == category)
         .order_by(DEALS.c.age, DEALS.c.price)
-        .limit(MOST_PRICES)
+        .limit(MOST_PAST_PRICES)
     )
     return [
         PricePoint(UnixSeconds(moment), NanoRlc(price), json.loads(document)["volume"])

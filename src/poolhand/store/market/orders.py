@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.market.book import BookOrder, BookStatus, traits_of
-from poolhand.domain.market.filters import PARTIES
+from poolhand.domain.market.filters import FILTER_PARTIES
 from poolhand.domain.market.losses import Loss
 from poolhand.domain.market.room import offer_of
 from poolhand.domain.market_events import OrderSort
@@ -243,7 +243,7 @@ def members_of(entry: BookOrder, at: BlockNumber) -> dict[str, Any]:
         "open_in": traits.sort.value if is_open else None,
         "status": entry.status.value,
         "signer": hexed(entry.signer),
-        **{name: hexed(getattr(traits, name)) for name in PARTIES},
+        **{name: hexed(getattr(traits, name)) for name in FILTER_PARTIES},
         "resource": hexed(traits.resource),
         "rank": traits.rank,
         "price": traits.price,

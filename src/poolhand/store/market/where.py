@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Table, and_, func, literal_column
 from poolhand.domain.ids import FixedBytes
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.market.filters import BookFilter
-from poolhand.domain.market.kinds import OWN
+from poolhand.domain.market.kinds import OWN_PARTIES
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
 from poolhand.store.market.schema import KIND_PARTIES, KINDS, ORDERS, TAG_PARTS
@@ -43,7 +43,7 @@ def open_in(sort: OrderSort) -> ColumnElement[bool]:
 
 def in_kinds(wanted: BookFilter) -> ColumnElement[bool]:
     """Return the condition of kinds that a filter shows."""
-    is_own = [KINDS.c[name] == "" for name in OWN[wanted.sort] if name in KIND_PARTIES]
+    is_own = [KINDS.c[name] == "" for name in OWN_PARTIES[wanted.sort] if name in KIND_PARTIES]
     parties = [
         KINDS.c[name].in_([hexed(each) for each in allowed])
         for name, allowed in wanted.parties.items()
@@ -66,7 +66,7 @@ def remaining(wanted: BookFilter) -> tuple[ColumnElement[bool], ...]:
 
 
 def _leader(wanted: BookFilter) -> str | None:
-    for name in OWN[wanted.sort]:
+    for name in OWN_PARTIES[wanted.sort]:
         if len(wanted.parties.get(name, ())) == 1:
             return name
     return None if wanted.signer is None else "signer"
