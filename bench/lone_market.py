@@ -11,7 +11,7 @@ from bench.lone_pool import LonePool
 from bench.orders import Market
 from poolhand.chain import connect
 from poolhand.devnet.abi import call_data
-from poolhand.devnet.accounts import COIN, DEPLOYER, POOL, REQUESTER, derive
+from poolhand.devnet.accounts import COIN, DEPLOYER, POOL_ACCOUNT, REQUESTER, derive
 from poolhand.devnet.artifacts import DEFAULT_CACHE, Artifacts, ensure
 from poolhand.devnet.contracts import HUB_INTERFACE
 from poolhand.devnet.rpc import NodeRpc
@@ -53,7 +53,7 @@ class LoneMarket:
 async def lone_market(pool: LonePool) -> AsyncIterator[LoneMarket]:
     """Register an app and yield who buys it of the pool."""
     hub, chain_id = pool.deployed.hub, pool.deployed.chain_id
-    requester, owner = _wallet(REQUESTER), _wallet(POOL)
+    requester, owner = _wallet(REQUESTER), _wallet(POOL_ACCOUNT)
     async with connect(ChainSettings((pool.node.ws_url,), hub, chain_id)) as chain:
         sender = chain.sender(requester, MemoryJournal())
         made = CreateApp(owner.address, "noop", b"registry.test/noop:1", bytes([7] * 32))

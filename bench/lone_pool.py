@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from bench.crowd import Crowd
-from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, Funding, derive, fund
+from poolhand.devnet.accounts import DEPLOYER, POOL_ACCOUNT, Funded, Funding, derive, fund
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.children import Child
 from poolhand.devnet.contracts import DeployedContracts, deploy
@@ -86,7 +86,7 @@ async def lone_pool(
 def pool_settings(
     home: Path, node: Anvil, deployed: DeployedContracts, funded: Funded, url: str
 ) -> dict[str, str]:
-    account = funded.accounts[POOL]
+    account = funded.accounts[POOL_ACCOUNT]
     return {
         "POOL_ADDRESS": str(funded.workerpool),
         "POOLHAND_HUB": str(deployed.hub),

@@ -25,7 +25,7 @@ from poolhand.devnet.faults.line import Line, to_port, to_socket
 from poolhand.devnet.images import publish
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.plan import DevnetPlan
-from poolhand.devnet.ports import LOOPBACK, free_port
+from poolhand.devnet.ports import LOOPBACK_ADDRESS, free_port
 from poolhand.devnet.up import Devnet, devnet
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
@@ -228,11 +228,11 @@ async def _lay_lines(made: Arena, stack: AsyncExitStack) -> None:
 
 def _describe(made: Arena, environments: dict[str, dict[str, str]]) -> None:
     ports, logs = made.ports, made.home / "logs"
-    pool_url = f"http://{LOOPBACK}:{ports['worker-pool']}"
-    results_url = f"http://{LOOPBACK}:{ports['results']}"
+    pool_url = f"http://{LOOPBACK_ADDRESS}:{ports['worker-pool']}"
+    results_url = f"http://{LOOPBACK_ADDRESS}:{ports['results']}"
     for name, environment in environments.items():
         noun = name.partition("-")[0]
-        node = f"ws://{LOOPBACK}:{ports[f'{noun}-node']}"
+        node = f"ws://{LOOPBACK_ADDRESS}:{ports[f'{noun}-node']}"
         own = {
             **environment,
             "IEXEC_BLOCKCHAIN_NODE_ADDRESS": node,

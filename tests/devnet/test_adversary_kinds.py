@@ -16,7 +16,7 @@ import pytest
 from network.conftest import network, quiet
 from poolhand.devnet.accounts import account_names, derive
 from poolhand.devnet.adversaries.flood import nonsense
-from poolhand.devnet.adversaries.kinds import KINDS, STANDARD, Kind, kind_of, names_of
+from poolhand.devnet.adversaries.kinds import ADVERSARIES, STANDARD, Kind, kind_of, names_of
 from poolhand.devnet.adversaries.parts import craft_of
 from poolhand.devnet.adversaries.rubbish import (
     FALSE_LINK,
@@ -316,10 +316,10 @@ def test_a_flood_is_of_messages_that_are_each_allowed():
 
 
 def test_every_kind_says_what_it_does_and_is_put_together_otherwise():
-    assert set(KINDS) == set(Kind)
+    assert set(ADVERSARIES) == set(Kind)
     for kind in Kind:
-        assert KINDS[kind].does
-        assert KINDS[kind].follows
+        assert ADVERSARIES[kind].does
+        assert ADVERSARIES[kind].follows
         assert craft_of(kind) != WorkerParts()
     assert set(STANDARD) == set(Kind) - {Kind.LATE}
     assert craft_of(Kind.FLOODS).rules.pace is None

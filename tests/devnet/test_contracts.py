@@ -6,7 +6,7 @@ import pytest
 
 from poolhand.devnet.abi import creation_code, returned
 from poolhand.devnet.accounts import derive
-from poolhand.devnet.contracts import CATEGORIES, FACETS, NewCategory, deploy, read_hub
+from poolhand.devnet.contracts import FACETS, NEW_CATEGORIES, NewCategory, deploy, read_hub
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.rpc import NodeRefused, NodeRpc
 from poolhand.devnet.transactions import (
@@ -95,7 +95,7 @@ async def test_a_used_deployer_deploys_elsewhere(found, node):
 async def test_between_slow_blocks_it_deploys_at_once_for_another_owner(found, tmp_path):
     owner = Address(b"\x42" * 20)
     async with Anvil(found.anvil, tmp_path, block_time=600) as node:
-        categories = (*CATEGORIES, NewCategory("test", 5))
+        categories = (*NEW_CATEGORIES, NewCategory("test", 5))
         deployed = await deploy(
             node.url, found, derive("deployer"), owner=owner, categories=categories
         )

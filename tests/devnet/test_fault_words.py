@@ -7,7 +7,7 @@ import json
 import pytest
 
 from poolhand.devnet.faults.kinds import (
-    KINDS,
+    FAULT_KINDS,
     BadFault,
     Down,
     DropTransactions,
@@ -33,7 +33,7 @@ EXAMPLES = [
     LoseAnswers("eth_call", 3),
     Gas(7),
     Down("pool", "freeze"),
-    KINDS["full-disk"]("worker-1"),
+    FAULT_KINDS["full-disk"]("worker-1"),
     Reorg(5, lose=True),
 ]
 
@@ -46,7 +46,7 @@ def test_a_fault_is_read_as_it_is_written(fault):
 
 
 def test_there_is_an_example_of_every_kind():
-    assert {type(each) for each in EXAMPLES} == set(KINDS.values())
+    assert {type(each) for each in EXAMPLES} == set(FAULT_KINDS.values())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from poolhand.devnet.faults.callers import is_meant
 from poolhand.devnet.faults.kinds import Partition
 from poolhand.devnet.faults.line import Line, to_port, to_socket
-from poolhand.devnet.ports import LOOPBACK, free_port
+from poolhand.devnet.ports import LOOPBACK_ADDRESS, free_port
 from poolhand.transport.waiting import WaitingRoom
 
 SECONDS = 20
@@ -61,7 +61,7 @@ async def echo(path=None):
         writer.close()
 
     if path is None:
-        server = await asyncio.start_server(serve, LOOPBACK, 0)
+        server = await asyncio.start_server(serve, LOOPBACK_ADDRESS, 0)
     else:
         server = await asyncio.start_unix_server(serve, path)
     try:
@@ -137,11 +137,11 @@ async def test_one_caller_is_cut_off_and_the_other_is_not(line, start):
 async def test_a_cut_caller_gets_no_new_connection_until_healed(line, start, pids):
     cut = Partition("others", "echo")
     line.cut(cut)
-    reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+    reader, writer = await asyncio.open_connection(LOOPBACK_ADDRESS, line._near)
     await _broken(reader)
     writer.close()
     line.heal(cut)
-    reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+    reader, writer = await asyncio.open_connection(LOOPBACK_ADDRESS, line._near)
     writer.write(b"again")
     assert await reader.read(100) == b"again"
     writer.close()
@@ -165,7 +165,7 @@ async def test_a_silent_cut_holds_what_is_said_and_lets_it_go_on_afterwards(line
 async def test_a_connection_made_in_silence_waits(line, start):
     cut = Partition("others", "echo", silent=True)
     line.cut(cut)
-    reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+    reader, writer = await asyncio.open_connection(LOOPBACK_ADDRESS, line._near)
     writer.write(b"hello")
     answer = asyncio.create_task(reader.read(100))
     assert not (await asyncio.wait([answer], timeout=0.3))[0]
@@ -191,7 +191,7 @@ async def test_two_cuts_of_one_caller_are_healed_one_by_one(line, start):
 
 async def test_a_service_that_is_gone_breaks_its_callers(pids):
     async with Line("gone", free_port(), to_port(free_port), lambda: pids) as line:
-        reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+        reader, writer = await asyncio.open_connection(LOOPBACK_ADDRESS, line._near)
         writer.write(b"hello")
         await _broken(reader)
         writer.close()
@@ -201,8 +201,8 @@ async def test_a_service_that_is_gone_breaks_its_callers(pids):
 async def test_callers_that_say_nothing_keep_nobody_from_the_service(far, pids):
     few = WaitingRoom(2, 2)
     async with Line("echo", free_port(), to_port(lambda: far), lambda: pids, few) as line:
-        idle = [await asyncio.open_connection(LOOPBACK, line._near) for _ in range(5)]
-        reader, writer = await asyncio.open_connection(LOOPBACK, line._near)
+        idle = [await asyncio.open_connection(LOOPBACK_ADDRESS, line._near) for _ in range(5)]
+        reader, writer = await asyncio.open_connection(LOOPBACK_ADDRESS, line._near)
         writer.write(b"hello")
         assert await reader.read(100) == b"hello"
         for waiting, _ in idle[:3]:
@@ -231,7 +231,7 @@ async def test_a_caller_of_a_unix_socket_is_known_by_its_process(tmp_path):
 async def test_a_cut_connection_is_reset_not_closed(line):
     """A client must not take a partition for the end of an answer."""
     loop = asyncio.get_running_loop()
-    with socket.create_connection((LOOPBACK, line._near)) as near:
+    with socket.create_connection((LOOPBACK_ADDRESS, line._near)) as near:
         near.setblocking(False)
         await loop.sock_sendall(near, b"hello")
         assert await loop.sock_recv(near, 100) == b"hello"

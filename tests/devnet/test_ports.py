@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from poolhand.devnet.ports import LISTENING, LOOPBACK, KeptPorts, free_port
+from poolhand.devnet.ports import LISTENING, LOOPBACK_ADDRESS, KeptPorts, free_port
 
 NAMES = tuple(f"program-{number}" for number in range(12))
 
@@ -35,10 +35,10 @@ def test_a_port_is_kept_while_it_is_free_and_left_to_who_listens_there(tmp_path)
     file = tmp_path / "ports.json"
     before = KeptPorts(file, NAMES)["program-3"]
     assert KeptPorts(file, NAMES)["program-3"] == before
-    with socket.create_server((LOOPBACK, before)):
+    with socket.create_server((LOOPBACK_ADDRESS, before)):
         assert KeptPorts(file, NAMES)["program-3"] != before
 
 
 def test_who_listens_in_the_way_is_passed_by():
-    with socket.create_server((LOOPBACK, free_port())) as taken:
+    with socket.create_server((LOOPBACK_ADDRESS, free_port())) as taken:
         assert free_port(taken.getsockname()[1]) != taken.getsockname()[1]

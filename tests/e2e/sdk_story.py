@@ -12,7 +12,7 @@ from typing import Any
 from sdk_project import HERE, Project
 from sdk_trade import Trade, checksum_of, key_of
 
-from poolhand.devnet.accounts import POOL
+from poolhand.devnet.accounts import POOL_ACCOUNT
 
 
 def tells_story(trade: Trade, **known: str) -> None:
@@ -31,7 +31,7 @@ def tells_story(trade: Trade, **known: str) -> None:
         results=info.results_url,
         seller=key_in(seller),
         buyer=key_in(trade.buyer),
-        poolOwner=key_of(POOL),
+        poolOwner=key_of(POOL_ACCOUNT),
         pool=info.workerpool,
         image=trade.image,
         checksum=checksum_of(trade.image),

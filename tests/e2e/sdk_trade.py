@@ -20,7 +20,7 @@ from e2e_world import WEB, Network, wait_until
 from eth_account import Account
 from sdk_project import VERSIONS, Project, at_once, installed
 
-from poolhand.devnet.accounts import DEPLOYER, POOL, derive
+from poolhand.devnet.accounts import DEPLOYER, POOL_ACCOUNT, derive
 from poolhand.devnet.images import MANIFEST_TYPE, publish
 
 APP_PRICE, DATASET_PRICE, POOL_PRICE = 3, 4, 100
@@ -120,7 +120,7 @@ class Trade:
     @made_once
     def pool_owner(self) -> Project:
         """Has the wallet of the pool that runs."""
-        return self.holding("pool", key_of(POOL))
+        return self.holding("pool", key_of(POOL_ACCOUNT))
 
     def give(self, project: Project) -> None:
         """Give coin and RLC to a project's wallet."""

@@ -19,7 +19,7 @@ from e2e_world import WEB, Network, wait_until
 from reaching import saw
 
 from poolhand.chain import connect
-from poolhand.devnet.accounts import POOL, derive
+from poolhand.devnet.accounts import POOL_ACCOUNT, derive
 from poolhand.devnet.demo import requester_settings
 from poolhand.devnet.images import PublishedImage
 from poolhand.domain import multiaddr
@@ -276,7 +276,7 @@ class Lab:
 
     def authorization(self, task_id: str, worker: str) -> bytes:
         """What the pool gives a worker with a task."""
-        pool = Wallet.from_key(derive(POOL).key)
+        pool = Wallet.from_key(derive(POOL_ACCOUNT).key)
         return pool.sign_authorization(
             self.network.owners[worker], TaskId.parse(task_id), ZERO_ADDRESS
         )

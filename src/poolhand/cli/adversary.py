@@ -8,7 +8,7 @@ from typing import Final
 import typer
 
 from poolhand.cli.programs import Ready, add_program
-from poolhand.devnet.adversaries.kinds import KINDS, Kind
+from poolhand.devnet.adversaries.kinds import ADVERSARIES, Kind
 from poolhand.settings.load import Option, Settings
 from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 
@@ -24,7 +24,7 @@ async def _start(settings: Settings, ready: Ready) -> None:
     from poolhand.observe.processors import usable_cpus
     from poolhand.worker.main import run
 
-    row = KINDS[settings["kind"]]
+    row = ADVERSARIES[settings["kind"]]
     structlog.get_logger().warning(
         "simulated_adversary",
         name=settings["name"],

@@ -50,15 +50,15 @@ def list_faults(as_json: Json = False) -> None:
     from poolhand.cli.render import grid
     from poolhand.cli.terminal import Console
     from poolhand.devnet.faults import FaultClient
-    from poolhand.devnet.faults.kinds import KINDS, usage
+    from poolhand.devnet.faults.kinds import FAULT_KINDS, usage
 
     found = _run(FaultClient(devnet_home()).in_force())
     if as_json:
-        _print_json(found, usages={name: usage(kind) for name, kind in KINDS.items()})
+        _print_json(found, usages={name: usage(kind) for name, kind in FAULT_KINDS.items()})
         return
     known = [
         (usage(kind), (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " "))
-        for kind in KINDS.values()
+        for kind in FAULT_KINDS.values()
     ]
     Console().print(Group(shown(found), grid(("fault", "what happens"), known, "Faults there are")))
 

@@ -25,12 +25,12 @@ from poolhand.keys.errors import WalletExists
 from poolhand.keys.keystore import import_wallet
 
 DEPLOYER: Final = "deployer"
-POOL: Final = "pool"
+POOL_ACCOUNT: Final = "pool"
 REQUESTER: Final = "requester"
 MATCHER: Final = "matcher"
 COIN: Final = 10_000 * 10**18
 """Wei that every account has at least at the start, as Anvil gives it."""
-SCRYPT_COST: Final = 2
+DEVNET_SCRYPT_COST: Final = 2
 """These keys are public: their files need no protection, only to open fast."""
 
 
@@ -65,7 +65,7 @@ def derive(name: str, mnemonic: str = TEST_MNEMONIC) -> LocalAccount:
 
 
 def _path(name: str) -> str:
-    fixed, kind = (DEPLOYER, POOL, REQUESTER), kind_of(name)
+    fixed, kind = (DEPLOYER, POOL_ACCOUNT, REQUESTER), kind_of(name)
     if kind is not None:
         return f"m/44'/60'/{1 + tuple(Kind).index(kind)}'/0/{int(name.rpartition('-')[2])}"
     if name == MATCHER:
@@ -77,7 +77,7 @@ def _path(name: str) -> str:
 def account_names(workers: int, adversaries: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of all accounts of a devnet with so many workers, and adversaries."""
     numbered = (f"worker-{number}" for number in range(1, workers + 1))
-    return (DEPLOYER, POOL, REQUESTER, MATCHER, *numbered, *adversaries)
+    return (DEPLOYER, POOL_ACCOUNT, REQUESTER, MATCHER, *numbered, *adversaries)
 
 
 async def fund(
@@ -121,7 +121,7 @@ async def fund(
         if poor:
             await setting.give_coin(poor)
             await setting.give_rlc(accounts[DEPLOYER], poor, funding)
-        workerpool = await setting.workerpool(accounts[POOL], description)
+        workerpool = await setting.workerpool(accounts[POOL_ACCOUNT], description)
     folder = home / "wallets"
     stored = {name: store_account(folder, name, account) for name, account in accounts.items()}
     return Funded(stored, workerpool)
@@ -133,7 +133,7 @@ def store_account(folder: Path, name: str, account: LocalAccount) -> DevnetAccou
     password_file = folder / f"{name}.password"
     password = _password(password_file)
     try:
-        path = import_wallet(folder, account.key.hex(), password, cost=SCRYPT_COST).path
+        path = import_wallet(folder, account.key.hex(), password, cost=DEVNET_SCRYPT_COST).path
     except WalletExists as found:
         path = found.path
     return DevnetAccount(account.address, str(path), str(password_file))

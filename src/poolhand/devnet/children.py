@@ -21,9 +21,9 @@ from poolhand.domain.errors import Unavailable
 from poolhand.observe.private import create_private
 
 POOLHAND: Final = (sys.executable, "-m", "poolhand")
-READY_SECONDS: Final = 120.0
-STOP_SECONDS: Final = 15.0
-FIRST_PAUSE: Final = 1.0
+LONGEST_CHILD_START: Final = 120.0
+LONGEST_CHILD_STOP: Final = 15.0
+FIRST_PAUSE_BETWEEN_RESTARTS: Final = 1.0
 LAST_PAUSE: Final = 30.0
 SETTLED_SECONDS: Final = 60.0
 """A program that lived so long before it died is started again as if for the first time."""
@@ -88,7 +88,7 @@ class Child:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         logs: Path,
-        pause: float = FIRST_PAUSE,
+        pause: float = FIRST_PAUSE_BETWEEN_RESTARTS,
         program: Sequence[str] = POOLHAND,
     ) -> None:
         self.name = name
@@ -139,7 +139,7 @@ class Child:
         assert self._process is not None
         assert self._process.stdout is not None
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(LONGEST_CHILD_START):
                 line = await self._process.stdout.readline()
             found: dict[str, Any] = json.loads(line)
         except (TimeoutError, ValueError):
@@ -170,7 +170,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), LONGEST_CHILD_STOP)
         except TimeoutError:
             log.warning("program_killed", name=self.name)
             self._make_end()

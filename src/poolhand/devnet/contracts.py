@@ -45,7 +45,7 @@ class NewCategory:
     time_ref: int
 
 
-CATEGORIES: Final = (
+NEW_CATEGORIES: Final = (
     NewCategory("XS", 300),
     NewCategory("S", 1_200),
     NewCategory("M", 3_600),
@@ -70,7 +70,7 @@ async def deploy(
     deployer: LocalAccount,
     *,
     owner: Address | None = None,
-    categories: Sequence[NewCategory] = CATEGORIES,
+    categories: Sequence[NewCategory] = NEW_CATEGORIES,
     hub: Address | None = None,
 ) -> DeployedContracts:
     """Deploy RLC, hub and registries, configured; returns at once what is there already.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from poolhand.devnet.examples import FRACTAL, WORDS, example_apps, example_image
+from poolhand.devnet.examples import FRACTAL, WORD_STATISTICS, example_apps, example_image
 from poolhand.devnet.info import DevnetInfo
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.deal import Deal
@@ -35,7 +35,7 @@ from poolhand.transport.market_client import MarketClient
 Show = Callable[[str, Progress], None]
 FOR_SALE: Final = 60.0
 """Seconds in which a pool with workers puts itself up for sale, on a busy machine, too."""
-LOOK: Final = 0.3
+PAUSE_BETWEEN_DEMO_LOOKS: Final = 0.3
 """Seconds between two looks at the market."""
 
 
@@ -157,11 +157,11 @@ async def demonstrate(
         before, pool = await _money(buyer, info), Address.parse(info.workerpool)
         progress("registering apps and dataset on chain")
         wishes = {
-            WORDS: await _words(buyer, info),
+            WORD_STATISTICS: await _words(buyer, info),
             FRACTAL: Wish(await _app(buyer, info, FRACTAL), args="--seed 7", workerpool=pool),
         }
         progress(f"waiting until the pool is for sale in the market at {info.market_url}")
-        await for_sale(buyer.market, pool, wishes[WORDS].trust)
+        await for_sale(buyer.market, pool, wishes[WORD_STATISTICS].trust)
         progress("buying there: signing and matching orders")
         deals = {name: (await buyer.buy(wish)).deal for name, wish in wishes.items()}
     async with open_requester(settings) as requester:
@@ -189,18 +189,18 @@ async def for_sale(market: MarketClient, pool: Address, trust: Trust) -> None:
     try:
         async with asyncio.timeout(FOR_SALE):
             while not (await market.orders(wanted)).orders:  # noqa: ASYNC110 - a market tells nobody
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(PAUSE_BETWEEN_DEMO_LOOKS)
     except TimeoutError:
         raise PoolNotForSale(market.url, pool, trust) from None
 
 
 async def _words(requester: Requester, info: DevnetInfo) -> Wish:
-    source = next((example_apps() / WORDS / "data").glob("*.txt"))
+    source = next((example_apps() / WORD_STATISTICS / "data").glob("*.txt"))
     file = Path(info.files) / source.name
     shutil.copyfile(source, file)
     url = f"{info.files_url}/{source.name}"
     dataset = await requester.deploy_dataset(url, source.stem, file=file)
-    app = await _app(requester, info, WORDS)
+    app = await _app(requester, info, WORD_STATISTICS)
     pool = Address.parse(info.workerpool)
     return Wish(app, dataset=dataset.address, args="--top 5", trust=Trust(10), workerpool=pool)
 

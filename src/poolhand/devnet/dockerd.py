@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+LONGEST_DOCKERD_START = 60.0
+LONGEST_DOCKERD_STOP = 30.0
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 # linux/sockios.h
@@ -193,7 +193,7 @@ def wait_until_it_answers(place: EnginePlace, engine: subprocess.Popen[bytes]) -
     Raises:
         EngineFailed: it ended or was too slow.
     """
-    until = time.monotonic() + START_SECONDS
+    until = time.monotonic() + LONGEST_DOCKERD_START
     while not answers(place.socket):
         if engine.poll() is not None or time.monotonic() > until:
             last_words = "\n".join(place.log.read_text(errors="replace").splitlines()[-10:])
@@ -205,7 +205,7 @@ def stop(engine: subprocess.Popen[bytes]) -> None:
     """End the engine and its containers, and wait until it is gone."""
     engine.terminate()
     try:
-        engine.wait(STOP_SECONDS)
+        engine.wait(LONGEST_DOCKERD_STOP)
     except subprocess.TimeoutExpired:
         engine.kill()
         engine.wait()

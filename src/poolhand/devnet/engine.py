@@ -17,7 +17,7 @@ from typing import Final, Self
 import structlog
 
 from poolhand.devnet import dockerd
-from poolhand.devnet.dockerd import STOP_SECONDS, SYSTEM_PATH, EngineFailed, EnginePlace
+from poolhand.devnet.dockerd import LONGEST_DOCKERD_STOP, SYSTEM_PATH, EngineFailed, EnginePlace
 from poolhand.domain.errors import Refused, Unavailable
 
 GONE_SECONDS: Final = 0.05
@@ -146,7 +146,7 @@ def _until_gone(number: str) -> None:
 
     An engine that finds the former containerd's number still taken waits for it for ever.
     """
-    until = time.monotonic() + STOP_SECONDS
+    until = time.monotonic() + LONGEST_DOCKERD_STOP
     while _is_alive(number) and time.monotonic() < until:
         time.sleep(GONE_SECONDS)
 

@@ -9,9 +9,9 @@ from typing import Final
 import poolhand
 from poolhand.devnet.images import PublishedImage, publish
 
-WORDS: Final = "word-statistics"
+WORD_STATISTICS: Final = "word-statistics"
 FRACTAL: Final = "fractal"
-VERSION: Final = "1.0"
+EXAMPLE_VERSION: Final = "1.0"
 
 
 def example_apps() -> Path:
@@ -23,12 +23,12 @@ def example_apps() -> Path:
 
 def example_image(registry: str, name: str) -> str:
     """Return the reference of an example's image in a registry."""
-    return f"{registry}/poolhand/{name}:{VERSION}"
+    return f"{registry}/poolhand/{name}:{EXAMPLE_VERSION}"
 
 
 async def publish_examples(registry: str) -> tuple[PublishedImage, ...]:
     """Build and push every example; the same files give the same digests."""
     apps = example_apps()
-    pushed = (publish(apps / name, f"poolhand/{name}:{VERSION}", registry) for name in
-              (WORDS, FRACTAL))  # fmt: skip
+    pushed = (publish(apps / name, f"poolhand/{name}:{EXAMPLE_VERSION}", registry) for name in
+              (WORD_STATISTICS, FRACTAL))  # fmt: skip
     return tuple(await asyncio.gather(*pushed))

@@ -27,8 +27,8 @@ from poolhand.domain.platforms import GO_NAMES
 from poolhand.transport.trusted import trusted
 
 ENTRY: Final = "main.py"
-HOME: Final = "/app"
-NOBODY: Final = "65534:65534"
+APP_HOME: Final = "/app"
+APP_USER: Final = "65534:65534"
 EPOCH: Final = "1970-01-01T00:00:00Z"
 ENVIRONMENT: Final = (
     "PATH=/usr/local/bin:/usr/bin:/bin",
@@ -95,8 +95,8 @@ class Manner:
     ``machine`` is in the names of images (``amd64``); empty: this machine's.
     """
 
-    user: str = NOBODY
-    folder: str = HOME
+    user: str = APP_USER
+    folder: str = APP_HOME
     machine: str = ""
 
 
@@ -136,7 +136,7 @@ def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> Bu
     if not (app / ENTRY).is_file():
         raise NoSuchApp(app)
     sources = [path for path in app.rglob("*.py") if "__pycache__" not in path.parts]
-    entries: dict[str, Entry] = {f"{HOME}/{p.relative_to(app)}": Copied(p) for p in sources}
+    entries: dict[str, Entry] = {f"{APP_HOME}/{p.relative_to(app)}": Copied(p) for p in sources}
     layers = (python_layer(cache), write_layer(folder / "app.tar.gz", entries))
     config = _config(layers, manner)
     return BuiltImage(layers, config, _manifest(layers, config))
@@ -152,7 +152,7 @@ def _config(layers: Sequence[Layer], manner: Manner) -> bytes:
             "config": {
                 "User": manner.user,
                 "Env": list(ENVIRONMENT),
-                "Entrypoint": ["python3", f"{HOME}/{ENTRY}"],
+                "Entrypoint": ["python3", f"{APP_HOME}/{ENTRY}"],
                 "WorkingDir": manner.folder,
             },
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from poolhand.devnet.node import CHAIN_ID
+from poolhand.devnet.node import DEVNET_CHAIN_ID
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.settings.chains import KNOWN_CHAINS
 
-FILE: Final = "like"
+LIKENESS_FILE: Final = "like"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Likeness:
 
 
 LIKENESSES: Final[Mapping[str, Likeness]] = {
-    name: Likeness(chain.chain_id or CHAIN_ID, chain.hub)
+    name: Likeness(chain.chain_id or DEVNET_CHAIN_ID, chain.hub)
     for name, chain in KNOWN_CHAINS.items()
     if not chain.native
 }
 """By name; not those whose RLC is the chain's own coin, for the devnet's is a token."""
-LIKE_NONE: Final = Likeness(CHAIN_ID, None)
+LIKE_NONE: Final = Likeness(DEVNET_CHAIN_ID, None)
 
 
 class NoSuchLikeness(Refused):
@@ -71,7 +71,7 @@ def likeness(home: Path, wanted: str) -> Likeness:
     """
     if wanted and wanted not in LIKENESSES:
         raise NoSuchLikeness(wanted)
-    file = home / FILE
+    file = home / LIKENESS_FILE
     if file.exists() or (home / "chain").exists():
         kept = file.read_text(encoding="utf-8").strip() if file.exists() else ""
         if wanted not in ("", kept):

@@ -17,15 +17,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from poolhand.devnet.ports import LOOPBACK, free_port
+from poolhand.devnet.ports import LOOPBACK_ADDRESS, free_port
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable, Unavailable
 
-CHAIN_ID: Final = 31337
+DEVNET_CHAIN_ID: Final = 31337
 TEST_MNEMONIC: Final = "test test test test test test test test test test test junk"
 """Public: Anvil's and Hardhat's default. Whoever holds coin under it has given it away."""
-READY_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 10.0
+LONGEST_NODE_START: Final = 20.0
+LONGEST_NODE_STOP: Final = 10.0
 PORT_TRIES: Final = 5
 SAVE_SECONDS: Final = 10.0
 
@@ -57,7 +57,7 @@ class Anvil:
         block_time: float | None = None,
         accounts: int = 20,
         mnemonic: str = TEST_MNEMONIC,
-        chain_id: int = CHAIN_ID,
+        chain_id: int = DEVNET_CHAIN_ID,
         port: int = 0,
         save_seconds: float = SAVE_SECONDS,
     ) -> None:
@@ -77,7 +77,7 @@ class Anvil:
         self._save_seconds = save_seconds
         self._block_time = block_time
         self._arguments = [
-            *("--host", LOOPBACK, "--chain-id", str(chain_id), "--accounts", str(accounts)),
+            *("--host", LOOPBACK_ADDRESS, "--chain-id", str(chain_id), "--accounts", str(accounts)),
             *("--mnemonic", mnemonic, "--no-cors"),
             *("--dump-state", str(folder / "exit.json")),
             *("--cache-path", str(folder / "states")),
@@ -91,12 +91,12 @@ class Anvil:
     @property
     def url(self) -> str:
         """The HTTP endpoint."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{LOOPBACK_ADDRESS}:{self.port}"
 
     @property
     def ws_url(self) -> str:
         """The WebSocket endpoint."""
-        return f"ws://{LOOPBACK}:{self.port}"
+        return f"ws://{LOOPBACK_ADDRESS}:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -220,14 +220,14 @@ class Anvil:
     async def _ready(self, process: asyncio.subprocess.Process, rpc: NodeRpc) -> bool:
         ended = asyncio.create_task(process.wait())
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(LONGEST_NODE_START):
                 while not ended.done():
                     with contextlib.suppress(ChainUnreachable):
                         await rpc.call("eth_chainId")
                         return True
                     await asyncio.wait([ended], timeout=0.02)
         except TimeoutError:
-            raise NodeDied(f"no answer within {READY_SECONDS:g} s", self.log) from None
+            raise NodeDied(f"no answer within {LONGEST_NODE_START:g} s", self.log) from None
         finally:
             ended.cancel()
         await self._stop()
@@ -245,7 +245,7 @@ class Anvil:
             return
         _signal(process.terminate)
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), LONGEST_NODE_STOP)
         except TimeoutError:
             _signal(process.kill)
             await process.wait()

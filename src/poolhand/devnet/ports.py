@@ -12,12 +12,12 @@ from typing import Final
 
 from poolhand.devnet.members import write_members
 
-LOOPBACK: Final = "127.0.0.1"
+LOOPBACK_ADDRESS: Final = "127.0.0.1"
 LISTENING: Final = range(20_000, 32_768)
 """Below what Linux, macOS and Windows give, by default, to connections that are made from here."""
 BLOCK: Final = 61
 """Of these apart programs begin to look that start one after the other, so as not to meet."""
-TRIES: Final = 1_000
+PORTS_TRIED: Final = 1_000
 """Ports that are looked at before any that the system has is taken."""
 
 
@@ -35,11 +35,11 @@ def free_port(preferred: int = 0) -> int:
     program that listens still may: whoever binds it must be ready to ask again.
     """
     wishes = (preferred,) if preferred else ()
-    for wanted in chain(wishes, islice(_CANDIDATES, TRIES), (0,)):
+    for wanted in chain(wishes, islice(_CANDIDATES, PORTS_TRIED), (0,)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, wanted))
+                probe.bind((LOOPBACK_ADDRESS, wanted))
             except OSError:
                 continue
             return int(probe.getsockname()[1])
@@ -65,4 +65,4 @@ class KeptPorts:
 
     def url(self, name: str) -> str:
         """Return the URL of a program."""
-        return f"http://{LOOPBACK}:{self[name]}"
+        return f"http://{LOOPBACK_ADDRESS}:{self[name]}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from poolhand.devnet.accounts import MATCHER, POOL
+from poolhand.devnet.accounts import MATCHER, POOL_ACCOUNT
 from poolhand.devnet.adversaries.kinds import TURN_SEEKERS, Kind
-from poolhand.devnet.children import FIRST_PAUSE, Child
+from poolhand.devnet.children import FIRST_PAUSE_BETWEEN_RESTARTS, Child
 from poolhand.devnet.faults.grounds import Grounds
 from poolhand.devnet.info import DevnetAccount, DevnetInfo
 from poolhand.devnet.plan import DevnetPlan
 from poolhand.domain.units import BlockNumber
 from poolhand.wire.session import LEASE
 
-PROGRAMS: Final = ("node", "registry", "files", "market", "results", "pool")
+PROGRAMS_WITH_PORTS: Final = ("node", "registry", "files", "market", "results", "pool")
 """What has a port that is kept, and is stopped after the workers."""
 VANISHED: Final = LEASE + 4.0
 """Seconds that a vanished adversary stays away: the pool is to notice."""
@@ -54,7 +54,7 @@ def programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> dic
         made[name] = Child(name, ("worker", "start", "--json"), own, logs)
     for name, kind in plan.named.items():
         words = ("devnet", "adversary", "--kind", kind, "--json")
-        pause = VANISHED if kind is Kind.VANISHES else FIRST_PAUSE
+        pause = VANISHED if kind is Kind.VANISHES else FIRST_PAUSE_BETWEEN_RESTARTS
         own = common | _worker(plan, info, name) | behind
         made[name] = Child(name, words, own, logs, pause)
     return made
@@ -109,7 +109,7 @@ def _pool(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "POOLHAND_TRUSTED_WORKERS": _believed(plan, info),
         "POOLHAND_MARKET_URL": info.market_url,
         "POOLHAND_WORKER_RPC": info.rpc_url,
-        **_wallet(info.accounts[POOL], "IEXEC_CORE_WALLET_PATH"),
+        **_wallet(info.accounts[POOL_ACCOUNT], "IEXEC_CORE_WALLET_PATH"),
         **plan.environment,
     }
 

@@ -26,8 +26,8 @@ from poolhand.domain.errors import Refused
 
 RECIPE: Final = 1
 """Raised when this module makes another layer of the same interpreter."""
-VERSION: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
-HOME: Final = f"/usr/lib/{VERSION}"
+PYTHON_VERSION: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
+PYTHON_HOME: Final = f"/usr/lib/{PYTHON_VERSION}"
 DROPPED_FOLDERS: Final = frozenset(
     {"__pycache__", "dist-packages", "ensurepip", "idlelib", "lib2to3", "pydoc_data"}
     | {"site-packages", "test", "tests", "tkinter", "turtledemo", "venv"}
@@ -60,7 +60,7 @@ def python_layer(cache: Path) -> Layer:
         NoImagesHere: Not Linux, or no ``ldd``.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    kept = cache / f"{VERSION}-{_fingerprint()}.tar.gz"
+    kept = cache / f"{PYTHON_VERSION}-{_fingerprint()}.tar.gz"
     note = kept.with_suffix(".json")
     try:
         members = json.loads(note.read_text(encoding="utf-8"))
@@ -83,17 +83,17 @@ def python_layer(cache: Path) -> Layer:
 def _make(folder: Path) -> tuple[frozenset[Path], Layer]:
     """Write the layer; returns the shared libraries of this machine that are in it, too."""
     interpreter = Path(sys.executable).resolve()
-    staged = folder / VERSION
+    staged = folder / PYTHON_VERSION
     _stage(Path(sysconfig.get_path("stdlib")), staged)
     _compile(interpreter, staged)
     extensions = sorted(staged.rglob("*.so"))
     libraries = _libraries([interpreter, *extensions])
     entries: dict[str, Entry] = {
         **libraries,
-        **{f"{HOME}/{path.relative_to(staged)}": Copied(path) for path in _files(staged)},
-        f"/usr/bin/{VERSION}": Copied(interpreter, executable=True),
-        "/usr/bin/python3": LayerLink(VERSION),
-        "/usr/bin/python": LayerLink(VERSION),
+        **{f"{PYTHON_HOME}/{path.relative_to(staged)}": Copied(path) for path in _files(staged)},
+        f"/usr/bin/{PYTHON_VERSION}": Copied(interpreter, executable=True),
+        "/usr/bin/python3": LayerLink(PYTHON_VERSION),
+        "/usr/bin/python": LayerLink(PYTHON_VERSION),
         "/etc/passwd": Text(USERS),
         "/etc/group": Text(GROUPS),
         "/tmp": LayerPlace(0o1777),  # noqa: S108 - of the image
@@ -121,7 +121,7 @@ def _is_dropped(name: str) -> bool:
 def _compile(interpreter: Path, staged: Path) -> None:
     """Write bytecode that never asks for the time of its source: the same at every build."""
     how = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    names = ["-s", str(staged), "-p", HOME, str(staged)]
+    names = ["-s", str(staged), "-p", PYTHON_HOME, str(staged)]
     subprocess.run(  # noqa: S603 - our own interpreter
         [str(interpreter), "-s", "-S", *how, *names],
         env={"PYTHONHASHSEED": "0", "PATH": os.defpath},

@@ -16,13 +16,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route, Router
 
-from poolhand.devnet.ports import LOOPBACK, free_port
+from poolhand.devnet.ports import LOOPBACK_ADDRESS, free_port
 from poolhand.devnet.registry_store import ImageStore, RegistryRefused
 from poolhand.transport.listen import bind, port_of, serve_on
 
 MANIFEST_LIMIT: Final = 4 * 2**20
 """Bytes of one manifest, as the specification recommends."""
-VERSION: Final = {"Docker-Distribution-API-Version": "registry/2.0"}
+REGISTRY_HEADERS: Final = {"Docker-Distribution-API-Version": "registry/2.0"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -46,11 +46,13 @@ class Registry:
     @property
     def host(self) -> str:
         """Host and port."""
-        return f"{LOOPBACK}:{self._port}"
+        return f"{LOOPBACK_ADDRESS}:{self._port}"
 
     async def __aenter__(self) -> Self:
         app = registry_app(ImageStore(self._folder))
-        listener = bind(LOOPBACK, free_port(self._port))  # from here on connections wait for us
+        listener = bind(
+            LOOPBACK_ADDRESS, free_port(self._port)
+        )  # from here on connections wait for us
         self._port = port_of(listener)
         self._serving = asyncio.create_task(serve_on(app, listener))
         return self
@@ -88,7 +90,7 @@ class _Endpoints:
         self._store = store
 
     async def ping(self, _: Request) -> Response:
-        return JSONResponse({}, headers=VERSION)
+        return JSONResponse({}, headers=REGISTRY_HEADERS)
 
     async def tags(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -185,4 +187,4 @@ def _upload(request: Request) -> tuple[str, str]:
 async def _refusal(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, RegistryRefused)
     error = {"code": fault.kind, "message": str(fault), "detail": None}
-    return JSONResponse({"errors": [error]}, status_code=fault.status, headers=VERSION)
+    return JSONResponse({"errors": [error]}, status_code=fault.status, headers=REGISTRY_HEADERS)

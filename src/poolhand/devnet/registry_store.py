@@ -19,11 +19,11 @@ from typing import Any, BinaryIO, Final
 
 from poolhand.domain.errors import Refused
 
-NAME: Final = re.compile(
+REPOSITORY_NAME: Final = re.compile(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 )
 TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
-DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+PUSHED_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 NAME_LIMIT: Final = 255
 
@@ -70,7 +70,7 @@ class ImageStore:
 
     def has_blob(self, digest: str) -> bool:
         """Whether the blob is here; False for what is no digest."""
-        return DIGEST.fullmatch(digest) is not None and self._blob_path(digest).is_file()
+        return PUSHED_DIGEST.fullmatch(digest) is not None and self._blob_path(digest).is_file()
 
     def start_upload(self, name: str) -> str:
         """Begin an upload; returns its id."""
@@ -128,7 +128,7 @@ class ImageStore:
         """
         repository = self._repository(name)
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        if DIGEST.fullmatch(reference) and reference != digest:
+        if PUSHED_DIGEST.fullmatch(reference) and reference != digest:
             raise RegistryRefused("DIGEST_INVALID", 400, f"content is {digest}, not {reference}")
         tag = None if reference == digest else _checked(TAG, reference, "MANIFEST_INVALID")
         missing = [part for part in _parts(content) if not self.has_blob(part)]
@@ -152,7 +152,7 @@ class ImageStore:
         return sorted(path.name for path in (repository / "_tags").glob("*"))
 
     def _resolve(self, repository: Path, reference: str) -> str:
-        if DIGEST.fullmatch(reference):
+        if PUSHED_DIGEST.fullmatch(reference):
             return reference
         tag = _checked(TAG, reference, "MANIFEST_INVALID")
         return (repository / "_tags" / tag).read_text(encoding="ascii")
@@ -160,7 +160,7 @@ class ImageStore:
     def _repository(self, name: str) -> Path:
         if len(name) > NAME_LIMIT:
             raise RegistryRefused("NAME_INVALID", 400, "the repository's name is too long")
-        return self._repositories / _checked(NAME, name, "NAME_INVALID")
+        return self._repositories / _checked(REPOSITORY_NAME, name, "NAME_INVALID")
 
     def _upload(self, name: str, upload: str) -> Path:
         self._repository(name)
@@ -170,7 +170,7 @@ class ImageStore:
         return path
 
     def _blob_path(self, digest: str) -> Path:
-        return self._blobs / _checked(DIGEST, digest, "DIGEST_INVALID").partition(":")[2]
+        return self._blobs / _checked(PUSHED_DIGEST, digest, "DIGEST_INVALID").partition(":")[2]
 
     def _type_path(self, repository: Path, digest: str) -> Path:
         return repository / "_manifests" / digest.partition(":")[2]

@@ -15,7 +15,7 @@ from poolhand.devnet.members import write_members
 GENERATIONS: Final = ("8", "9")
 """The SDK's generations that a devnet serves."""
 CHAIN_FILE: Final = "chain.json"
-NAME: Final = "devnet"
+SDK_CHAIN: Final = "devnet"
 """How the SDK calls the chain, as in ``--chain devnet``."""
 
 
@@ -29,7 +29,9 @@ def write_chain_files(info: DevnetInfo) -> None:
     for generation, name in info.chain_files.items():
         target = Path(name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_members(target, {"default": NAME, "chains": {NAME: chain_entry(info, generation)}})
+        write_members(
+            target, {"default": SDK_CHAIN, "chains": {SDK_CHAIN: chain_entry(info, generation)}}
+        )
 
 
 def chain_entry(info: DevnetInfo, generation: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from poolhand.devnet import artifacts
-from poolhand.devnet.accounts import DEPLOYER, POOL, Funded, derive, fund
-from poolhand.devnet.adversaries.kinds import KINDS
+from poolhand.devnet.accounts import DEPLOYER, POOL_ACCOUNT, Funded, derive, fund
+from poolhand.devnet.adversaries.kinds import ADVERSARIES
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.children import Child
 from poolhand.devnet.contracts import DeployedContracts, deploy
@@ -32,8 +32,8 @@ from poolhand.devnet.likeness import Likeness, likeness
 from poolhand.devnet.members import write_members
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.plan import DevnetPlan
-from poolhand.devnet.ports import LOOPBACK, KeptPorts
-from poolhand.devnet.programs import PROGRAMS, programs
+from poolhand.devnet.ports import LOOPBACK_ADDRESS, KeptPorts
+from poolhand.devnet.programs import PROGRAMS_WITH_PORTS, programs
 from poolhand.devnet.registry import Registry
 from poolhand.devnet.sdk import chain_files, write_chain_files
 from poolhand.domain.errors import Refused
@@ -86,7 +86,7 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         _hold(plan.home, stack)
         progress("looking for Anvil and the PoCo contracts; the first time they are fetched")
         found = await asyncio.to_thread(artifacts.ensure, plan.cache)
-        ports = KeptPorts(plan.home / "ports.json", PROGRAMS)
+        ports = KeptPorts(plan.home / "ports.json", PROGRAMS_WITH_PORTS)
         alike = likeness(plan.home, plan.like)
         port = 0 if plan.faults else ports["node"]
         node = Anvil(found.anvil, plan.home / "chain", chain_id=alike.chain_id, port=port)
@@ -108,7 +108,7 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
             "example apps"
         )
         for name, kind in plan.named.items():
-            progress(f"starting {name}, a simulated adversary: {KINDS[kind].does}")
+            progress(f"starting {name}, a simulated adversary: {ADVERSARIES[kind].does}")
         await asyncio.gather(start_all(children, stack), publish_examples(registry.host))
         _supervise(plan, children, stack)
         target = plan.home / INFO_FILE
@@ -179,7 +179,7 @@ async def _serve_files(folder: Path, port: int, stack: AsyncExitStack) -> None:
     """Serve a folder, so that datasets and input files have a URL."""
     app = Starlette(routes=[Mount("/", StaticFiles(directory=folder))])
     up = asyncio.Event()
-    task = asyncio.create_task(serve(app, LOOPBACK, port, lambda _port: up.set()))
+    task = asyncio.create_task(serve(app, LOOPBACK_ADDRESS, port, lambda _port: up.set()))
     stack.push_async_callback(_ended, task)
     waiting = asyncio.create_task(up.wait())
     await asyncio.wait((waiting, task), return_when=asyncio.FIRST_COMPLETED)
@@ -255,7 +255,7 @@ def _supervise(plan: DevnetPlan, children: Mapping[str, Child], stack: AsyncExit
 
 async def _stop(children: tuple[Child, ...]) -> None:
     """Stop workers first, then the pool, which takes its orders out of the market, then others."""
-    last = [child for child in children if child.name in PROGRAMS]
-    pools = [child for child in last if child.name == POOL]
+    last = [child for child in children if child.name in PROGRAMS_WITH_PORTS]
+    pools = [child for child in last if child.name == POOL_ACCOUNT]
     for some in (set(children) - set(last), pools, last):
         await asyncio.gather(*(child.stop() for child in some))

@@ -7,10 +7,10 @@ from typing import Final
 
 from poolhand.wire.messages import Capabilities
 
-MOST: Final = 65_535
+MOST_SLOTS_TOLD: Final = 65_535
 """The largest number of slots and processors that a login can tell."""
 
 
 def boast(can: Capabilities) -> Capabilities:
     """Return the most that can be claimed."""
-    return replace(can, cpus=MOST, slots=MOST, memory=1 << 50, gpu=True)
+    return replace(can, cpus=MOST_SLOTS_TOLD, slots=MOST_SLOTS_TOLD, memory=1 << 50, gpu=True)

@@ -16,7 +16,7 @@ from poolhand.transport.session_client import SessionClient
 from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
 from poolhand.worker.reports import PoolLink
 
-TICK: Final = 0.01
+PAUSE_BETWEEN_FLOOD_LOOKS: Final = 0.01
 """Seconds between two looks at how much the pool has taken; it keeps a processor free."""
 BACKLOG: Final = 1_000
 """Messages kept waiting for the pool: always more than it can take in a tick."""
@@ -50,7 +50,7 @@ class Flood:
         while True:
             while self._client.is_connected and self._client.waiting < BACKLOG:
                 self._client.send(next(messages))
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(PAUSE_BETWEEN_FLOOD_LOOKS)
 
 
 def nonsense() -> Iterator[SchedulerBound]:

@@ -46,7 +46,7 @@ class KindRow:
     follows: str
 
 
-ROWS: Final = (
+ADVERSARY_ROWS: Final = (
     KindRow(Kind.WRONG_HASH, "liar",
         "computes, then contributes another hash with a seal that fits it",
         "where the trust asks for more than one worker, the others agree, it loses its stake to "
@@ -93,13 +93,13 @@ ROWS: Final = (
         "for twice as long"),
 )  # fmt: skip
 
-KINDS: Final[Mapping[Kind, KindRow]] = {row.kind: row for row in ROWS}
+ADVERSARIES: Final[Mapping[Kind, KindRow]] = {row.kind: row for row in ADVERSARY_ROWS}
 TURN_SEEKERS: Final = (Kind.HOG, Kind.BOASTER, Kind.SILENT)
 """Those that are about who gets work; the others misbehave in work that they were given."""
 STANDARD: Final = tuple(kind for kind in Kind if kind is not Kind.LATE)
 """What ``poolhand devnet up --faults`` starts one each of; LATE shows only when time is moved."""
 
-_NICKS: Final = {row.nick: row.kind for row in ROWS}
+_NICKS: Final = {row.nick: row.kind for row in ADVERSARY_ROWS}
 
 
 def names_of(kinds: Iterable[Kind]) -> dict[str, Kind]:
@@ -108,7 +108,7 @@ def names_of(kinds: Iterable[Kind]) -> dict[str, Kind]:
     named = {}
     for kind in kinds:
         seen[kind] += 1
-        named[f"{KINDS[kind].nick}-{seen[kind]}"] = kind
+        named[f"{ADVERSARIES[kind].nick}-{seen[kind]}"] = kind
     return named
 
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 from poolhand.devnet.faults.control import FaultClient
 from poolhand.devnet.faults.faults import Faults
 from poolhand.devnet.faults.kinds import (
+    EVERY_PROGRAM,
+    EVERY_WORKER,
     EVERYBODY,
-    OTHERS,
-    PROGRAMS,
-    WORKERS,
+    OTHER_CALLERS,
     BadFault,
     Down,
     DropTransactions,
@@ -37,9 +37,9 @@ from poolhand.devnet.faults.kinds import (
 
 __all__ = [
     "EVERYBODY",
-    "OTHERS",
-    "PROGRAMS",
-    "WORKERS",
+    "EVERY_PROGRAM",
+    "EVERY_WORKER",
+    "OTHER_CALLERS",
     "BadFault",
     "Down",
     "DropTransactions",

@@ -40,13 +40,13 @@ from poolhand.devnet.faults.lagging import (
     is_beyond,
     told_block,
 )
-from poolhand.devnet.ports import LOOPBACK
+from poolhand.devnet.ports import LOOPBACK_ADDRESS
 from poolhand.domain.errors import ChainUnreachable
 
 BROADCAST: Final = "eth_sendRawTransaction"
-MOST: Final = 64 * 1024 * 1024
+MOST_LINE_MESSAGE: Final = 64 * 1024 * 1024
 """Bytes of one message: a batch of logs can be long."""
-TOO_MANY: Final = 429
+STATUS_TOO_MANY: Final = 429
 SUBSCRIBING: Final = ("eth_subscribe", "eth_unsubscribe")
 
 F = TypeVar("F", Lag, TooManyRequests, DropTransactions, LoseAnswers)
@@ -85,7 +85,7 @@ class BadNode:
         self._counts: Counter[NodeFault] = Counter()
         self._sockets: set[_Socket] = set()
         self._session: ClientSession | None = None
-        app = web.Application(client_max_size=MOST)
+        app = web.Application(client_max_size=MOST_LINE_MESSAGE)
         app.router.add_route("*", "/", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         self.port = 0
@@ -94,7 +94,7 @@ class BadNode:
         timeout = ClientTimeout(total=None, sock_connect=5)
         self._session = ClientSession(timeout=timeout, trust_env=False)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        await web.TCPSite(self._runner, LOOPBACK_ADDRESS, 0).start()
         self.port = self._runner.addresses[0][1]
         return self
 
@@ -128,7 +128,7 @@ class BadNode:
         if refusal is not None:
             after = {"Retry-After": str(refusal.retry_after)}
             return web.Response(
-                status=TOO_MANY, headers=after, text="too many requests (simulated)"
+                status=STATUS_TOO_MANY, headers=after, text="too many requests (simulated)"
             )
         try:
             answer = await self._exchange(await request.read(), _port(request))
@@ -141,10 +141,10 @@ class BadNode:
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
         try:
-            far = await self._session.ws_connect(self._node_url(), max_msg_size=MOST)
+            far = await self._session.ws_connect(self._node_url(), max_msg_size=MOST_LINE_MESSAGE)
         except (ClientError, OSError, TimeoutError):
             return _broken(request)
-        near = web.WebSocketResponse(max_msg_size=MOST, compress=False)
+        near = web.WebSocketResponse(max_msg_size=MOST_LINE_MESSAGE, compress=False)
         try:
             await near.prepare(request)
         except ConnectionError:  # the caller has left, or was cut off, meanwhile
@@ -312,7 +312,7 @@ def _swallowed(call: JsonObject) -> JsonObject:
 
 
 def _refused(raw: Any) -> Any:
-    error = {"code": TOO_MANY, "message": "too many requests (simulated)"}
+    error = {"code": STATUS_TOO_MANY, "message": "too many requests (simulated)"}
     if isinstance(raw, list):
         return [{"jsonrpc": "2.0", "id": each.get("id"), "error": error} for each in raw]
     return {"jsonrpc": "2.0", "id": raw.get("id"), "error": error}

@@ -13,7 +13,7 @@ from poolhand.devnet.rpc import NodeRefused
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.units import WEI_PER_GWEI
 
-LOOK_SECONDS: Final = 0.1
+PAUSE_BETWEEN_BLOCK_LOOKS: Final = 0.1
 """Pause between two looks for a new block, after which the next one's base fee is set again."""
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ async def keep_gas_dear(node: Anvil, factor: int) -> None:
             if head["hash"] != seen:
                 await node.rpc("anvil_setNextBlockBaseFeePerGas", hex(fee))
                 seen = head["hash"]
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(PAUSE_BETWEEN_BLOCK_LOOKS)
 
 
 async def make_gas_cheap(node: Anvil, before: Any) -> None:

@@ -16,22 +16,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from poolhand.devnet.faults.kinds import EVERYBODY, OTHERS, PROGRAMS, WORKERS
+from poolhand.devnet.faults.kinds import EVERY_PROGRAM, EVERY_WORKER, EVERYBODY, OTHER_CALLERS
 
 Programs: TypeAlias = Callable[[], Mapping[str, int]]
 """Returns the running programs by name, with their process ids."""
 Address: TypeAlias = tuple[str, int]
 CONNECTIONS: Final = Path("/proc/net/tcp")
-LOOKS: Final = 10
+LOOKS_FOR_CALLER: Final = 10
 """The kernel's list is read in pieces; a connection may slip from one to the next meanwhile."""
 _UCRED: Final = struct.Struct("3i")
 
 
 def is_meant(caller: str, name: str) -> bool:
     """Tell whether a fault for ``caller`` concerns the program called ``name``."""
-    if caller == PROGRAMS:
-        return name != OTHERS
-    if caller == WORKERS:
+    if caller == EVERY_PROGRAM:
+        return name != OTHER_CALLERS
+    if caller == EVERY_WORKER:
         return name.startswith("worker-")
     return caller in (EVERYBODY, name)
 
@@ -46,20 +46,22 @@ def tcp_caller(peer: Address, near: Address, programs: Programs) -> str:
         near: Ours.
         programs: Among whom the caller is looked for.
     """
-    inode = next(filter(None, (_inode(peer, near) for _ in range(LOOKS))), None)
+    inode = next(filter(None, (_inode(peer, near) for _ in range(LOOKS_FOR_CALLER))), None)
     if inode is None:
-        return OTHERS
+        return OTHER_CALLERS
     wanted = f"socket:[{inode}]"
-    return next((name for name, pid in programs().items() if wanted in _open_files(pid)), OTHERS)
+    return next(
+        (name for name, pid in programs().items() if wanted in _open_files(pid)), OTHER_CALLERS
+    )
 
 
 def unix_caller(near: socket.socket, programs: Programs) -> str:
     """Name the program at the other end of a Unix socket."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return OTHERS
+        return OTHER_CALLERS
     told = near.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     process, _, _ = _UCRED.unpack(told)
-    return next((name for name, pid in programs().items() if pid == process), OTHERS)
+    return next((name for name, pid in programs().items() if pid == process), OTHER_CALLERS)
 
 
 def _inode(peer: Address, near: Address) -> str | None:

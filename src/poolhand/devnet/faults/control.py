@@ -25,7 +25,7 @@ from poolhand.transport.acceptor import accept_streams, unix_listener
 SOCKET: Final = "faults.sock"
 LONGEST_PATH: Final = 100
 """Bytes of a socket's path, less a few (unix(7): 108)."""
-MOST: Final = 64 * 1024
+MOST_CONTROL_LINE: Final = 64 * 1024
 """Bytes of one line."""
 
 
@@ -117,7 +117,7 @@ async def controlled(faults: Faults, home: Path) -> AsyncIterator[None]:
     with _reachable(place) as path:
         listener = unix_listener(path)
     place.chmod(0o600)
-    acceptor = accept_streams(listener, serve, limit=MOST)
+    acceptor = accept_streams(listener, serve, limit=MOST_CONTROL_LINE)
     try:
         yield
     finally:

@@ -20,10 +20,10 @@ import structlog
 
 from poolhand.domain.errors import Refused, Unavailable
 
-SIZE: Final = 64 * 1024**2
+FAULTY_DISK_SIZE: Final = 64 * 1024**2
 """Bytes of a disk."""
 FILLER: Final = ".filled-by-a-simulated-fault"
-PIECE: Final = 1024**2
+BYTES_FILLED_AT_ONCE: Final = 1024**2
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class Disk:
         size: Bytes, of a new one.
     """
 
-    def __init__(self, image: Path, folder: Path, size: int = SIZE) -> None:
+    def __init__(self, image: Path, folder: Path, size: int = FAULTY_DISK_SIZE) -> None:
         self._image, self._size = image, size
         self.folder = folder
 
@@ -75,7 +75,7 @@ class Disk:
     def fill(self) -> None:
         """Leave no room for another byte."""
         with (self.folder / FILLER).open("ab", buffering=0) as file:
-            for size in (PIECE, 4096, 1):
+            for size in (BYTES_FILLED_AT_ONCE, 4096, 1):
                 _grow(file.fileno(), size)
         log.warning("disk_filled", folder=str(self.folder), simulated=True)
 

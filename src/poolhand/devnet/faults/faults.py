@@ -15,10 +15,10 @@ from poolhand.devnet.children import Child, ProgramDied
 from poolhand.devnet.faults.blocks import keep_gas_dear, make_gas_cheap, reorganise
 from poolhand.devnet.faults.grounds import Grounds
 from poolhand.devnet.faults.kinds import (
+    EVERY_PROGRAM,
+    EVERY_WORKER,
     EVERYBODY,
-    OTHERS,
-    PROGRAMS,
-    WORKERS,
+    OTHER_CALLERS,
     BadFault,
     Down,
     DropTransactions,
@@ -40,7 +40,7 @@ SIGNALS: Final[Mapping[How, signal.Signals]] = {"kill": signal.SIGKILL, "term": 
 LATE_SECONDS: Final = 60.0
 """How long after its disk has room again a program may still end for lack of it."""
 NODE: Final = "node"
-DOCKER: Final = "docker"
+DOCKER_PEER: Final = "docker"
 
 log = structlog.get_logger()
 
@@ -149,7 +149,7 @@ class Faults:
                 pass
 
     def _check_caller(self, caller: str) -> None:
-        known = (EVERYBODY, PROGRAMS, WORKERS, OTHERS, *self._grounds.children)
+        known = (EVERYBODY, EVERY_PROGRAM, EVERY_WORKER, OTHER_CALLERS, *self._grounds.children)
         if caller not in known:
             raise BadFault(f"nobody called '{caller}' calls here: choose from {', '.join(known)}")
 
@@ -158,9 +158,9 @@ class Faults:
             raise BadFault(f"there is no line to '{service}' on this devnet that could be cut")
 
     def _check_program(self, program: str) -> None:
-        if program == DOCKER and self._grounds.engine is None:
+        if program == DOCKER_PEER and self._grounds.engine is None:
             raise NoEngineOfItsOwn
-        known = (NODE, DOCKER, *self._grounds.children)
+        known = (NODE, DOCKER_PEER, *self._grounds.children)
         if program not in known:
             raise BadFault(f"there is no program '{program}': choose from {', '.join(known)}")
 
@@ -223,7 +223,7 @@ class Faults:
         number = SIGNALS[fault.how]
         if fault.program == NODE:
             await self._grounds.node.end(number)
-        elif fault.program == DOCKER:
+        elif fault.program == DOCKER_PEER:
             assert self._grounds.engine is not None
             await self._grounds.engine.end(number)
         else:
@@ -237,7 +237,7 @@ class Faults:
             return
         if fault.program == NODE:
             await self._grounds.node.restart()
-        elif fault.program == DOCKER:
+        elif fault.program == DOCKER_PEER:
             assert self._grounds.engine is not None
             await self._grounds.engine.start()
         else:
@@ -288,7 +288,7 @@ class Faults:
         grounds = self._grounds
         if program == NODE:
             return grounds.node.pid
-        if program == DOCKER:
+        if program == DOCKER_PEER:
             return None if grounds.engine is None else grounds.engine.pid
         return grounds.children[program].pid
 

@@ -14,11 +14,11 @@ from poolhand.domain.errors import Refused
 
 EVERYBODY: Final = "*"
 """As a caller: every program, and whoever else calls."""
-WORKERS: Final = "workers"
+EVERY_WORKER: Final = "workers"
 """As a caller: every worker of the devnet."""
-PROGRAMS: Final = "programs"
+EVERY_PROGRAM: Final = "programs"
 """As a caller: every program of the devnet."""
-OTHERS: Final = "others"
+OTHER_CALLERS: Final = "others"
 """As a caller: what the devnet did not start, such as the command line."""
 SERVICES: Final = ("node", "pool", "results", "docker")
 """What has a line in front of it."""
@@ -146,7 +146,7 @@ class Reorg:
 NodeFault: TypeAlias = Lag | TooManyRequests | DropTransactions | LoseAnswers
 """What the line in front of the node does."""
 Fault: TypeAlias = Partition | NodeFault | Gas | Down | FullDisk | Reorg
-KINDS: Final[Mapping[str, type[Fault]]] = {kind.name: kind for kind in get_args(Fault)}
+FAULT_KINDS: Final[Mapping[str, type[Fault]]] = {kind.name: kind for kind in get_args(Fault)}
 
 
 def identity(fault: Fault) -> tuple[Any, ...]:
@@ -209,9 +209,11 @@ def usage(kind: type[Fault]) -> str:
 
 def _kind(name: str) -> type[Fault]:
     try:
-        return KINDS[name]
+        return FAULT_KINDS[name]
     except KeyError:
-        raise BadFault(f"there is no fault '{name}': choose from {', '.join(KINDS)}") from None
+        raise BadFault(
+            f"there is no fault '{name}': choose from {', '.join(FAULT_KINDS)}"
+        ) from None
 
 
 def _made(kind: type[Fault], given: Mapping[str, str]) -> Fault:

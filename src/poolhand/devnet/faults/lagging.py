@@ -21,8 +21,8 @@ BLOCK_AT: Final[Mapping[str, int]] = {
     "eth_getStorageAt": 2,
 }
 """Where a method names its block; left out, it is the newest."""
-NEWEST: Final = ("latest", "safe", "finalized")
-UNKNOWN: Final = {"code": -32000, "message": "unknown block (the node lags; simulated)"}
+NEWEST_TAGS: Final = ("latest", "safe", "finalized")
+UNKNOWN_BLOCK: Final = {"code": -32000, "message": "unknown block (the node lags; simulated)"}
 
 
 def asked(call: JsonObject, view: int) -> JsonObject:
@@ -53,7 +53,7 @@ def beyond(call: JsonObject) -> JsonObject:
         return {**found, "result": None}
     if call.get("method") == "eth_getLogs" and "blockHash" not in call["params"][0]:
         return {**found, "result": []}
-    return {**found, "error": UNKNOWN}
+    return {**found, "error": UNKNOWN_BLOCK}
 
 
 def answered(call: JsonObject, answer: JsonObject, view: int) -> JsonObject:
@@ -82,7 +82,7 @@ def told_block(message: JsonObject) -> int | None:
 
 
 def _block(named: Any, view: int) -> Any:
-    return hex(view) if named is None or named in NEWEST else named
+    return hex(view) if named is None or named in NEWEST_TAGS else named
 
 
 def _least(named: Any, view: int) -> Any:

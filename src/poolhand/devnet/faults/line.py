@@ -19,15 +19,15 @@ import structlog
 
 from poolhand.devnet.faults.callers import Programs, is_meant, tcp_caller, unix_caller
 from poolhand.devnet.faults.kinds import Partition
-from poolhand.devnet.ports import LOOPBACK
+from poolhand.devnet.ports import LOOPBACK_ADDRESS
 from poolhand.transport.acceptor import Acceptor, accept_streams, unix_listener
 from poolhand.transport.listen import bind
 from poolhand.transport.waiting import WaitingConnections, WaitingRoom
 
 Stream: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial: TypeAlias = Callable[[], Awaitable[Stream]]
-CHUNK: Final = 64 * 1024
-SILENT: Final = WaitingRoom(per_address=256, in_all=256)
+BYTES_PASSED_AT_ONCE: Final = 64 * 1024
+SILENT_CALLERS: Final = WaitingRoom(per_address=256, in_all=256)
 """Connections whose caller has not said a word yet."""
 FIRST_WORD: Final = 10.0
 """Seconds until it must have."""
@@ -49,7 +49,7 @@ class LineConnection:
     @property
     def address(self) -> str:
         """All callers are of this machine."""
-        return LOOPBACK
+        return LOOPBACK_ADDRESS
 
     def evict(self) -> None:
         """Break it, to make room."""
@@ -79,7 +79,7 @@ class Line:
         near: int | Path,
         dial: Dial,
         programs: Programs,
-        silent: WaitingRoom = SILENT,
+        silent: WaitingRoom = SILENT_CALLERS,
     ) -> None:
         self.service = service
         self._near, self._dial, self._programs = near, dial, programs
@@ -114,7 +114,7 @@ class Line:
     async def __aenter__(self) -> Self:
         near = self._near
         self._listener = (
-            unix_listener(str(near)) if isinstance(near, Path) else bind(LOOPBACK, near)
+            unix_listener(str(near)) if isinstance(near, Path) else bind(LOOPBACK_ADDRESS, near)
         )
         self._acceptor = accept_streams(
             self._listener, self._serve, shed=lambda: self._silent.shed(len(self._silent))
@@ -155,7 +155,7 @@ class Line:
         """Wait for what the caller says first: who says nothing takes no service's time."""
         self._silent.touch(connection)
         async with asyncio.timeout(FIRST_WORD):
-            said = await reader.read(CHUNK)
+            said = await reader.read(BYTES_PASSED_AT_ONCE)
         self._silent.drop(connection)
         return said
 
@@ -207,7 +207,7 @@ async def _pump(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event
 ) -> None:
     """Carry bytes one way to the end, and the end itself."""
-    while data := await reader.read(CHUNK):
+    while data := await reader.read(BYTES_PASSED_AT_ONCE):
         await is_open.wait()
         writer.write(data)
         await writer.drain()
@@ -226,7 +226,7 @@ def _abort(writer: asyncio.StreamWriter) -> None:
 
 def to_port(port: Callable[[], int]) -> Dial:
     """Dial a port of the loopback interface, asked for anew each time."""
-    return lambda: asyncio.open_connection(LOOPBACK, port())
+    return lambda: asyncio.open_connection(LOOPBACK_ADDRESS, port())
 
 
 def to_socket(path: Path) -> Dial:
