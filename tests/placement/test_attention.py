@@ -24,7 +24,7 @@ def test_a_pool_that_stood_still_is_sure_again_once_it_has_listened_for_a_window
 
 @given(st.lists(st.integers(0, WINDOW + 1), max_size=40))
 def test_a_pool_that_stands_still_again_and_again_holds_time_back_for_no_longer(gaps):
-    """Never longer than ``LONGEST`` at a stretch, whatever happens; and at most a window after."""
+    """Never longer than ``LONGEST_STANDSTILL`` at a stretch, whatever happens; and at most a window after."""
     attention, now, unsure_since = Attention(), START, None
     for gap in gaps:
         for _ in range(gap):

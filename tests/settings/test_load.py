@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.settings.load import BadSetting, Option, load, size, whole
-from poolhand.settings.pool import POOL_OPTIONS as POOL_OPTIONS
+from poolhand.settings.pool import POOL_OPTIONS
 from poolhand.settings.requester import REQUESTER_OPTIONS
-from poolhand.settings.worker import WORKER_OPTIONS as WORKER_OPTIONS
+from poolhand.settings.worker import WORKER_OPTIONS
 
 OPTIONS = (
     Option("port", "APP_PORT", whole(0), "13000", "port to listen on"),

@@ -101,14 +101,14 @@ def connect(url: str) -> Docker:
 
 
 class AnswerTooLong(aiohttp.ClientPayloadError):
-    """An engine's answer has more than ``MOST_ANSWER`` bytes; what came is thrown away."""
+    """An engine's answer has more than ``MOST_ENGINE_ANSWER`` bytes; what came is thrown away."""
 
     def __init__(self) -> None:
         super().__init__(f"an answer of more than {MOST_ENGINE_ANSWER} bytes")
 
 
 class _BoundedAnswer(aiohttp.ClientResponse):
-    """An answer of which the client library keeps no more than ``MOST_ANSWER`` bytes."""
+    """An answer of which the client library keeps no more than ``MOST_ENGINE_ANSWER`` bytes."""
 
     async def read(self) -> bytes:
         """Read all of it.

@@ -81,7 +81,7 @@ class EarningBook:
     Attributes:
         first, last: The blocks.
         days: By day (its midnight, UTC).
-        tasks: By task, at most ``MOST_TASKS``: those that were met last.
+        tasks: By task, at most ``MOST_TASK_ROWS``: those that were met last.
         since: When the oldest thing happened that is in it; None while there is none.
         wanted: The first block that it is to have.
     """

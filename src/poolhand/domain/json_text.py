@@ -33,7 +33,7 @@ def parse_json(text: str | bytes, **hooks: Any) -> Any:
 
     Raises:
         HalfPair: A text in it holds half of a surrogate pair.
-        ValueError: Not JSON, not UTF-8, nested deeper than ``MAX_DEPTH``, or a number is infinite.
+        ValueError: Not JSON, not UTF-8, nested deeper than ``MAX_JSON_DEPTH``, or a number is infinite.
     """
     read = text.decode() if isinstance(text, bytes) else text
     if read.count("[") + read.count("{") > MAX_JSON_DEPTH and _depth(read) > MAX_JSON_DEPTH:
@@ -56,7 +56,7 @@ def _finite(digits: str) -> float:
 
 
 def _has_half(value: Any) -> bool:
-    """Look through parsed JSON, which is at most ``MAX_DEPTH`` deep."""
+    """Look through parsed JSON, which is at most ``MAX_JSON_DEPTH`` deep."""
     if isinstance(value, str):
         return not is_well_formed(value)
     if isinstance(value, dict):

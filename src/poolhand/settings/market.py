@@ -72,7 +72,7 @@ MARKET_OPTIONS: Final[tuple[Option, ...]] = (
 
 
 def market_settings(found: Settings) -> MarketSettings:
-    """Return the typed settings from values of ``OPTIONS``.
+    """Return the typed settings from values of ``MARKET_OPTIONS``.
 
     Raises:
         BadSetting: Something that does not fit together.

@@ -244,7 +244,7 @@ POOL_OPTIONS: Final[tuple[Option, ...]] = (
 
 
 def pool_settings(found: Settings) -> PoolSettings:
-    """Return the typed settings from values of ``OPTIONS``.
+    """Return the typed settings from values of ``POOL_OPTIONS``.
 
     Raises:
         BadSetting: Something that does not fit together.

@@ -81,7 +81,7 @@ RESULTS_OPTIONS: Final[tuple[Option, ...]] = (
 
 
 def results_settings(found: Settings) -> ResultsSettings:
-    """Return the typed settings from values of ``OPTIONS``.
+    """Return the typed settings from values of ``RESULTS_OPTIONS``.
 
     Raises:
         BadSetting: Something that does not fit together.

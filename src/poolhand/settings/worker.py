@@ -251,7 +251,7 @@ def worker_settings(
     """Return the typed settings.
 
     Args:
-        found: Values of ``OPTIONS``.
+        found: Values of ``WORKER_OPTIONS``.
         environ: For the numbered registry credentials.
         machine_cpus: CPUs that this process may use.
 

@@ -38,7 +38,7 @@ class BookFilter:
     """Narrows a list; what is left at its default does not.
 
     Attributes:
-        parties: By name of ``PARTIES``: what that address of the order may be.
+        parties: By name of ``FILTER_PARTIES``: what that address of the order may be.
         signer: Whose orders.
         min_tag: All of these bits are set in the order's tag.
         max_tag: No others are.

@@ -148,7 +148,7 @@ def shared_tag(wished: Tag, apps: Iterable[Candidate], datasets: Iterable[Candid
     Args:
         wished: The request's tag.
         apps: What it may be matched with.
-        datasets: The same; ``NO_DATASET`` where it wants none.
+        datasets: The same; ``WITHOUT_DATASET`` where it wants none.
     """
     masked = _in_all(each.signed.order.tag for each in datasets).without_frameworks()
     return wished.union(_in_all(each.signed.order.tag for each in apps), masked)

@@ -1,6 +1,6 @@
 """The seed's 36 replicate statuses, and every way from one to the next.
 
-One table, ``ROWS``, says how each status is entered: from which statuses, who moves it, why, and
+One table, ``STATUS_ROWS``, says how each status is entered: from which statuses, who moves it, why, and
 what happens or must be done next. ``EDGES``, the explanations that operators read and the diagram
 in ``docs/statuses.md`` are made from it.
 
