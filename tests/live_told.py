@@ -10,7 +10,7 @@ def told(**members):
         "connected": True, "problem": None, "paused": None, "draining": False, "slots": 2,
         "working": 0, "chain": {"block": 7, "stalled_since": None}, "earnings": None,
         "stake": {"free_nrlc": None, "locked_nrlc": None}, "gas": {"balance_wei": None},
-        "gas_days": None, "score": None, "idle_causes": [], "replicates": [], "progress": {},
+        "gas_days": None, "score": None, "idle_causes": [], "owner_messages": [], "replicates": [], "progress": {},
         "output": {}, "locks": {"tasks": [], "other_nrlc": None},
         "offers": {"accepted": 0, "seen": 0},
         **members,

@@ -151,6 +151,13 @@ def test_gas_that_is_soon_used_up_stands_out():
     assert "red" not in str(dict(parts.figures(told()))["Gas"].spans[0].style)
 
 
+def test_the_last_word_of_the_pools_owner_stands_before_why_nothing_is_taken():
+    says = [{"at": 7, "text": "please \x1bupdate"}, {"at": 6, "text": "older"}]
+    assert (
+        parts.idle(told(owner_messages=says)).plain == "the pool's owner says: please \\x1bupdate"
+    )
+
+
 async def test_a_real_terminal_shows_it_takes_keys_and_is_left_as_it_was(program):
     program.node.runtime.gate.clear()
     await program.accepts(trust=1)

@@ -161,6 +161,7 @@ class Pool(Program):
                 profile=self.profile,
                 drain_log=self.drained,
                 purchase_log=LogSection(log, "purchase"),
+                exclusion_log=LogSection(log, "exclusion"),
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from session_player import with_sessions
 from websockets.asyncio.client import connect
@@ -16,7 +16,7 @@ from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import Capacity, Reported, StatusReport
+from poolhand.wire.messages import VERSION, Capacity, Reported, StatusReport
 
 
 async def until(met):
@@ -52,11 +52,13 @@ class Line:
         self.world, self.wallet, self.socket = world, wallet, socket
         self.heard, self.reports = [], 0
 
-    async def log_in(self, facts, version="0.1.0"):
-        """Go through the handshake; raises Rejected."""
+    async def log_in(self, facts, version="0.1.0", newest=VERSION):
+        """Go through the handshake, as a worker that knows no newer one; raises Rejected."""
         clock, owner = self.world.clock, self.world.owner.address
         side = ClientHandshake(facts, self.wallet.address, Nonce(bytes(32)))
-        said = side.hello(decode(await self.socket.recv()), clock.now())
+        hello = decode(await self.socket.recv())
+        known = tuple(each for each in hello.versions if each <= newest)
+        said = side.hello(replace(hello, versions=known), clock.now())
         can = capabilities(self)
         can = type(can)(**{**{f: getattr(can, f) for f in can.__slots__}, "version": version})
         login = side.login(self.wallet.sign_message(said), can, ())

@@ -41,6 +41,7 @@ from poolhand.wire.messages import (
     Logs,
     Message,
     Offer,
+    OwnerMessage,
     Reject,
     Reported,
     RevealAsked,
@@ -104,6 +105,7 @@ MESSAGES = {
     Reported: st.builds(Reported, task, count, some(report, MOST_REPORTS, 1), st.none() | upload),
     Logs: st.builds(Logs.tail, task, PRINTED, PRINTED),
     Capacity: st.builds(Capacity, st.none() | sentence),
+    OwnerMessage: st.builds(OwnerMessage, count, sentence),
     Close: st.builds(Close, word, sentence),
 }
 messages = st.one_of(*MESSAGES.values())

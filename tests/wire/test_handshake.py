@@ -30,7 +30,15 @@ from poolhand.wire.handshake import (
     normal_url,
     socket_url,
 )
-from poolhand.wire.messages import Capabilities, Capacity, Hello, Reject
+from poolhand.wire.messages import (
+    FIRST,
+    SPOKEN,
+    VERSION,
+    Capabilities,
+    Capacity,
+    Hello,
+    Reject,
+)
 
 NOW = UnixSeconds(1_700_000_000)
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -198,9 +206,19 @@ def test_clocks_that_differ_are_named(seconds):
 
 
 def test_a_pool_of_the_future_is_named():
-    hello = replace(ServerHandshake(FACTS, N1).hello(NOW), versions=(3, 4))
+    hello = replace(ServerHandshake(FACTS, N1).hello(NOW), versions=(98, 99))
     with pytest.raises(VersionRefused, match="update"):
         client().hello(hello, NOW)
+
+
+def test_sides_agree_on_the_newest_version_that_both_speak():
+    hello = ServerHandshake(FACTS, N1).hello(NOW)
+    assert hello.versions == SPOKEN
+    for offered, agreed in (((1, 2), 2), ((2, 3), 3), ((3, 4), 3), (SPOKEN, VERSION)):
+        login = answer(client(), replace(hello, versions=offered))
+        assert login.version == agreed
+    seen, _ = ServerHandshake(FACTS, N1).login(answer(client(), replace(hello, versions=(2,))), NOW)
+    assert seen.version == FIRST
 
 
 def test_a_rejection_is_told_at_both_places():

@@ -26,3 +26,11 @@ def test_gas_that_lasts_for_ages_is_told_as_such():
     gas = {"balance_wei": 10**22}
     assert "over 10 years" in sections(told(gas=gas, gas_days=198_536.0))["figures"]
     assert "2.5 days" in sections(told(gas=gas, gas_days=2.5))["figures"]
+
+
+def test_what_the_pools_owner_says_is_shown_as_text():
+    says = [{"at": 7, "text": "<b>update</b>"}]
+    assert (
+        "<p>&lt;b&gt;update&lt;/b&gt;</p>" in sections(told(owner_messages=says))["owner_messages"]
+    )
+    assert sections(told())["owner_messages"] == ""

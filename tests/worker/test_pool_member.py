@@ -6,13 +6,16 @@ import asyncio
 
 import httpx
 import pytest
+import structlog
 from scripted_pool import ScriptedPool, ends
 
+from poolhand.cli.worker_report import worker_report
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Contribute, ContributionStatus
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.units import UnixSeconds
 from poolhand.transport.plain import plain_application
 from poolhand.wire.messages import (
     MOST_REPORTS,
@@ -23,6 +26,7 @@ from poolhand.wire.messages import (
     Completed,
     Idle,
     Logs,
+    OwnerMessage,
     Reported,
     RevealAsked,
     UploadAsked,
@@ -356,6 +360,17 @@ async def test_a_worker_says_what_it_holds_at_login(pool):
 
 
 # ----------------------------------------------------------------------------------- status page
+
+
+async def test_what_the_pools_owner_says_stands_in_the_status_and_once_in_the_log(pool):
+    structlog.reset_defaults()  # the fixture lets nothing through
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(2):
+            await pool.says(OwnerMessage(UnixSeconds(7), "please update"))
+    assert pool.teller().show()["owner_messages"] == [{"at": 7, "text": "please update"}]
+    told = [each for each in logged if each["event"] == "pool_owner_says"]
+    assert [each["text"] for each in told] == ["please update"]
+    assert worker_report(pool.teller().show())
 
 
 async def test_the_status_page_tells_what_is_done_and_why_nothing_is(pool):

@@ -40,6 +40,18 @@ CancelFlag = Annotated[
     bool, typer.Option("--cancel-orders", help="Cancel its orders on chain, too, which costs gas.")
 ]
 WaitFlag = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
+ReasonArgument = Annotated[
+    str, typer.Argument(metavar="[REASON]", help="Why, for the worker's operator: 200 characters.")
+]
+TextArgument = Annotated[
+    str, typer.Argument(metavar="TEXT", help="What its operator is told: 300 characters.")
+]
+PageOption = Annotated[
+    int, typer.Option("--limit", min=1, max=1000, metavar="N", help="At most so many.")
+]
+AfterOption = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Begin after this worker: the last one listed.")
+]
 ShareOption = Annotated[
     int | None,
     typer.Option(
@@ -165,6 +177,90 @@ async def worker(command: CommandRun, address: AddressArgument) -> Answer:
     async with command.requester() as requester:
         found = await _pool_of(requester).worker(address)
     return Answer(found.model_dump(mode="json"), lambda: worker_report(found))
+
+
+@verb(app, "workers", example="poolhand pool workers --limit 100")
+def workers(command: CommandRun, limit: PageOption = 100, after: AfterOption = "") -> Answer:
+    """List the workers that are connected, with all that the pool's owner may know of them.
+
+    This verb and those below are the owner's: give them on the pool's machine, as the user that
+    runs the pool, with its wallet.
+    """
+    from poolhand.cli.pool_workers import list_workers, workers_report
+
+    found = list_workers(command, limit, after)
+    return Answer(found.model_dump(mode="json"), lambda: workers_report(found))
+
+
+@verb(app, "excluded", example="poolhand pool excluded")
+def excluded(command: CommandRun, limit: PageOption = 100, after: AfterOption = "") -> Answer:
+    """List the workers that are drained or banned, connected or not, with the reasons."""
+    from poolhand.cli.pool_workers import excluded_report, list_excluded
+
+    found = list_excluded(command, limit, after)
+    return Answer(found.model_dump(mode="json"), lambda: excluded_report(found))
+
+
+@verb(
+    app,
+    "drain-worker",
+    example='poolhand pool drain-worker 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd "too slow"',
+)
+def drain_worker(
+    command: CommandRun, address: AddressArgument, reason: ReasonArgument = ""
+) -> Answer:
+    """Give a worker nothing new, over restarts, until it is readmitted; what it holds goes on.
+
+    It stays connected, and its operator is told the reason.
+    """
+    from poolhand.cli.pool_workers import decide, decided_report
+
+    decided = decide(command, address, "drain", reason)
+    return Answer(decided.model_dump(mode="json"), lambda: decided_report(decided))
+
+
+@verb(
+    app,
+    "ban",
+    example='poolhand pool ban 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd "copies results"',
+)
+def ban(command: CommandRun, address: AddressArgument, reason: ReasonArgument = "") -> Answer:
+    """Let a worker in no more, over restarts, until it is readmitted; its tasks go to others.
+
+    Its session ends at once and its logins are refused, with the reason. A contribution that it has
+    on chain stays there, and it reveals it by itself.
+    """
+    from poolhand.cli.pool_workers import decide, decided_report
+
+    decided = decide(command, address, "ban", reason)
+    return Answer(decided.model_dump(mode="json"), lambda: decided_report(decided))
+
+
+@verb(
+    app,
+    "readmit",
+    example="poolhand pool readmit 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd",
+)
+def readmit(command: CommandRun, address: AddressArgument) -> Answer:
+    """Let a worker that was drained or banned work again."""
+    from poolhand.cli.pool_workers import decide, decided_report
+
+    decided = decide(command, address, "readmit", None)
+    return Answer(decided.model_dump(mode="json"), lambda: decided_report(decided))
+
+
+@verb(
+    app,
+    "message",
+    example='poolhand pool message 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd "please update"',
+)
+def message(command: CommandRun, address: AddressArgument, text: TextArgument) -> Answer:
+    """Tell the operator of a connected worker something: in its status, on its page, in its log."""
+    from poolhand.cli.pool_workers import say
+
+    said = say(command, address, text)
+    told = f"{said.worker} is told: {said.text}"
+    return Answer(said.model_dump(mode="json"), lambda: told)
 
 
 def _pool_of(requester: Requester) -> PoolClient:

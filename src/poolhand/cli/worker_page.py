@@ -115,6 +115,10 @@ class Page:
             raise _refusal(status, told)
         return told
 
+    def tell(self, what: str) -> dict[str, Any]:
+        """Ask for something that is told to whoever has the token; raises as ``order``."""
+        return self._with_token("GET", what, SECONDS)
+
     def order(
         self, verb: str, body: Mapping[str, Any] | None = None, time_limit: float = SECONDS
     ) -> dict[str, Any]:
@@ -131,8 +135,11 @@ class Page:
             OrderUnavailable: Whether it is carried out is not known for sure.
             WorkerSilent: It does not answer; nothing was asked.
         """
+        return self._with_token("POST", verb, time_limit, json=body)
+
+    def _with_token(self, method: str, verb: str, seconds: float, **more: Any) -> dict[str, Any]:
         headers = self._token_told()
-        status, told = self._ask("POST", verb, time_limit, headers=headers, json=body)
+        status, told = self._ask(method, verb, seconds, headers=headers, **more)
         if status == 401:
             raise NoToken
         if status >= 400:

@@ -16,6 +16,9 @@ def worker_report(told: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
 
     parts: list[RenderableType] = [pairs(_rows(told), told["worker"])]
+    if told.get("owner_messages"):
+        says = [(moment(each["at"]), each["text"]) for each in told["owner_messages"]]
+        parts.append(grid(("when", "what the pool's owner says"), says))
     if told["idle_causes"]:
         parts.append(_causes(told["idle_causes"]))
     if told["replicates"]:

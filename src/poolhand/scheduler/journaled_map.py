@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -72,6 +72,18 @@ class JournaledMap(Generic[K, V]):
             self._write(str(key), value)
         self._forget_oldest()
 
+    def drop(self, key: K) -> None:
+        """Remember a key no longer, over restarts either; repeatable."""
+        if self._known.pop(key, None) is not None:
+            self._forget(key)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield the keys, first those that were not heard of for longest."""
+        return iter(self._known)
+
     def _write(self, stream: str, value: V) -> None:
         if self._journal is not None:
             self._journal.add(stream, self._codec.encode(value))
@@ -88,6 +100,9 @@ class JournaledMap(Generic[K, V]):
     def _forget_oldest(self) -> None:
         while len(self._known) > self._most:
             key, _ = self._known.popitem(last=False)
-            if self._journal is not None:
-                self._journal.forget(str(key))
-                self._journal.forget(f"{key}{_AGAIN}")
+            self._forget(key)
+
+    def _forget(self, key: K) -> None:
+        if self._journal is not None:
+            self._journal.forget(str(key))
+            self._journal.forget(f"{key}{_AGAIN}")

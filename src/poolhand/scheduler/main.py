@@ -144,6 +144,7 @@ async def run(
             profile=_profile(settings, pool, url),
             drain_log=LogSection(events, "drain"),
             purchase_log=LogSection(events, "purchase"),
+            exclusion_log=LogSection(events, "exclusion"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
@@ -185,7 +186,9 @@ async def _serve(
             "Poolhand pool",
             [
                 *scheduler.api(facts.url),
-                *owner_routes(scheduler.deposits, scheduler.drains, token),
+                *owner_routes(
+                    scheduler.deposits, scheduler.drains, scheduler.owners_workers, token
+                ),
                 worker_endpoint(scheduler.sessions, wallet, facts),
             ],
             hosts=hosts_of(listener.getsockname()[0], facts.url),

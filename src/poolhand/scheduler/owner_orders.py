@@ -20,6 +20,7 @@ from poolhand.domain.onchain import Deposit, Receipt
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import TransactionSender
 from poolhand.scheduler.api.drain import DrainTeller
+from poolhand.scheduler.api.owner_workers import OwnersWorkers, owner_worker_routes
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.transport.asgi import service_router
@@ -74,7 +75,9 @@ class OwnerDeposits:
         return receipt, self.collateral.account
 
 
-def owner_routes(deposits: OwnerDeposits, drains: DrainTeller, token: str) -> tuple[BaseRoute, ...]:
+def owner_routes(
+    deposits: OwnerDeposits, drains: DrainTeller, workers: OwnersWorkers, token: str
+) -> tuple[BaseRoute, ...]:
     """Return the endpoints that take the owner's orders, behind the token.
 
     It is no dependency of theirs: FastAPI reads a body, whosever it is, before it asks for those.
@@ -104,7 +107,8 @@ def owner_routes(deposits: OwnerDeposits, drains: DrainTeller, token: str) -> tu
         """Sell nothing new and finish what is open, or sell again; answers once it is durable."""
         return await drains.ask(order)
 
-    return behind_token(router.routes, bearer_guard(token, NotTheOwner), ())
+    routes = (*router.routes, *owner_worker_routes(workers).routes)
+    return behind_token(routes, bearer_guard(token, NotTheOwner), ())
 
 
 def local_url(listener: socket.socket) -> str:

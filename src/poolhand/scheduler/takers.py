@@ -42,7 +42,7 @@ class Takers:
     def changed(self, worker: Address) -> None:
         """Take note of a worker that came, went, or of which something else is known now."""
         known = self._directory.get(worker)
-        here = known if known is not None and not known.paused else None
+        here = known if known is not None and known.takes_part else None
         able = None if here is None else self._able(here)
         self._count_slots(worker, here if able is not None else None)
         claims = able if able is None or here is None else replace(able, gpu=here.gpu)

@@ -60,6 +60,12 @@ class WorkerDirectory:
         self.join(replace(known, paused=paused, reason=reason))
         return True
 
+    def drain(self, worker: Address, *, drained: bool) -> None:
+        """Note that the pool's owner gives a worker nothing new, or tasks again."""
+        known = self._workers.get(worker)
+        if known is not None:
+            self.join(replace(known, drained=drained))
+
     def appraise(self, worker: Address, score: Score, account: Account) -> None:
         """Note what the chain says of a worker."""
         known = self._workers.get(worker)

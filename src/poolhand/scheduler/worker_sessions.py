@@ -129,7 +129,7 @@ class WorkerSessions:
         """Let a worker in.
 
         Raises:
-            WorkerNotAllowed, WorkerOutdated: As the pool's owner has decided.
+            WorkerBanned, WorkerNotAllowed, WorkerOutdated: As the pool's owner has decided.
         """
         self._admission.check(login)
 
@@ -139,6 +139,7 @@ class WorkerSessions:
         told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
         known, source = self._reputation(worker), source_of(arrival.address)
         told = replace(told, reputation=known, source=source, paused=True, reason=UNTOLD)
+        told = replace(told, protocol=arrival.version)
         self._directory.join(_as_known(told, self._directory.get(worker)))
         self.arrived(worker)
         now = self._now()

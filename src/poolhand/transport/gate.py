@@ -12,7 +12,7 @@ from poolhand.domain.session_limits import (
     LOGINS_TOGETHER,
 )
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.wire.messages import Capabilities, Held, Login, SchedulerBound
+from poolhand.wire.messages import VERSION, Capabilities, Held, Login, SchedulerBound
 from poolhand.wire.session import (
     HEARTBEAT,
     INCOMING,
@@ -23,13 +23,14 @@ from poolhand.wire.session import (
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A worker that was let in, for the first time or again."""
+    """A worker that was let in, for the first time or again; ``version`` of the protocol."""
 
     worker: Address
     capabilities: Capabilities
     replicates: tuple[Held, ...]
     address: str
     at: UnixSeconds
+    version: int = VERSION
 
 
 class Gate(Protocol):

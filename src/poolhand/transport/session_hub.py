@@ -211,7 +211,9 @@ class SessionHub:
                 raise WalletConnected(login.worker)
             before.outlet.end(encode(Close("superseded", "the worker connected again")))
         now, can = self.clock.steady(), login.capabilities
-        arrival = Arrival(login.worker, can, login.replicates, address, self.clock.now())
+        arrival = Arrival(
+            login.worker, can, login.replicates, address, self.clock.now(), login.version
+        )
         incoming = SessionIntake[SchedulerBound](_INBOUND, self.rules.incoming, now)
         session = WorkerSession(arrival, incoming, outlet, now)
         self._sessions[login.worker] = session

@@ -1,6 +1,7 @@
 """Frames: one message in its envelope, as the text of one WebSocket message.
 
-``{"v": 2, "type": "offer", "body": {…}}``; ``v`` is the version of envelope and messages.
+``{"v": 2, "type": "offer", "body": {…}}``; ``v`` is the version that gave
+the message its form: whoever speaks a newer one writes older messages as they were.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final, NoReturn, get_args
 from poolhand.domain.errors import Bug, Malformed
 from poolhand.domain.json_text import parse_json
 from poolhand.wire.fields import dump_object, load_object
-from poolhand.wire.messages import VERSION, Message
+from poolhand.wire.messages import SPOKEN, Message, version_of
 
 MAX_FRAME: Final = 65_536
 """Bytes of one frame, in UTF-8."""
@@ -23,6 +24,8 @@ _BY_NAME: Final = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Message)
 }
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
+_VERSIONS: Final = {kind: version_of(kind) for kind in _NAMES}
+_SPOKEN: Final = " and ".join(map(str, SPOKEN))
 
 
 class UnknownVersion(Malformed):
@@ -43,7 +46,8 @@ def encode(message: Message) -> str:
         body = dump_object(message)
     except Malformed as fault:
         raise OversizedMessage(f"{type(message).__name__}: {fault}") from fault
-    envelope = {"v": VERSION, "type": _NAMES[type(message)], "body": body}
+    kind = type(message)
+    envelope = {"v": _VERSIONS[kind], "type": _NAMES[kind], "body": body}
     text = _COMPACT.encode(envelope)
     if len(text) * 4 > MAX_FRAME and len(text.encode()) > MAX_FRAME:
         raise OversizedMessage(f"{type(message).__name__} takes over {MAX_FRAME} bytes")
@@ -55,18 +59,20 @@ def decode(data: str | bytes) -> Message:
 
     Raises:
         Malformed: Anything but the UTF-8 of one frame within all limits.
-        UnknownVersion: The frame is of another version.
+        UnknownVersion: The frame is of a version that this side does not speak.
     """
     envelope = _parse(data)
     if type(envelope) is not dict:
         raise Malformed("a frame is a JSON object")
     version = envelope.get("v")
-    if type(version) is not int or version != VERSION:
-        raise UnknownVersion(f"frame version {str(version)[:20]}, this side speaks {VERSION}")
+    if type(version) is not int or version not in SPOKEN:
+        raise UnknownVersion(f"frame version {str(version)[:20]}, this side speaks {_SPOKEN}")
     name = envelope.get("type")
     kind = _BY_NAME.get(name) if type(name) is str else None
     if kind is None:
         raise Malformed(f"no message is called {str(name)[:40]!r}")
+    if version != _VERSIONS[kind]:
+        raise Malformed(f"{name} is a message of version {_VERSIONS[kind]}, not {version}")
     if envelope.keys() != {"v", "type", "body"}:
         raise Malformed(f"the envelope of {name} has other members than v, type and body")
     message: Message = load_object(kind, envelope["body"])

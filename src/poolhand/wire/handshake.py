@@ -34,8 +34,9 @@ from poolhand.domain.messages import (
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import (
+    FIRST,
     MOST_HELD,
-    VERSION,
+    SPOKEN,
     Capabilities,
     Held,
     Hello,
@@ -76,6 +77,14 @@ class WalletConnected(LoginRefused):
 
 class WorkerNotAllowed(LoginRefused):
     """The pool's allow-list does not name the worker."""
+
+
+class WorkerBanned(LoginRefused):
+    """The pool's owner has banned the worker."""
+
+    def __init__(self, worker: Address, reason: str) -> None:
+        words = f"this pool's owner has banned wallet {worker}: {reason or 'no reason is told'}"
+        super().__init__(f"{words}. Ask the owner to let it in again")
 
 
 class VersionRefused(LoginRefused):
@@ -186,7 +195,7 @@ class ServerHandshake:
         """Return the first message."""
         facts = self._facts
         url = normal_url(facts.url)
-        return Hello((VERSION,), facts.chain_id, facts.hub, facts.workerpool, url, self._nonce, now)
+        return Hello(SPOKEN, facts.chain_id, facts.hub, facts.workerpool, url, self._nonce, now)
 
     def login(self, message: Message, now: UnixSeconds) -> tuple[Login, PoolProof]:
         """Check the worker's answer; the nonce is used up whatever comes of it.
@@ -203,8 +212,8 @@ class ServerHandshake:
         spent, self._spent = self._spent, True
         if spent or not isinstance(message, Login):
             raise Malformed("one login was due")
-        if message.version != VERSION:
-            raise VersionRefused(f"version {message.version} was not offered, {VERSION} was")
+        if message.version not in SPOKEN:
+            raise VersionRefused(f"version {message.version} was not offered, {SPOKEN} were")
         _check_expiry("login", message.expiry, now)
         signed = WorkerLogin(
             domain=self._facts.domain,
@@ -247,6 +256,7 @@ class ClientHandshake:
     def __init__(self, facts: PoolFacts, worker: Address, challenge: Nonce) -> None:
         self._facts, self._worker, self._challenge = facts, worker, challenge
         self._login: WorkerLogin | None = None
+        self._version = FIRST
 
     def hello(self, message: Message, now: UnixSeconds) -> WorkerLogin:
         """Check who answered; return the login for the worker's key to sign.
@@ -262,10 +272,12 @@ class ClientHandshake:
             raise Rejected(message)
         if not isinstance(message, Hello) or self._login is not None:
             raise Malformed("one hello was due")
-        if VERSION not in message.versions:
+        common = set(message.versions).intersection(SPOKEN)
+        if not common:
             raise VersionRefused(
-                f"the pool speaks versions {message.versions}, this worker {VERSION}: update one"
+                f"the pool speaks versions {message.versions}, this worker {SPOKEN}: update one"
             )
+        self._version = max(common)
         self._check_pool(message)
         if abs(message.time - now) > MAX_SKEW:
             raise ClockSkewed(
@@ -295,7 +307,7 @@ class ClientHandshake:
         """
         signed = self._signed()
         return Login(
-            version=VERSION,
+            version=self._version,
             worker=self._worker,
             capabilities=capabilities,
             expiry=signed.expiry,

@@ -1,6 +1,7 @@
 """Messages of the worker protocol: frozen dataclasses whose annotations are their codecs.
 
 A frame is one WebSocket text message: ``{"v": 2, "type": …, "body": {…}}``, see ``wire.frames``.
+``v`` is the version of the protocol that gave the message its form.
 Limits stand in the annotations. Rules: ``docs/protocol/worker-protocol.md``.
 """
 
@@ -29,8 +30,12 @@ from poolhand.wire.fields import (
     text,
 )
 
-VERSION: Final = 2
-"""The version this code speaks; a changed message means the next one."""
+SPOKEN: Final = (2, 3)
+"""The versions this code speaks; a new or changed message means the next one."""
+FIRST: Final = SPOKEN[0]
+VERSION: Final = SPOKEN[-1]
+OWNER_MESSAGES: Final = 3
+"""The version since which a pool may say something to the operator of a worker."""
 WORD: Final = 64
 SENTENCE: Final = 512
 DETAIL: Final = 2_048
@@ -177,6 +182,17 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerMessage:
+    """What the pool's owner says to the worker's operator, since version 3.
+
+    ``at`` is when that was written, by the pool's clock: one that is told again is the same.
+    """
+
+    at: Annotated[UnixSeconds, _COUNT]
+    text: Annotated[str, _SENTENCE]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """One status a replicate entered, when, and with which transaction."""
 
@@ -238,10 +254,23 @@ class Close:
 
 
 WorkerBound: TypeAlias = (
-    Offer | Activated | RevealAsked | UploadAsked | Completed | Aborted | Acknowledged | Idle
+    Offer
+    | Activated
+    | RevealAsked
+    | UploadAsked
+    | Completed
+    | Aborted
+    | Acknowledged
+    | Idle
+    | OwnerMessage
 )
 """Scheduler to worker, after the handshake."""
 SchedulerBound: TypeAlias = Reported | Logs | Capacity
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
 Message: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
+
+
+def version_of(kind: type[Message]) -> int:
+    """Return the version of the protocol that gave a kind of message its form."""
+    return OWNER_MESSAGES if kind is OwnerMessage else FIRST

@@ -53,6 +53,7 @@ class IdleFacts:
 
 
 _ACTORS: Final = {
+    IdleReason.DRAINED: Party.SCHEDULER,
     IdleReason.NEEDS_GPU: Party.OPERATOR,
     IdleReason.NEEDS_TEE: Party.OPERATOR,
     IdleReason.TOO_MUCH_WAITS: Party.OPERATOR,

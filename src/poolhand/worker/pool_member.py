@@ -148,8 +148,16 @@ class PoolMember:
                 self._abort(task_id, cause)
             case messages.Acknowledged(task_id, count):
                 self._feed(task_id, machine.Acknowledged(now, count))
-            case messages.Idle(reasons):
-                self.standing.idle = reasons
+            case messages.Idle() | messages.OwnerMessage():
+                self._hear_word(message)
+
+    def _hear_word(self, message: messages.Idle | messages.OwnerMessage) -> None:
+        """Keep what the operator is to know."""
+        if isinstance(message, messages.Idle):
+            self.standing.idle = message.reasons
+            return
+        if self.standing.owner_messages.take(message, self._clock.steady()):
+            log.warning("pool_owner_says", text=message.text, at=message.at)
 
     def _hear_of_chain(self, message: messages.Activated | messages.RevealAsked) -> None:
         if isinstance(message, messages.Activated):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from poolhand.domain.units import UnixSeconds
+from poolhand.worker.owner_messages import OwnerMessages
 
 
 class Hold(StrEnum):
@@ -44,6 +45,7 @@ class WorkerStanding:
         holds: Why nothing new is taken, each with its sentence.
         ends: When those of them end of which that is known.
         offers: Counted.
+        owner_messages: What the pool's owner says.
     """
 
     connected: bool = False
@@ -55,6 +57,7 @@ class WorkerStanding:
     holds: dict[Hold, str] = field(default_factory=dict)
     ends: dict[Hold, UnixSeconds] = field(default_factory=dict)
     offers: Offers = field(default_factory=Offers)
+    owner_messages: OwnerMessages = field(default_factory=OwnerMessages)
 
     @property
     def paused(self) -> str | None:

@@ -89,6 +89,7 @@ class WorkerTeller:
             "idle": dict(standing.idle),
             "idle_causes": [asdict(cause) for cause in idle_causes(self.idle_facts())],
             "tasks_seen": tasks_seen(standing.idle),
+            "owner_messages": [asdict(said) for said in standing.owner_messages.kept()],
             "chain": _chain(self._heads),
             "gas": _gas(self._wallet),
             "stake": _account(self._wallet),

@@ -91,8 +91,12 @@ def days(told: Told) -> tuple[list[float], str]:
 
 
 def idle(told: Told) -> Text:
-    """Tell why nothing new is taken, and what would change it; empty where there is no cause."""
-    found: list[Line] = []
+    """Tell why nothing new is taken, and what would change it; before it, the owner's last word.
+
+    Empty where there is neither.
+    """
+    newest = told.get("owner_messages", ())[:1]  # a worker of an older version tells none
+    found: list[Line] = [(shown(f"the pool's owner says: {e['text']}", CAUSE), "") for e in newest]
     for each in told["idle_causes"]:
         found.append((("\n" if found else "") + shown(str(each["sentence"]), CAUSE), "bold"))
         change = f"\n  {each['acts']}: {each['change']}"

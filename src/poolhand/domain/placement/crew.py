@@ -191,7 +191,7 @@ class Crew:
             self.free.put(name, room.turn, room.ability)
             if room.is_resting:
                 self._resting.add(name)
-        elif not worker.paused and room.is_full and not room.is_resting:
+        elif worker.takes_part and room.is_full and not room.is_resting:
             self.soon.put(name, room.turn, replace(room.ability, stake=NanoRlc(0)))
             self._soon_from[worker.source] += 1
 

@@ -108,6 +108,8 @@ def held_by(room: Room) -> IdleReason | None:
     """Say why a worker can take nothing at all, whatever waits; None where it can."""
     if room.worker.paused:
         return IdleReason.PAUSED
+    if room.worker.drained:
+        return IdleReason.DRAINED
     if room.is_full is None and room.lacks:
         return IdleReason.STAKE_TOO_LOW
     return room.is_full

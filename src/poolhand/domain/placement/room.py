@@ -147,7 +147,7 @@ class Room:
     @property
     def is_free(self) -> bool:
         """Whether it may be given something."""
-        return not self.worker.paused and self.is_full is None and not self.lacks
+        return self.worker.takes_part and self.is_full is None and not self.lacks
 
     def missing(self, demand: Demand) -> NanoRlc:
         """Return the stake (nRLC) that it lacks for a task."""
@@ -158,6 +158,7 @@ class Room:
         worker = self.worker
         hindrances = (
             (worker.paused, IdleReason.PAUSED),
+            (worker.drained, IdleReason.DRAINED),
             (demand.gpu and not worker.gpu, IdleReason.NEEDS_GPU),
             (demand.tee and not worker.tee, IdleReason.NEEDS_TEE),
             (self.is_full is not None, self.is_full),

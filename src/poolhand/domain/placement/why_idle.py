@@ -25,7 +25,7 @@ def why_idle(
         return {}
     had, missing = _had(crew, worker), []
     for key, count in board.waiting():
-        hers = had[key] if not room.worker.paused else 0
+        hers = had[key] if room.worker.takes_part else 0
         reason = _reason(key, room, crew, can_initialize=can_initialize)
         if reason is IdleReason.POOL_OUT_OF_GAS:
             hers = 0

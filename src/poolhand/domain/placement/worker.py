@@ -17,6 +17,7 @@ class ConnectedWorker:
 
     ``slots`` and ``cpus`` are its own word, ``reputation`` is ours. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
+    ``drained``: the pool's owner gives it nothing new. ``protocol`` is the version that is spoken.
     """
 
     worker: Address
@@ -33,6 +34,13 @@ class ConnectedWorker:
     reputation: Reputation = NEWCOMER
     source: str = ""
     locked: NanoRlc = NanoRlc(0)
+    drained: bool = False
+    protocol: int = 0
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether it is given tasks at all: neither its operator nor the pool's owner objects."""
+        return not (self.paused or self.drained)
 
     @property
     def weight(self) -> Weight:

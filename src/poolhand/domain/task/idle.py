@@ -20,6 +20,7 @@ class IdleReason(StrEnum):
 
     NO_OPEN_TASK = "no open task"
     PAUSED = "worker is paused"
+    DRAINED = "the pool's owner drains this worker"
     HAD_IT = "has had a replicate of this task"
     NEEDS_GPU = "task needs a GPU"
     NEEDS_TEE = "task needs a TEE"
@@ -37,6 +38,7 @@ class IdleReason(StrEnum):
 REMEDIES: Final[Mapping[IdleReason, str]] = {
     IdleReason.NO_OPEN_TASK: "wait for a requester to buy",
     IdleReason.PAUSED: "resume the worker",
+    IdleReason.DRAINED: "ask the pool's owner to give it tasks again",
     IdleReason.HAD_IT: "wait for another task: a task is given once to a worker",
     IdleReason.NEEDS_GPU: "wait for another task, or run the worker where there is a GPU",
     IdleReason.NEEDS_TEE: "wait for another task, or run the worker where there is a TEE",

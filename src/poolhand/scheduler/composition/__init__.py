@@ -17,6 +17,7 @@ its parts; a group stands on those before it:
 ``reputations``           who has proved what
 ``sending``               transactions of tasks, and looking before and after
 ``sessions``              workers: how they come, what is said to them
+``owner``                 what the pool's owner decides of single workers
 ``sale``                  what may be sold, at which price, in which markets
 ``purchases``             those that the pool sends for requesters
 ``deals``                 what was bought, and what is told of it
@@ -61,6 +62,7 @@ from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.deals import DealParts
 from poolhand.scheduler.composition.feed import chain_feed
 from poolhand.scheduler.composition.money import MoneyParts
+from poolhand.scheduler.composition.owner import OwnerParts
 from poolhand.scheduler.composition.placing import PlacingParts
 from poolhand.scheduler.composition.purchases import PurchaseParts
 from poolhand.scheduler.composition.reputations import ReputationParts
@@ -69,6 +71,7 @@ from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.composition.start import start_up
 from poolhand.scheduler.effects import Effects
+from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.joining.join_files import JoinPlace, JoinTeller
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.settings.pool import PoolSettings
@@ -93,6 +96,7 @@ class Scheduler:
         profile: What the pool says of itself there.
         drain_log: Whether the pool drains; None forgets at a restart.
         purchase_log: What was sent for requesters; None forgets at a restart.
+        exclusion_log: Whom the owner keeps from work; None forgets at a restart.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Scheduler:
         profile: PoolProfile | None = None,
         drain_log: EventLog | None = None,
         purchase_log: EventLog | None = None,
+        exclusion_log: EventLog | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner
 
@@ -124,9 +129,11 @@ class Scheduler:
         gas = money.gas_budget
         proved = ReputationParts.on(reputations, settings, common, clock)
         sending = SendingParts.of(settings, common, gas, hub, sender, clock)
+        exclusions = Exclusions(exclusion_log)
         sessions = SessionParts.of(
-            owner, settings, common, proved, hub, clock, entropy, fence, tell
+            owner, settings, common, proved, hub, clock, entropy, fence, tell, exclusions
         )
+        owners = OwnerParts.of(exclusions, common, sessions, clock, simulated=tell is not None)
         sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
         purchases = PurchaseParts.on(
             purchase_log, settings, common, gas, sale, sender, hub, markets, clock, fence
@@ -163,6 +170,7 @@ class Scheduler:
             feed,
             watcher,
             clock,
+            exclusions,
         )
 
         # what the API shows, and whoever serves or simulates the pool takes by name
@@ -174,6 +182,8 @@ class Scheduler:
         self.transactions = sending.transactions
         self.sessions, self.workers, self.mail = sessions.sockets, sessions.workers, sessions.mail
         self.accounts = sessions.accounts
+        self.exclusions, self.owners = exclusions, owners.orders
+        self.owners_workers = owners.workers
         self.preflight, self.pricing = sale.preflight, sale.pricing
         self.purchases, self.published = purchases.taking, purchases.published
         self.sale = shown

@@ -15,6 +15,7 @@ from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.appraisal import Appraisal
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.reputations import ReputationParts
+from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.mail import Mail
 from poolhand.scheduler.returns import Returns
 from poolhand.scheduler.worker_sessions import WorkerSessions
@@ -56,6 +57,7 @@ class SessionParts:
         entropy: Entropy,
         fence: Fence,
         tell: Callable[[Address, WorkerBound], None] | None,
+        exclusions: Exclusions,
     ) -> SessionParts:
         """Make them; ``tell`` replaces the sockets in simulations."""
         engine, directory = common.engine, common.directory
@@ -76,7 +78,7 @@ class SessionParts:
             wake,
             sessions.strike,
             proved.memory.workers.of,
-            Admission(settings.allowed, settings.least_version),
+            Admission(settings.allowed, settings.least_version, exclusions.of),
         )
         returns = Returns(engine, clock, directory.has, now, wake)
         workers.arrived.connect(appraisal.arrived)

@@ -15,6 +15,7 @@ from poolhand.scheduler.composition.reputations import ReputationParts
 from poolhand.scheduler.composition.sale import SaleParts
 from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
+from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.start_up import StartUp
 from poolhand.settings.pool import PoolSettings
@@ -34,6 +35,7 @@ def start_up(
     feed: ChainFeed,
     watcher: Watcher,
     clock: Clock,
+    exclusions: Exclusions,
 ) -> StartUp:
     """Return it; what runs for ever is begun in the order in which it stands here."""
     return StartUp(
@@ -43,6 +45,7 @@ def start_up(
             markets.book.recover,
             sale.drain.recover,
             purchases.under_way.recover,
+            exclusions.recover,
         ),
         catch_up=(feed.prepare, money.collateral.look, purchases.under_way.catch_up),
         recover=(

@@ -85,6 +85,17 @@ def _idle(told: Told) -> str:
     return f'<h2 id="idle-title">Why it takes nothing new</h2>{cards}'
 
 
+def _owner_messages(told: Told) -> str:
+    if not told["owner_messages"]:
+        return ""
+    cards = "".join(
+        f'<div class="card"><p>{text(each["text"])}</p>'
+        f'<p class="faint">{moment(each["at"])}</p></div>'
+        for each in told["owner_messages"]
+    )
+    return f"<h2>The pool’s owner says</h2>{cards}"
+
+
 def _tasks(told: Told) -> str:
     cards = "".join(_task(each, told) for each in told["replicates"])
     none = '<p class="empty">It holds no task.</p>'
@@ -208,6 +219,7 @@ def _facts(told: Told) -> str:
 SECTIONS: Final[Mapping[str, Callable[[Told], str]]] = {
     "head": _head,
     "figures": _figures,
+    "owner_messages": _owner_messages,
     "idle": _idle,
     "tasks": _tasks,
     "earnings": _earnings,
