@@ -9,7 +9,7 @@ from join_answers import answering, pool_answers
 
 from machines.stories import STAGES, START, TASK, offer
 from poolhand.cli.join_folder import JoinFolder
-from poolhand.cli.join_uninstall import MOST
+from poolhand.cli.join_uninstall import MOST_TASKS_NAMED
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.machine import Accepted, Ended, Settled
 from poolhand.domain.replicate.status import Status
@@ -98,12 +98,12 @@ def test_what_does_not_read_is_not_taken_for_nothing(joined):
 
 
 def test_of_many_tasks_a_few_are_named(joined):
-    for number in range(2 * MOST):
+    for number in range(2 * MOST_TASKS_NAMED):
         joined.wrote(Accepted(START, offer()), task=TaskId(bytes([number]) * 32))
     _, words = joined.refused()
-    assert words.count("task 0x") == MOST
-    assert f"{2 * MOST} not over" in words
-    assert f"and {MOST} more" in words
+    assert words.count("task 0x") == MOST_TASKS_NAMED
+    assert f"{2 * MOST_TASKS_NAMED} not over" in words
+    assert f"and {MOST_TASKS_NAMED} more" in words
 
 
 def test_a_worker_that_runs_and_does_not_answer_is_left_alone(joined):

@@ -21,7 +21,7 @@ from machines.stories import (
     reported,
     viewed,
 )
-from poolhand.cli.replay import POOL, WORKER, Replay, plain
+from poolhand.cli.replay import POOL_MACHINE, WORKER, Replay, plain
 from poolhand.cli.replay_words import EFFECTS, EVENTS
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import ChainTaskStatus
@@ -56,7 +56,7 @@ def database(tmp_path):
     path = tmp_path / "pool.db"
     journal = SqlJournal(f"sqlite:///{path}")
     journal.append("task/cursor", {"block": 7})
-    write(journal, f"task/{TASK}", POOL.codec, OF_POOL)
+    write(journal, f"task/{TASK}", POOL_MACHINE.codec, OF_POOL)
     journal.close()
     return path
 
@@ -72,8 +72,13 @@ def file(tmp_path):
 
 def broken(path):
     journal = SqlJournal(f"sqlite:///{path}")
-    write(journal, f"task/{OTHER}", POOL.codec, OF_POOL[1:3])
-    write(journal, f"task/{TASK}", POOL.codec, [viewed(ChainTaskStatus.ACTIVE, now=START + 99)])
+    write(journal, f"task/{OTHER}", POOL_MACHINE.codec, OF_POOL[1:3])
+    write(
+        journal,
+        f"task/{TASK}",
+        POOL_MACHINE.codec,
+        [viewed(ChainTaskStatus.ACTIVE, now=START + 99)],
+    )
     journal.close()
     return path
 
@@ -87,11 +92,11 @@ def test_every_event_and_every_effect_has_words():
     assert replicate_events.Run in effects
 
 
-@pytest.mark.parametrize(("machine", "events"), [(POOL, OF_POOL), (WORKER, OF_WORKER)])
+@pytest.mark.parametrize(("machine", "events"), [(POOL_MACHINE, OF_POOL), (WORKER, OF_WORKER)])
 def test_a_replay_ends_where_the_program_itself_would_stand(machine, events):
     records = [(f"task/{TASK}", machine.codec.encode(each)) for each in events]
     *_, last = Replay().steps(records)
-    module = tasks if machine is POOL else replicates
+    module = tasks if machine is POOL_MACHINE else replicates
     assert last.state == module.replay(events)
     assert [step.fault for step in Replay().steps(records)] == [None] * len(events)
 
@@ -215,7 +220,7 @@ def test_hostile_words_in_a_journal_cannot_move_the_cursor(cli, tmp_path):
     journal = SqlJournal(f"sqlite:///{path}")
     report = reported(ANN, TRUST_2_STANDARD[:1])
     evil = replace(report, entries=(replace(report.entries[0], detail="\x1b[2Jgone"),))
-    write(journal, f"task/{TASK}", POOL.codec, [*OF_POOL[:3], evil])
+    write(journal, f"task/{TASK}", POOL_MACHINE.codec, [*OF_POOL[:3], evil])
     journal.close()
     assert isinstance(evil, Reported)
     for words in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_task_pages import OTHER, WORKER, World, entry
 
-from poolhand.cli.story import ON_CHAIN
+from poolhand.cli.story import STEPS_ON_CHAIN
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.task.status import CAUSES, MEANINGS, TaskStatus
 
@@ -43,7 +43,7 @@ def story(world, *words):
 
 def test_every_status_and_event_has_a_cause_and_a_consequence():
     assert set(CAUSES) == set(MEANINGS) == set(TaskStatus)
-    assert set(ON_CHAIN) == set(EventKind) - {EventKind.SCHEDULER_NOTICE}
+    assert set(STEPS_ON_CHAIN) == set(EventKind) - {EventKind.SCHEDULER_NOTICE}
 
 
 def test_steps_of_everybody_stand_in_one_line_of_time(world):

@@ -13,7 +13,7 @@ from started_pool import Started
 
 from network.world import RLC
 from poolhand.cli.draining import (
-    MOST_NAMED,
+    MOST_STUCK_TASKS,
     PoolResumed,
     drain_report,
     order_drain,
@@ -291,7 +291,7 @@ def test_stuck_tasks_are_named_to_a_person_with_how_long_they_wait_and_who_acts(
     assert "until 2023-11-14 22:13:20 UTC (in 2 minutes); wait" in told
     assert "can be saved" not in told
     many = stuck_lines(standing(*[Rescue.POOL] * 9))
-    assert len(many) == MOST_NAMED + 1
+    assert len(many) == MOST_STUCK_TASKS + 1
     assert many[-1] == "and 4 more; `--json` names them all"
 
 

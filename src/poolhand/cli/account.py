@@ -29,7 +29,7 @@ OwnerArgument = Annotated[
 BlocksOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="How far back to search for deals.")
 ]
-LOOKBACK = 100_000
+DEPOSITS_LOOKBACK = 100_000
 
 
 @verb(app, "show", example="poolhand account show")
@@ -42,7 +42,7 @@ async def show(command: CommandRun, owner: OwnerArgument = "") -> Answer:
 
 @verb(app, "stakes", example="poolhand account stakes")
 async def stakes(
-    command: CommandRun, owner: OwnerArgument = "", blocks: BlocksOption = LOOKBACK
+    command: CommandRun, owner: OwnerArgument = "", blocks: BlocksOption = DEPOSITS_LOOKBACK
 ) -> Answer:
     """Show what is locked: for each task how much, why, and when it comes free."""
     from poolhand.cli.stakes import stakes_members, stakes_report
@@ -54,7 +54,7 @@ async def stakes(
 
 
 @verb(app, "claim", example="poolhand account claim")
-async def claim(command: CommandRun, blocks: BlocksOption = LOOKBACK) -> Answer:
+async def claim(command: CommandRun, blocks: BlocksOption = DEPOSITS_LOOKBACK) -> Answer:
     """Claim every task past its final deadline that owes this wallet something back.
 
     That is the price of what it bought, and the stake of what it contributed.

@@ -12,7 +12,7 @@ from poolhand.devnet.adversaries.kinds import ADVERSARIES, Kind
 from poolhand.settings.load import Option, Settings
 from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 
-KIND: Final = Option(
+ADVERSARY_KIND: Final = Option(
     "kind", "POOLHAND_ADVERSARY", Kind, None, f"how it misbehaves: {', '.join(Kind)}"
 )
 
@@ -41,7 +41,7 @@ def add_adversary(app: typer.Typer) -> None:
     add_program(
         app,
         "adversary",
-        (KIND, *WORKER_OPTIONS),
+        (ADVERSARY_KIND, *WORKER_OPTIONS),
         _start,
         """Work for a pool, but misbehave: a simulated adversary, for networks of your own.
 

@@ -21,7 +21,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.units import WEI_PER_COIN, WEI_PER_GWEI, NanoRlc, show_rlc
 from poolhand.requester.watching import Progress
 
-MARKS = {"COMPLETED": "green", "FAILED": "red"}
+STATUS_COLOURS = {"COMPLETED": "green", "FAILED": "red"}
 
 
 def watched(home: Path, console: Console) -> DemoReport:
@@ -62,7 +62,7 @@ class _Board:
 
 
 def _coloured(status: str) -> Text:
-    return Text(status, style=MARKS.get(status, "yellow"))
+    return Text(status, style=STATUS_COLOURS.get(status, "yellow"))
 
 
 def _short(address: str) -> str:

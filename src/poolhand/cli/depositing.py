@@ -17,7 +17,7 @@ from poolhand.domain.units import NanoRlc, show_rlc
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-TIME_LIMIT: Final = 180.0
+LONGEST_DEPOSIT: Final = 180.0
 """Seconds for a deposit to be mined."""
 
 
@@ -37,7 +37,7 @@ def deposit(page: Page, amount: NanoRlc, name: str) -> dict[str, Any]:
     name = name or secrets.token_hex(8)
     again = f"`poolhand worker deposit {show_rlc(amount)} --again {name}`"
     try:
-        told = page.order("deposit", {"nrlc": amount, "name": name}, TIME_LIMIT)
+        told = page.order("deposit", {"nrlc": amount, "name": name}, LONGEST_DEPOSIT)
     except OrderUnavailable as fault:
         raise OrderUnavailable(
             fault.code, f"{fault}. Whether it was deposited is unknown: {again} deposits it once"

@@ -37,7 +37,7 @@ app = Noun(
     help="Run a whole network on this machine.",
 )
 
-PID_FILE: Final = "devnet.pid"
+DEVNET_PID_FILE: Final = "devnet.pid"
 LOG_FILE: Final = "devnet.log"
 NO_WORKERS: Final = (
     "none, and nothing is sold until one is connected: run your own with `poolhand worker start`, "
@@ -152,7 +152,7 @@ async def _up(plan: DevnetPlan, as_json: bool) -> None:
 
     home, console = plan.home, Console(stderr=True)
     async with devnet(plan, lambda line: console.print(f"· {line}")) as running:
-        pid = home / PID_FILE
+        pid = home / DEVNET_PID_FILE
         pid.write_text(str(os.getpid()), encoding="utf-8")
         try:
             if as_json:
@@ -207,7 +207,7 @@ def start_in_background(
 
 def _wait_until_ready(process: subprocess.Popen[bytes], home: Path, seconds: float) -> None:
     until = time.monotonic() + seconds
-    while not (home / INFO_FILE).exists() or not (home / PID_FILE).exists():
+    while not (home / INFO_FILE).exists() or not (home / DEVNET_PID_FILE).exists():
         if process.poll() is not None:
             raise DevnetFailed(f"the devnet did not start: {_last_words(home)}")
         if time.monotonic() > until:
@@ -311,7 +311,7 @@ def status(as_json: Json = False) -> None:
 
 def _pid(home: Path) -> int:
     try:
-        return int((home / PID_FILE).read_text(encoding="utf-8"))
+        return int((home / DEVNET_PID_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
         raise NoDevnet(home) from fault
 

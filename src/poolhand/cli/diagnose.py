@@ -40,7 +40,7 @@ MOST_LOGS: Final = 10
 
 app = Noun()
 
-DOC: Final = """Write a file for whoever helps with a worker: what the doctor finds, settings,
+DIAGNOSE_DOC: Final = """Write a file for whoever helps with a worker: what the doctor finds, settings,
     status, the ends of logs, and a summary of the journal.
 
     Keys, passwords, recovery phrases, tokens and logins of addresses are taken out; the file is
@@ -99,7 +99,7 @@ def _diagnose(**given: Any) -> None:
     )
 
 
-add_worker_verb(app, "diagnose", _diagnose, DOC, _MORE)
+add_worker_verb(app, "diagnose", _diagnose, DIAGNOSE_DOC, _MORE)
 
 
 def _parts(found: Settings, folder: Path, logs: list[str]) -> Iterator[BundlePart]:

@@ -29,7 +29,7 @@ CONFIG: Final = Annotated[
 ]
 JSON: Final = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _OF_DEVNET: Final = "the devnet that runs here"
-DOC: Final = """Look whether all is there that a worker needs; say how to fix what is not.
+DOCTOR_DOC: Final = """Look whether all is there that a worker needs; say how to fix what is not.
 
     Takes the settings that `worker start` takes, sends nothing, changes nothing, and asks for no
     password. Where no chain is named, it is that of the devnet that runs here.
@@ -60,7 +60,7 @@ def add_doctor(app: typer.Typer) -> None:
         if not told.is_sound:
             raise typer.Exit(NOT_COMPLETED)
 
-    add_worker_verb(app, "doctor", command, DOC)
+    add_worker_verb(app, "doctor", command, DOCTOR_DOC)
 
 
 def add_worker_verb(

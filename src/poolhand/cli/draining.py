@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from poolhand.cli.worker_page import Page
     from poolhand.domain.ids import Address
 
-LOOK: Final = 0.5
+PAUSE_BETWEEN_POOL_LOOKS: Final = 0.5
 """Seconds between two looks at a pool that drains."""
-MOST_NAMED: Final = 5
+MOST_STUCK_TASKS: Final = 5
 """Stuck tasks that are named to a person."""
-SECONDS: Final = 30.0
+LONGEST_DRAIN_ANSWER: Final = 30.0
 """For a pool to write down what is asked of it."""
 
 
@@ -72,7 +72,7 @@ def order_drain(held: WalletInUse, *, drains: bool, cancels: bool = False) -> Dr
     """
     body = {"drains": drains, "cancels": cancels}
     try:
-        return _read(page_of(held).order("drain", body, SECONDS))
+        return _read(page_of(held).order("drain", body, LONGEST_DRAIN_ANSWER))
     except WorkerSilent as fault:
         raise HolderSilent.of(held, "ask again") from fault
 
@@ -96,7 +96,7 @@ def until_done(held: WalletInUse, tell: Callable[[str], None]) -> DrainStanding:
                 told = now
                 tell("\n".join([left_words(standing), *stuck_lines(standing)]))
             check()
-            time.sleep(LOOK)
+            time.sleep(PAUSE_BETWEEN_POOL_LOOKS)
 
 
 def _look(page: Page, held: WalletInUse) -> DrainStanding:
@@ -121,7 +121,7 @@ def stuck_lines(standing: DrainStanding) -> list[str]:
     lines = [
         f"task {each.task_id} of deal {each.deal_id} is stuck: {each.why}; it stays open until "
         f"{show_moment(each.until)} ({ago(-each.remaining)}); {each.advice}"
-        for each in standing.stuck[:MOST_NAMED]
+        for each in standing.stuck[:MOST_STUCK_TASKS]
     ]
     more = len(standing.stuck) - len(lines)
     if more:

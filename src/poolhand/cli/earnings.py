@@ -48,7 +48,12 @@ _MEMBERS = (
     "earned_rlc", "lost_rlc", "paid_rlc", "gas_coin",
 )  # fmt: skip
 """Columns of the CSV, behind the day or the task: no text in them is a stranger's."""
-OTHERS = (MovementKind.DEPOSIT, MovementKind.WITHDRAWAL, MovementKind.RECEIVED, MovementKind.SENT)
+OTHER_MOVEMENTS = (
+    MovementKind.DEPOSIT,
+    MovementKind.WITHDRAWAL,
+    MovementKind.RECEIVED,
+    MovementKind.SENT,
+)
 
 
 @verb(app, "earnings", example="poolhand earnings --by task --csv")
@@ -122,7 +127,7 @@ def _members(found: Earnings, rows: list[dict[str, Any]], by: By) -> dict[str, A
         "by": by,
         "rows": rows,
         "total": _sum(sum_up(found.entries)),
-        "moved": {f"{kind.lower()}_nrlc": total(found.movements, kind) for kind in OTHERS},
+        "moved": {f"{kind.lower()}_nrlc": total(found.movements, kind) for kind in OTHER_MOVEMENTS},
         "searched": {"first_block": found.first, "last_block": found.last},
         "before": before and {"stake_nrlc": before.stake, "locked_nrlc": before.locked},
         "after": {"stake_nrlc": found.after.stake, "locked_nrlc": found.after.locked},
@@ -152,7 +157,7 @@ def _report(found: Earnings, by: By) -> RenderableType:
             ("gas", coin(whole.gas)),
             *(
                 (kind.lower(), rlc(amount))
-                for kind in OTHERS
+                for kind in OTHER_MOVEMENTS
                 if (amount := total(found.movements, kind))
             ),
             ("stake now", f"{rlc(found.after.stake)} free, {rlc(found.after.locked)} locked"),

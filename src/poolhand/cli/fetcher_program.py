@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from poolhand.transport.again import Pause
 
-MISUSED: Final = 3
+FETCHER_MISUSED: Final = 3
 """Exit code of a fetcher whose worker did not keep to the form."""
 _SCRATCH: Final = 16
 """Bytes of the file that is downloaded from ourselves."""
@@ -46,7 +46,7 @@ def main(trust: ssl.SSLContext | None = None, pause: Pause = asyncio.sleep) -> i
     try:
         return asyncio.run(_serve(line, trust, pause))
     except Malformed:
-        return MISUSED
+        return FETCHER_MISUSED
     except OSError:
         return PARENT_GONE
 
@@ -61,7 +61,7 @@ async def _serve(line: socket.socket, trust: ssl.SSLContext | None, pause: Pause
     made = DescriptorLine(line, LINE, takes_files=True)
     asked = await made.receive()
     if not isinstance(asked, BeginFetching):
-        return MISUSED
+        return FETCHER_MISUSED
     places = AddressRule(asked.allow_http, asked.allow_private, frozenset(asked.hosts))
     service = FetcherService(made, FetchRules(places, asked.ipfs_gateways), trust, pause)
     await _warm_up()

@@ -14,7 +14,7 @@ from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Wei
 if TYPE_CHECKING:
     from poolhand.keys.errors import WalletInUse
 
-TIME_LIMIT: Final = 180.0
+LONGEST_HELD_DEPOSIT: Final = 180.0
 """Seconds for a deposit to be mined."""
 
 
@@ -51,7 +51,7 @@ def deposit_through(held: WalletInUse, amount: NanoRlc) -> Receipt:
     page = page_of(held)
     body = {"nrlc": amount, "name": secrets.token_hex(8)}
     try:
-        return _receipt(page.order("deposit", body, TIME_LIMIT)["transaction"])
+        return _receipt(page.order("deposit", body, LONGEST_HELD_DEPOSIT)["transaction"])
     except WorkerSilent as fault:
         raise HolderSilent.of(held, "deposit again") from fault
     except OrderUnavailable as fault:

@@ -40,7 +40,7 @@ WordsFileOption = Annotated[
     typer.Option(metavar="FILE", help="Its first line are recovery words; '-': standard input."),
 ]
 
-DOCKER: Final = "DOCKER_HOST"
+DOCKER_VARIABLE: Final = "DOCKER_HOST"
 """Variable that names a container engine."""
 
 
@@ -136,7 +136,7 @@ async def _asked(
         f"{manifest.url}"
     )
     slots = usual_slots(usable_cpus())
-    docker = os.environ.get(DOCKER, "")
+    docker = os.environ.get(DOCKER_VARIABLE, "")
     is_here = is_near_url(url)
     return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker, is_here)
 
@@ -203,9 +203,11 @@ async def _checked(requester: Requester, manifest: JoinManifest) -> int:
 
 
 def _folder(manifest: JoinManifest) -> JoinFolder:
-    from poolhand.cli.join_folder import HOME, JoinFolder
+    from poolhand.cli.join_folder import JOIN_HOME_VARIABLE, JoinFolder
 
-    return JoinFolder.of(manifest.workerpool, Path(os.environ.get(HOME) or "~/.poolhand"))
+    return JoinFolder.of(
+        manifest.workerpool, Path(os.environ.get(JOIN_HOME_VARIABLE) or "~/.poolhand")
+    )
 
 
 def _launcher(folder: JoinFolder) -> Any:

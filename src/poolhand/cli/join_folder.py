@@ -17,7 +17,7 @@ from poolhand.domain.ids import Address
 from poolhand.keys.keystore import write_privately
 from poolhand.settings.home import at_home
 
-HOME: Final = "POOLHAND_JOIN_HOME"
+JOIN_HOME_VARIABLE: Final = "POOLHAND_JOIN_HOME"
 """Variable that names another folder than ``~/.poolhand`` for joined pools and their workers."""
 
 

@@ -19,7 +19,7 @@ from poolhand.store.snapshot import NothingToRead, snapshot
 from poolhand.worker.pid_file import read
 from poolhand.worker.stories import Story, read_stories
 
-MOST: Final = 5
+MOST_TASKS_NAMED: Final = 5
 """Tasks that are named."""
 
 
@@ -84,8 +84,8 @@ def _owed(path: Path) -> str:
         return f"what it owes is not known, for its journal cannot be read ({fault})"
     if not told:
         return ""
-    more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
-    return f"its journal tells of {len(told)} not over: {', '.join(told[:MOST])}{more}"
+    more = f", and {len(told) - MOST_TASKS_NAMED} more" if len(told) > MOST_TASKS_NAMED else ""
+    return f"its journal tells of {len(told)} not over: {', '.join(told[:MOST_TASKS_NAMED])}{more}"
 
 
 def _open_tasks(journal: Section) -> Iterator[str]:

@@ -36,7 +36,7 @@ BY_MONEY: Final = frozenset({Check.GAS, Check.STAKE})
 """Checks that fail until the wallet has what this command waits for."""
 TOLD_BEFORE: Final = frozenset({Check.HUB})
 """Checks whose warning this command has told of the pool's own word, before it had any wallet."""
-PAUSE: Final = 2.0
+PAUSE_BETWEEN_JOIN_LOOKS: Final = 2.0
 """Seconds between two looks at a wallet that waits for money, and at a worker that starts."""
 START_LIMIT: Final = 90.0
 """Seconds for a worker to answer, and then for its pool to let it in."""
@@ -212,7 +212,7 @@ class ThisComputer:
             is_first, self._told = self._told is None, missing
             if is_first and await self._given(missing, str(wallet)):
                 return
-        await self._clock.sleep(PAUSE)
+        await self._clock.sleep(PAUSE_BETWEEN_JOIN_LOOKS)
 
     def _tell_missing(self, missing: Missing, wallet: str) -> None:
         chain_id = self._terms.manifest.chain_id
@@ -297,7 +297,7 @@ class ThisComputer:
         """Wait until something is so, or for so many seconds; return how many it took."""
         began = self._elapsed()
         while not is_so() and (taken := self._elapsed() - began) < limit:
-            await self._clock.sleep(min(PAUSE, limit - taken))
+            await self._clock.sleep(min(PAUSE_BETWEEN_JOIN_LOOKS, limit - taken))
         return self._elapsed() - began
 
     def _spending(self) -> Any:

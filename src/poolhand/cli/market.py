@@ -55,11 +55,11 @@ async def orders(
     page: PageOption = 1,
 ) -> Answer:
     """List what is for sale, best price first; of apps and datasets name which one."""
-    from poolhand.cli.orders_page import KINDS, orders_answer
+    from poolhand.cli.orders_page import ORDER_KINDS, orders_answer
 
-    if kind not in KINDS:
-        raise NotTraded(f"'{kind}' is no kind of order: write {', '.join(KINDS)}")
-    sort = KINDS[kind]
+    if kind not in ORDER_KINDS:
+        raise NotTraded(f"'{kind}' is no kind of order: write {', '.join(ORDER_KINDS)}")
+    sort = ORDER_KINDS[kind]
     if not of and kind in ("app", "dataset"):
         raise NotTraded(f"a market lists orders of one {kind} at a time: name it with --of")
     parties = {sort.value if kind != "request" else "requester": (Address.parse(of),)} if of else {}

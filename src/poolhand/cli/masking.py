@@ -10,7 +10,7 @@ from poolhand.domain.errors import Refused
 
 _KEY: Final = re.compile(r"(?:0[xX])?[0-9a-fA-F]{64}")
 _SECRET_FLAG: Final = re.compile(r"--[a-z-]*password")
-MASK: Final = "***"
+MASKED_VALUE: Final = "***"
 
 
 class KeyOnCommandLine(Refused):
@@ -43,9 +43,11 @@ def masked(arguments: Sequence[str]) -> list[str]:
     for each in arguments:
         name, found, _ = each.partition("=")
         if hide_next or (about_wallets and is_key(each)):
-            told.append(MASK)
+            told.append(MASKED_VALUE)
         else:
-            told.append(f"{name}={MASK}" if found and _SECRET_FLAG.fullmatch(name) else each)
+            told.append(
+                f"{name}={MASKED_VALUE}" if found and _SECRET_FLAG.fullmatch(name) else each
+            )
         hide_next = _SECRET_FLAG.fullmatch(each) is not None
     return told
 
@@ -54,6 +56,6 @@ def without_secrets(message: str, arguments: Sequence[str]) -> str:
     """Return an error message in which none of the secrets that were typed is repeated."""
     for typed, told in zip(arguments, masked(arguments), strict=True):
         if told != typed:
-            secret = typed.partition("=")[2] if told != MASK else typed
-            message = message.replace(secret, MASK) if secret else message
+            secret = typed.partition("=")[2] if told != MASKED_VALUE else typed
+            message = message.replace(secret, MASKED_VALUE) if secret else message
     return message

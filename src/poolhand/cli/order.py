@@ -118,7 +118,7 @@ async def create(
 
     Give the file to whom you like, or to `poolhand order publish`.
     """
-    from poolhand.cli.orders_page import KINDS, order_rows
+    from poolhand.cli.orders_page import ORDER_KINDS, order_rows
     from poolhand.cli.render import pairs
     from poolhand.requester.selling import SaleTerms
     from poolhand.wire.order_json import encode_order
@@ -129,7 +129,7 @@ async def create(
     only = only_of(**limits, workerpool=only_pool, requester=only_requester)
     terms = SaleTerms(parse_rlc(price), volume, tag_of(tag or ()), only, category, Trust(trust))
     async with command.requester(signing=True) as requester:
-        signed = await requester.selling.offer(KINDS[kind], Address.parse(address), terms)
+        signed = await requester.selling.offer(ORDER_KINDS[kind], Address.parse(address), terms)
     if output:
         write_order(signed, output)
     members = encode_order(signed)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from poolhand.requester.selling import OrderStanding
     from poolhand.wire.market_pools import PoolList
 
-KINDS: Final = {
+ORDER_KINDS: Final = {
     "app": OrderSort.APP,
     "dataset": OrderSort.DATASET,
     "pool": OrderSort.WORKERPOOL,
     "request": OrderSort.REQUEST,
 }
 """What a person calls the four orders."""
-_NAMES: Final = {sort: name for name, sort in KINDS.items()}
+_NAMES: Final = {sort: name for name, sort in ORDER_KINDS.items()}
 
 
 def kind_word(order: Order) -> str:

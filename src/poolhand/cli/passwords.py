@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poolhand.settings.load import Settings
 
 STANDARD_INPUT: Final = "-"
-MOST: Final = 65_536
+MOST_PASSWORD_FILE: Final = 65_536
 """Bytes of a password file that are looked at."""
 
 
@@ -75,9 +75,9 @@ def read_password(path: str | Path) -> str:
 
 def _content(path: str | Path) -> str:
     if str(path) == STANDARD_INPUT:
-        return sys.stdin.readline(MOST).removeprefix("\ufeff")
+        return sys.stdin.readline(MOST_PASSWORD_FILE).removeprefix("\ufeff")
     with at_home(path).open("rb") as file:
-        return decoded(file.read(MOST))
+        return decoded(file.read(MOST_PASSWORD_FILE))
 
 
 def told_password(found: Settings, text: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from poolhand.transport.pool_client import PoolStanding
     from poolhand.wire.pool_api import WorkerNews
 
-MOST: int = 200
+MOST_DESCRIPTION_SHOWN: int = 200
 """Characters of a description."""
 
 
@@ -173,6 +173,6 @@ def pools_report(owner: Address, pools: Sequence[Workerpool]) -> RenderableType:
     for each in pools:
         parts.append(Text(f"{each.address}"))
         terms = f"workers lock {each.worker_stake_percent} %, the pool keeps "
-        parts.append(Text(f"  {shown(each.description, MOST)}"))
+        parts.append(Text(f"  {shown(each.description, MOST_DESCRIPTION_SHOWN)}"))
         parts.append(Text(f"  {terms}{each.scheduler_percent} %"))
     return Group(*parts)

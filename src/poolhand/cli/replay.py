@@ -64,7 +64,9 @@ class StateMachine:
     outstanding: Callable[[Any], tuple[Any, ...]]
 
 
-POOL: Final = StateMachine(OF_TASKS, tasks.Received, tasks.receive, tasks.step, tasks.outstanding)
+POOL_MACHINE: Final = StateMachine(
+    OF_TASKS, tasks.Received, tasks.receive, tasks.step, tasks.outstanding
+)
 WORKER: Final = StateMachine(
     OF_REPLICATES, replicates.Accepted, replicates.accept, replicates.step, replicates.outstanding
 )
@@ -96,7 +98,7 @@ class Replay:
         task_id = _task_of(stream)
         if task_id is None:
             return ReplayStep(number, stream, None, record)
-        machine = POOL if record.get("t") in _OF_POOL else WORKER
+        machine = POOL_MACHINE if record.get("t") in _OF_POOL else WORKER
         story = self._stories.setdefault(stream, _Story(machine))
         before, event, effects = story.state, None, ()
         try:

@@ -17,7 +17,7 @@ from poolhand.cli.tables import indented
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-MARGIN: Final = 8
+REPLAY_MARGIN: Final = 8
 """Columns under which the numbers of events stand."""
 
 
@@ -38,18 +38,18 @@ def replay_report(steps: Iterable[ReplayStep], *, whole_state: bool) -> Renderab
 
 def _step(step: ReplayStep) -> Iterator[RenderableType]:
     yield Text.assemble(f"{step.number:>6}  ", when(step.record), "  ", (step.name, "bold"))
-    yield indented(str(step.task_id) if step.task_id else step.stream, MARGIN, style="dim")
+    yield indented(str(step.task_id) if step.task_id else step.stream, REPLAY_MARGIN, style="dim")
     if step.fault is not None:
-        yield indented(step.fault, MARGIN, name="does not replay", style="red")
+        yield indented(step.fault, REPLAY_MARGIN, name="does not replay", style="red")
         return
     if step.event is None:
-        yield indented(json.dumps(step.record), MARGIN)
+        yield indented(json.dumps(step.record), REPLAY_MARGIN)
         return
-    yield indented(event_words(step.event), MARGIN)
+    yield indented(event_words(step.event), REPLAY_MARGIN)
     if (moved := _moved(step)) is not None:
         yield moved
     for effect in step.effects:
-        yield indented(effect_words(effect), MARGIN, name="asks to")
+        yield indented(effect_words(effect), REPLAY_MARGIN, name="asks to")
 
 
 def _moved(step: ReplayStep) -> Text | None:
@@ -58,7 +58,7 @@ def _moved(step: ReplayStep) -> Text | None:
     if before == after or after is None:
         return None
     start = [coloured(before), " -> "] if before else ["-> "]
-    return Text.assemble(" " * MARGIN, *start, coloured(after))
+    return Text.assemble(" " * REPLAY_MARGIN, *start, coloured(after))
 
 
 def when(record: Mapping[str, Any]) -> str:

@@ -15,9 +15,9 @@ from typing import Final
 
 OURS: Final = "poolhand"
 """Stands in the name of every service of ours: another one's journal is nobody's business."""
-LINES: Final = 2_000
+JOURNAL_LINES: Final = 2_000
 """Of a journal's end that are taken."""
-TIME_LIMIT: Final = 30.0
+LONGEST_JOURNAL_READ: Final = 30.0
 """Seconds for a journal to be read."""
 _USERS: Final = "/user@"
 """In the path of a service that belongs to one user's own systemd."""
@@ -41,7 +41,7 @@ class ServiceUnit:
     def words(self) -> tuple[str, ...]:
         """The command that prints the end of its journal."""
         whose = ("--user",) if self.is_user else ()
-        told = ("--unit", self.name, "--lines", str(LINES), "--output", "short-iso")
+        told = ("--unit", self.name, "--lines", str(JOURNAL_LINES), "--output", "short-iso")
         return ("journalctl", *whose, *told, "--no-pager", "--quiet")
 
     @property
@@ -92,7 +92,7 @@ def _read(unit: ServiceUnit) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=TIME_LIMIT,
+            timeout=LONGEST_JOURNAL_READ,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
     except (OSError, subprocess.TimeoutExpired) as fault:

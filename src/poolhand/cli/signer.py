@@ -51,7 +51,7 @@ async def _serve(
     """Wait for the worker, and sign for it until it is gone."""
     import structlog
 
-    from poolhand.cli.signer_program import MISUSED, work
+    from poolhand.cli.signer_program import SIGNER_MISUSED, work
     from poolhand.keys.signer_socket import SignerDoor
 
     with SignerDoor.opened(settings.socket, settings.peer, wallet.address) as door:
@@ -62,7 +62,7 @@ async def _serve(
     try:
         work(line, wallet, asked)
     except Malformed:
-        code = MISUSED
+        code = SIGNER_MISUSED
     except OSError:  # the worker is gone
         pass
     os._exit(code)  # what Python ends by needs files, and this program has given them up

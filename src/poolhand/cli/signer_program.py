@@ -24,10 +24,10 @@ from poolhand.keys.signer_service import SignerService
 from poolhand.keys.wallet import Wallet
 from poolhand.wire.signer_api import NotSigned, UnlockWallet, WalletOpened
 
-MISUSED: Final = 3
+SIGNER_MISUSED: Final = 3
 """Exit code of a signer whose program did not keep to the form."""
 INTERRUPTED: Final = 130
-MOST: Final = 65_536
+MOST_PASSWORD_READ: Final = 65_536
 """Bytes of a password that are read."""
 
 
@@ -40,7 +40,7 @@ def main() -> int:
     try:
         return _serve(line, is_gone)
     except Malformed:
-        return MISUSED
+        return SIGNER_MISUSED
     except (KeyboardInterrupt, OSError):  # the program is gone
         return INTERRUPTED
 
@@ -48,7 +48,7 @@ def main() -> int:
 def _serve(line: SignerLine, is_gone: IsGone) -> int:
     asked = line.receive()
     if not isinstance(asked, UnlockWallet):
-        return MISUSED
+        return SIGNER_MISUSED
     wallet = opened(asked)
     if isinstance(wallet, NotSigned):
         line.send(wallet)
@@ -110,7 +110,7 @@ def _password(asked: UnlockWallet) -> str:
     if asked.password is not None:
         return asked.password
     if asked.password_pipe is not None:
-        return os.read(asked.password_pipe, MOST).decode("utf-8", "surrogateescape")
+        return os.read(asked.password_pipe, MOST_PASSWORD_READ).decode("utf-8", "surrogateescape")
     if asked.password_file:
         return read_password(asked.password_file)
     return ask_password(f"password of {Path(asked.wallet).name}")

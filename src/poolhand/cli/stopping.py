@@ -18,7 +18,7 @@ from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.cli.worker_report import held_table, stakes, stakes_table
 from poolhand.domain.errors import Refused, Unavailable
 
-LOOK: Final = 0.5
+PAUSE_BETWEEN_WORKER_LOOKS: Final = 0.5
 """Seconds between two looks at a worker that drains."""
 
 
@@ -75,7 +75,7 @@ def _watch(page: Page, console: Console) -> None:
             if shown is None:
                 return
             check()
-            time.sleep(LOOK)
+            time.sleep(PAUSE_BETWEEN_WORKER_LOOKS)
 
 
 def _look(

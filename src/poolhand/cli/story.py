@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=StrEnum)
 
-UNKNOWN: Final = "this version does not know that status"
-CALLS: Final[Mapping[str, str]] = {
+UNKNOWN_STATUS: Final = "this version does not know that status"
+CALL_OF_STATUS: Final[Mapping[str, str]] = {
     TaskStatus.INITIALIZING: "initialize",
     TaskStatus.REOPENING: "reopen",
     TaskStatus.FINALIZING: "finalize",
     TaskStatus.FINAL_DEADLINE_REACHED: "claim",
 }
 """The pool's transaction that a status leads to."""
-ON_CHAIN: Final[Mapping[EventKind, tuple[str, str]]] = {
+STEPS_ON_CHAIN: Final[Mapping[EventKind, tuple[str, str]]] = {
     EventKind.TASK_INITIALIZE: ("the pool put the task on chain", "workers may contribute"),
     EventKind.TASK_CONTRIBUTE: ("a worker contributed", "its stake is locked"),
     EventKind.TASK_CONSENSUS: ("enough workers agree", "they reveal"),
@@ -103,11 +103,13 @@ def _stages(news: TaskNews) -> Iterator[StoryLine]:
     sent = list(news.transactions)
     for each in news.history:
         status = _known(each.status, TaskStatus)
-        call = CALLS.get(each.status)
+        call = CALL_OF_STATUS.get(each.status)
         tx = next((one for one in sent if one.call == call), None)
         if tx is not None:
             sent.remove(tx)
-        meaning, cause = (MEANINGS[status], CAUSES[status]) if status else (UNKNOWN, UNKNOWN)
+        meaning, cause = (
+            (MEANINGS[status], CAUSES[status]) if status else (UNKNOWN_STATUS, UNKNOWN_STATUS)
+        )
         so = (meaning, *([_paid(tx)] if tx else []))
         yield StoryLine(
             each.at, "pool", each.status, cause, so,
@@ -146,7 +148,7 @@ def _replicate_lines(each: ReplicateNews, events: Iterable[HubEvent]) -> Iterato
 
 def _why(line: Moment) -> str:
     status = _known(line.status, Status)
-    cause = STATUSES[status].cause if status else UNKNOWN
+    cause = STATUSES[status].cause if status else UNKNOWN_STATUS
     return f"{cause}: {line.detail}" if line.detail else cause
 
 
@@ -162,7 +164,7 @@ def _followed(line: Moment, *, is_last: bool) -> Iterator[str]:
 
 
 def _event_line(event: HubEvent) -> StoryLine:
-    because, so = ON_CHAIN[event.kind]
+    because, so = STEPS_ON_CHAIN[event.kind]
     who = f"worker {event.worker}" if event.worker else "chain"
     return StoryLine(
         None, who, event.kind, because, (so,), block=event.block, tx=str(event.tx_hash)
@@ -175,10 +177,10 @@ def journal_story(steps: Iterable[ReplayStep]) -> list[StoryLine]:
 
 
 def _journal_line(step: ReplayStep) -> StoryLine:
-    from poolhand.cli.replay import POOL, status_of
+    from poolhand.cli.replay import POOL_MACHINE, status_of
     from poolhand.cli.replay_words import effect_words, event_words
 
-    is_pools = type(step.event).__module__ == POOL.first.__module__
+    is_pools = type(step.event).__module__ == POOL_MACHINE.first.__module__
     at = step.record.get("at")
     return StoryLine(
         at if isinstance(at, int) else None,

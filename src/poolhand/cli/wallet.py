@@ -44,7 +44,7 @@ QrFlag = Annotated[
 KeyArgument = Annotated[str, typer.Argument(metavar="[KEY]", hidden=True)]
 
 
-UNTOLD: Final = "(told once it is opened)"
+ADDRESS_UNTOLD: Final = "(told once it is opened)"
 """Stands for the address of a keystore file that does not name it."""
 
 
@@ -136,7 +136,7 @@ def export(
         path = copy_keystore(stored, Path(to))
     members = {**_members(stored), "file": str(path), "encrypted": not private_key}
     kind = "private key, not encrypted" if private_key else "keystore file"
-    rows = (("address", stored.address or UNTOLD), (kind, path))
+    rows = (("address", stored.address or ADDRESS_UNTOLD), (kind, path))
     return _shown(members, rows)
 
 
@@ -172,7 +172,9 @@ def _table(found: tuple[StoredWallet, ...], folder: Path) -> RenderableType:
 
     if not found:
         return f"no wallet in {folder}: make one with `poolhand wallet create`"
-    return grid(("address", "file"), ((each.address or UNTOLD, each.path) for each in found))
+    return grid(
+        ("address", "file"), ((each.address or ADDRESS_UNTOLD, each.path) for each in found)
+    )
 
 
 def _members(stored: StoredWallet) -> dict[str, Any]:
@@ -181,7 +183,9 @@ def _members(stored: StoredWallet) -> dict[str, Any]:
 
 
 def _stored(stored: StoredWallet) -> Answer:
-    return _shown(_members(stored), (("address", stored.address or UNTOLD), ("file", stored.path)))
+    return _shown(
+        _members(stored), (("address", stored.address or ADDRESS_UNTOLD), ("file", stored.path))
+    )
 
 
 def _coded(stored: StoredWallet) -> Answer:

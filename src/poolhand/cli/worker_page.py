@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from poolhand.worker.pid_file import PidFile
 
 TOKEN: Final = "POOLHAND_WORKER_TOKEN"  # noqa: S105 - the name of a variable
-SECONDS: Final = 30.0
+LONGEST_PAGE_ANSWER: Final = 30.0
 """For one answer of the page: one that is gone refuses at once, a slow one takes its time."""
-MOST: Final = 16 * 1024 * 1024
+MOST_PAGE_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
-MOST_TOLD: Final = 65_536
+MOST_PAGE_LINE: Final = 65_536
 """Bytes of one line."""
 LAST_BREATH: Final = 60.0
 """Seconds that a worker may take from its last answer to the end of its process."""
@@ -98,7 +98,7 @@ class Page:
         Raises:
             WorkerSilent: It does not answer, or something else does.
         """
-        status, told = self._ask("GET", "status", SECONDS)
+        status, told = self._ask("GET", "status", LONGEST_PAGE_ANSWER)
         if status != 200:
             raise WorkerSilent(self.url)
         return told
@@ -110,7 +110,7 @@ class Page:
             OrderRefused, OrderUnavailable, PageFault: It is not told; the message says why.
             WorkerSilent: It does not answer.
         """
-        status, told = self._ask("GET", what, SECONDS)
+        status, told = self._ask("GET", what, LONGEST_PAGE_ANSWER)
         if status != 200:
             raise _refusal(status, told)
         return told
@@ -120,7 +120,10 @@ class Page:
         return self._with_token("GET", what, SECONDS)
 
     def order(
-        self, verb: str, body: Mapping[str, Any] | None = None, time_limit: float = SECONDS
+        self,
+        verb: str,
+        body: Mapping[str, Any] | None = None,
+        time_limit: float = LONGEST_PAGE_ANSWER,
     ) -> dict[str, Any]:
         """Give an order.
 
@@ -154,7 +157,7 @@ class Page:
             OrderRefused, PageFault: It is not told; the message says why.
             WorkerSilent: It does not answer.
         """
-        return self._lines(asked, MOST_TOLD)
+        return self._lines(asked, MOST_PAGE_LINE)
 
     def live(self) -> dict[str, Any]:
         """Ask for all that is watched of it, as it is now.
@@ -164,7 +167,7 @@ class Page:
             OrderRefused, OrderUnavailable, PageFault: It is not told; the message says why.
             WorkerSilent: It does not answer.
         """
-        status, told = self._ask("GET", "live", SECONDS, headers=self._token_told())
+        status, told = self._ask("GET", "live", LONGEST_PAGE_ANSWER, headers=self._token_told())
         if status == 401:
             raise NoToken
         if status != 200:
@@ -173,7 +176,7 @@ class Page:
 
     def changes(self) -> Iterator[dict[str, Any]]:
         """Yield what ``live`` returns, again whenever it changes; raises as ``stream`` does."""
-        return self._lines("live/events", MOST)
+        return self._lines("live/events", MOST_PAGE_ANSWER)
 
     def _lines(self, asked: str, most: int) -> Iterator[dict[str, Any]]:
         from poolhand.transport.web import AnswerTooLarge, NoAnswer, lines_now
@@ -203,7 +206,7 @@ class Page:
         from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask_now
 
         try:
-            answer = ask_now(method, f"{self.url}/v1/{verb}", MOST, seconds, **more)
+            answer = ask_now(method, f"{self.url}/v1/{verb}", MOST_PAGE_ANSWER, seconds, **more)
             told = parse_json(answer.content)
         except NoAnswer as fault:
             if method == "GET" or not fault.begun:
