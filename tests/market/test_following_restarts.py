@@ -23,7 +23,7 @@ from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
-from poolhand.market.follower import NEAR, CatchingUp
+from poolhand.market.follower import BLOCKS_READ_SINGLY, CatchingUp
 
 
 async def test_a_restart_catches_up_with_what_was_missed(database_url):
@@ -87,7 +87,7 @@ async def test_a_fork_while_the_market_was_away_is_undone_at_its_start(database_
 
 async def test_a_long_history_is_read_in_parts_and_nothing_is_published_meanwhile(database_url):
     chain = ready_chain()
-    for _ in range(3 * NEAR):
+    for _ in range(3 * BLOCKS_READ_SINGLY):
         chain.mine()
     async with a_market(database_url, chain) as market:
         with pytest.raises(CatchingUp):

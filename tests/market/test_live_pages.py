@@ -11,10 +11,10 @@ from market_world import POOL_OWNER, a_market, hash_of, pool_order
 from poolhand.domain.market_events import OrderSort
 from poolhand.market.pages.live import (
     MOST_MISSED,
-    MOST_OF_ONE,
+    MOST_PAGES_OF_CLIENT,
     MOST_READERS,
     MOST_STREAMS,
-    QUIET,
+    PAUSE_BETWEEN_PAGE_ROUNDS,
     LivePages,
     TooManyReaders,
     framed,
@@ -94,14 +94,14 @@ async def test_what_is_published_between_two_blocks_is_shown_at_once_and_made_on
     await settled()
     assert world.made == ["/deals", "/deals"]
     assert {await reader.next() for reader in readers} == {framed("second")}
-    assert world.rested[-1] == QUIET
+    assert world.rested[-1] == PAUSE_BETWEEN_PAGE_ROUNDS
 
 
 async def test_what_is_published_while_pages_are_made_waits_for_one_more_round():
     world, resting = World(), asyncio.Event()
 
     async def rest(seconds):
-        if seconds == QUIET:
+        if seconds == PAUSE_BETWEEN_PAGE_ROUNDS:
             await resting.wait()
 
     pages = LivePages(world.make, lambda: "pulse", rest)
@@ -203,11 +203,13 @@ async def test_readers_and_distinct_pages_are_bounded():
 
 async def test_one_client_does_not_take_the_places_of_all_others():
     world = World()
-    mine = [world.pages.join(("/deals", (("x", str(n)),)), "me") for n in range(MOST_OF_ONE)]
+    mine = [
+        world.pages.join(("/deals", (("x", str(n)),)), "me") for n in range(MOST_PAGES_OF_CLIENT)
+    ]
     with pytest.raises(TooManyReaders, match="close others"):
         world.pages.join(HERE, "me")
     world.pages.join(HERE, "somebody")
-    for _ in range(2 * MOST_OF_ONE):
+    for _ in range(2 * MOST_PAGES_OF_CLIENT):
         world.pages.join(HERE)
     world.pages.leave(("/deals", (("x", "0"),)), mine[0])
     world.pages.join(HERE, "me")

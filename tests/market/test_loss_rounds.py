@@ -25,13 +25,13 @@ from poolhand.domain.market.losses import Loss
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.market import dependants
-from poolhand.market.dependants import PAGE
+from poolhand.market.dependants import DEPENDANTS_AT_ONCE
 from poolhand.market.loss_rounds import LossRounds
 from poolhand.store.market import losses, orders
 from poolhand.store.market.errors import BookUnwritable
 from poolhand.store.market.schema import LOSSES, ORDERS
 
-CROWD = 2 * PAGE + 50
+CROWD = 2 * DEPENDANTS_AT_ONCE + 50
 
 
 def entry(order, number=0):
@@ -105,7 +105,10 @@ async def test_of_many_the_first_die_at_once_and_all_in_the_end(market, sort):
     some = crowd_of(dataset=DATASET)
     await market.database.write(lambda connection: put_all(connection, some))
     await taken_out(market, gone)
-    assert await statuses(market) == {"dead": PAGE, "open": CROWD - PAGE}
+    assert await statuses(market) == {
+        "dead": DEPENDANTS_AT_ONCE,
+        "open": CROWD - DEPENDANTS_AT_ONCE,
+    }
     told = []
     market.follower.written.connect(lambda: told.append(1))
     await LossRounds(market.follower, market.database).look()
@@ -121,7 +124,7 @@ async def test_a_market_that_is_started_again_goes_on(database_url):
         await market.database.write(lambda connection: put_all(connection, crowd_of()))
         await taken_out(market, order)
     async with a_market(database_url, chain) as market:
-        assert (await statuses(market))["open"] == CROWD - PAGE
+        assert (await statuses(market))["open"] == CROWD - DEPENDANTS_AT_ONCE
         await LossRounds(market.follower, market.database).look()
         assert await statuses(market) == {"dead": CROWD}
 
@@ -147,7 +150,7 @@ async def test_the_program_looks_at_all_before_it_pauses_and_goes_on_without_its
     await taken_out(market, order)
     with pytest.raises(Stopped):
         await LossRounds(market.follower, BookAway()).keep_looking(NoClock())
-    assert (await statuses(market))["open"] == CROWD - PAGE
+    assert (await statuses(market))["open"] == CROWD - DEPENDANTS_AT_ONCE
     with pytest.raises(Stopped):
         await LossRounds(market.follower, market.database).keep_looking(NoClock())
     assert await statuses(market) == {"dead": CROWD}
@@ -167,7 +170,10 @@ async def test_what_is_lost_in_a_round_is_found_in_the_next(market):
     await taken_out(market, free)
     assert await statuses(market) == {"open": 2 * CROWD}
     await taken_out(market, of_pool)
-    assert await statuses(market) == {"open": 2 * CROWD - PAGE, "dead": PAGE}
+    assert await statuses(market) == {
+        "open": 2 * CROWD - DEPENDANTS_AT_ONCE,
+        "dead": DEPENDANTS_AT_ONCE,
+    }
     await LossRounds(market.follower, market.database).look()
     assert await statuses(market) == {"open": CROWD, "dead": CROWD}
 
@@ -230,7 +236,7 @@ class Crowd(CountedSteps):
 
 @pytest.fixture
 def crowds():
-    made = [Crowd(3 * PAGE), Crowd(30 * PAGE)]
+    made = [Crowd(3 * DEPENDANTS_AT_ONCE), Crowd(30 * DEPENDANTS_AT_ONCE)]
     yield made
     for each in made:
         each.close()
@@ -247,7 +253,7 @@ def test_nobody_is_looked_at_whom_an_order_for_the_same_pool_holds(crowds):
         each.put(gone, kept)
         steps.append(each.take(gone))
         assert losses.next_one(each.connection) is None
-        assert each.open() in (3 * PAGE, 30 * PAGE)
+        assert each.open() in (3 * DEPENDANTS_AT_ONCE, 30 * DEPENDANTS_AT_ONCE)
     flat(*steps)
     assert steps[1] < 5000
 
@@ -263,7 +269,7 @@ def test_only_the_buyers_own_are_looked_at_where_an_order_was_for_one_buyer(crow
         steps.append(each.take(gone))
         row = orders.find(each.connection, OrderSort.REQUEST, hash_of(own))
         assert row.entry.status is BookStatus.DEAD
-        assert each.open() in (3 * PAGE, 30 * PAGE)
+        assert each.open() in (3 * DEPENDANTS_AT_ONCE, 30 * DEPENDANTS_AT_ONCE)
     flat(*steps)
 
 
@@ -277,7 +283,7 @@ def test_a_page_of_very_many_takes_no_more_steps_than_one_of_many(crowds, is_hel
         before = each.open()
         first.append(each.take(gone))
         later.append(each.of(dependants.look_on))
-        assert before - each.open() == (0 if is_held else 2 * PAGE)
+        assert before - each.open() == (0 if is_held else 2 * DEPENDANTS_AT_ONCE)
     flat(*first)
     flat(*later)
 
@@ -301,7 +307,7 @@ def test_apps_with_something_to_look_at_take_turns(crowds):
     other = Address(b"\xa2" * 20)
     for resource in (APP, other):
         losses.add(connection, Loss(OrderSort.APP, resource, NanoRlc(0), None))
-    crowds[0].put(*crowd_of(2 * PAGE, app=other))
+    crowds[0].put(*crowd_of(2 * DEPENDANTS_AT_ONCE, app=other))
     dependants.look_on(connection)
     assert losses.next_one(connection).resource == other
     dependants.look_on(connection)

@@ -8,13 +8,20 @@ from market_world import BUYER, POOL_OWNER, STRANGER
 from page_world import ANSWERS, ESCAPED, HOSTILE, bought, database_url, registered, shown
 
 from poolhand.domain.ids import TaskId
-from poolhand.market.pool_words import AT_ONCE, FRESH, MOST_DUE, MOST_KNOWN, MOST_OF_ONE, PoolWords
+from poolhand.market.pool_words import (
+    ANSWER_FRESH_FOR,
+    MOST_ANSWERS_KEPT,
+    MOST_DUE,
+    MOST_QUESTIONS_TO_POOL,
+    QUESTIONS_AT_ONCE,
+    PoolWords,
+)
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.wire.market_pools import MOST_CAUSES, MOST_NAMED
 
 __all__ = ["bought", "database_url"]
 URL = "https://lab.example"
-TASKS = [TaskId(n.to_bytes(32, "big")) for n in range(1, MOST_KNOWN + 2)]
+TASKS = [TaskId(n.to_bytes(32, "big")) for n in range(1, MOST_ANSWERS_KEPT + 2)]
 
 
 def replicate(worker, why):
@@ -65,7 +72,7 @@ async def test_however_many_look_the_pool_is_asked_once_in_a_while(failed):
         await page_of(failed)
         await failed.register.words.ask_some()
     assert failed.pools.asked == [f"{URL}/v1/tasks/{failed.task}"]
-    failed.clock[0] += FRESH
+    failed.clock[0] += ANSWER_FRESH_FOR
     assert "COMPUTE_FAILED" in await page_of(failed), "what is old is told until there is news"
     await failed.register.words.ask_some()
     assert len(failed.pools.asked) == 2
@@ -85,7 +92,7 @@ async def test_a_pool_that_does_not_answer_is_told_and_holds_nobody_up(failed):
     await page_of(failed)
     await failed.register.words.ask_some()
     assert "Nothing at present: the workerpool at https://lab.example" in await page_of(failed)
-    failed.clock[0] += FRESH
+    failed.clock[0] += ANSWER_FRESH_FOR
     await registered(failed, "https://gone.example")
     failed.pools.asked.clear()
     assert "it was not asked yet" in await page_of(failed)
@@ -105,7 +112,7 @@ async def test_what_a_pool_answers_is_told_in_bounds(failed):
     assert len(told) == MOST_CAUSES
     assert max(len(each["why"]) for each in told) == 1_000
     failed.pools.answers[path] = news(failed.task, *many * 2)
-    failed.clock[0] += FRESH
+    failed.clock[0] += ANSWER_FRESH_FOR
     await page_of(failed)
     await failed.register.words.ask_some()
     assert "sent over" in await page_of(failed)
@@ -138,9 +145,9 @@ async def test_a_slow_pool_does_not_take_the_places_of_others(words, line):
     for task in TASKS[:MOST_DUE]:
         words.of(task, "http://slow")
     words.of(TASKS[0], "http://works")
-    for _ in range(MOST_DUE // AT_ONCE):
+    for _ in range(MOST_DUE // QUESTIONS_AT_ONCE):
         await words.ask_some()
-    assert line.asked == ["slow"] * MOST_OF_ONE + ["works"]
+    assert line.asked == ["slow"] * MOST_QUESTIONS_TO_POOL + ["works"]
 
 
 async def test_what_was_asked_longest_ago_is_forgotten_first(words):

@@ -13,7 +13,7 @@ from poolhand.domain.market.book import BookOrder, BookStatus
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import BlockNumber
 from poolhand.market.block_lock import BlockLock
-from poolhand.market.gathering import MOST, Gathering
+from poolhand.market.gathering import MOST_GATHERED, Gathering
 from poolhand.store.market import orders
 from poolhand.store.market.database import MarketDatabase
 from poolhand.store.market.errors import BookUnwritable
@@ -106,12 +106,14 @@ async def test_questions_that_wait_are_asked_together_and_after_they_came():
     gathering = Gathering(ask)
     first = asyncio.create_task(gathering.answer(1))
     await began.wait()
-    rest = [asyncio.create_task(gathering.answer(number)) for number in range(2, MOST + 3)]
+    rest = [asyncio.create_task(gathering.answer(number)) for number in range(2, MOST_GATHERED + 3)]
     await asyncio.sleep(0)
     for gate in gates:
         gate.set()
-    assert await asyncio.gather(first, *rest) == [2 * number for number in range(1, MOST + 3)]
-    assert [len(each) for each in asked] == [1, MOST, 1]
+    assert await asyncio.gather(first, *rest) == [
+        2 * number for number in range(1, MOST_GATHERED + 3)
+    ]
+    assert [len(each) for each in asked] == [1, MOST_GATHERED, 1]
 
 
 async def test_a_question_that_fails_fails_those_that_were_asked_with_it_only():

@@ -11,7 +11,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import POOL_IS_THERE_FOR, PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
-from poolhand.market.pool_register import EVERY
+from poolhand.market.pool_register import POOL_ASKED_EVERY
 from poolhand.transport.market_faults import MarketRefused
 from poolhand.wire.messages import Reported, StatusReport
 from poolhand.wire.pool_drain import DrainOrder
@@ -63,14 +63,14 @@ async def test_a_pool_that_does_not_answer_is_unreachable_and_comes_back(stage):
     await passes(world, market)
     await market.register.ask_some()
     market.door.is_shut = True
-    market.moment[0] += EVERY + 1
+    market.moment[0] += POOL_ASKED_EVERY + 1
     await market.register.ask_some()
     away = await told(market, world.workerpool)
     assert away["reachable"] is False
     assert "does not answer" in away["trouble"]
     assert away["live"]["workers"] == 0, "what it said last is still told"
     market.door.is_shut = False
-    market.moment[0] += EVERY + 1
+    market.moment[0] += POOL_ASKED_EVERY + 1
     await market.register.ask_some()
     assert (await told(market, world.workerpool))["reachable"] is True
     market.moment[0] += POOL_IS_THERE_FOR
@@ -88,13 +88,13 @@ async def test_a_clock_that_is_set_back_keeps_no_pool_from_being_asked(stage, re
         market.register = market.again()
     await market.register.ask_some()
     market.door.is_shut = True
-    market.moment[0] += EVERY + 1
+    market.moment[0] += POOL_ASKED_EVERY + 1
     assert (await told(market, world.workerpool))["reachable"] is True
     await market.register.ask_some()
     away = await told(market, world.workerpool)
     assert (away["reachable"], "does not answer" in away["trouble"]) == (False, True)
     market.door.is_shut = False
-    market.moment[0] += EVERY + 1
+    market.moment[0] += POOL_ASKED_EVERY + 1
     await market.register.ask_some()
     assert (await told(market, world.workerpool))["reachable"] is True
 
@@ -139,7 +139,7 @@ async def test_a_pool_at_which_the_market_stumbles_is_not_asked_again_before_oth
     for _ in range(3):
         await market.register.ask_some()
     assert market.door.asked == 1
-    market.moment[0] += EVERY + 1
+    market.moment[0] += POOL_ASKED_EVERY + 1
     await market.register.ask_some()
     assert market.door.asked == 2
 

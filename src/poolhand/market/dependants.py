@@ -27,7 +27,7 @@ from poolhand.store.market.database import BookConnection
 from poolhand.store.market.lists import best_price
 from poolhand.store.market.orders import BookRow
 
-PAGE: Final = 100
+DEPENDANTS_AT_ONCE: Final = 100
 """Requests looked at in one transaction for one app or dataset: some tens of milliseconds."""
 
 
@@ -90,8 +90,8 @@ def _as_wide(entry: BookOrder) -> BookFilter:
 
 def _look_at(connection: BookConnection, loss: Loss, mark: BlockNumber | None) -> list[BookOrder]:
     """Look at the next page of a loss, and note how far that is; returns the requests that died."""
-    page = orders.needing(connection, loss, PAGE)
-    last = _reached(page[-1], loss.sort) if len(page) == PAGE else None
+    page = orders.needing(connection, loss, DEPENDANTS_AT_ONCE)
+    last = _reached(page[-1], loss.sort) if len(page) == DEPENDANTS_AT_ONCE else None
     if (left := loss.looked_at(last)) is None:
         losses.forget(connection, loss)
     else:

@@ -37,7 +37,7 @@ from poolhand.store.market import following, orders
 from poolhand.store.market.database import BookConnection, MarketDatabase
 
 T = TypeVar("T")
-NEAR: Final = 64
+BLOCKS_READ_SINGLY: Final = 64
 """Blocks below the newest that are read one by one, so that a fork among them is undone exactly."""
 _DOUBTFUL_AT_ONCE: Final = 100
 log = structlog.get_logger()
@@ -92,7 +92,7 @@ class Follower:
         head = self.seen = await self._chain.head()
         if self.at is None or self.at.block_hash != head.block_hash:
             behind = head.number - (self._first if self.at is None else self.at.number)
-            if behind > NEAR:
+            if behind > BLOCKS_READ_SINGLY:
                 raise CatchingUp(behind)
             await self.advance()
         assert self.at is not None
@@ -137,8 +137,8 @@ class Follower:
             first = BlockNumber(self.at.number + 1)
         else:
             first = min(self._first, head.number)
-        if head.number - first > NEAR:
-            await self._read_part(first, BlockNumber(head.number - NEAR))
+        if head.number - first > BLOCKS_READ_SINGLY:
+            await self._read_part(first, BlockNumber(head.number - BLOCKS_READ_SINGLY))
             return False
         await self._read_blocks(first, head)
         await self._judge_doubtful(head)

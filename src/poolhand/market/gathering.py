@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 QuestionT = TypeVar("QuestionT")
 AnswerT = TypeVar("AnswerT")
-MOST: Final = 64
+MOST_GATHERED: Final = 64
 """Questions that are asked together."""
 
 
@@ -39,7 +39,7 @@ class Gathering(Generic[QuestionT, AnswerT]):
     async def _ask_all(self) -> None:
         try:
             while self._waiting:
-                some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                some, self._waiting = self._waiting[:MOST_GATHERED], self._waiting[MOST_GATHERED:]
                 await self._ask_some(some)
         finally:
             self._asking = None

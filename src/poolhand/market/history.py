@@ -22,7 +22,7 @@ from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.market_chain import MarketChain
 from poolhand.store.market.history import StakeRow, TaskRow
 
-KEPT: Final = frozenset({StakeChange.REWARDED, StakeChange.SEIZED})
+EARNING_CHANGES: Final = frozenset({StakeChange.REWARDED, StakeChange.SEIZED})
 """Changes of stake that are earnings or losses; all others move what stays its owner's."""
 MOST_RESULTS: Final = LONGEST_LINK + 1
 """Bytes of a result that are kept: of a longer one no link is read."""
@@ -65,7 +65,7 @@ async def history_rows(chain: MarketChain, events: Sequence[MarketEvent], at: He
 
 
 def _is_kept(event: MarketEvent) -> bool:
-    is_change = isinstance(event, StakeChanged) and event.change in KEPT
+    is_change = isinstance(event, StakeChanged) and event.change in EARNING_CHANGES
     return is_change and 0 < event.amount <= MOST_AMOUNT  # type: ignore[union-attr]
 
 

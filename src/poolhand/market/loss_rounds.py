@@ -17,7 +17,7 @@ from poolhand.ports.clock import Clock
 from poolhand.store.market import losses
 from poolhand.store.market.database import MarketDatabase
 
-PAUSE: Final = 1
+PAUSE_BETWEEN_LOSS_ROUNDS: Final = 1
 """Seconds until it is asked again whether there is anything to look at."""
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class LossRounds:
                 raise
             except Unavailable as fault:
                 log.warning("requests_not_looked_at", cause=str(fault))
-            await clock.sleep(PAUSE)
+            await clock.sleep(PAUSE_BETWEEN_LOSS_ROUNDS)
 
     async def look(self) -> None:
         """Look at those that there are now.

@@ -39,9 +39,9 @@ from poolhand.transport.market_client import MarketClient
 from poolhand.transport.plumbing import first_of
 from poolhand.transport.trusted import trusted
 
-TIMEOUT: Final = 30.0
+MARKET_TIMEOUT: Final = 30.0
 """Seconds for an answer of another's market to begin."""
-PAUSE: Final = 0.5
+PAUSE_BETWEEN_MARKET_CHAIN_TRIES: Final = 0.5
 """Seconds before a look at the chain that failed is repeated."""
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ async def match(settings: MatcherSettings, ready: Callable[[str], None] | None =
         after = stack.enter_context(ExitStack())  # the journal outlives the connection
         chain = await stack.enter_async_context(connect(settings.chain))
         http = await stack.enter_async_context(
-            httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(environment=True))
+            httpx.AsyncClient(timeout=MARKET_TIMEOUT, verify=trusted(environment=True))
         )
         journal = after.enter_context(closing(_journal(settings, chain.facts, wallet.address)))
         matcher = Matcher(
@@ -140,7 +140,7 @@ async def follow(follower: Follower, heads: AsyncIterator[Head], clock: Clock) -
     )
     async for _ in heads:
         while not await _brought_forward(follower, outage):
-            await clock.sleep(PAUSE)
+            await clock.sleep(PAUSE_BETWEEN_MARKET_CHAIN_TRIES)
 
 
 async def _brought_forward(follower: Follower, outage: OutageLog) -> bool:

@@ -47,7 +47,7 @@ from poolhand.transport.market_client import MarketClient
 from poolhand.transport.market_faults import MarketDown
 from poolhand.transport.open_requests import OpenRequests
 
-MOST_AT_ONCE: Final = 50
+REQUESTS_MATCHED_AT_ONCE: Final = 50
 """Requests that are looked at in one round: those that pay their pool most, or as many others."""
 log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ class Matcher:
         quota: MatchQuota,
         clock: Clock,
         pause: float = 1.0,
-        at_once: int = MOST_AT_ONCE,
+        at_once: int = REQUESTS_MATCHED_AT_ONCE,
     ) -> None:
         self._hub, self._market, self._sender = hub, market, sender
         self._quota, self._clock, self._pause = quota, clock, pause

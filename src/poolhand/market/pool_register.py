@@ -31,13 +31,13 @@ from poolhand.wire.pool_api import PoolSummary
 
 ROUND: Final = 5
 """Seconds between two rounds."""
-EVERY: Final = 20_000
+POOL_ASKED_EVERY: Final = 20_000
 """Milliseconds after which a pool is asked again."""
 LATELY: Final = 600_000
 """Milliseconds since a pool has answered for which its turn does not wait for those that do not."""
-AT_ONCE: Final = 8
+POOLS_ASKED_AT_ONCE: Final = 8
 """Pools that are asked in one round, all at the same time."""
-PATIENCE: Final = 5.0
+LONGEST_POOL_ANSWER: Final = 5.0
 """Seconds that one may take to answer."""
 JOIN_PATIENCE: Final = 2.0
 """Seconds of these in which it tells by which files workers join: the first time it makes them."""
@@ -120,7 +120,10 @@ class PoolRegister:
         """Ask those that were not asked for longest."""
         now = await self._moment()
         work = partial(
-            pools.longest_unasked, before=now - EVERY, most=AT_ONCE, seen_since=now - LATELY
+            pools.longest_unasked,
+            before=now - POOL_ASKED_EVERY,
+            most=POOLS_ASKED_AT_ONCE,
+            seen_since=now - LATELY,
         )
         found = await self._database.read(work)
         if found:
@@ -142,10 +145,12 @@ class PoolRegister:
 
     async def _note(self, profile: PoolProfile) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(LONGEST_POOL_ANSWER):
                 live = await self._live(profile)
         except TimeoutError:
-            note = partial(pools.failed, trouble=f"it did not answer within {PATIENCE:.0f} s")
+            note = partial(
+                pools.failed, trouble=f"it did not answer within {LONGEST_POOL_ANSWER:.0f} s"
+            )
         except EndsProgram:
             raise
         except PoolhandError as fault:

@@ -22,17 +22,17 @@ from poolhand.transport.pool_client import PoolClient
 from poolhand.transport.web import Caps
 from poolhand.wire.market_pools import PoolSays, pool_says
 
-FRESH: Final = 5_000
+ANSWER_FRESH_FOR: Final = 5_000
 """Milliseconds for which what a pool said is told to everybody without asking again."""
-CAPS: Final = Caps(256 * 1024, seconds=2.0)
+POOL_ANSWER_CAPS: Final = Caps(256 * 1024, seconds=2.0)
 """What one answer may cost."""
-AT_ONCE: Final = 8
+QUESTIONS_AT_ONCE: Final = 8
 """Questions that are asked at the same time."""
 MOST_DUE: Final = 64
 """Questions that wait; one more is not asked, and whoever looks again may bring it again."""
-MOST_OF_ONE: Final = 8
+MOST_QUESTIONS_TO_POOL: Final = 8
 """Questions to one pool that wait: no pool that hangs takes the places of all others."""
-MOST_KNOWN: Final = 500
+MOST_ANSWERS_KEPT: Final = 500
 """Answers that are kept, those that came last."""
 
 _Question: TypeAlias = tuple[str, TaskId]
@@ -74,18 +74,18 @@ class PoolWords:
     def of(self, task: TaskId, url: str) -> PoolWord | None:
         """Return what a pool said of a task last; None: nothing came yet, it is being asked.
 
-        What is older than ``FRESH`` is told once more, and asked anew.
+        What is older than ``ANSWER_FRESH_FOR`` is told once more, and asked anew.
         """
         question = url, task
         known = self._known.get(question)
-        if known is None or known.at is None or not 0 <= self._now() - known.at < FRESH:
+        if known is None or known.at is None or not 0 <= self._now() - known.at < ANSWER_FRESH_FOR:
             self._want(question)
         return known
 
     def _want(self, question: _Question) -> None:
         if question in self._due or len(self._due) >= MOST_DUE:
             return
-        if sum(url == question[0] for url, _ in self._due) < MOST_OF_ONE:
+        if sum(url == question[0] for url, _ in self._due) < MOST_QUESTIONS_TO_POOL:
             self._due[question] = None
             self._is_due.set()
 
@@ -97,7 +97,7 @@ class PoolWords:
 
     async def ask_some(self) -> None:
         """Ask what has been due for longest."""
-        await asyncio.gather(*map(self._ask, list(self._due)[:AT_ONCE]))
+        await asyncio.gather(*map(self._ask, list(self._due)[:QUESTIONS_AT_ONCE]))
         if not self._due:
             self._is_due.clear()
 
@@ -111,7 +111,7 @@ class PoolWords:
 
     async def _answer(self, url: str, task: TaskId) -> PoolWord:
         try:
-            news = await PoolClient(self._http, url, CAPS).task(task)
+            news = await PoolClient(self._http, url, POOL_ANSWER_CAPS).task(task)
         except EndsProgram:
             raise
         except PoolhandError as fault:
@@ -123,5 +123,5 @@ class PoolWords:
     def _keep(self, question: _Question, word: PoolWord) -> None:
         self._known.pop(question, None)
         self._known[question] = word
-        if len(self._known) > MOST_KNOWN:
+        if len(self._known) > MOST_ANSWERS_KEPT:
             del self._known[next(iter(self._known))]

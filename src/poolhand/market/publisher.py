@@ -33,7 +33,7 @@ from poolhand.store.market import orders, room
 from poolhand.store.market.database import BookConnection
 from poolhand.store.market.lists import best_price
 
-TRIES: Final = 10
+BLOCKS_TO_PUBLISH: Final = 10
 """Blocks that may come between the look at the chain and the write before we give up."""
 
 
@@ -70,7 +70,7 @@ class Publisher:
         """
         signed = SignedHash(asked.by, asked.order_hash, asked.sign)
         claim = OrderClaim(sort_of(asked.order), traits_of(asked.order).resource, signed)
-        for _ in range(TRIES):
+        for _ in range(BLOCKS_TO_PUBLISH):
             at, facts = await self._looks.answer(claim)
             place = Placing(asked, facts, at, self._limits, self._now())
             work = partial(put_in, placing=place)

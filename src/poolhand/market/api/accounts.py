@@ -32,7 +32,7 @@ from poolhand.wire.market_schemas import NAME
 
 MOST_EARNINGS: Final = 2_000
 """Rewards and losses that are looked at, the newest; days and sums are theirs."""
-MOST_TOLD: Final = 25
+MOST_ACCOUNTS_TOLD: Final = 25
 """Of those, how many are told one by one."""
 log = structlog.get_logger()
 
@@ -98,14 +98,14 @@ def _name(text: str) -> Address | OrderHash:
 def _read_account(connection: BookConnection, owner: Address) -> dict[str, Any]:
     found = history.stakes_of(connection, owner, MOST_EARNINGS + 1)
     steps = found[:MOST_EARNINGS]
-    tasks = history.newest_tasks(connection, MOST_TOLD, owner)
+    tasks = history.newest_tasks(connection, MOST_ACCOUNTS_TOLD, owner)
     return {
         "locks": [_lock(each) for each in looks.locks_of(connection, owner)],
         "earned": _sum(steps, StakeChange.REWARDED),
         "lost": _sum(steps, StakeChange.SEIZED),
         "complete": len(found) <= MOST_EARNINGS,
         "days": _days(steps),
-        "earnings": [_earning(each) for each in steps[:MOST_TOLD]],
+        "earnings": [_earning(each) for each in steps[:MOST_ACCOUNTS_TOLD]],
         "tasks": [{"taskid": str(task), "dealid": str(deal)} for task, deal in tasks],
     }
 

@@ -20,15 +20,15 @@ from poolhand.domain.text import shown
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire.market_api import MarketFault
 
-LATER: Final = "Something went wrong, you should retry later."
+RETRY_LATER: Final = "Something went wrong, you should retry later."
 INTERNAL: Final = "Internal error"
 RATED: Final = "Rate limit exceeded"
-MOST_WORDS: Final = 2_000
+MOST_FAULT_TEXT: Final = 2_000
 """Characters of a fault's text."""
 log = structlog.get_logger()
 
 _TOLD: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/MarketFault"}}}
-FAULTS: Final[dict[int | str, dict[str, Any]]] = {
+MARKET_FAULT_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": MarketFault, "description": "a parameter is missing or has another form"},
     403: {"content": _TOLD, "description": "no authorization, or a rule of the book"},
     404: {"content": _TOLD, "description": "there is no such thing"},
@@ -53,7 +53,7 @@ def refusal(_code: str, words: str) -> dict[str, Any]:
 
 def fault(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Refuse, or tell that something failed."""
-    return JsonAnswer(refusal("", shown(text, MOST_WORDS, lines=True)), status, headers)
+    return JsonAnswer(refusal("", shown(text, MOST_FAULT_TEXT, lines=True)), status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -70,7 +70,7 @@ async def _tell(request: Request, found: Exception) -> JSONResponse:
         return await _tell_crash(request, found)
     if isinstance(found, Unavailable):
         log.warning("request_failed", path=request.url.path, cause=str(found))
-        return fault(500, LATER)
+        return fault(500, RETRY_LATER)
     if isinstance(found, MarketRule):
         log.info("order_refused", path=request.url.path, code=found.code)
     return fault(found.http_status, str(found))

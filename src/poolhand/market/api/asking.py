@@ -15,7 +15,7 @@ from starlette.responses import Response
 from poolhand.domain.ids import Address
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.market.refusals import BadParameter
-from poolhand.market.api.answers import FAULTS
+from poolhand.market.api.answers import MARKET_FAULT_ANSWERS
 from poolhand.market.authorization import Authorization
 from poolhand.market.follower import Follower
 from poolhand.market.publisher import Publisher
@@ -116,7 +116,7 @@ def add_route(
             }  # fmt: skip
         return {
             "response_model": answer,
-            "responses": FAULTS,
+            "responses": MARKET_FAULT_ANSWERS,
             "openapi_extra": extra,
             "description": handler.__doc__,
             "operation_id": f"{method.lower()}{path.replace('/', '-').translate(_PLAIN)}",

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from poolhand.domain.market.rates import EXEMPT, RequestRates, client_key
 from poolhand.market.api.answers import RATED, fault
-from poolhand.market.pages.own_api import OWN
+from poolhand.market.pages.own_api import OWN_SCOPE
 from poolhand.transport.plumbing import is_loopback
 from poolhand.transport.waiting import neighbourhood
 
@@ -56,7 +56,7 @@ class RequestEdge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] == HEALTH or OWN in scope:
+        if scope["type"] != "http" or scope["path"] == HEALTH or OWN_SCOPE in scope:
             await self._app(scope, receive, send)
             return
         headers = HTTPConnection(scope).headers

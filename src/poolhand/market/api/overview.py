@@ -27,7 +27,7 @@ from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import MarketOverview
 from poolhand.wire.market_queries import CHAIN_ID
 
-NEWEST: Final = 12
+NEWEST_TOLD: Final = 12
 """Deals, tasks under way, and ended tasks, that are told."""
 BEGUN: Final = 50
 """Tasks, the newest, among which those under way are looked for."""
@@ -79,7 +79,7 @@ def _read(connection: BookConnection, now: UnixSeconds) -> dict[str, Any]:
             "completed": _settled(connection, EventKind.TASK_FINALIZE),
             "claimed": _settled(connection, EventKind.TASK_CLAIMED),
         },
-        "deals": newest_deals(connection, NEWEST),
+        "deals": newest_deals(connection, NEWEST_TOLD),
     }
 
 
@@ -87,7 +87,7 @@ def _under_way(connection: BookConnection, now: UnixSeconds) -> Iterator[dict[st
     """Yield how tasks that have begun and not ended stand, the newest first."""
     begun = latest_events(connection, EventKind.TASK_INITIALIZE, BEGUN)
     ended = ended_among(connection, [task for task, _ in begun])
-    found = [(task, step) for task, step in begun if task not in ended][:NEWEST]
+    found = [(task, step) for task, step in begun if task not in ended][:NEWEST_TOLD]
     for task, step in found:
         with suppress(NotInMarket):  # its deal is older than all that the market has read
             status = standing_of(connection, task, now).value
@@ -97,7 +97,7 @@ def _under_way(connection: BookConnection, now: UnixSeconds) -> Iterator[dict[st
 def _settled(connection: BookConnection, kind: EventKind) -> list[dict[str, Any]]:
     return [
         {"taskid": str(task), **_place(step)}
-        for task, step in latest_events(connection, kind, NEWEST)
+        for task, step in latest_events(connection, kind, NEWEST_TOLD)
     ]
 
 

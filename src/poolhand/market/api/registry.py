@@ -44,14 +44,14 @@ from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import ASSET_ANSWERS, ASSET_LISTS
 from poolhand.wire.market_queries import CHAIN_ID, paging
 
-SORTS: Final = (OrderSort.APP, OrderSort.DATASET, OrderSort.WORKERPOOL)
+SELLING_SORTS: Final = (OrderSort.APP, OrderSort.DATASET, OrderSort.WORKERPOOL)
 MOST_ROWS: Final = 100
 """Rows of a page: the prices of each are looked up, and how a pool's newest tasks went."""
-MOST_TEXT: Final = 500
+MOST_ASSET_TEXT: Final = 500
 """Characters of a name, a description or a location that are told."""
 MOST_REMEMBERED: Final = 10_000
 """Assets whose texts are remembered: they never change."""
-RECENT: Final = 100
+RECENT_TASKS: Final = 100
 """Tasks of a pool that its success and its time are told of, the newest."""
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ log = structlog.get_logger()
 def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
     """Return the routes; ``now`` tells milliseconds since 1970."""
     router, texts = service_router(), AssetTexts(parts.registry)
-    for sort in SORTS:
+    for sort in SELLING_SORTS:
         route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]
         add_route(router, path, route.listed, listed, (CHAIN_ID, *paging(MOST_ROWS)))
@@ -152,10 +152,13 @@ class RegistryRoutes:
 def _texts(found: App | Dataset | Workerpool) -> dict[str, Any]:
     match found:
         case App() | Dataset():
-            return {"name": shown(found.name, MOST_TEXT), "location": _location(found.multiaddr)}
+            return {
+                "name": shown(found.name, MOST_ASSET_TEXT),
+                "location": _location(found.multiaddr),
+            }
         case Workerpool():
             return {
-                "name": shown(found.description, MOST_TEXT),
+                "name": shown(found.description, MOST_ASSET_TEXT),
                 "location": None,
                 "workerStakeRatio": found.worker_stake_percent,
                 "schedulerRewardRatio": found.scheduler_percent,
@@ -169,7 +172,7 @@ def _unread(sort: OrderSort) -> dict[str, Any]:
 
 def _location(raw: bytes) -> str | None:
     try:
-        return shown(decode(raw), MOST_TEXT)
+        return shown(decode(raw), MOST_ASSET_TEXT)
     except UnreadableLocation:
         return None
 
@@ -193,8 +196,8 @@ def _pool_facts(connection: BookConnection, each: RegisteredAsset, now: int) -> 
 
 def _record(connection: BookConnection, pool: Address) -> dict[str, Any]:
     """Tell how a pool's newest tasks went."""
-    tasks = history.newest_tasks(connection, RECENT, pool, EventKind.TASK_INITIALIZE)
-    steps = history.steps_of(connection, [task for task, _ in tasks], RECENT * 20)
+    tasks = history.newest_tasks(connection, RECENT_TASKS, pool, EventKind.TASK_INITIALIZE)
+    steps = history.steps_of(connection, [task for task, _ in tasks], RECENT_TASKS * 20)
     times, failed = list[int](), 0
     for each in steps.values():
         kinds = {step.kind: step.moment for step in each}

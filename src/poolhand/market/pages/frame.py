@@ -13,7 +13,7 @@ from poolhand.domain.text import shown
 from poolhand.market.pages import words
 from poolhand.market.pages.assets import asset_place
 from poolhand.market.pages.shown import Shown
-from poolhand.market.pages.table import SECTIONS, is_kind
+from poolhand.market.pages.table import PAGE_BAR, is_kind
 from poolhand.transport.page.words import amount, span
 
 
@@ -90,7 +90,7 @@ def templates() -> Environment:
         "amount": amount,
         "asset": asset_place,
         "is_kind": is_kind,
-        "sections": SECTIONS,
+        "sections": PAGE_BAR,
         "span": span,
     }
     found.globals["parts"] = found.get_template("parts.html").module

@@ -26,13 +26,13 @@ Rest: TypeAlias = Callable[[float], Awaitable[None]]
 MOST_STREAMS: Final = 1_000
 """Distinct pages that are kept up to date."""
 MOST_READERS: Final = 4_000
-MOST_OF_ONE: Final = 64
+MOST_PAGES_OF_CLIENT: Final = 64
 """Pages that one client has open: nobody alone takes the places of all others."""
 MOST_MISSED: Final = 30
 """Messages that a reader may leave lying before it is dropped."""
-REST: Final = 1.5
+REST_PER_PAGE: Final = 1.5
 """How long is rested after a page was made, as a multiple of how long that took."""
-QUIET: Final = 0.25
+PAUSE_BETWEEN_PAGE_ROUNDS: Final = 0.25
 """Seconds of rest after a round of pages that something published has begun: all that is published
 meanwhile waits for the next round."""
 log = structlog.get_logger()
@@ -138,9 +138,9 @@ class LivePages:
         Raises:
             TooManyReaders: Too many look already, or this client at too much.
         """
-        if client and self._of_client[client] >= MOST_OF_ONE:
+        if client and self._of_client[client] >= MOST_PAGES_OF_CLIENT:
             raise TooManyReaders(
-                f"{MOST_OF_ONE} pages are open at your address: this one can be read and loaded "
+                f"{MOST_PAGES_OF_CLIENT} pages are open at your address: this one can be read and loaded "
                 "again; close others"
             )
         is_new = key not in self._streams
@@ -194,9 +194,9 @@ class LivePages:
                     stream.is_due = False
                     began = time.perf_counter()
                     await self._make_one(key, stream)
-                    await self._rest(REST * (time.perf_counter() - began))
+                    await self._rest(REST_PER_PAGE * (time.perf_counter() - began))
             if is_stale:
-                await self._rest(QUIET)
+                await self._rest(PAUSE_BETWEEN_PAGE_ROUNDS)
 
     def _take_stale(self) -> bool:
         """Have every page made anew if orders have changed since this was asked last."""

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from poolhand.domain.errors import Refused, Unavailable
 
-OWN: Final = "poolhand.own"
+OWN_SCOPE: Final = "poolhand.own"
 """Member of a scope that no request from outside has: the market asks itself."""
 
 
@@ -75,7 +75,7 @@ class OwnApi:
             "headers": [(b"host", b"localhost"), (b"accept", b"application/json")],
             "client": None,
             "server": None,
-            OWN: True,
+            OWN_SCOPE: True,
         }
         status, parts = 500, list[bytes]()
 

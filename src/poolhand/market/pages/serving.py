@@ -20,13 +20,13 @@ from poolhand.market.pages.shown import Shown, Visit
 from poolhand.market.pages.streaming import live_answer
 from poolhand.market.pages.table import ROOT, find_page
 
-POLICY: Final = (
+MARKET_PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """What a browser may load for a page: our own files, and no script that stands in a page."""
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
+MARKET_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": MARKET_PAGE_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -59,9 +59,11 @@ class PageMaker:
         except ApiOutage as fault:
             visit, page = Visit(self._api, ROOT + path, {}, query), _missing(str(fault), 503)
         if page.leads_to:
-            return RedirectResponse(ROOT + page.leads_to, 303, HEADERS)
+            return RedirectResponse(ROOT + page.leads_to, 303, MARKET_PAGE_HEADERS)
         return HTMLResponse(
-            self._frame.whole(page, _place(visit, is_live=page.status == 200)), page.status, HEADERS
+            self._frame.whole(page, _place(visit, is_live=page.status == 200)),
+            page.status,
+            MARKET_PAGE_HEADERS,
         )
 
     async def part(self, path: str, query: Mapping[str, str]) -> str:
@@ -123,12 +125,12 @@ class PageRoutes:
         """Lead a browser to the pages; a program is told where these and the API are."""
         if "text/html" not in request.headers.get("accept", ""):
             raise HTTPException(404, f"pages for people are at {ROOT}, the API is told at /docs")
-        return RedirectResponse(ROOT, 303, HEADERS)
+        return RedirectResponse(ROOT, 303, MARKET_PAGE_HEADERS)
 
     async def page(self, request: Request) -> Response:
         """Show a page."""
         if len(request.url.query) > MOST_QUERY:
-            return RedirectResponse(request.url.path, 303, HEADERS)
+            return RedirectResponse(request.url.path, 303, MARKET_PAGE_HEADERS)
         return await self._maker.whole(request.path_params["path"], dict(request.query_params))
 
     async def stream(self, request: Request) -> Any:
@@ -143,6 +145,6 @@ class PageRoutes:
         """Give a file that pages load."""
         found = page_assets().get(request.path_params["name"])
         if found is None:
-            return Response("there is no such file", 404, HEADERS, "text/plain")
-        headers = {**HEADERS, "Cache-Control": _FOR_GOOD}
+            return Response("there is no such file", 404, MARKET_PAGE_HEADERS, "text/plain")
+        headers = {**MARKET_PAGE_HEADERS, "Cache-Control": _FOR_GOOD}
         return Response(found.body, 200, headers, found.kind)

@@ -10,12 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from poolhand.market.pages.live import LivePages, LiveReader, PageKey
 
-HEADERS: Final = [
+STREAM_HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
-FIRST: Final = b"retry: 3000\n: the page is kept up to date\n\n"
+FIRST_WORDS: Final = b"retry: 3000\n: the page is kept up to date\n\n"
 
 
 def live_answer(pages: LivePages, key: PageKey, reader: LiveReader) -> ASGIApp:
@@ -24,8 +24,8 @@ def live_answer(pages: LivePages, key: PageKey, reader: LiveReader) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         del scope
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await send({"type": "http.response.body", "body": FIRST, "more_body": True})
+            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+            await send({"type": "http.response.body", "body": FIRST_WORDS, "more_body": True})
             await _first(_tell(reader, send), _gone(receive))
         finally:
             pages.leave(key, reader)

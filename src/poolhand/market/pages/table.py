@@ -14,7 +14,7 @@ from poolhand.market.pages.views.accounts import account, search
 from poolhand.market.pages.views.deals import deal, deals
 from poolhand.market.pages.views.orders import order, orders
 from poolhand.market.pages.views.overview import overview
-from poolhand.market.pages.views.registry import KINDS, listing, single
+from poolhand.market.pages.views.registry import ASSET_KINDS, listing, single
 from poolhand.market.pages.views.tasks import task
 
 ROOT: Final = "/pages"
@@ -43,17 +43,17 @@ PAGES: Final = (
     PagePath("/tasks/{taskid}", task),
     PagePath("/accounts/{address}", account),
     PagePath("/search", search),
-    *(PagePath(f"/{kind}", listing(kind)) for kind in KINDS),
-    *(PagePath(f"/{kind}/{{address}}", single(kind)) for kind in KINDS),
+    *(PagePath(f"/{kind}", listing(kind)) for kind in ASSET_KINDS),
+    *(PagePath(f"/{kind}/{{address}}", single(kind)) for kind in ASSET_KINDS),
 )
 """Every page."""
 
 
-SECTIONS: Final = (
+PAGE_BAR: Final = (
     ("Overview", ROOT, ROOT),
     ("Orders", f"{ROOT}/orders/workerpool", f"{ROOT}/orders"),
     ("Deals", f"{ROOT}/deals", f"{ROOT}/deals"),
-    *((kind.title, f"{ROOT}/{name}", f"{ROOT}/{name}") for name, kind in KINDS.items()),
+    *((kind.title, f"{ROOT}/{name}", f"{ROOT}/{name}") for name, kind in ASSET_KINDS.items()),
 )
 """What the bar of every page leads to: name, where, and how the paths of that section begin."""
 

@@ -8,7 +8,7 @@ from poolhand.market.pages.own_api import ApiRefusal
 from poolhand.market.pages.shown import Shown, Visit
 from poolhand.transport.page.bars import bars
 
-ORDERS: Final = (
+ORDERS_OF_ACCOUNT: Final = (
     ("workerpool", "workerpoolOwner"),
     ("app", "appOwner"),
     ("dataset", "datasetOwner"),
@@ -23,10 +23,10 @@ PLACES: Final = {
     "workerpool": "pools",
     "deal": "deals",
     "task": "tasks",
-    **{f"{sort}order": f"orders/{sort}" for sort, _ in ORDERS},
+    **{f"{sort}order": f"orders/{sort}" for sort, _ in ORDERS_OF_ACCOUNT},
 }
 """Where the page of each kind of thing is."""
-ROWS: Final = "10"
+ROWS_OF_ACCOUNT: Final = "10"
 """Deals and orders of each kind that are shown; the rest is a link away."""
 
 
@@ -35,11 +35,11 @@ async def account(visit: Visit) -> Shown:
     name = visit.named["address"]
     found = await visit.ask(f"/accounts/{name}")
     orders = []
-    for sort, owner in ORDERS:
+    for sort, owner in ORDERS_OF_ACCOUNT:
         told = await visit.ask(f"/{sort}orders", **_question(sort, owner, name))
         orders.append((sort, owner, told["orders"], told["count"]))
-    bought = await visit.ask("/deals", requester=name, pageSize=ROWS)
-    sold = await visit.ask("/deals", workerpoolOwner=name, pageSize=ROWS)
+    bought = await visit.ask("/deals", requester=name, pageSize=ROWS_OF_ACCOUNT)
+    sold = await visit.ask("/deals", workerpoolOwner=name, pageSize=ROWS_OF_ACCOUNT)
     facts = {"account": found, "orders": orders, "bought": bought, "sold": sold}
     days = found["days"]
     plot = bars(days, days[-1]["day"]) if days else None
@@ -48,7 +48,7 @@ async def account(visit: Visit) -> Shown:
 
 def _question(sort: str, owner: str, name: str) -> dict[str, str]:
     wide = {"workerpool": "any"} if sort == "request" else _ANY
-    return {**wide, owner: name, "pageSize": ROWS}
+    return {**wide, owner: name, "pageSize": ROWS_OF_ACCOUNT}
 
 
 async def search(visit: Visit) -> Shown:

@@ -9,7 +9,7 @@ from poolhand.market.pages.own_api import ApiRefusal
 from poolhand.market.pages.shown import FilterField, Shown, Visit
 from poolhand.market.pages.views.orders import BOOKS
 
-ROWS: Final = 50
+DEALS_ON_PAGE: Final = 50
 """Deals, or tasks of one, on a page."""
 FIELDS: Final = (
     FilterField("requester", "Requester"),
@@ -26,10 +26,10 @@ async def deals(visit: Visit) -> Shown:
     given = {each.name: visit.query.get(each.name, "").strip() for each in FIELDS}
     index = visit.query.get("pageIndex")
     try:
-        found = await visit.ask("/deals", **given, pageSize=str(ROWS), pageIndex=index)
+        found = await visit.ask("/deals", **given, pageSize=str(DEALS_ON_PAGE), pageIndex=index)
     except ApiRefusal as fault:
         refused = str(fault)
-    facts = {"fields": FIELDS, "found": found, "refused": refused, "rows": ROWS}
+    facts = {"fields": FIELDS, "found": found, "refused": refused, "rows": DEALS_ON_PAGE}
     return Shown("deals.html", "Deals", facts, 400 if refused else 200)
 
 
@@ -37,9 +37,9 @@ async def deal(visit: Visit) -> Shown:
     """Show a deal: what was bought of whom, for how much, and how its tasks stand."""
     name, index = visit.named["dealid"], visit.query.get("pageIndex")
     found = await visit.ask(f"/deals/{name}")
-    tasks = await visit.ask(f"/deals/{name}/tasks", pageSize=str(ROWS), pageIndex=index)
+    tasks = await visit.ask(f"/deals/{name}/tasks", pageSize=str(DEALS_ON_PAGE), pageIndex=index)
     category = await visit.ask(f"/categories/{found['category']}")
-    facts = {"tasks": tasks["tasks"], "count": tasks["count"], "rows": ROWS}
+    facts = {"tasks": tasks["tasks"], "count": tasks["count"], "rows": DEALS_ON_PAGE}
     told = {
         "deal": found,
         "category": category,

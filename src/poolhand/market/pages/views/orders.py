@@ -9,7 +9,7 @@ from typing import Any, Final
 from poolhand.market.pages.own_api import ApiRefusal
 from poolhand.market.pages.shown import FilterField, Shown, Visit
 
-ROWS: Final = 50
+ORDERS_ON_PAGE: Final = 50
 """Orders on a page."""
 
 
@@ -93,7 +93,7 @@ def question(book: BookPage, query: Mapping[str, str]) -> dict[str, str]:
     wanted = {} if book.sort == "request" else {book.sort: "any"}
     names = [each.name for each in book.fields]
     given = {name: query[name].strip() for name in names if query.get(name, "").strip()}
-    paging = {"pageSize": str(ROWS), "pageIndex": query.get("pageIndex", "")}
+    paging = {"pageSize": str(ORDERS_ON_PAGE), "pageIndex": query.get("pageIndex", "")}
     return {**open_to_all, **wanted, **given, **paging}
 
 
@@ -105,7 +105,13 @@ async def orders(visit: Visit) -> Shown:
         found = await visit.ask(f"/{book.sort}orders", **question(book, visit.query))
     except ApiRefusal as fault:
         refused = str(fault)
-    facts = {"book": book, "books": BOOKS, "found": found, "refused": refused, "rows": ROWS}
+    facts = {
+        "book": book,
+        "books": BOOKS,
+        "found": found,
+        "refused": refused,
+        "rows": ORDERS_ON_PAGE,
+    }
     return Shown("orders.html", book.title, facts, 400 if refused else 200)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from poolhand.market.pages.shown import Shown, View, Visit
 
-ROWS: Final = 50
+ASSETS_ON_PAGE: Final = 50
 """Of each on a page."""
 
 
@@ -23,7 +23,7 @@ class AssetKind:
     empty: str
 
 
-KINDS: Final[Mapping[str, AssetKind]] = {
+ASSET_KINDS: Final[Mapping[str, AssetKind]] = {
     "apps": AssetKind(
         "app", "Apps", "App", "Container images, registered on chain with their digest.",
         "No app is registered yet: `poolhand app deploy IMAGE` registers one.",
@@ -42,21 +42,21 @@ KINDS: Final[Mapping[str, AssetKind]] = {
 
 def listing(place: str) -> View:
     """Return the view of a list."""
-    kind = KINDS[place]
+    kind = ASSET_KINDS[place]
 
     async def show(visit: Visit) -> Shown:
         index = visit.query.get("pageIndex")
-        found = await visit.ask(f"/{kind.sort}s", pageSize=str(ROWS), pageIndex=index)
+        found = await visit.ask(f"/{kind.sort}s", pageSize=str(ASSETS_ON_PAGE), pageIndex=index)
         facts = {"kind": kind, "found": found[f"{kind.sort}s"], "count": found["count"]}
         template = "pools.html" if place == "pools" else "assets.html"
-        return Shown(template, kind.title, {**facts, "place_of": place, "rows": ROWS})
+        return Shown(template, kind.title, {**facts, "place_of": place, "rows": ASSETS_ON_PAGE})
 
     return show
 
 
 def single(place: str) -> View:
     """Return the view of one."""
-    kind = KINDS[place]
+    kind = ASSET_KINDS[place]
 
     async def show(visit: Visit) -> Shown:
         name = visit.named["address"]
