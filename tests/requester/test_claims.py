@@ -9,7 +9,7 @@ from bargains import bought, compute
 
 from poolhand.chain.errors import NotClaimable
 from poolhand.domain.onchain import ChainTaskStatus, Claim, Initialize
-from poolhand.requester.claims import BATCH, TRIES, NothingToClaim, NotYetClaimable
+from poolhand.requester.claims import CLAIM_TRIES, TASKS_PER_CLAIM, NothingToClaim, NotYetClaimable
 from poolhand.requester.watching import Outcome
 from poolhand.transport.clock import ManualClock
 
@@ -94,10 +94,10 @@ async def test_only_what_is_unfinished_is_claimed(market):
 
 
 async def test_many_tasks_are_claimed_in_few_transactions(market):
-    deal, tasks = await bought(market, tasks=BATCH + 6, initialize=False)
+    deal, tasks = await bought(market, tasks=TASKS_PER_CLAIM + 6, initialize=False)
     market.chain.mine(3000)
     claimed = await market.requester().claim_deal(deal.deal_id)
-    assert [len(each) for each in claims_of(market, market.wallet)] == [BATCH, 6]
+    assert [len(each) for each in claims_of(market, market.wallet)] == [TASKS_PER_CLAIM, 6]
     assert len(claimed.receipts) == 4
     assert await statuses(market, tasks) == {FAILED}
 
@@ -144,8 +144,8 @@ async def test_a_refusal_that_nothing_explains_is_told_after_a_few_looks(market)
     market.chain.before_send = before
     with pytest.raises(NotClaimable):
         await market.requester().claim_deal(deal.deal_id)
-    assert len(asked) == TRIES + 1
-    assert market.clock.waited == TRIES - 1
+    assert len(asked) == CLAIM_TRIES + 1
+    assert market.clock.waited == CLAIM_TRIES - 1
 
 
 async def test_what_ran_out_of_time_in_a_watch_is_claimed_in_one_transaction(market):

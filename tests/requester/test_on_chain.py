@@ -13,7 +13,7 @@ from poolhand.domain.errors import StakeTooLow
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.requester.claims import BATCH
+from poolhand.requester.claims import TASKS_PER_CLAIM
 from poolhand.requester.requester import Requester
 from poolhand.requester.watching import Outcome
 from poolhand.requester.wish import Wish
@@ -108,10 +108,10 @@ async def test_many_late_tasks_are_claimed_in_two_transactions_though_the_pool_c
         await seller.deposit(NanoRlc(50 * RLC))
         app = await ours.deploy_app(IMAGE)
         order = FakePool(OrderBook(chain.facts), owner, pool.address).sell(0, 1, str(NO_TAG))
-        wish = Wish(app.address, tasks=BATCH + 2, workerpool_order=order)
+        wish = Wish(app.address, tasks=TASKS_PER_CLAIM + 2, workerpool_order=order)
         deal = (await ours.buy(wish, deposit=True)).deal
         assert (await ours.stakes()).other == 0
-        assert len((await ours.stakes()).stakes) == BATCH + 2
+        assert len((await ours.stakes()).stakes) == TASKS_PER_CLAIM + 2
         await anvil.advance(3000)
 
         progress = await ours.look(deal)

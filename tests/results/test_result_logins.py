@@ -10,7 +10,7 @@ from results_world import URL, Scene
 
 from poolhand.domain.market.challenges import challenge_digest
 from poolhand.keys.wallet import Wallet
-from poolhand.results.logins import NAME
+from poolhand.results.logins import RESULTS_SERVICE_NAME
 from signing import sign_digest
 
 WALLET, OTHER = (Wallet.from_key(bytes([number] * 32)) for number in (7, 8))
@@ -29,8 +29,8 @@ async def proof(scene, wallet, by=None):
     answer = await scene.http.get(f"{URL}/results/challenge", params=asked)
     assert answer.status_code == 200, answer.text
     told = answer.json()["data"]
-    assert told["domain"] == {"name": NAME, "version": "1", "chainId": chain_id}
-    digest = challenge_digest(chain_id, told["message"]["challenge"], NAME)
+    assert told["domain"] == {"name": RESULTS_SERVICE_NAME, "version": "1", "chainId": chain_id}
+    digest = challenge_digest(chain_id, told["message"]["challenge"], RESULTS_SERVICE_NAME)
     return f"0x{digest.hex()}_0x{sign_digest(by or wallet, digest).hex()}_{wallet.address}"
 
 

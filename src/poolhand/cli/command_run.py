@@ -284,12 +284,12 @@ class CommandRun:
             yield Session(requester)
 
     def _wait_told(self, fault: WalletInUse) -> None:
-        from poolhand.requester.spending_wallet import LONGEST_WAIT
+        from poolhand.requester.spending_wallet import LONGEST_WAIT_FOR_WALLET
 
         verb = f" (`poolhand {fault.verb}`)" if fault.verb else ""
         self.note(
             f"wallet {fault.address} is in use by process {fault.holder}{verb}: waiting for it, "
-            f"{LONGEST_WAIT:.0f} s at most"
+            f"{LONGEST_WAIT_FOR_WALLET:.0f} s at most"
         )
 
 

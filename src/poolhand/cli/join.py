@@ -118,12 +118,14 @@ async def _asked(
     from poolhand.cli.join_world import JoinTerms
     from poolhand.domain.doctor.machine import usual_slots
     from poolhand.observe.processors import usable_cpus
-    from poolhand.requester.main import TIMEOUT
+    from poolhand.requester.main import REQUESTER_TIMEOUT
     from poolhand.transport.pool_client import PoolClient
     from poolhand.transport.trusted import trusted
 
     least = parse_rlc(stake) if stake else None
-    async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(environment=True)) as http:
+    async with httpx.AsyncClient(
+        timeout=REQUESTER_TIMEOUT, verify=trusted(environment=True)
+    ) as http:
         client = PoolClient(http, url)
         manifest, config = await client.join_manifest(), await client.config()
     same = ("chain_id", "hub", "workerpool", "owner")

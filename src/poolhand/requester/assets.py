@@ -28,11 +28,11 @@ from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
 from poolhand.requester.spending_wallet import SpendingWallet
 from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
-MAX_NAME: Final = 256
+MAX_ASSET_NAME: Final = 256
 """Characters of an asset's name."""
 MAX_DATASET: Final = 16 * 1024**3
 """Bytes read to compute a checksum."""
-CAPS: Final = Caps(MAX_DATASET, seconds=24 * 3600, redirects=20)
+DATASET_CAPS: Final = Caps(MAX_DATASET, seconds=24 * 3600, redirects=20)
 _BLOCK: Final = 1024 * 1024
 
 
@@ -129,7 +129,7 @@ async def app_of(
     found = await resolve(http, image, login_of)
     await demand_platform(http, found, platforms, login_of)
     chosen = name or found.name.rpartition("/")[2].partition(":")[0]
-    named = checked(chosen, "the name", MAX_NAME)
+    named = checked(chosen, "the name", MAX_ASSET_NAME)
     return CreateApp(owner, named, multiaddr.encode(found.name), found.digest)
 
 
@@ -153,7 +153,7 @@ async def dataset_of(
     if checksum is None:
         checksum = _of_file(file) if file else await _of_url(http, location)
     chosen = name or location.rstrip("/").rpartition("/")[2]
-    named = checked(chosen, "the name", MAX_NAME)
+    named = checked(chosen, "the name", MAX_ASSET_NAME)
     return CreateDataset(owner, named, multiaddr.encode(location), checksum)
 
 
@@ -176,7 +176,7 @@ async def _of_url(http: httpx.AsyncClient, location: str) -> bytes:
         )
     digest = sha256()
     try:
-        async with opened(http, "GET", location, CAPS) as answer:
+        async with opened(http, "GET", location, DATASET_CAPS) as answer:
             _check(answer, location)
             async for piece in answer.pieces():
                 digest.update(piece)

@@ -44,7 +44,7 @@ from poolhand.requester.wish import Wish, request_order
 from poolhand.transport.pool_client import PoolDown, PoolRefused
 
 _NO_SALE: Final = (PoolRefused, PoolDown, ForeignPool)
-TRIES: Final = 5
+BUNDLES_TRIED: Final = 5
 """Bundles of a market that are tried: the book may be a block behind the chain."""
 STALE: Final = 2
 """Times that others, no dearer, are looked for where one was used up between look and send."""
@@ -264,7 +264,7 @@ class Buyer:
                     await check(hub, wish, orders, ignore_stake=deposit)
                 except (OrdersUnfit, VolumeTooSmall) as fault:
                     faults.append(fault)
-                    if len(faults) == TRIES:
+                    if len(faults) == BUNDLES_TRIED:
                         break
                 else:
                     return orders, priced.why_not

@@ -21,11 +21,11 @@ from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.requester.spending_wallet import OpenWallet, SpendingWallet
 
-BATCH: Final = 24
+TASKS_PER_CLAIM: Final = 24
 """Tasks per ``claimArray``, and per ``initializeArray`` where one was never put on chain."""
-TRIES: Final = 3
+CLAIM_TRIES: Final = 3
 """Refusals in a row that nothing on chain explains before they are told."""
-PAUSE: Final = 1.0
+PAUSE_BETWEEN_CLAIMS: Final = 1.0
 """Seconds between them: the endpoint that is read may lag behind the one that refused."""
 
 T = TypeVar("T")
@@ -118,9 +118,9 @@ async def _claim_batch(spending: OpenWallet, clock: Clock, batch: Places) -> Cla
             receipts += await _initialize(spending, batch, due)
             receipts.append(await spending.sender.send(_purpose("claim", due), Claim(tuple(due))))
         except Reverted:
-            if tries == TRIES:
+            if tries == CLAIM_TRIES:
                 raise
-            await clock.sleep(PAUSE if tries else 0)
+            await clock.sleep(PAUSE_BETWEEN_CLAIMS if tries else 0)
         else:
             return Claimed(tuple(due), receipts=tuple(receipts))
     return Claimed(receipts=tuple(receipts))
@@ -158,7 +158,7 @@ def _purpose(kind: str, tasks: Mapping[TaskId, object]) -> str:
 
 def _batches(places: Places) -> Iterator[Places]:
     left = iter(places.items())
-    while batch := dict(islice(left, BATCH)):
+    while batch := dict(islice(left, TASKS_PER_CLAIM)):
         yield batch
 
 

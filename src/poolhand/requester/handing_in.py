@@ -35,9 +35,9 @@ from poolhand.requester.whose_pool import PoolFinder
 from poolhand.transport.pool_client import PoolClient, PoolDown, PoolRefused
 from poolhand.wire.pool_api import PoolConfig
 
-TRIES: Final = 3
+HANDING_IN_TRIES: Final = 3
 """Times that a pool is asked whose transaction does not come, or which does not answer."""
-LOOKS: Final = 20
+BLOCKS_AWAITED: Final = 20
 """Blocks, or half seconds without one, in which a deal is awaited that the pool has sent."""
 FEW_LOOKS: Final = 4
 """The same where it did not answer: it may have sent it all the same."""
@@ -82,7 +82,7 @@ class HandingIn:
         """
         why = ""
         async with listening(self.watcher, self.clock) as ring:
-            for _ in range(TRIES):
+            for _ in range(HANDING_IN_TRIES):
                 if (found := await self.hub.deal(name)) is not None:
                     return HandedIn(found)
                 try:
@@ -93,7 +93,7 @@ class HandingIn:
                     why, looks = str(fault), FEW_LOOKS
                 else:
                     log.info("purchase_handed_in", pool=self.pool.url, tx=str(sent.tx))
-                    why, looks = "its transaction came into no block", LOOKS
+                    why, looks = "its transaction came into no block", BLOCKS_AWAITED
                 if (found := await self._awaited(name, ring, looks)) is not None:
                     return HandedIn(found)
         return HandedIn(None, why)

@@ -11,9 +11,9 @@ from poolhand.domain.units import BlockNumber
 from poolhand.ports.chain import Hub
 from poolhand.requester.watching import TaskProgress
 
-STEP: Final = 10_000
+HISTORY_BLOCKS_AT_ONCE: Final = 10_000
 """Blocks searched at once, from the newest back."""
-LOOKBACK: Final = 100_000
+HISTORY_LOOKBACK: Final = 100_000
 """Blocks after which the search for a task's beginning is given up."""
 
 
@@ -21,7 +21,7 @@ LOOKBACK: Final = 100_000
 class TaskHistory:
     """A task, and its events on chain in order.
 
-    ``is_whole`` is False when its beginning is older than ``LOOKBACK`` blocks; ``silence`` says
+    ``is_whole`` is False when its beginning is older than ``HISTORY_LOOKBACK`` blocks; ``silence`` says
     who was asked and did not answer, and how to name the right pool, where no pool tells of it.
     """
 
@@ -65,8 +65,8 @@ async def _search(hub: Hub, task_id: TaskId) -> tuple[HubEvent, ...]:
     """Go back from the newest block until the task's beginning is found."""
     last = newest = (await hub.head()).number
     found: tuple[HubEvent, ...] = ()
-    while last >= 0 and newest - last < LOOKBACK and not _is_whole(found):
-        first = max(0, last - STEP + 1)
+    while last >= 0 and newest - last < HISTORY_LOOKBACK and not _is_whole(found):
+        first = max(0, last - HISTORY_BLOCKS_AT_ONCE + 1)
         found = (*await hub.task_events(task_id, BlockNumber(first), BlockNumber(last)), *found)
         last = BlockNumber(first - 1)
     return found

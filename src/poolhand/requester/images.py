@@ -15,7 +15,7 @@ _PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY: Final = re.compile(f"{_PART}(?:/{_PART})*")
 _REGISTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
+NAMED_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _LOOPBACK: Final = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
 _DOCKER_HUB: Final = "docker.io"
 
@@ -55,7 +55,7 @@ class ImageReference:
             BadImageName: The text has another form.
         """
         rest, _, pinned = text.strip().partition("@")
-        digest = DIGEST.fullmatch(pinned)
+        digest = NAMED_DIGEST.fullmatch(pinned)
         rest, tag = _split_tag(rest)
         registry, repository = _split_registry(rest)
         sound = _REGISTRY.fullmatch(registry) and _REPOSITORY.fullmatch(repository)

@@ -22,9 +22,9 @@ from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.requester.remembered import RememberedDeals
 
-STEP: Final = 10_000
+LISTING_BLOCKS_AT_ONCE: Final = 10_000
 """Blocks searched at once."""
-LOOKBACK: Final = 100_000
+LISTING_LOOKBACK: Final = 100_000
 """Blocks searched in all, unless told otherwise."""
 
 
@@ -122,7 +122,7 @@ async def bought_by(
     known: RememberedDeals,
     wanted: int,
     *,
-    lookback: int = LOOKBACK,
+    lookback: int = LISTING_LOOKBACK,
     only_open: bool = False,
 ) -> Bought:
     """Find the newest deals that an account asked or paid for.
@@ -158,7 +158,7 @@ class _Finder:
         self.categories = await self.hub.categories()
         first, floor = head.number + 1, max(0, head.number - lookback + 1)
         while first > floor and self._count() < self.wanted:
-            first, upper = max(floor, first - STEP), first - 1
+            first, upper = max(floor, first - LISTING_BLOCKS_AT_ONCE), first - 1
             events = await self.hub.locks_of(self.owner, BlockNumber(first), BlockNumber(upper))
             for event in reversed(events):
                 await self._take(event.deal_id)

@@ -25,7 +25,7 @@ from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import ArchiveReader
 from poolhand.transport.trusted import trusted
 
-TIMEOUT: Final = 30.0
+REQUESTER_TIMEOUT: Final = 30.0
 """Seconds for one HTTP answer to begin."""
 
 
@@ -40,7 +40,7 @@ async def open_requester(settings: RequesterSettings) -> AsyncIterator[Requester
     wallet = await asyncio.to_thread(_wallet, settings)
     async with (
         connect(settings.chain) as chain,
-        httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(environment=True)) as http,
+        httpx.AsyncClient(timeout=REQUESTER_TIMEOUT, verify=trusted(environment=True)) as http,
     ):
         yield Requester(
             chain,

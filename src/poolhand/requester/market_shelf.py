@@ -15,7 +15,7 @@ from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.requester.wish import Wish
 from poolhand.transport.market_client import MarketClient
 
-FEW: Final = 10
+ORDERS_ON_SHELF: Final = 10
 """Orders of a kind that are looked at: cheapest first, and the market has filtered them."""
 MANY: Final = 20
 """Orders of a kind that are looked at, and told of, where none of the few makes a deal."""
@@ -84,7 +84,7 @@ class MarketShelf:
         return await self._some(wanted, wide=False)
 
     async def _some(self, wanted: BookFilter, *, wide: bool) -> tuple[Candidate, ...]:
-        page = await self._market.orders(wanted, size=MANY if wide else FEW)
+        page = await self._market.orders(wanted, size=MANY if wide else ORDERS_ON_SHELF)
         return tuple(map(candidate_of, page.orders))
 
 

@@ -21,7 +21,7 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.platforms import linux_on, listed_platforms, platform_of, runs_on
 from poolhand.requester.images import (
-    DIGEST,
+    NAMED_DIGEST,
     Image,
     ImageReference,
     NoSuchImage,
@@ -33,7 +33,7 @@ from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, Visits, WebAn
 
 Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
-REDIRECTS: Final = (301, 302, 303, 307, 308)
+REGISTRY_REDIRECTS: Final = (301, 302, 303, 307, 308)
 MOST_METADATA: Final = 4 * 1024**2
 """Bytes of a manifest or config that are read, as registries themselves limit them."""
 _MANIFESTS: Final = (
@@ -85,7 +85,7 @@ async def resolve(http: httpx.AsyncClient, text: str, login_of: Logins = nobody)
         return Image(str(image), image.digest)
     registry = _Registry(http, image, await login_of(image.registry))
     told = await registry.manifest("HEAD", image.tag)
-    found = DIGEST.fullmatch(told.headers.get("docker-content-digest", ""))
+    found = NAMED_DIGEST.fullmatch(told.headers.get("docker-content-digest", ""))
     if found:
         return Image(str(image), bytes.fromhex(found[1]))
     answer = await registry.manifest("GET", image.tag)
@@ -172,7 +172,7 @@ class _Registry:
             return listed
         config = members.get("config")
         name = config.get("digest") if isinstance(config, dict) else None
-        if not isinstance(name, str) or not DIGEST.fullmatch(name):
+        if not isinstance(name, str) or not NAMED_DIGEST.fullmatch(name):
             return ()
         told = platform_of(_members((await self._read("GET", f"blobs/{name}", {})).content))
         return (told,) if told else ()
@@ -184,7 +184,7 @@ class _Registry:
             challenge = answer.headers.get("www-authenticate", "")
             self._headers = {"Authorization": await self._authorization(challenge)}
             answer = await self._ask(method, url, {**headers, **self._headers})
-        if answer.status in REDIRECTS and path.startswith("blobs/"):
+        if answer.status in REGISTRY_REDIRECTS and path.startswith("blobs/"):
             answer = await self._ask(method, await self._elsewhere(answer), headers)
         if answer.status in (401, 403, 404):
             raise self._missing(answer.status)

@@ -17,7 +17,7 @@ from poolhand.domain.ids import Address, DealId
 from poolhand.ports.chain import HubFacts
 from poolhand.settings.home import at_home
 
-KEPT: Final = 1000
+DEALS_REMEMBERED: Final = 1000
 """Deals remembered; the oldest are forgotten first."""
 
 
@@ -53,7 +53,7 @@ class RememberedDeals:
 
     def add(self, deal_id: DealId) -> None:
         """Remember a deal; repeatable. A disk that refuses costs the memory and nothing else."""
-        kept = [each for each in self.read() if each != deal_id][1 - KEPT :]
+        kept = [each for each in self.read() if each != deal_id][1 - DEALS_REMEMBERED :]
         draft = self.path.with_suffix(".draft")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -20,11 +20,11 @@ from poolhand.requester.claims import is_open
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.wish import Wish
 
-NEWEST: Final = 50
+REMEMBERED_DEALS_READ: Final = 50
 """Remembered deals that are looked at."""
-RECENT: Final = 1_000
+RECENT_BLOCKS: Final = 1_000
 """Blocks searched where deals are remembered here."""
-LOOKBACK: Final = 10_000
+REPEATS_LOOKBACK: Final = 10_000
 """Blocks searched where none are: a fresh home, or a chain that was joined from elsewhere."""
 
 
@@ -49,11 +49,11 @@ async def refuse_repeat(hub: Hub, wish: Wish, owner: Address, known: RememberedD
 async def recent_deals(hub: Hub, owner: Address, known: RememberedDeals) -> tuple[DealId, ...]:
     """Return a wallet's deals of late, newest first."""
     head = (await hub.head()).number
-    back = RECENT if known.exists else LOOKBACK
+    back = RECENT_BLOCKS if known.exists else REPEATS_LOOKBACK
     first = BlockNumber(max(0, head - back + 1))
     events = await hub.locks_of(owner, first, head)
     told: Iterable[DealId] = (each.deal_id for each in events if each.deal_id is not None)
-    return tuple(dict.fromkeys(reversed((*known.read()[-NEWEST:], *told))))
+    return tuple(dict.fromkeys(reversed((*known.read()[-REMEMBERED_DEALS_READ:], *told))))
 
 
 def is_same(deal: Deal, wish: Wish, owner: Address) -> bool:

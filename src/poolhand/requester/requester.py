@@ -50,7 +50,7 @@ from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.sellers import NoSuchAsset, Sellers, demanded
 from poolhand.requester.selling import OrderStanding, Selling, standing
 from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
-from poolhand.requester.stakes import LOOKBACK, Role, Stakes, stakes_of
+from poolhand.requester.stakes import STAKES_LOOKBACK, Role, Stakes, stakes_of
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
 from poolhand.requester.whose_pool import Inquiry, PoolFinder
 from poolhand.requester.wish import Wish
@@ -343,7 +343,7 @@ class Requester:
         """Return what an account earned, lost and spent; see ``chain.account_earnings``."""
         return await earnings_of(self.hub, owner, lookback)
 
-    async def stakes(self, owner: Address | None = None, lookback: int = LOOKBACK) -> Stakes:
+    async def stakes(self, owner: Address | None = None, lookback: int = STAKES_LOOKBACK) -> Stakes:
         """Return what an account has locked, ours when None; see ``stakes.stakes_of``."""
         return await stakes_of(self.hub, owner or self.wallet.address, lookback)
 
@@ -368,7 +368,7 @@ class Requester:
                 places[task.task_id] = (deal.deal_id, task.index) if deal else news
         return await self._claim(places)
 
-    async def claim_all(self, lookback: int = LOOKBACK) -> Claimed:
+    async def claim_all(self, lookback: int = STAKES_LOOKBACK) -> Claimed:
         """Claim every task past its final deadline that owes this wallet something back.
 
         That is the price of what it bought, and the stake of what it contributed. A pool owner

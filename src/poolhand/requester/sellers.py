@@ -12,7 +12,7 @@ from poolhand.domain.units import show_rlc
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.pool_client import PoolClient
 
-TOLD: Final = 20
+MOST_ORDERS_TOLD: Final = 20
 """Orders that are told of where nothing fits."""
 
 
@@ -73,7 +73,7 @@ class NothingFits(Refused):
     """
 
     def __init__(self, market: str, what: str, rejections: tuple[UnfitCandidate, ...] = ()) -> None:
-        told = "".join(f"\n  {_told(each)}" for each in rejections[:TOLD])
+        told = "".join(f"\n  {_told(each)}" for each in rejections[:MOST_ORDERS_TOLD])
         super().__init__(f"nothing in the market at {market} fits: {what}{told}")
         self.rejections = rejections
 

@@ -17,7 +17,7 @@ from poolhand.transport.pool_client import CAPS, CONFIG_PATH, PoolClient
 from poolhand.transport.web import Caps
 from poolhand.wire.pool_api import PoolConfig
 
-FIRST: Final = Caps(64 * 1024, seconds=10)
+FIRST_ANSWER_CAPS: Final = Caps(64 * 1024, seconds=10)
 """What the first answer of a stranger may cost: a buyer waits for it before he buys."""
 
 
@@ -36,7 +36,7 @@ class SoughtPool(PoolClient):
     remedy = "its owner must start it, or correct the URL in the market and on chain"
 
     def __init__(self, http: httpx.AsyncClient, url: str, wanted: Address, facts: HubFacts) -> None:
-        super().__init__(http, url, FIRST)
+        super().__init__(http, url, FIRST_ANSWER_CAPS)
         self._wanted, self._facts, self._known = wanted, facts, False
 
     async def config(self) -> PoolConfig:

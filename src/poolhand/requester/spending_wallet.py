@@ -36,7 +36,7 @@ from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.wire.order_json import decode_match, encode_match
 
-LONGEST_WAIT: Final = 20.0
+LONGEST_WAIT_FOR_WALLET: Final = 20.0
 """Seconds to wait for another program that spends from the same wallet."""
 _PAUSE: Final = 0.1
 
@@ -130,7 +130,7 @@ class SpendingWallet:
         folder: Path,
         locks: Path,
         clock: Clock,
-        longest_wait: float = LONGEST_WAIT,
+        longest_wait: float = LONGEST_WAIT_FOR_WALLET,
     ) -> None:
         self._connect, self.signer, self._clock = connect, wallet, clock
         self._longest_wait = longest_wait

@@ -28,11 +28,11 @@ from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.ports.chain import Hub
 from poolhand.requester.claims import is_open
 
-STEP: Final = 10_000
+STAKES_BLOCKS_AT_ONCE: Final = 10_000
 """Blocks searched at once."""
-LOOKBACK: Final = 100_000
+STAKES_LOOKBACK: Final = 100_000
 """Blocks searched in all, unless told otherwise."""
-TRIES: Final = 3
+ACCOUNT_READS: Final = 3
 """Reads of an account that changes while it is read."""
 
 
@@ -86,7 +86,7 @@ class Stakes:
         return NanoRlc(self.account.locked - sum(stake.amount for stake in self.stakes))
 
 
-async def stakes_of(hub: Hub, owner: Address, lookback: int = LOOKBACK) -> Stakes:
+async def stakes_of(hub: Hub, owner: Address, lookback: int = STAKES_LOOKBACK) -> Stakes:
     """Find what an account has locked.
 
     Args:
@@ -97,7 +97,7 @@ async def stakes_of(hub: Hub, owner: Address, lookback: int = LOOKBACK) -> Stake
     Raises:
         ChainUnreachable: No endpoint answers.
     """
-    for _ in range(TRIES):
+    for _ in range(ACCOUNT_READS):
         before = (await hub.accounts([owner]))[owner]
         found = await _Search(hub, owner, before, DealReader(hub)).run(lookback)
         if (await hub.accounts([owner]))[owner] == before:
@@ -123,7 +123,10 @@ class _Search:
         found: tuple[Stake, ...] = ()
         floor = max(0, head.number - lookback + 1)
         while sum(stake.amount for stake in found) < self.account.locked and first > floor:
-            first, upper = BlockNumber(max(floor, first - STEP)), BlockNumber(first - 1)
+            first, upper = (
+                BlockNumber(max(floor, first - STAKES_BLOCKS_AT_ONCE)),
+                BlockNumber(first - 1),
+            )
             events = await self.hub.locks_of(self.owner, first, upper)
             if events:
                 await self._note(events)

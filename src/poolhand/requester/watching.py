@@ -25,9 +25,9 @@ from poolhand.requester.prospects import Prospects
 from poolhand.transport.pool_client import PoolClient
 from poolhand.wire.pool_api import TaskNews
 
-PACE: Final = 0.5
+PAUSE_BETWEEN_TASK_LOOKS: Final = 0.5
 """Seconds between two looks when no block arrives."""
-SETTLING: Final = 6
+LOOKS_AFTER_END: Final = 6
 """Looks after the last task ended that the pool gets to catch up with the chain."""
 NEWS_AT_ONCE: Final = 12
 """Tasks that the pool is asked about in one look."""
@@ -48,7 +48,7 @@ _ENDS: Final = {
     ChainTaskStatus.FAILED: Outcome.FAILED,
 }
 
-ON_CHAIN: Final = {
+STATUS_ON_CHAIN: Final = {
     ChainTaskStatus.UNSET: "bought; the pool has not put it on chain yet",
     ChainTaskStatus.ACTIVE: "on chain; workers compute it and contribute",
     ChainTaskStatus.REVEALING: "the workers agree and reveal what they found",
@@ -96,7 +96,7 @@ class TaskProgress:
         if self.outcome is not None:
             return None
         if self.news is None:
-            return ON_CHAIN.get(self.view.status)
+            return STATUS_ON_CHAIN.get(self.view.status)
         return "no worker of this pool is left for it" if self.nobody_left else self.news.meaning
 
     @property
@@ -176,7 +176,7 @@ class Watch:
         """
         bell, failures, settled = _Bell(self.watcher, self.clock), 0, 0
         try:
-            while settled < SETTLING:
+            while settled < LOOKS_AFTER_END:
                 try:
                     progress = await self.look(tasks, deadline)
                 except ChainUnreachable:
@@ -187,8 +187,8 @@ class Watch:
                     failures = 0
                     yield progress
                     told = all(task.is_told for task in progress.tasks)
-                    settled += (SETTLING if told else 1) if progress.ended else 0
-                if settled < SETTLING:
+                    settled += (LOOKS_AFTER_END if told else 1) if progress.ended else 0
+                if settled < LOOKS_AFTER_END:
                     await bell.ring()
         finally:
             await bell.close()
@@ -252,7 +252,7 @@ class _Bell:
         """Wait for a block or the pause."""
         if self._next is None:
             self._next = asyncio.ensure_future(_next(self._heads))
-        pause = asyncio.ensure_future(self._clock.sleep(PACE))
+        pause = asyncio.ensure_future(self._clock.sleep(PAUSE_BETWEEN_TASK_LOOKS))
         try:
             done, _ = await asyncio.wait({self._next, pause}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -14,7 +14,7 @@ from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, IntakeTerms
-from poolhand.results.logins import NAME, login_routes
+from poolhand.results.logins import RESULTS_SERVICE_NAME, login_routes
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.room import Quota
 from poolhand.settings.results import ResultsSettings
@@ -52,7 +52,7 @@ def assemble(
         free=lambda: free_bytes(settings.folder),
     )
     intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
-    sign_ins = SignIns(NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)
+    sign_ins = SignIns(RESULTS_SERVICE_NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)
     app = application(
         "Poolhand results",
         [

@@ -31,7 +31,7 @@ from poolhand.results.rules import ResultClaim
 
 INSPECTIONS: Final = 2
 """Archives looked into at a time: it takes a processor each."""
-BATCH: Final = 100
+TASKS_ASKED_AT_ONCE: Final = 100
 """Tasks asked of the chain at a time."""
 _log = structlog.get_logger()
 
@@ -272,5 +272,5 @@ def _same(one: Archive, other: Archive) -> bool:
 
 
 def _batches(tasks: tuple[TaskId, ...]) -> Iterator[tuple[TaskId, ...]]:
-    for start in range(0, len(tasks), BATCH):
-        yield tasks[start : start + BATCH]
+    for start in range(0, len(tasks), TASKS_ASKED_AT_ONCE):
+        yield tasks[start : start + TASKS_ASKED_AT_ONCE]

@@ -24,9 +24,9 @@ from poolhand.transport.asgi import service_router
 from poolhand.transport.sign_ins import NotSignedIn, SignIns
 from poolhand.wire.json_models import AddressText
 
-NAME: Final = "iExec Result Repository"
+RESULTS_SERVICE_NAME: Final = "iExec Result Repository"
 """Under which the SDK knows a results service."""
-MOST: Final = 10_000
+MOST_PROOF: Final = 10_000
 """Bytes of a proof."""
 _HEADER: Final = {"alg": "HS256"}
 _PLAIN_TEXT: Final[dict[str, Any]] = {"text/plain": {"schema": {"type": "string"}}}
@@ -80,6 +80,6 @@ async def _short_text(request: Request) -> str:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST:
+        if len(body) > MOST_PROOF:
             raise NotSignedIn
     return body.decode("ascii", errors="replace").strip()
