@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from local_http import Handler, serving
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel
 
 
 def pool_answers(market, owner=None, rpc="http://chain.test", **place):
@@ -21,7 +21,7 @@ def pool_answers(market, owner=None, rpc="http://chain.test", **place):
         "url": "http://pool.test",
         **place,
     }
-    made = join_set(JoinPlace(**told, rpc=rpc), owner, OwnWheel(NAME, b""), "")
+    made = join_set(JoinPlace(**told, rpc=rpc), owner, OwnWheel(WHEEL_NAME, b""), "")
     config = {
         "chain_id": told["chain_id"],
         "hub": str(told["hub"]),

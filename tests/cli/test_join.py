@@ -36,7 +36,7 @@ from poolhand.keys.keystore import import_wallet
 from poolhand.keys.stored import list_wallets
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
 from poolhand.settings.load import load
@@ -145,7 +145,7 @@ class Newcomer:
         self.cli, self.market = cli, cli.market
         pool, facts = self.market.pool, self.market.chain.facts
         place = JoinPlace(facts.chain_id, facts.hub, pool.workerpool, "http://127.0.0.1:1", "")
-        self.manifest = join_set(place, pool.owner, OwnWheel(NAME, b""), "").manifest
+        self.manifest = join_set(place, pool.owner, OwnWheel(WHEEL_NAME, b""), "").manifest
         self.config = PoolConfig(
             chain_id=facts.chain_id,
             hub=facts.hub,

@@ -19,7 +19,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.ports.archive import KeptDeal
 from poolhand.ports.journal import Forgotten, Kept, Written
-from poolhand.scheduler.engine import CODEC
+from poolhand.scheduler.engine import TASK_CODEC
 from poolhand.scheduler.followed_tasks import STREAMS, FollowedTasks
 from poolhand.scheduler.standby_api import StandbyOffice, standby_routes
 from poolhand.store.record import Codec
@@ -54,7 +54,7 @@ class Leader:
         self.journal.commit(changes)
 
     def written(self, name, what):
-        return Written(f"{STREAMS}{name}", Codec.event_text(CODEC.encode(what)))
+        return Written(f"{STREAMS}{name}", Codec.event_text(TASK_CODEC.encode(what)))
 
     def about(self, index, name):
         return replace(facts(), task_id=name, deal_id=DEAL, index=index)

@@ -18,7 +18,7 @@ from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.orders.signed_purchase import PurchaseUnfit
 from poolhand.domain.task import machine
 from poolhand.ports.lead import LeadLost
-from poolhand.scheduler.engine import CODEC
+from poolhand.scheduler.engine import TASK_CODEC
 from poolhand.store.errors import JournalLocked
 from poolhand.store.sql import SqlJournal
 from poolhand.store.sql_reader import SqlReader
@@ -70,7 +70,7 @@ async def play(folder, url, at, *, workers, quick, trust, tasks):
     """Run one deal to its end; the pool freezes at points ``at``, and another takes over."""
     world = SimulatedNetwork(folder, workers, slots=2, quick=quick)
     pool, rivals = world.pool, Rivals(url)
-    pool.journal = FusedJournal(rivals, pool.fuse, machine, machine.receive, CODEC)
+    pool.journal = FusedJournal(rivals, pool.fuse, machine, machine.receive, TASK_CODEC)
     pool.fuse.at = frozenset(at)
     world.total = world.chain.total_nrlc()
     try:
@@ -125,7 +125,7 @@ async def test_whoever_takes_over_counts_and_answers_the_purchases_that_the_froz
 ):
     world = SimulatedNetwork(tmp_path, 1, slots=2)
     pool, rivals = world.pool, Rivals(postgres)
-    pool.journal = FusedJournal(rivals, pool.fuse, machine, machine.receive, CODEC)
+    pool.journal = FusedJournal(rivals, pool.fuse, machine, machine.receive, TASK_CODEC)
     try:
         await world.start()
         first, second = world.orders(1, 600), world.orders(1, 600)  # stake for one of them

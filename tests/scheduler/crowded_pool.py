@@ -7,11 +7,11 @@ from typing import Final
 
 from network.world import RLC
 from poolhand.domain.replicate.status import Status
-from poolhand.scheduler.appraisal import IN_TURN
-from poolhand.scheduler.idle_news import AT_ONCE, RECOUNT
+from poolhand.scheduler.appraisal import WORKERS_READ_IN_TURN
+from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN, RECOUNT
 from work import counted
 
-FEW: Final = max(AT_ONCE, IN_TURN) + 10
+FEW: Final = max(IDLE_WORKERS_PER_PLAN, WORKERS_READ_IN_TURN) + 10
 """Workers: more than are told or read at once, which is the same for more."""
 WAITING: Final = 50
 """Tasks that wait where there are so few workers: with the others, more than a drain looks at."""
@@ -45,7 +45,7 @@ async def crowded(pool, times):
 async def quiet(world):
     """Let all be told why they are idle: some are with each plan, where the counts have changed."""
     await world.step(RECOUNT)
-    for _ in range(len(world.scheduler.directory) // AT_ONCE + 2):
+    for _ in range(len(world.scheduler.directory) // IDLE_WORKERS_PER_PLAN + 2):
         world.scheduler.placement.wake()
         await world.settle()
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
-from poolhand.scheduler.collateral import PATROL
+from poolhand.scheduler.collateral import PAUSE_BETWEEN_STAKE_LOOKS
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import PoolWithoutDeposit
 
@@ -32,7 +32,7 @@ async def order(world):
 async def test_a_pool_sells_once_its_owner_has_what_one_task_of_the_cheapest_category_locks(pool):
     world = await pool(prices=PRICES)
     leave(world, LEAST - 1)
-    await world.step(PATROL)
+    await world.step(PAUSE_BETWEEN_STAKE_LOOKS)
     assert world.scheduler.collateral.show() == {
         "free": LEAST - 1,
         "locked": 0,
@@ -44,7 +44,7 @@ async def test_a_pool_sells_once_its_owner_has_what_one_task_of_the_cheapest_cat
     assert str(world.owner.address) in str(told.value)
     assert "poolhand account deposit" in str(told.value)
     leave(world, LEAST)
-    await world.step(PATROL)
+    await world.step(PAUSE_BETWEEN_STAKE_LOOKS)
     assert world.scheduler.pricing.why_nothing is None
     assert (await order(world)).order.price == PRICES[0]
 

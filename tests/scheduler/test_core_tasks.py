@@ -9,7 +9,7 @@ from pool_world import TO_CONTRIBUTED, S, first_task
 from poolhand.domain.market.challenges import challenge_digest
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.status import TaskStatus
-from poolhand.scheduler.api.core_tasks import NAME
+from poolhand.scheduler.api.core_tasks import CORE_NAME
 from poolhand.transport.asgi import application
 from poolhand.wire.core_api import core_status
 from poolhand.wire.messages import Logs, Reported, StatusReport
@@ -73,8 +73,8 @@ async def office(pool):
 async def authorization(client, wallet, by=None):
     asked = {"address": str(wallet.address), "chainId": 31337}
     told = (await client.get("/tasks/logs/challenge", params=asked)).json()
-    assert told["domain"] == {"name": NAME, "version": "1", "chainId": 31337}
-    digest = challenge_digest(31337, told["message"]["challenge"], NAME)
+    assert told["domain"] == {"name": CORE_NAME, "version": "1", "chainId": 31337}
+    digest = challenge_digest(31337, told["message"]["challenge"], CORE_NAME)
     sign = sign_digest(by or wallet, digest)
     return {"authorization": f"0x{digest.hex()}_0x{sign.hex()}_{wallet.address}"}
 

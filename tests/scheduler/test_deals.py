@@ -12,9 +12,9 @@ from poolhand.domain.ids import DealId
 from poolhand.domain.partial import Partial
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import BlockNumber
-from poolhand.scheduler.deals import AT_ONCE, LAG, MOST_UNREADABLE
+from poolhand.scheduler.deals import LAG, MOST_UNREADABLE, TASKS_PER_TURN
 from poolhand.scheduler.deals import READ_AT_ONCE as DEALS_AT_ONCE
-from poolhand.scheduler.looks import AT_ONCE as READ_AT_ONCE
+from poolhand.scheduler.looks import TASKS_READ_TOGETHER as READ_AT_ONCE
 from work import Turns, counted
 
 
@@ -41,7 +41,7 @@ async def test_a_large_deal_is_received_a_part_at_a_time(pool, tasks):
     deal = await world.deal(tasks=tasks)
     await world.settle()
     assert len(world.pool.tasks_known()) == tasks
-    assert turns.most <= READ_AT_ONCE + AT_ONCE
+    assert turns.most <= READ_AT_ONCE + TASKS_PER_TURN
     assert world.task(list(deal.tasks())[-1][1]).status is TaskStatus.RECEIVED
 
 
@@ -52,18 +52,18 @@ async def test_a_crash_in_the_midst_of_a_deal_loses_none_of_its_tasks(pool):
 
     def dying(event):
         seen.append(event)
-        if len(seen) > 2 * AT_ONCE:
+        if len(seen) > 2 * TASKS_PER_TURN:
             raise asyncio.CancelledError
         receive(event)
 
     engine.receive = dying
-    await world.deal(tasks=4 * AT_ONCE, settle=False)
+    await world.deal(tasks=4 * TASKS_PER_TURN, settle=False)
     await world.step()
     await world.pool.kill()
-    assert len(world.pool.tasks_known()) == 2 * AT_ONCE
+    assert len(world.pool.tasks_known()) == 2 * TASKS_PER_TURN
     world.pool.start()
     await world.settle()
-    assert len(world.pool.tasks_known()) == 4 * AT_ONCE
+    assert len(world.pool.tasks_known()) == 4 * TASKS_PER_TURN
 
 
 async def test_a_deal_is_received_dropped_and_taken_back_without_going_through_other_tasks(pool):
@@ -82,7 +82,7 @@ async def test_a_deal_is_received_dropped_and_taken_back_without_going_through_o
     engine.tasks = dict(dict.items(engine.tasks))
 
 
-@pytest.mark.parametrize("dropped", [AT_ONCE + 5, 10 * AT_ONCE])
+@pytest.mark.parametrize("dropped", [TASKS_PER_TURN + 5, 10 * TASKS_PER_TURN])
 async def test_a_block_looks_for_a_few_dropped_deals_in_one_read_and_in_the_end_for_all(
     pool, dropped
 ):
@@ -92,11 +92,11 @@ async def test_a_block_looks_for_a_few_dropped_deals_in_one_read_and_in_the_end_
     for deal in bought:
         await deals.drop(deal.deal_id, now)
     deals._hub = hub = Hub(deals._hub)
-    assert len(await deals.find_again()) == AT_ONCE
-    assert hub.reads == [AT_ONCE]
-    for _ in range(dropped // AT_ONCE):
+    assert len(await deals.find_again()) == TASKS_PER_TURN
+    assert hub.reads == [TASKS_PER_TURN]
+    for _ in range(dropped // TASKS_PER_TURN):
         await deals.find_again()
-    assert max(hub.reads) <= AT_ONCE
+    assert max(hub.reads) <= TASKS_PER_TURN
     assert sum(hub.reads) == dropped
     assert all(world.task(first_task(deal)).gone_since is None for deal in bought)
 

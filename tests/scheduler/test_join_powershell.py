@@ -18,13 +18,13 @@ from poolhand.domain.ids import Address
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set, powershell_quoted
 from poolhand.scheduler.joining.join_page import windows_command
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel
 
 OWNER = Wallet.from_key(bytes([2] * 32))
 MADE = join_set(
     JoinPlace(1, Address(b"\x01" * 20), Address(b"\x02" * 20), "https://pool.test/it's"),
     OWNER,
-    OwnWheel(NAME, b"a wheel"),
+    OwnWheel(WHEEL_NAME, b"a wheel"),
     "",
 )
 SCRIPT = MADE.windows_script.decode("ascii")

@@ -21,11 +21,11 @@ from poolhand.domain.ids import Address
 from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import script_command
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel
 from typed_lines import typed_lines
 
 OWNER = Wallet.from_key(bytes([2] * 32))
-INFO = NAME.partition("-py3")[0] + ".dist-info"
+INFO = WHEEL_NAME.partition("-py3")[0] + ".dist-info"
 VERSION = INFO.split("-")[1].removesuffix(".dist-info")
 COMMAND = """
 import os, sys
@@ -47,7 +47,7 @@ def small_wheel():
     with zipfile.ZipFile(written, "w") as archive:
         for name, text in {**members, f"{INFO}/RECORD": record}.items():
             archive.writestr(name, text)
-    return OwnWheel(NAME, written.getvalue())
+    return OwnWheel(WHEEL_NAME, written.getvalue())
 
 
 @contextmanager

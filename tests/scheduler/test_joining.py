@@ -22,7 +22,7 @@ from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import NAME_COMMAND, join_page
 from poolhand.scheduler.joining.own_files import worker_packages
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel
+from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel
 from poolhand.settings.chains import KNOWN_CHAINS
 from poolhand.transport.asgi import application
 from poolhand.wire.join_api import JoinManifest, NotTheOwnersFiles
@@ -31,7 +31,7 @@ from poolhand.wire.pool_api import PoolConfig, PoolSummary
 URL = "http://pool.test"
 OWNER = Wallet.from_key(bytes([2] * 32))
 PLACE = JoinPlace(31337, Address(b"\x01" * 20), Address(b"\x02" * 20), URL, "http://node.test")
-WHEEL = OwnWheel(NAME, b"a wheel")
+WHEEL = OwnWheel(WHEEL_NAME, b"a wheel")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_every_file_is_the_one_that_the_owner_signed(office):
             opened.namelist()
         )
     asked = (await client.get(manifest.requirements.path)).text
-    assert asked.endswith(f"./{NAME} \\\n    --hash=sha256:{manifest.wheel.sha256}\n")
+    assert asked.endswith(f"./{WHEEL_NAME} \\\n    --hash=sha256:{manifest.wheel.sha256}\n")
     script = (await client.get(manifest.script.path)).text
     assert manifest.wheel.sha256 in script
     assert manifest.requirements.sha256 in script

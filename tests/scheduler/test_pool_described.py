@@ -8,7 +8,7 @@ import pytest
 from pool_world import TO_CONTRIBUTED, PoolWorld, first_task
 
 from as_described import RIGHT, WRONG, Described, proof, served, told
-from poolhand.scheduler.api.core_tasks import NAME
+from poolhand.scheduler.api.core_tasks import CORE_NAME
 from poolhand.transport.asgi import application
 from poolhand.wire.messages import Logs
 
@@ -53,7 +53,7 @@ def pool(tmp_path_factory):
 
 def header(client, url, wallet):
     asked = {"address": str(wallet.address), "chainId": 31337}
-    return proof(wallet, client.get(f"{url}/tasks/logs/challenge", params=asked).json(), NAME)
+    return proof(wallet, client.get(f"{url}/tasks/logs/challenge", params=asked).json(), CORE_NAME)
 
 
 @pytest.mark.timeout(600)  # seconds of a processor, on a machine that does much else

@@ -29,8 +29,8 @@ from poolhand.scheduler.preflight import (
 )
 from poolhand.scheduler.pricing import (
     ANYBODYS_VOLUME,
-    KEPT_FOR,
     MOST_KEPT,
+    ORDER_HANDED_OUT_FOR,
     UNSEEN_FOR,
     VOLUME,
     NotSold,
@@ -95,7 +95,7 @@ async def test_the_same_question_gets_the_same_order_until_it_is_used_or_old(sel
     second = await pricing.order(asked())
     assert second is not first
     assert second.order.salt != first.order.salt
-    await world.step(KEPT_FOR)
+    await world.step(ORDER_HANDED_OUT_FOR)
     assert await pricing.order(asked()) is not second
 
 

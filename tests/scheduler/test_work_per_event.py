@@ -22,7 +22,7 @@ from poolhand.domain.task.machine import CheckResult, Received, Viewed
 from poolhand.domain.task.model import Stored
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
-from poolhand.scheduler.idle_news import AT_ONCE
+from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
 from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
@@ -206,7 +206,7 @@ async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool):
             await world.settle()
     few, many = works
     most = {name: same(count) if name in UNCHANGED else MOST * count for name, count in few.items()}
-    most["fail"] += AT_ONCE * A_MESSAGE
+    most["fail"] += IDLE_WORKERS_PER_PLAN * A_MESSAGE
     assert {name: (few[name], n) for name, n in many.items() if n > most[name]} == {}
 
 

@@ -14,7 +14,7 @@ from poolhand.domain.errors import BrokenPrecondition, PoolhandError, Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate import machine as replicates
 from poolhand.domain.task import machine as tasks
-from poolhand.scheduler.engine import CODEC as OF_TASKS
+from poolhand.scheduler.engine import TASK_CODEC as OF_TASKS
 from poolhand.wire.journal_json import EventCodec
 from poolhand.worker.stories import CODEC as OF_REPLICATES
 

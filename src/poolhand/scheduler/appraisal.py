@@ -14,9 +14,9 @@ from poolhand.ports.chain import Watcher
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.worker_directory import WorkerDirectory
 
-SOON: Final = 200
+WORKERS_READ_SOON: Final = 200
 """Workers read with a block because their account may have changed."""
-IN_TURN: Final = 50
+WORKERS_READ_IN_TURN: Final = 50
 """Workers read with a block because it is their turn: a deposit makes no noise."""
 NEWCOMERS_AT_ONCE: Final = 250
 """Workers that have come and are read by one call."""
@@ -25,7 +25,7 @@ NEWCOMERS_AT_ONCE: Final = 250
 class Appraisal:
     """Chooses them: first who may have moved, then who was not read for longest.
 
-    A pool of up to ``IN_TURN`` workers reads all of them with every block while there is work.
+    A pool of up to ``WORKERS_READ_IN_TURN`` workers reads all of them with every block while there is work.
 
     Who has come is read at once, not where it logs in: ten thousand may come in a minute, and the
     chain may be slow.
@@ -94,7 +94,9 @@ class Appraisal:
 
     def _choose(self) -> list[Address]:
         """Take the next ones; each of them has its next turn after all others."""
-        chosen = dict.fromkeys((*islice(self._soon, SOON), *islice(self._turns, IN_TURN)))
+        chosen = dict.fromkeys(
+            (*islice(self._soon, WORKERS_READ_SOON), *islice(self._turns, WORKERS_READ_IN_TURN))
+        )
         for worker in chosen:
             self._soon.pop(worker, None)
             self._turns.move_to_end(worker)

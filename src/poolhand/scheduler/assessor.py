@@ -26,7 +26,7 @@ from poolhand.scheduler.reputations import Reputations
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.store.section import LogSection
 
-SILENT: Final = "it has not taken up what it was offered"
+NOT_TAKEN_UP: Final = "it has not taken up what it was offered"
 TOO_SLOW: Final = "it has held a task for a whole period of its category"
 
 log = structlog.get_logger()
@@ -133,7 +133,7 @@ class Assessor:
         if task and attempt and is_working(task, attempt):
             late, is_here = late_at(task, attempt), self._directory.has(worker)
             if now >= late or (is_here and not is_taken_up(attempt)):
-                self._blame(task, worker, TOO_SLOW if now >= late else SILENT)
+                self._blame(task, worker, TOO_SLOW if now >= late else NOT_TAKEN_UP)
             elif now >= attempt.log[0].at + task.facts.period:  # it waits for the chain
                 heappush(self._due, (late, task_id, worker))
 

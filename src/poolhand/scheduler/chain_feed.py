@@ -28,7 +28,7 @@ SHALLOW: Final = 64
 """Blocks under which an end may still be taken back: the watcher's own window."""
 REWIND: Final = 12
 """Blocks before the newest deal seen that are read again at a start."""
-CALLS: Final = {
+CALL_OF_EVENT: Final = {
     EventKind.TASK_INITIALIZE: "initialize",
     EventKind.TASK_REOPEN: "reopen",
     EventKind.TASK_FINALIZE: "finalize",
@@ -147,7 +147,7 @@ class ChainFeed:
 
     def _record(self, task: Task, event: HubEvent) -> None:
         """Write down which transaction moved a task, if nobody else will, or no longer does."""
-        kind, task_id = CALLS.get(event.kind), task.facts.task_id
+        kind, task_id = CALL_OF_EVENT.get(event.kind), task.facts.task_id
         if kind is None:
             return
         if event.removed:

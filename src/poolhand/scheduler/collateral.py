@@ -20,7 +20,7 @@ from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, show_rlc
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import Hub, Watcher
 
-PATROL: Final = Seconds(5)
+PAUSE_BETWEEN_STAKE_LOOKS: Final = Seconds(5)
 """Block time between two looks at the stake."""
 
 log = structlog.get_logger()
@@ -106,6 +106,6 @@ class Collateral:
         """Look now and then, for ever."""
         async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
-                if head.timestamp >= self._looked + PATROL:
+                if head.timestamp >= self._looked + PAUSE_BETWEEN_STAKE_LOOKS:
                     self._looked = head.timestamp
                     await self.look()

@@ -12,7 +12,7 @@ from poolhand.scheduler.front import Front
 from poolhand.scheduler.standby_api import StandbyOffice, StandingBy, standby_routes
 from poolhand.scheduler.standing_by import Lead, Standby
 from poolhand.scheduler.task_history import TaskHistories
-from poolhand.scheduler.whose_database import STREAM, check_database, claim_database
+from poolhand.scheduler.whose_database import IDENTITY_STREAM, check_database, claim_database
 from poolhand.settings.pool import PoolSettings
 from poolhand.store.lead import this_process
 from poolhand.store.section import Section
@@ -81,7 +81,7 @@ class SharedDatabase:
         AnotherPoolsDatabase: nobody stands by for another pool.
         """
         if self.has_past:
-            check_database(config, self._reader.stream(STREAM))
+            check_database(config, self._reader.stream(IDENTITY_STREAM))
         claim = this_process(config.url)
         standby = Standby(
             self._sight, self._wallet, lambda: SqlJournal(self._settings.database, claim=claim)

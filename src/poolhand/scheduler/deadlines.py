@@ -16,7 +16,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.plan_due import PlanDue
 
-LOOK_AGAIN: Final = 60
+UNREAD_TASK_WAKES_AFTER: Final = 60
 """Seconds after which a task is woken that could not be looked at: nothing else may come of it."""
 
 
@@ -65,7 +65,7 @@ class Deadlines:
         doubt = None if wake is None else next_doubt(task, self._rules)
         known = [moment for moment in (wake, doubt) if moment is not None]
         if task_id in self._engine.passing:
-            known.append(UnixSeconds(self._now + LOOK_AGAIN))
+            known.append(UnixSeconds(self._now + UNREAD_TASK_WAKES_AFTER))
         if known:
             self._moments.put(task_id, (min(known),))
         else:

@@ -42,11 +42,11 @@ LAG: Final = 10
 """Tries to read a deal that was told of: the node that is asked may lag behind the event."""
 MOST_TRIES: Final = 40
 """Tries to read one that cannot be read: about three hours."""
-LONGEST_PAUSE: Final = 300
+LONGEST_PAUSE_BETWEEN_DEAL_READS: Final = 300
 """Seconds between two of them, at most."""
 MOST_UNREADABLE: Final = 1000
 """Deals given up of which is still told why: the chain has as many as it likes."""
-AT_ONCE: Final = 25
+TASKS_PER_TURN: Final = 25
 """Tasks of a deal begun or told in one turn of the loop; others go on between two such turns. Also
 deals that were dropped and are looked for with one block."""
 READ_AT_ONCE: Final = 100
@@ -249,7 +249,7 @@ class Deals:
             self._give_up(deal_id, words)
             log.error("deal_not_found", deal_id=str(deal_id), cause=words, tries=tries)
             return
-        pause = 0 if is_away or most == LAG else min(2**tries, LONGEST_PAUSE)
+        pause = 0 if is_away or most == LAG else min(2**tries, LONGEST_PAUSE_BETWEEN_DEAL_READS)
         turn = UnixSeconds(now + pause)
         self.unread[deal_id] = UnreadDeal(block, tries, turn, words)
         self._turns.put(deal_id, (turn,))
@@ -325,7 +325,7 @@ class Deals:
             Tasks whose place on chain is to be looked at.
         """
         found: list[TaskId] = []
-        some = list(islice(self._gone, AT_ONCE))
+        some = list(islice(self._gone, TASKS_PER_TURN))
         for deal_id in some:  # whoever is looked for now comes last in the next block
             self._gone.move_to_end(deal_id)
         for deal_id, deal in (await self._read(some)).items() if some else ():
@@ -388,5 +388,5 @@ async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:
     """Yield what there is, with a turn of the loop for others now and then."""
     for count, item in enumerate(each, start=1):
         yield item
-        if count % AT_ONCE == 0:
+        if count % TASKS_PER_TURN == 0:
             await asyncio.sleep(0)

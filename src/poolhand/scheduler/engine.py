@@ -32,7 +32,7 @@ from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.task_pages import TaskPages
 from poolhand.wire.journal_json import EventCodec
 
-CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
+TASK_CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
 CURSOR: Final = "deals"
 """Cursor of the block up to which deals were seen."""
 
@@ -101,7 +101,7 @@ class Engine:
         """Fold a story, keeping how far it reads."""
         task: Task | None = None
         for record in records:
-            event = CODEC.decode(record)
+            event = TASK_CODEC.decode(record)
             if task is not None:
                 task, _ = machine.step(task, event)
             elif isinstance(event, Received):
@@ -245,7 +245,7 @@ class Engine:
     def _write(self, task_id: TaskId, event: Event) -> None:
         stream = str(task_id)
         if stream not in self.unread:
-            self._journal.add(stream, CODEC.encode(event))
+            self._journal.add(stream, TASK_CODEC.encode(event))
         self._written[task_id] = max(event.at, self._written.get(task_id, event.at))
 
     def open_tasks(self) -> Iterator[Task]:

@@ -21,14 +21,14 @@ from poolhand.domain.task.machine import Received
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.observe.fault_boundary import FaultBoundary
-from poolhand.scheduler.engine import CODEC
+from poolhand.scheduler.engine import TASK_CODEC
 from poolhand.scheduler.task_pages import TaskPages
 
 STREAMS: Final = "task/"
 """How names of the journal's streams of tasks begin."""
-PAUSE: Final = 1.0
+PAUSE_BETWEEN_FOLLOWING_LOOKS: Final = 1.0
 """Seconds between two looks while nobody asks, so that whoever does waits for little."""
-MOST: Final = 1000
+EVENTS_PER_QUERY: Final = 1000
 """Events of one query."""
 
 
@@ -93,7 +93,7 @@ class _Heard:
                 self.troubles[name] = f"its journal does not read: {words}"
 
     def _apply(self, name: TaskId, record: Mapping[str, Any]) -> None:
-        before, event = self.tasks.get(name), CODEC.decode(record)
+        before, event = self.tasks.get(name), TASK_CODEC.decode(record)
         if before is not None:
             after, _ = machine.step(before, event)
         elif isinstance(event, Received):
@@ -116,7 +116,7 @@ class FollowedTasks:
     """
 
     def __init__(
-        self, tail: JournalTail, boundary: FaultBoundary | None = None, most: int = MOST
+        self, tail: JournalTail, boundary: FaultBoundary | None = None, most: int = EVENTS_PER_QUERY
     ) -> None:
         self._anew = partial(_Heard, tail, boundary or FaultBoundary(), most)
         self._mutex, self._heard = threading.Lock(), self._anew()
@@ -169,7 +169,7 @@ class FollowedTasks:
         while True:
             with suppress(PoolhandError):
                 await asyncio.to_thread(self.look)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE_BETWEEN_FOLLOWING_LOOKS)
 
     @contextmanager
     def _newest(self) -> Iterator[_Heard]:

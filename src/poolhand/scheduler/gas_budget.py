@@ -28,7 +28,7 @@ from poolhand.ports.clock import Clock
 INITIALIZE_GAS: Final = Gas(240_000)
 FINALIZE_GAS: Final = Gas(410_000)
 """What a task takes at its beginning and end (measured on PoCo 6.1)."""
-MARGIN: Final = 2
+TRANSACTION_PRICE_MARGIN: Final = 2
 """Times the present price that a transaction may cost: the base fee doubles within six blocks."""
 PROBE: Final = 15
 """Seconds between two tries without a refill: gas may have become cheaper."""
@@ -118,7 +118,7 @@ class GasBudget:
     def _cost(self, gas: Gas) -> Wei:
         if self._means is None:
             return Wei(0)
-        return Wei(gas * min(MARGIN * self._means.price, self._means.cap))
+        return Wei(gas * min(TRANSACTION_PRICE_MARGIN * self._means.price, self._means.cap))
 
     @property
     def complaint(self) -> str | None:

@@ -16,12 +16,12 @@ from poolhand.wire.messages import Idle, WorkerBound
 RECOUNT: Final = 10
 """Seconds between two messages to a worker in which only the counts differ: each task that comes
 or goes changes them for everybody."""
-AT_ONCE: Final = 32
+IDLE_WORKERS_PER_PLAN: Final = 32
 """Workers that are looked at with one plan, in turn; in a small pool that is all of them."""
 
 
 class IdleNews:
-    """New reasons are told at once, as far as ``AT_ONCE`` goes; new counts now and then.
+    """New reasons are told at once, as far as ``IDLE_WORKERS_PER_PLAN`` goes; new counts now and then.
 
     Args:
         now: The chain's time.
@@ -50,7 +50,7 @@ class IdleNews:
             given: Workers that have just been given something.
         """
         here = planner.crew.rooms
-        turn = list(islice(self._told, AT_ONCE))
+        turn = list(islice(self._told, IDLE_WORKERS_PER_PLAN))
         for worker in dict.fromkeys((*changed, *turn)):
             if worker not in here:
                 self._told.pop(worker, None)

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from poolhand.ports.journal import EventLog
 
-MOST_KNOWN: Final = 10_000
+MOST_KEYS_KNOWN: Final = 10_000
 """Keys that are remembered; of more, what was not heard of for longest is forgotten."""
 _AGAIN: Final = "/again"
 """Ends the other one of a key's two streams."""
@@ -41,7 +41,7 @@ class JournaledMap(Generic[K, V]):
     """
 
     def __init__(
-        self, journal: EventLog | None, codec: MapCodec[K, V], most: int = MOST_KNOWN
+        self, journal: EventLog | None, codec: MapCodec[K, V], most: int = MOST_KEYS_KNOWN
     ) -> None:
         self._journal, self._codec, self._most = journal, codec, most
         self._known: OrderedDict[K, V] = OrderedDict()

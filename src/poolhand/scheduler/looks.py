@@ -21,9 +21,9 @@ from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
 
-AT_ONCE: Final = 100
+TASKS_READ_TOGETHER: Final = 100
 """Tasks read together: two batches of requests where each has one worker."""
-MOST_FAILED: Final = 3
+MOST_READS_FAILED: Final = 3
 """Reads that fail, one after another, before each task is read alone."""
 
 
@@ -64,7 +64,7 @@ class Looks:
             done.set_result(None)
             return done
         look = _Look(len(asked), done)
-        queue = self._few if len(asked) <= AT_ONCE else self._many
+        queue = self._few if len(asked) <= TASKS_READ_TOGETHER else self._many
         for task_id in asked:
             self._waiting.setdefault(task_id, []).append(look)
         queue.update(asked)
@@ -93,8 +93,8 @@ class Looks:
     async def all(self, ids: Iterable[TaskId]) -> None:
         """Read tasks now, as long as it takes; before ``keep_looking``."""
         names = list(dict.fromkeys(ids))
-        for first in range(0, len(names), AT_ONCE):
-            batch = names[first : first + AT_ONCE]
+        for first in range(0, len(names), TASKS_READ_TOGETHER):
+            batch = names[first : first + TASKS_READ_TOGETHER]
             await self._retry.ask(lambda batch=batch: self._read(batch))  # type: ignore[misc]
 
     async def keep_looking(self) -> None:
@@ -116,7 +116,7 @@ class Looks:
     def _next(self) -> list[TaskId]:
         batch: list[TaskId] = []
         for queue in (self._few, self._many):
-            while queue and len(batch) < AT_ONCE:
+            while queue and len(batch) < TASKS_READ_TOGETHER:
                 batch.append(queue.popitem(last=False)[0])
         return list(dict.fromkeys(batch))
 
@@ -126,7 +126,7 @@ class Looks:
         left: list[TaskId] = []
         fault: ChainUnreachable | None = None
         missing: set[TaskId] = set()
-        for part in [[each] for each in batch] if failed >= MOST_FAILED else [batch]:
+        for part in [[each] for each in batch] if failed >= MOST_READS_FAILED else [batch]:
             try:
                 missing |= await self._read(part)
             except ChainUnreachable as unreachable:

@@ -34,7 +34,7 @@ from poolhand.scheduler.composition import Scheduler
 from poolhand.scheduler.database import SharedDatabase, SoleDatabase
 from poolhand.scheduler.front import FencedApp, Front
 from poolhand.scheduler.owner_orders import local_url, owner_routes
-from poolhand.scheduler.standing_by import LOOK
+from poolhand.scheduler.standing_by import PAUSE_BETWEEN_LEADER_LOOKS
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
@@ -210,7 +210,7 @@ async def _keep_checking(fence: Fence) -> NoReturn:
     """End the program once it has lost the lead, whatever it does."""
     while True:
         fence.check()
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(PAUSE_BETWEEN_LEADER_LOOKS)
 
 
 def _profile(settings: PoolSettings, pool: Workerpool, url: str) -> PoolProfile:

@@ -53,10 +53,10 @@ from poolhand.transport.market_client import MarketClient
 from poolhand.transport.market_faults import MarketDown
 from poolhand.transport.open_requests import OpenRequests, cheapest
 
-LOOK: Final = 2
+PAUSE_BETWEEN_REQUEST_LOOKS: Final = 2
 """Seconds between two looks, and one more for each list of orders that was asked for: a market
 limits how often one client asks, and the pool has to publish, too."""
-AT_ONCE: Final = 50
+REQUESTS_PER_LOOK: Final = 50
 """Requests of one look: those that pay most, or as many others."""
 MOST_ASKED: Final = 6
 """Lists of apps and datasets after which a look asks for no more."""
@@ -98,7 +98,7 @@ class MarketRequests:
         self._highest_trust, self._reads, self._pricing = settings.highest_trust, reads, pricing
         self._purchases, self._head, self._clock = purchases, head, clock
         self._boundary, self._fence = boundary, fence
-        self._requests = OpenRequests(market, AT_ONCE)
+        self._requests = OpenRequests(market, REQUESTS_PER_LOOK)
         self._asked = 0
         self._outage = OutageLog(
             "requests_unserved",
@@ -113,7 +113,7 @@ class MarketRequests:
         while True:
             with self._boundary.around("market requests", market=self._market.url):
                 await self._look_and_tell()
-            await self._clock.sleep(LOOK + self._asked)
+            await self._clock.sleep(PAUSE_BETWEEN_REQUEST_LOOKS + self._asked)
 
     async def _look_and_tell(self) -> None:
         try:

@@ -39,9 +39,9 @@ from poolhand.ports.signer import Signer
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.scheduler.sale_book import SaleBook
 
-PATROL: Final = Seconds(2)
+PAUSE_BETWEEN_SALE_LOOKS: Final = Seconds(2)
 """Block time between two looks."""
-SETTLED: Final = Seconds(5)
+TRUST_SETTLES_AFTER: Final = Seconds(5)
 """Block time for which the workers reach the same trust before an order is signed for it."""
 STOPPING: Final = 5.0
 """Seconds for taking orders out of the markets at the stop."""
@@ -157,7 +157,7 @@ class MarketSale:
                 tasks.create_task(self._keep_stall(stall))
             async with aclosing(watcher.heads()) as heads:  # type: ignore[type-var]
                 async for head in heads:
-                    if head.timestamp >= self._looked + PATROL:
+                    if head.timestamp >= self._looked + PAUSE_BETWEEN_SALE_LOOKS:
                         self._looked = head.timestamp
                         with self._boundary.around("market sale"):
                             await self.look(head.timestamp)
@@ -192,7 +192,7 @@ class MarketSale:
 
     async def _sign(self, now: UnixSeconds) -> None:
         """Sign what is missing, once the workers' reach has settled: many may just be coming."""
-        if not self.stalls or not self.plan.sign or now < self._trust_since + SETTLED:
+        if not self.stalls or not self.plan.sign or now < self._trust_since + TRUST_SETTLES_AFTER:
             return
         self._fence.check()
         made = [self._made(each) for each in self.plan.sign]

@@ -28,7 +28,7 @@ from poolhand.transport.market_faults import MarketRefused
 
 MOST_SHOWN: Final = 200
 """Orders of the pool that are looked at."""
-LOOK: Final = 30
+PAUSE_BETWEEN_STALL_LOOKS: Final = 30
 """Seconds between two looks at a market that nothing asks for."""
 REGISTERED: Final = 300
 """Seconds after which the pool says again what it is."""
@@ -112,7 +112,7 @@ class MarketStall:
         while True:
             self._asked.clear()
             is_well = await self.bring(wanted)
-            await self._rest(LOOK if is_well else AWAY, wakes=is_well)
+            await self._rest(PAUSE_BETWEEN_STALL_LOOKS if is_well else AWAY, wakes=is_well)
 
     async def bring(self, wanted: ToBeShown) -> bool:
         """Bring the market to what is wanted, once; whether it answered."""

@@ -27,9 +27,9 @@ from poolhand.transport.asgi import service_router
 from poolhand.transport.bearer import bearer_guard, behind_token
 from poolhand.wire.pool_drain import DrainOrder, DrainStanding
 
-NAME: Final = r"^[A-Za-z0-9_-]{8,64}$"
+OWNER_ORDER_NAME: Final = r"^[A-Za-z0-9_-]{8,64}$"
 """Of an order that must not be carried out twice."""
-MOST: Final = 2**63 - 1
+MOST_RLC_ORDERED: Final = 2**63 - 1
 """More than all the RLC there is (nRLC)."""
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here
 
@@ -86,8 +86,8 @@ def owner_routes(
 
     @router.post("/v1/deposit")
     async def deposit(
-        nrlc: Annotated[int, Body(strict=True, ge=0, le=MOST)],
-        name: Annotated[str, Body(pattern=NAME)],
+        nrlc: Annotated[int, Body(strict=True, ge=0, le=MOST_RLC_ORDERED)],
+        name: Annotated[str, Body(pattern=OWNER_ORDER_NAME)],
     ) -> dict[str, Any]:
         """Turn RLC into stake, once for each name; answers when it is mined."""
         receipt, account = await deposits.deposit(name, NanoRlc(nrlc))

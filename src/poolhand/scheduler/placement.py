@@ -31,7 +31,7 @@ MOST_HEARD: Final = 32
 """Changes of tasks, and of workers, that are taken in before the loop has its turn."""
 MOST_MADE: Final = 16
 """Replicates that are created before the loop has its turn."""
-MOST_TOLD: Final = 32
+WORKERS_TOLD_AT_ONCE: Final = 32
 """Workers that are told at once why they are given nothing, because they have changed."""
 
 log = structlog.get_logger()
@@ -196,7 +196,7 @@ class Placement:
 
     def _explain(self, given: Collection[Address]) -> None:
         """Tell why to some of those that have changed and were given nothing."""
-        changed = list(islice(self._untold, MOST_TOLD))
+        changed = list(islice(self._untold, WORKERS_TOLD_AT_ONCE))
         for worker in changed:
             del self._untold[worker]
         self._news.tell(self._planner, [each for each in changed if each not in given], given)

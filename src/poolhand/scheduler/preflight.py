@@ -24,7 +24,7 @@ from poolhand.settings.pool import PoolSettings
 
 MOST_CALLERS: Final = 4096
 """Callers whose orders are counted."""
-WINDOW: Final = 60
+CALLER_ORDERS_COUNTED_FOR: Final = 60
 """Seconds over which the orders of one caller are counted."""
 
 
@@ -227,12 +227,12 @@ class Preflight:
         """
         now, most = self._now(), self._settings.orders_per_minute
         since, count = self._callers.get(caller, (now, 0))
-        if now >= since + WINDOW:
+        if now >= since + CALLER_ORDERS_COUNTED_FOR:
             since, count = now, 0
         if count >= most:
             raise TooManyOrders(
                 f"{most} orders were signed for you within a minute: ask again in "
-                f"{since + WINDOW - now} s, or for more tasks at once"
+                f"{since + CALLER_ORDERS_COUNTED_FOR - now} s, or for more tasks at once"
             )
         self._callers[caller] = since, count + 1
         self._callers.move_to_end(caller)

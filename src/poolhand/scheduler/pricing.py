@@ -26,7 +26,7 @@ ANYBODYS_VOLUME: Final = 10
 """Tasks of an order that names no requester: it stays valid for whoever gets hold of it."""
 MOST_KEPT: Final = 1000
 """Orders that are handed out again while they are unused."""
-KEPT_FOR: Final = 600
+ORDER_HANDED_OUT_FOR: Final = 600
 """Seconds in which an order is handed out again; the chain itself knows no expiry of orders."""
 UNSEEN_FOR: Final = 30
 """Seconds in which a purchase may not have been seen by the node that is asked."""
@@ -146,7 +146,7 @@ class Pricing:
     async def _unused(self, key: Asked) -> Signed[WorkerpoolOrder] | None:
         since, known = self._kept.get(key, (UnixSeconds(0), None))
         first = 0 if key.requester.is_zero else UNSEEN_FOR
-        if known is None or not since + first <= self._now() < since + KEPT_FOR:
+        if known is None or not since + first <= self._now() < since + ORDER_HANDED_OUT_FOR:
             return None
         name = order_hash(self._domain, known.order)
         return None if await self._reads.is_used(name) else known

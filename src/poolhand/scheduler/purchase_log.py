@@ -24,7 +24,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import EventLog
 from poolhand.wire.journal_json import EventCodec
 
-CODEC: Final[EventCodec[MatchEvent]] = EventCodec(get_args(MatchEvent))
+PURCHASE_CODEC: Final[EventCodec[MatchEvent]] = EventCodec(get_args(MatchEvent))
 
 
 class PurchaseLog:
@@ -42,7 +42,7 @@ class PurchaseLog:
     def recover(self) -> None:
         """Read what was written down."""
         for stream, record in self._journal.read() if self._journal else ():
-            self._follow(DealId.parse(stream), CODEC.decode(record))
+            self._follow(DealId.parse(stream), PURCHASE_CODEC.decode(record))
         by_end = sorted(self._ended.items(), key=lambda known: _end_of(known[1]))
         self._ended = OrderedDict(by_end)
 
@@ -88,7 +88,7 @@ class PurchaseLog:
 
     def _note(self, name: DealId, event: MatchEvent) -> None:
         if self._journal is not None:
-            self._journal.add(str(name), CODEC.encode(event))
+            self._journal.add(str(name), PURCHASE_CODEC.encode(event))
         self._follow(name, event)
 
     def _follow(self, name: DealId, event: MatchEvent) -> None:

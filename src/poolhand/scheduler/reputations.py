@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from poolhand.domain.reputation import NEWCOMER, VOUCHED, Reputation, blamed, praised
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import EventLog
-from poolhand.scheduler.journaled_map import MOST_KNOWN, JournaledMap, MapCodec
+from poolhand.scheduler.journaled_map import MOST_KEYS_KNOWN, JournaledMap, MapCodec
 
 W = TypeVar("W")
 
@@ -31,7 +31,7 @@ class Reputations(Generic[W]):
         read: Callable[[str], W],
         vouched: Collection[W] = (),
         tolerated: int = 0,
-        most: int = MOST_KNOWN,
+        most: int = MOST_KEYS_KNOWN,
     ) -> None:
         self._known = JournaledMap(journal, MapCodec(read, _encode, _decode), most)
         self._vouched, self._tolerated = frozenset(vouched), tolerated

@@ -18,8 +18,8 @@ from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsShelf
 
-TRIES: Final = 5
-PAUSE: Final = 1.0
+RESULT_CHECK_TRIES: Final = 5
+PAUSE_BETWEEN_RESULT_CHECKS: Final = 1.0
 """Seconds between two looks at the shelf: it may lag behind the chain, or be restarting."""
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class ResultCheck:
         return replace(claim, link=link, callback_data=data if deal.has_callback else b"")
 
     async def _location(self, task: Task, shelf: ResultsShelf) -> str | None:
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(RESULT_CHECK_TRIES)):
             try:
                 location = await shelf.location(task.facts.task_id)
             except EndsProgram:
@@ -78,5 +78,5 @@ class ResultCheck:
                 if location:
                     return location
             if left:
-                await self._clock.sleep(PAUSE)
+                await self._clock.sleep(PAUSE_BETWEEN_RESULT_CHECKS)
         return None

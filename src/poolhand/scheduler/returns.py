@@ -14,7 +14,7 @@ from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.engine import Engine
 
-LOOK: Final = 1
+PAUSE_BETWEEN_RETURN_LOOKS: Final = 1
 """Seconds between two looks at who is missing."""
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class Returns:
             if attempt.live
         }
         while missing:
-            await self._clock.sleep(LOOK)
+            await self._clock.sleep(PAUSE_BETWEEN_RETURN_LOOKS)
             missing = {held: left for held, left in missing.items() if not self._is_here(held[0])}
             for (worker, task_id), left in tuple(missing.items()):
                 if not self._expects(started, left):

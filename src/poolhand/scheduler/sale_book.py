@@ -19,7 +19,7 @@ from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.journal import EventLog
 from poolhand.wire.order_json import decode_order, encode_order
 
-KEPT_FOR: Final = Seconds(600)
+CLOSED_ORDER_KEPT_FOR: Final = Seconds(600)
 """How long an order is remembered that is used up or closed."""
 
 
@@ -70,7 +70,7 @@ class SaleBook:
             self._known[name] = known = replace(known, used=count)
             if known.remaining:
                 self._ended.pop(name, None)
-            elif now >= self._ended.setdefault(name, now) + KEPT_FOR:
+            elif now >= self._ended.setdefault(name, now) + CLOSED_ORDER_KEPT_FOR:
                 self._forget(name)
 
     def _put(self, signed: Signed[WorkerpoolOrder], since: int) -> OrderHash:

@@ -21,7 +21,7 @@ from poolhand.store.lease import Lease, boot_seconds
 from poolhand.store.roles import RoleForbidden
 from poolhand.store.sql import SqlJournal
 
-LOOK: Final = 0.25
+PAUSE_BETWEEN_LEADER_LOOKS: Final = 0.25
 """Seconds between two looks at who leads."""
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Standby:
         wallet: Lockable,
         begin: Callable[[], SqlJournal],
         clock: Callable[[], float] = boot_seconds,
-        pause: float = LOOK,
+        pause: float = PAUSE_BETWEEN_LEADER_LOOKS,
     ) -> None:
         self._sight, self._wallet, self._begin, self._clock = sight, wallet, begin, clock
         self._pause, self._thread = pause, ThreadPoolExecutor(1, "lead")

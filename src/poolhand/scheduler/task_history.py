@@ -21,11 +21,11 @@ from poolhand.domain.units import BlockNumber
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub
 
-KEPT: Final = 4096
+HISTORIES_KEPT: Final = 4096
 """Stories that are remembered."""
-MARGIN: Final = 64
+FORK_MARGIN: Final = 64
 """Blocks by which a re-organisation may have moved what we saw."""
-TIME_LIMIT: Final = 2.0
+LONGEST_HISTORY_READ: Final = 2.0
 """Seconds that who asks waits for the chain; a slow chain must not make the pool look slow."""
 
 log = structlog.get_logger()
@@ -52,8 +52,8 @@ class TaskHistories:
             return self._kept.get(task_id)
         token = self._reading[task_id] = object()
         try:
-            async with asyncio.timeout(TIME_LIMIT):
-                first = BlockNumber(max(0, noticed_in - MARGIN))
+            async with asyncio.timeout(LONGEST_HISTORY_READ):
+                first = BlockNumber(max(0, noticed_in - FORK_MARGIN))
                 events = await self._hub.task_events(task_id, first, _last_block(task))
         except (ChainUnreachable, TimeoutError) as fault:
             log.debug("story_untold", task_id=str(task_id), cause=str(fault))
@@ -69,7 +69,7 @@ class TaskHistories:
 
     def _keep(self, task_id: TaskId, events: tuple[HubEvent, ...]) -> None:
         self._kept[task_id] = events
-        while len(self._kept) > KEPT:
+        while len(self._kept) > HISTORIES_KEPT:
             self._kept.popitem(last=False)
 
 
@@ -77,4 +77,4 @@ def _last_block(task: Task) -> BlockNumber | None:
     """Return where the story surely ends: the view that closed a task is its last."""
     if task.view is None or task.status not in FINAL_TASK:
         return None
-    return BlockNumber(task.view.block + MARGIN)
+    return BlockNumber(task.view.block + FORK_MARGIN)

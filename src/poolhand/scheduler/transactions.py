@@ -40,7 +40,7 @@ from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.packer import Batched, Packer
 
-PAUSE: Final = 2.0
+PAUSE_BETWEEN_TRANSACTION_TRIES: Final = 2.0
 """Seconds between two tries to reach a chain that does not answer, or lags."""
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class NoLongerWanted(Raced):
 Effect: TypeAlias = SendInitialize | SendFinalize | SendReopen | SendClaim
 FAULT_PAUSES: Final = (2.0, 5.0, 10.0)
 """Seconds after faults that nobody expected, before the same transaction is tried again."""
-KINDS: Final[dict[type[Effect], str]] = {
+CALL_OF_EFFECT: Final[dict[type[Effect], str]] = {
     SendInitialize: "initialize",
     SendFinalize: "finalize",
     SendReopen: "reopen",
@@ -73,7 +73,7 @@ class _Order:
     @property
     def kind(self) -> str:
         """The name of the call."""
-        return KINDS[self.effect]
+        return CALL_OF_EFFECT[self.effect]
 
     @property
     def ids(self) -> tuple[TaskId, ...]:
@@ -136,7 +136,7 @@ class Transactions:
 
     def is_busy(self, task_id: TaskId) -> bool:
         """Whether any transaction of ours for a task is under way."""
-        return any(self.is_sending(task_id, kind) for kind in KINDS.values())
+        return any(self.is_sending(task_id, kind) for kind in CALL_OF_EFFECT.values())
 
     async def keep_sending(self) -> None:
         """Carry out whatever was taken up, for ever."""
@@ -151,7 +151,9 @@ class Transactions:
         While one of its kind is under way for the task nothing is added to it: when that has ended,
         what is still wanted is sent.
         """
-        if type(effect) in KINDS and self.is_sending(task.facts.task_id, KINDS[type(effect)]):
+        if type(effect) in CALL_OF_EFFECT and self.is_sending(
+            task.facts.task_id, CALL_OF_EFFECT[type(effect)]
+        ):
             return
         match effect:
             case SendInitialize(tried) | SendClaim(tried):
@@ -252,7 +254,7 @@ class Transactions:
                 receipt = await self._sender.send(order.purpose, order.call, kept)
             except ChainUnreachable as fault:
                 self._outage.tell(fault, purpose=order.purpose)
-                await self._clock.sleep(PAUSE)
+                await self._clock.sleep(PAUSE_BETWEEN_TRANSACTION_TRIES)
             except OutOfGas as fault:
                 await self._gas_budget.refill(order.kind, order.purpose, fault)
             else:
@@ -280,7 +282,7 @@ class Transactions:
             views = [self._engine.tasks[task_id].view for task_id in ids]
             if all(view is not None and view.block >= block for view in views):
                 return
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(PAUSE_BETWEEN_TRANSACTION_TRIES)
 
     def _try_again(self, order: _Order, cause: str) -> None:
         """Have what the chain still does not show sent once more; most often it is nothing."""
@@ -314,4 +316,4 @@ def tasks_name(ids: tuple[TaskId, ...]) -> str:
 
 def initialize_purpose(ids: tuple[TaskId, ...]) -> str:
     """Name the first initialization of tasks, as it is sent by itself."""
-    return f"{KINDS[SendInitialize]}:{tasks_name(ids)}:0"
+    return f"{CALL_OF_EFFECT[SendInitialize]}:{tasks_name(ids)}:0"

@@ -9,7 +9,7 @@ from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.ports.journal import Journal
 from poolhand.wire.pool_api import PoolConfig
 
-STREAM: Final = "pool/identity"
+IDENTITY_STREAM: Final = "pool/identity"
 """The journal's stream of one event."""
 
 
@@ -38,8 +38,8 @@ def check_database(config: PoolConfig, told: Iterable[Mapping[str, Any]]) -> boo
 
 def claim_database(config: PoolConfig, journal: Journal) -> None:
     """Write down whose a database is, where it does not say it; raises AnotherPoolsDatabase."""
-    if not check_database(config, (event for _, event in journal.read(STREAM))):
-        journal.append(STREAM, _identity(config))
+    if not check_database(config, (event for _, event in journal.read(IDENTITY_STREAM))):
+        journal.append(IDENTITY_STREAM, _identity(config))
 
 
 def _identity(config: PoolConfig) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.core_api import CoreLogs, CoreOutput, CoreReplicate, CoreTask
 from poolhand.wire.json_models import AddressText, TaskIdText
 
-NAME: Final = "iExec Core"
+CORE_NAME: Final = "iExec Core"
 """Under which the SDK knows a scheduler."""
 Printed = Mapping[Address, tuple[str, str]]
 Authorization = Annotated[str | None, Header(max_length=10_000)]

@@ -16,7 +16,7 @@ from poolhand.scheduler.joining.join_files import (
     WINDOWS_SCRIPT_PATH,
     JoinTeller,
 )
-from poolhand.scheduler.joining.join_page import HEADERS, join_page, system_of
+from poolhand.scheduler.joining.join_page import JOIN_PAGE_HEADERS, join_page, system_of
 from poolhand.transport.asgi import service_router
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig
@@ -75,7 +75,7 @@ def join_routes(config: PoolConfig, joining: JoinTeller, summary: SummaryTeller)
         """Show a person how to join, what it costs and what it brought others."""
         made, theirs = await joining.files(), system_of(user_agent)
         told = join_page(config, await summary.summary(), made.manifest, made.docker, theirs)
-        return HTMLResponse(told, headers={**HEADERS, "Vary": "User-Agent"})
+        return HTMLResponse(told, headers={**JOIN_PAGE_HEADERS, "Vary": "User-Agent"})
 
     return router
 

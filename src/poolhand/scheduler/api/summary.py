@@ -24,7 +24,7 @@ from poolhand.wire.pool_api import PoolSummary
 
 LATEST: Final = 50
 """Tasks of which the median is told."""
-KEPT_FOR: Final = 30
+SUMMARY_TOLD_FOR: Final = 30
 """Seconds for which it is told again."""
 
 
@@ -98,7 +98,7 @@ class SummaryTeller:
 
     async def _latest_tasks(self) -> LatestTasks:
         now = self._now()
-        if self._read_at is None or now >= self._read_at + KEPT_FOR:
+        if self._read_at is None or now >= self._read_at + SUMMARY_TOLD_FOR:
             self._read_at = now
             found = await self._settled.tasks(TaskStatus.COMPLETED, None, LATEST)
             times = [each.history[-1][1] - each.history[0][1] for each in found if each.history]

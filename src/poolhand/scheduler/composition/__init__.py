@@ -45,7 +45,7 @@ from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
-from poolhand.scheduler.api.core_tasks import NAME, CoreTasks, core_routes
+from poolhand.scheduler.api.core_tasks import CORE_NAME, CoreTasks, core_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
 from poolhand.scheduler.api.drain import drain_routes
 from poolhand.scheduler.api.health import HealthTeller, health_routes
@@ -191,7 +191,7 @@ class Scheduler:
         self.placement, self.deadlines = placing.placement, placing.deadlines
         self.check_queue, self.metrics = placing.check_queue, placing.metrics
         self.chain_feed = feed
-        self._sign_ins = SignIns(NAME, hub.facts.chain_id, entropy, clock.steady)
+        self._sign_ins = SignIns(CORE_NAME, hub.facts.chain_id, entropy, clock.steady)
 
     async def run(self, caught_up: Callable[[], None]) -> None:
         """Serve until cancelled; ``caught_up`` is called once, when workers may be let in."""

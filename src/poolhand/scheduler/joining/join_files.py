@@ -27,17 +27,17 @@ from poolhand.scheduler.joining.own_files import (
     pinned_requirements,
     worker_packages,
 )
-from poolhand.scheduler.joining.own_wheel import NAME, OwnWheel, own_wheel
+from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel, own_wheel
 from poolhand.settings.chains import KNOWN_CHAINS, public_chain
 from poolhand.wire.join_api import JoinFile, JoinManifest
 
-WHEEL_PATH: Final = f"/join/{NAME}"
+WHEEL_PATH: Final = f"/join/{WHEEL_NAME}"
 REQUIREMENTS_PATH: Final = "/join/requirements.txt"
 SCRIPT_PATH: Final = "/join.sh"
 WINDOWS_SCRIPT_PATH: Final = "/join.ps1"
 _NO_SIGNATURE: Final = "0x" + "00" * 65
 _PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!+_-]+)", re.MULTILINE)
-WIDTH: Final = 96
+SCRIPT_WIDTH: Final = 96
 """Characters of a line of the script's plan."""
 _GAP: Final = re.compile(r"@([A-Z0-9_]+)@")
 
@@ -121,7 +121,7 @@ def _script(
 def _packages(lock: str) -> str:
     """Return the packages of a lock by name and version, as lines of a plan."""
     named = ", ".join(f"{name} {version}" for name, version in _PINNED.findall(lock)) or "none"
-    return fill(named, WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 5)
+    return fill(named, SCRIPT_WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 5)
 
 
 def _windows_script(place: JoinPlace, owner: Address, script: bytes) -> bytes:

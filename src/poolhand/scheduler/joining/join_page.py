@@ -23,7 +23,7 @@ from poolhand.settings.chains import public_chain
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.pool_api import PoolConfig, PoolSummary
 
-HEADERS: Final = {
+JOIN_PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

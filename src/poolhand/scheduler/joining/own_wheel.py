@@ -21,7 +21,7 @@ from typing import Final
 import poolhand
 from poolhand.domain.errors import Unavailable
 
-NAME: Final = f"poolhand-{poolhand.__version__}-py3-none-any.whl"
+WHEEL_NAME: Final = f"poolhand-{poolhand.__version__}-py3-none-any.whl"
 """As installers want it."""
 _INFO: Final = f"poolhand-{poolhand.__version__}.dist-info"
 _WHEEL: Final = (
@@ -55,7 +55,7 @@ def own_wheel() -> OwnWheel:
     record = f"{_INFO}/RECORD"
     lines = [f"{name},sha256={_digest(body)},{len(body)}" for name, body in members.items()]
     members[record] = ("\n".join([*lines, f"{record},,"]) + "\n").encode()
-    return OwnWheel(NAME, _zipped(members))
+    return OwnWheel(WHEEL_NAME, _zipped(members))
 
 
 def _package(root: Path) -> Iterator[tuple[str, bytes]]:
