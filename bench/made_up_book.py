@@ -25,7 +25,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.store.market import kinds, room
 from poolhand.store.market.orders import members_of
-from poolhand.store.market.schema import ORDERS
+from poolhand.store.market.schema import ORDERS_TABLE
 
 TAGS: Final = (NO_TAG, Tag.of(["tee"]), Tag.of(["tee", "tdx"]), Tag.of(["gpu"]))
 APP, DATASET, POOL, BUYER, OWNER = range(1, 6)
@@ -62,7 +62,7 @@ def put_all(connection: Connection, entries: Iterable[BookOrder]) -> None:
         for row in some:
             row["kind"] = number
     for part in range(0, len(rows), 5_000):
-        connection.execute(insert(ORDERS), rows[part : part + 5_000])
+        connection.execute(insert(ORDERS_TABLE), rows[part : part + 5_000])
 
 
 def _entries(orders: int) -> Iterator[BookOrder]:

@@ -22,7 +22,7 @@ from poolhand.domain.task.model import Task, TaskFacts, Transaction
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
 from poolhand.store.rows import attempt_values, task_values, transaction_values
-from poolhand.store.schema import ATTEMPTS, DEALS, TASKS, TOTALS, TRANSACTIONS
+from poolhand.store.schema import ATTEMPTS, POOL_DEALS_TABLE, TASKS, TOTALS, TRANSACTIONS
 
 PER_DEAL: Final = 100
 AT_ONCE: Final = 10_000
@@ -101,9 +101,9 @@ def _hash(number: int) -> ResultHash:
 
 def _write_deals(connection: Connection, deals: int) -> None:
     """Write copies of a deal that is there."""
-    known = dict(connection.execute(select(DEALS).limit(1)).mappings().one())
+    known = dict(connection.execute(select(POOL_DEALS_TABLE).limit(1)).mappings().one())
     rows = (_renamed(known, known["deal_id"], str(_deal(number))) for number in range(deals))
-    _insert(connection, DEALS, rows)
+    _insert(connection, POOL_DEALS_TABLE, rows)
 
 
 def _write_tasks(connection: Connection, tasks: int) -> None:

@@ -18,7 +18,7 @@ from poolhand.scheduler.assessor import Memory
 from poolhand.scheduler.engine import Engine as TaskEngine
 from poolhand.store.errors import JournalTooNew
 from poolhand.store.memory import MemoryJournal
-from poolhand.store.migrate import NEWEST, migrate
+from poolhand.store.migrate import NEWEST_POOL_REVISION, migrate
 from poolhand.store.schema import METADATA
 from poolhand.store.section import LogSection, Section
 from poolhand.store.sql import SqlJournal
@@ -136,7 +136,7 @@ def check_tables(url):
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, METADATA) == []
-        assert context.get_current_revision() == NEWEST
+        assert context.get_current_revision() == NEWEST_POOL_REVISION
     engine.dispose()
 
 

@@ -23,9 +23,9 @@ from poolhand.domain.market.filters import Slice
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.market_events import OrderSort
 from poolhand.store.market import counts, deals, pools
-from poolhand.store.market.database import MIGRATIONS, MarketDatabase
+from poolhand.store.market.database import MARKET_MIGRATIONS, MarketDatabase
 from poolhand.store.market.registered import newest_assets
-from poolhand.store.market.schema import ASSET_STEPS, COUNTS, DEALS, POOLS
+from poolhand.store.market.schema import ASSET_STEPS, COUNTS_TABLE, MARKET_DEALS_TABLE, POOLS_TABLE
 from poolhand.store.migrate import migrate
 from poolhand.store.sql_engine import TOGETHER, open_engine
 
@@ -34,20 +34,22 @@ ZERO = "0x" + ZERO_ADDRESS.hex()
 
 
 def told(connection):
-    return {(row.list, row.member): row.number for row in connection.execute(select(COUNTS))}
+    return {(row.list, row.member): row.number for row in connection.execute(select(COUNTS_TABLE))}
 
 
 def counted(connection):
     """The same, by the rows themselves."""
     found = {}
     for name in counts.BY:
-        asked = select(DEALS.c[name], func.count()).group_by(DEALS.c[name])
+        asked = select(MARKET_DEALS_TABLE.c[name], func.count()).group_by(
+            MARKET_DEALS_TABLE.c[name]
+        )
         for value, number in connection.execute(asked):
             found[counts.deals_by(name, value)] = number
     created = ASSET_STEPS.c.source == ZERO
     asked = select(ASSET_STEPS.c.sort, func.count()).where(created).group_by(ASSET_STEPS.c.sort)
     found |= {(sort, ""): number for sort, number in connection.execute(asked)}
-    for table in (DEALS, POOLS):
+    for table in (MARKET_DEALS_TABLE, POOLS_TABLE):
         found[table.name, ""] = connection.scalar(select(func.count()).select_from(table))
     return {each: number for each, number in found.items() if number}
 
@@ -141,7 +143,7 @@ def books():
     for book, size in zip(made, (FEW, 10 * FEW), strict=True):
         rows = [deal(number) for number in range(size)]
         rare = [deal(size + number) | {"workerpool": "rare"} for number in range(50)]
-        book.connection.execute(insert(DEALS), rows + rare)
+        book.connection.execute(insert(MARKET_DEALS_TABLE), rows + rare)
         counts.change(book.connection, counts.of_deals(rows + rare))
         place = {"log_index": 0, "sort": "app", "owner": "0x" + "11" * 20, "tx_hash": ""}
         assets = [place | {"block": n, "asset": f"0x{n:040x}", "source": ZERO} for n in range(size)]
@@ -192,8 +194,8 @@ def test_several_things_are_looked_for_among_the_newest_deals_that_have_the_rare
 def test_a_book_of_an_older_version_is_counted_when_it_is_opened(empty_url):
     engine = open_engine(empty_url, TOGETHER)
     with engine.begin() as connection:
-        migrate(connection, MIGRATIONS, "0004")
-        connection.execute(insert(DEALS), [deal(number) for number in range(20)])
+        migrate(connection, MARKET_MIGRATIONS, "0004")
+        connection.execute(insert(MARKET_DEALS_TABLE), [deal(number) for number in range(20)])
         step = {"block": 1, "log_index": 0, "asset": "0x1", "owner": "0x2", "tx_hash": ""}
         steps = [
             step | {"sort": sort, "source": source, "log_index": index}

@@ -21,7 +21,7 @@ from poolhand.store.market import orders
 from poolhand.store.market.database import MarketDatabase
 from poolhand.store.market.errors import BookLocked, BookOfAnotherChain, BookTooNew, BookUnwritable
 from poolhand.store.market.lists import list_orders
-from poolhand.store.market.schema import BOOK, ORDERS
+from poolhand.store.market.schema import BOOK, ORDERS_TABLE
 
 OTHER = Address(b"\x77" * 20)
 
@@ -185,4 +185,4 @@ def test_a_restriction_is_no_reason_to_leave_the_index_of_the_resource(counted):
     assert restricted_to(None, strict=True) == (ZERO_ADDRESS,)
     list_orders(counted.connection, FILTERS[0], Slice(0, 20))
     assert "ix_orders_resource" in counted.plans[0]
-    assert counted.connection.scalar(select(ORDERS.c.n)) is None
+    assert counted.connection.scalar(select(ORDERS_TABLE.c.n)) is None

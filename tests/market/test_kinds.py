@@ -19,10 +19,10 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.store.market import kinds, lists, orders, room
-from poolhand.store.market.database import MIGRATIONS, MarketDatabase
+from poolhand.store.market.database import MARKET_MIGRATIONS, MarketDatabase
 from poolhand.store.market.kinds import open_counts
 from poolhand.store.market.lists import list_orders
-from poolhand.store.market.schema import BOOK, KINDS, ORDERS
+from poolhand.store.market.schema import BOOK, KINDS_TABLE, ORDERS_TABLE
 from poolhand.store.migrate import migrate
 from poolhand.store.sql_engine import TOGETHER, open_engine
 
@@ -46,13 +46,15 @@ def entry(order, number=0, status=BookStatus.OPEN):
 
 def counted(connection):
     """How many orders there are of each kind, by the rows themselves."""
-    rows = connection.execute(select(ORDERS.c.kind).where(ORDERS.c.open_in.is_not(None)))
+    rows = connection.execute(
+        select(ORDERS_TABLE.c.kind).where(ORDERS_TABLE.c.open_in.is_not(None))
+    )
     found = [kind for (kind,) in rows]
     return {kind: found.count(kind) for kind in found}
 
 
 def told(connection):
-    return dict(connection.execute(select(KINDS.c.id, KINDS.c.open_orders)).all())
+    return dict(connection.execute(select(KINDS_TABLE.c.id, KINDS_TABLE.c.open_orders)).all())
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_orders_are_counted_as_they_come_go_and_come_back(connection):
             orders.restate(connection, row.n, entry(order, status=status))
         else:
             orders.put(connection, entry(order), BlockNumber(1), row)
-        taken = [row for row in connection.execute(select(ORDERS.c.sort, ORDERS.c.status))
+        taken = [row for row in connection.execute(select(ORDERS_TABLE.c.sort, ORDERS_TABLE.c.status))
                  if takes_room(OrderSort(row.sort), BookStatus(row.status))]  # fmt: skip
         for sort in OrderSort:
             assert room.taken(connection, sort) == [row.sort for row in taken].count(sort)
@@ -124,7 +126,7 @@ class Steps(CountedSteps):
                  "resource": f"r{number}", "beneficiary": f"b{number}"}
                 for number in range(size)
             ]  # fmt: skip
-            self.connection.execute(insert(ORDERS), rows)
+            self.connection.execute(insert(ORDERS_TABLE), rows)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +169,7 @@ def test_many_kinds_are_not_named_one_by_one(connection):
         names = [row.order_hash for row in found.rows]
         shown = in_order[part.skip : part.skip + part.size]
         assert names == [str(hash_of(order)) for order in shown]
-    assert lists.NEAR < 1030
+    assert lists.NEAR_IN_LIST < 1030
 
 
 def test_a_book_of_the_first_version_is_counted_when_it_is_opened(empty_url):
@@ -179,7 +181,7 @@ def test_a_book_of_the_first_version_is_counted_when_it_is_opened(empty_url):
     some += [request] + [pool_order() for _ in range(3)]
     dead = app_order()
     with engine.begin() as connection:
-        migrate(connection, MIGRATIONS, "0001")
+        migrate(connection, MARKET_MIGRATIONS, "0001")
         for order in (*some, dead):
             made = entry(order, status=BookStatus.DEAD if order is dead else BookStatus.OPEN)
             row = orders.members_of(made, BlockNumber(0))
@@ -195,13 +197,17 @@ def test_a_book_of_the_first_version_is_counted_when_it_is_opened(empty_url):
         assert sorted(told(connection).values()) == [1, 1, 1, 4]
         taken = {sort: room.taken(connection, sort) for sort in OrderSort}
         assert taken == dict.fromkeys(OrderSort, 0) | {OrderSort.APP: 1, OrderSort.REQUEST: 1}
-        asked = select(ORDERS.c.sort, ORDERS.c.offer).where(ORDERS.c.offer.is_not(None))
+        asked = select(ORDERS_TABLE.c.sort, ORDERS_TABLE.c.offer).where(
+            ORDERS_TABLE.c.offer.is_not(None)
+        )
         assert connection.execute(asked).all() == [("request", 6)]
         for order in some:
             orders.restate(connection, orders.find(connection, sort_of(order), hash_of(order)).n,
                            entry(order, status=BookStatus.FILLED))  # fmt: skip
         assert told(connection) == {}
-        resources = connection.scalars(select(ORDERS.c.resource).order_by(ORDERS.c.n)).all()
+        resources = connection.scalars(
+            select(ORDERS_TABLE.c.resource).order_by(ORDERS_TABLE.c.n)
+        ).all()
         assert [Address.parse(each) for each in resources[:2]] == [APP, some[1].dataset]
     database.close()
 

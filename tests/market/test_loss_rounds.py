@@ -29,7 +29,7 @@ from poolhand.market.dependants import DEPENDANTS_AT_ONCE
 from poolhand.market.loss_rounds import LossRounds
 from poolhand.store.market import losses, orders
 from poolhand.store.market.errors import BookUnwritable
-from poolhand.store.market.schema import LOSSES, ORDERS
+from poolhand.store.market.schema import LOSSES, ORDERS_TABLE
 
 CROWD = 2 * DEPENDANTS_AT_ONCE + 50
 
@@ -85,7 +85,7 @@ def test_a_full_page_goes_on_where_it_ended():
 
 
 async def statuses(market):
-    asked = select(ORDERS.c.status).where(ORDERS.c.sort == "request")
+    asked = select(ORDERS_TABLE.c.status).where(ORDERS_TABLE.c.sort == "request")
     found = await market.database.read(lambda connection: connection.scalars(asked).all())
     return {status: found.count(status) for status in found}
 
@@ -219,10 +219,10 @@ class Crowd(CountedSteps):
              "resource": f"0x{n:040x}"}
             for n in range(size)
         ]  # fmt: skip
-        self.connection.execute(insert(ORDERS), rows)
+        self.connection.execute(insert(ORDERS_TABLE), rows)
 
     def open(self) -> int:
-        asked = select(ORDERS.c.n).where(ORDERS.c.open_in == "request")
+        asked = select(ORDERS_TABLE.c.n).where(ORDERS_TABLE.c.open_in == "request")
         return len(self.connection.execute(asked).all())
 
     def put(self, *some) -> None:

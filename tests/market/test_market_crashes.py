@@ -28,7 +28,7 @@ from sqlalchemy import event, select
 
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
-from poolhand.store.market.schema import KINDS, ORDERS, UNDO
+from poolhand.store.market.schema import KINDS_TABLE, ORDERS_TABLE, UNDO
 
 
 class Died(BaseException):
@@ -166,10 +166,10 @@ class Play:
     @staticmethod
     def rows(connection):
         """What is kept besides: counts, and how orders stood."""
-        names = dict(connection.execute(select(ORDERS.c.n, ORDERS.c.order_hash)).all())
+        names = dict(connection.execute(select(ORDERS_TABLE.c.n, ORDERS_TABLE.c.order_hash)).all())
         undone = select(UNDO.c.block, UNDO.c.order_n, UNDO.c.status, UNDO.c.remaining)
         return {
-            "kinds": sorted(connection.scalars(select(KINDS.c.open_orders))),
+            "kinds": sorted(connection.scalars(select(KINDS_TABLE.c.open_orders))),
             "undo": sorted(
                 (block, names[n], status, left)
                 for block, n, status, left in connection.execute(undone)

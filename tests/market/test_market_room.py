@@ -29,7 +29,7 @@ from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.market.publisher import Placing, put_in
 from poolhand.store.market import counts, orders, room
-from poolhand.store.market.schema import ORDERS
+from poolhand.store.market.schema import ORDERS_TABLE
 
 RICH = 1000
 
@@ -116,7 +116,9 @@ async def held(market):
     """How many rows of orders there are, by sort, and how many are counted as taking room."""
 
     def work(connection):
-        rows = connection.execute(select(ORDERS.c.sort, func.count()).group_by(ORDERS.c.sort)).all()
+        rows = connection.execute(
+            select(ORDERS_TABLE.c.sort, func.count()).group_by(ORDERS_TABLE.c.sort)
+        ).all()
         taken = {sort.value: room.taken(connection, sort) for sort in OrderSort}
         return dict(map(tuple, rows)), taken
 
@@ -251,7 +253,7 @@ class FullBook(CountedSteps):
              "signer": f"s{n}", "kind": 1, **(dead if n % 2 else {})}
             for n in range(size)
         ]  # fmt: skip
-        self.connection.execute(insert(ORDERS), rows)
+        self.connection.execute(insert(ORDERS_TABLE), rows)
         counts.change(self.connection, {("room", "request"): size})
         orders.put(self.connection, entry(app_order()), BlockNumber(0))
 
@@ -271,7 +273,7 @@ def test_a_full_book_ten_times_as_long_takes_no_more_steps(dead):
     for size in (300, 3000):
         book = FullBook(size)
         if not dead:
-            gone = ORDERS.delete().where(ORDERS.c.status == "dead")
+            gone = ORDERS_TABLE.delete().where(ORDERS_TABLE.c.status == "dead")
             number = book.connection.execute(gone).rowcount
             counts.change(book.connection, {("room", "request"): -number})
             book.size -= number

@@ -21,7 +21,7 @@ from poolhand.store.record import Codec
 
 ACTS: Final = 32
 """What becomes due with a group is done so many at a time: others have their turn between them."""
-MOST: Final = 512
+CHANGES_PER_COMMIT: Final = 512
 """Changes in one commit: a few milliseconds of the writer's time, and of what waits for it."""
 
 
@@ -45,7 +45,9 @@ class GroupCommit:
         most: Changes in one commit.
     """
 
-    def __init__(self, journal: BatchJournal, writer: Executor, most: int = MOST) -> None:
+    def __init__(
+        self, journal: BatchJournal, writer: Executor, most: int = CHANGES_PER_COMMIT
+    ) -> None:
         self._journal, self._writer, self._most = journal, writer, most
         self._waiting: deque[_Group] = deque()
         self._writing: _Group | None = None

@@ -9,7 +9,7 @@ from typing import Final
 from poolhand.observe.private import create_private
 from poolhand.store.errors import StorageDown
 
-SIZE: Final = 32
+SECRET_SIZE: Final = 32
 """Bytes."""
 
 
@@ -21,8 +21,8 @@ def kept_secret(path: Path) -> bytes:
     """
     try:
         known = path.read_bytes() if path.exists() else b""
-        if len(known) != SIZE:
-            known = secrets.token_bytes(SIZE)
+        if len(known) != SECRET_SIZE:
+            known = secrets.token_bytes(SECRET_SIZE)
             create_private(path)
             path.write_bytes(known)
     except OSError as fault:

@@ -20,7 +20,7 @@ from poolhand.store.schema import LEADER
 KEY: Final = 0x706F6F6C
 """Of the advisory lock: one leader per database."""
 
-LEADS: Final = "poolhand leads"
+LEADER_SESSION: Final = "poolhand leads"
 """What the leader's session is called in ``pg_stat_activity``, which everybody may read."""
 TAKES: Final = "poolhand takes the lead"
 """What it is called before: it has written nothing yet, and shows no sign of life."""
@@ -85,7 +85,7 @@ def take(connection: Connection, claim: LeadClaim) -> int:
         anew = insert(LEADER).values(row | {"id": 1, "epoch": _NOW, "beats": 1})
         found = connection.scalar(anew.returning(LEADER.c.epoch))
     assert found is not None
-    connection.execute(_NAME, {"name": LEADS})
+    connection.execute(_NAME, {"name": LEADER_SESSION})
     return int(found)
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, inspect, text
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
-NEWEST: Final = "0003"
+POOL_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+NEWEST_POOL_REVISION: Final = "0003"
 """The revision that this version's tables have."""
 
 
@@ -16,7 +16,9 @@ class UnknownRevision(Exception):
     """The database is of a version that this one has never heard of."""
 
 
-def migrate(connection: Connection, migrations: Path = MIGRATIONS, newest: str = NEWEST) -> None:
+def migrate(
+    connection: Connection, migrations: Path = POOL_MIGRATIONS, newest: str = NEWEST_POOL_REVISION
+) -> None:
     """Bring the database up, in the transaction of the connection; the caller commits.
 
     Args:

@@ -25,7 +25,7 @@ from poolhand.ports.storage import Archive
 from poolhand.store.errors import NO_ROOM, StorageDown, StorageFull
 from poolhand.wire.journal_json import EventCodec
 
-CHUNK: Final = 256 * 1024
+BYTES_READ_AT_ONCE: Final = 256 * 1024
 """Bytes read at a time."""
 _CODEC: Final = EventCodec[Archive]((Archive,))
 _log = structlog.get_logger()
@@ -104,7 +104,7 @@ class DiskResults:
                 await asyncio.to_thread(file.seek, first)
             while left > 0:
                 with _disk(self._folder):
-                    piece = await asyncio.to_thread(file.read, min(left, CHUNK))
+                    piece = await asyncio.to_thread(file.read, min(left, BYTES_READ_AT_ONCE))
                 if not piece:
                     raise StorageDown(f"archive {archive.task_id} is shorter than its record says")
                 left -= len(piece)

@@ -31,7 +31,7 @@ CURSORS: Final = Table(
     Column("name", Text, primary_key=True),
     *numbers("value"),
 )
-DEALS: Final = Table(
+POOL_DEALS_TABLE: Final = Table(
     "deals",
     METADATA,
     Column("deal_id", Text, primary_key=True),

@@ -18,7 +18,7 @@ from poolhand.ports.journal import Change, Forgotten, Kept, Marked, Written
 from poolhand.ports.lead import LeadClaim, LeadLost
 from poolhand.store import lead
 from poolhand.store.errors import JournalFull, JournalLocked, JournalTooNew, JournalUnwritable
-from poolhand.store.migrate import NEWEST, UnknownRevision, migrate
+from poolhand.store.migrate import NEWEST_POOL_REVISION, UnknownRevision, migrate
 from poolhand.store.record import Codec
 from poolhand.store.roles import first_line, is_forbidden, not_ours
 from poolhand.store.row_codec import JournalRow, RowCodec
@@ -226,7 +226,7 @@ class SqlJournal:
             with patient(connection, TAKING):
                 migrate(connection)
         except UnknownRevision as fault:
-            raise JournalTooNew(self._where, str(fault), NEWEST) from fault
+            raise JournalTooNew(self._where, str(fault), NEWEST_POOL_REVISION) from fault
         epoch = lead.take(connection, claim) if is_server else None
         connection.commit()
         self._epoch = epoch

@@ -24,7 +24,7 @@ from poolhand.store.rows import (
     task_values,
     transaction_values,
 )
-from poolhand.store.schema import ATTEMPTS, CURSORS, DEALS, TASKS, TOTALS, TRANSACTIONS
+from poolhand.store.schema import ATTEMPTS, CURSORS, POOL_DEALS_TABLE, TASKS, TOTALS, TRANSACTIONS
 
 PARTS: Final = (ATTEMPTS, TRANSACTIONS)
 """Tables whose rows are a task's."""
@@ -34,7 +34,11 @@ def keep(connection: Connection, rows: Iterable[Row]) -> None:
     """Write rows; those that are there already are replaced."""
     kept = tuple(rows)
     tasks = tuple({row.facts.task_id: row for row in kept if isinstance(row, Task)}.values())
-    _put(connection, DEALS, [deal_values(row) for row in kept if isinstance(row, KeptDeal)])
+    _put(
+        connection,
+        POOL_DEALS_TABLE,
+        [deal_values(row) for row in kept if isinstance(row, KeptDeal)],
+    )
     if tasks:
         _drop(connection, [str(task.facts.task_id) for task in tasks])
         connection.execute(insert(TASKS), [task_values(task) for task in tasks])
@@ -112,7 +116,7 @@ class SqlArchive:
 
     def deal(self, deal_id: DealId) -> Deal | None:
         """Return a deal."""
-        query = select(DEALS.c.state).where(DEALS.c.deal_id == str(deal_id))
+        query = select(POOL_DEALS_TABLE.c.state).where(POOL_DEALS_TABLE.c.deal_id == str(deal_id))
         with self._transaction() as connection:
             found = connection.scalar(query)
         return None if found is None else read_deal(found)
@@ -141,13 +145,17 @@ class SqlArchive:
     def prune(self, before: UnixSeconds, most: int) -> int:
         """Forget settled tasks and deals of long ago."""
         query = select(TASKS.c.task_id).where(TASKS.c.final_deadline < before).limit(most)
-        empty = ~exists().where(TASKS.c.deal_id == DEALS.c.deal_id)
-        old = select(DEALS.c.deal_id).where(DEALS.c.final_deadline < before, empty).limit(most)
+        empty = ~exists().where(TASKS.c.deal_id == POOL_DEALS_TABLE.c.deal_id)
+        old = (
+            select(POOL_DEALS_TABLE.c.deal_id)
+            .where(POOL_DEALS_TABLE.c.final_deadline < before, empty)
+            .limit(most)
+        )
         with self._writing() as connection:
             names = list(connection.scalars(query))
             if names:
                 _drop(connection, names)
-            connection.execute(delete(DEALS).where(DEALS.c.deal_id.in_(old)))
+            connection.execute(delete(POOL_DEALS_TABLE).where(POOL_DEALS_TABLE.c.deal_id.in_(old)))
         return len(names)
 
 

@@ -29,13 +29,13 @@ says so before the session is given up because nothing answers."""
 
 
 _DURABLE: Final = ("journal_mode=WAL", "synchronous=FULL")
-ALONE: Final = ("locking_mode=EXCLUSIVE", *_DURABLE)
+ALONE_WITH_FILE: Final = ("locking_mode=EXCLUSIVE", *_DURABLE)
 """SQLite's pragmas where one connection has the file for itself."""
 TOGETHER: Final = (*_DURABLE, "busy_timeout=30000")
 """Where one connection writes and others read; they wait so long for its lock (milliseconds)."""
 
 
-def open_engine(url: str, pragmas: tuple[str, ...] = ALONE, **more: Any) -> Engine:
+def open_engine(url: str, pragmas: tuple[str, ...] = ALONE_WITH_FILE, **more: Any) -> Engine:
     """Return an engine; SQLite's file is kept private.
 
     Args:

@@ -218,7 +218,7 @@ def _brief(story: TaskStory) -> dict[str, Any]:
 
 
 def _end(steps: Sequence[TaskStep]) -> str | None:
-    settled = [step.moment for step in steps if step.kind.value in looks.SETTLED]
+    settled = [step.moment for step in steps if step.kind.value in looks.SETTLING_EVENTS]
     return _moment(settled[-1]) if settled else None
 
 

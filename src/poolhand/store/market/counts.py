@@ -8,15 +8,15 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, delete, select, text
 
-from poolhand.store.market.schema import COUNTS, PARTIES_OF_DEAL
+from poolhand.store.market.schema import COUNTS_TABLE, PARTIES_OF_DEAL
 
 Counted: TypeAlias = tuple[str, str]
 """A list, and what its rows have in common; nothing: the whole list."""
-DEALS: Final = "deals"
-POOLS: Final = "pools"
+COUNT_OF_DEALS: Final = "deals"
+COUNT_OF_POOLS: Final = "pools"
 BY: Final = (*PARTIES_OF_DEAL, "category")
 """Columns by which deals are counted."""
-_C: Final = COUNTS.c
+_C: Final = COUNTS_TABLE.c
 _CHANGE: Final = text(
     "INSERT INTO counts (list, member, number) VALUES (:list, :member, :number) "
     "ON CONFLICT (list, member) DO UPDATE SET number = counts.number + excluded.number"
@@ -30,13 +30,13 @@ def of_deals(deals: Iterable[Mapping[Any, Any]], by: int = 1) -> Counter[Counted
 
 def _lists_of(deals: Iterable[Mapping[Any, Any]]) -> Iterator[Counted]:
     for deal in deals:
-        yield DEALS, ""
+        yield COUNT_OF_DEALS, ""
         yield from (deals_by(name, deal[name]) for name in BY)
 
 
 def deals_by(column: str, value: str | int) -> Counted:
     """Return what deals are counted under that have a value in a column."""
-    return f"{DEALS}.{column}", str(value)
+    return f"{COUNT_OF_DEALS}.{column}", str(value)
 
 
 def change(connection: Connection, changes: Mapping[Counted, int]) -> None:
@@ -49,7 +49,7 @@ def change(connection: Connection, changes: Mapping[Counted, int]) -> None:
     if rows:
         connection.execute(_CHANGE, rows)
     if any(row["number"] < 0 for row in rows):
-        connection.execute(delete(COUNTS).where(_C.number <= 0))
+        connection.execute(delete(COUNTS_TABLE).where(_C.number <= 0))
 
 
 def number_of(connection: Connection, counted: Counted) -> int:

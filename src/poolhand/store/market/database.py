@@ -42,9 +42,9 @@ from poolhand.store.sql_engine import (
 T = TypeVar("T")
 BookConnection: TypeAlias = Connection
 """What pieces of work are given: the transaction in which they read and write."""
-NEWEST: Final = "0007"
+NEWEST_MARKET_REVISION: Final = "0007"
 """The revision that this version's tables have."""
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MARKET_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 READERS: Final = 4
 """Threads, and connections, that read at a time."""
 MIGRATING: Final = 3600.0
@@ -79,7 +79,7 @@ class MarketDatabase:
             with self._engine.begin() as connection:
                 self._begin_writing(connection)
                 with patient(connection, MIGRATING):
-                    migrate(connection, MIGRATIONS, NEWEST)
+                    migrate(connection, MARKET_MIGRATIONS, NEWEST_MARKET_REVISION)
             if self._holder is not None:
                 self._epoch = lead.take(self._holder, lead.this_process())
         except UnknownRevision as fault:

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from poolhand.domain.market.filters import Slice
 from poolhand.store.market import counts
 from poolhand.store.market.lists import Listed
-from poolhand.store.market.schema import DEALS
+from poolhand.store.market.schema import MARKET_DEALS_TABLE
 
 MOST_LOOKED_AT: Final = 10_000
 """Of several things that are asked for, one is had by fewest deals: the newest of these, so many,
 are looked at for the others."""
-_IN_ORDER: Final = (DEALS.c.age, DEALS.c.deal_id)
+_IN_ORDER: Final = (MARKET_DEALS_TABLE.c.age, MARKET_DEALS_TABLE.c.deal_id)
 
 
 def list_deals(
@@ -38,12 +38,14 @@ def list_deals(
         for name, value in wanted.items()
     }
     leader = min(numbers, key=lambda name: numbers[name], default="")
-    count = numbers.get(leader) if leader else counts.number_of(connection, (counts.DEALS, ""))
+    count = (
+        numbers.get(leader) if leader else counts.number_of(connection, (counts.COUNT_OF_DEALS, ""))
+    )
     if count and len(wanted) > 1:
         count = _fitting(connection, wanted, leader, most)
     if not count or count <= part.skip:
         return Listed((), count or 0)
-    asked = select(DEALS.c.document).order_by(*_IN_ORDER)
+    asked = select(MARKET_DEALS_TABLE.c.document).order_by(*_IN_ORDER)
     asked = asked.where(*(_is(name, wanted[name], leads=name == leader) for name in wanted))
     rows = connection.scalars(asked.offset(part.skip).limit(min(part.size, count - part.skip)))
     return Listed(tuple(json.loads(document) for document in rows), count)
@@ -53,8 +55,8 @@ def _fitting(
     connection: Connection, wanted: Mapping[str, str | int], leader: str, most: int
 ) -> int:
     """Return how many of the newest deals with one thing have the others, too."""
-    others = [DEALS.c[name] for name in wanted if name != leader]
-    led = select(*others).where(DEALS.c[leader] == wanted[leader]).order_by(*_IN_ORDER)
+    others = [MARKET_DEALS_TABLE.c[name] for name in wanted if name != leader]
+    led = select(*others).where(MARKET_DEALS_TABLE.c[leader] == wanted[leader]).order_by(*_IN_ORDER)
     newest = led.limit(most).subquery()
     asked = select(func.count()).select_from(newest)
     fitting = asked.where(*(newest.c[each.name] == wanted[each.name] for each in others))
@@ -63,12 +65,14 @@ def _fitting(
 
 def _is(name: str, value: str | int, *, leads: bool) -> ColumnElement[bool]:
     """Return a condition; of the others no index is tempted (``where``)."""
-    column = DEALS.c[name]
+    column = MARKET_DEALS_TABLE.c[name]
     found: ColumnElement[bool] = column == value
     return found if leads else func.coalesce(column, 0 if isinstance(value, int) else "") == value
 
 
 def find_deal(connection: Connection, deal_id: str) -> dict[str, Any] | None:
     """Return a deal's JSON."""
-    found = connection.scalar(select(DEALS.c.document).where(DEALS.c.deal_id == deal_id))
+    found = connection.scalar(
+        select(MARKET_DEALS_TABLE.c.document).where(MARKET_DEALS_TABLE.c.deal_id == deal_id)
+    )
     return None if found is None else dict(json.loads(found))

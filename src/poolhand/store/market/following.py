@@ -14,17 +14,17 @@ from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.store.market import counts, history, registered
 from poolhand.store.market.orders import BookRow, turn_back
-from poolhand.store.market.schema import CATEGORIES, DEALS, MARKS, UNDO
+from poolhand.store.market.schema import CATEGORIES_TABLE, MARKET_DEALS_TABLE, MARKS_TABLE, UNDO
 from poolhand.store.market.where import hexed
 from poolhand.wire.market_json import category_members, deal_members
 
-DEPTH: Final = 128
+DEEPEST_FORK: Final = 128
 """Blocks within which a fork is undone exactly."""
 
 
 def marks(connection: Connection) -> list[Head]:
     """Return how far the chain was read, and where a fork may lead back to, newest first."""
-    asked = select(MARKS).order_by(MARKS.c.block.desc())
+    asked = select(MARKS_TABLE).order_by(MARKS_TABLE.c.block.desc())
     return [
         Head(
             BlockNumber(row["block"]),
@@ -39,7 +39,7 @@ def marks(connection: Connection) -> list[Head]:
 
 def newest_mark(connection: Connection) -> BlockNumber | None:
     """Return up to which block the chain was read; None: nothing was."""
-    found = connection.scalar(select(func.max(MARKS.c.block)))
+    found = connection.scalar(select(func.max(MARKS_TABLE.c.block)))
     return None if found is None else BlockNumber(found)
 
 
@@ -51,9 +51,9 @@ def set_mark(connection: Connection, head: Head) -> None:
         "parent_hash": hexed(head.parent_hash),
         "moment": head.timestamp,
     }
-    connection.execute(insert(MARKS).values(mark))
-    for table in (MARKS, UNDO):
-        connection.execute(delete(table).where(table.c.block < head.number - DEPTH))
+    connection.execute(insert(MARKS_TABLE).values(mark))
+    for table in (MARKS_TABLE, UNDO):
+        connection.execute(delete(table).where(table.c.block < head.number - DEEPEST_FORK))
 
 
 def go_back(connection: Connection, mark: BlockNumber, *, deep: bool) -> list[BookRow]:
@@ -62,10 +62,12 @@ def go_back(connection: Connection, mark: BlockNumber, *, deep: bool) -> list[Bo
     ``deep``: the fork began before anything that could be undone, so every open order is doubtful.
     """
     restored = turn_back(connection, mark, BlockNumber(-1) if deep else mark)
-    gone = select(*(DEALS.c[name] for name in counts.BY)).where(DEALS.c.block > mark)
+    gone = select(*(MARKET_DEALS_TABLE.c[name] for name in counts.BY)).where(
+        MARKET_DEALS_TABLE.c.block > mark
+    )
     deals = connection.execute(gone).mappings().all()
     counts.change(connection, counts.of_deals(deals, -1))
-    for table in (DEALS, CATEGORIES, MARKS):
+    for table in (MARKET_DEALS_TABLE, CATEGORIES_TABLE, MARKS_TABLE):
         connection.execute(delete(table).where(table.c.block > mark))
     history.forget_after(connection, mark)
     registered.forget_after(connection, mark)
@@ -77,9 +79,11 @@ def put_deals(connection: Connection, deals: Iterable[MarketDeal], chain_id: int
     new = []
     for told in deals:
         row = _deal_row(told, chain_id)
-        known = select(DEALS.c.deal_id).where(DEALS.c.deal_id == row["deal_id"])
+        known = select(MARKET_DEALS_TABLE.c.deal_id).where(
+            MARKET_DEALS_TABLE.c.deal_id == row["deal_id"]
+        )
         if connection.scalar(known) is None:
-            connection.execute(insert(DEALS).values(row))
+            connection.execute(insert(MARKET_DEALS_TABLE).values(row))
             new.append(row)
     counts.change(connection, counts.of_deals(new))
 
@@ -111,11 +115,11 @@ def put_categories(
     """Keep categories; the newest of a number counts."""
     for told in categories:
         event = told.event
-        connection.execute(delete(CATEGORIES).where(CATEGORIES.c.catid == event.index))
+        connection.execute(delete(CATEGORIES_TABLE).where(CATEGORIES_TABLE.c.catid == event.index))
         row = {
             "catid": event.index,
             "block": event.place.block,
             "time_ref": event.time_ref,
             "document": json.dumps(category_members(told, chain_id), ensure_ascii=False),
         }
-        connection.execute(insert(CATEGORIES).values(row))
+        connection.execute(insert(CATEGORIES_TABLE).values(row))

@@ -17,7 +17,7 @@ from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.store.market.schema import STAKE_STEPS, TASK_STEPS
 from poolhand.store.market.where import hexed
 
-MOST_STEPS: Final = 2_000
+MOST_EVENTS_OF_TASK: Final = 2_000
 """Events of one task that are told: more than any honest one has."""
 _ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 _T: Final = TASK_STEPS.c
@@ -93,7 +93,7 @@ def deals_of_tasks(connection: Connection, tasks: Sequence[TaskId]) -> dict[Task
 
 
 def steps_of(
-    connection: Connection, tasks: Sequence[TaskId], most: int = MOST_STEPS
+    connection: Connection, tasks: Sequence[TaskId], most: int = MOST_EVENTS_OF_TASK
 ) -> Mapping[TaskId, list[TaskStep]]:
     """Return the events of tasks, in order."""
     found: dict[TaskId, list[TaskStep]] = defaultdict(list)
@@ -114,7 +114,7 @@ def results_of(connection: Connection, task: TaskId) -> bytes:
 def payments_of(connection: Connection, task: TaskId) -> list[StakeStep]:
     """Return what was paid and lost by a task, in order."""
     asked = select(STAKE_STEPS).where(_S.task_id == hexed(task))
-    asked = asked.order_by(_S.block, _S.log_index).limit(MOST_STEPS)
+    asked = asked.order_by(_S.block, _S.log_index).limit(MOST_EVENTS_OF_TASK)
     return [_stake(row) for row in connection.execute(asked).mappings()]
 
 

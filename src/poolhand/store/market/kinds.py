@@ -10,16 +10,22 @@ from poolhand.domain.market.book import Traits
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.kinds import kind_of
 from poolhand.domain.market_events import OrderSort
-from poolhand.store.market.schema import KIND, KIND_PARTIES, KINDS, ORDERS, TAG_PARTS
+from poolhand.store.market.schema import (
+    KIND_COLUMNS,
+    KIND_PARTIES,
+    KINDS_TABLE,
+    ORDERS_TABLE,
+    TAG_PARTS,
+)
 from poolhand.store.market.where import hexed, in_kinds, tag_parts
 
-MOST_NAMED: Final = 200
+MOST_KINDS_NAMED: Final = 200
 """Kinds that a question names; of more it asks which they are."""
-_C: Final = KINDS.c
-_FIRST: Final = insert(KINDS).returning(_C.id)
+_C: Final = KINDS_TABLE.c
+_FIRST: Final = insert(KINDS_TABLE).returning(_C.id)
 _ONE_MORE: Final = (
-    update(KINDS)
-    .where(*(_C[name] == bindparam(f"its_{name}") for name in KIND))
+    update(KINDS_TABLE)
+    .where(*(_C[name] == bindparam(f"its_{name}") for name in KIND_COLUMNS))
     .values(open_orders=_C.open_orders + bindparam("more"))
     .returning(_C.id)
 )
@@ -39,8 +45,8 @@ def enter(connection: Connection, traits: Traits, orders: int = 1) -> int:
 def leave(connection: Connection, kind: int, orders: int = 1) -> None:
     """Count orders that are not open any more; a kind of none is forgotten."""
     mine = _C.id == kind
-    connection.execute(update(KINDS).where(mine).values(open_orders=_C.open_orders - orders))
-    connection.execute(delete(KINDS).where(mine, _C.open_orders <= 0))
+    connection.execute(update(KINDS_TABLE).where(mine).values(open_orders=_C.open_orders - orders))
+    connection.execute(delete(KINDS_TABLE).where(mine, _C.open_orders <= 0))
 
 
 def open_counts(connection: Connection) -> dict[OrderSort, int]:
@@ -59,9 +65,9 @@ class ShownKinds:
 
     def __init__(self, connection: Connection, wanted: BookFilter) -> None:
         self._wanted = wanted
-        asked = select(_C.id, _C.open_orders).where(in_kinds(wanted)).limit(MOST_NAMED + 1)
+        asked = select(_C.id, _C.open_orders).where(in_kinds(wanted)).limit(MOST_KINDS_NAMED + 1)
         rows = connection.execute(asked).all()
-        self._names = [row.id for row in rows] if len(rows) <= MOST_NAMED else None
+        self._names = [row.id for row in rows] if len(rows) <= MOST_KINDS_NAMED else None
         self.orders = sum(row.open_orders for row in rows)
         if self._names is None:
             total = select(func.sum(_C.open_orders)).where(in_kinds(wanted))
@@ -69,7 +75,7 @@ class ShownKinds:
 
     def holds(self, *, leads: bool) -> ColumnElement[bool]:
         """Return the condition of their orders; ``leads``: the index of kinds is to be used."""
-        column = ORDERS.c.kind if leads else func.coalesce(ORDERS.c.kind, 0)
+        column = ORDERS_TABLE.c.kind if leads else func.coalesce(ORDERS_TABLE.c.kind, 0)
         if self._names is None:
             return column.in_(select(_C.id).where(in_kinds(self._wanted)))
         if leads and len(self._names) == 1:

@@ -20,10 +20,15 @@ from poolhand.domain.market.kinds import asks_by_kind
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.store.market.kinds import ShownKinds
-from poolhand.store.market.schema import CATEGORIES, DEALS, IN_LIST_ORDER, ORDERS
+from poolhand.store.market.schema import (
+    CATEGORIES_TABLE,
+    IN_LIST_ORDER,
+    MARKET_DEALS_TABLE,
+    ORDERS_TABLE,
+)
 from poolhand.store.market.where import of_orders, open_in, remaining
 
-_ORDER: Final = ORDERS.c
+_ORDER: Final = ORDERS_TABLE.c
 _LISTED: Final = (
     _ORDER.order_hash,
     _ORDER.signer,
@@ -37,9 +42,9 @@ _NAMED: Final = select(*_LISTED).where(
     _ORDER.order_hash.in_(bindparam("names", expanding=True)),
 )
 """Orders by name, made once."""
-FEW: Final = 200
+FEW_TO_SORT: Final = 200
 """So many orders are sorted; in a longer list the next to be shown is never far."""
-NEAR: Final = 1000
+NEAR_IN_LIST: Final = 1000
 """So far down a list an order is rather asked itself than for its kind, if these are many."""
 _MOST_NAMES: Final = 500
 """Names in one question: SQLite bounds them."""
@@ -112,9 +117,9 @@ def _shown(
     count = kinds.orders
     if count and wanted.min_volume is not None:
         count = _count(connection, by_kind)
-    if kinds.is_one or count <= FEW:
+    if kinds.is_one or count <= FEW_TO_SORT:
         return by_kind, count
-    if kinds.are_many and part.skip + part.size <= NEAR:
+    if kinds.are_many and part.skip + part.size <= NEAR_IN_LIST:
         return of_orders(wanted), count
     return and_(open_in(wanted.sort), kinds.holds(leads=False), *remaining(wanted)), count
 
@@ -146,18 +151,18 @@ def list_categories(
     """Return categories' JSON by reference time and number; both bounds are inclusive (seconds)."""
     conditions = []
     if least is not None:
-        conditions.append(CATEGORIES.c.time_ref >= least)
+        conditions.append(CATEGORIES_TABLE.c.time_ref >= least)
     if most is not None:
-        conditions.append(CATEGORIES.c.time_ref <= most)
-    asked = select(CATEGORIES.c.document).where(*conditions)
-    asked = asked.order_by(CATEGORIES.c.time_ref, CATEGORIES.c.catid)
+        conditions.append(CATEGORIES_TABLE.c.time_ref <= most)
+    asked = select(CATEGORIES_TABLE.c.document).where(*conditions)
+    asked = asked.order_by(CATEGORIES_TABLE.c.time_ref, CATEGORIES_TABLE.c.catid)
     rows = [json.loads(document) for (document,) in connection.execute(_part(asked, part))]
-    return Listed(tuple(rows), _count(connection, *conditions, table=CATEGORIES))
+    return Listed(tuple(rows), _count(connection, *conditions, table=CATEGORIES_TABLE))
 
 
 def find_category(connection: Connection, index: int) -> dict[str, Any] | None:
     """Return a category's JSON."""
-    asked = select(CATEGORIES.c.document).where(CATEGORIES.c.catid == index)
+    asked = select(CATEGORIES_TABLE.c.document).where(CATEGORIES_TABLE.c.catid == index)
     found = connection.scalar(asked)
     return None if found is None else dict(json.loads(found))
 
@@ -165,9 +170,11 @@ def find_category(connection: Connection, index: int) -> dict[str, Any] | None:
 def price_history(connection: Connection, category: int) -> list[PricePoint]:
     """Return the newest deals of a category, newest block first, then lower price of the pool."""
     asked = (
-        select(DEALS.c.moment, DEALS.c.price, DEALS.c.document)
-        .where(DEALS.c.category == category)
-        .order_by(DEALS.c.age, DEALS.c.price)
+        select(
+            MARKET_DEALS_TABLE.c.moment, MARKET_DEALS_TABLE.c.price, MARKET_DEALS_TABLE.c.document
+        )
+        .where(MARKET_DEALS_TABLE.c.category == category)
+        .order_by(MARKET_DEALS_TABLE.c.age, MARKET_DEALS_TABLE.c.price)
         .limit(MOST_PAST_PRICES)
     )
     return [
@@ -180,5 +187,7 @@ def _part(asked: Select[Any], part: Slice) -> Select[Any]:
     return asked.offset(part.skip).limit(part.size)
 
 
-def _count(connection: Connection, *conditions: ColumnElement[bool], table: Table = ORDERS) -> int:
+def _count(
+    connection: Connection, *conditions: ColumnElement[bool], table: Table = ORDERS_TABLE
+) -> int:
     return connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0

@@ -18,12 +18,17 @@ from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.store.market import history
 from poolhand.store.market.registered import find_asset
-from poolhand.store.market.schema import CATEGORIES, DEALS, ORDERS, TASK_STEPS
+from poolhand.store.market.schema import (
+    CATEGORIES_TABLE,
+    MARKET_DEALS_TABLE,
+    ORDERS_TABLE,
+    TASK_STEPS,
+)
 from poolhand.store.market.where import hexed
 
 MOST_LOCKS: Final = 50
 """Deals, and contributions, among which an account's locks are looked for: the newest."""
-SETTLED: Final = (EventKind.TASK_FINALIZE.value, EventKind.TASK_CLAIMED.value)
+SETTLING_EVENTS: Final = (EventKind.TASK_FINALIZE.value, EventKind.TASK_CLAIMED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class NamedThing:
 
 def find_category(connection: Connection, index: int) -> Category | None:
     """Return a category."""
-    asked = select(CATEGORIES.c.time_ref).where(CATEGORIES.c.catid == index)
+    asked = select(CATEGORIES_TABLE.c.time_ref).where(CATEGORIES_TABLE.c.catid == index)
     found = connection.scalar(asked)
     return None if found is None else Category(index, "", Seconds(found))
 
@@ -46,7 +51,8 @@ def unsettled(connection: Connection, deals: list[Mapping[str, Any]]) -> dict[st
     names = [DealId.parse(deal["dealid"]) for deal in deals]
     known = history.settled_of(connection, names) if names else {}
     return {
-        deal["dealid"]: deal["botSize"] - sum(known.get(name, {}).get(kind, 0) for kind in SETTLED)
+        deal["dealid"]: deal["botSize"]
+        - sum(known.get(name, {}).get(kind, 0) for kind in SETTLING_EVENTS)
         for deal, name in zip(deals, names, strict=True)
     }
 
@@ -54,11 +60,13 @@ def unsettled(connection: Connection, deals: list[Mapping[str, Any]]) -> dict[st
 def locks_of(connection: Connection, owner: Address) -> Iterator[LockedStake]:
     """Yield where an account's stake is locked, among its newest deals and contributions."""
     for role, column in (
-        (LockRole.REQUESTER, DEALS.c.requester),
-        (LockRole.POOL_OWNER, DEALS.c.workerpool_owner),
+        (LockRole.REQUESTER, MARKET_DEALS_TABLE.c.requester),
+        (LockRole.POOL_OWNER, MARKET_DEALS_TABLE.c.workerpool_owner),
     ):
-        asked = select(DEALS.c.document).where(column == hexed(owner))
-        asked = asked.order_by(DEALS.c.age, DEALS.c.deal_id).limit(MOST_LOCKS)
+        asked = select(MARKET_DEALS_TABLE.c.document).where(column == hexed(owner))
+        asked = asked.order_by(MARKET_DEALS_TABLE.c.age, MARKET_DEALS_TABLE.c.deal_id).limit(
+            MOST_LOCKS
+        )
         deals = [json.loads(document) for document in connection.scalars(asked)]
         left = unsettled(connection, deals)
         for deal in deals:
@@ -71,10 +79,14 @@ def _locks_of_worker(connection: Connection, worker: Address) -> Iterator[Locked
     given = history.newest_tasks(connection, MOST_LOCKS, worker)
     steps = history.steps_of(connection, [task for task, _ in given])
     open_in = Counter(
-        deal for task, deal in given if not {step.kind.value for step in steps[task]} & {*SETTLED}
+        deal
+        for task, deal in given
+        if not {step.kind.value for step in steps[task]} & {*SETTLING_EVENTS}
     )
     for deal_id, tasks in open_in.items():
-        asked = select(DEALS.c.document).where(DEALS.c.deal_id == hexed(deal_id))
+        asked = select(MARKET_DEALS_TABLE.c.document).where(
+            MARKET_DEALS_TABLE.c.deal_id == hexed(deal_id)
+        )
         document = connection.scalar(asked)
         if document is not None:
             deal = json.loads(document)
@@ -95,9 +107,13 @@ def named(connection: Connection, name: FixedBytes) -> list[NamedThing]:
         return [NamedThing(kind, str(name))]
     found = [
         NamedThing(f"{OrderSort(sort).value}order", text)
-        for sort in connection.scalars(select(ORDERS.c.sort).where(ORDERS.c.order_hash == text))
+        for sort in connection.scalars(
+            select(ORDERS_TABLE.c.sort).where(ORDERS_TABLE.c.order_hash == text)
+        )
     ]
-    if connection.scalar(select(DEALS.c.deal_id).where(DEALS.c.deal_id == text)):
+    if connection.scalar(
+        select(MARKET_DEALS_TABLE.c.deal_id).where(MARKET_DEALS_TABLE.c.deal_id == text)
+    ):
         found.append(NamedThing("deal", text))
     if history.deals_of_tasks(connection, [TaskId(name)]):
         found.append(NamedThing("task", text))
@@ -106,7 +122,11 @@ def named(connection: Connection, name: FixedBytes) -> list[NamedThing]:
 
 def _of_transaction(connection: Connection, text: str) -> Iterator[NamedThing]:
     """Yield what a transaction did: the deals it made, the tasks it touched."""
-    deals = select(DEALS.c.deal_id).where(DEALS.c.tx_hash == text).limit(MOST_LOCKS)
+    deals = (
+        select(MARKET_DEALS_TABLE.c.deal_id)
+        .where(MARKET_DEALS_TABLE.c.tx_hash == text)
+        .limit(MOST_LOCKS)
+    )
     yield from (NamedThing("deal", name) for name in connection.scalars(deals))
     tasks = select(TASK_STEPS.c.task_id).where(TASK_STEPS.c.tx_hash == text).distinct()
     yield from (NamedThing("task", name) for name in connection.scalars(tasks.limit(MOST_LOCKS)))

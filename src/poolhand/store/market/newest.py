@@ -14,7 +14,7 @@ from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.store.market.lists import best_price
-from poolhand.store.market.schema import CATEGORIES, DEALS
+from poolhand.store.market.schema import CATEGORIES_TABLE, MARKET_DEALS_TABLE
 
 MOST_CATEGORIES: Final = 32
 """Categories that are told; a hub's owner alone makes them."""
@@ -38,14 +38,18 @@ class CategoryPrices:
 
 def newest_deals(connection: Connection, most: int) -> list[dict[str, Any]]:
     """Return the JSON of the newest deals, newest block first."""
-    asked = select(DEALS.c.document).order_by(DEALS.c.age, DEALS.c.deal_id).limit(most)
+    asked = (
+        select(MARKET_DEALS_TABLE.c.document)
+        .order_by(MARKET_DEALS_TABLE.c.age, MARKET_DEALS_TABLE.c.deal_id)
+        .limit(most)
+    )
     return [json.loads(document) for (document,) in connection.execute(asked)]
 
 
 def category_prices(connection: Connection) -> list[CategoryPrices]:
     """Return what categories cost, by number."""
-    asked = select(CATEGORIES.c.catid, CATEGORIES.c.document)
-    rows = connection.execute(asked.order_by(CATEGORIES.c.catid).limit(MOST_CATEGORIES)).all()
+    asked = select(CATEGORIES_TABLE.c.catid, CATEGORIES_TABLE.c.document)
+    rows = connection.execute(asked.order_by(CATEGORIES_TABLE.c.catid).limit(MOST_CATEGORIES)).all()
     return [
         CategoryPrices(
             json.loads(document),
@@ -57,8 +61,14 @@ def category_prices(connection: Connection) -> list[CategoryPrices]:
 
 
 def _last_price(connection: Connection, category: int) -> PricePoint | None:
-    asked = select(DEALS.c.moment, DEALS.c.price, DEALS.c.document)
-    asked = asked.where(DEALS.c.category == category).order_by(DEALS.c.age, DEALS.c.price).limit(1)
+    asked = select(
+        MARKET_DEALS_TABLE.c.moment, MARKET_DEALS_TABLE.c.price, MARKET_DEALS_TABLE.c.document
+    )
+    asked = (
+        asked.where(MARKET_DEALS_TABLE.c.category == category)
+        .order_by(MARKET_DEALS_TABLE.c.age, MARKET_DEALS_TABLE.c.price)
+        .limit(1)
+    )
     found = connection.execute(asked).first()
     if found is None:
         return None

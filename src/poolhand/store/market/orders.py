@@ -30,14 +30,14 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import RequestOrder
 from poolhand.domain.units import BlockNumber
 from poolhand.store.market import kinds, room
-from poolhand.store.market.schema import ORDERS, TAG_PARTS, UNDO
+from poolhand.store.market.schema import ORDERS_TABLE, TAG_PARTS, UNDO
 from poolhand.store.market.where import hexed, open_in, tag_parts
 from poolhand.wire.market_orders import market_order, read_market_order
 
-_C: Final = ORDERS.c
+_C: Final = ORDERS_TABLE.c
 _IS_OPEN: Final = _C.open_in.is_not(None)
-_NEW: Final = insert(ORDERS)
-_FIND: Final = select(ORDERS).where(
+_NEW: Final = insert(ORDERS_TABLE)
+_FIND: Final = select(ORDERS_TABLE).where(
     _C.sort == bindparam("its_sort"), _C.order_hash == bindparam("name")
 )
 _COUNT_OPEN: Final = {
@@ -85,7 +85,7 @@ def open_of_resource(
 ) -> list[BookRow]:
     """Return a signer's open orders for a resource, newest first."""
     asked = (
-        select(ORDERS)
+        select(ORDERS_TABLE)
         .where(open_in(sort), _C.signer == hexed(signer))
         .where(func.coalesce(_C.resource, "") == hexed(resource))
         .order_by(_C.published.desc(), _C.n.desc())
@@ -95,7 +95,7 @@ def open_of_resource(
 
 def doubtful(connection: Connection, most: int) -> list[BookRow]:
     """Return open orders that are to be judged anew."""
-    asked = select(ORDERS).where(_IS_OPEN, _C.read_at == DOUBTFUL).limit(most)
+    asked = select(ORDERS_TABLE).where(_IS_OPEN, _C.read_at == DOUBTFUL).limit(most)
     return [_row(row) for row in connection.execute(asked).mappings()]
 
 
@@ -104,7 +104,7 @@ def _in_parts(
 ) -> list[BookRow]:
     found = []
     for at in range(0, len(names), _MOST_NAMES):
-        asked = select(ORDERS).where(of, _C[column].in_(names[at : at + _MOST_NAMES]))
+        asked = select(ORDERS_TABLE).where(of, _C[column].in_(names[at : at + _MOST_NAMES]))
         found += [_row(row) for row in connection.execute(asked).mappings()]
     return found
 
@@ -117,7 +117,7 @@ def count_open(connection: Connection, sort: OrderSort, signer: Address) -> int:
 def needing(connection: Connection, loss: Loss, most: int) -> list[BookRow]:
     """Return the next open requests that may have lost an order, by what they pay for the thing."""
     pays, name = _C[f"{loss.sort.value}_max_price"], _C.order_hash
-    asked = select(ORDERS).where(
+    asked = select(ORDERS_TABLE).where(
         open_in(OrderSort.REQUEST), _C[loss.sort.value] == hexed(loss.resource), pays >= loss.least
     )
     if loss.below is not None:
@@ -147,7 +147,7 @@ def put(
     if known is None:
         connection.execute(_NEW, members)
     else:
-        connection.execute(update(ORDERS).where(_C.n == known.n).values(members))
+        connection.execute(update(ORDERS_TABLE).where(_C.n == known.n).values(members))
 
 
 def remove(connection: Connection, sort: OrderSort, names: Collection[OrderHash]) -> None:
@@ -158,7 +158,7 @@ def remove(connection: Connection, sort: OrderSort, names: Collection[OrderHash]
         room.count(connection, sort, BookStatus(status), None, number)
         if kind is not None:
             kinds.leave(connection, kind, number)
-    connection.execute(delete(ORDERS).where(*mine))
+    connection.execute(delete(ORDERS_TABLE).where(*mine))
 
 
 def change(connection: Connection, row: BookRow, after: BookOrder, mark: BlockNumber) -> None:
@@ -187,12 +187,12 @@ def restate(connection: Connection, n: int, entry: BookOrder) -> None:
         "kind": kind,
         "offer": offer_of(entry),
     }
-    connection.execute(update(ORDERS).where(_C.n == n).values(standing))
+    connection.execute(update(ORDERS_TABLE).where(_C.n == n).values(standing))
 
 
 def settle_doubt(connection: Connection, n: int, at: BlockNumber) -> None:
     """Note that an order was judged by the facts of a block."""
-    connection.execute(update(ORDERS).where(_C.n == n).values(read_at=at))
+    connection.execute(update(ORDERS_TABLE).where(_C.n == n).values(read_at=at))
 
 
 def turn_back(connection: Connection, mark: BlockNumber, trusted: BlockNumber) -> list[BookRow]:
@@ -204,7 +204,7 @@ def turn_back(connection: Connection, mark: BlockNumber, trusted: BlockNumber) -
     earliest = {row["order_n"]: row for row in connection.execute(asked).mappings()}
     restored = []
     for n, row in earliest.items():
-        found = connection.execute(select(ORDERS).where(_C.n == n)).mappings().first()
+        found = connection.execute(select(ORDERS_TABLE).where(_C.n == n)).mappings().first()
         if found is None:
             continue  # unpublished meanwhile
         status, left = BookStatus(row["status"]), row["remaining"]
@@ -212,7 +212,7 @@ def turn_back(connection: Connection, mark: BlockNumber, trusted: BlockNumber) -
         restate(connection, n, entry)
         restored += [BookRow(n, entry)] if status is BookStatus.OPEN else []
     connection.execute(delete(UNDO).where(UNDO.c.block > mark))
-    judged_later = update(ORDERS).where(_IS_OPEN, _C.read_at > trusted)
+    judged_later = update(ORDERS_TABLE).where(_IS_OPEN, _C.read_at > trusted)
     connection.execute(judged_later.values(read_at=DOUBTFUL))
     return restored
 

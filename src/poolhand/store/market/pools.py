@@ -13,7 +13,7 @@ from poolhand.domain.market.filters import Slice
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.store.market import counts
 from poolhand.store.market.database import BookConnection
-from poolhand.store.market.schema import POOLS
+from poolhand.store.market.schema import POOLS_TABLE
 
 _UNASKED: Final[dict[str, Any]] = {
     "asked": 0, "seen": None, "trouble": "it was not asked yet", "live": "",
@@ -53,31 +53,33 @@ def put(connection: BookConnection, profile: PoolProfile, now: int) -> None:
     if known is None or known.profile.url != profile.url:
         said |= _UNASKED
     if known is None:
-        counts.change(connection, {(counts.POOLS, ""): 1})
-        connection.execute(insert(POOLS).values(workerpool=_hex(profile.workerpool), **said))
+        counts.change(connection, {(counts.COUNT_OF_POOLS, ""): 1})
+        connection.execute(insert(POOLS_TABLE).values(workerpool=_hex(profile.workerpool), **said))
     else:
-        where = POOLS.c.workerpool == _hex(profile.workerpool)
-        connection.execute(update(POOLS).where(where).values(**said))
+        where = POOLS_TABLE.c.workerpool == _hex(profile.workerpool)
+        connection.execute(update(POOLS_TABLE).where(where).values(**said))
 
 
 def remove(connection: BookConnection, workerpool: Address) -> None:
     """Forget a pool; repeatable."""
-    gone = connection.execute(delete(POOLS).where(POOLS.c.workerpool == _hex(workerpool)))
-    counts.change(connection, {(counts.POOLS, ""): -gone.rowcount})
+    gone = connection.execute(
+        delete(POOLS_TABLE).where(POOLS_TABLE.c.workerpool == _hex(workerpool))
+    )
+    counts.change(connection, {(counts.COUNT_OF_POOLS, ""): -gone.rowcount})
 
 
 def find(connection: BookConnection, workerpool: Address) -> PoolRow | None:
     """Return a pool."""
-    asked = select(POOLS).where(POOLS.c.workerpool == _hex(workerpool))
+    asked = select(POOLS_TABLE).where(POOLS_TABLE.c.workerpool == _hex(workerpool))
     row = connection.execute(asked).first()
     return None if row is None else _read(row)
 
 
 def page(connection: BookConnection, part: Slice) -> tuple[Sequence[PoolRow], int]:
     """Return a part of the pools, those that answered last first, and how many there are."""
-    order = (POOLS.c.seen.desc().nulls_last(), POOLS.c.workerpool)
-    asked = select(POOLS).order_by(*order).limit(part.size).offset(part.skip)
-    count = counts.number_of(connection, (counts.POOLS, ""))
+    order = (POOLS_TABLE.c.seen.desc().nulls_last(), POOLS_TABLE.c.workerpool)
+    asked = select(POOLS_TABLE).order_by(*order).limit(part.size).offset(part.skip)
+    count = counts.number_of(connection, (counts.COUNT_OF_POOLS, ""))
     return [_read(row) for row in connection.execute(asked)], count
 
 
@@ -89,24 +91,30 @@ def longest_unasked(
     Half of the places are kept for pools that have answered since ``seen_since``: strangers may
     register any number that never answer.
     """
-    is_due = POOLS.c.asked < before
-    since = POOLS.c.seen >= seen_since
-    there = select(POOLS).where(is_due, since, POOLS.c.seen < before).order_by(POOLS.c.seen)
-    every = select(POOLS).where(is_due).order_by(POOLS.c.asked)
+    is_due = POOLS_TABLE.c.asked < before
+    since = POOLS_TABLE.c.seen >= seen_since
+    there = (
+        select(POOLS_TABLE)
+        .where(is_due, since, POOLS_TABLE.c.seen < before)
+        .order_by(POOLS_TABLE.c.seen)
+    )
+    every = select(POOLS_TABLE).where(is_due).order_by(POOLS_TABLE.c.asked)
     found = [*connection.execute(there.limit(most // 2)), *connection.execute(every.limit(most))]
     return list(dict.fromkeys(_read(row).profile for row in found))[:most]
 
 
 def set_back(connection: BookConnection, now: int) -> None:
     """Take moments that are still to come for now: the machine's clock was set back."""
-    for moment in (POOLS.c.asked, POOLS.c.seen):
-        connection.execute(update(POOLS).where(moment > now).values({moment: now}))
+    for moment in (POOLS_TABLE.c.asked, POOLS_TABLE.c.seen):
+        connection.execute(update(POOLS_TABLE).where(moment > now).values({moment: now}))
 
 
 def begin(connection: BookConnection, workerpools: Iterable[Address], now: int) -> None:
     """Note that pools are being asked: whatever comes of it, it is others' turn first."""
     names = [_hex(each) for each in workerpools]
-    connection.execute(update(POOLS).where(POOLS.c.workerpool.in_(names)).values(asked=now))
+    connection.execute(
+        update(POOLS_TABLE).where(POOLS_TABLE.c.workerpool.in_(names)).values(asked=now)
+    )
 
 
 def answered(connection: BookConnection, workerpool: Address, live: str, now: int) -> None:
@@ -120,8 +128,8 @@ def failed(connection: BookConnection, workerpool: Address, trouble: str, now: i
 
 
 def _note(connection: BookConnection, workerpool: Address, **values: object) -> None:
-    where = POOLS.c.workerpool == _hex(workerpool)
-    connection.execute(update(POOLS).where(where).values(**values))
+    where = POOLS_TABLE.c.workerpool == _hex(workerpool)
+    connection.execute(update(POOLS_TABLE).where(where).values(**values))
 
 
 def _read(row: Row) -> PoolRow:  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from poolhand.domain.market.filters import Slice
 from poolhand.domain.market_events import AssetMoved, OrderSort
 from poolhand.domain.units import BlockNumber
 from poolhand.store.market import counts
-from poolhand.store.market.schema import ASSET_STEPS, POOLS
+from poolhand.store.market.schema import ASSET_STEPS, POOLS_TABLE
 from poolhand.store.market.where import hexed
 
 _A: Final = ASSET_STEPS.c
@@ -79,8 +79,10 @@ def pools_there_first(
     First are those that answered the market since a moment (milliseconds since 1970), by address;
     then the others, the newest first.
     """
-    asked = select(POOLS.c.workerpool).where(POOLS.c.seen > since, POOLS.c.trouble == "")
-    leading = connection.scalars(asked.order_by(POOLS.c.workerpool).limit(MOST_LEADING)).all()
+    asked = select(POOLS_TABLE.c.workerpool).where(
+        POOLS_TABLE.c.seen > since, POOLS_TABLE.c.trouble == ""
+    )
+    leading = connection.scalars(asked.order_by(POOLS_TABLE.c.workerpool).limit(MOST_LEADING)).all()
     return _part(connection, OrderSort.WORKERPOOL, part, leading)
 
 

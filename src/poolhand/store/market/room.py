@@ -12,10 +12,10 @@ from poolhand.domain.market.room import Occupant, takes_room
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
 from poolhand.store.market import counts
-from poolhand.store.market.schema import DEAD, OFFERS, ORDERS
+from poolhand.store.market.schema import DEAD, OFFERS, ORDERS_TABLE
 from poolhand.store.market.where import hexed
 
-_C: Final = ORDERS.c
+_C: Final = ORDERS_TABLE.c
 _BUT: Final = _C.order_hash != bindparam("but")
 _DEAD: Final = {
     sort: select(_C.order_hash, _C.published)

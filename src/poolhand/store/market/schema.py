@@ -44,7 +44,7 @@ IDENTITY: Final = Table(
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
     *texts("hub"),
 )
-ORDERS: Final = Table(
+ORDERS_TABLE: Final = Table(
     "orders",
     BOOK,
     counted(),
@@ -87,14 +87,14 @@ ORDERS: Final = Table(
 so that none is tempted by its index.
 """
 KIND_PARTIES: Final = ("app", "dataset", "workerpool", "requester")
-KIND: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
-KINDS: Final = Table(
+KIND_COLUMNS: Final = ("sort", *KIND_PARTIES, "category", "trust", *TAG_PARTS, "bulk")
+KINDS_TABLE: Final = Table(
     "kinds",
     BOOK,
     counted("id"),
     *texts("sort", *KIND_PARTIES),
     *numbers("category", "trust", *TAG_PARTS, "bulk", "open_orders"),
-    UniqueConstraint(*KIND, name="uq_kinds"),
+    UniqueConstraint(*KIND_COLUMNS, name="uq_kinds"),
     Index("ix_kinds_category", "sort", "category"),
     sqlite_autoincrement=True,
 )
@@ -106,7 +106,7 @@ PARTIES_OF_DEAL: Final = (
     "app_order", "dataset_order", "workerpool_order", "request_order",
 )  # fmt: skip
 """Addresses and order hashes by which deals are listed."""
-DEALS: Final = Table(
+MARKET_DEALS_TABLE: Final = Table(
     "deals",
     BOOK,
     Column("deal_id", Text, primary_key=True),
@@ -121,7 +121,7 @@ DEALS: Final = Table(
     *(Index(f"ix_deals_{name}", name, "age", "deal_id") for name in (*PARTIES_OF_DEAL, "category")),
 )
 """Deals; ``age`` is the block's number below zero, so that the newest come first."""
-COUNTS: Final = Table(
+COUNTS_TABLE: Final = Table(
     "counts",
     BOOK,
     Column("list", Text, primary_key=True),
@@ -130,7 +130,7 @@ COUNTS: Final = Table(
     Index("ix_counts_none", "number", **only_if("number <= 0")),
 )
 """How many rows lists have that nobody counts anew; ``member`` is what they have in common."""
-CATEGORIES: Final = Table(
+CATEGORIES_TABLE: Final = Table(
     "categories",
     BOOK,
     Column("catid", BigInteger, primary_key=True, autoincrement=False),
@@ -139,7 +139,7 @@ CATEGORIES: Final = Table(
     *texts("document"),
 )
 """Categories by number; ``document`` is what the API answers, without ``ok``."""
-POOLS: Final = Table(
+POOLS_TABLE: Final = Table(
     "pools",
     BOOK,
     Column("workerpool", Text, primary_key=True),
@@ -150,9 +150,9 @@ POOLS: Final = Table(
     *texts("trouble", "live"),
 )
 """Pools that are registered, and what they answered last."""
-LEADS: Final = LEADER.to_metadata(BOOK)
+MARKET_LEADER_TABLE: Final = LEADER.to_metadata(BOOK)
 """Which market has the database, where it is a server's: as a pool's (``store.lead``)."""
-MARKS: Final = Table(
+MARKS_TABLE: Final = Table(
     "marks",
     BOOK,
     Column("block", BigInteger, primary_key=True, autoincrement=False),

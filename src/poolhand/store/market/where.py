@@ -19,9 +19,9 @@ from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.kinds import OWN_PARTIES
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
-from poolhand.store.market.schema import KIND_PARTIES, KINDS, ORDERS, TAG_PARTS
+from poolhand.store.market.schema import KIND_PARTIES, KINDS_TABLE, ORDERS_TABLE, TAG_PARTS
 
-_C: Final = ORDERS.c
+_C: Final = ORDERS_TABLE.c
 
 
 def hexed(value: FixedBytes) -> str:
@@ -43,16 +43,24 @@ def open_in(sort: OrderSort) -> ColumnElement[bool]:
 
 def in_kinds(wanted: BookFilter) -> ColumnElement[bool]:
     """Return the condition of kinds that a filter shows."""
-    is_own = [KINDS.c[name] == "" for name in OWN_PARTIES[wanted.sort] if name in KIND_PARTIES]
+    is_own = [
+        KINDS_TABLE.c[name] == "" for name in OWN_PARTIES[wanted.sort] if name in KIND_PARTIES
+    ]
     parties = [
-        KINDS.c[name].in_([hexed(each) for each in allowed])
+        KINDS_TABLE.c[name].in_([hexed(each) for each in allowed])
         for name, allowed in wanted.parties.items()
     ]
-    amounts = [] if wanted.category is None else [KINDS.c.category == wanted.category]
+    amounts = [] if wanted.category is None else [KINDS_TABLE.c.category == wanted.category]
     if wanted.bulk_only:
-        amounts.append(KINDS.c.bulk == 1)
-    conditions = (*is_own, *parties, *amounts, *_of_tag(KINDS, wanted), *_of_trust(KINDS, wanted))
-    return and_(KINDS.c.sort == wanted.sort.value, *conditions)
+        amounts.append(KINDS_TABLE.c.bulk == 1)
+    conditions = (
+        *is_own,
+        *parties,
+        *amounts,
+        *_of_tag(KINDS_TABLE, wanted),
+        *_of_trust(KINDS_TABLE, wanted),
+    )
+    return and_(KINDS_TABLE.c.sort == wanted.sort.value, *conditions)
 
 
 def of_orders(wanted: BookFilter) -> ColumnElement[bool]:
@@ -83,8 +91,8 @@ def _conditions(wanted: BookFilter, leader: str | None) -> Iterator[ColumnElemen
     if wanted.bulk_only:
         free = and_(_C.price == 0, _C.volume >= BULK_VOLUME)
         yield and_(_C.sort == OrderSort.DATASET.value, free)
-    yield from _of_tag(ORDERS, wanted)
-    yield from _of_trust(ORDERS, wanted)
+    yield from _of_tag(ORDERS_TABLE, wanted)
+    yield from _of_trust(ORDERS_TABLE, wanted)
     yield from remaining(wanted)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
-MOST: Final = 64
+PIECES_PER_TRANSACTION: Final = 64
 """Pieces in one transaction: some tens of milliseconds, which the first of them waits for all."""
 
 
@@ -66,7 +66,9 @@ class BookWriter:
         self._thread.shutdown()
 
     def _write_waiting(self) -> None:
-        pieces = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
+        pieces = [
+            self._waiting.popleft() for _ in range(min(len(self._waiting), PIECES_PER_TRANSACTION))
+        ]
         if not pieces:
             return  # an earlier turn took them
         try:
