@@ -27,7 +27,13 @@ from poolhand.keys.signer_service import SignerService
 from poolhand.keys.wallet import Wallet
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import SystemClock
-from poolhand.wire.signer_api import LINE, MAX_FRAME, NotSigned, SignTransaction, UnlockWallet
+from poolhand.wire.signer_api import (
+    MAX_SIGNER_FRAME,
+    SIGNER_LINE,
+    NotSigned,
+    SignTransaction,
+    UnlockWallet,
+)
 
 KEY = "5a" * 31 + "3c"
 PASSWORD = "a password of nobody"
@@ -242,7 +248,7 @@ async def test_killed_around_an_answer_nothing_is_journaled_that_was_not_signed(
     "data",
     [
         b"\0\0\0\0",
-        (MAX_FRAME + 1).to_bytes(4, "big") + b"x",
+        (MAX_SIGNER_FRAME + 1).to_bytes(4, "big") + b"x",
         b"\0\0\0\x09short",
         b"\0\0\0\x02{}",
         b'\0\0\0\x0a["No", {}]',
@@ -271,5 +277,5 @@ def test_numbers_out_of_range_are_no_request():
         rest = '"nonce":0,"data":"0x","gas":1,"max_fee":1,"priority_fee":null'
         body = f'{{"chain_id":1,"to":"0x{"11" * 20}",{rest},{member}}}'
         with pytest.raises(Malformed):
-            LINE.decode(f'["SignTransaction",{body}]'.encode())
+            SIGNER_LINE.decode(f'["SignTransaction",{body}]'.encode())
     assert SignTransaction(1, 0, POOL, Wei(0), b"", Gas(1), Wei(1), None).transaction.gas == 1

@@ -36,7 +36,7 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.model import Signed
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import NanoRlc, Seconds
-from poolhand.transport.market_client import LOGINS, MarketClient
+from poolhand.transport.market_client import CHALLENGES_TRIED, MarketClient
 from poolhand.transport.market_faults import LoginLost, MarketDown, MarketRefused
 from poolhand.wire.market_asking import asked_of
 from poolhand.wire.market_json import iso_moment, moment_of
@@ -222,7 +222,7 @@ async def test_a_market_that_takes_no_login_is_not_asked_for_ever():
         client = MarketClient(http, "http://market", DOMAIN)
         with pytest.raises(LoginLost, match="run it again"):
             await client.publish(signed(app_order()), SELLER)
-    assert asked == ["GET", "POST"] * LOGINS
+    assert asked == ["GET", "POST"] * CHALLENGES_TRIED
 
 
 async def test_no_text_of_any_length_is_signed():

@@ -21,7 +21,7 @@ from poolhand.keys.wallet import Wallet
 from poolhand.market.matcher import Matcher
 from poolhand.store.errors import JournalFull
 from poolhand.transport.clock import ManualClock
-from poolhand.transport.open_requests import FEW
+from poolhand.transport.open_requests import ORDERS_PER_REQUEST
 from requester_market import RLC, open_market
 
 HELPER = Wallet.from_key(bytes([6] * 32))
@@ -95,7 +95,7 @@ async def test_what_is_matched_is_not_matched_again_though_the_book_still_shows_
 
 async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(stall):
     await stall.sell_pool(RLC, tag=ENCLAVE)
-    for _ in range(FEW):
+    for _ in range(ORDERS_PER_REQUEST):
         await stall.sell_app(stall.app_address)
     await stall.sell_app(stall.app_address, RLC, tag=ENCLAVE)
     await ask(stall, tag=ENCLAVE, app_max_price=NanoRlc(RLC))
@@ -106,7 +106,7 @@ async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(s
 
 async def test_plain_orders_of_an_app_do_not_hide_the_one_that_an_enclaves_dataset_needs(stall):
     data = await stall.dataset()
-    for _ in range(FEW):
+    for _ in range(ORDERS_PER_REQUEST):
         await stall.sell_app(stall.app_address)
     await stall.sell_app(stall.app_address, RLC, tag=ENCLAVE)
     await stall.sell_dataset(data, tag=ENCLAVE)
@@ -122,7 +122,7 @@ async def test_plain_pools_do_not_hide_the_one_that_an_app_with_a_tag_needs(stal
     seller, image = stall.world.requester(SELLER), "127.0.0.1:5000/poolhand/words:1.0"
     app = (await seller.deploy_app(image, "only on gpu")).address
     await stall.sell_app(app, tag=gpu)
-    for _ in range(FEW):
+    for _ in range(ORDERS_PER_REQUEST):
         await stall.sell_pool(RLC)
     await stall.sell_pool(2 * RLC, tag=gpu)
     await ask(stall, app=app)

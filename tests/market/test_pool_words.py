@@ -17,7 +17,7 @@ from poolhand.market.pool_words import (
     PoolWords,
 )
 from poolhand.observe.fault_boundary import FaultBoundary
-from poolhand.wire.market_pools import MOST_CAUSES, MOST_NAMED
+from poolhand.wire.market_pools import MOST_CAUSES_TOLD, MOST_WORKERS_NAMED
 
 __all__ = ["bought", "database_url"]
 URL = "https://lab.example"
@@ -108,8 +108,8 @@ async def test_what_a_pool_answers_is_told_in_bounds(failed):
     await page_of(failed)
     await failed.register.words.ask_some()
     told = (await failed.get(f"/tasks/{failed.task}/pool")).json()["says"]["causes"]
-    assert (told[0]["workers"], len(told[0]["named"])) == (30, MOST_NAMED)
-    assert len(told) == MOST_CAUSES
+    assert (told[0]["workers"], len(told[0]["named"])) == (30, MOST_WORKERS_NAMED)
+    assert len(told) == MOST_CAUSES_TOLD
     assert max(len(each["why"]) for each in told) == 1_000
     failed.pools.answers[path] = news(failed.task, *many * 2)
     failed.clock[0] += ANSWER_FRESH_FOR

@@ -13,7 +13,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.transport.session_hub import Arrival, WorkerAway
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.messages import Capabilities, Welcome
-from poolhand.wire.session import HEARTBEAT, LEASE
+from poolhand.wire.session import HEARTBEAT, WORKER_LEASE
 
 RESULTS = "http://results.test"
 
@@ -150,4 +150,4 @@ def capabilities(node) -> Capabilities:
 
 
 def welcome() -> Welcome:
-    return Welcome(LEASE, HEARTBEAT, RESULTS, 0, bytes(65))
+    return Welcome(WORKER_LEASE, HEARTBEAT, RESULTS, 0, bytes(65))

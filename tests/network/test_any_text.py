@@ -46,7 +46,7 @@ from poolhand.transport.results_client import ArchiveReader
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.journal_json import EventCodec
-from poolhand.wire.messages import DETAIL, WORD, Close, Logs
+from poolhand.wire.messages import DETAIL, MAX_WORD, Close, Logs
 from poolhand.wire.order_json import decode_order
 from poolhand.worker.stages.download import input_name
 
@@ -160,7 +160,7 @@ def journal(words):
 def frames(words):
     printed = encode(Logs.tail(TASK, words, words))
     assert is_well_formed(printed)
-    return encode(Close(clip(words, WORD), clip(words, DETAIL)[-200:]))
+    return encode(Close(clip(words, MAX_WORD), clip(words, DETAIL)[-200:]))
 
 
 def log_lines(words):

@@ -41,14 +41,14 @@ from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.fake import MemoryResults
-from poolhand.transport.session_hub import STALL
+from poolhand.transport.session_hub import STOOD_STILL_AFTER
 
 RLC = NANO_PER_RLC
 IMAGE = "registry.test/words:1"
 GAS_MONEY, T = 200, 300
 PRICE, APP_PRICE = 100 * RLC, 3 * RLC
 PARAMS = '{"iexec_args":"hello"}'
-LISTENED = 3 * (STALL - 1)
+LISTENED = 3 * (STOOD_STILL_AFTER - 1)
 """Seconds after which a pool that stood still is sure again that who said nothing was silent."""
 TURNS = 4
 """Of the loop, in which whoever was woken goes to sleep again."""
@@ -195,11 +195,15 @@ class SimulatedNetwork:
 
     async def let_pass(self, seconds: int) -> None:
         """Let time pass for a pool that is not held up: towards the end a moment at a time."""
-        if seconds < STALL:
+        if seconds < STOOD_STILL_AFTER:
             self.clock.advance(seconds)
             return
         long, moments = max(0, seconds - LISTENED), min(seconds, LISTENED)
-        for moment in (long, *([STALL - 1] * (moments // (STALL - 1))), moments % (STALL - 1)):
+        for moment in (
+            long,
+            *([STOOD_STILL_AFTER - 1] * (moments // (STOOD_STILL_AFTER - 1))),
+            moments % (STOOD_STILL_AFTER - 1),
+        ):
             if moment:
                 self.clock.advance(moment)
                 for _ in range(TURNS):

@@ -12,7 +12,7 @@ from poolhand.domain.reputation import FIRST_REST_OF_WALLET, NEWCOMER
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
 from poolhand.scheduler.chain_time import LONGEST_GAP
-from poolhand.transport.session_hub import STALL
+from poolhand.transport.session_hub import STOOD_STILL_AFTER
 from poolhand.wire.messages import Acknowledged, Idle, Offer
 
 RULES = PlacementRules()
@@ -300,9 +300,9 @@ async def test_what_a_pool_did_not_hear_while_it_stood_still_is_nobodys_silence(
     task = first_task(await world.deal())
     await other.pauses(None)
     await world.step()
-    world.clock.advance(10 * STALL)
+    world.clock.advance(10 * STOOD_STILL_AFTER)
     await world.settle()
-    world.chain.mine(10 * STALL)
+    world.chain.mine(10 * STOOD_STILL_AFTER)
     await world.settle()
     await world.step()
     await other.pauses("for a moment")

@@ -18,9 +18,9 @@ from poolhand.transport.clock import ManualClock
 from poolhand.transport.conduct import (
     FIRST_BAR,
     LONGEST_BAR,
-    MEMORY,
-    MOST_KNOWN,
     MOST_STRIKES,
+    MOST_WALLETS_KNOWN,
+    STRIKES_FORGOTTEN_AFTER,
     Conduct,
 )
 from poolhand.wire.frames import encode
@@ -68,11 +68,11 @@ def test_wallets_made_for_one_strike_each_fill_no_memory_and_free_nobody_who_is_
     clock, barred = ManualClock(), Address(bytes([1] * 20))
     conduct = Conduct(clock)
     conduct.bar(barred, "it floods")
-    for number in range(2 * MOST_KNOWN):
+    for number in range(2 * MOST_WALLETS_KNOWN):
         conduct.strike(Address(number.to_bytes(20, "big")), "garbage")
-    assert len(conduct._records) == len(conduct._ends) == MOST_KNOWN
+    assert len(conduct._records) == len(conduct._ends) == MOST_WALLETS_KNOWN
     assert conduct.barred_for(barred) == FIRST_BAR
-    clock.advance(FIRST_BAR + MEMORY)
+    clock.advance(FIRST_BAR + STRIKES_FORGOTTEN_AFTER)
     conduct.strike(barred, "garbage")
     assert len(conduct._records) == 1
 
@@ -188,7 +188,7 @@ def test_each_strike_doubles_the_time_outside_up_to_an_hour_and_quiet_is_forgive
         conduct.check(who)
     assert pauses == [min(FIRST_BAR * 2**n, LONGEST_BAR) for n in range(12)]
     assert conduct.barred_for(other) == 0
-    clock.advance(MEMORY)
+    clock.advance(STRIKES_FORGOTTEN_AFTER)
     assert not conduct.strike(who, "garbage")
     assert not conduct.strike(who, "garbage")
     assert conduct.strike(who, "garbage")
@@ -201,7 +201,7 @@ def test_the_memory_of_conduct_is_bounded_by_time():
     conduct = Conduct(clock)
     for number in range(1000):
         conduct.bar(Address(number.to_bytes(20, "big")), "flooded")
-    clock.advance(FIRST_BAR + MEMORY)
+    clock.advance(FIRST_BAR + STRIKES_FORGOTTEN_AFTER)
     conduct.strike(Address(bytes(20)), "garbage")
     assert len(conduct._records) == 1
 

@@ -13,7 +13,7 @@ from poolhand.domain.onchain import ChainTaskStatus, ContributeAndFinalize
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.rules import is_working
 from poolhand.wire.messages import Aborted, Held, Offer, Upload
-from poolhand.wire.session import HEARTBEAT, LEASE
+from poolhand.wire.session import HEARTBEAT, WORKER_LEASE
 
 PROMISE = 30
 """Seconds after which a lost worker is replaced, at the latest."""
@@ -59,7 +59,7 @@ async def test_a_worker_lost_while_computing_is_replaced_within_the_promise(pool
         gone.drops_its_cable()
     world.chain.outage = way == "chain away"
     passed = await seconds_until_replaced(world, task, spare)
-    assert LEASE < passed <= LEASE + 2 < PROMISE
+    assert WORKER_LEASE < passed <= WORKER_LEASE + 2 < PROMISE
     assert world.status(task, gone) is S.WORKER_LOST
     assert not is_working(world.task(task), world.task(task).attempt(gone.address))
     world.chain.outage = False
@@ -78,7 +78,7 @@ async def test_a_results_service_that_hangs_does_not_hide_a_lost_worker(pool):
     upload = Upload("a link", None, bytes(32))
     await gone.reports(first, S.RESULT_UPLOADING, S.RESULT_UPLOADED, upload=upload)
     assert shelf.asked == 1
-    assert LEASE < await seconds_until_replaced(world, second_one, spare) < PROMISE
+    assert WORKER_LEASE < await seconds_until_replaced(world, second_one, spare) < PROMISE
 
 
 class Hanging:
@@ -127,17 +127,17 @@ def settles(world, worker, task):
 
 async def test_a_pool_that_stood_still_itself_does_not_blame_its_workers(pool):
     world, task, gone, spare = await computing_with_a_spare(pool)
-    world.clock.advance(10 * LEASE)  # suspended: nobody was listened to
+    world.clock.advance(10 * WORKER_LEASE)  # suspended: nobody was listened to
     await world.settle()
     assert world.status(task, gone) is S.COMPUTING
     assert not spare.was_told(Offer, task)
-    assert LEASE < await seconds_until_replaced(world, task, spare) < PROMISE
+    assert WORKER_LEASE < await seconds_until_replaced(world, task, spare) < PROMISE
 
 
 async def test_a_pool_that_stood_still_knows_nothing_of_workers_without_a_cable(pool):
     world, task, gone, spare = await computing_with_a_spare(pool)
     gone.drops_its_cable()
-    world.clock.advance(10 * LEASE)
+    world.clock.advance(10 * WORKER_LEASE)
     await world.settle()
     assert world.status(task, gone) is S.WORKER_LOST
     assert spare.was_told(Offer, task)

@@ -30,7 +30,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.keys.wallet import Wallet
 from poolhand.market.matcher import Matcher
-from poolhand.transport.open_requests import FEW
+from poolhand.transport.open_requests import ORDERS_PER_REQUEST
 
 HELPER = Wallet.from_key(bytes([251] * 32))
 """Runs a matcher."""
@@ -241,7 +241,7 @@ async def test_what_would_not_be_sold_to_its_requester_costs_nothing(stage, chan
 async def test_free_orders_for_an_enclave_do_not_hide_the_plain_one(tmp_path):
     async with opened(tmp_path, sells=False) as (world, market):
         orders = world.orders(1, 900)
-        for salt in range(FEW):
+        for salt in range(ORDERS_PER_REQUEST):
             free = replace(orders.app.order, price=NanoRlc(0), salt=Salt(bytes([salt] * 32)))
             shut = replace(free, tag=Tag.of(["tee"]))
             signed = Signed(shut, world.owner.sign_order(world.chain.domain, shut))

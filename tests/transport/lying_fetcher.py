@@ -7,7 +7,7 @@ import socket
 import sys
 
 from poolhand.wire.fetcher_api import (
-    LINE,
+    FETCHER_LINE,
     Fetch,
     Fetched,
     FetcherReady,
@@ -22,13 +22,13 @@ from poolhand.wire.own_line import LENGTH
 def main(lie, line):
     def say(*messages):
         for message in messages:
-            line.sendall(LINE.frame(message))
+            line.sendall(FETCHER_LINE.frame(message))
 
     def hear():
         data, files, _, _ = socket.recv_fds(line, LENGTH, 1)
         if not data:
             sys.exit(0)
-        return LINE.decode(line.recv(LINE.length(data), socket.MSG_WAITALL)), files
+        return FETCHER_LINE.decode(line.recv(FETCHER_LINE.length(data), socket.MSG_WAITALL)), files
 
     hear()
     if lie == "ends at once":

@@ -13,7 +13,7 @@ from poolhand.domain.replicate.machine import Flow, Offer
 from poolhand.keys.wallet import Wallet
 from poolhand.ports.files import UploadRefused
 from poolhand.transport.address_rule import (
-    OPEN,
+    OPEN_RULE,
     AddressRule,
     CheckedTransport,
     ForbiddenAddress,
@@ -95,7 +95,7 @@ async def test_a_name_at_a_closed_address_is_forbidden_and_allowed_by_name(addre
     port_alone = rule_for(allow_private=False, hosts=("results.example:443",))
     with pytest.raises(ForbiddenAddress):
         await port_alone.addresses("results.example", 8443, at(address))
-    assert await OPEN.addresses("results.example", 443, at(address))
+    assert await OPEN_RULE.addresses("results.example", 443, at(address))
 
 
 async def test_a_name_without_an_address_is_no_refusal():

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from poolhand.domain.errors import Malformed
 from poolhand.transport.descriptor_line import DescriptorLine
 from poolhand.transport.plumbing import first_of
-from poolhand.wire.fetcher_api import LINE, Abandon, Fetch
+from poolhand.wire.fetcher_api import FETCHER_LINE, Abandon, Fetch
 
 
 async def carried(messages):
     """Return what arrives: each message, with what its file holds."""
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least that the kernel has
-    sender = DescriptorLine(ours, LINE, takes_files=False)
-    taker = DescriptorLine(theirs, LINE, takes_files=True)
+    sender = DescriptorLine(ours, FETCHER_LINE, takes_files=False)
+    taker = DescriptorLine(theirs, FETCHER_LINE, takes_files=True)
     arrived = []
 
     async def take():
@@ -72,7 +72,7 @@ async def test_what_is_no_message_ends_the_line(data):
     with ours:
         ours.sendall(data)
         ours.shutdown(socket.SHUT_WR)
-        line = DescriptorLine(theirs, LINE, takes_files=True)
+        line = DescriptorLine(theirs, FETCHER_LINE, takes_files=True)
         with pytest.raises(Malformed):
             await line.receive()
         line.close()
@@ -81,8 +81,8 @@ async def test_what_is_no_message_ends_the_line(data):
 async def test_a_message_that_brings_no_file_where_one_is_due_ends_it():
     ours, theirs = socket.socketpair()
     with ours:
-        ours.sendall(LINE.frame(Fetch(1, "x", 1, 1)))
-        line = DescriptorLine(theirs, LINE, takes_files=True)
+        ours.sendall(FETCHER_LINE.frame(Fetch(1, "x", 1, 1)))
+        line = DescriptorLine(theirs, FETCHER_LINE, takes_files=True)
         await line.receive()
         with pytest.raises(Malformed, match="came without"):
             line.take()

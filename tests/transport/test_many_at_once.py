@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from session_world import Gate, capacity, ground, until
 
-from poolhand.transport.session_hub import LOGINS, MESSAGES
+from poolhand.transport.session_hub import LOGINS_PER_TURN, MESSAGES
 from poolhand.wire.frames import encode
 from work import Turns
 
@@ -38,5 +38,5 @@ async def test_many_that_log_in_and_speak_at_once_are_heard_a_part_per_turn():
         sockets = await asyncio.gather(*raw)
         await asyncio.gather(*(socket.send(encode(capacity(1))) for socket in sockets))
         await until(lambda: sum(entry[0] == "received" for entry in gate.log) == WORKERS)
-        assert 1 <= gate.logins.most <= 2 * LOGINS
+        assert 1 <= gate.logins.most <= 2 * LOGINS_PER_TURN
         assert 1 <= gate.messages.most <= 2 * MESSAGES

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from poolhand.transport.described import DescribedRoute, body_told, query_told
-from poolhand.transport.faults import FAULTS
+from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.plain import plain_application, read_body, read_query
 
@@ -43,11 +43,15 @@ async def walls(request: Request):
 
 
 def painted():
-    return {"response_model": Paint, "responses": FAULTS, "openapi_extra": body_told(Paint)}
+    return {
+        "response_model": Paint,
+        "responses": ENDPOINT_FAULT_ANSWERS,
+        "openapi_extra": body_told(Paint),
+    }
 
 
 def listed():
-    return {"responses": FAULTS, "openapi_extra": {"parameters": query_told(Walls)}}
+    return {"responses": ENDPOINT_FAULT_ANSWERS, "openapi_extra": {"parameters": query_told(Walls)}}
 
 
 ROUTES = (

@@ -10,9 +10,9 @@ import pytest
 from raw_server import body, raw_server
 
 from poolhand.domain.errors import Malformed
-from poolhand.transport.pool_client import MAX_ANSWER, PoolClient
+from poolhand.transport.pool_client import MAX_POOL_ANSWER, PoolClient
 
-BOMB = gzip.compress(b'"' + b"x" * (4 * MAX_ANSWER) + b'"')
+BOMB = gzip.compress(b'"' + b"x" * (4 * MAX_POOL_ANSWER) + b'"')
 
 
 async def endless(writer, _head):
@@ -30,7 +30,7 @@ async def asked(script) -> None:
 
 @pytest.mark.case("A9")
 async def test_an_answer_without_an_end_is_left():
-    with pytest.raises(Malformed, match=f"over {MAX_ANSWER} bytes"):
+    with pytest.raises(Malformed, match=f"over {MAX_POOL_ANSWER} bytes"):
         await asyncio.wait_for(asked(endless), 30)
 
 

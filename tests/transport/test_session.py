@@ -16,7 +16,7 @@ from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.session_hub import WorkerAway
 from poolhand.wire.handshake import Rejected, WorkerNotAllowed, WrongPool
-from poolhand.wire.session import INCOMING, LEASE, POOL_LEASE
+from poolhand.wire.session import INCOMING, POOL_LEASE, WORKER_LEASE
 
 STRANGER = Wallet.from_key(bytes([99] * 32))
 
@@ -87,7 +87,7 @@ async def test_a_worker_away_for_a_lease_is_lost_and_welcome_again():
         g.cable.is_up = False
         g.cable.cut()
         await until(lambda: not g.hub.is_connected(worker.address))
-        g.clock.advance(LEASE)
+        g.clock.advance(WORKER_LEASE)
         await until(lambda: g.clock.sleepers >= 1)
         assert g.gate.events() == ["connected"]
         g.clock.advance(1)
@@ -104,7 +104,7 @@ async def test_a_worker_that_comes_again_within_its_lease_is_not_lost():
         worker = await g.joined()
         g.cable.cut()
         await until(lambda: len(worker.welcomes) == 2)
-        g.clock.advance(LEASE)
+        g.clock.advance(WORKER_LEASE)
         await until(lambda: g.clock.sleepers >= 2)
         assert g.gate.events() == ["connected", "connected"]
 
@@ -128,10 +128,10 @@ async def test_a_clock_that_is_set_neither_loses_a_worker_nor_calls_it_a_flood(s
     async with ground() as g:
         worker = await g.joined()
         g.clock.set_by(seconds)
-        for _ in range(LEASE + 2):
+        for _ in range(WORKER_LEASE + 2):
             await until(lambda: g.clock.sleepers == 2)
             g.clock.advance(1)
-            for number in range(INCOMING.burst // LEASE):
+            for number in range(INCOMING.burst // WORKER_LEASE):
                 worker.client.send(capacity(number % 3))
             await settled(g)
         await until(lambda: len(g.gate.heard(worker.address)) > INCOMING.burst)
@@ -143,7 +143,7 @@ async def test_a_silent_worker_is_lost_though_the_clock_was_set_back():
     async with ground() as g, g.raw():
         await until(lambda: g.clock.sleepers == 1)
         g.clock.set_by(-7200)
-        for _ in range(LEASE + 2):
+        for _ in range(WORKER_LEASE + 2):
             await until(lambda: g.clock.sleepers == 1)
             g.clock.advance(1)
         await until(lambda: g.gate.events() == ["connected", "lost"])
@@ -151,7 +151,7 @@ async def test_a_silent_worker_is_lost_though_the_clock_was_set_back():
 
 async def test_a_silent_worker_is_lost_though_its_connection_stands():
     async with ground() as g, g.raw():
-        for _ in range(LEASE + 2):
+        for _ in range(WORKER_LEASE + 2):
             await until(lambda: g.clock.sleepers == 1)
             g.clock.advance(1)
         await until(lambda: g.gate.events() == ["connected", "lost"])
@@ -159,7 +159,7 @@ async def test_a_silent_worker_is_lost_though_its_connection_stands():
 
 async def test_the_lease_ends_after_its_last_second():
     async with ground() as g, g.raw():
-        for _ in range(LEASE):
+        for _ in range(WORKER_LEASE):
             await until(lambda: g.clock.sleepers == 1)
             g.clock.advance(1)
         await until(lambda: g.clock.sleepers == 1)
@@ -194,7 +194,7 @@ async def test_a_wallet_in_use_is_told_so_and_the_first_worker_is_not_disturbed(
         await until(lambda: second.partings)
         reason, retry_in = second.partings[0]
         assert "wallet-connected" in reason
-        assert retry_in >= LEASE
+        assert retry_in >= WORKER_LEASE
         g.hub.tell(first.address, idle(1))
         await until(lambda: first.heard)
         assert g.gate.events() == ["connected"]

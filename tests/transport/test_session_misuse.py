@@ -14,9 +14,9 @@ from poolhand.keys.wallet import Wallet
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.metering import SocketLimits
 from poolhand.transport.session_hub import WorkerAway
-from poolhand.wire.frames import MAX_FRAME, OversizedMessage, decode, encode
+from poolhand.wire.frames import MAX_SESSION_FRAME, OversizedMessage, decode, encode
 from poolhand.wire.messages import Capacity, Idle, Reject
-from poolhand.wire.session import INCOMING, LEASE, Allowance
+from poolhand.wire.session import INCOMING, WORKER_LEASE, Allowance
 
 
 async def test_a_flood_ends_the_session():
@@ -47,7 +47,7 @@ async def test_a_worker_that_breaks_the_protocol_is_told_how_and_loses_its_sessi
 
 async def test_an_oversized_frame_ends_connection_and_session():
     async with ground() as g, g.raw() as socket:
-        await socket.send("x" * (MAX_FRAME + 1))
+        await socket.send("x" * (MAX_SESSION_FRAME + 1))
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
         assert closed.value.rcvd.code == 1009
@@ -59,7 +59,7 @@ async def test_an_oversized_message_in_pieces_is_no_way_around_the_limit():
 
         async def pieces():
             for _ in range(9):
-                yield "x" * (MAX_FRAME // 8)
+                yield "x" * (MAX_SESSION_FRAME // 8)
 
         with suppress(ConnectionClosed):
             await socket.send(pieces())
@@ -139,7 +139,7 @@ async def test_a_slow_listener_slows_the_pool_and_misses_nothing():
         for number in range(200):
             g.hub.tell(worker.address, idle(number))
         await until(lambda: worker.client._mailbox.is_full)
-        g.clock.advance(LEASE + 1)
+        g.clock.advance(WORKER_LEASE + 1)
         worker.open.set()
         await until(lambda: len(worker.heard) == 200)
         assert worker.heard == [idle(number) for number in range(200)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from poolhand.transport.waiting import (
-    MOST,
+    MOST_CONNECTIONS,
     WaitingConnections,
     WaitingRoom,
     limits_for,
@@ -66,4 +66,4 @@ def test_limits_leave_most_descriptors_to_workers_and_files(descriptors):
     limits = limits_for(descriptors)
     rooms = limits.asking.in_all + limits.sending.in_all + limits.taking.in_all
     assert rooms <= max(descriptors // 4, 16)
-    assert max(limits.asking.in_all, limits.requests) <= MOST
+    assert max(limits.asking.in_all, limits.requests) <= MOST_CONNECTIONS

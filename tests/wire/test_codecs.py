@@ -17,16 +17,16 @@ from poolhand.domain.replicate.machine import Action, Finished, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import is_plain, repaired, shown
 from poolhand.domain.units import UnixSeconds
-from poolhand.wire.fields import MAX_INT, WIDEST, clip, cost, tail
-from poolhand.wire.frames import MAX_FRAME, OversizedMessage, UnknownVersion, decode, encode
+from poolhand.wire.fields import MAX_INT, WIDEST_CHARACTER, clip, cost, tail
+from poolhand.wire.frames import MAX_SESSION_FRAME, OversizedMessage, UnknownVersion, decode, encode
 from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import (
     CALLBACK,
     DETAIL,
+    MAX_SENTENCE,
+    MAX_WORD,
     MOST_HELD,
     MOST_REPORTS,
-    SENTENCE,
-    WORD,
     Aborted,
     Acknowledged,
     Activated,
@@ -64,7 +64,7 @@ def sized(kind, size=32):
     return st.binary(min_size=size, max_size=size).map(kind)
 
 
-word, sentence, detail = texts(WORD), texts(SENTENCE), texts(DETAIL)
+word, sentence, detail = texts(MAX_WORD), texts(MAX_SENTENCE), texts(DETAIL)
 count, small = st.integers(0, MAX_INT), st.integers(0, 65_535)
 task, nonce, address = sized(TaskId), sized(Nonce), sized(Address, 20)
 signature = st.binary(min_size=65, max_size=65)
@@ -127,7 +127,7 @@ def test_what_is_written_is_read_back(message):
     text = encode(message)
     assert decode(text) == message
     assert decode(text.encode()) == message
-    assert len(text.encode()) <= MAX_FRAME
+    assert len(text.encode()) <= MAX_SESSION_FRAME
 
 
 def read(raw):
@@ -229,15 +229,15 @@ def test_a_frame_of_another_version_is_named_so():
 
 
 def test_the_largest_messages_of_a_worker_fit_a_frame():
-    word = "w" * WORD
-    reports = (StatusReport("S" * WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
+    word = "w" * MAX_WORD
+    reports = (StatusReport("S" * MAX_WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
     upload = Upload("l" * DETAIL, bytes(CALLBACK), ResultDigest(bytes(32)))
     everything = [
         Reported(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS, upload),
         Logs.tail(TaskId(bytes(32)), "\x01" * 100_000, "é" * 100_000),
     ]
     for message in everything:
-        assert len(encode(message).encode()) <= MAX_FRAME
+        assert len(encode(message).encode()) <= MAX_SESSION_FRAME
     login = Login(
         1,
         Address(bytes(20)),
@@ -247,12 +247,12 @@ def test_the_largest_messages_of_a_worker_fit_a_frame():
         bytes(65),
         (Held(TaskId(bytes(32)), word),) * MOST_HELD,
     )
-    assert len(encode(login).encode()) <= MAX_FRAME
+    assert len(encode(login).encode()) <= MAX_SESSION_FRAME
 
 
 def test_a_frame_over_the_limit_is_refused_on_both_sides():
     with pytest.raises(Malformed, match="the limit is"):
-        decode(" " * (MAX_FRAME + 1))
+        decode(" " * (MAX_SESSION_FRAME + 1))
     with pytest.raises(OversizedMessage):
         encode(Close("x" * 65, ""))
 
@@ -278,7 +278,7 @@ def test_clipping_keeps_the_end_can_be_shown_and_never_goes_over(text, limit):
 @pytest.mark.case("A11")
 @given(ANY)
 def test_whatever_is_said_in_a_message_leaves_as_it_may_arrive(words):
-    sent = Close(clip(words, WORD), words[:60])
+    sent = Close(clip(words, MAX_WORD), words[:60])
     arrived = decode(encode(sent))
     assert arrived == Close(sent.code, shown(words[:60]))
 
@@ -310,5 +310,5 @@ def test_whatever_words_come_with_an_event_it_is_written_down_and_read_again(wor
 
 @given(st.characters(codec="utf-8"))
 def test_no_character_takes_more_of_a_frame_than_the_widest(character):
-    assert cost(character) <= WIDEST
-    assert cost("\x01") == WIDEST
+    assert cost(character) <= WIDEST_CHARACTER
+    assert cost("\x01") == WIDEST_CHARACTER

@@ -13,7 +13,7 @@ from poolhand.wire import fetcher_api, signer_api
 from poolhand.wire.fetcher_api import Fetch, FetchFault, LookedUp, NotFetched
 from poolhand.wire.own_line import LENGTH
 
-LINES = st.sampled_from([fetcher_api.LINE, signer_api.LINE])
+LINES = st.sampled_from([fetcher_api.FETCHER_LINE, signer_api.SIGNER_LINE])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
@@ -56,13 +56,13 @@ def test_any_bytes_are_a_message_or_malformed_and_nothing_else(line, data):
     )
 )
 def test_what_is_said_arrives(message):
-    line = fetcher_api.LINE
+    line = fetcher_api.FETCHER_LINE
     frame = line.frame(message)
     assert line.length(frame[:LENGTH]) == len(frame) - LENGTH
     assert line.decode(frame[LENGTH:]) == message
 
 
-@pytest.mark.parametrize("uri", ["\ud800", "x" * fetcher_api.MAX_FRAME])
+@pytest.mark.parametrize("uri", ["\ud800", "x" * fetcher_api.MAX_FETCHER_FRAME])
 def test_what_no_frame_may_carry_is_not_said(uri):
     with pytest.raises(Malformed):
-        fetcher_api.LINE.frame(Fetch(1, uri, 1, 1))
+        fetcher_api.FETCHER_LINE.frame(Fetch(1, uri, 1, 1))

@@ -13,10 +13,10 @@ from poolhand.wire.messages import Capacity, Close, Hello, Idle, SchedulerBound,
 from poolhand.wire.session import (
     HEARTBEAT,
     INCOMING,
-    LEASE,
-    PACE,
     POOL_LEASE,
-    TOLD,
+    SCHEDULER_PACE,
+    WORKER_LEASE,
+    WORKER_PACE,
     Beat,
     Bucket,
     Flooded,
@@ -37,7 +37,7 @@ def at_pool() -> SessionIntake:
 
 
 def at_worker() -> SessionIntake:
-    return SessionIntake(get_args(WorkerBound), TOLD, now(0))
+    return SessionIntake(get_args(WorkerBound), SCHEDULER_PACE, now(0))
 
 
 def test_a_worker_cannot_speak_as_the_scheduler():
@@ -72,7 +72,7 @@ def test_more_messages_than_the_session_admits_are_a_fault():
 
 
 def test_our_own_pace_stays_under_what_the_pool_admits():
-    pace, pool = Bucket(PACE, now(0)), at_pool()
+    pace, pool = Bucket(WORKER_PACE, now(0)), at_pool()
     said = 0
     for second in range(60):
         while pace.has_room(now(second)):
@@ -113,7 +113,7 @@ def beats(seconds, *, written=lambda _second: 0, heard=lambda _second: False):
 def test_a_worker_that_has_nothing_to_say_still_beats_in_time():
     found = beats(61, heard=lambda _: True)
     assert found == dict.fromkeys(range(5, 61, 5), Beat.PONG)
-    assert 3 * HEARTBEAT < LEASE
+    assert 3 * HEARTBEAT < WORKER_LEASE
 
 
 def test_a_worker_that_speaks_need_not_beat():

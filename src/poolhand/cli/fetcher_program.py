@@ -56,9 +56,9 @@ async def _serve(line: socket.socket, trust: ssl.SSLContext | None, pause: Pause
     from poolhand.transport.descriptor_line import DescriptorLine
     from poolhand.transport.downloading import FetchRules
     from poolhand.transport.fetcher_service import FetcherService
-    from poolhand.wire.fetcher_api import LINE, BeginFetching, FetcherReady
+    from poolhand.wire.fetcher_api import FETCHER_LINE, BeginFetching, FetcherReady
 
-    made = DescriptorLine(line, LINE, takes_files=True)
+    made = DescriptorLine(line, FETCHER_LINE, takes_files=True)
     asked = await made.receive()
     if not isinstance(asked, BeginFetching):
         return FETCHER_MISUSED
@@ -81,7 +81,7 @@ async def _warm_up() -> None:
     """
     import httpx
 
-    from poolhand.transport.address_rule import OPEN
+    from poolhand.transport.address_rule import OPEN_RULE
     from poolhand.transport.downloading import FetchRules, WebDownloads
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,7 +95,7 @@ async def _warm_up() -> None:
         """Try again without a pause."""
 
     httpx.URL("https://bücher.example/")  # the tables of international names
-    downloads = WebDownloads(FetchRules(OPEN), pause=at_once)
+    downloads = WebDownloads(FetchRules(OPEN_RULE), pause=at_once)
     with suppress(OSError), _scratch_file() as scratch:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/"

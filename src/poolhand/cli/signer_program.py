@@ -156,15 +156,15 @@ def _warm_up(wallet: Wallet) -> None:
     from poolhand.domain.messages import Nonce, WorkerLogin, pool_domain
     from poolhand.domain.transaction import UnsignedTransaction
     from poolhand.domain.units import Gas, UnixSeconds, Wei
-    from poolhand.wire.signer_api import LINE, MessageSigned, TransactionSigned, asking
+    from poolhand.wire.signer_api import SIGNER_LINE, MessageSigned, TransactionSigned, asking
 
     nowhere, nonce = Address(bytes(20)), Nonce(bytes(32))
     login = WorkerLogin(pool_domain(0, nowhere), nowhere, "", nonce, nonce, UnixSeconds(0))
     signature = wallet.sign_message(login)
-    LINE.decode(LINE.encode(asking(login)))
-    LINE.encode(MessageSigned(signature))
+    SIGNER_LINE.decode(SIGNER_LINE.encode(asking(login)))
+    SIGNER_LINE.encode(MessageSigned(signature))
     nothing = UnsignedTransaction(0, 0, nowhere, Wei(0), b"", Gas(0), Wei(0), Wei(0))
-    LINE.encode(TransactionSigned(*wallet.sign_transaction(nothing)))
+    SIGNER_LINE.encode(TransactionSigned(*wallet.sign_transaction(nothing)))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from poolhand.devnet.faults.grounds import Grounds
 from poolhand.devnet.info import DevnetAccount, DevnetInfo
 from poolhand.devnet.plan import DevnetPlan
 from poolhand.domain.units import BlockNumber
-from poolhand.wire.session import LEASE
+from poolhand.wire.session import WORKER_LEASE
 
 PROGRAMS_WITH_PORTS: Final = ("node", "registry", "files", "market", "results", "pool")
 """What has a port that is kept, and is stopped after the workers."""
-VANISHED: Final = LEASE + 4.0
+VANISHED: Final = WORKER_LEASE + 4.0
 """Seconds that a vanished adversary stays away: the pool is to notice."""
 MOST_OPEN_ORDERS: Final = 1_000
 """Of one signer, in a devnet's market: tests of clients publish dozens."""

@@ -6,7 +6,7 @@ import socket
 
 from poolhand.domain.errors import Malformed
 from poolhand.wire.own_line import LENGTH
-from poolhand.wire.signer_api import LINE, SignerMessage
+from poolhand.wire.signer_api import SIGNER_LINE, SignerMessage
 
 
 class SignerLine:
@@ -25,7 +25,7 @@ class SignerLine:
 
     def send(self, message: SignerMessage) -> None:
         """Send a message; raises OSError where nobody is there, Malformed where it is too long."""
-        self._line.sendall(LINE.frame(message))
+        self._line.sendall(SIGNER_LINE.frame(message))
 
     def receive(self) -> SignerMessage | None:
         """Wait for a message; None once the other end is closed.
@@ -37,10 +37,10 @@ class SignerLine:
         head = self._exactly(LENGTH)
         if not head:
             return None
-        data = self._exactly(LINE.length(head))
+        data = self._exactly(SIGNER_LINE.length(head))
         if not data:
             raise Malformed("a message on the signer's line was cut off")
-        return LINE.decode(data)
+        return SIGNER_LINE.decode(data)
 
     def _exactly(self, size: int) -> bytes:
         """Read so many bytes; none where the end came first."""

@@ -13,7 +13,7 @@ import httpx
 from poolhand.domain.ids import Address
 from poolhand.ports.chain import HubFacts
 from poolhand.requester.sellers import ForeignPool
-from poolhand.transport.pool_client import CAPS, CONFIG_PATH, PoolClient
+from poolhand.transport.pool_client import CONFIG_PATH, POOL_CLIENT_CAPS, PoolClient
 from poolhand.transport.web import Caps
 from poolhand.wire.pool_api import PoolConfig
 
@@ -48,7 +48,7 @@ class SoughtPool(PoolClient):
                 f"the workerpool at {self.url} is {found.workerpool}, not {self._wanted} as is "
                 "said: its owner must correct the URL in the market and on chain"
             )
-        self._known, self._caps = True, CAPS
+        self._known, self._caps = True, POOL_CLIENT_CAPS
         return found
 
     async def _ask(self, method: str, path: str, **request: Any) -> Any:

@@ -18,9 +18,9 @@ from typing import Final, TypeAlias
 from poolhand.observe.outage_log import OutageLog
 
 ServeStream: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-BATCH: Final = 16
+CONNECTIONS_PER_TURN: Final = 16
 """Connections taken before others of the loop have their turn."""
-PAUSE: Final = 0.2
+PAUSE_WITHOUT_DESCRIPTORS: Final = 0.2
 """Seconds until the next try where there was no descriptor left."""
 _SPENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -78,7 +78,7 @@ class Acceptor:
         self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(BATCH):
+        for _ in range(CONNECTIONS_PER_TURN):
             try:
                 taken, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -94,7 +94,7 @@ class Acceptor:
     def _rest(self, fault: OSError) -> None:
         self._outage.tell(fault.strerror or fault)
         self._loop.remove_reader(self._listener)
-        self._pause = self._loop.call_later(PAUSE, self._resume)
+        self._pause = self._loop.call_later(PAUSE_WITHOUT_DESCRIPTORS, self._resume)
         if fault.errno in _SPENT:
             self._shed()
 

@@ -91,7 +91,7 @@ class AddressRule:
         return found
 
 
-OPEN: Final = AddressRule(allow_http=True, allow_private=True)
+OPEN_RULE: Final = AddressRule(allow_http=True, allow_private=True)
 """For what the operator has chosen himself."""
 
 

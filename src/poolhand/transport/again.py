@@ -10,7 +10,7 @@ Pause: TypeAlias = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
 F = TypeVar("F", bound=Exception)
 
-FEW: Final = (0.5, 2.0)
+PAUSES_AT_TERMINAL: Final = (0.5, 2.0)
 """Seconds between the tries of somebody who waits at a terminal."""
 
 
@@ -42,5 +42,5 @@ async def again(
 
 
 def a_few_times(tries: int, _fault: Exception) -> float | None:
-    """Wait ``FEW`` times, then give up."""
-    return FEW[tries - 1] if tries <= len(FEW) else None
+    """Wait ``PAUSES_AT_TERMINAL`` times, then give up."""
+    return PAUSES_AT_TERMINAL[tries - 1] if tries <= len(PAUSES_AT_TERMINAL) else None

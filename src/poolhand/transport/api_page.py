@@ -17,7 +17,9 @@ from starlette.routing import Route
 
 from poolhand.transport.json_answer import JsonAnswer
 
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+API_PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
 """What a browser may load for a page of ours: nothing."""
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
@@ -35,7 +37,7 @@ def api_pages(make: Callable[[], Mapping[str, Any]]) -> tuple[Route, Route]:
 
     async def show(_: Request) -> HTMLResponse:
         page = _page(await document.get())
-        return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(page, headers={"Content-Security-Policy": API_PAGE_POLICY})
 
     async def tell(_: Request) -> JsonAnswer:
         return JsonAnswer(await document.get())

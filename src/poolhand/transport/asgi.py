@@ -19,7 +19,7 @@ from poolhand import __version__
 from poolhand.transport.api_page import api_pages
 from poolhand.transport.described import document_of
 from poolhand.transport.faults import (
-    FAULTS,
+    ENDPOINT_FAULT_ANSWERS,
     fault_body,
     fault_response,
     form_sentence,
@@ -42,7 +42,7 @@ def service_router(**options: Any) -> APIRouter:
     Args:
         options: Of FastAPI's router.
     """
-    return APIRouter(responses=FAULTS, default_response_class=JsonAnswer, **options)
+    return APIRouter(responses=ENDPOINT_FAULT_ANSWERS, default_response_class=JsonAnswer, **options)
 
 
 def application(

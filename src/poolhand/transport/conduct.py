@@ -22,9 +22,9 @@ FIRST_BAR: Final = Seconds(30)
 """Time outside at the first bar; doubles with each further strike."""
 LONGEST_BAR: Final = Seconds(3600)
 """The most that one strike costs."""
-MEMORY: Final = Seconds(3600)
+STRIKES_FORGOTTEN_AFTER: Final = Seconds(3600)
 """Time without a strike, once let in again, after which all is forgotten."""
-MOST_KNOWN: Final = 10_000
+MOST_WALLETS_KNOWN: Final = 10_000
 """Wallets remembered; then whoever would be forgotten first makes room: a wallet costs nothing."""
 
 
@@ -36,7 +36,7 @@ class _Record:
 
 
 class Conduct:
-    """Counts strikes per wallet, of the ``MOST_KNOWN`` that are remembered for longest."""
+    """Counts strikes per wallet, of the ``MOST_WALLETS_KNOWN`` that are remembered for longest."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -75,8 +75,8 @@ class Conduct:
         outside = min(FIRST_BAR * 2 ** min(excess, 16), LONGEST_BAR) if excess >= 0 else 0
         until = UnixSeconds(now + outside)
         self._records[worker] = _Record(strikes, until, cause)
-        self._ends.put(worker, (until + MEMORY,))
-        if len(self._records) > MOST_KNOWN:
+        self._ends.put(worker, (until + STRIKES_FORGOTTEN_AFTER,))
+        if len(self._records) > MOST_WALLETS_KNOWN:
             self._drop_first()
         return outside > 0
 

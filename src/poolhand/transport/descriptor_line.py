@@ -18,9 +18,9 @@ from typing import Any, Final, Generic, TypeVar
 from poolhand.domain.errors import Malformed
 from poolhand.wire.own_line import LENGTH, LineCodec
 
-PIECE: Final = 65_536
+LINE_READ_SIZE: Final = 65_536
 """Bytes that are read at a time."""
-MOST_AT_ONCE: Final = 8
+DESCRIPTORS_PER_READ: Final = 8
 """Descriptors that are taken with one read; the kernel passes those of one message at a time."""
 
 Message = TypeVar("Message")
@@ -108,8 +108,8 @@ class DescriptorLine(Generic[Message]):
 
     def _receive(self) -> bytes:
         if not self._takes:
-            return self._line.recv(PIECE)
-        data, files, flags, _ = socket.recv_fds(self._line, PIECE, MOST_AT_ONCE)
+            return self._line.recv(LINE_READ_SIZE)
+        data, files, flags, _ = socket.recv_fds(self._line, LINE_READ_SIZE, DESCRIPTORS_PER_READ)
         self._files += files
         if flags & socket.MSG_CTRUNC:
             raise Malformed("a message on the fetcher's line brings too many files")

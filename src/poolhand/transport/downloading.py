@@ -20,7 +20,7 @@ from typing import Final, Protocol
 import httpx
 
 from poolhand.domain.units import Seconds
-from poolhand.transport.address_rule import OPEN, AddressRule, ForbiddenAddress, guarded_client
+from poolhand.transport.address_rule import OPEN_RULE, AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.again import Pause
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
@@ -112,7 +112,7 @@ class WebDownloads:
             url = f"{gateway.rstrip('/')}/ipfs/{content}"
             try:
                 async with asyncio.timeout(timeout / len(self._rules.ipfs_gateways)):
-                    return await self._web(uri, url, OPEN, descriptor, limit)
+                    return await self._web(uri, url, OPEN_RULE, descriptor, limit)
             except (PassingFault, TimeoutError) as fault:
                 may_pass, wait = True, max(wait, getattr(fault, "wait", 0.0))
                 failures.append(f"{gateway}: {fault or type(fault).__name__}")

@@ -23,9 +23,9 @@ MAX_MESSAGE: Final = 2_000
 """Characters of an error's message; it may quote what was asked."""
 MOST_ERRORS: Final = 5
 """Of one form, that are told."""
-RETRY_AFTER: Final = "5"
+RETRY_AFTER_UNAVAILABLE: Final = "5"
 """Seconds that a client of an unavailable service is asked to wait."""
-FAULTS: Final[dict[int | str, dict[str, Any]]] = {
+ENDPOINT_FAULT_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     "default": {"model": ServiceFault, "description": "What keeps it from being done."}
 }
 """What every endpoint may answer instead, as FastAPI describes it."""
@@ -47,7 +47,7 @@ def form_sentence(errors: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
 
 def fault_response(fault: PoolhandError) -> JSONResponse:
     """Write an error as JSON; an invariant of ours that broke is not explained to strangers."""
-    headers = {"Retry-After": RETRY_AFTER} if isinstance(fault, Unavailable) else None
+    headers = {"Retry-After": RETRY_AFTER_UNAVAILABLE} if isinstance(fault, Unavailable) else None
     told = "the service has a fault of its own" if isinstance(fault, Bug) else str(fault)
     return fault_body(fault.http_status, fault.code, told, headers)
 

@@ -17,7 +17,7 @@ from poolhand.domain.units import Seconds
 from poolhand.transport.downloading import Downloads
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
 from poolhand.transport.sink import NothingCame, PartFile, Sink, TooMuch, Unwritten
-from poolhand.transport.web import CHUNK
+from poolhand.transport.web import BODY_READ_SIZE
 
 
 class SafeFetcher:
@@ -63,7 +63,7 @@ class SafeFetcher:
 async def _copy(uri: str, folders: tuple[Path, ...], sink: Sink) -> None:
     descriptor = await asyncio.to_thread(_open_allowed, uri, folders)
     with os.fdopen(descriptor, "rb") as source:
-        while data := await asyncio.to_thread(source.read, CHUNK):
+        while data := await asyncio.to_thread(source.read, BODY_READ_SIZE):
             await asyncio.to_thread(sink.write, data)
 
 

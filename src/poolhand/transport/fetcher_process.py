@@ -19,14 +19,14 @@ from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.again import Pause
 from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import FetcherLost
-from poolhand.transport.passing import FEW, PassingFault, patiently
+from poolhand.transport.passing import UNKNOWN_HOST_TRIES, PassingFault, patiently
 from poolhand.transport.running_fetcher import FetcherGone, RunningFetcher
 from poolhand.wire.fetcher_api import BeginFetching
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "poolhand.cli.fetcher_program")
-AT_ONCE: Final = 32
+DOWNLOADS_AT_ONCE: Final = 32
 """Downloads; more wait, which counts as their time."""
-SILENCE: Final = 10.0
+PAUSE_BETWEEN_PROCESS_LOOKS: Final = 10.0
 """Seconds between two looks at whether a process that downloads is alive."""
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ class FetcherProcess:
         most: int,
         resolver: Resolver = resolve,
         pause: Pause = asyncio.sleep,
-        silence: float = SILENCE,
+        silence: float = PAUSE_BETWEEN_PROCESS_LOOKS,
         program: tuple[str, ...] = PROGRAM,
     ) -> None:
         places = rules.places
@@ -58,7 +58,7 @@ class FetcherProcess:
         self._begin = BeginFetching(*told, rules.ipfs_gateways, most)
         self._resolver, self._pause, self._silence = resolver, pause, silence
         self._program = program
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._starting = asyncio.Lock()
         self._running: RunningFetcher | None = None
 
@@ -98,7 +98,9 @@ class FetcherProcess:
                 running = await self._process()
                 await running.download(uri, descriptor, limit, timeout)
             except FetcherGone as fault:
-                raise PassingFault(str(fault), tries=FEW, kind=FetcherLost) from fault
+                raise PassingFault(
+                    str(fault), tries=UNKNOWN_HOST_TRIES, kind=FetcherLost
+                ) from fault
 
         async with self._room:
             await patiently(uri, once, timeout, self._pause)

@@ -39,7 +39,7 @@ from poolhand.wire.fetcher_api import (
 )
 
 FetcherLine: TypeAlias = DescriptorLine[FetcherMessage]
-MOST_WORDS: Final = 1_000
+MOST_CAUSE_TEXT: Final = 1_000
 """Characters that are told of why a file did not come."""
 
 
@@ -135,4 +135,4 @@ class FetcherService:
 
 
 def _not(asked: Fetch, outcome: FetchFault, why: str, act: str) -> NotFetched:
-    return NotFetched(asked.number, outcome, repaired(why[:MOST_WORDS]), act[:MOST_WORDS])
+    return NotFetched(asked.number, outcome, repaired(why[:MOST_CAUSE_TEXT]), act[:MOST_CAUSE_TEXT])

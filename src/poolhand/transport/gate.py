@@ -16,7 +16,7 @@ from poolhand.wire.messages import VERSION, Capabilities, Held, Login, Scheduler
 from poolhand.wire.session import (
     HEARTBEAT,
     INCOMING,
-    LEASE,
+    WORKER_LEASE,
     Allowance,
 )
 
@@ -68,7 +68,7 @@ class HubRules:
 
     incoming: Allowance = INCOMING
     heartbeat: Seconds = HEARTBEAT
-    lease: Seconds = LEASE
+    lease: Seconds = WORKER_LEASE
     handshake_timeout: float = 9
     write_timeout: float = 10
     sockets_per_address: int = CONNECTIONS_PER_ADDRESS

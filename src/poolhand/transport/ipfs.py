@@ -15,7 +15,7 @@ _PREFIX: Final = re.compile(r"(?:ipfs://|/ipfs/)(.*)", re.DOTALL)
 _CONTENT: Final = re.compile(r"[A-Za-z0-9]{10,128}")
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-AS_IT_IS: Final = "!$&'()*+,;=:@%~"
+UNESCAPED: Final = "!$&'()*+,;=:@%~"
 
 
 def ipfs_path(uri: str) -> str | None:
@@ -48,4 +48,4 @@ def _check(uri: str, name: str) -> None:
 
 
 def _encoded(name: str) -> str:
-    return quote(_ESCAPE.sub("%25", name), safe=AS_IT_IS)
+    return quote(_ESCAPE.sub("%25", name), safe=UNESCAPED)

@@ -20,11 +20,11 @@ from poolhand.transport.guarded_http import Books, GuardedHttp
 from poolhand.transport.refusal_form import RefusalForm, code_and_message
 from poolhand.transport.request_limit import RequestLimit
 from poolhand.transport.waiting import ServiceLimits, limits_for
-from poolhand.wire.frames import MAX_FRAME
+from poolhand.wire.frames import MAX_SESSION_FRAME
 
 UVICORN_OPTIONS: Final[dict[str, Any]] = {
     "ws": "websockets-sansio",
-    "ws_max_size": MAX_FRAME,
+    "ws_max_size": MAX_SESSION_FRAME,
     "ws_ping_interval": None,
     "ws_per_message_deflate": False,
     "log_config": None,

@@ -8,7 +8,7 @@ from typing import Protocol
 from poolhand.domain.units import Seconds
 from poolhand.transport.metering import CLIENT_LIMITS, SocketLimits
 from poolhand.wire.messages import Held, Welcome, WorkerBound
-from poolhand.wire.session import PACE, TOLD, Allowance
+from poolhand.wire.session import SCHEDULER_PACE, WORKER_PACE, Allowance
 
 
 class Listener(Protocol):
@@ -37,8 +37,8 @@ class ClientRules:
     them all.
     """
 
-    incoming: Allowance = TOLD
-    pace: Allowance | None = PACE
+    incoming: Allowance = SCHEDULER_PACE
+    pace: Allowance | None = WORKER_PACE
     socket: SocketLimits = CLIENT_LIMITS
     connect_timeout: float = 10
     handshake_timeout: float = 20

@@ -41,12 +41,12 @@ from poolhand.wire.market_orders import market_order
 from poolhand.wire.market_pools import MarketPool, PoolAddress, PoolAnswer, PoolList
 from poolhand.wire.market_queries import DEFAULT_SIZE
 
-MAX_ANSWER: Final = 16 * 1024 * 1024
+MAX_MARKET_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer: a thousand orders with the longest parameters are larger, and refused."""
-CAPS: Final = Caps(MAX_ANSWER, seconds=60)
+MARKET_ANSWER_CAPS: Final = Caps(MAX_MARKET_ANSWER, seconds=60)
 MOST_CHALLENGE: Final = 500
 """Characters of a text that is signed to prove who asks."""
-LOGINS: Final = 3
+CHALLENGES_TRIED: Final = 3
 """Challenges that are tried: another program of the same wallet may use one up."""
 
 
@@ -231,7 +231,7 @@ class MarketClient:
         return told.unpublished
 
     async def _write(self, method: str, path: str, body: Mapping[str, Any], signer: Signer) -> Any:
-        for left in range(LOGINS - 1, -1, -1):
+        for left in range(CHALLENGES_TRIED - 1, -1, -1):
             headers = {"authorization": await self._login(signer)}
             try:
                 return await self._ask(method, path, self._chain, json=body, headers=headers)
@@ -269,7 +269,9 @@ class MarketClient:
 
     async def _asked(self, method: str, path: str, asked: Query, **request: Any) -> Any:
         try:
-            answer = await ask(self._http, method, self.url + path, CAPS, params=asked, **request)
+            answer = await ask(
+                self._http, method, self.url + path, MARKET_ANSWER_CAPS, params=asked, **request
+            )
         except NoAnswer as fault:
             raise MarketDown(
                 f"{self._who} does not answer ({fault}): check --market, or wait until whoever "

@@ -13,7 +13,7 @@ from poolhand.transport.web import WebAnswer
 from poolhand.wire.json_models import read_model
 from poolhand.wire.market_answers import MarketSaid
 
-TOO_MANY: Final = 429
+TOO_MANY_REQUESTS: Final = 429
 NOT_FOUND: Final = 404
 
 
@@ -62,7 +62,7 @@ def checked(answer: WebAnswer, who: str) -> Any:
 
 
 def _refusal(answer: WebAnswer, members: Any, who: str) -> PoolhandError:
-    if answer.status == TOO_MANY:
+    if answer.status == TOO_MANY_REQUESTS:
         return MarketDown(f"{who} takes no more requests of this machine for now: wait a while")
     if answer.status >= 500:
         return _in_trouble(answer, who)

@@ -12,7 +12,7 @@ from typing import Final
 
 from poolhand.domain.errors import PeerFault
 from poolhand.domain.units import UnixSeconds
-from poolhand.wire.frames import MAX_FRAME
+from poolhand.wire.frames import MAX_SESSION_FRAME
 from poolhand.wire.session import Allowance, Bucket, Flooded
 
 SLICE: Final = 4_096
@@ -36,7 +36,7 @@ class SocketLimits:
     """
 
     greeting_frames: int = 32
-    greeting_bytes: int = 2 * MAX_FRAME
+    greeting_bytes: int = 2 * MAX_SESSION_FRAME
     frames: Allowance = Allowance(200, 4_096)
     size: Allowance = Allowance(2 * 2**20, 32 * 2**20)
     login: float = 10

@@ -19,7 +19,7 @@ from poolhand.transport.market_client import MarketClient
 
 MOST_PAGES: Final = 200
 """Pages of others, after which their turn begins anew, however many a market tells of."""
-FEW: Final = 10
+ORDERS_PER_REQUEST: Final = 10
 """Orders of each kind that are looked at for one request, cheapest first."""
 
 
@@ -71,5 +71,5 @@ async def cheapest(market: MarketClient, wanted: BookFilter | None) -> tuple[Can
     """Return the cheapest open orders of a kind; no filter stands for no dataset."""
     if wanted is None:
         return (WITHOUT_DATASET,)
-    page = await market.orders(wanted, size=FEW)
+    page = await market.orders(wanted, size=ORDERS_PER_REQUEST)
     return tuple(map(candidate_of, page.orders))

@@ -17,16 +17,16 @@ from poolhand.transport.again import Pause, again
 from poolhand.transport.errors import CHECK, DownloadFailed, FetcherLost
 from poolhand.transport.web import Incoming, NoAnswer
 
-PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
+PAUSES_OF_DOWNLOADS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
 """Seconds between tries, as long as the time allowed has room for them."""
 RENEW: Final = "its owner must give the server a certificate that is valid for its name"
-FEW: Final = 3
+UNKNOWN_HOST_TRIES: Final = 3
 """Tries for a host name that nobody knows: perhaps a hiccup, probably a mistake."""
 CLOUDFLARE: Final = frozenset(range(520, 525))
 """Its words for 502, 503 and 504."""
 _FOR_EVERYBODY: Final = "its owner must publish the file for everybody, without a login"
 _AGAIN: Final = "its owner must publish it again, or the address must be corrected"
-LASTING: Final = {
+LASTING_REFUSALS: Final = {
     401: ("the server wants a login, 401", _FOR_EVERYBODY),
     402: ("the server wants to be paid, 402", _FOR_EVERYBODY),
     403: ("the server does not give it to us, 403", _FOR_EVERYBODY),
@@ -61,7 +61,7 @@ class PassingFault(Exception):
         self,
         why: str,
         wait: float = 0.0,
-        tries: int = len(PAUSES) + 1,
+        tries: int = len(PAUSES_OF_DOWNLOADS) + 1,
         kind: type[DownloadFailed | FetcherLost] = DownloadFailed,
     ) -> None:
         super().__init__(why)
@@ -75,7 +75,7 @@ def answered(uri: str, answer: Incoming) -> Exception:
         wait = retry_after(answer.headers.get("retry-after"), time.time())
         told = f" and wants to be asked again in {wait:.0f} s" if wait else ""
         return PassingFault(f"the server answered {status}{told}", wait)
-    return DownloadFailed(uri, *LASTING.get(status, (f"the server answered {status}",)))
+    return DownloadFailed(uri, *LASTING_REFUSALS.get(status, (f"the server answered {status}",)))
 
 
 def broken_off(uri: str, fault: NoAnswer) -> Exception:
@@ -87,7 +87,7 @@ def broken_off(uri: str, fault: NoAnswer) -> Exception:
     unknown = any(
         isinstance(each, socket.gaierror) and each.errno == socket.EAI_NONAME for each in causes
     )
-    return PassingFault(told, tries=FEW) if unknown else PassingFault(told)
+    return PassingFault(told, tries=UNKNOWN_HOST_TRIES) if unknown else PassingFault(told)
 
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:
@@ -108,9 +108,9 @@ class _Budget:
     def next_pause(self, tries: int, fault: PassingFault) -> float | None:
         """Return how long to wait; None where no further try is worth it, or fits."""
         self.tries = tries
-        if tries >= min(fault.tries, len(PAUSES) + 1):
+        if tries >= min(fault.tries, len(PAUSES_OF_DOWNLOADS) + 1):
             return None
-        wait = max(PAUSES[tries - 1], fault.wait)
+        wait = max(PAUSES_OF_DOWNLOADS[tries - 1], fault.wait)
         spent = max(asyncio.get_running_loop().time() - self.started, self.waited)
         if spent + wait >= self.seconds:
             return None

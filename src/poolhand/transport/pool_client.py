@@ -36,10 +36,10 @@ from poolhand.wire.purchase_api import SentPurchase
 
 UNAVAILABLE: Final = 503
 """HTTP status with which a pool says what is wrong now, and who must do what about it."""
-MAX_ANSWER: Final = 16 * 1024 * 1024
+MAX_POOL_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
 CONFIG_PATH: Final = "/v1/config"
-CAPS: Final = Caps(MAX_ANSWER, seconds=60)
+POOL_CLIENT_CAPS: Final = Caps(MAX_POOL_ANSWER, seconds=60)
 
 
 class PoolDown(Unavailable):
@@ -85,7 +85,7 @@ class PoolClient:
     remedy: ClassVar[str] = "check --pool-url, or wait until its owner has started it"
     """Who must do what where nobody answers."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, caps: Caps = CAPS) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, caps: Caps = POOL_CLIENT_CAPS) -> None:
         self._http, self.url, self._caps = http, url.rstrip("/"), caps
 
     async def config(self) -> PoolConfig:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from poolhand.transport.refusal_form import RefusalForm, code_and_message
 from poolhand.transport.waiting import ServiceLimits
 
-HEALTH: Final = "/health"
+HEALTH_PATH: Final = "/health"
 """Answered from the reserve."""
 
 
@@ -28,7 +28,7 @@ class RequestLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reserve = self._limits.reserve if scope["path"] == HEALTH else 0
+        reserve = self._limits.reserve if scope["path"] == HEALTH_PATH else 0
         if self._under_way >= self._limits.requests + reserve:
             busy = JSONResponse(
                 self._form("too-busy", "too many requests at once: try again in a moment"),

@@ -25,23 +25,31 @@ from poolhand.ports.files import UploadRefused
 from poolhand.ports.signer import Signer
 from poolhand.transport.address_rule import AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.again import Pause, a_few_times, again
-from poolhand.transport.web import CHUNK, AnswerTooLarge, Caps, Incoming, NoAnswer, ask, opened
+from poolhand.transport.web import (
+    BODY_READ_SIZE,
+    AnswerTooLarge,
+    Caps,
+    Incoming,
+    NoAnswer,
+    ask,
+    opened,
+)
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.json_models import ServiceFault
 from poolhand.wire.results_api import StoredResult
 
-MAX_ANSWER: Final = 65_536
+MAX_RESULTS_ANSWER: Final = 65_536
 """Bytes of an answer that is not an archive."""
 MAX_LINK: Final = 2_048
 """Bytes of a result link."""
 LOOKED_INTO: Final = 300.0
 """Seconds until an upload is answered: the service looks into the archive before it does."""
-LONGEST: Final = 6 * 3600.0
+LONGEST_DOWNLOAD: Final = 6 * 3600.0
 """Seconds for a download, however slowly it comes."""
 _LOCATION: Final = re.compile(r"[!#-\[\]-~]{1,1024}")
 """What may stand in a link: no space, quote or backslash."""
-_UPLOAD: Final = Caps(MAX_ANSWER, seconds=None)
-_HEAD: Final = Caps(MAX_ANSWER, seconds=60)
+_UPLOAD: Final = Caps(MAX_RESULTS_ANSWER, seconds=None)
+_HEAD: Final = Caps(MAX_RESULTS_ANSWER, seconds=60)
 
 
 class ResultsDown(Unavailable):
@@ -149,7 +157,7 @@ class ArchiveReader:
     def __init__(
         self, http: httpx.AsyncClient, limit: int = 1024**3, pause: Pause | None = None
     ) -> None:
-        self._http, self._pause, self._caps = http, pause, Caps(limit, LONGEST)
+        self._http, self._pause, self._caps = http, pause, Caps(limit, LONGEST_DOWNLOAD)
 
     async def download(self, location: str, target: str) -> str:
         """Write the archive at a URL to ``target``, whole or not at all; return its sha256 (hex).
@@ -172,7 +180,9 @@ class ArchiveReader:
         try:
             async with opened(self._http, "GET", location, self._caps) as answer:
                 if answer.status != 200:
-                    raise _missing(location, answer.status, await answer.content(MAX_ANSWER))
+                    raise _missing(
+                        location, answer.status, await answer.content(MAX_RESULTS_ANSWER)
+                    )
                 sha256 = await _save(answer, part)
             await asyncio.to_thread(part.replace, target)
         except NoAnswer as fault:
@@ -231,7 +241,7 @@ def _measure(path: str) -> tuple[int, bytes]:
 
 async def _chunks(path: str) -> AsyncIterator[bytes]:
     with Path(path).open("rb") as file:  # noqa: ASYNC230 - reads go to a thread
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
+        while chunk := await asyncio.to_thread(file.read, BODY_READ_SIZE):
             yield chunk
 
 

@@ -26,7 +26,7 @@ from poolhand.transport.errors import (
 from poolhand.transport.fetcher_service import FetcherLine
 from poolhand.transport.plumbing import first_of
 from poolhand.wire.fetcher_api import (
-    LINE,
+    FETCHER_LINE,
     MOST_ADDRESSES,
     Abandon,
     AreYouThere,
@@ -43,11 +43,11 @@ from poolhand.wire.fetcher_api import (
 
 NAMES: Final = 256
 """Look-ups at once: more than honest downloads ask for ends the process."""
-START_SECONDS: Final = 120.0
+LONGEST_FETCHER_START: Final = 120.0
 """For a process to be at work: half a second, unless the machine has no moment to spare."""
 MOST_SILENCES: Final = 3
 """Looks without a word: then it hangs."""
-END_SECONDS: Final = 5.0
+LONGEST_FETCHER_END: Final = 5.0
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
 """Of the environment: what finds programs, files and words; no secret is there."""
 
@@ -108,14 +108,14 @@ class RunningFetcher:
             except OSError as fault:
                 ours.close()
                 raise FetcherGone(f"the fetcher cannot be started: {fault}") from fault
-        line = DescriptorLine(ours, LINE, takes_files=False)
+        line = DescriptorLine(ours, FETCHER_LINE, takes_files=False)
         made = cls(child, line, begin, resolver, silence)
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(LONGEST_FETCHER_START):
                 log.info("fetcher_started", pid=made.pid, gave_up=await made._bounds)
         except TimeoutError as fault:
             await made.close()
-            why = f"was not at work after {START_SECONDS:.0f} s"
+            why = f"was not at work after {LONGEST_FETCHER_START:.0f} s"
             raise FetcherGone(f"the fetcher (process {made.pid}) {why}") from fault
         except BaseException:
             await made.close()
@@ -178,7 +178,7 @@ class RunningFetcher:
         if kill:
             self._child.kill()
         try:
-            code = await asyncio.to_thread(self._child.wait, END_SECONDS)
+            code = await asyncio.to_thread(self._child.wait, LONGEST_FETCHER_END)
         except subprocess.TimeoutExpired:
             self._child.kill()
             code = await asyncio.to_thread(self._child.wait)

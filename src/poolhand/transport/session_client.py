@@ -29,7 +29,7 @@ from poolhand.transport.listener import ClientRules, Listener
 from poolhand.transport.places import Places, Resolve, resolve
 from poolhand.transport.plumbing import Mailbox, Outbox, attempt, first_of, is_loopback
 from poolhand.wire.fields import clip
-from poolhand.wire.frames import MAX_FRAME, decode, encode
+from poolhand.wire.frames import MAX_SESSION_FRAME, decode, encode
 from poolhand.wire.handshake import (
     STANDING_BY,
     ClientHandshake,
@@ -40,8 +40,8 @@ from poolhand.wire.handshake import (
     socket_url,
 )
 from poolhand.wire.messages import (
-    SENTENCE,
-    WORD,
+    MAX_SENTENCE,
+    MAX_WORD,
     Capabilities,
     Close,
     Message,
@@ -174,7 +174,7 @@ class SessionClient:
 
     async def close(self, code: str, message: str) -> None:
         """End the session now instead of by its lease; ``run`` returns."""
-        farewell = Close(clip(code, WORD), clip(message, SENTENCE))
+        farewell = Close(clip(code, MAX_WORD), clip(message, MAX_SENTENCE))
         self._leaving.set()
         if self._link is not None:
             self._link.end(encode(farewell))
@@ -249,7 +249,7 @@ class SessionClient:
         async with Dial(
             self._address,
             rules.socket,
-            max_size=MAX_FRAME,
+            max_size=MAX_SESSION_FRAME,
             compression=None,
             ping_interval=None,
             open_timeout=rules.connect_timeout,
@@ -286,7 +286,7 @@ class SessionClient:
                 self._read(socket), self._write(socket, link), self._beat(socket, welcome)
             )
         except PeerFault as fault:
-            link.end(encode(Close(fault.code, clip(str(fault), SENTENCE))))
+            link.end(encode(Close(fault.code, clip(str(fault), MAX_SENTENCE))))
             raise
         finally:
             self._link, self._ready = None, False

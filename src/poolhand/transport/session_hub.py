@@ -31,7 +31,7 @@ from poolhand.wire.fields import clip
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Terms, WalletConnected
 from poolhand.wire.messages import (
-    SENTENCE,
+    MAX_SENTENCE,
     Close,
     Login,
     Message,
@@ -44,13 +44,13 @@ _log = structlog.get_logger()
 _INBOUND: Final = get_args(SchedulerBound)
 SWEEP: Final = 1
 """Seconds between two looks at the leases."""
-FAREWELL: Final = 1.0
+LONGEST_HUB_FAREWELL: Final = 1.0
 """Seconds that a stop waits for farewells to be written."""
-STALL: Final = 4
+STOOD_STILL_AFTER: Final = 4
 """Seconds between two looks by which we know that it was ourselves who stood still."""
 MESSAGES: Final = 16
 """Of all workers together, taken in one turn of the loop: a block has a thousand report at once."""
-LOGINS: Final = 4
+LOGINS_PER_TURN: Final = 4
 """Looked at in one turn of the loop: each costs two signatures."""
 NOT_NOW: Final = "the pool is not taking workers now: try again in a moment"
 
@@ -108,7 +108,7 @@ class SessionHub:
         self._outlets: set[Outlet] = set()
         self._hung_up = asyncio.Event()
         self._is_open = False
-        self.messages, self.logins = TurnPace(MESSAGES), TurnPace(LOGINS)
+        self.messages, self.logins = TurnPace(MESSAGES), TurnPace(LOGINS_PER_TURN)
         self.stood_still: Signal[[]] = Signal()
 
     @property
@@ -130,7 +130,7 @@ class SessionHub:
             while True:
                 await self.clock.sleep(SWEEP)
                 before, stood = self.clock.steady(), self.clock.steady() - before
-                self._sweep(we_stood_still=stood >= STALL)
+                self._sweep(we_stood_still=stood >= STOOD_STILL_AFTER)
         finally:
             self._end_all()
 
@@ -142,7 +142,7 @@ class SessionHub:
         """
         self._end_all()
         with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
+            async with asyncio.timeout(LONGEST_HUB_FAREWELL):
                 while self._outlets:
                     self._hung_up.clear()
                     await self._hung_up.wait()
@@ -176,7 +176,7 @@ class SessionHub:
     def drop(self, worker: Address, code: str, message: str) -> None:
         """End a worker's session, if it has one, with a reason that it is told."""
         if session := self._sessions.get(worker):
-            self.end(session, Close(code, clip(message, SENTENCE)))
+            self.end(session, Close(code, clip(message, MAX_SENTENCE)))
 
     def blame(self, worker: Address, fault: PeerFault) -> None:
         """End the session of a worker that broke the protocol, and keep it out for a while."""

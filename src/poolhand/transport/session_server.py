@@ -24,12 +24,12 @@ from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import LoginRefused, PoolFacts, ServerHandshake
-from poolhand.wire.messages import SENTENCE, Reject
+from poolhand.wire.messages import MAX_SENTENCE, Reject
 
 _log = structlog.get_logger()
 
 PATH: Final = "/worker"
-RETRY_AFTER: Final = Seconds(5)
+WORKER_RETRIES_AFTER: Final = Seconds(5)
 """Told to a worker that may try again where the fault itself does not say when."""
 TOO_BIG: Final = 1009
 """WebSocket close code: a message that is too big (RFC 6455, section 7.4.1)."""
@@ -254,5 +254,5 @@ def _reject(fault: PoolhandError) -> Reject:
     if isinstance(fault, LoginRefused):
         retry_after = fault.retry_after
     elif isinstance(fault, Unavailable | HandshakeTimeout | LoginFlooded):
-        retry_after = RETRY_AFTER
-    return Reject(fault.code, clip(str(fault), SENTENCE), retry_after)
+        retry_after = WORKER_RETRIES_AFTER
+    return Reject(fault.code, clip(str(fault), MAX_SENTENCE), retry_after)

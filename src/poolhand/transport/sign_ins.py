@@ -19,7 +19,7 @@ from poolhand.wire.challenge_json import typed_challenge
 
 LIFE: Final = Seconds(3600)
 """How long a challenge may be signed, and its signature used."""
-MOST: Final = 10_000
+MOST_SIGN_INS: Final = 10_000
 """Challenges that are out at a time; the oldest make room."""
 
 
@@ -56,7 +56,7 @@ class SignIns:
         self, name: str, chain_id: int, entropy: Entropy, now: Callable[[], UnixSeconds]
     ) -> None:
         self._name, self._chain_id, self._entropy, self._now = name, chain_id, entropy, now
-        self._challenges = Challenges(chain_id, LIFE, MOST, name, wording="")
+        self._challenges = Challenges(chain_id, LIFE, MOST_SIGN_INS, name, wording="")
 
     def challenge(self, address: Address, chain_id: int | None) -> dict[str, Any]:
         """Return what an address is to sign; raises OtherChain."""

@@ -16,8 +16,8 @@ from typing import Final, Self
 
 READABLE: Final = 0o644
 """Containers read downloads under another uid than ours."""
-LOOKS: Final = 20
-LOOK_AGAIN: Final = 0.05
+LOOKS_FOR_WRITERS: Final = 20
+PAUSE_BETWEEN_WRITER_LOOKS: Final = 0.05
 """Seconds between two looks at who still has a file open: a program that is being started has."""
 
 
@@ -127,10 +127,10 @@ class PartFile:
             OSError: The disk is full or broken.
         """
         await asyncio.to_thread(self._finish)
-        for _ in range(LOOKS):
+        for _ in range(LOOKS_FOR_WRITERS):
             if await asyncio.to_thread(_is_finished, self._part):
                 return await asyncio.to_thread(self._keep, limit)
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(PAUSE_BETWEEN_WRITER_LOOKS)
         raise StillWritten
 
     def _finish(self) -> None:

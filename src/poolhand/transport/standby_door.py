@@ -15,13 +15,13 @@ from poolhand.transport.session_server import PATH
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import STANDING_BY
-from poolhand.wire.messages import SENTENCE, Reject
+from poolhand.wire.messages import MAX_SENTENCE, Reject
 
-RETRY_AFTER: Final = Seconds(2)
+STANDBY_RETRY_AFTER: Final = Seconds(2)
 """After which a worker is to try again, at another address of the pool if it knows one."""
 TRY_AGAIN: Final = 1013
 """WebSocket close code (IANA registry)."""
-PATIENCE: Final = 5.0
+LONGEST_STANDBY_ANSWER: Final = 5.0
 """Seconds for the worker to take the answer."""
 
 
@@ -30,8 +30,8 @@ def standby_door(why: Callable[[], Unavailable]) -> WebSocketRoute:
 
     async def receive(socket: WebSocket) -> None:
         await socket.accept()
-        reject = Reject(STANDING_BY, clip(str(why()), SENTENCE), RETRY_AFTER)
-        await attempt(socket.send_text(encode(reject)), PATIENCE, WebSocketDisconnect)
-        await attempt(socket.close(TRY_AGAIN), PATIENCE, WebSocketDisconnect)
+        reject = Reject(STANDING_BY, clip(str(why()), MAX_SENTENCE), STANDBY_RETRY_AFTER)
+        await attempt(socket.send_text(encode(reject)), LONGEST_STANDBY_ANSWER, WebSocketDisconnect)
+        await attempt(socket.close(TRY_AGAIN), LONGEST_STANDBY_ANSWER, WebSocketDisconnect)
 
     return WebSocketRoute(PATH, receive, name="worker")

@@ -127,13 +127,16 @@ class ServiceLimits:
     sockets: SocketLimits = SocketLimits()
 
 
-MOST: Final = 512
+MOST_CONNECTIONS: Final = 512
 """Connections of one kind, however many descriptors there are."""
 
 
 def limits_for(descriptors: int) -> ServiceLimits:
     """Return limits that leave most of a process's descriptors to workers, files and the chain."""
-    many, few = min(MOST, max(descriptors // 8, 8)), min(MOST, max(descriptors // 16, 4))
+    many, few = (
+        min(MOST_CONNECTIONS, max(descriptors // 8, 8)),
+        min(MOST_CONNECTIONS, max(descriptors // 16, 4)),
+    )
     return ServiceLimits(
         asking=WaitingRoom(max(many // 4, 4), many),
         sending=WaitingRoom(max(few // 4, 2), few),

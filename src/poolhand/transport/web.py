@@ -20,11 +20,11 @@ import httpx
 from poolhand.transport.errors import HTTP_FAULTS
 from poolhand.transport.trusted import trusted
 
-CHUNK: Final = 256 * 1024
+BODY_READ_SIZE: Final = 256 * 1024
 """Bytes of a body that are taken at a time."""
-AS_IT_IS: Final = {"Accept-Encoding": "identity", "User-Agent": "poolhand"}
+UNENCODED_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "poolhand"}
 """Headers of every request: nothing is inflated here."""
-FAULTS: Final = (*HTTP_FAULTS, httpx.StreamError, TimeoutError)
+WEB_FAULTS: Final = (*HTTP_FAULTS, httpx.StreamError, TimeoutError)
 _BEGUN: Final = (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 
 Visits: TypeAlias = Callable[[str], Awaitable[bool]]
@@ -117,7 +117,7 @@ class Incoming:
         if self._answer.is_stream_consumed:  # one that never was on a wire
             yield self._answer.content
             return
-        async for piece in self._answer.aiter_raw(CHUNK):
+        async for piece in self._answer.aiter_raw(BODY_READ_SIZE):
             yield piece
 
     async def content(self, most: int | None = None) -> bytes:
@@ -158,14 +158,14 @@ async def opened(
         url: What is asked.
         caps: What the answer may cost; the time counts until the context is left.
         may_visit: Asked before a redirect is followed.
-        headers: Sent besides ``AS_IT_IS``.
+        headers: Sent besides ``UNENCODED_HEADERS``.
         request: As ``httpx.AsyncClient.stream`` takes it: ``params``, ``content``.
 
     Raises:
         NoAnswer: Nobody answers, the answer breaks off or takes too long.
         GoesElsewhere: A redirect leads where nobody may go, or is one too many.
     """
-    sent = {**AS_IT_IS, **(headers or {})}
+    sent = {**UNENCODED_HEADERS, **(headers or {})}
     try:
         async with asyncio.timeout(caps.seconds), AsyncExitStack() as stack:
             for left in range(caps.redirects, -1, -1):
@@ -180,7 +180,7 @@ async def opened(
                     break
             told = f"more than {caps.redirects} redirects" if not left else f"it leads to {url}"
             raise GoesElsewhere(told)
-    except FAULTS as fault:
+    except WEB_FAULTS as fault:
         raise NoAnswer(fault) from fault
 
 
@@ -210,7 +210,7 @@ def ask_now(
         url: What is asked.
         most: Bytes of the answer.
         seconds: For all of it.
-        headers: Sent besides ``AS_IT_IS``.
+        headers: Sent besides ``UNENCODED_HEADERS``.
         json: The body.
         connect: Seconds to connect.
 
@@ -219,7 +219,7 @@ def ask_now(
     """
     body, until = bytearray(), time.monotonic() + seconds
     times = httpx.Timeout(connect, read=seconds)
-    sent = {**AS_IT_IS, **(headers or {})}
+    sent = {**UNENCODED_HEADERS, **(headers or {})}
     try:
         with (
             httpx.Client(timeout=times, verify=trusted(), trust_env=False) as http,
@@ -232,7 +232,7 @@ def ask_now(
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("the answer takes too long")
             return WebAnswer(answer.status_code, answer.headers, bytes(body), str(answer.url))
-    except FAULTS as fault:
+    except WEB_FAULTS as fault:
         raise NoAnswer(fault) from fault
 
 
@@ -254,7 +254,7 @@ def lines_now(
         method: Of HTTP.
         url: What is asked.
         most: Bytes of one line.
-        headers: Sent besides ``AS_IT_IS``.
+        headers: Sent besides ``UNENCODED_HEADERS``.
 
     Raises:
         NoAnswer: Nobody answers, or it breaks off.
@@ -264,10 +264,10 @@ def lines_now(
     try:
         with (
             httpx.Client(timeout=times, verify=trusted(), trust_env=False) as http,
-            http.stream(method, url, headers={**AS_IT_IS, **(headers or {})}) as answer,
+            http.stream(method, url, headers={**UNENCODED_HEADERS, **(headers or {})}) as answer,
         ):
             yield StreamedLines(answer.status_code, _lines(answer, most))
-    except FAULTS as fault:
+    except WEB_FAULTS as fault:
         raise NoAnswer(fault) from fault
 
 

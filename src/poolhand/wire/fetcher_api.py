@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
-from poolhand.wire.fields import FLAG, choice, integer, sequence, text
+from poolhand.wire.fields import FLAG_FIELD, choice, integer, sequence, text
 from poolhand.wire.own_line import LineCodec
 
-MAX_FRAME: Final = 131_072
+MAX_FETCHER_FRAME: Final = 131_072
 """Bytes of one message: a long URI, escaped, and room."""
 MOST_ADDRESSES: Final = 64
 """Of one name."""
 _MOST_NAMES: Final = 10_000
 
 _NUMBER: Final = integer()
-_URI: Final = text(MAX_FRAME // 2)
+_URI: Final = text(MAX_FETCHER_FRAME // 2)
 _NAME: Final = text(1_024)
 _WORDS: Final = text(8_192)
 
@@ -41,8 +41,8 @@ class BeginFetching:
     Answered by ``FetcherReady``.
     """
 
-    allow_http: Annotated[bool, FLAG]
-    allow_private: Annotated[bool, FLAG]
+    allow_http: Annotated[bool, FLAG_FIELD]
+    allow_private: Annotated[bool, FLAG_FIELD]
     hosts: Annotated[tuple[str, ...], sequence(_NAME, _MOST_NAMES)]
     ipfs_gateways: Annotated[tuple[str, ...], sequence(_NAME, _MOST_NAMES)]
     most: Annotated[int, _NUMBER]
@@ -110,7 +110,7 @@ class LookedUp:
 
     number: Annotated[int, _NUMBER]
     addresses: Annotated[tuple[str, ...], sequence(_NAME, MOST_ADDRESSES)]
-    is_unknown: Annotated[bool, FLAG]
+    is_unknown: Annotated[bool, FLAG_FIELD]
     why: Annotated[str, _WORDS]
 
 
@@ -136,9 +136,9 @@ FetcherMessage: TypeAlias = (
     | AreYouThere
     | StillHere
 )
-LINE: Final[LineCodec[FetcherMessage]] = LineCodec(
+FETCHER_LINE: Final[LineCodec[FetcherMessage]] = LineCodec(
     "fetcher",
-    MAX_FRAME,
+    MAX_FETCHER_FRAME,
     (
         BeginFetching,
         FetcherReady,

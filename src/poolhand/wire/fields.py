@@ -18,7 +18,7 @@ from poolhand.domain.ids import FixedBytes
 from poolhand.domain.text import is_plain, is_well_formed, repaired, shown
 
 MAX_INT: Final = 2**63 - 1
-WIDEST: Final = 6
+WIDEST_CHARACTER: Final = 6
 """Bytes of the widest character inside a JSON frame, an escape: short texts need not be counted."""
 
 _QUOTING: Final = json.JSONEncoder(ensure_ascii=False)
@@ -72,7 +72,7 @@ def text(limit: int) -> Field:
             raise Malformed("expected a text")
         if not is_well_formed(value):
             raise Malformed("a text holds half a surrogate pair")
-        if len(value) * WIDEST > limit and cost(value) > limit:
+        if len(value) * WIDEST_CHARACTER > limit and cost(value) > limit:
             raise Malformed(f"a text takes {cost(value)} bytes, the limit is {limit}")
         return value
 
@@ -153,7 +153,7 @@ def _flag(value: Any) -> bool:
     return value
 
 
-FLAG: Final = Field(_flag, _flag)
+FLAG_FIELD: Final = Field(_flag, _flag)
 
 
 def optional(inner: Field) -> Field:

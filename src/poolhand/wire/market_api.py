@@ -118,11 +118,13 @@ _DEAL: Final[dict[str, Any]] = {
     **dict.fromkeys(("schedulerRewardRatio", "workerStake", "blockNumber"), (int, ...)),
     **dict.fromkeys(("blockTimestamp", "transactionHash"), (str, ...)),
 }
-PAGE: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, None)}
+PAGE_MEMBERS: Final[dict[str, Any]] = {"count": (int, ...), "nextPage": (int | None, None)}
 OK: Final[dict[str, Any]] = {"ok": (bool, True)}
 DealRow: Final = create_model("DealRow", __base__=Told, **_DEAL)
 DealAnswer: Final = create_model("DealAnswer", __base__=Told, **OK, **_DEAL)
-DealList: Final = create_model("DealList", __base__=Told, **OK, deals=several(DealRow), **PAGE)
+DealList: Final = create_model(
+    "DealList", __base__=Told, **OK, deals=several(DealRow), **PAGE_MEMBERS
+)
 _CATEGORY: Final[dict[str, Any]] = {
     "catid": (int, ...),
     "name": (str, ...),
@@ -137,7 +139,7 @@ CategoryAnswer: Final = create_model(
     "CategoryAnswer", __base__=Told, **OK, chainId=(str, ...), **_CATEGORY
 )
 CategoryList: Final = create_model(
-    "CategoryList", __base__=Told, **OK, categories=several(CategoryRow), **PAGE
+    "CategoryList", __base__=Told, **OK, categories=several(CategoryRow), **PAGE_MEMBERS
 )
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 
 from poolhand.domain.market_events import OrderSort
 from poolhand.wire.json_models import Told
-from poolhand.wire.market_api import OK, PAGE, DealRow, several
+from poolhand.wire.market_api import OK, PAGE_MEMBERS, DealRow, several
 from poolhand.wire.market_pools import MarketPool
 
 
@@ -97,7 +97,9 @@ TaskOfDeal: Final = create_model(
     known=(bool, Field(description="initialized: `/tasks/{taskid}` tells of it")),
     endTimestamp=(str | None, ...),
 )
-DealTasks: Final = create_model("DealTasks", __base__=Told, **OK, tasks=several(TaskOfDeal), **PAGE)
+DealTasks: Final = create_model(
+    "DealTasks", __base__=Told, **OK, tasks=several(TaskOfDeal), **PAGE_MEMBERS
+)
 
 
 class BlockPlace(Told):
@@ -268,7 +270,7 @@ ASSET_LISTS: Final = {
         __base__=Told,
         **OK,
         **{f"{sort.value}s": several(row)},
-        **PAGE,
+        **PAGE_MEMBERS,
     )
     for sort, row in _ROWS.items()
 }

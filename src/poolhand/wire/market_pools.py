@@ -21,11 +21,11 @@ from poolhand.wire.pool_causes import causes_of
 if TYPE_CHECKING:
     from poolhand.wire.pool_api import TaskNews
 
-MOST_PRICES: Final = 100
+MOST_PRICES_TOLD: Final = 100
 """Categories of which a pool tells a price: more are no pool's."""
-MOST_CAUSES: Final = 10
+MOST_CAUSES_TOLD: Final = 10
 """Different causes of one task's failures that are told."""
-MOST_NAMED: Final = 10
+MOST_WORKERS_NAMED: Final = 10
 """Workers that are named of one cause; all are counted."""
 Count: TypeAlias = Annotated[int, Field(ge=0, le=SAFE)]
 """A number that JavaScript writes exactly."""
@@ -54,7 +54,7 @@ class LivePool(_Camel):
     slots: Count | None = None
     busy: Count | None = None
     open_tasks: Count | None = None
-    prices: Annotated[Mapping[Count, Price], Field(max_length=MOST_PRICES)]
+    prices: Annotated[Mapping[Count, Price], Field(max_length=MOST_PRICES_TOLD)]
     highest_trust: Count
     sells: bool | None = None
     sells_nothing_because: Sentence | None = None
@@ -154,13 +154,13 @@ def pool_says(news: TaskNews) -> PoolSays:
         causes=tuple(
             FailureCause(
                 workers=len(each.workers),
-                named=each.workers[:MOST_NAMED],
+                named=each.workers[:MOST_WORKERS_NAMED],
                 status=each.status,
                 why=each.why,
                 acts=each.acts,
                 next_step=each.next_step,
             )
-            for each in causes_of(news.replicates)[:MOST_CAUSES]
+            for each in causes_of(news.replicates)[:MOST_CAUSES_TOLD]
         ),
     )
 

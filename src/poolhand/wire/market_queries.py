@@ -26,9 +26,9 @@ from poolhand.wire import market_forms as forms
 from poolhand.wire.json_models import Schema
 from poolhand.wire.market_schemas import (
     ADDRESS_OR_ANY,
-    FLAG,
+    FLAG_SCHEMA,
     TEXT,
-    WORD,
+    WORD_SCHEMA,
     whole_schema,
 )
 
@@ -68,11 +68,13 @@ def _restriction(name: str) -> tuple[QueryParameter, ...]:
     )
     return (
         QueryParameter(name, told, ADDRESS_OR_ANY),
-        QueryParameter(strict, f"only orders restricted to `{name}`", FLAG),
+        QueryParameter(strict, f"only orders restricted to `{name}`", FLAG_SCHEMA),
     )
 
 
-CHAIN_ID: Final = QueryParameter("chainId", "the chain; this market has one", required=True)
+CHAIN_ID_PARAMETER: Final = QueryParameter(
+    "chainId", "the chain; this market has one", required=True
+)
 
 
 def paging(most: int = MOST_SIZE) -> tuple[QueryParameter, ...]:
@@ -86,8 +88,8 @@ def paging(most: int = MOST_SIZE) -> tuple[QueryParameter, ...]:
 
 PAGING: Final = paging()
 _TAGS: Final = (
-    QueryParameter("minTag", "bits that an order's tag must have", WORD),
-    QueryParameter("maxTag", "bits that it may have", WORD),
+    QueryParameter("minTag", "bits that an order's tag must have", WORD_SCHEMA),
+    QueryParameter("maxTag", "bits that it may have", WORD_SCHEMA),
 )
 _VOLUME: Final = QueryParameter("minVolume", "tasks that must remain", whole_schema(1))
 _SIGNER: Final = "who signed the orders; `any`: whoever"
@@ -107,7 +109,7 @@ EQUALS: Final[Mapping[OrderSort, tuple[str, ...]]] = {
 }
 LIST_PARAMETERS: Final[Mapping[OrderSort, tuple[QueryParameter, ...]]] = {
     sort: (
-        CHAIN_ID,
+        CHAIN_ID_PARAMETER,
         *(
             QueryParameter(name, f"the {name}; `any`: whichever", ADDRESS_OR_ANY)
             for name in EQUALS[sort]
@@ -122,7 +124,9 @@ LIST_PARAMETERS: Final[Mapping[OrderSort, tuple[QueryParameter, ...]]] = {
         _VOLUME,
         *{
             OrderSort.APP: (),
-            OrderSort.DATASET: (QueryParameter("bulkOnly", "free ones without limit", FLAG),),
+            OrderSort.DATASET: (
+                QueryParameter("bulkOnly", "free ones without limit", FLAG_SCHEMA),
+            ),
             OrderSort.WORKERPOOL: (
                 _CATEGORY,
                 QueryParameter("minTrust", "trust, or more", whole_schema()),
@@ -214,14 +218,17 @@ DEAL_HASHES: Final[Mapping[str, str]] = {
     "requestorderHash": "request_order",
 }
 DEAL_PARAMETERS: Final = (
-    CHAIN_ID,
+    CHAIN_ID_PARAMETER,
     _CATEGORY,
     *(QueryParameter(name, "an address of the deal", ADDRESS_OR_ANY) for name in DEAL_ADDRESSES),
-    *(QueryParameter(name, "hash of an order that was matched", WORD) for name in DEAL_HASHES),
+    *(
+        QueryParameter(name, "hash of an order that was matched", WORD_SCHEMA)
+        for name in DEAL_HASHES
+    ),
     *PAGING,
 )
 CATEGORY_PARAMETERS: Final = (
-    CHAIN_ID,
+    CHAIN_ID_PARAMETER,
     QueryParameter(
         "minWorkClockTimeRef", "least reference time, itself included (seconds)", whole_schema()
     ),

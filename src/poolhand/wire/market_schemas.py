@@ -15,10 +15,10 @@ def whole_schema(least: int = 0, most: int = SAFE) -> Schema:
 
 
 TEXT: Final[Schema] = {"type": "string"}
-FLAG: Final[Schema] = {"type": "boolean"}
+FLAG_SCHEMA: Final[Schema] = {"type": "boolean"}
 ADDRESS: Final = hex_schema(Address)
 ADDRESS_OR_ANY: Final[Schema] = {"type": "string", "pattern": "^(any|0x[0-9a-fA-F]{40})$"}
-WORD: Final = hex_schema(FixedBytes)
+WORD_SCHEMA: Final = hex_schema(FixedBytes)
 """32 bytes: a hash, a tag, the id of a deal or a task."""
-NAME: Final[Schema] = {"type": "string", "pattern": "^0x([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$"}
+NAME_SCHEMA: Final[Schema] = {"type": "string", "pattern": "^0x([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$"}
 """Whatever can be searched for: an address or 32 bytes."""

@@ -35,7 +35,7 @@ MAX_SIGNATURE: Final = 4096
 MAX_PARAMS: Final = 65_536
 """Bytes of ``params`` on the wire."""
 MAX_NUMBER: Final = 2**256 - 1
-NO_DATASET: Final = Signed(NO_DATASET_ORDER, b"")
+NO_DATASET_SIGNED: Final = Signed(NO_DATASET_ORDER, b"")
 """No dataset is bought."""
 
 _DIGITS: Final = re.compile(r"[0-9]{1,78}")
@@ -91,10 +91,10 @@ def decode_match(raw: Mapping[str, Any]) -> MatchOrders:
         Malformed: An order is missing, or not of its form.
     """
     dataset = raw.get("dataset")
-    bought = NO_DATASET if dataset is None else decode_order(DatasetOrder, dataset)
+    bought = NO_DATASET_SIGNED if dataset is None else decode_order(DatasetOrder, dataset)
     return MatchOrders(
         decode_order(AppOrder, raw.get("app")),
-        NO_DATASET if bought.order == NO_DATASET_ORDER else bought,
+        NO_DATASET_SIGNED if bought.order == NO_DATASET_ORDER else bought,
         decode_order(WorkerpoolOrder, raw.get("workerpool")),
         decode_order(RequestOrder, raw.get("request")),
     )

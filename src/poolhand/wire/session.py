@@ -19,7 +19,7 @@ from poolhand.wire.messages import Close, Message, SchedulerBound, WorkerBound
 
 HEARTBEAT: Final = Seconds(5)
 """A worker that has nothing to say beats this often: 200 frames a second of 1000 workers."""
-LEASE: Final = Seconds(16)
+WORKER_LEASE: Final = Seconds(16)
 """Silence after which a worker is lost: three heartbeats may be late, and with two seconds for the
 clock's and the sweep's grain it is replaced well within 30 s."""
 POOL_LEASE: Final = Seconds(40)
@@ -46,9 +46,9 @@ class Allowance:
 
 INCOMING: Final = Allowance(100, 1_024)
 """Messages that the scheduler takes of one worker."""
-PACE: Final = Allowance(80, 500)
+WORKER_PACE: Final = Allowance(80, 500)
 """To which a worker holds itself, so as to stay under ``INCOMING``."""
-TOLD: Final = Allowance(1_000, 8_192)
+SCHEDULER_PACE: Final = Allowance(1_000, 8_192)
 """Messages that a worker takes of its scheduler."""
 
 

@@ -14,7 +14,7 @@ from poolhand.domain.signing_policy import SigningPolicy, WorkerMessage
 from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, NanoRlc, UnixSeconds, Wei
 from poolhand.wire.fields import (
-    FLAG,
+    FLAG_FIELD,
     blob,
     fixed,
     integer,
@@ -24,7 +24,7 @@ from poolhand.wire.fields import (
 )
 from poolhand.wire.own_line import LineCodec
 
-MAX_FRAME: Final = 524_288
+MAX_SIGNER_FRAME: Final = 524_288
 """Bytes of one message: a transaction of the most data in hexadecimal, and room."""
 WHOLE: Final = 2**256 - 1
 LONGEST_TEXT: Final = 65_536
@@ -34,7 +34,7 @@ _ADDRESS: Final = fixed(Address)
 _COUNT: Final = integer()
 _WEI: Final = integer(WHOLE)
 _TEXT: Final = text(LONGEST_TEXT)
-_DATA: Final = blob(MAX_FRAME // 4)
+_DATA: Final = blob(MAX_SIGNER_FRAME // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class UnlockWallet:
     hub: Annotated[Address, _ADDRESS]
     workerpool: Annotated[Address, _ADDRESS]
     pool_url: Annotated[str, _TEXT]
-    native: Annotated[bool, FLAG]
+    native: Annotated[bool, FLAG_FIELD]
     gas_price_cap: Annotated[Wei, _WEI]
     most_deposit: Annotated[NanoRlc, _COUNT]
     chain_id: Annotated[int | None, optional(_COUNT)]
@@ -196,9 +196,9 @@ SignerMessage: TypeAlias = (
     | TransactionSigned
     | NotSigned
 )
-LINE: Final[LineCodec[SignerMessage]] = LineCodec(
+SIGNER_LINE: Final[LineCodec[SignerMessage]] = LineCodec(
     "signer",
-    MAX_FRAME,
+    MAX_SIGNER_FRAME,
     (
         UnlockWallet,
         WalletOpened,

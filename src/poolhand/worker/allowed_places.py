@@ -9,7 +9,7 @@ from poolhand.containers.image_name import ImageName
 from poolhand.domain.errors import Refused
 from poolhand.settings.worker import WorkerSettings
 from poolhand.transport.address_rule import (
-    OPEN,
+    OPEN_RULE,
     AddressRule,
     ForbiddenAddress,
     check_image_registry,
@@ -36,7 +36,7 @@ class AllowedPlaces:
         resolver: Of names.
     """
 
-    rule: AddressRule = OPEN
+    rule: AddressRule = OPEN_RULE
     registries: frozenset[str] = frozenset()
     resolver: Resolver = resolve
 

@@ -22,7 +22,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import MOST_APP_LINE, ContainerRuntime, ContainerUse, LogLine
 from poolhand.transport.described import DescribedRoute, query_told
-from poolhand.transport.faults import FAULTS
+from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.plain import read_query
 
 LOOK: Final = 5.0
@@ -79,7 +79,7 @@ def output_route(
     def told() -> dict[str, Any]:
         task = {"name": "task_id", "in": "path", "required": True, "schema": {"type": "string"}}
         extra = {"parameters": [task, *query_told(OutputQuery)]}
-        return {"responses": FAULTS, "openapi_extra": extra}
+        return {"responses": ENDPOINT_FAULT_ANSWERS, "openapi_extra": extra}
 
     return DescribedRoute("/v1/tasks/{task_id}/output", output, "GET", told)
 

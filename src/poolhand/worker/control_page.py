@@ -17,10 +17,10 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_moment
 from poolhand.transport.described import DescribedRoute, Handler, body_told
-from poolhand.transport.faults import FAULTS
+from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.plain import read_body
-from poolhand.wire.messages import SENTENCE
+from poolhand.wire.messages import MAX_SENTENCE
 from poolhand.worker.control import Control
 from poolhand.worker.deposit import MOST, Deposited, Depositor
 
@@ -45,7 +45,7 @@ class PauseOrder(BaseModel):
     With neither the pause has no end.
     """
 
-    reason: Annotated[str, Field(min_length=1, max_length=SENTENCE)]
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_SENTENCE)]
     seconds: Annotated[int, Field(strict=True, gt=0, le=LONGEST_PAUSE_OF_WORK)] | None = None
     until: Annotated[int, Field(strict=True, ge=0)] | None = None
 
@@ -98,7 +98,11 @@ def control_routes(control: Control, depositor: Depositor) -> tuple[DescribedRou
 def _order(path: str, handler: Handler, form: type[BaseModel] | None = None) -> DescribedRoute:
     def told() -> dict[str, Any]:
         extra = {} if form is None else body_told(form)
-        return {"response_model": dict[str, Any], "responses": FAULTS, "openapi_extra": extra}
+        return {
+            "response_model": dict[str, Any],
+            "responses": ENDPOINT_FAULT_ANSWERS,
+            "openapi_extra": extra,
+        }
 
     return DescribedRoute(path, handler, "POST", told)
 
@@ -112,7 +116,7 @@ class _ControlPage:
     async def pause(self, request: Request) -> JsonAnswer:
         """Take nothing new until resumed, or until its time is over; over restarts."""
         order = await read_body(request, PauseOrder)
-        reason = checked(order.reason, "the reason", SENTENCE)
+        reason = checked(order.reason, "the reason", MAX_SENTENCE)
         self._control.pause(reason, order.end(self._control.now))
         return self._told()
 

@@ -11,8 +11,8 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.wire.fields import clip
 from poolhand.wire.messages import (
     DETAIL,
+    MAX_SENTENCE,
     MOST_REPORTS,
-    SENTENCE,
     Capacity,
     Logs,
     Reported,
@@ -56,7 +56,7 @@ class PoolReports:
 
     def capacity(self, paused: str | None) -> None:
         """Tell whether tasks are taken: None, or why none are."""
-        self._link.send(Capacity(None if paused is None else clip(paused, SENTENCE)))
+        self._link.send(Capacity(None if paused is None else clip(paused, MAX_SENTENCE)))
 
 
 def _report(report: Report) -> StatusReport:

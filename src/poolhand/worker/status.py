@@ -22,7 +22,7 @@ from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.task.idle import tasks_seen
 from poolhand.transport.described import DescribedRoute
-from poolhand.transport.faults import FAULTS
+from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.worker.head_watch import HeadWatch
 from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
@@ -172,7 +172,7 @@ def routes(teller: WorkerTeller, registry: CollectorRegistry) -> tuple[BaseRoute
 
 
 def _members() -> dict[str, Any]:
-    return {"response_model": dict[str, Any], "responses": FAULTS}
+    return {"response_model": dict[str, Any], "responses": ENDPOINT_FAULT_ANSWERS}
 
 
 def left_behind(member: PoolMember) -> dict[str, Any]:

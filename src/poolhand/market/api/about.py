@@ -22,7 +22,7 @@ from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire import market_forms as forms
 from poolhand.wire.challenge_json import typed_challenge
 from poolhand.wire.market_api import ChallengeAnswer, MarketHealth, MarketMetrics, MarketVersion
-from poolhand.wire.market_queries import CHAIN_ID, QueryParameter
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, QueryParameter
 from poolhand.wire.market_schemas import ADDRESS
 
 
@@ -30,8 +30,8 @@ def about_routes(parts: MarketParts) -> APIRouter:
     """Return the routes."""
     router, route = service_router(), AboutRoutes(parts)
     address = QueryParameter("address", "who is going to sign", ADDRESS, required=True)
-    add_route(router, "/challenge", route.challenge, ChallengeAnswer, (CHAIN_ID, address))
-    add_route(router, "/metrics", route.metrics, MarketMetrics, (CHAIN_ID,))
+    add_route(router, "/challenge", route.challenge, ChallengeAnswer, (CHAIN_ID_PARAMETER, address))
+    add_route(router, "/metrics", route.metrics, MarketMetrics, (CHAIN_ID_PARAMETER,))
     add_route(router, "/version", route.version, MarketVersion)
     add_route(router, "/health", route.health, MarketHealth)
     return router

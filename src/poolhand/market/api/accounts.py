@@ -27,8 +27,8 @@ from poolhand.transport.asgi import service_router
 from poolhand.wire import market_forms as forms
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import AccountAnswer, SearchAnswer
-from poolhand.wire.market_queries import CHAIN_ID, QueryParameter
-from poolhand.wire.market_schemas import NAME
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, QueryParameter
+from poolhand.wire.market_schemas import NAME_SCHEMA
 
 MOST_EARNINGS: Final = 2_000
 """Rewards and losses that are looked at, the newest; days and sums are theirs."""
@@ -40,9 +40,9 @@ log = structlog.get_logger()
 def account_routes(parts: MarketParts) -> APIRouter:
     """Return the routes."""
     router, route = service_router(), AccountRoutes(parts)
-    name = QueryParameter("q", "an address, or a hash of 32 bytes", NAME, required=True)
-    add_route(router, "/accounts/{address}", route.account, AccountAnswer, (CHAIN_ID,))
-    add_route(router, "/search", route.search, SearchAnswer, (CHAIN_ID, name))
+    name = QueryParameter("q", "an address, or a hash of 32 bytes", NAME_SCHEMA, required=True)
+    add_route(router, "/accounts/{address}", route.account, AccountAnswer, (CHAIN_ID_PARAMETER,))
+    add_route(router, "/search", route.search, SearchAnswer, (CHAIN_ID_PARAMETER, name))
     return router
 
 

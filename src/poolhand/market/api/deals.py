@@ -29,7 +29,7 @@ from poolhand.wire.market_api import (
     PriceHistory,
 )
 from poolhand.wire.market_json import iso_moment
-from poolhand.wire.market_queries import CHAIN_ID, QueryParameter
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, QueryParameter
 from poolhand.wire.market_schemas import whole_schema
 
 
@@ -38,10 +38,10 @@ def deal_routes(parts: MarketParts) -> APIRouter:
     router, route = service_router(), ChainRoutes(parts)
     category = QueryParameter("category", "number of the category", whole_schema(), required=True)
     add_route(router, "/deals", route.deals, DealList, queries.DEAL_PARAMETERS)
-    add_route(router, "/deals/{dealid}", route.deal, DealAnswer, (CHAIN_ID,))
+    add_route(router, "/deals/{dealid}", route.deal, DealAnswer, (CHAIN_ID_PARAMETER,))
     add_route(router, "/categories", route.categories, CategoryList, queries.CATEGORY_PARAMETERS)
-    add_route(router, "/categories/{catid}", route.category, CategoryAnswer, (CHAIN_ID,))
-    add_route(router, "/ohlc", route.prices, PriceHistory, (CHAIN_ID, category))
+    add_route(router, "/categories/{catid}", route.category, CategoryAnswer, (CHAIN_ID_PARAMETER,))
+    add_route(router, "/ohlc", route.prices, PriceHistory, (CHAIN_ID_PARAMETER, category))
     return router
 
 

@@ -35,8 +35,8 @@ from poolhand.wire.market_api import (
 )
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_orders import market_order, published_order
-from poolhand.wire.market_queries import CHAIN_ID, LIST_PARAMETERS, list_filter, page
-from poolhand.wire.market_schemas import ADDRESS, WORD
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, LIST_PARAMETERS, list_filter, page
+from poolhand.wire.market_schemas import ADDRESS, WORD_SCHEMA
 
 TARGETS = ", ".join(UnpublishTarget)
 
@@ -52,13 +52,15 @@ def order_routes(parts: MarketParts) -> APIRouter:
 def _add_collection(router: APIRouter, parts: MarketParts, sort: OrderSort) -> None:
     path, route = f"/{collection(sort)}s", CollectionRoutes(parts, sort)
     add_route(router, path, route.list, LIST_ANSWERS[sort], LIST_PARAMETERS[sort])
-    add_route(router, f"{path}/{{orderHash}}", route.find, ORDER_ANSWERS[sort], (CHAIN_ID,))
     add_route(
-        router, path, route.publish, PUBLISHED[sort], (CHAIN_ID,),
+        router, f"{path}/{{orderHash}}", route.find, ORDER_ANSWERS[sort], (CHAIN_ID_PARAMETER,)
+    )
+    add_route(
+        router, path, route.publish, PUBLISHED[sort], (CHAIN_ID_PARAMETER,),
         method="POST", signed=True, body=PUBLISH_BODIES[sort],
     )  # fmt: skip
     add_route(
-        router, path, route.unpublish, Unpublished, (CHAIN_ID,),
+        router, path, route.unpublish, Unpublished, (CHAIN_ID_PARAMETER,),
         method="PUT", signed=True, body=_unpublish_schema(sort),
     )  # fmt: skip
 
@@ -71,7 +73,7 @@ def _unpublish_schema(sort: OrderSort) -> dict[str, Any]:
             {
                 "type": "object",
                 "required": ["orderHash"],
-                "properties": {"target": {"enum": [one.value]}, "orderHash": WORD},
+                "properties": {"target": {"enum": [one.value]}, "orderHash": WORD_SCHEMA},
             },
             {
                 "type": "object",

@@ -25,7 +25,7 @@ from poolhand.store.market.newest import CategoryPrices, category_prices, newest
 from poolhand.transport.asgi import service_router
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import MarketOverview
-from poolhand.wire.market_queries import CHAIN_ID
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER
 
 NEWEST_TOLD: Final = 12
 """Deals, tasks under way, and ended tasks, that are told."""
@@ -36,7 +36,7 @@ BEGUN: Final = 50
 def overview_routes(parts: MarketParts) -> APIRouter:
     """Return the route."""
     router, route = service_router(), OverviewRoute(parts)
-    add_route(router, "/overview", route.overview, MarketOverview, (CHAIN_ID,))
+    add_route(router, "/overview", route.overview, MarketOverview, (CHAIN_ID_PARAMETER,))
     return router
 
 

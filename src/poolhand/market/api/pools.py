@@ -34,7 +34,7 @@ from poolhand.wire.market_pools import (
     PoolList,
     PoolRegistration,
 )
-from poolhand.wire.market_queries import CHAIN_ID, PAGING, page
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, PAGING, page
 
 _TOLD: Final = 2_000
 """Characters of a text of the body that are looked at."""
@@ -43,14 +43,14 @@ _TOLD: Final = 2_000
 def pool_routes(parts: MarketParts, register: PoolRegister) -> APIRouter:
     """Return the routes."""
     router, route = service_router(), PoolRoutes(parts, register)
-    add_route(router, "/pools", route.list, PoolList, (CHAIN_ID, *PAGING))
-    add_route(router, "/pools/{address}", route.find, PoolAnswer, (CHAIN_ID,))
+    add_route(router, "/pools", route.list, PoolList, (CHAIN_ID_PARAMETER, *PAGING))
+    add_route(router, "/pools/{address}", route.find, PoolAnswer, (CHAIN_ID_PARAMETER,))
     add_route(
-        router, "/pools/{address}", route.put, PoolAnswer, (CHAIN_ID,),
+        router, "/pools/{address}", route.put, PoolAnswer, (CHAIN_ID_PARAMETER,),
         method="PUT", signed=True, body=PoolRegistration,
     )  # fmt: skip
     add_route(
-        router, "/pools/{address}", route.delete, PoolForgotten, (CHAIN_ID,),
+        router, "/pools/{address}", route.delete, PoolForgotten, (CHAIN_ID_PARAMETER,),
         method="DELETE", signed=True,
     )  # fmt: skip
     add_route(router, "/{chain}/workerpools/{address}", route.compass, PoolAddress)

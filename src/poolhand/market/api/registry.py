@@ -42,7 +42,7 @@ from poolhand.wire import market_forms as forms
 from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import ASSET_ANSWERS, ASSET_LISTS
-from poolhand.wire.market_queries import CHAIN_ID, paging
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, paging
 
 SELLING_SORTS: Final = (OrderSort.APP, OrderSort.DATASET, OrderSort.WORKERPOOL)
 MOST_ROWS: Final = 100
@@ -62,9 +62,9 @@ def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
     for sort in SELLING_SORTS:
         route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]
-        add_route(router, path, route.listed, listed, (CHAIN_ID, *paging(MOST_ROWS)))
+        add_route(router, path, route.listed, listed, (CHAIN_ID_PARAMETER, *paging(MOST_ROWS)))
         one: Handler = route.find
-        add_route(router, f"{path}/{{address}}", one, found, (CHAIN_ID,))
+        add_route(router, f"{path}/{{address}}", one, found, (CHAIN_ID_PARAMETER,))
     return router
 
 

@@ -42,7 +42,7 @@ from poolhand.wire import market_queries as queries
 from poolhand.wire.market_json import iso_moment
 from poolhand.wire.market_looks import DealTasks, TaskAnswer
 from poolhand.wire.market_pools import PoolSaysAnswer
-from poolhand.wire.market_queries import CHAIN_ID, PAGING
+from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, PAGING
 
 MOST_LINK = 2_048
 """Characters of a result's place that are told."""
@@ -52,9 +52,11 @@ _DONE: Final = (TaskStanding.COMPLETED, TaskStanding.CLAIMED)
 def task_routes(parts: MarketParts, words: PoolWords) -> APIRouter:
     """Return the routes; ``words`` are what pools say of tasks."""
     router, route = service_router(), TaskRoutes(parts, words)
-    add_route(router, "/deals/{dealid}/tasks", route.of_deal, DealTasks, (CHAIN_ID, *PAGING))
-    add_route(router, "/tasks/{taskid}", route.task, TaskAnswer, (CHAIN_ID,))
-    add_route(router, "/tasks/{taskid}/pool", route.pool, PoolSaysAnswer, (CHAIN_ID,))
+    add_route(
+        router, "/deals/{dealid}/tasks", route.of_deal, DealTasks, (CHAIN_ID_PARAMETER, *PAGING)
+    )
+    add_route(router, "/tasks/{taskid}", route.task, TaskAnswer, (CHAIN_ID_PARAMETER,))
+    add_route(router, "/tasks/{taskid}/pool", route.pool, PoolSaysAnswer, (CHAIN_ID_PARAMETER,))
     return router
 
 

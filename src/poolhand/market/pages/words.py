@@ -15,7 +15,7 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.tag import Tag
-from poolhand.transport.page.words import GLUE, NOTHING, coin
+from poolhand.transport.page.words import GLUE, NOT_KNOWN, coin
 
 _NOBODY: Final = "0x" + 40 * "0"
 
@@ -23,20 +23,20 @@ _NOBODY: Final = "0x" + 40 * "0"
 def number(count: Any) -> str:
     """Write a count; one that no order ever reaches is told as such."""
     if not isinstance(count, int):
-        return NOTHING
+        return NOT_KNOWN
     return "no limit" if count >= BULK_VOLUME else f"{count:,}"
 
 
 def moment(text: Any) -> str:
     """Write a moment (ISO 8601) as people read it: ``28 Nov 2026, 16:02:11``, in UTC."""
     found = _read(text)
-    return NOTHING if found is None else f"{found.day} {found:%b %Y, %H:%M:%S}"
+    return NOT_KNOWN if found is None else f"{found.day} {found:%b %Y, %H:%M:%S}"
 
 
 def clock(text: Any) -> str:
     """Write the time of day of a moment (UTC)."""
     found = _read(text)
-    return NOTHING if found is None else f"{found:%H:%M:%S}"
+    return NOT_KNOWN if found is None else f"{found:%H:%M:%S}"
 
 
 def _read(text: Any) -> datetime | None:
@@ -60,7 +60,7 @@ def pool_name(pool: Mapping[str, Any]) -> str:
 
 def percent(share: Any) -> str:
     """Write a share of a hundred."""
-    return f"{share}{GLUE}%" if isinstance(share, int) else NOTHING
+    return f"{share}{GLUE}%" if isinstance(share, int) else NOT_KNOWN
 
 
 def workers_share(pool: Mapping[str, Any]) -> int | None:
@@ -84,7 +84,7 @@ def shell(word: Any) -> str:
 def gas_of_a_task(price: Any) -> str:
     """Write the coin that a contribution and its reveal take at most, at a price (wei per gas)."""
     if not isinstance(price, int):
-        return NOTHING
+        return NOT_KNOWN
     return coin((CONTRIBUTE_GAS + REVEAL_GAS) * price, at_most=True)
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-KINDS: Final = {
+CONTENT_TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
@@ -36,7 +36,7 @@ def assets_of(package: str) -> dict[str, PageAsset]:
     found = {}
     for each in (__package__, package):
         for file in (files(each) / "static").iterdir():
-            kind = KINDS.get(file.name.rpartition(".")[2])
+            kind = CONTENT_TYPES.get(file.name.rpartition(".")[2])
             if kind is not None:
                 body = file.read_bytes()
                 found[file.name] = PageAsset(body, kind, sha256(body).hexdigest()[:12])

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 DAYS: Final = 30
 """Days that are drawn."""
-WIDTH: Final = 720
+BARS_WIDTH: Final = 720
 HEIGHT: Final = 120
 GAP: Final = 4
-LEAST: Final = 2
+LEAST_BAR_HEIGHT: Final = 2
 """Height of a bar that would else not be seen."""
 
 
@@ -36,7 +36,7 @@ class BarPlot:
 
     bars: tuple[Bar, ...]
     highest: int
-    width: int = WIDTH
+    width: int = BARS_WIDTH
     height: int = HEIGHT
 
 
@@ -57,9 +57,9 @@ def bars(days: Sequence[Mapping[str, Any]], last: str) -> BarPlot | None:
 
 
 def _bar(number: int, each: Mapping[str, Any], highest: int) -> Bar:
-    width = WIDTH / DAYS - GAP
+    width = BARS_WIDTH / DAYS - GAP
     height, lost = (_height(each[name], highest) for name in ("earned", "lost"))
-    x = number * (WIDTH / DAYS) + GAP / 2
+    x = number * (BARS_WIDTH / DAYS) + GAP / 2
     return Bar(
         each["day"], each["earned"], each["lost"], round(x, 1), round(width, 1),
         round(HEIGHT - height, 1), height, lost,
@@ -67,4 +67,4 @@ def _bar(number: int, each: Mapping[str, Any], highest: int) -> Bar:
 
 
 def _height(value: int, highest: int) -> float:
-    return round(max(HEIGHT * value / highest, LEAST), 1) if value else 0.0
+    return round(max(HEIGHT * value / highest, LEAST_BAR_HEIGHT), 1) if value else 0.0

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from poolhand.domain.units import NanoRlc, show_rlc
 
-NOTHING: Final = "–"
+NOT_KNOWN: Final = "–"
 """What is not known, or does not apply."""
 GLUE: Final = "\u00a0"
 """Between a number and its unit: no line ends there."""
@@ -24,7 +24,7 @@ _SPAN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 def amount(nrlc: Any) -> str:
     """Write an amount (nRLC) in RLC, small ones in nRLC."""
     if not isinstance(nrlc, int):
-        return NOTHING
+        return NOT_KNOWN
     if nrlc == 0:
         return f"0{GLUE}RLC"
     if abs(nrlc) < _LEAST_IN_RLC:
@@ -37,7 +37,7 @@ def amount(nrlc: Any) -> str:
 def coin(wei: Any, *, at_most: bool = False) -> str:
     """Write an amount of coin (wei) in a few digits; ``at_most`` rounds it up."""
     if not isinstance(wei, int):
-        return NOTHING
+        return NOT_KNOWN
     rule = Context(prec=COIN_DIGITS, rounding=ROUND_UP if at_most else ROUND_HALF_EVEN)
     whole, dot, rest = f"{rule.plus(Decimal(wei).scaleb(-18)):,f}".partition(".")
     rest = rest.rstrip("0")
@@ -47,7 +47,7 @@ def coin(wei: Any, *, at_most: bool = False) -> str:
 def span(seconds: Any) -> str:
     """Write a duration (seconds): ``1 h 5 min``, ``12 s``."""
     if not isinstance(seconds, int):
-        return NOTHING
+        return NOT_KNOWN
     left, parts = max(seconds, 0), list[str]()
     for size, unit in _SPAN:
         count, left = divmod(left, size)

@@ -29,7 +29,7 @@ from poolhand.settings.worker import WorkerSettings
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.listen import CannotListen, PortBusy, bind
 from poolhand.transport.plumbing import is_loopback
-from poolhand.transport.pool_client import CAPS, PoolClient
+from poolhand.transport.pool_client import POOL_CLIENT_CAPS, PoolClient
 from poolhand.transport.trusted import trusted
 from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask
 from poolhand.worker.disk_watch import nearest
@@ -186,7 +186,7 @@ async def _registry(http: httpx.AsyncClient, place: str) -> str:
     host = _PUBLIC_HOST if place == PUBLIC_REGISTRY else place
     scheme = "http" if is_loopback(host.rpartition(":")[0] or host) else "https"
     try:
-        await ask(http, "GET", f"{scheme}://{host}/v2/", CAPS)
+        await ask(http, "GET", f"{scheme}://{host}/v2/", POOL_CLIENT_CAPS)
     except NoAnswer as fault:
         return str(fault)
     except AnswerTooLarge:

@@ -18,7 +18,7 @@ from poolhand.domain.doctor.findings import Examination
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.transport.described import DescribedRoute
-from poolhand.transport.faults import FAULTS
+from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire.doctor_json import encode_examination
 from poolhand.worker.status_page import HEADERS, doctor_page
@@ -68,5 +68,5 @@ def doctor_routes(examine: Examine) -> tuple[BaseRoute, ...]:
     async def told() -> dict[str, Any]:
         return encode_examination(await examine(), __version__)
 
-    answers = {"response_model": dict[str, Any], "responses": FAULTS}
+    answers = {"response_model": dict[str, Any], "responses": ENDPOINT_FAULT_ANSWERS}
     return Route("/doctor", page), DescribedRoute("/v1/doctor", doctor, "GET", lambda: answers)

@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from poolhand.domain.text import shown
-from poolhand.transport.page.words import NOTHING, amount, coin, span
+from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
 from poolhand.worker.live_words import Told, earned, gas_left, state
 from poolhand.worker.page.plot import plot
 from poolhand.worker.page.words import (
@@ -39,7 +39,7 @@ def sections(told: Told) -> dict[str, str]:
 def _head(told: Told) -> str:
     word, kind = state(told)
     chain = told["chain"]
-    block = NOTHING if chain["block"] is None else f"block {chain['block']}"
+    block = NOT_KNOWN if chain["block"] is None else f"block {chain['block']}"
     stalled = chain["stalled_since"]
     late = f" {badge('nothing new since', 'bad')} {moment(stalled)}" if stalled else ""
     return (
@@ -61,7 +61,7 @@ def _figures(told: Told) -> str:
     locked = f"{amount(stake['locked_nrlc'])} locked"
     rows.append(figure("Free stake", amount(stake["free_nrlc"]), locked))
     rows.append(figure("Gas left", *_gas(told["gas_days"], gas)))
-    score = NOTHING if told["score"] is None else str(told["score"])
+    score = NOT_KNOWN if told["score"] is None else str(told["score"])
     rows.append(figure("Score", score, "on chain; it grows with right results"))
     return f'<dl class="figures">{"".join(rows)}</dl>'
 

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from poolhand.transport.described import DescribedRoute
-from poolhand.transport.faults import FAULTS
+from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.page.assets import assets_of
 from poolhand.worker.live import LiveTeller
@@ -106,13 +106,15 @@ def page_routes(teller: LiveTeller, feed: LiveFeed) -> tuple[BaseRoute, ...]:
     async def page(_: Request) -> StreamingResponse:
         return _stream(feed, _Changes().of)
 
-    answers = {"response_model": dict[str, Any], "responses": FAULTS}
+    answers = {"response_model": dict[str, Any], "responses": ENDPOINT_FAULT_ANSWERS}
     return (
         Route("/", front),
         Route(STATIC, asset),
         Route("/page/live", page),
         DescribedRoute("/v1/live", live, "GET", lambda: answers),
-        DescribedRoute("/v1/live/events", events, "GET", lambda: {"responses": FAULTS}),
+        DescribedRoute(
+            "/v1/live/events", events, "GET", lambda: {"responses": ENDPOINT_FAULT_ANSWERS}
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from poolhand.domain.text import shown
-from poolhand.transport.page.words import GLUE, NOTHING
+from poolhand.transport.page.words import GLUE, NOT_KNOWN
 
 MOST: Final = 600
 """Characters of one text."""
@@ -22,7 +22,7 @@ def text(value: Any) -> str:
 def moment(at: float | None) -> str:
     """Write a moment (Unix seconds) as people read it, in UTC."""
     if at is None:
-        return NOTHING
+        return NOT_KNOWN
     found = datetime.fromtimestamp(at, UTC)
     told = f"{found.day} {found:%b %Y, %H:%M:%S}"
     return f'<time datetime="{found:%Y-%m-%dT%H:%M:%SZ}">{told}</time>'
