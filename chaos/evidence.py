@@ -30,7 +30,7 @@ from poolhand.domain.replicate.status import FINAL, Status
 from poolhand.requester.archive import digests
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
-from poolhand.worker.shell import CODEC
+from poolhand.worker.shell import REPLICATE_CODEC
 
 LABEL = "poolhand.task"
 SIGNATURES = (
@@ -147,7 +147,9 @@ def journaled(arena: Arena, task_id: TaskId) -> Replicate | None:
     journal = FileJournal(_base(arena) / "journal")
     try:
         stories = Section(journal, "task").read()
-        events = [CODEC.decode(event) for stream, event in stories if stream == str(task_id)]
+        events = [
+            REPLICATE_CODEC.decode(event) for stream, event in stories if stream == str(task_id)
+        ]
     finally:
         journal.close()
     return machine.replay(events) if events else None

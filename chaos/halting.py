@@ -20,7 +20,7 @@ from chaos.matrix import Moment
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.journal import Journal
-from poolhand.worker.shell import CODEC
+from poolhand.worker.shell import REPLICATE_CODEC
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class HaltingJournal:
         if meets and order.moment is Moment.BEFORE:
             self._halt()
         self._journal.append(stream, event)
-        self._stories[stream].append(CODEC.decode(event))
+        self._stories[stream].append(REPLICATE_CODEC.decode(event))
         with self._lived.open("a", encoding="utf-8") as lived:
             lived.writelines(f"{stream} {status}\n" for status in news)
         if meets and order.moment is Moment.AFTER:
@@ -88,7 +88,7 @@ class HaltingJournal:
     def read(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         self._stories.clear()
         for stream, event in self._journal.read(prefix):
-            self._stories[stream].append(CODEC.decode(event))
+            self._stories[stream].append(REPLICATE_CODEC.decode(event))
             yield stream, event
 
     def forget(self, stream: str) -> None:
@@ -102,5 +102,5 @@ class HaltingJournal:
         """Return the statuses that an event brings."""
         story = self._stories[stream]
         known = len(machine.replay(story).history) if story else 0
-        after = machine.replay([*story, CODEC.decode(event)])
+        after = machine.replay([*story, REPLICATE_CODEC.decode(event)])
         return tuple(entry.status for entry in after.history[known:])

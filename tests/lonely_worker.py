@@ -23,8 +23,8 @@ from poolhand.store.section import Section
 from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.worker.doctor.page import nothing_examined
 from poolhand.worker.main import World, work
-from poolhand.worker.pid_file import PID_FILE, read
-from poolhand.worker.shell import CODEC
+from poolhand.worker.pid_file import WORKER_PID_FILE, read
+from poolhand.worker.shell import REPLICATE_CODEC
 
 NOBODY = "http://127.0.0.1:1"
 """No pool is there: a worker whose pool is away looks after what it holds all the same."""
@@ -62,7 +62,9 @@ class LonelyProgram:
         signed = self.world.owner.sign_authorization(self.node.address, task, ZERO_ADDRESS)
         offer = Offer(task, deal.deal_id, index, Flow.STANDARD, signed)
         self.chain.submit(self.world.owner.address, Initialize(((deal.deal_id, index),)))
-        with_journal(self.base, lambda j: j.append(str(task), CODEC.encode(Accepted(1, offer))))
+        with_journal(
+            self.base, lambda j: j.append(str(task), REPLICATE_CODEC.encode(Accepted(1, offer)))
+        )
         return offer
 
     async def starts(self, pid: int | None = None, examine=nothing_examined) -> None:
@@ -84,7 +86,7 @@ class LonelyProgram:
         self.running.add_done_callback(lambda _: journal.close())
         await self.until(lambda: read(self.base) is not None)
         if pid is not None:
-            path = self.base / PID_FILE
+            path = self.base / WORKER_PID_FILE
             path.write_text(json.dumps({**json.loads(path.read_text()), "pid": pid}))
 
     async def _work(self, world: World) -> None:
@@ -124,7 +126,8 @@ class LonelyProgram:
     def journaled(self, offer):
         """Return the replicate as the journal on disk has it."""
         found = with_journal(
-            self.base, lambda j: [CODEC.decode(e) for s, e in j.read() if s == str(offer.task_id)]
+            self.base,
+            lambda j: [REPLICATE_CODEC.decode(e) for s, e in j.read() if s == str(offer.task_id)],
         )
         return replay(found)
 

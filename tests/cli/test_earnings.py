@@ -28,7 +28,7 @@ from poolhand.keys.wallet import Wallet
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.transport.clock import SystemClock
 from poolhand.worker.earnings_file import EARNINGS_FILE, EarningsFile
-from poolhand.worker.earnings_watch import SETTLED, EarningsWatch
+from poolhand.worker.earnings_watch import BLOCKS_TO_SETTLE, EarningsWatch
 from requester_market import IMAGE, RLC
 
 LIAR, GOOD, FIRST = (Wallet.from_key(bytes([number] * 32)) for number in (3, 4, 5))
@@ -199,7 +199,7 @@ class Books:
 def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path, wallet):
     """Wins, a loss, a task that times out and is claimed; over days, and after a restart."""
     books = Books(trade, wallet, tmp_path)
-    trade.chain.mine(blocks=SETTLED)  # deep enough to be kept
+    trade.chain.mine(blocks=BLOCKS_TO_SETTLE)  # deep enough to be kept
     book = asyncio.run(books.read(books.watch()))
     assert books.file.read().book.total() == book.total()
     told = trade.told(wallet, "--blocks", str(trade.chain.head.number + 1))
@@ -214,7 +214,7 @@ def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path,
     assert {name: (row.earned, row.gas) for name, row in days.items()} == {
         each["day"]: (each["earned_nrlc"], each["gas_wei"]) for each in told["rows"]
     }
-    trade.chain.mine(blocks=SETTLED)
+    trade.chain.mine(blocks=BLOCKS_TO_SETTLE)
     again = books.watch()
     asyncio.run(again.look(trade.chain.head))
     assert again.read.book.total() == total
@@ -223,7 +223,7 @@ def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path,
 
 def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path):
     books = Books(trade, GOOD, tmp_path)
-    trade.chain.mine(blocks=SETTLED)
+    trade.chain.mine(blocks=BLOCKS_TO_SETTLE)
     watch, hub = books.watch(), trade.chain.hub
 
     async def follow():
@@ -252,7 +252,7 @@ def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path):
 )
 def test_a_damaged_file_is_made_anew_from_the_chain(trade, tmp_path, good, bad):
     books = Books(trade, GOOD, tmp_path)
-    trade.chain.mine(blocks=SETTLED)
+    trade.chain.mine(blocks=BLOCKS_TO_SETTLE)
     total = asyncio.run(books.read(books.watch())).total()
     file = tmp_path / EARNINGS_FILE
     whole = file.read_text()
@@ -266,7 +266,7 @@ def test_a_damaged_file_is_made_anew_from_the_chain(trade, tmp_path, good, bad):
 def test_books_of_another_life_of_the_chain_are_read_anew(trade, tmp_path):
     """A devnet that began anew has the same hub and wallets, and grows as long as the last one."""
     books = Books(trade, GOOD, tmp_path)
-    trade.chain.mine(blocks=SETTLED)
+    trade.chain.mine(blocks=BLOCKS_TO_SETTLE)
     total = asyncio.run(books.read(books.watch())).total()
     kept = books.file.read()
     more = EarningEntry(UnixSeconds(0), TxHash(bytes(32)), None, earned=NanoRlc(7))

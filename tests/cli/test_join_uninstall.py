@@ -18,7 +18,7 @@ from poolhand.keys.wallet import Wallet
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.worker import pid_file
-from poolhand.worker.stories import CODEC
+from poolhand.worker.stories import REPLICATE_CODEC
 
 WALLET = Wallet.from_key(bytes([0x51] * 32)).address
 
@@ -36,7 +36,7 @@ class Joined:
     def wrote(self, *events, task=TASK):
         journal = FileJournal(self.journal)
         for event in events:
-            record = event if isinstance(event, dict) else CODEC.encode(event)
+            record = event if isinstance(event, dict) else REPLICATE_CODEC.encode(event)
             Section(journal, "task").append(str(task), record)
         journal.close()
 

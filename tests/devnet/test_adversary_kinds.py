@@ -48,7 +48,7 @@ from poolhand.store.memory import MemoryJournal
 from poolhand.wire.frames import encode
 from poolhand.wire.messages import SchedulerBound
 from poolhand.worker.parts import WorkerParts
-from poolhand.worker.shell import CODEC
+from poolhand.worker.shell import REPLICATE_CODEC
 
 __all__ = ["network", "quiet"]
 
@@ -238,7 +238,9 @@ async def test_a_vanisher_is_gone_once_the_pool_knows_that_it_computes():
     for count in (told - 1, told):
         await asyncio.sleep(0)
         assert not ended.is_set()
-        journal.append(str(OFFER.task_id), CODEC.encode(Acknowledged(UnixSeconds(4), count)))
+        journal.append(
+            str(OFFER.task_id), REPLICATE_CODEC.encode(Acknowledged(UnixSeconds(4), count))
+        )
     await stage
     assert ended.is_set()
     assert len(list(journal.read())) == 2

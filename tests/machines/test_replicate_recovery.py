@@ -38,7 +38,7 @@ from poolhand.domain.replicate.status import FAILURES, FINAL, Status
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import ManualClock
-from poolhand.worker.shell import CODEC, ReplicateShell
+from poolhand.worker.shell import REPLICATE_CODEC, ReplicateShell
 
 LATER = UnixSeconds(START + 60)
 
@@ -171,7 +171,7 @@ async def stopped_at(point):
     journal, hands = MemoryJournal(), Hands()
     task_id = point.replicate.offer.task_id
     for event in point.story:
-        journal.append(str(task_id), CODEC.encode(event))
+        journal.append(str(task_id), REPLICATE_CODEC.encode(event))
 
     async def program():
         async with asyncio.TaskGroup() as tasks:
@@ -193,5 +193,5 @@ async def test_a_stop_at_any_point_deletes_no_work_and_the_next_start_takes_it_u
         stage = point.replicate.parked or point.replicate.running
         assert hands.cleaned == 0, point
         assert hands.asked[-1:] == ([stage] if stage else []), point
-        written = [CODEC.decode(record) for _, record in journal.read()]
+        written = [REPLICATE_CODEC.decode(record) for _, record in journal.read()]
         assert [type(event) for event in written[len(point.story) :]] == [Recovered]

@@ -17,7 +17,7 @@ from poolhand.ports.journal import Forgotten, Written
 from poolhand.scheduler.engine import TASK_CODEC as TASK_CODEC
 from poolhand.store.group import GroupCommit
 from poolhand.store.memory import MemoryJournal
-from poolhand.worker.shell import CODEC as REPLICATE_CODEC
+from poolhand.worker.shell import REPLICATE_CODEC as REPLICATE_CODEC
 
 
 class Crash(BaseException):

@@ -20,7 +20,7 @@ from poolhand.domain.replicate.machine import (
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.store.memory import MemoryJournal
-from poolhand.worker.shell import CODEC
+from poolhand.worker.shell import REPLICATE_CODEC
 
 TASK = str(TaskId(bytes(31) + b"\1"))
 NOW = UnixSeconds(1)
@@ -62,7 +62,7 @@ def journal(inner, halts, order):
 
 def append(journal, *events):
     for event in events:
-        journal.append(TASK, CODEC.encode(event))
+        journal.append(TASK, REPLICATE_CODEC.encode(event))
 
 
 @pytest.mark.parametrize(("moment", "journaled"), [(Moment.BEFORE, 1), (Moment.AFTER, 2)])

@@ -11,7 +11,7 @@ from poolhand.domain.availability.pause import Pause
 from poolhand.domain.units import UnixSeconds, show_moment
 from poolhand.store.errors import JournalFull
 from poolhand.store.memory import MemoryJournal
-from poolhand.worker.control import LOOK, Control
+from poolhand.worker.control import LONGEST_PAUSE_BETWEEN_CLOCK_LOOKS, Control
 from poolhand.worker.idle import idle_causes
 
 
@@ -64,7 +64,7 @@ async def test_a_pause_ends_by_itself_and_says_when(pool):
     clock.advance(59)
     await pool.world.settle()
     assert standing.paused is not None
-    clock.advance(LOOK)
+    clock.advance(LONGEST_PAUSE_BETWEEN_CLOCK_LOOKS)
     await pool.world.settle()
     assert (standing.paused, standing.paused_until, list(journal.read())) == (None, None, [])
     keeping.cancel()
@@ -77,7 +77,7 @@ async def test_a_pause_is_over_soon_after_somebody_has_set_the_clock_past_its_en
     control.pause("a film", UnixSeconds(clock.now() + 3 * 3_600))
     await pool.world.settle()
     clock.set_by(4 * 3_600)
-    clock.advance(LOOK)
+    clock.advance(LONGEST_PAUSE_BETWEEN_CLOCK_LOOKS)
     await pool.world.settle()
     assert pool.member.standing.paused is None
     keeping.cancel()

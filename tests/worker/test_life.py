@@ -16,7 +16,14 @@ import structlog
 
 from poolhand.domain.errors import Bug, Refused
 from poolhand.store.errors import JournalFull
-from poolhand.worker.life import BEAT, CRASH, KEPT_CRASH, NAME, Life, Machine
+from poolhand.worker.life import (
+    CRASH,
+    KEPT_CRASH,
+    LIFE_FILE,
+    PAUSE_BETWEEN_LIFE_LOOKS,
+    Life,
+    Machine,
+)
 
 
 def lives(base, fault=None, boot="b1", killed=0, victims=lambda: None):
@@ -103,7 +110,7 @@ def test_the_kernels_log_tells_a_program_from_an_app_that_was_killed_beside_it(t
 
 
 def test_a_note_of_an_older_version_names_no_process(tmp_path):
-    (tmp_path / NAME).write_text("b1\n0")
+    (tmp_path / LIFE_FILE).write_text("b1\n0")
     assert lives(tmp_path, killed=1, victims=lambda: {1})
 
 
@@ -125,8 +132,8 @@ async def test_the_kernels_count_is_looked_at_again_and_again(tmp_path):
         life.begin()
         with pytest.raises(asyncio.CancelledError):
             await life.keep_looking(clock, lambda: Machine("b1", next(counts)))
-        assert (tmp_path / NAME).read_text() == f"b1\n5\n{os.getpid()}"
-    assert clock.slept == [BEAT] * 3
+        assert (tmp_path / LIFE_FILE).read_text() == f"b1\n5\n{os.getpid()}"
+    assert clock.slept == [PAUSE_BETWEEN_LIFE_LOOKS] * 3
 
 
 def test_an_end_before_the_work_begins_adds_nothing(tmp_path):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from poolhand.domain.doctor.machine import NamespaceFacts, TeeFacts, VirtualFacts
-from poolhand.worker.doctor.examining import TIME_LIMIT
+from poolhand.worker.doctor.examining import LONGEST_CHECK
 from poolhand.worker.doctor.machine_look import (
     LEAVE,
     LEFT,
-    REFUSED,
+    UNSHARE_REFUSED,
     look_at_machine,
     look_at_namespaces,
 )
@@ -64,9 +64,9 @@ def test_what_refuses_namespaces_is_named_with_what_allows_them(tmp_path, name, 
     file = tmp_path / "proc/sys" / name
     file.parent.mkdir(parents=True)
     file.write_text(f"{refuses}\n")
-    assert look_at_namespaces(tmp_path, ends_with(REFUSED)) == NamespaceFacts(False, allows)
+    assert look_at_namespaces(tmp_path, ends_with(UNSHARE_REFUSED)) == NamespaceFacts(False, allows)
     file.write_text("65000\n" if name.startswith("user") else f"{1 - int(refuses)}\n")
-    assert look_at_namespaces(tmp_path, ends_with(REFUSED)) == NamespaceFacts(False, "")
+    assert look_at_namespaces(tmp_path, ends_with(UNSHARE_REFUSED)) == NamespaceFacts(False, "")
     assert look_at_namespaces(tmp_path, ends_with(LEFT)) == NamespaceFacts(True, "")
 
 
@@ -96,14 +96,14 @@ def test_a_trial_that_takes_too_long_is_no_fault_and_no_refusal(tmp_path):
 
 def test_a_trial_ends_before_its_check_does():
     limit = inspect.signature(look_at_namespaces).parameters["seconds"].default
-    assert limit < TIME_LIMIT
+    assert limit < LONGEST_CHECK
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="another system has no namespaces")
 def test_a_signers_way_out_of_the_network_is_tried_and_this_process_stays():
     links = [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")]
     done = subprocess.run(LEAVE, capture_output=True, check=False)
-    assert done.returncode in (LEFT, REFUSED), done.stderr
+    assert done.returncode in (LEFT, UNSHARE_REFUSED), done.stderr
     found = look_at_namespaces()
     assert (found.exist, found.untried) == (True, "")
     assert found.work is (done.returncode == LEFT)

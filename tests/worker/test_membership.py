@@ -9,7 +9,7 @@ from scripted_pool import ScriptedPool
 
 from poolhand.domain.onchain import ContributionStatus
 from poolhand.wire.handshake import WorkerNotAllowed
-from poolhand.worker.membership import PAUSE, keep_membership
+from poolhand.worker.membership import PAUSE_AFTER_POOL_REFUSAL, keep_membership
 from poolhand.worker.results_place import ResultsPlace
 
 
@@ -46,9 +46,9 @@ async def test_a_refusal_does_not_end_a_worker_that_was_let_in_before(pool):
     for tries in range(1, 4):
         await pool.world.settle()
         assert doors.tries == tries
-        await pool.blocks(1, seconds=int(PAUSE))
+        await pool.blocks(1, seconds=int(PAUSE_AFTER_POOL_REFUSAL))
     doors.are_shut = False
-    await pool.blocks(1, seconds=int(PAUSE))
+    await pool.blocks(1, seconds=int(PAUSE_AFTER_POOL_REFUSAL))
     await staying
 
 
@@ -60,12 +60,12 @@ async def test_a_worker_never_let_in_stays_until_its_stake_is_free_and_then_ends
     staying = asyncio.create_task(keep_membership(doors, pool.member, pool.world.clock))
     await pool.blocks(2)
     assert pool.contribution(task).status is ContributionStatus.PROVED
-    await pool.blocks(1, seconds=int(PAUSE))
+    await pool.blocks(1, seconds=int(PAUSE_AFTER_POOL_REFUSAL))
     assert not staying.done()
     assert doors.tries == 2
     pool.finalize(task)
     await pool.blocks(20)  # until no re-organisation can take it back
-    await pool.blocks(1, seconds=int(PAUSE))
+    await pool.blocks(1, seconds=int(PAUSE_AFTER_POOL_REFUSAL))
     with pytest.raises(WorkerNotAllowed):
         await staying
 
@@ -77,6 +77,6 @@ async def test_a_pool_that_thinks_better_of_it_has_its_worker_back(pool):
     staying = asyncio.create_task(keep_membership(doors, pool.member, pool.world.clock))
     await pool.world.settle()
     doors.are_shut = False
-    await pool.blocks(1, seconds=int(PAUSE))
+    await pool.blocks(1, seconds=int(PAUSE_AFTER_POOL_REFUSAL))
     await staying
     assert doors.tries == 2

@@ -16,7 +16,7 @@ from poolhand.containers.noop import ended
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
-from poolhand.worker.app_engine import TRIES, AppEngine
+from poolhand.worker.app_engine import ENGINE_TRIES, AppEngine
 
 
 class Answers:
@@ -148,7 +148,7 @@ async def test_an_engine_that_was_away_is_back_when_it_answers_that_something_ha
 
 
 async def test_an_engine_that_comes_back_at_the_last_try_is_told(shop, lines):
-    engine = Answers(*[RuntimeDown("away")] * TRIES, "reference").used_by(shop)
+    engine = Answers(*[RuntimeDown("away")] * ENGINE_TRIES, "reference").used_by(shop)
     pulling = asyncio.create_task(engine.pull("registry.test/words", "ab" * 32, 60))
     await shop.blocks(120)
     assert await pulling == "reference"

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from poolhand.worker.pid_file import PID_FILE, PidFile, post, read
+from poolhand.worker.pid_file import WORKER_PID_FILE, PidFile, post, read
 
 
 def test_a_process_is_told_from_a_later_one_of_the_same_number():
@@ -28,10 +28,10 @@ def test_a_process_is_told_from_a_later_one_of_the_same_number():
 @pytest.mark.skipif(sys.platform != "linux", reason="another system tells no start but the clock's")
 def test_a_worker_runs_on_though_the_clock_was_set(tmp_path):
     post(tmp_path, "url", "token")
-    told = json.loads((tmp_path / PID_FILE).read_text())
+    told = json.loads((tmp_path / WORKER_PID_FILE).read_text())
 
     def runs(**changed):
-        (tmp_path / PID_FILE).write_text(json.dumps({**told, **changed}))
+        (tmp_path / WORKER_PID_FILE).write_text(json.dumps({**told, **changed}))
         return read(tmp_path).is_running
 
     assert runs()

@@ -22,9 +22,9 @@ from poolhand.domain.units import Wei
 from poolhand.settings.worker import WORKER_OPTIONS
 from poolhand.transport.listen import PortBusy
 from poolhand.wire.doctor_json import encode_examination
-from poolhand.worker.page.sections import SECTIONS
-from poolhand.worker.pid_file import PID_FILE, read
-from poolhand.worker.status import OPEN
+from poolhand.worker.page.sections import PAGE_SECTIONS
+from poolhand.worker.pid_file import WORKER_PID_FILE, read
+from poolhand.worker.status import OPEN_PATHS
 
 FOR_BROWSERS = {"/", "/page/static/{name}", "/doctor"}
 
@@ -177,7 +177,7 @@ async def test_a_stop_ends_it_at_once_and_keeps_the_journal(program):
 
 async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
     await program.starts()
-    mode = (program.base / PID_FILE).stat().st_mode
+    mode = (program.base / WORKER_PID_FILE).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
     for token in ("x", "0" * 64, notice(program).token[:-1]):
         for verb in ("pause", "resume", "drain", "stop"):
@@ -216,7 +216,7 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
     url = f"{notice(program).url}/openapi.json"
     paths = (await asyncio.to_thread(httpx.get, url, trust_env=False)).json()["paths"]
     assert {path: list(told) for path, told in paths.items()} == {
-        **{path: ["get"] for path in OPEN - FOR_BROWSERS},
+        **{path: ["get"] for path in OPEN_PATHS - FOR_BROWSERS},
         **{path: ["get"] for path in ("/v1/live", "/v1/live/events")},
         **{f"/v1/{verb}": ["post"] for verb in ("pause", "resume", "drain", "stop", "deposit")},
         "/v1/tasks/{task_id}/output": ["get"],
@@ -241,7 +241,7 @@ async def test_whatever_its_page_answers_needs_the_token_but_what_everybody_is_t
             for path, told in paths.items()
             for method in told
         }
-    assert {path for (_, path), code in answers.items() if code != 401} == OPEN - FOR_BROWSERS
+    assert {path for (_, path), code in answers.items() if code != 401} == OPEN_PATHS - FOR_BROWSERS
 
 
 async def test_its_page_tells_nothing_of_the_worker_but_to_whom_the_token_was_given(program):
@@ -320,7 +320,7 @@ async def test_whoever_watches_is_told_again_when_something_changes(program):
         lines, parts = events.aiter_lines(), page.aiter_lines()
         assert (await next_data(lines))["paused"] is None
         whole = (await next_data(parts))["sections"]
-        assert set(whole) == set(SECTIONS)
+        assert set(whole) == set(PAGE_SECTIONS)
         await asks(program, "pause", {"reason": "<b>lunch</b>"})
         while (told := await next_data(lines))["paused"] is None:
             pass

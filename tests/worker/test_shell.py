@@ -24,7 +24,7 @@ from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.store.errors import JournalFull
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.clock import ManualClock
-from poolhand.worker.shell import CODEC, ReplicateShell
+from poolhand.worker.shell import REPLICATE_CODEC, ReplicateShell
 
 OTHER = TaskId(bytes([9]) * 32)
 
@@ -96,7 +96,7 @@ class Bureau:
 
     def knows(self, *events, task_id=TASK):
         for event in events:
-            self.journal.append(str(task_id), CODEC.encode(event))
+            self.journal.append(str(task_id), REPLICATE_CODEC.encode(event))
 
 
 def accepted(task_id=TASK):
@@ -344,7 +344,7 @@ async def test_orderly_ends_are_held_against_nobody(times):
 UNREAD = [
     {"t": "NeverHeardOf", "at": 1},
     {"t": "Finished", "at": 1, "action": "reveal"},
-    CODEC.encode(Finished(START, A.DOWNLOAD_APP, S.COMPUTED)),
+    REPLICATE_CODEC.encode(Finished(START, A.DOWNLOAD_APP, S.COMPUTED)),
     {},
 ]
 

@@ -99,10 +99,10 @@ def _usual_page() -> str:
 
 def _running(places: Sequence[Path]) -> Iterator[tuple[Path, PidFile]]:
     """Yield running workers by their folders, each once."""
-    from poolhand.worker.pid_file import PID_FILE, read
+    from poolhand.worker.pid_file import WORKER_PID_FILE, read
 
     for place in places:
-        files = (place / PID_FILE, *sorted(place.glob(f"*/{PID_FILE}")))
+        files = (place / WORKER_PID_FILE, *sorted(place.glob(f"*/{WORKER_PID_FILE}")))
         for folder in dict.fromkeys(file.parent for file in files):
             notice = read(folder)
             if notice is not None and (notice.is_running or _answers(notice)):

@@ -16,7 +16,7 @@ from poolhand.domain.replicate import machine as replicates
 from poolhand.domain.task import machine as tasks
 from poolhand.scheduler.engine import TASK_CODEC as OF_TASKS
 from poolhand.wire.journal_json import EventCodec
-from poolhand.worker.stories import CODEC as OF_REPLICATES
+from poolhand.worker.stories import REPLICATE_CODEC as OF_REPLICATES
 
 SECTION: Final = "task/"
 """How the streams of tasks begin, in a pool's journal as in a worker's."""

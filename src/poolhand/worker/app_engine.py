@@ -29,9 +29,9 @@ from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime, ContainerSpec
 
-TRIES: Final = 45
-PAUSE: Final = 2.0
-"""Seconds between two tries to reach the engine: ``TRIES`` of them outlast any restart."""
+ENGINE_TRIES: Final = 45
+PAUSE_BETWEEN_ENGINE_TRIES: Final = 2.0
+"""Seconds between two tries to reach the engine: ``ENGINE_TRIES`` of them outlast any restart."""
 _MARK: Final = 12
 """Hexadecimal digits that tell workers apart in their containers' names."""
 TAKEN_AWAY: Final = frozenset({137, 143, 255})
@@ -156,13 +156,13 @@ class AppEngine:
                 raise
             except RuntimeDown as fault:
                 self._tell(fault)
-                if tries == TRIES:
+                if tries == ENGINE_TRIES:
                     raise
             else:
                 self._away.over()
                 return answer
             tries += 1
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(PAUSE_BETWEEN_ENGINE_TRIES)
 
     async def _in_time(self, ask: Callable[[], Awaitable[T]], **facts: str) -> T:
         """Ask the engine until it answers, however long that takes.
@@ -176,7 +176,7 @@ class AppEngine:
                 answer = await ask()
             except RuntimeDown as fault:
                 self._tell(fault, **facts)
-                await self._clock.sleep(PAUSE)
+                await self._clock.sleep(PAUSE_BETWEEN_ENGINE_TRIES)
             else:
                 self._away.over()
                 return answer

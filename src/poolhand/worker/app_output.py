@@ -25,7 +25,7 @@ from poolhand.transport.described import DescribedRoute, query_told
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.plain import read_query
 
-LOOK: Final = 5.0
+USAGE_TOLD_AFTER: Final = 5.0
 """Seconds without a line after which the usage is told again."""
 MOST_LINES: Final = 10_000
 """Of what was printed before, at most."""
@@ -107,8 +107,8 @@ async def output_of(
 async def _meanwhile(
     runtime: ContainerRuntime, container: str, coming: asyncio.Future[LogLine | None]
 ) -> AsyncIterator[ContainerUse]:
-    """Yield what the container uses, every ``LOOK`` seconds until a line comes."""
-    while not (await asyncio.wait({coming}, timeout=LOOK))[0]:
+    """Yield what the container uses, every ``USAGE_TOLD_AFTER`` seconds until a line comes."""
+    while not (await asyncio.wait({coming}, timeout=USAGE_TOLD_AFTER))[0]:
         now = await runtime.usage(container)
         if now is not None:
             yield now

@@ -19,7 +19,7 @@ archive without its directory, which may be three fifths of it)."""
 MAX_STORED: Final = 64 * 1024**2
 """Bytes of files that say next to nothing and yet are stored as they are: an archive is kept for
 long, and holes of a sparse file cost an app nothing."""
-CHUNK: Final = 1024**2
+BYTES_PACKED_AT_ONCE: Final = 1024**2
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _MODE: Final = stat.S_IFREG | 0o644
 _UNIX: Final = 3
@@ -68,7 +68,7 @@ def _write(folder: Path, draft: IO[bytes], method: int) -> int:
             with open_plain(path) as source:
                 entry = _entry(name, os.fstat(source.fileno()).st_size, method)
                 with made.open(entry, "w") as packed:
-                    shutil.copyfileobj(source, packed, CHUNK)
+                    shutil.copyfileobj(source, packed, BYTES_PACKED_AT_ONCE)
             total += entry.file_size
     draft.seek(0, os.SEEK_END)
     return total

@@ -31,9 +31,9 @@ from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.stakes import ReplicateStake, stake_of
 
 ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
-PAUSE: Final = 2.0
+PAUSE_BETWEEN_CHAIN_LOOKS: Final = 2.0
 """Seconds between two tries to reach a chain that does not answer."""
-MOST_FAILED: Final = 3
+MOST_LOOKS_FAILED: Final = 3
 """Looks in one batch that fail, one after another, before each task is looked at alone."""
 MOST_IN_VAIN: Final = 5
 """Looks at a task that fail by no fault of the chain's endpoints, one after another; then it is
@@ -114,7 +114,7 @@ class ChainWatch:
         """Look, and again soon at what could not be seen; returns how often that was so."""
         left: set[TaskId] = set()
         fault: ChainUnreachable | None = None
-        alone = failed >= MOST_FAILED
+        alone = failed >= MOST_LOOKS_FAILED
         for batch in [{each} for each in sorted(asked)] if alone else [asked]:
             try:
                 await self._read(batch)
@@ -125,7 +125,7 @@ class ChainWatch:
             return 0
         self._outage.tell(fault)
         self._dirty |= left
-        await self._clock.sleep(PAUSE)
+        await self._clock.sleep(PAUSE_BETWEEN_CHAIN_LOOKS)
         self._wake.set()
         return failed + 1
 

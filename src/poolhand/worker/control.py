@@ -21,13 +21,13 @@ from poolhand.transport.plumbing import first_of
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.standing import Hold
 
-STREAM: Final = "pause"
+PAUSE_STREAM: Final = "pause"
 """In the operator's section of the journal; there while the worker is paused."""
-TICK: Final = 1.0
+PAUSE_BETWEEN_DRAIN_LOOKS: Final = 1.0
 """Seconds between two looks at what a drain still waits for."""
-LOOK: Final = 30.0
+LONGEST_PAUSE_BETWEEN_CLOCK_LOOKS: Final = 30.0
 """Seconds at most between two looks whether a pause is over: somebody may set the clock."""
-FAREWELL: Final = 10
+LONGEST_WORKER_FAREWELL: Final = 10
 """Seconds that a drained worker gives the pool to acknowledge its last reports."""
 
 log = structlog.get_logger()
@@ -82,7 +82,7 @@ class Control:
     def recover(self) -> None:
         """Pause again if that is how the last run was left; the newest order holds."""
         for stream, event in self._journal.read():
-            if stream == STREAM:
+            if stream == PAUSE_STREAM:
                 self._hold(Pause.of(event))
         self._end_in_time()
 
@@ -94,7 +94,7 @@ class Control:
         """
         pause = Pause(reason, until)
         if pause != self._pause:
-            self._journal.append(STREAM, {**pause.record(), "at": self._clock.now()})
+            self._journal.append(PAUSE_STREAM, {**pause.record(), "at": self._clock.now()})
         self._hold(pause)
         log.info("worker_paused", cause=reason, until=until)
 
@@ -113,7 +113,9 @@ class Control:
                 await self._paused_anew.wait()
             else:
                 left = self.paused_until - self._clock.now()
-                await first_of(self._clock.sleep(min(left, LOOK)), self._paused())
+                await first_of(
+                    self._clock.sleep(min(left, LONGEST_PAUSE_BETWEEN_CLOCK_LOOKS)), self._paused()
+                )
 
     async def _paused(self) -> None:
         await self._paused_anew.wait()
@@ -129,7 +131,7 @@ class Control:
             self._end_pause()
 
     def _end_pause(self) -> None:
-        self._journal.forget(STREAM)
+        self._journal.forget(PAUSE_STREAM)
         self._pause = None
         self._member.pause(None)
 
@@ -161,9 +163,9 @@ class Control:
             if self._is_done():
                 now = self._clock.steady()
                 done_at = now if done_at is None else done_at
-                if self._is_told() or now >= done_at + FAREWELL:
+                if self._is_told() or now >= done_at + LONGEST_WORKER_FAREWELL:
                     return True
-            await first_of(self._clock.sleep(TICK), self._order())
+            await first_of(self._clock.sleep(PAUSE_BETWEEN_DRAIN_LOOKS), self._order())
         return False
 
     async def _order(self) -> None:

@@ -22,9 +22,9 @@ from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.plain import read_body
 from poolhand.wire.messages import MAX_SENTENCE
 from poolhand.worker.control import Control
-from poolhand.worker.deposit import MOST, Deposited, Depositor
+from poolhand.worker.deposit import MOST_RLC_DEPOSITED, Deposited, Depositor
 
-NAME: Final = r"^[A-Za-z0-9_-]{8,64}$"
+CONTROL_ORDER_NAME: Final = r"^[A-Za-z0-9_-]{8,64}$"
 """Of an order that must not be carried out twice."""
 
 
@@ -72,8 +72,8 @@ class PauseOrder(BaseModel):
 class DepositOrder(BaseModel):
     """How much RLC (nRLC) is to become stake; an order of one name is carried out once."""
 
-    nrlc: Annotated[int, Field(strict=True, ge=0, le=MOST)]
-    name: Annotated[str, Field(pattern=NAME)]
+    nrlc: Annotated[int, Field(strict=True, ge=0, le=MOST_RLC_DEPOSITED)]
+    name: Annotated[str, Field(pattern=CONTROL_ORDER_NAME)]
 
 
 def control_routes(control: Control, depositor: Depositor) -> tuple[DescribedRoute, ...]:

@@ -24,7 +24,7 @@ from poolhand.worker.stages.stake import StakeLook
 from poolhand.worker.task_views import MOST_LAG
 from poolhand.worker.worker_wallet import WorkerWallet
 
-MOST: Final = NanoRlc(2**63 - 1)
+MOST_RLC_DEPOSITED: Final = NanoRlc(2**63 - 1)
 """More than all the RLC there is."""
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from poolhand.observe.disk_space import free_bytes
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 
-PAUSE: Final = 2.0
+PAUSE_BETWEEN_DISK_LOOKS: Final = 2.0
 """Seconds between two looks for room."""
 
 
@@ -56,7 +56,7 @@ class DiskRoom:
         while (lack := self.lack) is not None:
             was_full = True
             self.outage.tell(lack)
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(PAUSE_BETWEEN_DISK_LOOKS)
         if was_full:
             self.outage.over()
         return was_full

@@ -21,7 +21,7 @@ from poolhand.domain.json_text import parse_json
 from poolhand.domain.units import BlockNumber, UnixSeconds
 
 EARNINGS_FILE: Final = "earnings.json"
-VERSION: Final = 2
+EARNINGS_FILE_VERSION: Final = 2
 log = structlog.get_logger()
 
 
@@ -50,7 +50,7 @@ class EarningsFile:
             told = parse_json(self._path.read_bytes())
             if (
                 not isinstance(told, dict)
-                or told["version"] != VERSION
+                or told["version"] != EARNINGS_FILE_VERSION
                 or told["owner"] != self._owner
             ):
                 return None
@@ -65,7 +65,7 @@ class EarningsFile:
         """Keep a book; where the disk takes none, the next start reads the chain again."""
         book = kept.book
         told = {
-            "version": VERSION,
+            "version": EARNINGS_FILE_VERSION,
             "owner": self._owner,
             "first": book.first,
             "last": book.last,

@@ -25,21 +25,21 @@ from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.worker.earnings_file import EarningsFile, KeptEarnings
 
-SETTLED: Final = 64
+BLOCKS_TO_SETTLE: Final = 64
 """Blocks after which one is not expected to be taken back."""
 RANGE: Final = 5_000
 """Blocks that are read at once."""
-LOOKBACK: Final = 100_000
+FIRST_LOOKBACK: Final = 100_000
 """Blocks before its first start that a worker reads: as many as ``poolhand earnings`` does."""
-SOON: Final = Seconds(5)
+PAUSE_BETWEEN_BUSY_EARNING_LOOKS: Final = Seconds(5)
 """Block time between two looks while something happens."""
-PATROL: Final = Seconds(300)
+PAUSE_BETWEEN_IDLE_EARNING_LOOKS: Final = Seconds(300)
 """Block time between two looks while nothing does."""
-LOOKS: Final = 2
+LOOKS_AFTER_EVENT: Final = 2
 """Looks after something has happened: an endpoint may lag behind the one that told of it."""
-REST: Final = 1.0
+PAUSE_BETWEEN_PAST_RANGES: Final = 1.0
 """Seconds between two ranges of blocks long ago: nobody waits for them."""
-PAUSE: Final = 10.0
+PAUSE_BETWEEN_EARNINGS_TRIES: Final = 10.0
 """Seconds before a chain that does not answer is asked for them again."""
 
 
@@ -84,7 +84,7 @@ class EarningsWatch:
     ) -> None:
         self._worker, self._hub, self._watcher, self._file = worker, hub, watcher, file
         self._clock, self._boundary = clock, boundary
-        self._looks_due, self._looked = LOOKS, UnixSeconds(0)
+        self._looks_due, self._looked = LOOKS_AFTER_EVENT, UnixSeconds(0)
         self._kept: EarningBook | None = None
         self._last_hash: BlockHash | None = None
         self._written = BlockNumber(-1)
@@ -92,13 +92,17 @@ class EarningsWatch:
 
     def stir(self) -> None:
         """Note that something of the worker's has happened: the next blocks may tell of it."""
-        self._looks_due = LOOKS
+        self._looks_due = LOOKS_AFTER_EVENT
 
     async def keep_looking(self) -> None:
         """Look when something has happened, and now and then, for ever."""
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
-                pause = SOON if self._looks_due else PATROL
+                pause = (
+                    PAUSE_BETWEEN_BUSY_EARNING_LOOKS
+                    if self._looks_due
+                    else PAUSE_BETWEEN_IDLE_EARNING_LOOKS
+                )
                 if head.timestamp >= self._looked + pause or self.read is None:
                     with self._boundary.around("earnings"):
                         await self._try(head)
@@ -106,12 +110,12 @@ class EarningsWatch:
     async def keep_reading_back(self) -> None:
         """Read the blocks before the worker's first start, a range at a time, to the last."""
         while self._kept is None or not self._kept.is_whole:
-            pause = REST
+            pause = PAUSE_BETWEEN_PAST_RANGES
             try:
                 if self._kept is not None:
                     await self._read_back(self._kept)
             except ChainUnreachable:
-                pause = PAUSE
+                pause = PAUSE_BETWEEN_EARNINGS_TRIES
             except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not its own
                 self._boundary.take(fault, "earnings")
                 return
@@ -131,9 +135,9 @@ class EarningsWatch:
             ChainUnreachable: No endpoint answers; what was known before stays.
         """
         kept = self._kept = self._kept or await self._begin(head)
-        while kept.last < head.number - SETTLED:
+        while kept.last < head.number - BLOCKS_TO_SETTLE:
             first = BlockNumber(kept.last + 1)
-            kept = await self._add(first, min(head.number - SETTLED, first + RANGE - 1))
+            kept = await self._add(first, min(head.number - BLOCKS_TO_SETTLE, first + RANGE - 1))
         newest = BlockNumber(kept.last + 1)
         tail = await self._entries(newest, head.number)
         scores = await self._hub.scores([self._worker])
@@ -153,9 +157,9 @@ class EarningsWatch:
             if self._last_hash == known.last_hash:
                 self._written = known.book.last
                 return known.book
-        settled = BlockNumber(max(head.number - SETTLED, -1))
+        settled = BlockNumber(max(head.number - BLOCKS_TO_SETTLE, -1))
         self._last_hash = await self._hash_of(settled)
-        wanted = BlockNumber(max(settled + 1 - LOOKBACK, 0))
+        wanted = BlockNumber(max(settled + 1 - FIRST_LOOKBACK, 0))
         return EarningBook(BlockNumber(settled + 1), settled, wanted=wanted)
 
     async def _read_back(self, kept: EarningBook) -> None:

@@ -22,7 +22,7 @@ from poolhand.worker.horizon import Horizon
 from poolhand.worker.idle import show_moment
 from poolhand.worker.wallet_watch import WalletWatch
 
-PATROL: Final = Seconds(10)
+PAUSE_BETWEEN_HEAD_LOOKS: Final = Seconds(10)
 """Block time between two looks at everything that is held."""
 
 log = structlog.get_logger()
@@ -102,7 +102,7 @@ class HeadWatch:
 
     async def _patrol(self, head: Head) -> None:
         self._horizon.saw(head.number)
-        if head.timestamp >= self._patrolled + PATROL:
+        if head.timestamp >= self._patrolled + PAUSE_BETWEEN_HEAD_LOOKS:
             self._patrolled = head.timestamp
             self._tasks.look_at_all()
         self._tasks.look_where_in_doubt()

@@ -27,7 +27,7 @@ from poolhand.domain.errors import Bug, PoolhandError
 from poolhand.observe.kernel_log import short_of_memory
 from poolhand.ports.clock import Clock
 
-NAME: Final = "alive"
+LIFE_FILE: Final = "alive"
 CRASH: Final = "crash.trace"
 """Where the interpreter writes when it crashes (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL)."""
 KEPT_CRASH: Final = "last-crash.trace"
@@ -35,7 +35,7 @@ KEPT_CRASH: Final = "last-crash.trace"
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 """The machine's present life, another after every restart of it."""
 VMSTAT: Final = Path("/proc/vmstat")
-BEAT: Final = 5.0
+PAUSE_BETWEEN_LIFE_LOOKS: Final = 5.0
 """Seconds between two looks at the machine."""
 _FAULT: Final = "fault"
 
@@ -77,7 +77,7 @@ class Life:
     """
 
     def __init__(self, base: Path, machine: Machine) -> None:
-        self._path, self._crash, self._machine = base / NAME, base / CRASH, machine
+        self._path, self._crash, self._machine = base / LIFE_FILE, base / CRASH, machine
         self._trace: int | None = None
         self._others = faulthandler.is_enabled()
 
@@ -95,7 +95,7 @@ class Life:
     ) -> None:
         """Look at the machine now and again, until cancelled."""
         while True:
-            await clock.sleep(BEAT)
+            await clock.sleep(PAUSE_BETWEEN_LIFE_LOOKS)
             self.look(machine())
 
     def look(self, machine: Machine) -> None:

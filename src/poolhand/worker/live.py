@@ -33,7 +33,7 @@ from poolhand.worker.wallet_watch import WalletWatch
 
 DAYS_TOLD: Final = 90
 TASKS_TOLD: Final = 50
-LINES: Final = 12
+LIVE_LINES: Final = 12
 """Lines of each running app that are told, its last."""
 
 
@@ -104,7 +104,9 @@ class LiveTeller:
         use = await self._runtime.usage(container)
         if use is None:
             return None
-        lines = [line_members(e) async for e in self._runtime.follow(container, LINES, live=False)]
+        lines = [
+            line_members(e) async for e in self._runtime.follow(container, LIVE_LINES, live=False)
+        ]
         return {**use_members(use), "lines": lines}
 
 

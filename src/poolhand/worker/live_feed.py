@@ -10,7 +10,7 @@ import structlog
 
 from poolhand.domain.errors import Refused
 
-EVERY: Final = 1.0
+PAUSE_BETWEEN_FEED_LOOKS: Final = 1.0
 """Seconds between two looks."""
 MOST_WATCHERS: Final = 16
 
@@ -79,7 +79,7 @@ class LiveFeed:
                     self._newest = told
                     for watcher in self._watchers:
                         watcher.put(told)
-                await self._rest(EVERY)
+                await self._rest(PAUSE_BETWEEN_FEED_LOOKS)
         except Exception:  # whoever watches comes again; the worker goes on
             log.exception("live_view_failed")
             for watcher in self._watchers:

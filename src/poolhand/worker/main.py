@@ -58,7 +58,7 @@ from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_route
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.live import LiveParts
-from poolhand.worker.control import FAREWELL, Control
+from poolhand.worker.control import LONGEST_WORKER_FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
 from poolhand.worker.doctor.main import running_doctor, tell_at_start
@@ -69,13 +69,13 @@ from poolhand.worker.page.serving import page_routes
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
 from poolhand.worker.results_place import ResultsPlace
-from poolhand.worker.status import OPEN, WorkerIdentity, left_behind, routes
+from poolhand.worker.status import OPEN_PATHS, WorkerIdentity, left_behind, routes
 from poolhand.worker.task_rules import Rules
 
 TASK_LOG: Final = 1024 * 1024
 """Bytes kept of what an app prints, per stream."""
 
-FAULTS: Final = "faults"
+FAULTS_FOLDER: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
 
 log = structlog.get_logger()
@@ -280,7 +280,7 @@ def _worker(
         journal=Section(world.journal, "task"),
         clock=clock,
         tasks=tasks,
-        boundary=FaultBoundary(settings.base / FAULTS),
+        boundary=FaultBoundary(settings.base / FAULTS_FOLDER),
         places=places,
         remembered=settings.metrics_window,
         parts=parts,
@@ -342,7 +342,7 @@ def _pages(
         *control_routes(control, worker.depositor),
         output_route(world.runtime, worker.engine.container),
     )
-    return behind_token(told, bearer_guard(token, NoOrderToken), OPEN)
+    return behind_token(told, bearer_guard(token, NoOrderToken), OPEN_PATHS)
 
 
 def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
@@ -353,7 +353,7 @@ def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
     async def leave() -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
+            async with asyncio.timeout(LONGEST_WORKER_FAREWELL):
                 await client.close("drained", "the operator stopped the worker; it holds nothing")
 
     return leave

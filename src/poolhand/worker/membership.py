@@ -16,7 +16,7 @@ from poolhand.ports.clock import Clock
 from poolhand.transport.listener import Listener
 from poolhand.worker.pool_member import PoolMember
 
-PAUSE: Final = 60.0
+PAUSE_AFTER_POOL_REFUSAL: Final = 60.0
 """Seconds before a pool that refuses this worker for good is asked again."""
 
 log = structlog.get_logger()
@@ -50,6 +50,6 @@ async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock
                 acts="operator of the worker",
                 next_step="fix the cause; the worker asks again every minute",
             )
-            await clock.sleep(PAUSE)
+            await clock.sleep(PAUSE_AFTER_POOL_REFUSAL)
         else:
             return

@@ -14,7 +14,7 @@ from typing import Final
 
 import psutil
 
-PID_FILE: Final = "worker.json"
+WORKER_PID_FILE: Final = "worker.json"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _STARTED: Final = 19
 """Where a process' start is among what follows its name in ``stat`` of ``/proc``: field 22."""
@@ -73,19 +73,19 @@ def _mark(pid: int) -> str:
 def post(folder: Path, url: str, token: str) -> None:
     """Write down that this process runs a worker."""
     me = psutil.Process()
-    draft = folder / f".{PID_FILE}.part"
+    draft = folder / f".{WORKER_PID_FILE}.part"
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         told = PidFile(url, token, me.pid, me.create_time(), _mark(me.pid))
         json.dump(asdict(told), file)
-    draft.replace(folder / PID_FILE)
+    draft.replace(folder / WORKER_PID_FILE)
 
 
 def read(folder: Path) -> PidFile | None:
     """Read the pid file; None when there is none, or it is none of ours."""
     try:
-        told = json.loads((folder / PID_FILE).read_text(encoding="utf-8"))
+        told = json.loads((folder / WORKER_PID_FILE).read_text(encoding="utf-8"))
         return PidFile(
             str(told["url"]),
             str(told.get("token", "")),
@@ -100,4 +100,4 @@ def read(folder: Path) -> PidFile | None:
 def remove(folder: Path) -> None:
     """Remove the pid file; repeatable."""
     with suppress(OSError):
-        (folder / PID_FILE).unlink(missing_ok=True)
+        (folder / WORKER_PID_FILE).unlink(missing_ok=True)

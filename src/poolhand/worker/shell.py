@@ -40,11 +40,11 @@ from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
 from poolhand.transport.plumbing import first_of
-from poolhand.worker.stories import CODEC, Story, read_stories
+from poolhand.worker.stories import REPLICATE_CODEC, Story, read_stories
 
-__all__ = ["CODEC", "ReplicateShell", "StageRunner"]
+__all__ = ["REPLICATE_CODEC", "ReplicateShell", "StageRunner"]
 
-PAUSES: Final = (2.0, 8.0, 30.0)
+PAUSES_OF_STAGES: Final = (2.0, 8.0, 30.0)
 """Seconds before a hand that raised is tried again where giving up is worse: a contribution may
 have been sent, and what is left of a task lies on the disk."""
 
@@ -203,7 +203,7 @@ class ReplicateShell:
 
     def _write(self, task_id: TaskId, event: Event) -> None:
         if str(task_id) not in self.unread:
-            self._journal.append(str(task_id), CODEC.encode(event))
+            self._journal.append(str(task_id), REPLICATE_CODEC.encode(event))
 
     # ------------------------------------------------------------------------------------ effects
 
@@ -240,7 +240,7 @@ class ReplicateShell:
 
     async def _perform(self, task_id: TaskId, action: Action) -> None:
         """Carry out a stage; whatever its hand raises ends it, in words."""
-        pauses = iter(PAUSES if action is Action.CONTRIBUTE else ())
+        pauses = iter(PAUSES_OF_STAGES if action is Action.CONTRIBUTE else ())
         while (replicate := self.replicates.get(task_id)) is not None:
             try:
                 self.feed(task_id, await self._stages.perform(replicate, action))
@@ -262,7 +262,7 @@ class ReplicateShell:
 
     async def _clean(self, task_id: TaskId) -> None:
         """Clean up; what cannot be cleaned is left where it is, and that is told."""
-        for pause in (*PAUSES, None):
+        for pause in (*PAUSES_OF_STAGES, None):
             if task_id not in self.replicates:
                 return
             try:

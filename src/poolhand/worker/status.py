@@ -130,7 +130,7 @@ class WorkerTeller:
         )
 
 
-OPEN: Final = frozenset(
+OPEN_PATHS: Final = frozenset(
     {
         "/", "/page/static/{name}",
         "/doctor", "/version", "/health", "/metrics", "/v1/status", "/v1/doctor",

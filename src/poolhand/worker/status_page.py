@@ -9,14 +9,14 @@ from typing import Any, Final
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.text import shown
 
-HEADERS: Final = {
+STATUS_PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
 """Nothing is loaded, nothing is run, nobody may frame it."""
-MOST: Final = 300
+MOST_CELL: Final = 300
 """Characters of one cell."""
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}"
@@ -64,4 +64,4 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return escape(shown(str(value), MOST))
+    return escape(shown(str(value), MOST_CELL))

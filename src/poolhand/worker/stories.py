@@ -15,7 +15,7 @@ from poolhand.domain.replicate.machine import Accepted, Event, Replicate
 from poolhand.ports.journal import Journal
 from poolhand.wire.journal_json import EventCodec
 
-CODEC: Final[EventCodec[Event]] = EventCodec((*get_args(machine.Event),))
+REPLICATE_CODEC: Final[EventCodec[Event]] = EventCodec((*get_args(machine.Event),))
 
 Records = list[Mapping[str, Any]]
 
@@ -57,7 +57,7 @@ def _story(stream: str, records: Records) -> Story:
     try:
         task_id = TaskId.parse(stream)
         for record in records:
-            replicate = _follow(replicate, CODEC.decode(record))
+            replicate = _follow(replicate, REPLICATE_CODEC.decode(record))
     except Exception as fault:  # noqa: BLE001 - whatever it is, it is this story's alone
         return Story(stream, records, task_id, replicate, fault)
     return Story(stream, records, task_id, replicate)

@@ -29,7 +29,7 @@ ACCOUNT_PATROL: Final = Seconds(10)
 """Block time between two looks at the stake."""
 AGAIN: Final = Seconds(30)
 """Pause before a stage is tried again that failed with the same wallet; grows with its failures."""
-LONGEST: Final = Seconds(600)
+LONGEST_PAUSE_BETWEEN_WALLET_LOOKS: Final = Seconds(600)
 """The longest such pause."""
 
 log = structlog.get_logger()
@@ -46,7 +46,11 @@ class _Try:
         """Whether another try may end otherwise: more coin, cheaper gas by an eighth, or time."""
         richer = means.balance > self.means.balance
         cheaper = means.price * 8 <= self.means.price * 7
-        return richer or cheaper or now >= self.at + min(AGAIN * failures, LONGEST)
+        return (
+            richer
+            or cheaper
+            or now >= self.at + min(AGAIN * failures, LONGEST_PAUSE_BETWEEN_WALLET_LOOKS)
+        )
 
 
 class WalletWatch:

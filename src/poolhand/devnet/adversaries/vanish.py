@@ -13,7 +13,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.machine import Acknowledged, Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.journal import Journal
-from poolhand.worker.shell import CODEC, StageRunner
+from poolhand.worker.shell import REPLICATE_CODEC, StageRunner
 
 
 def kill_this_process() -> None:
@@ -41,7 +41,7 @@ class Vanishing:
         return _Witnessed(journal, self._note)
 
     def _note(self, stream: str, event: Mapping[str, Any]) -> None:
-        told = CODEC.decode(dict(event))
+        told = REPLICATE_CODEC.decode(dict(event))
         if isinstance(told, Acknowledged):
             self._stored[stream] = told.count
             self._stirred.set()

@@ -15,7 +15,7 @@ from poolhand.worker.horizon import Horizon
 from poolhand.worker.stages.stake import StakeLook
 from poolhand.worker.task_views import TaskViews
 
-RETRY_SECONDS: Final = 2.0
+PAUSE_BETWEEN_CHAIN_TRIES: Final = 2.0
 """Pause between two tries to reach a chain that does not answer."""
 
 
@@ -43,7 +43,7 @@ class ChainParts:
     def of(cls, address: Address, hub: Hub, watcher: Watcher, clock: Clock) -> ChainParts:
         """Make them, for one wallet."""
         outage, horizon = chain_outage("the worker"), Horizon()
-        retry = ChainRetry(clock, outage, RETRY_SECONDS)
+        retry = ChainRetry(clock, outage, PAUSE_BETWEEN_CHAIN_TRIES)
         return cls(
             outage,
             retry,

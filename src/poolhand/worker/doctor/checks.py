@@ -21,7 +21,7 @@ from poolhand.worker.doctor.looks import DoctorLooks, SeenChain, SignerLook
 PUBLIC_REGISTRY: Final = "docker.io"
 PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY")
 """Names by which the environment tells of a proxy; their values may hold passwords."""
-UNTOLD: Final = (PoolDown, PoolRefused, Malformed)
+POOL_TELLS_NOTHING: Final = (PoolDown, PoolRefused, Malformed)
 """Why a pool does not tell something."""
 AT_A_START: Final = frozenset(
     {
@@ -206,7 +206,7 @@ class Doctor:
             seen = (await self._looks.pool.worker(mine)).name
         except PoolRefused as fault:
             is_asked = fault.pool_code == "not-known"
-        except UNTOLD:
+        except POOL_TELLS_NOTHING:
             is_asked = False
         told = "" if held is None else str(held)
         return wallet.judge_free(mine, told, runs_here=runs_here, seen=seen, is_asked=is_asked)
@@ -237,7 +237,7 @@ class Doctor:
         """Return what part of a price a worker of the pool locks; None where it does not tell."""
         try:
             return (await self._looks.pool.summary()).worker_stake_percent
-        except UNTOLD:
+        except POOL_TELLS_NOTHING:
             return None
 
     # ------------------------------------------------------------------------- out there

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from poolhand.domain.doctor.findings import Check, Finding, failed, in_order, of_message, unknown
 from poolhand.domain.errors import Bug, PoolhandError
 
-TIME_LIMIT: Final = 60.0
+LONGEST_CHECK: Final = 60.0
 """Seconds for one check: what answers at all does so sooner, on a slow computer, too."""
 REQUIRED: Final = frozenset({Check.ENGINE, Check.NODE, Check.POOL})
 """What must answer: silence of any other says nothing."""
@@ -52,7 +52,7 @@ class SharedLook(Generic[T]):
     async def needed(self) -> T:
         """Return it to any other check; raises NotLooked where it cannot be had."""
         try:
-            async with asyncio.timeout(TIME_LIMIT * 0.9):
+            async with asyncio.timeout(LONGEST_CHECK * 0.9):
                 return await self.own()
         except Exception as fault:  # the check whose own it is tells what this is
             raise NotLooked(self._check) from fault
@@ -71,7 +71,9 @@ class SharedLook(Generic[T]):
             await asyncio.gather(self._task, return_exceptions=True)
 
 
-async def examine(jobs: Mapping[Check, Job], time_limit: float = TIME_LIMIT) -> tuple[Finding, ...]:
+async def examine(
+    jobs: Mapping[Check, Job], time_limit: float = LONGEST_CHECK
+) -> tuple[Finding, ...]:
     """Carry out checks beside each other; whatever one raises is its own finding.
 
     Args:

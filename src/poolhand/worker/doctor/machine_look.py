@@ -29,11 +29,11 @@ _MEMORY_LIMITS: Final = (
 """Where a container finds what it may take, by generation of cgroups."""
 _GPUS: Final = ("nvidia[0-9]*", "dri/renderD*", "kfd")
 LEFT: Final = 40
-REFUSED: Final = 41
+UNSHARE_REFUSED: Final = 41
 """How the program ends that tries to leave the network; whatever else it ends by says neither."""
 _TRIAL: Final = (
     "import sys; from poolhand.keys import confinement; "
-    f"sys.exit({LEFT} if confinement.leave_network() else {REFUSED})"
+    f"sys.exit({LEFT} if confinement.leave_network() else {UNSHARE_REFUSED})"
 )
 LEAVE: Final = (sys.executable, "-P", "-c", _TRIAL)
 """Leaves the network as a signer does."""
@@ -107,7 +107,7 @@ def look_at_namespaces(
 
     Args:
         root: Below which the kernel's files are.
-        leave: A program that tries it and ends by ``LEFT`` or ``REFUSED``.
+        leave: A program that tries it and ends by ``LEFT`` or ``UNSHARE_REFUSED``.
         seconds: That it may take.
     """
     if sys.platform != "linux":
@@ -120,7 +120,7 @@ def look_at_namespaces(
         return NamespaceFacts(work=False, untried=f"the trial took over {seconds:g} s")
     except OSError as fault:
         return NamespaceFacts(work=False, untried=fault.strerror or str(fault))
-    if done.returncode not in (LEFT, REFUSED):
+    if done.returncode not in (LEFT, UNSHARE_REFUSED):
         return NamespaceFacts(work=False, untried=_end_of(done))
     refused = (wanted for name, unless, wanted in _REFUSALS if _says(root, name, unless))
     return NamespaceFacts(work=done.returncode == LEFT, refused_by=next(refused, ""))

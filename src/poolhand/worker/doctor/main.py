@@ -45,7 +45,7 @@ from poolhand.worker.doctor.machine_look import look_at_machine, look_at_namespa
 from poolhand.worker.doctor.page import Examine, LastingExamination
 from poolhand.worker.pid_file import read
 
-TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+DOCTOR_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 """Seconds for pool and registry to answer."""
 _PUBLIC_HOST: Final = "registry-1.docker.io"
 """Where the public registry answers, whose name in images is ``docker.io``."""
@@ -139,7 +139,7 @@ async def _looks(
 ) -> AsyncIterator[DoctorLooks]:
     """Yield the ways to look at this machine and its surroundings."""
     engine = settings.docker or DEFAULT_URL
-    async with httpx.AsyncClient(timeout=TIMEOUT, verify=trusted(), trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=DOCTOR_TIMEOUT, verify=trusted(), trust_env=False) as http:
         yield DoctorLooks(
             machine=look_at_machine,
             namespaces=look_at_namespaces,

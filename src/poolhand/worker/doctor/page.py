@@ -21,7 +21,7 @@ from poolhand.transport.described import DescribedRoute
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.wire.doctor_json import encode_examination
-from poolhand.worker.status_page import HEADERS, doctor_page
+from poolhand.worker.status_page import STATUS_PAGE_HEADERS, doctor_page
 
 LASTS: Final = 60
 """Seconds for which what was found is told again: looking asks engine, node and pool."""
@@ -59,7 +59,7 @@ def doctor_routes(examine: Examine) -> tuple[BaseRoute, ...]:
     """Return the endpoints; they change nothing."""
 
     async def page(_: Request) -> HTMLResponse:
-        return HTMLResponse(doctor_page(await told()), headers=HEADERS)
+        return HTMLResponse(doctor_page(await told()), headers=STATUS_PAGE_HEADERS)
 
     async def doctor(_: Request) -> JsonAnswer:
         """Tell how what the worker needs stands: checks, each with what would fix it."""

@@ -22,7 +22,7 @@ from poolhand.worker.page.words import (
 
 DAYS_SHOWN: Final = 14
 TASKS_SHOWN: Final = 10
-LINE: Final = 500
+MOST_LINE_SHOWN: Final = 500
 """Characters of one line of an app that are shown."""
 
 
@@ -33,7 +33,7 @@ def title(told: Told) -> str:
 
 def sections(told: Told) -> dict[str, str]:
     """Return every part by its id."""
-    return {name: make(told) for name, make in SECTIONS.items()}
+    return {name: make(told) for name, make in PAGE_SECTIONS.items()}
 
 
 def _head(told: Told) -> str:
@@ -142,7 +142,7 @@ def _stake(each: Told) -> str:
 def _output(name: str, output: Told | None) -> str:
     if output is None:
         return ""
-    lines = "\n".join(shown(each["text"], LINE) for each in output["lines"])
+    lines = "\n".join(shown(each["text"], MOST_LINE_SHOWN) for each in output["lines"])
     printed = (
         f'<pre tabindex="0" id="out-{name}" aria-label="Printed last">{escape(lines)}</pre>'
         if lines
@@ -216,7 +216,7 @@ def _facts(told: Told) -> str:
     return f"<h2>The worker</h2>{facts(rows)}"
 
 
-SECTIONS: Final[Mapping[str, Callable[[Told], str]]] = {
+PAGE_SECTIONS: Final[Mapping[str, Callable[[Told], str]]] = {
     "head": _head,
     "figures": _figures,
     "owner_messages": _owner_messages,

@@ -24,12 +24,12 @@ from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.page.assets import assets_of
 from poolhand.worker.live import LiveTeller
 from poolhand.worker.live_feed import LiveFeed
-from poolhand.worker.page.sections import SECTIONS, sections, title
+from poolhand.worker.page.sections import PAGE_SECTIONS, sections, title
 
 Write: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Makes of what is told what one watcher is sent; None: nothing."""
 STATIC: Final = "/page/static/{name}"
-HEADERS: Final = {
+WORKER_PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -40,7 +40,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Nothing is loaded but our own files, nothing that stands in the page is run, nobody frames it."""
-BEAT: Final = 15.0
+SILENCE_OF_STREAM: Final = 15.0
 """Seconds of silence after which a comment is sent: who has gone is noticed then."""
 _FRAME: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -74,7 +74,7 @@ Times are UTC.</p></footer>
 @cache
 def frame() -> str:
     """Return the page without anything of the worker's."""
-    places = "".join(f'<section id="{name}"></section>' for name in SECTIONS)
+    places = "".join(f'<section id="{name}"></section>' for name in PAGE_SECTIONS)
     return _FRAME.replace("{sections}", places)
 
 
@@ -87,13 +87,13 @@ def page_routes(teller: LiveTeller, feed: LiveFeed) -> tuple[BaseRoute, ...]:
     """
 
     async def front(_: Request) -> HTMLResponse:
-        return HTMLResponse(frame(), headers=HEADERS)
+        return HTMLResponse(frame(), headers=WORKER_PAGE_HEADERS)
 
     async def asset(request: Request) -> Response:
         found = assets_of("poolhand.worker.page").get(request.path_params["name"])
         if found is None:
-            return Response("there is no such file", 404, HEADERS, "text/plain")
-        return Response(found.body, 200, HEADERS, found.kind)
+            return Response("there is no such file", 404, WORKER_PAGE_HEADERS, "text/plain")
+        return Response(found.body, 200, WORKER_PAGE_HEADERS, found.kind)
 
     async def live(_: Request) -> JsonAnswer:
         """Tell the worker's status, earnings, locked stake and what its apps print."""
@@ -120,7 +120,7 @@ def page_routes(teller: LiveTeller, feed: LiveFeed) -> tuple[BaseRoute, ...]:
 
 def _stream(feed: LiveFeed, write: Write) -> StreamingResponse:
     feed.check_room()
-    headers = {**HEADERS, "X-Accel-Buffering": "no"}
+    headers = {**WORKER_PAGE_HEADERS, "X-Accel-Buffering": "no"}
     told = _told(feed, write)
     return StreamingResponse(told, headers=headers, media_type="text/event-stream")
 
@@ -131,7 +131,7 @@ async def _told(feed: LiveFeed, write: Write) -> AsyncIterator[bytes]:
         yield b": what changes follows\n\n"
         while True:
             try:
-                async with asyncio.timeout(BEAT):
+                async with asyncio.timeout(SILENCE_OF_STREAM):
                     found = await watcher.next()
             except TimeoutError:
                 yield b": still here\n\n"

@@ -10,13 +10,13 @@ from typing import Any, Final
 from poolhand.domain.text import shown
 from poolhand.transport.page.words import GLUE, NOT_KNOWN
 
-MOST: Final = 600
+MOST_TEXT_SHOWN: Final = 600
 """Characters of one text."""
 
 
 def text(value: Any) -> str:
     """Write a text from anywhere: what commands or hides is told, not done."""
-    return escape(shown(str(value), MOST))
+    return escape(shown(str(value), MOST_TEXT_SHOWN))
 
 
 def moment(at: float | None) -> str:

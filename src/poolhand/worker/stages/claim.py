@@ -15,7 +15,7 @@ from poolhand.ports.clock import Clock
 from poolhand.worker.task_views import TaskViews
 from poolhand.worker.worker_wallet import WorkerWallet
 
-PAUSE: Final = 30.0
+PAUSE_BETWEEN_CLAIM_TRIES: Final = 30.0
 """Seconds between two tries: nothing is lost by waiting, and a wallet may be refilled meanwhile."""
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class ClaimStage:
             except (Refused, Raced) as fault:
                 log.warning("claim_refused", task_id=str(task_id), cause=str(fault))
                 if (await self._views.now(task_id)).status is not ChainTaskStatus.FAILED:
-                    await self._clock.sleep(PAUSE)
+                    await self._clock.sleep(PAUSE_BETWEEN_CLAIM_TRIES)
                 continue
             ours = "this worker claimed the task that its pool had left: everybody is refunded"
             return Finished(

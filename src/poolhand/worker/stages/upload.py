@@ -15,7 +15,7 @@ from poolhand.ports.files import ResultsClient
 from poolhand.transport.again import again
 from poolhand.worker.task_folders import TaskFolders
 
-PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+PAUSES_OF_UPLOADS: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to reach the results service."""
 LONG_PAUSE: Final = 8.0
 """Seconds between further tries, where there are any."""
@@ -46,7 +46,7 @@ class UploadStage:
             return await (await self._results()).upload(offer, archive)
 
         def next_pause(tries: int, fault: Unavailable) -> float | None:
-            if tries == len(PAUSES) + 1:
+            if tries == len(PAUSES_OF_UPLOADS) + 1:
                 log.warning("results_awaited", task_id=str(offer.task_id), cause=str(fault))
             return next(pauses)
 
@@ -67,7 +67,7 @@ def _pauses(flow: Flow) -> Iterator[float | None]:
     worker that uploads first has computed a result that nobody else has: it waits for the service
     until the chain ends the replicate, rather than have every worker compute for nothing.
     """
-    yield from PAUSES
+    yield from PAUSES_OF_UPLOADS
     if flow is Flow.STANDARD:
         yield None
     while True:
