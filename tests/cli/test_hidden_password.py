@@ -6,10 +6,10 @@ import pytest
 from cli_world import PASSWORD
 
 from poolhand.cli.hiding import (
-    PASSWORD_FLAG,
-    PASSWORD_IN_PIPE,
+    IN_THE_PIPE,
     PIPE,
     VARIABLES,
+    WALLET_FLAG,
     password_pipe,
     without_password,
 )
@@ -27,9 +27,9 @@ WORDS = ["-m", "poolhand", "worker", "start", "--name", "a"]
         ([], {SECOND: "two"}, "two"),
         ([], {FIRST: "one", SECOND: "two"}, "one"),
         ([], {FIRST: "", SECOND: "two"}, "two"),
-        ([PASSWORD_FLAG, "three"], {FIRST: "one", SECOND: "two"}, "three"),
-        ([f"{PASSWORD_FLAG}=three"], {SECOND: "two"}, "three"),
-        ([PASSWORD_FLAG, "three", f"{PASSWORD_FLAG}=four"], {}, "four"),
+        ([WALLET_FLAG, "three"], {FIRST: "one", SECOND: "two"}, "three"),
+        ([f"{WALLET_FLAG}=three"], {SECOND: "two"}, "three"),
+        ([WALLET_FLAG, "three", f"{WALLET_FLAG}=four"], {}, "four"),
     ],
 )
 def test_the_password_that_counts_is_taken_out_everywhere(words, told, counts):
@@ -39,14 +39,14 @@ def test_the_password_that_counts_is_taken_out_everywhere(words, told, counts):
     assert kept[: len(WORDS)] == WORDS
     assert left["HOME"] == "/h"
     if counts:
-        assert [*kept, *left.values()].count(PASSWORD_IN_PIPE) == 1
+        assert [*kept, *left.values()].count(IN_THE_PIPE) == 1
         again = without_password(kept, {**left, PIPE: "7"})
         assert again == ("", kept, {**left, PIPE: "7"}), "it is replaced once"
-        assert password_pipe(PASSWORD_IN_PIPE, {**left, PIPE: "7"}) == 7
+        assert password_pipe(IN_THE_PIPE, {**left, PIPE: "7"}) == 7
 
 
 def test_only_what_this_program_was_given_is_a_pipe():
-    assert password_pipe(PASSWORD_IN_PIPE, {}) is None
+    assert password_pipe(IN_THE_PIPE, {}) is None
     assert password_pipe("sesame", {PIPE: "7"}) is None
 
 

@@ -14,10 +14,10 @@ from poolhand.domain.replicate import machine as replicate_machine
 from poolhand.domain.task import machine as task_machine
 from poolhand.domain.task.machine import SendClaim, SendFinalize, SendInitialize, SendReopen
 from poolhand.ports.journal import Forgotten, Written
-from poolhand.scheduler.engine import TASK_CODEC as TASK_CODEC
+from poolhand.scheduler.engine import TASK_CODEC
 from poolhand.store.group import GroupCommit
 from poolhand.store.memory import MemoryJournal
-from poolhand.worker.shell import REPLICATE_CODEC as REPLICATE_CODEC
+from poolhand.worker.shell import REPLICATE_CODEC
 
 
 class Crash(BaseException):

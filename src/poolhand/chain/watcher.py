@@ -175,7 +175,7 @@ class ChainWatcher:
         self.bell.ring()
 
     async def _ancestry(self, head: Head) -> list[Head]:
-        """Return the blocks from the first unknown one to ``head``, about ``BLOCKS_KEPT`` at most."""
+        """Return blocks from the first unknown one to ``head``: about ``BLOCKS_KEPT`` at most."""
         chain, window = [head], self.window
         most = HEADERS_AT_ONCE if window.tip is None else BLOCKS_KEPT
         while not self._starts(chain[0]) and len(chain) < most:

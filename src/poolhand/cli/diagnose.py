@@ -40,8 +40,8 @@ MOST_LOGS: Final = 10
 
 app = Noun()
 
-DIAGNOSE_DOC: Final = """Write a file for whoever helps with a worker: what the doctor finds, settings,
-    status, the ends of logs, and a summary of the journal.
+DIAGNOSE_DOC: Final = """Write a file for whoever helps with a worker: what the doctor finds,
+    settings, status, the ends of logs, and a summary of the journal.
 
     Keys, passwords, recovery phrases, tokens and logins of addresses are taken out; the file is
     for its owner alone, and nothing is sent anywhere. Logs are those in the worker's folder, those

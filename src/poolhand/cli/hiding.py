@@ -12,11 +12,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-PASSWORD_FLAG: Final = "--wallet-password"
+WALLET_FLAG: Final = "--wallet-password"
 VARIABLES: Final = ("IEXEC_WORKER_WALLET_PASSWORD", "POOLHAND_WALLET_PASSWORD")
 PIPE: Final = "POOLHAND_PASSWORD_PIPE"
 """Names the descriptor, in the environment of the program that replaces this one."""
-PASSWORD_IN_PIPE: Final = "(in the pipe)"
+IN_THE_PIPE: Final = "(in the pipe)"
 """Stands where the password was, so that each origin counts as much as before."""
 VERBS: Final = (("worker", "start"), ("signer", "serve"))
 MOST_PASSWORD_PIPED: Final = 4096
@@ -47,12 +47,12 @@ def without_password(
     told = [environ[name] for name in VARIABLES if environ.get(name)]
     left = {name: text for name, text in environ.items() if name not in VARIABLES}
     password = next((each for each in (flagged, *told) if each), "")
-    if password == PASSWORD_IN_PIPE and PIPE in environ:
+    if password == IN_THE_PIPE and PIPE in environ:
         return "", list(words), dict(environ)
     if flagged:
-        return password, [*kept, PASSWORD_FLAG, PASSWORD_IN_PIPE], left
+        return password, [*kept, WALLET_FLAG, IN_THE_PIPE], left
     if told:
-        left[next(name for name in VARIABLES if environ.get(name))] = PASSWORD_IN_PIPE
+        left[next(name for name in VARIABLES if environ.get(name))] = IN_THE_PIPE
     return password, kept, left
 
 
@@ -60,9 +60,9 @@ def _without_flag(words: Sequence[str]) -> tuple[list[str], str]:
     """Return the words without the flag, and the last value that it had."""
     kept, value, ahead = [], "", iter(words)
     for word in ahead:
-        if word == PASSWORD_FLAG:
+        if word == WALLET_FLAG:
             value = next(ahead, "")
-        elif word.startswith(f"{PASSWORD_FLAG}="):
+        elif word.startswith(f"{WALLET_FLAG}="):
             value = word.partition("=")[2]
         else:
             kept.append(word)
@@ -71,8 +71,4 @@ def _without_flag(words: Sequence[str]) -> tuple[list[str], str]:
 
 def password_pipe(text: str, environ: Mapping[str, str]) -> int | None:
     """Return the descriptor that has the password, where ``text`` stands for one in a pipe."""
-    return (
-        int(environ[PIPE])
-        if text == PASSWORD_IN_PIPE and environ.get(PIPE, "").isdecimal()
-        else None
-    )
+    return int(environ[PIPE]) if text == IN_THE_PIPE and environ.get(PIPE, "").isdecimal() else None

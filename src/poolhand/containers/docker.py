@@ -69,8 +69,8 @@ class DockerRuntime:
     """Runs containers in the sandbox of ``sandbox``; made by ``open``.
 
     What a run may write to is a disk of a certain size (``disks``), and each file is bounded by a
-    ulimit. It is measured every ``PAUSE_BETWEEN_SIZE_LOOKS``, too: what is over its limit ends at once, and
-    where the kernel keeps no limit, this is all there is.
+    ulimit. It is measured every ``PAUSE_BETWEEN_SIZE_LOOKS``, too: what is over its limit ends at
+    once, and where the kernel keeps no limit, this is all there is.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ def parse_json(text: str | bytes, **hooks: Any) -> Any:
 
     Raises:
         HalfPair: A text in it holds half of a surrogate pair.
-        ValueError: Not JSON, not UTF-8, nested deeper than ``MAX_JSON_DEPTH``, or a number is infinite.
+        ValueError: Not JSON, not UTF-8, deeper than ``MAX_JSON_DEPTH``, or a number is infinite.
     """
     read = text.decode() if isinstance(text, bytes) else text
     if read.count("[") + read.count("{") > MAX_JSON_DEPTH and _depth(read) > MAX_JSON_DEPTH:

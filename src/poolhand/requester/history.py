@@ -21,8 +21,8 @@ HISTORY_LOOKBACK: Final = 100_000
 class TaskHistory:
     """A task, and its events on chain in order.
 
-    ``is_whole`` is False when its beginning is older than ``HISTORY_LOOKBACK`` blocks; ``silence`` says
-    who was asked and did not answer, and how to name the right pool, where no pool tells of it.
+    ``is_whole`` is False when its beginning is older than ``HISTORY_LOOKBACK`` blocks; ``silence``
+    says who was asked and did not answer, and how to name the right pool, where no pool tells it.
     """
 
     task: TaskProgress

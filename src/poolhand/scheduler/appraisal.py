@@ -25,7 +25,7 @@ NEWCOMERS_AT_ONCE: Final = 250
 class Appraisal:
     """Chooses them: first who may have moved, then who was not read for longest.
 
-    A pool of up to ``WORKERS_READ_IN_TURN`` workers reads all of them with every block while there is work.
+    A pool of up to ``WORKERS_READ_IN_TURN`` workers reads all with every block while there is work.
 
     Who has come is read at once, not where it logs in: ten thousand may come in a minute, and the
     chain may be slow.

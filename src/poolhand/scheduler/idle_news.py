@@ -21,7 +21,7 @@ IDLE_WORKERS_PER_PLAN: Final = 32
 
 
 class IdleNews:
-    """New reasons are told at once, as far as ``IDLE_WORKERS_PER_PLAN`` goes; new counts now and then.
+    """New reasons are told at once, up to ``IDLE_WORKERS_PER_PLAN``; new counts now and then.
 
     Args:
         now: The chain's time.

@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """How a simulated adversary misbehaves; ``ADVERSARY_ROWS`` says what it does and what must follow."""
+    """How a simulated adversary misbehaves; ``ADVERSARY_ROWS`` says what must follow."""
 
     WRONG_HASH = "wrong-hash"
     COPIED_HASH = "copied-hash"

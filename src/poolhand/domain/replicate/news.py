@@ -37,7 +37,7 @@ DOUBTS: Final = (Status.REVEAL_FAILED, Status.CANT_REVEAL)
 """Reveals that were refused: the chain is looked at again with every block."""
 
 FAULT_PAUSE: Final = Seconds(10)
-"""Pause after a hand raised that saves stake, times the faults so far, up to ``LONGEST_PAUSE_BETWEEN_REVEALS``."""
+"""Pause after a hand raised that saves stake, times the faults so far, up to the longest."""
 
 DEEP: Final = 6
 """Blocks on top of an end after which it counts for good; re-organisations reach 5 at most."""

@@ -1,8 +1,8 @@
 """The seed's 36 replicate statuses, and every way from one to the next.
 
-One table, ``STATUS_ROWS``, says how each status is entered: from which statuses, who moves it, why, and
-what happens or must be done next. ``EDGES``, the explanations that operators read and the diagram
-in ``docs/statuses.md`` are made from it.
+One table, ``STATUS_ROWS``, says how each status is entered: from which statuses, who moves it, why,
+and what happens or must be done next. ``EDGES``, the explanations that operators read and the
+diagram in ``docs/statuses.md`` are made from it.
 
 Source: the seed's worker guide (names and meanings); iExec's scheduler for the order of stages.
 """

@@ -140,8 +140,8 @@ class LivePages:
         """
         if client and self._of_client[client] >= MOST_PAGES_OF_CLIENT:
             raise TooManyReaders(
-                f"{MOST_PAGES_OF_CLIENT} pages are open at your address: this one can be read and loaded "
-                "again; close others"
+                f"{MOST_PAGES_OF_CLIENT} pages are open at your address: this one can be read and "
+                "loaded again; close others"
             )
         is_new = key not in self._streams
         if self._count >= MOST_READERS or (is_new and len(self._streams) >= MOST_STREAMS):
