@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+from poolhand.containers.mounts import SYSTEM_PATH
 from poolhand.devnet.dockerd import (
-    SYSTEM_PATH,
     EngineFailed,
     EnginePlace,
     answers,

@@ -6,9 +6,7 @@ import pytest
 
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import (
-    GIB,
     LEAST_DISK,
-    MIB,
     NamespaceFacts,
     TeeFacts,
     VirtualFacts,
@@ -23,6 +21,7 @@ from poolhand.domain.doctor.machine import (
     judge_virtualization,
     show_bytes,
 )
+from poolhand.domain.units import GIB, MIB
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
 UNKNOWN = CheckOutcome.UNKNOWN

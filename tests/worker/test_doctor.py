@@ -12,11 +12,11 @@ from poolhand.chain.fake.chain import FakeChain
 from poolhand.containers.engine import answering
 from poolhand.domain.doctor.engine import DOCKER_CHECK, EngineFacts
 from poolhand.domain.doctor.findings import Check, CheckOutcome, Examination, passed
-from poolhand.domain.doctor.machine import GIB, MachineFacts, NamespaceFacts
+from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import CreateWorkerpool
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.domain.units import GIB, NanoRlc, Wei
 from poolhand.keys.errors import WalletInUse, WrongPassword
 from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
 from poolhand.settings.load import load

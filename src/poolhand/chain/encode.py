@@ -43,11 +43,9 @@ from poolhand.domain.orders.model import (
     Signed,
     WorkerpoolOrder,
 )
-from poolhand.domain.units import BlockNumber, Gas, Wei
+from poolhand.domain.units import WEI_PER_NANO_RLC, BlockNumber, Gas, Wei
 from poolhand.ports.chain import HubFacts
 
-WEI_PER_NANO_RLC: Final = 10**9
-"""On native chains 1 nRLC is 10⁹ wei."""
 _ASSET_ORDER: Final = "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)"
 _POOL_ORDER: Final = (
     "(address,uint256,uint256,bytes32,uint256,uint256,address,address,address,bytes32,bytes)"

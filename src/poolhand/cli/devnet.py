@@ -18,7 +18,7 @@ import typer
 from poolhand.cli import devnet_fault
 from poolhand.cli.adversary import add_adversary
 from poolhand.cli.faucet import add_faucet
-from poolhand.cli.plain import Noun
+from poolhand.cli.plain import JsonFlag, Noun
 from poolhand.cli.programs import until_stopped
 from poolhand.cli.saying import say
 from poolhand.devnet.adversaries.kinds import STANDARD, Kind
@@ -50,8 +50,6 @@ DOWN_SECONDS: Final = 60
 add_adversary(app)
 add_faucet(app)
 app.add_typer(devnet_fault.app, name="fault")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class DevnetFailed(Unavailable):
@@ -100,7 +98,7 @@ def up(
         bool,
         typer.Option(help="Start a program again when it dies.", envvar="POOLHAND_DEVNET_RESTART"),
     ] = True,
-    as_json: Json = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Start Anvil, the real PoCo contracts, a registry, a market, results, a pool and workers.
 
@@ -234,7 +232,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @app.command("down")
-def down(as_json: Json = False) -> None:
+def down(as_json: JsonFlag = False) -> None:
     """Stop the devnet in the background; its state is kept.
 
     Example: poolhand devnet down
@@ -265,7 +263,7 @@ def stop(home: Path) -> None:
 
 
 @app.command("info")
-def info(as_json: Json = False) -> None:
+def info(as_json: JsonFlag = False) -> None:
     """Show addresses, URLs and accounts of the running devnet.
 
     Example: poolhand devnet info --json
@@ -282,7 +280,7 @@ def info(as_json: Json = False) -> None:
 
 
 @app.command("status")
-def status(as_json: Json = False) -> None:
+def status(as_json: JsonFlag = False) -> None:
     """Ask every program of the running devnet how it is: restarts, last exit, what is simulated.
 
     Example: poolhand devnet status

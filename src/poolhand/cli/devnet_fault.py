@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from poolhand.cli.plain import Noun
+from poolhand.cli.plain import JsonFlag, Noun
 from poolhand.devnet.info import devnet_home
 from poolhand.domain.errors import Refused
 
@@ -24,7 +24,6 @@ app = Noun(
     help="Let the world misbehave (simulated).",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fault list` shows.")]
 WordsArgument = Annotated[
     list[str] | None,
@@ -38,7 +37,7 @@ class NothingToClear(Refused):
 
 
 @app.command("list")
-def list_faults(as_json: Json = False) -> None:
+def list_faults(as_json: JsonFlag = False) -> None:
     """Show what is wrong now, and which faults there are.
 
     Example: poolhand devnet fault list
@@ -64,7 +63,7 @@ def list_faults(as_json: Json = False) -> None:
 
 
 @app.command("set")
-def set_fault(name: NameArgument, words: WordsArgument = None, as_json: Json = False) -> None:
+def set_fault(name: NameArgument, words: WordsArgument = None, as_json: JsonFlag = False) -> None:
     """Let a fault happen; it lasts until it is cleared (reorg is over at once).
 
     Examples:
@@ -88,7 +87,7 @@ def clear_fault(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="As it was set.")] = "",
     words: WordsArgument = None,
     everything: Annotated[bool, typer.Option("--all", help="Clear every fault.")] = False,
-    as_json: Json = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Take a fault back: all of its name, or those whose first words are given.
 

@@ -15,6 +15,7 @@ from poolhand import __version__
 from poolhand.cli.choosing import the_wallet
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.passwords import told_password
+from poolhand.cli.plain import JsonFlag
 from poolhand.cli.programs import flag_of, member_of, with_switches
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
 from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 CONFIG: Final = Annotated[
     Path | None, typer.Option("--config", help="TOML file with these settings.")
 ]
-JSON: Final = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _OF_DEVNET: Final = "the devnet that runs here"
 DOCTOR_DOC: Final = """Look whether all is there that a worker needs; say how to fix what is not.
 
@@ -84,7 +84,7 @@ def add_worker_verb(
         *map(flag_of, DOCTOR_OPTIONS),
         *more,
         inspect.Parameter("config", kind, default=None, annotation=CONFIG),
-        inspect.Parameter("as_json", kind, default=False, annotation=JSON),
+        inspect.Parameter("as_json", kind, default=False, annotation=JsonFlag),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from poolhand.cli.exits import INTERRUPTED
 from poolhand.domain.errors import Malformed, PoolhandError, Refused
 from poolhand.domain.ids import Address
 from poolhand.keys.confinement import confine, drop_streams, hide
@@ -26,7 +27,6 @@ from poolhand.wire.signer_api import NotSigned, UnlockWallet, WalletOpened
 
 SIGNER_MISUSED: Final = 3
 """Exit code of a signer whose program did not keep to the form."""
-INTERRUPTED: Final = 130
 MOST_PASSWORD_READ: Final = 65_536
 """Bytes of a password that are read."""
 

@@ -17,7 +17,7 @@ import typer
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import INTERRUPTED
-from poolhand.cli.plain import Noun
+from poolhand.cli.plain import JsonFlag, Noun
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +40,6 @@ class Answer:
 
 Verb = TypeVar("Verb", bound=Callable[..., Answer | Awaitable[Answer]])
 
-JSON: Final = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 COMMON: Final[Mapping[str, Any]] = {
     "chain": Annotated[
         str, typer.Option(metavar="NAME", help="A public chain by name. [$POOLHAND_CHAIN]")
@@ -138,7 +137,7 @@ def _parameters(function: Callable[..., Any], common: tuple[str, ...]) -> list[P
         )
         for key in common
     ]
-    json_flag = Parameter("json", Parameter.KEYWORD_ONLY, annotation=JSON, default=False)
+    json_flag = Parameter("json", Parameter.KEYWORD_ONLY, annotation=JsonFlag, default=False)
     context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
     return [context, *own, *added, json_flag]
 

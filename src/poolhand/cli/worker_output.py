@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.saying import say
+from poolhand.domain.units import MIB
 
 if TYPE_CHECKING:
     from poolhand.cli.worker_page import Page
     from poolhand.domain.ids import TaskId
-
-MIB: Final = 1024**2
 
 
 def show_output(page: Page, task_id: TaskId, *, follow: bool, tail: int, as_json: bool) -> None:

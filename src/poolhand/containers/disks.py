@@ -22,8 +22,8 @@ import structlog
 from poolhand.containers import mounts
 from poolhand.containers.folders import empty, remove
 from poolhand.domain.errors import Refused
+from poolhand.domain.units import MIB
 
-MIB: Final = 1024**2
 INODE: Final = 256
 """Bytes of one in ext4."""
 SPARE: Final = 8 * MIB

@@ -21,9 +21,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from poolhand.containers.mounts import SYSTEM_PATH
+
 LONGEST_DOCKERD_START = 60.0
 LONGEST_DOCKERD_STOP = 30.0
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 # linux/sockios.h
 SIOCSIFFLAGS, SIOCBRADDBR, SIOCBRDELBR = 0x8914, 0x89A0, 0x89A1

@@ -16,8 +16,9 @@ from typing import Final, Self
 
 import structlog
 
+from poolhand.containers.mounts import SYSTEM_PATH
 from poolhand.devnet import dockerd
-from poolhand.devnet.dockerd import LONGEST_DOCKERD_STOP, SYSTEM_PATH, EngineFailed, EnginePlace
+from poolhand.devnet.dockerd import LONGEST_DOCKERD_STOP, EngineFailed, EnginePlace
 from poolhand.domain.errors import Refused, Unavailable
 
 GONE_SECONDS: Final = 0.05

@@ -19,7 +19,15 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload, WorkerLogin, pool_domain
 from poolhand.domain.transaction import UnsignedTransaction
-from poolhand.domain.units import Gas, NanoRlc, UnixSeconds, Wei, show_gas_price, show_rlc
+from poolhand.domain.units import (
+    WEI_PER_NANO_RLC,
+    Gas,
+    NanoRlc,
+    UnixSeconds,
+    Wei,
+    show_gas_price,
+    show_rlc,
+)
 
 LONGEST_LIFE: Final = 2 * LOGIN_LIFETIME
 """Seconds that a login or upload may be good for: one that is kept is soon worthless."""
@@ -27,8 +35,6 @@ MOST_GAS_SIGNED: Final = Gas(10_000_000)
 """Of one transaction: ten times what a worker's dearest takes, for chains that count more."""
 MOST_DATA: Final = 131_072
 """Bytes that a transaction carries; nodes take no more."""
-WEI_PER_NANO_RLC: Final = 10**9
-"""On native chains 1 nRLC is 10⁹ wei."""
 WORD_BYTES: Final = 32
 """Bytes of one argument."""
 NO_RLC: Final = NanoRlc(0)

@@ -30,6 +30,11 @@ DAY: Final = Seconds(86_400)
 NANO_PER_RLC: Final = 10**9
 WEI_PER_COIN: Final = 10**18
 WEI_PER_GWEI: Final = 10**9
+WEI_PER_NANO_RLC: Final = 10**9
+"""On native chains 1 nRLC is 10⁹ wei."""
+KIB: Final = 1024
+MIB: Final = 1024**2
+GIB: Final = 1024**3
 
 
 _QUANTITY: Final = re.compile(

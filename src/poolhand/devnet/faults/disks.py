@@ -18,13 +18,13 @@ from typing import Final, Self
 
 import structlog
 
+from poolhand.containers.mounts import SYSTEM_PATH
 from poolhand.domain.errors import Refused, Unavailable
 
 FAULTY_DISK_SIZE: Final = 64 * 1024**2
 """Bytes of a disk."""
 FILLER: Final = ".filled-by-a-simulated-fault"
 BYTES_FILLED_AT_ONCE: Final = 1024**2
-SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 
 log = structlog.get_logger()
 

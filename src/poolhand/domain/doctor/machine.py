@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
+from poolhand.domain.units import GIB, KIB, MIB
 
-KIB: Final = 1024
-MIB: Final = 1024**2
-GIB: Final = 1024**3
 LEAST_CPUS: Final = 2
 """The seed: a worker's computer needs at least 2 CPUs."""
 USUAL_MEMORY: Final = 1_900 * MIB
