@@ -17,7 +17,14 @@ from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task import machine
-from poolhand.domain.task.events import Assigned, Event, Mined, Received, Reported, Viewed
+from poolhand.domain.task.events import (
+    Assigned,
+    Mined,
+    Received,
+    Reported,
+    TaskMachineEvent,
+    Viewed,
+)
 from poolhand.domain.task.model import Task, TaskFacts, Transaction
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, Gas, Seconds, UnixSeconds, Wei
@@ -62,7 +69,7 @@ def settled(deal_id: DealId, task_id: TaskId, now: UnixSeconds) -> Task:
     begun = Transaction("initialize", _tx(1), BlockNumber(2), Gas(170_000), Wei(10**9))
     ended = Transaction("finalize", _tx(2), BlockNumber(3), Gas(505_000), Wei(10**9))
     entries = tuple(Entry(status, now) for status in TOLD)
-    events: list[Event] = [
+    events: list[TaskMachineEvent] = [
         Assigned(now, WORKER, Weight(2)),
         Mined(now, begun),
         Viewed(now, _view(task_id, ChainTaskStatus.ACTIVE, now)),

@@ -25,7 +25,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.reputation import VOUCHED, Reputation
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.task import machine
-from poolhand.domain.task.machine import Event, Lost, Received, Reported
+from poolhand.domain.task.machine import Lost, Received, Reported, TaskMachineEvent
 from poolhand.domain.task.model import TaskFacts
 from poolhand.domain.trust import Score, Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
@@ -96,7 +96,7 @@ class Pool:
             )  # fmt: skip
             self.planner.hear(machine.receive(Received(NOW, facts)), deal)
 
-    def feed(self, task_id: TaskId, event: Event) -> None:
+    def feed(self, task_id: TaskId, event: TaskMachineEvent) -> None:
         """Let something happen to a task."""
         task = machine.step(self.planner.board.needs[task_id].task, event)[0]
         self.planner.hear(task, self.deals[task.facts.deal_id])

@@ -65,7 +65,7 @@ class HaltingJournal:
     ) -> None:
         self._journal, self._order, self._halt = journal, order, halt
         self._lived = lived_file(order)
-        self._stories: defaultdict[str, list[machine.Event]] = defaultdict(list)
+        self._stories: defaultdict[str, list[machine.ReplicateEvent]] = defaultdict(list)
 
     def append(self, stream: str, event: Mapping[str, Any]) -> None:
         order, news = Order.read(self._order), self._news(stream, event)

@@ -22,7 +22,7 @@ from poolhand.domain.doctor.findings import Check, Finding, of_message
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
-from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds, Wei
+from poolhand.domain.units import GIB, MIB, BlockNumber, NanoRlc, UnixSeconds, Wei
 from poolhand.keys.errors import WalletInUse, WrongPassword
 from poolhand.transport.listen import PortBusy, bind
 
@@ -103,8 +103,8 @@ def mistakes() -> Mapping[str, Mistake]:
             ("no chain to work on: name one with --chain, or give --rpc and --hub",), ())),
         "one-cpu": ("a computer with 1 CPU", machine.judge_cpus(1)),
         "little-memory": ("a virtual machine of 1 GB", machine.judge_memory(
-            machine.GIB, machine.GIB, 1)),
-        "disk-full": ("the disk is full", machine.judge_disk(0, "/var/lib/worker", machine.GIB)),
+            GIB, GIB, 1)),
+        "disk-full": ("the disk is full", machine.judge_disk(0, "/var/lib/worker", GIB)),
         "no-disk-limit": ("the worker is not run as root", machine.judge_disk_limit(
             PROMISES[DiskKind.WATCH], by_kernel=False, is_seen=True)),
         "engine-stopped": ("Docker is not started", of_message(
@@ -115,7 +115,7 @@ def mistakes() -> Mapping[str, Mistake]:
         "another-processor": ("a computer with an ARM processor", engine.judge_engine_platform(
             EngineFacts(DOCKER_CHECK, "24.0.7", "linux/arm64"))),
         "engine-full": ("the engine's disk is full", engine.judge_engine_disk(
-            EngineFacts(DOCKER_CHECK, "24.0.7", room=200 * machine.MIB))),
+            EngineFacts(DOCKER_CHECK, "24.0.7", room=200 * MIB))),
         "no-limits": ("the kernel limits no memory", engine.judge_sandbox(lacks)),
         "old-cgroups": ("a system that was booted with cgroup v1", engine.judge_cgroups(
             EngineFacts(DOCKER_CHECK, "24.0.7", cgroups="1"))),

@@ -84,8 +84,8 @@ def broken(path):
 
 
 def test_every_event_and_every_effect_has_words():
-    events = {*get_args(tasks.Event), *get_args(replicates.Event)}
-    effects = {*get_args(tasks.Effect), *get_args(replicates.Effect)}
+    events = {*get_args(tasks.TaskMachineEvent), *get_args(replicates.ReplicateEvent)}
+    effects = {*get_args(tasks.TaskMachineEffect), *get_args(replicates.ReplicateEffect)}
     assert set(EVENTS) == events
     assert set(EFFECTS) == effects
     assert task_events.Reported in events

@@ -17,12 +17,12 @@ import pytest
 from e2e_world import WEB, Network, wait_until
 
 from poolhand.devnet.faults import (
+    DearGas,
     Down,
     DropTransactions,
     Fault,
     FaultClient,
     FullDisk,
-    Gas,
     Lag,
     LoseAnswers,
     Partition,
@@ -291,7 +291,7 @@ async def test_a_task_completes_over_a_partition(world, slow, survived, cut: Fau
 
 
 async def test_dear_gas_under_the_cap_is_paid(world, slow, survived):
-    await _faults(world).set(Gas(10))
+    await _faults(world).set(DearGas(10))
     _completed(world, await _buy(world, slow, "dear"))
 
 
@@ -299,13 +299,13 @@ async def test_gas_over_the_cap_is_waited_out(world, slow, survived):
     task_id = await _buy(world, slow, "too dear")
     _until(world, task_id, "COMPUTING")
     wait_until(lambda: _told(world, task_id)["chain_status"] == "ACTIVE")
-    await _faults(world).set(Gas(100))
+    await _faults(world).set(DearGas(100))
     _mine(world, 2)  # the next may have been under way
     first = _height(world) + 1
     logs = [world.home / "logs" / f"{name}.log" for name in ("worker-1", "worker-2")]
     wait_until(lambda: all("transaction_stuck_at_cap" in log.read_text() for log in logs))
     assert _transactions(world, first) == []
-    await _faults(world).clear(Gas())
+    await _faults(world).clear(DearGas())
     _completed(world, task_id)
 
 

@@ -112,7 +112,7 @@ class Model:
         deal = self.deals.get(task.facts.deal_id)
         self.planner.hear(task, deal, sure=name not in self.unsure)
 
-    def feed(self, name: TaskId, event: machine.Event) -> None:
+    def feed(self, name: TaskId, event: machine.TaskMachineEvent) -> None:
         self.set(machine.step(self.tasks[name], event)[0])
 
     def doubt(self, name: TaskId, *, unsure: bool) -> None:

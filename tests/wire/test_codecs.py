@@ -39,12 +39,12 @@ from poolhand.wire.messages import (
     Idle,
     Login,
     Logs,
-    Message,
     Offer,
     OwnerMessage,
     Reject,
     Reported,
     RevealAsked,
+    SessionMessage,
     StatusReport,
     Upload,
     UploadAsked,
@@ -112,11 +112,11 @@ messages = st.one_of(*MESSAGES.values())
 
 
 def test_every_message_of_the_protocol_is_generated_here():
-    assert MESSAGES.keys() == set(get_args(Message))
+    assert MESSAGES.keys() == set(get_args(SessionMessage))
 
 
 def test_every_member_of_every_message_has_a_limit():
-    for kind in get_args(Message):
+    for kind in get_args(SessionMessage):
         hints = get_type_hints(kind, include_extras=True)
         assert all(get_origin(hint) is Annotated for hint in hints.values()), kind
 

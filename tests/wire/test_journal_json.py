@@ -25,7 +25,7 @@ for kind in FIXED:
 for unit in (UnixSeconds, Seconds, BlockNumber, Trust, Weight):
     st.register_type_strategy(unit, st.integers(0, 2**62).map(unit))
 
-REPLICATE, TASK = get_args(replicate.Event), get_args(task.Event)
+REPLICATE, TASK = get_args(replicate.ReplicateEvent), get_args(task.TaskMachineEvent)
 CODEC = EventCodec(REPLICATE + TASK)
 AT = UnixSeconds(1_700_000_000)
 

@@ -49,7 +49,7 @@ class SendVerdict(Enum):
     """The chain has no transactions of EIP-1559."""
 
 
-Told: TypeAlias = tuple[SendVerdict, str]
+NodeVerdict: TypeAlias = tuple[SendVerdict, str]
 REFUSALS: Final = frozenset({SendVerdict.NO_FUNDS, SendVerdict.REFUSED, SendVerdict.WRONG_KIND})
 
 
@@ -74,7 +74,7 @@ class _Round:
 
 async def broadcast(
     rpc: Rpc, signed: Sequence[SignedTransaction], fence: Fence = UNFENCED
-) -> list[Told]:
+) -> list[NodeVerdict]:
     """Hand transactions to the freshest endpoint that answers, in one batch, in this order.
 
     Repeatable: the bytes are the same and a node that knows them says so. Endpoints that are
@@ -126,7 +126,7 @@ async def _offer(
     return None
 
 
-def _verdict(answer: Any, told: _Round) -> Told:
+def _verdict(answer: Any, told: _Round) -> NodeVerdict:
     if not isinstance(answer, NodeRefusal):
         return SendVerdict.TAKEN, ""
     verdict = _meaning(answer)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from poolhand.chain.broadcast import Told, broadcast
+from poolhand.chain.broadcast import NodeVerdict, broadcast
 from poolhand.chain.ledger import SignedTransaction
 from poolhand.chain.rpc import Rpc
 from poolhand.ports.lead import UNFENCED, Fence
@@ -18,7 +18,7 @@ from poolhand.ports.lead import UNFENCED, Fence
 TRANSACTIONS_PER_BATCH: Final = 50
 """Transactions of one batch: about 150 kB of the largest."""
 
-_Letter: TypeAlias = tuple[SignedTransaction, asyncio.Future[Told]]
+_Letter: TypeAlias = tuple[SignedTransaction, asyncio.Future[NodeVerdict]]
 
 
 class WalletOutbox:
@@ -35,13 +35,13 @@ class WalletOutbox:
         self._rpc, self._durable, self._fence = rpc, durable, fence
         self._waiting: list[_Letter] = []
         self._posting: asyncio.Task[None] | None = None
-        self._sending: asyncio.Task[list[Told]] | None = None
+        self._sending: asyncio.Task[list[NodeVerdict]] | None = None
 
-    async def post(self, signed: SignedTransaction) -> Told:
+    async def post(self, signed: SignedTransaction) -> NodeVerdict:
         """Hand over a transaction; returns what became of it."""
         return (await self.post_all([signed]))[0]
 
-    async def post_all(self, signed: Sequence[SignedTransaction]) -> list[Told]:
+    async def post_all(self, signed: Sequence[SignedTransaction]) -> list[NodeVerdict]:
         """Hand over several, in order."""
         loop = asyncio.get_running_loop()
         letters: list[_Letter] = [(each, loop.create_future()) for each in signed]
@@ -82,7 +82,7 @@ class WalletOutbox:
             else:
                 answer.set_result(sending.result()[place])
 
-    async def _leave(self, batch: Sequence[SignedTransaction]) -> list[Told]:
+    async def _leave(self, batch: Sequence[SignedTransaction]) -> list[NodeVerdict]:
         """Broadcast what is durable by then, and nothing else."""
         await self._durable()
         return await broadcast(self._rpc, batch, self._fence)

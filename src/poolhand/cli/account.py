@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 app = noun("Look at a stake and at what locks it, deposit RLC, withdraw it, claim it back.")
 
-OwnerArgument = Annotated[
+AccountArgument = Annotated[
     str, typer.Argument(metavar="[ADDRESS]", help="Whose account; the wallet's if left out.")
 ]
-BlocksOption = Annotated[
+DepositBlocksOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="How far back to search for deals.")
 ]
 DEPOSITS_LOOKBACK = 100_000
 
 
 @verb(app, "show", example="poolhand account show")
-async def show(command: CommandRun, owner: OwnerArgument = "") -> Answer:
+async def show(command: CommandRun, owner: AccountArgument = "") -> Answer:
     """Show free and locked stake, RLC outside the hub, and coin."""
     who = Address.parse(owner) if owner else command.address
     async with command.requester() as requester:
@@ -42,7 +42,9 @@ async def show(command: CommandRun, owner: OwnerArgument = "") -> Answer:
 
 @verb(app, "stakes", example="poolhand account stakes")
 async def stakes(
-    command: CommandRun, owner: OwnerArgument = "", blocks: BlocksOption = DEPOSITS_LOOKBACK
+    command: CommandRun,
+    owner: AccountArgument = "",
+    blocks: DepositBlocksOption = DEPOSITS_LOOKBACK,
 ) -> Answer:
     """Show what is locked: for each task how much, why, and when it comes free."""
     from poolhand.cli.stakes import stakes_members, stakes_report
@@ -54,7 +56,7 @@ async def stakes(
 
 
 @verb(app, "claim", example="poolhand account claim")
-async def claim(command: CommandRun, blocks: BlocksOption = DEPOSITS_LOOKBACK) -> Answer:
+async def claim(command: CommandRun, blocks: DepositBlocksOption = DEPOSITS_LOOKBACK) -> Answer:
     """Claim every task past its final deadline that owes this wallet something back.
 
     That is the price of what it bought, and the stake of what it contributed.

@@ -17,13 +17,13 @@ app = noun("Register an application image, and sell runs of it.")
 ImageArgument = Annotated[
     str, typer.Argument(metavar="IMAGE", help="registry/owner/name:tag, pushed already.")
 ]
-NameOption = Annotated[
+AppNameOption = Annotated[
     str, typer.Option(metavar="NAME", help="Name on chain; the image's if left out.")
 ]
 
 
 @verb(app, "deploy", example="poolhand app deploy docker.io/owner/app:1.0")
-async def deploy(command: CommandRun, image: ImageArgument, name: NameOption = "") -> Answer:
+async def deploy(command: CommandRun, image: ImageArgument, name: AppNameOption = "") -> Answer:
     """Register an image with its digest; the same image again gives the same app."""
     from poolhand.cli.deployed import deployed_answer
 

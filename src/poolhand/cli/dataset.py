@@ -15,10 +15,10 @@ from poolhand.domain.market_events import OrderSort
 
 app = noun("Register a dataset, and sell its use.")
 
-UrlArgument = Annotated[
+DatasetUrlArgument = Annotated[
     str, typer.Argument(metavar="URL", help="Where workers get it: https://… or /ipfs/….")
 ]
-NameOption = Annotated[
+DatasetNameOption = Annotated[
     str, typer.Option(metavar="NAME", help="Name on chain; the file's if left out.")
 ]
 FileOption = Annotated[
@@ -33,8 +33,8 @@ ChecksumOption = Annotated[
 @verb(app, "deploy", example="poolhand dataset deploy https://example.com/moby-dick.txt")
 async def deploy(
     command: CommandRun,
-    url: UrlArgument,
-    name: NameOption = "",
+    url: DatasetUrlArgument,
+    name: DatasetNameOption = "",
     file: FileOption = "",
     sha256: ChecksumOption = "",
 ) -> Answer:

@@ -12,10 +12,10 @@ from poolhand.cli.claiming import ClaimFlag, claim_members, claim_report, claim_
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.lists import (
-    BlocksOption,
-    LimitOption,
+    BuyerArgument,
+    ListBlocksOption,
+    ListLimitOption,
     OpenFlag,
-    OwnerArgument,
     PageOption,
     bought,
     deal_row_members,
@@ -55,11 +55,11 @@ async def show(command: CommandRun, deal_id: DealArgument) -> Answer:
 @verb(app, "list", example="poolhand deal list --open")
 async def list_(
     command: CommandRun,
-    owner: OwnerArgument = "",
+    owner: BuyerArgument = "",
     open_: OpenFlag = False,
-    limit: LimitOption = 20,
+    limit: ListLimitOption = 20,
     page: PageOption = 1,
-    blocks: BlocksOption = 100_000,
+    blocks: ListBlocksOption = 100_000,
 ) -> Answer:
     """List the deals that you bought, newest first, and how their tasks stand on chain."""
     found = await bought(command, owner, limit * page, blocks, only_open=open_)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from poolhand.cli.devnet import start_in_background, stop
-from poolhand.cli.plain import Noun
+from poolhand.cli.plain import JsonFlag, Noun
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
 
 app = Noun()
@@ -22,7 +22,7 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the devnet running afterwards.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run a task with trust 10 (4 replicates) and one with trust 1, and show what came of them.
 

@@ -24,7 +24,7 @@ app = Noun(
     help="Let the world misbehave (simulated).",
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fault list` shows.")]
+FaultArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `fault list` shows.")]
 WordsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="WORD", help="Values in the order shown, or field=value."),
@@ -63,7 +63,7 @@ def list_faults(as_json: JsonFlag = False) -> None:
 
 
 @app.command("set")
-def set_fault(name: NameArgument, words: WordsArgument = None, as_json: JsonFlag = False) -> None:
+def set_fault(name: FaultArgument, words: WordsArgument = None, as_json: JsonFlag = False) -> None:
     """Let a fault happen; it lasts until it is cleared (reorg is over at once).
 
     Examples:

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.lists import BlocksOption
+from poolhand.cli.lists import ListBlocksOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.render import coin, day, grid, pairs, rlc
 from poolhand.cli.tables import indented
@@ -38,7 +38,7 @@ class By(StrEnum):
     TASK = "task"
 
 
-OwnerArgument = Annotated[
+EarnerArgument = Annotated[
     str, typer.Argument(metavar="[ADDRESS]", help="Whose; the wallet's address if left out.")
 ]
 ByOption = Annotated[By, typer.Option(help="What a line stands for.")]
@@ -59,10 +59,10 @@ OTHER_MOVEMENTS = (
 @verb(app, "earnings", example="poolhand earnings --by task --csv")
 async def earnings(
     command: CommandRun,
-    owner: OwnerArgument = "",
+    owner: EarnerArgument = "",
     by: ByOption = By.DAY,
     csv_: CsvFlag = False,
-    blocks: BlocksOption = 100_000,
+    blocks: ListBlocksOption = 100_000,
 ) -> Answer:
     """Show what an account earned as worker or owner, lost, paid, and spent on gas.
 

@@ -22,7 +22,7 @@ from poolhand.keys.parent_end import PARENT_GONE, ask_kernel, end_with_parent, h
 if TYPE_CHECKING:
     import ssl
 
-    from poolhand.transport.again import Pause
+    from poolhand.transport.again import Sleep
 
 FETCHER_MISUSED: Final = 3
 """Exit code of a fetcher whose worker did not keep to the form."""
@@ -30,7 +30,7 @@ _SCRATCH: Final = 16
 """Bytes of the file that is downloaded from ourselves."""
 
 
-def main(trust: ssl.SSLContext | None = None, pause: Pause = asyncio.sleep) -> int:
+def main(trust: ssl.SSLContext | None = None, pause: Sleep = asyncio.sleep) -> int:
     """Serve the line whose descriptor is the last argument; returns the exit code.
 
     Args:
@@ -51,7 +51,7 @@ def main(trust: ssl.SSLContext | None = None, pause: Pause = asyncio.sleep) -> i
         return PARENT_GONE
 
 
-async def _serve(line: socket.socket, trust: ssl.SSLContext | None, pause: Pause) -> int:
+async def _serve(line: socket.socket, trust: ssl.SSLContext | None, pause: Sleep) -> int:
     from poolhand.transport.address_rule import AddressRule
     from poolhand.transport.descriptor_line import DescriptorLine
     from poolhand.transport.downloading import FetchRules

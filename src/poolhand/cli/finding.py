@@ -37,7 +37,7 @@ BaseOption = Annotated[
         help="The worker's folder, or its --base-dir. [below ~/.poolhand/workers, or the devnet's]",
     ),
 ]
-NameOption = Annotated[
+WorkerNameOption = Annotated[
     str, typer.Option("--name", metavar="NAME", help="Which worker, where several run.")
 ]
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 app = Noun()
 
-UrlArgument = Annotated[str, typer.Argument(metavar="POOL_URL", help="Where the pool answers.")]
-YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask; all of it is meant.")]
+PoolUrlArgument = Annotated[str, typer.Argument(metavar="POOL_URL", help="Where the pool answers.")]
+JoinYesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask; all of it is meant.")]
 UninstallFlag = Annotated[
     bool, typer.Option("--uninstall", help="Take the worker away again; wallets stay.")
 ]
-StakeOption = Annotated[
+JoinStakeOption = Annotated[
     str, typer.Option("--stake", metavar="RLC", help="To deposit. [a task in each slot]")
 ]
 WordsFileOption = Annotated[
@@ -61,10 +61,10 @@ class NoNodeKnown(Refused):
 @verb(app, "join", example="poolhand join https://pool.example")
 async def join(
     command: CommandRun,
-    url: UrlArgument,
-    yes: YesFlag = False,
+    url: PoolUrlArgument,
+    yes: JoinYesFlag = False,
     uninstall: UninstallFlag = False,
-    stake: StakeOption = "",
+    stake: JoinStakeOption = "",
     key_file: KeyFileOption = "",
     words_file: WordsFileOption = "",
 ) -> Answer:

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from poolhand.cli.command_run import CommandRun
     from poolhand.requester.listing import Bought, BoughtDeal, BoughtTask
 
-LimitOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many a page.")]
+ListLimitOption = Annotated[
+    int, typer.Option(min=1, max=1000, metavar="N", help="How many a page.")
+]
 PageOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Which page.")]
 OpenFlag = Annotated[
     bool, typer.Option("--open/--all", help="Only what has not ended: a result is owed or a price.")
 ]
-BlocksOption = Annotated[
+ListBlocksOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="How far back to search, from the newest block.")
 ]
-OwnerArgument = Annotated[
+BuyerArgument = Annotated[
     str, typer.Argument(metavar="[ADDRESS]", help="Who bought; the wallet's address if left out.")
 ]
 

@@ -26,14 +26,16 @@ class NotTraded(Refused):
 
 app = Noun(no_args_is_help=True, help="Look into a market of orders, or serve one.")
 
-KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="app, dataset, pool or request.")]
+BookKindArgument = Annotated[
+    str, typer.Argument(metavar="KIND", help="app, dataset, pool or request.")
+]
 OfOption = Annotated[
     str, typer.Option("--of", metavar="ADDRESS", help="Of one app, dataset, pool or requester.")
 ]
-CategoryOption = Annotated[
+BookCategoryOption = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Of this category of running time alone.")
 ]
-LimitOption = Annotated[
+BookLimitOption = Annotated[
     int, typer.Option(min=LEAST_SIZE, max=MOST_SIZE, metavar="N", help="How many a page.")
 ]
 BuyerOption = Annotated[str, typer.Option("--requester", metavar="ADDRESS", help="Who bought.")]
@@ -48,10 +50,10 @@ def market() -> None:
 @verb(app, "orders", example="poolhand market orders pool --category 0")
 async def orders(
     command: CommandRun,
-    kind: KindArgument,
+    kind: BookKindArgument,
     of: OfOption = "",
-    category: CategoryOption = None,
-    limit: LimitOption = 20,
+    category: BookCategoryOption = None,
+    limit: BookLimitOption = 20,
     page: PageOption = 1,
 ) -> Answer:
     """List what is for sale, best price first; of apps and datasets name which one."""
@@ -74,8 +76,8 @@ async def deals(
     command: CommandRun,
     requester: BuyerOption = "",
     pool: SellerOption = "",
-    category: CategoryOption = None,
-    limit: LimitOption = 20,
+    category: BookCategoryOption = None,
+    limit: BookLimitOption = 20,
     page: PageOption = 1,
 ) -> Answer:
     """List what was sold, newest first."""
@@ -95,7 +97,7 @@ async def deals(
 
 
 @verb(app, "pools", example="poolhand market pools")
-async def pools(command: CommandRun, limit: LimitOption = 20, page: PageOption = 1) -> Answer:
+async def pools(command: CommandRun, limit: BookLimitOption = 20, page: PageOption = 1) -> Answer:
     """List the workerpools that are registered, those that answered last first."""
     from poolhand.cli.orders_page import pools_answer
 

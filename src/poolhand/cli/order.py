@@ -19,7 +19,7 @@ from poolhand.cli.selling import (
     OnlyPool,
     OnlyRequester,
     PriceOption,
-    TagOption,
+    SellingTagOption,
     VolumeOption,
     only_of,
     tag_of,
@@ -44,7 +44,7 @@ OrderArgument = Annotated[
     str,
     typer.Argument(metavar="FILE|HASH", help="A signed order, or the hash of one in a market."),
 ]
-KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="app, dataset or pool.")]
+OrderKindArgument = Annotated[str, typer.Argument(metavar="KIND", help="app, dataset or pool.")]
 AddressWord = Annotated[str, typer.Argument(metavar="ADDRESS", help="What is sold.")]
 OutputOption = Annotated[
     str, typer.Option("--output", metavar="FILE", help="A new file for the order.")
@@ -101,11 +101,11 @@ class NoSuchKind(Refused):
 )
 async def create(
     command: CommandRun,
-    kind: KindArgument,
+    kind: OrderKindArgument,
     address: AddressWord,
     price: PriceOption = "0",
     volume: VolumeOption = 1_000_000,
-    tag: TagOption = None,
+    tag: SellingTagOption = None,
     category: SoldCategory = 0,
     trust: SoldTrust = 1,
     only_app: OnlyApp = "",
@@ -153,7 +153,7 @@ async def request(
     tasks: TasksOption = 1,
     trust: WantedTrust = 1,
     category: WantedCategory = 0,
-    tag: TagOption = None,
+    tag: SellingTagOption = None,
     only_pool: OnlyPool = "",
     app_price: MostForApp = "0",
     dataset_price: MostForDataset = "0",

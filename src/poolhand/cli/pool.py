@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 app = noun("Create a workerpool, serve it, and see how it is.")
 
-OwnerArgument = Annotated[
+PoolOwnerArgument = Annotated[
     str, typer.Argument(metavar="[ADDRESS]", help="Whose; the wallet's if left out.")
 ]
-LimitOption = Annotated[int, typer.Option(min=1, max=200, metavar="N", help="At most so many.")]
+PoolLimitOption = Annotated[int, typer.Option(min=1, max=200, metavar="N", help="At most so many.")]
 
 DescriptionArgument = Annotated[
     str, typer.Argument(metavar="DESCRIPTION", help="What the pool is, for people.")
 ]
-StakeOption = Annotated[
+WorkerStakeOption = Annotated[
     int | None,
     typer.Option(
         "--worker-stake", min=0, metavar="N", help="Percent of the price that workers lock. [30]"
@@ -64,7 +64,7 @@ ShareOption = Annotated[
 async def create(
     command: CommandRun,
     description: DescriptionArgument,
-    worker_stake: StakeOption = None,
+    worker_stake: WorkerStakeOption = None,
     share: ShareOption = None,
 ) -> Answer:
     """Register a workerpool and set its policy; the same description gives the same pool."""
@@ -97,7 +97,9 @@ def _pairs(members: dict[str, Any]) -> RenderableType:
 
 
 @verb(app, "list", example="poolhand pool list")
-async def list_(command: CommandRun, owner: OwnerArgument = "", limit: LimitOption = 20) -> Answer:
+async def list_(
+    command: CommandRun, owner: PoolOwnerArgument = "", limit: PoolLimitOption = 20
+) -> Answer:
     """List the workerpools of an owner on chain, the wallet's if none is named."""
     from poolhand.cli.pool_page import pool_members, pools_report
 

@@ -18,14 +18,14 @@ from poolhand.cli.plain import PlainCommand
 from poolhand.settings.load import SWITCH_WORDS, Option, Settings, load
 
 Ready: TypeAlias = Callable[[str], None]
-Start: TypeAlias = Callable[[Settings, Ready], Coroutine[Any, Any, None]]
+StartProgram: TypeAlias = Callable[[Settings, Ready], Coroutine[Any, Any, None]]
 
 
 def add_program(
     app: typer.Typer,
     name: str,
     options: Iterable[Option],
-    start: Start,
+    start: StartProgram,
     doc: str,
     find_wallet: Callable[[Settings], Settings] = with_wallet,
 ) -> None:
@@ -64,7 +64,7 @@ def with_switches(options: Iterable[Option]) -> type[WithSwitches]:
     return type("ProgramCommand", (WithSwitches,), {"switches": switches})
 
 
-def _run(start: Start, settings: Settings, given: Mapping[str, Any]) -> None:
+def _run(start: StartProgram, settings: Settings, given: Mapping[str, Any]) -> None:
     import asyncio
 
     from poolhand import observe

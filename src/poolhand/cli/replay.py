@@ -72,7 +72,7 @@ WORKER: Final = StateMachine(
 )
 
 
-_OF_POOL: Final = frozenset(kind.__name__ for kind in get_args(tasks.Event))
+_OF_POOL: Final = frozenset(kind.__name__ for kind in get_args(tasks.TaskMachineEvent))
 """Events of a pool's story; a worker's has none of these names."""
 
 

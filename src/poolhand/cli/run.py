@@ -51,7 +51,7 @@ ArgWords = Annotated[
 Input = Annotated[
     list[str] | None, typer.Option("--input", metavar="URL", help="A file for the app; repeatable.")
 ]
-Data = Annotated[str, typer.Option(metavar="ADDRESS", help="A dataset.")]
+RunDatasetOption = Annotated[str, typer.Option(metavar="ADDRESS", help="A dataset.")]
 TrustOption = Annotated[
     int,
     typer.Option(
@@ -59,10 +59,10 @@ TrustOption = Annotated[
     ),
 ]
 Tasks = Annotated[int, typer.Option(min=1, metavar="N", help="How many equal tasks.")]
-CategoryOption = Annotated[
+RunCategoryOption = Annotated[
     int, typer.Option(min=0, metavar="N", help="Of running time: 0 is up to 5 minutes.")
 ]
-TagOption = Annotated[
+RunTagOption = Annotated[
     list[str] | None,
     typer.Option(
         "--tag",
@@ -82,7 +82,9 @@ PoolOption = Annotated[
 DepositFlag = Annotated[
     bool, typer.Option("--deposit", help="Deposit what the stake lacks, without asking.")
 ]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the tasks to their end.")]
+FollowFlag = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow the tasks to their end.")
+]
 Download = Annotated[
     str, typer.Option(metavar="FOLDER", help="Download results there; implies --wait.")
 ]
@@ -111,11 +113,11 @@ async def run(
     args: Args = "",
     arg: ArgWords = None,
     input_: Input = None,
-    dataset: Data = "",
+    dataset: RunDatasetOption = "",
     trust: TrustOption = 1,
     tasks: Tasks = 1,
-    category: CategoryOption = 0,
-    tag: TagOption = None,
+    category: RunCategoryOption = 0,
+    tag: RunTagOption = None,
     callback: Callback = "",
     beneficiary: Beneficiary = "",
     max_price: MaxPrice = "",
@@ -126,7 +128,7 @@ async def run(
     deposit: DepositFlag = False,
     again: AgainFlag = False,
     by_signature: BySignature = None,
-    wait: Wait = True,
+    wait: FollowFlag = True,
     claim: ClaimFlag = True,
     download: Download = "",
     extract: Extract = False,

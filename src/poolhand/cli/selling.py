@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PriceOption = Annotated[str, typer.Option(metavar="RLC", help="Of one task.")]
 VolumeOption = Annotated[int, typer.Option(min=1, metavar="N", help="How many tasks.")]
-TagOption = Annotated[
+SellingTagOption = Annotated[
     list[str] | None,
     typer.Option(
         "--tag",
@@ -55,7 +55,7 @@ def add_selling(group: typer.Typer, sort: OrderSort) -> None:
         address: AddressArgument,
         price: PriceOption = "0",
         volume: VolumeOption = 1_000_000,
-        tag: TagOption = None,
+        tag: SellingTagOption = None,
         only_app: OnlyApp = "",
         only_dataset: OnlyDataset = "",
         only_pool: OnlyPool = "",

@@ -14,7 +14,9 @@ from poolhand.domain.replicate.status import EDGES, STATUSES, Row, Status
 
 app = Noun()
 
-NameArgument = Annotated[str, typer.Argument(metavar="[NAME]", help="One status; all if left out.")]
+StatusArgument = Annotated[
+    str, typer.Argument(metavar="[NAME]", help="One status; all if left out.")
+]
 
 
 class UnknownStatus(Refused):
@@ -25,7 +27,7 @@ class UnknownStatus(Refused):
 
 
 @verb(app, "statuses", example="poolhand statuses CONTRIBUTED", local=True)
-def statuses(command: CommandRun, name: NameArgument = "") -> Answer:
+def statuses(command: CommandRun, name: StatusArgument = "") -> Answer:
     """Explain every status of a replicate, or one."""
     from poolhand.cli.render import grid, pairs
 

@@ -11,10 +11,10 @@ from poolhand.cli.claiming import ClaimFlag, claim_members, claim_report, claim_
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.exits import NOT_COMPLETED
 from poolhand.cli.lists import (
-    BlocksOption,
-    LimitOption,
+    BuyerArgument,
+    ListBlocksOption,
+    ListLimitOption,
     OpenFlag,
-    OwnerArgument,
     PageOption,
     bought,
     listed_members,
@@ -81,11 +81,11 @@ async def story(
 @verb(app, "list", example="poolhand task list --open")
 async def list_(
     command: CommandRun,
-    owner: OwnerArgument = "",
+    owner: BuyerArgument = "",
     open_: OpenFlag = False,
-    limit: LimitOption = 20,
+    limit: ListLimitOption = 20,
     page: PageOption = 1,
-    blocks: BlocksOption = 100_000,
+    blocks: ListBlocksOption = 100_000,
 ) -> Answer:
     """List the tasks that you bought, newest deals first, and how they stand on chain."""
     found = await bought(command, owner, limit * page, blocks, only_open=open_)

@@ -31,7 +31,7 @@ ToOption = Annotated[
 PrivateKeyFlag = Annotated[
     bool, typer.Option("--private-key", help="The private key itself, not encrypted.")
 ]
-YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+WalletYesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 NewPasswordOption = Annotated[
     str, typer.Option(metavar="FILE", help="Its first line is the new password; else it is asked.")
 ]
@@ -105,7 +105,7 @@ def show(command: CommandRun, qr: QrFlag = False) -> Answer:
 @verb(
     app, "send", example="poolhand wallet send 1.5 RLC 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD"
 )
-async def send_(command: CommandRun, what: SendArgument, yes: YesFlag = False) -> Answer:
+async def send_(command: CommandRun, what: SendArgument, yes: WalletYesFlag = False) -> Answer:
     """Send RLC or the chain's coin to an address; it says how much to whom, and asks.
 
     The amount has a unit: RLC, nRLC, ETH, xRLC, gwei or wei. A payment whose end was not told,
@@ -118,7 +118,10 @@ async def send_(command: CommandRun, what: SendArgument, yes: YesFlag = False) -
 
 @verb(app, "export", example="poolhand wallet export --to backup.json", local=True)
 def export(
-    command: CommandRun, to: ToOption, private_key: PrivateKeyFlag = False, yes: YesFlag = False
+    command: CommandRun,
+    to: ToOption,
+    private_key: PrivateKeyFlag = False,
+    yes: WalletYesFlag = False,
 ) -> Answer:
     """Copy a wallet's keystore file, or write its private key into a file, for its owner alone.
 

@@ -13,9 +13,9 @@ import typer
 
 from poolhand.cli.choosing import with_wallet_file
 from poolhand.cli.doctor import add_doctor
-from poolhand.cli.finding import BaseOption, NameOption, UrlOption, find_page
+from poolhand.cli.finding import BaseOption, UrlOption, WorkerNameOption, find_page
 from poolhand.cli.parts import AmountArgument, TaskArgument, amount_of
-from poolhand.cli.plain import Noun
+from poolhand.cli.plain import JsonFlag, Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
@@ -114,12 +114,12 @@ add_program(
 add_doctor(app)
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
 @app.command("status")
 def status(
-    url: UrlOption = "", base: BaseOption = None, name: NameOption = "", as_json: JsonOption = False
+    url: UrlOption = "",
+    base: BaseOption = None,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Show what a worker does, and why it does nothing when it does nothing.
 
@@ -161,8 +161,8 @@ def top(
 def page(
     url: UrlOption = "",
     base: BaseOption = None,
-    name: NameOption = "",
-    as_json: JsonOption = False,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Print the address that shows a worker in a browser of this computer, live.
 
@@ -190,8 +190,8 @@ def logs(
     ] = 100,
     url: UrlOption = "",
     base: BaseOption = None,
-    name: NameOption = "",
-    as_json: JsonOption = False,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     r"""Show what the app of a task prints while it runs here, and what it uses.
 
@@ -225,8 +225,8 @@ def pause(
     ] = "",
     url: UrlOption = "",
     base: BaseOption = None,
-    name: NameOption = "",
-    as_json: JsonOption = False,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Take nothing new, over restarts, until `poolhand worker resume`; what is held goes on.
 
@@ -247,7 +247,10 @@ def pause(
 
 @app.command("resume")
 def resume(
-    url: UrlOption = "", base: BaseOption = None, name: NameOption = "", as_json: JsonOption = False
+    url: UrlOption = "",
+    base: BaseOption = None,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Take tasks again: ends a pause, and a drain that has not ended yet.
 
@@ -267,8 +270,8 @@ def deposit_stake(
     ] = "",
     url: UrlOption = "",
     base: BaseOption = None,
-    name: NameOption = "",
-    as_json: JsonOption = False,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Let a running worker turn RLC of its wallet into stake; it takes tasks again by itself.
 
@@ -293,8 +296,8 @@ def stop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, with --now.")] = False,
     url: UrlOption = "",
     base: BaseOption = None,
-    name: NameOption = "",
-    as_json: JsonOption = False,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Stop a worker: it finishes, reveals and uploads what it holds, takes nothing new, and ends.
 
@@ -330,7 +333,7 @@ def about_journals() -> None:
 @journal.command("repair")
 def repair_journal(
     path: Annotated[Path, typer.Argument(help="The journal, as the error message names it.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Keep every good line of a damaged journal; the original is saved beside it.
 

@@ -33,7 +33,7 @@ from poolhand.containers.engine import (
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.live import follow_logs, usage_of
-from poolhand.containers.pulls import Logins, Puller, RegistryRule, any_registry, no_login
+from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
@@ -98,7 +98,7 @@ class DockerRuntime:
         cls,
         url: str | None = None,
         *,
-        login_of: Logins = no_login,
+        login_of: FindPullLogin = no_login,
         may_ask: RegistryRule = any_registry,
         seccomp: str = PROFILE,
         now: Callable[[], float] = time.time,

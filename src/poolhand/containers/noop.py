@@ -28,7 +28,7 @@ from poolhand.domain.errors import PoolhandError, RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
 
-App: TypeAlias = Callable[[ContainerSpec], ContainerOutcome]
+NoopApp: TypeAlias = Callable[[ContainerSpec], ContainerOutcome]
 """What an image does; it may read and write the folders that the spec mounts."""
 
 log = structlog.get_logger()
@@ -72,7 +72,7 @@ class NoopRuntime:
         computations: How often each container name was computed.
     """
 
-    def __init__(self, apps: Mapping[str, App]) -> None:
+    def __init__(self, apps: Mapping[str, NoopApp]) -> None:
         self.apps = {str(ImageName.parse(image)): app for image, app in apps.items()}
         self.faults: dict[str, PoolhandError] = {}
         self.is_down = False
@@ -162,7 +162,7 @@ class NoopRuntime:
         if name in self.faults:
             raise self.faults[name]
 
-    async def _compute(self, spec: ContainerSpec, app: App) -> ContainerOutcome:
+    async def _compute(self, spec: ContainerSpec, app: NoopApp) -> ContainerOutcome:
         self.computations[spec.name] += 1
         for mount in spec.mounts:
             if mount.writable:

@@ -31,7 +31,7 @@ MOST_PULL_STEPS: Final = 512
 MOST_CONFIG: Final = 256 * 1024
 """Characters of an image's configuration: engines tell all of it at each look at a container."""
 
-Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
+FindPullLogin: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
 RegistryRule: TypeAlias = Callable[[str], Awaitable[bool]]
 """Whether a registry (``host:port``) may be asked for an image."""
@@ -40,7 +40,7 @@ PullFailure: TypeAlias = ImageNotFound | ImageUnusable | ImagePullFailed
 log = structlog.get_logger()
 
 
-async def no_login(registry: str) -> None:  # noqa: ARG001 - the shape of Logins
+async def no_login(registry: str) -> None:  # noqa: ARG001 - the shape of FindPullLogin
     """Know no login."""
     return
 
@@ -64,7 +64,7 @@ class Puller:
         self,
         docker: Docker,
         url: str,
-        login_of: Logins = no_login,
+        login_of: FindPullLogin = no_login,
         may_ask: RegistryRule = any_registry,
     ) -> None:
         self._docker, self._url = docker, url

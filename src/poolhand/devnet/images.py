@@ -20,7 +20,7 @@ from typing import Any, Final
 import httpx
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE
-from poolhand.devnet.layers import Copied, Entry, Layer, write_layer
+from poolhand.devnet.layers import Copied, Layer, LayerEntry, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.platforms import GO_NAMES
@@ -136,7 +136,9 @@ def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> Bu
     if not (app / ENTRY).is_file():
         raise NoSuchApp(app)
     sources = [path for path in app.rglob("*.py") if "__pycache__" not in path.parts]
-    entries: dict[str, Entry] = {f"{APP_HOME}/{p.relative_to(app)}": Copied(p) for p in sources}
+    entries: dict[str, LayerEntry] = {
+        f"{APP_HOME}/{p.relative_to(app)}": Copied(p) for p in sources
+    }
     layers = (python_layer(cache), write_layer(folder / "app.tar.gz", entries))
     config = _config(layers, manner)
     return BuiltImage(layers, config, _manifest(layers, config))

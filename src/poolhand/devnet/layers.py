@@ -49,7 +49,7 @@ class Copied:
     executable: bool = False
 
 
-Entry = LayerPlace | LayerLink | Text | Copied
+LayerEntry = LayerPlace | LayerLink | Text | Copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Layer:
     size: int
 
 
-def write_layer(path: Path, entries: Mapping[str, Entry]) -> Layer:
+def write_layer(path: Path, entries: Mapping[str, LayerEntry]) -> Layer:
     """Write a layer of entries by their absolute names; parent directories are added."""
     with path.open("wb") as file:
         outer = _Hashing(file)
@@ -74,12 +74,12 @@ def write_layer(path: Path, entries: Mapping[str, Entry]) -> Layer:
     return Layer(path, outer.digest, inner.digest, path.stat().st_size)
 
 
-def _with_parents(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+def _with_parents(entries: Mapping[str, LayerEntry]) -> dict[str, LayerEntry]:
     parents = {str(parent) for name in entries for parent in PurePosixPath(name).parents}
     return {**{parent: LayerPlace() for parent in parents - {"/"}}, **entries}
 
 
-def _add(archive: tarfile.TarFile, name: str, entry: Entry) -> None:
+def _add(archive: tarfile.TarFile, name: str, entry: LayerEntry) -> None:
     info = tarfile.TarInfo(name)  # owner 0:0, no names, time 0
     match entry:
         case LayerPlace(mode):

@@ -21,7 +21,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from poolhand.devnet.layers import Copied, Entry, Layer, LayerLink, LayerPlace, Text, write_layer
+from poolhand.devnet.layers import (
+    Copied,
+    Layer,
+    LayerEntry,
+    LayerLink,
+    LayerPlace,
+    Text,
+    write_layer,
+)
 from poolhand.domain.errors import Refused
 
 RECIPE: Final = 1
@@ -88,7 +96,7 @@ def _make(folder: Path) -> tuple[frozenset[Path], Layer]:
     _compile(interpreter, staged)
     extensions = sorted(staged.rglob("*.so"))
     libraries = _libraries([interpreter, *extensions])
-    entries: dict[str, Entry] = {
+    entries: dict[str, LayerEntry] = {
         **libraries,
         **{f"{PYTHON_HOME}/{path.relative_to(staged)}": Copied(path) for path in _files(staged)},
         f"/usr/bin/{PYTHON_VERSION}": Copied(interpreter, executable=True),

@@ -23,7 +23,7 @@ from poolhand.transport.listen import bind, port_of, serve_on
 MANIFEST_LIMIT: Final = 4 * 2**20
 """Bytes of one manifest, as the specification recommends."""
 REGISTRY_HEADERS: Final = {"Docker-Distribution-API-Version": "registry/2.0"}
-Handler = Callable[[Request], Awaitable[Response]]
+RegistryHandler = Callable[[Request], Awaitable[Response]]
 
 
 class Registry:

@@ -14,7 +14,7 @@ import httpx
 from poolhand.domain.errors import Bug, ChainUnreachable
 from poolhand.transport.trusted import trusted
 
-Call = tuple[str, tuple[Any, ...]]
+RpcCall = tuple[str, tuple[Any, ...]]
 """A method and its parameters."""
 
 
@@ -43,7 +43,7 @@ class NodeRpc:
         """
         return (await self.batch([(method, params)]))[0]
 
-    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Any]:
         """Make calls in one request, in order; returns their results in the same order.
 
         Raises:

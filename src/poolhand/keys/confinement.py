@@ -33,7 +33,7 @@ _PATHS: Final = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}
 _LISTENING, _UNIX_AND_SIGNALS = 1, 3
 """Rights to bind TCP, and ways to processes outside (since versions 4 and 6 of Landlock)."""
 
-Step: TypeAlias = tuple[str, Callable[[], bool]]
+ConfinementStep: TypeAlias = tuple[str, Callable[[], bool]]
 """What is given up, and how; it tells whether that was done."""
 
 
@@ -93,7 +93,9 @@ def drop_streams() -> None:
     os.close(nothing)
 
 
-def _give_up(anywhere: tuple[Step, ...], on_linux: tuple[Step, ...]) -> tuple[str, ...]:
+def _give_up(
+    anywhere: tuple[ConfinementStep, ...], on_linux: tuple[ConfinementStep, ...]
+) -> tuple[str, ...]:
     reached = ["no core dumps"]
     for name, step in anywhere + (on_linux if sys.platform == "linux" else ()):
         try:
@@ -170,7 +172,7 @@ def _refuse_calls(*, tcp: bool) -> bool:
     return prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))
 
 
-_CLOSED: Final[tuple[Step, ...]] = (
+_CLOSED: Final[tuple[ConfinementStep, ...]] = (
     ("hidden from its user", lambda: prctl(_SET_DUMPABLE, 0)),
     ("no new privileges", lambda: prctl(_SET_NO_NEW_PRIVS, 1)),
 )

@@ -40,7 +40,7 @@ _MODULE: Final = "poolhand.cli.signer_program"
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "PYTHONPATH", "LD_LIBRARY_PATH")
 """Of the environment, for the signer: what finds programs, files and words; no secret is there."""
 
-Answer = TypeVar("Answer", bound=SignerMessage)
+AnswerT = TypeVar("AnswerT", bound=SignerMessage)
 
 
 class SignerRefused(Refused):
@@ -278,7 +278,7 @@ class OwnSigner:
     def __repr__(self) -> str:
         return f"OwnSigner({self.address})"
 
-    def _ask(self, kind: type[Answer], asked: SignerMessage) -> Answer:
+    def _ask(self, kind: type[AnswerT], asked: SignerMessage) -> AnswerT:
         try:
             self._line.send(asked)
         except OSError:
@@ -301,7 +301,7 @@ def _answer(end: FarEnd, line: SignerLine) -> SignerMessage:
     return answer
 
 
-def _expected(kind: type[Answer], answer: SignerMessage) -> Answer:
+def _expected(kind: type[AnswerT], answer: SignerMessage) -> AnswerT:
     if isinstance(answer, NotSigned):
         raise SignerRefused(answer)
     if not isinstance(answer, kind):

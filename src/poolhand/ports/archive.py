@@ -24,7 +24,7 @@ class KeptDeal:
     final_deadline: UnixSeconds
 
 
-Row: TypeAlias = Task | KeptDeal
+SettledRow: TypeAlias = Task | KeptDeal
 
 
 @dataclass(frozen=True, slots=True)

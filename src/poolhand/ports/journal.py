@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from poolhand.ports.archive import Row, SettledArchive
+from poolhand.ports.archive import SettledArchive, SettledRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Forgotten:
 class Kept:
     """A row beside the journal: what has settled, or what outlives the journal's streams."""
 
-    row: Row
+    row: SettledRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Marked:
     value: int
 
 
-Change: TypeAlias = Written | Forgotten | Kept | Marked
+JournalChange: TypeAlias = Written | Forgotten | Kept | Marked
 """What a commit does."""
 
 
@@ -69,7 +69,7 @@ class BatchJournal(Journal, Protocol):
     def archive(self) -> SettledArchive:
         """Rows of what has settled."""
 
-    def commit(self, changes: Sequence[Change]) -> None:
+    def commit(self, changes: Sequence[JournalChange]) -> None:
         """Make changes in their order, durably, all or none; raises JournalFull."""
 
     def marks(self) -> Mapping[str, int]:
@@ -110,7 +110,7 @@ class EventLog(DurableLog, Protocol):
     def after(self, act: Callable[[], None]) -> None:
         """Do something once all that was added before is durable; in the order of asking."""
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: SettledRow) -> None:
         """Have a row kept; one that is there already is replaced."""
 
     def mark(self, name: str, value: int) -> None:

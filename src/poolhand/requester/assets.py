@@ -24,7 +24,7 @@ from poolhand.domain.onchain import (
 from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
-from poolhand.requester.registry import Logins, demand_platform, nobody, resolve
+from poolhand.requester.registry import FindLogin, demand_platform, nobody, resolve
 from poolhand.requester.spending_wallet import SpendingWallet
 from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
@@ -109,7 +109,7 @@ async def app_of(
     image: str,
     name: str,
     platforms: Iterable[str] = WORKER_PLATFORMS,
-    login_of: Logins = nobody,
+    login_of: FindLogin = nobody,
 ) -> CreateApp:
     """Describe the app of an image; ``name`` empty takes the image's.
 

@@ -29,7 +29,7 @@ PAUSE_BETWEEN_CLAIMS: Final = 1.0
 """Seconds between them: the endpoint that is read may lag behind the one that refused."""
 
 T = TypeVar("T")
-Places: TypeAlias = Mapping[TaskId, tuple[DealId, int] | None]
+TaskPlaces: TypeAlias = Mapping[TaskId, tuple[DealId, int] | None]
 """Tasks, and where they are: deal and index; None if unknown, then only if on chain."""
 
 
@@ -88,7 +88,7 @@ async def claim_deal(wallet: SpendingWallet, clock: Clock, deal: Deal) -> Claime
         return await claim(wallet, clock, places)
 
 
-async def claim(wallet: SpendingWallet, clock: Clock, places: Places) -> Claimed:
+async def claim(wallet: SpendingWallet, clock: Clock, places: TaskPlaces) -> Claimed:
     """Claim whichever of these tasks are unfinished; their final deadline must have passed.
 
     Raises:
@@ -107,7 +107,7 @@ async def claim(wallet: SpendingWallet, clock: Clock, places: Places) -> Claimed
     return Claimed(tuple(tasks), ended, tuple(receipts))
 
 
-async def _claim_batch(spending: OpenWallet, clock: Clock, batch: Places) -> Claimed:
+async def _claim_batch(spending: OpenWallet, clock: Clock, batch: TaskPlaces) -> Claimed:
     receipts: list[Receipt] = []
     known: dict[TaskId, ChainTaskStatus] = {}
     tries = 0
@@ -126,7 +126,7 @@ async def _claim_batch(spending: OpenWallet, clock: Clock, batch: Places) -> Cla
     return Claimed(receipts=tuple(receipts))
 
 
-async def _unfinished(hub: Hub, batch: Places) -> dict[TaskId, ChainTaskStatus]:
+async def _unfinished(hub: Hub, batch: TaskPlaces) -> dict[TaskId, ChainTaskStatus]:
     """Return what can be claimed; a task that is not on chain, if its place is known."""
     views = await hub.tasks(dict.fromkeys(batch, ()))
     return {
@@ -138,7 +138,7 @@ async def _unfinished(hub: Hub, batch: Places) -> dict[TaskId, ChainTaskStatus]:
 
 
 async def _initialize(
-    spending: OpenWallet, batch: Places, due: Mapping[TaskId, ChainTaskStatus]
+    spending: OpenWallet, batch: TaskPlaces, due: Mapping[TaskId, ChainTaskStatus]
 ) -> list[Receipt]:
     """Put on chain what never was: only then the hub knows what to refund."""
     unset = {each: batch[each] for each in due if due[each] is ChainTaskStatus.UNSET}
@@ -156,7 +156,7 @@ def _purpose(kind: str, tasks: Mapping[TaskId, object]) -> str:
     return f"{kind}:{first}+{len(tasks) - 1}:{sha256(b''.join(tasks)).hexdigest()[:16]}"
 
 
-def _batches(places: Places) -> Iterator[Places]:
+def _batches(places: TaskPlaces) -> Iterator[TaskPlaces]:
     left = iter(places.items())
     while batch := dict(islice(left, TASKS_PER_CLAIM)):
         yield batch

@@ -31,7 +31,7 @@ from poolhand.requester.images import (
 from poolhand.settings.registries import RegistryLogin
 from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, Visits, WebAnswer, ask
 
-Logins: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
+FindLogin: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""
 REGISTRY_REDIRECTS: Final = (301, 302, 303, 307, 308)
 MOST_METADATA: Final = 4 * 1024**2
@@ -65,12 +65,12 @@ async def unread_by_others(url: str) -> bool:
     return is_private_place(place.scheme, place.netloc)
 
 
-async def nobody(registry: str) -> None:  # noqa: ARG001 - the shape of Logins
+async def nobody(registry: str) -> None:  # noqa: ARG001 - the shape of FindLogin
     """Know no login."""
     return
 
 
-async def resolve(http: httpx.AsyncClient, text: str, login_of: Logins = nobody) -> Image:
+async def resolve(http: httpx.AsyncClient, text: str, login_of: FindLogin = nobody) -> Image:
     """Find the digest of an image; of a multi-platform one the index's, as Docker does.
 
     A reference with a digest is taken at its word, without contact.
@@ -96,7 +96,7 @@ async def demand_platform(
     http: httpx.AsyncClient,
     image: Image,
     platforms: Iterable[str],
-    login_of: Logins = nobody,
+    login_of: FindLogin = nobody,
     allows: Visits = unread_by_others,
 ) -> None:
     """Refuse an image that surely runs on no worker; one that cannot be looked at may.
@@ -127,7 +127,7 @@ async def demand_runnable(
     http: httpx.AsyncClient,
     app: App,
     platforms: Iterable[str],
-    login_of: Logins,
+    login_of: FindLogin,
     allows: Visits,
 ) -> None:
     """Refuse an app on chain whose image surely runs on no worker; see ``demand_platform``.

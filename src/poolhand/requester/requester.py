@@ -39,7 +39,7 @@ from poolhand.requester.assets import Deployed, app_of, dataset_of, deploy
 from poolhand.requester.balances import Balances
 from poolhand.requester.buying import Buyer, Purchase
 from poolhand.requester.checking import OrderState, order_state
-from poolhand.requester.claims import Claimed, Places
+from poolhand.requester.claims import Claimed, TaskPlaces
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
@@ -383,7 +383,7 @@ class Requester:
             }
         )
 
-    async def _claim(self, places: Places) -> Claimed:
+    async def _claim(self, places: TaskPlaces) -> Claimed:
         return await claims.claim(self.wallet, self._clock, places) if places else Claimed()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from poolhand.domain.task.machine import (
     CheckResult,
-    Effect,
     SendClaim,
     SendFinalize,
     SendInitialize,
     SendReopen,
+    TaskMachineEffect,
 )
 from poolhand.domain.task.model import Task
 from poolhand.scheduler.check_queue import CheckQueue
@@ -33,7 +33,7 @@ class Effects:
         self._workers, self._mail = workers, mail
         engine.act.connect(self._carry_out)
 
-    def _carry_out(self, task: Task, effect: Effect) -> None:
+    def _carry_out(self, task: Task, effect: TaskMachineEffect) -> None:
         match effect:
             case SendInitialize() | SendFinalize() | SendReopen() | SendClaim():
                 self._transactions.act(task, effect)

@@ -20,19 +20,25 @@ from poolhand.domain.errors import BrokenPrecondition, IllegalTransition, Refuse
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.signal import Signal
 from poolhand.domain.task import machine
-from poolhand.domain.task.machine import Effect, Event, Received, Ticked, Viewed
+from poolhand.domain.task.machine import (
+    Received,
+    TaskMachineEffect,
+    TaskMachineEvent,
+    Ticked,
+    Viewed,
+)
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import FINAL_TASK
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.turn_pace import TurnPace
-from poolhand.ports.archive import Row
+from poolhand.ports.archive import SettledRow
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.task_pages import TaskPages
 from poolhand.wire.journal_json import EventCodec
 
-TASK_CODEC: Final[EventCodec[Event]] = EventCodec(get_args(machine.Event))
+TASK_CODEC: Final[EventCodec[TaskMachineEvent]] = EventCodec(get_args(machine.TaskMachineEvent))
 CURSOR: Final = "deals"
 """Cursor of the block up to which deals were seen."""
 
@@ -65,7 +71,7 @@ class Engine:
 
     def __init__(self, journal: EventLog, boundary: FaultBoundary | None = None) -> None:
         self._journal, self.boundary = journal, boundary or FaultBoundary()
-        self._waiting: dict[TaskId, list[list[Effect]]] = {}
+        self._waiting: dict[TaskId, list[list[TaskMachineEffect]]] = {}
         self.troubles: dict[TaskId, str] = {}
         self.unread: dict[str, str] = {}
         self.passing: set[TaskId] = set()
@@ -74,7 +80,7 @@ class Engine:
         self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.cursor: BlockNumber | None = None
-        self.act: Signal[[Task, Effect]] = Signal()
+        self.act: Signal[[Task, TaskMachineEffect]] = Signal()
         self.changed: Signal[[TaskId]] = Signal()
         self.troubled: Signal[[TaskId]] = Signal()
         self.left: Signal[[Task]] = Signal()
@@ -159,14 +165,14 @@ class Engine:
         """Do something once all that is known now is durable: whatever leaves the program."""
         self._journal.after(act)
 
-    def _act_later(self, task: Task, effects: Iterable[Effect]) -> None:
+    def _act_later(self, task: Task, effects: Iterable[TaskMachineEffect]) -> None:
         """Act once the journal holds why, on what is wanted from now until then."""
         wanted = list(effects)
         if wanted:
             self._waiting.setdefault(task.facts.task_id, []).append(wanted)
             self._journal.after(lambda: self._act_now(task, wanted))
 
-    def _act_now(self, task: Task, wanted: Iterable[Effect]) -> None:
+    def _act_now(self, task: Task, wanted: Iterable[TaskMachineEffect]) -> None:
         waiting = self._waiting[task.facts.task_id]
         waiting.pop(0)
         if not waiting:
@@ -181,7 +187,7 @@ class Engine:
             for wanted in waiting:
                 wanted[:] = [effect for effect in wanted if effect in still]
 
-    def _do(self, task: Task, effect: Effect) -> None:
+    def _do(self, task: Task, effect: TaskMachineEffect) -> None:
         if not self._is_resumed:
             return
         try:
@@ -195,7 +201,7 @@ class Engine:
             self._journal.mark(CURSOR, block)
             self.cursor = block
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: SettledRow) -> None:
         """Keep a row beside the tasks."""
         self._journal.keep(row)
 
@@ -208,7 +214,7 @@ class Engine:
         self._swap(task_id, machine.receive(event))
         self._tell(self.changed, task_id)
 
-    def feed(self, task_id: TaskId, event: Event) -> None:
+    def feed(self, task_id: TaskId, event: TaskMachineEvent) -> None:
         """Apply one event to a task; an unknown task is left alone.
 
         Raises:
@@ -221,7 +227,7 @@ class Engine:
         except Exception as fault:  # noqa: BLE001 - as in recover
             self.note(task_id, fault, type(event).__name__)
 
-    def _feed(self, task_id: TaskId, event: Event) -> None:
+    def _feed(self, task_id: TaskId, event: TaskMachineEvent) -> None:
         before = self.tasks.get(task_id)
         if before is None or task_id in self._leaving:
             return
@@ -242,7 +248,7 @@ class Engine:
         if not silent:
             self._tell(self.changed, task_id)
 
-    def _write(self, task_id: TaskId, event: Event) -> None:
+    def _write(self, task_id: TaskId, event: TaskMachineEvent) -> None:
         stream = str(task_id)
         if stream not in self.unread:
             self._journal.add(stream, TASK_CODEC.encode(event))
@@ -287,7 +293,7 @@ class Engine:
             log.debug("task_settled", task_id=str(task_id), status=task.status)
 
 
-def _without_news(task: Task, event: Event) -> Event:
+def _without_news(task: Task, event: TaskMachineEvent) -> TaskMachineEvent:
     """Turn a view that repeats what is known into a mere tick, which need not be journaled."""
     if isinstance(event, Viewed) and task.view is not None:
         known = replace(task.view, block=event.view.block, block_time=event.view.block_time)

@@ -50,10 +50,10 @@ class NoLongerWanted(Raced):
     """While a transaction waited for gas or for a node, its task went on without it."""
 
 
-Effect: TypeAlias = SendInitialize | SendFinalize | SendReopen | SendClaim
+TransactionEffect: TypeAlias = SendInitialize | SendFinalize | SendReopen | SendClaim
 FAULT_PAUSES: Final = (2.0, 5.0, 10.0)
 """Seconds after faults that nobody expected, before the same transaction is tried again."""
-CALL_OF_EFFECT: Final[dict[type[Effect], str]] = {
+CALL_OF_EFFECT: Final[dict[type[TransactionEffect], str]] = {
     SendInitialize: "initialize",
     SendFinalize: "finalize",
     SendReopen: "reopen",
@@ -65,7 +65,7 @@ CALL_OF_EFFECT: Final[dict[type[Effect], str]] = {
 class _Order:
     """One transaction to send: what for, and what it carries."""
 
-    effect: type[Effect]
+    effect: type[TransactionEffect]
     tasks: tuple[Task, ...]
     call: Call
     tried: int
@@ -145,7 +145,7 @@ class Transactions:
                 begin = await self._begun.get()
                 tasks.create_task(begin())
 
-    def act(self, task: Task, effect: Effect) -> None:
+    def act(self, task: Task, effect: TransactionEffect) -> None:
         """Take up a transaction; returns at once.
 
         While one of its kind is under way for the task nothing is added to it: when that has ended,
@@ -294,7 +294,7 @@ class Transactions:
     def _is_wanted(self, task_id: TaskId, order: _Order) -> bool:
         return self._wants(task_id, order.effect)
 
-    def _wants(self, task_id: TaskId, effect: type[Effect]) -> bool:
+    def _wants(self, task_id: TaskId, effect: type[TransactionEffect]) -> bool:
         wanted = machine.outstanding(self._engine.tasks[task_id])
         return any(isinstance(each, effect) for each in wanted)
 

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from poolhand.ports.archive import Row, SettledArchive
-from poolhand.ports.journal import BatchJournal, Change, Forgotten, Kept, Marked, Written
+from poolhand.ports.archive import SettledArchive, SettledRow
+from poolhand.ports.journal import BatchJournal, Forgotten, JournalChange, Kept, Marked, Written
 from poolhand.store.record import Codec
 
 ACTS: Final = 32
@@ -29,7 +29,7 @@ CHANGES_PER_COMMIT: Final = 512
 class _Group:
     """Changes of one commit, and what may be done once they are durable."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[JournalChange] = field(default_factory=list)
     acts: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -84,7 +84,7 @@ class GroupCommit:
         self.after(lambda: None if done.done() else done.set_result(None))
         await done
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: SettledRow) -> None:
         """Have a row kept."""
         self._change(Kept(row))
 
@@ -133,7 +133,7 @@ class GroupCommit:
             if count % ACTS == 0:
                 await asyncio.sleep(0)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: JournalChange) -> None:
         if not self._waiting or len(self._waiting[-1].changes) >= self._most:
             self._waiting.append(_Group())
         self._waiting[-1].changes.append(change)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from poolhand.domain.errors import BrokenPrecondition, PoolhandError
-from poolhand.ports.archive import Row, SettledArchive
-from poolhand.ports.journal import Change, Forgotten, Kept, Marked, Written
+from poolhand.ports.archive import SettledArchive, SettledRow
+from poolhand.ports.journal import Forgotten, JournalChange, Kept, Marked, Written
 from poolhand.store.memory_archive import MemoryArchive
 from poolhand.store.record import Codec
 
@@ -45,7 +45,7 @@ class MemoryJournal:
         """Record one event: at once, as ``append`` does."""
         self.append(stream, event)
 
-    def commit(self, changes: Sequence[Change]) -> None:
+    def commit(self, changes: Sequence[JournalChange]) -> None:
         """Make changes in their order, all or none; raises ``failure`` when a test set one."""
         self._check()
         if self.failure is not None:
@@ -61,7 +61,7 @@ class MemoryJournal:
                 case Marked(name, value):
                     self._marks[name] = value
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: SettledRow) -> None:
         """Keep a row, at once."""
         self.commit((Kept(row),))
 

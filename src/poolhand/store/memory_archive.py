@@ -12,7 +12,7 @@ from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.archive import KeptDeal, Row, TaskLine
+from poolhand.ports.archive import KeptDeal, SettledRow, TaskLine
 
 
 class MemoryArchive:
@@ -22,7 +22,7 @@ class MemoryArchive:
         self._tasks: dict[TaskId, Task] = {}
         self._deals: dict[DealId, KeptDeal] = {}
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: SettledRow) -> None:
         """Write a row, or write it anew."""
         if isinstance(row, KeptDeal):
             self._deals[row.deal.deal_id] = row

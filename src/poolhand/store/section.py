@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from poolhand.ports.archive import Row, SettledArchive
+from poolhand.ports.archive import SettledArchive, SettledRow
 from poolhand.ports.journal import EventLog, Journal
 
 
@@ -75,7 +75,7 @@ class LogSection:
         for stream, event in self._log.read(self._prefix + prefix):
             yield stream.removeprefix(self._prefix), event
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: SettledRow) -> None:
         """Have a row kept; rows are of no section."""
         self._log.keep(row)
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from poolhand.domain.errors import BrokenPrecondition, PoolhandError
 from poolhand.domain.lead import TAKING
 from poolhand.ports.archive import SettledArchive
-from poolhand.ports.journal import Change, Forgotten, Kept, Marked, Written
+from poolhand.ports.journal import Forgotten, JournalChange, Kept, Marked, Written
 from poolhand.ports.lead import LeadClaim, LeadLost
 from poolhand.store import lead
 from poolhand.store.errors import JournalFull, JournalLocked, JournalTooNew, JournalUnwritable
@@ -100,7 +100,7 @@ class SqlJournal:
         """
         self.commit((Written(stream, Codec.event_text(event)),))
 
-    def commit(self, changes: Sequence[Change]) -> None:
+    def commit(self, changes: Sequence[JournalChange]) -> None:
         """Make changes in their order in one transaction.
 
         Raises:

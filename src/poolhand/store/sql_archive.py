@@ -14,7 +14,7 @@ from poolhand.domain.ids import DealId, TaskId
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.archive import KeptDeal, Row, TaskLine
+from poolhand.ports.archive import KeptDeal, SettledRow, TaskLine
 from poolhand.store.rows import (
     Values,
     attempt_values,
@@ -30,7 +30,7 @@ PARTS: Final = (ATTEMPTS, TRANSACTIONS)
 """Tables whose rows are a task's."""
 
 
-def keep(connection: Connection, rows: Iterable[Row]) -> None:
+def keep(connection: Connection, rows: Iterable[SettledRow]) -> None:
     """Write rows; those that are there already are replaced."""
     kept = tuple(rows)
     tasks = tuple({row.facts.task_id: row for row in kept if isinstance(row, Task)}.values())

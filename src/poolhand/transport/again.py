@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, TypeVar
 
-Pause: TypeAlias = Callable[[float], Awaitable[None]]
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 """Lets seconds pass."""
 T = TypeVar("T")
 F = TypeVar("F", bound=Exception)
@@ -18,7 +18,7 @@ async def again(
     attempt: Callable[[], Awaitable[T]],
     passing: type[F],
     next_pause: Callable[[int, F], float | None],
-    pause: Pause,
+    pause: Sleep,
 ) -> T:
     """Return what ``attempt`` does, tried again after faults that may pass.
 

@@ -20,7 +20,7 @@ from poolhand import __version__
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+EndpointHandler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 """It reads what was asked, and refuses it, by itself."""
 
 
@@ -37,7 +37,7 @@ class DescribedRoute(Route):
     def __init__(
         self,
         path: str,
-        handler: Handler,
+        handler: EndpointHandler,
         method: str,
         told: Callable[[], Mapping[str, Any]],
     ) -> None:

@@ -23,10 +23,10 @@ LINE_READ_SIZE: Final = 65_536
 DESCRIPTORS_PER_READ: Final = 8
 """Descriptors that are taken with one read; the kernel passes those of one message at a time."""
 
-Message = TypeVar("Message")
+MessageT = TypeVar("MessageT")
 
 
-class DescriptorLine(Generic[Message]):
+class DescriptorLine(Generic[MessageT]):
     """One end of it; ``write`` has to run for what is ``put`` to be sent.
 
     Args:
@@ -36,14 +36,14 @@ class DescriptorLine(Generic[Message]):
     """
 
     def __init__(
-        self, line: socket.socket, codec: LineCodec[Message], *, takes_files: bool
+        self, line: socket.socket, codec: LineCodec[MessageT], *, takes_files: bool
     ) -> None:
         line.setblocking(False)
         self._line, self._codec, self._takes = line, codec, takes_files
         self._outgoing: asyncio.Queue[tuple[bytes, int | None]] = asyncio.Queue()
         self._read, self._files = bytearray(), deque[int]()
 
-    def put(self, message: Message, descriptor: int | None = None) -> None:
+    def put(self, message: MessageT, descriptor: int | None = None) -> None:
         """Send a message after those before, with a copy of a descriptor.
 
         Raises:
@@ -71,7 +71,7 @@ class DescriptorLine(Generic[Message]):
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
         return self._line.sendmsg([frame], [rights])
 
-    async def receive(self) -> Message | None:
+    async def receive(self) -> MessageT | None:
         """Wait for a message; None once the other end is closed.
 
         Raises:

@@ -22,7 +22,7 @@ import httpx
 from poolhand.domain.units import Seconds
 from poolhand.transport.address_rule import OPEN_RULE, AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.addresses import Resolver, resolve
-from poolhand.transport.again import Pause
+from poolhand.transport.again import Sleep
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
 from poolhand.transport.ipfs import ipfs_path
 from poolhand.transport.passing import PassingFault, answered, broken_off, patiently
@@ -78,7 +78,7 @@ class WebDownloads:
         rules: FetchRules,
         resolver: Resolver = resolve,
         trust: ssl.SSLContext | None = None,
-        pause: Pause = asyncio.sleep,
+        pause: Sleep = asyncio.sleep,
     ) -> None:
         self._rules, self._resolver, self._pause = rules, resolver, pause
         self._rule = rules.places

@@ -16,7 +16,7 @@ import structlog
 
 from poolhand.domain.units import Seconds
 from poolhand.transport.addresses import Resolver, resolve
-from poolhand.transport.again import Pause
+from poolhand.transport.again import Sleep
 from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import FetcherLost
 from poolhand.transport.passing import UNKNOWN_HOST_TRIES, PassingFault, patiently
@@ -49,7 +49,7 @@ class FetcherProcess:
         rules: FetchRules,
         most: int,
         resolver: Resolver = resolve,
-        pause: Pause = asyncio.sleep,
+        pause: Sleep = asyncio.sleep,
         silence: float = PAUSE_BETWEEN_PROCESS_LOOKS,
         program: tuple[str, ...] = PROGRAM,
     ) -> None:

@@ -14,7 +14,7 @@ from poolhand.domain.errors import Malformed
 from poolhand.domain.text import repaired
 from poolhand.domain.units import Seconds
 from poolhand.transport.addresses import IPAddress
-from poolhand.transport.again import Pause
+from poolhand.transport.again import Sleep
 from poolhand.transport.descriptor_line import DescriptorLine
 from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.transport.errors import (
@@ -58,7 +58,7 @@ class FetcherService:
         line: FetcherLine,
         rules: FetchRules,
         trust: ssl.SSLContext | None = None,
-        pause: Pause = asyncio.sleep,
+        pause: Sleep = asyncio.sleep,
     ) -> None:
         self._line = line
         self._downloads = WebDownloads(rules, self._resolve, trust, pause)

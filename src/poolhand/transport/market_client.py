@@ -21,7 +21,7 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order, OrderT, Signed
 from poolhand.ports.signer import Signer
-from poolhand.transport.again import Pause, a_few_times, again
+from poolhand.transport.again import Sleep, a_few_times, again
 from poolhand.transport.market_faults import LoginLost, MarketDown, MarketRefused, NotThere
 from poolhand.transport.market_faults import checked as _checked
 from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, ask
@@ -36,7 +36,7 @@ from poolhand.wire.market_answers import (
     bounded,
 )
 from poolhand.wire.market_api import MarketHealth
-from poolhand.wire.market_asking import Query, asked_of, path_of
+from poolhand.wire.market_asking import QueryParameters, asked_of, path_of
 from poolhand.wire.market_orders import market_order
 from poolhand.wire.market_pools import MarketPool, PoolAddress, PoolAnswer, PoolList
 from poolhand.wire.market_queries import DEFAULT_SIZE
@@ -64,7 +64,7 @@ class MarketClient:
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, url: str, domain: Domain, pause: Pause | None = None
+        self, http: httpx.AsyncClient, url: str, domain: Domain, pause: Sleep | None = None
     ) -> None:
         self._http, self.url, self._pause = http, url.rstrip("/"), pause
         self._domain = domain
@@ -256,10 +256,10 @@ class MarketClient:
         return f"the market at {self.url}"
 
     @property
-    def _chain(self) -> Query:
+    def _chain(self) -> QueryParameters:
         return {"chainId": str(self._domain.chain_id)}
 
-    async def _ask(self, method: str, path: str, asked: Query, **request: Any) -> Any:
+    async def _ask(self, method: str, path: str, asked: QueryParameters, **request: Any) -> Any:
         async def once() -> Any:
             return await self._asked(method, path, asked, **request)
 
@@ -267,7 +267,7 @@ class MarketClient:
             return await once()
         return await again(once, MarketDown, a_few_times, self._pause)
 
-    async def _asked(self, method: str, path: str, asked: Query, **request: Any) -> Any:
+    async def _asked(self, method: str, path: str, asked: QueryParameters, **request: Any) -> Any:
         try:
             answer = await ask(
                 self._http, method, self.url + path, MARKET_ANSWER_CAPS, params=asked, **request
@@ -282,5 +282,5 @@ class MarketClient:
         return _checked(answer, self._who)
 
 
-def _page(index: int, size: int) -> Query:
+def _page(index: int, size: int) -> QueryParameters:
     return {"pageIndex": str(index), "pageSize": str(size)}

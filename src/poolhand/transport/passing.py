@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import httpx
 
 from poolhand.domain.retry_after import PASSING_STATUSES, retry_after
-from poolhand.transport.again import Pause, again
+from poolhand.transport.again import Sleep, again
 from poolhand.transport.errors import CHECK, DownloadFailed, FetcherLost
 from poolhand.transport.web import Incoming, NoAnswer
 
@@ -118,7 +118,7 @@ class _Budget:
         return wait
 
 
-async def patiently(uri: str, fetch: Callable[[], Awaitable[T]], seconds: float, pause: Pause) -> T:
+async def patiently(uri: str, fetch: Callable[[], Awaitable[T]], seconds: float, pause: Sleep) -> T:
     """Return what ``fetch`` does, tried again after passing faults while ``seconds`` allow.
 
     Raises:

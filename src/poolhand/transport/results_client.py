@@ -24,7 +24,7 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.files import UploadRefused
 from poolhand.ports.signer import Signer
 from poolhand.transport.address_rule import AddressRule, ForbiddenAddress, guarded_client
-from poolhand.transport.again import Pause, a_few_times, again
+from poolhand.transport.again import Sleep, a_few_times, again
 from poolhand.transport.web import (
     BODY_READ_SIZE,
     AnswerTooLarge,
@@ -155,7 +155,7 @@ class ArchiveReader:
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, limit: int = 1024**3, pause: Pause | None = None
+        self, http: httpx.AsyncClient, limit: int = 1024**3, pause: Sleep | None = None
     ) -> None:
         self._http, self._pause, self._caps = http, pause, Caps(limit, LONGEST_DOWNLOAD)
 

@@ -44,8 +44,8 @@ from poolhand.wire.messages import (
     MAX_WORD,
     Capabilities,
     Close,
-    Message,
     SchedulerBound,
+    SessionMessage,
     Welcome,
     WorkerBound,
 )
@@ -364,7 +364,7 @@ async def _text(socket: GuardedClient) -> str:
     return data
 
 
-async def _message(socket: GuardedClient) -> Message:
+async def _message(socket: GuardedClient) -> SessionMessage:
     return decode(await _text(socket))
 
 

@@ -34,8 +34,8 @@ from poolhand.wire.messages import (
     MAX_SENTENCE,
     Close,
     Login,
-    Message,
     SchedulerBound,
+    SessionMessage,
     WorkerBound,
 )
 from poolhand.wire.session import SessionIntake
@@ -232,7 +232,7 @@ class SessionHub:
             session.heard = self.clock.steady()
             self._sessions.move_to_end(worker)
 
-    def take(self, session: WorkerSession, message: Message) -> None:
+    def take(self, session: WorkerSession, message: SessionMessage) -> None:
         """Take one message of a session.
 
         Raises:

@@ -41,8 +41,8 @@ from poolhand.wire.messages import (
     Held,
     Hello,
     Login,
-    Message,
     Reject,
+    SessionMessage,
     Welcome,
 )
 from poolhand.wire.session import HEARTBEAT, LEASE
@@ -197,7 +197,7 @@ class ServerHandshake:
         url = normal_url(facts.url)
         return Hello(SPOKEN, facts.chain_id, facts.hub, facts.workerpool, url, self._nonce, now)
 
-    def login(self, message: Message, now: UnixSeconds) -> tuple[Login, PoolProof]:
+    def login(self, message: SessionMessage, now: UnixSeconds) -> tuple[Login, PoolProof]:
         """Check the worker's answer; the nonce is used up whatever comes of it.
 
         Returns:
@@ -258,7 +258,7 @@ class ClientHandshake:
         self._login: WorkerLogin | None = None
         self._version = FIRST
 
-    def hello(self, message: Message, now: UnixSeconds) -> WorkerLogin:
+    def hello(self, message: SessionMessage, now: UnixSeconds) -> WorkerLogin:
         """Check who answered; return the login for the worker's key to sign.
 
         Every member of it is the worker's own, but for the nonce.
@@ -316,7 +316,7 @@ class ClientHandshake:
             replicates=tuple(replicates)[-MOST_HELD:],
         )
 
-    def welcome(self, message: Message, owner: Address, now: UnixSeconds) -> Welcome:
+    def welcome(self, message: SessionMessage, owner: Address, now: UnixSeconds) -> Welcome:
         """Check the pool's proof against the owner's address read on chain.
 
         Raises:

@@ -13,10 +13,10 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.wire.market_forms import ANY
 from poolhand.wire.market_queries import EQUALS, RESTRICTIONS
 
-Query = dict[str, str]
+QueryParameters = dict[str, str]
 
 
-def asked_of(wanted: BookFilter) -> Query:
+def asked_of(wanted: BookFilter) -> QueryParameters:
     """Return the query that a filter is asked for by: ``list_filter`` reads it back.
 
     An app or dataset list that names neither what is sold nor whose it is, is refused.
@@ -31,8 +31,8 @@ def asked_of(wanted: BookFilter) -> Query:
     return {**told, "bulkOnly": "true"} if wanted.bulk_only else told
 
 
-def _parties(wanted: BookFilter) -> Query:
-    told: Query = {}
+def _parties(wanted: BookFilter) -> QueryParameters:
+    told: QueryParameters = {}
     for name in EQUALS[wanted.sort]:
         if name in wanted.parties:
             told[name] = str(wanted.parties[name][0])
@@ -41,7 +41,7 @@ def _parties(wanted: BookFilter) -> Query:
     return told
 
 
-def _restriction(name: str, allowed: Allowed | None) -> Query:
+def _restriction(name: str, allowed: Allowed | None) -> QueryParameters:
     if allowed is None:
         return {name: ANY}
     named = _named(allowed)
@@ -63,7 +63,7 @@ _NUMBERS: Final = {
 }
 
 
-def _numbers(wanted: BookFilter) -> Query:
+def _numbers(wanted: BookFilter) -> QueryParameters:
     found = {name: getattr(wanted, ours) for name, ours in _NUMBERS.items()}
     return {name: str(value) for name, value in found.items() if value is not None}
 

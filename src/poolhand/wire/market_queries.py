@@ -32,7 +32,7 @@ from poolhand.wire.market_schemas import (
     whole_schema,
 )
 
-Asked: TypeAlias = Mapping[str, str]
+AskedParameters: TypeAlias = Mapping[str, str]
 """A query as it came; unknown names are passed over."""
 DEFAULT_SIZE: Final = 20
 MOST_SKIP: Final = 2**62
@@ -143,7 +143,7 @@ LIST_PARAMETERS: Final[Mapping[OrderSort, tuple[QueryParameter, ...]]] = {
 """What each collection can be asked for."""
 
 
-def list_filter(sort: OrderSort, asked: Asked) -> BookFilter:
+def list_filter(sort: OrderSort, asked: AskedParameters) -> BookFilter:
     """Read the filter of a list.
 
     Raises:
@@ -170,14 +170,14 @@ def list_filter(sort: OrderSort, asked: Asked) -> BookFilter:
     )
 
 
-def _equal(sort: OrderSort, asked: Asked) -> dict[str, Allowed]:
+def _equal(sort: OrderSort, asked: AskedParameters) -> dict[str, Allowed]:
     found = {
         name: forms.address_or_any(name, asked[name]) for name in EQUALS[sort] if asked.get(name)
     }
     return {name: (each,) for name, each in found.items() if each is not None}
 
 
-def _restricted(sort: OrderSort, asked: Asked) -> dict[str, Allowed]:
+def _restricted(sort: OrderSort, asked: AskedParameters) -> dict[str, Allowed]:
     found: dict[str, Allowed] = {}
     for name in RESTRICTIONS[sort]:
         strict = bool(_flag(asked, f"is{name.capitalize()}Strict"))
@@ -188,7 +188,7 @@ def _restricted(sort: OrderSort, asked: Asked) -> dict[str, Allowed]:
     return found
 
 
-def page(asked: Asked, most: int = MOST_SIZE) -> Slice:
+def page(asked: AskedParameters, most: int = MOST_SIZE) -> Slice:
     """Read which part of a list is wanted, ``most`` rows at most.
 
     Raises:
@@ -237,7 +237,7 @@ CATEGORY_PARAMETERS: Final = (
 )
 
 
-def deal_filter(asked: Asked) -> dict[str, str | int]:
+def deal_filter(asked: AskedParameters) -> dict[str, str | int]:
     """Read which deals are wanted: what they must have, by column.
 
     Raises:
@@ -255,7 +255,7 @@ def deal_filter(asked: Asked) -> dict[str, str | int]:
     return found if category is None else {**found, "category": category}
 
 
-def time_bounds(asked: Asked) -> tuple[int | None, int | None]:
+def time_bounds(asked: AskedParameters) -> tuple[int | None, int | None]:
     """Read the bounds of categories (seconds).
 
     Raises:
@@ -264,21 +264,21 @@ def time_bounds(asked: Asked) -> tuple[int | None, int | None]:
     return _whole(asked, "minWorkClockTimeRef"), _whole(asked, "maxWorkClockTimeRef")
 
 
-def _signer(asked: Asked, name: str) -> Address | None:
+def _signer(asked: AskedParameters, name: str) -> Address | None:
     text = asked.get(name)
     return forms.address(name, text) if text and text != forms.ANY else None
 
 
-def _whole(asked: Asked, name: str, least: int = 0, most: int = SAFE) -> int | None:
+def _whole(asked: AskedParameters, name: str, least: int = 0, most: int = SAFE) -> int | None:
     text = asked.get(name)
     return forms.whole(name, text, least, most) if text else None
 
 
-def _tag(asked: Asked, name: str) -> Tag | None:
+def _tag(asked: AskedParameters, name: str) -> Tag | None:
     text = asked.get(name)
     return forms.word(Tag, name, text) if text else None
 
 
-def _flag(asked: Asked, name: str) -> bool | None:
+def _flag(asked: AskedParameters, name: str) -> bool | None:
     text = asked.get(name)
     return forms.flag(name, text) if text else None

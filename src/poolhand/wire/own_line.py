@@ -16,10 +16,10 @@ from poolhand.wire.fields import dump_object, load_object
 LENGTH: Final = 4
 """Bytes in front of a message that tell how long it is."""
 
-Message = TypeVar("Message")
+MessageT = TypeVar("MessageT")
 
 
-class LineCodec(Generic[Message]):
+class LineCodec(Generic[MessageT]):
     """Writes and reads the messages of one kind of line.
 
     Args:
@@ -28,11 +28,11 @@ class LineCodec(Generic[Message]):
         kinds: Its messages.
     """
 
-    def __init__(self, peer: str, most: int, kinds: tuple[type[Message], ...]) -> None:
+    def __init__(self, peer: str, most: int, kinds: tuple[type[MessageT], ...]) -> None:
         self._peer, self._most = peer, most
         self._kinds: Mapping[str, type[Any]] = {kind.__name__: kind for kind in kinds}
 
-    def encode(self, message: Message) -> bytes:
+    def encode(self, message: MessageT) -> bytes:
         """Write a message; raises Malformed where a member or all of it is over its limit."""
         told = [type(message).__name__, dump_object(message)]
         data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode()
@@ -40,7 +40,7 @@ class LineCodec(Generic[Message]):
             raise Malformed(f"a message to or from the {self._peer} takes over {self._most} bytes")
         return data
 
-    def frame(self, message: Message) -> bytes:
+    def frame(self, message: MessageT) -> bytes:
         """Write a message with its length in front; raises Malformed as ``encode``."""
         data = self.encode(message)
         return len(data).to_bytes(LENGTH, "big") + data
@@ -52,7 +52,7 @@ class LineCodec(Generic[Message]):
             raise Malformed(f"a message of {length} bytes is too long for the {self._peer}'s line")
         return length
 
-    def decode(self, data: bytes) -> Message:
+    def decode(self, data: bytes) -> MessageT:
         """Read a message; raises Malformed where it is none."""
         try:
             told = parse_json(data)
@@ -63,5 +63,5 @@ class LineCodec(Generic[Message]):
         kind = self._kinds.get(told[0])
         if kind is None:
             raise Malformed(f"the {self._peer} knows no message {told[0][:40]!r}")
-        loaded: Message = load_object(kind, told[1])
+        loaded: MessageT = load_object(kind, told[1])
         return loaded

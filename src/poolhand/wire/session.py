@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from poolhand.domain.errors import PeerFault
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.wire.messages import Close, Message, SchedulerBound, WorkerBound
+from poolhand.wire.messages import Close, SchedulerBound, SessionMessage, WorkerBound
 
 HEARTBEAT: Final = Seconds(5)
 """A worker that has nothing to say beats this often: 200 frames a second of 1000 workers."""
@@ -128,7 +128,7 @@ class SessionIntake(Generic[In]):
         self._kinds, self._allowance = kinds, allowance
         self._bucket = Bucket(allowance, now)
 
-    def take(self, message: Message, now: UnixSeconds) -> In | Close:
+    def take(self, message: SessionMessage, now: UnixSeconds) -> In | Close:
         """Take one message.
 
         Raises:

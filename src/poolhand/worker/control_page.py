@@ -16,7 +16,7 @@ from poolhand.domain.availability.moments import LONGEST_PAUSE_OF_WORK, BadTime
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_moment
-from poolhand.transport.described import DescribedRoute, Handler, body_told
+from poolhand.transport.described import DescribedRoute, EndpointHandler, body_told
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.plain import read_body
@@ -95,7 +95,9 @@ def control_routes(control: Control, depositor: Depositor) -> tuple[DescribedRou
     )
 
 
-def _order(path: str, handler: Handler, form: type[BaseModel] | None = None) -> DescribedRoute:
+def _order(
+    path: str, handler: EndpointHandler, form: type[BaseModel] | None = None
+) -> DescribedRoute:
     def told() -> dict[str, Any]:
         extra = {} if form is None else body_told(form)
         return {

@@ -201,7 +201,7 @@ class PoolMember:
         self._offers.withdraw(task_id)
         self._offers.none_here(task_id, "this worker holds no such replicate")
 
-    def _feed(self, task_id: TaskId, event: machine.Event) -> None:
+    def _feed(self, task_id: TaskId, event: machine.ReplicateEvent) -> None:
         """Feed what a peer asked for; what cannot be is logged and left."""
         try:
             self.shell.feed(task_id, event)

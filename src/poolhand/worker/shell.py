@@ -23,8 +23,6 @@ from poolhand.domain.replicate.machine import (
     Action,
     Clean,
     Cleaned,
-    Effect,
-    Event,
     Faulted,
     Finished,
     Forget,
@@ -32,6 +30,8 @@ from poolhand.domain.replicate.machine import (
     Quarantined,
     Recovered,
     Replicate,
+    ReplicateEffect,
+    ReplicateEvent,
     Report,
     Run,
     Tried,
@@ -180,7 +180,7 @@ class ReplicateShell:
         self.replicates[task_id] = replicate
         self._start(task_id, machine.outstanding(replicate))
 
-    def feed(self, task_id: TaskId, event: Event) -> None:
+    def feed(self, task_id: TaskId, event: ReplicateEvent) -> None:
         """Apply one event to a replicate.
 
         Raises:
@@ -201,13 +201,13 @@ class ReplicateShell:
         for task_id, replicate in tuple(self.replicates.items()):
             self._report(task_id, machine.outstanding(replicate))
 
-    def _write(self, task_id: TaskId, event: Event) -> None:
+    def _write(self, task_id: TaskId, event: ReplicateEvent) -> None:
         if str(task_id) not in self.unread:
             self._journal.append(str(task_id), REPLICATE_CODEC.encode(event))
 
     # ------------------------------------------------------------------------------------ effects
 
-    def _start(self, task_id: TaskId, effects: tuple[Effect, ...]) -> None:
+    def _start(self, task_id: TaskId, effects: tuple[ReplicateEffect, ...]) -> None:
         for effect in effects:
             match effect:
                 case Run(action):
@@ -220,7 +220,7 @@ class ReplicateShell:
                     pass
         self._report(task_id, effects)
 
-    def _report(self, task_id: TaskId, effects: tuple[Effect, ...]) -> None:
+    def _report(self, task_id: TaskId, effects: tuple[ReplicateEffect, ...]) -> None:
         reports = tuple(effect for effect in effects if isinstance(effect, Report))
         if reports:
             with self._boundary.around("telling", task_id=str(task_id)):

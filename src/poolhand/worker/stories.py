@@ -11,11 +11,13 @@ from typing import Any, Final, get_args
 from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate import machine
-from poolhand.domain.replicate.machine import Accepted, Event, Replicate
+from poolhand.domain.replicate.machine import Accepted, Replicate, ReplicateEvent
 from poolhand.ports.journal import Journal
 from poolhand.wire.journal_json import EventCodec
 
-REPLICATE_CODEC: Final[EventCodec[Event]] = EventCodec((*get_args(machine.Event),))
+REPLICATE_CODEC: Final[EventCodec[ReplicateEvent]] = EventCodec(
+    (*get_args(machine.ReplicateEvent),)
+)
 
 Records = list[Mapping[str, Any]]
 
@@ -63,7 +65,7 @@ def _story(stream: str, records: Records) -> Story:
     return Story(stream, records, task_id, replicate)
 
 
-def _follow(replicate: Replicate | None, event: Event) -> Replicate:
+def _follow(replicate: Replicate | None, event: ReplicateEvent) -> Replicate:
     if replicate is not None:
         return machine.step(replicate, event)[0]
     if not isinstance(event, Accepted):

@@ -20,7 +20,7 @@ from poolhand.devnet.faults.kinds import EVERY_PROGRAM, EVERY_WORKER, EVERYBODY,
 
 Programs: TypeAlias = Callable[[], Mapping[str, int]]
 """Returns the running programs by name, with their process ids."""
-Address: TypeAlias = tuple[str, int]
+SocketAddress: TypeAlias = tuple[str, int]
 CONNECTIONS: Final = Path("/proc/net/tcp")
 LOOKS_FOR_CALLER: Final = 10
 """The kernel's list is read in pieces; a connection may slip from one to the next meanwhile."""
@@ -36,7 +36,7 @@ def is_meant(caller: str, name: str) -> bool:
     return caller in (EVERYBODY, name)
 
 
-def tcp_caller(peer: Address, near: Address, programs: Programs) -> str:
+def tcp_caller(peer: SocketAddress, near: SocketAddress, programs: Programs) -> str:
     """Name the program at the other end of a connection; ``others`` when it is none of ours.
 
     Where the kernel does not tell (not Linux), everybody is ``others``.
@@ -64,7 +64,7 @@ def unix_caller(near: socket.socket, programs: Programs) -> str:
     return next((name for name, pid in programs().items() if pid == process), OTHER_CALLERS)
 
 
-def _inode(peer: Address, near: Address) -> str | None:
+def _inode(peer: SocketAddress, near: SocketAddress) -> str | None:
     """Find the socket of a living IPv4 connection by its two ends; a dead one has number 0."""
     wanted = [_shown(peer), _shown(near)]
     with suppress(OSError), CONNECTIONS.open(encoding="ascii") as lines:
@@ -75,7 +75,7 @@ def _inode(peer: Address, near: Address) -> str | None:
     return None
 
 
-def _shown(address: Address) -> str:
+def _shown(address: SocketAddress) -> str:
     host, port = address
     (number,) = struct.unpack("=I", socket.inet_aton(host))
     return f"{number:08X}:{port:04X}"

@@ -20,11 +20,11 @@ from poolhand.devnet.faults.kinds import (
     EVERYBODY,
     OTHER_CALLERS,
     BadFault,
+    DearGas,
     Down,
     DropTransactions,
     Fault,
     FullDisk,
-    Gas,
     How,
     Lag,
     LoseAnswers,
@@ -145,7 +145,7 @@ class Faults:
                 self._check_program(program)
             case FullDisk(program=program) if program not in self._grounds.disks:
                 raise NoDiskOfItsOwn(program)
-            case FullDisk() | Gas() | Reorg():
+            case FullDisk() | DearGas() | Reorg():
                 pass
 
     def _check_caller(self, caller: str) -> None:
@@ -173,7 +173,7 @@ class Faults:
                 grounds.lines[fault.service].cut(fault)
             case Lag() | TooManyRequests() | DropTransactions() | LoseAnswers():
                 await grounds.bad_node.set(fault)
-            case Gas():
+            case DearGas():
                 await self._raise_gas(fault)
             case Down():
                 await self._take_down(fault)
@@ -191,7 +191,7 @@ class Faults:
                 self._grounds.lines[former.service].heal(former)
             case Lag() | TooManyRequests() | DropTransactions() | LoseAnswers():
                 await self._grounds.bad_node.clear(former)
-            case Gas():
+            case DearGas():
                 await self._lower_gas()
             case Down():
                 await self._bring_up(former)
@@ -202,7 +202,7 @@ class Faults:
         del self._in_force[identity(fault)]
         return True
 
-    async def _raise_gas(self, fault: Gas) -> None:
+    async def _raise_gas(self, fault: DearGas) -> None:
         node = self._grounds.node
         head = await node.rpc("eth_getBlockByNumber", "latest", False)
         self._fee_before = head["baseFeePerGas"]

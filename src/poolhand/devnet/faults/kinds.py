@@ -95,7 +95,7 @@ class LoseAnswers:
 
 
 @dataclass(frozen=True, slots=True)
-class Gas:
+class DearGas:
     """The base fee is ``factor`` times what it was, and at least that many gwei."""
 
     name: ClassVar[str] = "gas"
@@ -145,7 +145,7 @@ class Reorg:
 
 NodeFault: TypeAlias = Lag | TooManyRequests | DropTransactions | LoseAnswers
 """What the line in front of the node does."""
-Fault: TypeAlias = Partition | NodeFault | Gas | Down | FullDisk | Reorg
+Fault: TypeAlias = Partition | NodeFault | DearGas | Down | FullDisk | Reorg
 FAULT_KINDS: Final[Mapping[str, type[Fault]]] = {kind.name: kind for kind in get_args(Fault)}
 
 

@@ -25,7 +25,7 @@ from poolhand.transport.listen import bind
 from poolhand.transport.waiting import WaitingConnections, WaitingRoom
 
 Stream: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Dial: TypeAlias = Callable[[], Awaitable[Stream]]
+DialPeer: TypeAlias = Callable[[], Awaitable[Stream]]
 BYTES_PASSED_AT_ONCE: Final = 64 * 1024
 SILENT_CALLERS: Final = WaitingRoom(per_address=256, in_all=256)
 """Connections whose caller has not said a word yet."""
@@ -77,7 +77,7 @@ class Line:
         self,
         service: str,
         near: int | Path,
-        dial: Dial,
+        dial: DialPeer,
         programs: Programs,
         silent: WaitingRoom = SILENT_CALLERS,
     ) -> None:
@@ -224,11 +224,11 @@ def _abort(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-def to_port(port: Callable[[], int]) -> Dial:
+def to_port(port: Callable[[], int]) -> DialPeer:
     """Dial a port of the loopback interface, asked for anew each time."""
     return lambda: asyncio.open_connection(LOOPBACK_ADDRESS, port())
 
 
-def to_socket(path: Path) -> Dial:
+def to_socket(path: Path) -> DialPeer:
     """Dial a Unix socket."""
     return lambda: asyncio.open_unix_connection(path)

@@ -19,7 +19,7 @@ from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.units import NanoRlc
 
-Kind: TypeAlias = tuple[bool, bool]
+MachineKind: TypeAlias = tuple[bool, bool]
 """Of a machine, or what a task needs of one: a GPU, a TEE."""
 
 
@@ -32,13 +32,13 @@ class WaitingWork:
         unmet: Why who fits none of these is idle; None where that follows from what it lacks.
     """
 
-    least: Mapping[Kind, NanoRlc]
+    least: Mapping[MachineKind, NanoRlc]
     unmet: IdleReason | None
 
     @classmethod
     def on(cls, board: Board, *, can_initialize: bool) -> WaitingWork:
         """Sum up what waits: as much work as different stakes are asked."""
-        least: dict[Kind, NanoRlc] = {}
+        least: dict[MachineKind, NanoRlc] = {}
         is_shut = False
         for key, _ in board.waiting():
             if key.is_unset and not can_initialize:
@@ -66,7 +66,7 @@ class IdleCounts:
 
     def __init__(self) -> None:
         self.held: Counter[IdleReason] = Counter()
-        self._stakes: dict[tuple[Kind, bool], list[int]] = {}
+        self._stakes: dict[tuple[MachineKind, bool], list[int]] = {}
 
     def add(self, room: Room) -> None:
         """Count a worker."""
@@ -115,15 +115,15 @@ def held_by(room: Room) -> IdleReason | None:
     return room.is_full
 
 
-def _class_of(room: Room) -> tuple[Kind, bool]:
+def _class_of(room: Room) -> tuple[MachineKind, bool]:
     return (room.worker.gpu, bool(room.worker.tee)), room.is_resting
 
 
-def _runs(machine: Kind, asked: Kind) -> bool:
+def _runs(machine: MachineKind, asked: MachineKind) -> bool:
     return (machine[0] or not asked[0]) and (machine[1] or not asked[1])
 
 
-def _lack(machine: Kind, work: WaitingWork, *, has_any: bool) -> IdleReason:
+def _lack(machine: MachineKind, work: WaitingWork, *, has_any: bool) -> IdleReason:
     """Say what a machine lacks for tasks that wait, none of which it is given."""
     if has_any:
         return IdleReason.STAKE_TOO_LOW

@@ -265,7 +265,7 @@ LiveEvent: TypeAlias = (
     | Refilled
 )
 TroubleEvent: TypeAlias = Faulted | Quarantined | Tried | Outlived
-Event: TypeAlias = Accepted | LiveEvent | TroubleEvent | Acknowledged | Cleaned | Settled
+ReplicateEvent: TypeAlias = Accepted | LiveEvent | TroubleEvent | Acknowledged | Cleaned | Settled
 
 # ----------------------------------------------------------------------------------------- effects
 
@@ -305,4 +305,4 @@ class Forget:
     """Drop the replicate and its journal: all is told, and nothing asks for it again."""
 
 
-Effect: TypeAlias = Report | Run | Clean | Forget
+ReplicateEffect: TypeAlias = Report | Run | Clean | Forget

@@ -26,10 +26,8 @@ from poolhand.domain.replicate.events import (
     ClaimDue,
     Clean,
     Cleaned,
-    Effect,
     Ended,
     Entry,
-    Event,
     Faulted,
     Finished,
     Flow,
@@ -40,6 +38,8 @@ from poolhand.domain.replicate.events import (
     Quarantined,
     Recovered,
     Refilled,
+    ReplicateEffect,
+    ReplicateEvent,
     Report,
     RevealAsked,
     Run,
@@ -69,10 +69,8 @@ __all__ = [
     "ClaimDue",
     "Clean",
     "Cleaned",
-    "Effect",
     "Ended",
     "Entry",
-    "Event",
     "Faulted",
     "Finished",
     "Flow",
@@ -83,6 +81,8 @@ __all__ = [
     "Recovered",
     "Refilled",
     "Replicate",
+    "ReplicateEffect",
+    "ReplicateEvent",
     "Report",
     "RevealAsked",
     "Run",
@@ -106,7 +106,9 @@ def accept(event: Accepted) -> Replicate:
     return _advance(_enter(begun, Entry(S.RUNNING, event.at)), event.at)
 
 
-def step(replicate: Replicate, event: Event) -> tuple[Replicate, tuple[Effect, ...]]:
+def step(
+    replicate: Replicate, event: ReplicateEvent
+) -> tuple[Replicate, tuple[ReplicateEffect, ...]]:
     """Apply one event; return the next replicate and the effects that it newly calls for.
 
     Duplicates and late echoes change nothing.
@@ -119,10 +121,10 @@ def step(replicate: Replicate, event: Event) -> tuple[Replicate, tuple[Effect, .
     return after, tuple(effect for effect in outstanding(after) if effect not in before)
 
 
-def outstanding(replicate: Replicate) -> tuple[Effect, ...]:
+def outstanding(replicate: Replicate) -> tuple[ReplicateEffect, ...]:
     """Return every effect asked for whose outcome no event has told yet."""
     unsent = enumerate(replicate.history[replicate.acknowledged :], replicate.acknowledged)
-    effects: list[Effect] = [Report(index, entry) for index, entry in unsent]
+    effects: list[ReplicateEffect] = [Report(index, entry) for index, entry in unsent]
     if replicate.running is not None and not replicate.is_held_back:
         effects.append(Run(replicate.running))
     if replicate.is_over and not (replicate.cleaned or replicate.is_held_back):
@@ -132,7 +134,7 @@ def outstanding(replicate: Replicate) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-def replay(journal: Iterable[Event]) -> Replicate:
+def replay(journal: Iterable[ReplicateEvent]) -> Replicate:
     """Fold a journal that begins with ``Accepted``; ``outstanding`` tells what remains to do."""
     events = iter(journal)
     first = next(events)
@@ -140,7 +142,7 @@ def replay(journal: Iterable[Event]) -> Replicate:
     return reduce(_apply, events, accept(first))
 
 
-def _apply(replicate: Replicate, event: Event) -> Replicate:
+def _apply(replicate: Replicate, event: ReplicateEvent) -> Replicate:
     """Apply an event; what goes on to something else is no longer under suspicion."""
     after = _change(replicate, event)
     if (after.running, after.cleaned) == (replicate.running, replicate.cleaned):
@@ -148,7 +150,7 @@ def _apply(replicate: Replicate, event: Event) -> Replicate:
     return trouble.cleared(after)
 
 
-def _change(replicate: Replicate, event: Event) -> Replicate:
+def _change(replicate: Replicate, event: ReplicateEvent) -> Replicate:
     match event:
         case Acknowledged(_, count):
             known = min(max(count, replicate.acknowledged), len(replicate.history))

@@ -150,7 +150,7 @@ class Ticked:
     at: UnixSeconds
 
 
-Event: TypeAlias = (
+TaskMachineEvent: TypeAlias = (
     Received
     | Assigned
     | Reported
@@ -245,7 +245,7 @@ class TellEnd:
     status: Status
 
 
-Effect: TypeAlias = (
+TaskMachineEffect: TypeAlias = (
     SendInitialize
     | SendFinalize
     | SendReopen

@@ -23,8 +23,6 @@ from poolhand.domain.task.events import (
     DealBack,
     DealGone,
     Doubted,
-    Effect,
-    Event,
     Found,
     Lost,
     Mined,
@@ -35,6 +33,8 @@ from poolhand.domain.task.events import (
     SendFinalize,
     SendInitialize,
     SendReopen,
+    TaskMachineEffect,
+    TaskMachineEvent,
     TellActivated,
     TellEnd,
     TellOffer,
@@ -67,8 +67,6 @@ __all__ = [
     "DealBack",
     "DealGone",
     "Doubted",
-    "Effect",
-    "Event",
     "Found",
     "Lost",
     "Mined",
@@ -79,6 +77,8 @@ __all__ = [
     "SendFinalize",
     "SendInitialize",
     "SendReopen",
+    "TaskMachineEffect",
+    "TaskMachineEvent",
     "TellActivated",
     "TellEnd",
     "TellOffer",
@@ -106,7 +106,7 @@ def receive(event: Received) -> Task:
     return _settle(Task(event.facts, event.at))
 
 
-def step(task: Task, event: Event) -> tuple[Task, tuple[Effect, ...]]:
+def step(task: Task, event: TaskMachineEvent) -> tuple[Task, tuple[TaskMachineEffect, ...]]:
     """Apply one event; return the next task and the effects that it newly calls for.
 
     Raises:
@@ -120,7 +120,7 @@ def step(task: Task, event: Event) -> tuple[Task, tuple[Effect, ...]]:
     return after, tuple(effect for effect in wanted if effect not in before)
 
 
-def replay(journal: Iterable[Event]) -> Task:
+def replay(journal: Iterable[TaskMachineEvent]) -> Task:
     """Fold a journal that begins with ``Received``."""
     events = iter(journal)
     first = next(events)
@@ -128,14 +128,14 @@ def replay(journal: Iterable[Event]) -> Task:
     return reduce(_apply, events, receive(first))
 
 
-def outstanding(task: Task) -> tuple[Effect, ...]:
+def outstanding(task: Task) -> tuple[TaskMachineEffect, ...]:
     """Return every effect that is wanted now."""
     checks = () if task.claim is None or task.stored else (CheckResult(task.claim),)
     told = (effect for attempt in task.attempts for effect in _messages(task, attempt))
     return (*_transactions(task), *checks, *told)
 
 
-def _apply(task: Task, event: Event) -> Task:
+def _apply(task: Task, event: TaskMachineEvent) -> Task:
     if isinstance(event, Received) or (is_settled(task) and isinstance(event, Ticked)):
         return task
     changed = _change(task, event)
@@ -146,7 +146,7 @@ def _apply(task: Task, event: Event) -> Task:
     return _settle(changed)
 
 
-def _change(task: Task, event: Event) -> Task:
+def _change(task: Task, event: TaskMachineEvent) -> Task:
     match event:
         case Viewed() | Ticked() | Uploaded() | Doubted() | CallRefused() | Mined() | Unmined():
             return _hear(task, event)
@@ -309,7 +309,7 @@ def _settle(task: Task) -> Task:
     return replace(task, history=(*task.history, (status, task.now)))
 
 
-def _transactions(task: Task) -> Iterator[Effect]:
+def _transactions(task: Task) -> Iterator[TaskMachineEffect]:
     """Yield the transactions that are wanted and need not wait after a refusal."""
     for kind, make in _wanted_calls(task):
         refusal = task.refusal(kind)
@@ -317,7 +317,7 @@ def _transactions(task: Task) -> Iterator[Effect]:
             yield make(refusal.times if refusal else 0)
 
 
-def _wanted_calls(task: Task) -> Iterator[tuple[str, Callable[[int], Effect]]]:
+def _wanted_calls(task: Task) -> Iterator[tuple[str, Callable[[int], TaskMachineEffect]]]:
     chain, facts = task.chain_status, task.facts
     if chain is ChainTaskStatus.UNSET:
         if task.view is not None and _must_initialize(task):
@@ -365,7 +365,7 @@ _MAY_UPLOAD: Final = frozenset(
 )
 
 
-def _messages(task: Task, attempt: Attempt) -> Iterator[Effect]:
+def _messages(task: Task, attempt: Attempt) -> Iterator[TaskMachineEffect]:
     """Yield what a worker that is there should be told."""
     if not attempt.live or attempt.is_over:
         return

@@ -28,7 +28,7 @@ from poolhand.wire.market_forms import required
 from poolhand.wire.market_queries import QueryParameter
 from poolhand.wire.market_schemas import ADDRESS, TEXT, WORD_SCHEMA, whole_schema
 
-Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+MarketHandler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ async def body_of(request: Request) -> Mapping[str, Any]:
 def add_route(
     router: APIRouter,
     path: str,
-    handler: Handler,
+    handler: MarketHandler,
     answer: Any,
     parameters: Sequence[QueryParameter] = (),
     *,

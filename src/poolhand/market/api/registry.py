@@ -25,7 +25,7 @@ from poolhand.domain.multiaddr import UnreadableLocation, decode
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.text import shown
 from poolhand.market.api.answers import good
-from poolhand.market.api.asking import Handler, MarketParts, add_route
+from poolhand.market.api.asking import MarketHandler, MarketParts, add_route
 from poolhand.market.api.pools import profile_told
 from poolhand.ports.market_chain import RegistryReader
 from poolhand.store.market import history, pools
@@ -63,7 +63,7 @@ def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
         route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]
         add_route(router, path, route.listed, listed, (CHAIN_ID_PARAMETER, *paging(MOST_ROWS)))
-        one: Handler = route.find
+        one: MarketHandler = route.find
         add_route(router, f"{path}/{{address}}", one, found, (CHAIN_ID_PARAMETER,))
     return router
 

@@ -31,8 +31,8 @@ from poolhand.wire.json_models import AddressText, TaskIdText
 
 CORE_NAME: Final = "iExec Core"
 """Under which the SDK knows a scheduler."""
-Printed = Mapping[Address, tuple[str, str]]
-Authorization = Annotated[str | None, Header(max_length=10_000)]
+StreamsByWorker = Mapping[Address, tuple[str, str]]
+AuthorizationHeader = Annotated[str | None, Header(max_length=10_000)]
 
 
 class NotTheRequester(Refused):
@@ -59,7 +59,7 @@ class CoreTasks:
         self,
         known: KnownTasks,
         find_deal: Callable[[DealId], Awaitable[Deal]],
-        logs: Mapping[TaskId, Printed],
+        logs: Mapping[TaskId, StreamsByWorker],
         sign_ins: SignIns,
         url: str,
     ) -> None:
@@ -86,13 +86,15 @@ class CoreTasks:
         """Give typed data that a requester signs to read the logs of its tasks."""
         return self._sign_ins.challenge(Address.parse(address), chain_id)
 
-    async def logs(self, task_id: TaskIdText, authorization: Authorization = None) -> CoreLogs:
+    async def logs(
+        self, task_id: TaskIdText, authorization: AuthorizationHeader = None
+    ) -> CoreLogs:
         """Show its requester what the app of a task printed, by worker."""
         task = await self._readable(task_id, authorization)
         return show_core_logs(task, self._logs.get(task.facts.task_id, {}))
 
     async def output(
-        self, task_id: TaskIdText, worker: AddressText, authorization: Authorization = None
+        self, task_id: TaskIdText, worker: AddressText, authorization: AuthorizationHeader = None
     ) -> CoreOutput:
         """Show its requester what the app of a task printed on one worker."""
         task, address = await self._readable(task_id, authorization), Address.parse(worker)
