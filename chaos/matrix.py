@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from poolhand.domain.replicate.events import STEPS, Flow
+from poolhand.domain.replicate.events import STEP_OF_ACTION, Flow
 from poolhand.domain.replicate.status import Status
 
 
@@ -52,7 +52,7 @@ HAPPY: dict[Flow, tuple[Status, ...]] = {
     ),
 }  # fmt: skip
 """Statuses of a worker whose task goes well, in order; and RECOVERING, which a restart adds."""
-ONGOING = frozenset(step.ongoing for step in STEPS.values() if step.ongoing is not None)
+ONGOING = frozenset(step.ongoing for step in STEP_OF_ACTION.values() if step.ongoing is not None)
 """Statuses that last as long as a stage."""
 SHORT = {Flow.STANDARD: "standard", Flow.CONTRIBUTE_AND_FINALIZE: "caf"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import segno
 
-from poolhand.cli.qr_code import BORDER, qr_code
+from poolhand.cli.qr_code import CODE_BORDER, qr_code
 
 ADDRESS = "0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD"
 SHOWN = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
@@ -22,7 +22,7 @@ def rows_of(drawn):
 
 def test_what_is_drawn_is_the_code_of_the_address():
     code = segno.make(ADDRESS, micro=False, error="m")
-    wanted = [tuple(row) for row in code.matrix_iter(border=BORDER)]
+    wanted = [tuple(row) for row in code.matrix_iter(border=CODE_BORDER)]
     drawn = rows_of(qr_code(ADDRESS))[: len(wanted)]
     inverted = [tuple(1 - each for each in row) for row in drawn]
     assert wanted in (drawn, inverted)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.app_record import (
+    FAILING_BUYERS,
     MOST_DOUBTERS,
-    SEVERAL,
     UNKNOWN_APP,
     AppRecord,
     app_failed,
@@ -33,7 +33,7 @@ def after(buyers, known=UNKNOWN_APP, *, has_paid=True):
 
 
 @pytest.mark.case("A3")
-@given(st.lists(st.integers(1, SEVERAL - 1), max_size=60), st.booleans(), st.integers(0, 3))
+@given(st.lists(st.integers(1, FAILING_BUYERS - 1), max_size=60), st.booleans(), st.integers(0, 3))
 def test_too_few_buyers_rest_no_app_however_often_they_fail(buyers, has_paid, settled):
     known = after(buyers, AppRecord(settled), has_paid=has_paid)
     assert not known.is_resting(NOW)
@@ -46,10 +46,10 @@ def test_buyers_who_never_paid_here_rest_no_app_that_has_run(buyers):
     assert after(buyers, app_ran(UNKNOWN_APP), has_paid=False) == app_ran(UNKNOWN_APP)
 
 
-@given(st.integers(SEVERAL, 40))
+@given(st.integers(FAILING_BUYERS, 40))
 def test_of_several_buyers_each_further_one_doubles_the_rest_up_to_a_limit(count):
     known = after(range(1, count + 1))
-    rest = FIRST_REST_OF_WALLET << (min(count, MOST_DOUBTERS) - SEVERAL)
+    rest = FIRST_REST_OF_WALLET << (min(count, MOST_DOUBTERS) - FAILING_BUYERS)
     assert known.rests_until - NOW == min(rest, LONGEST_REST_OF_WALLET)
     assert not known.works
     assert after(range(1, count + 1), known) == known, "who has failed already is not counted again"
@@ -64,8 +64,8 @@ def test_wallets_that_never_paid_here_rest_a_new_app_for_minutes_in_all(pays):
         known = app_failed(known, buyer(number), now, has_paid=has_paid)
         rested += max(known.rests_until - now, 0)
         now = UnixSeconds(max(known.rests_until, now))
-    if sum(pays) <= SEVERAL:
-        assert rested <= FIRST_REST_OF_WALLET * (MOST_DOUBTERS - SEVERAL + 1)
+    if sum(pays) <= FAILING_BUYERS:
+        assert rested <= FIRST_REST_OF_WALLET * (MOST_DOUBTERS - FAILING_BUYERS + 1)
 
 
 def test_fresh_wallets_make_no_payers_rest_longer():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.ids import Address
-from poolhand.domain.orders.able_workers import ENOUGH, Able, AbleWorkers
+from poolhand.domain.orders.able_workers import ENOUGH_WORKERS, Able, AbleWorkers
 from poolhand.domain.orders.offering import (
     MOST_TRUST,
     NoWorkerForIt,
@@ -121,7 +121,7 @@ def told(left, fit, tag):
     return f"out of reach of the {len(fit)} " if fit else f"none of the {able} "
 
 
-@pytest.mark.parametrize("workers", [ENOUGH + 2, 10 * ENOUGH])
+@pytest.mark.parametrize("workers", [ENOUGH_WORKERS + 2, 10 * ENOUGH_WORKERS])
 def test_of_many_workers_a_few_are_looked_at(workers):
     kept = AbleWorkers()
     for number in range(workers):
@@ -129,7 +129,7 @@ def test_of_many_workers_a_few_are_looked_at(workers):
     kept._known = seen = Seen(kept._known)
     kept.check(MOST_TRUST, NO_TAG, NanoRlc(5), 1, [name(3)])
     assert kept.reach(1) == MOST_TRUST
-    assert seen.count <= 2 * (ENOUGH + 4)
+    assert seen.count <= 2 * (ENOUGH_WORKERS + 4)
 
 
 class Seen(dict):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from poolhand.domain.returns import NOBODY_RETURNS_AFTER, PER_SECOND, RETURN, SHARE, is_awaited
+from poolhand.domain.returns import (
+    NOBODY_RETURNS_AFTER,
+    PER_SECOND,
+    RETURN,
+    SHARE_WAITED,
+    is_awaited,
+)
 
 LONG = 10**6
 
@@ -39,10 +45,10 @@ def test_a_few_who_come_again_and_again_hold_nothing_up():
 
 
 def test_a_task_with_little_time_left_does_not_wait_for_a_crowd():
-    left = 4 * SHARE * RETURN
+    left = 4 * SHARE_WAITED * RETURN
 
     def busy(second):
         return second
 
-    assert waits(arrived=lambda _: 10**6, latest=busy, left=left) == left // SHARE
+    assert waits(arrived=lambda _: 10**6, latest=busy, left=left) == left // SHARE_WAITED
     assert waits(arrived=lambda _: 10**6, latest=busy, left=0) == RETURN

@@ -17,7 +17,7 @@ from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.replicate.blame import judge, words
 from poolhand.domain.replicate.machine import (
-    STEPS,
+    STEP_OF_ACTION,
     Accepted,
     Acknowledged,
     Action,
@@ -90,7 +90,7 @@ class ReplicateLife(RuleBasedStateMachine):
     @rule(data=st.data())
     def stake_is_saved_or_not(self, data):
         action, history = self.replicate.running, self.replicate.history
-        outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
+        outcome = data.draw(st.sampled_from(sorted(STEP_OF_ACTION[action].outcomes)))
         self.feed(Finished(NOW, action, outcome))
         assert self.replicate.running is None
         assert self.replicate.history == history
@@ -99,7 +99,7 @@ class ReplicateLife(RuleBasedStateMachine):
     @rule(data=st.data(), tx=st.booleans())
     def stage_ends(self, data, tx):
         action = self.replicate.running
-        outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
+        outcome = data.draw(st.sampled_from(sorted(STEP_OF_ACTION[action].outcomes)))
         facts = {"digest": DIGEST} if outcome is Status.COMPUTED else {}
         facts |= {"link": "x"} if outcome is Status.RESULT_UPLOADED else {}
         before, block = len(self.replicate.history), BlockNumber(self.block) if tx else None
@@ -111,14 +111,14 @@ class ReplicateLife(RuleBasedStateMachine):
     @rule(action=st.sampled_from(Action), data=st.data())
     def late_echo_is_ignored(self, action, data):
         if action is not self.replicate.running:
-            outcome = data.draw(st.sampled_from(sorted(STEPS[action].outcomes)))
+            outcome = data.draw(st.sampled_from(sorted(STEP_OF_ACTION[action].outcomes)))
             assert self.feed(Finished(NOW, action, outcome)) == ()
 
     @precondition(lambda self: self.replicate.running and not self.replicate.is_over)
     @rule(outcome=st.sampled_from(Status))
     def impossible_outcome_is_refused(self, outcome):
         action = self.replicate.running
-        if outcome not in STEPS[action].outcomes:
+        if outcome not in STEP_OF_ACTION[action].outcomes:
             with pytest.raises(IllegalTransition):
                 step(self.replicate, Finished(NOW, action, outcome))
 
@@ -196,7 +196,7 @@ class ReplicateLife(RuleBasedStateMachine):
             assert Run(action) in effects
             assert running in (None, Action.REVEAL)
             assert known < self.block == self.replicate.mined_at
-            assert self.replicate.history[-1].status is STEPS[action].ongoing
+            assert self.replicate.history[-1].status is STEP_OF_ACTION[action].ongoing
             self.again += action is Action.CONTRIBUTE
         assert self.feed(TakenBack(NOW, action, BlockNumber(self.block))) == ()
 

@@ -15,7 +15,7 @@ from stories import RIGHT, START, A, S, offer
 
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.replicate.machine import (
-    STEPS,
+    STEP_OF_ACTION,
     Accepted,
     Action,
     Activated,
@@ -46,7 +46,7 @@ LATER = UnixSeconds(START + 60)
 def everything_that_may_happen(replicate):
     """Yield events, the ends that only the chain or the pool can tell left out."""
     if replicate.running is not None:
-        for outcome in sorted(STEPS[replicate.running].outcomes):
+        for outcome in sorted(STEP_OF_ACTION[replicate.running].outcomes):
             yield Finished(START, replicate.running, outcome, digest=RIGHT, link="x")
     yield from (Activated(START), RevealAsked(START), Refilled(START), ClaimDue(START))
     yield from (UploadAsked(START, ready=True), UploadAsked(START, ready=False))
@@ -107,7 +107,7 @@ def test_a_restart_shows_and_resumes_whatever_was_interrupted():
         assert back.running is stage, point
         assert back.parked is None
         if before.parked:
-            assert shown[2:] == [STEPS[before.parked].ongoing]
+            assert shown[2:] == [STEP_OF_ACTION[before.parked].ongoing]
             assert Run(stage) in effects
         else:
             assert shown[2:] == []
@@ -141,7 +141,7 @@ def test_no_event_is_refused_anywhere_but_an_outcome_that_its_stage_does_not_hav
         for action in Action:
             for outcome in Status:
                 event = Finished(LATER, action, outcome)
-                fits = outcome in STEPS[action].outcomes
+                fits = outcome in STEP_OF_ACTION[action].outcomes
                 if action is point.replicate.running and not fits:
                     with pytest.raises(IllegalTransition):
                         step(point.replicate, event)

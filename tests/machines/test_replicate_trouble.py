@@ -21,7 +21,7 @@ from stories import (
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.blame import judge, words
-from poolhand.domain.replicate.events import FOR_THE_STAKE, STATUS_OF_FAULT, STEPS
+from poolhand.domain.replicate.events import FOR_THE_STAKE, STATUS_OF_FAULT, STEP_OF_ACTION
 from poolhand.domain.replicate.machine import (
     Action,
     Activated,
@@ -51,7 +51,7 @@ WHY = "a hand fell over"
 
 
 def test_every_stage_but_the_claim_has_a_failure_that_may_follow_it():
-    assert STATUS_OF_FAULT.keys() == STEPS.keys() == set(Action)
+    assert STATUS_OF_FAULT.keys() == STEP_OF_ACTION.keys() == set(Action)
     assert [each for each in Action if STATUS_OF_FAULT[each] is None] == [A.CLAIM]
 
 

@@ -40,7 +40,7 @@ def told(connection):
 def counted(connection):
     """The same, by the rows themselves."""
     found = {}
-    for name in counts.BY:
+    for name in counts.DEALS_COUNTED_BY:
         asked = select(MARKET_DEALS_TABLE.c[name], func.count()).group_by(
             MARKET_DEALS_TABLE.c[name]
         )
@@ -131,7 +131,7 @@ def test_pools_that_never_answer_keep_no_place_of_those_that_do():
 
 def deal(number):
     """A row: one of two apps, one of seven requesters, in its own block."""
-    row = dict.fromkeys(counts.BY, "x") | {"category": number % 2}
+    row = dict.fromkeys(counts.DEALS_COUNTED_BY, "x") | {"category": number % 2}
     row |= {"app": f"a{number % 2}", "requester": f"r{number % 7}"}
     place = {"deal_id": f"{number:064x}", "block": number, "age": -number, "moment": number}
     return row | place | {"price": 1, "tx_hash": "", "document": "{}"}

@@ -19,7 +19,7 @@ from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, Wei
 from poolhand.keys.wallet import Wallet
 from poolhand.observe.libraries import LibraryHandler
-from poolhand.observe.recursion import LIMIT, guard_recursion
+from poolhand.observe.recursion import RECURSION_LIMIT, guard_recursion
 from poolhand.observe.traces import trace_of
 
 
@@ -207,7 +207,7 @@ def test_the_recursion_guard_outlasts_the_first_signature():
         guard_recursion()
         order = UnsignedTransaction(1, 0, ZERO_ADDRESS, Wei(0), b"", Gas(21_000), Wei(1), None)
         Wallet.random().sign_transaction(order)
-        assert sys.getrecursionlimit() == LIMIT
+        assert sys.getrecursionlimit() == RECURSION_LIMIT
     finally:
         sys.setrecursionlimit(before)
 

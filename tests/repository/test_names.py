@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,8 @@ TWICE = dict.fromkeys(
 )
 TWICE["Room"] = "of results on a disk, and for replicates on a worker"
 """Names that stand twice in the product, and why."""
+ABBREVIATED = {"S": "Status", "T": "TaskStatus", "K": "MovementKind"}
+"""One letter in the tables of a module, for an enumeration that they name in every line."""
 LEAVING: set[str] = set()
 """Retired words whose modules or classes have not been renamed yet."""
 
@@ -42,6 +45,66 @@ def classes() -> dict[str, list[str]]:
     return homes
 
 
+@dataclass(frozen=True)
+class Binding:
+    """A name that a module binds by an assignment, with what it stands for."""
+
+    name: str
+    value: ast.expr
+
+    @property
+    def is_constant(self) -> bool:
+        return self.name.isupper() and ast.unparse(self.value) != ABBREVIATED.get(self.name)
+
+    @property
+    def is_type(self) -> bool:
+        """Whether it is an alias or a NewType, by its form; a type variable belongs to its users."""
+        return bool(re.fullmatch(r"[A-Z]+[a-z]\w*", self.name))
+
+    @property
+    def is_number(self) -> bool:
+        """Whether numbers alone make it up, with or without a unit."""
+        leaves = [node for node in ast.walk(self.value) if isinstance(node, ast.Constant)]
+        return bool(leaves) and all(
+            isinstance(leaf.value, int | float) and not isinstance(leaf.value, bool)
+            for leaf in leaves
+        )
+
+
+def is_type_variable(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in ("TypeVar", "ParamSpec")
+
+
+def bindings(tree: ast.Module) -> Iterator[Binding]:
+    """Yield what a module assigns to names of its own, but for type variables."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        if value is None or is_type_variable(value):
+            continue
+        yield from (Binding(each.id, value) for each in targets if isinstance(each, ast.Name))
+
+
+@cache
+def bound() -> tuple[tuple[str, Binding], ...]:
+    """Return all of the product; a database's older revisions stand as they were written."""
+    return tuple(
+        (file, each)
+        for file, tree in trees(PACKAGE)
+        if "/versions/" not in file
+        for each in bindings(tree)
+    )
+
+
+def homes(kind: Callable[[Binding], bool]) -> dict[str, list[str]]:
+    """Return which modules bind a public name of that kind."""
+    found = defaultdict(list)
+    for file, each in bound():
+        if kind(each) and not each.name.startswith("_"):
+            found[each.name].append(file)
+    return found
+
+
 def test_the_map_of_the_modules_is_fresh():
     assert modulemap.PAGE.read_text(encoding="utf-8") == modulemap.page(), "run `make docs`"
 
@@ -51,17 +114,139 @@ def test_a_class_has_its_name_for_itself():
     assert twice.keys() == TWICE.keys(), {name: twice.get(name) for name in twice.keys() ^ TWICE}
 
 
+def test_a_type_has_its_name_for_itself():
+    """Be it a class, an alias or a NewType: a reader of one name thinks of one thing."""
+    aliases = homes(lambda each: each.is_type)
+    assert len(aliases) > 100
+    twice = {
+        name: [*found, *classes().get(name, ())]
+        for name, found in aliases.items()
+        if len(found) > 1 or name in classes()
+    }
+    assert twice == {}
+
+
+def test_a_constant_has_its_name_for_itself():
+    """Where a constant is one module's own affair, an underscore says so."""
+    constants = homes(lambda each: each.is_constant)
+    assert len(constants) > 500
+    assert {name: found for name, found in constants.items() if len(found) > 1} == {}
+
+
+MEASURES = frozenset(
+    [
+        "MOST",
+        "LEAST",
+        "LONGEST",
+        "SHORTEST",
+        "LARGEST",
+        "SMALLEST",
+        "WIDEST",
+        "DEEPEST",
+        "MAX",
+        "MIN",
+        "FEW",
+        "MANY",
+        "ENOUGH",
+        "SEVERAL",
+        "FIRST",
+        "LAST",
+        "PAUSE",
+        "PAUSES",
+        "TRY",
+        "TRIES",
+        "LOOK",
+        "LOOKS",
+        "LOOKBACK",
+        "AT",
+        "ONCE",
+        "AGAIN",
+        "STEP",
+        "STEPS",
+        "REST",
+        "QUIET",
+        "SOON",
+        "LATE",
+        "LATELY",
+        "LATER",
+        "MARGIN",
+        "SECONDS",
+        "TIMEOUT",
+        "TIME",
+        "LIMIT",
+        "SIZE",
+        "LENGTH",
+        "GAP",
+        "LAG",
+        "PERIOD",
+        "ROUND",
+        "RANGE",
+        "SHARE",
+        "SLACK",
+        "WINDOW",
+        "DEPTH",
+        "DEEP",
+        "WIDTH",
+        "TICK",
+        "EVERY",
+        "KEPT",
+        "KNOWN",
+        "TOLD",
+        "SHOWN",
+        "NAMED",
+        "ROWS",
+        "WAIT",
+        "FOR",
+        "OF",
+        "ONE",
+        "IN",
+        "TURN",
+        "FRESH",
+        "NEAR",
+        "LOW",
+        "FREE",
+        "BETWEEN",
+    ]
+)
+"""Words that say how a number measures, and not what."""
+
+
+def says_nothing(each: Binding) -> bool:
+    return each.is_number and MEASURES.issuperset(each.name.strip("_").split("_"))
+
+
+def test_a_number_says_what_it_counts():
+    """The most of what, a pause between what: in a private name as well."""
+    assert [(file, each.name) for file, each in bound() if says_nothing(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("PAUSE: Final = 2.0", True),
+        ("_MOST_TOLD = 3 * 1024", True),
+        ("LOOK_AGAIN = Seconds(60)", True),
+        ("PAUSE_BETWEEN_CLAIMS: Final = 2.0", False),
+        ("MOST = ('a', 'b')", False),
+    ],
+)
+def test_a_number_that_says_nothing_is_found(line, found):
+    (each,) = bindings(ast.parse(line))
+    assert says_nothing(each) == found
+
+
 def test_a_word_stands_once_in_the_glossary():
     words = [word for word, _, _ in glossary()]
     assert len(words) > 30
     assert sorted(set(words)) == sorted(words)
 
 
-def test_no_module_and_no_class_bears_a_retired_word():
+def test_no_module_and_no_type_bears_a_retired_word():
     retired = {old for _, _, words in glossary() for old in words if " " not in old}
     current = {word for word, _, _ in glossary()}
     names = {file.stem for file in files(PACKAGE)} | {
-        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in classes()
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        for name in (*classes(), *homes(lambda each: each.is_type))
     }
     assert {name for name in names if name in retired - current - LEAVING} == set()
 

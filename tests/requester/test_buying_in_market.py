@@ -15,7 +15,7 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.checking import PriceTooHigh
-from poolhand.requester.market_shelf import MANY
+from poolhand.requester.market_shelf import ORDERS_ON_WIDE_SHELF
 from poolhand.requester.sellers import ForeignPool, NoOrder, NothingFits
 from poolhand.requester.wish import Wish
 from poolhand.transport.market_faults import MarketDown
@@ -60,7 +60,7 @@ async def test_the_cheapest_orders_that_fit_are_bought(market, stall):
 
 async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(market, stall):
     app, enclave = await stall.app(), Tag.of(["tee", "scone"])
-    for _ in range(MANY):  # where none of a few fits, so many are looked at
+    for _ in range(ORDERS_ON_WIDE_SHELF):  # where none of a few fits, so many are looked at
         await stall.sell_app(app)
     await stall.sell_app(app, 2 * RLC, tag=enclave)
     await stall.sell_pool(RLC, tag=enclave)
@@ -73,7 +73,7 @@ async def test_plain_orders_of_an_app_do_not_hide_the_one_that_an_enclaves_datas
 ):
     app, enclave = await stall.app(), Tag.of(["tee", "scone"])
     data = await stall.dataset()
-    for _ in range(MANY):
+    for _ in range(ORDERS_ON_WIDE_SHELF):
         await stall.sell_app(app)
     await stall.sell_app(app, 2 * RLC, tag=enclave)
     await stall.sell_dataset(data, tag=enclave)
@@ -84,7 +84,7 @@ async def test_plain_orders_of_an_app_do_not_hide_the_one_that_an_enclaves_datas
 
 async def test_plain_pools_do_not_hide_the_one_that_an_app_with_a_tag_needs(market, stall):
     app, gpu = await stall.app(), Tag.of(["gpu"])
-    for _ in range(MANY):
+    for _ in range(ORDERS_ON_WIDE_SHELF):
         await stall.sell_pool(RLC)
     await stall.sell_pool(9 * RLC, tag=gpu)
     await stall.sell_app(app, tag=gpu)

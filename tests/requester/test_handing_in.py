@@ -8,7 +8,7 @@ from test_buying import Crash, die
 from poolhand.domain.errors import OutOfGas
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.units import Wei
-from poolhand.requester.handing_in import FEW_LOOKS, HANDING_IN_TRIES, NobodySends
+from poolhand.requester.handing_in import BLOCKS_AWAITED_IN_SILENCE, HANDING_IN_TRIES, NobodySends
 from poolhand.transport.clock import ManualClock
 from requester_market import POOL_URL
 
@@ -79,7 +79,7 @@ async def test_a_pool_that_does_not_answer_is_asked_again_and_then_done_without(
     bought = await buy(bargain)
     assert "must send it coins" in bought.why_not_by_pool
     assert len(bargain.pool.handed_in) == HANDING_IN_TRIES
-    assert bargain.clock.pauses <= HANDING_IN_TRIES * FEW_LOOKS
+    assert bargain.clock.pauses <= HANDING_IN_TRIES * BLOCKS_AWAITED_IN_SILENCE
     assert senders(bargain) == [bargain.wallet.address]
 
 

@@ -11,7 +11,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import FIRST_REST_OF_WALLET, NEWCOMER
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
-from poolhand.scheduler.chain_time import LONGEST_GAP
+from poolhand.scheduler.chain_time import LONGEST_BLOCK_GAP
 from poolhand.transport.session_hub import STOOD_STILL_AFTER
 from poolhand.wire.messages import Acknowledged, Idle, Offer
 
@@ -79,7 +79,7 @@ async def test_a_chain_that_stood_still_for_an_hour_excuses_nobody_for_an_hour(w
     silent = await world.hired()
     assert silent.last(Offer).task_id == task
     other = await world.hired()
-    await passes(world, 1, LONGEST_GAP + RULES.take_up)
+    await passes(world, 1, LONGEST_BLOCK_GAP + RULES.take_up)
     assert other.last(Offer).task_id == task
     assert known_of(world, silent).faults == 1
 

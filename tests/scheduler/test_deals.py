@@ -12,7 +12,7 @@ from poolhand.domain.ids import DealId
 from poolhand.domain.partial import Partial
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import BlockNumber
-from poolhand.scheduler.deals import LAG, MOST_UNREADABLE, TASKS_PER_TURN
+from poolhand.scheduler.deals import DEAL_READ_TRIES, MOST_UNREADABLE, TASKS_PER_TURN
 from poolhand.scheduler.deals import READ_AT_ONCE as DEALS_AT_ONCE
 from poolhand.scheduler.looks import TASKS_READ_TOGETHER as READ_AT_ONCE
 from work import Turns, counted
@@ -187,7 +187,7 @@ async def test_of_deals_that_the_chain_never_shows_the_newest_are_remembered_unt
     deals, head = world.scheduler.deals, world.chain.head
     lost = [DealId(number.to_bytes(32, "big")) for number in range(1, MOST_UNREADABLE + 4)]
     for name in lost:
-        for _ in range(LAG):
+        for _ in range(DEAL_READ_TRIES):
             assert await deals.receive(name, head.number, head.timestamp) == []
     assert not deals.unread
     assert list(deals.unreadable) == lost[3:]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from network.world import RLC
-from poolhand.domain.app_record import SEVERAL
+from poolhand.domain.app_record import FAILING_BUYERS
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Withdraw
 from poolhand.domain.orders.eip712 import order_hash
@@ -29,7 +29,7 @@ from poolhand.scheduler.preflight import (
 )
 from poolhand.scheduler.pricing import (
     ANYBODYS_VOLUME,
-    MOST_KEPT,
+    MOST_ORDERS_KEPT,
     ORDER_HANDED_OUT_FOR,
     UNSEEN_FOR,
     VOLUME,
@@ -264,11 +264,11 @@ async def test_what_failed_for_several_buyers_is_sold_to_those_only_for_whom_it_
     await world.hired()
     memory, now = world.scheduler.memory, world.clock.now
     memory.apps.praise(world.app, RIVAL)
-    for number in range(SEVERAL):
+    for number in range(FAILING_BUYERS):
         buyer = Address(bytes([10 + number] * 20))
         memory.apps.blame(world.app, buyer, now(), has_paid=True)
     for told in ({}, {"requester": SOMEBODY}):
-        with pytest.raises(AppFailsHere, match=f"failed for {SEVERAL} buyers"):
+        with pytest.raises(AppFailsHere, match=f"failed for {FAILING_BUYERS} buyers"):
             await pricing.order(asked(app=world.app, **told))
     assert await pricing.order(asked(app=world.app, requester=RIVAL))
     await world.step(FIRST_REST_OF_WALLET)
@@ -335,7 +335,7 @@ async def test_no_more_orders_are_kept_than_a_bound(pool):
     pricing = world.scheduler.pricing
     first = await pricing.order(asked(requester=SOMEBODY))
     second = await pricing.order(asked(requester=SOMEBODY, trust=2))
-    for number in range(MOST_KEPT - 1):
+    for number in range(MOST_ORDERS_KEPT - 1):
         await pricing.order(asked(requester=Address(number.to_bytes(20, "big"))))
     await world.step(UNSEEN_FOR)
     assert await pricing.order(asked(requester=SOMEBODY, trust=2)) is second

@@ -16,7 +16,7 @@ from poolhand.wire.fetcher_api import (
     NotFetched,
     StillHere,
 )
-from poolhand.wire.own_line import LENGTH
+from poolhand.wire.own_line import LENGTH_BYTES
 
 
 def main(lie, line):
@@ -25,7 +25,7 @@ def main(lie, line):
             line.sendall(FETCHER_LINE.frame(message))
 
     def hear():
-        data, files, _, _ = socket.recv_fds(line, LENGTH, 1)
+        data, files, _, _ = socket.recv_fds(line, LENGTH_BYTES, 1)
         if not data:
             sys.exit(0)
         return FETCHER_LINE.decode(line.recv(FETCHER_LINE.length(data), socket.MSG_WAITALL)), files

@@ -24,7 +24,7 @@ from poolhand.domain.orders.model import (
 )
 from poolhand.domain.signatures import recover
 from poolhand.domain.tag import Tag
-from poolhand.wire.order_json import MAX_NUMBER, MAX_PARAMS, decode_order, encode_order
+from poolhand.wire.order_json import MAX_PARAMS, MAX_UINT256, decode_order, encode_order
 
 GOLDEN = json.loads(
     (Path(__file__).parents[1] / "golden" / "orders_sdk.json").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ GOLDEN = json.loads(
 KINDS = [AppOrder, DatasetOrder, WorkerpoolOrder, RequestOrder]
 HUB = order_domain(31337, Address.parse("0x5FC8d32690cc91D4c39d9d3abcBD16989F875707"))
 
-NUMBERS = st.integers(0, MAX_NUMBER)
+NUMBERS = st.integers(0, MAX_UINT256)
 ADDRESSES = st.binary(min_size=20, max_size=20).map(Address)
 WORDS = st.binary(min_size=32, max_size=32)
 SIGNATURES = st.just(b"") | st.binary(min_size=64, max_size=65)
@@ -99,7 +99,7 @@ def test_no_dataset_is_the_sdks_empty_order():
 BAD = [
     ("appprice", value)
     for value in (-1, "-1", "+1", "1.0", 1.0, math.nan, True, None, "", " 1", "1 ", "0x1", "1_0",
-                  "١", "1e3", MAX_NUMBER + 1, str(MAX_NUMBER + 1), "9" * 5000, [1])
+                  "١", "1e3", MAX_UINT256 + 1, str(MAX_UINT256 + 1), "9" * 5000, [1])
 ] + [
     ("app", value)
     for value in ("", "0x", "ab" * 20, "0x" + "ab" * 19, "0x" + "ab" * 21, 5, None, "0x" + "zz" * 20,

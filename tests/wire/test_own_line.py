@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from poolhand.domain.errors import Malformed
 from poolhand.wire import fetcher_api, signer_api
 from poolhand.wire.fetcher_api import Fetch, FetchFault, LookedUp, NotFetched
-from poolhand.wire.own_line import LENGTH
+from poolhand.wire.own_line import LENGTH_BYTES
 
 LINES = st.sampled_from([fetcher_api.FETCHER_LINE, signer_api.SIGNER_LINE])
 JSON = st.recursive(
@@ -58,8 +58,8 @@ def test_any_bytes_are_a_message_or_malformed_and_nothing_else(line, data):
 def test_what_is_said_arrives(message):
     line = fetcher_api.FETCHER_LINE
     frame = line.frame(message)
-    assert line.length(frame[:LENGTH]) == len(frame) - LENGTH
-    assert line.decode(frame[LENGTH:]) == message
+    assert line.length(frame[:LENGTH_BYTES]) == len(frame) - LENGTH_BYTES
+    assert line.decode(frame[LENGTH_BYTES:]) == message
 
 
 @pytest.mark.parametrize("uri", ["\ud800", "x" * fetcher_api.MAX_FETCHER_FRAME])

@@ -13,7 +13,7 @@ from poolhand.domain.doctor.machine import NamespaceFacts, TeeFacts, VirtualFact
 from poolhand.worker.doctor.examining import LONGEST_CHECK
 from poolhand.worker.doctor.machine_look import (
     LEAVE,
-    LEFT,
+    UNSHARE_LEFT,
     UNSHARE_REFUSED,
     look_at_machine,
     look_at_namespaces,
@@ -67,7 +67,7 @@ def test_what_refuses_namespaces_is_named_with_what_allows_them(tmp_path, name, 
     assert look_at_namespaces(tmp_path, ends_with(UNSHARE_REFUSED)) == NamespaceFacts(False, allows)
     file.write_text("65000\n" if name.startswith("user") else f"{1 - int(refuses)}\n")
     assert look_at_namespaces(tmp_path, ends_with(UNSHARE_REFUSED)) == NamespaceFacts(False, "")
-    assert look_at_namespaces(tmp_path, ends_with(LEFT)) == NamespaceFacts(True, "")
+    assert look_at_namespaces(tmp_path, ends_with(UNSHARE_LEFT)) == NamespaceFacts(True, "")
 
 
 def ends_with(code):
@@ -103,8 +103,8 @@ def test_a_trial_ends_before_its_check_does():
 def test_a_signers_way_out_of_the_network_is_tried_and_this_process_stays():
     links = [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")]
     done = subprocess.run(LEAVE, capture_output=True, check=False)
-    assert done.returncode in (LEFT, UNSHARE_REFUSED), done.stderr
+    assert done.returncode in (UNSHARE_LEFT, UNSHARE_REFUSED), done.stderr
     found = look_at_namespaces()
     assert (found.exist, found.untried) == (True, "")
-    assert found.work is (done.returncode == LEFT)
+    assert found.work is (done.returncode == UNSHARE_LEFT)
     assert [Path(f"/proc/self/ns/{kind}").readlink() for kind in ("net", "user")] == links

@@ -11,7 +11,7 @@ from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS, SETTLE_GAS
 from poolhand.domain.onchain import ContributionStatus
 from poolhand.domain.replicate.machine import Flow
 from poolhand.wire.messages import Capacity, Reported
-from poolhand.worker.wallet_watch import AGAIN
+from poolhand.worker.wallet_watch import PAUSE_AFTER_WALLET_FAILURE
 
 PRICE = 10
 TASK = PRICE * max(CONTRIBUTE_GAS + REVEAL_GAS, SETTLE_GAS)
@@ -136,7 +136,7 @@ async def test_a_stage_that_fails_again_with_the_same_wallet_waits_longer_each_t
     pool.initialize(pool.world.deals[0])
     await pool.blocks(20)
     assert pool.path(task).count("OUT_OF_GAS") == 2
-    await pool.blocks(1, seconds=2 * AGAIN)
+    await pool.blocks(1, seconds=2 * PAUSE_AFTER_WALLET_FAILURE)
     assert pool.path(task).count("OUT_OF_GAS") == 3
     pool.chain.before_send = None
     pool.chain.fund(pool.node.address, coin=1)

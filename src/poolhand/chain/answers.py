@@ -132,7 +132,7 @@ def _judge(method: str, content: Mapping[str, Any], answer: HttpAnswer) -> None:
 def failure(answer: HttpAnswer, content: Any, *, reached: bool = True) -> EndpointDown:
     """Return what an answer that is none means; ``content`` is its body, read as JSON."""
     busy, words = answer.status in BUSY_STATUSES, _words(answer, content)
-    rated = bool(wording.RATE.search(words)) and answer.status >= 400
+    rated = bool(wording.TOO_OFTEN.search(words)) and answer.status >= 400
     told = f": {words}" if words else ""
     if answer.status < 300:
         why = f"answers no JSON-RPC{told}" if words else "answers nothing"

@@ -18,7 +18,7 @@ from poolhand.domain.onchain import Head
 from poolhand.observe.outage_log import OutageLog
 
 T = TypeVar("T")
-FIRST_REST: Final = 0.25
+FIRST_REST_OF_ENDPOINT: Final = 0.25
 """Seconds that an endpoint rests after its first failure; doubled with each further one."""
 LONGEST_REST_OF_ENDPOINT: Final = 30.0
 LONGEST_AWAY: Final = 300.0
@@ -80,7 +80,10 @@ class Endpoint:
         self.away_until = max(self.away_until, now + min(fault.retry_after, LONGEST_AWAY))
         if now < self.rests_until:
             return
-        rest = max(min(FIRST_REST * 2**self.failures, LONGEST_REST_OF_ENDPOINT), fault.retry_after)
+        rest = max(
+            min(FIRST_REST_OF_ENDPOINT * 2**self.failures, LONGEST_REST_OF_ENDPOINT),
+            fault.retry_after,
+        )
         self.failures = min(self.failures + 1, 10)
         self.rests_until = now + min(rest, LONGEST_REST_OF_ENDPOINT)
         self.trouble.tell(fault, rest=rest)

@@ -15,12 +15,12 @@ from aiohttp.client_exceptions import ClientConnectorError, InvalidURL
 from poolhand import __version__
 from poolhand.chain.answers import HttpAnswer, read_answers
 from poolhand.chain.batches import Answers, Batches
-from poolhand.chain.link import LATE, MOST_NODE_ANSWER, NODE_TIMEOUT, Query, message, shown
+from poolhand.chain.link import MOST_NODE_ANSWER, NODE_TIMEOUT, NODE_WAS_LATE, Query, message, shown
 from poolhand.chain.refusal import EndpointDown
 
 REDIRECTING: Final = frozenset({301, 302, 307, 308})
 MOST_REDIRECTS: Final = 3
-_CHUNK: Final = 256 * 1024
+_READ_SIZE: Final = 256 * 1024
 
 
 class HttpLink:
@@ -48,7 +48,7 @@ class HttpLink:
         except (ClientConnectorError, InvalidURL) as fault:
             raise EndpointDown(self.name, "cannot be connected to", reached=False) from fault
         except TimeoutError as fault:
-            raise EndpointDown(self.name, LATE, slow=True) from fault
+            raise EndpointDown(self.name, NODE_WAS_LATE, slow=True) from fault
         except (ClientError, OSError) as fault:
             raise EndpointDown(self.name, f"broke off ({type(fault).__name__})") from fault
         return read_answers(queries, sent, answer)
@@ -78,7 +78,7 @@ class HttpLink:
 
     async def _body(self, content: Any) -> bytes:
         read = bytearray()
-        async for chunk in content.iter_chunked(_CHUNK):
+        async for chunk in content.iter_chunked(_READ_SIZE):
             read += chunk
             if len(read) > MOST_NODE_ANSWER:
                 raise ClientPayloadError(f"more than {MOST_NODE_ANSWER} bytes")

@@ -12,7 +12,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 NODE_TIMEOUT: Final = 10.0
 """Seconds to wait for an answer."""
-LATE: Final = f"did not answer within {NODE_TIMEOUT:.0f} s"
+NODE_WAS_LATE: Final = f"did not answer within {NODE_TIMEOUT:.0f} s"
 REQUESTS_PER_BATCH: Final = 100
 """Requests per batch: what public endpoints take."""
 MOST_NODE_ANSWER: Final = 64 * 1024 * 1024

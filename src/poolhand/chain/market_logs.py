@@ -67,7 +67,7 @@ _TASKS: Final = {
 _WITH_PARTY: Final = (
     EventKind.TASK_INITIALIZE, EventKind.TASK_CONTRIBUTE, EventKind.TASK_REVEAL,
 )  # fmt: skip
-_LARGEST: Final = 2**63 - 1
+_LARGEST_CATEGORY: Final = 2**63 - 1
 """Above this a category is nobody's: the hub numbers them from 0."""
 
 
@@ -147,7 +147,7 @@ def _task(place: LogPlace, kind: EventKind, topics: Sequence[str], data: str) ->
 def _category(place: LogPlace, data: str) -> CategoryCreated:
     kinds = ["uint256", "bytes", "bytes", "uint256"]  # nothing promises that texts are UTF-8
     index, name, description, time_ref = abi_decode(kinds, abi.raw_bytes(data))
-    if max(index, time_ref) > _LARGEST:
+    if max(index, time_ref) > _LARGEST_CATEGORY:
         raise ValueError(f"category {index} is none that a hub makes")
     told, more = (each.decode(errors="replace") for each in (name, description))
     return CategoryCreated(place, index, told, more, Seconds(time_ref))

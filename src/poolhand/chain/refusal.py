@@ -46,7 +46,7 @@ class NodeRefusal(Refused):
     @property
     def known(self) -> bool:
         """Whether the node has this very transaction already."""
-        return bool(wording.KNOWN.search(self.text))
+        return bool(wording.ALREADY_KNOWN.search(self.text))
 
     @property
     def nonce_used(self) -> bool:
@@ -76,33 +76,35 @@ class NodeRefusal(Refused):
     @property
     def missing(self) -> bool:
         """Whether the node has no such method, or does not offer it."""
-        return self.node_code in wording.MISSING_CODES or bool(wording.MISSING.search(self.text))
+        return self.node_code in wording.MISSING_CODES or bool(
+            wording.NO_SUCH_METHOD.search(self.text)
+        )
 
     @property
     def not_offered(self) -> bool:
         """Whether asking in another way may help: the node lacks the method, or this way."""
-        odd = self.node_code in wording.ODD_CODES or wording.ODD.search(self.text)
+        odd = self.node_code in wording.ODD_CODES or wording.ODD_PARAMETERS.search(self.text)
         return not self.is_plain and (self.missing or bool(odd))
 
     @property
     def too_wide(self) -> bool:
         """Whether logs of fewer blocks would be told."""
-        if self.method != LOGS or wording.RATE.search(self.text) or self.missing:
+        if self.method != LOGS or wording.TOO_OFTEN.search(self.text) or self.missing:
             return False
-        if wording.WIDE.search(self.text):
+        if wording.TOO_WIDE.search(self.text):
             return not wording.BEYOND.search(self.text)
         return self.node_code in wording.WIDE_CODES
 
     @property
     def busy(self) -> bool:
         """Whether the node has too much to do, and would answer a little later."""
-        told = wording.RATE.search(self.text) or wording.BUSY.search(self.text)
+        told = wording.TOO_OFTEN.search(self.text) or wording.BUSY.search(self.text)
         return self.elsewhere and (self.node_code in wording.BUSY_CODES or bool(told))
 
     @property
     def wait(self) -> float:
         """Seconds for which the node wants to be left alone; 0 when it does not tell."""
-        found = wording.WAIT.search(self.text)
+        found = wording.ASKED_TO_WAIT.search(self.text)
         return float(found[1]) / (1000 if found[2] else 1) if found else 0.0
 
     @property
@@ -124,7 +126,7 @@ class NodeRefusal(Refused):
         """Whether another node may well answer: this one is overloaded, lags or cannot."""
         if self.is_plain:
             return False
-        told = wording.ELSEWHERE, wording.RATE, wording.BUSY, wording.MISSING
+        told = wording.ELSEWHERE, wording.TOO_OFTEN, wording.BUSY, wording.NO_SUCH_METHOD
         listed = self.node_code in wording.ELSEWHERE_CODES | wording.BUSY_CODES
         return listed or any(words.search(self.text) for words in told)
 

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from poolhand.chain.answers import HttpAnswer, failure, read_json
 from poolhand.chain.batches import Answers, Batches, BatchRefused
-from poolhand.chain.link import LATE, MOST_NODE_ANSWER, NODE_TIMEOUT, Query, message, shown
+from poolhand.chain.link import MOST_NODE_ANSWER, NODE_TIMEOUT, NODE_WAS_LATE, Query, message, shown
 from poolhand.chain.refusal import EndpointDown, NodeRefusal, down
 from poolhand.domain.json_text import parse_json
 
@@ -57,7 +57,7 @@ class SocketLink:
                 await socket.send(message(queries, sent))
                 return [await future for future in futures.values()]
         except TimeoutError as fault:
-            raise EndpointDown(self.name, LATE, slow=True) from fault
+            raise EndpointDown(self.name, NODE_WAS_LATE, slow=True) from fault
         except (WebSocketException, OSError) as fault:
             raise EndpointDown(self.name, f"broke off ({type(fault).__name__})") from fault
         finally:

@@ -16,7 +16,7 @@ def _words(*patterns: str) -> re.Pattern[str]:
 
 
 REVERTED: Final = _words(r"revert", r"vm execution error", r"evm error|invalid opcode|out of gas")
-KNOWN: Final = _words(
+ALREADY_KNOWN: Final = _words(
     r"already (?:known|imported|exists|in (?:the )?(?:mem|tx)?_?pool)",
     r"known transaction|alreadyknown|already_exists|already exists|duplicate transaction",
 )
@@ -43,14 +43,14 @@ NO_SUCH_TRANSACTION_KIND: Final = _words(
     r"only legacy",
 )
 """The chain has no transactions of EIP-1559."""
-RATE: Final = _words(
+TOO_OFTEN: Final = _words(
     r"\brates?\b|rate.?limit|too many (?:requests|connections|concurrent)|throttl|quota|capacity",
     r"compute units|credits|throughput|\brps\b|requests? (?:limit|per|count)|calls per|slow down",
     r"per (?:second|minute|hour|day)|retry (?:in|after) \d",
 )
 """Asked too often."""
 BUSY: Final = _words(r"too many|limit exceeded|overload|server is busy|try again later")
-WIDE: Final = _words(
+TOO_WIDE: Final = _words(
     r"range|more than \d|too (?:large|many|wide|big|long)|exceed|limit|\bmax(?:imum)?\b|narrow",
     r"reduc|response size|payload|timed? ?out|deadline|cancell?ed",
 )
@@ -59,12 +59,12 @@ BEYOND: Final = _words(r"beyond|ahead of|cannot be found|unknown block")
 """Of ``eth_getLogs``: the node has not all these blocks."""
 SLOW: Final = _words(r"timed? ?out|deadline|cancell?ed|too long")
 NO_SUCH_BATCH: Final = _words(r"batch")
-MISSING: Final = _words(
+NO_SUCH_METHOD: Final = _words(
     r"method\b.{0,80}(?:not (?:found|exist|available|supported|implemented|allowed|whitelisted"
     r"|enabled)|does ?n[o']t exist|unsupported|unavailable|disabled)",
     r"(?:unknown|unsupported|no such|invalid) (?:rpc )?method|not implemented",
 )
-ODD: Final = _words(
+ODD_PARAMETERS: Final = _words(
     r"invalid (?:params?|arguments?|request|block|input)|too many arguments|unsupported|unmarshal",
     r"not supported|deserial|pars(?:e|ing)|expected|missing value|unrecogni[sz]ed|unknown tag",
 )
@@ -77,7 +77,7 @@ ELSEWHERE: Final = _words(
 BEFORE_REVERT: Final = re.compile(r"^.*?revert(?:ed)?(?: with reason string)?:?\s*", re.IGNORECASE)
 """What a node says before a contract's own words."""
 HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
-WAIT: Final = re.compile(
+ASKED_TO_WAIT: Final = re.compile(
     r"(?:retry|try again|back ?off)\D{0,12}(\d+(?:\.\d+)?) ?(ms|milliseconds)?", re.IGNORECASE
 )
 """How long a node wants to be left alone."""

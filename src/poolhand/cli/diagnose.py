@@ -31,7 +31,7 @@ from poolhand.settings.load import Settings
 if TYPE_CHECKING:
     from poolhand.cli.support_bundle import BundlePart
 
-TAIL: Final = 256 * 1024
+LOG_TAIL: Final = 256 * 1024
 """Bytes of a log's end that are taken."""
 MOST_TRACES: Final = 5
 """Newest traces of faults that are taken."""
@@ -179,7 +179,7 @@ def _service_logs(name: str, folder: Path) -> Iterator[tuple[str, str]]:
 
 def _end(text: str) -> str:
     """Return the end of a text, from the beginning of a line on where it was cut."""
-    return text if len(text) <= TAIL else text[-TAIL:].partition("\n")[2]
+    return text if len(text) <= LOG_TAIL else text[-LOG_TAIL:].partition("\n")[2]
 
 
 def _traces(folder: Path) -> list[Path]:
@@ -194,11 +194,11 @@ def _tail(path: Path) -> str:
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - TAIL, 0))
-            text = file.read(TAIL).decode(errors="replace")
+            file.seek(max(size - LOG_TAIL, 0))
+            text = file.read(LOG_TAIL).decode(errors="replace")
     except OSError as fault:
         return f"cannot be read: {fault.strerror}\n"
-    return text.partition("\n")[2] if size > TAIL else text
+    return text.partition("\n")[2] if size > LOG_TAIL else text
 
 
 def _secrets(found: Settings, folder: Path) -> Iterator[str]:

@@ -22,9 +22,9 @@ _STYLES: Final = {
     CheckOutcome.UNKNOWN: "cyan",
     CheckOutcome.FAIL: "bold red",
 }
-_MARGIN: Final = 8
+_OUTCOME_WIDTH: Final = 8
 """Columns of the widest outcome, with the blanks behind it."""
-_NAMES: Final = 16
+_NAME_WIDTH: Final = 16
 """Columns of the longest name of a check, with the blanks behind it."""
 
 
@@ -39,11 +39,11 @@ class _Line:
     ) -> Iterator[RenderableType]:
         del console
         each = self._finding
-        line = Text(str(each.outcome).ljust(_MARGIN), style=_STYLES[each.outcome], end="")
-        told, room = shown(each.found), options.max_width - _MARGIN - _NAMES
+        line = Text(str(each.outcome).ljust(_OUTCOME_WIDTH), style=_STYLES[each.outcome], end="")
+        told, room = shown(each.found), options.max_width - _OUTCOME_WIDTH - _NAME_WIDTH
         if len(told) > room:
             told = set_cell_size(told, max(room - 1, 1)).rstrip() + "…"
-        yield Text.assemble(line, (str(each.check).ljust(_NAMES), "bold"), told)
+        yield Text.assemble(line, (str(each.check).ljust(_NAME_WIDTH), "bold"), told)
 
 
 def doctor_page(told: Examination) -> RenderableType:

@@ -43,10 +43,10 @@ class NoFaucetHere(Refused):
 
 def add_faucet(app: typer.Typer) -> None:
     """Add the verb to the noun."""
-    verb(app, "faucet", example=EXAMPLE)(faucet)
+    verb(app, "faucet", example=FAUCET_EXAMPLE)(faucet)
 
 
-EXAMPLE = "poolhand devnet faucet 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD --rlc 100"
+FAUCET_EXAMPLE = "poolhand devnet faucet 0x4F1C3a7B9D2e8F60514233241506f7e8D9CaBBCD --rlc 100"
 
 
 async def faucet(command: CommandRun, address: Who, rlc: Rlc = "1000", coin: Coin = "1") -> Answer:

@@ -13,7 +13,7 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
-from poolhand.domain.market.filters import LEAST_SIZE, MOST_SIZE, BookFilter
+from poolhand.domain.market.filters import LEAST_PAGE_SIZE, MOST_PAGE_SIZE, BookFilter
 from poolhand.domain.units import NanoRlc
 from poolhand.settings.load import Settings
 from poolhand.settings.market import MARKET_OPTIONS, market_settings
@@ -36,7 +36,7 @@ BookCategoryOption = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Of this category of running time alone.")
 ]
 BookLimitOption = Annotated[
-    int, typer.Option(min=LEAST_SIZE, max=MOST_SIZE, metavar="N", help="How many a page.")
+    int, typer.Option(min=LEAST_PAGE_SIZE, max=MOST_PAGE_SIZE, metavar="N", help="How many a page.")
 ]
 BuyerOption = Annotated[str, typer.Option("--requester", metavar="ADDRESS", help="Who bought.")]
 SellerOption = Annotated[str, typer.Option("--pool", metavar="ADDRESS", help="Which workerpool.")]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poolhand.requester.changes import Change
     from poolhand.requester.watching import Progress
 
-SHOWN: Final = 12
+TASKS_IN_TABLE: Final = 12
 """Tasks in the live table; the others are counted."""
 
 
@@ -52,4 +52,4 @@ async def _lively(
         async for change in changes:
             if change.is_bad:
                 live.console.print(Text(str(change)))
-            live.update(replicates_table(Progress(standing().tasks[:SHOWN])), refresh=True)
+            live.update(replicates_table(Progress(standing().tasks[:TASKS_IN_TABLE])), refresh=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rich.text import Text
 
-BORDER: Final = 2
+CODE_BORDER: Final = 2
 """Light modules around a code; telephones do with less than the standard's four."""
 
 
@@ -21,7 +21,7 @@ def qr_code(text: str) -> str:
     import segno
 
     drawn = StringIO()
-    segno.make(text, micro=False, error="m").terminal(out=drawn, border=BORDER, compact=True)
+    segno.make(text, micro=False, error="m").terminal(out=drawn, border=CODE_BORDER, compact=True)
     return drawn.getvalue()
 
 

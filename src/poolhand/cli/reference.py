@@ -18,7 +18,7 @@ _COMMON: Final = {key.rstrip("_") for key in COMMON} | {"json"}
 WITH_ALL: Final = "account show"
 """A verb that has every common option."""
 
-HEAD: Final = """\
+REFERENCE_HEAD: Final = """\
 # Command line
 
 <!-- Made by `make docs` (python -m poolhand.cli.reference); do not edit. -->
@@ -52,7 +52,7 @@ def _verbs(words: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def reference() -> str:
     """Return the whole page."""
-    parts = [HEAD, "## Exit codes\n", "| code | meaning |\n|---|---|"]
+    parts = [REFERENCE_HEAD, "## Exit codes\n", "| code | meaning |\n|---|---|"]
     parts[-1] += "".join(f"\n| {code} | {told} |" for code, told in EXITS.items()) + "\n"
     found = commands()
     parts += ["## Common options\n", _options(found[WITH_ALL], common=True)]

@@ -26,11 +26,11 @@ from poolhand.domain.units import MIB
 
 INODE: Final = 256
 """Bytes of one in ext4."""
-SPARE: Final = 8 * MIB
+SPARE_FOR_TABLES: Final = 8 * MIB
 """For the file system's own tables."""
 TRIAL_DISK: Final = MIB
 """Bytes of the disk on which a kind is tried out."""
-ROOM: Final = 16 * MIB
+TRIAL_ROOM: Final = 16 * MIB
 """Bytes that must be free for a trial."""
 SHARED_MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - a folder of ours in it
 
@@ -114,7 +114,7 @@ def _loop(image: Path, folder: Path, size: int, files: int) -> None:
     """Mount an ext4 in a sparse file: a kill may cost it, so it keeps no journal of its own."""
     with image.open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
-        file.truncate(size + size // 16 + files * INODE + SPARE)
+        file.truncate(size + size // 16 + files * INODE + SPARE_FOR_TABLES)
     options = "lazy_itable_init=1,nodiscard,root_owner=0:0"
     mounts.run(
         "mkfs.ext4", "-q", "-F", "-b", "4096", "-I", str(INODE), "-N", str(files), "-m", "0",
@@ -157,7 +157,7 @@ def _with_room(base: Path) -> Path:
     """Return where to try: elsewhere if this disk is full, for that says nothing of the kinds."""
     for place in (base, SHARED_MEMORY_FOLDER):
         there = next(each for each in (place, *place.parents) if each.exists())
-        if shutil.disk_usage(there).free >= ROOM:
+        if shutil.disk_usage(there).free >= TRIAL_ROOM:
             return place
     return base
 

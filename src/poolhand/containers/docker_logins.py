@@ -25,7 +25,7 @@ HUB_NAMES: Final = (
     "https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io",
 )  # fmt: skip
 HELPER_SECONDS: Final = 20.0
-LARGEST: Final = 1024**2
+LARGEST_DOCKER_CONFIG: Final = 1024**2
 """Bytes of a config.json that are read."""
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN: Final = "<token>"  # noqa: S105 - how helpers name the user of an identity token
@@ -68,7 +68,7 @@ def _names(registry: str) -> tuple[str, ...]:
 def _read(config: Path) -> dict[str, Any]:
     try:
         with config.open("rb") as file:
-            members = parse_json(file.read(LARGEST))
+            members = parse_json(file.read(LARGEST_DOCKER_CONFIG))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as fault:

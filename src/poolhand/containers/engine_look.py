@@ -15,7 +15,7 @@ _LIMITS: Final = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "p
 """What the engine calls its limits, and what we do."""
 _MAPPED: Final = ("name=userns", "name=rootless")
 """Options by which users of a container are others outside."""
-_LONGEST: Final = 80
+_LONGEST_NAME: Final = 80
 """Characters of a name or version."""
 
 
@@ -55,13 +55,13 @@ def engine_facts(
     is_podman = any("podman" in name.lower() for name in parts)
     return EngineFacts(
         name="Podman" if is_podman else DOCKER_CHECK,
-        version=shown(str(version.get("Version", "")), _LONGEST),
-        platform=shown(platform_of_engine(version), _LONGEST),
-        runc=shown(parts.get("runc", ""), _LONGEST),
-        default_runtime=shown(str(info.get("DefaultRuntime") or "runc"), _LONGEST),
-        runtimes=tuple(shown(str(each), _LONGEST) for each in info.get("Runtimes") or ()),
+        version=shown(str(version.get("Version", "")), _LONGEST_NAME),
+        platform=shown(platform_of_engine(version), _LONGEST_NAME),
+        runc=shown(parts.get("runc", ""), _LONGEST_NAME),
+        default_runtime=shown(str(info.get("DefaultRuntime") or "runc"), _LONGEST_NAME),
+        runtimes=tuple(shown(str(each), _LONGEST_NAME) for each in info.get("Runtimes") or ()),
         has_seccomp=any("seccomp" in str(each) for each in info.get("SecurityOptions") or ()),
-        cgroups=shown(str(info.get("CgroupVersion") or ""), _LONGEST),
+        cgroups=shown(str(info.get("CgroupVersion") or ""), _LONGEST_NAME),
         maps_users=any(str(each).startswith(_MAPPED) for each in info.get("SecurityOptions") or ()),
         lacks=tuple(word for name, word in _LIMITS.items() if info.get(name) is False),
         room=room,

@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import LineTooLong
 from poolhand.containers.engine import AnswerTooLong
 from poolhand.domain.json_text import parse_json
 
-IN_STEPS: Final = 0
+TOLD_AS_STEP: Final = 0
 """The status of an error that is told as a step, or that is too long to be read."""
 MOST_PULL_WORDS: Final = 64 * 1024
 """Characters of what an engine says that are kept."""
@@ -52,7 +52,7 @@ async def pull_steps(
             while line := await answer.content.readline():
                 yield _step(line)
         except (AnswerTooLong, LineTooLong) as fault:
-            raise DockerError(IN_STEPS, str(fault)) from fault
+            raise DockerError(TOLD_AS_STEP, str(fault)) from fault
         finally:
             answer.close()
 
@@ -60,11 +60,11 @@ async def pull_steps(
 def _step(line: bytes) -> dict[str, Any]:
     step = _members(line)
     if step is None:
-        raise DockerError(IN_STEPS, _words(line))
+        raise DockerError(TOLD_AS_STEP, _words(line))
     if "error" in step or "errorDetail" in step:
         detail = step.get("errorDetail")
         told = detail.get("message") if isinstance(detail, dict) else None
-        raise DockerError(IN_STEPS, str(told or step.get("error"))[:MOST_PULL_WORDS])
+        raise DockerError(TOLD_AS_STEP, str(told or step.get("error"))[:MOST_PULL_WORDS])
     return step
 
 

@@ -24,7 +24,7 @@ POOLHAND: Final = (sys.executable, "-m", "poolhand")
 LONGEST_CHILD_START: Final = 120.0
 LONGEST_CHILD_STOP: Final = 15.0
 FIRST_PAUSE_BETWEEN_RESTARTS: Final = 1.0
-LAST_PAUSE: Final = 30.0
+LONGEST_PAUSE_BETWEEN_RESTARTS: Final = 30.0
 SETTLED_SECONDS: Final = 60.0
 """A program that lived so long before it died is started again as if for the first time."""
 
@@ -78,7 +78,7 @@ class Child:
         environment: Added to ours.
         logs: Folder of its log.
         pause: Seconds between its first death and the next start; doubled for each that follows
-            soon, up to ``LAST_PAUSE``.
+            soon, up to ``LONGEST_PAUSE_BETWEEN_RESTARTS``.
         program: What the arguments are for.
     """
 
@@ -237,7 +237,7 @@ def pause_after(former: float | None, first: float, lived: float) -> float:
     """
     if former is None or lived > SETTLED_SECONDS:
         return first
-    return max(min(2 * former, LAST_PAUSE), first)
+    return max(min(2 * former, LONGEST_PAUSE_BETWEEN_RESTARTS), first)
 
 
 def _tied_to_us() -> tuple[str, ...]:

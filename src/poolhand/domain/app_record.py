@@ -16,7 +16,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.reputation import FIRST_REST_OF_WALLET, LONGEST_REST_OF_WALLET
 from poolhand.domain.units import UnixSeconds
 
-SEVERAL: Final = 3
+FAILING_BUYERS: Final = 3
 """Buyers for which an app has to fail, one after the other, before nobody is sold it."""
 MOST_DOUBTERS: Final = 16
 """Buyers that are counted; more change nothing."""
@@ -41,7 +41,7 @@ class AppRecord:
     @property
     def works(self) -> bool:
         """Whether it has run here, and no several buyers say otherwise."""
-        return self.settled > 0 and len(self.doubters) < SEVERAL
+        return self.settled > 0 and len(self.doubters) < FAILING_BUYERS
 
     def is_resting(self, now: UnixSeconds) -> bool:
         """Whether nobody new is sold it."""
@@ -70,8 +70,8 @@ def app_failed(known: AppRecord, buyer: Address, at: UnixSeconds, *, has_paid: b
         return known
     doubters = (*known.doubters, buyer)
     payers = known.payers + has_paid
-    if len(doubters) < SEVERAL:
+    if len(doubters) < FAILING_BUYERS:
         return replace(known, doubters=doubters, payers=payers)
-    rest = min(FIRST_REST_OF_WALLET << max(payers - SEVERAL, 0), LONGEST_REST_OF_WALLET)
+    rest = min(FIRST_REST_OF_WALLET << max(payers - FAILING_BUYERS, 0), LONGEST_REST_OF_WALLET)
     until = UnixSeconds(max(known.rests_until, at + rest))
     return replace(known, doubters=doubters, rests_until=until, payers=payers)

@@ -28,7 +28,7 @@ MAX_ARCHIVE_PATH: Final = 255
 _SPACES: Final = r"\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _PRIVATE: Final = r"\ue000-\uf8ff\U000f0000-\U0010ffff"
 _UNSEEN: Final = re.compile(f"[{HIDDEN_CHARACTERS}{_SPACES}{_PRIVATE}]")
-_TOLD: Final = 80
+_MOST_TOLD_OF_NAME: Final = 80
 """Characters of a name in a message."""
 
 
@@ -118,4 +118,4 @@ def _meets(name: str, other: str) -> BadName:
 
 def _tell(name: str) -> str:
     """Write a name for a message: every character can be seen."""
-    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], shown(name, _TOLD))
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], shown(name, _MOST_TOLD_OF_NAME))

@@ -22,7 +22,7 @@ from poolhand.domain.json_text import HalfPair, parse_json
 from poolhand.domain.text import UnfitText, checked, shown
 
 COMPUTED_FILE: Final = "computed.json"
-OUT: Final = "/iexec_out"
+OUTPUT_FOLDER: Final = "/iexec_out"
 MAX_COMPUTED: Final = 262_144
 """Bytes of ``computed.json``."""
 MAX_PATH: Final = 1_024
@@ -86,9 +86,9 @@ class Computed:
         if self.path is None:
             raise NoResult("computed.json names no deterministic-output-path")
         path = posixpath.normpath(self.path)
-        if path != OUT and not path.startswith(OUT + "/"):
-            raise NoResult(f"deterministic-output-path '{self.path}' is not below {OUT}")
-        return path.removeprefix(OUT).removeprefix("/")
+        if path != OUTPUT_FOLDER and not path.startswith(OUTPUT_FOLDER + "/"):
+            raise NoResult(f"deterministic-output-path '{self.path}' is not below {OUTPUT_FOLDER}")
+        return path.removeprefix(OUTPUT_FOLDER).removeprefix("/")
 
 
 def _members(raw: bytes) -> dict[str, Any]:

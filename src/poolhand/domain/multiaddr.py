@@ -18,7 +18,7 @@ _SHA256: Final = bytes.fromhex("1220")
 """Multihash: sha2-256, 32 bytes; its base 58 begins with Qm."""
 _P2P: Final = bytes.fromhex("a50322")
 """Varint of protocol 421 (p2p, formerly ipfs), then the length of a multihash."""
-_SIZE: Final = 37
+_BINARY_SIZE: Final = 37
 MAX_LOCATION: Final = 2_048
 """Characters."""
 
@@ -69,4 +69,4 @@ def encode(text: str) -> bytes:
 
 
 def _is_ipfs(raw: bytes) -> bool:
-    return raw.startswith(_P2P + _SHA256) and len(raw) == _SIZE
+    return raw.startswith(_P2P + _SHA256) and len(raw) == _BINARY_SIZE

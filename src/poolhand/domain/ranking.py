@@ -10,7 +10,7 @@ ItemT = TypeVar("ItemT", bound=Hashable)
 RankingKey: TypeAlias = tuple[Any, ...]
 """Of one ranking all have the same shape, so that they can be compared."""
 
-_SLACK: Final = 64
+_STALE_ENTRIES: Final = 64
 """Entries that are out of date and need not be cleared away yet."""
 
 
@@ -44,7 +44,7 @@ class Ranking(Generic[ItemT]):
         self._count += 1
         self._keys[item] = key, self._count
         heappush(self._heap, (key, self._count, item))
-        if len(self._heap) > 2 * len(self._keys) + _SLACK:
+        if len(self._heap) > 2 * len(self._keys) + _STALE_ENTRIES:
             self._heap = [(each, count, it) for it, (each, count) in self._keys.items()]
             heapify(self._heap)
 

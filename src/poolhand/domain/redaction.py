@@ -23,7 +23,7 @@ LEAST_SECRET: Final = 4
 """Characters below which a secret cannot be told from any other text."""
 LEAST_PHRASE: Final = 12
 """Words of the shortest recovery phrase (BIP 39)."""
-_GAP: Final = 24
+_PHRASE_GAP: Final = 24
 """Characters between two words of a phrase, such as quotes, commas and numbers."""
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{60,}|(?:[0-9a-fA-F]{2}[:\s-]){31,}[0-9a-fA-F]{2})")
 _URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s\"'<>`]+")
@@ -136,7 +136,7 @@ def _runs(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
     """Yield where words of the lists follow one another, long enough to be a phrase."""
     start, end, count = 0, 0, 0
     for found in _WORD.finditer(text):
-        follows = found.start() - end <= _GAP
+        follows = found.start() - end <= _PHRASE_GAP
         if found[0].lower() not in words:
             if count >= LEAST_PHRASE:
                 yield start, end

@@ -12,7 +12,7 @@ NOBODY_RETURNS_AFTER: Final = Seconds(10)
 """Without anybody's coming, after which nobody else is expected."""
 PER_SECOND: Final = 50
 """Workers of whom each so many earn those still missing one more second: far fewer than log in."""
-SHARE: Final = 4
+SHARE_WAITED: Final = 4
 """Part of a task's time to its deadline that is waited at most."""
 
 
@@ -34,4 +34,4 @@ def is_awaited(
     waited, longest = now - started, RETURN + arrived // PER_SECOND
     if waited < RETURN:
         return True
-    return now - latest < NOBODY_RETURNS_AFTER and waited < min(longest, left // SHARE)
+    return now - latest < NOBODY_RETURNS_AFTER and waited < min(longest, left // SHARE_WAITED)

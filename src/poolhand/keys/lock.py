@@ -20,7 +20,7 @@ from poolhand.domain.ids import Address
 from poolhand.keys.errors import OrdersTaken, WalletInUse
 from poolhand.settings.home import at_home
 
-_LONGEST: Final = 1024
+_LONGEST_LOCK: Final = 1024
 """Bytes of a lock that are read."""
 
 
@@ -61,7 +61,7 @@ class WalletLock:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            told = os.pread(handle, _LONGEST, 0).decode(errors="replace").split("\n")
+            told = os.pread(handle, _LONGEST_LOCK, 0).decode(errors="replace").split("\n")
             os.close(handle)
             raise _in_use(self._address, told) from None
         return handle
@@ -147,7 +147,9 @@ def held_by(folder: Path, address: Address) -> WalletInUse | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _in_use(address, os.pread(handle, _LONGEST, 0).decode(errors="replace").split("\n"))
+        return _in_use(
+            address, os.pread(handle, _LONGEST_LOCK, 0).decode(errors="replace").split("\n")
+        )
     finally:
         os.close(handle)
     return None

@@ -24,7 +24,7 @@ from poolhand.keys.confinement import prctl
 PARENT_GONE: Final = 4
 """Exit code of a process whose parent was found gone."""
 _SET_DEATH_SIGNAL: Final = 1
-_PAUSE: Final = 1.0
+_PAUSE_BETWEEN_PARENT_LOOKS: Final = 1.0
 """Seconds between two looks, where no kernel tells."""
 _GONE: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
@@ -54,7 +54,7 @@ def ask_kernel(is_gone: IsGone) -> None:
 def keep_looking(is_gone: IsGone) -> None:
     """End this process once its parent is gone, whatever its other threads do."""
     while not is_gone():
-        sleep(_PAUSE)
+        sleep(_PAUSE_BETWEEN_PARENT_LOOKS)
     os._exit(PARENT_GONE)
 
 

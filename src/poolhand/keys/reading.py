@@ -30,7 +30,7 @@ MOST_WORK: Final = 2**26
 """n x r x p of scrypt: half a minute."""
 MOST_ROUNDS: Final = 50_000_000
 """Of PBKDF2: half a minute."""
-FORMS: Final = ("NFKC", "NFC", "NFD", "NFKD")
+PASSWORD_FORMS: Final = ("NFKC", "NFC", "NFD", "NFKD")
 """How programs normalise passwords; geth and ``cast`` do not, ethers takes the first."""
 _IS_VECTOR: Final = re.compile("(0[xX])?[0-9a-fA-F]{32}")
 _BACKUPS: Final = ("~", ".bak", ".old", ".orig", ".tmp", ".part", ".swp")
@@ -164,7 +164,7 @@ def password_bytes(password: str) -> list[bytes]:
 
     Bytes of a terminal that is not UTF-8 stay what they were.
     """
-    forms = [password, *(normalize(form, password) for form in FORMS)]
+    forms = [password, *(normalize(form, password) for form in PASSWORD_FORMS)]
     return list(dict.fromkeys(map(_utf8, forms)))
 
 

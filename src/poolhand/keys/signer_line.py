@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from poolhand.domain.errors import Malformed
-from poolhand.wire.own_line import LENGTH
+from poolhand.wire.own_line import LENGTH_BYTES
 from poolhand.wire.signer_api import SIGNER_LINE, SignerMessage
 
 
@@ -34,7 +34,7 @@ class SignerLine:
             Malformed: What came is no message, is too long, or was cut off.
             OSError: The line is broken, or the time that it was given is over.
         """
-        head = self._exactly(LENGTH)
+        head = self._exactly(LENGTH_BYTES)
         if not head:
             return None
         data = self._exactly(SIGNER_LINE.length(head))

@@ -38,7 +38,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 _OTHERS_OUT: Final = 0o117
 """Of a new socket: its user and group may connect."""
 _GROUP_READS: Final = 0o640
-_MOST_TOLD: Final = 256
+_MOST_SIGNER_WORDS: Final = 256
 """Bytes that are read of what a signer tells of itself."""
 
 log = structlog.get_logger()
@@ -189,7 +189,7 @@ def look_at_signer(path: Path) -> SignerTold:
             return untold
         wallet = None
         with suppress(OSError, ValueError, BadHex):
-            wallet = Address.parse(os.read(handle, _MOST_TOLD).decode("ascii").strip())
+            wallet = Address.parse(os.read(handle, _MOST_SIGNER_WORDS).decode("ascii").strip())
         return SignerTold(owner is not None and _is_locked(handle), wallet)
     finally:
         os.close(handle)

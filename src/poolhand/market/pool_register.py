@@ -29,11 +29,11 @@ from poolhand.wire.json_models import read_model
 from poolhand.wire.market_pools import LivePool
 from poolhand.wire.pool_api import PoolSummary
 
-ROUND: Final = 5
+PAUSE_BETWEEN_POOL_ROUNDS: Final = 5
 """Seconds between two rounds."""
 POOL_ASKED_EVERY: Final = 20_000
 """Milliseconds after which a pool is asked again."""
-LATELY: Final = 600_000
+ANSWERED_LATELY: Final = 600_000
 """Milliseconds since a pool has answered for which its turn does not wait for those that do not."""
 POOLS_ASKED_AT_ONCE: Final = 8
 """Pools that are asked in one round, all at the same time."""
@@ -114,7 +114,7 @@ class PoolRegister:
                 raise
             except Unavailable as fault:
                 log.warning("pools_not_asked", cause=str(fault))
-            await clock.sleep(ROUND)
+            await clock.sleep(PAUSE_BETWEEN_POOL_ROUNDS)
 
     async def ask_some(self) -> None:
         """Ask those that were not asked for longest."""
@@ -123,7 +123,7 @@ class PoolRegister:
             pools.longest_unasked,
             before=now - POOL_ASKED_EVERY,
             most=POOLS_ASKED_AT_ONCE,
-            seen_since=now - LATELY,
+            seen_since=now - ANSWERED_LATELY,
         )
         found = await self._database.read(work)
         if found:

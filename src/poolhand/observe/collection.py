@@ -18,7 +18,7 @@ from poolhand.ports.clock import Clock
 
 FULL_COLLECTION_EVERY: Final = 3600.0
 """Seconds between two full searches: what connections and errors leave in cycles is little."""
-MIDDLE: Final = 3
+YOUNG_SEARCHES: Final = 3
 """Searches of the youngest before one of the middle generation, which is then so many thousand
 objects small: with Python's own ten it took 10 to 24 ms of the loop at 2,000 events a second."""
 NEVER: Final = 1 << 30
@@ -32,7 +32,7 @@ def without_full_searches() -> Iterator[None]:
     """Let Python begin no full search by itself; what is there now is left out of others too."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(before[0], MIDDLE, NEVER)
+    gc.set_threshold(before[0], YOUNG_SEARCHES, NEVER)
     try:
         yield
     finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-LIMIT: Final = 1_000
+RECURSION_LIMIT: Final = 1_000
 
 
 def guard_recursion() -> None:
     """Undo what an import did: ``eth_account`` raises the limit until the C stack overflows."""
-    sys.setrecursionlimit(LIMIT)
+    sys.setrecursionlimit(RECURSION_LIMIT)

@@ -29,7 +29,7 @@ MOST_TRACE_LINE: Final = 2_000
 """Characters of one line: an exception may carry a whole document."""
 MOST_FAULT_WORDS: Final = 400
 """Characters of an exception's own words, where they stand in a status."""
-SUFFIX: Final = ".trace"
+TRACE_SUFFIX: Final = ".trace"
 _LOGIN: Final = re.compile(r"://[^/@\s]+@")
 """A name and password inside of a URL."""
 
@@ -144,7 +144,7 @@ class Traces:
         assert self._folder is not None
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._make_room(self._folder)
-        name = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{next(self._numbers):04}-{what}{SUFFIX}"
+        name = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{next(self._numbers):04}-{what}{TRACE_SUFFIX}"
         path = self._folder / name
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -153,6 +153,6 @@ class Traces:
 
     @staticmethod
     def _make_room(folder: Path) -> None:
-        kept = sorted(folder.glob(f"*{SUFFIX}"))
+        kept = sorted(folder.glob(f"*{TRACE_SUFFIX}"))
         for path in kept[: max(0, len(kept) - MOST_FILES + 1)]:
             path.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ HANDING_IN_TRIES: Final = 3
 """Times that a pool is asked whose transaction does not come, or which does not answer."""
 BLOCKS_AWAITED: Final = 20
 """Blocks, or half seconds without one, in which a deal is awaited that the pool has sent."""
-FEW_LOOKS: Final = 4
+BLOCKS_AWAITED_IN_SILENCE: Final = 4
 """The same where it did not answer: it may have sent it all the same."""
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class HandingIn:
                 except (PoolRefused, ForeignPool) as fault:
                     return HandedIn(await self.hub.deal(name), str(fault))
                 except (PoolDown, Malformed) as fault:
-                    why, looks = str(fault), FEW_LOOKS
+                    why, looks = str(fault), BLOCKS_AWAITED_IN_SILENCE
                 else:
                     log.info("purchase_handed_in", pool=self.pool.url, tx=str(sent.tx))
                     why, looks = "its transaction came into no block", BLOCKS_AWAITED

@@ -17,7 +17,7 @@ from poolhand.transport.market_client import MarketClient
 
 ORDERS_ON_SHELF: Final = 10
 """Orders of a kind that are looked at: cheapest first, and the market has filtered them."""
-MANY: Final = 20
+ORDERS_ON_WIDE_SHELF: Final = 20
 """Orders of a kind that are looked at, and told of, where none of the few makes a deal."""
 
 
@@ -84,7 +84,9 @@ class MarketShelf:
         return await self._some(wanted, wide=False)
 
     async def _some(self, wanted: BookFilter, *, wide: bool) -> tuple[Candidate, ...]:
-        page = await self._market.orders(wanted, size=MANY if wide else ORDERS_ON_SHELF)
+        page = await self._market.orders(
+            wanted, size=ORDERS_ON_WIDE_SHELF if wide else ORDERS_ON_SHELF
+        )
         return tuple(map(candidate_of, page.orders))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from poolhand.requester.watching import TaskProgress
 
-PERIOD: Final = 10
+LOOKS_PER_QUESTION: Final = 10
 """Looks between two questions to the pool who is connected."""
 BESIDES: Final = 100
 """Workers that are asked for beside those that have had a task: until the next question it may be
@@ -51,7 +51,7 @@ class Prospects:
     async def _ask(self, pool: PoolClient, most_had: int) -> None:
         """Ask who is connected: for no more than it takes to know one that has not had a task."""
         self._looks += 1
-        if self._looks % PERIOD != 1:
+        if self._looks % LOOKS_PER_QUESTION != 1:
             return
         try:
             self._connected = frozenset(w.worker for w in await pool.workers(most_had + BESIDES))

@@ -38,7 +38,7 @@ from poolhand.wire.order_json import decode_match, encode_match
 
 LONGEST_WAIT_FOR_WALLET: Final = 20.0
 """Seconds to wait for another program that spends from the same wallet."""
-_PAUSE: Final = 0.1
+_PAUSE_BETWEEN_LOCK_TRIES: Final = 0.1
 
 
 class ChainAccess(Protocol):
@@ -195,8 +195,8 @@ class SpendingWallet:
                     self.busy(fault)
             else:
                 return lock
-            await self._clock.sleep(_PAUSE)
-            waited += _PAUSE
+            await self._clock.sleep(_PAUSE_BETWEEN_LOCK_TRIES)
+            waited += _PAUSE_BETWEEN_LOCK_TRIES
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from poolhand.transport.market_client import MarketClient
 from poolhand.transport.pool_client import PoolClient
 from poolhand.wire.pool_api import PoolConfig
 
-HOW: Final = "name it with --pool-url URL, or $POOLHAND_POOL_URL"
+HOW_TO_NAME_POOL: Final = "name it with --pool-url URL, or $POOLHAND_POOL_URL"
 _FAULTS: Final = (Unavailable, Refused, PeerFault)
 
 
@@ -80,7 +80,9 @@ class PoolFinder:
         is_told = any(each.is_told for each in tried)
         if away is not None:
             return Inquiry(away, why, is_told=is_told)
-        return Inquiry(None, f"no workerpool could be asked: {why}; {HOW}", is_told=is_told)
+        return Inquiry(
+            None, f"no workerpool could be asked: {why}; {HOW_TO_NAME_POOL}", is_told=is_told
+        )
 
     async def of_task(self, task_id: TaskId) -> Inquiry:
         """Find the pool to ask about a task; before its deal is known that is the named one.
@@ -93,7 +95,9 @@ class PoolFinder:
             found = await self.find(owner)
             return _silent(found) if found.config else found
         if self.named is None:
-            return Inquiry(None, f"no workerpool could be asked, for none is named: {HOW}")
+            return Inquiry(
+                None, f"no workerpool could be asked, for none is named: {HOW_TO_NAME_POOL}"
+            )
         asked = await _asked(self.named)
         return _silent(asked) if asked.config else asked
 

@@ -24,7 +24,7 @@ from poolhand.results.errors import ArchiveTooLarge, UnsafeArchive
 
 FREE_BYTES: Final = 16 * 1024**2
 """Expanded bytes that the ratio limit does not look at."""
-_CHUNK: Final = 1024**2
+_INFLATED_AT_ONCE: Final = 1024**2
 _END: Final = struct.Struct("<4s4H2LH")
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _ZIP64_LOCATOR: Final = b"PK\x06\x07"
@@ -210,9 +210,9 @@ def _expanded(file: BinaryIO, entry: zipfile.ZipInfo, start: int) -> Iterator[by
 
 
 def _inflated(inflater: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
-    chunk = bytes(_CHUNK)
-    while not inflater.eof and (piece or len(chunk) == _CHUNK):
-        chunk = inflater.decompress(piece, _CHUNK)
+    chunk = bytes(_INFLATED_AT_ONCE)
+    while not inflater.eof and (piece or len(chunk) == _INFLATED_AT_ONCE):
+        chunk = inflater.decompress(piece, _INFLATED_AT_ONCE)
         piece = inflater.unconsumed_tail
         yield chunk
 
@@ -220,7 +220,7 @@ def _inflated(inflater: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
 def _slices(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
     file.seek(start)
     while length > 0:
-        piece = file.read(min(length, _CHUNK))
+        piece = file.read(min(length, _INFLATED_AT_ONCE))
         if not piece:
             return
         length -= len(piece)

@@ -8,7 +8,7 @@ from poolhand.domain.onchain import Head
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 from poolhand.ports.clock import Clock
 
-LONGEST_GAP: Final = Seconds(30)
+LONGEST_BLOCK_GAP: Final = Seconds(30)
 """Between two blocks, as far as it is reckoned with: a chain that stands still holds nothing up."""
 
 
@@ -37,13 +37,13 @@ class ChainTime:
         return self.head.timestamp if self.head else self._clock.now()
 
     def until_now(self) -> UnixSeconds:
-        """Return the time of the newest block and what has passed since, at most ``LONGEST_GAP``.
+        """Return the time of the newest block and the time since, at most ``LONGEST_BLOCK_GAP``.
 
         Nothing is decided by it, for the chain has not told it. It is when something was said: who
         is asked just before a block has not been silent for as long as that block is younger.
         """
         passed = self._clock.steady() - self._seen_at if self.head else 0
-        return UnixSeconds(self.now() + max(0, min(passed, LONGEST_GAP)))
+        return UnixSeconds(self.now() + max(0, min(passed, LONGEST_BLOCK_GAP)))
 
     def block(self) -> BlockNumber:
         """Return the number of the newest block; 0 before one was seen."""

@@ -38,9 +38,9 @@ from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
 
 T = TypeVar("T")
-LAG: Final = 10
+DEAL_READ_TRIES: Final = 10
 """Tries to read a deal that was told of: the node that is asked may lag behind the event."""
-MOST_TRIES: Final = 40
+MOST_DEAL_READS: Final = 40
 """Tries to read one that cannot be read: about three hours."""
 LONGEST_PAUSE_BETWEEN_DEAL_READS: Final = 300
 """Seconds between two of them, at most."""
@@ -203,7 +203,9 @@ class Deals:
                 self._take_up(deal_id)
                 self.unreadable.pop(deal_id, None)
                 return found
-            self._put_aside(deal_id, block, now, "no such deal, as the endpoint has it", most=LAG)
+            self._put_aside(
+                deal_id, block, now, "no such deal, as the endpoint has it", most=DEAL_READ_TRIES
+            )
         return []
 
     async def read_again(self) -> list[TaskId]:
@@ -239,7 +241,7 @@ class Deals:
         now: UnixSeconds,
         words: str,
         *,
-        most: int = MOST_TRIES,
+        most: int = MOST_DEAL_READS,
         is_away: bool = False,
     ) -> None:
         known = self.unread.get(deal_id)
@@ -249,7 +251,11 @@ class Deals:
             self._give_up(deal_id, words)
             log.error("deal_not_found", deal_id=str(deal_id), cause=words, tries=tries)
             return
-        pause = 0 if is_away or most == LAG else min(2**tries, LONGEST_PAUSE_BETWEEN_DEAL_READS)
+        pause = (
+            0
+            if is_away or most == DEAL_READ_TRIES
+            else min(2**tries, LONGEST_PAUSE_BETWEEN_DEAL_READS)
+        )
         turn = UnixSeconds(now + pause)
         self.unread[deal_id] = UnreadDeal(block, tries, turn, words)
         self._turns.put(deal_id, (turn,))

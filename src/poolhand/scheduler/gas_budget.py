@@ -32,7 +32,7 @@ TRANSACTION_PRICE_MARGIN: Final = 2
 """Times the present price that a transaction may cost: the base fee doubles within six blocks."""
 PROBE: Final = 15
 """Seconds between two tries without a refill: gas may have become cheaper."""
-FOR_ONE: Final = 2
+LET_GO_PER_PAID: Final = 2
 """Transactions that are let go when one was paid: they grow soon to as many as can be paid, and
 however many wait, each that is paid costs two tries."""
 RANKS: Final = {"finalize": 0, "reopen": 1, "claim": 2, "initialize": 3}
@@ -165,7 +165,7 @@ class GasBudget:
     def settled(self, purpose: str) -> None:
         """Take note that a transaction was paid, or is no longer wanted; repeatable."""
         if self._troubled.pop(purpose, None) is not None:
-            self._release(FOR_ONE)
+            self._release(LET_GO_PER_PAID)
             self._note()
 
     def paid(self, receipt: Receipt) -> None:

@@ -26,7 +26,7 @@ from poolhand.ports.signer import Signer
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.market_faults import MarketRefused
 
-MOST_SHOWN: Final = 200
+MOST_ORDERS_LOOKED_AT: Final = 200
 """Orders of the pool that are looked at."""
 PAUSE_BETWEEN_STALL_LOOKS: Final = 30
 """Seconds between two looks at a market that nothing asks for."""
@@ -131,7 +131,7 @@ class MarketStall:
         found = BookFilter(
             OrderSort.WORKERPOOL, {"workerpool": (self._pool,)}, signer=self._signer.address
         )
-        every = self._client.every_order(found, MOST_SHOWN)
+        every = self._client.every_order(found, MOST_ORDERS_LOOKED_AT)
         self.listed = frozenset([each.order_hash async for each in every])
         shown = wanted.shown
         self.refused = {name: why for name, why in self.refused.items() if name in shown}

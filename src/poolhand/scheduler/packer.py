@@ -16,7 +16,7 @@ from poolhand.domain.units import Gas
 
 Batched: TypeAlias = type[SendInitialize] | type[SendClaim]
 Wants: TypeAlias = Callable[[TaskId, Batched], bool]
-_FIRST: Final[dict[Batched, Gas]] = {SendClaim: Gas(135_000), SendInitialize: Gas(180_000)}
+_FIRST_GAS: Final[dict[Batched, Gas]] = {SendClaim: Gas(135_000), SendInitialize: Gas(180_000)}
 """What a task takes before a receipt tells (measured on PoCo 6.1); claims first."""
 
 
@@ -32,10 +32,10 @@ class Packer:
     def __init__(self, share: float, confirmations: int, head: Callable[[], Head | None]) -> None:
         self._share, self._confirmations, self._head = share, confirmations, head
         self._waiting: dict[Batched, OrderedDict[DealId, dict[TaskId, Task]]] = {
-            effect: OrderedDict() for effect in _FIRST
+            effect: OrderedDict() for effect in _FIRST_GAS
         }
-        self._per_task = {effect: GasPerTask(gas) for effect, gas in _FIRST.items()}
-        self._under_way = {effect: UnderWay() for effect in _FIRST}
+        self._per_task = {effect: GasPerTask(gas) for effect, gas in _FIRST_GAS.items()}
+        self._under_way = {effect: UnderWay() for effect in _FIRST_GAS}
 
     def add(self, effect: Batched, task: Task) -> None:
         """Have a task wait; one that waits already keeps its place."""

@@ -24,7 +24,7 @@ VOLUME: Final = 1000
 """Tasks that one order sells at most."""
 ANYBODYS_VOLUME: Final = 10
 """Tasks of an order that names no requester: it stays valid for whoever gets hold of it."""
-MOST_KEPT: Final = 1000
+MOST_ORDERS_KEPT: Final = 1000
 """Orders that are handed out again while they are unused."""
 ORDER_HANDED_OUT_FOR: Final = 600
 """Seconds in which an order is handed out again; the chain itself knows no expiry of orders."""
@@ -163,7 +163,7 @@ class Pricing:
     def _keep(self, key: Asked, order: Signed[WorkerpoolOrder]) -> None:
         self._kept[key] = self._now(), order
         self._kept.move_to_end(key)
-        while len(self._kept) > MOST_KEPT:
+        while len(self._kept) > MOST_ORDERS_KEPT:
             self._kept.popitem(last=False)
 
     def _check(self, asked: Asked) -> None:

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Integer, Text, text
 
-NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+COUNTED_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts a primary key up only where it is a plain INTEGER."""
 
 
 def counted(name: str = "n") -> Column[Any]:
     """Return a primary key that the database counts up."""
-    return Column(name, NUMBER, primary_key=True, autoincrement=True)
+    return Column(name, COUNTED_NUMBER, primary_key=True, autoincrement=True)
 
 
 def texts(*names: str) -> tuple[Column[Any], ...]:

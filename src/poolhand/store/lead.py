@@ -22,7 +22,7 @@ KEY: Final = 0x706F6F6C
 
 LEADER_SESSION: Final = "poolhand leads"
 """What the leader's session is called in ``pg_stat_activity``, which everybody may read."""
-TAKES: Final = "poolhand takes the lead"
+TAKER_SESSION: Final = "poolhand takes the lead"
 """What it is called before: it has written nothing yet, and shows no sign of life."""
 
 _TRY: Final = text("SELECT pg_try_advisory_lock(:key)")
@@ -64,7 +64,7 @@ def this_process(address: str = "") -> LeadClaim:
 
 def lock(connection: Connection) -> bool:
     """Take the lock for this session; False while another holds it."""
-    connection.execute(_NAME, {"name": TAKES})
+    connection.execute(_NAME, {"name": TAKER_SESSION})
     return bool(connection.scalar(_TRY, {"key": KEY}))
 
 
@@ -116,7 +116,7 @@ def _taken(connection: Connection) -> str:
 
 def sight(connection: Connection) -> Sighting:
     """Look who leads, and whose session holds the lock."""
-    found = connection.execute(_HOLDER, {"key": KEY, "takes": TAKES}).first()
+    found = connection.execute(_HOLDER, {"key": KEY, "takes": TAKER_SESSION}).first()
     session = LockSession(*found) if found else None
     try:
         return Sighting(_leader(connection), session)
@@ -137,7 +137,7 @@ def end(connection: Connection, seen: Sighting) -> int:
     """End the session that was seen, unless it showed a sign of life; returns how many were."""
     if seen.session is None:
         return 0
-    asked = {"key": KEY, "takes": TAKES, "process": seen.session.process}
+    asked = {"key": KEY, "takes": TAKER_SESSION, "process": seen.session.process}
     asked |= {"is_taking": seen.session.is_taking}
     if seen.leader is None:
         return len(connection.execute(_END_TAKER, asked).all())

@@ -14,7 +14,7 @@ from psycopg import OperationalError, errors
 
 from poolhand.domain.lead import ANSWER
 
-_LOOK: Final = 0.1
+_PAUSE_BETWEEN_INTERRUPT_LOOKS: Final = 0.1
 """Seconds between two looks whether the wait was interrupted."""
 
 
@@ -27,7 +27,12 @@ class BoundedConnection(PsycopgConnection[Any]):
 
     limit: float = ANSWER
 
-    def wait(self, gen: Any, interval: float = _LOOK, timeout: float | None = None) -> Any:
+    def wait(
+        self,
+        gen: Any,
+        interval: float = _PAUSE_BETWEEN_INTERRUPT_LOOKS,
+        timeout: float | None = None,
+    ) -> Any:
         """Drive a statement; raises OperationalError where the answer does not come in time."""
         limit = self.limit if timeout is None else timeout
         try:

@@ -26,7 +26,7 @@ from poolhand.store.rows import (
 )
 from poolhand.store.schema import ATTEMPTS, CURSORS, POOL_DEALS_TABLE, TASKS, TOTALS, TRANSACTIONS
 
-PARTS: Final = (ATTEMPTS, TRANSACTIONS)
+TASK_TABLES: Final = (ATTEMPTS, TRANSACTIONS)
 """Tables whose rows are a task's."""
 
 
@@ -69,7 +69,7 @@ def _drop(connection: Connection, ids: list[str]) -> None:
     """Take tasks away, and out of the totals."""
     statuses = connection.scalars(select(TASKS.c.status).where(TASKS.c.task_id.in_(ids))).all()
     if statuses:
-        for table in (TASKS, *PARTS):
+        for table in (TASKS, *TASK_TABLES):
             connection.execute(delete(table).where(table.c.task_id.in_(ids)))
         _count(connection, {status: -count for status, count in Counter(statuses).items()})
 
@@ -163,7 +163,7 @@ def _read(connection: Connection, query: Any) -> list[Task]:
     """Put tasks together, each kind of their parts read at once."""
     rows = connection.execute(query).mappings().all()
     names = [row["task_id"] for row in rows]
-    attempts, transactions = (_parts(connection, table, names) for table in PARTS)
+    attempts, transactions = (_parts(connection, table, names) for table in TASK_TABLES)
     return [
         read_task(
             row["state"],

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import h11
 
-FREE: Final = 1_000
+FREE_CHUNKS: Final = 1_000
 """Chunks of a body that may be of any size."""
 LEAST_CHUNK: Final = 64
 """Bytes that the chunks of a longer body carry on average."""
@@ -46,6 +46,6 @@ class ChunkCounter(h11.Connection):
         self._carried += len(event.data)
         self._chunks += event.chunk_start
         whole = self._chunks - 1  # the last one may still be coming
-        if self._chunks > FREE and self._carried < whole * LEAST_CHUNK:
+        if self._chunks > FREE_CHUNKS and self._carried < whole * LEAST_CHUNK:
             self.complaint = "the chunks of the body are too small: send larger ones, or its length"
             raise h11.RemoteProtocolError(self.complaint)

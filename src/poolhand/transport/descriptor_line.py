@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from poolhand.domain.errors import Malformed
-from poolhand.wire.own_line import LENGTH, LineCodec
+from poolhand.wire.own_line import LENGTH_BYTES, LineCodec
 
 LINE_READ_SIZE: Final = 65_536
 """Bytes that are read at a time."""
@@ -78,7 +78,7 @@ class DescriptorLine(Generic[MessageT]):
             Malformed: What came is no message, is too long, or was cut off.
             OSError: The line is broken.
         """
-        head = await self._exactly(LENGTH)
+        head = await self._exactly(LENGTH_BYTES)
         if not head:
             return None
         data = await self._exactly(self._codec.length(head))

@@ -31,7 +31,7 @@ from poolhand.transport.trusted import trusted
 from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, opened
 
 MAX_REDIRECTS: Final = 5
-ONCE: Final = {"Connection": "close"}
+CLOSE_HEADER: Final = {"Connection": "close"}
 """Header: what was checked of one connection holds for no other."""
 
 
@@ -133,7 +133,7 @@ class WebDownloads:
         http = guarded_client(self._rule, resolver=self._resolver, tls=self._tls, first=first)
         try:
             place = str(first.place(url))
-            async with http, opened(http, "GET", place, caps, headers=ONCE) as body:
+            async with http, opened(http, "GET", place, caps, headers=CLOSE_HEADER) as body:
                 if body.status != httpx.codes.OK:
                     raise answered(uri, body)
                 sink = Sink(descriptor, limit)

@@ -11,13 +11,13 @@ from poolhand.domain.errors import Refused, Unavailable
 HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 """What httpx raises for a peer that fails or an address that is none; a host name that no one may
 have (``https://xn--/``, in an order or in a redirect) comes as a UnicodeError."""
-MAX_SHOWN: Final = 300
+MAX_ERROR_SHOWN: Final = 300
 CHECK: Final = "check that its owner still publishes it and that this machine reaches the server"
 
 
 def shown(text: str) -> str:
     """Return a stranger's text fit for a message: short, and ASCII without control characters."""
-    return ascii(text[:MAX_SHOWN])[1:-1] + "..." * (len(text) > MAX_SHOWN)
+    return ascii(text[:MAX_ERROR_SHOWN])[1:-1] + "..." * (len(text) > MAX_ERROR_SHOWN)
 
 
 class ForbiddenUri(Refused):

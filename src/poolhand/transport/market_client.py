@@ -13,7 +13,7 @@ from poolhand.domain.ids import Address, DealId, OrderHash
 from poolhand.domain.market.advice import is_known_already
 from poolhand.domain.market.book import BookOrder, BookStatus, sort_of
 from poolhand.domain.market.challenges import MarketLogin, Proof, proof_header
-from poolhand.domain.market.filters import MOST_SIZE, BookFilter
+from poolhand.domain.market.filters import MOST_PAGE_SIZE, BookFilter
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.market.refusals import RESOURCE
 from poolhand.domain.market.unpublishing import UnpublishTarget
@@ -103,7 +103,7 @@ class MarketClient:
 
         The book moves on between two pages: an order may be missed, none comes twice.
         """
-        size, seen = min(max(most, 10), MOST_SIZE), set[OrderHash]()
+        size, seen = min(max(most, 10), MOST_PAGE_SIZE), set[OrderHash]()
         for index in range(-(-most // size)):
             page = await self.orders(wanted, index, size)
             for each in page.orders:

@@ -41,7 +41,7 @@ from poolhand.wire.fetcher_api import (
     StillHere,
 )
 
-NAMES: Final = 256
+LOOKUPS_AT_ONCE: Final = 256
 """Look-ups at once: more than honest downloads ask for ends the process."""
 LONGEST_FETCHER_START: Final = 120.0
 """For a process to be at work: half a second, unless the machine has no moment to spare."""
@@ -202,7 +202,7 @@ class RunningFetcher:
                 answer = self._waiting.get(told.number)  # none: it was abandoned meanwhile
                 if answer is not None and not answer.done():
                     answer.set_result(told)
-            elif isinstance(told, LookUp) and len(self._names) < NAMES:
+            elif isinstance(told, LookUp) and len(self._names) < LOOKUPS_AT_ONCE:
                 task = asyncio.create_task(self._look_up(told))
                 self._names.add(task)
                 task.add_done_callback(self._names.discard)

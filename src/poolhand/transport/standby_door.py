@@ -19,7 +19,7 @@ from poolhand.wire.messages import MAX_SENTENCE, Reject
 
 STANDBY_RETRY_AFTER: Final = Seconds(2)
 """After which a worker is to try again, at another address of the pool if it knows one."""
-TRY_AGAIN: Final = 1013
+CLOSE_TRY_AGAIN: Final = 1013
 """WebSocket close code (IANA registry)."""
 LONGEST_STANDBY_ANSWER: Final = 5.0
 """Seconds for the worker to take the answer."""
@@ -32,6 +32,6 @@ def standby_door(why: Callable[[], Unavailable]) -> WebSocketRoute:
         await socket.accept()
         reject = Reject(STANDING_BY, clip(str(why()), MAX_SENTENCE), STANDBY_RETRY_AFTER)
         await attempt(socket.send_text(encode(reject)), LONGEST_STANDBY_ANSWER, WebSocketDisconnect)
-        await attempt(socket.close(TRY_AGAIN), LONGEST_STANDBY_ANSWER, WebSocketDisconnect)
+        await attempt(socket.close(CLOSE_TRY_AGAIN), LONGEST_STANDBY_ANSWER, WebSocketDisconnect)
 
     return WebSocketRoute(PATH, receive, name="worker")

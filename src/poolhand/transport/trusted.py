@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-NAMED: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+AUTHORITY_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """What in the environment names other authorities than the usual ones."""
 
 
@@ -19,7 +19,9 @@ def trusted(*, environment: bool = False) -> ssl.SSLContext:
     Args:
         environment: Whether the environment may name others, as for a user's own commands.
     """
-    return _read(tuple(os.environ.get(name, "") for name in NAMED) if environment else ())
+    return _read(
+        tuple(os.environ.get(name, "") for name in AUTHORITY_VARIABLES) if environment else ()
+    )
 
 
 @cache

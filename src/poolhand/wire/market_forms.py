@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from poolhand.domain.errors import BadHex
 from poolhand.domain.ids import Address, FixedBytes
-from poolhand.domain.market.book import SAFE
+from poolhand.domain.market.book import LARGEST_SAFE_NUMBER
 from poolhand.domain.market.challenges import MOST_SIGN
 from poolhand.domain.market.refusals import BadParameter
 from poolhand.domain.text import UnfitText, checked, shown
@@ -23,7 +23,7 @@ from poolhand.domain.text import UnfitText, checked, shown
 ANY: Final = "any"
 _NUMBER: Final = re.compile(r"\s*(?P<whole>[+-]?[0-9]{1,80})(?P<fraction>\.[0-9]{0,40})?\s*")
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
-_MOST_TOLD: Final = 60
+_MOST_VALUE_REPEATED: Final = 60
 """Characters of a value that are repeated."""
 
 F = TypeVar("F", bound=FixedBytes)
@@ -74,7 +74,7 @@ def signature(name: str, value: Any) -> bytes:
     return found
 
 
-def whole(name: str, value: Any, least: int = 0, most: int = SAFE) -> int:
+def whole(name: str, value: Any, least: int = 0, most: int = LARGEST_SAFE_NUMBER) -> int:
     """Read a whole number that JavaScript can write exactly."""
     number = _number(name, value)
     if number < least:
@@ -130,4 +130,4 @@ def _told(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = str(value)
-    return shown(text, _MOST_TOLD)
+    return shown(text, _MOST_VALUE_REPEATED)

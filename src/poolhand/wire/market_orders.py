@@ -16,7 +16,7 @@ from poolhand.domain.orders.model import Order, Signed
 from poolhand.wire import market_forms as forms
 from poolhand.wire.order_json import MAX_PARAMS, SIGN, decode_order, encode_order
 
-NUMBERS: Final = {
+NUMBER_MEMBERS: Final = {
     sort: tuple(name for solidity, name in STRUCTS[kind].members if solidity == "uint256")
     for sort, kind in ORDER_CLASSES.items()
 }
@@ -30,7 +30,7 @@ def market_order(sort: OrderSort, order: Order, sign: bytes) -> dict[str, Any]:
         Malformed: A member does not fit the protocol.
     """
     told: dict[str, Any] = encode_order(Signed(order, sign))  # type: ignore[type-var] # any of four
-    return {**told, **{name: int(told[name]) for name in NUMBERS[sort]}}
+    return {**told, **{name: int(told[name]) for name in NUMBER_MEMBERS[sort]}}
 
 
 def read_market_order(sort: OrderSort, members: Any) -> tuple[Order, bytes]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from poolhand.domain.market.book import SAFE
+from poolhand.domain.market.book import LARGEST_SAFE_NUMBER
 from poolhand.domain.units import NanoRlc
 from poolhand.wire.join_api import Sha256Text
 from poolhand.wire.json_models import JsonAddress, Sentence, Told, Words
@@ -27,9 +27,9 @@ MOST_CAUSES_TOLD: Final = 10
 """Different causes of one task's failures that are told."""
 MOST_WORKERS_NAMED: Final = 10
 """Workers that are named of one cause; all are counted."""
-Count: TypeAlias = Annotated[int, Field(ge=0, le=SAFE)]
+Count: TypeAlias = Annotated[int, Field(ge=0, le=LARGEST_SAFE_NUMBER)]
 """A number that JavaScript writes exactly."""
-Price: TypeAlias = Annotated[NanoRlc, Field(ge=0, le=SAFE)]
+Price: TypeAlias = Annotated[NanoRlc, Field(ge=0, le=LARGEST_SAFE_NUMBER)]
 
 
 class _Camel(Told):

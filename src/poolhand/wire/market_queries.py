@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.ids import Address, OrderHash
-from poolhand.domain.market.book import SAFE
+from poolhand.domain.market.book import LARGEST_SAFE_NUMBER
 from poolhand.domain.market.filters import (
-    LEAST_SIZE,
-    MOST_SIZE,
+    LEAST_PAGE_SIZE,
+    MOST_PAGE_SIZE,
     Allowed,
     BookFilter,
     Slice,
@@ -27,7 +27,7 @@ from poolhand.wire.json_models import Schema
 from poolhand.wire.market_schemas import (
     ADDRESS_OR_ANY,
     FLAG_SCHEMA,
-    TEXT,
+    TEXT_SCHEMA,
     WORD_SCHEMA,
     whole_schema,
 )
@@ -45,7 +45,7 @@ class QueryParameter:
 
     name: str
     meaning: str
-    form: Schema = field(default_factory=lambda: TEXT)
+    form: Schema = field(default_factory=lambda: TEXT_SCHEMA)
     required: bool = False
 
     def described(self) -> dict[str, Any]:
@@ -77,11 +77,13 @@ CHAIN_ID_PARAMETER: Final = QueryParameter(
 )
 
 
-def paging(most: int = MOST_SIZE) -> tuple[QueryParameter, ...]:
+def paging(most: int = MOST_PAGE_SIZE) -> tuple[QueryParameter, ...]:
     """Return the parameters of a list of which a page has ``most`` rows at most."""
     return (
         QueryParameter("pageIndex", "which page, from 0", whole_schema()),
-        QueryParameter("pageSize", "rows of a page, default 20", whole_schema(LEAST_SIZE, most)),
+        QueryParameter(
+            "pageSize", "rows of a page, default 20", whole_schema(LEAST_PAGE_SIZE, most)
+        ),
         QueryParameter("page", "rows to pass over: the `nextPage` of an answer", whole_schema()),
     )
 
@@ -188,13 +190,13 @@ def _restricted(sort: OrderSort, asked: AskedParameters) -> dict[str, Allowed]:
     return found
 
 
-def page(asked: AskedParameters, most: int = MOST_SIZE) -> Slice:
+def page(asked: AskedParameters, most: int = MOST_PAGE_SIZE) -> Slice:
     """Read which part of a list is wanted, ``most`` rows at most.
 
     Raises:
         BadParameter: A number that cannot be read, or is none of a page.
     """
-    index, size = _whole(asked, "pageIndex"), _whole(asked, "pageSize", LEAST_SIZE, most)
+    index, size = _whole(asked, "pageIndex"), _whole(asked, "pageSize", LEAST_PAGE_SIZE, most)
     if index is None and size is None:
         return Slice(min(_whole(asked, "page") or 0, MOST_SKIP), DEFAULT_SIZE)
     rows = size or DEFAULT_SIZE
@@ -269,7 +271,9 @@ def _signer(asked: AskedParameters, name: str) -> Address | None:
     return forms.address(name, text) if text and text != forms.ANY else None
 
 
-def _whole(asked: AskedParameters, name: str, least: int = 0, most: int = SAFE) -> int | None:
+def _whole(
+    asked: AskedParameters, name: str, least: int = 0, most: int = LARGEST_SAFE_NUMBER
+) -> int | None:
     text = asked.get(name)
     return forms.whole(name, text, least, most) if text else None
 

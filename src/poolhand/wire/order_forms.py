@@ -8,7 +8,7 @@ from poolhand.domain.ids import Address, FixedBytes
 from poolhand.domain.orders.eip712 import STRUCTS
 from poolhand.domain.orders.model import Order
 from poolhand.wire.json_models import Schema, hex_schema
-from poolhand.wire.order_json import MAX_NUMBER, MAX_PARAMS, MAX_SIGNATURE, SIGN
+from poolhand.wire.order_json import MAX_PARAMS, MAX_SIGNATURE, MAX_UINT256, SIGN
 
 MEMBER_FORMS: Final[dict[str, Schema]] = {
     "address": hex_schema(Address),
@@ -18,7 +18,7 @@ MEMBER_FORMS: Final[dict[str, Schema]] = {
 """By the type that EIP-712 has of a member, but for numbers, which are not written alike."""
 _NUMBER: Final[Schema] = {
     "anyOf": [
-        {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
+        {"type": "integer", "minimum": 0, "maximum": MAX_UINT256},
         {"type": "string", "pattern": "^[0-9]{1,78}$"},
     ]
 }

@@ -34,7 +34,7 @@ MAX_SIGNATURE: Final = 4096
 """Bytes: owners that are contracts choose their own form; others sign 65 bytes."""
 MAX_PARAMS: Final = 65_536
 """Bytes of ``params`` on the wire."""
-MAX_NUMBER: Final = 2**256 - 1
+MAX_UINT256: Final = 2**256 - 1
 NO_DATASET_SIGNED: Final = Signed(NO_DATASET_ORDER, b"")
 """No dataset is bought."""
 
@@ -119,7 +119,7 @@ def _named(name: str, codec: Callable[[Any], Any], value: Any) -> Any:
 def _load_number(value: Any) -> int:
     if type(value) is str and _DIGITS.fullmatch(value):
         value = int(value)
-    if type(value) is not int or not 0 <= value <= MAX_NUMBER:
+    if type(value) is not int or not 0 <= value <= MAX_UINT256:
         raise Malformed("expected a whole number from 0 to 2**256 - 1, as decimal digits")
     return value
 

@@ -13,7 +13,7 @@ from poolhand.domain.errors import Malformed
 from poolhand.domain.json_text import parse_json
 from poolhand.wire.fields import dump_object, load_object
 
-LENGTH: Final = 4
+LENGTH_BYTES: Final = 4
 """Bytes in front of a message that tell how long it is."""
 
 MessageT = TypeVar("MessageT")
@@ -43,7 +43,7 @@ class LineCodec(Generic[MessageT]):
     def frame(self, message: MessageT) -> bytes:
         """Write a message with its length in front; raises Malformed as ``encode``."""
         data = self.encode(message)
-        return len(data).to_bytes(LENGTH, "big") + data
+        return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
     def length(self, head: bytes) -> int:
         """Return how many bytes follow; raises Malformed where they are too many, or none."""

@@ -26,13 +26,13 @@ from poolhand.wire.own_line import LineCodec
 
 MAX_SIGNER_FRAME: Final = 524_288
 """Bytes of one message: a transaction of the most data in hexadecimal, and room."""
-WHOLE: Final = 2**256 - 1
+LARGEST_WORD: Final = 2**256 - 1
 LONGEST_TEXT: Final = 65_536
 SIGNATURE: Final = 65
 
 _ADDRESS: Final = fixed(Address)
 _COUNT: Final = integer()
-_WEI: Final = integer(WHOLE)
+_WEI: Final = integer(LARGEST_WORD)
 _TEXT: Final = text(LONGEST_TEXT)
 _DATA: Final = blob(MAX_SIGNER_FRAME // 4)
 

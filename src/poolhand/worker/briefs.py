@@ -12,7 +12,7 @@ from poolhand.domain.replicate.machine import Offer
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.worker.brief import Brief, DealMissing, read_brief
-from poolhand.worker.task_views import MOST_LAG
+from poolhand.worker.task_views import MOST_HEADS_BEHIND
 
 MOST_BRIEFS: Final = 64
 """Deals whose briefs are kept, those asked for last; one that is asked for again is read again."""
@@ -54,6 +54,6 @@ class Briefs:
                     return await self._retry.ask(lambda: read_brief(self._hub, offer))
                 except DealMissing:
                     seen += 1
-                    if seen > MOST_LAG:
+                    if seen > MOST_HEADS_BEHIND:
                         raise
         raise BrokenPrecondition("the watcher of heads has ended")

@@ -19,7 +19,7 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import EventKind, TaskView
 from poolhand.domain.partial import Partial
 from poolhand.domain.replicate.machine import Ended, Replicate, Settled
-from poolhand.domain.replicate.news import DEEP, DOUBTS, news_of
+from poolhand.domain.replicate.news import BLOCKS_THAT_SETTLE, DOUBTS, news_of
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.observe.fault_boundary import FaultBoundary
@@ -30,7 +30,7 @@ from poolhand.worker.horizon import Horizon
 from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.stakes import ReplicateStake, stake_of
 
-ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
+TASK_ENDS: Final = (EventKind.TASK_FINALIZE, EventKind.TASK_CLAIMED)
 PAUSE_BETWEEN_CHAIN_LOOKS: Final = 2.0
 """Seconds between two tries to reach a chain that does not answer."""
 MOST_LOOKS_FAILED: Final = 3
@@ -147,9 +147,9 @@ class ChainWatch:
 
     async def _is_deep(self, view: TaskView) -> bool:
         """Whether the end of a task, which may have been taken back and mined again, is not new."""
-        first = BlockNumber(max(view.block - DEEP + 1, 0))
+        first = BlockNumber(max(view.block - BLOCKS_THAT_SETTLE + 1, 0))
         new = await self._hub.task_events(view.task_id, first)
-        return not any(event.kind in ENDS for event in new)
+        return not any(event.kind in TASK_ENDS for event in new)
 
     async def _note_stake(self, task_id: TaskId, view: TaskView) -> None:
         """Keep what the status page shows of a stake; raises ChainUnreachable."""

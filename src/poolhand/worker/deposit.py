@@ -21,7 +21,7 @@ from poolhand.domain.onchain import Receipt
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import Watcher
 from poolhand.worker.stages.stake import StakeLook
-from poolhand.worker.task_views import MOST_LAG
+from poolhand.worker.task_views import MOST_HEADS_BEHIND
 from poolhand.worker.worker_wallet import WorkerWallet
 
 MOST_RLC_DEPOSITED: Final = NanoRlc(2**63 - 1)
@@ -98,6 +98,6 @@ class Depositor:
             async for _ in heads:
                 head, account = await self._stake.at_head()
                 seen += 1
-                if head.number >= block or seen > MOST_LAG:
+                if head.number >= block or seen > MOST_HEADS_BEHIND:
                     return account
         raise BrokenPrecondition("the watcher of heads has ended")

@@ -27,9 +27,9 @@ from poolhand.worker.earnings_file import EarningsFile, KeptEarnings
 
 BLOCKS_TO_SETTLE: Final = 64
 """Blocks after which one is not expected to be taken back."""
-RANGE: Final = 5_000
+BLOCKS_PER_RANGE: Final = 5_000
 """Blocks that are read at once."""
-FIRST_LOOKBACK: Final = 100_000
+BLOCKS_BEFORE_START: Final = 100_000
 """Blocks before its first start that a worker reads: as many as ``poolhand earnings`` does."""
 PAUSE_BETWEEN_BUSY_EARNING_LOOKS: Final = Seconds(5)
 """Block time between two looks while something happens."""
@@ -137,7 +137,9 @@ class EarningsWatch:
         kept = self._kept = self._kept or await self._begin(head)
         while kept.last < head.number - BLOCKS_TO_SETTLE:
             first = BlockNumber(kept.last + 1)
-            kept = await self._add(first, min(head.number - BLOCKS_TO_SETTLE, first + RANGE - 1))
+            kept = await self._add(
+                first, min(head.number - BLOCKS_TO_SETTLE, first + BLOCKS_PER_RANGE - 1)
+            )
         newest = BlockNumber(kept.last + 1)
         tail = await self._entries(newest, head.number)
         scores = await self._hub.scores([self._worker])
@@ -159,13 +161,13 @@ class EarningsWatch:
                 return known.book
         settled = BlockNumber(max(head.number - BLOCKS_TO_SETTLE, -1))
         self._last_hash = await self._hash_of(settled)
-        wanted = BlockNumber(max(settled + 1 - FIRST_LOOKBACK, 0))
+        wanted = BlockNumber(max(settled + 1 - BLOCKS_BEFORE_START, 0))
         return EarningBook(BlockNumber(settled + 1), settled, wanted=wanted)
 
     async def _read_back(self, kept: EarningBook) -> None:
         """Read one range before what is known."""
         last = BlockNumber(kept.first - 1)
-        first = BlockNumber(max(kept.wanted, kept.first - RANGE))
+        first = BlockNumber(max(kept.wanted, kept.first - BLOCKS_PER_RANGE))
         entries = await self._entries(first, last)
         self._keep(entries, first, last)
         if self.read is not None:
@@ -195,7 +197,7 @@ class EarningsWatch:
         assert self._kept is not None
         before, book = self._kept, self._kept.plus(entries, first, last)
         self._kept = book
-        if entries or book.first < before.first or book.last >= self._written + RANGE:
+        if entries or book.first < before.first or book.last >= self._written + BLOCKS_PER_RANGE:
             if self._last_hash is not None:
                 self._file.write(KeptEarnings(book, self._last_hash))
             self._written = book.last

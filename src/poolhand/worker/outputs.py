@@ -10,7 +10,7 @@ from typing import Final
 from poolhand.domain.computed import (
     COMPUTED_FILE,
     MAX_COMPUTED,
-    OUT,
+    OUTPUT_FOLDER,
     Computed,
     NoResult,
     result_digest,
@@ -19,8 +19,8 @@ from poolhand.domain.ids import ResultDigest
 from poolhand.worker.result_files import oddity, open_plain, result_files
 
 _MISSING: Final = (
-    f"the app did not write {OUT}/{COMPUTED_FILE} as a regular file: it must, and name its "
-    "deterministic-output-path there"
+    f"the app did not write {OUTPUT_FOLDER}/{COMPUTED_FILE} as a regular file: it must, and name "
+    "its deterministic-output-path there"
 )
 
 

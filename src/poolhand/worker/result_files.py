@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.archive_names import BadName, NameTree
-from poolhand.domain.computed import OUT, NoResult
+from poolhand.domain.computed import OUTPUT_FOLDER, NoResult
 from poolhand.domain.text import shown
 
 DRAFT: Final = ".poolhand.part"
@@ -59,7 +59,7 @@ def oddity(folder: Path, name: str) -> str | None:
 
 def _odd(folder: Path, here: Path, kind: str) -> str:
     path = shown(str(here.relative_to(folder)), 300)
-    return f"the app left {OUT}/{path} as {kind}: let it write a regular file there"
+    return f"the app left {OUTPUT_FOLDER}/{path} as {kind}: let it write a regular file there"
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -14,7 +14,7 @@ from poolhand.domain.replicate.machine import Replicate
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, Watcher
 
-MOST_LAG: Final = 10
+MOST_HEADS_BEHIND: Final = 10
 """Heads after which a node no longer counts as late."""
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class TaskViews:
             async for _ in heads:
                 view = await self.now(task_id)
                 seen += 1
-                if met(view) or seen >= MOST_LAG:
+                if met(view) or seen >= MOST_HEADS_BEHIND:
                     break
         return view
 

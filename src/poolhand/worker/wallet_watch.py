@@ -27,7 +27,7 @@ from poolhand.worker.worker_wallet import WorkerWallet
 
 ACCOUNT_PATROL: Final = Seconds(10)
 """Block time between two looks at the stake."""
-AGAIN: Final = Seconds(30)
+PAUSE_AFTER_WALLET_FAILURE: Final = Seconds(30)
 """Pause before a stage is tried again that failed with the same wallet; grows with its failures."""
 LONGEST_PAUSE_BETWEEN_WALLET_LOOKS: Final = Seconds(600)
 """The longest such pause."""
@@ -49,7 +49,9 @@ class _Try:
         return (
             richer
             or cheaper
-            or now >= self.at + min(AGAIN * failures, LONGEST_PAUSE_BETWEEN_WALLET_LOOKS)
+            or now
+            >= self.at
+            + min(PAUSE_AFTER_WALLET_FAILURE * failures, LONGEST_PAUSE_BETWEEN_WALLET_LOOKS)
         )
 
 

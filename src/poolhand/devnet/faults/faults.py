@@ -37,7 +37,7 @@ from poolhand.devnet.faults.kinds import (
 from poolhand.domain.errors import Unavailable
 
 SIGNALS: Final[Mapping[How, signal.Signals]] = {"kill": signal.SIGKILL, "term": signal.SIGTERM}
-LATE_SECONDS: Final = 60.0
+ENDS_AFTER_FULL_DISK: Final = 60.0
 """How long after its disk has room again a program may still end for lack of it."""
 NODE: Final = "node"
 DOCKER_PEER: Final = "docker"
@@ -256,7 +256,7 @@ class Faults:
         On a busy machine the way out takes seconds.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LATE_SECONDS):
+            async with asyncio.timeout(ENDS_AFTER_FULL_DISK):
                 code = await self._grounds.children[program].ended()
             if code == Unavailable.exit_code and ("down", program) not in self._in_force:
                 await self._revive(program)

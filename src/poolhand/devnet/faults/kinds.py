@@ -22,7 +22,7 @@ OTHER_CALLERS: Final = "others"
 """As a caller: what the devnet did not start, such as the command line."""
 SERVICES: Final = ("node", "pool", "results", "docker")
 """What has a line in front of it."""
-MOST_DEEP: Final = 48
+DEEPEST_REORG: Final = 48
 """Blocks of the deepest re-organisation: programs look back 64."""
 
 How: TypeAlias = Literal["kill", "term", "freeze"]
@@ -241,8 +241,8 @@ def _value(kind: type[Fault], field: Field[Any], hint: Any, text: str) -> Any:
 
 
 def _checked(fault: Fault) -> Fault:
-    if isinstance(fault, Reorg) and fault.depth > MOST_DEEP:
-        raise BadFault(f"a re-organisation is 1 to {MOST_DEEP} blocks deep, not {fault.depth}")
+    if isinstance(fault, Reorg) and fault.depth > DEEPEST_REORG:
+        raise BadFault(f"a re-organisation is 1 to {DEEPEST_REORG} blocks deep, not {fault.depth}")
     if isinstance(fault, Partition) and fault.service not in SERVICES:
         known = ", ".join(SERVICES)
         raise BadFault(f"'{fault.service}' has no line to cut: choose from {known}")

@@ -19,7 +19,7 @@ _MOMENT: Final = re.compile(
     r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T|\s+))?([0-9]{1,2}):([0-9]{2})", re.ASCII
 )
 _UNITS: Final = (DAY, 3_600, 60, 1)
-_SHOWN: Final = 60
+_MOST_SHOWN_OF_TEXT: Final = 60
 """Characters of a text that is no time, in the message about it."""
 
 
@@ -35,11 +35,13 @@ def parse_duration(text: str) -> Seconds:
     """
     found = _DURATION.fullmatch("".join(text.split()).lower())
     if found is None or not any(found.groups()):
-        raise BadTime(f"'{shown(text, _SHOWN)}' is no duration: write 90m, 3h, 1h30m or 2d")
+        raise BadTime(
+            f"'{shown(text, _MOST_SHOWN_OF_TEXT)}' is no duration: write 90m, 3h, 1h30m or 2d"
+        )
     counts = (int(part or 0) for part in found.groups())
     seconds = sum(count * unit for count, unit in zip(counts, _UNITS, strict=True))
     if not 0 < seconds <= LONGEST_PAUSE_OF_WORK:
-        raise BadTime(f"'{shown(text, _SHOWN)}' is not between a second and a year")
+        raise BadTime(f"'{shown(text, _MOST_SHOWN_OF_TEXT)}' is not between a second and a year")
     return Seconds(seconds)
 
 
@@ -60,16 +62,17 @@ def parse_moment(text: str, now: UnixSeconds, zone: tzinfo) -> UnixSeconds:
     """
     to_come = [each for each in _typed_moments(text, now, zone) if each > now]
     if not to_come:
-        raise BadTime(f"{shown(text, _SHOWN)} is over")
+        raise BadTime(f"{shown(text, _MOST_SHOWN_OF_TEXT)} is over")
     if to_come[0] > now + LONGEST_PAUSE_OF_WORK:
-        raise BadTime(f"{shown(text, _SHOWN)} is over a year away")
+        raise BadTime(f"{shown(text, _MOST_SHOWN_OF_TEXT)} is over a year away")
     return to_come[0]
 
 
 def _typed_moments(text: str, now: UnixSeconds, zone: tzinfo) -> list[UnixSeconds]:
     """Return when a clock shows what was typed; without a day, on the days from now on."""
     bad = BadTime(
-        f"'{shown(text, _SHOWN)}' is no time: write 08:00, or a day as well: 2026-12-24 08:00"
+        f"'{shown(text, _MOST_SHOWN_OF_TEXT)}' is no time: "
+        "write 08:00, or a day as well: 2026-12-24 08:00"
     )
     found = _MOMENT.fullmatch(text.strip())
     if found is None:

@@ -20,9 +20,9 @@ from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import NanoRlc
 
-SAFE: Final = 2**53 - 1
+LARGEST_SAFE_NUMBER: Final = 2**53 - 1
 """The largest number that JavaScript writes exactly; no order of the book has a larger one."""
-BULK_VOLUME: Final = SAFE - 1
+BULK_VOLUME: Final = LARGEST_SAFE_NUMBER - 1
 """A dataset order that is free and so often for sale is one for bulks."""
 
 

@@ -23,8 +23,8 @@ Allowed: TypeAlias = tuple[Address, ...]
 
 FILTER_PARTIES: Final = ("app", "dataset", "workerpool", "requester", "beneficiary")
 """The addresses of an order by which lists are narrowed."""
-LEAST_SIZE: Final = 10
-MOST_SIZE: Final = 1000
+LEAST_PAGE_SIZE: Final = 10
+MOST_PAGE_SIZE: Final = 1000
 """Rows of one page of a list."""
 
 

@@ -16,7 +16,7 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import NanoRlc
 
-ENOUGH: Final = MOST_TRUST.bit_length()
+ENOUGH_WORKERS: Final = MOST_TRUST.bit_length()
 """Workers that reach the highest trust there is, for each weighs 2 at least."""
 _LAST: Final = b"\xff" * 32
 
@@ -82,7 +82,7 @@ class AbleWorkers:
         out = {worker: self._known[worker] for worker in without if worker in self._known}
         fit = {worker: able for worker, able in out.items() if able.gpu or not tag.needs_gpu}
         staked = bisect_right(order, (-stake, _LAST))
-        weights = self._weights(order[: min(staked, ENOUGH + spare + len(fit))], out)
+        weights = self._weights(order[: min(staked, ENOUGH_WORKERS + spare + len(fit))], out)
         reach = JointReach(
             able=len(self._every) - len(out),
             fit=len(order) - len(fit),
@@ -94,7 +94,7 @@ class AbleWorkers:
     def reach(self, spare: int, stake: NanoRlc = NanoRlc(0)) -> Trust:
         """Return the highest trust that those reach who own a stake; 0 where there are none."""
         staked = bisect_right(self._every, (-stake, _LAST))
-        weights = self._weights(self._every[: min(staked, ENOUGH + spare)], ())
+        weights = self._weights(self._every[: min(staked, ENOUGH_WORKERS + spare)], ())
         return trust_in_reach(weights, spare)
 
     def __len__(self) -> int:

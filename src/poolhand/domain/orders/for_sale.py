@@ -28,7 +28,7 @@ MOST_VOLUME: Final = 1000
 """Tasks of one order."""
 MOST_ORDERS: Final = 3
 """Orders of one category that are valid at the same time."""
-LOW: Final = 4
+RENEWED_BELOW: Final = 4
 """An order is renewed once it has left this part of its tasks, or less: one fourth; and once the
 largest that is left sells this part of what could be sold, or less. While tasks are open, no order
 is signed for less than this part of the pool."""
@@ -209,8 +209,8 @@ def _is_short(category: int, kept: Sequence[OrderForSale], free: int, terms: Poo
     fit = [each for each in own if each.signed.order.trust == terms.reach(category)]
     best = max((each.remaining for each in fit), default=0)
     cover = _cover(category, free + sum(each.promised for each in own), terms)
-    is_fresh = any(each.remaining * LOW > each.signed.order.volume for each in fit)
-    return not is_fresh or best * LOW <= min(MOST_VOLUME, terms.room, cover)
+    is_fresh = any(each.remaining * RENEWED_BELOW > each.signed.order.volume for each in fit)
+    return not is_fresh or best * RENEWED_BELOW <= min(MOST_VOLUME, terms.room, cover)
 
 
 def _cover(category: int, stake: int, terms: PoolSaleTerms) -> int:
@@ -248,7 +248,7 @@ def _too_small(category: int, volume: int, share: int, terms: PoolSaleTerms) -> 
             "it: the owner must deposit (`poolhand account deposit`)"
         )
     whole = min(terms.room, _cover(category, share, terms)) + terms.open_tasks
-    if terms.open_tasks and volume * LOW < min(MOST_VOLUME, whole):
+    if terms.open_tasks and volume * RENEWED_BELOW < min(MOST_VOLUME, whole):
         return (
             f"{terms.open_tasks} task(s) are open, and there is room or stake for {volume} more: "
             "an order is signed when it can sell a fourth of what could be sold without them"

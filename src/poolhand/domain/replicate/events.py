@@ -52,7 +52,7 @@ _CANT_CONTRIBUTE: Final = frozenset(
         S.CANT_CONTRIBUTE_SINCE_CONTRIBUTION_ALREADY_SET,
     }
 )
-STEPS: Final[Mapping[Action, Step]] = {
+STEP_OF_ACTION: Final[Mapping[Action, Step]] = {
     Action.DOWNLOAD_APP: Step(
         S.APP_DOWNLOADING, frozenset({S.APP_DOWNLOADED, S.APP_DOWNLOAD_FAILED, S.FAILED})
     ),

@@ -18,7 +18,7 @@ from poolhand.domain.replicate import trouble
 from poolhand.domain.replicate.events import (
     FOR_THE_STAKE,
     STATUS_OF_FAULT,
-    STEPS,
+    STEP_OF_ACTION,
     Accepted,
     Acknowledged,
     Action,
@@ -61,7 +61,7 @@ from poolhand.domain.replicate.status import (
 from poolhand.domain.units import UnixSeconds
 
 __all__ = [
-    "STEPS",
+    "STEP_OF_ACTION",
     "Accepted",
     "Acknowledged",
     "Action",
@@ -252,7 +252,7 @@ def _take_back(replicate: Replicate, event: TakenBack) -> Replicate:
     mined = replicate.status in _MINED[event.action]
     if not (rests and mined) or event.block <= replicate.mined_at:
         return replicate
-    ongoing = STEPS[event.action].ongoing
+    ongoing = STEP_OF_ACTION[event.action].ongoing
     assert ongoing is not None
     back = replace(
         replicate,
@@ -300,7 +300,7 @@ def _resume(replicate: Replicate, at: UnixSeconds) -> Replicate:
 def _finish(replicate: Replicate, event: Finished) -> Replicate:
     if event.action is not replicate.running:
         return replicate
-    if event.outcome not in STEPS[event.action].outcomes:
+    if event.outcome not in STEP_OF_ACTION[event.action].outcomes:
         raise IllegalTransition(event.action, event.outcome)
     entry = Entry(event.outcome, event.at, event.detail, event.tx)
     ended = replace(
@@ -339,7 +339,7 @@ def _advance(replicate: Replicate, at: UnixSeconds) -> Replicate:
 def _start(replicate: Replicate, action: Action, at: UnixSeconds) -> Replicate:
     if not trouble.may_run(replicate, action):
         return replicate
-    ongoing = STEPS[action].ongoing
+    ongoing = STEP_OF_ACTION[action].ongoing
     moved = replicate if ongoing is None else _enter(replicate, Entry(ongoing, at))
     return replace(moved, running=action)
 

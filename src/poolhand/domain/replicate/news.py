@@ -39,7 +39,7 @@ DOUBTS: Final = (Status.REVEAL_FAILED, Status.CANT_REVEAL)
 FAULT_PAUSE: Final = Seconds(10)
 """Pause after a hand raised that saves stake, times the faults so far, up to the longest."""
 
-DEEP: Final = 6
+BLOCKS_THAT_SETTLE: Final = 6
 """Blocks on top of an end after which it counts for good; re-organisations reach 5 at most."""
 
 News = Activated | RevealAsked | TakenBack | ClaimDue | Ended | Settled
@@ -107,7 +107,7 @@ def _after_end(
     """Watch an end until it counts for good, and save the stake should the chain take it back."""
     status = own.status if own else ContributionStatus.UNSET
     if not _may_hold_stake(view, replicate, status):
-        return Settled(at) if view.block >= replicate.mined_at + DEEP else None
+        return Settled(at) if view.block >= replicate.mined_at + BLOCKS_THAT_SETTLE else None
     if replicate.running is not None or _rests(replicate, at):
         return None
     if _must_claim(view, status, claim_grace):

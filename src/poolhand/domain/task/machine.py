@@ -97,7 +97,7 @@ __all__ = [
 
 PAUSE_AFTER_REFUSAL: Final = 5
 """Pause after a refused transaction, times the number of refusals."""
-LONGEST_RETRY: Final = 60
+LONGEST_PAUSE_AFTER_REFUSAL: Final = 60
 """Seconds of the longest pause: what is owed to workers must not miss its deadline by waiting."""
 
 
@@ -237,7 +237,10 @@ def _refuse(task: Task, kind: str, at: UnixSeconds, cause: str) -> Task:
     known = task.refusal(kind)
     times = known.times + 1 if known else 1
     refusal = Refusal(
-        kind, times, UnixSeconds(at + min(PAUSE_AFTER_REFUSAL * times, LONGEST_RETRY)), cause
+        kind,
+        times,
+        UnixSeconds(at + min(PAUSE_AFTER_REFUSAL * times, LONGEST_PAUSE_AFTER_REFUSAL)),
+        cause,
     )
     others = tuple(each for each in task.refusals if each.kind != kind)
     return replace(task, refusals=(*others, refusal))

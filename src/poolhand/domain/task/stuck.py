@@ -86,10 +86,10 @@ def _why_absent(task: Task) -> str | None:
     able = proved or [a for a in task.attempts if task.agrees(a.worker)]
     if any(each.live and not each.is_over for each in able):
         return None
-    named = ", ".join(str(each.worker) for each in able[:_NAMED])
+    named = ", ".join(str(each.worker) for each in able[:_MOST_WORKERS_NAMED])
     left = "uploaded" if proved else "revealed"
     return f"its result is not {left}, and whoever could is away: {named}"
 
 
-_NAMED: Final = 3
+_MOST_WORKERS_NAMED: Final = 3
 """Workers that are named."""

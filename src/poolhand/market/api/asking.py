@@ -26,7 +26,7 @@ from poolhand.transport.described import DescribedRoute
 from poolhand.wire.json_models import Schema
 from poolhand.wire.market_forms import required
 from poolhand.wire.market_queries import QueryParameter
-from poolhand.wire.market_schemas import ADDRESS, TEXT, WORD_SCHEMA, whole_schema
+from poolhand.wire.market_schemas import ADDRESS, TEXT_SCHEMA, WORD_SCHEMA, whole_schema
 
 MarketHandler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -136,7 +136,7 @@ _PLAIN = str.maketrans("", "", "{}")
 _PATH_FORMS: Final = {
     "address": ADDRESS,
     "catid": whole_schema(),
-    "chain": TEXT,
+    "chain": TEXT_SCHEMA,
     **dict.fromkeys(("dealid", "orderHash", "taskid"), WORD_SCHEMA),
 }
 """What stands in paths, by name."""

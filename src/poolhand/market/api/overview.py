@@ -29,7 +29,7 @@ from poolhand.wire.market_queries import CHAIN_ID_PARAMETER
 
 NEWEST_TOLD: Final = 12
 """Deals, tasks under way, and ended tasks, that are told."""
-BEGUN: Final = 50
+TASKS_LOOKED_THROUGH: Final = 50
 """Tasks, the newest, among which those under way are looked for."""
 
 
@@ -85,7 +85,7 @@ def _read(connection: BookConnection, now: UnixSeconds) -> dict[str, Any]:
 
 def _under_way(connection: BookConnection, now: UnixSeconds) -> Iterator[dict[str, Any]]:
     """Yield how tasks that have begun and not ended stand, the newest first."""
-    begun = latest_events(connection, EventKind.TASK_INITIALIZE, BEGUN)
+    begun = latest_events(connection, EventKind.TASK_INITIALIZE, TASKS_LOOKED_THROUGH)
     ended = ended_among(connection, [task for task, _ in begun])
     found = [(task, step) for task, step in begun if task not in ended][:NEWEST_TOLD]
     for task, step in found:

@@ -36,7 +36,7 @@ from poolhand.wire.market_pools import (
 )
 from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, PAGING, page
 
-_TOLD: Final = 2_000
+_MOST_READ_OF_BODY: Final = 2_000
 """Characters of a text of the body that are looked at."""
 
 
@@ -149,6 +149,8 @@ def _text(body: Any, name: str, default: str | None = None) -> str:
     value = body.get(name, default)
     if value is None:
         raise BadParameter(f"{name} is a required field")
-    if not isinstance(value, str) or len(value) > _TOLD:
-        raise BadParameter(f"{name} must be a `string` type of {_TOLD} characters at most")
+    if not isinstance(value, str) or len(value) > _MOST_READ_OF_BODY:
+        raise BadParameter(
+            f"{name} must be a `string` type of {_MOST_READ_OF_BODY} characters at most"
+        )
     return value

@@ -45,7 +45,7 @@ from poolhand.wire.market_looks import ASSET_ANSWERS, ASSET_LISTS
 from poolhand.wire.market_queries import CHAIN_ID_PARAMETER, paging
 
 SELLING_SORTS: Final = (OrderSort.APP, OrderSort.DATASET, OrderSort.WORKERPOOL)
-MOST_ROWS: Final = 100
+MOST_ASSET_ROWS: Final = 100
 """Rows of a page: the prices of each are looked up, and how a pool's newest tasks went."""
 MOST_ASSET_TEXT: Final = 500
 """Characters of a name, a description or a location that are told."""
@@ -62,7 +62,9 @@ def registry_routes(parts: MarketParts, now: Callable[[], int]) -> APIRouter:
     for sort in SELLING_SORTS:
         route, path = RegistryRoutes(parts, texts, sort, now), f"/{sort.value}s"
         listed, found = ASSET_LISTS[sort], ASSET_ANSWERS[sort]
-        add_route(router, path, route.listed, listed, (CHAIN_ID_PARAMETER, *paging(MOST_ROWS)))
+        add_route(
+            router, path, route.listed, listed, (CHAIN_ID_PARAMETER, *paging(MOST_ASSET_ROWS))
+        )
         one: MarketHandler = route.find
         add_route(router, f"{path}/{{address}}", one, found, (CHAIN_ID_PARAMETER,))
     return router
@@ -112,7 +114,7 @@ class RegistryRoutes:
 
         Workerpools that answer lead their list.
         """
-        part = queries.page(self._parts.asked(request), MOST_ROWS)
+        part = queries.page(self._parts.asked(request), MOST_ASSET_ROWS)
         read = partial(newest_assets, sort=self._sort, part=part)
         if self._sort is OrderSort.WORKERPOOL:
             read = partial(pools_there_first, part=part, since=self._now() - POOL_IS_THERE_FOR)

@@ -14,7 +14,7 @@ Counted: TypeAlias = tuple[str, str]
 """A list, and what its rows have in common; nothing: the whole list."""
 COUNT_OF_DEALS: Final = "deals"
 COUNT_OF_POOLS: Final = "pools"
-BY: Final = (*PARTIES_OF_DEAL, "category")
+DEALS_COUNTED_BY: Final = (*PARTIES_OF_DEAL, "category")
 """Columns by which deals are counted."""
 _C: Final = COUNTS_TABLE.c
 _CHANGE: Final = text(
@@ -31,7 +31,7 @@ def of_deals(deals: Iterable[Mapping[Any, Any]], by: int = 1) -> Counter[Counted
 def _lists_of(deals: Iterable[Mapping[Any, Any]]) -> Iterator[Counted]:
     for deal in deals:
         yield COUNT_OF_DEALS, ""
-        yield from (deals_by(name, deal[name]) for name in BY)
+        yield from (deals_by(name, deal[name]) for name in DEALS_COUNTED_BY)
 
 
 def deals_by(column: str, value: str | int) -> Counted:

@@ -62,7 +62,7 @@ def go_back(connection: Connection, mark: BlockNumber, *, deep: bool) -> list[Bo
     ``deep``: the fork began before anything that could be undone, so every open order is doubtful.
     """
     restored = turn_back(connection, mark, BlockNumber(-1) if deep else mark)
-    gone = select(*(MARKET_DEALS_TABLE.c[name] for name in counts.BY)).where(
+    gone = select(*(MARKET_DEALS_TABLE.c[name] for name in counts.DEALS_COUNTED_BY)).where(
         MARKET_DEALS_TABLE.c.block > mark
     )
     deals = connection.execute(gone).mappings().all()

@@ -23,7 +23,7 @@ _DEAD: Final = {
     .order_by(_C.published, _C.n)
     for sort in OrderSort
 }
-_LEAST: Final = (
+_LEAST_PAYING: Final = (
     select(_C.order_hash, _C.published, _C.offer)
     .where(text(OFFERS), _BUT)
     .order_by(_C.offer, _C.published, _C.n)
@@ -64,7 +64,7 @@ def first_to_go(
     found = [Occupant(OrderHash.parse(each.order_hash), None, each.published) for each in dead]
     if sort is not OrderSort.REQUEST or len(found) == most:
         return found
-    least = connection.execute(_LEAST.limit(most - len(found)), name).all()
+    least = connection.execute(_LEAST_PAYING.limit(most - len(found)), name).all()
     return found + [
         Occupant(OrderHash.parse(each.order_hash), NanoRlc(each.offer), each.published)
         for each in least

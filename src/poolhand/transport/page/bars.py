@@ -11,7 +11,7 @@ DAYS: Final = 30
 """Days that are drawn."""
 BARS_WIDTH: Final = 720
 HEIGHT: Final = 120
-GAP: Final = 4
+BAR_GAP: Final = 4
 LEAST_BAR_HEIGHT: Final = 2
 """Height of a bar that would else not be seen."""
 
@@ -57,9 +57,9 @@ def bars(days: Sequence[Mapping[str, Any]], last: str) -> BarPlot | None:
 
 
 def _bar(number: int, each: Mapping[str, Any], highest: int) -> Bar:
-    width = BARS_WIDTH / DAYS - GAP
+    width = BARS_WIDTH / DAYS - BAR_GAP
     height, lost = (_height(each[name], highest) for name in ("earned", "lost"))
-    x = number * (BARS_WIDTH / DAYS) + GAP / 2
+    x = number * (BARS_WIDTH / DAYS) + BAR_GAP / 2
     return Bar(
         each["day"], each["earned"], each["lost"], round(x, 1), round(width, 1),
         round(HEIGHT - height, 1), height, lost,

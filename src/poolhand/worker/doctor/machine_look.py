@@ -28,16 +28,16 @@ _MEMORY_LIMITS: Final = (
 )
 """Where a container finds what it may take, by generation of cgroups."""
 _GPUS: Final = ("nvidia[0-9]*", "dri/renderD*", "kfd")
-LEFT: Final = 40
+UNSHARE_LEFT: Final = 40
 UNSHARE_REFUSED: Final = 41
 """How the program ends that tries to leave the network; whatever else it ends by says neither."""
 _TRIAL: Final = (
     "import sys; from poolhand.keys import confinement; "
-    f"sys.exit({LEFT} if confinement.leave_network() else {UNSHARE_REFUSED})"
+    f"sys.exit({UNSHARE_LEFT} if confinement.leave_network() else {UNSHARE_REFUSED})"
 )
 LEAVE: Final = (sys.executable, "-P", "-c", _TRIAL)
 """Leaves the network as a signer does."""
-_TRY_SECONDS: Final = 50.0
+_UNSHARE_SECONDS: Final = 50.0
 """For that program, on a slow computer, too; less than a check has."""
 _MOST_SAID: Final = 200
 """Characters of its last words."""
@@ -101,13 +101,13 @@ def _limits(root: Path) -> Iterator[int]:
 
 
 def look_at_namespaces(
-    root: Path = Path("/"), leave: tuple[str, ...] = LEAVE, seconds: float = _TRY_SECONDS
+    root: Path = Path("/"), leave: tuple[str, ...] = LEAVE, seconds: float = _UNSHARE_SECONDS
 ) -> NamespaceFacts:
     """Try whether a process of this user can leave the network, and see what refuses it.
 
     Args:
         root: Below which the kernel's files are.
-        leave: A program that tries it and ends by ``LEFT`` or ``UNSHARE_REFUSED``.
+        leave: A program that tries it and ends by ``UNSHARE_LEFT`` or ``UNSHARE_REFUSED``.
         seconds: That it may take.
     """
     if sys.platform != "linux":
@@ -120,10 +120,10 @@ def look_at_namespaces(
         return NamespaceFacts(work=False, untried=f"the trial took over {seconds:g} s")
     except OSError as fault:
         return NamespaceFacts(work=False, untried=fault.strerror or str(fault))
-    if done.returncode not in (LEFT, UNSHARE_REFUSED):
+    if done.returncode not in (UNSHARE_LEFT, UNSHARE_REFUSED):
         return NamespaceFacts(work=False, untried=_end_of(done))
     refused = (wanted for name, unless, wanted in _REFUSALS if _says(root, name, unless))
-    return NamespaceFacts(work=done.returncode == LEFT, refused_by=next(refused, ""))
+    return NamespaceFacts(work=done.returncode == UNSHARE_LEFT, refused_by=next(refused, ""))
 
 
 def _end_of(done: subprocess.CompletedProcess[bytes]) -> str:

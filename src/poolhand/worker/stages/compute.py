@@ -38,7 +38,7 @@ from poolhand.worker.task_folders import Folder, TaskFolders
 from poolhand.worker.task_rules import Rules
 
 IN, OUT = "/iexec_in", "/iexec_out"
-MAX_LAST: Final = 500
+MAX_LAST_WORDS: Final = 500
 """Characters of an app's last words in the cause of its failure."""
 log = structlog.get_logger()
 
@@ -189,7 +189,7 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
         last = outcome.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ComputationFailed(
             f"{exited(outcome.exit_code)}{memory}"
-            + "".join(f": {shown(text, MAX_LAST)}" for text in last)
+            + "".join(f": {shown(text, MAX_LAST_WORDS)}" for text in last)
         )
 
 

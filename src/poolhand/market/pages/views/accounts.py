@@ -16,7 +16,7 @@ ORDERS_OF_ACCOUNT: Final = (
 )
 """Each book, and the filter by which an account's orders in it are found."""
 _ANY: Final = dict.fromkeys(("app", "dataset", "workerpool", "requester"), "any")
-PLACES: Final = {
+PAGES_OF_THINGS: Final = {
     "account": "accounts",
     "app": "apps",
     "dataset": "datasets",
@@ -55,12 +55,12 @@ async def search(visit: Visit) -> Shown:
     """Lead to what was looked for, or show all that has this name."""
     asked = visit.query.get("q", "").strip()
     if not asked:
-        return Shown("search.html", "Search", {"asked": "", "found": [], "places": PLACES})
+        return Shown("search.html", "Search", {"asked": "", "found": [], "places": PAGES_OF_THINGS})
     try:
         found = (await visit.ask("/search", q=asked))["found"]
     except ApiRefusal as fault:
-        facts = {"asked": asked, "found": [], "refused": str(fault), "places": PLACES}
+        facts = {"asked": asked, "found": [], "refused": str(fault), "places": PAGES_OF_THINGS}
         return Shown("search.html", "Search", facts, 400)
-    facts = {"asked": asked, "found": found, "places": PLACES}
-    leads_to = f"/{PLACES[found[0]['kind']]}/{found[0]['name']}" if len(found) == 1 else ""
+    facts = {"asked": asked, "found": found, "places": PAGES_OF_THINGS}
+    leads_to = f"/{PAGES_OF_THINGS[found[0]['kind']]}/{found[0]['name']}" if len(found) == 1 else ""
     return Shown("search.html", "Search", facts, 200 if found else 404, leads_to)
