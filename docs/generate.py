@@ -12,7 +12,7 @@ from poolhand.domain.replicate.status import (
     FAILURES,
     FINAL,
     REVEAL_MINED,
-    ROWS,
+    STATUS_ROWS,
     Edge,
     Party,
     Status,
@@ -91,7 +91,7 @@ def _replicates() -> Iterator[str]:
     columns = "status", "meaning", "cause", "moved by", "who must act", "next step", "followed by"
     rows = (
         (_named(r.status), r.meaning, r.cause, r.by, r.acts, r.next_step, _followers(r.status))
-        for r in ROWS
+        for r in STATUS_ROWS
     )
     yield from _table(columns, rows)
 
@@ -109,7 +109,7 @@ def _takes_back(edge: Edge) -> bool:
 
 def _main_edges() -> Iterator[str]:
     """Yield the main path; it ends where the scheduler finalizes."""
-    acts = {row.status: row.acts for row in ROWS}
+    acts = {row.status: row.acts for row in STATUS_ROWS}
     yield "[*] --> CREATED"
     for edge in EDGE_TABLE:
         if _takes_back(edge):
