@@ -140,8 +140,8 @@ def status(
 def top(
     url: UrlOption = "",
     base: BaseOption = None,
-    name: NameOption = "",
-    as_json: JsonOption = False,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Show a worker in the terminal, live: tasks, output, earnings, stake, gas, and why it is idle.
 

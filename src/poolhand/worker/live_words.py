@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from poolhand.transport.page.words import NOTHING, amount, coin
+from poolhand.transport.page.words import NOT_KNOWN, amount, coin
 
-Told: TypeAlias = Mapping[str, Any]
+ToldStatus: TypeAlias = Mapping[str, Any]
 """What ``GET /v1/live`` tells, or a part of it."""
 FEW_GAS_DAYS: Final = 3
 MANY_GAS_DAYS: Final = 3_650
@@ -27,7 +27,7 @@ class GasLeft:
     is_few: bool
 
 
-def state(told: Told) -> tuple[str, str]:
+def state(told: ToldStatus) -> tuple[str, str]:
     """Tell in a word how the worker is, and whether that is good, a warning (warn) or bad."""
     if told["draining"]:
         return "finishing, then it stops", "warn"
@@ -41,10 +41,10 @@ def state(told: Told) -> tuple[str, str]:
     return ("idle", "warn") if stuck else ("ready", "good")
 
 
-def earned(row: Told | None) -> tuple[str, str]:
+def earned(row: ToldStatus | None) -> tuple[str, str]:
     """Tell what was earned, and by how many tasks; None: it is not known yet."""
     if row is None:
-        return NOTHING, "the chain is being read"
+        return NOT_KNOWN, "the chain is being read"
     lost = f", lost {amount(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
     won = row["won"]
     return amount(row["earned_nrlc"]), f"{won} task{'' if won == 1 else 's'} paid{lost}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from poolhand.cli.worker_page import Page
 from poolhand.domain.errors import PoolhandError
 
-AGAIN: Final = 2.0
+PAUSE_BETWEEN_WORKER_SEARCHES: Final = 2.0
 """Seconds after which a worker that did not answer is looked for anew."""
 
 
@@ -49,4 +49,4 @@ class LiveFollower:
             except PoolhandError as fault:
                 if not self._ended.is_set():
                     self._say(fault)
-            self._ended.wait(AGAIN)
+            self._ended.wait(PAUSE_BETWEEN_WORKER_SEARCHES)
