@@ -16,7 +16,7 @@ from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import VERSION, Capacity, Reported, StatusReport
+from poolhand.wire.messages import SESSION_VERSION, Capacity, Reported, StatusReport
 
 
 async def until(met):
@@ -52,7 +52,7 @@ class Line:
         self.world, self.wallet, self.socket = world, wallet, socket
         self.heard, self.reports = [], 0
 
-    async def log_in(self, facts, version="0.1.0", newest=VERSION):
+    async def log_in(self, facts, version="0.1.0", newest=SESSION_VERSION):
         """Go through the handshake, as a worker that knows no newer one; raises Rejected."""
         clock, owner = self.world.clock, self.world.owner.address
         side = ClientHandshake(facts, self.wallet.address, Nonce(bytes(32)))

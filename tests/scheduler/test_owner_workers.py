@@ -36,7 +36,14 @@ from poolhand.scheduler.owner_workers import (
 from poolhand.store.memory import MemoryJournal
 from poolhand.store.section import Section
 from poolhand.wire.handshake import Rejected
-from poolhand.wire.messages import FIRST, SENTENCE, Close, Idle, Offer, OwnerMessage
+from poolhand.wire.messages import (
+    FIRST_SESSION_VERSION,
+    MAX_SENTENCE,
+    Close,
+    Idle,
+    Offer,
+    OwnerMessage,
+)
 from poolhand.wire.pool_owner import ExclusionOrder, MessageOrder
 
 WHY = ExclusionOrder(reason="it is too slow")
@@ -162,7 +169,7 @@ async def test_the_longest_reason_fits_what_a_banned_worker_is_told(pool):
             await owner(world).ban(wallet.address, ExclusionOrder(reason="\N{SNOWMAN}" * 100))
             close = await line.hears(Close)
     assert close.message.startswith("this pool's owner has banned")
-    assert len(close.message.encode()) < SENTENCE
+    assert len(close.message.encode()) < MAX_SENTENCE
 
 
 async def test_a_ban_survives_a_restart(pool):
@@ -228,7 +235,7 @@ async def test_a_message_of_a_newer_version_goes_to_nobody_who_has_not_agreed_on
     world = await pool()
     async with front(world) as pool_front:
         wallet = world.hire().wallet
-        async with pool_front.dial(wallet, newest=FIRST) as line:
+        async with pool_front.dial(wallet, newest=FIRST_SESSION_VERSION) as line:
             with pytest.raises(WorkerTooOld, match="must update"):
                 world.scheduler.owners.say(wallet.address, "hello")
             await owner(world).drain(wallet.address, WHY)

@@ -31,9 +31,9 @@ from poolhand.wire.handshake import (
     socket_url,
 )
 from poolhand.wire.messages import (
-    FIRST,
+    FIRST_SESSION_VERSION,
+    SESSION_VERSION,
     SPOKEN,
-    VERSION,
     Capabilities,
     Capacity,
     Hello,
@@ -214,11 +214,11 @@ def test_a_pool_of_the_future_is_named():
 def test_sides_agree_on_the_newest_version_that_both_speak():
     hello = ServerHandshake(FACTS, N1).hello(NOW)
     assert hello.versions == SPOKEN
-    for offered, agreed in (((1, 2), 2), ((2, 3), 3), ((3, 4), 3), (SPOKEN, VERSION)):
+    for offered, agreed in (((1, 2), 2), ((2, 3), 3), ((3, 4), 3), (SPOKEN, SESSION_VERSION)):
         login = answer(client(), replace(hello, versions=offered))
         assert login.version == agreed
     seen, _ = ServerHandshake(FACTS, N1).login(answer(client(), replace(hello, versions=(2,))), NOW)
-    assert seen.version == FIRST
+    assert seen.version == FIRST_SESSION_VERSION
 
 
 def test_a_rejection_is_told_at_both_places():

@@ -46,7 +46,7 @@ ReasonArgument = Annotated[
 TextArgument = Annotated[
     str, typer.Argument(metavar="TEXT", help="What its operator is told: 300 characters.")
 ]
-PageOption = Annotated[
+WorkersLimitOption = Annotated[
     int, typer.Option("--limit", min=1, max=1000, metavar="N", help="At most so many.")
 ]
 AfterOption = Annotated[
@@ -182,7 +182,9 @@ async def worker(command: CommandRun, address: AddressArgument) -> Answer:
 
 
 @verb(app, "workers", example="poolhand pool workers --limit 100")
-def workers(command: CommandRun, limit: PageOption = 100, after: AfterOption = "") -> Answer:
+def workers(
+    command: CommandRun, limit: WorkersLimitOption = 100, after: AfterOption = ""
+) -> Answer:
     """List the workers that are connected, with all that the pool's owner may know of them.
 
     This verb and those below are the owner's: give them on the pool's machine, as the user that
@@ -195,7 +197,9 @@ def workers(command: CommandRun, limit: PageOption = 100, after: AfterOption = "
 
 
 @verb(app, "excluded", example="poolhand pool excluded")
-def excluded(command: CommandRun, limit: PageOption = 100, after: AfterOption = "") -> Answer:
+def excluded(
+    command: CommandRun, limit: WorkersLimitOption = 100, after: AfterOption = ""
+) -> Answer:
     """List the workers that are drained or banned, connected or not, with the reasons."""
     from poolhand.cli.pool_workers import excluded_report, list_excluded
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from poolhand.cli.command_run import CommandRun
 
-SECONDS: Final = 30.0
+LONGEST_OWNER_ORDER: Final = 30.0
 """For a pool to write down what is asked of it."""
 _KEPT: Final = {ExclusionKind.DRAIN: "is drained", ExclusionKind.BAN: "is banned"}
 
@@ -76,7 +76,7 @@ def ask_pool(
     held = running_pool(command)
     page = page_of(held)
     try:
-        told = page.tell(what) if body is None else page.order(what, body, SECONDS)
+        told = page.tell(what) if body is None else page.order(what, body, LONGEST_OWNER_ORDER)
     except WorkerSilent as fault:
         raise HolderSilent.of(held, "ask again") from fault
     return read_model(kind, told, "the pool")

@@ -117,7 +117,7 @@ class Page:
 
     def tell(self, what: str) -> dict[str, Any]:
         """Ask for something that is told to whoever has the token; raises as ``order``."""
-        return self._with_token("GET", what, SECONDS)
+        return self._with_token("GET", what, LONGEST_PAGE_ANSWER)
 
     def order(
         self,

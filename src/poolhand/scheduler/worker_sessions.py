@@ -55,7 +55,7 @@ from poolhand.wire.messages import (
     WorkerBound,
 )
 
-UNTOLD: Final = "has not told yet whether it takes work"
+WORK_UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""
 KEPT_LOGS: Final = 1000
 """Tasks whose logs are remembered."""
@@ -138,7 +138,7 @@ class WorkerSessions:
         can, worker = arrival.capabilities, arrival.worker
         told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
         known, source = self._reputation(worker), source_of(arrival.address)
-        told = replace(told, reputation=known, source=source, paused=True, reason=UNTOLD)
+        told = replace(told, reputation=known, source=source, paused=True, reason=WORK_UNTOLD)
         told = replace(told, protocol=arrival.version)
         self._directory.join(_as_known(told, self._directory.get(worker)))
         self.arrived(worker)

@@ -12,7 +12,7 @@ from poolhand.domain.session_limits import (
     LOGINS_TOGETHER,
 )
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.wire.messages import VERSION, Capabilities, Held, Login, SchedulerBound
+from poolhand.wire.messages import SESSION_VERSION, Capabilities, Held, Login, SchedulerBound
 from poolhand.wire.session import (
     HEARTBEAT,
     INCOMING,
@@ -30,7 +30,7 @@ class Arrival:
     replicates: tuple[Held, ...]
     address: str
     at: UnixSeconds
-    version: int = VERSION
+    version: int = SESSION_VERSION
 
 
 class Gate(Protocol):

@@ -14,14 +14,15 @@ from typing import Any, Final, NoReturn, get_args
 from poolhand.domain.errors import Bug, Malformed
 from poolhand.domain.json_text import parse_json
 from poolhand.wire.fields import dump_object, load_object
-from poolhand.wire.messages import SPOKEN, Message, version_of
+from poolhand.wire.messages import SPOKEN, SessionMessage, version_of
 
-MAX_FRAME: Final = 65_536
+MAX_SESSION_FRAME: Final = 65_536
 """Bytes of one frame, in UTF-8."""
 
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BY_NAME: Final = {
-    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Message)
+    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
+    for kind in get_args(SessionMessage)
 }
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 _VERSIONS: Final = {kind: version_of(kind) for kind in _NAMES}
@@ -36,7 +37,7 @@ class OversizedMessage(Bug):
     """Code of ours built a message that the protocol's limits refuse; clip before sending."""
 
 
-def encode(message: Message) -> str:
+def encode(message: SessionMessage) -> str:
     """Write a message as a frame.
 
     Raises:
@@ -49,12 +50,12 @@ def encode(message: Message) -> str:
     kind = type(message)
     envelope = {"v": _VERSIONS[kind], "type": _NAMES[kind], "body": body}
     text = _COMPACT.encode(envelope)
-    if len(text) * 4 > MAX_FRAME and len(text.encode()) > MAX_FRAME:
-        raise OversizedMessage(f"{type(message).__name__} takes over {MAX_FRAME} bytes")
+    if len(text) * 4 > MAX_SESSION_FRAME and len(text.encode()) > MAX_SESSION_FRAME:
+        raise OversizedMessage(f"{type(message).__name__} takes over {MAX_SESSION_FRAME} bytes")
     return text
 
 
-def decode(data: str | bytes) -> Message:
+def decode(data: str | bytes) -> SessionMessage:
     """Read a frame.
 
     Raises:
@@ -75,7 +76,7 @@ def decode(data: str | bytes) -> Message:
         raise Malformed(f"{name} is a message of version {_VERSIONS[kind]}, not {version}")
     if envelope.keys() != {"v", "type", "body"}:
         raise Malformed(f"the envelope of {name} has other members than v, type and body")
-    message: Message = load_object(kind, envelope["body"])
+    message: SessionMessage = load_object(kind, envelope["body"])
     return message
 
 
@@ -83,8 +84,8 @@ def _parse(data: str | bytes) -> Any:
     """Parse JSON under the frame limit; no repeated keys, NaN or floats."""
     try:
         raw = data.encode() if isinstance(data, str) else data
-        if len(raw) > MAX_FRAME:
-            raise Malformed(f"frame of {len(raw)} bytes, the limit is {MAX_FRAME}")
+        if len(raw) > MAX_SESSION_FRAME:
+            raise Malformed(f"frame of {len(raw)} bytes, the limit is {MAX_SESSION_FRAME}")
         return parse_json(raw, object_pairs_hook=_unique, parse_constant=_no, parse_float=_no)
     except ValueError as fault:
         raise Malformed(f"frame is not JSON of this protocol: {type(fault).__name__}") from fault

@@ -34,7 +34,7 @@ from poolhand.domain.messages import (
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.messages import (
-    FIRST,
+    FIRST_SESSION_VERSION,
     MOST_HELD,
     SPOKEN,
     Capabilities,
@@ -45,7 +45,7 @@ from poolhand.wire.messages import (
     SessionMessage,
     Welcome,
 )
-from poolhand.wire.session import HEARTBEAT, LEASE
+from poolhand.wire.session import HEARTBEAT, WORKER_LEASE
 
 STANDING_BY: Final = "standing-by"
 """Code of ``Reject`` where another process of the pool leads: a worker finds that one."""
@@ -66,7 +66,7 @@ class LoginRefused(Refused):
 class WalletConnected(LoginRefused):
     """Another running worker process holds a session with the same wallet."""
 
-    retry_after = LEASE
+    retry_after = WORKER_LEASE
 
     def __init__(self, worker: Address) -> None:
         super().__init__(
@@ -179,7 +179,7 @@ class Terms:
     """What the scheduler grants: where results go, and how long silence may last (seconds)."""
 
     results_url: str
-    lease: Seconds = LEASE
+    lease: Seconds = WORKER_LEASE
     heartbeat: Seconds = HEARTBEAT
 
 
@@ -256,7 +256,7 @@ class ClientHandshake:
     def __init__(self, facts: PoolFacts, worker: Address, challenge: Nonce) -> None:
         self._facts, self._worker, self._challenge = facts, worker, challenge
         self._login: WorkerLogin | None = None
-        self._version = FIRST
+        self._version = FIRST_SESSION_VERSION
 
     def hello(self, message: SessionMessage, now: UnixSeconds) -> WorkerLogin:
         """Check who answered; return the login for the worker's key to sign.

@@ -16,7 +16,7 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 from poolhand.wire.fields import (
-    FLAG,
+    FLAG_FIELD,
     blob,
     choice,
     counts,
@@ -32,19 +32,19 @@ from poolhand.wire.fields import (
 
 SPOKEN: Final = (2, 3)
 """The versions this code speaks; a new or changed message means the next one."""
-FIRST: Final = SPOKEN[0]
-VERSION: Final = SPOKEN[-1]
+FIRST_SESSION_VERSION: Final = SPOKEN[0]
+SESSION_VERSION: Final = SPOKEN[-1]
 OWNER_MESSAGES: Final = 3
 """The version since which a pool may say something to the operator of a worker."""
-WORD: Final = 64
-SENTENCE: Final = 512
+MAX_WORD: Final = 64
+MAX_SENTENCE: Final = 512
 DETAIL: Final = 2_048
 LOG: Final = 24_576
 CALLBACK: Final = 16_384
 MOST_HELD: Final = 256
 MOST_REPORTS: Final = 8
 
-_WORD, _SENTENCE, _DETAIL = plain(WORD), plain(SENTENCE), plain(DETAIL)
+_WORD, _SENTENCE, _DETAIL = plain(MAX_WORD), plain(MAX_SENTENCE), plain(DETAIL)
 _COUNT, _SMALL = integer(), integer(65_535)
 _NONCE, _TASK, _SIGNATURE = fixed(Nonce), fixed(TaskId), blob(65, exact=True)
 
@@ -72,7 +72,7 @@ class Capabilities:
     slots: Annotated[int, _SMALL]
     memory: Annotated[int, _COUNT]
     tee: Annotated[tuple[str, ...], sequence(_WORD, 8)]
-    gpu: Annotated[bool, FLAG]
+    gpu: Annotated[bool, FLAG_FIELD]
     instance: Annotated[Nonce, _NONCE]
 
 
@@ -268,9 +268,9 @@ WorkerBound: TypeAlias = (
 SchedulerBound: TypeAlias = Reported | Logs | Capacity
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
-Message: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
+SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
 
 
-def version_of(kind: type[Message]) -> int:
+def version_of(kind: type[SessionMessage]) -> int:
     """Return the version of the protocol that gave a kind of message its form."""
-    return OWNER_MESSAGES if kind is OwnerMessage else FIRST
+    return OWNER_MESSAGES if kind is OwnerMessage else FIRST_SESSION_VERSION

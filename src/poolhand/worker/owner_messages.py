@@ -12,9 +12,9 @@ from typing import Final
 from poolhand.domain.units import UnixSeconds
 from poolhand.wire.messages import OwnerMessage
 
-MOST_KEPT: Final = 8
+MOST_MESSAGES_KEPT: Final = 8
 """Messages that are shown; of more, the oldest go."""
-AT_ONCE: Final = 16
+MESSAGES_AT_ONCE: Final = 16
 """New messages that are taken one after the other."""
 REFILL: Final = 60
 """Seconds after which one more is taken."""
@@ -28,8 +28,8 @@ class OwnerMessages:
     """
 
     def __init__(self) -> None:
-        self._kept: deque[OwnerMessage] = deque(maxlen=MOST_KEPT)
-        self._room, self._since = AT_ONCE, UnixSeconds(0)
+        self._kept: deque[OwnerMessage] = deque(maxlen=MOST_MESSAGES_KEPT)
+        self._room, self._since = MESSAGES_AT_ONCE, UnixSeconds(0)
         self.dropped = 0
 
     def kept(self) -> Sequence[OwnerMessage]:
@@ -47,7 +47,7 @@ class OwnerMessages:
             return False
         gained = max(now - self._since, 0) // REFILL
         if gained:
-            self._room, self._since = min(self._room + gained, AT_ONCE), now
+            self._room, self._since = min(self._room + gained, MESSAGES_AT_ONCE), now
         if not self._room:
             self.dropped += 1
             return False

@@ -13,10 +13,10 @@ from rich.text import Text
 from poolhand.cli.render import COLOURS, hour, moment
 from poolhand.domain.text import shown
 from poolhand.transport.page.bars import bars
-from poolhand.transport.page.words import GLUE, NOTHING, amount, span
-from poolhand.worker.live_words import Told, gas_left, state
+from poolhand.transport.page.words import GLUE, NOT_KNOWN, amount, span
+from poolhand.worker.live_words import ToldStatus, gas_left, state
 
-Line: TypeAlias = tuple[str, str]
+TopLine: TypeAlias = tuple[str, str]
 """What is told, and the style of it."""
 STYLES: Final = {"good": "bold green", "warn": "bold yellow", "bad": "bold red", "": ""}
 COLUMNS: Final = ("task", "status", "step", "next", "since", "locked", "free by")
@@ -26,11 +26,11 @@ LINE: Final = 500
 """Characters of one line of an app."""
 
 
-def head(told: Told) -> Text:
+def head(told: ToldStatus) -> Text:
     """Tell which worker it is, how it is, and how far the chain is."""
     word, kind = state(told)
     chain = told["chain"]
-    block = NOTHING if chain["block"] is None else f"block {chain['block']:,}"
+    block = NOT_KNOWN if chain["block"] is None else f"block {chain['block']:,}"
     found = _lines([(f"{shown(str(told['name']), 60)}  ", "bold"), (word, STYLES[kind])])
     found.append(f"  {told['working']} of {told['slots']} slots at work, {block}")
     if chain["stalled_since"]:
@@ -38,11 +38,11 @@ def head(told: Told) -> Text:
     return found
 
 
-def figures(told: Told) -> tuple[tuple[str, Text], ...]:
+def figures(told: ToldStatus) -> tuple[tuple[str, Text], ...]:
     """Tell earnings, stake, gas and score, each with its name; short, for six stand in a row."""
     found, stake = told["earnings"], told["stake"]
     left = gas_left(told["gas_days"], told["gas"]["balance_wei"])
-    score = NOTHING if told["score"] is None else str(told["score"])
+    score = NOT_KNOWN if told["score"] is None else str(told["score"])
     rows = [
         *(
             (name, *_earned(found and found[member]), "")
@@ -63,14 +63,14 @@ def figures(told: Told) -> tuple[tuple[str, Text], ...]:
     )
 
 
-def _earned(row: Told | None) -> tuple[str, str]:
+def _earned(row: ToldStatus | None) -> tuple[str, str]:
     if row is None:
-        return NOTHING, "being read"
+        return NOT_KNOWN, "being read"
     lost = f"\nlost {amount(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
     return amount(row["earned_nrlc"]), f"{row['won']} paid{lost}"
 
 
-def days(told: Told) -> tuple[list[float], str]:
+def days(told: ToldStatus) -> tuple[list[float], str]:
     """Return what was earned on each of the last days (nRLC), oldest first, and what that shows."""
     found = told["earnings"]
     if found is None:
@@ -90,13 +90,15 @@ def days(told: Told) -> tuple[list[float], str]:
     return [float(each.earned) for each in plot.bars], told_ + reading
 
 
-def idle(told: Told) -> Text:
+def idle(told: ToldStatus) -> Text:
     """Tell why nothing new is taken, and what would change it; before it, the owner's last word.
 
     Empty where there is neither.
     """
     newest = told.get("owner_messages", ())[:1]  # a worker of an older version tells none
-    found: list[Line] = [(shown(f"the pool's owner says: {e['text']}", CAUSE), "") for e in newest]
+    found: list[TopLine] = [
+        (shown(f"the pool's owner says: {e['text']}", CAUSE), "") for e in newest
+    ]
     for each in told["idle_causes"]:
         found.append((("\n" if found else "") + shown(str(each["sentence"]), CAUSE), "bold"))
         change = f"\n  {each['acts']}: {each['change']}"
@@ -104,12 +106,12 @@ def idle(told: Told) -> Text:
     return _lines(found)
 
 
-def tasks(told: Told) -> dict[str, tuple[Text, ...]]:
+def tasks(told: ToldStatus) -> dict[str, tuple[Text, ...]]:
     """Return the rows of the table by task, as COLUMNS names their cells."""
     return {each["task_id"]: _task(each, told["progress"][each["task_id"]]) for each in _held(told)}
 
 
-def _held(told: Told) -> Iterable[Mapping[str, Any]]:
+def _held(told: ToldStatus) -> Iterable[Mapping[str, Any]]:
     replicates: Iterable[Mapping[str, Any]] = told["replicates"]
     return replicates
 
@@ -117,24 +119,24 @@ def _held(told: Told) -> Iterable[Mapping[str, Any]]:
 def _task(each: Mapping[str, Any], progress: Mapping[str, Any]) -> tuple[Text, ...]:
     done, steps = progress["done"], progress["steps"]
     locked, unlocks = each["stake_locked_nrlc"], each["unlocks_at"]
-    cells: tuple[Line, ...] = (
+    cells: tuple[TopLine, ...] = (
         (f"{each['task_id'][:10]}…", ""),
         (each["status"], COLOURS.get(each["status"], "")),
         (f"{'█' * done}{'░' * (steps - done)} {done}/{steps}", ""),
-        (progress["next_step"] or NOTHING, ""),
+        (progress["next_step"] or NOT_KNOWN, ""),
         (hour(each["history"][-1]["at"]), ""),
-        (amount(locked) if locked else NOTHING, ""),
-        (hour(unlocks) if locked and unlocks else NOTHING, ""),
+        (amount(locked) if locked else NOT_KNOWN, ""),
+        (hour(unlocks) if locked and unlocks else NOT_KNOWN, ""),
     )
     return tuple(_lines([cell]) for cell in cells)
 
 
-def detail(told: Told, task_id: str | None) -> Text:
+def detail(told: ToldStatus, task_id: str | None) -> Text:
     """Tell more of one task: what its status means, its trouble, and what its app prints."""
     each = next((each for each in _held(told) if each["task_id"] == task_id), None)
     if each is None:
         return _lines([("It holds no task.", "dim")])
-    found: list[Line] = [(f"{each['task_id']}\n{shown(str(each['meaning']), CAUSE)}", "")]
+    found: list[TopLine] = [(f"{each['task_id']}\n{shown(str(each['meaning']), CAUSE)}", "")]
     if each["trouble"]:
         found.append((f"\n{shown(str(each['trouble']), CAUSE)}", STYLES["bad"]))
     if each["reveal_by"]:
@@ -154,7 +156,7 @@ def _computing(progress: Mapping[str, Any]) -> str:
     return f"\ncomputing since {moment(since)}{until}"
 
 
-def _output(output: Mapping[str, Any] | None) -> list[Line]:
+def _output(output: Mapping[str, Any] | None) -> list[TopLine]:
     if output is None:
         return []
     used = (
@@ -165,7 +167,7 @@ def _output(output: Mapping[str, Any] | None) -> list[Line]:
     return [(used, "dim"), *((line, "") for line in lines or ["\nIt has printed nothing yet."])]
 
 
-def _lines(parts: Iterable[Line]) -> Text:
+def _lines(parts: Iterable[TopLine]) -> Text:
     """Put texts together; a terminal breaks lines where it must."""
     found = Text()
     for told, style in parts:

@@ -32,9 +32,9 @@ from poolhand.wire.pool_owner import (
     Said,
 )
 
-MOST_LISTED: Final = 1000
+MOST_WORKERS_LISTED: Final = 1000
 """Workers of one answer."""
-Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
+Limit = Annotated[int, Query(ge=1, le=MOST_WORKERS_LISTED)]
 
 
 class OwnersWorkers:

@@ -8,7 +8,7 @@ from typing import Final
 
 from poolhand.domain.text import shown
 from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
-from poolhand.worker.live_words import Told, earned, gas_left, state
+from poolhand.worker.live_words import ToldStatus, earned, gas_left, state
 from poolhand.worker.page.plot import plot
 from poolhand.worker.page.words import (
     badge,
@@ -26,17 +26,17 @@ MOST_LINE_SHOWN: Final = 500
 """Characters of one line of an app that are shown."""
 
 
-def title(told: Told) -> str:
+def title(told: ToldStatus) -> str:
     """Return the page's title: what it does now."""
     return f"{state(told)[0]} · {shown(str(told['name']), 60)} · Poolhand worker"
 
 
-def sections(told: Told) -> dict[str, str]:
+def sections(told: ToldStatus) -> dict[str, str]:
     """Return every part by its id."""
     return {name: make(told) for name, make in PAGE_SECTIONS.items()}
 
 
-def _head(told: Told) -> str:
+def _head(told: ToldStatus) -> str:
     word, kind = state(told)
     chain = told["chain"]
     block = NOT_KNOWN if chain["block"] is None else f"block {chain['block']}"
@@ -48,7 +48,7 @@ def _head(told: Told) -> str:
     )
 
 
-def _figures(told: Told) -> str:
+def _figures(told: ToldStatus) -> str:
     earnings, stake, gas = told["earnings"], told["stake"], told["gas"]
     rows = [
         figure(name, *earned(earnings and earnings[member]))
@@ -66,13 +66,13 @@ def _figures(told: Told) -> str:
     return f'<dl class="figures">{"".join(rows)}</dl>'
 
 
-def _gas(days: float | None, gas: Told) -> tuple[str, str]:
+def _gas(days: float | None, gas: ToldStatus) -> tuple[str, str]:
     left = gas_left(days, gas["balance_wei"])
     few = " " + badge("soon empty", "bad") if left.is_few else ""
     return f"{left.value}{few}", left.more
 
 
-def _idle(told: Told) -> str:
+def _idle(told: ToldStatus) -> str:
     causes = told["idle_causes"]
     if not causes:
         return ""
@@ -85,7 +85,7 @@ def _idle(told: Told) -> str:
     return f'<h2 id="idle-title">Why it takes nothing new</h2>{cards}'
 
 
-def _owner_messages(told: Told) -> str:
+def _owner_messages(told: ToldStatus) -> str:
     if not told["owner_messages"]:
         return ""
     cards = "".join(
@@ -96,13 +96,13 @@ def _owner_messages(told: Told) -> str:
     return f"<h2>The pool’s owner says</h2>{cards}"
 
 
-def _tasks(told: Told) -> str:
+def _tasks(told: ToldStatus) -> str:
     cards = "".join(_task(each, told) for each in told["replicates"])
     none = '<p class="empty">It holds no task.</p>'
     return f'<h2 id="tasks-title">Tasks</h2>{cards or none}'
 
 
-def _task(each: Told, told: Told) -> str:
+def _task(each: ToldStatus, told: ToldStatus) -> str:
     name = each["task_id"]
     progress, output = told["progress"][name], told["output"].get(name)
     over = not progress["next_step"]
@@ -120,7 +120,7 @@ def _task(each: Told, told: Told) -> str:
     )
 
 
-def _computing(progress: Told) -> str:
+def _computing(progress: ToldStatus) -> str:
     since, ended = progress["computing_since"], progress["computed_at"]
     if since is None:
         return ""
@@ -131,7 +131,7 @@ def _computing(progress: Told) -> str:
     return f", computing since {moment(since)}{until}"
 
 
-def _stake(each: Told) -> str:
+def _stake(each: ToldStatus) -> str:
     if not each["stake_locked_nrlc"]:
         return ""
     free = f"free by {moment(each['unlocks_at'])} at the latest" if each["unlocks_at"] else ""
@@ -139,7 +139,7 @@ def _stake(each: Told) -> str:
     return f"<p>{amount(each['stake_locked_nrlc'])} of stake locked, {free}{owed}</p>"
 
 
-def _output(name: str, output: Told | None) -> str:
+def _output(name: str, output: ToldStatus | None) -> str:
     if output is None:
         return ""
     lines = "\n".join(shown(each["text"], MOST_LINE_SHOWN) for each in output["lines"])
@@ -155,7 +155,7 @@ def _output(name: str, output: Told | None) -> str:
     return f'<p class="faint">The app {used}</p>{printed}'
 
 
-def _earnings(told: Told) -> str:
+def _earnings(told: ToldStatus) -> str:
     found = told["earnings"]
     if found is None:
         return '<h2>Earnings</h2><p class="empty">The chain is being read.</p>'
@@ -182,11 +182,11 @@ def _titled(name: str, found: str) -> str:
     return f"<h3>{name}</h3>{found}" if found else ""
 
 
-def _amounts(each: Told) -> tuple[str, str, str]:
+def _amounts(each: ToldStatus) -> tuple[str, str, str]:
     return amount(each["earned_nrlc"]), amount(each["lost_nrlc"]), coin(each["gas_wei"])
 
 
-def _locks(told: Told) -> str:
+def _locks(told: ToldStatus) -> str:
     rows = [
         (short(each["task_id"]), moment(each["unlocks_at"]), amount(each["locked_nrlc"]))
         for each in told["locks"]["tasks"]
@@ -204,7 +204,7 @@ def _locks(told: Told) -> str:
     return f"<h2>Locked stake</h2>{found or '<p class=empty>No stake is locked.</p>'}"
 
 
-def _facts(told: Told) -> str:
+def _facts(told: ToldStatus) -> str:
     rows = [
         ("Wallet", f'<span class="id">{text(told["worker"])}</span>'),
         ("Workerpool", f'<span class="id">{text(told["workerpool"])}</span>'),
@@ -216,7 +216,7 @@ def _facts(told: Told) -> str:
     return f"<h2>The worker</h2>{facts(rows)}"
 
 
-PAGE_SECTIONS: Final[Mapping[str, Callable[[Told], str]]] = {
+PAGE_SECTIONS: Final[Mapping[str, Callable[[ToldStatus], str]]] = {
     "head": _head,
     "figures": _figures,
     "owner_messages": _owner_messages,
