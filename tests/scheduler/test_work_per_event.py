@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import get_args
 
-from crowded_pool import MOST, crowded, quiet, same, work_of
+from crowded_pool import BLOCKS, MOST, crowded, quiet, same, work_of
 from pool_world import RIGHT, TO_COMPUTED, first_task
 
 from network.links import capabilities
+from network.world import RLC
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import TaskId, TxHash
 from poolhand.domain.onchain import ChainTaskStatus, EventKind
+from poolhand.domain.replicate.events import Entry
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.task.machine import CheckResult, Received, Viewed
+from poolhand.domain.task.machine import Assigned, CheckResult, Received, Viewed
+from poolhand.domain.task.machine import Reported as Heard
 from poolhand.domain.task.model import Stored
-from poolhand.domain.trust import Trust
+from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
@@ -208,6 +211,38 @@ async def test_ten_times_the_pool_is_hardly_more_work_per_event(pool):
     most = {name: same(count) if name in UNCHANGED else MOST * count for name, count in few.items()}
     most["fail"] += IDLE_WORKERS_PER_PLAN * A_MESSAGE
     assert {name: (few[name], n) for name, n in many.items() if n > most[name]} == {}
+
+
+async def bag_failed_at(world, worker, tasks):
+    """A worker holds the first task of a bag, and has failed at all others, which are open still."""
+    deal = await world.deal(tasks=tasks, trust=100)
+    engine, now = world.scheduler.engine, world.clock.now()
+    for index, name in deal.tasks():
+        if not world.task(name).attempt(worker.address):
+            engine.feed(name, Assigned(now, worker.address, Weight(1)))
+        if index:
+            engine.feed(name, Heard(now, worker.address, 0, (Entry(Status.FAILED, now),)))
+    await world.settle()
+    held = [task.facts.index for task in engine.tasks_of(worker.address)]
+    assert held == [0]
+
+
+async def test_what_a_worker_has_had_is_no_work_when_it_comes_or_goes(pool):
+    """However many of its replicates have ended in tasks that are open still."""
+    works = []
+    for tasks in (30, 300):
+        world = await pool(tasks_per_requester=10**6)
+        world.chain.fund(world.requester.address, stake=10**6 * RLC)
+        worker = await world.hired()
+        await bag_failed_at(world, worker, tasks)
+        for _ in range(BLOCKS):
+            await world.step()
+        works.append({})
+        for event in (come_back, lose, come_back):
+            works[-1][event.__name__] = await work_of(event(world, worker))
+            await world.settle()
+    few, many = works
+    assert {name: (few[name], n) for name, n in many.items() if n > same(few[name])} == {}
 
 
 def test_every_message_of_a_worker_is_counted():

@@ -260,7 +260,7 @@ class Engine:
             yield self.tasks[task_id]
 
     def tasks_of(self, worker: Address) -> Iterator[Task]:
-        """Yield open tasks in which a worker has a replicate."""
+        """Yield open tasks in which a worker has a replicate that is not over."""
         for task_id in tuple(self.index.of(worker)):
             yield self.tasks[task_id]
 

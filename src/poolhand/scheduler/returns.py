@@ -55,7 +55,7 @@ class Returns:
             (attempt.worker, task.facts.task_id): Seconds(task.facts.contribution_deadline - began)
             for task in self._engine.open_tasks()
             for attempt in task.attempts
-            if attempt.live
+            if attempt.live and not attempt.is_over
         }
         while missing:
             await self._clock.sleep(PAUSE_BETWEEN_RETURN_LOOKS)

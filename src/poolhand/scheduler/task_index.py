@@ -37,7 +37,7 @@ class TaskIndex:
         return self._open.keys()
 
     def of(self, worker: Address) -> Collection[TaskId]:
-        """Return the open tasks in which a worker has a replicate."""
+        """Return the open tasks in which a worker has a replicate that is not over."""
         return self._by_worker.get(worker, {}).keys()
 
     def swap(self, before: Task | None, after: Task) -> None:
@@ -52,23 +52,24 @@ class TaskIndex:
         self.busy += _at_work(after)
         if is_settled(after):
             self._open.pop(task_id, None)
-            self._release(task_id, before)
-            self._release(task_id, after)
         else:
             self._open[task_id] = None
-            for attempt in after.attempts:
+        for attempt in after.attempts:
+            if attempt.is_over:
+                self._release(task_id, attempt.worker)
+            else:
                 self._by_worker.setdefault(attempt.worker, {})[task_id] = None
 
     def leave(self, task: Task) -> None:
         """Note that a settled task is counted elsewhere from now on."""
         self.statuses[task.status] -= 1
 
-    def _release(self, task_id: TaskId, task: Task | None) -> None:
-        for attempt in task.attempts if task else ():
-            held = self._by_worker.get(attempt.worker, {})
+    def _release(self, task_id: TaskId, worker: Address) -> None:
+        held = self._by_worker.get(worker)
+        if held is not None:
             held.pop(task_id, None)
             if not held:
-                self._by_worker.pop(attempt.worker, None)
+                del self._by_worker[worker]
 
 
 def _is_owed(task: Task) -> bool:

@@ -276,8 +276,8 @@ class ChainMoment(Told):
 class ReplicateNews(Told):
     """One worker's attempt, as the pool knows it.
 
-    ``live`` tells whether its lease holds, ``won_by`` the event that decided how it ended,
-    ``dropped`` whether it ended because the chain no longer has the deal.
+    ``live`` tells whether its lease holds, or held when it ended, ``won_by`` the event that decided
+    how it ended, ``dropped`` whether it ended because the chain no longer has the deal.
     """
 
     worker: JsonAddress

@@ -56,8 +56,9 @@ class Attempt:
     ``log`` begins with CREATED, at our time; later entries have the worker's clock, which decides
     nothing: ``heard_at`` is our time of the newest, and before there is one that of the offer.
     ``reports`` counts the worker's own entries stored so far, ``told`` are their places in ``log``;
-    ``live`` tells whether its lease holds, ``proved`` whether the worker was known to settle tasks
-    when it was given this one; ``taken_up_at`` is our time of its first word, None before.
+    ``live`` tells whether its lease holds, or held when it ended, ``proved`` whether the worker was
+    known to settle tasks when it was given this one; ``taken_up_at`` is our time of its first word,
+    None before.
     """
 
     worker: Address
