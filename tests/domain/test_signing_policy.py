@@ -35,6 +35,7 @@ from poolhand.domain.onchain import (
 )
 from poolhand.domain.signing_policy import (
     LONGEST_LIFE,
+    MOST_DEPOSITS,
     MOST_GAS_SIGNED,
     OutsidePolicy,
     Rule,
@@ -96,6 +97,19 @@ def test_a_deposit_is_signed_as_far_as_was_agreed(policy):
     refused(Rule.DEPOSIT, deposit(MOST + 1), policy)
     refused(Rule.DEPOSIT, deposit(1), policy, {2: MOST})
     assert check_transaction(policy, deposit(MOST, nonce=2), {2: MOST}) == MOST, "its replacement"
+
+
+@pytest.mark.parametrize("policy", [POLICY, NATIVE], ids=["token", "native"])
+def test_no_more_deposits_are_signed_than_can_be_remembered(policy):
+    def deposit(nonce):
+        return transaction(Deposit(NanoRlc(1)), policy, nonce=nonce)
+
+    signed = dict.fromkeys(range(MOST_DEPOSITS - 1), NanoRlc(1))
+    assert check_transaction(policy, deposit(MOST_DEPOSITS), signed) == 1
+    signed[MOST_DEPOSITS] = NanoRlc(1)
+    refused(Rule.DEPOSIT, deposit(MOST_DEPOSITS + 1), policy, signed)
+    assert check_transaction(policy, deposit(0), signed) == 1, "its replacement"
+    assert check_transaction(policy, transaction(WORK["reveal"], policy), signed) == 0
 
 
 OTHERS = {

@@ -11,7 +11,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.scheduler.order_reads import OrderReads
+from poolhand.scheduler.order_reads import MOST_READ, OrderReads
 from poolhand.scheduler.preflight import Asked
 
 OWNER = Address(bytes([1] * 20))
@@ -95,3 +95,23 @@ async def test_a_stake_that_a_block_took_is_seen_with_the_block():
     assert [await reads.account(OWNER) for _ in range(2)] == [3, 3]
     now[0] = UnixSeconds(11)
     assert await reads.account(OWNER) == 2
+
+
+async def test_while_the_chain_stands_still_the_oldest_answers_are_forgotten():
+    asked = []
+
+    class Hub:
+        async def accounts(self, owners):
+            asked.extend(owners)
+            return dict.fromkeys(owners, 1)
+
+    reads = OrderReads(Hub(), lambda: UnixSeconds(10))
+    owners = [Address(number.to_bytes(20, "big")) for number in range(3 * MOST_READ)]
+    for owner in owners:
+        await reads.account(owner)
+    assert len(reads._asked) == len(reads._answered) == MOST_READ
+    await reads.account(owners[-1])
+    await reads.account(owners[-MOST_READ])
+    assert asked == owners
+    await reads.account(owners[-MOST_READ - 1])
+    assert asked == [*owners, owners[-MOST_READ - 1]]

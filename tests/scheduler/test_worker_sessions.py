@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.idle_news import RECOUNT
+from poolhand.scheduler.kept_logs import KEPT_BYTES, KeptLogs
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
+    LOG,
     Aborted,
     Acknowledged,
     Activated,
@@ -349,10 +353,24 @@ async def test_the_logs_of_a_thousand_tasks_are_kept_and_no_more(pool):
     task = first_task(await world.deal())
     await worker.says(Logs(task, "hello", "oh"))
     assert world.scheduler.workers.logs == {task: {worker.address: ("hello", "oh")}}
+    kept = world.scheduler.workers.logs
     for number in range(1000):
-        world.scheduler.workers.logs[TaskId(number.to_bytes(32, "big"))] = {}
-    await worker.says(Logs(task, "hello", "oh"))
-    assert len(world.scheduler.workers.logs) == 1000
+        kept.keep(worker.address, TaskId(number.to_bytes(32, "big")), "", "")
+    assert len(kept) == 1000
+    assert task not in kept
+
+
+def test_what_apps_printed_is_bounded_by_what_it_takes_of_memory():
+    """Each text takes four bytes for a character, and each worker tells it twice."""
+    kept, text = KeptLogs(), "a" * (LOG - 4) + "\N{GRINNING FACE}"
+    for number in range(100):
+        for worker in range(10):
+            for _ in range(2):
+                name = TaskId(number.to_bytes(32, "big"))
+                kept.keep(Address(worker.to_bytes(20, "big")), name, text, text)
+    held = [sum(sys.getsizeof(t) for pair in each.values() for t in pair) for each in kept.values()]
+    assert KEPT_BYTES - held[-1] < sum(held) <= KEPT_BYTES
+    assert list(kept) == [TaskId(n.to_bytes(32, "big")) for n in range(100 - len(kept), 100)]
 
 
 async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):

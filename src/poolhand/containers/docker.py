@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,13 +31,14 @@ from poolhand.containers.engine import (
 )
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
 from poolhand.containers.host_paths import OutsidePaths
+from poolhand.containers.image_terms import ImageTerms
 from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
-from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge, fill
+from poolhand.containers.working_folder import FILES, Start, WorkingFolderTooLarge, fill
 from poolhand.containers.written import flush_written, is_too_large
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
@@ -88,7 +88,7 @@ class DockerRuntime:
         self._outside = OutsidePaths(docker, inside)
         self._seccomp, self._clock, self._disks = seccomp, RunClock(now), disks
         self._puller = puller
-        self._images: dict[str, SandboxTerms] = {}
+        self._images = ImageTerms(docker)
         self._births: dict[str, _Birth] = {}
         self._doubts = StartDoubts()
 
@@ -232,12 +232,15 @@ class DockerRuntime:
 
     async def _begin(self, spec: ContainerSpec) -> tuple[str, float | None]:
         """Return this run's container and how long it has run by now (s; None: it has ended)."""
-        container = await self._create(spec)
+        terms = await self._terms(spec)
+        container = await self._create(spec, terms)
         if container is not None:
             try:
-                return container, await self._start(container, spec)
+                return container, await self._start(container, spec, terms)
             except WorkingFolderTooLarge:
-                await self._give_up_copy(container, spec)
+                log.warning("working_folder_read_only", image=spec.image, limit=spec.limits.work)
+                self._images.give_up_copy(spec.image, terms)
+                await remove(self._docker, container)
                 return await self._begin(spec)
         found = await self._found(spec)
         if found is None:
@@ -251,16 +254,9 @@ class DockerRuntime:
         ended = state["Status"] == "exited"
         return container, None if ended else self._clock.spent(spec.name, state)
 
-    async def _give_up_copy(self, container: str, spec: ContainerSpec) -> None:
-        """Let apps of an image whose working folder is too large have it read-only."""
-        terms = self._images[spec.image]
-        log.warning("working_folder_read_only", image=spec.image, limit=spec.limits.work)
-        self._images[spec.image] = replace(terms, start=None)
-        await remove(self._docker, container)
-
-    async def _create(self, spec: ContainerSpec) -> str | None:
+    async def _create(self, spec: ContainerSpec, terms: SandboxTerms) -> str | None:
         """Create the container; None when the name is taken."""
-        wanted = container_config(spec, await self._terms(spec), self._seccomp)
+        wanted = container_config(spec, terms, self._seccomp)
         config = await self._outside.seen(wanted)
         try:
             container = await self._docker.containers.create(config, name=spec.name)
@@ -270,10 +266,12 @@ class DockerRuntime:
             raise self._refusal(spec, fault) from fault
         return container.id
 
-    async def _start(self, container: str, spec: ContainerSpec) -> float:
+    async def _start(self, container: str, spec: ContainerSpec, terms: SandboxTerms) -> float:
+        start = terms.start if spec.workplace else None
         try:
-            await asyncio.to_thread(self._prepare, spec)
-            await self._fill(spec)
+            await asyncio.to_thread(self._prepare, spec, start)
+            if start is not None:
+                await fill(self._docker, spec, start, terms.volumes.in_memory)
             self._clock.begin(spec.name)
             await self._docker.containers.container(container).start()
         except DockerError as fault:
@@ -286,14 +284,14 @@ class DockerRuntime:
         self._doubts.forget(spec.name)
         return 0.0
 
-    def _prepare(self, spec: ContainerSpec) -> None:
+    def _prepare(self, spec: ContainerSpec, start: Start | None) -> None:
         """Make what a new container may write to empty disks, open to whatever uid it has."""
         for mount in spec.mounts:
             if not Path(mount.source).is_dir():
                 raise ContainerRefused(spec.name, f"{mount.source}, to be mounted, is no folder")
             if mount.writable:
                 self._lay(spec, mount.source, spec.limits.output, RESULT_FILES)
-        if self._images[spec.image].start is not None and spec.workplace:
+        if start is not None and spec.workplace:
             self._lay(spec, spec.workplace, spec.limits.work, FILES)
 
     def _lay(self, spec: ContainerSpec, folder: str, size: int, files: int) -> None:
@@ -303,19 +301,11 @@ class DockerRuntime:
             why = f"{folder} cannot be made an empty disk: {fault}"
             raise DiskUnready(spec.name, why) from fault
 
-    async def _fill(self, spec: ContainerSpec) -> None:
-        terms = self._images[spec.image]
-        if terms.start is not None and spec.workplace:
-            await fill(self._docker, spec, terms.start, terms.volumes.in_memory)
-
     async def _terms(self, spec: ContainerSpec) -> SandboxTerms:
-        if spec.image not in self._images:
-            try:
-                image = await self._docker.images.inspect(spec.image)
-            except DockerError as fault:
-                raise self._refusal(spec, fault) from fault
-            self._images[spec.image] = SandboxTerms.of(image, os.getuid())
-        return self._images[spec.image]
+        try:
+            return await self._images.of(spec.image)
+        except DockerError as fault:
+            raise self._refusal(spec, fault) from fault
 
     def _refusal(self, spec: ContainerSpec, fault: DockerError) -> DockerError | ContainerRefused:
         """Return what an engine's error means: a fault of its own is none of the container."""

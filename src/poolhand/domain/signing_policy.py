@@ -29,6 +29,8 @@ from poolhand.domain.units import (
     show_rlc,
 )
 
+MOST_DEPOSITS: Final = 1000
+"""Transactions with deposits that one signer signs: it remembers each as long as it runs."""
 LONGEST_LIFE: Final = 2 * LOGIN_LIFETIME
 """Seconds that a login or upload may be good for: one that is kept is soon worthless."""
 MOST_GAS_SIGNED: Final = Gas(10_000_000)
@@ -154,6 +156,12 @@ def check_transaction(
     if deposited is None:
         _check_work(policy, transaction)
         return NO_RLC
+    if transaction.nonce not in deposits and len(deposits) >= MOST_DEPOSITS:
+        _refuse(
+            Rule.DEPOSIT,
+            f"it signed {MOST_DEPOSITS} deposits since the worker started, and remembers no more",
+            "deposit more at a time, or start the worker again",
+        )
     others = sum(amount for nonce, amount in deposits.items() if nonce != transaction.nonce)
     if deposited + others > policy.most_deposit:
         _refuse(

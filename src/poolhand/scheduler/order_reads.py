@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from poolhand.domain.deal import Account, Deal, Workerpool
 from poolhand.domain.eip712 import Domain
@@ -16,10 +17,14 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import Hub
 
 T = TypeVar("T")
+MOST_READ: Final = 4096
+"""Answers that are remembered: a chain may stand still for hours while strangers ask for more."""
 
 
 class OrderReads:
     """Reads of the hub that are good until the chain's next block; what failed is asked again.
+
+    Of very many the oldest answers are forgotten, and asked for again where somebody wants them.
 
     Whoever asks while a question is on its way waits for the same answer, so that strangers who ask
     for orders cost the pool's RPC provider no more than one question each of a few kinds a block.
@@ -33,6 +38,7 @@ class OrderReads:
         self._hub, self._now = hub, now
         self._read_at = now()
         self._asked: dict[Hashable, asyncio.Task[Any]] = {}
+        self._answered: deque[Hashable] = deque()
 
     async def workerpool(self, address: Address) -> Workerpool | None:
         """Return a workerpool; raises ChainUnreachable."""
@@ -98,14 +104,21 @@ class OrderReads:
         if self._read_at != self._now():
             self._read_at = self._now()
             self._asked.clear()
+            self._answered.clear()
         asked = self._asked.get(key)
         if asked is None:
             asked = self._asked[key] = asyncio.create_task(read())
-            asked.add_done_callback(lambda done: self._forget_failed(key, done))
+            asked.add_done_callback(lambda done: self._ended(key, done))
         found: T = await asyncio.shield(asked)
         return found
 
-    def _forget_failed(self, key: Hashable, done: asyncio.Task[Any]) -> None:
+    def _ended(self, key: Hashable, done: asyncio.Task[Any]) -> None:
         failed = done.cancelled() or done.exception() is not None
-        if failed and self._asked.get(key) is done:
+        if self._asked.get(key) is not done:
+            return
+        if failed:
             del self._asked[key]
+            return
+        self._answered.append(key)
+        while len(self._answered) > MOST_READ:
+            del self._asked[self._answered.popleft()]

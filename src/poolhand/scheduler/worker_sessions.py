@@ -6,7 +6,6 @@ session is simply told again whatever still holds.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -36,6 +35,7 @@ from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.engine import Engine
+from poolhand.scheduler.kept_logs import KeptLogs
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
@@ -57,7 +57,6 @@ from poolhand.wire.messages import (
 
 WORK_UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""
-KEPT_LOGS: Final = 1000
 """Tasks whose logs are remembered."""
 
 log = structlog.get_logger()
@@ -96,7 +95,7 @@ class WorkerSessions:
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
         self._reputation = reputation
         self.arrived: Signal[[Address]] = Signal()
-        self.logs: OrderedDict[TaskId, dict[Address, tuple[str, str]]] = OrderedDict()
+        self.logs = KeptLogs()
 
     # ------------------------------------------------------------------------------- out: effects
 
@@ -230,9 +229,7 @@ class WorkerSessions:
         task = self._engine.tasks.get(task_id)
         if task is None or task.attempt(worker) is None:
             return
-        self.logs.setdefault(task_id, {})[worker] = (stdout, stderr)
-        while len(self.logs) > KEPT_LOGS:
-            self.logs.popitem(last=False)
+        self.logs.keep(worker, task_id, stdout, stderr)
 
 
 def _as_known(told: ConnectedWorker, before: ConnectedWorker | None) -> ConnectedWorker:
