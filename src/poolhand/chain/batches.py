@@ -8,13 +8,14 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
+from poolhand.chain.lanes import Lanes
 from poolhand.chain.link import REQUESTS_PER_BATCH, Query
 from poolhand.chain.pace import LoopPace, Pace
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
 from poolhand.observe.groups import all_of
 
-LANES: Final = 8
-"""Batches under way at a time."""
+BATCHES_OF_ONE_READER: Final = 8
+"""Batches under way at a time, of one reader's: all readers together see ``lanes``."""
 FULL_BATCHES_TO_GROW: Final = 16
 """Full batches answered before a larger one is tried again."""
 PAUSES_OF_BATCHES: Final = (0.3, 0.6, 1.2)
@@ -54,7 +55,8 @@ class Batches:
     def __init__(self, name: str, pace: Pace | None = None) -> None:
         self._name, self._pace = name, pace or LoopPace()
         self.size = self._most = REQUESTS_PER_BATCH
-        self._lanes, self._full = LANES, 0
+        self._at_once, self._full = BATCHES_OF_ONE_READER, 0
+        self._lanes = Lanes()
 
     async def send(self, queries: Sequence[Query[Any]], post: Post) -> Answers:
         """Return the answers, in order.
@@ -64,12 +66,12 @@ class Batches:
         """
         parts = [queries[at : at + self.size] for at in range(0, len(queries), self.size)]
         if len(parts) == 1:
-            return await self._whole(queries, post)
-        gate = asyncio.Semaphore(self._lanes)
+            return await self._lanes.run(queries, lambda: self._whole(queries, post))
+        gate = asyncio.Semaphore(self._at_once)
 
         async def one(part: Sequence[Query[Any]]) -> Answers:
             async with gate:
-                return await self._patiently(part, post)
+                return await self._lanes.run(part, lambda: self._patiently(part, post))
 
         return [answer for answers in await all_of(map(one, parts)) for answer in answers]
 
@@ -82,7 +84,7 @@ class Batches:
                 wait = max(pause, fault.retry_after)
                 if not fault.busy or wait > LONGEST_BATCH_WAIT:
                     raise
-                self._lanes = max(1, self._lanes // 2)
+                self._at_once = max(1, self._at_once // 2)
             await self._pace.sleep(wait)
         return await self._whole(queries, post)
 
@@ -128,7 +130,7 @@ class Batches:
         """After enough full batches, try larger ones again, and more at a time."""
         self._full += 1
         if self._full >= FULL_BATCHES_TO_GROW:
-            self._full, self._lanes = 0, LANES
+            self._full, self._at_once = 0, BATCHES_OF_ONE_READER
             self.size = min(self.size * 2, self._most)
 
 
