@@ -9,12 +9,18 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from many import examples
 from poolhand.containers.mounts import release
 
 pytest_plugins = ["side_by_side"]
 
 # A property is not a benchmark: how long an example takes on a busy machine proves nothing.
-settings.register_profile("poolhand", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "poolhand",
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("poolhand")
 
 

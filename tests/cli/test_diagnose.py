@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.cli.main import run
 from poolhand.cli.service_log import ServiceUnit, service_logs, units_of
 from poolhand.cli.support_bundle import BundlePart, write_bundle
@@ -165,7 +166,9 @@ def test_a_place_that_cannot_be_written_is_named(machine, capsys):
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_no_secret_is_in_a_bundle_wherever_it_was_put(tmp_path, data):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, DealId, ResultDigest, TaskId
 from poolhand.domain.onchain import Contribute, Initialize, Reveal
@@ -349,7 +350,7 @@ def spoilt(told, place, odd):
 
 
 @pytest.mark.case("A11")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_a_pool_tells_of_a_task_is_a_page_and_no_bug(world, data):
     world.tell(chain=(1,))

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from many import examples
 from poolhand.store.errors import JournalCorrupt, JournalFull, JournalLocked
 from poolhand.store.file import FileJournal
 from poolhand.store.repair import repair
@@ -88,7 +89,7 @@ def test_repair_waits_for_nobody(written):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_a_journal_or_a_documented_error(tmp_path, rubbish):
     path = tmp_path / "fuzz"
     path.write_bytes(rubbish)
@@ -206,4 +207,6 @@ class JournalLife(RuleBasedStateMachine):
 
 
 TestJournalLife = JournalLife.TestCase
-TestJournalLife.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestJournalLife.settings = settings(
+    max_examples=examples(30), stateful_step_count=20, deadline=None
+)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.devnet.registry import Registry, registry_app
 from poolhand.devnet.registry_store import ImageStore, RegistryRefused
 
@@ -154,7 +155,7 @@ paths = st.builds(lambda name, tail, word: f"{name}/{tail.format(word)}", names,
 methods = st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(method=methods, path=paths, encode=st.booleans(), query=words)
 async def test_no_request_leaves_the_folder_or_breaks_the_registry(
     tmp_path, method, path, encode, query

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from many import examples
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
 from poolhand.domain.orders.for_sale import (
     MOST_ORDERS,
@@ -261,5 +262,7 @@ class SaleLife(RuleBasedStateMachine):
         assert self.shown <= set(self.valid)
 
 
-SaleLife.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+SaleLife.TestCase.settings = settings(
+    max_examples=examples(25), stateful_step_count=20, deadline=None
+)
 TestSaleLife = SaleLife.TestCase

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.json_text import MAX_JSON_DEPTH, HalfPair, parse_json
 from poolhand.domain.text import is_well_formed
 
@@ -18,7 +19,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(JSON)
 def test_ordinary_json_is_read_as_ever(value):
     assert parse_json(json.dumps(value)) == parse_json(json.dumps(value).encode()) == value

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vectors import APP, DATASET, DOMAIN, POOL, REQUESTER, SCHEDULER, salt, tag, wallet
 
+from many import examples
 from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.hashes import deal_id
 from poolhand.domain.ids import ZERO_ADDRESS as Z
@@ -252,7 +253,7 @@ def test_a_cancelled_order_is_used_up_and_named():
     assert "dataset order" in found.sentence
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(chosen=st.sets(st.sampled_from(range(len(CASES))), max_size=8))
 def test_all_reasons_are_told_in_the_contracts_order(chosen):
     changed, known = {}, {}

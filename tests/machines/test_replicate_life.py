@@ -13,6 +13,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from many import examples
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.replicate.blame import judge, words
@@ -300,7 +301,9 @@ class ReplicateLife(RuleBasedStateMachine):
         return [entry.status for entry in self.replicate.history]
 
 
-ReplicateLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+ReplicateLife.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=40, deadline=None
+)
 TestReplicateLife = ReplicateLife.TestCase
 
 

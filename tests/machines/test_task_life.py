@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from many import examples
 from placement.pool_model import deal_of
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.hashes import result_hash, result_seal
@@ -438,7 +439,9 @@ class TaskLife(RuleBasedStateMachine):
         self.feed(Reported(now, told.worker, reports, (Entry(told.status, now),)))
 
 
-TaskLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TaskLife.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=40, deadline=None
+)
 TestTaskLife = TaskLife.TestCase
 
 

@@ -28,6 +28,7 @@ from market_world import (
 )
 from sqlalchemy import create_engine
 
+from many import examples
 from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus
@@ -361,7 +362,7 @@ def filters(draw):
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(entries(), max_size=12), st.lists(filters(), min_size=3, max_size=8))
 def test_a_database_shows_what_the_rule_shows(found, wanted):
     engine = create_engine("sqlite://")

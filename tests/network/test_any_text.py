@@ -18,6 +18,7 @@ import structlog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand import observe
 from poolhand.cli.faults import tell
 from poolhand.cli.render import grid, pairs
@@ -209,7 +210,7 @@ def leaves_well(words):
 
 @pytest.mark.case("A1", "A6", "A11")
 @pytest.mark.parametrize("entrance", ENTRANCES)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(HOSTILE)
 @example("\ud800")
 @example("\x1b]0;title\x07\u202e")

@@ -9,6 +9,7 @@ from hypothesis import given as for_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from many import examples
 from placement.pool_model import TO_COMPUTED, Model, deal_of, worker_of
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.units import UnixSeconds
@@ -71,7 +72,7 @@ def test_a_second_bag_gets_half_of_the_slots_and_not_more():
     assert held[second.deal_id] == 2
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @for_any(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(1, 6))
 def test_between_requesters_that_want_more_the_slots_held_differ_by_one_at_most(bags, slots):
     model = Model()

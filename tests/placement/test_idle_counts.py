@@ -8,6 +8,7 @@ from bench.placement import Pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from placement.pool_model import Model, deal_of, worker_of
 from placement.test_same_as_oracle import RULES, Player, Story
 from poolhand.domain.tag import Tag
@@ -17,7 +18,7 @@ from work import counted
 R = IdleReason
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(Story, st.integers(0, 2**16))
 def test_every_worker_counts_once_under_what_is_nearest_to_a_task(story, seed):
     model = Model(RULES, seed)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from placement.pool_model import TO_COMPUTED, Model, address, deal_of, worker_of
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.onchain import ChainTaskStatus
@@ -158,14 +159,14 @@ def play(story, seed, *, fair=True, **terms):
         model.carry_out(made)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(Story, st.integers(0, 2**16))
 def test_after_any_story_the_same_workers_are_given_the_same_tasks(story, seed):
     for _, expected, made in play(story, seed, requesters=3, deals=True, sources=True):
         assert sorted(made, key=_name) == sorted(expected, key=_name)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(Story, st.integers(0, 2**16))
 def test_within_one_deal_the_plan_is_what_it_was_before_fairness(story, seed):
     terms = {"requesters": 1, "deals": False, "sources": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from placement.pool_model import address
 from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
 from poolhand.domain.ranking import Ranking
@@ -21,7 +22,7 @@ Ask = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(Worker, max_size=30), st.lists(Ask, min_size=1, max_size=5))
 def test_the_first_that_fits_is_found(workers, asks):
     tree, known = WorkerTurns(), {}
@@ -63,7 +64,7 @@ def test_a_crowd_from_one_address_is_passed_by_as_a_whole():
     assert looks[1] <= 60
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(-1, 20)), max_size=200))
 def test_a_ranking_knows_its_least_and_forgets_what_no_longer_holds(changes):
     ranking, known = Ranking(), {}

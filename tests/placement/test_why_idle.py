@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from placement.pool_model import Model, deal_of, worker_of
 from placement.test_same_as_oracle import RULES, Player, Story
 from poolhand.domain.task.idle import IdleReason, tasks_seen
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(Story, st.integers(0, 2**16))
 def test_when_nothing_is_left_to_give_the_reasons_are_those_of_the_oracle(story, seed):
     model = Model(RULES, seed)

@@ -7,6 +7,7 @@ from bench.placement import NOW, POOR, TO_COMPUTED, Pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.ids import Address
 from poolhand.domain.placement.had import FEW_KINDS
 from poolhand.domain.placement.rank_tree import RankTree
@@ -153,7 +154,7 @@ def test_who_rests_is_given_what_all_others_have_had():
 Change = st.tuples(st.integers(0, 30), st.integers(-1, 50))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(Change, max_size=120), st.integers(0, 50))
 def test_a_walk_yields_what_fits_in_order(changes, least):
     tree, known = RankTree(max), {}

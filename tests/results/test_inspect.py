@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.ports.files import UploadRefused
 from poolhand.results.errors import ArchiveTooLarge, UnsafeArchive
 from poolhand.results.inspect import FREE_BYTES, ArchiveLimits, Contents, inspect
@@ -336,13 +337,13 @@ def judged(raw: bytes) -> Contents | UploadRefused:
         return fault
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.binary(max_size=500))
 def test_any_bytes_are_contents_or_a_refusal(raw):
     assert str(judged(raw))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(
     st.lists(st.tuples(st.integers(0, len(SEED) - 1), st.integers(0, 255)), max_size=6),
     st.integers(0, len(SEED)),

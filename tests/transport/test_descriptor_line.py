@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.errors import Malformed
 from poolhand.transport.descriptor_line import DescriptorLine
 from poolhand.transport.plumbing import first_of
@@ -48,7 +49,7 @@ async def carried(messages):
     return arrived
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.lists(
         st.builds(

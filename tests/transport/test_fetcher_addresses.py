@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_server import body, raw_server, redirect
 
+from many import examples
 from poolhand.transport.address_rule import AddressRule
 from poolhand.transport.addresses import is_public
 from poolhand.transport.downloading import FetchRules
@@ -156,7 +157,7 @@ def test_an_ipv6_cloak_does_not_make_an_address_public(address):
     assert not is_public(ip_address(b"\x20\x02" + address.packed + bytes(10)))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture],
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture],
           deadline=None)  # fmt: skip
 @given(
     uri=st.text(max_size=60)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
@@ -121,7 +122,7 @@ def test_every_member_of_every_message_has_a_limit():
         assert all(get_origin(hint) is Annotated for hint in hints.values()), kind
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(messages)
 def test_what_is_written_is_read_back(message):
     text = encode(message)
@@ -138,7 +139,7 @@ def read(raw):
         return fault
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(st.binary(max_size=300) | st.text(max_size=300))
 def test_any_bytes_are_a_frame_or_malformed(raw):
     assert isinstance(read(raw), (Malformed, *MESSAGES))
@@ -153,7 +154,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(messages, st.data())
 def test_a_frame_with_one_member_changed_is_a_frame_or_malformed(message, data):
     envelope = json.loads(encode(message))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain import ids
 from poolhand.domain.errors import Malformed
 from poolhand.domain.replicate import machine as replicate
@@ -31,7 +32,7 @@ AT = UnixSeconds(1_700_000_000)
 
 
 @pytest.mark.parametrize("kind", REPLICATE + TASK, ids=lambda kind: kind.__name__)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_event_comes_back(kind, data):
     event = data.draw(st.from_type(kind))
