@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolhand.scheduler.journaled_map import JournaledMap, MapCodec
+from poolhand.scheduler.journaled_map import MOST_RECORDS_OF_A_KEY, JournaledMap, MapCodec
 from poolhand.store.memory import MemoryJournal
 
 CODEC = MapCodec(str, lambda value: {"value": value}, lambda record: record["value"])
@@ -80,6 +80,35 @@ def test_every_change_of_a_start_is_cut_once():
         known.put("a", value, durably=True)
     was_cut = [after_cut(journal, changes)[1] for changes in range(4)]
     assert was_cut == [True, True, False, False], "one is written, then the older are forgotten"
+
+
+def test_the_journal_has_a_few_records_of_each_key_however_often_it_changes():
+    journal = MemoryJournal()
+    known = JournaledMap(journal, CODEC)
+    for value in range(1000):
+        for key in "abc":
+            known.put(key, value, durably=True)
+        assert len(list(journal.read())) <= 3 * MOST_RECORDS_OF_A_KEY
+    assert found(journal) == dict.fromkeys("abc", 999)
+
+
+@pytest.mark.parametrize("starts", [False, True])
+def test_a_change_cut_short_anywhere_loses_nothing_that_was_written(starts):
+    for changes in range(4 * MOST_RECORDS_OF_A_KEY):
+        journal, told = Failing(), None
+        known = JournaledMap(journal, CODEC)
+        if starts:
+            known.put("a", told := -1, durably=True)
+            known = JournaledMap(journal, CODEC)
+            known.recover()
+        journal.left = changes
+        for value in range(4 * MOST_RECORDS_OF_A_KEY):
+            try:
+                known.put("a", value, durably=True)
+            except PowerCut:
+                assert found(journal)["a"] in (told, value)
+                break
+            told = value
 
 
 def test_what_is_not_worth_a_write_is_known_until_the_end():

@@ -11,6 +11,8 @@ from poolhand.ports.journal import EventLog
 
 MOST_KEYS_KNOWN: Final = 10_000
 """Keys that are remembered; of more, what was not heard of for longest is forgotten."""
+MOST_RECORDS_OF_A_KEY: Final = 8
+"""Of one key: more are cleared away, or a pool that runs for long would have one of each change."""
 _AGAIN: Final = "/again"
 """Ends the other one of a key's two streams."""
 
@@ -45,19 +47,22 @@ class JournaledMap(Generic[K, V]):
     ) -> None:
         self._journal, self._codec, self._most = journal, codec, most
         self._known: OrderedDict[K, V] = OrderedDict()
+        self._streams: dict[K, tuple[str, int]] = {}
 
     def recover(self) -> None:
         """Read what was remembered; of each key only the newest record is kept."""
-        records: dict[str, list[str]] = {}
+        records: dict[K, list[str]] = {}
         for stream, record in self._journal.read() if self._journal else ():
-            name = stream.removesuffix(_AGAIN)
-            key = self._codec.key(name)
+            key = self._codec.key(stream.removesuffix(_AGAIN))
             self._known[key] = self._codec.decode(record)
             self._known.move_to_end(key)
-            records.setdefault(name, []).append(stream)
-        for name, streams in records.items():
+            records.setdefault(key, []).append(stream)
+        for key, streams in records.items():
+            self._streams[key] = streams[-1], 1
             if len(streams) > 1:
-                self._clear_away(name, streams)
+                if (other := _other(streams[-1])) in streams:
+                    self._forget_stream(other)  # older than what the newest's stream has
+                self._clear_away(key)
         self._forget_oldest()
 
     def get(self, key: K) -> V | None:
@@ -69,7 +74,7 @@ class JournaledMap(Generic[K, V]):
         self._known[key] = value
         self._known.move_to_end(key)
         if durably:
-            self._write(str(key), value)
+            self._write(key)
         self._forget_oldest()
 
     def drop(self, key: K) -> None:
@@ -84,18 +89,28 @@ class JournaledMap(Generic[K, V]):
         """Yield the keys, first those that were not heard of for longest."""
         return iter(self._known)
 
-    def _write(self, stream: str, value: V) -> None:
-        if self._journal is not None:
-            self._journal.add(stream, self._codec.encode(value))
+    def _write(self, key: K) -> None:
+        """Write a key's value down; where it has many records, instead of these."""
+        stream, records = self._streams.get(key, (str(key), 0))
+        if records >= MOST_RECORDS_OF_A_KEY:
+            self._clear_away(key)
+        else:
+            self._add(key, stream, records + 1)
 
-    def _clear_away(self, name: str, streams: list[str]) -> None:
-        """Keep one record of a key, in the stream that did not have its newest."""
-        assert self._journal is not None
-        kept = name if streams[-1] != name else name + _AGAIN
-        if kept in streams:
-            self._journal.forget(kept)  # older than what the other stream has
-        self._write(kept, self._known[self._codec.key(name)])
-        self._journal.forget(streams[-1])
+    def _clear_away(self, key: K) -> None:
+        """Keep one record of a key, in the stream that did not have its newest and is empty."""
+        stream, _ = self._streams[key]
+        self._add(key, _other(stream), 1)
+        self._forget_stream(stream)
+
+    def _add(self, key: K, stream: str, records: int) -> None:
+        self._streams[key] = stream, records
+        if self._journal is not None:
+            self._journal.add(stream, self._codec.encode(self._known[key]))
+
+    def _forget_stream(self, stream: str) -> None:
+        if self._journal is not None:
+            self._journal.forget(stream)
 
     def _forget_oldest(self) -> None:
         while len(self._known) > self._most:
@@ -103,6 +118,12 @@ class JournaledMap(Generic[K, V]):
             self._forget(key)
 
     def _forget(self, key: K) -> None:
-        if self._journal is not None:
-            self._journal.forget(str(key))
-            self._journal.forget(f"{key}{_AGAIN}")
+        self._streams.pop(key, None)
+        self._forget_stream(str(key))
+        self._forget_stream(f"{key}{_AGAIN}")
+
+
+def _other(stream: str) -> str:
+    """Return the other one of a key's two streams."""
+    known = stream.removesuffix(_AGAIN)
+    return known if known != stream else stream + _AGAIN
