@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import httpx
 import pytest
 from pool_world import first_task
 
 from network.links import capabilities
 from poolhand.observe.turn_pace import PIECES_PER_TURN
 from poolhand.scheduler.placement import MOST_HEARD, MOST_MADE
+from poolhand.transport.asgi import application
 from poolhand.transport.gate import Arrival
+from poolhand.transport.list_writer import AT_ONCE, ListWriter
+from poolhand.wire.pool_api import PoolWorker
 from work import Turns
 
 EACH = 2 * (PIECES_PER_TURN + MOST_MADE)
@@ -57,3 +63,43 @@ async def test_many_workers_that_come_at_once_are_met_a_part_at_a_time(pool):
     await world.settle()
     assert len(world.scheduler.directory) == 200
     assert met.most <= 2 * MOST_HEARD
+
+
+async def turns_of(work):
+    """Return in how many turns of the loop something was done."""
+    turns, is_over = 0, asyncio.ensure_future(work)
+    while not is_over.done():
+        turns += 1
+        await asyncio.sleep(0)
+    return turns, is_over.result()
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/workers"])
+async def test_a_long_page_is_written_a_part_at_a_time(pool, path):
+    world = await pool()
+    for _ in range(200):
+        world.scheduler.workers.connected(
+            Arrival((one := world.hire()).address, capabilities(one), (), "memory", 0)
+        )
+    await world.deal(tasks=200)
+    app = application("Poolhand pool", world.scheduler.api("http://pool.test"))
+    turns = {}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        for limit in (1, 1000):
+            asked = client.get(f"http://pool.test{path}", params={"limit": limit})
+            turns[limit], answer = await turns_of(asked)
+    assert len(answer.json()) == 200
+    assert turns[1000] - turns[1] >= 200 // (2 * AT_ONCE)
+
+
+async def test_however_many_ask_for_lists_all_together_are_written_a_few_items_a_turn():
+    lists, shown, address = ListWriter(), Turns(), "0x" + "11" * 20
+
+    def show(name):
+        shown.count()
+        return PoolWorker(worker=address, name=name, paused=False)
+
+    answers = await asyncio.gather(*(lists.answer(["a\ud800", "b"] * 50, show) for _ in range(20)))
+    assert {each.body for each in answers} == {answers[0].body}
+    assert answers[0].body.count(b'"name":"a?"') == 50
+    assert shown.most <= 2 * AT_ONCE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -30,6 +31,7 @@ from poolhand.scheduler.followed_tasks import FollowedTasks
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.scheduler.views import show_deal, show_task
 from poolhand.transport.asgi import service_router
+from poolhand.transport.list_writer import ListWriter
 from poolhand.wire.pool_api import DealNews, PoolConfig, PoolHealth, TaskNews
 
 
@@ -101,16 +103,18 @@ def _pool(router: APIRouter, office: StandbyOffice) -> None:
 
 
 def _tasks(router: APIRouter, office: StandbyOffice) -> None:
-    @router.get("/v1/tasks")
+    lists = ListWriter()
+
+    @router.get("/v1/tasks", response_model=list[TaskNews])
     async def tasks(
         status: TaskStatus | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         before: str | None = None,
-    ) -> list[TaskNews]:
+    ) -> Response:
         """List tasks: those at work, newest first, then those that have settled."""
         last = None if before is None else TaskId.parse(before)
         found = await asyncio.to_thread(_page, office, status, last, limit)
-        return [_show(office, each) for each in found]
+        return await lists.answer(found, partial(_show, office))
 
     @router.get("/v1/tasks/{task_id}")
     async def task(task_id: str) -> TaskNews:

@@ -15,6 +15,11 @@ class JsonAnswer(JSONResponse):
     """
 
     def render(self, content: Any) -> bytes:
-        """Write UTF-8, with a question mark for what is no character."""
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode(errors="replace")
+        """Write it; see ``json_bytes``."""
+        return json_bytes(content)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Write UTF-8, with a question mark for what is no character."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="replace")

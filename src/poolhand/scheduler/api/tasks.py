@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.task.status import TaskStatus
@@ -14,32 +14,36 @@ from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.transport.asgi import service_router
+from poolhand.transport.list_writer import ListWriter
 from poolhand.wire.json_models import TaskIdText
 from poolhand.wire.pool_api import HiddenTask, Printed, PrintedByWorker, TaskNews
 
 
-def task_routes(known: KnownTasks, teller: TaskTeller, histories: TaskHistories) -> APIRouter:
+def task_routes(
+    known: KnownTasks, teller: TaskTeller, histories: TaskHistories, lists: ListWriter
+) -> APIRouter:
     """Return the endpoints that show tasks.
 
     Args:
         known: Finds them.
         teller: Puts them into words.
         histories: What the chain tells of them.
+        lists: Writes those that are long.
     """
     router = service_router()
 
-    @router.get("/v1/tasks")
+    @router.get("/v1/tasks", response_model=list[TaskNews | HiddenTask])
     async def tasks(
         status: TaskStatus | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         before: TaskIdText | None = None,
-    ) -> list[TaskNews | HiddenTask]:
+    ) -> Response:
         """List tasks: those at work, newest first, then those that have settled, latest first.
 
         ``before`` is the last task of the page before, where there is one.
         """
         last = None if before is None else TaskId.parse(before)
-        return [teller.in_list(task) for task in await known.page(status, last, limit)]
+        return await lists.answer(await known.page(status, last, limit), teller.in_list)
 
     @router.get("/v1/tasks/{task_id}")
     async def task(task_id: TaskIdText) -> TaskNews:

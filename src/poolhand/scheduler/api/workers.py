@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from poolhand.domain.ids import Address
 from poolhand.scheduler.api.errors import NotKnown
@@ -13,6 +13,7 @@ from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.views import show_idle, show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.asgi import service_router
+from poolhand.transport.list_writer import ListWriter
 from poolhand.wire.json_models import AddressText
 from poolhand.wire.pool_api import ConnectedWorkers, WorkerNews
 
@@ -20,28 +21,31 @@ MOST_LISTED: Final = 1000
 """Workers of one answer."""
 
 
-def worker_routes(directory: WorkerDirectory, index: TaskIndex, placement: Placement) -> APIRouter:
+def worker_routes(
+    directory: WorkerDirectory, index: TaskIndex, placement: Placement, lists: ListWriter
+) -> APIRouter:
     """Return the endpoints that show workers.
 
     Args:
         directory: Who is connected.
         index: Counts the replicates that each holds.
         placement: Says why one is idle.
+        lists: Writes those that are long.
     """
     router = service_router()
 
-    @router.get("/v1/workers")
+    @router.get("/v1/workers", response_model=ConnectedWorkers)
     async def workers(
         limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100,
         after: AddressText | None = None,
-    ) -> ConnectedWorkers:
+    ) -> Response:
         """List connected workers in order of their addresses.
 
         ``after`` is the last worker of the page before, where there is one.
         """
         last = None if after is None else Address.parse(after)
-        page = directory.page(last, limit)
-        return ConnectedWorkers(tuple(show_worker(w, len(index.of(w.worker))) for w in page))
+        page = tuple(directory.page(last, limit))
+        return await lists.answer(page, lambda each: show_worker(each, len(index.of(each.worker))))
 
     @router.get("/v1/workers/{address}")
     async def worker(address: AddressText) -> WorkerNews:

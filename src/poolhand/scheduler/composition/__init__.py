@@ -75,6 +75,7 @@ from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.joining.join_files import JoinPlace, JoinTeller
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.settings.pool import PoolSettings
+from poolhand.transport.list_writer import ListWriter
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.messages import WorkerBound
@@ -203,15 +204,16 @@ class Scheduler:
         config = pool_config(settings, facts, self._owner.address, url)
         place = JoinPlace(facts.chain_id, facts.hub, settings.workerpool, url, settings.worker_rpc)
         known, told, logs = KnownTasks(self.engine, self.settled), self._told, self.workers.logs
+        lists = ListWriter()
         return (
             selling_routes(config, self.pricing),
             purchase_routes(self.purchases),
             order_routes(self.sale),
             drain_routes(self.drains),
             summary_routes(told.summary),
-            worker_routes(self.directory, self.engine.index, self.placement),
+            worker_routes(self.directory, self.engine.index, self.placement, lists),
             status_routes(),
-            task_routes(known, told.tasks, told.history),
+            task_routes(known, told.tasks, told.history, lists),
             log_routes(known, logs if settings.public_logs else None),
             core_routes(CoreTasks(known, self._find_deal, logs, self._sign_ins, url)),
             deal_routes(self.deals, self.settled, known),
