@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poolhand.containers.image_terms import MOST_IMAGES, ImageTerms
+from poolhand.containers.image_terms import MOST_IMAGES_KNOWN, ImageTerms
 
 
 class Engine:
@@ -19,13 +19,13 @@ class Engine:
 async def test_an_image_is_asked_for_once_until_very_many_others_have_run():
     engine = Engine()
     terms = ImageTerms(engine)
-    names = [f"app-{number}" for number in range(3 * MOST_IMAGES)]
+    names = [f"app-{number}" for number in range(3 * MOST_IMAGES_KNOWN)]
     for name in names:
         await terms.of(name)
         await terms.of(name)
     assert engine.asked == names
-    assert len(terms._known) == MOST_IMAGES
-    for name in names[-MOST_IMAGES:]:
+    assert len(terms._known) == MOST_IMAGES_KNOWN
+    for name in names[-MOST_IMAGES_KNOWN:]:
         await terms.of(name)
     assert engine.asked == names
     await terms.of(names[0])
@@ -35,7 +35,7 @@ async def test_an_image_is_asked_for_once_until_very_many_others_have_run():
 async def test_the_image_that_runs_again_and_again_is_not_asked_for_again():
     engine = Engine()
     terms = ImageTerms(engine)
-    for number in range(3 * MOST_IMAGES):
+    for number in range(3 * MOST_IMAGES_KNOWN):
         await terms.of(f"app-{number}")
         await terms.of("mine")
     assert engine.asked.count("mine") == 1

@@ -11,7 +11,7 @@ from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
-from poolhand.scheduler.order_reads import MOST_READ, OrderReads
+from poolhand.scheduler.order_reads import MOST_ANSWERS_OF_A_BLOCK, OrderReads
 from poolhand.scheduler.preflight import Asked
 
 OWNER = Address(bytes([1] * 20))
@@ -106,12 +106,12 @@ async def test_while_the_chain_stands_still_the_oldest_answers_are_forgotten():
             return dict.fromkeys(owners, 1)
 
     reads = OrderReads(Hub(), lambda: UnixSeconds(10))
-    owners = [Address(number.to_bytes(20, "big")) for number in range(3 * MOST_READ)]
+    owners = [Address(number.to_bytes(20, "big")) for number in range(3 * MOST_ANSWERS_OF_A_BLOCK)]
     for owner in owners:
         await reads.account(owner)
-    assert len(reads._asked) == len(reads._answered) == MOST_READ
+    assert len(reads._asked) == len(reads._answered) == MOST_ANSWERS_OF_A_BLOCK
     await reads.account(owners[-1])
-    await reads.account(owners[-MOST_READ])
+    await reads.account(owners[-MOST_ANSWERS_OF_A_BLOCK])
     assert asked == owners
-    await reads.account(owners[-MOST_READ - 1])
-    assert asked == [*owners, owners[-MOST_READ - 1]]
+    await reads.account(owners[-MOST_ANSWERS_OF_A_BLOCK - 1])
+    assert asked == [*owners, owners[-MOST_ANSWERS_OF_A_BLOCK - 1]]

@@ -13,7 +13,7 @@ from poolhand.observe.turn_pace import PIECES_PER_TURN
 from poolhand.scheduler.placement import MOST_HEARD, MOST_MADE
 from poolhand.transport.asgi import application
 from poolhand.transport.gate import Arrival
-from poolhand.transport.list_writer import AT_ONCE, ListWriter
+from poolhand.transport.list_writer import LIST_ITEMS_PER_TURN, ListWriter
 from poolhand.wire.pool_api import PoolWorker
 from work import Turns
 
@@ -89,7 +89,7 @@ async def test_a_long_page_is_written_a_part_at_a_time(pool, path):
             asked = client.get(f"http://pool.test{path}", params={"limit": limit})
             turns[limit], answer = await turns_of(asked)
     assert len(answer.json()) == 200
-    assert turns[1000] - turns[1] >= 200 // (2 * AT_ONCE)
+    assert turns[1000] - turns[1] >= 200 // (2 * LIST_ITEMS_PER_TURN)
 
 
 async def test_however_many_ask_for_lists_all_together_are_written_a_few_items_a_turn():
@@ -102,4 +102,4 @@ async def test_however_many_ask_for_lists_all_together_are_written_a_few_items_a
     answers = await asyncio.gather(*(lists.answer(["a\ud800", "b"] * 50, show) for _ in range(20)))
     assert {each.body for each in answers} == {answers[0].body}
     assert answers[0].body.count(b'"name":"a?"') == 50
-    assert shown.most <= 2 * AT_ONCE
+    assert shown.most <= 2 * LIST_ITEMS_PER_TURN

@@ -15,7 +15,7 @@ from poolhand.domain.signatures import check_authorization
 from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.idle_news import RECOUNT
-from poolhand.scheduler.kept_logs import KEPT_BYTES, KeptLogs
+from poolhand.scheduler.kept_logs import MOST_LOG_BYTES_KEPT, KeptLogs
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     LOG,
@@ -369,7 +369,7 @@ def test_what_apps_printed_is_bounded_by_what_it_takes_of_memory():
                 name = TaskId(number.to_bytes(32, "big"))
                 kept.keep(Address(worker.to_bytes(20, "big")), name, text, text)
     held = [sum(sys.getsizeof(t) for pair in each.values() for t in pair) for each in kept.values()]
-    assert KEPT_BYTES - held[-1] < sum(held) <= KEPT_BYTES
+    assert MOST_LOG_BYTES_KEPT - held[-1] < sum(held) <= MOST_LOG_BYTES_KEPT
     assert list(kept) == [TaskId(n.to_bytes(32, "big")) for n in range(100 - len(kept), 100)]
 
 

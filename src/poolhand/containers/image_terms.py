@@ -11,7 +11,7 @@ from aiodocker import Docker
 
 from poolhand.containers.sandbox import SandboxTerms
 
-MOST_IMAGES: Final = 256
+MOST_IMAGES_KNOWN: Final = 256
 """Images that are known at a time: a worker runs whatever strangers buy, each of another image."""
 
 
@@ -40,6 +40,6 @@ class ImageTerms:
     def _keep(self, image: str, terms: SandboxTerms) -> SandboxTerms:
         self._known[image] = terms
         self._known.move_to_end(image)
-        while len(self._known) > MOST_IMAGES:
+        while len(self._known) > MOST_IMAGES_KNOWN:
             self._known.popitem(last=False)
         return terms

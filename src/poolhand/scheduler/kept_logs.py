@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from poolhand.domain.ids import Address, TaskId
 
-KEPT_TASKS: Final = 1000
-KEPT_BYTES: Final = 64 * 1024**2
+MOST_TASKS_WITH_LOGS: Final = 1000
+MOST_LOG_BYTES_KEPT: Final = 64 * 1024**2
 """Of memory, all texts together: a task with many replicates has many."""
 
 ByWorker: TypeAlias = dict[Address, tuple[str, str]]
@@ -29,7 +29,7 @@ class KeptLogs(Mapping[TaskId, Mapping[Address, tuple[str, str]]]):
         by_worker = self._tasks.setdefault(task_id, {})
         self._bytes += _size(stdout, stderr) - _size(*by_worker.get(worker, ()))
         by_worker[worker] = stdout, stderr
-        while len(self._tasks) > KEPT_TASKS or self._bytes > KEPT_BYTES:
+        while len(self._tasks) > MOST_TASKS_WITH_LOGS or self._bytes > MOST_LOG_BYTES_KEPT:
             _, gone = self._tasks.popitem(last=False)
             self._bytes -= sum(_size(*texts) for texts in gone.values())
 

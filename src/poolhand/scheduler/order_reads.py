@@ -17,7 +17,7 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import Hub
 
 T = TypeVar("T")
-MOST_READ: Final = 4096
+MOST_ANSWERS_OF_A_BLOCK: Final = 4096
 """Answers that are remembered: a chain may stand still for hours while strangers ask for more."""
 
 
@@ -120,5 +120,5 @@ class OrderReads:
             del self._asked[key]
             return
         self._answered.append(key)
-        while len(self._answered) > MOST_READ:
+        while len(self._answered) > MOST_ANSWERS_OF_A_BLOCK:
             del self._asked[self._answered.popleft()]

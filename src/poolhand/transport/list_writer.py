@@ -14,7 +14,7 @@ from starlette.responses import Response
 from poolhand.observe.turn_pace import TurnPace
 from poolhand.transport.json_answer import json_bytes
 
-AT_ONCE: Final = 8
+LIST_ITEMS_PER_TURN: Final = 8
 """Items of all lists together in one turn of the loop: a task with many replicates takes 1 ms."""
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class ListWriter:
     """Writes the lists of one service."""
 
     def __init__(self) -> None:
-        self._pace = TurnPace(AT_ONCE)
+        self._pace = TurnPace(LIST_ITEMS_PER_TURN)
 
     async def answer(self, items: Iterable[T], show: Callable[[T], BaseModel]) -> Response:
         """Return a list as its endpoint's model would be written.
