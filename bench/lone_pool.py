@@ -32,8 +32,6 @@ NOWHERE = "http://127.0.0.1:9"
 """Where no results service is: none is needed before a result."""
 
 
-NEVER = 86_400.0
-"""Seconds: nothing here goes on with an earlier chain."""
 RICH = Funding(stake=NanoRlc(10**6 * NANO_PER_RLC))
 """Pool and requester can pay for every bag."""
 
@@ -67,7 +65,7 @@ async def lone_pool(
 ) -> AsyncIterator[LonePool]:  # fmt: skip
     """Run Anvil and a pool below a folder."""
     found = await asyncio.to_thread(ensure, DEFAULT_CACHE)
-    async with Anvil(found.anvil, home / "chain", save_seconds=NEVER) as node:
+    async with Anvil(found.anvil, home / "chain", save_seconds=None) as node:
         deployed = await deploy(node.url, found, derive(DEPLOYER))
         funded = await fund(node.url, found, deployed, home, workers=0, funding=RICH)
         await node.pace(block_time)

@@ -25,7 +25,6 @@ from bench.figures import Sample
 from bench.frame import Job, Keys
 from bench.keep_alive import Line, line_to
 from bench.leaving import left_the_book
-from bench.lone_pool import NEVER
 from bench.made_up_book import APP, BUYER, DATASET, POOL, TAGS, address, fill
 from poolhand.chain import connect
 from poolhand.devnet.accounts import DEPLOYER, derive
@@ -110,7 +109,7 @@ def _key(number: int) -> bytes:
 async def lone_book(job: Job, wallets: list[Wallet]) -> AsyncIterator[LoneBook]:
     """Run Anvil and a market below a folder; its book is full, and each wallet has an app."""
     found = await asyncio.to_thread(ensure, DEFAULT_CACHE)
-    async with Anvil(found.anvil, job.home / "chain", save_seconds=NEVER) as node:
+    async with Anvil(found.anvil, job.home / "chain", save_seconds=None) as node:
         deployed = await deploy(node.url, found, derive(DEPLOYER))
         apps = await _apps(node, deployed, wallets)
         await node.pace(1)

@@ -101,7 +101,7 @@ def deployed_chain(tmp_path_factory) -> DeployedChain:
 
 async def _deploy(folder: Path) -> DeployedChain:
     artifacts = ensure(DEFAULT_CACHE)
-    async with Anvil(artifacts.anvil, folder, save_seconds=3600) as node:
+    async with Anvil(artifacts.anvil, folder, save_seconds=None) as node:
         deployer = derive(DEPLOYER)
         contracts = await deploy(node.url, artifacts, deployer)
         token = artifacts.token()
@@ -116,6 +116,7 @@ async def _deploy(folder: Path) -> DeployedChain:
             await settle(rpc, steps, sign(deployer, steps, nonce, contracts.chain_id))
             for wallet in WALLETS:
                 await rpc.call("anvil_setBalance", str(wallet.address), hex(100 * COIN))
+        await node.save()
     return DeployedChain(artifacts, contracts, folder / "state.json")
 
 
@@ -127,7 +128,7 @@ def _copy(state: Path, folder: Path) -> None:
 @asynccontextmanager
 async def fresh_node(deployed: DeployedChain, folder: Path, **options) -> AsyncIterator[Node]:
     await asyncio.to_thread(_copy, deployed.state, folder)
-    options = {"save_seconds": 3600, **options}
+    options = {"save_seconds": None, **options}
     async with Anvil(deployed.artifacts.anvil, folder, **options) as node:
         yield Node(node, deployed.contracts)
 

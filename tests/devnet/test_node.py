@@ -51,6 +51,18 @@ async def test_it_answers_on_loopback_and_is_gone_afterwards(found, tmp_path):
         await node.rpc("eth_chainId")
 
 
+async def test_a_chain_that_need_not_be_kept_is_written_when_asked_for_alone(found, tmp_path):
+    async with Anvil(found.anvil, tmp_path, save_seconds=None) as node:
+        await node.rpc("evm_mine")
+    assert not list(tmp_path.glob("*.json"))
+    async with Anvil(found.anvil, tmp_path, save_seconds=None) as node:
+        await node.rpc("anvil_mine", "0x7")
+        await node.save()
+        await node.rpc("evm_mine")
+    async with Anvil(found.anvil, tmp_path, save_seconds=None) as node:
+        assert int(await node.rpc("eth_blockNumber"), 16) == 7
+
+
 async def test_a_chain_goes_on_where_it_stopped(found, tmp_path):
     async with Anvil(found.anvil, tmp_path) as node:
         first, second, *_ = await node.rpc("eth_accounts")

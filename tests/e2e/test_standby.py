@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
+import psutil
+import psycopg
 import pytest
 from balancer import Balancer
 from e2e_world import SECONDS, WEB, wait_until
@@ -31,7 +34,7 @@ class Rivals:
     def __init__(self, network, database) -> None:
         self.network, self.url = network, network.info.pool_url
         self.before = network.end("pool", signal.SIGTERM)
-        self.urls = {}
+        self.urls, self.programs = {}, {}
         for name in ("pool-a", "pool-b"):
             port = free_port(0)
             own = {
@@ -41,11 +44,14 @@ class Rivals:
                 "IEXEC_CORE_PORT": str(port),
             }
             program = replace(self.before, environment={**self.before.environment, **own})
-            network.launch(name, program)
-            self.urls[name] = f"http://127.0.0.1:{port}"
+            self.urls[name], self.programs[name] = f"http://127.0.0.1:{port}", program
+            self.launch(name)
             wait_until(lambda name=name: self.role(name))
         assert [self.role(name) for name in self.urls] == ["leader", "standby"]
         self.balancer = Balancer(self.url, list(self.urls.values()))
+
+    def launch(self, name: str) -> None:
+        self.network.launch(name, self.programs[name])
 
     def role(self, name: str) -> str:
         """What a process says it is; empty where it does not answer."""
@@ -128,6 +134,73 @@ async def test_a_leader_killed_in_mid_task_is_followed_by_the_other(rivals, netw
     watched = network.ok("task", "watch", task_id)
     assert watched["status"] == "COMPLETED"
     wait_until(lambda: rivals.role("pool-b") == "leader")  # a worker alone may have been quicker
+    assert sum((await network.money()).values()) == sum(money.values())
+    await nothing_was_sent_twice(network, before)
+
+
+STEPS = {
+    "it is counted in": "SELECT * FROM leader FOR UPDATE",
+    "it reads the journal": "LOCK TABLE journal IN ACCESS EXCLUSIVE MODE",
+    "it catches up with the chain": None,
+    "it writes its first event": "LOCK TABLE journal IN SHARE MODE",
+    "it has led for a moment": "",
+}
+"""What holds a successor up before a step: a lock that it waits for, the chain's silence, nothing."""
+IN_ITS_WAY = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name IN ('poolhand leads', 'poolhand takes the lead')"
+)
+
+
+def node_of(network) -> psutil.Process:
+    """The process of the devnet's chain."""
+    devnet = psutil.Process(int((network.home / "devnet.pid").read_text()))
+    (node,) = (each for each in devnet.children() if each.name() == "anvil")
+    return node
+
+
+@contextmanager
+def held_up(rivals, database: str, name: str, step: str):
+    """Keep whoever takes the lead from a step of its recovery; yields once it has come so far."""
+    lock, node = STEPS[step], node_of(rivals.network)
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as looker:
+        if lock is None:
+            node.suspend()
+        elif lock:
+            holder.execute(lock)
+        waits = " AND wait_event_type = 'Lock'" if lock else ""
+
+        def is_there() -> bool:
+            if lock == "":
+                return rivals.role(name) == "leader"
+            return bool(looker.execute(IN_ITS_WAY + waits).fetchone()[0])
+
+        try:
+            wait_until(is_there)
+            yield
+        finally:
+            node.resume()
+            holder.rollback()
+
+
+@pytest.mark.timeout(600)
+async def test_successors_killed_at_every_step_of_their_recovery_lose_nothing(
+    rivals, network, postgres, long
+):
+    money, before = await network.money(), await sent_by_owner(network)
+    task_id = _buy(network, long, "--args", "succession", "--trust", "10")
+    wait_until(lambda: rivals.computing(task_id))
+    network.end("pool-a")
+    dead, next_one = rivals.urls
+    for step in STEPS:
+        with held_up(rivals, postgres, next_one, step):
+            network.end(next_one)
+        rivals.launch(dead)
+        wait_until(lambda name=dead: rivals.role(name))
+        dead, next_one = next_one, dead
+    watched = network.ok("task", "watch", task_id)
+    assert watched["status"] == "COMPLETED"
+    wait_until(lambda: rivals.role(next_one) == "leader")
     assert sum((await network.money()).values()) == sum(money.values())
     await nothing_was_sent_twice(network, before)
 

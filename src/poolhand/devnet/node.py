@@ -41,8 +41,9 @@ class Anvil:
     """One Anvil process; an async context manager.
 
     The chain is saved every ``save_seconds`` and at the end, each time whole or not at all, and a
-    new Anvil on the same folder goes on from there. The process ends with the context, and (on
-    Linux) with the program that started it, however that ends.
+    new Anvil on the same folder goes on from there; where that is None, when ``save`` or ``end``
+    asks for it alone. The process ends with the context, and (on Linux) with the program that
+    started it, however that ends.
 
     Attributes:
         port: Where it listens, on the loopback interface alone.
@@ -59,7 +60,7 @@ class Anvil:
         mnemonic: str = TEST_MNEMONIC,
         chain_id: int = DEVNET_CHAIN_ID,
         port: int = 0,
-        save_seconds: float = SAVE_SECONDS,
+        save_seconds: float | None = SAVE_SECONDS,
     ) -> None:
         """Describe a node; nothing starts before the context is entered.
 
@@ -71,7 +72,7 @@ class Anvil:
             mnemonic: Whose accounts.
             chain_id: Of the chain.
             port: Wished for; another is taken when it is in use. 0: any.
-            save_seconds: How often the chain is saved.
+            save_seconds: How often the chain is saved; None: not by itself, at the end neither.
         """
         self._program, self._folder, self._wished = program, folder, port
         self._save_seconds = save_seconds
@@ -79,7 +80,7 @@ class Anvil:
         self._arguments = [
             *("--host", LOOPBACK_ADDRESS, "--chain-id", str(chain_id), "--accounts", str(accounts)),
             *("--mnemonic", mnemonic, "--no-cors"),
-            *("--dump-state", str(folder / "exit.json")),
+            *(() if save_seconds is None else ("--dump-state", str(folder / "exit.json"))),
             *("--cache-path", str(folder / "states")),
         ]
         self._process: asyncio.subprocess.Process | None = None
@@ -175,7 +176,8 @@ class Anvil:
         for _ in range(PORT_TRIES):
             self.port = free_port(self._wished)
             if await self._start():
-                self._saver = asyncio.create_task(self._keep_saving())
+                if self._save_seconds is not None:
+                    self._saver = asyncio.create_task(self._keep_saving(self._save_seconds))
                 return self
         raise NodeDied("every port that was free a moment ago was taken", self.log)
 
@@ -183,9 +185,9 @@ class Anvil:
         if self._saver is not None:
             self._saver.cancel()
             await asyncio.wait([self._saver])
-        if self.pid is not None:
-            with contextlib.suppress(ChainUnreachable):
-                await self.save()
+            if self.pid is not None:
+                with contextlib.suppress(ChainUnreachable):
+                    await self.save()
         await self._stop()
 
     async def _start(self) -> bool:
@@ -250,9 +252,9 @@ class Anvil:
             _signal(process.kill)
             await process.wait()
 
-    async def _keep_saving(self) -> None:
+    async def _keep_saving(self, seconds: float) -> None:
         while True:
-            await asyncio.sleep(self._save_seconds)
+            await asyncio.sleep(seconds)
             with contextlib.suppress(ChainUnreachable):  # it may be ended, to be started again
                 await self.save()
 
