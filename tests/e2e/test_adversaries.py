@@ -8,13 +8,17 @@ devnet takes most of a minute to start.
 
 from __future__ import annotations
 
+import csv
+import io
 import signal
 import time
 from contextlib import ExitStack
+from datetime import date
+from decimal import Decimal
 
 import psutil
 import pytest
-from arena import HONEST, NAMES, Arena, Ledger, deal_of
+from arena import HONEST, KINDS_HERE, NAMES, Arena, Ledger, deal_of
 from e2e_world import Network, wait_until
 from reaching import reaches
 
@@ -26,6 +30,7 @@ from poolhand.domain.replicate.status import FINAL, Status
 from poolhand.domain.reward import scheduler_stake
 
 S = Status
+AMOUNTS = ("earned_nrlc", "lost_nrlc", "paid_nrlc", "gas_wei")
 
 
 @pytest.fixture(scope="module")
@@ -266,3 +271,43 @@ async def test_a_late_contribution_is_refused_and_everybody_is_refunded(arena):
     changes = await ledger.changes()
     pool = deal.workerpool.owner
     assert changes == {**dict.fromkeys(changes, 0), pool: -lost, ZERO_ADDRESS: lost}
+
+
+# ------------------------------------------------------------------- what each has earned and lost
+
+
+async def test_earnings_are_the_chains_after_losses_timeouts_and_claims(arena):
+    """What the tests before this one did to everybody, told by page, command and CSV alike."""
+    names = [*HONEST, *(NAMES[kind] for kind in KINDS_HERE if kind is not Kind.FLOODS)]
+    totals = {name: _checked_total(arena, name) for name in names}
+    assert all(totals[name]["earned_nrlc"] > 0 for name in HONEST)
+    assert all(
+        totals[NAMES[kind]]["lost_nrlc"] > 0 for kind in (Kind.WRONG_HASH, Kind.NEVER_REVEALS)
+    )
+
+
+def _checked_total(arena: Arena, name: str) -> dict[str, int]:
+    """What the chain says of a worker, told alike by command, CSV and the worker itself."""
+    told = arena.network.ok("earnings", arena.address(name), "--blocks", "1000000")
+    assert told["checked"] is True, (name, told["unexplained"])
+    total = told["total"]
+    wait_until(lambda: _watched(arena, name) == {each: total[each] for each in AMOUNTS})
+    written = list(csv.DictReader(io.StringIO(_csv(arena, name))))
+    for kind in ("earned", "lost", "paid"):
+        amounts = [Decimal(row[f"{kind}_rlc"]) for row in written]
+        assert sum(amounts) * 10**9 == total[f"{kind}_nrlc"], (name, kind)
+    assert all(date.fromisoformat(row["day"]) for row in written)
+    return total
+
+
+def _watched(arena: Arena, name: str) -> dict[str, int]:
+    """What a worker itself tells whoever watches it (nRLC, wei)."""
+    base = str(arena.network.home / "workers" / name)
+    told = arena.network.ok("worker", "top", "--base", base)["earnings"]["all"]
+    return {each: told[each] for each in AMOUNTS}
+
+
+def _csv(arena: Arena, name: str) -> str:
+    found = arena.network.cli("earnings", arena.address(name), "--csv", "--blocks", "1000000")
+    assert found.code == 0
+    return found.out
