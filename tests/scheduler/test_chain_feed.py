@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pool_world import PoolWorld, first_task, with_tag
 
 from poolhand.domain.onchain import ChainTaskStatus, CreateWorkerpool, Initialize
@@ -85,15 +87,52 @@ async def test_a_deal_of_another_pool_is_left_alone(pool):
     assert not world.pool.tasks_known()
 
 
-async def test_a_deal_past_its_contribution_deadline_is_left_alone(pool):
+async def test_a_deal_past_its_final_deadline_is_left_alone(pool):
     world = await pool()
     await world.pool.kill()
     late = await world.deal(settle=False)
     just = await world.deal(settle=False)
-    await world.pass_to(late.start_time + 7 * T)
+    await world.pass_to(late.start_time + 10 * T)
     world.pool.start()
     await world.settle()
     assert set(world.pool.tasks_known()) == {first_task(just)}
+
+
+async def test_a_deal_past_its_contribution_deadline_is_offered_to_nobody_and_claimed_in_time(pool):
+    world = await pool()
+    await world.pool.kill()
+    late = await world.deal(settle=False)
+    await world.pass_to(late.start_time + 7 * T)
+    world.pool.start()
+    worker = await world.hired()
+    await world.settle()
+    assert not world.offered(first_task(late))
+    await world.pass_to(late.start_time + 10 * T)
+    await world.step()
+    await world.step()
+    assert world.task(first_task(late)).chain_status is ChainTaskStatus.FAILED
+    assert "Offer" not in worker.kinds()
+
+
+async def test_an_earlier_block_than_it_ever_looked_from_is_gone_back_to_once(tmp_path):
+    world = PoolWorld(tmp_path)
+    old = await world.deal(settle=False)
+    world.chain.mine(blocks=20)
+    await world.start()
+    assert not world.pool.tasks_known()
+    await world.pool.kill()
+    world.pool.settings = replace(world.pool.settings, start_block=BlockNumber(0))
+    world.pool.start()
+    await world.settle()
+    assert set(world.pool.tasks_known()) == {first_task(old)}
+    new = await world.deal()
+    seen = world.scheduler.engine.cursor
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    assert world.scheduler.engine.cursor == seen > 20
+    assert set(world.pool.tasks_known()) == {first_task(old), first_task(new)}
+    await world.stop()
 
 
 async def test_a_deal_that_needs_a_tee_is_left_alone(pool):

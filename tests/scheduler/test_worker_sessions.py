@@ -12,10 +12,11 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.idle_news import RECOUNT
 from poolhand.scheduler.kept_logs import MOST_LOG_BYTES_KEPT, KeptLogs
+from poolhand.scheduler.worker_sessions import MOST_LEAPS
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     LOG,
@@ -134,7 +135,6 @@ async def test_a_repeated_report_changes_nothing_and_is_acknowledged_again(pool)
     [
         ((S.COMPUTED,), 0),  # not after CREATED
         ((S.RUNNING, S.CONTRIBUTED), 0),
-        ((S.RUNNING,), 3),  # a gap
         (("NO_SUCH_STATUS",), 0),
         ((S.WORKER_LOST,), 0),  # only the pool can know
         ((S.CREATED,), 0),
@@ -154,6 +154,47 @@ async def test_an_impossible_report_ends_the_replicate_and_another_worker_is_tri
     assert liar.last(Acknowledged).count >= first + len(statuses)
     honest = await world.hired()
     assert world.status(task, honest) is S.CREATED
+
+
+async def test_who_leaps_ahead_is_told_how_much_the_pool_has_and_ended_if_it_goes_on(pool):
+    world = await pool()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    for _ in range(MOST_LEAPS):
+        await worker.reports(task, S.APP_DOWNLOADED, first=3)
+        assert worker.last(Acknowledged).count == 0
+    await worker.reports(task, *TO_COMPUTED, first=0)
+    assert world.status(task, worker) is S.COMPUTED
+    for _ in range(MOST_LEAPS + 1):
+        assert world.status(task, worker) is S.COMPUTED
+        await worker.reports(task, S.CONTRIBUTED, first=20)
+    assert world.status(task, worker) is S.FAILED
+    assert Aborted(task, S.FAILED) in worker.told
+
+
+async def test_a_replicate_that_is_on_chain_is_known_again_and_one_that_is_not_goes_on(pool):
+    world = await pool(start_block=BlockNumber(0))
+    one, other = await world.hired(), await world.hired()
+    task = first_task(await world.deal(trust=5))
+    await one.reports(task, *TO_COMPUTED)
+    await world.step()
+    one.contributes(task)
+    await world.step()
+    await world.pool.kill()
+    world.pool.journal = world.pool.new_journal(world.pool.fuse)
+    world.pool.start()
+    await world.settle()
+    one.told.clear()
+    await one.logs_in(held=(Held(task, S.CONTRIBUTING),))
+    await other.logs_in(held=(Held(task, S.COMPUTING),))
+    assert world.task(task).attempt(one.address) is not None
+    assert Acknowledged(task, 0) in one.told
+    assert world.task(task).attempt(other.address) is None
+    assert not [each for each in other.told if isinstance(each, Aborted)][1:]
+    other.contributes(task)
+    await world.step()
+    assert world.task(task).attempt(other.address) is not None
+    assert other.last(Acknowledged) == Acknowledged(task, 0)
 
 
 async def test_a_report_of_an_unknown_task_is_acknowledged_so_that_it_is_not_told_for_ever(pool):
@@ -190,7 +231,8 @@ async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):
     assert world.view(task).status is ChainTaskStatus.ACTIVE
     worker.told.clear()
     await worker.arrives(held=(Held(task, S.RUNNING),))
-    assert worker.kinds() == ["Activated", "Idle"] or worker.kinds() == ["Activated"]
+    assert [each for each in worker.kinds() if each != "Idle"] == ["Activated", "Acknowledged"]
+    assert worker.last(Acknowledged).count == 1
 
 
 async def test_a_worker_that_comes_again_in_time_is_what_the_chain_said_it_is(pool):

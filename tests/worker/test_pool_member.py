@@ -296,11 +296,24 @@ async def test_a_new_session_is_told_what_was_not_acknowledged_and_whether_work_
 
 async def test_acknowledged_reports_are_not_told_again_and_no_more_than_told_is_believed(pool):
     task = await pool.contributed(trust=10)
-    await pool.says(Acknowledged(task, 10_000), Acknowledged(task, 2))
+    await pool.says(Acknowledged(task, 10_000))
     pool.forgets()
     await pool.greets()
     assert not pool.heard(Reported)
     assert pool.replicate(task) is not None
+
+
+async def test_a_pool_that_has_less_than_it_said_is_told_all_that_it_lacks_in_order(pool):
+    task = await pool.contributed(trust=10)
+    await pool.says(Acknowledged(task, 7))
+    pool.forgets()
+    await pool.says(Acknowledged(task, 2))
+    assert pool.path(task) == [*EARLY, *LATE][2:]
+    assert [r.first for r in pool.heard(Reported)] == [2, 2 + MOST_REPORTS][
+        : len(pool.heard(Reported))
+    ]
+    await pool.restarts_worker()
+    assert pool.replicate(task).acknowledged == 2
 
 
 async def test_a_long_history_is_told_in_batches_that_the_protocol_admits(pool):

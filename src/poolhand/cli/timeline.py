@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from poolhand.wire.pool_api import ChainMoment, Moment, PoolTransaction, ReplicateNews
 
 INDENT = 6
+GAS_NOT_KNOWN = "not known: somebody else sent it, or the pool's database was restored since"
 
 
 def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:
@@ -209,7 +210,7 @@ def _by_transaction(events: tuple[HubEvent, ...]) -> Iterator[list[HubEvent]]:
 def transactions_paid(sent: PoolTransaction, *, is_told: bool = False) -> Iterator[RenderableType]:
     """Show what a transaction cost; its hash only where the chain's story has not told it."""
     block = "pending" if sent.block is None else str(sent.block)
-    gas = "nothing: sent by somebody else" if sent.gas is None else f"{sent.gas} gas"
+    gas = GAS_NOT_KNOWN if sent.gas is None else f"{sent.gas} gas"
     price = "" if sent.gas_price is None else f"at {sent.gas_price / 10**9:.3g} gwei"
     yield Text(f"  {block:>7}  {sent.call:<15} {gas} {price}".rstrip())
     if not is_told:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import AsyncIterator, Iterable
+from typing import Final, TypeVar
+
+Item = TypeVar("Item")
 
 PIECES_PER_TURN: Final = 32
 """Pieces in one turn where nothing else is said: a few milliseconds of what a pool does."""
@@ -52,3 +55,11 @@ class TurnPace:
             if not place.done():
                 place.set_result(None)
                 self._take()
+
+
+async def in_turns(each: Iterable[Item], most: int) -> AsyncIterator[Item]:
+    """Yield what there is, with a turn of the loop for others after so many."""
+    for count, item in enumerate(each, start=1):
+        yield item
+        if count % most == 0:
+            await asyncio.sleep(0)

@@ -12,6 +12,7 @@ class LeadLost(EndsProgram, Unavailable):
     """Another process acts for the pool now, or may: this one writes and sends nothing more."""
 
     def __init__(self, why: str) -> None:
+        self.why = why
         super().__init__(
             f"this process no longer leads its pool ({why}): nothing more is written or sent by "
             "it; start it again, and it leads or stands by"

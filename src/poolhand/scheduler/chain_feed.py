@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 import structlog
@@ -45,6 +46,7 @@ class ChainFeed:
     Args:
         time: Told of each new block.
         noticed: Told of each event.
+        contributed: Told of each contribution to a task that is known.
         is_recorded: Whether the receipt of a call on a task will be recorded by who sent it.
         passed: Lets block time pass.
     """
@@ -61,6 +63,7 @@ class ChainFeed:
         retry: ChainRetry,
         *,
         noticed: Callable[[HubEvent], None],
+        contributed: Callable[[TaskId, Address], None],
         is_recorded: Callable[[TaskId, str], bool],
         passed: Callable[[UnixSeconds], Awaitable[None]],
     ) -> None:
@@ -69,6 +72,7 @@ class ChainFeed:
         self._pool, self._retry = workerpool, retry
         self.looks, self.look, self.deals, self._time = looks, looks.look, deals, time
         self._noticed, self._is_recorded, self._passed = noticed, is_recorded, passed
+        self._contributed = contributed
 
     @property
     def head(self) -> Head | None:
@@ -80,13 +84,30 @@ class ChainFeed:
         """Why the chain cannot be read at present, for a person; empty when it can."""
         return self._watcher.trouble
 
-    async def prepare(self) -> None:
-        """After a restart: read again the deals, and the tasks that may have changed."""
+    async def prepare(self, start: BlockNumber | None) -> None:
+        """Before workers are let in: read again the deals, and the tasks that may have changed.
+
+        What was bought meanwhile is known by then, too: workers may be at it, where the database is
+        a copy from before, or new.
+
+        Args:
+            start: As of ``follow_events``.
+        """
         self._time.seen(await self._newest())
         await self.deals.recall(self._time.now())
+        if start is not None or self._engine.cursor is not None:
+            await self._catch_up(self._first_block(start))
         settled = [t for t in self._engine.tasks.values() if self._is_shallow(t)]
         names = [task.facts.task_id for task in (*self._engine.open_tasks(), *settled)]
         await self.looks.all(names)
+
+    async def _catch_up(self, first: BlockNumber) -> None:
+        """Read the deals of blocks that are there; ``follow_events`` tells of them again."""
+        last = self._time.block()
+        asked = partial(self._hub.deals_of, self._pool, first, last)
+        told = await self._retry.ask(asked) if first <= last else ()
+        blocks = {each.deal_id: each.block for each in told if each.deal_id is not None}
+        await self.deals.catch_up(blocks, self._time.now())
 
     def _is_shallow(self, task: Task) -> bool:
         """Whether a task ended so lately that a re-organisation may have taken its end back."""
@@ -97,7 +118,7 @@ class ChainFeed:
         """Follow deals and tasks for ever.
 
         Args:
-            start: Where a new pool looks for deals from; None: from now on.
+            start: Where the owner has deals looked for from; None: a new pool's, from now on.
         """
         first = self._first_block(start)
         async with aclosing(self._watcher.events(self._pool, first)) as events:  # type: ignore[type-var]
@@ -109,13 +130,18 @@ class ChainFeed:
     def _first_block(self, start: BlockNumber | None) -> BlockNumber:
         """Return where to look for deals: where we stopped, else where the owner says, else now.
 
-        A re-organisation may have moved a deal from above to below where we stopped: what is known
-        already is looked at again rather than one overlooked for good.
+        An owner who names an earlier block than where we ever looked from has us go back there
+        once. A re-organisation may have moved a deal from above to below where we stopped: what is
+        known already is looked at again rather than one overlooked for good.
         """
-        if self._engine.cursor is not None:
-            return BlockNumber(max(self._engine.cursor - REWIND, 0))
-        self._engine.seen(self._time.block() if start is None else start)
-        return self._engine.cursor or BlockNumber(0)
+        engine = self._engine
+        if engine.cursor is None:
+            engine.look_from(self._time.block() if start is None else start)
+            return engine.cursor or BlockNumber(0)
+        if start is not None and engine.first is not None and start < engine.first:
+            log.info("deals_looked_for_again", first=start, before=engine.first)
+            engine.look_from(start)
+        return BlockNumber(max(engine.cursor - REWIND, 0))
 
     async def follow_heads(self) -> None:
         """Let block time pass, for ever."""
@@ -134,6 +160,8 @@ class ChainFeed:
                 await self._notice_deal(event, event.deal_id)
         elif event.task_id in self._engine.tasks:
             self._record(self._engine.tasks[event.task_id], event)
+            if event.kind is EventKind.TASK_CONTRIBUTE and event.worker and not event.removed:
+                self._contributed(event.task_id, event.worker)
             self.look([event.task_id])
 
     async def _notice_deal(self, event: HubEvent, deal_id: DealId) -> None:

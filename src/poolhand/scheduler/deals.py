@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
-    Iterable,
     Iterator,
     Mapping,
     Sequence,
@@ -16,7 +13,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -33,11 +30,11 @@ from poolhand.domain.task.rules import FORGOTTEN
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.observe.retry import ChainRetry
+from poolhand.observe.turn_pace import in_turns
 from poolhand.ports.archive import KeptDeal
 from poolhand.ports.chain import Hub
 from poolhand.scheduler.engine import Engine
 
-T = TypeVar("T")
 DEAL_READ_TRIES: Final = 10
 """Tries to read a deal that was told of: the node that is asked may lag behind the event."""
 MOST_DEAL_READS: Final = 40
@@ -184,6 +181,15 @@ class Deals:
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not a deal's
             self._boundary.take(fault, "deal", deal_id=str(deal_id))
 
+    async def catch_up(self, blocks: Mapping[DealId, BlockNumber], now: UnixSeconds) -> None:
+        """Begin the tasks of deals by their blocks, many at a time; what does not read is left."""
+        names = list(blocks)
+        for first in range(0, len(names), READ_AT_ONCE):
+            for deal_id, deal in (await self._read(names[first : first + READ_AT_ONCE])).items():
+                if deal is not None:
+                    with self._borne(deal_id):
+                        await self._begin(deal, blocks[deal_id], now)
+
     async def receive(self, deal_id: DealId, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
         """Begin the tasks of a deal that a block tells of, or go on with them.
 
@@ -277,7 +283,7 @@ class Deals:
         if len(self._ids.get(deal_id, ())) + len(ended) >= deal.bot_size:
             return []
         category = await self._category(deal.category)
-        late = now >= category.contribution_deadline(deal.start_time)
+        late = now >= category.final_deadline(deal.start_time)
         if late or deal.tag.needs_tee:
             log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
             return []
@@ -287,7 +293,7 @@ class Deals:
         with self._boundary.around("preflight", deal_id=str(deal_id)):
             if why := self._obstacle(deal):
                 log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
-        async for facts in _in_turns(self._facts(deal, category, block)):
+        async for facts in in_turns(self._facts(deal, category, block), TASKS_PER_TURN):
             if facts.task_id not in ended:
                 self._receive(Received(max(now, deal.start_time), facts))
         return list(self._ids[deal_id])
@@ -318,7 +324,7 @@ class Deals:
             next_step=f"wait: after {FORGOTTEN} s its tasks are given up, unless it comes back",
         )
         self._gone[deal_id] = None
-        async for task in _in_turns(tasks):
+        async for task in in_turns(tasks, TASKS_PER_TURN):
             self._engine.feed(task.facts.task_id, DealGone(max(task.now, now)))
         return [task.facts.task_id for task in tasks]
 
@@ -348,7 +354,7 @@ class Deals:
         category, ended = await self._category(deal.category), await self._ended(deal.deal_id)
         self._know(deal, category)
         log.info("deal_back", deal_id=str(deal.deal_id), tasks=deal.bot_size)
-        async for facts in _in_turns(self._facts(deal, category, block)):
+        async for facts in in_turns(self._facts(deal, category, block), TASKS_PER_TURN):
             task = self._engine.tasks.get(facts.task_id)
             if facts.task_id in ended and task is None:
                 continue
@@ -388,11 +394,3 @@ class Deals:
         if index not in self._categories:
             self._categories.update(await self._retry.ask(self._hub.categories))
         return self._categories[index]
-
-
-async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:
-    """Yield what there is, with a turn of the loop for others now and then."""
-    for count, item in enumerate(each, start=1):
-        yield item
-        if count % TASKS_PER_TURN == 0:
-            await asyncio.sleep(0)

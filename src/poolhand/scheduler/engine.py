@@ -41,6 +41,8 @@ from poolhand.wire.journal_json import EventCodec
 TASK_CODEC: Final[EventCodec[TaskMachineEvent]] = EventCodec(get_args(machine.TaskMachineEvent))
 CURSOR: Final = "deals"
 """Cursor of the block up to which deals were seen."""
+FIRST_BLOCK_CURSOR: Final = "deals-from"
+"""Cursor of the block from which they were looked for."""
 
 log = structlog.get_logger()
 
@@ -67,6 +69,8 @@ class Engine:
         unread: Streams of the journal that do not read, and why; such a task stands as far as it
             reads, and what becomes of it is not written down.
         cursor: Block of the newest deal seen, None on a new pool.
+        first: Block from which deals were looked for, the first time or since the owner named an
+            earlier one; None where that is not known.
     """
 
     def __init__(self, journal: EventLog, boundary: FaultBoundary | None = None) -> None:
@@ -80,6 +84,7 @@ class Engine:
         self._written: dict[TaskId, UnixSeconds] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.cursor: BlockNumber | None = None
+        self.first: BlockNumber | None = None
         self.act: Signal[[Task, TaskMachineEffect]] = Signal()
         self.changed: Signal[[TaskId]] = Signal()
         self.troubled: Signal[[TaskId]] = Signal()
@@ -91,8 +96,11 @@ class Engine:
 
         One that does not read to its end holds up no other: the chain tells the rest of it.
         """
-        if (block := self._journal.marks().get(CURSOR)) is not None:
+        marks = self._journal.marks()
+        if (block := marks.get(CURSOR)) is not None:
             self.cursor = BlockNumber(block)
+        if (first := marks.get(FIRST_BLOCK_CURSOR)) is not None:
+            self.first = BlockNumber(first)
         stories: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for stream, record in self._journal.read():
             stories[stream].append(record)
@@ -194,6 +202,12 @@ class Engine:
             self.act(task, effect)
         except Exception as fault:  # noqa: BLE001 - as in recover
             self.note(task.facts.task_id, fault, "effect")
+
+    def look_from(self, block: BlockNumber) -> None:
+        """Remember that deals are looked for from a block on; none behind it is known by now."""
+        for name in (FIRST_BLOCK_CURSOR, CURSOR):
+            self._journal.mark(name, block)
+        self.first = self.cursor = block
 
     def seen(self, block: BlockNumber) -> None:
         """Remember that deals up to a block are known."""

@@ -71,6 +71,10 @@ class Looks:
         self._wake.set()
         return done
 
+    def ask(self, ids: Iterable[TaskId]) -> None:
+        """Ask for a fresh view of tasks; nobody waits for it."""
+        self.look(ids)
+
     def woken(self, task_id: TaskId) -> None:
         """Read a task in which time has passed, if it could not be read."""
         if task_id in self._engine.passing:

@@ -17,6 +17,7 @@ from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused
 from poolhand.domain.market.profiles import MOST_NAME, PoolProfile
 from poolhand.domain.text import shown
+from poolhand.domain.units import BlockNumber
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
@@ -58,6 +59,17 @@ log = structlog.get_logger()
 
 class NotThePoolsOwner(Refused):
     """The wallet does not own the workerpool, or there is no such pool."""
+
+
+class StartBlockAhead(Refused):
+    """A pool would hear of no deal before a block that the chain does not have yet."""
+
+    def __init__(self, start: BlockNumber, newest: BlockNumber) -> None:
+        super().__init__(
+            f"--start-block is {start}, but the newest block of the chain is {newest}: name the "
+            "block of the oldest deal that is still open (`poolhand account stakes` tells the "
+            "block of each), or leave it out"
+        )
 
 
 class JoinedChain(Protocol):
@@ -116,7 +128,7 @@ async def run(
         retry = _retry(has_past=database.has_past)
         chain = await stack.enter_async_context(join(settings.chain, retry))
         pool = await retry.ask(lambda: _check_owner(chain.hub, settings, wallet))
-        await retry.ask(lambda: _check_history(chain.hub, settings))
+        await retry.ask(lambda: _check_history(chain.hub, settings, is_new=not database.has_past))
         http = await stack.enter_async_context(
             httpx.AsyncClient(timeout=RESULTS_TIMEOUT, verify=trusted(environment=True))
         )
@@ -235,7 +247,14 @@ async def _check_owner(hub: Hub, settings: PoolSettings, wallet: Wallet) -> Work
     return pool
 
 
-async def _check_history(hub: Hub, settings: PoolSettings) -> None:
-    """Read logs once before anybody is told that the pool is ready; raises ChainUnreachable."""
+async def _check_history(hub: Hub, settings: PoolSettings, *, is_new: bool) -> None:
+    """Read logs once before anybody is told that the pool is ready.
+
+    Raises:
+        ChainUnreachable: The endpoint does not answer.
+        StartBlockAhead: A new pool would be deaf until the chain is there.
+    """
     newest = (await hub.head()).number
+    if is_new and settings.start_block is not None and settings.start_block > newest:
+        raise StartBlockAhead(settings.start_block, newest)
     await hub.deals_of(settings.workerpool, newest, newest)

@@ -6,7 +6,8 @@ session is simply told again whatever still holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -57,7 +58,10 @@ from poolhand.wire.messages import (
 
 WORK_UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""
-"""Tasks whose logs are remembered."""
+MOST_LEAPS: Final = 16
+"""Reports of one replicate in a row that leap ahead."""
+KEPT_LEAPS: Final = 10_000
+"""Replicates of which such reports are counted."""
 
 log = structlog.get_logger()
 Tell = TellOffer | TellActivated | TellReveal | TellUpload | TellEnd
@@ -76,6 +80,7 @@ class WorkerSessions:
 
     Attributes:
         arrived: Tells of each worker that has come.
+        adopted: Tells of tasks to which a replicate was added that is on chain already.
     """
 
     def __init__(
@@ -95,6 +100,8 @@ class WorkerSessions:
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
         self._reputation = reputation
         self.arrived: Signal[[Address]] = Signal()
+        self.adopted: Signal[[Iterable[TaskId]]] = Signal()
+        self._leaps: OrderedDict[tuple[Address, TaskId], int] = OrderedDict()
         self.logs = KeptLogs()
 
     # ------------------------------------------------------------------------------- out: effects
@@ -142,12 +149,41 @@ class WorkerSessions:
         self._directory.join(_as_known(told, self._directory.get(worker)))
         self.arrived(worker)
         now = self._now()
+        self._adopt(arrival)
         for task in tuple(self._engine.tasks_of(worker)):
             self._engine.feed(task.facts.task_id, Found(now, worker))
             self._retell(self._engine.tasks[task.facts.task_id], worker)
         self._release(arrival)
         log.info("worker_connected", worker=str(worker), slots=can.slots)
         self._wake()
+
+    def _adopt(self, arrival: Arrival) -> None:
+        """Know replicates again that the database lacks, for it was restored from an older copy.
+
+        Only those that the chain shows: nobody's word alone makes it a worker of a task.
+        """
+        for held in arrival.replicates:
+            self._leaps.pop((arrival.worker, held.task_id), None)
+            task = self._engine.tasks.get(held.task_id)
+            if task and task.view and arrival.worker in task.view.contributors:
+                self._take_back(task, arrival.worker)
+
+    def contributed(self, task_id: TaskId, worker: Address) -> None:
+        """Hear that a worker has a contribution on chain; the database may know nothing of it."""
+        task = self._engine.tasks.get(task_id)
+        if task is not None and self._take_back(task, worker):
+            self._tell(worker, Acknowledged(task_id, 0))
+
+    def _take_back(self, task: Task, worker: Address) -> bool:
+        """Add a replicate of a worker that is there, unless it is known; returns whether it was."""
+        known, task_id = self._directory.get(worker), task.facts.task_id
+        if known is None or task.attempt(worker) is not None or machine.is_settled(task):
+            return False
+        now, proved = self._now(), known.reputation.is_proved
+        self._engine.feed(task_id, machine.Assigned(now, worker, known.weight, proved, now))
+        log.info("replicate_known_again", task_id=str(task_id), worker=str(worker))
+        self.adopted((task_id,))
+        return True
 
     def _retell(self, task: Task, worker: Address) -> None:
         for effect in machine.outstanding(task):
@@ -156,14 +192,21 @@ class WorkerSessions:
                     self.act(task, effect)
 
     def _release(self, arrival: Arrival) -> None:
-        """Tell a worker to drop replicates that this pool does not know or has closed."""
+        """Tell a worker to drop replicates of tasks that this pool does not know or has closed.
+
+        One that only the worker knows goes on, for it has our authorization: the database may be an
+        older copy. It is known again once it is on chain, or when the task is offered to it.
+        """
         for held in arrival.replicates:
             task = self._engine.tasks.get(held.task_id)
             attempt = task.attempt(arrival.worker) if task else None
             if attempt is None:
-                self._tell(arrival.worker, Aborted(held.task_id, Status.FAILED))
+                if task is None or machine.is_settled(task):
+                    self._tell(arrival.worker, Aborted(held.task_id, Status.FAILED))
             elif attempt.is_over:
                 self._tell_end(arrival.worker, held.task_id, attempt.status)
+            else:
+                self._tell(arrival.worker, Acknowledged(held.task_id, attempt.reports))
 
     def _tell_end(self, worker: Address, task_id: TaskId, status: Status) -> None:
         done = status is Status.COMPLETED
@@ -202,9 +245,14 @@ class WorkerSessions:
     def _reported(self, worker: Address, message: Reported) -> None:
         task_id = message.task_id
         task = self._engine.tasks.get(task_id)
-        if task is None or task.attempt(worker) is None:
+        attempt = task.attempt(worker) if task else None
+        if attempt is None:
             self._tell(worker, Acknowledged(task_id, message.first + len(message.statuses)))
             return
+        if message.first > attempt.reports and self._asks_again(worker, task_id):
+            self._tell(worker, Acknowledged(task_id, attempt.reports))
+            return
+        self._leaps.pop((worker, task_id), None)
         try:
             entries = tuple(
                 Entry(Status(each.status), each.at, each.detail, each.tx)
@@ -224,6 +272,17 @@ class WorkerSessions:
         if attempt is not None:
             last = message.first + len(message.statuses)
             self._tell(worker, Acknowledged(task_id, max(attempt.reports, last)))
+
+    def _asks_again(self, worker: Address, task_id: TaskId) -> bool:
+        """Whether a worker that leaps ahead is told how much we have: it may know more than we do.
+
+        What it says before it has heard that leaps, too; whoever goes on with it tells nonsense.
+        """
+        leaps = self._leaps.get((worker, task_id), 0) + 1
+        self._leaps[worker, task_id] = leaps
+        while len(self._leaps) > KEPT_LEAPS:
+            self._leaps.popitem(last=False)
+        return leaps <= MOST_LEAPS
 
     def _keep_logs(self, worker: Address, task_id: TaskId, stdout: str, stderr: str) -> None:
         task = self._engine.tasks.get(task_id)

@@ -46,7 +46,8 @@ class Lease:
     def check(self) -> None:
         """Do nothing within the lease; raises LeadLost after it, and once it was given up."""
         if self._fault is not None:
-            raise LeadLost(str(self._fault)) from self._fault
+            why = self._fault.why if isinstance(self._fault, LeadLost) else str(self._fault)
+            raise LeadLost(why) from self._fault
         if self._ended.is_set():
             raise LeadLost("it gave the lead up")
         if not leads(self._beaten, self._clock()):

@@ -98,7 +98,7 @@ class OfferIntake:
             task_id, message.deal_id, message.index, message.flow, message.authorization
         )
         if task_id in self._held.shell.replicates:
-            self._held.shell.unreported()
+            self._held.shell.offered_again(task_id, self._clock.now())
             return
         self.standing.offers.seen += 1
         self._check_unread(task_id)

@@ -147,7 +147,7 @@ class PoolMember:
             case messages.Aborted(task_id, cause):
                 self._abort(task_id, cause)
             case messages.Acknowledged(task_id, count):
-                self._feed(task_id, machine.Acknowledged(now, count))
+                self.shell.acknowledged(task_id, machine.Acknowledged(now, count))
             case messages.Idle() | messages.OwnerMessage():
                 self._hear_word(message)
 

@@ -20,6 +20,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate import blame, machine
 from poolhand.domain.replicate.machine import (
     Accepted,
+    Acknowledged,
     Action,
     Clean,
     Cleaned,
@@ -36,6 +37,7 @@ from poolhand.domain.replicate.machine import (
     Run,
     Tried,
 )
+from poolhand.domain.units import UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
@@ -200,6 +202,27 @@ class ReplicateShell:
         """Tell again whatever the scheduler has not acknowledged."""
         for task_id, replicate in tuple(self.replicates.items()):
             self._report(task_id, machine.outstanding(replicate))
+
+    def acknowledged(self, task_id: TaskId, event: Acknowledged) -> None:
+        """Hear how many reports the scheduler has stored.
+
+        Fewer than it said before it has where it goes on from an older copy of its database: then
+        it is told all that it lacks.
+        """
+        before = self.replicates.get(task_id)
+        if before is None or event.count >= before.acknowledged:
+            self.feed(task_id, event)
+            return
+        self._write(task_id, event)
+        self.replicates[task_id], _ = machine.step(before, event)
+        self._report(task_id, machine.outstanding(self.replicates[task_id]))
+
+    def offered_again(self, task_id: TaskId, at: UnixSeconds) -> None:
+        """Tell all of a replicate: a scheduler that offers its task has heard nothing of it."""
+        if self.replicates[task_id].acknowledged:
+            self.acknowledged(task_id, Acknowledged(at, 0))
+        else:
+            self._report(task_id, machine.outstanding(self.replicates[task_id]))
 
     def _write(self, task_id: TaskId, event: ReplicateEvent) -> None:
         if str(task_id) not in self.unread:

@@ -153,8 +153,7 @@ def _apply(replicate: Replicate, event: ReplicateEvent) -> Replicate:
 def _change(replicate: Replicate, event: ReplicateEvent) -> Replicate:
     match event:
         case Acknowledged(_, count):
-            known = min(max(count, replicate.acknowledged), len(replicate.history))
-            return replace(replicate, acknowledged=known)
+            return replace(replicate, acknowledged=min(max(count, 0), len(replicate.history)))
         case Cleaned():
             return replace(replicate, cleaned=replicate.is_over)
         case Settled():

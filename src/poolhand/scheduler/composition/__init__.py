@@ -156,7 +156,8 @@ class Scheduler:
             sessions.workers,
             sessions.mail,
         )
-        feed = chain_feed(settings, common, sending, bought, placing, hub, watcher)
+        sessions.workers.adopted.connect(sending.looks.ask)
+        feed = chain_feed(settings, common, sending, sessions, bought, placing, hub, watcher)
         self._start_up = start_up(
             settings,
             common,

@@ -8,6 +8,7 @@ from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.deals import DealParts
 from poolhand.scheduler.composition.placing import PlacingParts
 from poolhand.scheduler.composition.sending import SendingParts
+from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.settings.pool import PoolSettings
 
 
@@ -15,6 +16,7 @@ def chain_feed(
     settings: PoolSettings,
     common: CommonParts,
     sending: SendingParts,
+    sessions: SessionParts,
     bought: DealParts,
     placing: PlacingParts,
     hub: Hub,
@@ -31,6 +33,7 @@ def chain_feed(
         common.time,
         common.retry,
         noticed=bought.history.noticed,
+        contributed=sessions.workers.contributed,
         is_recorded=sending.transactions.is_sending,
         passed=placing.deadlines.pass_time,
     )

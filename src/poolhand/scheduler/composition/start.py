@@ -47,7 +47,11 @@ def start_up(
             purchases.under_way.recover,
             exclusions.recover,
         ),
-        catch_up=(feed.prepare, money.collateral.look, purchases.under_way.catch_up),
+        catch_up=(
+            partial(feed.prepare, settings.start_block),
+            money.collateral.look,
+            purchases.under_way.catch_up,
+        ),
         recover=(
             proved.assessor.recover,
             proved.open_tasks.recover,
