@@ -12,11 +12,14 @@ import pytest
 from aiodocker import Docker
 from container_world import ENGINE, LIMITS, MIB, DockerWorld, NoopWorld
 from fake_engine import IMAGE, LABELS, PLAIN, STARTED_AT, FakeEngine, serving
+from slurm_cluster import Cluster, missing
+from slurm_world import SlurmWorld, lay_images
 from tiny_image import NAME, archive
 
 from poolhand.containers.disks import choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.mounts import release
+from poolhand.containers.slurm.engine import SlurmRuntime
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 VARIANTS = {
@@ -65,9 +68,65 @@ async def docker_world(tiny_image, tmp_path):
         yield made
 
 
-@pytest.fixture(params=["noop", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(scope="session")
+def slurm_cluster():
+    """Two nodes; a machine that lacks the programs says so, and which."""
+    lack = missing()
+    if lack:
+        pytest.fail(
+            f"these tests need a Slurm cluster, and this machine lacks {', '.join(lack)}: "
+            "scripts/with-slurm --prepare as root installs them; -m 'not slurm' leaves them out"
+        )
+    with Cluster(nodes=2, cpus=4) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def slurm_shared(tmp_path_factory):
+    """The folder that all nodes see, with the tiny image, and how that is called."""
+    shared = tmp_path_factory.mktemp("shared")
+    return shared, lay_images(shared, VARIANTS)
+
+
+@asynccontextmanager
+async def _slurm_world(made, name):
+    shared, images = made
+    async with SlurmRuntime.open(shared, silence=5.0) as runtime:
+        world = SlurmWorld(runtime, shared / name, images)
+        yield world
+        key, value = next(iter(world.labels.items()))
+        await runtime.sweep(f"{key}={value}", lambda _name: False)
+
+
+@pytest.fixture
+def slurm_found(slurm_cluster, monkeypatch):
+    """Let programs find the cluster."""
+    monkeypatch.setenv("SLURM_CONF", str(slurm_cluster.configuration))
+    return slurm_cluster
+
+
+@pytest.fixture
+async def slurm_world(slurm_found, slurm_shared, tmp_path):
+    async with _slurm_world(slurm_shared, tmp_path.name) as made:
+        yield made
+
+
+ENGINES = [
+    "noop",
+    pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("slurm", marks=pytest.mark.slurm),
+]
+
+
+@pytest.fixture(params=ENGINES)
 async def world(request, tmp_path):
     """One of each engine."""
+    if request.param == "slurm":
+        request.getfixturevalue("slurm_found")
+        shared = request.getfixturevalue("slurm_shared")
+        async with _slurm_world(shared, tmp_path.name) as made:
+            yield made
+        return
     if request.param == "docker":
         request.getfixturevalue("tiny_image")
         async with _docker_world(tmp_path) as made:

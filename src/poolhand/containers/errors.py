@@ -101,3 +101,14 @@ class ContainerRemoved(Unavailable):
             "then run the task again"
         )
         self.name = name
+
+
+class NoNodeFree(Unavailable):
+    """A cluster had no room for a job in time; neither the app's fault nor its owner's."""
+
+    def __init__(self, name: str, waited: float) -> None:
+        super().__init__(
+            f"container {name} was not started (it waited {waited:.0f} s in the cluster's queue): "
+            "the worker's operator must give it a partition with more room, or fewer tasks at once"
+        )
+        self.name = name

@@ -27,6 +27,10 @@ class PullCause(Enum):
         "its configuration (labels, variables, command) is larger than 256 KiB",
         "the app's owner must build it with a smaller one, push it and deploy the app again",
     )
+    SIZE = (
+        "it is larger than any that is run (8 GiB packed, 16 GiB or 500,000 files unpacked)",
+        "the app's owner must build a smaller one, push it and deploy the app again",
+    )
     DIGEST = (
         "what the registry delivered does not have the digest of the app",
         "the registry's operator must repair it, or the app's owner push the image again",
@@ -86,7 +90,7 @@ class PullCause(Enum):
 _LASTING: Final = frozenset(
     {
         PullCause.PLATFORM, PullCause.FORMAT, PullCause.DIGEST, PullCause.NOT_FOUND,
-        PullCause.FORBIDDEN, PullCause.CONFIG,
+        PullCause.FORBIDDEN, PullCause.CONFIG, PullCause.SIZE,
     }
 )  # fmt: skip
 _WORDS: Final[tuple[tuple[PullCause, tuple[str, ...]], ...]] = (

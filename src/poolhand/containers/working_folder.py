@@ -102,14 +102,19 @@ async def fill(
 async def _copy(docker: Docker, spec: ContainerSpec, start: Start, volumes: Iterable[str]) -> None:
     async with _unstarted(docker, spec, volumes) as container:
         if not start.is_copied:
-            names = {*_AT_THE_TOP.split(), *map(_top, start.words)}
-            found = [name for name in sorted(names) if await _exists(docker, container, name)]
+            names = names_at_the_top(start)
+            found = [name for name in names if await _exists(docker, container, name)]
             for name in found:
                 (Path(spec.workplace) / name).symlink_to(f"/{name}")
             return
         with TemporaryFile(dir=Path(spec.workplace).parent) as packed:
             if await _fetch(docker, container, start.folder, packed, spec.limits.work):
                 unpack(packed, Path(spec.workplace), spec.limits.work // 2)
+
+
+def names_at_the_top(start: Start) -> list[str]:
+    """Return what may be in ``/`` of an image that its program could look for where it starts."""
+    return sorted({*_AT_THE_TOP.split(), *map(_top, start.words)})
 
 
 def _top(word: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.containers.errors import ContainerRemoved
+from poolhand.containers.errors import ContainerRemoved, NoNodeFree
 from poolhand.domain.errors import (
     EndsProgram,
     Refused,
@@ -143,7 +143,7 @@ def blame(fault: Exception) -> tuple[Status, str]:
     if isinstance(fault, OSError) and is_machines_fault(fault):
         lack = f"the worker's disk failed ({fault}): free some space on it, or repair it"
         return Status.FAILED, lack
-    ours = isinstance(fault, RuntimeDown | ContainerRemoved)
+    ours = isinstance(fault, RuntimeDown | ContainerRemoved | NoNodeFree)
     return Status.FAILED if ours else Status.COMPUTE_FAILED, str(fault)
 
 
