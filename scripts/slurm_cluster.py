@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "runc", "skopeo")
@@ -138,7 +139,7 @@ class Cluster:
         path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
         return {**os.environ, "SLURM_CONF": str(self.configuration), "PATH": path}
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         """Start it; raises NoCluster where it does not come up."""
         try:
             self._start_munge()
@@ -211,7 +212,7 @@ class Cluster:
             f"--key-file={home}/key", f"--log-file={home}/log", f"--pid-file={home}/pid",
             f"--seed-file={home}/seed",
         )  # fmt: skip
-        self._await(lambda: (home / "sock").exists(), "munged does not come up")
+        self._await((home / "sock").exists, "munged does not come up")
         (self.folder / "state").mkdir()
 
     def _start(self, name: str, *command: str) -> None:

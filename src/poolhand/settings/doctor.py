@@ -10,6 +10,7 @@ from typing import Final
 from poolhand.domain.ids import Address
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_settings
+from poolhand.settings.cluster import ClusterSettings, cluster_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, address_or_none, web_url
 from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect
@@ -43,6 +44,7 @@ class DoctorSettings:
         room: What input, result and working folder of one task may take (bytes).
         disk: What keeps an app within its disk: ``auto``, or a kind.
         docker: Engine to use; None: the usual socket.
+        cluster: Where apps run instead; None: on that engine.
         registry: Whose images are wanted first; empty: the public one.
         status_port: Of the status page; 0: any.
         locks: Folder of this machine's wallet locks.
@@ -61,6 +63,7 @@ class DoctorSettings:
     room: int
     disk: str
     docker: str | None
+    cluster: ClusterSettings | None
     registry: str
     status_port: int
     locks: Path
@@ -87,6 +90,11 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
             "no workerpool is named: set POOL_ADDRESS or give --pool-address, as the pool's page "
             "tells it"
         )
+    cluster = None
+    try:
+        cluster = cluster_settings(found)
+    except BadSetting as fault:
+        problems.append(str(fault))
     registries = found["allowed-registries"]
     return DoctorSettings(
         chain=chain,
@@ -99,6 +107,7 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         room=found["all-input"] + found["output"] + found["work"],
         disk=found["disk"],
         docker=found["docker"] or None,
+        cluster=cluster,
         registry=registries[0] if registries else "",
         status_port=found["status-port"],
         locks=found["locks"],
@@ -127,6 +136,7 @@ def settings_of(worker: WorkerSettings) -> DoctorSettings:
         room=worker.all_input_bytes + worker.output + worker.work,
         disk=worker.disk,
         docker=worker.docker,
+        cluster=worker.cluster,
         registry=worker.allowed_registries[0] if worker.allowed_registries else "",
         status_port=worker.status_port,
         locks=worker.locks,

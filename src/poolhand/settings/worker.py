@@ -14,6 +14,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
+from poolhand.settings.cluster import CLUSTER_OPTIONS, ClusterSettings, cluster_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import (
     BadSetting,
@@ -47,7 +48,7 @@ class WorkerSettings:
         base: Folder of journal and task files.
         wallet, password: Keystore file and its password; no wallet where the signer runs apart.
         signer: Unix socket of a signer that runs apart; None: the worker starts its own.
-        cpus: Tasks computed at once (one CPU each).
+        cpus: Tasks computed at once (one CPU each); 0, on a cluster: as many as it has CPUs.
         gpu: Whether the pool is told of a GPU: then one task at a time; apps are given none.
         memory: For one container (bytes).
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
@@ -66,6 +67,7 @@ class WorkerSettings:
         folders: Below which ``file:`` data may be read; none by default.
         ipfs_gateways: Tried in order for ``/ipfs/…``.
         docker: Engine to use; None: the usual socket or ``DOCKER_HOST``.
+        cluster: Where apps run instead; None: on that engine.
         registries: Logins of image registries; they win over Docker's own.
         docker_config: The file in which ``docker login`` keeps its logins.
         claim_grace: How long the pool may leave a task unclaimed after its final deadline before
@@ -105,6 +107,7 @@ class WorkerSettings:
     folders: tuple[Path, ...]
     ipfs_gateways: tuple[str, ...]
     docker: str | None
+    cluster: ClusterSettings | None
     registries: tuple[RegistryLogin, ...]
     docker_config: Path
     claim_grace: Seconds | None
@@ -233,6 +236,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
     Option("ipfs-gateways", "POOLHAND_IPFS_GATEWAYS", words,
            "https://ipfs-gateway.v8-bellecour.iex.ec,https://gateway.ipfs.io",
            "gateways for /ipfs/ data, separated by commas"),
+    *CLUSTER_OPTIONS,
     Option("docker", "DOCKER_HOST", str, "", "Docker engine; empty: the usual socket"),
     DOCKER_CONFIG_OPTION,
     Option("status-port", "IEXEC_WORKER_PORT", whole(0, 65_535), "13100",
@@ -262,8 +266,9 @@ def worker_settings(
     processors = judge_cpus(machine_cpus)
     if processors.outcome is CheckOutcome.FAIL:
         raise BadSetting(processors.told)
-    slots = found["cpus"] or usual_slots(machine_cpus)
-    if slots > machine_cpus and not found["oversubscribe"]:
+    cluster = cluster_settings(found)
+    slots = found["cpus"] or (0 if cluster else usual_slots(machine_cpus))
+    if slots > machine_cpus and not (found["oversubscribe"] or cluster):
         raise BadSetting(
             f"cpus ({found.origin('cpus')}): {slots} tasks at once, and this computer has "
             f"{machine_cpus} CPUs: give at most {machine_cpus}, or leave it out for "
@@ -302,6 +307,7 @@ def worker_settings(
         folders=tuple(at_home(each) for each in found["folders"]),
         ipfs_gateways=found["ipfs-gateways"],
         docker=found["docker"] or None,
+        cluster=cluster,
         registries=_logins(environ),
         docker_config=at_home(found["docker-config"]) / DOCKER_CONFIG,
         claim_grace=found["claim-grace"],

@@ -107,6 +107,11 @@ _HELD: Final = {
     Hold.OPERATOR: ("paused", "paused by the operator: {}", "`poolhand worker resume`"),
     Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
     Hold.DISK: ("disk", "{}", f"free some space; {GOES_ON_BY_ITSELF}"),
+    Hold.CLUSTER: (
+        "cluster",
+        "{}",
+        f"wait until the cluster has room, or ask its operator; {GOES_ON_BY_ITSELF}",
+    ),
     Hold.CHAIN: (
         "chain-stalled",
         "{}",

@@ -15,11 +15,7 @@ from starlette.routing import BaseRoute
 
 from poolhand import __version__
 from poolhand.chain import Chain, connect
-from poolhand.containers.disks import DiskKind, choose
-from poolhand.containers.docker import DockerRuntime
-from poolhand.containers.docker_logins import RegistryLogins
-from poolhand.containers.engine import DEFAULT_URL
-from poolhand.containers.host_paths import own_container
+from poolhand.containers.disks import DiskKind
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.messages import Nonce
@@ -35,7 +31,7 @@ from poolhand.ports.chain import Hub, HubFacts
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
-from poolhand.ports.runtime import Limits
+from poolhand.ports.runtime import ContainerRuntime, Limits
 from poolhand.ports.signer import WalletKey
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
@@ -63,6 +59,7 @@ from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
 from poolhand.worker.doctor.main import running_doctor, tell_at_start
 from poolhand.worker.doctor.page import Examine, doctor_routes, nothing_examined
+from poolhand.worker.engines import open_engine, room_watch, tasks_folder
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.page.serving import page_routes
@@ -89,7 +86,7 @@ class World:
     pool: Workerpool
     wallet: WalletKey
     journal: FileJournal
-    runtime: DockerRuntime
+    runtime: ContainerRuntime
     downloads: Downloads
     disk: DiskKind = DiskKind.WATCH
     take_orders: Callable[[str, str], None] = lambda _url, _token: None
@@ -147,19 +144,7 @@ async def _find_world(
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
         downloads = await stack.enter_async_context(_downloads(settings).at_work())
-        disks = await asyncio.to_thread(
-            choose, settings.disk, settings.base / "tasks", settings.docker or DEFAULT_URL
-        )
-        runtime = await stack.enter_async_context(
-            DockerRuntime.open(
-                settings.docker,
-                login_of=RegistryLogins(settings.registries, settings.docker_config).of,
-                absent_ok=True,
-                may_ask=AllowedPlaces.of(settings).may_ask,
-                disks=disks,
-                inside=own_container(),
-            )
-        )
+        runtime, disk, settings = await stack.enter_async_context(open_engine(settings))
         retry = _retry(journal)
         chain = await stack.enter_async_context(connect(settings.chain, retry))
         meet(chain.facts)
@@ -168,7 +153,7 @@ async def _find_world(
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         examine = running_doctor(settings, chain, wallet.address)
         world = World(
-            chain, pool, wallet, journal, runtime, downloads, disks.kind, lock.take_orders, examine
+            chain, pool, wallet, journal, runtime, downloads, disk, lock.take_orders, examine
         )
         looking = asyncio.create_task(tell_at_start(examine))
         try:
@@ -237,6 +222,9 @@ async def _attend(
         await _take_up(world.chain.hub, worker, control, life, clock, tasks)
         live.follow(tasks)
         tasks.create_task(keep_membership(client, worker.member, clock))
+        watch = room_watch(world.runtime, settings.cpus, worker.member, clock)
+        if watch is not None:
+            tasks.create_task(watch.keep_looking())
         at_work.set_result(control)
 
         def started(url: str) -> None:
@@ -266,7 +254,7 @@ def _worker(
         world.wallet.address,
         facts.workerpool,
         f"poolhand-{settings.name}",
-        settings.base / "tasks",
+        tasks_folder(settings, world.wallet.address),
         settings.cpus,
         _rules(settings),
         hub=world.chain.hub,
@@ -391,7 +379,7 @@ def _capabilities(settings: WorkerSettings, instance: Nonce) -> Capabilities:
     return Capabilities(
         name=settings.name,
         version=__version__,
-        cpus=psutil.cpu_count() or 1,
+        cpus=settings.cpus if settings.cluster else psutil.cpu_count() or 1,
         slots=settings.cpus,
         memory=psutil.virtual_memory().total,
         tee=(),

@@ -17,6 +17,7 @@ class Hold(StrEnum):
     DRAIN = "draining"
     OPERATOR = "paused"
     DISK = "disk"
+    CLUSTER = "cluster"
     GAS = "gas"
     CHAIN = "chain-stalled"
     RESULTS = "results-forbidden"

@@ -51,10 +51,17 @@ LOOK: Final = 0.25
 """Seconds between two looks at how much has come."""
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _MANIFEST: Final = 4 * 1024**2
-_TARGETS: Final = ("/proc", "/dev", "/sys", "/tmp", "/iexec_in", "/iexec_out", "/iexec_work")  # noqa: S108
+_TARGETS: Final = (
+    "/proc", "/dev", "/sys", "/tmp", "/iexec_in", "/iexec_out", "/iexec_work",  # noqa: S108 - inside
+)  # fmt: skip
 _LOOPBACK: Final = ("localhost", "127.", "[::1]")
 
 log = structlog.get_logger()
+
+
+def platform_of_machine(machine: str) -> str:
+    """Return ``os/architecture`` for what a kernel calls its machine."""
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
 class SharedImages:
@@ -71,8 +78,7 @@ class SharedImages:
     ) -> None:
         self._folder, self._login_of, self._may_ask = folder, login_of, may_ask
         self._pulls = Shared[None]()
-        machine = platform.machine()
-        self.platform = f"linux/{_ARCHITECTURES.get(machine, machine)}"
+        self.platform = platform_of_machine(platform.machine())
 
     def root(self, reference: str) -> Path:
         """Return where an image's files are."""
@@ -135,8 +141,9 @@ class SharedImages:
 
     async def _fetch(self, name: ImageName, reference: str, into: Path) -> None:
         login = await self._login_of(name.registry)
-        words = ["--insecure-policy", "--override-os=linux",
-                 f"--override-arch={self.platform.partition('/')[2]}", "copy", "--quiet"]  # fmt: skip
+        machine = self.platform.partition("/")[2]
+        built_for = ["--override-os=linux", f"--override-arch={machine}"]
+        words = ["--insecure-policy", *built_for, "copy", "--quiet"]
         if name.registry.startswith(_LOOPBACK):  # as Docker's engine does
             words.append("--src-tls-verify=false")
         if login is not None:

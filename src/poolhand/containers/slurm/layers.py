@@ -97,31 +97,20 @@ class Scope:
         todo, here, links = [*parts][::-1], list[str](), 0
         while todo:
             part = todo.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                here = here[:-1]
+            if part in ("", ".", ".."):
+                here = here[:-1] if part == ".." else here
                 continue
             place = self.root.joinpath(*here, part)
-            try:
-                mode = place.lstat().st_mode
-            except FileNotFoundError:
-                if not make:
-                    return None
-                place.mkdir()
-                place.chmod(0o755)
-                mode = stat.S_IFDIR
+            mode = _mode(place, make=make)
             if stat.S_ISLNK(mode):
                 links += 1
-                target = os.readlink(place)
+                target = str(place.readlink())
                 here = [] if target.startswith("/") else here
                 todo += target.split("/")[::-1]
-                if links > MOST_LINKS or len(todo) > MOST_PARTS:
-                    raise BadLayer("links that lead round in circles")
+                _check_way(links, len(todo))
             elif stat.S_ISDIR(mode):
                 here.append(part)
-                if len(here) > MOST_PARTS:
-                    raise BadLayer(f"more than {MOST_PARTS} folders above one another")
+                _check_way(0, len(here))
             elif make:
                 raise BadLayer("a file where a folder should be")
             else:
@@ -136,12 +125,31 @@ class Scope:
         for _ in range(MOST_LINKS):
             if place is None or not place.is_symlink():
                 break
-            target = os.readlink(place)
+            target = str(place.readlink())
             base = "" if target.startswith("/") else os.path.relpath(place.parent, self.root)
             parts = [*base.split("/"), *target.split("/")]
             folder = self.folder(parts[:-1], make=False)
             place = None if folder is None else folder / parts[-1]
         return place if place is not None and not place.is_symlink() and place.is_file() else None
+
+
+def _mode(place: Path, *, make: bool) -> int:
+    """Return what is at a place, 0 for nothing; a folder is made where that is wanted."""
+    try:
+        return place.lstat().st_mode
+    except FileNotFoundError:
+        if not make:
+            return 0
+    place.mkdir()
+    place.chmod(0o755)
+    return stat.S_IFDIR
+
+
+def _check_way(links: int, parts: int) -> None:
+    if links > MOST_LINKS:
+        raise BadLayer("links that lead round in circles")
+    if parts > MOST_PARTS:
+        raise BadLayer(f"more than {MOST_PARTS} folders above one another")
 
 
 class Layers:
@@ -233,12 +241,15 @@ class Layers:
             return
         else:
             return  # a device, a pipe: the sandbox has its own
+        self._dress(member, place)
+
+    def _dress(self, member: tarfile.TarInfo, place: Path) -> None:
+        """Give it its owner, rights and time; who cannot give owners away can read all of it."""
         if self._keeps_owners:
             os.chown(place, member.uid & 0x7FFFFFFF, member.gid & 0x7FFFFFFF, follow_symlinks=False)
         if not member.issym():
-            place.chmod((member.mode & 0o1777) | (0 if self._keeps_owners else 0o600))
-            if member.isdir() and not self._keeps_owners:
-                place.chmod((member.mode & 0o1777) | 0o700)
+            own = 0 if self._keeps_owners else 0o700 if member.isdir() else 0o600
+            place.chmod((member.mode & 0o1777) | own)
             os.utime(place, (max(member.mtime, 0),) * 2)
 
     def _link(self, member: tarfile.TarInfo, place: Path) -> None:

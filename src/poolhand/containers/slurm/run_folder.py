@@ -57,6 +57,11 @@ class Attempt:
         """Whether a node has begun it, or the worker has given it up."""
         return (self.folder / "begun").exists()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it: it has a result, or is removed."""
+        return self.members("result") is not None or not self.folder.exists()
+
     def printed(self, most: int) -> tuple[bytes, bytes]:
         """Return the last ``most`` bytes of each stream."""
         out, err = Tail(most), Tail(most)

@@ -44,7 +44,7 @@ class Log:
         """Append what came from a stream (1 or 2)."""
         if os.fstat(self._file).st_size > self._most:
             os.close(self._file)
-            os.replace(str(self._path), str(self._path) + ".1")
+            self._path.replace(str(self._path) + ".1")
             self._file = self._open()
         os.write(self._file, FRAME.pack(stream, len(data)) + data)
 
@@ -129,7 +129,7 @@ class Run:
         words = ["run", "--keep", "--bundle", str(self._folder), "--pid-file",
                  str(self._state / "pid"), self._order["id"]]  # fmt: skip
         began, since = time.time(), time.monotonic()
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - words of the worker's order
             [*self._command(), "--log", str(self._state / "words"), *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={"PATH": SYSTEM_PATH},
@@ -156,8 +156,13 @@ class Run:
         return [str(self._runc), "--root", str(self._state / "containers")]
 
     def _call(self, *words: str) -> None:
-        subprocess.run([*self._command(), *words], check=False, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, env={"PATH": SYSTEM_PATH})  # fmt: skip
+        subprocess.run(  # noqa: S603 - runc, and words of the worker's order
+            [*self._command(), *words],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": SYSTEM_PATH},
+        )
 
     def _end(self, *_: object) -> None:
         self._ended = True
@@ -207,7 +212,7 @@ def write(path: Path, members: dict[str, Any]) -> None:
         json.dump(members, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(str(new), str(path))
+    new.replace(path)
 
 
 def main(place: str) -> int:

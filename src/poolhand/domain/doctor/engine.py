@@ -17,6 +17,9 @@ from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.domain.version import is_older
 
 DOCKER_CHECK: Final = "Docker"
+SLURM: Final = "Slurm"
+LEAST_SLURM: Final = "21.08"
+"""The oldest Slurm whose programs know all options that are used; tried with 22.05."""
 LEAST_SAFE: Final = "18.09.2"
 """Docker before it lets any container become root of the machine (CVE-2019-5736)."""
 LEAST_TRIED: Final = "20.10"
@@ -44,6 +47,7 @@ class EngineFacts:
         cgroups: The version by which it keeps them, ``1`` or ``2``; empty where it does not tell.
         maps_users: Whether root of a container is nobody on the machine.
         room: Bytes left where it keeps images; None where that is not seen.
+        found: What else it tells that an operator wants to know.
     """
 
     name: str
@@ -57,16 +61,21 @@ class EngineFacts:
     cgroups: str = ""
     maps_users: bool = False
     room: int | None = None
+    found: str = ""
 
 
 def judge_engine(facts: EngineFacts, url: str) -> Finding:
     """Tell which engine answers."""
+    if facts.name == SLURM:
+        return passed(Check.ENGINE, f"Slurm {facts.version} answers: {facts.found}")
     return passed(Check.ENGINE, f"{facts.name} {facts.version} answers at {url}")
 
 
 def judge_engine_version(facts: EngineFacts) -> Finding:
     """Judge an engine by what is known of its version, and of runc's."""
     check = Check.ENGINE_VERSION
+    if facts.name == SLURM:
+        return _judge_slurm(facts.version)
     if facts.name != DOCKER_CHECK:
         return unknown(
             check,
@@ -96,6 +105,16 @@ def judge_engine_version(facts: EngineFacts) -> Finding:
         )
     runc = f", runc {facts.runc}" if facts.runc else ""
     return passed(check, f"nothing bad is known of Docker {facts.version}{runc}")
+
+
+def _judge_slurm(version: str) -> Finding:
+    if _is_older(version, LEAST_SLURM):
+        return warned(
+            Check.ENGINE_VERSION,
+            f"Slurm {version} is older than any that Poolhand knows",
+            f"ask the cluster's operator for Slurm {LEAST_SLURM} or newer",
+        )
+    return passed(Check.ENGINE_VERSION, f"nothing bad is known of Slurm {version}")
 
 
 def _is_older(version: str, least: str) -> bool:
@@ -186,6 +205,12 @@ def judge_sandbox(facts: EngineFacts) -> Finding:
 
 def judge_cgroups(facts: EngineFacts) -> Finding:
     """Judge by which generation of the kernel's control groups limits are kept."""
+    if facts.name == SLURM:
+        return unknown(
+            Check.CGROUPS,
+            "how nodes keep a job within its memory is not seen from here",
+            "ask the cluster's operator for ConstrainRAMSpace=yes in cgroup.conf",
+        )
     if facts.cgroups == "2":
         return passed(Check.CGROUPS, "limits of containers are kept by cgroup v2")
     if facts.cgroups == "1":

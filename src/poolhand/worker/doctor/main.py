@@ -17,6 +17,9 @@ from poolhand.chain import Chain, connect
 from poolhand.containers.disks import PROMISES, DiskKind, choose
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.engine_look import look_at_engine
+from poolhand.containers.slurm.client import Place
+from poolhand.containers.slurm.look import look_at_cluster
+from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.doctor.findings import CheckOutcome, Examination
 from poolhand.domain.ids import Address
 from poolhand.keys.keystore import open_wallet
@@ -47,6 +50,12 @@ from poolhand.worker.pid_file import read
 
 DOCTOR_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 """Seconds for pool and registry to answer."""
+_CLUSTERS_DISK: Final = DiskLook(
+    "folders on the cluster's shared file system are measured once a second, and an app can take "
+    "more of it for as long as it runs; a quota of that file system keeps it in bounds",
+    by_kernel=False,
+    is_seen=True,
+)
 _PUBLIC_HOST: Final = "registry-1.docker.io"
 """Where the public registry answers, whose name in images is ``docker.io``."""
 
@@ -138,14 +147,20 @@ async def _looks(
     source: Callable[[int, Address], str],
 ) -> AsyncIterator[DoctorLooks]:
     """Yield the ways to look at this machine and its surroundings."""
-    engine = settings.docker or DEFAULT_URL
+    engine, cluster = settings.docker or DEFAULT_URL, settings.cluster
+
+    async def at_cluster() -> EngineFacts:
+        assert cluster is not None
+        place = Place(cluster.partition, cluster.account, cluster.options)
+        return await look_at_cluster(cluster.shared, place)
+
     async with httpx.AsyncClient(timeout=DOCTOR_TIMEOUT, verify=trusted(), trust_env=False) as http:
         yield DoctorLooks(
             machine=look_at_machine,
             namespaces=look_at_namespaces,
             room=lambda: free_bytes(nearest(settings.base)),
-            disk=lambda: _disk(settings.disk, engine),
-            engine=partial(look_at_engine, engine),
+            disk=lambda: _CLUSTERS_DISK if cluster else _disk(settings.disk, engine),
+            engine=partial(look_at_engine, engine) if cluster is None else at_cluster,
             keystore=lambda: _signer(settings.signer) if settings.signer else _keystore(wallet()),
             opened=opened,
             held=partial(held_by, settings.locks),

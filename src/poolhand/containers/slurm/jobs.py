@@ -1,0 +1,218 @@
+"""Attempts as jobs: prepared, submitted, looked for and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import tarfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Final
+
+import structlog
+
+from poolhand.containers.disks import DiskKind, TaskDisks
+from poolhand.containers.errors import ContainerRefused, DiskUnready
+from poolhand.containers.folders import exceeds
+from poolhand.containers.sandbox import LEAST_LOG, SandboxTerms
+from poolhand.containers.slurm import runner
+from poolhand.containers.slurm.bundle import User, bundle_config
+from poolhand.containers.slurm.client import Job, JobState, SlurmClient
+from poolhand.containers.slurm.images import SharedImages
+from poolhand.containers.slurm.layers import Scope
+from poolhand.containers.slurm.run_folder import Attempt, RunFolder
+from poolhand.containers.working_folder import (
+    FILES,
+    Start,
+    WorkingFolderTooLarge,
+    names_at_the_top,
+    unpack,
+)
+from poolhand.domain.text import shown
+from poolhand.ports.runtime import ContainerSpec
+
+LOOK: Final = 0.25
+"""Seconds between two looks for the end of a job that was cancelled."""
+ENDING: Final = 20.0
+"""Seconds for a job that is cancelled to be over; then it is left to the cluster."""
+OVERHEAD: Final = 64 * 1024**2
+"""Bytes of memory for runc and the runner, beside the app's."""
+SPARE_MINUTES: Final = 2
+"""Added to the cluster's own time limit, which is whole minutes: the runner keeps the real one."""
+RESULT_FILES: Final = 32_768
+_MIB: Final = 1024**2
+
+log = structlog.get_logger()
+
+
+class Jobs:
+    """The jobs of one worker.
+
+    Args:
+        client: Asks the controller.
+        images: On the shared folder.
+        script: The file that nodes run.
+    """
+
+    def __init__(self, client: SlurmClient, images: SharedImages, script: Path) -> None:
+        self.client, self._images, self._runner = client, images, script
+        self._user = User(os.getuid(), os.getgid())
+        self._disks = TaskDisks(DiskKind.WATCH)
+
+    async def begin(self, run: RunFolder, spec: ContainerSpec) -> None:
+        """Begin a run, or go on where an earlier life has left off.
+
+        Raises:
+            ContainerRefused: It can never be begun.
+            RuntimeDown: The cluster does not take it.
+        """
+        attempt = await asyncio.to_thread(run.attempt)
+        if attempt is not None and attempt.is_ready:
+            log.info("container_joined", container=spec.name, attempt=attempt.number)
+            await self.place(spec, attempt, without=())
+            return
+        if self._images.config(spec.image) is None:
+            raise ContainerRefused(spec.name, f"image {shown(spec.image, 300)} is not present")
+        await asyncio.to_thread(run.create, spec.labels)
+        if attempt is not None:  # an earlier life was ended while it prepared this
+            await asyncio.to_thread(shutil.rmtree, attempt.folder)
+        try:
+            await self.put(run, spec, without=())
+        except ContainerRefused:
+            await asyncio.to_thread(run.remove)
+            raise
+
+    async def put(self, run: RunFolder, spec: ContainerSpec, without: tuple[str, ...]) -> Attempt:
+        """Prepare an attempt and submit it, to any node but some."""
+        attempt = await asyncio.to_thread(run.new_attempt)
+        await asyncio.to_thread(self._prepare, attempt, spec)
+        await self.place(spec, attempt, without)
+        return attempt
+
+    async def place(self, spec: ContainerSpec, attempt: Attempt, without: tuple[str, ...]) -> None:
+        """Submit an attempt, unless that was done: an earlier life may not have noted it."""
+        if attempt.has_begun or await asyncio.to_thread(attempt.members, "job") is not None:
+            return
+        if self.job_name(spec.name, attempt) in await self.client.jobs():
+            return
+        excluded = [f"--exclude={','.join(without)}"] if without else []
+        words = [*job_words(self.job_name(spec.name, attempt), spec, attempt), *excluded]
+        number = await self.client.submit(self._script(attempt), words)
+        await asyncio.to_thread(runner.write, attempt.folder / "job", {"number": number})
+        log.info("job_submitted", container=spec.name, job=number, attempt=attempt.number)
+
+    @staticmethod
+    def job_name(name: str, attempt: Attempt) -> str:
+        """Return what the job of an attempt is called."""
+        return f"{name}.{attempt.number}"
+
+    async def job(self, name: str, attempt: Attempt) -> Job | None:
+        """Return what the cluster tells of an attempt's job; None: it knows none."""
+        return (await self.client.jobs()).get(self.job_name(name, attempt))
+
+    async def end(self, name: str, attempt: Attempt) -> None:
+        """Cancel an attempt's job and wait, for a while, until it is over."""
+        if not attempt.give_up() and attempt.is_over:
+            return
+        until = time.monotonic() + ENDING
+        told = await asyncio.to_thread(attempt.members, "job")
+        while time.monotonic() < until:
+            job = await self.job(name, attempt)
+            if job is None or job.state not in (JobState.WAITING, JobState.RUNNING):
+                if job is not None or told is None:
+                    return
+                await self.client.cancel(int(told["number"]))
+                return
+            await self.client.cancel(job.number)
+            if job.state is JobState.WAITING:
+                return
+            await asyncio.sleep(LOOK)
+
+    def _script(self, attempt: Attempt) -> str:
+        return f"#!/bin/sh\nexec python3 '{self._runner}' '{attempt.folder}'\n"
+
+    def _prepare(self, attempt: Attempt, spec: ContainerSpec) -> None:
+        """Lay down what the job needs, what it may write to emptied; the order itself last."""
+        for mount in spec.mounts:
+            if not Path(mount.source).is_dir():
+                raise ContainerRefused(spec.name, f"{mount.source}, to be mounted, is no folder")
+            if mount.writable:
+                self._lay(spec, mount.source, spec.limits.output, RESULT_FILES)
+        image, root = self._images.config(spec.image), self._images.root(spec.image)
+        if image is None:
+            raise ContainerRefused(spec.name, f"image {shown(spec.image, 300)} is not present")
+        terms = SandboxTerms.of(image, self._user.uid)
+        if terms.start is not None and spec.workplace:
+            self._lay(spec, spec.workplace, spec.limits.work, FILES)
+            try:
+                fill_from(root, terms.start, Path(spec.workplace), spec.limits.work)
+            except WorkingFolderTooLarge:
+                log.warning("working_folder_read_only", image=spec.image, limit=spec.limits.work)
+                terms = replace(terms, start=None)
+        config = bundle_config(spec, image, terms, root, self._user)
+        (attempt.folder / "config.json").write_text(json.dumps(config))
+        order = {
+            "id": self.job_name(spec.name, attempt),
+            "timeout": spec.timeout,
+            "log": max(2 * spec.limits.log, LEAST_LOG),
+        }
+        runner.write(attempt.folder / "order.json", order)
+
+    def _lay(self, spec: ContainerSpec, folder: str, size: int, files: int) -> None:
+        try:
+            self._disks.lay(Path(folder), size, files)
+        except OSError as fault:
+            why = f"{folder} cannot be made an empty folder: {fault}"
+            raise DiskUnready(spec.name, why) from fault
+
+
+def job_words(name: str, spec: ContainerSpec, attempt: Attempt) -> list[str]:
+    """Return how a job is submitted, but for partition and account."""
+    minutes = -(-int(spec.timeout) // 60) + SPARE_MINUTES
+    memory = -(-(spec.limits.memory + OVERHEAD) // _MIB)
+    return [
+        f"--job-name={name}",
+        "--nodes=1",
+        "--ntasks=1",
+        f"--cpus-per-task={max(-(-int(spec.limits.cpus * 1000) // 1000), 1)}",
+        f"--mem={memory}M",
+        f"--time={minutes}",
+        "--no-requeue",
+        "--propagate=NONE",
+        "--open-mode=append",
+        f"--output={attempt.folder}/words",
+        f"--chdir={attempt.folder}",
+    ]
+
+
+def fill_from(root: Path, start: Start, into: Path, most: int) -> None:
+    """Copy the folder in which an image's program starts, as ``working_folder.fill`` does.
+
+    Raises:
+        WorkingFolderTooLarge: It is larger than half of ``most`` (bytes).
+        OSError: The disk failed.
+    """
+    scope = Scope(root)
+    if not start.is_copied:
+        for name in names_at_the_top(start):
+            if os.path.lexists(root / name):
+                (into / name).symlink_to(f"/{name}")
+        return
+    folder = scope.folder(start.folder.split("/"), make=False)
+    if folder is None:
+        return
+    if exceeds(folder, most // 2):
+        raise WorkingFolderTooLarge
+    with TemporaryFile(dir=into.parent) as packed:
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add(folder, arcname="folder", filter=_plain)
+        packed.seek(0)
+        unpack(packed, into, most // 2)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return member if member.isfile() or member.isdir() or member.issym() or member.islnk() else None

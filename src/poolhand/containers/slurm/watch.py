@@ -1,0 +1,190 @@
+"""One run seen to its end: its result, its signs of life, and what becomes of it without a node."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from poolhand.containers.errors import ContainerRefused, ContainerRemoved, NoNodeFree
+from poolhand.containers.slurm.client import Job, JobState
+from poolhand.containers.slurm.jobs import LOOK, Jobs
+from poolhand.containers.slurm.run_folder import Attempt, RunFolder
+from poolhand.containers.written import is_too_large
+from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.text import shown
+from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
+
+MEASURE: Final = 1.0
+"""Seconds between two looks at the cluster's queue, and at the size of what a run writes."""
+SLOW: Final = 10.0
+"""Seconds that a result may take to be seen here once its job has ended."""
+ATTEMPTS: Final = 4
+"""Nodes on which one run is tried before the cluster is called unfit."""
+FAULTY: Final = 2
+"""Nodes that may fail to start a container before it is held against the container."""
+LEAST_PATIENCE: Final = 120.0
+"""Seconds that a job waits in the queue at least before its task is given back."""
+_OF_THE_IMAGE: Final = (
+    "executable file not found", "exec: ", "exec format error", "unable to find user",
+    "no such file or directory: unknown", "chdir to cwd",
+)  # fmt: skip
+"""Words of runc's about what an image holds, whatever the node."""
+
+log = structlog.get_logger()
+
+
+class Watch:
+    """Sees one run to its end, over lost nodes."""
+
+    def __init__(self, jobs: Jobs, run: RunFolder, spec: ContainerSpec, silence: float) -> None:
+        self._jobs, self._run, self._spec, self._silence = jobs, run, spec, silence
+        self._lost: list[str] = []
+        self._faults: list[str] = []
+        self._since = self._heard = time.monotonic()
+        self._beat = 0
+        self._ended: float | None = None
+
+    async def outcome(self) -> ContainerOutcome:
+        """Return how the run ended."""
+        measured = float("-inf")
+        while True:
+            attempt = await asyncio.to_thread(self._run.attempt)
+            if attempt is None:
+                raise ContainerRemoved(self._spec.name)
+            result = await asyncio.to_thread(attempt.members, "result")
+            if result is not None:
+                if "failed" not in result:
+                    return await asyncio.to_thread(self._read, attempt, result)
+                await self._fault(attempt, str(result["failed"]))
+            elif time.monotonic() - measured >= MEASURE:
+                measured = time.monotonic()
+                found = await self._look(attempt)
+                if found is not None:
+                    return found
+            await asyncio.sleep(LOOK)
+
+    async def _look(self, attempt: Attempt) -> ContainerOutcome | None:
+        """Look at job, signs of life and size; return the outcome where that decides it."""
+        if await asyncio.to_thread(is_too_large, self._spec):
+            await self._jobs.end(self._spec.name, attempt)
+            return await asyncio.to_thread(self._read, attempt, _ended_by_us())
+        job = await self._jobs.job(self._spec.name, attempt)
+        now = time.monotonic()
+        await self._hear(attempt, now)
+        state = JobState.LOST if job is None else job.state
+        if state in (JobState.WAITING, JobState.RUNNING):
+            self._ended = None
+            if state is JobState.WAITING:
+                await self._wait(attempt, now)
+            elif now - self._heard > self._silence:
+                await self._move(attempt, "" if job is None else job.node)
+            return None
+        self._ended = now if self._ended is None else self._ended
+        if state is JobState.LOST and job is not None:
+            await self._move(attempt, job.node)
+        elif now - self._ended > SLOW:
+            return await self._over(attempt, job)
+        return None
+
+    async def _hear(self, attempt: Attempt, now: float) -> None:
+        told = await asyncio.to_thread(attempt.members, "alive")
+        if told is not None and told.get("beat") != self._beat:
+            self._beat, self._heard = told["beat"], now
+
+    async def _wait(self, attempt: Attempt, now: float) -> None:
+        self._heard = now
+        patience = max(float(self._spec.timeout), LEAST_PATIENCE)
+        if now - self._since > patience and attempt.give_up():
+            await self._jobs.end(self._spec.name, attempt)
+            await asyncio.to_thread(self._run.remove)
+            raise NoNodeFree(self._spec.name, patience)
+
+    async def _over(self, attempt: Attempt, job: Job | None) -> ContainerOutcome | None:
+        """Decide on a job that has ended without a result."""
+        if job is not None and job.state is JobState.OUT_OF_MEMORY:
+            ended = {**_ended_by_us(), "out_of_memory": True}
+            return await asyncio.to_thread(self._read, attempt, ended)
+        if job is not None and job.state is JobState.CANCELLED:
+            await asyncio.to_thread(self._run.remove)
+            raise ContainerRemoved(self._spec.name)
+        if job is None or attempt.has_begun:
+            await self._move(attempt, "" if job is None else job.node)
+        else:
+            await self._fault(attempt, _last_words(attempt), job.node)
+        return None
+
+    async def _fault(self, attempt: Attempt, words: str, node: str = "") -> None:
+        """Go on after a container that a node could not start."""
+        log.warning("container_not_started", container=self._spec.name, node=words)
+        self._faults.append(words)
+        if _is_the_images(words) or len(self._faults) > FAULTY:
+            await asyncio.to_thread(self._run.remove)
+            raise ContainerRefused(self._spec.name, shown(words, 300))
+        if "is not installed" in words or "python3" in words:
+            await asyncio.to_thread(self._run.remove)
+            raise RuntimeDown(
+                f"a node of the cluster cannot run containers ({shown(words, 300)}): install runc "
+                "and python3 on all nodes of the partition"
+            )
+        job = await self._jobs.job(self._spec.name, attempt)
+        await self._move(attempt, node or ("" if job is None else job.node))
+
+    async def _move(self, attempt: Attempt, node: str) -> None:
+        """Put the run to another node; what the lost one may still write is moved aside."""
+        log.warning("node_lost", container=self._spec.name, node=node, attempt=attempt.number)
+        self._lost += [each for each in (node,) if each]
+        await self._jobs.end(self._spec.name, attempt)
+        if attempt.number >= ATTEMPTS:
+            await asyncio.to_thread(self._run.remove)
+            raise RuntimeDown(
+                f"container {self._spec.name} was lost with {attempt.number} nodes of the cluster "
+                f"({', '.join(self._lost)}): see why they fail"
+            )
+        await asyncio.to_thread(_set_aside, self._spec, attempt)
+        await self._jobs.put(self._run, self._spec, tuple(sorted(set(self._lost))))
+        self._since = self._heard = time.monotonic()
+        self._beat, self._ended = 0, None
+
+    def _read(self, attempt: Attempt, result: dict[str, Any]) -> ContainerOutcome:
+        out, err = attempt.printed(self._spec.limits.log)
+        return ContainerOutcome(
+            exit_code=int(result["exit_code"]),
+            timed_out=bool(result["timed_out"]),
+            out_of_memory=bool(result["out_of_memory"]),
+            output_too_large=is_too_large(self._spec),
+            stdout=out,
+            stderr=err,
+            seconds=float(result["seconds"]),
+        )
+
+
+def _set_aside(spec: ContainerSpec, attempt: Attempt) -> None:
+    """Move what a lost node may write to out of the way; a mount there follows it."""
+    places = [mount.source for mount in spec.mounts if mount.writable]
+    for number, place in enumerate([*places, *([spec.workplace] if spec.workplace else [])]):
+        if Path(place).exists():
+            mode = stat.S_IMODE(Path(place).stat().st_mode)
+            Path(place).rename(attempt.folder / f"aside-{number}")
+            Path(place).mkdir()
+            Path(place).chmod(mode)
+
+
+def _ended_by_us() -> dict[str, Any]:
+    return {"exit_code": 137, "timed_out": False, "out_of_memory": False, "seconds": 0.0}
+
+
+def _is_the_images(words: str) -> bool:
+    return any(each in words for each in _OF_THE_IMAGE)
+
+
+def _last_words(attempt: Attempt) -> str:
+    try:
+        text = (attempt.folder / "words").read_bytes()[-2000:].decode(errors="replace")
+    except OSError:
+        text = ""
+    return (text.strip().splitlines() or ["the job ended without a word"])[-1]
