@@ -4,7 +4,7 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench chaos nightly images vm vm-journey docs lock clean
+.PHONY: help setup demo test check e2e bench chaos slurm nightly images vm vm-journey docs lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: setup ## every figure; writes bench/latest.json (about 90 min; ONLY=place
 
 chaos: setup ## faults at every status boundary (about 70 min; SEED=1 repeats, MINUTES=10 a sample, ONLY=worker,kill)
 	@$(with_engine) .venv/bin/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
+
+slurm: setup ## 100 tasks on a private Slurm cluster of four nodes, one of them killed in the middle (root; 5 min)
+	@$(with_engine) .venv/bin/python scripts/slurm_bag.py
 
 nightly: setup ## every test, many more examples and lives, planted faults, chaos and bench, on one page (a night; ONLY=lives,bench SEED=1)
 	@.venv/bin/python scripts/nightly.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))

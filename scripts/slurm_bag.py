@@ -11,7 +11,6 @@ been computed, the node that computes most is killed as by a power cut, and stay
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -73,9 +72,7 @@ def buy(cluster: Cluster, home: Path, tasks: int) -> dict[str, Any]:
     up = [POOLHAND, "devnet", "up", "--detach", "--workers", "1"]
     subprocess.run(up, env=environment, check=True, stdout=subprocess.DEVNULL)
     try:
-        info = json.loads((home / "devnet.json").read_text())
-        registry = info["registry"].removeprefix("http://")
-        words = ["run", f"{registry}/poolhand/fractal:1.0", "--tasks", str(tasks), "--args",
+        words = ["run", "devnet/poolhand/fractal:1.0", "--tasks", str(tasks), "--args",
                  ARGUMENTS, "--json"]  # fmt: skip
         began = time.monotonic()
         buying = subprocess.Popen(
@@ -95,10 +92,12 @@ def main(arguments: list[str]) -> int:
     """Do it; tell what came of it."""
     tasks = int(arguments[0]) if arguments else TASKS
     prepare()
-    with tempfile.TemporaryDirectory(prefix="poolhand-slurm-bag-") as folder:
-        with Cluster(NODES, CPUS) as cluster:
-            told = buy(cluster, Path(folder), tasks)
-            ended = Counter(state for state, _ in jobs(cluster))
+    with (
+        tempfile.TemporaryDirectory(prefix="poolhand-slurm-bag-") as folder,
+        Cluster(NODES, CPUS) as cluster,
+    ):
+        told = buy(cluster, Path(folder), tasks)
+        ended = Counter(state for state, _ in jobs(cluster))
     statuses = Counter(each["status"] for each in told["tasks"])
     replicates = Counter(r["status"] for each in told["tasks"] for r in each["replicates"])
     say(f"tasks: {dict(statuses)}; replicates: {dict(replicates)}; jobs: {dict(ended)}")

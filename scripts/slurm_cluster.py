@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Self
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "runc", "skopeo")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged", "runc", "skopeo")
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 START_SECONDS = 30.0
@@ -83,7 +82,10 @@ def prepare() -> None:
     if os.geteuid():
         raise NoCluster("a private Slurm cluster needs root: its nodes make control groups")
     if missing():
-        install = [str(HERE / "apt-install"), "a Slurm cluster, for its tests", *PACKAGES]
+        install = [
+            str(HERE / "apt-install"), "a Slurm cluster, for its tests", "slurmctld", "slurmd",
+            "slurm-client", "munge", "runc", "skopeo",
+        ]  # fmt: skip
         if subprocess.run(install, check=False).returncode:
             raise NoCluster(f"these programs are missing: {', '.join(missing())}")
 

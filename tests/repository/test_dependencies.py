@@ -34,7 +34,7 @@ OTHERWISE = {
     "yaml": "pyyaml",
 }
 """What is not called as it is imported."""
-PREPARING = ("setup", "engine.py", "images.py", "emulator.py")
+PREPARING = ("setup", "engine.py", "images.py", "emulator.py", "slurm_cluster.py")
 """Scripts that install what is missing."""
 ALONG = {"arch-test", "libatomic1", "python3"}
 """Debian packages that are told of on another's line, or have been there since before set-up."""
