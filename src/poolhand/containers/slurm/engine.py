@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from typing import Final, Self
 import structlog
 
 from poolhand.containers.errors import check_owner
+from poolhand.containers.folders import remove
 from poolhand.containers.pulls import Logins, RegistryRule, any_registry, no_login
 from poolhand.containers.slurm import printed, runner
 from poolhand.containers.slurm.client import JobState, Place, Room, SlurmClient
@@ -34,6 +36,9 @@ from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse
 
 SILENCE: Final = 30.0
 """Seconds without a sign of life after which a node that runs a job is taken for lost."""
+
+LEFT: Final = 24 * 3600.0
+"""Seconds after which nobody works any more on an image that is not whole."""
 
 log = structlog.get_logger()
 
@@ -87,6 +92,8 @@ class SlurmRuntime:
         try:
             for name in ("images", "runs"):
                 (shared / name).mkdir(parents=True, exist_ok=True)
+            (shared / "runs").chmod(0o700)
+            _clear_away(shared)
             copied = _copy_runner(shared)
         except OSError as fault:
             raise RuntimeDown(
@@ -217,6 +224,13 @@ class SlurmRuntime:
         del self._births[name]
         if not birth.cancelled() and birth.exception() is not None:
             log.info("container_not_begun", container=name, cause=str(birth.exception()))
+
+
+def _clear_away(shared: Path) -> None:
+    """Remove what pulls and removals have left that were cut off long ago."""
+    for each in (*shared.glob("images/.new-*"), *shared.glob("runs/.gone-*")):
+        if time.time() - each.stat().st_mtime > LEFT:
+            remove(each)
 
 
 def _copy_runner(shared: Path) -> Path:

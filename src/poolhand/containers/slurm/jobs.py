@@ -114,21 +114,24 @@ class Jobs:
         """Return what the cluster tells of an attempt's job; None: it knows none."""
         return (await self.client.jobs()).get(self.job_name(name, attempt))
 
-    async def end(self, name: str, attempt: Attempt) -> None:
-        """Cancel an attempt's job and wait, for a while, until it is over."""
+    async def cancel(self, name: str, attempt: Attempt) -> None:
+        """Have an attempt's job ended, whenever the cluster gets to it; none is fine."""
         if not attempt.give_up() and attempt.is_over:
             return
-        until = time.monotonic() + ENDING
+        job = await self.job(name, attempt)
         told = await asyncio.to_thread(attempt.members, "job")
-        while time.monotonic() < until:
-            job = await self.job(name, attempt)
-            if job is None or job.state not in (JobState.WAITING, JobState.RUNNING):
-                if job is not None or told is None:
-                    return
-                await self.client.cancel(int(told["number"]))
-                return
+        if job is not None:
             await self.client.cancel(job.number)
-            if job.state is JobState.WAITING:
+        elif told is not None:
+            await self.client.cancel(int(told["number"]))
+
+    async def end(self, name: str, attempt: Attempt) -> None:
+        """Do so and wait, for a while, until it is over."""
+        await self.cancel(name, attempt)
+        until = time.monotonic() + ENDING
+        while time.monotonic() < until and not attempt.is_over:
+            job = await self.job(name, attempt)
+            if job is None or job.state is not JobState.RUNNING:
                 return
             await asyncio.sleep(LOOK)
 

@@ -122,7 +122,7 @@ class Run:
     def go(self) -> dict[str, Any] | None:
         """Run it; return how it ended, or None where this job was told to end."""
         if self._runc is None:
-            return {"failed": "runc is not installed on this node"}
+            return {"failed": "runc is not installed on node " + os.uname().nodename}
         signal.signal(signal.SIGTERM, self._end)
         killed = self._group.killed_for_memory()
         self._beat()

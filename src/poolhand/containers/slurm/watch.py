@@ -29,6 +29,7 @@ FAULTY: Final = 2
 """Nodes that may fail to start a container before it is held against the container."""
 LEAST_PATIENCE: Final = 120.0
 """Seconds that a job waits in the queue at least before its task is given back."""
+_IS_MISSING: Final = "is not installed"
 _OF_THE_IMAGE: Final = (
     "executable file not found", "exec: ", "exec format error", "unable to find user",
     "no such file or directory: unknown", "chdir to cwd",
@@ -51,22 +52,27 @@ class Watch:
 
     async def outcome(self) -> ContainerOutcome:
         """Return how the run ended."""
-        measured = float("-inf")
+        measured, attempt = float("-inf"), await self._attempt()
         while True:
-            attempt = await asyncio.to_thread(self._run.attempt)
-            if attempt is None:
-                raise ContainerRemoved(self._spec.name)
             result = await asyncio.to_thread(attempt.members, "result")
             if result is not None:
                 if "failed" not in result:
                     return await asyncio.to_thread(self._read, attempt, result)
-                await self._fault(attempt, str(result["failed"]))
+                await self._fault(attempt, str(result["failed"]), is_runcs=True)
+                attempt = await self._attempt()
             elif time.monotonic() - measured >= MEASURE:
                 measured = time.monotonic()
                 found = await self._look(attempt)
                 if found is not None:
                     return found
+                attempt = await self._attempt()
             await asyncio.sleep(LOOK)
+
+    async def _attempt(self) -> Attempt:
+        attempt = await asyncio.to_thread(self._run.attempt)
+        if attempt is None:
+            raise ContainerRemoved(self._spec.name)
+        return attempt
 
     async def _look(self, attempt: Attempt) -> ContainerOutcome | None:
         """Look at job, signs of life and size; return the outcome where that decides it."""
@@ -115,17 +121,17 @@ class Watch:
         if job is None or attempt.has_begun:
             await self._move(attempt, "" if job is None else job.node)
         else:
-            await self._fault(attempt, _last_words(attempt), job.node)
+            await self._fault(attempt, _last_words(attempt), job.node, is_runcs=False)
         return None
 
-    async def _fault(self, attempt: Attempt, words: str, node: str = "") -> None:
+    async def _fault(self, attempt: Attempt, words: str, node: str = "", *, is_runcs: bool) -> None:
         """Go on after a container that a node could not start."""
         log.warning("container_not_started", container=self._spec.name, node=words)
         self._faults.append(words)
-        if _is_the_images(words) or len(self._faults) > FAULTY:
+        if is_runcs and (_is_the_images(words) or len(self._faults) > FAULTY):
             await asyncio.to_thread(self._run.remove)
             raise ContainerRefused(self._spec.name, shown(words, 300))
-        if "is not installed" in words or "python3" in words:
+        if not is_runcs or _IS_MISSING in words:
             await asyncio.to_thread(self._run.remove)
             raise RuntimeDown(
                 f"a node of the cluster cannot run containers ({shown(words, 300)}): install runc "
@@ -138,7 +144,7 @@ class Watch:
         """Put the run to another node; what the lost one may still write is moved aside."""
         log.warning("node_lost", container=self._spec.name, node=node, attempt=attempt.number)
         self._lost += [each for each in (node,) if each]
-        await self._jobs.end(self._spec.name, attempt)
+        await self._jobs.cancel(self._spec.name, attempt)
         if attempt.number >= ATTEMPTS:
             await asyncio.to_thread(self._run.remove)
             raise RuntimeDown(
