@@ -9,8 +9,10 @@ import pytest
 from poolhand.domain.doctor.engine import (
     DOCKER_CHECK,
     LEAST_ROOM,
+    SLURM,
     EngineFacts,
     judge_cgroups,
+    judge_engine,
     judge_engine_disk,
     judge_engine_platform,
     judge_engine_version,
@@ -54,6 +56,22 @@ def test_holes_of_runc_are_told_by_its_version(runc, cve):
     found = judge_engine_version(replace(GOOD, runc=runc))
     assert found.outcome is (WARN if cve else PASS)
     assert cve in found.found
+
+
+def test_a_cluster_is_told_with_its_nodes_and_warned_of_where_it_is_too_old():
+    cluster = EngineFacts(SLURM, "22.05.8", "linux/amd64", found="4 nodes with 8 processors")
+    told = judge_engine(cluster, "unix:///nowhere")
+    assert (told.outcome, told.found) == (
+        PASS,
+        "Slurm 22.05.8 answers: 4 nodes with 8 processors",
+    )
+    assert judge_engine_version(cluster).outcome is PASS
+    assert judge_engine_version(replace(cluster, version="20.11.9")).outcome is WARN
+    limits = judge_cgroups(cluster)
+    assert (limits.outcome, "ConstrainRAMSpace" in limits.fix) == (
+        CheckOutcome.UNKNOWN,
+        True,
+    )
 
 
 def test_of_another_engine_nothing_is_known():

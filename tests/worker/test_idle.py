@@ -100,6 +100,7 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_fixed():
         "paused",
         "draining",
         "disk",
+        "cluster",
         "chain-stalled",
         "gas",
         "results-forbidden",

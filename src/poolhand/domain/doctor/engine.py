@@ -114,7 +114,7 @@ def _judge_slurm(version: str) -> Finding:
             f"Slurm {version} is older than any that Poolhand knows",
             f"ask the cluster's operator for Slurm {LEAST_SLURM} or newer",
         )
-    return passed(Check.ENGINE_VERSION, f"nothing bad is known of Slurm {version}")
+    return passed(Check.ENGINE_VERSION, f"Slurm {version} knows all that a worker asks of it")
 
 
 def _is_older(version: str, least: str) -> bool:
