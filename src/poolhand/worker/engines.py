@@ -3,47 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.host_paths import own_container
-from poolhand.containers.slurm.client import Place
-from poolhand.containers.slurm.engine import SlurmRuntime
+from poolhand.containers.pulls import Logins, RegistryRule
 from poolhand.domain.ids import Address
-from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerRuntime
+from poolhand.settings.cluster import ClusterSettings
 from poolhand.settings.worker import WorkerSettings
 from poolhand.worker.allowed_places import AllowedPlaces
-from poolhand.worker.cluster_watch import ClusterWatch
-from poolhand.worker.pool_member import PoolMember
-from poolhand.worker.standing import Hold
+
+Lack: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Says why no further task would be computed now; None where one would."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEngine:
+    """What runs apps.
+
+    Attributes:
+        runtime: Runs them.
+        disk: What keeps them within their disks.
+        slots: Tasks at once.
+        lack: Of a cluster's room; None on this computer, which has room for all its slots.
+    """
+
+    runtime: ContainerRuntime
+    disk: DiskKind
+    slots: int
+    lack: Lack | None = None
 
 
 @asynccontextmanager
-async def open_engine(
-    settings: WorkerSettings,
-) -> AsyncIterator[tuple[ContainerRuntime, DiskKind, WorkerSettings]]:
-    """Yield what runs apps, what keeps them within their disks, and the settings with its slots.
+async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
+    """Yield what runs apps.
 
     Raises:
         RuntimeDown: A cluster does not answer; this computer's engine may be away.
     """
     login_of = RegistryLogins(settings.registries, settings.docker_config).of
-    may_ask, cluster = AllowedPlaces.of(settings).may_ask, settings.cluster
-    if cluster is not None:
-        place = Place(cluster.partition, cluster.account, cluster.options)
-        async with SlurmRuntime.open(
-            cluster.shared, place, login_of=login_of, may_ask=may_ask
-        ) as slurm:
-            slots = settings.cpus or max((await slurm.room()).processors, 1)
-            yield slurm, DiskKind.WATCH, replace(settings, cpus=slots)
+    may_ask = AllowedPlaces.of(settings).may_ask
+    if settings.cluster is not None:
+        async with _open_cluster(settings.cluster, settings.cpus, login_of, may_ask) as cluster:
+            yield cluster
         return
     disks = await asyncio.to_thread(
         choose, settings.disk, settings.base / "tasks", settings.docker or DEFAULT_URL
@@ -56,7 +67,22 @@ async def open_engine(
         disks=disks,
         inside=own_container(),
     ) as docker:
-        yield docker, disks.kind, settings
+        yield WorkerEngine(docker, disks.kind, settings.cpus)
+
+
+@asynccontextmanager
+async def _open_cluster(
+    cluster: ClusterSettings, slots: int, login_of: Logins, may_ask: RegistryRule
+) -> AsyncIterator[WorkerEngine]:
+    from poolhand.containers.slurm.client import Place  # noqa: PLC0415 - only where one is used
+    from poolhand.containers.slurm.engine import SlurmRuntime  # noqa: PLC0415 - as above
+
+    place = Place(cluster.partition, cluster.account, cluster.options)
+    async with SlurmRuntime.open(
+        cluster.shared, place, login_of=login_of, may_ask=may_ask
+    ) as slurm:
+        slots = slots or max((await slurm.room()).processors, 1)
+        yield WorkerEngine(slurm, DiskKind.WATCH, slots, partial(slurm.lack, slots))
 
 
 def tasks_folder(settings: WorkerSettings, wallet: Address) -> Path:
@@ -64,12 +90,3 @@ def tasks_folder(settings: WorkerSettings, wallet: Address) -> Path:
     if settings.cluster is None:
         return settings.base / "tasks"
     return settings.cluster.shared / "tasks" / f"{wallet}-{settings.name}"
-
-
-def room_watch(
-    runtime: ContainerRuntime, slots: int, member: PoolMember, clock: Clock
-) -> ClusterWatch | None:
-    """Return what has the pool told while a cluster has no room; None where there is none."""
-    if not isinstance(runtime, SlurmRuntime):
-        return None
-    return ClusterWatch(partial(runtime.lack, slots), partial(member.hold, Hold.CLUSTER), clock)

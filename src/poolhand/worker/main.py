@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -15,7 +15,6 @@ from starlette.routing import BaseRoute
 
 from poolhand import __version__
 from poolhand.chain import Chain, connect
-from poolhand.containers.disks import DiskKind
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.messages import Nonce
@@ -31,7 +30,7 @@ from poolhand.ports.chain import Hub, HubFacts
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
-from poolhand.ports.runtime import ContainerRuntime, Limits
+from poolhand.ports.runtime import Limits
 from poolhand.ports.signer import WalletKey
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
@@ -53,13 +52,14 @@ from poolhand.wire.messages import Capabilities
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_route
 from poolhand.worker.composition import HONEST, Worker
+from poolhand.worker.composition.cluster import cluster_watch
 from poolhand.worker.composition.live import LiveParts
 from poolhand.worker.control import LONGEST_WORKER_FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
 from poolhand.worker.doctor.main import running_doctor, tell_at_start
 from poolhand.worker.doctor.page import Examine, doctor_routes, nothing_examined
-from poolhand.worker.engines import open_engine, room_watch, tasks_folder
+from poolhand.worker.engines import WorkerEngine, open_engine, tasks_folder
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.page.serving import page_routes
@@ -86,9 +86,8 @@ class World:
     pool: Workerpool
     wallet: WalletKey
     journal: FileJournal
-    runtime: ContainerRuntime
+    engine: WorkerEngine
     downloads: Downloads
-    disk: DiskKind = DiskKind.WATCH
     take_orders: Callable[[str, str], None] = lambda _url, _token: None
     examine: Examine = nothing_examined
 
@@ -144,7 +143,8 @@ async def _find_world(
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
         downloads = await stack.enter_async_context(_downloads(settings).at_work())
-        runtime, disk, settings = await stack.enter_async_context(open_engine(settings))
+        engine = await stack.enter_async_context(open_engine(settings))
+        settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
         chain = await stack.enter_async_context(connect(settings.chain, retry))
         meet(chain.facts)
@@ -152,9 +152,7 @@ async def _find_world(
         if pool is None:
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         examine = running_doctor(settings, chain, wallet.address)
-        world = World(
-            chain, pool, wallet, journal, runtime, downloads, disk, lock.take_orders, examine
-        )
+        world = World(chain, pool, wallet, journal, engine, downloads, lock.take_orders, examine)
         looking = asyncio.create_task(tell_at_start(examine))
         try:
             await work(settings, world, ready, parts)
@@ -216,13 +214,15 @@ async def _attend(
             facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
         worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
-        live = LiveParts.of(worker, _identity(settings, world), world.chain, world.runtime, clock)
+        live = LiveParts.of(
+            worker, _identity(settings, world), world.chain, world.engine.runtime, clock
+        )
         orders = Section(world.journal, "operator")
         control = Control(worker.member, orders, clock, _farewell(client))
         await _take_up(world.chain.hub, worker, control, life, clock, tasks)
         live.follow(tasks)
         tasks.create_task(keep_membership(client, worker.member, clock))
-        watch = room_watch(world.runtime, settings.cpus, worker.member, clock)
+        watch = cluster_watch(world.engine, worker.member, clock)
         if watch is not None:
             tasks.create_task(watch.keep_looking())
         at_work.set_result(control)
@@ -260,7 +260,7 @@ def _worker(
         hub=world.chain.hub,
         watcher=world.chain.watcher,
         sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
-        runtime=world.runtime,
+        runtime=world.engine.runtime,
         fetcher=SafeFetcher(world.downloads, settings.folders),
         results=results,
         place=place,
@@ -328,14 +328,14 @@ def _pages(
         *page_routes(live.live, live.feed),
         *doctor_routes(world.examine),
         *control_routes(control, worker.depositor),
-        output_route(world.runtime, worker.engine.container),
+        output_route(world.engine.runtime, worker.engine.container),
     )
     return behind_token(told, bearer_guard(token, NoOrderToken), OPEN_PATHS)
 
 
 def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
     told, wallet = settings, world.wallet.address
-    return WorkerIdentity(told.name, told.base, wallet, told.pool, told.cpus, world.disk)
+    return WorkerIdentity(told.name, told.base, wallet, told.pool, told.cpus, world.engine.disk)
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:

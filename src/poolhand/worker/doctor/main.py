@@ -17,8 +17,6 @@ from poolhand.chain import Chain, connect
 from poolhand.containers.disks import PROMISES, DiskKind, choose
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.engine_look import look_at_engine
-from poolhand.containers.slurm.client import Place
-from poolhand.containers.slurm.look import look_at_cluster
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.doctor.findings import CheckOutcome, Examination
 from poolhand.domain.ids import Address
@@ -150,6 +148,9 @@ async def _looks(
     engine, cluster = settings.docker or DEFAULT_URL, settings.cluster
 
     async def at_cluster() -> EngineFacts:
+        from poolhand.containers.slurm.client import Place  # noqa: PLC0415 - only where one is used
+        from poolhand.containers.slurm.look import look_at_cluster  # noqa: PLC0415 - as above
+
         assert cluster is not None
         place = Place(cluster.partition, cluster.account, cluster.options)
         return await look_at_cluster(cluster.shared, place)
