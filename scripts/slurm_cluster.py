@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Self
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged", "runc", "skopeo")
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged", "runc", "skopeo", "tini-static")
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 START_SECONDS = 30.0
 NEEDS_SOMETHING = 2
@@ -84,7 +84,7 @@ def prepare() -> None:
     if missing():
         install = [
             str(HERE / "apt-install"), "a Slurm cluster, for its tests", "slurmctld", "slurmd",
-            "slurm-client", "munge", "runc", "skopeo",
+            "slurm-client", "munge", "runc", "skopeo", "tini",
         ]  # fmt: skip
         if subprocess.run(install, check=False).returncode:
             raise NoCluster(f"these programs are missing: {', '.join(missing())}")
@@ -132,7 +132,7 @@ class Cluster:
         version = "v1" if (CGROUPS / "memory").exists() else "v2"
         (self.folder / "cgroup.conf").write_text(
             f"CgroupPlugin=cgroup/{version}\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n"
-            "ConstrainRAMSpace=yes\n"
+            "IgnoreSystemd=yes\nConstrainRAMSpace=yes\n"
         )
 
     @property

@@ -32,6 +32,8 @@ MARKET: Final = frozenset({"sdk_buying", "sdk_limits", "sdk_market", "trade"})
 """Files of ``tests/e2e`` that trade, on another network of ``devnet_folder``: one is too long."""
 LAB: Final = "status_"
 """How those begin that share ``lab_folder``."""
+CLUSTER: Final = "slurm"
+"""In the names of those of ``tests/containers`` that share a cluster."""
 FIXTURES: Final = {"devnet_folder": ("network", "market"), "lab_folder": ("lab",)}
 """The groups of whoever asks for a network of the session."""
 LONGEST: Final = (
@@ -42,6 +44,7 @@ LONGEST: Final = (
     "test_adversaries",
     "test_chaos",
     "test_nine_adversaries",
+    "slurm",
     "test_runtime_suite",
     "test_docker_runtime",
     "test_docker_disks",
@@ -56,6 +59,8 @@ def group_of(nodeid: str) -> str:
     'lab'
     >>> group_of("tests/e2e/test_chaos.py::test_it")
     'test_chaos'
+    >>> group_of("tests/containers/test_runtime_suite.py::test_it[slurm]")
+    'slurm'
     >>> group_of("tests/domain/test_units.py::test_it")
     'tests/domain/test_units'
     """
@@ -67,6 +72,8 @@ def group_of(nodeid: str) -> str:
         return "market"
     if path.parent.name == "e2e" and name.startswith(LAB):
         return "lab"
+    if path.parent.name == "containers" and (name.startswith(CLUSTER) or CLUSTER in nodeid):
+        return CLUSTER
     return path.stem if path.stem in LONGEST else str(path.with_suffix(""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from container_world import World
 from tiny_image import ENV, NAME, layer
 
+from poolhand.containers.slurm.images import make_targets
 from poolhand.containers.slurm.layers import Layers
 
 
@@ -22,6 +24,7 @@ def lay_image(shared: Path, content: bytes, config: dict[str, object], digest: s
     Layers(place / "rootfs").add(
         io.BytesIO(content), f"sha256:{hashlib.sha256(content).hexdigest()}"
     )
+    make_targets(place / "rootfs", config)
     (place / "image.json").write_text(json.dumps({"Config": config}))
     return f"docker.io/{NAME}@sha256:{digest}"
 
@@ -61,3 +64,12 @@ class SlurmWorld(World):
 
     async def python(self, code, **changes):
         return await self.runtime.run(self.spec("python3", "-c", code, **changes))
+
+    async def node(self, attempt: int) -> str:
+        """Return where an attempt of this world's run is or was."""
+        async with asyncio.timeout(60):
+            while True:
+                for name, job in (await self.runtime.client.jobs()).items():
+                    if name.startswith(f"{self.name}.{attempt}.") and job.node:
+                        return job.node
+                await asyncio.sleep(0.05)

@@ -8,10 +8,10 @@ import os
 import pytest
 
 from poolhand.containers.slurm.client import (
+    ClusterRoom,
     Job,
     JobState,
     Place,
-    Room,
     SlurmClient,
     read_jobs,
     read_room,
@@ -60,11 +60,11 @@ def test_states_mean_what_the_manual_says(word, state):
 @pytest.mark.parametrize(
     ("told", "room"),
     [
-        ("2/6/0/8|4\n", Room(8, 6, 4)),
-        ("2/6/0/8|4\n0/0/2/2|1\n", Room(8, 6, 4)),
-        ("0/0/4/4|2\n", Room(0, 0, 0)),
-        ("", Room(0, 0, 0)),
-        ("n/a|x\n", Room(0, 0, 0)),
+        ("2/6/0/8|4\n", ClusterRoom(8, 6, 4)),
+        ("2/6/0/8|4\n0/0/2/2|1\n", ClusterRoom(8, 6, 4)),
+        ("0/0/4/4|2\n", ClusterRoom(0, 0, 0)),
+        ("", ClusterRoom(0, 0, 0)),
+        ("n/a|x\n", ClusterRoom(0, 0, 0)),
     ],
 )
 def test_room_is_what_nodes_have_that_are_up(told, room):

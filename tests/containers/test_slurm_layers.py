@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import os
 import stat
 import tarfile
 
 import pytest
+from archives import entry, named, packed
 
 from poolhand.containers.slurm.layers import (
     BadLayer,
@@ -20,24 +20,6 @@ from poolhand.containers.slurm.layers import (
 )
 
 FOLDER, FILE, LINK, HARD = tarfile.DIRTYPE, tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
-
-
-def entry(name, kind=FILE, content=b"", target="", mode=0o644):
-    member = tarfile.TarInfo(name)
-    member.type, member.size, member.linkname, member.mode = kind, len(content), target, mode
-    return member, content
-
-
-def packed(*entries):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for member, content in entries:
-            tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def named(content):
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def lay(root, *layers, **bounds):

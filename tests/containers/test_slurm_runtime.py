@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 import pytest
 from container_world import MIB, shrink, until
+from slurm_world import SlurmWorld
 
-from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.slurm.engine import SlurmRuntime
 
 pytestmark = pytest.mark.slurm
@@ -48,45 +48,7 @@ print(json.dumps({
 """
 
 
-async def test_an_app_is_in_the_sandbox(slurm_world):
-    told = json.loads((await slurm_world.python(LOOK)).stdout)
-    assert told == {
-        "uid": [str(65534)] * 4 if os.getuid() == 0 else ["0"] * 4,
-        "caps": ["0" * 16] * 5,
-        "privileges": "1",
-        "seccomp": "2",
-        "writes": {"/usr/x": "EROFS", "/etc/x": "EROFS", "/x": "EROFS", "/iexec_in/x": "EROFS",
-                   "/iexec_out/x": None, "/tmp/x": None},
-        "net": ["lo"],
-        "connect": "ENETUNREACH",
-        "io_uring": "EPERM",
-        "vsock": "EPERM",
-        "inet": "ok",
-        "processes": 1,
-        "limits": [0, 8 * MIB + 1],
-        "oom": "EROFS",
-        "sysctl": "EROFS",
-        "environment": ["HOME", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME"],
-        "hidden": [],
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(("variant", "uid"), [("own-user", "1000"), ("root-home", "0")])
-async def test_an_image_that_needs_its_user_keeps_it(slurm_world, variant, uid):
-    code = "import os; print(os.getuid()); open('/iexec_out/mine', 'w').write('x')"
-    outcome = await slurm_world.python(code, image=slurm_world.images[variant])
-    assert (outcome.stdout.decode().strip(), outcome.exit_code) == (uid, 0)
-
-
-async def test_memory_is_bounded_and_told_from_a_failure_of_the_app(slurm_world):
-    outcome = await slurm_world.python("x = bytearray(200 * 2**20)")
-    assert (outcome.exit_code, outcome.timed_out, outcome.out_of_memory) == (137, False, True)
-    failed = await slurm_world.python("import os, signal; os._exit(9)")
-    assert (failed.exit_code, failed.out_of_memory) == (9, False)
-
-
-async def test_processes_are_bounded(slurm_world):
-    code = """
+FORKS = """
 import os, time
 count = 0
 try:
@@ -97,33 +59,136 @@ try:
 except OSError as fault:
     print(type(fault).__name__, count)
 """
-    name, count = (await slurm_world.python(code)).stdout.split()
+ORPHANS = """
+import os, signal, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        time.sleep(0.01)
+    os._exit(0)
+os.wait()
+while len([each for each in os.listdir('/proc') if each.isdigit()]) > 2:
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+USER = "import os; print(os.getuid()); open('/iexec_out/mine', 'w').write('x')"
+DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
+FILLS = (
+    "import itertools\nfor n in itertools.count():\n"
+    " open(f'/iexec_out/{n}', 'wb').write(bytes(2**19))"
+)
+PRINTS = "import sys\nsys.stdout.buffer.write(b'line\\n' * 600000 + bytes(range(256)) * 2)"
+
+
+def python(code, **changes):
+    return lambda world: world.spec("python3", "-c", code, **changes)
+
+
+RUNS = {
+    "looks": python(LOOK),
+    "own-user": lambda world: python(USER, image=world.images["own-user"])(world),
+    "root-home": lambda world: python(USER, image=world.images["root-home"])(world),
+    "takes memory": python("x = bytearray(200 * 2**20)"),
+    "fails": python("import os; os._exit(9)"),
+    "forks": python(FORKS),
+    "leaves orphans": python(ORPHANS, timeout=30),
+    "is deaf": python(DEAF, timeout=2),
+    "fills": python(FILLS, timeout=30),
+    "prints": python(PRINTS, limits=shrink(log=1000)),
+    "is not there": lambda world: world.spec("no-such-program"),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(slurm_cluster, slurm_shared):
+    """How each of these ended: side by side on one cluster, for each of them mostly waits."""
+    shared, images = slurm_shared
+
+    async def run_all():
+        async with SlurmRuntime.open(shared) as runtime:
+            specs = [
+                make(SlurmWorld(runtime, shared / f"at-once-{number}", images))
+                for number, make in enumerate(RUNS.values())
+            ]
+            return await asyncio.gather(*(runtime.run(spec) for spec in specs))
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as thread:
+        patch.setenv("SLURM_CONF", str(slurm_cluster.configuration))
+        ended = thread.submit(asyncio.run, run_all()).result()
+    return dict(zip(RUNS, ended, strict=True))
+
+
+def test_an_app_is_in_the_sandbox(outcomes):
+    told = json.loads(outcomes["looks"].stdout)
+    assert told == {
+        "uid": [str(65534)] * 4,
+        "caps": ["0" * 16] * 5,
+        "privileges": "1",
+        "seccomp": "2",
+        "writes": {"/usr/x": "EROFS", "/etc/x": "EROFS", "/x": "EROFS", "/iexec_in/x": "EROFS",
+                   "/iexec_out/x": None, "/tmp/x": None},
+        "net": ["lo"],
+        "connect": "ENETUNREACH",
+        "io_uring": "EPERM",
+        "vsock": "ENOSYS",
+        "inet": "ok",
+        "processes": 2,
+        "limits": [0, 8 * MIB + 1],
+        "oom": "EROFS",
+        "sysctl": "EROFS",
+        "environment": ["HOME", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME"],
+        "hidden": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("variant", "uid"), [("own-user", b"1000\n"), ("root-home", b"0\n")])
+def test_an_image_that_needs_its_user_keeps_it(outcomes, variant, uid):
+    assert (outcomes[variant].stdout, outcomes[variant].exit_code) == (uid, 0)
+
+
+def test_memory_is_bounded_and_told_from_a_failure_of_the_app(outcomes):
+    taken, failed = outcomes["takes memory"], outcomes["fails"]
+    assert (taken.exit_code, taken.timed_out, taken.out_of_memory) == (137, False, True)
+    assert (failed.exit_code, failed.timed_out, failed.out_of_memory) == (9, False, False)
+
+
+def test_processes_are_bounded(outcomes):
+    name, count = outcomes["forks"].stdout.split()
     assert name == b"BlockingIOError"
     assert int(count) < 32
 
 
-async def test_time_is_bounded_to_the_second(slurm_world):
-    code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
-    outcome = await slurm_world.python(code, timeout=2)
+def test_a_small_init_reaps_orphans_and_signals_end_an_app_that_handles_none(outcomes):
+    """As with Docker's --init: process 1 would have to do both itself."""
+    outcome = outcomes["leaves orphans"]
+    assert (outcome.exit_code, outcome.timed_out, outcome.stderr) == (143, False, b"")
+
+
+def test_an_app_is_killed_at_its_time_limit(outcomes):
+    """The cluster's own is whole minutes."""
+    outcome = outcomes["is deaf"]
     assert (outcome.timed_out, outcome.exit_code) == (True, 137)
-    assert 2 <= outcome.seconds < 3
+    assert 2 <= outcome.seconds < 60
 
 
-async def test_output_is_bounded(slurm_world):
-    code = "import itertools\nfor n in itertools.count():\n open(f'/iexec_out/{n}', 'wb').write(bytes(2**19))"
-    outcome = await slurm_world.python(code, timeout=30)
+def test_output_is_bounded(outcomes):
+    outcome = outcomes["fills"]
     assert (outcome.output_too_large, outcome.timed_out) == (True, False)
 
 
-async def test_logs_are_cut_to_their_tail_without_altering_a_byte(slurm_world):
-    code = "import sys\nsys.stdout.buffer.write(b'line\\n' * 600000 + bytes(range(256)) * 2)"
-    outcome = await slurm_world.python(code, limits=shrink(log=1000))
-    assert outcome.stdout == (b"line\n" * 98 + bytes(range(256)) * 2)[-1000:]
+def test_logs_are_cut_to_their_tail_without_altering_a_byte(outcomes):
+    assert outcomes["prints"].stdout == (b"line\n" * 98 + bytes(range(256)) * 2)[-1000:]
 
 
-async def test_a_program_that_is_not_there_is_the_images_fault(slurm_world):
-    with pytest.raises(ContainerRefused, match="no-such-program"):
-        await slurm_world.runtime.run(slurm_world.spec("no-such-program"))
+def test_a_command_that_is_not_there_ends_with_127(outcomes):
+    outcome = outcomes["is not there"]
+    assert outcome.exit_code == 127
+    assert b"no-such-program" in outcome.stderr
+
+
+async def test_a_run_whose_name_the_cluster_still_remembers_is_computed_anew(slurm_world):
+    """A cluster tells of jobs for minutes after their end; a task may be given to a worker again."""
+    codes = [(await slurm_world.python(f"import os; os._exit({n})")).exit_code for n in (3, 4)]
+    assert codes == [3, 4]
 
 
 async def test_a_worker_that_was_killed_finds_its_job_again(slurm_world, slurm_shared):
@@ -141,19 +206,41 @@ async def test_a_worker_that_was_killed_finds_its_job_again(slurm_world, slurm_s
     assert slurm_world.token() == token
 
 
-async def test_a_node_that_dies_loses_no_run(slurm_found, slurm_world):
+SAYS = """
+import os, time, uuid
+me = uuid.uuid4().hex
+print(me, flush=True)
+open('/iexec_out/new', 'w').write(me)
+os.rename('/iexec_out/new', '/iexec_out/token')
+while not os.path.exists('/iexec_in/go'): time.sleep(0.01)
+"""
+
+
+async def test_a_node_that_dies_loses_no_run_and_its_output_is_followed_to_the_next(
+    slurm_found, slurm_world
+):
+    heard = []
+
+    async def listen():
+        async for line in slurm_world.runtime.follow(slurm_world.name, 100, live=True):
+            heard.append(line.text.decode())  # noqa: PERF401 - each as it comes
+
     slurm_world.hold()
-    running = asyncio.create_task(slurm_world.runtime.run(slurm_world.program("token")))
+    running = asyncio.create_task(slurm_world.python(SAYS))
     await until(slurm_world.token)
-    token = slurm_world.token()
-    jobs = await slurm_world.runtime.client.jobs()
-    dead = jobs[f"{slurm_world.name}.1"].node
+    listening = asyncio.create_task(listen())
+    first = slurm_world.token()
+    await until(lambda: heard)
+    dead = await slurm_world.node(1)
     slurm_found.kill_node(dead)
     try:
-        await until(lambda: slurm_world.token() not in (None, token))
+        await until(lambda: slurm_world.token() not in (None, first))
+        second = slurm_world.token()
         slurm_world.release()
-        assert (await running).exit_code == 0
-        jobs = await slurm_world.runtime.client.jobs()
-        assert jobs[f"{slurm_world.name}.2"].node != dead
+        outcome = await running
+        assert (outcome.exit_code, outcome.stdout.decode().split()) == (0, [second])
+        await listening
+        assert heard == [first, second]
+        assert await slurm_world.node(2) != dead
     finally:
         slurm_found.start_node(dead)

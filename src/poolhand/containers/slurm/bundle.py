@@ -5,7 +5,6 @@ Source: OCI runtime specification 1.0.2; what Docker 20.10 hands to runc for the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,15 @@ from poolhand.containers.sandbox import (
     TMP_FILES,
     SandboxTerms,
 )
-from poolhand.containers.seccomp import PROFILE
+from poolhand.containers.seccomp import profile
 from poolhand.containers.slurm.layers import Scope
 from poolhand.containers.working_folder import START
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 USUAL_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INIT: Final = "/dev/init"
+"""Where it lies inside: in a file system of the container's own, so that no image need have it."""
 _PERIOD: Final = 100_000
 _MASKED: Final = (
     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -46,8 +47,25 @@ class User:
     more: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a container stands on.
+
+    Attributes:
+        root: The files of its image.
+        init: A program without libraries that starts the app, reaps its orphans and passes signals
+            on.
+        worker: Whom this process and its jobs run as. Any but root has a user namespace around
+            the container, in which it is uid 0 without any capability.
+    """
+
+    root: Path
+    init: Path
+    worker: User
+
+
 def bundle_config(
-    spec: ContainerSpec, image: dict[str, Any], terms: SandboxTerms, root: Path, worker: User
+    spec: ContainerSpec, image: dict[str, Any], terms: SandboxTerms, ground: Ground
 ) -> dict[str, Any]:
     """Return ``config.json`` for runc.
 
@@ -55,13 +73,12 @@ def bundle_config(
         spec: What to run.
         image: As the engine of Docker tells of images: its ``Config`` is read.
         terms: Of this image.
-        root: Its files.
-        worker: Whom this process and its jobs run as. Any but root has a user namespace around
-            the container, in which it is uid 0 without any capability.
+        ground: What it stands on.
 
     Raises:
         ContainerRefused: The image asks for what cannot be given.
     """
+    root, worker = ground.root, ground.worker
     user = User(0, 0) if worker.uid else user_of(spec, terms, image, root)
     config = image.get("Config") or {}
     start = terms.start if spec.workplace else None
@@ -70,7 +87,7 @@ def bundle_config(
     process: dict[str, Any] = {
         "terminal": False,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.more)},
-        "args": _words(spec, config),
+        "args": [INIT, "--", *_words(spec, config)],
         "env": _environment(spec, config, terms),
         "cwd": folder or "/",
         "capabilities": {},
@@ -94,7 +111,7 @@ def bundle_config(
         "process": process,
         "root": {"path": str(root), "readonly": True},
         "hostname": "task",
-        "mounts": _mounts(spec, terms, rootless=bool(worker.uid)),
+        "mounts": _mounts(spec, terms, ground),
         "linux": _linux(spec, worker),
     }
 
@@ -119,7 +136,7 @@ def _linux(spec: ContainerSpec, worker: User) -> dict[str, Any]:
     kinds = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
     linux: dict[str, Any] = {
         "namespaces": [{"type": kind} for kind in (*kinds, *(["user"] if worker.uid else []))],
-        "seccomp": json.loads(PROFILE),
+        "seccomp": profile(),
         "maskedPaths": list(_MASKED),
         "readonlyPaths": ["/proc"],
         "resources": {"devices": [{"allow": False, "access": "rwm"}]},
@@ -138,7 +155,7 @@ def _linux(spec: ContainerSpec, worker: User) -> dict[str, Any]:
     return linux
 
 
-def _mounts(spec: ContainerSpec, terms: SandboxTerms, *, rootless: bool) -> list[dict[str, Any]]:
+def _mounts(spec: ContainerSpec, terms: SandboxTerms, ground: Ground) -> list[dict[str, Any]]:
     limits, binds = spec.limits, list(spec.mounts)
     start = terms.start if spec.workplace else None
     if start is not None and start.target is not None:
@@ -146,12 +163,13 @@ def _mounts(spec: ContainerSpec, terms: SandboxTerms, *, rootless: bool) -> list
     taken = {mount.target for mount in binds}
     _check_volumes(spec, terms, taken)
     shared = min(SHARED_MEMORY, limits.tmp)
-    group = [] if rootless else ["gid=5"]
+    group = [] if ground.worker.uid else ["gid=5"]
     quiet = ["nosuid", "noexec", "nodev"]
     bounded = ["nosuid", "nodev", "mode=1777", f"size={limits.tmp}", f"nr_inodes={TMP_FILES}"]
     return [
         _of("proc", "/proc", "proc", quiet),
         _of("tmpfs", "/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _of(str(ground.init), INIT, "bind", ["bind", "rprivate", "nosuid", "nodev", "ro"]),
         _of("devpts", "/dev/pts", "devpts",
             ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *group]),
         _of("sysfs", "/sys", "sysfs", [*quiet, "ro"]),

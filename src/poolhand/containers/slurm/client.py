@@ -78,7 +78,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ClusterRoom:
     """Processors of a partition: of nodes that are up, and of these the free ones; its nodes."""
 
     processors: int
@@ -115,7 +115,7 @@ def read_jobs(text: str) -> Mapping[str, Job]:
     return jobs
 
 
-def read_room(text: str) -> Room:
+def read_room(text: str) -> ClusterRoom:
     """Read ``sinfo -o '%C|%D'``: allocated/idle/other/total processors, nodes; each a line."""
     allocated = free = nodes = 0
     for line in text.splitlines():
@@ -125,7 +125,7 @@ def read_room(text: str) -> Room:
             allocated += int(parts[0])
             free += int(parts[1])
             nodes += int(number) if int(parts[0]) + int(parts[1]) else 0
-    return Room(allocated + free, free, nodes)
+    return ClusterRoom(allocated + free, free, nodes)
 
 
 class SlurmClient:
@@ -186,7 +186,7 @@ class SlurmClient:
         self._jobs = read_jobs(await self._call("squeue", *words, f"--format={_FORM}"))
         return self._jobs
 
-    async def room(self) -> Room:
+    async def room(self) -> ClusterRoom:
         """Return what the partition has.
 
         Raises:

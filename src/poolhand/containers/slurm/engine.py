@@ -8,13 +8,10 @@ folders are moved aside, so that a node that comes back writes where nobody read
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,12 +20,13 @@ import structlog
 from poolhand.containers.errors import check_owner
 from poolhand.containers.folders import remove
 from poolhand.containers.pulls import Logins, RegistryRule, any_registry, no_login
-from poolhand.containers.slurm import printed, runner
-from poolhand.containers.slurm.client import JobState, Place, Room, SlurmClient
+from poolhand.containers.slurm import printed
+from poolhand.containers.slurm.client import ClusterRoom, JobState, Place, SlurmClient
 from poolhand.containers.slurm.images import SharedImages
-from poolhand.containers.slurm.jobs import Jobs
+from poolhand.containers.slurm.jobs import JobFiles, Jobs
 from poolhand.containers.slurm.run_folder import RunFolder
-from poolhand.containers.slurm.watch import Watch
+from poolhand.containers.slurm.shared_files import lay_init, lay_runner
+from poolhand.containers.slurm.watch import RunWatch
 from poolhand.containers.written import flush_written
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
@@ -50,7 +48,7 @@ class SlurmRuntime:
         client: Asks the controller.
         images: On the shared folder.
         runs: Folder of the runs there.
-        script: The file that nodes run.
+        files: What jobs need beside.
         silence: Seconds without a sign of life after which a node is taken for lost.
     """
 
@@ -59,11 +57,11 @@ class SlurmRuntime:
         client: SlurmClient,
         images: SharedImages,
         runs: Path,
-        script: Path,
+        files: JobFiles,
         silence: float = SILENCE,
     ) -> None:
         self.client, self._images, self._runs = client, images, runs
-        self._jobs, self._silence = Jobs(client, images, script), silence
+        self._jobs, self._silence = Jobs(client, images, files), silence
         self._births: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
@@ -87,27 +85,27 @@ class SlurmRuntime:
             silence: Seconds without a sign of life after which a node is taken for lost.
 
         Raises:
-            RuntimeDown: The shared folder cannot be written.
+            RuntimeDown: The shared folder cannot be written, or this machine has no init.
         """
         try:
             for name in ("images", "runs"):
                 (shared / name).mkdir(parents=True, exist_ok=True)
             (shared / "runs").chmod(0o700)
             _clear_away(shared)
-            copied = _copy_runner(shared)
+            files = JobFiles(lay_runner(shared), lay_init(shared))
         except OSError as fault:
             raise RuntimeDown(
                 f"the cluster's shared folder {shared} cannot be used ({fault}): let this user "
                 "write there"
             ) from fault
-        images = SharedImages(shared / "images", login_of, may_ask)
-        runtime = cls(SlurmClient(place), images, shared / "runs", copied, silence)
+        images = SharedImages(shared / "images", shared / "runs", login_of, may_ask)
+        runtime = cls(SlurmClient(place), images, shared / "runs", files, silence)
         try:
             yield runtime
         finally:
             await asyncio.gather(*runtime._births.values(), return_exceptions=True)
 
-    async def room(self) -> Room:
+    async def room(self) -> ClusterRoom:
         """Return what the partition has; raises RuntimeDown where nobody tells."""
         return await self.client.room()
 
@@ -121,7 +119,7 @@ class SlurmRuntime:
         own = [
             job.state
             for name, job in jobs.items()
-            if (self._runs / name.rpartition(".")[0]).exists()
+            if (self._runs / name.rsplit(".", 2)[0]).exists()
         ]
         waiting, running = own.count(JobState.WAITING), own.count(JobState.RUNNING)
         if room.free > waiting or running >= slots:
@@ -148,17 +146,15 @@ class SlurmRuntime:
         run = self._of(spec.name)
         joined = await asyncio.to_thread(self._is_there, run, spec)
         await self._born(run, spec)
-        outcome = await Watch(self._jobs, run, spec, self._silence).outcome()
+        outcome = await RunWatch(self._jobs, run, spec, self._silence).outcome()
         await asyncio.to_thread(flush_written, spec)
         await asyncio.to_thread(run.remove)
         return replace(outcome, joined=joined)
 
     async def follow(self, name: str, tail: int, *, live: bool) -> AsyncIterator[LogLine]:
         """Yield what a container printed; see ``ContainerRuntime.follow``."""
-        attempt = await asyncio.to_thread(self._of(name).attempt)
-        if attempt is not None:
-            async for line in printed.follow(attempt, tail, live=live):
-                yield line
+        async for line in printed.follow(self._of(name), tail, live=live):
+            yield line
 
     async def usage(self, name: str) -> ContainerUse | None:
         """Return what a container uses now; None where none of this name runs."""
@@ -177,7 +173,7 @@ class SlurmRuntime:
         run = self._of(name)
         attempt = await asyncio.to_thread(run.attempt)
         if attempt is not None:
-            await self._jobs.end(name, attempt)
+            await self._jobs.end(attempt)
         await asyncio.to_thread(run.remove)
 
     async def orphans(self, label: str) -> tuple[str, ...]:
@@ -228,18 +224,7 @@ class SlurmRuntime:
 
 def _clear_away(shared: Path) -> None:
     """Remove what pulls and removals have left that were cut off long ago."""
-    for each in (*shared.glob("images/.new-*"), *shared.glob("runs/.gone-*")):
+    left = ("images/.new-*", "images/.gone-*", "runs/.gone-*")
+    for each in (place for name in left for place in shared.glob(name)):
         if time.time() - each.stat().st_mtime > LEFT:
             remove(each)
-
-
-def _copy_runner(shared: Path) -> Path:
-    """Put the runner where nodes see it, under a name that its content decides."""
-    content = Path(runner.__file__).read_bytes()
-    place = shared / f"runner-{sha256(content).hexdigest()[:16]}.py"
-    if not place.exists():
-        new = place.with_name(f".{place.name}.{os.getpid()}")
-        new.write_bytes(content)
-        new.replace(place)
-    place.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    return place

@@ -13,10 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import platform
-import shutil
-from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +21,10 @@ from uuid import uuid4
 
 import structlog
 
-from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
+from poolhand.containers.errors import EngineFull, ImagePullFailed, ImageUnusable
 from poolhand.containers.folders import remove
-from poolhand.containers.image_name import HUB, ImageName
-from poolhand.containers.pull_causes import PullCause, cause_of
+from poolhand.containers.image_name import ImageName
+from poolhand.containers.pull_causes import PullCause
 from poolhand.containers.pulls import MOST_CONFIG, Logins, RegistryRule, any_registry, no_login
 from poolhand.containers.sharing import Shared
 from poolhand.containers.slurm.layers import (
@@ -37,24 +34,21 @@ from poolhand.containers.slurm.layers import (
     Scope,
     WrongContent,
 )
+from poolhand.containers.slurm.old_images import IMAGE, clear_images, note_use
+from poolhand.containers.slurm.skopeo import Skopeo
 from poolhand.domain.errors import RuntimeDown, is_machines_fault
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
 
-MOST_PACKED: Final = 8 * 1024**3
-"""Bytes of an image as it is fetched."""
 MOST_LAYERS: Final = 127
-SPARED: Final = 512 * 1024**2
-"""Bytes that a pull leaves free on the shared folder."""
-LOOK: Final = 0.25
-"""Seconds between two looks at how much has come."""
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+"""How a frame of zstd begins (RFC 8878, 3.1.1)."""
 _MANIFEST: Final = 4 * 1024**2
-_TARGETS: Final = (
-    "/proc", "/dev", "/sys", "/tmp", "/iexec_in", "/iexec_out", "/iexec_work",  # noqa: S108 - inside
-)  # fmt: skip
-_LOOPBACK: Final = ("localhost", "127.", "[::1]")
+_TARGETS: Final = ("/proc", "/dev", "/sys", "/iexec_in", "/iexec_out", "/iexec_work")
+_OPEN: Final = 0o1777
+"""Of what an app may write to. runc gives a file system in memory the mode of what it hides."""
 
 log = structlog.get_logger()
 
@@ -69,25 +63,39 @@ class SharedImages:
 
     Args:
         folder: For them alone.
+        runs: Of the runs, which use images.
         login_of: Finds the login of a registry.
         may_ask: Decides which registries are asked.
     """
 
     def __init__(
-        self, folder: Path, login_of: Logins = no_login, may_ask: RegistryRule = any_registry
+        self,
+        folder: Path,
+        runs: Path,
+        login_of: Logins = no_login,
+        may_ask: RegistryRule = any_registry,
     ) -> None:
-        self._folder, self._login_of, self._may_ask = folder, login_of, may_ask
+        self._folder, self._runs, self._may_ask = folder, runs, may_ask
         self._pulls = Shared[None]()
         self.platform = platform_of_machine(platform.machine())
+        self._skopeo = Skopeo(login_of, self.platform)
 
     def root(self, reference: str) -> Path:
         """Return where an image's files are."""
         return self._of(reference) / "rootfs"
 
+    def _is_present(self, reference: str) -> bool:
+        """Tell whether an image is here, and keep it for a while if so."""
+        try:
+            note_use(self._of(reference))
+        except FileNotFoundError:
+            return False
+        return True
+
     def config(self, reference: str) -> dict[str, Any] | None:
         """Return an image as Docker's engine would tell of it; None: it is not present."""
         try:
-            with (self._of(reference) / "image.json").open("rb") as file:
+            with (self._of(reference) / IMAGE).open("rb") as file:
                 members = parse_json(file.read(_MANIFEST))
         except FileNotFoundError:
             return None
@@ -101,7 +109,7 @@ class SharedImages:
         """Implement ``ContainerRuntime.pull``."""
         name = ImageName.parse(image)
         reference = name.at(digest)
-        if await asyncio.to_thread(self.config, reference) is not None:
+        if await asyncio.to_thread(self._is_present, reference):
             return reference
         if not await self._may_ask(name.registry):
             raise ImageUnusable(reference, PullCause.FORBIDDEN, self.platform)
@@ -116,9 +124,11 @@ class SharedImages:
         log.info("image_pull_started", image=reference)
         new = self._folder / f".new-{uuid4().hex}"
         try:
+            await asyncio.to_thread(clear_images, self._folder, self._runs)
             (new / "packed").mkdir(parents=True)
-            await self._fetch(name, reference, new / "packed")
-            await asyncio.to_thread(self._unpack, reference, new)
+            await self._skopeo.fetch(name, reference, new / "packed")
+            packed = await self._plain(reference, new)
+            await asyncio.to_thread(self._unpack, reference, packed, new / "rootfs")
             await asyncio.to_thread(self._publish, reference, new)
         except OSError as fault:
             if not is_machines_fault(fault):
@@ -131,101 +141,47 @@ class SharedImages:
             await asyncio.to_thread(remove, new)
         log.info("image_pulled", image=reference)
 
+    async def _plain(self, reference: str, new: Path) -> Path:
+        """Return the folder of what was fetched; unpacked by skopeo where we cannot, for zstd."""
+        packed, plain = new / "packed", new / "plain"
+        if not await asyncio.to_thread(_has_zstd, packed):
+            return packed
+        plain.mkdir()
+        await self._skopeo.decompress(reference, packed, plain)
+        await asyncio.to_thread(remove, packed)
+        return plain
+
     def _publish(self, reference: str, new: Path) -> None:
-        remove(new / "packed")
+        for name in ("packed", "plain"):
+            remove(new / name)
         try:
             new.rename(self._of(reference))
         except OSError:
             if self.config(reference) is None:
                 raise  # else another worker on this folder was quicker
 
-    async def _fetch(self, name: ImageName, reference: str, into: Path) -> None:
-        login = await self._login_of(name.registry)
-        machine = self.platform.partition("/")[2]
-        built_for = ["--override-os=linux", f"--override-arch={machine}"]
-        words = ["--insecure-policy", *built_for, "copy", "--quiet"]
-        if name.registry.startswith(_LOOPBACK):  # as Docker's engine does
-            words.append("--src-tls-verify=false")
-        if login is not None:
-            key = "https://index.docker.io/v1/" if name.registry == HUB else name.registry
-            secret = b64encode(f"{login.username}:{login.password}".encode()).decode()
-            _write_private(into.parent / "login", {"auths": {key: {"auth": secret}}})
-            words.append(f"--src-authfile={into.parent / 'login'}")
-        try:
-            await self._skopeo(reference, into, *words, f"docker://{reference}", f"dir:{into}")
-        finally:
-            (into.parent / "login").unlink(missing_ok=True)
-
-    async def _skopeo(self, reference: str, into: Path, *words: str) -> None:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                "skopeo", *words,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-        except OSError as fault:
-            raise RuntimeDown(
-                f"skopeo cannot be run ({fault.strerror}): install it where the worker runs (apt "
-                "install skopeo), then it goes on by itself"
-            ) from fault
-        watch = asyncio.create_task(_until_too_much(into))
-        ending = asyncio.create_task(process.communicate())
-        try:
-            await asyncio.wait({watch, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                raise self._failure(reference, watch.result())
-            _, told = ending.result()
-        finally:
-            if process.returncode is None:
-                process.kill()
-            watch.cancel()
-            await asyncio.gather(watch, ending, return_exceptions=True)
-        if process.returncode:
-            raise self._diagnose(reference, told.decode(errors="replace"))
-
-    def _failure(self, reference: str, cause: PullCause) -> Exception:
-        if cause is PullCause.NOT_FOUND:
-            return ImageNotFound(reference, cause.happened)
-        if cause is PullCause.NO_ROOM:
-            return EngineFull(reference)
-        kind = ImageUnusable if cause.is_lasting else ImagePullFailed
-        return kind(reference, cause, self.platform)
-
-    def _diagnose(self, reference: str, told: str) -> Exception:
-        log.warning("image_not_pulled", image=reference, engine=shown(told.strip()[-500:], 500))
-        words = told.lower()
-        if "no image found" in words:
-            return self._failure(reference, PullCause.PLATFORM)
-        if "does not match provided manifest digest" in words:
-            return self._failure(reference, PullCause.DIGEST)
-        return self._failure(reference, cause_of(0, told))
-
-    def _unpack(self, reference: str, new: Path) -> None:
-        packed, root = new / "packed", new / "rootfs"
+    def _unpack(self, reference: str, packed: Path, root: Path) -> None:
         root.mkdir()
         root.chmod(0o755)
         try:
             image, layers = _read(packed)
             self._check_platform(reference, image)
+            config = _config_of(image)
+            if len(json.dumps(config)) > MOST_CONFIG:
+                raise ImageUnusable(reference, PullCause.CONFIG, self.platform)
             laid = Layers(root)
             for blob, diff_id in layers:
                 with blob.open("rb") as file:
                     laid.add(file, diff_id)
-            config = image.get("config") or {}
-            folders = (*_TARGETS, config.get("WorkingDir") or "/", *(config.get("Volumes") or ()))
-            for each in folders:
-                _make_target(Scope(root), str(each))
+            make_targets(root, config)
         except LayersTooLarge as fault:
             raise ImageUnusable(reference, PullCause.SIZE, self.platform) from fault
         except WrongContent as fault:
             raise ImageUnusable(reference, PullCause.DIGEST, self.platform) from fault
-        except (BadLayer, _NoImage, UnicodeError) as fault:
+        except (BadLayer, _NoImage, ValueError) as fault:
             log.warning("image_malformed", image=reference, cause=shown(str(fault), 300))
             raise ImageUnusable(reference, PullCause.FORMAT, self.platform) from fault
-        if len(json.dumps(config)) > MOST_CONFIG:
-            raise ImageUnusable(reference, PullCause.CONFIG, self.platform)
-        (new / "image.json").write_text(json.dumps({"Config": config}))
+        (root.parent / IMAGE).write_text(json.dumps({"Config": config}))
 
     def _check_platform(self, reference: str, image: Mapping[str, Any]) -> None:
         system, machine = image.get("os"), image.get("architecture")
@@ -250,12 +206,28 @@ def _read(packed: Path) -> tuple[dict[str, Any], list[tuple[Path, str]]]:
     if hashlib.sha256(content).hexdigest() != place.name:
         raise WrongContent
     image = _members(place)
-    ids = (image.get("rootfs") or {}).get("diff_ids")
+    rootfs = image.get("rootfs")
+    ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(ids, list) or len(ids) != len(layers):
         raise _NoImage("its configuration names other layers than its manifest")
-    if any("zstd" in str(each.get("mediaType")) for each in layers if isinstance(each, dict)):
-        raise _NoImage("its layers are compressed by zstd")
     return image, [(_blob(packed, each), str(diff)) for each, diff in zip(layers, ids, strict=True)]
+
+
+def _config_of(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an image wants of whoever runs it, of the shape that engines make sure of."""
+    config = image.get("config") or {}
+    if not isinstance(config, dict):
+        raise _NoImage("its configuration says nothing of how it is run")
+    for name in ("User", "WorkingDir"):
+        if not isinstance(config.get(name) or "", str):
+            raise _NoImage(f"its {name} is no text")
+    for name in ("Entrypoint", "Cmd", "Env", "Volumes"):
+        told = config.get(name) or []
+        if not isinstance(told, dict if name == "Volumes" else list) and told != []:
+            raise _NoImage(f"its {name} is no list")
+        if not all(isinstance(each, str) for each in told):
+            raise _NoImage(f"its {name} holds what is no text")
+    return config
 
 
 def _members(path: Path) -> dict[str, Any]:
@@ -277,37 +249,32 @@ def _blob(packed: Path, named: object) -> Path:
     return packed / name
 
 
-def _make_target(scope: Scope, path: str) -> None:
-    """See to it that something can be mounted at a path; where a file is there, nothing can."""
-    try:
-        scope.folder(path.split("/"), make=True)
-    except OSError as fault:
-        if is_machines_fault(fault):
-            raise
-        raise BadLayer(f"no folder can be at {path[:100]}") from fault
+def make_targets(root: Path, config: Mapping[str, Any]) -> None:
+    """See to it that all can be mounted in an image, and that its program's folder is there.
 
-
-def _write_private(path: Path, members: Mapping[str, Any]) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(members, file)
-
-
-async def _until_too_much(into: Path) -> PullCause:
-    """Wait until more has come than may, or the folder's disk runs short."""
-    while True:
-        await asyncio.sleep(LOOK)
-        came, free = await asyncio.to_thread(_measure, into)
-        if came > MOST_PACKED:
-            return PullCause.SIZE
-        if free < SPARED:
-            return PullCause.NO_ROOM
-
-
-def _measure(into: Path) -> tuple[int, int]:
-    came = 0
-    for each in into.iterdir():
+    Raises:
+        BadLayer: A file is in the way, or links go round in circles.
+    """
+    folder = str(config.get("WorkingDir") or "/")
+    volumes = [str(each) for each in config.get("Volumes") or ()]
+    for path in (*_TARGETS, folder, "/tmp", *volumes):  # noqa: S108 - inside
         try:
-            came += each.stat().st_size
-        except FileNotFoundError:
-            continue
-    return came, shutil.disk_usage(into).free
+            place = Scope(root).folder(path.split("/"), make=True)
+            assert place is not None, "it was to be made"
+            if path in _TARGETS:
+                place.chmod(0o755)
+            elif path != folder and place != root:
+                place.chmod(_OPEN)
+        except OSError as fault:
+            if is_machines_fault(fault):
+                raise
+            raise BadLayer(f"no folder can be at {path[:100]}") from fault
+
+
+def _has_zstd(packed: Path) -> bool:
+    """Tell whether a part of an image is compressed by zstd, whatever its manifest says of it."""
+    for each in packed.iterdir():
+        with each.open("rb") as file:
+            if file.read(len(_ZSTD)) == _ZSTD:
+                return True
+    return False

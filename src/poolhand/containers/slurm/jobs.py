@@ -8,8 +8,9 @@ import os
 import shutil
 import tarfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Final
 
@@ -20,11 +21,11 @@ from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.folders import exceeds
 from poolhand.containers.sandbox import LEAST_LOG, SandboxTerms
 from poolhand.containers.slurm import runner
-from poolhand.containers.slurm.bundle import User, bundle_config
+from poolhand.containers.slurm.bundle import Ground, User, bundle_config
 from poolhand.containers.slurm.client import Job, JobState, SlurmClient
 from poolhand.containers.slurm.images import SharedImages
 from poolhand.containers.slurm.layers import Scope
-from poolhand.containers.slurm.run_folder import Attempt, RunFolder
+from poolhand.containers.slurm.run_folder import JobAttempt, RunFolder
 from poolhand.containers.working_folder import (
     FILES,
     Start,
@@ -49,17 +50,25 @@ _MIB: Final = 1024**2
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class JobFiles:
+    """What each job needs: the file that nodes run, and the init of containers."""
+
+    runner: Path
+    init: Path
+
+
 class Jobs:
     """The jobs of one worker.
 
     Args:
         client: Asks the controller.
         images: On the shared folder.
-        script: The file that nodes run.
+        files: What jobs need beside.
     """
 
-    def __init__(self, client: SlurmClient, images: SharedImages, script: Path) -> None:
-        self.client, self._images, self._runner = client, images, script
+    def __init__(self, client: SlurmClient, images: SharedImages, files: JobFiles) -> None:
+        self.client, self._images, self._files = client, images, files
         self._user = User(os.getuid(), os.getgid())
         self._disks = TaskDisks(DiskKind.WATCH)
 
@@ -86,59 +95,60 @@ class Jobs:
             await asyncio.to_thread(run.remove)
             raise
 
-    async def put(self, run: RunFolder, spec: ContainerSpec, without: tuple[str, ...]) -> Attempt:
+    async def put(
+        self, run: RunFolder, spec: ContainerSpec, without: tuple[str, ...]
+    ) -> JobAttempt:
         """Prepare an attempt and submit it, to any node but some."""
         attempt = await asyncio.to_thread(run.new_attempt)
         await asyncio.to_thread(self._prepare, attempt, spec)
         await self.place(spec, attempt, without)
         return attempt
 
-    async def place(self, spec: ContainerSpec, attempt: Attempt, without: tuple[str, ...]) -> None:
+    async def place(
+        self, spec: ContainerSpec, attempt: JobAttempt, without: tuple[str, ...]
+    ) -> None:
         """Submit an attempt, unless that was done: an earlier life may not have noted it."""
         if attempt.has_begun or await asyncio.to_thread(attempt.members, "job") is not None:
             return
-        if self.job_name(spec.name, attempt) in await self.client.jobs():
+        name = await asyncio.to_thread(lambda: attempt.job_name)
+        if name in await self.client.jobs():
             return
         excluded = [f"--exclude={','.join(without)}"] if without else []
-        words = [*job_words(self.job_name(spec.name, attempt), spec, attempt), *excluded]
+        words = [*job_words(name, spec, attempt), *excluded]
         number = await self.client.submit(self._script(attempt), words)
         await asyncio.to_thread(runner.write, attempt.folder / "job", {"number": number})
         log.info("job_submitted", container=spec.name, job=number, attempt=attempt.number)
 
-    @staticmethod
-    def job_name(name: str, attempt: Attempt) -> str:
-        """Return what the job of an attempt is called."""
-        return f"{name}.{attempt.number}"
-
-    async def job(self, name: str, attempt: Attempt) -> Job | None:
+    async def job(self, attempt: JobAttempt) -> Job | None:
         """Return what the cluster tells of an attempt's job; None: it knows none."""
-        return (await self.client.jobs()).get(self.job_name(name, attempt))
+        name = await asyncio.to_thread(lambda: attempt.job_name)
+        return (await self.client.jobs()).get(name)
 
-    async def cancel(self, name: str, attempt: Attempt) -> None:
+    async def cancel(self, attempt: JobAttempt) -> None:
         """Have an attempt's job ended, whenever the cluster gets to it; none is fine."""
         if not attempt.give_up() and attempt.is_over:
             return
-        job = await self.job(name, attempt)
+        job = await self.job(attempt)
         told = await asyncio.to_thread(attempt.members, "job")
         if job is not None:
             await self.client.cancel(job.number)
         elif told is not None:
             await self.client.cancel(int(told["number"]))
 
-    async def end(self, name: str, attempt: Attempt) -> None:
+    async def end(self, attempt: JobAttempt) -> None:
         """Do so and wait, for a while, until it is over."""
-        await self.cancel(name, attempt)
+        await self.cancel(attempt)
         until = time.monotonic() + ENDING
         while time.monotonic() < until and not attempt.is_over:
-            job = await self.job(name, attempt)
+            job = await self.job(attempt)
             if job is None or job.state is not JobState.RUNNING:
                 return
             await asyncio.sleep(LOOK)
 
-    def _script(self, attempt: Attempt) -> str:
-        return f"#!/bin/sh\nexec python3 '{self._runner}' '{attempt.folder}'\n"
+    def _script(self, attempt: JobAttempt) -> str:
+        return f"#!/bin/sh\nexec python3 '{self._files.runner}' '{attempt.folder}'\n"
 
-    def _prepare(self, attempt: Attempt, spec: ContainerSpec) -> None:
+    def _prepare(self, attempt: JobAttempt, spec: ContainerSpec) -> None:
         """Lay down what the job needs, what it may write to emptied; the order itself last."""
         for mount in spec.mounts:
             if not Path(mount.source).is_dir():
@@ -156,10 +166,11 @@ class Jobs:
             except WorkingFolderTooLarge:
                 log.warning("working_folder_read_only", image=spec.image, limit=spec.limits.work)
                 terms = replace(terms, start=None)
-        config = bundle_config(spec, image, terms, root, self._user)
+        config = bundle_config(spec, image, terms, Ground(root, self._files.init, self._user))
         (attempt.folder / "config.json").write_text(json.dumps(config))
         order = {
-            "id": self.job_name(spec.name, attempt),
+            "id": f"{spec.name}.{attempt.number}.{token_hex(4)}",
+            "image": root.parent.name,
             "timeout": spec.timeout,
             "log": max(2 * spec.limits.log, LEAST_LOG),
         }
@@ -173,7 +184,7 @@ class Jobs:
             raise DiskUnready(spec.name, why) from fault
 
 
-def job_words(name: str, spec: ContainerSpec, attempt: Attempt) -> list[str]:
+def job_words(name: str, spec: ContainerSpec, attempt: JobAttempt) -> list[str]:
     """Return how a job is submitted, but for partition and account."""
     minutes = -(-int(spec.timeout) // 60) + SPARE_MINUTES
     memory = -(-(spec.limits.memory + OVERHEAD) // _MIB)

@@ -66,7 +66,7 @@ class _Header(tarfile.TarInfo):
         return found
 
 
-class _Counted:
+class _CountedLayer:
     """What comes out of a layer's compression: digested, and no more than may be."""
 
     def __init__(self, source: IO[bytes], most: int) -> None:
@@ -181,7 +181,7 @@ class Layers:
         head = packed.read(len(_GZIP))
         packed.seek(0)
         plain = cast("IO[bytes]", gzip.GzipFile(fileobj=packed)) if head == _GZIP else packed
-        counted = _Counted(plain, 2 * self._bytes + 64 * 1024**2)
+        counted = _CountedLayer(plain, 2 * self._bytes + 64 * 1024**2)
         try:
             self._add_all(counted)
             while counted.read(_PIECE):
@@ -191,7 +191,7 @@ class Layers:
         if f"sha256:{counted.digest.hexdigest()}" != diff_id:
             raise WrongContent
 
-    def _add_all(self, counted: _Counted) -> None:
+    def _add_all(self, counted: _CountedLayer) -> None:
         fresh = set[Path]()
         with tarfile.open(
             fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_Header, bufsize=_PIECE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from poolhand.containers.slurm.client import Place, SlurmClient
 from poolhand.containers.slurm.images import platform_of_machine
+from poolhand.containers.slurm.shared_files import find_init
 from poolhand.domain.doctor.engine import SLURM, EngineFacts
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
@@ -37,6 +38,7 @@ async def look_at_cluster(shared: Path, place: Place) -> EngineFacts:
             "skopeo, which fetches images, is not installed here: apt install skopeo, or the "
             "package of that name of your system"
         )
+    find_init()
     nearest = next(each for each in (shared, *shared.parents) if each.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise RuntimeDown(

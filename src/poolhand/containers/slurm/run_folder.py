@@ -25,7 +25,7 @@ _MOST: Final = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class JobAttempt:
     """A folder in which one job works."""
 
     folder: Path
@@ -40,9 +40,14 @@ class Attempt:
         """Whether all that the job needs is there."""
         return (self.folder / "order.json").exists()
 
+    @property
+    def job_name(self) -> str:
+        """What its job is called: as no job of an earlier run, of which the cluster still tells."""
+        return str((self.members("order.json") or {}).get("id", ""))
+
     def members(self, name: str) -> dict[str, Any] | None:
         """Return what is written in one of its files; None where there is none yet."""
-        return _read(self.folder / name)
+        return members_of(self.folder / name)
 
     def give_up(self) -> bool:
         """See to it that no node begins it; tells whether none has."""
@@ -61,6 +66,12 @@ class Attempt:
     def is_over(self) -> bool:
         """Whether nothing more comes of it: it has a result, or is removed."""
         return self.members("result") is not None or not self.folder.exists()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the app has run to its end here, or all of the run is removed."""
+        result = self.members("result")
+        return not self.folder.exists() if result is None else "failed" not in result
 
     def printed(self, most: int) -> tuple[bytes, bytes]:
         """Return the last ``most`` bytes of each stream."""
@@ -103,25 +114,25 @@ class RunFolder:
     @property
     def labels(self) -> Mapping[str, str] | None:
         """Whose it is; None where there is no such run."""
-        return _read(self.folder / "labels.json")
+        return members_of(self.folder / "labels.json")
 
     def create(self, labels: Mapping[str, str]) -> None:
         """Make it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write(self.folder / "labels.json", dict(labels))
 
-    def attempt(self) -> Attempt | None:
+    def attempt(self) -> JobAttempt | None:
         """Return the newest attempt."""
         try:
             numbers = [int(each.name) for each in self.folder.iterdir() if each.name.isdecimal()]
         except FileNotFoundError:
             return None
-        return Attempt(self.folder / str(max(numbers))) if numbers else None
+        return JobAttempt(self.folder / str(max(numbers))) if numbers else None
 
-    def new_attempt(self) -> Attempt:
+    def new_attempt(self) -> JobAttempt:
         """Make the next one."""
         last = self.attempt()
-        made = Attempt(self.folder / str(1 if last is None else last.number + 1))
+        made = JobAttempt(self.folder / str(1 if last is None else last.number + 1))
         made.folder.mkdir()
         return made
 
@@ -136,7 +147,8 @@ class RunFolder:
         remove(gone)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def members_of(path: Path) -> dict[str, Any] | None:
+    """Return what is written in a file; None where there is none, or nothing whole."""
     try:
         with path.open("rb") as file:
             members = parse_json(file.read(_MOST))

@@ -29,7 +29,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CGROUPS = "/sys/fs/cgroup"
 
 
-class Log:
+class FrameLog:
     """Two files that hold the last of what an app prints."""
 
     def __init__(self, folder: Path, most: int) -> None:
@@ -93,7 +93,7 @@ class Cgroup:
         }
 
     def killed_for_memory(self) -> int:
-        """Return how many processes the kernel has ended for want of memory."""
+        """Return how many processes the kernel has ended because memory ran short."""
         total = 0
         for folder in self._folders.get("" if self._v2 else "memory", ()):
             for name in ("memory.events", "memory.oom_control"):
@@ -106,12 +106,12 @@ class Cgroup:
         return total
 
 
-class Run:
+class ContainerRun:
     """One container of runc's."""
 
     def __init__(self, folder: Path, order: dict[str, Any]) -> None:
         self._folder, self._order = folder, order
-        self._log = Log(folder, int(order["log"]))
+        self._log = FrameLog(folder, int(order["log"]))
         self._state = Path(tempfile.mkdtemp(prefix="poolhand-"))
         self._runc = shutil.which("runc", path=os.environ.get("PATH", "") + ":" + SYSTEM_PATH)
         self._group = Cgroup(order["id"], Path("/proc/self/cgroup").read_text())
@@ -225,7 +225,7 @@ def main(place: str) -> int:
     except FileExistsError:
         return 0
     try:
-        result = Run(folder, order).go()
+        result = ContainerRun(folder, order).go()
     except OSError as fault:
         result = {"failed": str(fault)}
     if result is not None:

@@ -13,7 +13,7 @@ import structlog
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, NoNodeFree
 from poolhand.containers.slurm.client import Job, JobState
 from poolhand.containers.slurm.jobs import LOOK, Jobs
-from poolhand.containers.slurm.run_folder import Attempt, RunFolder
+from poolhand.containers.slurm.run_folder import JobAttempt, RunFolder
 from poolhand.containers.written import is_too_large
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
@@ -39,7 +39,7 @@ _OF_THE_IMAGE: Final = (
 log = structlog.get_logger()
 
 
-class Watch:
+class RunWatch:
     """Sees one run to its end, over lost nodes."""
 
     def __init__(self, jobs: Jobs, run: RunFolder, spec: ContainerSpec, silence: float) -> None:
@@ -68,18 +68,18 @@ class Watch:
                 attempt = await self._attempt()
             await asyncio.sleep(LOOK)
 
-    async def _attempt(self) -> Attempt:
+    async def _attempt(self) -> JobAttempt:
         attempt = await asyncio.to_thread(self._run.attempt)
         if attempt is None:
             raise ContainerRemoved(self._spec.name)
         return attempt
 
-    async def _look(self, attempt: Attempt) -> ContainerOutcome | None:
+    async def _look(self, attempt: JobAttempt) -> ContainerOutcome | None:
         """Look at job, signs of life and size; return the outcome where that decides it."""
         if await asyncio.to_thread(is_too_large, self._spec):
-            await self._jobs.end(self._spec.name, attempt)
+            await self._jobs.end(attempt)
             return await asyncio.to_thread(self._read, attempt, _ended_by_us())
-        job = await self._jobs.job(self._spec.name, attempt)
+        job = await self._jobs.job(attempt)
         now = time.monotonic()
         await self._hear(attempt, now)
         state = JobState.LOST if job is None else job.state
@@ -97,20 +97,20 @@ class Watch:
             return await self._over(attempt, job)
         return None
 
-    async def _hear(self, attempt: Attempt, now: float) -> None:
+    async def _hear(self, attempt: JobAttempt, now: float) -> None:
         told = await asyncio.to_thread(attempt.members, "alive")
         if told is not None and told.get("beat") != self._beat:
             self._beat, self._heard = told["beat"], now
 
-    async def _wait(self, attempt: Attempt, now: float) -> None:
+    async def _wait(self, attempt: JobAttempt, now: float) -> None:
         self._heard = now
         patience = max(float(self._spec.timeout), LEAST_PATIENCE)
         if now - self._since > patience and attempt.give_up():
-            await self._jobs.end(self._spec.name, attempt)
+            await self._jobs.end(attempt)
             await asyncio.to_thread(self._run.remove)
             raise NoNodeFree(self._spec.name, patience)
 
-    async def _over(self, attempt: Attempt, job: Job | None) -> ContainerOutcome | None:
+    async def _over(self, attempt: JobAttempt, job: Job | None) -> ContainerOutcome | None:
         """Decide on a job that has ended without a result."""
         if job is not None and job.state is JobState.OUT_OF_MEMORY:
             ended = {**_ended_by_us(), "out_of_memory": True}
@@ -124,7 +124,9 @@ class Watch:
             await self._fault(attempt, _last_words(attempt), job.node, is_runcs=False)
         return None
 
-    async def _fault(self, attempt: Attempt, words: str, node: str = "", *, is_runcs: bool) -> None:
+    async def _fault(
+        self, attempt: JobAttempt, words: str, node: str = "", *, is_runcs: bool
+    ) -> None:
         """Go on after a container that a node could not start."""
         log.warning("container_not_started", container=self._spec.name, node=words)
         self._faults.append(words)
@@ -137,14 +139,14 @@ class Watch:
                 f"a node of the cluster cannot run containers ({shown(words, 300)}): install runc "
                 "and python3 on all nodes of the partition"
             )
-        job = await self._jobs.job(self._spec.name, attempt)
+        job = await self._jobs.job(attempt)
         await self._move(attempt, node or ("" if job is None else job.node))
 
-    async def _move(self, attempt: Attempt, node: str) -> None:
+    async def _move(self, attempt: JobAttempt, node: str) -> None:
         """Put the run to another node; what the lost one may still write is moved aside."""
         log.warning("node_lost", container=self._spec.name, node=node, attempt=attempt.number)
         self._lost += [each for each in (node,) if each]
-        await self._jobs.cancel(self._spec.name, attempt)
+        await self._jobs.cancel(attempt)
         if attempt.number >= ATTEMPTS:
             await asyncio.to_thread(self._run.remove)
             raise RuntimeDown(
@@ -156,7 +158,7 @@ class Watch:
         self._since = self._heard = time.monotonic()
         self._beat, self._ended = 0, None
 
-    def _read(self, attempt: Attempt, result: dict[str, Any]) -> ContainerOutcome:
+    def _read(self, attempt: JobAttempt, result: dict[str, Any]) -> ContainerOutcome:
         out, err = attempt.printed(self._spec.limits.log)
         return ContainerOutcome(
             exit_code=int(result["exit_code"]),
@@ -169,7 +171,7 @@ class Watch:
         )
 
 
-def _set_aside(spec: ContainerSpec, attempt: Attempt) -> None:
+def _set_aside(spec: ContainerSpec, attempt: JobAttempt) -> None:
     """Move what a lost node may write to out of the way; a mount there follows it."""
     places = [mount.source for mount in spec.mounts if mount.writable]
     for number, place in enumerate([*places, *([spec.workplace] if spec.workplace else [])]):
@@ -188,7 +190,7 @@ def _is_the_images(words: str) -> bool:
     return any(each in words for each in _OF_THE_IMAGE)
 
 
-def _last_words(attempt: Attempt) -> str:
+def _last_words(attempt: JobAttempt) -> str:
     try:
         text = (attempt.folder / "words").read_bytes()[-2000:].decode(errors="replace")
     except OSError:
