@@ -10,6 +10,7 @@ from pathlib import Path
 
 from network.world import SimulatedNetwork
 from poolhand.cli.programs import until_stopped
+from poolhand.containers.disks import DiskKind
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import ZERO_ADDRESS
@@ -22,6 +23,7 @@ from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.worker.doctor.page import nothing_examined
+from poolhand.worker.engines import WorkerEngine
 from poolhand.worker.main import World, work
 from poolhand.worker.pid_file import WORKER_PID_FILE, read
 from poolhand.worker.shell import REPLICATE_CODEC
@@ -79,7 +81,8 @@ class LonelyProgram:
         journal = FileJournal(self.base / "journal")
         pool = Workerpool(self.world.workerpool, self.world.owner.address, "", 35, 5)
         runtime, downloads = self.node.runtime, WebDownloads(FetchRules())
-        world = World(self.chain, pool, self.node.wallet, journal, runtime, downloads)
+        engine = WorkerEngine(runtime, DiskKind.WATCH, self.settings.cpus)
+        world = World(self.chain, pool, self.node.wallet, journal, engine, downloads)
         world.examine = examine
         world.take_orders = lambda *told: self.orders_taken.append(told)
         self.running = asyncio.create_task(until_stopped(self._work(world)))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
+import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from container_world import MIB, shrink, until
@@ -14,6 +19,8 @@ from slurm_world import SlurmWorld
 from poolhand.containers.slurm.engine import SlurmRuntime
 
 pytestmark = pytest.mark.slurm
+SOMEBODY = "daemon"
+"""A user whom every Debian has."""
 
 LOOK = """
 import errno, json, os, socket
@@ -244,3 +251,29 @@ async def test_a_node_that_dies_loses_no_run_and_its_output_is_followed_to_the_n
         assert await slurm_world.node(2) != dead
     finally:
         slurm_found.start_node(dead)
+
+
+async def test_jobs_of_a_user_who_is_not_root_have_the_same_bounds(slurm_found):
+    """In a namespace of users: uid 0 inside, without a capability, is that user outside."""
+    if not all(each.stat().st_mode & 0o001 for each in Path(__file__).parents):
+        pytest.skip("these files lie where no other user may go")
+    folder = Path(tempfile.mkdtemp(prefix="poolhand-slurm-user-"))
+    shutil.chown(folder, SOMEBODY)
+    path = [str(Path(__file__).parent), *(each for each in sys.path if each)]
+    environment = {**os.environ, "PATH": os.defpath, "HOME": str(folder)}
+    environment["PYTHONPATH"] = os.pathsep.join(path)
+    words = (sys.executable, str(Path(__file__).parent / "as_somebody.py"), SOMEBODY, str(folder))
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, env=environment, cwd="/"
+    )
+    out, _ = await process.communicate()
+    shutil.rmtree(folder)
+    told = json.loads(out.splitlines()[-1])
+    assert told["looks"]["stdout"] == "0 True 2 ['lo']\n"
+    assert "Read-only file system: '/usr/mine'" in told["looks"]["stderr"]
+    assert told["wrote"] == [SOMEBODY]
+    memory, late = told["takes memory"], told["is late"]
+    assert (memory["exit_code"], memory["out_of_memory"]) == (137, True)
+    assert told["forks"]["stdout"] == "BlockingIOError True\n"
+    assert (late["exit_code"], late["timed_out"]) == (137, True)
+    assert told["prints"]["stdout"] == "x" * 49 + "\n"
